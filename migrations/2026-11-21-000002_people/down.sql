@@ -1,0 +1,10 @@
+DROP TABLE revocations;
+DROP TABLE sessions;
+DROP TABLE accounts;
+DROP TABLE user_profiles;
+DROP TABLE users;
+DROP FUNCTION sessions_revoke();
+DROP FUNCTION user_profiles_log();
+DROP FUNCTION user_profiles_before_update();
+DROP FUNCTION users_log();
+DROP FUNCTION users_before_update();

@@ -1,0 +1,21 @@
+//! The database: how it is reached, and the one way in which statements are sent to it.
+//!
+//! - [`pool`]: [`Database`], the bounded pool; [`Connection`], one leased from it, with transactions.
+//! - [`connect`]: from a URL to a connection, with TLS.
+//! - [`sql`]: statements whose text is written by hand and prepared once.
+//! - [`keyset`]: pages of lists by cursor.
+//! - [`migrate`]: the schema's versions; `schema` is generated from them.
+//! - [`embedded`]: the PostgreSQL that the service starts itself.
+//!
+//! What is asked of the database stands in the `store.rs` of each noun, never here.
+
+pub mod connect;
+pub mod embedded;
+pub(crate) mod keyset;
+pub mod migrate;
+pub mod pool;
+pub mod schema;
+pub(crate) mod sql;
+
+pub use pool::{Connection, Database, PoolSettings};
+pub(crate) use sql::{Row, Statement};

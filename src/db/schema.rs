@@ -1,0 +1,163 @@
+// @generated automatically by Diesel CLI.
+
+pub mod sql_types {
+    #[derive(diesel::sql_types::SqlType)]
+    #[diesel(postgres_type(name = "xid8", schema = "pg_catalog"))]
+    pub struct Xid8;
+}
+
+diesel::table! {
+    accounts (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        provider -> Text,
+        provider_account_id -> Text,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
+    audit_logs (user_id, id) {
+        id -> Int8,
+        user_id -> Uuid,
+        actor_id -> Nullable<Uuid>,
+        action -> Text,
+        entity_type -> Text,
+        entity_id -> Nullable<Uuid>,
+        version -> Nullable<Int4>,
+        changes -> Nullable<Jsonb>,
+        ip_address -> Nullable<Inet>,
+        user_agent -> Nullable<Text>,
+        xid -> Xid8,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    courses (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        description -> Nullable<Text>,
+        color -> Nullable<Text>,
+        icon -> Nullable<Text>,
+        status -> Text,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    documents (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        course_id -> Uuid,
+        title -> Text,
+        original_text -> Text,
+        formatted_note -> Text,
+        excerpt -> Text,
+        excerpt_is_own -> Bool,
+        processing_time -> Nullable<Float8>,
+        metadata -> Jsonb,
+        status -> Text,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        trashed_with -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    revocations (id) {
+        id -> Int8,
+        session_id -> Uuid,
+        revoked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    sessions (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        generation -> Int4,
+        refresh_token_hash -> Bytea,
+        ip_address -> Nullable<Inet>,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        last_used_at -> Timestamptz,
+        expires_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    tasks (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        course_id -> Nullable<Uuid>,
+        title -> Text,
+        description -> Nullable<Text>,
+        completed_at -> Nullable<Timestamptz>,
+        due_at -> Nullable<Timestamptz>,
+        priority -> Int2,
+        status -> Text,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        trashed_with -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    user_profiles (user_id) {
+        user_id -> Uuid,
+        proficiency -> Text,
+        technical_background -> Nullable<Text>,
+        hardware_access -> Nullable<Text>,
+        learning_goals -> Nullable<Text>,
+        preferences -> Nullable<Text>,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    users (id) {
+        id -> Uuid,
+        email -> Text,
+        name -> Text,
+        avatar_url -> Nullable<Text>,
+        password_hash -> Nullable<Text>,
+        email_verified -> Bool,
+        is_active -> Bool,
+        role -> Text,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        last_sign_in_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::joinable!(accounts -> users (user_id));
+diesel::joinable!(courses -> users (user_id));
+diesel::joinable!(documents -> users (user_id));
+diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(tasks -> users (user_id));
+diesel::joinable!(user_profiles -> users (user_id));
+
+diesel::allow_tables_to_appear_in_same_query!(
+    accounts,
+    audit_logs,
+    courses,
+    documents,
+    revocations,
+    sessions,
+    tasks,
+    user_profiles,
+    users,
+);

@@ -1,0 +1,214 @@
+//! A statement whose text is written by hand, typed by the row that it answers.
+//!
+//! Diesel prepares text that is built at run time anew at every call, and so it does every UPDATE of its query language.
+//! A [`Statement`] is prepared once a connection: its text is a constant, or put together from a few constants.
+//! **Nothing that a caller sent may ever stand in the text**: it would be an injection, and a statement in the cache for
+//! each value. Values are bound.
+
+use std::{borrow::Cow, marker::PhantomData};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult,
+    pg::Pg,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types,
+};
+use uuid::Uuid;
+
+/// A row that a [`Statement`] answers: its columns' SQL types, in the order of the struct's fields.
+pub(crate) trait Row {
+    /// The SQL types of the columns, as a tuple.
+    type Sql;
+}
+
+/// One SQL statement with its values. Placeholders are `$1`, `$2`, …; each must first appear in that order.
+pub(crate) struct Statement<R> {
+    text: Cow<'static, str>,
+    values: Vec<Value>,
+    row: PhantomData<fn() -> R>,
+}
+
+impl<R> Statement<R> {
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Statement { text: text.into(), values: Vec::with_capacity(8), row: PhantomData }
+    }
+
+    /// Binds the next placeholder's value.
+    #[must_use]
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Appends text, for a statement that is put together from constants.
+    pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
+        self.text.to_mut().push_str(text);
+        self
+    }
+
+    /// Appends a placeholder and binds its value.
+    pub(crate) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        let placeholder = format!("${}", self.values.len());
+        self.sql(&placeholder)
+    }
+}
+
+impl<R: Row> Query for Statement<R> {
+    type SqlType = R::Sql;
+}
+
+impl<R> QueryId for Statement<R> {
+    type QueryId = ();
+    /// The cache of prepared statements goes by the text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<R> QueryFragment<Pg> for Statement<R> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut rest: &str = &self.text;
+        let mut bound = 0;
+        while let Some((before, number, after)) = next_placeholder(rest) {
+            out.push_sql(before);
+            if number == bound + 1 {
+                let value = self.values.get(bound).ok_or_else(|| misnumbered(&self.text))?;
+                value.push(&mut out)?;
+                bound += 1;
+            } else if number <= bound {
+                out.push_sql(&format!("${number}"));
+            } else {
+                return Err(misnumbered(&self.text));
+            }
+            rest = after;
+        }
+        out.push_sql(rest);
+        if bound == self.values.len() { Ok(()) } else { Err(misnumbered(&self.text)) }
+    }
+}
+
+/// The text before the next `$n`, n, and the text behind it.
+fn next_placeholder(text: &str) -> Option<(&str, usize, &str)> {
+    let at = text.find('$')?;
+    let digits = text[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+    let number = text[at + 1..at + 1 + digits].parse().ok()?;
+    Some((&text[..at], number, &text[at + 1 + digits..]))
+}
+
+fn misnumbered(text: &str) -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError(format!("placeholders and values do not match: {text}").into())
+}
+
+/// A bound value. `None` is NULL.
+#[derive(Debug, Clone)]
+pub(crate) enum Value {
+    Bool(Option<bool>),
+    SmallInt(Option<i16>),
+    SmallInts(Option<Vec<i16>>),
+    Int(Option<i32>),
+    BigInt(i64),
+    Double(Option<f64>),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+    Uuid(Option<Uuid>),
+    Uuids(Vec<Uuid>),
+    Time(Option<DateTime<Utc>>),
+    Json(Option<serde_json::Value>),
+}
+
+impl Value {
+    fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        use sql_types::{Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz};
+        match self {
+            Value::Bool(value) => out.push_bind_param::<Nullable<Bool>, _>(value),
+            Value::SmallInt(value) => out.push_bind_param::<Nullable<SmallInt>, _>(value),
+            Value::SmallInts(value) => out.push_bind_param::<Nullable<Array<SmallInt>>, _>(value),
+            Value::Int(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
+            Value::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
+            Value::Double(value) => out.push_bind_param::<Nullable<Double>, _>(value),
+            Value::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
+            Value::Bytes(value) => out.push_bind_param::<Bytea, _>(value),
+            Value::Uuid(value) => out.push_bind_param::<Nullable<sql_types::Uuid>, _>(value),
+            Value::Uuids(value) => out.push_bind_param::<Array<sql_types::Uuid>, _>(value),
+            Value::Time(value) => out.push_bind_param::<Nullable<Timestamptz>, _>(value),
+            Value::Json(value) => out.push_bind_param::<Nullable<Jsonb>, _>(value),
+        }
+    }
+}
+
+/// `From` for a type and for its `Option`, which is NULL when `None`.
+macro_rules! nullable_value {
+    ($($rust:ty => $variant:ident),+ $(,)?) => {$(
+        impl From<$rust> for Value {
+            fn from(value: $rust) -> Self {
+                Value::$variant(Some(value))
+            }
+        }
+        impl From<Option<$rust>> for Value {
+            fn from(value: Option<$rust>) -> Self {
+                Value::$variant(value)
+            }
+        }
+    )+};
+}
+
+nullable_value! {
+    bool => Bool,
+    i16 => SmallInt,
+    Vec<i16> => SmallInts,
+    i32 => Int,
+    f64 => Double,
+    String => Text,
+    Uuid => Uuid,
+    DateTime<Utc> => Time,
+    serde_json::Value => Json,
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Value::Text(Some(value.to_owned()))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::BigInt(value)
+    }
+}
+
+impl From<Vec<Uuid>> for Value {
+    fn from(value: Vec<Uuid>) -> Self {
+        Value::Uuids(value)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Value::Bytes(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text_of(statement: &Statement<()>) -> QueryResult<String> {
+        use diesel::query_builder::QueryBuilder;
+        let mut builder = diesel::pg::PgQueryBuilder::default();
+        statement.to_sql(&mut builder, &Pg)?;
+        Ok(builder.finish())
+    }
+
+    #[test]
+    fn a_placeholder_may_appear_again() {
+        let statement = Statement::<()>::new("SELECT $1, $2, $1 || $2").bind("a").bind("b");
+        assert_eq!(text_of(&statement).expect("well numbered"), "SELECT $1, $2, $1 || $2");
+    }
+
+    #[test]
+    fn placeholders_and_values_must_match() {
+        assert!(text_of(&Statement::new("SELECT $2, $1").bind("a").bind("b")).is_err());
+        assert!(text_of(&Statement::new("SELECT $1")).is_err());
+        assert!(text_of(&Statement::new("SELECT 1").bind("a")).is_err());
+    }
+}

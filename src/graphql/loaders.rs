@@ -1,0 +1,234 @@
+//! What is loaded in batches: objects and lists that look-ahead cannot see, asked for one by one and read at once.
+//!
+//! One [`Loaders`] a request, so that nobody is given what was loaded for another. It keeps nothing: a mutation's second
+//! field must see what its first one did.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
+
+use async_graphql::{
+    Context,
+    dataloader::{DataLoader, Loader},
+    runtime::{TokioSpawner, TokioTimer},
+};
+use uuid::Uuid;
+
+use super::{document::DocumentsArguments, task::TasksArguments, user::User};
+use crate::{
+    auth::Viewer,
+    courses::{self, Course, CourseCounts},
+    db::{Connection, Database, keyset::Page},
+    documents::{self, Document, DocumentTexts},
+    error::Error,
+    tasks::{self, Task},
+    trash::{self, ItemKind},
+    users,
+};
+
+/// A course by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CourseById(pub(crate) Uuid);
+
+/// A document by its id, without its texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct DocumentById(pub(crate) Uuid);
+
+/// A task by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TaskById(pub(crate) Uuid);
+
+/// What kind of item has that id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct KindOfItem(pub(crate) Uuid);
+
+/// How much stands in a course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CountsOfCourse(pub(crate) Uuid);
+
+/// The long texts of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TextsOfDocument(pub(crate) Uuid);
+
+/// A page of the documents of a course.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct DocumentsOfCourse {
+    pub(crate) course: Uuid,
+    pub(crate) arguments: Arc<DocumentsArguments>,
+}
+
+/// A page of the tasks of a course.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TasksOfCourse {
+    pub(crate) course: Uuid,
+    pub(crate) arguments: Arc<TasksArguments>,
+}
+
+/// The user who asks: the owner of all that they see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ViewersUser;
+
+/// Loads for one request.
+pub(crate) struct Loaders {
+    batches: DataLoader<Batches>,
+}
+
+impl Loaders {
+    pub(crate) fn new(database: Database, viewer: Option<Viewer>) -> Self {
+        let batches = Batches { database, viewer };
+        Loaders { batches: DataLoader::new(batches, TokioSpawner::current(), TokioTimer::default()) }
+    }
+
+    pub(crate) fn of<'a>(ctx: &Context<'a>) -> &'a Loaders {
+        ctx.data_unchecked::<Loaders>()
+    }
+
+    /// Loads what must be there.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if it went away between two statements of this request.
+    pub(crate) async fn one<K>(&self, key: K) -> Result<<Batches as Loader<K>>::Value, Error>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Batches: Loader<K, Error = Error>,
+    {
+        let found = self.maybe(key).await?;
+        found.ok_or_else(|| Error::unavailable("an object was deleted while it was read"))
+    }
+
+    /// Loads what may be there.
+    pub(crate) async fn maybe<K>(&self, key: K) -> Result<Option<<Batches as Loader<K>>::Value>, Error>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        Batches: Loader<K, Error = Error>,
+    {
+        self.batches.load_one(key).await
+    }
+}
+
+/// Answers batches of keys.
+pub(crate) struct Batches {
+    database: Database,
+    viewer: Option<Viewer>,
+}
+
+impl Batches {
+    async fn begin(&self) -> Result<(Connection, &Viewer), Error> {
+        let viewer = self.viewer.as_ref().ok_or_else(|| Error::unauthenticated("Sign in first."))?;
+        Ok((self.database.connection().await?, viewer))
+    }
+}
+
+impl Loader<CourseById> for Batches {
+    type Value = Course;
+    type Error = Error;
+
+    async fn load(&self, keys: &[CourseById]) -> Result<HashMap<CourseById, Course>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let found = courses::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found.into_iter().map(|course| (CourseById(course.id), course)).collect())
+    }
+}
+
+impl Loader<DocumentById> for Batches {
+    type Value = Document;
+    type Error = Error;
+
+    async fn load(&self, keys: &[DocumentById]) -> Result<HashMap<DocumentById, Document>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let found = documents::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found.into_iter().map(|document| (DocumentById(document.id), document)).collect())
+    }
+}
+
+impl Loader<TaskById> for Batches {
+    type Value = Task;
+    type Error = Error;
+
+    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let found = tasks::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found.into_iter().map(|task| (TaskById(task.id), task)).collect())
+    }
+}
+
+impl Loader<KindOfItem> for Batches {
+    type Value = ItemKind;
+    type Error = Error;
+
+    async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found = trash::find_kinds(&mut conn, viewer.user_id, ids).await?;
+        Ok(found.into_iter().map(|item| (KindOfItem(item.id), item.kind)).collect())
+    }
+}
+
+impl Loader<CountsOfCourse> for Batches {
+    type Value = CourseCounts;
+    type Error = Error;
+
+    async fn load(&self, keys: &[CountsOfCourse]) -> Result<HashMap<CountsOfCourse, CourseCounts>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let counts = courses::counts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(counts.into_iter().map(|(course, counts)| (CountsOfCourse(course), counts)).collect())
+    }
+}
+
+impl Loader<TextsOfDocument> for Batches {
+    type Value = DocumentTexts;
+    type Error = Error;
+
+    async fn load(&self, keys: &[TextsOfDocument]) -> Result<HashMap<TextsOfDocument, DocumentTexts>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let texts = documents::texts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(texts.into_iter().map(|(document, texts)| (TextsOfDocument(document), texts)).collect())
+    }
+}
+
+impl Loader<DocumentsOfCourse> for Batches {
+    type Value = Page<Document>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[DocumentsOfCourse]) -> Result<HashMap<DocumentsOfCourse, Page<Document>>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let mut loaded = HashMap::with_capacity(keys.len());
+        for arguments in keys.iter().map(|key| &key.arguments).collect::<HashSet<_>>() {
+            let courses = keys.iter().filter(|key| key.arguments == *arguments).map(|key| key.course).collect();
+            let pages = arguments.pages(&mut conn, viewer, courses).await?;
+            let key = |course| DocumentsOfCourse { course, arguments: arguments.clone() };
+            loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<TasksOfCourse> for Batches {
+    type Value = Page<Task>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[TasksOfCourse]) -> Result<HashMap<TasksOfCourse, Page<Task>>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let mut loaded = HashMap::with_capacity(keys.len());
+        for arguments in keys.iter().map(|key| &key.arguments).collect::<HashSet<_>>() {
+            let courses = keys.iter().filter(|key| key.arguments == *arguments).map(|key| key.course).collect();
+            let pages = arguments.pages(&mut conn, viewer, courses).await?;
+            let key = |course| TasksOfCourse { course, arguments: arguments.clone() };
+            loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
+        }
+        Ok(loaded)
+    }
+}
+
+impl Loader<ViewersUser> for Batches {
+    type Value = User;
+    type Error = Error;
+
+    async fn load(&self, _: &[ViewersUser]) -> Result<HashMap<ViewersUser, User>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let user = users::find(&mut conn, viewer.user_id).await?;
+        Ok(user.into_iter().map(|user| (ViewersUser, User::from(user))).collect())
+    }
+}

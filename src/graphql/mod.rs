@@ -1,0 +1,141 @@
+//! The GraphQL edge: the schema, and the way of a request through it.
+//!
+//! A request is admitted by the [`gate`] (parsed, validated, measured, its variables coerced), then executed. Resolvers
+//! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
+//!
+//! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
+//! - [`page`]: connections. [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
+//! - one file a noun: `user`, `session`, `course`, `document`, `task`, and `trash`, which works across them.
+//!
+//! Nothing here knows HTTP.
+
+pub mod context;
+mod course;
+mod document;
+pub mod error;
+pub mod gate;
+mod loaders;
+mod node;
+mod page;
+mod scalars;
+mod session;
+mod task;
+mod trash;
+mod user;
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use async_graphql::{
+    EmptySubscription, MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+};
+use futures_util::FutureExt;
+
+pub use context::{Asker, Services};
+pub use gate::{Admitted, Gate, Limits, Operation};
+use loaders::Loaders;
+
+use crate::error::Error;
+
+/// What can be read.
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(
+    user::UserQuery,
+    node::NodeQuery,
+    course::CourseQuery,
+    document::DocumentQuery,
+    task::TaskQuery,
+    trash::TrashQuery,
+);
+
+/// What can be done. What a person or a program got wrong and can put right comes back in `userErrors`; then nothing was
+/// changed. What neither can (not signed in, a limit, a fault of the service) is an error of the request, with
+/// `extensions.code`; then that mutation is null, and its siblings stand.
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(
+    session::SessionMutation,
+    user::UserMutation,
+    course::CourseMutation,
+    document::DocumentMutation,
+    task::TaskMutation,
+    trash::TrashMutation,
+);
+
+fn build() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
+    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+}
+
+/// The schema in GraphQL's own language, sorted: what `schema.graphql` holds.
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let schema = build().finish().sdl_with_options(options);
+    let lines: Vec<&str> = schema.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n").trim())
+}
+
+/// A request as a caller sends it.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// The document.
+    pub query: String,
+    /// Which of its operations.
+    pub operation_name: Option<String>,
+    /// The values of its variables.
+    pub variables: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The whole API. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    schema: Schema<Query, Mutation, EmptySubscription>,
+    services: Services,
+    gate: Gate,
+    sdl: String,
+}
+
+impl Api {
+    /// The API over these services, within these limits.
+    pub fn new(services: Services, limits: Limits) -> Api {
+        let sdl = sdl();
+        // Sound only behind the gate, which has validated and measured whatever comes here.
+        let schema = build()
+            .validation_mode(ValidationMode::Fast)
+            .limit_recursive_depth(usize::MAX)
+            .data(services.clone())
+            .finish();
+        let gate = Gate::new(&sdl, limits);
+        Api { inner: Arc::new(Inner { schema, services, gate, sdl }) }
+    }
+
+    /// The schema in GraphQL's own language.
+    pub fn sdl(&self) -> &str {
+        &self.inner.sdl
+    }
+
+    /// Parses, validates and measures a request, before anything of it runs.
+    ///
+    /// # Errors
+    /// A finished answer without data.
+    pub fn admit(&self, call: Call) -> Result<Admitted, Response> {
+        let admitted = self.inner.gate.admit(&call.query, call.operation_name.as_deref(), call.variables);
+        admitted.map_err(|refusal| Response::from_errors(refusal.into_server_errors()))
+    }
+
+    /// Runs an admitted request. Every error in the answer has its code; faults are logged under the request's id.
+    pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
+        let loaders = Loaders::new(self.inner.services.database.clone(), asker.viewer);
+        let request = admitted.request.data(asker).data(loaders);
+        let executed = AssertUnwindSafe(self.inner.schema.execute(request)).catch_unwind().await;
+        let mut response = executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))));
+        error::finish(&mut response, request_id);
+        response
+    }
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    format!("a resolver panicked: {}", words.unwrap_or("without a word"))
+}

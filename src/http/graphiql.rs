@@ -1,0 +1,229 @@
+//! The GraphiQL page and its assets, compiled into the binary from `graphiql/dist`.
+//!
+//! It never reads a file, never sends anything that is not listed at compile time, and knows nothing of GraphQL: the page
+//! talks to `/graphql` like any other client. How the page is built and checked: `graphiql/README.md`.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use include_dir::{Dir, include_dir};
+
+static PAGE: &str = include_str!("../../graphiql/dist/index.html");
+static LICENSES: &str = include_str!("../../graphiql/dist/LICENSES.txt");
+
+/// Scripts, styles, the favicon and a font: gzipped, and named by the hash of their content.
+static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/graphiql/dist/assets");
+
+/// Everything from this origin alone: no inline script, no eval, no `blob:`. The editor draws with `<style>` elements and
+/// `data:` pictures, hence the two exceptions. Workers obey the policy of their own response, so assets carry it too.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+     img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const REVALIDATE: &str = "no-cache";
+const KEEP_FOR_GOOD: &str = "public, max-age=31536000, immutable";
+
+/// The page at `/graphiql`, and what it loads below that path.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/graphiql", get(|| async { page() }))
+        .route("/graphiql/", get(|| async { page() }))
+        .route("/graphiql/LICENSES.txt", get(|| async { licenses() }))
+        .route("/graphiql/assets/{name}", get(asset))
+}
+
+/// The page itself, for any path of this origin: its assets' addresses are absolute.
+pub(crate) fn page() -> Response {
+    let page = respond("text/html; charset=utf-8", REVALIDATE, PAGE);
+    // `/graphql` answers other clients with JSON.
+    ([(header::VARY, "Accept")], page).into_response()
+}
+
+fn licenses() -> Response {
+    respond("text/plain; charset=utf-8", REVALIDATE, LICENSES)
+}
+
+/// Compressed whatever the request accepts: the binary holds nothing else, and no browser that can run the page lacks gzip.
+async fn asset(Path(name): Path<String>) -> Response {
+    let Some(file) = ASSETS.get_file(format!("{name}.gz")) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let asset = respond(content_type(&name), KEEP_FOR_GOOD, file.contents());
+    ([(header::CONTENT_ENCODING, "gzip")], asset).into_response()
+}
+
+fn respond(content_type: &'static str, caching: &'static str, body: impl Into<Body>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, content_type),
+        (header::CACHE_CONTROL, caching),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (headers, body.into()).into_response()
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("ttf") => "font/ttf",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Bytes, to_bytes};
+    use axum::http::Request;
+    use axum::http::header::HeaderName;
+    use tower::Service;
+
+    use super::*;
+
+    async fn get(path: &str) -> Response {
+        let request = Request::builder().uri(path).body(Body::empty());
+        let request = request.expect("the path is a valid URI");
+        let answer = router::<()>().call(request).await;
+        answer.expect("a router cannot fail")
+    }
+
+    async fn body(response: Response) -> Bytes {
+        let body = to_bytes(response.into_body(), usize::MAX).await;
+        body.expect("the body is in memory")
+    }
+
+    fn header_of(response: &Response, name: HeaderName) -> &str {
+        let value = response.headers().get(&name);
+        let value = value.unwrap_or_else(|| panic!("{name} is missing"));
+        value.to_str().expect("our headers are ASCII")
+    }
+
+    fn asset_names() -> Vec<String> {
+        let paths = ASSETS.files().map(|file| file.path().display().to_string());
+        let names = paths.map(|path| path.strip_suffix(".gz").map(str::to_owned));
+        names
+            .collect::<Option<_>>()
+            .expect("every asset is gzipped")
+    }
+
+    /// What stands between quotes in the page and points below `/graphiql/`.
+    fn addresses_in_the_page() -> Vec<&'static str> {
+        let quoted = PAGE
+            .split('"')
+            .filter(|text| text.starts_with("/graphiql/"));
+        quoted.collect()
+    }
+
+    #[tokio::test]
+    async fn the_page_is_html_that_is_revalidated() {
+        for path in ["/graphiql", "/graphiql/"] {
+            let response = get(path).await;
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(
+                header_of(&response, header::CONTENT_TYPE),
+                "text/html; charset=utf-8"
+            );
+            assert_eq!(header_of(&response, header::CACHE_CONTROL), "no-cache");
+            assert_eq!(header_of(&response, header::VARY), "Accept");
+            assert_eq!(body(response).await, PAGE);
+        }
+    }
+
+    #[tokio::test]
+    async fn page_and_assets_obey_a_policy_without_inline_scripts_or_eval() {
+        let script = format!("/graphiql/assets/{}", asset_names()[0]);
+        for path in ["/graphiql", "/graphiql/LICENSES.txt", &script] {
+            let response = get(path).await;
+            let policy = header_of(&response, header::CONTENT_SECURITY_POLICY);
+            let directives: Vec<_> = policy.split("; ").collect();
+            assert!(directives.contains(&"default-src 'none'"), "{policy}");
+            assert!(directives.contains(&"script-src 'self'"), "{policy}");
+            assert!(directives.contains(&"worker-src 'self'"), "{policy}");
+            assert!(directives.contains(&"frame-ancestors 'none'"), "{policy}");
+            assert_eq!(
+                header_of(&response, header::X_CONTENT_TYPE_OPTIONS),
+                "nosniff"
+            );
+            assert_eq!(header_of(&response, header::REFERRER_POLICY), "no-referrer");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_page_names_is_served_and_comes_from_this_origin() {
+        let addresses = addresses_in_the_page();
+        assert!(addresses.len() >= 3, "script, style and favicon");
+        for address in addresses {
+            assert_eq!(get(address).await.status(), StatusCode::OK, "{address}");
+        }
+        assert!(!PAGE.contains("//"), "an address of another origin");
+    }
+
+    #[tokio::test]
+    async fn assets_are_gzipped_and_kept_for_good() {
+        for name in asset_names() {
+            let response = get(&format!("/graphiql/assets/{name}")).await;
+            assert_eq!(response.status(), StatusCode::OK, "{name}");
+            assert_eq!(
+                header_of(&response, header::CACHE_CONTROL),
+                "public, max-age=31536000, immutable"
+            );
+            assert_eq!(header_of(&response, header::CONTENT_ENCODING), "gzip");
+            assert!(body(response).await.starts_with(&[0x1f, 0x8b]), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_asset_has_a_content_type_of_its_own() {
+        let unknown: Vec<_> = asset_names()
+            .into_iter()
+            .filter(|name| content_type(name) == "application/octet-stream")
+            .collect();
+        assert_eq!(unknown, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_editors_workers_are_scripts_of_their_own() {
+        for worker in ["editor.worker-", "graphql.worker-", "json.worker-"] {
+            let name = asset_names()
+                .into_iter()
+                .find(|name| name.starts_with(worker));
+            let name = name.unwrap_or_else(|| panic!("{worker} is missing"));
+            assert_eq!(content_type(&name), "text/javascript; charset=utf-8");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_licences_of_what_is_bundled_are_served() {
+        let response = get("/graphiql/LICENSES.txt").await;
+        assert_eq!(
+            header_of(&response, header::CONTENT_TYPE),
+            "text/plain; charset=utf-8"
+        );
+        let text = body(response).await;
+        let text = str::from_utf8(&text).expect("the licences are UTF-8");
+        for package in ["\ngraphiql ", "\nmonaco-editor ", "\nreact ", "\nprettier "] {
+            assert!(text.contains(package), "{}", package.trim());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_listed_is_not_found() {
+        let compressed = format!("/graphiql/assets/{}.gz", asset_names()[0]);
+        for path in [
+            "/graphiql/assets/unknown.js",
+            "/graphiql/assets/",
+            "/graphiql/assets/../index.html",
+            "/graphiql/assets/..%2Findex.html",
+            "/graphiql/assets/%2Fetc%2Fpasswd",
+            "/graphiql/index.html",
+            &compressed,
+        ] {
+            assert_eq!(get(path).await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What courses, documents and tasks have in common: they are active or in the trash, they count versions, and a
+//! caller may choose their ids.
+//!
+//! Each noun has its own rules, rows and SQL; what works across them is in `trash`.
+
+use uuid::Uuid;
+
+use crate::{
+    db::{Row, Statement, sql::Value},
+    error::{Failure, Refusal, RefusalCode},
+    rules::Problems,
+};
+
+/// Which items a list holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatusFilter {
+    /// Those that are not in the trash.
+    Active,
+    /// Those in the trash.
+    Trash,
+    /// Both.
+    Any,
+}
+
+impl StatusFilter {
+    /// Writes the condition, as a constant: each of the three has a plan of its own.
+    pub(crate) fn condition<R: Row>(self, statement: &mut Statement<R>) {
+        match self {
+            StatusFilter::Active => statement.sql(" AND status = 'active'"),
+            StatusFilter::Trash => statement.sql(" AND status = 'trash'"),
+            StatusFilter::Any => statement,
+        };
+    }
+}
+
+/// Writes ` AND …` for text that a column must contain, whatever the case; `None` is not asked.
+pub(crate) fn contains<R: Row>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
+    let escape = |part: &str| part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let pattern = part.map(|part| format!("%{}%", escape(part)));
+    unless_null(statement, column, " ILIKE ", pattern);
+}
+
+/// Writes ` AND (value IS NULL OR <column><comparison>value)`: one text, whether it is asked or not, so that a list's
+/// filters do not multiply the statements that are prepared.
+pub(crate) fn unless_null<R: Row>(
+    statement: &mut Statement<R>,
+    column: &str,
+    comparison: &str,
+    value: impl Into<Value>,
+) {
+    let value = value.into();
+    statement.sql(" AND (").value(value.clone()).sql(" IS NULL OR ");
+    statement.sql(column).sql(comparison).value(value).sql(")");
+}
+
+/// The id of a new item: the caller's own, or one of ours that sorts by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewId {
+    pub(crate) id: Uuid,
+    /// The caller chose it, so it may be in use.
+    pub(crate) own: bool,
+}
+
+impl NewId {
+    /// Reads a caller's own id; one that is no UUID is a problem.
+    pub(crate) fn of(own: Option<&str>, problems: &mut Problems) -> NewId {
+        let Some(own) = own else { return NewId { id: Uuid::now_v7(), own: false } };
+        let id = if own.len() == 36 { Uuid::try_parse(own).ok() } else { None };
+        if id.is_none() {
+            problems.add("id", RefusalCode::Invalid, "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.");
+        }
+        NewId { id: id.unwrap_or_default(), own: true }
+    }
+}
+
+/// The unique index that keeps an id from being created twice among one person's objects.
+pub(crate) const CREATED_ONCE: &str = "audit_logs_created_once";
+
+/// How an update ended.
+#[derive(Debug, Clone)]
+pub enum Updated<T> {
+    /// The item as it is after the update.
+    Done(T),
+    /// The item as it is: it has changed since the version that the caller sent, so nothing was updated.
+    Conflict(T),
+}
+
+/// How often a command looks again when the item changes under its hands.
+pub(crate) const ATTEMPTS: usize = 5;
+
+/// Ids as they come, each once, with the place at which it stands first.
+pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
+    let mut seen = std::collections::HashSet::with_capacity(ids.len());
+    ids.iter().copied().enumerate().filter(move |(_, id)| seen.insert(*id))
+}
+
+/// The refusal of an id that is in use, or was.
+pub(crate) fn taken() -> Failure {
+    Refusal::of("id", RefusalCode::Taken, "This id is in use, or was.").into()
+}
+
+/// The refusal of an object that is not there.
+pub(crate) fn not_found(field: &str, what: &str) -> Failure {
+    Refusal::of(field, RefusalCode::NotFound, format!("There is no such {what}.")).into()
+}
+
+/// The refusal of an object that is in the trash.
+pub(crate) fn in_trash(field: &str, what: &str) -> Failure {
+    Refusal::of(field, RefusalCode::InTrash, format!("The {what} is in the trash. Restore it first.")).into()
+}
