@@ -67,14 +67,19 @@ pub struct Error {
 impl Error {
     /// An error whose message says all there is to say.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
-        Error { code, message: message.into(), detail: String::new() }
+        Error {
+            code,
+            message: message.into(),
+            detail: String::new(),
+        }
     }
 
     /// A fault of the service: `detail` is logged, never shown.
     pub fn internal(detail: impl fmt::Display) -> Self {
         Error {
             code: Code::Internal,
-            message: "The service made a mistake. It has been logged under this request's id.".into(),
+            message: "The service made a mistake. It has been logged under this request's id."
+                .into(),
             detail: detail.to_string(),
         }
     }
@@ -92,7 +97,9 @@ impl Error {
     pub fn timeout(detail: impl fmt::Display) -> Self {
         Error {
             code: Code::Timeout,
-            message: "The request took too long and was stopped. What it had not finished is undone.".into(),
+            message:
+                "The request took too long and was stopped. What it had not finished is undone."
+                    .into(),
             detail: detail.to_string(),
         }
     }
@@ -110,7 +117,11 @@ impl Error {
     /// The same error, its log entry saying what was being done.
     #[must_use]
     pub fn context(mut self, doing: &str) -> Self {
-        self.detail = if self.detail.is_empty() { doing.to_owned() } else { format!("{doing}: {}", self.detail) };
+        self.detail = if self.detail.is_empty() {
+            doing.to_owned()
+        } else {
+            format!("{doing}: {}", self.detail)
+        };
         self
     }
 }
@@ -118,7 +129,11 @@ impl Error {
 impl Error {
     /// What the log says of it: everything.
     pub fn log_text(&self) -> String {
-        let said = if self.detail.is_empty() { &*self.message } else { &self.detail };
+        let said = if self.detail.is_empty() {
+            &*self.message
+        } else {
+            &self.detail
+        };
         format!("{}: {said}", self.code.as_str())
     }
 }
@@ -164,18 +179,34 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal of the field `input.<name>`.
     pub fn of(name: &str, code: RefusalCode, message: impl Into<String>) -> Self {
-        Refusal { code, field: Some(vec!["input".to_owned(), name.to_owned()]), message: message.into() }
+        Refusal {
+            code,
+            field: Some(vec!["input".to_owned(), name.to_owned()]),
+            message: message.into(),
+        }
     }
 
     /// A refusal of the `index`th id of `input.ids`.
     pub fn of_id(index: usize, code: RefusalCode, message: impl Into<String>) -> Self {
-        let field = Some(vec!["input".to_owned(), "ids".to_owned(), index.to_string()]);
-        Refusal { code, field, message: message.into() }
+        let field = Some(vec![
+            "input".to_owned(),
+            "ids".to_owned(),
+            index.to_string(),
+        ]);
+        Refusal {
+            code,
+            field,
+            message: message.into(),
+        }
     }
 
     /// A refusal that is no one argument's.
     pub fn general(code: RefusalCode, message: impl Into<String>) -> Self {
-        Refusal { code, field: None, message: message.into() }
+        Refusal {
+            code,
+            field: None,
+            message: message.into(),
+        }
     }
 }
 

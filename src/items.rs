@@ -35,7 +35,11 @@ impl StatusFilter {
 
 /// Writes ` AND …` for text that a column must contain, whatever the case; `None` is not asked.
 pub(crate) fn contains<R: Row>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
-    let escape = |part: &str| part.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let escape = |part: &str| {
+        part.replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_")
+    };
     let pattern = part.map(|part| format!("%{}%", escape(part)));
     unless_null(statement, column, " ILIKE ", pattern);
 }
@@ -49,7 +53,10 @@ pub(crate) fn unless_null<R: Row>(
     value: impl Into<Value>,
 ) {
     let value = value.into();
-    statement.sql(" AND (").value(value.clone()).sql(" IS NULL OR ");
+    statement
+        .sql(" AND (")
+        .value(value.clone())
+        .sql(" IS NULL OR ");
     statement.sql(column).sql(comparison).value(value).sql(")");
 }
 
@@ -64,12 +71,28 @@ pub(crate) struct NewId {
 impl NewId {
     /// Reads a caller's own id; one that is no UUID is a problem.
     pub(crate) fn of(own: Option<&str>, problems: &mut Problems) -> NewId {
-        let Some(own) = own else { return NewId { id: Uuid::now_v7(), own: false } };
-        let id = if own.len() == 36 { Uuid::try_parse(own).ok() } else { None };
+        let Some(own) = own else {
+            return NewId {
+                id: Uuid::now_v7(),
+                own: false,
+            };
+        };
+        let id = if own.len() == 36 {
+            Uuid::try_parse(own).ok()
+        } else {
+            None
+        };
         if id.is_none() {
-            problems.add("id", RefusalCode::Invalid, "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.");
+            problems.add(
+                "id",
+                RefusalCode::Invalid,
+                "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.",
+            );
         }
-        NewId { id: id.unwrap_or_default(), own: true }
+        NewId {
+            id: id.unwrap_or_default(),
+            own: true,
+        }
     }
 }
 
@@ -91,7 +114,10 @@ pub(crate) const ATTEMPTS: usize = 5;
 /// Ids as they come, each once, with the place at which it stands first.
 pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
     let mut seen = std::collections::HashSet::with_capacity(ids.len());
-    ids.iter().copied().enumerate().filter(move |(_, id)| seen.insert(*id))
+    ids.iter()
+        .copied()
+        .enumerate()
+        .filter(move |(_, id)| seen.insert(*id))
 }
 
 /// The refusal of an id that is in use, or was.
@@ -101,10 +127,20 @@ pub(crate) fn taken() -> Failure {
 
 /// The refusal of an object that is not there.
 pub(crate) fn not_found(field: &str, what: &str) -> Failure {
-    Refusal::of(field, RefusalCode::NotFound, format!("There is no such {what}.")).into()
+    Refusal::of(
+        field,
+        RefusalCode::NotFound,
+        format!("There is no such {what}."),
+    )
+    .into()
 }
 
 /// The refusal of an object that is in the trash.
 pub(crate) fn in_trash(field: &str, what: &str) -> Failure {
-    Refusal::of(field, RefusalCode::InTrash, format!("The {what} is in the trash. Restore it first.")).into()
+    Refusal::of(
+        field,
+        RefusalCode::InTrash,
+        format!("The {what} is in the trash. Restore it first."),
+    )
+    .into()
 }

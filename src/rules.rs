@@ -53,7 +53,11 @@ impl Problems {
     /// Text that must be there: not blank, `most` code points at most.
     pub(crate) fn text(&mut self, field: &str, value: &str, most: usize) {
         if value.trim().is_empty() {
-            return self.add(field, RefusalCode::Blank, format!("{field} must not be blank."));
+            return self.add(
+                field,
+                RefusalCode::Blank,
+                format!("{field} must not be blank."),
+            );
         }
         self.optional_text(field, value, most);
     }
@@ -62,14 +66,22 @@ impl Problems {
     pub(crate) fn optional_text(&mut self, field: &str, value: &str, most: usize) {
         self.storable(field, value);
         if value.chars().count() > most {
-            self.add(field, RefusalCode::TooLong, format!("{field} must have {most} characters at most."));
+            self.add(
+                field,
+                RefusalCode::TooLong,
+                format!("{field} must have {most} characters at most."),
+            );
         }
     }
 
     /// Text of any length that PostgreSQL can hold.
     pub(crate) fn storable(&mut self, field: &str, value: &str) {
         if value.contains('\0') {
-            self.add(field, RefusalCode::Invalid, format!("{field} must not contain the character U+0000."));
+            self.add(
+                field,
+                RefusalCode::Invalid,
+                format!("{field} must not contain the character U+0000."),
+            );
         }
     }
 
@@ -84,28 +96,52 @@ impl Problems {
 
     /// Null where there must be a value.
     pub(crate) fn must_not_be_null(&mut self, field: &str) {
-        self.add(field, RefusalCode::Blank, format!("{field} must not be null."));
+        self.add(
+            field,
+            RefusalCode::Blank,
+            format!("{field} must not be null."),
+        );
     }
 
     /// Metadata: a JSON object, not too deep, not too long.
     pub(crate) fn metadata(&mut self, field: &str, value: &Value) {
         if depth_of(value) > METADATA_DEPTH {
-            self.add(field, RefusalCode::Invalid, format!("{field} must be nested {METADATA_DEPTH} levels at most."));
+            self.add(
+                field,
+                RefusalCode::Invalid,
+                format!("{field} must be nested {METADATA_DEPTH} levels at most."),
+            );
         }
         if contains_nul(value) {
-            self.add(field, RefusalCode::Invalid, format!("{field} must not contain the character U+0000."));
+            self.add(
+                field,
+                RefusalCode::Invalid,
+                format!("{field} must not contain the character U+0000."),
+            );
         }
         if value.to_string().len() > METADATA_BYTES {
-            self.add(field, RefusalCode::TooLong, format!("{field} must have {METADATA_BYTES} bytes of JSON at most."));
+            self.add(
+                field,
+                RefusalCode::TooLong,
+                format!("{field} must have {METADATA_BYTES} bytes of JSON at most."),
+            );
         }
     }
 
     /// The ids of a mutation: one at least, not too many.
     pub(crate) fn ids(&mut self, count: usize) {
         if count == 0 {
-            self.add("ids", RefusalCode::Blank, "ids must name one item at least.");
+            self.add(
+                "ids",
+                RefusalCode::Blank,
+                "ids must name one item at least.",
+            );
         } else if count > MOST_IDS {
-            self.add("ids", RefusalCode::TooLong, format!("ids must name {MOST_IDS} items at most."));
+            self.add(
+                "ids",
+                RefusalCode::TooLong,
+                format!("ids must name {MOST_IDS} items at most."),
+            );
         }
     }
 
@@ -114,7 +150,11 @@ impl Problems {
     /// # Errors
     /// All of them, in the order in which they were found.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        if self.0.is_empty() { Ok(()) } else { Err(Failure::Refused(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::Refused(self.0))
+        }
     }
 }
 
@@ -130,7 +170,9 @@ fn contains_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(values) => values.iter().any(contains_nul),
-        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || contains_nul(value)),
+        Value::Object(fields) => fields
+            .iter()
+            .any(|(name, value)| name.contains('\0') || contains_nul(value)),
         _ => false,
     }
 }
@@ -173,6 +215,13 @@ mod tests {
         problems.metadata("metadata", &nested(33));
         problems.metadata("metadata", &json!({ "a": "x".repeat(METADATA_BYTES) }));
         problems.metadata("metadata", &json!({ "a": ["\0"] }));
-        assert_eq!(codes(problems), [RefusalCode::Invalid, RefusalCode::TooLong, RefusalCode::Invalid]);
+        assert_eq!(
+            codes(problems),
+            [
+                RefusalCode::Invalid,
+                RefusalCode::TooLong,
+                RefusalCode::Invalid
+            ]
+        );
     }
 }

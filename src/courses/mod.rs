@@ -9,7 +9,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-pub use model::{Course, CourseChanges, CourseFilter, CourseList, CourseOrder, CourseSortKey, NewCourse};
+pub use model::{
+    Course, CourseChanges, CourseFilter, CourseList, CourseOrder, CourseSortKey, NewCourse,
+};
 pub(crate) use model::{CourseColumns, CourseCounts};
 
 use crate::{
@@ -28,11 +30,20 @@ const MOST_ICON: usize = 50;
 ///
 /// # Errors
 /// What is wrong with the input; TAKEN if another of the caller's objects has the id, or had it.
-pub async fn create(conn: &mut Connection, viewer: &Viewer, new: NewCourse) -> Result<Course, Failure> {
+pub async fn create(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    new: NewCourse,
+) -> Result<Course, Failure> {
     let mut problems = Problems::default();
     let id = NewId::of(new.id.as_deref(), &mut problems);
     problems.text("name", &new.name, MOST_NAME);
-    check_optional(&mut problems, "description", new.description.as_deref(), MOST_DESCRIPTION);
+    check_optional(
+        &mut problems,
+        "description",
+        new.description.as_deref(),
+        MOST_DESCRIPTION,
+    );
     check_color(&mut problems, new.color.as_deref());
     check_optional(&mut problems, "icon", new.icon.as_deref(), MOST_ICON);
     problems.finish()?;
@@ -53,7 +64,12 @@ pub async fn update(
 ) -> Result<Updated<Course>, Failure> {
     let mut problems = Problems::default();
     problems.changed_text("name", &changes.name, MOST_NAME);
-    check_optional(&mut problems, "description", set(&changes.description), MOST_DESCRIPTION);
+    check_optional(
+        &mut problems,
+        "description",
+        set(&changes.description),
+        MOST_DESCRIPTION,
+    );
     check_color(&mut problems, set(&changes.color));
     check_optional(&mut problems, "icon", set(&changes.icon), MOST_ICON);
     problems.finish()?;
@@ -67,7 +83,10 @@ pub async fn update(
         if course.deleted_at.is_some() {
             return Err(items::in_trash("id", "course"));
         }
-        if changes.version.is_some_and(|version| version != course.version) {
+        if changes
+            .version
+            .is_some_and(|version| version != course.version)
+        {
             return Ok(Updated::Conflict(course));
         }
     }
@@ -75,12 +94,20 @@ pub async fn update(
 }
 
 /// The viewer's course with that id, active or in the trash.
-pub async fn find(conn: &mut Connection, viewer: &Viewer, id: Uuid) -> Result<Option<Course>, Error> {
+pub async fn find(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<Course>, Error> {
     Ok(find_all(conn, viewer, vec![id]).await?.pop())
 }
 
 /// The viewer's courses with these ids, in no order; those that are not there are left out.
-pub async fn find_all(conn: &mut Connection, viewer: &Viewer, ids: Vec<Uuid>) -> Result<Vec<Course>, Error> {
+pub async fn find_all(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Course>, Error> {
     store::find_all(conn, viewer.user_id, ids).await
 }
 
@@ -118,6 +145,10 @@ fn check_color(problems: &mut Problems, color: Option<&str>) {
     let Some(color) = color else { return };
     let digits = color.strip_prefix('#').unwrap_or_default();
     if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        problems.add("color", RefusalCode::Invalid, "color must be of the form #RRGGBB.");
+        problems.add(
+            "color",
+            RefusalCode::Invalid,
+            "color must be of the form #RRGGBB.",
+        );
     }
 }

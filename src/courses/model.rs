@@ -144,15 +144,26 @@ pub enum CourseSortKey {
 impl From<CourseOrder> for Order {
     fn from(order: CourseOrder) -> Self {
         let key = match order.key {
-            CourseSortKey::UpdatedAt => {
-                SortKey { name: "course.updated", kind: KeyKind::Time, expression: "updated_at" }
-            }
-            CourseSortKey::CreatedAt => {
-                SortKey { name: "course.created", kind: KeyKind::Time, expression: "created_at" }
-            }
-            CourseSortKey::Name => SortKey { name: "course.name", kind: KeyKind::Text, expression: "name" },
+            CourseSortKey::UpdatedAt => SortKey {
+                name: "course.updated",
+                kind: KeyKind::Time,
+                expression: "updated_at",
+            },
+            CourseSortKey::CreatedAt => SortKey {
+                name: "course.created",
+                kind: KeyKind::Time,
+                expression: "created_at",
+            },
+            CourseSortKey::Name => SortKey {
+                name: "course.name",
+                kind: KeyKind::Text,
+                expression: "name",
+            },
         };
-        Order { key, descending: order.descending }
+        Order {
+            key,
+            descending: order.descending,
+        }
     }
 }
 

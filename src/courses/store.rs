@@ -23,8 +23,13 @@ const FIND_ALL: &str = "
     SELECT id, name, description, color, icon, version, created_at, updated_at, deleted_at, NULL::bigint, NULL::bigint
     FROM courses WHERE user_id = $1 AND id = ANY($2)";
 
-pub(super) async fn find_all(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<Vec<Course>, Error> {
-    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids)).await
+pub(super) async fn find_all(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Course>, Error> {
+    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids))
+        .await
 }
 
 /// An id is the caller's alone, and of one type: what has it among the documents and tasks keeps it.
@@ -110,7 +115,9 @@ pub(super) async fn counts(
     owner: UserId,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    let rows: Vec<CountsRow> = conn.rows(Statement::new(COUNTS).bind(owner).bind(ids)).await?;
+    let rows: Vec<CountsRow> = conn
+        .rows(Statement::new(COUNTS).bind(owner).bind(ids))
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -119,16 +126,21 @@ impl List for CourseList {
     const TABLE: &'static str = "courses";
 
     fn columns(&self, statement: &mut Statement<PageRow<Course>>) {
-        statement.sql("id, name, description, color, icon, version, created_at, updated_at, deleted_at, ");
+        statement.sql(
+            "id, name, description, color, icon, version, created_at, updated_at, deleted_at, ",
+        );
         statement.sql("CASE WHEN ").value(self.columns.document_count).sql(
             " THEN (SELECT count(*) FROM documents
               WHERE user_id = courses.user_id AND course_id = courses.id AND status = 'active') END, ",
         );
-        statement.sql("CASE WHEN ").value(self.columns.open_task_count).sql(
-            " THEN (SELECT count(*) FROM tasks
+        statement
+            .sql("CASE WHEN ")
+            .value(self.columns.open_task_count)
+            .sql(
+                " THEN (SELECT count(*) FROM tasks
               WHERE user_id = courses.user_id AND course_id = courses.id AND status = 'active'
                 AND completed_at IS NULL) END",
-        );
+            );
     }
 
     fn conditions(&self, statement: &mut Statement<PageRow<Course>>) {

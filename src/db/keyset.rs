@@ -78,7 +78,12 @@ pub(crate) struct Page<T> {
 
 impl<T> Page<T> {
     fn empty() -> Self {
-        Page { items: Vec::new(), total: None, has_next: false, has_previous: false }
+        Page {
+            items: Vec::new(),
+            total: None,
+            has_next: false,
+            has_previous: false,
+        }
     }
 }
 
@@ -101,7 +106,11 @@ pub(crate) trait List {
 pub(crate) type PageRow<R> = (Option<Uuid>, Option<i64>, Option<R>);
 
 impl<R: Row> Row for PageRow<R> {
-    type Sql = (Nullable<diesel::sql_types::Uuid>, Nullable<BigInt>, Nullable<R::Sql>);
+    type Sql = (
+        Nullable<diesel::sql_types::Uuid>,
+        Nullable<BigInt>,
+        Nullable<R::Sql>,
+    );
 }
 
 /// One page of the owner's list.
@@ -140,14 +149,20 @@ where
     L::Item: Send,
     for<'query> Statement<PageRow<L::Item>>: LoadQuery<'query, AsyncPgConnection, PageRow<L::Item>>,
 {
-    let mut pages: HashMap<Uuid, Page<L::Item>> = courses.iter().map(|id| (*id, Page::empty())).collect();
+    let mut pages: HashMap<Uuid, Page<L::Item>> =
+        courses.iter().map(|id| (*id, Page::empty())).collect();
     let statement = page_statement(owner, Some(courses), list, slice, count);
     for (parent, total, item) in conn.rows(statement).await? {
-        let Some(page) = parent.and_then(|parent| pages.get_mut(&parent)) else { continue };
+        let Some(page) = parent.and_then(|parent| pages.get_mut(&parent)) else {
+            continue;
+        };
         page.total = total;
         page.items.extend(item);
     }
-    Ok(pages.into_iter().map(|(parent, page)| (parent, trimmed(page, slice))).collect())
+    Ok(pages
+        .into_iter()
+        .map(|(parent, page)| (parent, trimmed(page, slice)))
+        .collect())
 }
 
 /// `SELECT parent, total, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
@@ -164,7 +179,10 @@ fn page_statement<L: List>(
     rows_of(&mut statement, owner, nested, list);
     statement.sql(") END, item.* FROM ");
     match courses {
-        Some(courses) => statement.sql("unnest(").value(courses).sql(") AS parent (id)"),
+        Some(courses) => statement
+            .sql("unnest(")
+            .value(courses)
+            .sql(") AS parent (id)"),
         None => statement.sql("(VALUES (NULL::uuid)) AS parent (id)"),
     };
     statement.sql(" LEFT JOIN LATERAL (SELECT ");
@@ -175,8 +193,17 @@ fn page_statement<L: List>(
     statement
 }
 
-fn rows_of<L: List>(statement: &mut Statement<PageRow<L::Item>>, owner: Uuid, nested: bool, list: &L) {
-    statement.sql(" FROM ").sql(L::TABLE).sql(" WHERE user_id = ").value(owner);
+fn rows_of<L: List>(
+    statement: &mut Statement<PageRow<L::Item>>,
+    owner: Uuid,
+    nested: bool,
+    list: &L,
+) {
+    statement
+        .sql(" FROM ")
+        .sql(L::TABLE)
+        .sql(" WHERE user_id = ")
+        .value(owner);
     if nested {
         statement.sql(" AND course_id = parent.id");
     }
@@ -191,15 +218,37 @@ fn between<R>(statement: &mut Statement<R>, order: Order, slice: &Slice) {
         KeyKind::Text => "",
         KeyKind::Number => "::smallint",
     };
-    let bounds = [(&slice.after, order.descending), (&slice.before, !order.descending)];
+    let bounds = [
+        (&slice.after, order.descending),
+        (&slice.before, !order.descending),
+    ];
     for (position, below) in bounds {
         let Some(position) = position else { continue };
         let comparison = if below { "<" } else { ">" };
-        statement.sql(" AND (").sql(expression).sql(", id) ").sql(comparison).sql(" (");
-        statement.value(position.key.as_str()).sql(cast).sql(", ").value(position.id).sql(")");
+        statement
+            .sql(" AND (")
+            .sql(expression)
+            .sql(", id) ")
+            .sql(comparison)
+            .sql(" (");
+        statement
+            .value(position.key.as_str())
+            .sql(cast)
+            .sql(", ")
+            .value(position.id)
+            .sql(")");
     }
-    let direction = if order.descending != slice.backward { " DESC" } else { " ASC" };
-    statement.sql(" ORDER BY ").sql(expression).sql(direction).sql(", id").sql(direction);
+    let direction = if order.descending != slice.backward {
+        " DESC"
+    } else {
+        " ASC"
+    };
+    statement
+        .sql(" ORDER BY ")
+        .sql(expression)
+        .sql(direction)
+        .sql(", id")
+        .sql(direction);
     statement.sql(" LIMIT ").value(slice.size + 1);
     if slice.offset > 0 {
         statement.sql(" OFFSET ").value(slice.offset);
@@ -235,7 +284,10 @@ impl Order {
         let rest = text.strip_prefix(self.key.name)?;
         let rest = rest.strip_prefix(if self.descending { '-' } else { '+' })?;
         let (id, key) = rest.split_at_checked(32)?;
-        let position = Position { key: key.to_owned(), id: Uuid::try_parse(id).ok()? };
+        let position = Position {
+            key: key.to_owned(),
+            id: Uuid::try_parse(id).ok()?,
+        };
         self.key.kind.holds(&position.key).then_some(position)
     }
 }
@@ -263,29 +315,76 @@ pub(crate) fn time_key(time: chrono::DateTime<chrono::Utc>) -> String {
 mod tests {
     use super::*;
 
-    const CREATED: SortKey = SortKey { name: "task.created", kind: KeyKind::Time, expression: "created_at" };
-    const TITLE: SortKey = SortKey { name: "task.title", kind: KeyKind::Text, expression: "title" };
+    const CREATED: SortKey = SortKey {
+        name: "task.created",
+        kind: KeyKind::Time,
+        expression: "created_at",
+    };
+    const TITLE: SortKey = SortKey {
+        name: "task.title",
+        kind: KeyKind::Text,
+        expression: "title",
+    };
 
     #[test]
     fn a_cursor_is_bound_to_its_order() {
-        let order = Order { key: TITLE, descending: true };
-        let position = Position { key: "Übung – 1".to_owned(), id: Uuid::from_u128(7) };
+        let order = Order {
+            key: TITLE,
+            descending: true,
+        };
+        let position = Position {
+            key: "Übung – 1".to_owned(),
+            id: Uuid::from_u128(7),
+        };
         let cursor = order.cursor(&position);
         assert_eq!(order.position(&cursor), Some(position));
-        assert_eq!(Order { key: TITLE, descending: false }.position(&cursor), None);
-        assert_eq!(Order { key: CREATED, descending: true }.position(&cursor), None);
+        assert_eq!(
+            Order {
+                key: TITLE,
+                descending: false
+            }
+            .position(&cursor),
+            None
+        );
+        assert_eq!(
+            Order {
+                key: CREATED,
+                descending: true
+            }
+            .position(&cursor),
+            None
+        );
     }
 
     #[test]
     fn what_is_no_cursor_is_told() {
-        let order = Order { key: CREATED, descending: true };
+        let order = Order {
+            key: CREATED,
+            descending: true,
+        };
         let forged = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let id = "00000000000000000000000000000007";
-        for cursor in ["", "!", "AAAA", &forged("task.created-"), &forged(&format!("task.created-{id}soon"))] {
+        for cursor in [
+            "",
+            "!",
+            "AAAA",
+            &forged("task.created-"),
+            &forged(&format!("task.created-{id}soon")),
+        ] {
             assert_eq!(order.position(cursor), None, "{cursor}");
         }
-        assert!(order.position(&forged(&format!("task.created-{id}infinity"))).is_some());
-        let text = Order { key: TITLE, descending: false };
-        assert_eq!(text.position(&forged(&format!("task.title+{id}a\0b"))), None);
+        assert!(
+            order
+                .position(&forged(&format!("task.created-{id}infinity")))
+                .is_some()
+        );
+        let text = Order {
+            key: TITLE,
+            descending: false,
+        };
+        assert_eq!(
+            text.position(&forged(&format!("task.title+{id}a\0b"))),
+            None
+        );
     }
 }

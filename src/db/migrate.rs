@@ -43,7 +43,8 @@ pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
 pub async fn down(target: &Target, count: usize) -> Result<Vec<String>, Error> {
     in_one_transaction(target, move |harness| {
         let applied = harness.applied_migrations().map_err(failed)?.len();
-        let reverted = (0..count.min(applied)).map(|_| harness.revert_last_migration(MIGRATIONS).map_err(failed));
+        let reverted = (0..count.min(applied))
+            .map(|_| harness.revert_last_migration(MIGRATIONS).map_err(failed));
         reverted.map(|version| Ok(version?.to_string())).collect()
     })
     .await
@@ -56,13 +57,19 @@ pub async fn down(target: &Target, count: usize) -> Result<Vec<String>, Error> {
 pub async fn status(target: &Target) -> Result<Vec<MigrationState>, Error> {
     in_one_transaction(target, |harness| {
         let pending = harness.pending_migrations(MIGRATIONS).map_err(failed)?;
-        let pending: Vec<String> = pending.iter().map(|migration| migration.name().to_string()).collect();
+        let pending: Vec<String> = pending
+            .iter()
+            .map(|migration| migration.name().to_string())
+            .collect();
         let all: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
             diesel::migration::MigrationSource::migrations(&MIGRATIONS).map_err(failed)?;
         let mut states: Vec<MigrationState> = all
             .iter()
             .map(|migration| migration.name().to_string())
-            .map(|name| MigrationState { applied: !pending.contains(&name), name })
+            .map(|name| MigrationState {
+                applied: !pending.contains(&name),
+                name,
+            })
             .collect();
         states.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(states)
@@ -78,14 +85,28 @@ async fn in_one_transaction<T: Send + 'static>(
     work: impl FnOnce(&mut Harness) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let mut connection = target.connect().await.map_err(Error::unavailable)?;
-    connection.batch_execute("BEGIN; SET LOCAL statement_timeout = 0").await.map_err(Error::internal)?;
-    connection.batch_execute(LOCK).await.map_err(Error::internal)?;
+    connection
+        .batch_execute("BEGIN; SET LOCAL statement_timeout = 0")
+        .await
+        .map_err(Error::internal)?;
+    connection
+        .batch_execute(LOCK)
+        .await
+        .map_err(Error::internal)?;
     let mut harness = AsyncMigrationHarness::new(connection);
     let (outcome, harness) = tokio::task::spawn_blocking(move || (work(&mut harness), harness))
         .await
         .map_err(|panic| Error::internal(format!("migrating: {panic}")))?;
-    let last = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    harness.into_inner().batch_execute(last).await.map_err(Error::internal)?;
+    let last = if outcome.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
+    harness
+        .into_inner()
+        .batch_execute(last)
+        .await
+        .map_err(Error::internal)?;
     outcome
 }
 

@@ -14,7 +14,9 @@ pub mod embedded;
 pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
-pub mod schema;
+#[rustfmt::skip]
+#[expect(unreachable_pub, reason = "it is generated")]
+pub(crate) mod schema;
 pub(crate) mod sql;
 
 pub use pool::{Connection, Database, PoolSettings};

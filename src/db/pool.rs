@@ -89,7 +89,11 @@ impl Database {
         });
         let mut limits = PoolConfig::new(settings.most);
         limits.queue_mode = QueueMode::Lifo;
-        limits.timeouts = Timeouts { wait: Some(settings.wait), create: None, recycle: Some(Duration::from_secs(5)) };
+        limits.timeouts = Timeouts {
+            wait: Some(settings.wait),
+            create: None,
+            recycle: Some(Duration::from_secs(5)),
+        };
         let pool = deadpool::managed::Pool::builder(Manager::new_with_config("", config))
             .config(limits)
             .runtime(Runtime::Tokio1)
@@ -97,8 +101,15 @@ impl Database {
             .post_recycle(checked_after_idling())
             .build()
             .expect("timeouts are given together with a runtime");
-        let inner = Inner { pool, target, kept: settings.kept, statements: AtomicU64::new(0) };
-        Database { inner: Arc::new(inner) }
+        let inner = Inner {
+            pool,
+            target,
+            kept: settings.kept,
+            statements: AtomicU64::new(0),
+        };
+        Database {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Leases a connection; waits for one if all are in use, but not for ever.
@@ -106,14 +117,41 @@ impl Database {
     /// # Errors
     /// UNAVAILABLE if none is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        let object = self.inner.pool.get().await.map_err(|error| unavailable(&error))?;
-        Ok(Connection { object: Some(object), database: self.clone(), busy: false, in_transaction: false })
+        let object = self
+            .inner
+            .pool
+            .get()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(Connection {
+            object: Some(object),
+            database: self.clone(),
+            busy: false,
+            in_transaction: false,
+        })
     }
 
     /// The pool at this moment.
     pub fn status(&self) -> PoolStatus {
         let status = self.inner.pool.status();
-        PoolStatus { open: status.size, idle: status.available, waiting: status.waiting, most: status.max_size }
+        PoolStatus {
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+            most: status.max_size,
+        }
+    }
+
+    /// Asks the database whether it is there.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if it is not, or no connection is free.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.connection()
+            .await?
+            .batch("SELECT 1")
+            .await
+            .map_err(from_database)
     }
 
     /// How many statements were sent since the process started; those that begin or end a transaction do not count.
@@ -126,7 +164,12 @@ impl Database {
         let mut ticks = tokio::time::interval(SPARE_IDLE / 2);
         loop {
             ticks.tick().await;
-            let mut spare = self.inner.pool.status().size.saturating_sub(self.inner.kept);
+            let mut spare = self
+                .inner
+                .pool
+                .status()
+                .size
+                .saturating_sub(self.inner.kept);
             self.inner.pool.retain(|_, metrics| {
                 let close = spare > 0 && metrics.last_used() > SPARE_IDLE;
                 spare -= usize::from(close);
@@ -143,7 +186,11 @@ impl Database {
 
 fn replaced_after(lifetime: Duration) -> Hook<Manager> {
     Hook::sync_fn(move |_, metrics| {
-        if metrics.age() < lifetime { Ok(()) } else { Err(HookError::message("old enough to be replaced")) }
+        if metrics.age() < lifetime {
+            Ok(())
+        } else {
+            Err(HookError::message("old enough to be replaced"))
+        }
     })
 }
 
@@ -154,7 +201,9 @@ fn checked_after_idling() -> Hook<Manager> {
                 return Ok(());
             }
             let answer = connection.batch_execute("SELECT 1").await;
-            answer.map_err(|error| HookError::Backend(pooled_connection::PoolError::QueryError(error)))
+            answer.map_err(|error| {
+                HookError::Backend(pooled_connection::PoolError::QueryError(error))
+            })
         }
         .boxed()
     })
@@ -162,7 +211,9 @@ fn checked_after_idling() -> Hook<Manager> {
 
 fn unavailable(error: &PoolError) -> Error {
     match error {
-        PoolError::Timeout(TimeoutType::Wait) => Error::unavailable("all connections to the database are in use"),
+        PoolError::Timeout(TimeoutType::Wait) => {
+            Error::unavailable("all connections to the database are in use")
+        }
         other => Error::unavailable(format!("no connection to the database: {other}")),
     }
 }
@@ -235,7 +286,11 @@ impl Connection {
 
     /// Commits if the outcome is good, rolls back if it is not, and hands the outcome on.
     pub(crate) async fn end<T, E: From<Error>>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
-        let last = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let last = if outcome.is_ok() {
+            "COMMIT"
+        } else {
+            "ROLLBACK"
+        };
         let ended = self.batch(last).await.map_err(from_database);
         self.in_transaction = ended.is_err();
         let value = outcome?;
@@ -253,12 +308,17 @@ impl Connection {
 
     fn begin_statement(&mut self) -> &mut AsyncPgConnection {
         self.busy = true;
-        self.database.inner.statements.fetch_add(1, Ordering::Relaxed);
+        self.database
+            .inner
+            .statements
+            .fetch_add(1, Ordering::Relaxed);
         self.raw()
     }
 
     fn raw(&mut self) -> &mut AsyncPgConnection {
-        self.object.as_mut().expect("it is there until it is dropped")
+        self.object
+            .as_mut()
+            .expect("it is there until it is dropped")
     }
 }
 
@@ -267,9 +327,13 @@ impl Drop for Connection {
         if !self.busy && !self.in_transaction {
             return;
         }
-        let Some(object) = self.object.take() else { return };
+        let Some(object) = self.object.take() else {
+            return;
+        };
         let abandoned = Object::take(object);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
         let target = self.database.inner.target.clone();
         runtime.spawn(async move {
             target.cancel(abandoned.cancel_token()).await;
@@ -281,15 +345,20 @@ impl Drop for Connection {
 /// What the database says becomes an [`Error`]; its words go to the log alone.
 pub(crate) fn from_database(error: DieselError) -> Error {
     match &error {
-        DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand, _) => {
-            Error::unavailable(format!("the connection to the database broke: {error}"))
-        }
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        ) => Error::unavailable(format!("the connection to the database broke: {error}")),
         DieselError::DatabaseError(_, information) => {
             let message = information.message();
             if message.starts_with("canceling statement due to") {
                 return Error::timeout(message);
             }
-            let going_away = ["terminating connection", "the database system is", "cannot execute"];
+            let going_away = [
+                "terminating connection",
+                "the database system is",
+                "cannot execute",
+            ];
             if going_away.iter().any(|start| message.starts_with(start)) {
                 return Error::unavailable(message);
             }
@@ -303,7 +372,9 @@ pub(crate) fn from_database(error: DieselError) -> Error {
 /// The name of the unique constraint that a statement ran into, if that is why it failed.
 pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     match error {
-        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => information.constraint_name(),
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
+            information.constraint_name()
+        }
         _ => None,
     }
 }

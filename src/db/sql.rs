@@ -31,7 +31,11 @@ pub(crate) struct Statement<R> {
 
 impl<R> Statement<R> {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Statement { text: text.into(), values: Vec::with_capacity(8), row: PhantomData }
+        Statement {
+            text: text.into(),
+            values: Vec::with_capacity(8),
+            row: PhantomData,
+        }
     }
 
     /// Binds the next placeholder's value.
@@ -72,7 +76,10 @@ impl<R> QueryFragment<Pg> for Statement<R> {
         while let Some((before, number, after)) = next_placeholder(rest) {
             out.push_sql(before);
             if number == bound + 1 {
-                let value = self.values.get(bound).ok_or_else(|| misnumbered(&self.text))?;
+                let value = self
+                    .values
+                    .get(bound)
+                    .ok_or_else(|| misnumbered(&self.text))?;
                 value.push(&mut out)?;
                 bound += 1;
             } else if number <= bound {
@@ -83,20 +90,29 @@ impl<R> QueryFragment<Pg> for Statement<R> {
             rest = after;
         }
         out.push_sql(rest);
-        if bound == self.values.len() { Ok(()) } else { Err(misnumbered(&self.text)) }
+        if bound == self.values.len() {
+            Ok(())
+        } else {
+            Err(misnumbered(&self.text))
+        }
     }
 }
 
 /// The text before the next `$n`, n, and the text behind it.
 fn next_placeholder(text: &str) -> Option<(&str, usize, &str)> {
     let at = text.find('$')?;
-    let digits = text[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
+    let digits = text[at + 1..]
+        .bytes()
+        .take_while(u8::is_ascii_digit)
+        .count();
     let number = text[at + 1..at + 1 + digits].parse().ok()?;
     Some((&text[..at], number, &text[at + 1 + digits..]))
 }
 
 fn misnumbered(text: &str) -> diesel::result::Error {
-    diesel::result::Error::QueryBuilderError(format!("placeholders and values do not match: {text}").into())
+    diesel::result::Error::QueryBuilderError(
+        format!("placeholders and values do not match: {text}").into(),
+    )
 }
 
 /// A bound value. `None` is NULL.
@@ -118,7 +134,10 @@ pub(crate) enum Value {
 
 impl Value {
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        use sql_types::{Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, SmallInt, Text, Timestamptz};
+        use sql_types::{
+            Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, SmallInt, Text,
+            Timestamptz,
+        };
         match self {
             Value::Bool(value) => out.push_bind_param::<Nullable<Bool>, _>(value),
             Value::SmallInt(value) => out.push_bind_param::<Nullable<SmallInt>, _>(value),
@@ -201,8 +220,13 @@ mod tests {
 
     #[test]
     fn a_placeholder_may_appear_again() {
-        let statement = Statement::<()>::new("SELECT $1, $2, $1 || $2").bind("a").bind("b");
-        assert_eq!(text_of(&statement).expect("well numbered"), "SELECT $1, $2, $1 || $2");
+        let statement = Statement::<()>::new("SELECT $1, $2, $1 || $2")
+            .bind("a")
+            .bind("b");
+        assert_eq!(
+            text_of(&statement).expect("well numbered"),
+            "SELECT $1, $2, $1 || $2"
+        );
     }
 
     #[test]

@@ -39,16 +39,27 @@ pub fn plain_text(markdown: &str) -> String {
     for event in Parser::new_ext(markdown, options()) {
         push_plain(&mut plain, &event);
     }
-    plain.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    plain
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn options() -> Options {
-    Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS | Options::ENABLE_MATH
+    Options::ENABLE_TABLES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_MATH
 }
 
 fn push_plain(plain: &mut String, event: &Event<'_>) {
     match event {
-        Event::Text(text) | Event::Code(text) | Event::InlineMath(text) | Event::DisplayMath(text) => {
+        Event::Text(text)
+        | Event::Code(text)
+        | Event::InlineMath(text)
+        | Event::DisplayMath(text) => {
             plain.push_str(text);
         }
         Event::SoftBreak => plain.push(' '),
@@ -75,14 +86,21 @@ mod tests {
     fn markup_is_left_out_and_words_stay_apart() {
         let note = "# Eigenvalues\n\nA *scalar* $\\lambda$ with [a link](https://example.com):\n\n- one\n- `two`\n\n\
                     | a | b |\n|---|---|\n| 1 | 2 |\n\n<b>bold</b>";
-        assert_eq!(of_note(note), "Eigenvalues A scalar \\lambda with a link: one two a b 1 2 bold");
+        assert_eq!(
+            of_note(note),
+            "Eigenvalues A scalar \\lambda with a link: one two a b 1 2 bold"
+        );
     }
 
     #[test]
     fn an_excerpt_is_cut_between_graphemes() {
         let family = "👨‍👩‍👧‍👦";
         let note = format!("{}{family}", "x".repeat(195));
-        assert_eq!(of_note(&note), "x".repeat(195), "the family has seven code points and would pass 200");
+        assert_eq!(
+            of_note(&note),
+            "x".repeat(195),
+            "the family has seven code points and would pass 200"
+        );
         assert_eq!(of_note(&"語".repeat(300)).chars().count(), MOST);
     }
 

@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 pub(crate) use model::DocumentColumns;
 pub use model::{
-    Document, DocumentChanges, DocumentFilter, DocumentList, DocumentOrder, DocumentSortKey, DocumentTexts, NewDocument,
+    Document, DocumentChanges, DocumentFilter, DocumentList, DocumentOrder, DocumentSortKey,
+    DocumentTexts, NewDocument,
 };
 use store::{Changed, Inserted, NewExcerpt};
 
@@ -32,7 +33,11 @@ const MOST_TITLE: usize = 500;
 /// # Errors
 /// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the caller's objects has the
 /// id, or had it.
-pub async fn create(conn: &mut Connection, viewer: &Viewer, new: NewDocument) -> Result<Document, Failure> {
+pub async fn create(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    new: NewDocument,
+) -> Result<Document, Failure> {
     let mut problems = Problems::default();
     let id = NewId::of(new.id.as_deref(), &mut problems);
     problems.text("title", &new.title, MOST_TITLE);
@@ -72,11 +77,23 @@ pub async fn update(
     check(&changes)?;
     for _ in 0..ATTEMPTS {
         // An excerpt that is to be made of a note that is not sent: of the one that is there, if it stays the same.
-        let made_of_stored = changes.excerpt == Change::Clear && changes.formatted_note == Change::Keep;
-        let stored = if made_of_stored { texts(conn, viewer, vec![changes.id]).await?.remove(&changes.id) } else { None };
+        let made_of_stored =
+            changes.excerpt == Change::Clear && changes.formatted_note == Change::Keep;
+        let stored = if made_of_stored {
+            texts(conn, viewer, vec![changes.id])
+                .await?
+                .remove(&changes.id)
+        } else {
+            None
+        };
         let excerpt = NewExcerpt::of(&changes, stored.as_ref());
-        let seen = changes.version.or(stored.as_ref().map(|texts| texts.version));
-        let Changed { document, course_status } = store::update(conn, viewer.user_id, &changes, &excerpt, seen).await?;
+        let seen = changes
+            .version
+            .or(stored.as_ref().map(|texts| texts.version));
+        let Changed {
+            document,
+            course_status,
+        } = store::update(conn, viewer.user_id, &changes, &excerpt, seen).await?;
         if let Some(document) = document {
             return Ok(Updated::Done(document));
         }
@@ -86,7 +103,10 @@ pub async fn update(
         if document.deleted_at.is_some() {
             return Err(items::in_trash("id", "document"));
         }
-        if changes.version.is_some_and(|version| version != document.version) {
+        if changes
+            .version
+            .is_some_and(|version| version != document.version)
+        {
             return Ok(Updated::Conflict(document));
         }
         if changes.course_id.given() {
@@ -101,12 +121,20 @@ pub async fn update(
 }
 
 /// The viewer's document with that id, active or in the trash.
-pub async fn find(conn: &mut Connection, viewer: &Viewer, id: Uuid) -> Result<Option<Document>, Error> {
+pub async fn find(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<Document>, Error> {
     Ok(find_all(conn, viewer, vec![id]).await?.pop())
 }
 
 /// The viewer's documents with these ids, in no order and without their texts; those that are not there are left out.
-pub async fn find_all(conn: &mut Connection, viewer: &Viewer, ids: Vec<Uuid>) -> Result<Vec<Document>, Error> {
+pub async fn find_all(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Document>, Error> {
     store::find_all(conn, viewer.user_id, ids).await
 }
 
@@ -148,7 +176,10 @@ fn check(changes: &DocumentChanges) -> Result<(), Failure> {
         problems.must_not_be_null("courseId");
     }
     problems.changed_text("title", &changes.title, MOST_TITLE);
-    let texts = [("originalText", &changes.original_text), ("formattedNote", &changes.formatted_note)];
+    let texts = [
+        ("originalText", &changes.original_text),
+        ("formattedNote", &changes.formatted_note),
+    ];
     for (field, change) in texts {
         match change {
             Change::Keep => {}
@@ -170,6 +201,10 @@ fn check(changes: &DocumentChanges) -> Result<(), Failure> {
 
 fn check_processing_time(problems: &mut Problems, seconds: Option<f64>) {
     if seconds.is_some_and(|seconds| !seconds.is_finite() || seconds < 0.0) {
-        problems.add("processingTime", RefusalCode::Invalid, "processingTime must be 0 or more seconds.");
+        problems.add(
+            "processingTime",
+            RefusalCode::Invalid,
+            "processingTime must be 0 or more seconds.",
+        );
     }
 }

@@ -183,15 +183,26 @@ pub enum DocumentSortKey {
 impl From<DocumentOrder> for Order {
     fn from(order: DocumentOrder) -> Self {
         let key = match order.key {
-            DocumentSortKey::CreatedAt => {
-                SortKey { name: "document.created", kind: KeyKind::Time, expression: "created_at" }
-            }
-            DocumentSortKey::UpdatedAt => {
-                SortKey { name: "document.updated", kind: KeyKind::Time, expression: "updated_at" }
-            }
-            DocumentSortKey::Title => SortKey { name: "document.title", kind: KeyKind::Text, expression: "title" },
+            DocumentSortKey::CreatedAt => SortKey {
+                name: "document.created",
+                kind: KeyKind::Time,
+                expression: "created_at",
+            },
+            DocumentSortKey::UpdatedAt => SortKey {
+                name: "document.updated",
+                kind: KeyKind::Time,
+                expression: "updated_at",
+            },
+            DocumentSortKey::Title => SortKey {
+                name: "document.title",
+                kind: KeyKind::Text,
+                expression: "title",
+            },
         };
-        Order { key, descending: order.descending }
+        Order {
+            key,
+            descending: order.descending,
+        }
     }
 }
 

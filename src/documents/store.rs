@@ -27,8 +27,13 @@ const FIND_ALL: &str = "
         created_at, updated_at, deleted_at, trashed_with
     FROM documents WHERE user_id = $1 AND id = ANY($2)";
 
-pub(super) async fn find_all(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<Vec<Document>, Error> {
-    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids)).await
+pub(super) async fn find_all(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Document>, Error> {
+    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids))
+        .await
 }
 
 const TEXTS: &str = "SELECT id, original_text, formatted_note, version FROM documents WHERE user_id = $1 AND id = ANY($2)";
@@ -44,7 +49,9 @@ pub(super) async fn texts(
     owner: UserId,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    let rows: Vec<TextsRow> = conn.rows(Statement::new(TEXTS).bind(owner).bind(ids)).await?;
+    let rows: Vec<TextsRow> = conn
+        .rows(Statement::new(TEXTS).bind(owner).bind(ids))
+        .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -96,7 +103,11 @@ pub(super) async fn insert(
         .bind(new.title.as_str())
         .bind(new.original_text.as_str())
         .bind(new.formatted_note.as_str())
-        .bind(new.excerpt.clone().unwrap_or_else(|| excerpt::of_note(&new.formatted_note)))
+        .bind(
+            new.excerpt
+                .clone()
+                .unwrap_or_else(|| excerpt::of_note(&new.formatted_note)),
+        )
         .bind(new.excerpt.is_some())
         .bind(new.processing_time)
         .bind(new.metadata.clone())
@@ -125,12 +136,27 @@ pub(super) struct NewExcerpt {
 impl NewExcerpt {
     /// `stored`: the texts as they are, where the excerpt is to be made of a note that the caller did not send.
     pub(super) fn of(changes: &DocumentChanges, stored: Option<&DocumentTexts>) -> Self {
-        let note = changes.formatted_note.value().or(stored.map(|texts| &texts.formatted_note));
+        let note = changes
+            .formatted_note
+            .value()
+            .or(stored.map(|texts| &texts.formatted_note));
         let made = note.map(|note| excerpt::of_note(note));
         match &changes.excerpt {
-            Change::Keep => NewExcerpt { text: None, own: false, made },
-            Change::Clear => NewExcerpt { text: made.clone(), own: false, made },
-            Change::Set(text) => NewExcerpt { text: Some(text.clone()), own: true, made },
+            Change::Keep => NewExcerpt {
+                text: None,
+                own: false,
+                made,
+            },
+            Change::Clear => NewExcerpt {
+                text: made.clone(),
+                own: false,
+                made,
+            },
+            Change::Set(text) => NewExcerpt {
+                text: Some(text.clone()),
+                own: true,
+                made,
+            },
         }
     }
 }
@@ -195,7 +221,10 @@ pub(super) async fn update(
         .bind(changes.metadata.given())
         .bind(changes.metadata.value().cloned());
     let (course_status, document) = conn.row(statement).await?.unwrap_or_default();
-    Ok(Changed { document, course_status })
+    Ok(Changed {
+        document,
+        course_status,
+    })
 }
 
 impl List for DocumentList {
@@ -203,8 +232,12 @@ impl List for DocumentList {
     const TABLE: &'static str = "documents";
 
     fn columns(&self, statement: &mut Statement<PageRow<Document>>) {
-        statement.sql("id, course_id, title, CASE WHEN ").value(self.columns.original_text);
-        statement.sql(" THEN original_text END, CASE WHEN ").value(self.columns.formatted_note);
+        statement
+            .sql("id, course_id, title, CASE WHEN ")
+            .value(self.columns.original_text);
+        statement
+            .sql(" THEN original_text END, CASE WHEN ")
+            .value(self.columns.formatted_note);
         statement.sql(
             " THEN formatted_note END, excerpt, processing_time, metadata, version, created_at, updated_at, deleted_at,
               trashed_with",
@@ -219,7 +252,12 @@ impl List for DocumentList {
         }
         if filter.is_special() {
             items::contains(statement, "title", filter.title_contains.as_deref());
-            items::unless_null(statement, "metadata", " @> ", filter.metadata_contains.clone());
+            items::unless_null(
+                statement,
+                "metadata",
+                " @> ",
+                filter.metadata_contains.clone(),
+            );
             items::unless_null(statement, "created_at", " >= ", filter.created_after);
             items::unless_null(statement, "created_at", " < ", filter.created_before);
         }

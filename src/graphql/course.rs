@@ -35,7 +35,9 @@ pub(crate) struct Course {
 type Ahead<A, R> = Mutex<Vec<(Arc<A>, keyset::Page<R>)>>;
 
 fn take<A: PartialEq, R>(ahead: &Ahead<A, R>, arguments: &A) -> Option<keyset::Page<R>> {
-    let mut pages = ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut pages = ahead
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     let at = pages.iter().position(|(of, _)| **of == *arguments)?;
     Some(pages.swap_remove(at).1)
 }
@@ -49,7 +51,11 @@ impl Course {
 
 impl From<courses::Course> for Course {
     fn from(row: courses::Course) -> Self {
-        Course { row, documents: Mutex::default(), tasks: Mutex::default() }
+        Course {
+            row,
+            documents: Mutex::default(),
+            tasks: Mutex::default(),
+        }
     }
 }
 
@@ -115,7 +121,12 @@ impl Course {
     async fn document_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
         match self.row.document_count {
             Some(documents) => Ok(count(documents)),
-            None => Ok(count(Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?.documents)),
+            None => Ok(count(
+                Loaders::of(ctx)
+                    .one(CountsOfCourse(self.row.id))
+                    .await?
+                    .documents,
+            )),
         }
     }
 
@@ -123,7 +134,12 @@ impl Course {
     async fn open_task_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
         match self.row.open_task_count {
             Some(tasks) => Ok(count(tasks)),
-            None => Ok(count(Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?.open_tasks)),
+            None => Ok(count(
+                Loaders::of(ctx)
+                    .one(CountsOfCourse(self.row.id))
+                    .await?
+                    .open_tasks,
+            )),
         }
     }
 
@@ -132,22 +148,42 @@ impl Course {
     async fn documents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Active ones if left out. Its `courseId` must be this course's, or nothing is found.")]
+        #[graphql(
+            desc = "Active ones if left out. Its `courseId` must be this course's, or nothing is found."
+        )]
         filter: Option<DocumentFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<DocumentOrder>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")] first: Option<i32>,
+        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<
+            DocumentOrder,
+        >,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")]
+        first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what stands before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Document>, Error> {
-        let page = PageArguments { first, after, last, before, offset: None };
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+            offset: None,
+        };
         let arguments = DocumentsArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let order = arguments.list.order;
         if let Some(page) = take(&self.documents, &arguments) {
             return Ok(Connection::new(page, order, Document::from));
         }
-        let key = DocumentsOfCourse { course: self.row.id, arguments: Arc::new(arguments) };
-        Ok(Connection::new(Loaders::of(ctx).one(key).await?, order, Document::from))
+        let key = DocumentsOfCourse {
+            course: self.row.id,
+            arguments: Arc::new(arguments),
+        };
+        Ok(Connection::new(
+            Loaders::of(ctx).one(key).await?,
+            order,
+            Document::from,
+        ))
     }
 
     /// The tasks in it; newest first if no order is given.
@@ -155,22 +191,42 @@ impl Course {
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Active ones if left out. Its `courseId` must be this course's, or nothing is found.")]
+        #[graphql(
+            desc = "Active ones if left out. Its `courseId` must be this course's, or nothing is found."
+        )]
         filter: Option<TaskFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<TaskOrder>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")] first: Option<i32>,
+        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<
+            TaskOrder,
+        >,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")]
+        first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what stands before this cursor.")] before: Option<String>,
     ) -> Result<Connection<Task>, Error> {
-        let page = PageArguments { first, after, last, before, offset: None };
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+            offset: None,
+        };
         let arguments = TasksArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let order = arguments.list.order;
         if let Some(page) = take(&self.tasks, &arguments) {
             return Ok(Connection::new(page, order, Task::from));
         }
-        let key = TasksOfCourse { course: self.row.id, arguments: Arc::new(arguments) };
-        Ok(Connection::new(Loaders::of(ctx).one(key).await?, order, Task::from))
+        let key = TasksOfCourse {
+            course: self.row.id,
+            arguments: Arc::new(arguments),
+        };
+        Ok(Connection::new(
+            Loaders::of(ctx).one(key).await?,
+            order,
+            Task::from,
+        ))
     }
 }
 
@@ -233,34 +289,64 @@ impl CourseQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Active ones if left out.")] filter: Option<CourseFilter>,
-        #[graphql(desc = "By `UPDATED_AT`, newest first, if left out.")] order_by: Option<CourseOrder>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")] first: Option<i32>,
+        #[graphql(desc = "By `UPDATED_AT`, newest first, if left out.")] order_by: Option<
+            CourseOrder,
+        >,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")]
+        first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what stands before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")] offset: Option<i32>,
+        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")]
+        offset: Option<i32>,
     ) -> Result<Connection<Course>, Error> {
         let viewer = ctx.viewer()?;
         let selected = Selected::of(ctx);
-        let filter = filter.unwrap_or(CourseFilter { status: Some(ItemStatus::Active), name_contains: None });
+        let filter = filter.unwrap_or(CourseFilter {
+            status: Some(ItemStatus::Active),
+            name_contains: None,
+        });
         searchable("nameContains", filter.name_contains.as_deref())?;
         let order = order_by.map_or(
-            courses::CourseOrder { key: CourseSortKey::UpdatedAt, descending: true },
-            |order| courses::CourseOrder { key: order.field.into(), descending: order.direction.is_descending() },
+            courses::CourseOrder {
+                key: CourseSortKey::UpdatedAt,
+                descending: true,
+            },
+            |order| courses::CourseOrder {
+                key: order.field.into(),
+                descending: order.direction.is_descending(),
+            },
         );
-        let filter =
-            courses::CourseFilter { status: StatusFilter::from(filter.status), name_contains: filter.name_contains };
+        let filter = courses::CourseFilter {
+            status: StatusFilter::from(filter.status),
+            name_contains: filter.name_contains,
+        };
         let columns = CourseColumns {
             document_count: selected.has("documentCount"),
             open_task_count: selected.has("openTaskCount"),
         };
-        let list = CourseList { filter, order, columns };
-        let slice = PageArguments { first, after, last, before, offset }.slice(order.into())?;
+        let list = CourseList {
+            filter,
+            order,
+            columns,
+        };
+        let slice = PageArguments {
+            first,
+            after,
+            last,
+            before,
+            offset,
+        }
+        .slice(order.into())?;
         let ahead = ChildrenAhead::of(&selected)?;
         let mut conn = ctx.connection().await?;
         let page = courses::page(&mut conn, viewer, &list, &slice, selected.total).await?;
         let connection = Connection::new(page, order, Course::from);
-        ahead.load(&mut conn, viewer, connection.nodes_now()).await?;
+        ahead
+            .load(&mut conn, viewer, connection.nodes_now())
+            .await?;
         Ok(connection)
     }
 }
@@ -273,7 +359,10 @@ struct ChildrenAhead {
 
 impl ChildrenAhead {
     fn of(selected: &Selected<'_>) -> Result<Self, Error> {
-        let mut ahead = ChildrenAhead { documents: Vec::new(), tasks: Vec::new() };
+        let mut ahead = ChildrenAhead {
+            documents: Vec::new(),
+            tasks: Vec::new(),
+        };
         for field in &selected.fields {
             match field.name() {
                 "documents" => push_new(&mut ahead.documents, DocumentsArguments::of_field(field)?),
@@ -318,7 +407,10 @@ fn push_new<A: PartialEq>(all: &mut Vec<Arc<A>>, new: A) {
 
 fn put<A, R>(ahead: &Ahead<A, R>, arguments: &Arc<A>, page: Option<keyset::Page<R>>) {
     let Some(page) = page else { return };
-    ahead.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((arguments.clone(), page));
+    ahead
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .push((arguments.clone(), page));
 }
 
 /// Text to look for must be text that the database can hold.
@@ -327,7 +419,9 @@ fn put<A, R>(ahead: &Ahead<A, R>, arguments: &Arc<A>, page: Option<keyset::Page<
 /// BAD_USER_INPUT if it contains U+0000.
 pub(crate) fn searchable(argument: &str, text: Option<&str>) -> Result<(), Error> {
     if text.is_some_and(|text| text.contains('\0')) {
-        return Err(Error::bad_input(format!("{argument} must not contain the character U+0000.")));
+        return Err(Error::bad_input(format!(
+            "{argument} must not contain the character U+0000."
+        )));
     }
     Ok(())
 }
@@ -382,17 +476,28 @@ pub(crate) struct CourseMutation;
 #[Object]
 impl CourseMutation {
     /// Makes a course.
-    async fn create_course(&self, ctx: &Context<'_>, input: CreateCourseInput) -> Option<Result<CoursePayload, Error>> {
+    async fn create_course(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateCourseInput,
+    ) -> Option<Result<CoursePayload, Error>> {
         Some(create_course(ctx, input).await)
     }
 
     /// Changes a course that is not in the trash.
-    async fn update_course(&self, ctx: &Context<'_>, input: UpdateCourseInput) -> Option<Result<CoursePayload, Error>> {
+    async fn update_course(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateCourseInput,
+    ) -> Option<Result<CoursePayload, Error>> {
         Some(update_course(ctx, input).await)
     }
 }
 
-async fn create_course(ctx: &Context<'_>, input: CreateCourseInput) -> Result<CoursePayload, Error> {
+async fn create_course(
+    ctx: &Context<'_>,
+    input: CreateCourseInput,
+) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
     let new = NewCourse {
         id: input.id.map(|id| id.0),
@@ -402,10 +507,16 @@ async fn create_course(ctx: &Context<'_>, input: CreateCourseInput) -> Result<Co
         icon: input.icon,
     };
     let made = outcome(courses::create(&mut ctx.connection().await?, viewer, new).await)?;
-    Ok(CoursePayload { course: made.value.map(Course::from), user_errors: made.user_errors })
+    Ok(CoursePayload {
+        course: made.value.map(Course::from),
+        user_errors: made.user_errors,
+    })
 }
 
-async fn update_course(ctx: &Context<'_>, input: UpdateCourseInput) -> Result<CoursePayload, Error> {
+async fn update_course(
+    ctx: &Context<'_>,
+    input: UpdateCourseInput,
+) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
     let text = |field: MaybeUndefined<String>| change(field, |text| text);
     let changes = CourseChanges {
@@ -422,5 +533,8 @@ async fn update_course(ctx: &Context<'_>, input: UpdateCourseInput) -> Result<Co
         Some(Updated::Conflict(course)) => (Some(course), vec![UserError::conflict()]),
         None => (None, changed.user_errors),
     };
-    Ok(CoursePayload { course: course.map(Course::from), user_errors })
+    Ok(CoursePayload {
+        course: course.map(Course::from),
+        user_errors,
+    })
 }

@@ -20,7 +20,9 @@ use super::{
 use crate::{
     auth::Viewer,
     db::{self, keyset},
-    documents::{self, DocumentChanges, DocumentColumns, DocumentList, DocumentSortKey, NewDocument},
+    documents::{
+        self, DocumentChanges, DocumentColumns, DocumentList, DocumentSortKey, NewDocument,
+    },
     error::Error,
     items::{StatusFilter, Updated},
     rules::Problems,
@@ -59,7 +61,10 @@ impl Document {
     async fn original_text(&self, ctx: &Context<'_>) -> Result<String, Error> {
         match &self.0.original_text {
             Some(text) => Ok(text.clone()),
-            None => Ok(Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?.original_text),
+            None => Ok(Loaders::of(ctx)
+                .one(TextsOfDocument(self.0.id))
+                .await?
+                .original_text),
         }
     }
 
@@ -67,7 +72,10 @@ impl Document {
     async fn formatted_note(&self, ctx: &Context<'_>) -> Result<String, Error> {
         match &self.0.formatted_note {
             Some(note) => Ok(note.clone()),
-            None => Ok(Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?.formatted_note),
+            None => Ok(Loaders::of(ctx)
+                .one(TextsOfDocument(self.0.id))
+                .await?
+                .formatted_note),
         }
     }
 
@@ -113,7 +121,10 @@ impl Document {
 
     /// The course that it stands in.
     async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
-        Ok(Loaders::of(ctx).one(CourseById(self.0.course_id)).await?.into())
+        Ok(Loaders::of(ctx)
+            .one(CourseById(self.0.course_id))
+            .await?
+            .into())
     }
 
     /// The course that took it to the trash; null if it went alone, and while active.
@@ -161,7 +172,9 @@ impl DocumentFilter {
             let mut problems = Problems::default();
             problems.metadata("metadataContains", &metadata.0);
             let refused = problems.finish();
-            refused.map_err(|_| Error::bad_input("metadataContains is too long, too deep, or contains U+0000."))?;
+            refused.map_err(|_| {
+                Error::bad_input("metadataContains is too long, too deep, or contains U+0000.")
+            })?;
         }
         Ok(documents::DocumentFilter {
             course_id: self.course_id.as_ref().map(known_id),
@@ -225,7 +238,10 @@ impl DocumentsArguments {
         selected: &Selected<'_>,
     ) -> Result<Self, Error> {
         let order = order_by.map_or(
-            documents::DocumentOrder { key: DocumentSortKey::CreatedAt, descending: true },
+            documents::DocumentOrder {
+                key: DocumentSortKey::CreatedAt,
+                descending: true,
+            },
             |order| documents::DocumentOrder {
                 key: order.field.into(),
                 descending: order.direction.is_descending(),
@@ -235,15 +251,28 @@ impl DocumentsArguments {
             original_text: selected.has("originalText"),
             formatted_note: selected.has("formattedNote"),
         };
-        let list = DocumentList { filter: filter.unwrap_or_default().checked()?, order, columns };
-        Ok(DocumentsArguments { list, slice: page.slice(order.into())?, count: selected.total })
+        let list = DocumentList {
+            filter: filter.unwrap_or_default().checked()?,
+            order,
+            columns,
+        };
+        Ok(DocumentsArguments {
+            list,
+            slice: page.slice(order.into())?,
+            count: selected.total,
+        })
     }
 
     /// The arguments of a field that is selected further down.
     pub(crate) fn of_field(field: &SelectionField<'_>) -> Result<Self, Error> {
         let mut given = Given::of(field)?;
         let (filter, order_by) = (given.take("filter")?, given.take("orderBy")?);
-        DocumentsArguments::new(filter, order_by, given.page()?, &Selected::of_connection(Some(*field)))
+        DocumentsArguments::new(
+            filter,
+            order_by,
+            given.page()?,
+            &Selected::of_connection(Some(*field)),
+        )
     }
 
     pub(crate) async fn pages(
@@ -252,7 +281,8 @@ impl DocumentsArguments {
         viewer: &Viewer,
         courses: Vec<Uuid>,
     ) -> Result<HashMap<Uuid, keyset::Page<documents::Document>>, Error> {
-        documents::pages_of_courses(conn, viewer, courses, &self.list, &self.slice, self.count).await
+        documents::pages_of_courses(conn, viewer, courses, &self.list, &self.slice, self.count)
+            .await
     }
 }
 
@@ -261,14 +291,27 @@ pub(crate) struct Given(HashMap<String, async_graphql::Value>);
 
 impl Given {
     pub(crate) fn of(field: &SelectionField<'_>) -> Result<Self, Error> {
-        let arguments = field.arguments().map_err(|error| Error::bad_input(error.message))?;
-        Ok(Given(arguments.into_iter().map(|(name, value)| (name.to_string(), value)).collect()))
+        let arguments = field
+            .arguments()
+            .map_err(|error| Error::bad_input(error.message))?;
+        Ok(Given(
+            arguments
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), value))
+                .collect(),
+        ))
     }
 
     /// One argument; `None` if it was left out or is null.
     pub(crate) fn take<T: InputType>(&mut self, name: &str) -> Result<Option<T>, Error> {
         let value = Option::<T>::parse(self.0.remove(name));
-        value.map_err(|error| Error::bad_input(error.into_server_error(async_graphql::Pos::default()).message))
+        value.map_err(|error| {
+            Error::bad_input(
+                error
+                    .into_server_error(async_graphql::Pos::default())
+                    .message,
+            )
+        })
     }
 
     pub(crate) fn page(&mut self) -> Result<PageArguments, Error> {
@@ -301,18 +344,37 @@ impl DocumentQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Active ones if left out.")] filter: Option<DocumentFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<DocumentOrder>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")] first: Option<i32>,
+        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<
+            DocumentOrder,
+        >,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")]
+        first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what stands before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")] offset: Option<i32>,
+        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")]
+        offset: Option<i32>,
     ) -> Result<Connection<Document>, Error> {
         let viewer = ctx.viewer()?;
-        let page = PageArguments { first, after, last, before, offset };
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+            offset,
+        };
         let arguments = DocumentsArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let mut conn = ctx.connection().await?;
-        let page = documents::page(&mut conn, viewer, &arguments.list, &arguments.slice, arguments.count).await?;
+        let page = documents::page(
+            &mut conn,
+            viewer,
+            &arguments.list,
+            &arguments.slice,
+            arguments.count,
+        )
+        .await?;
         Ok(Connection::new(page, arguments.list.order, Document))
     }
 }
@@ -395,7 +457,10 @@ impl DocumentMutation {
     }
 }
 
-async fn create_document(ctx: &Context<'_>, input: CreateDocumentInput) -> Result<DocumentPayload, Error> {
+async fn create_document(
+    ctx: &Context<'_>,
+    input: CreateDocumentInput,
+) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
     let new = NewDocument {
         id: input.id.map(|id| id.0),
@@ -405,13 +470,21 @@ async fn create_document(ctx: &Context<'_>, input: CreateDocumentInput) -> Resul
         formatted_note: input.formatted_note,
         excerpt: input.excerpt,
         processing_time: input.processing_time,
-        metadata: input.metadata.map_or_else(|| serde_json::json!({}), |metadata| metadata.0),
+        metadata: input
+            .metadata
+            .map_or_else(|| serde_json::json!({}), |metadata| metadata.0),
     };
     let made = outcome(documents::create(&mut ctx.connection().await?, viewer, new).await)?;
-    Ok(DocumentPayload { document: made.value.map(Document), user_errors: made.user_errors })
+    Ok(DocumentPayload {
+        document: made.value.map(Document),
+        user_errors: made.user_errors,
+    })
 }
 
-async fn update_document(ctx: &Context<'_>, input: UpdateDocumentInput) -> Result<DocumentPayload, Error> {
+async fn update_document(
+    ctx: &Context<'_>,
+    input: UpdateDocumentInput,
+) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
     let text = |field: MaybeUndefined<String>| change(field, |text| text);
     let changes = DocumentChanges {
@@ -431,5 +504,8 @@ async fn update_document(ctx: &Context<'_>, input: UpdateDocumentInput) -> Resul
         Some(Updated::Conflict(document)) => (Some(document), vec![UserError::conflict()]),
         None => (None, changed.user_errors),
     };
-    Ok(DocumentPayload { document: document.map(Document), user_errors })
+    Ok(DocumentPayload {
+        document: document.map(Document),
+        user_errors,
+    })
 }

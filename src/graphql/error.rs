@@ -51,7 +51,11 @@ pub(crate) enum UserErrorCode {
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
-        UserError { message: refusal.message, code: refusal.code.into(), field: refusal.field }
+        UserError {
+            message: refusal.message,
+            code: refusal.code.into(),
+            field: refusal.field,
+        }
     }
 }
 
@@ -72,10 +76,14 @@ pub(crate) struct Outcome<T> {
 /// A command's result as a payload's parts: refusals become `userErrors`, anything else an error of the request.
 pub(crate) fn outcome<T>(result: Result<T, Failure>) -> Result<Outcome<T>, Error> {
     match result {
-        Ok(value) => Ok(Outcome { value: Some(value), user_errors: Vec::new() }),
-        Err(Failure::Refused(refusals)) => {
-            Ok(Outcome { value: None, user_errors: refusals.into_iter().map(UserError::from).collect() })
-        }
+        Ok(value) => Ok(Outcome {
+            value: Some(value),
+            user_errors: Vec::new(),
+        }),
+        Err(Failure::Refused(refusals)) => Ok(Outcome {
+            value: None,
+            user_errors: refusals.into_iter().map(UserError::from).collect(),
+        }),
         Err(Failure::Error(error)) => Err(error),
     }
 }

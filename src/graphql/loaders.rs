@@ -78,7 +78,9 @@ pub(crate) struct Loaders {
 impl Loaders {
     pub(crate) fn new(database: Database, viewer: Option<Viewer>) -> Self {
         let batches = Batches { database, viewer };
-        Loaders { batches: DataLoader::new(batches, TokioSpawner::current(), TokioTimer::default()) }
+        Loaders {
+            batches: DataLoader::new(batches, TokioSpawner::current(), TokioTimer::default()),
+        }
     }
 
     pub(crate) fn of<'a>(ctx: &Context<'a>) -> &'a Loaders {
@@ -99,7 +101,10 @@ impl Loaders {
     }
 
     /// Loads what may be there.
-    pub(crate) async fn maybe<K>(&self, key: K) -> Result<Option<<Batches as Loader<K>>::Value>, Error>
+    pub(crate) async fn maybe<K>(
+        &self,
+        key: K,
+    ) -> Result<Option<<Batches as Loader<K>>::Value>, Error>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
         Batches: Loader<K, Error = Error>,
@@ -116,7 +121,10 @@ pub(crate) struct Batches {
 
 impl Batches {
     async fn begin(&self) -> Result<(Connection, &Viewer), Error> {
-        let viewer = self.viewer.as_ref().ok_or_else(|| Error::unauthenticated("Sign in first."))?;
+        let viewer = self
+            .viewer
+            .as_ref()
+            .ok_or_else(|| Error::unauthenticated("Sign in first."))?;
         Ok((self.database.connection().await?, viewer))
     }
 }
@@ -127,8 +135,12 @@ impl Loader<CourseById> for Batches {
 
     async fn load(&self, keys: &[CourseById]) -> Result<HashMap<CourseById, Course>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let found = courses::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(found.into_iter().map(|course| (CourseById(course.id), course)).collect())
+        let found =
+            courses::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found
+            .into_iter()
+            .map(|course| (CourseById(course.id), course))
+            .collect())
     }
 }
 
@@ -138,8 +150,12 @@ impl Loader<DocumentById> for Batches {
 
     async fn load(&self, keys: &[DocumentById]) -> Result<HashMap<DocumentById, Document>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let found = documents::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(found.into_iter().map(|document| (DocumentById(document.id), document)).collect())
+        let found =
+            documents::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found
+            .into_iter()
+            .map(|document| (DocumentById(document.id), document))
+            .collect())
     }
 }
 
@@ -149,8 +165,12 @@ impl Loader<TaskById> for Batches {
 
     async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let found = tasks::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(found.into_iter().map(|task| (TaskById(task.id), task)).collect())
+        let found =
+            tasks::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(found
+            .into_iter()
+            .map(|task| (TaskById(task.id), task))
+            .collect())
     }
 }
 
@@ -162,7 +182,10 @@ impl Loader<KindOfItem> for Batches {
         let (mut conn, viewer) = self.begin().await?;
         let ids = keys.iter().map(|key| key.0).collect();
         let found = trash::find_kinds(&mut conn, viewer.user_id, ids).await?;
-        Ok(found.into_iter().map(|item| (KindOfItem(item.id), item.kind)).collect())
+        Ok(found
+            .into_iter()
+            .map(|item| (KindOfItem(item.id), item.kind))
+            .collect())
     }
 }
 
@@ -170,10 +193,17 @@ impl Loader<CountsOfCourse> for Batches {
     type Value = CourseCounts;
     type Error = Error;
 
-    async fn load(&self, keys: &[CountsOfCourse]) -> Result<HashMap<CountsOfCourse, CourseCounts>, Error> {
+    async fn load(
+        &self,
+        keys: &[CountsOfCourse],
+    ) -> Result<HashMap<CountsOfCourse, CourseCounts>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let counts = courses::counts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(counts.into_iter().map(|(course, counts)| (CountsOfCourse(course), counts)).collect())
+        let counts =
+            courses::counts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(counts
+            .into_iter()
+            .map(|(course, counts)| (CountsOfCourse(course), counts))
+            .collect())
     }
 }
 
@@ -181,10 +211,17 @@ impl Loader<TextsOfDocument> for Batches {
     type Value = DocumentTexts;
     type Error = Error;
 
-    async fn load(&self, keys: &[TextsOfDocument]) -> Result<HashMap<TextsOfDocument, DocumentTexts>, Error> {
+    async fn load(
+        &self,
+        keys: &[TextsOfDocument],
+    ) -> Result<HashMap<TextsOfDocument, DocumentTexts>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let texts = documents::texts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(texts.into_iter().map(|(document, texts)| (TextsOfDocument(document), texts)).collect())
+        let texts =
+            documents::texts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        Ok(texts
+            .into_iter()
+            .map(|(document, texts)| (TextsOfDocument(document), texts))
+            .collect())
     }
 }
 
@@ -192,13 +229,27 @@ impl Loader<DocumentsOfCourse> for Batches {
     type Value = Page<Document>;
     type Error = Error;
 
-    async fn load(&self, keys: &[DocumentsOfCourse]) -> Result<HashMap<DocumentsOfCourse, Page<Document>>, Error> {
+    async fn load(
+        &self,
+        keys: &[DocumentsOfCourse],
+    ) -> Result<HashMap<DocumentsOfCourse, Page<Document>>, Error> {
         let (mut conn, viewer) = self.begin().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
-        for arguments in keys.iter().map(|key| &key.arguments).collect::<HashSet<_>>() {
-            let courses = keys.iter().filter(|key| key.arguments == *arguments).map(|key| key.course).collect();
+        for arguments in keys
+            .iter()
+            .map(|key| &key.arguments)
+            .collect::<HashSet<_>>()
+        {
+            let courses = keys
+                .iter()
+                .filter(|key| key.arguments == *arguments)
+                .map(|key| key.course)
+                .collect();
             let pages = arguments.pages(&mut conn, viewer, courses).await?;
-            let key = |course| DocumentsOfCourse { course, arguments: arguments.clone() };
+            let key = |course| DocumentsOfCourse {
+                course,
+                arguments: arguments.clone(),
+            };
             loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
         }
         Ok(loaded)
@@ -209,13 +260,27 @@ impl Loader<TasksOfCourse> for Batches {
     type Value = Page<Task>;
     type Error = Error;
 
-    async fn load(&self, keys: &[TasksOfCourse]) -> Result<HashMap<TasksOfCourse, Page<Task>>, Error> {
+    async fn load(
+        &self,
+        keys: &[TasksOfCourse],
+    ) -> Result<HashMap<TasksOfCourse, Page<Task>>, Error> {
         let (mut conn, viewer) = self.begin().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
-        for arguments in keys.iter().map(|key| &key.arguments).collect::<HashSet<_>>() {
-            let courses = keys.iter().filter(|key| key.arguments == *arguments).map(|key| key.course).collect();
+        for arguments in keys
+            .iter()
+            .map(|key| &key.arguments)
+            .collect::<HashSet<_>>()
+        {
+            let courses = keys
+                .iter()
+                .filter(|key| key.arguments == *arguments)
+                .map(|key| key.course)
+                .collect();
             let pages = arguments.pages(&mut conn, viewer, courses).await?;
-            let key = |course| TasksOfCourse { course, arguments: arguments.clone() };
+            let key = |course| TasksOfCourse {
+                course,
+                arguments: arguments.clone(),
+            };
             loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
         }
         Ok(loaded)
@@ -229,6 +294,9 @@ impl Loader<ViewersUser> for Batches {
     async fn load(&self, _: &[ViewersUser]) -> Result<HashMap<ViewersUser, User>, Error> {
         let (mut conn, viewer) = self.begin().await?;
         let user = users::find(&mut conn, viewer.user_id).await?;
-        Ok(user.into_iter().map(|user| (ViewersUser, User::from(user))).collect())
+        Ok(user
+            .into_iter()
+            .map(|user| (ViewersUser, User::from(user)))
+            .collect())
     }
 }

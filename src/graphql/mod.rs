@@ -26,7 +26,8 @@ mod user;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    EmptySubscription, MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+    EmptySubscription, MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder,
+    ValidationMode,
 };
 use futures_util::FutureExt;
 
@@ -66,7 +67,10 @@ fn build() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
 
 /// The schema in GraphQL's own language, sorted: what `schema.graphql` holds.
 pub fn sdl() -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items();
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items();
     let schema = build().finish().sdl_with_options(options);
     let lines: Vec<&str> = schema.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim())
@@ -107,7 +111,14 @@ impl Api {
             .data(services.clone())
             .finish();
         let gate = Gate::new(&sdl, limits);
-        Api { inner: Arc::new(Inner { schema, services, gate, sdl }) }
+        Api {
+            inner: Arc::new(Inner {
+                schema,
+                services,
+                gate,
+                sdl,
+            }),
+        }
     }
 
     /// The schema in GraphQL's own language.
@@ -120,7 +131,10 @@ impl Api {
     /// # Errors
     /// A finished answer without data.
     pub fn admit(&self, call: Call) -> Result<Admitted, Response> {
-        let admitted = self.inner.gate.admit(&call.query, call.operation_name.as_deref(), call.variables);
+        let admitted =
+            self.inner
+                .gate
+                .admit(&call.query, call.operation_name.as_deref(), call.variables);
         admitted.map_err(|refusal| Response::from_errors(refusal.into_server_errors()))
     }
 
@@ -128,14 +142,20 @@ impl Api {
     pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
         let loaders = Loaders::new(self.inner.services.database.clone(), asker.viewer);
         let request = admitted.request.data(asker).data(loaders);
-        let executed = AssertUnwindSafe(self.inner.schema.execute(request)).catch_unwind().await;
-        let mut response = executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))));
+        let executed = AssertUnwindSafe(self.inner.schema.execute(request))
+            .catch_unwind()
+            .await;
+        let mut response =
+            executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))));
         error::finish(&mut response, request_id);
         response
     }
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let words = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or(panic.downcast_ref::<String>().map(String::as_str));
     format!("a resolver panicked: {}", words.unwrap_or("without a word"))
 }

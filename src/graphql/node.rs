@@ -23,7 +23,11 @@ const MOST_NODES: usize = 100;
 /// An object with an id that is unique across all types that you can see: a UUID (RFC 9562), version 7 where the service
 /// makes it.
 #[derive(Interface)]
-#[graphql(field(name = "id", ty = "ID", desc = "A UUID, unique across all that you can see."))]
+#[graphql(field(
+    name = "id",
+    ty = "ID",
+    desc = "A UUID, unique across all that you can see."
+))]
 pub(crate) enum Node {
     User(User),
     Session(Session),
@@ -35,8 +39,16 @@ pub(crate) enum Node {
 /// What a person keeps: a course, a document or a task.
 #[derive(Interface)]
 #[graphql(
-    field(name = "id", ty = "ID", desc = "A UUID, unique across all that you can see."),
-    field(name = "status", ty = "ItemStatus", desc = "Whether it is active or in the trash."),
+    field(
+        name = "id",
+        ty = "ID",
+        desc = "A UUID, unique across all that you can see."
+    ),
+    field(
+        name = "status",
+        ty = "ItemStatus",
+        desc = "Whether it is active or in the trash."
+    ),
     field(
         name = "version",
         ty = "i32",
@@ -48,7 +60,11 @@ pub(crate) enum Node {
         ty = "DateTime",
         desc = "When it last changed; going to the trash and coming back is no change."
     ),
-    field(name = "deleted_at", ty = "Option<DateTime>", desc = "When it went to the trash; null while active.")
+    field(
+        name = "deleted_at",
+        ty = "Option<DateTime>",
+        desc = "When it went to the trash; null while active."
+    )
 )]
 pub(crate) enum Item {
     Course(Course),
@@ -58,11 +74,24 @@ pub(crate) enum Item {
 
 impl Item {
     /// Loads an item of a known kind; `None` if it is gone.
-    pub(crate) async fn load(loaders: &Loaders, kind: ItemKind, id: Uuid) -> Result<Option<Item>, Error> {
+    pub(crate) async fn load(
+        loaders: &Loaders,
+        kind: ItemKind,
+        id: Uuid,
+    ) -> Result<Option<Item>, Error> {
         Ok(match kind {
-            ItemKind::Course => loaders.maybe(CourseById(id)).await?.map(|course| Item::Course(course.into())),
-            ItemKind::Document => loaders.maybe(DocumentById(id)).await?.map(|row| Item::Document(row.into())),
-            ItemKind::Task => loaders.maybe(TaskById(id)).await?.map(|task| Item::Task(task.into())),
+            ItemKind::Course => loaders
+                .maybe(CourseById(id))
+                .await?
+                .map(|course| Item::Course(course.into())),
+            ItemKind::Document => loaders
+                .maybe(DocumentById(id))
+                .await?
+                .map(|row| Item::Document(row.into())),
+            ItemKind::Task => loaders
+                .maybe(TaskById(id))
+                .await?
+                .map(|task| Item::Task(task.into())),
         })
     }
 }
@@ -88,7 +117,11 @@ pub(crate) enum ItemStatus {
 
 impl ItemStatus {
     pub(crate) fn of(deleted_at: Option<chrono::DateTime<Utc>>) -> Self {
-        if deleted_at.is_some() { ItemStatus::Trash } else { ItemStatus::Active }
+        if deleted_at.is_some() {
+            ItemStatus::Trash
+        } else {
+            ItemStatus::Active
+        }
     }
 }
 
@@ -131,7 +164,9 @@ impl NodeQuery {
     async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>, Error> {
         ctx.viewer()?;
         if ids.len() > MOST_NODES {
-            return Err(Error::bad_input(format!("ids must be {MOST_NODES} at most.")));
+            return Err(Error::bad_input(format!(
+                "ids must be {MOST_NODES} at most."
+            )));
         }
         try_join_all(ids.iter().map(|id| find(ctx, known_id(id)))).await
     }

@@ -49,16 +49,24 @@ impl PageArguments {
         let size = self.size()?;
         let offset = self.offset.unwrap_or(0);
         if !(0..=MOST_OFFSET).contains(&offset) {
-            return Err(Error::bad_input(format!("offset must be between 0 and {MOST_OFFSET}.")));
+            return Err(Error::bad_input(format!(
+                "offset must be between 0 and {MOST_OFFSET}."
+            )));
         }
-        if self.offset.is_some() && (self.last.is_some() || self.after.is_some() || self.before.is_some()) {
-            return Err(Error::bad_input("offset goes with first alone, not with after, last or before."));
+        if self.offset.is_some()
+            && (self.last.is_some() || self.after.is_some() || self.before.is_some())
+        {
+            return Err(Error::bad_input(
+                "offset goes with first alone, not with after, last or before.",
+            ));
         }
         let position = |name: &str, cursor: &Option<String>| match cursor {
             None => Ok(None),
             Some(cursor) => match order.position(cursor) {
                 Some(position) => Ok(Some(position)),
-                None => Err(Error::bad_input(format!("{name} must be a cursor of this list in this order."))),
+                None => Err(Error::bad_input(format!(
+                    "{name} must be a cursor of this list in this order."
+                ))),
             },
         };
         Ok(Slice {
@@ -85,7 +93,9 @@ impl PageArguments {
         if (1..=MOST_SIZE).contains(&size) {
             return Ok(size);
         }
-        Err(Error::bad_input(format!("{name} must be between 1 and {MOST_SIZE}.")))
+        Err(Error::bad_input(format!(
+            "{name} must be between 1 and {MOST_SIZE}."
+        )))
     }
 }
 
@@ -146,8 +156,20 @@ pub(crate) struct Connection<N: Listed> {
 
 impl<N: Listed> Connection<N> {
     pub(crate) fn new<R>(page: Page<R>, order: N::Order, node: impl Fn(R) -> N) -> Self {
-        let edges = page.items.into_iter().map(|row| Edge { node: node(row), order }).collect();
-        Connection { edges, has_next: page.has_next, has_previous: page.has_previous, total: page.total }
+        let edges = page
+            .items
+            .into_iter()
+            .map(|row| Edge {
+                node: node(row),
+                order,
+            })
+            .collect();
+        Connection {
+            edges,
+            has_next: page.has_next,
+            has_previous: page.has_previous,
+            total: page.total,
+        }
     }
 
     /// The nodes, before they are answered.
@@ -193,7 +215,9 @@ where
 
     /// How many the whole list has, with this filter. Counted only when asked for.
     async fn total_count(&self) -> Result<i32, Error> {
-        let total = self.total.ok_or_else(|| Error::internal("a total was asked for and not counted"))?;
+        let total = self
+            .total
+            .ok_or_else(|| Error::internal("a total was asked for and not counted"))?;
         Ok(count(total))
     }
 }
@@ -219,14 +243,19 @@ impl<'a> Selected<'a> {
 
     /// What is selected of a connection further down.
     pub(crate) fn of_connection(connection: Option<SelectionField<'a>>) -> Self {
-        let mut selected = Selected { fields: Vec::new(), total: false };
+        let mut selected = Selected {
+            fields: Vec::new(),
+            total: false,
+        };
         for part in connection.iter().flat_map(SelectionField::selection_set) {
             match part.name() {
                 "totalCount" => selected.total = true,
                 "nodes" => selected.fields.extend(part.selection_set()),
                 "edges" => {
                     let nodes = part.selection_set().filter(|field| field.name() == "node");
-                    selected.fields.extend(nodes.flat_map(|node| node.selection_set().collect::<Vec<_>>()));
+                    selected
+                        .fields
+                        .extend(nodes.flat_map(|node| node.selection_set().collect::<Vec<_>>()));
                 }
                 _ => {}
             }
@@ -246,21 +275,54 @@ mod tests {
     use crate::courses::{CourseOrder, CourseSortKey};
 
     fn order() -> Order {
-        CourseOrder { key: CourseSortKey::Name, descending: false }.into()
+        CourseOrder {
+            key: CourseSortKey::Name,
+            descending: false,
+        }
+        .into()
     }
 
     #[test]
     fn what_cannot_go_together_is_refused() {
         let arguments = [
-            PageArguments { first: Some(0), ..Default::default() },
-            PageArguments { first: Some(-1), ..Default::default() },
-            PageArguments { first: Some(101), ..Default::default() },
-            PageArguments { last: Some(0), ..Default::default() },
-            PageArguments { first: Some(1), last: Some(1), ..Default::default() },
-            PageArguments { offset: Some(-1), ..Default::default() },
-            PageArguments { offset: Some(10_001), ..Default::default() },
-            PageArguments { offset: Some(0), last: Some(1), ..Default::default() },
-            PageArguments { after: Some("nonsense".to_owned()), ..Default::default() },
+            PageArguments {
+                first: Some(0),
+                ..Default::default()
+            },
+            PageArguments {
+                first: Some(-1),
+                ..Default::default()
+            },
+            PageArguments {
+                first: Some(101),
+                ..Default::default()
+            },
+            PageArguments {
+                last: Some(0),
+                ..Default::default()
+            },
+            PageArguments {
+                first: Some(1),
+                last: Some(1),
+                ..Default::default()
+            },
+            PageArguments {
+                offset: Some(-1),
+                ..Default::default()
+            },
+            PageArguments {
+                offset: Some(10_001),
+                ..Default::default()
+            },
+            PageArguments {
+                offset: Some(0),
+                last: Some(1),
+                ..Default::default()
+            },
+            PageArguments {
+                after: Some("nonsense".to_owned()),
+                ..Default::default()
+            },
         ];
         for arguments in arguments {
             assert!(arguments.slice(order()).is_err(), "{arguments:?}");
@@ -269,7 +331,9 @@ mod tests {
 
     #[test]
     fn fifty_come_if_nothing_is_said() {
-        let slice = PageArguments::default().slice(order()).expect("nothing is wrong with nothing");
+        let slice = PageArguments::default()
+            .slice(order())
+            .expect("nothing is wrong with nothing");
         assert_eq!((slice.size, slice.backward, slice.offset), (50, false, 0));
     }
 }

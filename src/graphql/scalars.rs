@@ -10,16 +10,25 @@ use crate::rules::Change;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DateTime(pub(crate) chrono::DateTime<Utc>);
 
-#[Scalar(name = "DateTime", specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339")]
+#[Scalar(
+    name = "DateTime",
+    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
+)]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        let Value::String(text) = value else {
+            return Err(InputValueError::expected_type(value));
+        };
         let Ok(time) = chrono::DateTime::parse_from_rfc3339(&text) else {
-            return Err(InputValueError::custom("It must be an RFC 3339 date and time, e.g. 2026-01-08T09:30:00Z."));
+            return Err(InputValueError::custom(
+                "It must be an RFC 3339 date and time, e.g. 2026-01-08T09:30:00Z.",
+            ));
         };
         let time = time.with_timezone(&Utc).trunc_subsecs(6);
         if !(1..=9999).contains(&time.year()) {
-            return Err(InputValueError::custom("Its year must be between 1 and 9999."));
+            return Err(InputValueError::custom(
+                "Its year must be between 1 and 9999.",
+            ));
         }
         Ok(DateTime(time))
     }
@@ -57,10 +66,16 @@ pub(crate) struct Url(pub(crate) String);
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else { return Err(InputValueError::expected_type(value)) };
+        let Value::String(text) = value else {
+            return Err(InputValueError::expected_type(value));
+        };
         match url::Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Url(url.into())),
-            _ => Err(InputValueError::custom("It must be an absolute http or https URL.")),
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Url(url.into()))
+            }
+            _ => Err(InputValueError::custom(
+                "It must be an absolute http or https URL.",
+            )),
         }
     }
 
@@ -77,7 +92,11 @@ pub(crate) fn known_id(id: &ID) -> Uuid {
 
 /// An id in its hyphenated form, in either case.
 pub(crate) fn parse_id(id: &str) -> Option<Uuid> {
-    if id.len() == 36 { Uuid::try_parse(id).ok() } else { None }
+    if id.len() == 36 {
+        Uuid::try_parse(id).ok()
+    } else {
+        None
+    }
 }
 
 /// An id on its way out.
@@ -86,7 +105,10 @@ pub(crate) fn id_of(id: Uuid) -> ID {
 }
 
 /// A field of an update, from the library's three states to the core's.
-pub(crate) fn change<T, U>(field: async_graphql::MaybeUndefined<T>, convert: impl FnOnce(T) -> U) -> Change<U> {
+pub(crate) fn change<T, U>(
+    field: async_graphql::MaybeUndefined<T>,
+    convert: impl FnOnce(T) -> U,
+) -> Change<U> {
     match field {
         async_graphql::MaybeUndefined::Undefined => Change::Keep,
         async_graphql::MaybeUndefined::Null => Change::Clear,

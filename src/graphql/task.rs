@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SelectionField, SimpleObject};
+use async_graphql::{
+    Context, Enum, ID, InputObject, MaybeUndefined, Object, SelectionField, SimpleObject,
+};
 use uuid::Uuid;
 
 use super::{
@@ -172,7 +174,9 @@ impl TaskFilter {
             completed: self.completed,
             course_id: self.course_id.as_ref().map(known_id),
             status: StatusFilter::from(self.status),
-            priority: self.priority.map(|priorities| priorities.into_iter().map(Into::into).collect()),
+            priority: self
+                .priority
+                .map(|priorities| priorities.into_iter().map(Into::into).collect()),
             title_contains: self.title_contains,
             has_course: self.has_course,
             has_due_date: self.has_due_date,
@@ -239,18 +243,37 @@ impl TasksArguments {
         page: PageArguments,
         selected: &Selected<'_>,
     ) -> Result<Self, Error> {
-        let order = order_by.map_or(tasks::TaskOrder { key: TaskSortKey::CreatedAt, descending: true }, |order| {
-            tasks::TaskOrder { key: order.field.into(), descending: order.direction.is_descending() }
-        });
-        let list = TaskList { filter: filter.unwrap_or_default().checked()?, order };
-        Ok(TasksArguments { list, slice: page.slice(order.into())?, count: selected.total })
+        let order = order_by.map_or(
+            tasks::TaskOrder {
+                key: TaskSortKey::CreatedAt,
+                descending: true,
+            },
+            |order| tasks::TaskOrder {
+                key: order.field.into(),
+                descending: order.direction.is_descending(),
+            },
+        );
+        let list = TaskList {
+            filter: filter.unwrap_or_default().checked()?,
+            order,
+        };
+        Ok(TasksArguments {
+            list,
+            slice: page.slice(order.into())?,
+            count: selected.total,
+        })
     }
 
     /// The arguments of a field that is selected further down.
     pub(crate) fn of_field(field: &SelectionField<'_>) -> Result<Self, Error> {
         let mut given = Given::of(field)?;
         let (filter, order_by) = (given.take("filter")?, given.take("orderBy")?);
-        TasksArguments::new(filter, order_by, given.page()?, &Selected::of_connection(Some(*field)))
+        TasksArguments::new(
+            filter,
+            order_by,
+            given.page()?,
+            &Selected::of_connection(Some(*field)),
+        )
     }
 
     pub(crate) async fn pages(
@@ -282,18 +305,37 @@ impl TaskQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Active ones if left out.")] filter: Option<TaskFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<TaskOrder>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")] first: Option<i32>,
+        #[graphql(desc = "By `CREATED_AT`, newest first, if left out.")] order_by: Option<
+            TaskOrder,
+        >,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if `last` is left out too.")]
+        first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
-        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<i32>,
+        #[graphql(desc = "The last so many: 1 to 100. Not together with `first`.")] last: Option<
+            i32,
+        >,
         #[graphql(desc = "Only what stands before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")] offset: Option<i32>,
+        #[graphql(desc = "Passes over so many: 0 to 10,000. Goes with `first` alone.")]
+        offset: Option<i32>,
     ) -> Result<Connection<Task>, Error> {
         let viewer = ctx.viewer()?;
-        let page = PageArguments { first, after, last, before, offset };
+        let page = PageArguments {
+            first,
+            after,
+            last,
+            before,
+            offset,
+        };
         let arguments = TasksArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let mut conn = ctx.connection().await?;
-        let page = tasks::page(&mut conn, viewer, &arguments.list, &arguments.slice, arguments.count).await?;
+        let page = tasks::page(
+            &mut conn,
+            viewer,
+            &arguments.list,
+            &arguments.slice,
+            arguments.count,
+        )
+        .await?;
         Ok(Connection::new(page, arguments.list.order, Task))
     }
 }
@@ -362,22 +404,38 @@ pub(crate) struct TaskMutation;
 #[Object]
 impl TaskMutation {
     /// Makes a task.
-    async fn create_task(&self, ctx: &Context<'_>, input: CreateTaskInput) -> Option<Result<TaskPayload, Error>> {
+    async fn create_task(
+        &self,
+        ctx: &Context<'_>,
+        input: CreateTaskInput,
+    ) -> Option<Result<TaskPayload, Error>> {
         Some(create_task(ctx, input).await)
     }
 
     /// Changes a task that is not in the trash.
-    async fn update_task(&self, ctx: &Context<'_>, input: UpdateTaskInput) -> Option<Result<TaskPayload, Error>> {
+    async fn update_task(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateTaskInput,
+    ) -> Option<Result<TaskPayload, Error>> {
         Some(update_task(ctx, input).await)
     }
 
     /// Completes tasks, all of them or none. Those that are completed stay as they are.
-    async fn complete_tasks(&self, ctx: &Context<'_>, input: ItemIdsInput) -> Option<Result<TasksPayload, Error>> {
+    async fn complete_tasks(
+        &self,
+        ctx: &Context<'_>,
+        input: ItemIdsInput,
+    ) -> Option<Result<TasksPayload, Error>> {
         Some(set_completed(ctx, input, true).await)
     }
 
     /// Opens tasks again, all of them or none. Those that are open stay as they are.
-    async fn reopen_tasks(&self, ctx: &Context<'_>, input: ItemIdsInput) -> Option<Result<TasksPayload, Error>> {
+    async fn reopen_tasks(
+        &self,
+        ctx: &Context<'_>,
+        input: ItemIdsInput,
+    ) -> Option<Result<TasksPayload, Error>> {
         Some(set_completed(ctx, input, false).await)
     }
 }
@@ -393,7 +451,10 @@ async fn create_task(ctx: &Context<'_>, input: CreateTaskInput) -> Result<TaskPa
         priority: input.priority.map(Into::into),
     };
     let made = outcome(tasks::create(&mut ctx.connection().await?, viewer, new).await)?;
-    Ok(TaskPayload { task: made.value.map(Task), user_errors: made.user_errors })
+    Ok(TaskPayload {
+        task: made.value.map(Task),
+        user_errors: made.user_errors,
+    })
 }
 
 async fn update_task(ctx: &Context<'_>, input: UpdateTaskInput) -> Result<TaskPayload, Error> {
@@ -414,13 +475,26 @@ async fn update_task(ctx: &Context<'_>, input: UpdateTaskInput) -> Result<TaskPa
         Some(Updated::Conflict(task)) => (Some(task), vec![UserError::conflict()]),
         None => (None, changed.user_errors),
     };
-    Ok(TaskPayload { task: task.map(Task), user_errors })
+    Ok(TaskPayload {
+        task: task.map(Task),
+        user_errors,
+    })
 }
 
-async fn set_completed(ctx: &Context<'_>, input: ItemIdsInput, completed: bool) -> Result<TasksPayload, Error> {
+async fn set_completed(
+    ctx: &Context<'_>,
+    input: ItemIdsInput,
+    completed: bool,
+) -> Result<TasksPayload, Error> {
     let viewer = ctx.viewer()?;
     let ids = input.known_ids();
-    let done = outcome(tasks::set_completed(&mut ctx.connection().await?, viewer, &ids, completed).await)?;
-    let tasks = done.value.map(|tasks| tasks.into_iter().map(Task).collect());
-    Ok(TasksPayload { tasks, user_errors: done.user_errors })
+    let done =
+        outcome(tasks::set_completed(&mut ctx.connection().await?, viewer, &ids, completed).await)?;
+    let tasks = done
+        .value
+        .map(|tasks| tasks.into_iter().map(Task).collect());
+    Ok(TasksPayload {
+        tasks,
+        user_errors: done.user_errors,
+    })
 }

@@ -28,14 +28,22 @@ impl Listed for Item {
             Item::Document(document) => document.trashed(),
             Item::Task(task) => task.trashed(),
         };
-        trash::ORDER.cursor(&Position { key: time_key(deleted_at.unwrap_or_default()), id })
+        trash::ORDER.cursor(&Position {
+            key: time_key(deleted_at.unwrap_or_default()),
+            id,
+        })
     }
 }
 
 /// Loads items by what is known of them, in that order; those that are gone by now are left out.
 async fn load(ctx: &Context<'_>, items: Vec<ItemRef>) -> Result<Vec<Item>, Error> {
     let loaders = Loaders::of(ctx);
-    let loaded = try_join_all(items.iter().map(|item| Item::load(loaders, item.kind, item.id))).await?;
+    let loaded = try_join_all(
+        items
+            .iter()
+            .map(|item| Item::load(loaders, item.kind, item.id)),
+    )
+    .await?;
     Ok(loaded.into_iter().flatten().collect())
 }
 
@@ -54,14 +62,30 @@ impl TrashQuery {
     ) -> Result<Connection<Item>, Error> {
         let viewer = ctx.viewer()?;
         let count = Selected::of(ctx).total;
-        let slice = PageArguments { first, after, ..Default::default() }.slice(trash::ORDER)?;
+        let slice = PageArguments {
+            first,
+            after,
+            ..Default::default()
+        }
+        .slice(trash::ORDER)?;
         let mut conn = ctx.connection().await?;
-        let (mut items, total) =
-            trash::page(&mut conn, viewer.user_id, slice.after.as_ref(), slice.size + 1, count).await?;
+        let (mut items, total) = trash::page(
+            &mut conn,
+            viewer.user_id,
+            slice.after.as_ref(),
+            slice.size + 1,
+            count,
+        )
+        .await?;
         drop(conn);
         let has_next = i64::try_from(items.len()).is_ok_and(|found| found > slice.size);
         items.truncate(usize::try_from(slice.size).unwrap_or(usize::MAX));
-        let page = Page { items: load(ctx, items).await?, total, has_next, has_previous: slice.after.is_some() };
+        let page = Page {
+            items: load(ctx, items).await?,
+            total,
+            has_next,
+            has_previous: slice.after.is_some(),
+        };
         Ok(Connection::new(page, (), |item| item))
     }
 }
@@ -92,18 +116,30 @@ pub(crate) struct TrashMutation;
 impl TrashMutation {
     /// Moves items to the trash, all of them or none. A course takes its active documents and tasks along. What is in the
     /// trash stays as it is.
-    async fn trash_items(&self, ctx: &Context<'_>, input: ItemIdsInput) -> Option<Result<ItemsPayload, Error>> {
+    async fn trash_items(
+        &self,
+        ctx: &Context<'_>,
+        input: ItemIdsInput,
+    ) -> Option<Result<ItemsPayload, Error>> {
         Some(trash_items(ctx, input).await)
     }
 
     /// Brings items back from the trash, all of them or none. A course brings back what it took along, not what was in the
     /// trash before. An item whose course stays in the trash is IN_TRASH. What is active stays as it is.
-    async fn restore_items(&self, ctx: &Context<'_>, input: ItemIdsInput) -> Option<Result<ItemsPayload, Error>> {
+    async fn restore_items(
+        &self,
+        ctx: &Context<'_>,
+        input: ItemIdsInput,
+    ) -> Option<Result<ItemsPayload, Error>> {
         Some(restore_items(ctx, input).await)
     }
 
     /// Deletes for good what is in the trash, all of the ids or none; a course with all that is in it.
-    async fn delete_items(&self, ctx: &Context<'_>, input: ItemIdsInput) -> Option<Result<DeletePayload, Error>> {
+    async fn delete_items(
+        &self,
+        ctx: &Context<'_>,
+        input: ItemIdsInput,
+    ) -> Option<Result<DeletePayload, Error>> {
         Some(delete_items(ctx, input).await)
     }
 
@@ -129,26 +165,38 @@ async fn restore_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPa
     items_payload(ctx, done).await
 }
 
-async fn items_payload(ctx: &Context<'_>, done: Result<Vec<ItemRef>, Failure>) -> Result<ItemsPayload, Error> {
+async fn items_payload(
+    ctx: &Context<'_>,
+    done: Result<Vec<ItemRef>, Failure>,
+) -> Result<ItemsPayload, Error> {
     let done = outcome(done)?;
     let items = match done.value {
         Some(items) => Some(load(ctx, items).await?),
         None => None,
     };
-    Ok(ItemsPayload { items, user_errors: done.user_errors })
+    Ok(ItemsPayload {
+        items,
+        user_errors: done.user_errors,
+    })
 }
 
 async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
     let done = outcome(trash::delete(&mut conn, viewer, &input.known_ids()).await)?;
-    Ok(DeletePayload { deleted_ids: done.value.map(ids), user_errors: done.user_errors })
+    Ok(DeletePayload {
+        deleted_ids: done.value.map(ids),
+        user_errors: done.user_errors,
+    })
 }
 
 async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    Ok(DeletePayload { deleted_ids: Some(ids(deleted)), user_errors: Vec::new() })
+    Ok(DeletePayload {
+        deleted_ids: Some(ids(deleted)),
+        user_errors: Vec::new(),
+    })
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-pub use model::{NewTask, Task, TaskChanges, TaskFilter, TaskList, TaskOrder, TaskPriority, TaskSortKey};
+pub use model::{
+    NewTask, Task, TaskChanges, TaskFilter, TaskList, TaskOrder, TaskPriority, TaskSortKey,
+};
 use store::{Changed, Inserted};
 
 use crate::{
@@ -59,10 +61,17 @@ pub async fn create(conn: &mut Connection, viewer: &Viewer, new: NewTask) -> Res
 ///
 /// # Errors
 /// What is wrong with the input; NOT_FOUND or IN_TRASH, of the task or of the course that it would go into.
-pub async fn update(conn: &mut Connection, viewer: &Viewer, changes: TaskChanges) -> Result<Updated<Task>, Failure> {
+pub async fn update(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    changes: TaskChanges,
+) -> Result<Updated<Task>, Failure> {
     check(&changes)?;
     for _ in 0..ATTEMPTS {
-        let Changed { task, course_status } = store::update(conn, viewer.user_id, &changes).await?;
+        let Changed {
+            task,
+            course_status,
+        } = store::update(conn, viewer.user_id, &changes).await?;
         if let Some(task) = task {
             return Ok(Updated::Done(task));
         }
@@ -72,7 +81,10 @@ pub async fn update(conn: &mut Connection, viewer: &Viewer, changes: TaskChanges
         if task.deleted_at.is_some() {
             return Err(items::in_trash("id", "task"));
         }
-        if changes.version.is_some_and(|version| version != task.version) {
+        if changes
+            .version
+            .is_some_and(|version| version != task.version)
+        {
             return Ok(Updated::Conflict(task));
         }
         if changes.course_id.value().is_some() {
@@ -115,8 +127,16 @@ async fn set_completed_at_once(
     let mut refusals = Vec::new();
     for (index, id) in items::each_once(ids) {
         match in_trash.get(&id) {
-            None => refusals.push(Refusal::of_id(index, RefusalCode::NotFound, "There is no such task.")),
-            Some(true) => refusals.push(Refusal::of_id(index, RefusalCode::InTrash, "The task is in the trash.")),
+            None => refusals.push(Refusal::of_id(
+                index,
+                RefusalCode::NotFound,
+                "There is no such task.",
+            )),
+            Some(true) => refusals.push(Refusal::of_id(
+                index,
+                RefusalCode::InTrash,
+                "The task is in the trash.",
+            )),
             Some(false) => {}
         }
     }
@@ -124,9 +144,14 @@ async fn set_completed_at_once(
         return Err(Failure::Refused(refusals));
     }
     store::set_completed(conn, viewer.user_id, ids.to_vec(), completed).await?;
-    let mut tasks: HashMap<Uuid, Task> =
-        find_all(conn, viewer, ids.to_vec()).await?.into_iter().map(|task| (task.id, task)).collect();
-    Ok(items::each_once(ids).filter_map(|(_, id)| tasks.remove(&id)).collect())
+    let mut tasks: HashMap<Uuid, Task> = find_all(conn, viewer, ids.to_vec())
+        .await?
+        .into_iter()
+        .map(|task| (task.id, task))
+        .collect();
+    Ok(items::each_once(ids)
+        .filter_map(|(_, id)| tasks.remove(&id))
+        .collect())
 }
 
 /// The viewer's task with that id, active or in the trash.
@@ -135,7 +160,11 @@ pub async fn find(conn: &mut Connection, viewer: &Viewer, id: Uuid) -> Result<Op
 }
 
 /// The viewer's tasks with these ids, in no order; those that are not there are left out.
-pub async fn find_all(conn: &mut Connection, viewer: &Viewer, ids: Vec<Uuid>) -> Result<Vec<Task>, Error> {
+pub async fn find_all(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Task>, Error> {
     store::find_all(conn, viewer.user_id, ids).await
 }
 

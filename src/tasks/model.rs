@@ -66,7 +66,11 @@ impl Row for Task {
 impl Task {
     /// Its place in that order. Without a due date it comes last, whichever the direction.
     pub(crate) fn position(&self, order: TaskOrder) -> Position {
-        let never = if order.descending { "-infinity" } else { "infinity" };
+        let never = if order.descending {
+            "-infinity"
+        } else {
+            "infinity"
+        };
         let key = match order.key {
             TaskSortKey::CreatedAt => time_key(self.created_at),
             TaskSortKey::UpdatedAt => time_key(self.updated_at),
@@ -212,18 +216,33 @@ pub enum TaskSortKey {
 
 impl From<TaskOrder> for Order {
     fn from(order: TaskOrder) -> Self {
-        let time = |name, expression| SortKey { name, kind: KeyKind::Time, expression };
+        let time = |name, expression| SortKey {
+            name,
+            kind: KeyKind::Time,
+            expression,
+        };
         let key = match order.key {
             TaskSortKey::CreatedAt => time("task.created", "created_at"),
             TaskSortKey::UpdatedAt => time("task.updated", "updated_at"),
-            TaskSortKey::DueAt if order.descending => time("task.due", "coalesce(due_at, '-infinity')"),
-            TaskSortKey::DueAt => time("task.due", "coalesce(due_at, 'infinity')"),
-            TaskSortKey::Priority => {
-                SortKey { name: "task.priority", kind: KeyKind::Number, expression: "priority" }
+            TaskSortKey::DueAt if order.descending => {
+                time("task.due", "coalesce(due_at, '-infinity')")
             }
-            TaskSortKey::Title => SortKey { name: "task.title", kind: KeyKind::Text, expression: "title" },
+            TaskSortKey::DueAt => time("task.due", "coalesce(due_at, 'infinity')"),
+            TaskSortKey::Priority => SortKey {
+                name: "task.priority",
+                kind: KeyKind::Number,
+                expression: "priority",
+            },
+            TaskSortKey::Title => SortKey {
+                name: "task.title",
+                kind: KeyKind::Text,
+                expression: "title",
+            },
         };
-        Order { key, descending: order.descending }
+        Order {
+            key,
+            descending: order.descending,
+        }
     }
 }
 

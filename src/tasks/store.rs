@@ -27,8 +27,13 @@ const FIND_ALL: &str = "
         deleted_at, trashed_with
     FROM tasks WHERE user_id = $1 AND id = ANY($2)";
 
-pub(super) async fn find_all(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<Vec<Task>, Error> {
-    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids)).await
+pub(super) async fn find_all(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Task>, Error> {
+    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids))
+        .await
 }
 
 /// How an attempt to insert ended.
@@ -119,7 +124,11 @@ const UPDATE: &str = "
     )
     SELECT (SELECT status FROM course), done.* FROM (VALUES (1)) AS one LEFT JOIN done ON true";
 
-pub(super) async fn update(conn: &mut Connection, owner: UserId, changes: &TaskChanges) -> Result<Changed, Error> {
+pub(super) async fn update(
+    conn: &mut Connection,
+    owner: UserId,
+    changes: &TaskChanges,
+) -> Result<Changed, Error> {
     let text = |change: &Change<String>| Value::Text(change.value().cloned());
     let statement = Statement::<WithCourse>::new(UPDATE)
         .bind(owner)
@@ -135,9 +144,17 @@ pub(super) async fn update(conn: &mut Connection, owner: UserId, changes: &TaskC
         .bind(changes.completed == Change::Set(false))
         .bind(changes.due_at.given())
         .bind(changes.due_at.value().copied())
-        .bind(changes.priority.value().map(|priority| i16::from(*priority)));
+        .bind(
+            changes
+                .priority
+                .value()
+                .map(|priority| i16::from(*priority)),
+        );
     let (course_status, task) = conn.row(statement).await?.unwrap_or_default();
-    Ok(Changed { task, course_status })
+    Ok(Changed {
+        task,
+        course_status,
+    })
 }
 
 /// Locked in the order of the ids, as everywhere, so that two callers cannot wait for each other.
@@ -155,9 +172,18 @@ impl Row for Locked {
 }
 
 /// Locks tasks until the transaction ends; answers for each that is there whether it is in the trash.
-pub(super) async fn lock(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<HashMap<Uuid, bool>, Error> {
-    let rows: Vec<Locked> = conn.rows(Statement::new(LOCK).bind(owner).bind(ids)).await?;
-    Ok(rows.into_iter().map(|task| (task.id, task.in_trash)).collect())
+pub(super) async fn lock(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, bool>, Error> {
+    let rows: Vec<Locked> = conn
+        .rows(Statement::new(LOCK).bind(owner).bind(ids))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .map(|task| (task.id, task.in_trash))
+        .collect())
 }
 
 const SET_COMPLETED: &str = "
@@ -170,7 +196,13 @@ pub(super) async fn set_completed(
     ids: Vec<Uuid>,
     completed: bool,
 ) -> Result<(), Error> {
-    conn.execute(Statement::<Locked>::new(SET_COMPLETED).bind(owner).bind(ids).bind(completed)).await?;
+    conn.execute(
+        Statement::<Locked>::new(SET_COMPLETED)
+            .bind(owner)
+            .bind(ids)
+            .bind(completed),
+    )
+    .await?;
     Ok(())
 }
 
@@ -197,13 +229,28 @@ impl List for TaskList {
             None => statement,
         };
         if filter.is_special() {
-            let numbers = |priorities: &Vec<TaskPriority>| priorities.iter().copied().map(i16::from).collect();
+            let numbers = |priorities: &Vec<TaskPriority>| {
+                priorities.iter().copied().map(i16::from).collect()
+            };
             let priorities: Option<Vec<i16>> = filter.priority.as_ref().map(numbers);
-            statement.sql(" AND (").value(priorities.clone()).sql(" IS NULL OR priority = ANY(");
+            statement
+                .sql(" AND (")
+                .value(priorities.clone())
+                .sql(" IS NULL OR priority = ANY(");
             statement.value(priorities).sql("))");
             items::contains(statement, "title", filter.title_contains.as_deref());
-            items::unless_null(statement, "(course_id IS NOT NULL)", " = ", filter.has_course);
-            items::unless_null(statement, "(due_at IS NOT NULL)", " = ", filter.has_due_date);
+            items::unless_null(
+                statement,
+                "(course_id IS NOT NULL)",
+                " = ",
+                filter.has_course,
+            );
+            items::unless_null(
+                statement,
+                "(due_at IS NOT NULL)",
+                " = ",
+                filter.has_due_date,
+            );
             items::unless_null(statement, "due_at", " >= ", filter.due_after);
             items::unless_null(statement, "due_at", " < ", filter.due_before);
         }

@@ -29,16 +29,30 @@ use store::Found;
 ///
 /// # Errors
 /// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not.
-pub async fn trash(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<ItemRef>, Failure> {
+pub async fn trash(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<ItemRef>, Failure> {
     check(ids)?;
     conn.begin().await?;
     let outcome = trash_at_once(conn, viewer, ids).await;
     conn.end(outcome).await
 }
 
-async fn trash_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<ItemRef>, Failure> {
+async fn trash_at_once(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<ItemRef>, Failure> {
     let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
-    refuse(ids, |id| if found.contains_key(&id) { None } else { Some(missing()) })?;
+    refuse(ids, |id| {
+        if found.contains_key(&id) {
+            None
+        } else {
+            Some(missing())
+        }
+    })?;
     store::trash(conn, viewer.user_id, ids.to_vec()).await?;
     Ok(in_order(ids, &found))
 }
@@ -47,14 +61,22 @@ async fn trash_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> 
 ///
 /// # Errors
 /// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not; IN_TRASH of each whose course stays in the trash.
-pub async fn restore(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<ItemRef>, Failure> {
+pub async fn restore(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<ItemRef>, Failure> {
     check(ids)?;
     conn.begin().await?;
     let outcome = restore_at_once(conn, viewer, ids).await;
     conn.end(outcome).await
 }
 
-async fn restore_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<ItemRef>, Failure> {
+async fn restore_at_once(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<ItemRef>, Failure> {
     let trashed_courses = store::lock_courses_of(conn, viewer.user_id, ids.to_vec()).await?;
     let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
     let asked: HashSet<Uuid> = ids.iter().copied().collect();
@@ -64,7 +86,10 @@ async fn restore_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -
     };
     refuse(ids, |id| match found.get(&id) {
         None => Some(missing()),
-        Some(item) if stays_in_trash(item) => Some((RefusalCode::InTrash, "Its course is in the trash. Restore it first.")),
+        Some(item) if stays_in_trash(item) => Some((
+            RefusalCode::InTrash,
+            "Its course is in the trash. Restore it first.",
+        )),
         Some(_) => None,
     })?;
     store::restore(conn, viewer.user_id, ids.to_vec()).await?;
@@ -76,20 +101,29 @@ async fn restore_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -
 ///
 /// # Errors
 /// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not; NOT_IN_TRASH of each that is active.
-pub async fn delete(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+pub async fn delete(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, Failure> {
     check(ids)?;
     conn.begin().await?;
     let outcome = delete_at_once(conn, viewer, ids).await;
     conn.end(outcome).await
 }
 
-async fn delete_at_once(conn: &mut Connection, viewer: &Viewer, ids: &[Uuid]) -> Result<Vec<Uuid>, Failure> {
+async fn delete_at_once(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+) -> Result<Vec<Uuid>, Failure> {
     let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
     refuse(ids, |id| match found.get(&id) {
         None => Some(missing()),
-        Some(item) if !item.in_trash => {
-            Some((RefusalCode::NotInTrash, "Only what is in the trash can be deleted for good."))
-        }
+        Some(item) if !item.in_trash => Some((
+            RefusalCode::NotInTrash,
+            "Only what is in the trash can be deleted for good.",
+        )),
         Some(_) => None,
     })?;
     let gone = store::delete(conn, viewer.user_id, ids.to_vec()).await?;
@@ -124,13 +158,29 @@ fn missing() -> (RefusalCode, &'static str) {
 }
 
 /// Refuses if the judgement of any id is against it, and names them all.
-fn refuse(ids: &[Uuid], judge: impl Fn(Uuid) -> Option<(RefusalCode, &'static str)>) -> Result<(), Failure> {
+fn refuse(
+    ids: &[Uuid],
+    judge: impl Fn(Uuid) -> Option<(RefusalCode, &'static str)>,
+) -> Result<(), Failure> {
     let refusals: Vec<Refusal> = items::each_once(ids)
-        .filter_map(|(index, id)| judge(id).map(|(code, message)| Refusal::of_id(index, code, message)))
+        .filter_map(|(index, id)| {
+            judge(id).map(|(code, message)| Refusal::of_id(index, code, message))
+        })
         .collect();
-    if refusals.is_empty() { Ok(()) } else { Err(Failure::Refused(refusals)) }
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Refused(refusals))
+    }
 }
 
 fn in_order(ids: &[Uuid], found: &HashMap<Uuid, Found>) -> Vec<ItemRef> {
-    items::each_once(ids).filter_map(|(_, id)| found.get(&id).map(|item| ItemRef { kind: item.kind, id })).collect()
+    items::each_once(ids)
+        .filter_map(|(_, id)| {
+            found.get(&id).map(|item| ItemRef {
+                kind: item.kind,
+                id,
+            })
+        })
+        .collect()
 }

@@ -61,8 +61,13 @@ const FIND_KINDS: &str = "
     UNION ALL SELECT 3::smallint, id FROM tasks WHERE user_id = $1 AND id = ANY($2)";
 
 /// What each of these ids is, in one statement; those that are no item of the owner's are left out.
-pub(crate) async fn find_kinds(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<Vec<ItemRef>, Error> {
-    conn.rows(Statement::new(FIND_KINDS).bind(owner).bind(ids)).await
+pub(crate) async fn find_kinds(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<ItemRef>, Error> {
+    conn.rows(Statement::new(FIND_KINDS).bind(owner).bind(ids))
+        .await
 }
 
 /// An item as a command finds it.
@@ -99,7 +104,9 @@ pub(super) async fn lock(
 ) -> Result<HashMap<Uuid, Found>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     for text in LOCK {
-        let rows: Vec<Found> = conn.rows(Statement::new(text).bind(owner).bind(ids.clone())).await?;
+        let rows: Vec<Found> = conn
+            .rows(Statement::new(text).bind(owner).bind(ids.clone()))
+            .await?;
         found.extend(rows.into_iter().map(|item| (item.id, item)));
     }
     Ok(found)
@@ -129,8 +136,14 @@ pub(super) async fn lock_courses_of(
     owner: UserId,
     ids: Vec<Uuid>,
 ) -> Result<HashSet<Uuid>, Error> {
-    let rows: Vec<CourseState> = conn.rows(Statement::new(LOCK_COURSES_OF).bind(owner).bind(ids)).await?;
-    Ok(rows.into_iter().filter(|course| course.in_trash).map(|course| course.id).collect())
+    let rows: Vec<CourseState> = conn
+        .rows(Statement::new(LOCK_COURSES_OF).bind(owner).bind(ids))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter(|course| course.in_trash)
+        .map(|course| course.id)
+        .collect())
 }
 
 /// What stands in a course goes with it, even where it is named itself.
@@ -145,7 +158,11 @@ const TRASH: [&str; 3] = [
      WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) AND status = 'active'",
 ];
 
-pub(super) async fn trash(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<(), Error> {
+pub(super) async fn trash(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<(), Error> {
     run(conn, owner, ids, TRASH).await
 }
 
@@ -159,13 +176,23 @@ const RESTORE: [&str; 3] = [
      WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2) AND trashed_with IS NOT NULL) AND status = 'trash'",
 ];
 
-pub(super) async fn restore(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<(), Error> {
+pub(super) async fn restore(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<(), Error> {
     run(conn, owner, ids, RESTORE).await
 }
 
-async fn run(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>, texts: [&'static str; 3]) -> Result<(), Error> {
+async fn run(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+    texts: [&'static str; 3],
+) -> Result<(), Error> {
     for text in texts {
-        conn.execute(Statement::<Found>::new(text).bind(owner).bind(ids.clone())).await?;
+        conn.execute(Statement::<Found>::new(text).bind(owner).bind(ids.clone()))
+            .await?;
     }
     Ok(())
 }
@@ -178,10 +205,16 @@ const DELETE: [&str; 3] = [
 ];
 
 /// Deletes items, courses with all that is in them; answers the ids of everything deleted.
-pub(super) async fn delete(conn: &mut Connection, owner: UserId, ids: Vec<Uuid>) -> Result<Vec<Uuid>, Error> {
+pub(super) async fn delete(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<Uuid>, Error> {
     let mut gone = Vec::with_capacity(ids.len());
     for text in DELETE {
-        let rows: Vec<ItemRef> = conn.rows(Statement::new(text).bind(owner).bind(ids.clone())).await?;
+        let rows: Vec<ItemRef> = conn
+            .rows(Statement::new(text).bind(owner).bind(ids.clone()))
+            .await?;
         gone.extend(rows.into_iter().map(|item| item.id));
     }
     Ok(gone)
@@ -205,7 +238,11 @@ pub(super) async fn lock_all(conn: &mut Connection, owner: UserId) -> Result<Vec
 
 /// The order of the trash: last deleted first.
 pub(crate) const ORDER: Order = Order {
-    key: SortKey { name: "trash", kind: KeyKind::Time, expression: "deleted_at" },
+    key: SortKey {
+        name: "trash",
+        kind: KeyKind::Time,
+        expression: "deleted_at",
+    },
     descending: true,
 };
 
@@ -247,9 +284,19 @@ pub(crate) async fn page(
     size: i64,
     count: bool,
 ) -> Result<(Vec<ItemRef>, Option<i64>), Error> {
-    let (key, id) = after.map_or(("infinity", Uuid::max()), |position| (&position.key, position.id));
-    let statement = Statement::new(PAGE).bind(count).bind(owner).bind(key).bind(id).bind(size);
+    let (key, id) = after.map_or(("infinity", Uuid::max()), |position| {
+        (&position.key, position.id)
+    });
+    let statement = Statement::new(PAGE)
+        .bind(count)
+        .bind(owner)
+        .bind(key)
+        .bind(id)
+        .bind(size);
     let rows: Vec<TrashRow> = conn.rows(statement).await?;
     let total = rows.first().and_then(|(total, _)| *total);
-    Ok((rows.into_iter().filter_map(|(_, item)| item).collect(), total))
+    Ok((
+        rows.into_iter().filter_map(|(_, item)| item).collect(),
+        total,
+    ))
 }

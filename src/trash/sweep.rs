@@ -28,8 +28,15 @@ pub async fn run(database: Database, days: u32) {
         ticks.tick().await;
         match sweep(&database, days).await {
             Ok(0) => {}
-            Ok(rows) => tracing::info!(rows, days, "deleted for good what had lain in the trash too long"),
-            Err(error) => tracing::warn!(error = error.log_text(), "the sweep of the trash failed; it tries again"),
+            Ok(rows) => tracing::info!(
+                rows,
+                days,
+                "deleted for good what had lain in the trash too long"
+            ),
+            Err(error) => tracing::warn!(
+                error = error.log_text(),
+                "the sweep of the trash failed; it tries again"
+            ),
         }
     }
 }
@@ -97,7 +104,9 @@ async fn step(conn: &mut Connection, days: u32) -> Result<u64, Error> {
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     let mut rows = 0;
     for text in STEPS {
-        rows += conn.execute(Statement::<Count>::new(text).bind(days).bind(STEP)).await? as u64;
+        rows += conn
+            .execute(Statement::<Count>::new(text).bind(days).bind(STEP))
+            .await? as u64;
     }
     Ok(rows)
 }

@@ -1,0 +1,93 @@
+//! What lives as long as the process, put together: the one place where every part meets the others.
+
+use std::future::Future;
+
+use tokio::{net::TcpListener, task::JoinSet};
+
+use crate::{
+    auth::{Auth, AuthSettings},
+    db::{Database, PoolSettings, connect::Target},
+    graphql::{Api, Limits, Services},
+    http::{Edge, EdgeSettings, server, server::ServerSettings},
+    trash,
+};
+
+/// Everything that a service is made of but its database's address.
+#[derive(Clone)]
+pub struct AppSettings {
+    /// The pool of connections.
+    pub pool: PoolSettings,
+    /// Tokens and passwords.
+    pub auth: AuthSettings,
+    /// How much one request may ask for.
+    pub limits: Limits,
+    /// The HTTP edge.
+    pub edge: EdgeSettings,
+    /// The accept loop.
+    pub server: ServerSettings,
+    /// Days after which the trash is emptied; 0: never.
+    pub trash_days: u32,
+}
+
+/// The service, ready to serve.
+pub struct App {
+    database: Database,
+    auth: Auth,
+    edge: Edge,
+    settings: AppSettings,
+}
+
+impl App {
+    /// Puts the service together. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// A message that names the setting that is wrong.
+    pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
+        let database = Database::new(target, &settings.pool);
+        let auth = Auth::new(database.clone(), &settings.auth);
+        let services = Services {
+            database: database.clone(),
+            auth: auth.clone(),
+        };
+        let api = Api::new(services, settings.limits.clone());
+        let edge = Edge::new(api, auth.clone(), database.clone(), settings.edge.clone())?;
+        Ok(App {
+            database,
+            auth,
+            edge,
+            settings,
+        })
+    }
+
+    /// The database.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Signing in and knowing who is signed in.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Serves until `stop` is done; then finishes what is in flight, and stops everything.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let mut jobs = JoinSet::new();
+        jobs.spawn(self.database.clone().close_spare_connections());
+        jobs.spawn(self.auth.clone().forget_what_is_past());
+        jobs.spawn(trash::sweep::run(
+            self.database.clone(),
+            self.settings.trash_days,
+        ));
+        let mutations = self.edge.mutations.clone();
+        server::serve(listener, self.edge.router, &self.settings.server, stop).await;
+        mutations.close();
+        if tokio::time::timeout(self.settings.server.shutdown_timeout, mutations.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("some mutations did not end in time and were rolled back");
+        }
+        jobs.shutdown().await;
+        self.database.close();
+    }
+}

@@ -1,0 +1,163 @@
+//! Who somebody is: their id, their session, and what a request shows of them.
+
+use std::{fmt, net::IpAddr};
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    Queryable,
+    sql_types::{Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use crate::db::{Row, sql::Value};
+
+/// Whose something is: every statement on what people keep takes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserId(pub Uuid);
+
+impl From<UserId> for Value {
+    fn from(id: UserId) -> Self {
+        id.0.into()
+    }
+}
+
+/// Who is signed in, and in which of their sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Viewer {
+    /// Who.
+    pub user_id: UserId,
+    /// Their session.
+    pub session_id: Uuid,
+}
+
+/// From where a request comes.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// The address; `None` if it is not known.
+    pub ip_address: Option<IpAddr>,
+    /// What the program calls itself, without control characters and 512 characters at most.
+    pub user_agent: Option<String>,
+}
+
+impl Client {
+    const MOST_USER_AGENT: usize = 512;
+
+    /// Keeps of a user agent what can be stored and shown.
+    pub fn new(ip_address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
+        let clean = |agent: &str| -> String {
+            agent
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(Self::MOST_USER_AGENT)
+                .collect()
+        };
+        Client {
+            ip_address,
+            user_agent: user_agent.map(clean).filter(|agent| !agent.is_empty()),
+        }
+    }
+
+    /// The address as text, as the store takes it.
+    pub(super) fn address(&self) -> Option<String> {
+        self.ip_address
+            .map(|address| address.to_canonical().to_string())
+    }
+}
+
+/// Somebody who signs up. Not `Debug`: it holds a password.
+pub struct NewUser {
+    /// Unique without regard to case; 255 characters at most.
+    pub email: String,
+    /// 8 to 128 characters.
+    pub password: String,
+    /// 1 to 255 characters.
+    pub name: String,
+}
+
+/// A session as it is stored.
+#[derive(Debug, Clone, Queryable)]
+pub struct Session {
+    /// Unique among all sessions.
+    pub id: Uuid,
+    /// Whose it is.
+    #[diesel(deserialize_as = Uuid)]
+    pub user_id: UserId,
+    /// The number of its newest refresh token, from 1.
+    pub generation: i32,
+    /// The address that it was signed in from.
+    pub ip_address: Option<String>,
+    /// The program that it was signed in with.
+    pub user_agent: Option<String>,
+    /// When it was signed in.
+    pub created_at: DateTime<Utc>,
+    /// When it last took a new access token.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends if it is not used before.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl From<Uuid> for UserId {
+    fn from(id: Uuid) -> Self {
+        UserId(id)
+    }
+}
+
+impl Row for Session {
+    type Sql = (
+        SqlUuid,
+        SqlUuid,
+        Integer,
+        Nullable<Text>,
+        Nullable<Text>,
+        Timestamptz,
+        Timestamptz,
+        Timestamptz,
+    );
+}
+
+/// What somebody who has signed in is given. Its tokens are shown to nobody else: `Debug` leaves them out.
+#[derive(Clone)]
+pub struct SignedIn {
+    /// The session.
+    pub session: Session,
+    /// A JWT for the `Authorization` header.
+    pub access_token: String,
+    /// When it expires.
+    pub access_token_expires_at: DateTime<Utc>,
+    /// Opaque, for one use.
+    pub refresh_token: String,
+}
+
+impl SignedIn {
+    /// Who has signed in.
+    pub fn viewer(&self) -> Viewer {
+        Viewer {
+            user_id: self.session.user_id,
+            session_id: self.session.id,
+        }
+    }
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SignedIn")
+            .field("session", &self.session)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_agent_is_cleaned_and_cut() {
+        let agent = format!("curl\0\n/8 {}", "x".repeat(600));
+        let client = Client::new(None, Some(&agent));
+        let kept = client.user_agent.expect("something is left");
+        assert!(kept.starts_with("curl/8 x"));
+        assert_eq!(kept.chars().count(), 512);
+        assert_eq!(Client::new(None, Some("\u{7}")).user_agent, None);
+    }
+}

@@ -1,0 +1,301 @@
+//! The service's own tokens. It keeps none of them: an access token is verified by its signature, a refresh token can be
+//! made again from the server's key, and only its SHA-256 is stored.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
+use hmac::{Hmac, KeyInit, Mac};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+use super::model::{UserId, Viewer};
+use crate::error::Error;
+
+/// The type of an access token (RFC 9068): one of another kind, signed with the same key, is none.
+const ACCESS_TOKEN: &str = "at+jwt";
+/// How far the clocks of two processes may differ, in seconds.
+const LEEWAY: u64 = 5;
+
+/// Makes and reads tokens. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tokens {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    validation: Validation,
+    refresh_key: Vec<u8>,
+    issuer: String,
+    audience: String,
+    lifetime: Duration,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: Uuid,
+    sid: Uuid,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jti: Option<Uuid>,
+    iat: i64,
+    exp: i64,
+}
+
+/// What of a token is read: the rest was compared already.
+#[derive(Deserialize)]
+struct Identity {
+    sub: Uuid,
+    sid: Uuid,
+}
+
+impl Tokens {
+    pub(super) fn new(secret: &[u8], issuer: &str, audience: &str, lifetime: Duration) -> Self {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[audience]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        validation.leeway = LEEWAY;
+        let inner = Inner {
+            signing: EncodingKey::from_secret(secret),
+            verifying: DecodingKey::from_secret(secret),
+            validation,
+            // A key of its own, so that no access token is ever a refresh token.
+            refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            lifetime,
+        };
+        Tokens {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// An access token, and when it expires.
+    pub(super) fn access(
+        &self,
+        viewer: Viewer,
+        now: DateTime<Utc>,
+    ) -> Result<(String, DateTime<Utc>), Error> {
+        let lifetime = TimeDelta::from_std(self.inner.lifetime).map_err(Error::internal)?;
+        let expires_at = now + lifetime;
+        let claims = Claims {
+            iss: self.inner.issuer.clone(),
+            aud: self.inner.audience.clone(),
+            sub: viewer.user_id.0,
+            sid: viewer.session_id,
+            jti: Some(Uuid::new_v4()),
+            iat: now.timestamp(),
+            exp: expires_at.timestamp(),
+        };
+        let header = Header {
+            typ: Some(ACCESS_TOKEN.to_owned()),
+            ..Header::new(Algorithm::HS256)
+        };
+        let token =
+            jsonwebtoken::encode(&header, &claims, &self.inner.signing).map_err(Error::internal)?;
+        let expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or(expires_at);
+        Ok((token, expires_at))
+    }
+
+    /// Whose access token that is; `None` if it is none of ours, or has expired. Only the log is told why.
+    pub(super) fn verify_access(&self, token: &str) -> Option<Viewer> {
+        let decoded =
+            jsonwebtoken::decode::<Identity>(token, &self.inner.verifying, &self.inner.validation);
+        let TokenData { header, claims, .. } = match decoded {
+            Ok(decoded) => decoded,
+            Err(error) => {
+                tracing::debug!(%error, "an access token was refused");
+                return None;
+            }
+        };
+        let kind = header.typ.unwrap_or_default().to_ascii_lowercase();
+        if kind.strip_prefix("application/").unwrap_or(&kind) != ACCESS_TOKEN {
+            tracing::debug!(kind, "a token of another type was refused");
+            return None;
+        }
+        Some(Viewer {
+            user_id: UserId(claims.sub),
+            session_id: claims.sid,
+        })
+    }
+
+    /// The refresh token of a session with that number: the same at every call.
+    pub(super) fn refresh(&self, session: Uuid, generation: i32) -> String {
+        let number = generation.to_be_bytes();
+        let proof = hmac(&self.inner.refresh_key, &[session.as_bytes(), &number]);
+        URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
+    }
+
+    /// The session and the number that a refresh token names; `None` if it is none of ours.
+    pub(super) fn read_refresh(&self, token: &str) -> Option<(Uuid, i32)> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (session, rest) = bytes.split_first_chunk::<16>()?;
+        let (number, _) = rest.split_first_chunk::<4>()?;
+        let (session, generation) = (Uuid::from_bytes(*session), i32::from_be_bytes(*number));
+        let genuine = self.refresh(session, generation);
+        bool::from(genuine.as_bytes().ct_eq(token.as_bytes())).then_some((session, generation))
+    }
+}
+
+/// What is stored of a refresh token.
+pub(super) fn stored(refresh_token: &str) -> Vec<u8> {
+    Sha256::digest(refresh_token.as_bytes()).to_vec()
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
+
+    fn tokens() -> Tokens {
+        Tokens::new(SECRET, "snapnote", "snapnote", Duration::from_secs(900))
+    }
+
+    fn viewer() -> Viewer {
+        Viewer {
+            user_id: UserId(Uuid::from_u128(1)),
+            session_id: Uuid::from_u128(2),
+        }
+    }
+
+    fn signed(header: &Header, claims: &serde_json::Value, secret: &[u8]) -> String {
+        jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret))
+            .expect("it can be signed")
+    }
+
+    fn claims() -> serde_json::Value {
+        let now = Utc::now().timestamp();
+        serde_json::json!({
+            "iss": "snapnote", "aud": "snapnote", "sub": Uuid::from_u128(1), "sid": Uuid::from_u128(2),
+            "iat": now, "exp": now + 900,
+        })
+    }
+
+    fn header() -> Header {
+        Header {
+            typ: Some(ACCESS_TOKEN.to_owned()),
+            ..Header::new(Algorithm::HS256)
+        }
+    }
+
+    #[test]
+    fn an_access_token_names_its_viewer() {
+        let (token, expires_at) = tokens()
+            .access(viewer(), Utc::now())
+            .expect("it can be made");
+        assert_eq!(tokens().verify_access(&token), Some(viewer()));
+        assert!(expires_at > Utc::now());
+        assert_eq!(
+            tokens().verify_access(&signed(&header(), &claims(), SECRET)),
+            Some(viewer()),
+            "without jti"
+        );
+    }
+
+    #[test]
+    fn what_is_no_access_token_of_ours_is_refused() {
+        let with = |field: &str, value: serde_json::Value| {
+            let mut claims = claims();
+            claims[field] = value;
+            signed(&header(), &claims, SECRET)
+        };
+        let without = |field: &str| {
+            let mut claims = claims();
+            claims.as_object_mut().expect("an object").remove(field);
+            signed(&header(), &claims, SECRET)
+        };
+        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let none = serde_json::json!({ "alg": "none", "typ": "at+jwt" });
+        let refused = [
+            ("alg none", format!("{}.{}.", part(&none), part(&claims()))),
+            (
+                "another key",
+                signed(
+                    &header(),
+                    &claims(),
+                    b"another secret of thirty-two bytes!!",
+                ),
+            ),
+            (
+                "another algorithm",
+                signed(
+                    &Header {
+                        alg: Algorithm::HS512,
+                        ..header()
+                    },
+                    &claims(),
+                    SECRET,
+                ),
+            ),
+            (
+                "another type",
+                signed(&Header::new(Algorithm::HS256), &claims(), SECRET),
+            ),
+            (
+                "no type",
+                signed(
+                    &Header {
+                        typ: None,
+                        ..header()
+                    },
+                    &claims(),
+                    SECRET,
+                ),
+            ),
+            ("another issuer", with("iss", "someone".into())),
+            ("another audience", with("aud", "something".into())),
+            ("expired", with("exp", (Utc::now().timestamp() - 60).into())),
+            (
+                "not yet valid",
+                with("nbf", (Utc::now().timestamp() + 60).into()),
+            ),
+            ("a subject that is no UUID", with("sub", "me".into())),
+            ("no expiry", without("exp")),
+            ("no issuer", without("iss")),
+            ("no audience", without("aud")),
+            ("no session", without("sid")),
+            ("nothing", String::new()),
+            ("no token", "a.b.c".to_owned()),
+        ];
+        for (what, token) in refused {
+            assert_eq!(tokens().verify_access(&token), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_the_same_each_time_and_cannot_be_forged() {
+        let token = tokens().refresh(Uuid::from_u128(2), 7);
+        assert_eq!(token, tokens().refresh(Uuid::from_u128(2), 7));
+        assert_eq!(tokens().read_refresh(&token), Some((Uuid::from_u128(2), 7)));
+        let other = Tokens::new(
+            b"another secret",
+            "snapnote",
+            "snapnote",
+            Duration::from_secs(900),
+        );
+        assert_eq!(other.read_refresh(&token), None);
+        let mut forged = URL_SAFE_NO_PAD.decode(&token).expect("it is base64");
+        forged[19] += 1;
+        assert_eq!(tokens().read_refresh(&URL_SAFE_NO_PAD.encode(forged)), None);
+        for nonsense in ["", "!", "AAAA"] {
+            assert_eq!(tokens().read_refresh(nonsense), None);
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! The program: what each command does, and how it ends.
+//!
+//! A failure is one message on standard error (what is wrong, where, and what to do about it) and exit code 1.
+
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    process::ExitCode,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use clap::Parser;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use crate::{
+    app::{App, AppSettings},
+    auth::AuthSettings,
+    config::{Command, Config, DatabaseConfig, MigrateAction, Secret},
+    db::{
+        PoolSettings,
+        connect::{SessionSettings, Target},
+        embedded::{Embedded, Settings},
+        migrate,
+    },
+    demo, graphql,
+    graphql::Limits,
+    http::{EdgeSettings, server::ServerSettings},
+    telemetry,
+};
+
+/// The least length of the key of access tokens, in bytes: as long as what HS256 makes.
+const LEAST_SECRET: usize = 32;
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return fail(&format!(
+            ".env cannot be read: {error}. Mend it, or move it away."
+        ));
+    }
+    let config = Config::parse();
+    if let Err(message) = telemetry::start(&config.log) {
+        return fail(&message);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("The service cannot start its threads: {error}.")),
+    };
+    match runtime.block_on(execute(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => fail(&message),
+    }
+}
+
+fn fail(message: &str) -> ExitCode {
+    eprintln!("snapnote: {message}");
+    ExitCode::FAILURE
+}
+
+async fn execute(config: Config) -> Result<(), String> {
+    match config
+        .command
+        .clone()
+        .unwrap_or(Command::Serve { migrate: false })
+    {
+        Command::Serve { migrate } => serve(&config, migrate).await,
+        Command::Migrate { action } => {
+            let place = Place::of(&config.database).await?;
+            let outcome = migrate(&place.target, action).await;
+            place.leave().await;
+            outcome
+        }
+        Command::Schema => {
+            print!("{}", graphql::sdl());
+            Ok(())
+        }
+        Command::Demo => {
+            let place = Place::of(&config.database).await?;
+            let outcome = fill_demo(&config, &place).await;
+            place.leave().await;
+            outcome
+        }
+    }
+}
+
+/// Where the data is: a server of somebody's, or one of our own, which lives as long as this.
+struct Place {
+    target: Target,
+    embedded: Option<Embedded>,
+}
+
+impl Place {
+    async fn of(config: &DatabaseConfig) -> Result<Place, String> {
+        let (url, embedded) = match &config.database_url {
+            Some(url) => (url.reveal().to_owned(), None),
+            None => {
+                let folder = config.data_dir.join("postgres");
+                let settings = Settings {
+                    folder,
+                    binaries: config.pg_bin.clone(),
+                    durable: true,
+                };
+                let embedded = Embedded::start(settings)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                (embedded.url(), Some(embedded))
+            }
+        };
+        let session = SessionSettings {
+            statement_timeout: config.statement_timeout.0,
+            connect_timeout: config.connect_timeout.0,
+            ..SessionSettings::default()
+        };
+        let target = Target::parse(&url)
+            .map_err(|error| format!("DATABASE_URL: {error}"))?
+            .with(session);
+        Ok(Place { target, embedded })
+    }
+
+    async fn leave(self) {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+async fn serve(config: &Config, migrate_first: bool) -> Result<(), String> {
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .map_err(|error| {
+            format!(
+                "{} cannot be listened on: {error}. Set SNAPNOTE_LISTEN to a free one.",
+                config.server.listen
+            )
+        })?;
+    // Known before anything is started, so that a stop while starting up stops it.
+    let stop = stop_signal()?;
+    let place = tokio::select! {
+        place = Place::of(&config.database) => place?,
+        () = stop_asked(stop.clone()) => return Ok(()),
+    };
+    let outcome = serve_at(config, &place, migrate_first, listener, stop_asked(stop)).await;
+    place.leave().await;
+    outcome
+}
+
+async fn serve_at(
+    config: &Config,
+    place: &Place,
+    migrate_first: bool,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> Result<(), String> {
+    let secret = secret(config)?;
+    if migrate_first || place.embedded.is_some() {
+        migrate::up(&place.target)
+            .await
+            .map_err(|error| error.log_text())?;
+    } else {
+        refuse_old_schema(&place.target).await?;
+    }
+    let app = App::new(place.target.clone(), settings(config, secret))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    println!("API       http://{address}/graphql");
+    if config.server.graphiql {
+        println!("GraphiQL  http://{address}/graphiql");
+    }
+    println!("Schema    http://{address}/schema.graphql");
+    app.serve(listener, stop).await;
+    Ok(())
+}
+
+async fn refuse_old_schema(target: &Target) -> Result<(), String> {
+    let states = migrate::status(target)
+        .await
+        .map_err(|error| error.log_text())?;
+    let pending: Vec<String> = states
+        .into_iter()
+        .filter(|state| !state.applied)
+        .map(|state| state.name)
+        .collect();
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "The database's schema is older than this program: {} is not applied. Run `snapnote migrate up` first, or start \
+         with `snapnote serve --migrate`.",
+        pending.join(", ")
+    ))
+}
+
+async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
+    match action {
+        MigrateAction::Up => {
+            let applied = migrate::up(target)
+                .await
+                .map_err(|error| error.log_text())?;
+            applied
+                .iter()
+                .for_each(|version| println!("applied {version}"));
+            println!("The schema is up to date.");
+        }
+        MigrateAction::Down { count } => {
+            let reverted = migrate::down(target, count)
+                .await
+                .map_err(|error| error.log_text())?;
+            reverted
+                .iter()
+                .for_each(|version| println!("took back {version}"));
+        }
+        MigrateAction::Status => {
+            for state in migrate::status(target)
+                .await
+                .map_err(|error| error.log_text())?
+            {
+                println!(
+                    "{} {}",
+                    if state.applied { "applied" } else { "pending" },
+                    state.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
+    let secret = secret(config)?;
+    if place.embedded.is_some() {
+        migrate::up(&place.target)
+            .await
+            .map_err(|error| error.log_text())?;
+    } else {
+        refuse_old_schema(&place.target).await?;
+    }
+    let app = App::new(place.target.clone(), settings(config, secret.clone()))?;
+    let report = demo::fill(app.database(), app.auth(), &secret)
+        .await
+        .map_err(|error| error.log_text())?;
+    print!("{report}");
+    Ok(())
+}
+
+fn settings(config: &Config, secret: Vec<u8>) -> AppSettings {
+    AppSettings {
+        pool: PoolSettings {
+            kept: config.database.pool_kept,
+            most: config.database.pool_max,
+            wait: config.database.pool_wait.0,
+            lifetime: config.database.pool_lifetime.0,
+        },
+        auth: AuthSettings {
+            secret,
+            issuer: config.auth.jwt_issuer.clone(),
+            audience: config.auth.jwt_audience.clone(),
+            access_lifetime: config.auth.access_token_lifetime.0,
+            hashing_permits: config.auth.hashing_permits,
+        },
+        limits: Limits {
+            tokens: config.limits.max_tokens,
+            depth: config.limits.max_depth,
+            aliases: config.limits.max_aliases,
+            root_fields: config.limits.max_root_fields,
+            cost: config.limits.max_cost,
+            cached_documents: config.limits.cached_documents,
+            ..Limits::default()
+        },
+        edge: EdgeSettings {
+            request_timeout: config.server.request_timeout.0,
+            body_timeout: config.server.body_timeout.0,
+            max_body: config.limits.max_body,
+            graphiql: config.server.graphiql,
+            cors_origins: config.server.cors_origins.clone(),
+        },
+        server: ServerSettings {
+            header_timeout: config.server.header_timeout.0,
+            max_connections: config.server.max_connections,
+            shutdown_timeout: config.server.shutdown_timeout.0,
+        },
+        trash_days: config.database.trash_days,
+    }
+}
+
+/// The key of access tokens: the one that is set; on the embedded database one of the data folder's own.
+fn secret(config: &Config) -> Result<Vec<u8>, String> {
+    let remedy = "Make one with `openssl rand -base64 48` and set SNAPNOTE_JWT_SECRET to it.";
+    let secret = match (&config.auth.jwt_secret, &config.database.database_url) {
+        (Some(secret), _) => secret.reveal().as_bytes().to_vec(),
+        (None, Some(_)) => {
+            return Err(format!(
+                "SNAPNOTE_JWT_SECRET is not set, and with DATABASE_URL it must be. {remedy}"
+            ));
+        }
+        (None, None) => kept_secret(&config.database.data_dir)?
+            .reveal()
+            .as_bytes()
+            .to_vec(),
+    };
+    if secret.len() < LEAST_SECRET {
+        let length = secret.len();
+        return Err(format!(
+            "SNAPNOTE_JWT_SECRET has {length} bytes, and it must have {LEAST_SECRET} at least. {remedy}"
+        ));
+    }
+    Ok(secret)
+}
+
+/// The data folder's own key, made if there is none. Of two processes that begin at once both get the same.
+fn kept_secret(folder: &Path) -> Result<Secret, String> {
+    let path = folder.join("jwt-secret");
+    let wrong =
+        |error: std::io::Error| format!("The key in {} cannot be used: {error}.", path.display());
+    fs::create_dir_all(folder).map_err(wrong)?;
+    let mut random = [0; 48];
+    getrandom::fill(&mut random)
+        .map_err(|error| format!("The system gives no random numbers: {error}."))?;
+    // Written beside it and linked, so that nobody ever reads half a key; the first of two wins.
+    let beside = folder.join(format!("jwt-secret.{}", std::process::id()));
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)
+        .map_err(wrong)?;
+    file.write_all(STANDARD.encode(random).as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(wrong)?;
+    let linked = fs::hard_link(&beside, &path);
+    fs::remove_file(&beside).map_err(wrong)?;
+    match linked {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(wrong(error));
+        }
+        _ => {}
+    }
+    let mode = fs::metadata(&path).map_err(wrong)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(format!(
+            "{path} can be read by others. Run `chmod 600 {path}`, or delete it to get a new key."
+        ));
+    }
+    let mut secret = String::new();
+    fs::File::open(&path)
+        .and_then(|mut file| file.read_to_string(&mut secret))
+        .map_err(wrong)?;
+    secret.trim().parse().map_err(|error| format!("{error}"))
+}
+
+type Stop = tokio::sync::watch::Receiver<bool>;
+
+/// Watches for Ctrl-C and SIGTERM; the second one ends the process at once.
+fn stop_signal() -> Result<Stop, String> {
+    let wrong = |error: std::io::Error| format!("The service cannot watch for signals: {error}.");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
+    let (ask, asked) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        for round in 0..2 {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            if round == 1 {
+                std::process::exit(130);
+            }
+            eprintln!("snapnote: stopping; once more to stop at once");
+            let _ = ask.send(true);
+        }
+    });
+    Ok(asked)
+}
+
+async fn stop_asked(mut stop: Stop) {
+    // An error would mean that the watcher is gone, which ends only with the process.
+    let _ = stop.wait_for(|asked| *asked).await;
+}

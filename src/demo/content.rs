@@ -1,0 +1,168 @@
+//! The demo's content as it stands in `demo/`: `person.json` and a folder of notes for each course.
+
+use include_dir::{Dir, include_dir};
+use serde::Deserialize;
+
+use crate::{
+    error::Error,
+    rules::Change,
+    users::{Proficiency, ProfileChanges},
+};
+
+static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
+
+#[derive(Deserialize)]
+pub(super) struct Person {
+    /// The folder's name.
+    #[serde(skip)]
+    pub(super) folder: String,
+    pub(super) email: String,
+    pub(super) name: String,
+    pub(super) profile: Profile,
+    pub(super) courses: Vec<Course>,
+    pub(super) tasks: Vec<Task>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Profile {
+    proficiency: String,
+    technical_background: String,
+    hardware_access: String,
+    learning_goals: String,
+    preferences: String,
+}
+
+impl Profile {
+    pub(super) fn changes(&self) -> Result<ProfileChanges, Error> {
+        let proficiency = match self.proficiency.as_str() {
+            "BEGINNER" => Proficiency::Beginner,
+            "INTERMEDIATE" => Proficiency::Intermediate,
+            "PRO" => Proficiency::Pro,
+            other => {
+                return Err(Error::internal(format!(
+                    "the demo knows no proficiency {other}"
+                )));
+            }
+        };
+        Ok(ProfileChanges {
+            proficiency: Change::Set(proficiency),
+            technical_background: Change::Set(self.technical_background.clone()),
+            hardware_access: Change::Set(self.hardware_access.clone()),
+            learning_goals: Change::Set(self.learning_goals.clone()),
+            preferences: Change::Set(self.preferences.clone()),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Course {
+    pub(super) folder: String,
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) color: String,
+    pub(super) icon: String,
+}
+
+/// Days are days of the semester.
+#[derive(Deserialize)]
+pub(super) struct Task {
+    pub(super) title: String,
+    pub(super) description: Option<String>,
+    pub(super) course: Option<String>,
+    priority: String,
+    pub(super) created: i64,
+    pub(super) due: Option<i64>,
+    pub(super) completed: Option<i64>,
+    pub(super) trashed: Option<i64>,
+}
+
+impl Task {
+    pub(super) fn priority(&self) -> crate::tasks::TaskPriority {
+        match self.priority.as_str() {
+            "LOW" => crate::tasks::TaskPriority::Low,
+            "HIGH" => crate::tasks::TaskPriority::High,
+            _ => crate::tasks::TaskPriority::Normal,
+        }
+    }
+}
+
+/// A lecture note: some lines of `name: value`, a line `---`, and the Markdown.
+#[derive(Default)]
+pub(super) struct Note {
+    /// The file's name without its ending.
+    pub(super) file: String,
+    pub(super) title: String,
+    pub(super) day: i64,
+    pub(super) trashed: Option<i64>,
+    pub(super) tags: Vec<String>,
+    pub(super) page: i64,
+    pub(super) markdown: String,
+}
+
+/// Everybody, in the order of their folders.
+pub(super) fn people() -> Result<Vec<Person>, Error> {
+    let mut folders: Vec<&Dir<'_>> = CONTENT.dirs().collect();
+    folders.sort_by_key(|folder| folder.path());
+    folders.into_iter().map(person).collect()
+}
+
+fn person(folder: &Dir<'_>) -> Result<Person, Error> {
+    let path = folder.path().join("person.json");
+    let file = folder
+        .get_file(&path)
+        .ok_or_else(|| Error::internal(format!("the demo has no {}", path.display())))?;
+    let mut person: Person = serde_json::from_slice(file.contents())
+        .map_err(|error| Error::internal(format!("the demo's {}: {error}", path.display())))?;
+    person.folder = folder.path().display().to_string();
+    Ok(person)
+}
+
+/// The notes of a course, oldest first.
+pub(super) fn notes(person: &Person, course: &Course) -> Result<Vec<Note>, Error> {
+    let path = format!("{}/{}", person.folder, course.folder);
+    let folder = CONTENT
+        .get_dir(&path)
+        .ok_or_else(|| Error::internal(format!("the demo has no {path}")))?;
+    let mut files: Vec<_> = folder.files().collect();
+    files.sort_by_key(|file| file.path());
+    files.into_iter().map(note).collect()
+}
+
+fn note(file: &include_dir::File<'_>) -> Result<Note, Error> {
+    let wrong =
+        |what: &str| Error::internal(format!("the demo's {}: {what}", file.path().display()));
+    let text = file.contents_utf8().ok_or_else(|| wrong("is no UTF-8"))?;
+    let (head, markdown) = text
+        .split_once("\n---\n")
+        .ok_or_else(|| wrong("has no line ---"))?;
+    let name = file
+        .path()
+        .file_stem()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    let mut note = Note {
+        file: name.to_owned(),
+        markdown: markdown.trim().to_owned(),
+        ..Note::default()
+    };
+    let number = |value: &str| {
+        value
+            .parse::<i64>()
+            .map_err(|_| wrong("has a number that is none"))
+    };
+    for line in head.lines() {
+        let (name, value) = line
+            .split_once(": ")
+            .ok_or_else(|| wrong("has a head that is not name: value"))?;
+        match name {
+            "title" => note.title = value.to_owned(),
+            "day" => note.day = number(value)?,
+            "trashed" => note.trashed = Some(number(value)?),
+            "page" => note.page = number(value)?,
+            "tags" => note.tags = value.split(", ").map(str::to_owned).collect(),
+            _ => return Err(wrong("has a head of an unknown name")),
+        }
+    }
+    Ok(note)
+}

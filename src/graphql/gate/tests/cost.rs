@@ -1,0 +1,194 @@
+//! What operations cost, and that the cost follows the variables.
+
+use serde_json::{Value as Json, json};
+
+use super::super::price::VALUES;
+use super::{SDL, admit, admit_twice, gate};
+
+fn cost(query: &str, variables: &Json) -> u64 {
+    match admit_twice(query, variables) {
+        Ok(admitted) => admitted.cost,
+        Err(rejection) => panic!("{query} is rejected: {rejection:?}"),
+    }
+}
+
+#[test]
+fn a_point_for_each_object_that_could_be_loaded() {
+    for (query, expected) in [
+        ("{ __typename }", 0),
+        ("{ me { id name } }", 1),
+        ("{ me { sessions { id } } }", 11),
+        ("{ course(id: 1) { owner { id } documentCount } }", 3),
+        ("{ nodes(ids: [1, 2, 3]) { id } }", 3),
+        ("{ nodes(ids: 1) { id } }", 1),
+        ("{ nodes(ids: []) { id } }", 0),
+        ("{ nodes(ids: [1, 2]) { ... on Task { owner { id } } } }", 4),
+        (
+            "mutation { createTask(input: {title: \"a\"}) { task { course { id } } userErrors { field } } }",
+            3,
+        ),
+        (
+            "mutation { completeTasks(input: {ids: [1, 2]}) { tasks { owner { id } } } }",
+            5,
+        ),
+        (
+            "mutation { trashItems(input: {ids: 1}) { items { id } userErrors { message } } }",
+            2,
+        ),
+        ("subscription { changes { itemId item { id } } }", 2),
+    ] {
+        assert_eq!(cost(query, &json!({})), expected, "{query}");
+    }
+}
+
+#[test]
+fn a_page_costs_its_size() {
+    for (arguments, expected) in [
+        ("", 50),
+        ("(first: 10)", 10),
+        ("(last: 10)", 10),
+        ("(first: 10, last: 20)", 20),
+        ("(first: null)", 50),
+        ("(first: 0)", 0),
+        ("(first: -1)", 0),
+        ("(first: 1000)", 100),
+    ] {
+        let query = format!("{{ courses{arguments} {{ nodes {{ id }} }} }}");
+        assert_eq!(cost(&query, &json!({})), expected, "{query}");
+    }
+}
+
+#[test]
+fn the_objects_of_a_page_count_once_however_they_are_read() {
+    for (selected, expected) in [
+        ("totalCount", 1),
+        ("pageInfo { endCursor }", 10),
+        ("nodes { id }", 10),
+        ("edges { cursor }", 10),
+        ("edges { node { id } }", 10),
+        (
+            "edges { cursor } nodes { id } pageInfo { hasNextPage } totalCount",
+            11,
+        ),
+        ("edges { node { owner { id } } } nodes { id }", 20),
+        (
+            "edges { node { owner { id } } } nodes { documentCount }",
+            30,
+        ),
+        ("nodes { tasks(first: 5) { nodes { id } totalCount } }", 70),
+        ("nodes { owner { sessions { id } } }", 120),
+    ] {
+        let query = format!("{{ courses(first: 10) {{ {selected} }} }}");
+        assert_eq!(cost(&query, &json!({})), expected, "{query}");
+    }
+}
+
+#[test]
+fn values_within_objects_cost_nothing() {
+    let query = "{ search(query: \"a\", first: 10) {
+        edges { score highlights { text ranges { start end } } node { ... on Course { id } ... on Task { id } } }
+    } }";
+    assert_eq!(cost(query, &json!({})), 10);
+    for name in VALUES {
+        assert!(
+            SDL.contains(&format!("type {name} ")),
+            "there is no type {name}"
+        );
+    }
+}
+
+#[test]
+fn introspection_costs_little_and_more_if_it_asks_more() {
+    let standard = cost(super::hostile::INTROSPECTION, &json!({}));
+    assert!((100..2_000).contains(&standard), "{standard}");
+    assert_eq!(cost("{ __schema { queryType { name } } }", &json!({})), 1);
+    assert_eq!(
+        cost(
+            "{ __type(name: \"Task\") { fields { args { name } } } }",
+            &json!({})
+        ),
+        2
+    );
+}
+
+#[test]
+fn the_cost_follows_the_variables() {
+    let page = "query($n: Int) { courses(first: $n) { nodes { id } } }";
+    let default = "query($n: Int = 7) { courses(first: $n) { nodes { id } } }";
+    let schema_default = "query($n: Int) { me { auditLog(first: $n) { nodes { action } } } }";
+    let fragment = "query($n: Int) { courses(first: 2) { ...C } } \
+        fragment C on CourseConnection { nodes { tasks(first: $n) { nodes { id } } } }";
+    let ids = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let input = "mutation($in: ItemIdsInput!) { completeTasks(input: $in) { tasks { id } } }";
+    let inner = "mutation($ids: [ID!]!) { completeTasks(input: {ids: $ids}) { tasks { id } } }";
+    let skip = "query($no: Boolean!) { me { sessions { id } name @skip(if: $no) ... @skip(if: $no) { sessions { id } } } }";
+    let both = "query($a: Boolean!, $b: Boolean!) { me @include(if: $a) @skip(if: $b) { id } }";
+    for (query, variables, expected) in [
+        (page, json!({}), 50),
+        (page, json!({"n": 3}), 3),
+        (page, json!({"n": null}), 50),
+        (page, json!({"n": 1000}), 100),
+        (page, json!({"n": -5}), 0),
+        (default, json!({}), 7),
+        (default, json!({"n": 8}), 8),
+        (default, json!({"n": null}), 50),
+        (schema_default, json!({}), 21),
+        (schema_default, json!({"n": 4}), 5),
+        (schema_default, json!({"n": null}), 51),
+        (fragment, json!({"n": 4}), 10),
+        (fragment, json!({}), 102),
+        (ids, json!({"ids": ["a", "b"]}), 2),
+        (ids, json!({"ids": "a"}), 1),
+        (input, json!({"in": {"ids": ["a", "b", "c"]}}), 4),
+        (input, json!({"in": {"ids": 1}}), 2),
+        (inner, json!({"ids": ["a", "b"]}), 3),
+        (skip, json!({"no": true}), 11),
+        (skip, json!({"no": false}), 21),
+        (both, json!({"a": true, "b": false}), 1),
+        (both, json!({"a": true, "b": true}), 0),
+        (both, json!({"a": false, "b": false}), 0),
+    ] {
+        assert_eq!(
+            cost(query, &variables),
+            expected,
+            "{query} with {variables}"
+        );
+    }
+}
+
+#[test]
+fn a_warm_cache_answers_other_variables_as_a_cold_one() {
+    let query = "query($n: Int, $deep: Boolean = false) {
+        courses(first: $n) { nodes { id ...Tasks @include(if: $deep) } }
+    } fragment Tasks on Course { tasks(first: $n) { nodes { owner { id } } } }";
+    let warm = gate();
+    for number in [0, 1, 10, 50, 100] {
+        for deep in [true, false] {
+            let variables = json!({"n": number, "deep": deep});
+            let one = admit(&warm, query, &variables).map(|admitted| admitted.cost);
+            let other = admit(&gate(), query, &variables).map(|admitted| admitted.cost);
+            assert_eq!(one, other, "{variables}");
+        }
+    }
+}
+
+#[test]
+fn a_fragment_costs_as_much_as_the_field_that_uses_it_says() {
+    let query = "mutation($two: [ID!]!) {
+        a: completeTasks(input: {ids: $two}) { ...Done }
+        b: completeTasks(input: {ids: [1, 2, 3, 4, 5]}) { ...Done }
+    } fragment Done on TasksPayload { tasks { id } userErrors { message } }";
+    assert_eq!(cost(query, &json!({"two": [1, 2]})), 3 + 6);
+}
+
+#[test]
+fn literal_conditions_are_known_beforehand() {
+    for (query, expected) in [
+        ("{ me @skip(if: true) { id } }", 0),
+        ("{ me @include(if: false) { id } }", 0),
+        ("{ me @include(if: true) @skip(if: false) { id } }", 1),
+        ("{ ... @skip(if: true) { me { id } } }", 0),
+    ] {
+        assert_eq!(cost(query, &json!({})), expected, "{query}");
+    }
+}

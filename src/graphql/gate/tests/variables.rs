@@ -1,0 +1,386 @@
+//! Which values variables may have, and what is made of them.
+
+use apollo_compiler::ExecutableDocument;
+use apollo_compiler::request::coerce_variable_values;
+use apollo_compiler::response::JsonMap;
+use serde_json::{Value as Json, json};
+
+use super::super::document;
+use super::{SDL, admit, admit_twice, errors, gate, told};
+
+/// A document that takes `$x` of this type.
+fn taking(ty: &str) -> String {
+    let field = match ty.trim_end_matches('!') {
+        "Int" => "courses(first: $x) { totalCount }",
+        "Int = 5" => "courses(first: $x) { totalCount }",
+        "String" => "search(query: \"a\", after: $x) { pageInfo { endCursor } }",
+        "Boolean" | "Boolean = true" => "me @skip(if: $x) { id }",
+        "ID" | "ID = 7" => "course(id: $x) { id }",
+        "[ID!]" | "[ID!] = 7" => "nodes(ids: $x) { id }",
+        "Float" => "tasks(filter: {minimumScore: $x}) { totalCount }",
+        "TaskPriority" => "tasks(filter: {priority: [$x]}) { totalCount }",
+        "[TaskPriority!]" => "tasks(filter: {priority: $x}) { totalCount }",
+        "DateTime" => "tasks(filter: {createdAfter: $x}) { totalCount }",
+        "JSONObject" => "tasks(filter: {metadataContains: $x}) { totalCount }",
+        "TaskFilter" => "tasks(filter: $x) { totalCount }",
+        "CourseOrder" | "CourseOrder = {field: NAME}" => "courses(orderBy: $x) { totalCount }",
+        "OrderDirection" => "courses(orderBy: {field: NAME, direction: $x}) { totalCount }",
+        "TaskKey" => "taskBy(key: $x) { id }",
+        other => panic!("no field takes {other}"),
+    };
+    format!("query($x: {ty}) {{ {field} }}")
+}
+
+/// The coerced variables, or the error's message.
+fn coerced(ty: &str, variables: &Json) -> Result<Json, String> {
+    match admit_twice(&taking(ty), variables) {
+        Ok(admitted) => Ok(json!(admitted.request.variables)),
+        Err(rejection) => {
+            let (code, message) = told(rejection);
+            assert_eq!(code, "BAD_USER_INPUT", "{ty} with {variables}: {message}");
+            Err(message)
+        }
+    }
+}
+
+fn accepted() -> Vec<(&'static str, Json, Json)> {
+    let filter = json!({"titleContains": "a", "priority": ["LOW"], "minimumScore": 1.5});
+    let metadata = json!({"a": [1, 2.5, null, {"b": "c"}]});
+    vec![
+        ("Int", json!({}), json!({})),
+        ("Int", json!({"x": null}), json!({"x": null})),
+        (
+            "Int",
+            json!({"x": -2147483648, "y": 1}),
+            json!({"x": -2147483648}),
+        ),
+        ("Int!", json!({"x": 2147483647}), json!({"x": 2147483647})),
+        ("Int = 5", json!({}), json!({"x": 5})),
+        ("Int = 5", json!({"x": null}), json!({"x": null})),
+        ("Int = 5", json!({"x": 6}), json!({"x": 6})),
+        ("String", json!({"x": ""}), json!({"x": ""})),
+        ("Boolean!", json!({"x": true}), json!({"x": true})),
+        ("Boolean = true", json!({}), json!({"x": true})),
+        ("ID!", json!({"x": "a"}), json!({"x": "a"})),
+        ("Float!", json!({"x": 1}), json!({"x": 1})),
+        ("Float!", json!({"x": -1.5e30}), json!({"x": -1.5e30})),
+        ("[ID!]!", json!({"x": ["a", "b"]}), json!({"x": ["a", "b"]})),
+        ("[ID!]!", json!({"x": "a"}), json!({"x": ["a"]})),
+        ("[ID!]!", json!({"x": []}), json!({"x": []})),
+        ("TaskPriority!", json!({"x": "LOW"}), json!({"x": "LOW"})),
+        (
+            "[TaskPriority!]",
+            json!({"x": "LOW"}),
+            json!({"x": ["LOW"]}),
+        ),
+        (
+            "DateTime",
+            json!({"x": "not checked here"}),
+            json!({"x": "not checked here"}),
+        ),
+        ("JSONObject", json!({"x": metadata}), json!({"x": metadata})),
+        ("TaskFilter", json!({"x": {}}), json!({"x": {}})),
+        ("TaskFilter", json!({"x": filter}), json!({"x": filter})),
+        (
+            "TaskFilter",
+            json!({"x": {"titleContains": null}}),
+            json!({"x": {"titleContains": null}}),
+        ),
+        (
+            "TaskFilter",
+            json!({"x": {"priority": "LOW"}}),
+            json!({"x": {"priority": ["LOW"]}}),
+        ),
+        (
+            "CourseOrder",
+            json!({"x": {"field": "NAME"}}),
+            json!({"x": {"field": "NAME", "direction": "DESC"}}),
+        ),
+        ("OrderDirection", json!({}), json!({})),
+    ]
+}
+
+/// What apollo-compiler makes something else of.
+fn corrected() -> Vec<(&'static str, Json, Json)> {
+    let order = json!({"field": "NAME", "direction": "DESC"});
+    vec![
+        ("ID!", json!({"x": 5}), json!({"x": "5"})),
+        (
+            "ID!",
+            json!({"x": 18446744073709551615_u64}),
+            json!({"x": "18446744073709551615"}),
+        ),
+        ("[ID!]!", json!({"x": [1, "b"]}), json!({"x": ["1", "b"]})),
+        ("ID = 7", json!({}), json!({"x": "7"})),
+        ("[ID!] = 7", json!({}), json!({"x": ["7"]})),
+        (
+            "CourseOrder = {field: NAME}",
+            json!({}),
+            json!({"x": order}),
+        ),
+        (
+            "Float!",
+            json!({"x": 10000000000000000_u64}),
+            json!({"x": 10000000000000000_u64}),
+        ),
+        (
+            "TaskKey!",
+            json!({"x": {"id": 1}}),
+            json!({"x": {"id": "1"}}),
+        ),
+    ]
+}
+
+fn refused() -> Vec<(&'static str, Json, &'static str)> {
+    vec![
+        (
+            "Int!",
+            json!({}),
+            "Variable \"$x\": Int! is expected, and it is missing.",
+        ),
+        (
+            "Int!",
+            json!({"x": null}),
+            "Variable \"$x\": Int! is expected, and null is not allowed.",
+        ),
+        (
+            "Int",
+            json!({"x": 1.5}),
+            "Variable \"$x\": Int is expected, a whole number of 32 bits.",
+        ),
+        (
+            "Int",
+            json!({"x": 2147483648_u64}),
+            "Variable \"$x\": Int is expected, a whole number of 32 bits.",
+        ),
+        (
+            "Int",
+            json!({"x": "1"}),
+            "Variable \"$x\": Int is expected, not a string.",
+        ),
+        (
+            "Int",
+            json!({"x": [1]}),
+            "Variable \"$x\": Int is expected, not a list.",
+        ),
+        (
+            "Float",
+            json!({"x": "1"}),
+            "Variable \"$x\": Float is expected, not a string.",
+        ),
+        (
+            "String",
+            json!({"x": 1}),
+            "Variable \"$x\": String is expected, not a number.",
+        ),
+        (
+            "Boolean!",
+            json!({"x": 1}),
+            "Variable \"$x\": Boolean is expected, not a number.",
+        ),
+        (
+            "ID!",
+            json!({"x": 1.5}),
+            "Variable \"$x\": ID is expected, not a number.",
+        ),
+        (
+            "ID!",
+            json!({"x": true}),
+            "Variable \"$x\": ID is expected, not a boolean.",
+        ),
+        (
+            "[ID!]!",
+            json!({"x": null}),
+            "Variable \"$x\": [ID!]! is expected, and null is not allowed.",
+        ),
+        (
+            "[ID!]!",
+            json!({"x": ["a", null]}),
+            "Variable \"$x[1]\": ID! is expected, and null is not allowed.",
+        ),
+        (
+            "[ID!]!",
+            json!({"x": [["a"]]}),
+            "Variable \"$x[0]\": ID is expected, not a list.",
+        ),
+        (
+            "TaskPriority!",
+            json!({"x": "SOON"}),
+            "Variable \"$x\": \"SOON\" is no value of TaskPriority.",
+        ),
+        (
+            "TaskPriority!",
+            json!({"x": 1}),
+            "Variable \"$x\": TaskPriority is expected, not a number.",
+        ),
+        (
+            "TaskFilter",
+            json!({"x": "a"}),
+            "Variable \"$x\": TaskFilter is expected, not a string.",
+        ),
+        (
+            "TaskFilter",
+            json!({"x": [{}]}),
+            "Variable \"$x\": TaskFilter is expected, not a list.",
+        ),
+        (
+            "TaskFilter",
+            json!({"x": {"title": "a"}}),
+            "Variable \"$x.title\": TaskFilter has no such field.",
+        ),
+        (
+            "TaskFilter",
+            json!({"x": {"priority": ["LOW", "SOON"]}}),
+            "Variable \"$x.priority[1]\": \"SOON\" is no value of TaskPriority.",
+        ),
+        (
+            "CourseOrder",
+            json!({"x": {}}),
+            "Variable \"$x.field\": CourseOrderField! is expected, and it is missing.",
+        ),
+        (
+            "CourseOrder",
+            json!({"x": {"field": "NAME", "direction": null}}),
+            "Variable \"$x.direction\": OrderDirection! is expected, and null is not allowed.",
+        ),
+    ]
+}
+
+/// What apollo-compiler accepts.
+fn refused_here() -> Vec<(&'static str, Json, &'static str)> {
+    vec![
+        (
+            "Boolean = true",
+            json!({"x": null}),
+            "Variable \"$x\": null is not allowed where it is used.",
+        ),
+        (
+            "OrderDirection",
+            json!({"x": null}),
+            "Variable \"$x\": null is not allowed where it is used.",
+        ),
+        (
+            "TaskKey!",
+            json!({"x": {}}),
+            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+        ),
+        (
+            "TaskKey!",
+            json!({"x": {"id": 1, "title": "a"}}),
+            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+        ),
+        (
+            "TaskKey!",
+            json!({"x": {"id": null}}),
+            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+        ),
+    ]
+}
+
+#[test]
+fn values_are_coerced_as_the_specification_says() {
+    for (ty, variables, expected) in accepted().into_iter().chain(corrected()) {
+        assert_eq!(
+            coerced(ty, &variables),
+            Ok(expected),
+            "{ty} with {variables}"
+        );
+    }
+}
+
+#[test]
+fn values_that_do_not_fit_are_told_by_their_place() {
+    for (ty, variables, expected) in refused().into_iter().chain(refused_here()) {
+        assert_eq!(
+            coerced(ty, &variables),
+            Err(expected.to_owned()),
+            "{ty} with {variables}"
+        );
+    }
+}
+
+/// None if it refuses them.
+fn coerced_by_apollo(ty: &str, variables: &Json) -> Option<Json> {
+    let schema = document::schema(SDL);
+    let document = ExecutableDocument::parse_and_validate(&schema, taking(ty), "query")
+        .unwrap_or_else(|invalid| panic!("{ty}: {}", invalid.errors));
+    let operation = document
+        .operations
+        .get(None)
+        .expect("there is one operation");
+    let sent: JsonMap = serde_json::from_value(variables.clone()).expect("it is an object");
+    let values = coerce_variable_values(&schema, operation, &sent).ok()?;
+    Some(json!(&*values))
+}
+
+#[test]
+fn apollo_compiler_agrees_but_where_it_is_known_not_to() {
+    for (ty, variables, expected) in accepted() {
+        assert_eq!(
+            coerced_by_apollo(ty, &variables),
+            Some(expected),
+            "{ty} with {variables}"
+        );
+    }
+    for (ty, variables, expected) in corrected() {
+        assert_ne!(
+            coerced_by_apollo(ty, &variables),
+            Some(expected),
+            "{ty} with {variables}"
+        );
+    }
+    for (ty, variables, _) in refused() {
+        assert_eq!(
+            coerced_by_apollo(ty, &variables),
+            None,
+            "{ty} with {variables}"
+        );
+    }
+    for (ty, variables, _) in refused_here() {
+        assert!(
+            coerced_by_apollo(ty, &variables).is_some(),
+            "{ty} with {variables}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_and_none_at_length() {
+    let long = "x".repeat(1_000_000);
+    let query = "mutation($input: CreateTaskInput!,\n  $ids: ItemIdsInput!) {
+        createTask(input: $input) { task { id } } trashItems(input: $ids) { items { id } } }";
+    let variables = json!({
+        "input": {"priority": long, "title": {"a": long}, long.as_str(): long},
+        "ids": {"ids": vec![Json::Null; 100]}
+    });
+    let answer = errors(
+        admit_twice(query, &variables)
+            .err()
+            .expect("it does not fit"),
+    );
+    assert_eq!(answer.as_array().map(Vec::len), Some(20));
+    assert_eq!(
+        answer[0]["message"],
+        "Variable \"$input.title\": String is expected, not an object."
+    );
+    assert_eq!(answer[0]["locations"], json!([{"line": 1, "column": 10}]));
+    assert_eq!(answer[0]["extensions"], json!({"code": "BAD_USER_INPUT"}));
+    assert_eq!(
+        answer[3]["message"],
+        "Variable \"$ids.ids[0]\": ID! is expected, and null is not allowed."
+    );
+    assert_eq!(answer[3]["locations"], json!([{"line": 2, "column": 3}]));
+    assert!(answer.to_string().len() < 5_000);
+}
+
+#[test]
+fn a_warm_cache_remembers_no_values() {
+    let gate = gate();
+    let query = taking("Int = 5");
+    for sent in [json!({}), json!({"x": 1}), json!({"x": null}), json!({})] {
+        let admitted = admit(&gate, &query, &sent).expect("it fits");
+        let expected = sent.get("x").cloned().unwrap_or(json!(5));
+        assert_eq!(json!(admitted.request.variables), json!({"x": expected}));
+    }
+    assert!(admit(&gate, &query, &json!({"x": "a"})).is_err());
+}

@@ -1,0 +1,270 @@
+//! From apollo-compiler's valid document to the library's: the chosen operation and the fragments that it uses.
+//!
+//! The library's own parser never sees the text, so there is no second grammar that could read it otherwise. A fragment
+//! on a union within another type, which the library drops without a word, becomes one fragment for each member.
+//!
+//! It never checks anything; what comes here is valid, and bounded by `measure.rs`.
+//!
+//! Read on: `merge.rs`, for what is then done to the root.
+
+use std::collections::HashMap;
+
+use apollo_compiler::ast::{self, Argument, Directive};
+use apollo_compiler::executable::{self as valid, DirectiveList};
+use apollo_compiler::schema::ExtendedType;
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{self as apollo, Schema};
+use apollo_compiler::{Node, parser::SourceSpan};
+use async_graphql::parser::types;
+use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
+use async_graphql_value::Value;
+
+use super::place::Places;
+
+/// The document for the library, which holds the operation alone and names none.
+pub(super) fn translate(
+    schema: &Valid<Schema>,
+    document: &valid::ExecutableDocument,
+    operation: &valid::Operation,
+    places: &Places,
+) -> types::ExecutableDocument {
+    let mut translation = Translation {
+        schema,
+        document,
+        places,
+        fragments: HashMap::new(),
+    };
+    let set = &operation.selection_set;
+    let selection_set = translation.selections(set, &set.ty);
+    let operation = types::OperationDefinition {
+        ty: operation_type(operation.operation_type),
+        variable_definitions: operation.variables.iter().map(variable).collect(),
+        // There are none that an operation may have.
+        directives: Vec::new(),
+        selection_set,
+    };
+    types::ExecutableDocument {
+        operations: types::DocumentOperations::Single(nowhere(operation)),
+        fragments: translation.fragments,
+    }
+}
+
+pub(super) fn operation_type(of: ast::OperationType) -> types::OperationType {
+    match of {
+        ast::OperationType::Query => types::OperationType::Query,
+        ast::OperationType::Mutation => types::OperationType::Mutation,
+        ast::OperationType::Subscription => types::OperationType::Subscription,
+    }
+}
+
+struct Translation<'a> {
+    schema: &'a Schema,
+    document: &'a valid::ExecutableDocument,
+    places: &'a Places,
+    fragments: HashMap<Name, Positioned<types::FragmentDefinition>>,
+}
+
+impl<'a> Translation<'a> {
+    /// `within` is the narrowest type that the selected object is known to have.
+    fn selections(
+        &mut self,
+        set: &'a valid::SelectionSet,
+        within: &'a apollo::Name,
+    ) -> Positioned<types::SelectionSet> {
+        let mut items = Vec::with_capacity(set.selections.len());
+        for selection in &set.selections {
+            match selection {
+                valid::Selection::Field(field) => items.push(self.field(field)),
+                valid::Selection::FragmentSpread(spread) => {
+                    self.spread(spread, within, &mut items);
+                }
+                valid::Selection::InlineFragment(inline) => {
+                    let set = &inline.selection_set;
+                    let condition = inline.type_condition.as_ref();
+                    self.inline(condition, &inline.directives, set, within, &mut items);
+                }
+            }
+        }
+        nowhere(types::SelectionSet { items })
+    }
+
+    fn field(&mut self, field: &'a Node<valid::Field>) -> Positioned<types::Selection> {
+        let at = self.at(field.location());
+        let set = &field.selection_set;
+        let translated = types::Field {
+            alias: field.alias.as_ref().map(|alias| name(alias)),
+            name: name(&field.name),
+            arguments: self.arguments(&field.arguments),
+            directives: self.directives(&field.directives),
+            selection_set: self.selections(set, &set.ty),
+        };
+        Positioned::new(types::Selection::Field(Positioned::new(translated, at)), at)
+    }
+
+    fn spread(
+        &mut self,
+        spread: &'a valid::FragmentSpread,
+        within: &'a apollo::Name,
+        items: &mut Vec<Positioned<types::Selection>>,
+    ) {
+        let fragment = &self.document.fragments[&spread.fragment_name];
+        let condition = fragment.type_condition();
+        if self.is_foreign_union(condition, within) {
+            let set = &fragment.selection_set;
+            return self.inline(Some(condition), &spread.directives, set, within, items);
+        }
+        self.fragment(fragment);
+        items.push(nowhere(types::Selection::FragmentSpread(nowhere(
+            types::FragmentSpread {
+                fragment_name: name(&spread.fragment_name),
+                directives: self.directives(&spread.directives),
+            },
+        ))));
+    }
+
+    fn fragment(&mut self, fragment: &'a valid::Fragment) {
+        if self.fragments.contains_key(fragment.name.as_str()) {
+            return;
+        }
+        let set = &fragment.selection_set;
+        let translated = types::FragmentDefinition {
+            type_condition: type_condition(fragment.type_condition()),
+            directives: Vec::new(),
+            selection_set: self.selections(set, &set.ty),
+        };
+        self.fragments
+            .insert(Name::new(&fragment.name), nowhere(translated));
+    }
+
+    fn inline(
+        &mut self,
+        condition: Option<&'a apollo::Name>,
+        directives: &'a DirectiveList,
+        set: &'a valid::SelectionSet,
+        within: &'a apollo::Name,
+        items: &mut Vec<Positioned<types::Selection>>,
+    ) {
+        let is_object = self.schema.get_object(within).is_some();
+        let foreign = condition.filter(|condition| self.is_foreign_union(condition, within));
+        let union = foreign.and_then(|union| self.schema.get_union(union));
+        match union {
+            // What is valid applies: an object is of one type, which is a member then.
+            Some(_) if is_object => items.push(self.inline_on(None, directives, set, within)),
+            Some(union) => {
+                for member in &union.members {
+                    items.push(self.inline_on(Some(member), directives, set, member));
+                }
+            }
+            None => {
+                let narrower = condition.filter(|_| !is_object).unwrap_or(within);
+                items.push(self.inline_on(condition, directives, set, narrower));
+            }
+        }
+    }
+
+    fn inline_on(
+        &mut self,
+        condition: Option<&apollo::Name>,
+        directives: &DirectiveList,
+        set: &'a valid::SelectionSet,
+        within: &'a apollo::Name,
+    ) -> Positioned<types::Selection> {
+        nowhere(types::Selection::InlineFragment(nowhere(
+            types::InlineFragment {
+                type_condition: condition.map(type_condition),
+                directives: self.directives(directives),
+                selection_set: self.selections(set, within),
+            },
+        )))
+    }
+
+    fn is_foreign_union(&self, condition: &apollo::Name, within: &apollo::Name) -> bool {
+        condition != within
+            && matches!(
+                self.schema.types.get(condition),
+                Some(ExtendedType::Union(_))
+            )
+    }
+
+    fn directives(&self, directives: &[Node<Directive>]) -> Vec<Positioned<types::Directive>> {
+        let translate = |directive: &Node<Directive>| {
+            nowhere(types::Directive {
+                name: name(&directive.name),
+                arguments: self.arguments(&directive.arguments),
+            })
+        };
+        directives.iter().map(translate).collect()
+    }
+
+    fn arguments(
+        &self,
+        arguments: &[Node<Argument>],
+    ) -> Vec<(Positioned<Name>, Positioned<Value>)> {
+        let translate = |argument: &Node<Argument>| {
+            let at = self.at(argument.value.location());
+            let value = Positioned::new(value(&argument.value), at);
+            (name(&argument.name), value)
+        };
+        arguments.iter().map(translate).collect()
+    }
+
+    fn at(&self, span: Option<SourceSpan>) -> Pos {
+        self.places.start(span).unwrap_or_default()
+    }
+}
+
+/// A literal that holds no variable, such as a default.
+pub(super) fn constant(literal: &ast::Value) -> Option<ConstValue> {
+    value(literal).into_const()
+}
+
+fn value(literal: &ast::Value) -> Value {
+    match literal {
+        ast::Value::Null => Value::Null,
+        ast::Value::Variable(variable) => Value::Variable(Name::new(variable)),
+        ast::Value::Enum(value) => Value::Enum(Name::new(value)),
+        ast::Value::String(text) => Value::String(text.clone()),
+        ast::Value::Boolean(value) => Value::Boolean(*value),
+        ast::Value::Int(digits) => number(digits.as_str()),
+        ast::Value::Float(digits) => number(digits.as_str()),
+        ast::Value::List(items) => Value::List(items.iter().map(|item| value(item)).collect()),
+        ast::Value::Object(fields) => {
+            let field = |(name, literal): &(apollo::Name, Node<ast::Value>)| {
+                (Name::new(name), value(literal))
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+    }
+}
+
+/// What no number can hold stays text: as an id it is read from text all the same, and nothing else takes it.
+fn number(digits: &str) -> Value {
+    match digits.parse() {
+        Ok(number) => Value::Number(number),
+        Err(_) => Value::String(digits.to_owned()),
+    }
+}
+
+/// The default stays behind: it comes with the coerced values.
+fn variable(variable: &Node<ast::VariableDefinition>) -> Positioned<types::VariableDefinition> {
+    let ty = types::Type::new(&variable.ty.to_string());
+    nowhere(types::VariableDefinition {
+        name: name(&variable.name),
+        var_type: nowhere(ty.expect("both libraries write types as GraphQL does")),
+        directives: Vec::new(),
+        default_value: None,
+    })
+}
+
+fn type_condition(on: &apollo::Name) -> Positioned<types::TypeCondition> {
+    nowhere(types::TypeCondition { on: name(on) })
+}
+
+fn name(name: &apollo::Name) -> Positioned<Name> {
+    nowhere(Name::new(name))
+}
+
+/// For what no error of the library points at.
+fn nowhere<T>(node: T) -> Positioned<T> {
+    Positioned::new(node, Pos::default())
+}

@@ -1,0 +1,259 @@
+//! People in the API: the signed-in user and their profile.
+
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+
+use super::{
+    context::ContextExt,
+    error::{UserError, outcome},
+    loaders::{Loaders, ViewersUser},
+    scalars::{DateTime, Url, change, id_of},
+};
+use crate::{
+    error::Error,
+    users::{self, ProfileChanges, UserChanges},
+};
+
+/// A user.
+#[derive(Clone)]
+pub(crate) struct User(users::User);
+
+impl From<users::User> for User {
+    fn from(row: users::User) -> Self {
+        User(row)
+    }
+}
+
+/// A person who can sign in.
+#[Object]
+impl User {
+    /// A UUID, unique across all that you can see; the `sub` of their access tokens.
+    pub(crate) async fn id(&self) -> ID {
+        id_of(self.0.id.0)
+    }
+
+    /// What they sign in with; unique without regard to upper and lower case. 255 characters at most.
+    async fn email(&self) -> &str {
+        &self.0.email
+    }
+
+    /// 1 to 255 characters.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Their picture; null if they have none. 512 characters at most.
+    async fn avatar_url(&self) -> Option<Url> {
+        self.0.avatar_url.clone().map(Url)
+    }
+
+    /// Whether they have shown that the e-mail address is theirs.
+    async fn email_verified(&self) -> bool {
+        self.0.email_verified
+    }
+
+    /// Whether they may sign in.
+    async fn active(&self) -> bool {
+        self.0.is_active
+    }
+
+    /// What they may do.
+    async fn role(&self) -> Role {
+        self.0.role.into()
+    }
+
+    /// When they signed up.
+    async fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
+    }
+
+    /// When their name, address, picture, role or state last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+
+    /// When they last signed in with their password; null if never.
+    async fn last_sign_in_at(&self) -> Option<DateTime> {
+        self.0.last_sign_in_at.map(DateTime)
+    }
+
+    /// What they tell of themselves.
+    async fn profile(&self, ctx: &Context<'_>) -> Result<Profile, Error> {
+        Ok(Profile(
+            users::profile(&mut ctx.connection().await?, self.0.id).await?,
+        ))
+    }
+}
+
+/// What somebody may do.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "users::Role")]
+pub(crate) enum Role {
+    /// Works with what is theirs.
+    User,
+    /// Sees to other users, too.
+    Admin,
+}
+
+/// What a person tells of themselves.
+pub(crate) struct Profile(users::Profile);
+
+/// What a person tells of themselves, so that notes can be made to fit them.
+#[Object]
+impl Profile {
+    /// How much they know already; `PRO` at first.
+    async fn proficiency(&self) -> Proficiency {
+        self.0.proficiency.into()
+    }
+
+    /// What they have learnt; 10,000 characters at most.
+    async fn technical_background(&self) -> Option<&str> {
+        self.0.technical_background.as_deref()
+    }
+
+    /// What machines they can use; 10,000 characters at most.
+    async fn hardware_access(&self) -> Option<&str> {
+        self.0.hardware_access.as_deref()
+    }
+
+    /// What they want to learn; 10,000 characters at most.
+    async fn learning_goals(&self) -> Option<&str> {
+        self.0.learning_goals.as_deref()
+    }
+
+    /// How they like things to be; 10,000 characters at most.
+    async fn preferences(&self) -> Option<&str> {
+        self.0.preferences.as_deref()
+    }
+
+    /// When any of this last changed.
+    async fn updated_at(&self) -> DateTime {
+        DateTime(self.0.updated_at)
+    }
+}
+
+/// How much somebody knows already. `PRO` at first.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "users::Proficiency")]
+pub(crate) enum Proficiency {
+    /// Little.
+    Beginner,
+    /// Something.
+    Intermediate,
+    /// A lot.
+    Pro,
+}
+
+/// Queries of people.
+#[derive(Default)]
+pub(crate) struct UserQuery;
+
+#[Object]
+impl UserQuery {
+    /// The signed-in user; null for a visitor.
+    async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
+        let viewer = ctx.asker().viewer?;
+        Some(me(ctx, viewer.user_id).await)
+    }
+}
+
+async fn me(ctx: &Context<'_>, user: crate::auth::UserId) -> Result<User, Error> {
+    let found = users::find(&mut ctx.connection().await?, user).await?;
+    found
+        .map(User)
+        .ok_or_else(|| Error::unauthenticated("This user is gone."))
+}
+
+/// A field left out stays as it is; null clears it where it can be null. So in every update.
+#[derive(InputObject)]
+pub(crate) struct UpdateMeInput {
+    /// 1 to 255 characters; not null.
+    name: MaybeUndefined<String>,
+    /// 512 characters at most.
+    avatar_url: MaybeUndefined<Url>,
+}
+
+/// What to change of one's profile.
+#[derive(InputObject)]
+pub(crate) struct UpdateProfileInput {
+    /// How much you know already; not null.
+    proficiency: MaybeUndefined<Proficiency>,
+    /// 10,000 characters at most.
+    technical_background: MaybeUndefined<String>,
+    /// 10,000 characters at most.
+    hardware_access: MaybeUndefined<String>,
+    /// 10,000 characters at most.
+    learning_goals: MaybeUndefined<String>,
+    /// 10,000 characters at most.
+    preferences: MaybeUndefined<String>,
+}
+
+/// What a mutation of a user answers.
+#[derive(SimpleObject)]
+pub(crate) struct UserPayload {
+    /// The user as they are now; null if nothing was done.
+    user: Option<User>,
+    /// What was wrong with the input; then nothing was changed.
+    user_errors: Vec<UserError>,
+}
+
+/// Mutations of the signed-in user.
+#[derive(Default)]
+pub(crate) struct UserMutation;
+
+#[Object]
+impl UserMutation {
+    /// Changes your name or picture.
+    async fn update_me(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateMeInput,
+    ) -> Option<Result<UserPayload, Error>> {
+        Some(update_me(ctx, input).await)
+    }
+
+    /// Changes what you tell of yourself.
+    async fn update_profile(
+        &self,
+        ctx: &Context<'_>,
+        input: UpdateProfileInput,
+    ) -> Option<Result<UserPayload, Error>> {
+        Some(update_profile(ctx, input).await)
+    }
+}
+
+async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayload, Error> {
+    let viewer = ctx.viewer()?;
+    let changes = UserChanges {
+        name: change(input.name, |name| name),
+        avatar_url: change(input.avatar_url, |url| url.0),
+    };
+    let done = outcome(users::update(&mut ctx.connection().await?, viewer, changes).await)?;
+    Ok(UserPayload {
+        user: done.value.map(User),
+        user_errors: done.user_errors,
+    })
+}
+
+async fn update_profile(
+    ctx: &Context<'_>,
+    input: UpdateProfileInput,
+) -> Result<UserPayload, Error> {
+    let viewer = ctx.viewer()?;
+    let text = |field: MaybeUndefined<String>| change(field, |text| text);
+    let changes = ProfileChanges {
+        proficiency: change(input.proficiency, Into::into),
+        technical_background: text(input.technical_background),
+        hardware_access: text(input.hardware_access),
+        learning_goals: text(input.learning_goals),
+        preferences: text(input.preferences),
+    };
+    let done = outcome(users::update_profile(&mut ctx.connection().await?, viewer, changes).await)?;
+    let user = match done.value {
+        Some(_) => Some(Loaders::of(ctx).one(ViewersUser).await?),
+        None => None,
+    };
+    Ok(UserPayload {
+        user,
+        user_errors: done.user_errors,
+    })
+}

@@ -1,0 +1,327 @@
+//! GraphQL over HTTP, by the draft of that name: one request in, one answer out.
+//!
+//! The library's own handler is not used: it runs mutations over GET, takes any content type, unlimited batches and bodies,
+//! and ignores `Accept`. No cookie is read and only `application/json` is taken, so no other site's page can send anything
+//! in a user's name.
+//!
+//! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
+//! end, or to the deadline, even if the caller hangs up.
+
+use std::{net::SocketAddr, time::Duration};
+
+use async_graphql::{Response as Answer, Value};
+use axum::{
+    extract::{ConnectInfo, Extension, Request, State},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, ser::SerializeMap};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    EdgeState,
+    call::{self, NotACall},
+    graphiql,
+    negotiate::{self, MediaType},
+    request_id::RequestId,
+};
+use crate::{
+    auth::{Client, Viewer},
+    error::{Code, Error, RETRY_AFTER},
+    graphql::{Admitted, Asker, Operation, error},
+};
+
+/// Answers `/graphql`.
+pub(super) async fn handle(
+    State(state): State<EdgeState>,
+    Extension(request_id): Extension<RequestId>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        return not_allowed(
+            "GET, POST",
+            "Send a GraphQL request with POST, or a query with GET.",
+        );
+    }
+    let is_page =
+        request.method() == Method::GET && request.uri().query().is_none_or(str::is_empty);
+    if is_page && state.settings.graphiql && negotiate::prefers_html(request.headers()) {
+        return graphiql::page();
+    }
+    let Some(media_type) = negotiate::answer_type(request.headers()) else {
+        let message = "Accept application/graphql-response+json or application/json.";
+        return refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
+    };
+    let deadline = Instant::now() + state.settings.request_timeout;
+    let reply = answer(&state, &request_id, address, deadline, request).await;
+    reply
+        .unwrap_or_else(|refused| refused.into_response(media_type, &request_id))
+        .write(media_type)
+}
+
+/// A request that was not run.
+enum Refused {
+    NotACall(NotACall),
+    MutationByGet,
+    /// No token was sent where one was, or it is no good.
+    Token {
+        error: Error,
+        sent: bool,
+    },
+    /// By the gate.
+    NotAdmitted(Answer),
+    Failed(Error),
+}
+
+impl From<NotACall> for Refused {
+    fn from(refused: NotACall) -> Self {
+        Refused::NotACall(refused)
+    }
+}
+
+async fn answer(
+    state: &EdgeState,
+    request_id: &RequestId,
+    address: SocketAddr,
+    deadline: Instant,
+    request: Request,
+) -> Result<Reply, Refused> {
+    let by_get = request.method() == Method::GET;
+    let client = Client::new(Some(address.ip()), user_agent(request.headers()));
+    let viewer = viewer(state, request.headers(), deadline).await?;
+    let patience = state
+        .settings
+        .body_timeout
+        .min(deadline.saturating_duration_since(Instant::now()));
+    let call = call::read(request, state.settings.max_body, patience).await?;
+    let admitted = state.api.admit(call).map_err(Refused::NotAdmitted)?;
+    if by_get && admitted.operation != Operation::Query {
+        return Err(Refused::MutationByGet);
+    }
+    let asker = Asker { viewer, client };
+    let answer = run(state, admitted, asker, request_id, deadline).await;
+    let status = status_of(&answer);
+    Ok(Reply {
+        answer,
+        status,
+        executed: true,
+        headers: HeaderMap::new(),
+    })
+}
+
+/// Who sends the request; `None` for a visitor.
+async fn viewer(
+    state: &EdgeState,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> Result<Option<Viewer>, Refused> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = token
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
+        .map(|(_, token)| token.trim());
+    let Some(token) = token.filter(|token| !token.is_empty()) else {
+        let error =
+            Error::unauthenticated("Send the access token as Authorization: Bearer <token>.");
+        return Err(Refused::Token { error, sent: false });
+    };
+    match timeout_at(deadline, state.auth.viewer(token)).await {
+        Ok(Ok(viewer)) => Ok(Some(viewer)),
+        Ok(Err(error)) if error.code == Code::Unauthenticated => {
+            Err(Refused::Token { error, sent: true })
+        }
+        Ok(Err(error)) => Err(Refused::Failed(error)),
+        Err(_) => Err(Refused::Failed(Error::timeout("reading the session"))),
+    }
+}
+
+fn user_agent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::USER_AGENT)?.to_str().ok()
+}
+
+async fn run(
+    state: &EdgeState,
+    admitted: Admitted,
+    asker: Asker,
+    request_id: &RequestId,
+    deadline: Instant,
+) -> Answer {
+    let is_mutation = admitted.operation == Operation::Mutation;
+    let (api, id) = (state.api.clone(), request_id.clone());
+    let work = async move {
+        match timeout_at(deadline, api.execute(admitted, asker, id.as_str())).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let mut answer = error::refused(Error::timeout("the request passed its deadline"));
+                error::finish(&mut answer, id.as_str());
+                answer
+            }
+        }
+    };
+    if !is_mutation {
+        return work.await;
+    }
+    // On a task of its own: the server drops this future when the caller hangs up.
+    state.mutations.spawn(work).await.unwrap_or_else(|panic| {
+        let mut answer = error::refused(Error::internal(panic));
+        error::finish(&mut answer, request_id.as_str());
+        answer
+    })
+}
+
+/// 200, unless nothing at all came of it for a reason that another try could mend.
+fn status_of(answer: &Answer) -> StatusCode {
+    let nothing = match &answer.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        _ => false,
+    };
+    if !nothing {
+        return StatusCode::OK;
+    }
+    let codes =
+        answer
+            .errors
+            .iter()
+            .filter_map(|error| match error.extensions.as_ref()?.get("code")? {
+                Value::String(code) => Some(code.as_str()),
+                _ => None,
+            });
+    let statuses = codes.filter_map(|code| match code {
+        "UNAVAILABLE" => Some(StatusCode::SERVICE_UNAVAILABLE),
+        "TIMEOUT" => Some(StatusCode::GATEWAY_TIMEOUT),
+        "INTERNAL" => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => None,
+    });
+    statuses.max().unwrap_or(StatusCode::OK)
+}
+
+/// An answer and how it is sent.
+struct Reply {
+    answer: Answer,
+    status: StatusCode,
+    /// Only what was executed has `data`, be it null.
+    executed: bool,
+    headers: HeaderMap,
+}
+
+impl Refused {
+    fn into_response(self, media_type: MediaType, request_id: &RequestId) -> Reply {
+        let mut headers = HeaderMap::new();
+        let (status, mut answer) = match self {
+            Refused::NotACall(NotACall { status, message }) => (
+                status,
+                error::refused(Error::new(Code::BadRequest, message)),
+            ),
+            Refused::MutationByGet => {
+                headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+                let message = "Mutations are taken by POST alone.";
+                (
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    error::refused(Error::new(Code::BadRequest, message)),
+                )
+            }
+            Refused::Token { error, sent } => {
+                let challenge = if sent {
+                    "Bearer error=\"invalid_token\""
+                } else {
+                    "Bearer"
+                };
+                headers.insert(
+                    header::WWW_AUTHENTICATE,
+                    HeaderValue::from_static(challenge),
+                );
+                (StatusCode::UNAUTHORIZED, error::refused(error))
+            }
+            Refused::NotAdmitted(answer) => match media_type {
+                MediaType::GraphQl => (StatusCode::BAD_REQUEST, answer),
+                MediaType::Json => (StatusCode::OK, answer),
+            },
+            Refused::Failed(error) => {
+                let answer = error::refused(error);
+                (status_of(&finished(&answer)), answer)
+            }
+        };
+        error::finish(&mut answer, request_id.as_str());
+        Reply {
+            answer,
+            status,
+            executed: false,
+            headers,
+        }
+    }
+}
+
+/// The codes alone of an answer, for its status.
+fn finished(answer: &Answer) -> Answer {
+    Answer::from_errors(answer.errors.clone())
+}
+
+impl Reply {
+    fn write(self, media_type: MediaType) -> Response {
+        let body = Body {
+            answer: &self.answer,
+            executed: self.executed,
+        };
+        let body = serde_json::to_vec(&body)
+            .unwrap_or_else(|_| b"{\"errors\":[{\"message\":\"INTERNAL\"}]}".to_vec());
+        let mut response = (self.status, self.headers, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, media_type.header());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Authorization"),
+        );
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(RETRY_AFTER)));
+        }
+        response
+    }
+}
+
+fn seconds(duration: Duration) -> u64 {
+    duration.as_secs().max(1)
+}
+
+/// An answer as JSON: `data` for what was executed, and only then.
+struct Body<'a> {
+    answer: &'a Answer,
+    executed: bool,
+}
+
+impl Serialize for Body<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.answer.errors.is_empty() {
+            map.serialize_entry("errors", &self.answer.errors)?;
+        }
+        if self.executed {
+            map.serialize_entry("data", &self.answer.data)?;
+        }
+        map.end()
+    }
+}
+
+fn refusal(status: StatusCode, media_type: MediaType, message: &'static str) -> Response {
+    let mut answer = error::refused(Error::new(Code::BadRequest, message));
+    error::finish(&mut answer, "");
+    Reply {
+        answer,
+        status,
+        executed: false,
+        headers: HeaderMap::new(),
+    }
+    .write(media_type)
+}
+
+fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}

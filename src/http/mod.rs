@@ -1,0 +1,183 @@
+//! The HTTP edge: the only module that knows HTTP.
+//!
+//! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
+//! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
+//! - [`server`]: the accept loop. `request_id`: the id in every answer.
+
+mod call;
+mod graphiql;
+mod graphql;
+mod health;
+mod negotiate;
+mod request_id;
+pub mod server;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get},
+};
+use sha2::{Digest, Sha256};
+use tokio_util::task::TaskTracker;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+
+use crate::{auth::Auth, db::Database, graphql::Api};
+
+/// What the edge allows.
+#[derive(Debug, Clone)]
+pub struct EdgeSettings {
+    /// The deadline of a whole request.
+    pub request_timeout: Duration,
+    /// How long a request's body may take to come.
+    pub body_timeout: Duration,
+    /// Bytes of a body at most.
+    pub max_body: usize,
+    /// Whether GraphiQL is served.
+    pub graphiql: bool,
+    /// Origins whose pages may call; `*`: any. None by default.
+    pub cors_origins: Vec<String>,
+}
+
+/// What every handler can ask.
+#[derive(Clone)]
+struct EdgeState {
+    api: Api,
+    auth: Auth,
+    database: Database,
+    settings: Arc<EdgeSettings>,
+    mutations: TaskTracker,
+    readiness: health::Readiness,
+    schema_tag: HeaderValue,
+}
+
+/// The edge: its router, and the mutations that run on it.
+pub struct Edge {
+    /// All routes.
+    pub(crate) router: Router,
+    /// Mutations in flight, which outlive their connections.
+    pub(crate) mutations: TaskTracker,
+}
+
+impl Edge {
+    /// The edge over that API.
+    ///
+    /// # Errors
+    /// A message that names the origin that is none.
+    pub fn new(
+        api: Api,
+        auth: Auth,
+        database: Database,
+        settings: EdgeSettings,
+    ) -> Result<Edge, String> {
+        let mutations = TaskTracker::new();
+        let tag = format!("\"{:x}\"", ShortDigest(api.sdl()));
+        let state = EdgeState {
+            schema_tag: HeaderValue::from_str(&tag).map_err(|error| error.to_string())?,
+            api,
+            auth,
+            database,
+            settings: Arc::new(settings),
+            mutations: mutations.clone(),
+            readiness: health::Readiness::default(),
+        };
+        let cors = cors(&state.settings.cors_origins)?;
+        let mut router = Router::new()
+            .route("/graphql", any(graphql::handle))
+            .route("/schema.graphql", get(schema))
+            .route("/healthz", get(health::healthz))
+            .route("/readyz", get(health::readyz));
+        if state.settings.graphiql {
+            router = router
+                .merge(graphiql::router())
+                .route("/", get(|| async { Redirect::temporary("/graphiql") }));
+        }
+        let router = router
+            .with_state(state)
+            .layer(cors)
+            .layer(middleware::from_fn(common_headers))
+            .layer(middleware::from_fn(request_id::set));
+        Ok(Edge { router, mutations })
+    }
+}
+
+/// The first bytes of a SHA-256, in hexadecimal.
+struct ShortDigest<'a>(&'a str);
+
+impl std::fmt::LowerHex for ShortDigest<'_> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Sha256::digest(self.0.as_bytes())
+            .iter()
+            .take(16)
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}
+
+/// Which pages of other origins may call. None sends cookies: there are none.
+fn cors(origins: &[String]) -> Result<CorsLayer, String> {
+    let allowed = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        let parse = |origin: &String| {
+            origin
+                .parse::<HeaderValue>()
+                .map_err(|_| format!("SNAPNOTE_CORS_ORIGINS: {origin} is no origin"))
+        };
+        AllowOrigin::list(origins.iter().map(parse).collect::<Result<Vec<_>, _>>()?)
+    };
+    let request_id = HeaderName::from_static("x-request-id");
+    Ok(CorsLayer::new()
+        .allow_origin(allowed)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::ACCEPT,
+            request_id.clone(),
+        ])
+        .expose_headers([request_id, header::RETRY_AFTER])
+        .max_age(Duration::from_secs(24 * 3600)))
+}
+
+async fn common_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+/// The schema, for tools that generate typed clients.
+async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response {
+    let tags = headers
+        .get(header::IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let tag = state.schema_tag.to_str().unwrap_or_default();
+    let known = tags
+        .split(',')
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*");
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        (
+            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+            state.api.sdl().to_owned(),
+        )
+            .into_response()
+    };
+    response
+        .headers_mut()
+        .insert(header::ETAG, state.schema_tag.clone());
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,197 @@
+//! What a caller sends and what it can read, by the headers.
+//!
+//! The rules are those of the GraphQL-over-HTTP draft; nothing here reads a body.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MediaType {
+    /// `application/graphql-response+json`: the status says whether the request was one that could run.
+    GraphQl,
+    /// `application/json`: 200 for every well-formed request, as older clients expect.
+    Json,
+}
+
+impl MediaType {
+    pub(super) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            MediaType::GraphQl => "application/graphql-response+json; charset=utf-8",
+            MediaType::Json => "application/json; charset=utf-8",
+        })
+    }
+}
+
+/// The best of the two that the caller accepts; `None` if it accepts neither. One that does not say gets JSON.
+pub(super) fn answer_type(headers: &HeaderMap) -> Option<MediaType> {
+    const GRAPHQL: &str = "application/graphql-response+json";
+    let Some(accepted) = accepted(headers) else {
+        return Some(MediaType::Json);
+    };
+    let (graphql, json) = (
+        quality_of(&accepted, GRAPHQL),
+        quality_of(&accepted, "application/json"),
+    );
+    // Of two that are equally welcome the newer, if it was asked for by name: a wildcard is from who knows neither.
+    let named = accepted.iter().any(|(range, _)| range == GRAPHQL);
+    match (graphql, json) {
+        (0, 0) => None,
+        _ if graphql > json || (graphql == json && named) => Some(MediaType::GraphQl),
+        _ => Some(MediaType::Json),
+    }
+}
+
+/// Whether the caller would rather see a page: a browser's address line.
+pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
+    let Some(accepted) = accepted(headers) else {
+        return false;
+    };
+    let html = accepted
+        .iter()
+        .filter(|(range, _)| range == "text/html")
+        .map(|(_, quality)| *quality)
+        .max();
+    let json = quality_of(&accepted, "application/json")
+        .max(quality_of(&accepted, "application/graphql-response+json"));
+    html.is_some_and(|html| html >= json)
+}
+
+/// The media ranges of `Accept` with their qualities in thousandths; `None` if there is no such header.
+fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
+    let mut ranges = Vec::new();
+    for value in headers.get_all(header::ACCEPT) {
+        for range in value.to_str().unwrap_or_default().split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let quality =
+                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            let quality: f32 = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
+            if !name.is_empty() {
+                ranges.push((name, (quality.clamp(0.0, 1.0) * 1000.0) as u16));
+            }
+        }
+    }
+    if ranges.is_empty() {
+        None
+    } else {
+        Some(ranges)
+    }
+}
+
+/// How welcome a media type is, by the most specific range that covers it.
+fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
+    for range in [name, "application/*", "*/*"] {
+        if let Some((_, quality)) = accepted.iter().find(|(accepted, _)| accepted == range) {
+            return *quality;
+        }
+    }
+    0
+}
+
+/// Whether the body is said to be JSON in UTF-8, and not compressed.
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(content_type)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else {
+        return false;
+    };
+    let mut parts = content_type.split(';').map(str::trim);
+    let named = parts
+        .next()
+        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    let utf8 = parts.all(|part| match part.split_once('=') {
+        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
+        _ => true,
+    });
+    let encoding = headers
+        .get(header::CONTENT_ENCODING)
+        .map(HeaderValue::as_bytes);
+    named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header's value"));
+        headers
+    }
+
+    #[test]
+    fn the_answer_is_what_the_caller_accepts_best() {
+        let table = [
+            ("application/json", Some(MediaType::Json)),
+            (
+                "application/graphql-response+json",
+                Some(MediaType::GraphQl),
+            ),
+            (
+                "application/graphql-response+json, application/json",
+                Some(MediaType::GraphQl),
+            ),
+            (
+                "application/json, application/graphql-response+json",
+                Some(MediaType::GraphQl),
+            ),
+            (
+                "application/graphql-response+json;q=0.5, application/json",
+                Some(MediaType::Json),
+            ),
+            ("APPLICATION/JSON; charset=utf-8", Some(MediaType::Json)),
+            ("*/*", Some(MediaType::Json)),
+            ("application/*", Some(MediaType::Json)),
+            ("text/html, */*;q=0.1", Some(MediaType::Json)),
+            ("application/json;q=0, */*", Some(MediaType::GraphQl)),
+            ("text/html", None),
+            ("application/json;q=0", None),
+        ];
+        for (accept, expected) in table {
+            assert_eq!(
+                answer_type(&with(header::ACCEPT, accept)),
+                expected,
+                "{accept}"
+            );
+        }
+        assert_eq!(answer_type(&HeaderMap::new()), Some(MediaType::Json));
+    }
+
+    #[test]
+    fn a_browser_prefers_a_page_and_a_program_does_not() {
+        let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        assert!(prefers_html(&with(header::ACCEPT, browser)));
+        for accept in [
+            "*/*",
+            "application/json",
+            "application/json, text/html;q=0.5",
+        ] {
+            assert!(!prefers_html(&with(header::ACCEPT, accept)), "{accept}");
+        }
+        assert!(!prefers_html(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_body_must_be_json_in_utf_8() {
+        for good in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\"",
+        ] {
+            assert!(is_json(&with(header::CONTENT_TYPE, good)), "{good}");
+        }
+        for bad in [
+            "text/plain",
+            "application/json; charset=latin1",
+            "application/graphql",
+            "multipart/form-data",
+            "",
+        ] {
+            assert!(!is_json(&with(header::CONTENT_TYPE, bad)), "{bad}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+        let mut compressed = with(header::CONTENT_TYPE, "application/json");
+        compressed.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        assert!(!is_json(&compressed));
+    }
+}

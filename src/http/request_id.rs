@@ -1,0 +1,67 @@
+//! Every request has an id: the caller's, if it is a sane one, or one of ours. It is in the answer and in the log.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue},
+    middleware::Next,
+    response::Response,
+};
+use uuid::Uuid;
+
+static NAME: HeaderName = HeaderName::from_static("x-request-id");
+const LONGEST: usize = 64;
+
+/// The id of a request.
+#[derive(Debug, Clone)]
+pub(super) struct RequestId(Arc<str>);
+
+impl RequestId {
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers
+            .get(&NAME)
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| is_sane(id));
+        RequestId(given.map_or_else(|| Uuid::now_v7().to_string().into(), Into::into))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_sane(id: &str) -> bool {
+    let may_be_there =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=LONGEST).contains(&id.len()) && id.bytes().all(may_be_there)
+}
+
+/// Gives the request its id, and the answer, too.
+pub(super) async fn set(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
+    let mut response = next.run(request).await;
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(NAME.clone(), value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sane_id_is_taken_over_and_no_other() {
+        let of = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(NAME.clone(), id.parse().expect("a header's value"));
+            RequestId::of(&headers).as_str().to_owned()
+        };
+        assert_eq!(of("abc-1.2_3"), "abc-1.2_3");
+        for bad in ["", "a b", "a\"b", &"x".repeat(65)] {
+            assert_ne!(of(bad), bad);
+        }
+    }
+}
