@@ -22,7 +22,7 @@ pub(crate) trait Row {
     type Sql;
 }
 
-/// One SQL statement with its values. Placeholders are `$1`, `$2`, …; each must first appear in that order.
+/// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
 pub(crate) struct Statement<R> {
     text: Cow<'static, str>,
     values: Vec<Value>,
@@ -72,25 +72,25 @@ impl<R> QueryId for Statement<R> {
 impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut rest: &str = &self.text;
-        let mut bound = 0;
+        // Diesel numbers values in the order in which they are bound: that of their first appearance.
+        let mut bound: Vec<usize> = Vec::with_capacity(self.values.len());
         while let Some((before, number, after)) = next_placeholder(rest) {
             out.push_sql(before);
-            if number == bound + 1 {
-                let value = self
-                    .values
-                    .get(bound)
-                    .ok_or_else(|| misnumbered(&self.text))?;
-                value.push(&mut out)?;
-                bound += 1;
-            } else if number <= bound {
-                out.push_sql(&format!("${number}"));
+            if let Some(known) = bound.iter().position(|known| *known == number) {
+                out.push_sql(&format!("${}", known + 1));
             } else {
-                return Err(misnumbered(&self.text));
+                let value = number
+                    .checked_sub(1)
+                    .and_then(|index| self.values.get(index));
+                value
+                    .ok_or_else(|| misnumbered(&self.text))?
+                    .push(&mut out)?;
+                bound.push(number);
             }
             rest = after;
         }
         out.push_sql(rest);
-        if bound == self.values.len() {
+        if bound.len() == self.values.len() {
             Ok(())
         } else {
             Err(misnumbered(&self.text))
@@ -219,19 +219,19 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_may_appear_again() {
-        let statement = Statement::<()>::new("SELECT $1, $2, $1 || $2")
+    fn placeholders_may_appear_again_and_in_any_order() {
+        let statement = Statement::<()>::new("SELECT $2, $1, $1 || $2")
             .bind("a")
             .bind("b");
         assert_eq!(
             text_of(&statement).expect("well numbered"),
-            "SELECT $1, $2, $1 || $2"
+            "SELECT $1, $2, $2 || $1"
         );
     }
 
     #[test]
     fn placeholders_and_values_must_match() {
-        assert!(text_of(&Statement::new("SELECT $2, $1").bind("a").bind("b")).is_err());
+        assert!(text_of(&Statement::new("SELECT $2").bind("a")).is_err());
         assert!(text_of(&Statement::new("SELECT $1")).is_err());
         assert!(text_of(&Statement::new("SELECT 1").bind("a")).is_err());
     }

@@ -1,5 +1,10 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
+//!
+//! A file a subject: `people`, `items`, `lists`, `trash`, `isolation`, `http`, `gate`, and below the API `schema`,
+//! `migrations`, `house`, `embedded`, `tls`, `program`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod schema;
 mod support;
+mod tls;
