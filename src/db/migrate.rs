@@ -4,7 +4,10 @@
 //! tells an operator how to use this; `cli` calls it.
 
 use diesel::migration::Migration;
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{
+    AnsiTransactionManager, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+    TransactionManager,
+};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connect::Target;
@@ -13,7 +16,8 @@ use crate::error::Error;
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
 /// "snapnote" as a number: the lock that one migrating process holds.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(8315168184020661349)";
+const LOCK: &str =
+    "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(8315168184020661349)";
 
 /// A migration that the binary knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,8 +89,8 @@ async fn in_one_transaction<T: Send + 'static>(
     work: impl FnOnce(&mut Harness) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let mut connection = target.connect().await.map_err(Error::unavailable)?;
-    connection
-        .batch_execute("BEGIN; SET LOCAL statement_timeout = 0")
+    // By way of diesel, which then makes each migration's own transaction a savepoint of this one.
+    AnsiTransactionManager::begin_transaction(&mut connection)
         .await
         .map_err(Error::internal)?;
     connection
@@ -97,16 +101,12 @@ async fn in_one_transaction<T: Send + 'static>(
     let (outcome, harness) = tokio::task::spawn_blocking(move || (work(&mut harness), harness))
         .await
         .map_err(|panic| Error::internal(format!("migrating: {panic}")))?;
-    let last = if outcome.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
+    let mut connection = harness.into_inner();
+    let ended = match outcome {
+        Ok(_) => AnsiTransactionManager::commit_transaction(&mut connection).await,
+        Err(_) => AnsiTransactionManager::rollback_transaction(&mut connection).await,
     };
-    harness
-        .into_inner()
-        .batch_execute(last)
-        .await
-        .map_err(Error::internal)?;
+    ended.map_err(Error::internal)?;
     outcome
 }
 

@@ -1,10 +1,11 @@
 //! Courses in the API: the object, its lists, its queries and its mutations.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 
 use super::{
+    ahead::{Ahead, ChildrenAhead},
     context::ContextExt,
     document::{Document, DocumentFilter, DocumentOrder, DocumentsArguments},
     error::{UserError, outcome},
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     courses::{self, CourseChanges, CourseColumns, CourseList, CourseSortKey, NewCourse},
-    db::{self, keyset},
+    db::keyset,
     documents,
     error::Error,
     items::{StatusFilter, Updated},
@@ -26,20 +27,9 @@ use crate::{
 
 /// A course with what was loaded along with it.
 pub(crate) struct Course {
-    row: courses::Course,
-    documents: Ahead<DocumentsArguments, documents::Document>,
-    tasks: Ahead<TasksArguments, tasks::Task>,
-}
-
-/// Pages that were loaded ahead for the fields that ask for them, each taken once.
-type Ahead<A, R> = Mutex<Vec<(Arc<A>, keyset::Page<R>)>>;
-
-fn take<A: PartialEq, R>(ahead: &Ahead<A, R>, arguments: &A) -> Option<keyset::Page<R>> {
-    let mut pages = ahead
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let at = pages.iter().position(|(of, _)| **of == *arguments)?;
-    Some(pages.swap_remove(at).1)
+    pub(super) row: courses::Course,
+    pub(super) documents: Ahead<DocumentsArguments, documents::Document>,
+    pub(super) tasks: Ahead<TasksArguments, tasks::Task>,
 }
 
 impl Course {
@@ -53,8 +43,8 @@ impl From<courses::Course> for Course {
     fn from(row: courses::Course) -> Self {
         Course {
             row,
-            documents: Mutex::default(),
-            tasks: Mutex::default(),
+            documents: Ahead::default(),
+            tasks: Ahead::default(),
         }
     }
 }
@@ -172,7 +162,7 @@ impl Course {
         };
         let arguments = DocumentsArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let order = arguments.list.order;
-        if let Some(page) = take(&self.documents, &arguments) {
+        if let Some(page) = self.documents.take(&arguments) {
             return Ok(Connection::new(page, order, Document::from));
         }
         let key = DocumentsOfCourse {
@@ -215,7 +205,7 @@ impl Course {
         };
         let arguments = TasksArguments::new(filter, order_by, page, &Selected::of(ctx))?;
         let order = arguments.list.order;
-        if let Some(page) = take(&self.tasks, &arguments) {
+        if let Some(page) = self.tasks.take(&arguments) {
             return Ok(Connection::new(page, order, Task::from));
         }
         let key = TasksOfCourse {
@@ -349,68 +339,6 @@ impl CourseQuery {
             .await?;
         Ok(connection)
     }
-}
-
-/// The lists of each course that a query selects, loaded for all courses of a page at once.
-struct ChildrenAhead {
-    documents: Vec<Arc<DocumentsArguments>>,
-    tasks: Vec<Arc<TasksArguments>>,
-}
-
-impl ChildrenAhead {
-    fn of(selected: &Selected<'_>) -> Result<Self, Error> {
-        let mut ahead = ChildrenAhead {
-            documents: Vec::new(),
-            tasks: Vec::new(),
-        };
-        for field in &selected.fields {
-            match field.name() {
-                "documents" => push_new(&mut ahead.documents, DocumentsArguments::of_field(field)?),
-                "tasks" => push_new(&mut ahead.tasks, TasksArguments::of_field(field)?),
-                _ => {}
-            }
-        }
-        Ok(ahead)
-    }
-
-    async fn load(
-        &self,
-        conn: &mut db::Connection,
-        viewer: &crate::auth::Viewer,
-        courses: Vec<&Course>,
-    ) -> Result<(), Error> {
-        if courses.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<uuid::Uuid> = courses.iter().map(|course| course.row.id).collect();
-        for arguments in &self.documents {
-            let mut pages = arguments.pages(conn, viewer, ids.clone()).await?;
-            for course in &courses {
-                put(&course.documents, arguments, pages.remove(&course.row.id));
-            }
-        }
-        for arguments in &self.tasks {
-            let mut pages = arguments.pages(conn, viewer, ids.clone()).await?;
-            for course in &courses {
-                put(&course.tasks, arguments, pages.remove(&course.row.id));
-            }
-        }
-        Ok(())
-    }
-}
-
-fn push_new<A: PartialEq>(all: &mut Vec<Arc<A>>, new: A) {
-    if !all.iter().any(|known| **known == new) {
-        all.push(Arc::new(new));
-    }
-}
-
-fn put<A, R>(ahead: &Ahead<A, R>, arguments: &Arc<A>, page: Option<keyset::Page<R>>) {
-    let Some(page) = page else { return };
-    ahead
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
-        .push((arguments.clone(), page));
 }
 
 /// Text to look for must be text that the database can hold.

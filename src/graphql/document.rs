@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    Context, Enum, ID, InputObject, InputType, MaybeUndefined, Object, SelectionField, SimpleObject,
+    Context, Enum, ID, InputObject, MaybeUndefined, Object, SelectionField, SimpleObject,
 };
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use super::{
     error::{UserError, outcome},
     loaders::{CourseById, Loaders, TextsOfDocument, ViewersUser},
     node::ItemStatus,
-    page::{Connection, Listed, OrderDirection, PageArguments, Selected},
+    page::{Connection, Given, Listed, OrderDirection, PageArguments, Selected},
     scalars::{DateTime, JsonObject, change, id_of, known_id},
     user::User,
 };
@@ -283,45 +283,6 @@ impl DocumentsArguments {
     ) -> Result<HashMap<Uuid, keyset::Page<documents::Document>>, Error> {
         documents::pages_of_courses(conn, viewer, courses, &self.list, &self.slice, self.count)
             .await
-    }
-}
-
-/// The arguments that a selected field was given.
-pub(crate) struct Given(HashMap<String, async_graphql::Value>);
-
-impl Given {
-    pub(crate) fn of(field: &SelectionField<'_>) -> Result<Self, Error> {
-        let arguments = field
-            .arguments()
-            .map_err(|error| Error::bad_input(error.message))?;
-        Ok(Given(
-            arguments
-                .into_iter()
-                .map(|(name, value)| (name.to_string(), value))
-                .collect(),
-        ))
-    }
-
-    /// One argument; `None` if it was left out or is null.
-    pub(crate) fn take<T: InputType>(&mut self, name: &str) -> Result<Option<T>, Error> {
-        let value = Option::<T>::parse(self.0.remove(name));
-        value.map_err(|error| {
-            Error::bad_input(
-                error
-                    .into_server_error(async_graphql::Pos::default())
-                    .message,
-            )
-        })
-    }
-
-    pub(crate) fn page(&mut self) -> Result<PageArguments, Error> {
-        Ok(PageArguments {
-            first: self.take("first")?,
-            after: self.take("after")?,
-            last: self.take("last")?,
-            before: self.take("before")?,
-            offset: None,
-        })
     }
 }
 

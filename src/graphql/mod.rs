@@ -4,11 +4,12 @@
 //! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
-//! - [`page`]: connections. [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
+//! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
 //! - one file a noun: `user`, `session`, `course`, `document`, `task`, and `trash`, which works across them.
 //!
 //! Nothing here knows HTTP.
 
+mod ahead;
 pub mod context;
 mod course;
 mod document;

@@ -1,6 +1,8 @@
 //! Connections: how arguments become part of a list, and a part of a list becomes edges, nodes and cursors.
 
-use async_graphql::{Context, Enum, Object, OutputType, SelectionField, SimpleObject};
+use std::collections::HashMap;
+
+use async_graphql::{Context, Enum, InputType, Object, OutputType, SelectionField, SimpleObject};
 
 use super::{course::Course, document::Document, node::Item, task::Task};
 use crate::{
@@ -266,6 +268,45 @@ impl<'a> Selected<'a> {
     /// Whether a field of the nodes is asked for.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.fields.iter().any(|field| field.name() == name)
+    }
+}
+
+/// The arguments that a selected field was given.
+pub(crate) struct Given(HashMap<String, async_graphql::Value>);
+
+impl Given {
+    pub(crate) fn of(field: &SelectionField<'_>) -> Result<Self, Error> {
+        let arguments = field
+            .arguments()
+            .map_err(|error| Error::bad_input(error.message))?;
+        Ok(Given(
+            arguments
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), value))
+                .collect(),
+        ))
+    }
+
+    /// One argument; `None` if it was left out or is null.
+    pub(crate) fn take<T: InputType>(&mut self, name: &str) -> Result<Option<T>, Error> {
+        let value = Option::<T>::parse(self.0.remove(name));
+        value.map_err(|error| {
+            Error::bad_input(
+                error
+                    .into_server_error(async_graphql::Pos::default())
+                    .message,
+            )
+        })
+    }
+
+    pub(crate) fn page(&mut self) -> Result<PageArguments, Error> {
+        Ok(PageArguments {
+            first: self.take("first")?,
+            after: self.take("after")?,
+            last: self.take("last")?,
+            before: self.take("before")?,
+            offset: None,
+        })
     }
 }
 

@@ -10,11 +10,10 @@ use uuid::Uuid;
 use super::{
     context::ContextExt,
     course::{Course, searchable},
-    document::Given,
     error::{UserError, outcome},
     loaders::{CourseById, Loaders, ViewersUser},
     node::{ItemIdsInput, ItemStatus},
-    page::{Connection, Listed, OrderDirection, PageArguments, Selected},
+    page::{Connection, Given, Listed, OrderDirection, PageArguments, Selected},
     scalars::{DateTime, change, id_of, known_id},
     user::User,
 };
