@@ -131,12 +131,12 @@ impl Api {
     ///
     /// # Errors
     /// A finished answer without data.
-    pub fn admit(&self, call: Call) -> Result<Admitted, Response> {
+    pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
         let admitted =
             self.inner
                 .gate
                 .admit(&call.query, call.operation_name.as_deref(), call.variables);
-        admitted.map_err(|refusal| Response::from_errors(refusal.into_server_errors()))
+        admitted.map_err(|refusal| Box::new(Response::from_errors(refusal.into_server_errors())))
     }
 
     /// Runs an admitted request. Every error in the answer has its code; faults are logged under the request's id.

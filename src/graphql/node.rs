@@ -37,6 +37,7 @@ pub(crate) enum Node {
 }
 
 /// What a person keeps: a course, a document or a task.
+#[expect(clippy::duplicated_attributes, reason = "two fields may have one type")]
 #[derive(Interface)]
 #[graphql(
     field(

@@ -70,7 +70,7 @@ enum Refused {
         sent: bool,
     },
     /// By the gate.
-    NotAdmitted(Answer),
+    NotAdmitted(Box<Answer>),
     Failed(Error),
 }
 
@@ -237,8 +237,8 @@ impl Refused {
                 (StatusCode::UNAUTHORIZED, error::refused(error))
             }
             Refused::NotAdmitted(answer) => match media_type {
-                MediaType::GraphQl => (StatusCode::BAD_REQUEST, answer),
-                MediaType::Json => (StatusCode::OK, answer),
+                MediaType::GraphQl => (StatusCode::BAD_REQUEST, *answer),
+                MediaType::Json => (StatusCode::OK, *answer),
             },
             Refused::Failed(error) => {
                 let answer = error::refused(error);

@@ -92,7 +92,7 @@ impl<'a> Translation<'a> {
         let at = self.at(field.location());
         let set = &field.selection_set;
         let translated = types::Field {
-            alias: field.alias.as_ref().map(|alias| name(alias)),
+            alias: field.alias.as_ref().map(name),
             name: name(&field.name),
             arguments: self.arguments(&field.arguments),
             directives: self.directives(&field.directives),
