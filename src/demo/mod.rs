@@ -189,7 +189,7 @@ fn document<'a>(
         processing_time: 1.2 + (note.markdown.len() % 37) as f64 / 10.0,
         metadata: serde_json::json!({ "page": note.page, "tags": note.tags, "source": "camera" }),
         created_at: moment(start, note.day, note.markdown.len()),
-        deleted_at: note.trashed.map(|day| moment(start, day, 5)),
+        deleted_at: note.trashed.map(|day| trashed(start, day, 5)),
     }
 }
 
@@ -209,7 +209,7 @@ fn task_row<'a>(
         created_at: moment(start, task.created, index),
         due_at: task.due.map(|day| moment(start, day, 3)),
         completed_at: task.completed.map(|day| moment(start, day, index)),
-        deleted_at: task.trashed.map(|day| moment(start, day, index)),
+        deleted_at: task.trashed.map(|day| trashed(start, day, index)),
     }
 }
 
@@ -246,6 +246,11 @@ fn moment(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
         .checked_add_days(Days::new(day.unsigned_abs()))
         .unwrap_or(midnight);
     day + TimeDelta::minutes(8 * 60 + minutes)
+}
+
+/// When something went to the trash: lately enough that it is not emptied of it at once.
+fn trashed(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
+    moment(start, day.max(TODAY - 20), variation)
 }
 
 /// A UUID (version 8, RFC 9562) made of where the content stands.
