@@ -19,7 +19,7 @@ use super::cost::Cost;
 use super::place::Places;
 use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
 use super::variables::Variable;
-use super::{Limits, gaps, measure, merge, tokens, translate, variables};
+use super::{Limits, gaps, measure, merge, syntax, tokens, translate, variables};
 use crate::error::Code;
 
 /// One operation of a valid document that keeps the limits.
@@ -64,6 +64,7 @@ pub(super) fn prepare(
     operation_name: Option<&str>,
 ) -> Result<Prepared, Rejection> {
     tokens::check(text, limits)?;
+    syntax::check(text)?;
     let places = Places::of(text);
     let document = validated(schema, limits, text, &places)?;
     let operation = chosen(&document, operation_name)?;
@@ -101,25 +102,17 @@ fn validated(
         .map_err(|invalid| rejection(Code::ValidationFailed, &invalid.errors, places))
 }
 
-/// Checking fragments takes a time that grows with operations times fragments, so neither may be many.
+/// Validation reads all of a fragment anew for each operation that uses it, so not both may be many.
 fn check_definitions(document: &ast::Document, limits: &Limits) -> Result<(), Rejection> {
-    let (mut operations, mut fragments) = (0, 0);
-    for definition in &document.definitions {
-        match definition {
-            ast::Definition::OperationDefinition(_) => operations += 1,
-            ast::Definition::FragmentDefinition(_) => fragments += 1,
-            _ => {}
-        }
-    }
-    for (what, counted, limit) in [
-        ("The number of operations", operations, limits.operations),
-        ("The number of fragments", fragments, limits.fragments),
-    ] {
-        if counted > limit {
-            return Err(Rejection::over(what, counted as u64, limit as u64));
-        }
-    }
-    Ok(())
+    let count = |is: fn(&ast::Definition) -> bool| {
+        let definitions = document.definitions.iter();
+        definitions.filter(|definition| is(definition)).count()
+    };
+    let operations = count(|one| matches!(one, ast::Definition::OperationDefinition(_)));
+    let fragments = count(|one| matches!(one, ast::Definition::FragmentDefinition(_)));
+    measure::within("The number of operations", operations, limits.operations)?;
+    let what = "The number of fragments times operations";
+    measure::within(what, fragments * operations, limits.fragments)
 }
 
 /// apollo-compiler's findings on one line each, in the order of the text.

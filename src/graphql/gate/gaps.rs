@@ -3,7 +3,7 @@
 //! - A variable inside a list or an input object must fit its place in full, nullability and lists included, and must be
 //!   declared even inside a custom scalar.
 //! - A default of `null` does not make a nullable variable fit where null is not allowed.
-//! - An input object names a field once.
+//! - An input object names a field once, and one with `@oneOf` names exactly one, which is never null.
 //! - Fields of the root that share a key have lists of the same length in their arguments.
 //!
 //! It never repeats what apollo-compiler checks, and looks at the chosen operation alone.
@@ -147,14 +147,25 @@ impl<'a> Check<'a> {
                     self.value(value, item);
                 }
             }
-            Value::Object(fields) => self.object(fields, location),
+            Value::Object(fields) => self.object(value, fields, location),
             _ => {}
         }
     }
 
-    fn object(&mut self, fields: &'a [(Name, Node<Value>)], location: Option<Location<'a>>) {
+    fn object(
+        &mut self,
+        object: &Node<Value>,
+        fields: &'a [(Name, Node<Value>)],
+        location: Option<Location<'a>>,
+    ) {
         let ty = location.map(|location| location.ty.inner_named_type().as_str());
         let input = ty.and_then(|name| self.schema.get_input_object(name));
+        if let Some(input) = input.filter(|input| input.directives.has("oneOf"))
+            && !matches!(fields, [(_, value)] if !self.can_be_null(value))
+        {
+            let message = format!("`{}` takes exactly one of its fields, not null", input.name);
+            self.problem(&message, object);
+        }
         let mut names = HashSet::with_capacity(fields.len());
         for (name, value) in fields {
             if !names.insert(name) {
@@ -169,6 +180,16 @@ impl<'a> Check<'a> {
                 value,
                 definition.map(|definition| Location::of(definition.as_ref())),
             );
+        }
+    }
+
+    fn can_be_null(&self, value: &Value) -> bool {
+        match value {
+            Value::Variable(name) => {
+                let variable = self.variables.get(name);
+                variable.is_some_and(|variable| !variable.ty.is_non_null())
+            }
+            value => value.is_null(),
         }
     }
 

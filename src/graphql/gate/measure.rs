@@ -197,7 +197,8 @@ impl Shape {
     }
 }
 
-fn within(what: &str, counted: usize, limit: usize) -> Result<(), Rejection> {
+/// Refuses more than the limit.
+pub(super) fn within(what: &str, counted: usize, limit: usize) -> Result<(), Rejection> {
     if counted > limit {
         return Err(Rejection::over(what, counted as u64, limit as u64));
     }

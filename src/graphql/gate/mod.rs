@@ -3,7 +3,7 @@
 //! async-graphql leaves holes that this module closes: it expands fragments without a bound before any deadline, executes
 //! with required variables missing, in fast validation drops input fields it does not know, and runs a mutation twice
 //! that is written twice. So a request's text is counted ([`tokens`]), parsed and validated by apollo-compiler
-//! ([`document`], and [`gaps`] for what that library lets through), measured and priced in one walk ([`measure`],
+//! ([`document`], with [`syntax`] and [`gaps`] for what that library lets through), measured and priced in one walk ([`measure`],
 //! [`price`], [`cost`]) and translated into the library's own tree ([`translate`]), in which a field of the root stands
 //! once ([`merge`]). What comes out is cached by the text; on every request only the variables are coerced
 //! ([`variables`]) and the cost is evaluated, so the answer is the same whether the cache is warm or cold.
@@ -23,6 +23,7 @@ mod merge;
 mod place;
 mod price;
 mod rejection;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -52,9 +53,9 @@ pub struct Limits {
     /// Brackets within brackets in the text, and selection sets within each other, fragments included. It guards the
     /// stack: depth alone does not, since a fragment adds none.
     pub nesting: usize,
-    /// Operations in one document. Validation reads a fragment anew for each operation that uses it.
+    /// Operations in one document.
     pub operations: usize,
-    /// Named fragments in one document. Validation looks for circles anew from each of them.
+    /// Named fragments in one document, each counted for each operation.
     pub fragments: usize,
     /// Fields within fields. The standard introspection query has 15.
     pub depth: usize,
@@ -78,8 +79,8 @@ impl Default for Limits {
             document_bytes: 256 * 1024,
             tokens: 4_000,
             nesting: 64,
-            operations: 50,
-            fragments: 100,
+            operations: 30,
+            fragments: 1_000,
             depth: 15,
             aliases: 100,
             root_fields: 50,

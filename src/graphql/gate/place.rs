@@ -32,16 +32,20 @@ impl Places {
         }
     }
 
-    /// Where `span` begins, counted from 1; None for what apollo-compiler gives no place.
+    /// Where `span` begins; None for what apollo-compiler gives no place.
     pub(super) fn start(&self, span: Option<SourceSpan>) -> Option<Pos> {
-        let offset = span?.offset();
+        Some(self.at(span?.offset()))
+    }
+
+    /// The line and the column at `offset` in bytes, counted from 1.
+    pub(super) fn at(&self, offset: usize) -> Pos {
         let line = self.lines.partition_point(|&start| start <= offset);
         let start = self.lines[line - 1];
         let inner_before = |offset| self.inner_bytes.partition_point(|&at| at < offset);
         let inner = inner_before(offset) - inner_before(start);
-        Some(Pos {
+        Pos {
             line,
             column: offset - start - inner + 1,
-        })
+        }
     }
 }

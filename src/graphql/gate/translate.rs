@@ -237,7 +237,7 @@ fn value(literal: &ast::Value) -> Value {
     }
 }
 
-/// What no number can hold stays text: as an id it is read from text all the same, and nothing else takes it.
+/// Beyond what a number holds, which can only be within a custom scalar, it stays text.
 fn number(digits: &str) -> Value {
     match digits.parse() {
         Ok(number) => Value::Number(number),

@@ -18,11 +18,14 @@ fn valid_documents_are_admitted() {
         "{ tasks(filter: {priority: HIGH, metadataContains: {a: [1, {b: null}]}}) { totalCount } }",
         "{ tasks(filter: {priority: [HIGH, LOW], minimumScore: 1}) { totalCount } }",
         "{ courses(orderBy: {field: NAME}) { totalCount } }",
+        "{ tasks(filter: {minimumScore: -1.5E+3, metadataContains: {a: 1e5, b: B}}) { totalCount } }",
+        "query($a: [TaskPriority!]! = [LOW HIGH], $b: Int = 1) { tasks(filter: {priority: $a}, first: $b # (\n) { totalCount } }",
         "{ courses(first: 1) { totalCount } courses(first: 1) { nodes { id } } }",
         "{ nodes(ids: [1, 2]) { id } nodes(ids: [1, 2]) { __typename } }",
         "subscription { changes { itemId } }",
         "subscription { ...F } fragment F on Subscription { changes { itemId } }",
         "{ taskBy(key: {id: 1}) { id } }",
+        "query($id: ID! = 1) { taskBy(key: {id: $id}) { id } }",
         "{ __type(name: \"TaskKey\") { isOneOf } }",
     ] {
         let answer = admit_twice(query, &json!({}));
@@ -47,7 +50,7 @@ fn what_is_no_graphql_is_rejected() {
         ("{ \u{0} }", "syntax error: Unexpected character \" \""),
         (
             "{ course(id: \"a\n\") { id } }",
-            "syntax error: unterminated string value",
+            "syntax error: unexpected line terminator",
         ),
         (
             "{ course(id: \"\\uD83D\") { id } }",
@@ -60,6 +63,39 @@ fn what_is_no_graphql_is_rejected() {
             ("PARSE_FAILED", message.to_owned()),
             "{query}"
         );
+    }
+}
+
+#[test]
+fn a_name_without_a_colon_is_rejected_where_apollo_compiler_drops_it() {
+    for (query, column) in [
+        ("{ courses(first last: 5) { totalCount } }", 17),
+        ("{ courses(first: 5 last) { totalCount } }", 24),
+        (
+            "{ courses(orderBy: {field: NAME direction}) { totalCount } }",
+            42,
+        ),
+        (
+            "{ courses(orderBy: {direction, field: NAME}) { totalCount } }",
+            32,
+        ),
+        (
+            "{ tasks(filter: {metadataContains: {a: [{b}]}}) { totalCount } }",
+            43,
+        ),
+        ("{ me { id @skip(if: true unless) } }", 32),
+        (
+            "query($n: Int = 5 @skip(if)) { courses(first: $n) { totalCount } }",
+            27,
+        ),
+    ] {
+        let rejection = admit_twice(query, &json!({})).err().expect(query);
+        let error = json!({
+            "message": "syntax error: expected a colon",
+            "locations": [{"line": 1, "column": column}],
+            "extensions": {"code": "PARSE_FAILED"}
+        });
+        assert_eq!(errors(rejection), json!([error]), "{query}");
     }
 }
 
@@ -229,6 +265,22 @@ fn what_apollo_compiler_lets_through_is_rejected() {
         (
             "mutation($ids: ID!) { trashItems(input: {ids: $ids}) { items { id } } }",
             "variable `$ids` of type `ID!` cannot be used where `[ID!]!` is expected",
+        ),
+        (
+            "{ taskBy(key: {}) { id } }",
+            "`TaskKey` takes exactly one of its fields, not null",
+        ),
+        (
+            "{ taskBy(key: {id: null}) { id } }",
+            "`TaskKey` takes exactly one of its fields, not null",
+        ),
+        (
+            "{ taskBy(key: {id: 1, title: \"a\"}) { id } }",
+            "`TaskKey` takes exactly one of its fields, not null",
+        ),
+        (
+            "query($id: ID) { taskBy(key: {id: $id}) { id } }",
+            "`TaskKey` takes exactly one of its fields, not null",
         ),
         (
             "query($id: ID) { nodes(ids: [$id]) { id } }",

@@ -58,7 +58,7 @@ fn attacks() {
             ..Limits::default()
         },
     );
-    for (name, query) in hostile::documents() {
+    for (name, query, _) in hostile::documents() {
         let answer = match admit(&gate, &query, &Json::Object(Default::default())) {
             Ok(admitted) => format!("costs {}", admitted.cost),
             Err(rejection) => super::told(rejection).1,
