@@ -31,6 +31,8 @@ const MOST_EMAIL: usize = 255;
 const MOST_NAME: usize = 255;
 const LEAST_PASSWORD: usize = 8;
 const MOST_PASSWORD: usize = 128;
+/// How long forgetting rests between two steps, so that it is never what a request waits for.
+const REST: Duration = Duration::from_millis(50);
 
 /// How tokens are made and passwords hashed. Not `Debug`: it holds the secret.
 #[derive(Clone)]
@@ -115,10 +117,16 @@ impl Auth {
     }
 
     async fn forget_once(&self) -> Result<(), Error> {
-        let mut conn = self.inner.database.connection().await?;
-        conn.begin().await?;
-        let outcome = store::forget(&mut conn).await;
-        conn.end(outcome).await
+        loop {
+            let mut conn = self.inner.database.connection().await?;
+            conn.begin().await?;
+            let outcome = store::forget(&mut conn).await;
+            if conn.end(outcome).await? == 0 {
+                return Ok(());
+            }
+            drop(conn);
+            tokio::time::sleep(REST).await;
+        }
     }
 
     fn signed_in(&self, session: Session) -> Result<SignedIn, Error> {
@@ -281,7 +289,7 @@ pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<Signed
             session_id,
         };
         store::end(&mut conn, viewer, End::RefreshTokenReused, client).await?;
-        auth.inner.revocation.revoke(session_id);
+        auth.inner.revocation.forget(session_id);
         tracing::warn!(session = %session_id, "an old refresh token was used: its session was ended");
     }
     Err(invalid().into())
@@ -294,7 +302,7 @@ pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<Signed
 pub async fn sign_out(auth: &Auth, viewer: &Viewer, client: &Client) -> Result<(), Error> {
     let mut conn = auth.inner.database.connection().await?;
     store::end(&mut conn, *viewer, End::SignedOut, client).await?;
-    auth.inner.revocation.revoke(viewer.session_id);
+    auth.inner.revocation.forget(viewer.session_id);
     Ok(())
 }
 
@@ -313,15 +321,18 @@ pub async fn find_session(
 }
 
 fn check_email(problems: &mut Problems, email: &str) {
-    let before = email.is_empty();
     problems.text("email", email, MOST_EMAIL);
+    if email.is_empty() {
+        return;
+    }
+    // U+0000 has been found already.
     let wrong = |character: char| {
         character.is_whitespace() || (character.is_control() && character != '\0')
     };
     let formed = email.split_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !domain.is_empty() && !domain.contains('@') && !domain.starts_with('.')
     });
-    if !before && (!formed || email.contains(wrong)) {
+    if !formed || email.contains(wrong) {
         problems.add(
             "email",
             RefusalCode::Invalid,
@@ -342,5 +353,68 @@ fn check_new_password(problems: &mut Problems, password: &str) {
             RefusalCode::TooLong,
             format!("password must have {MOST_PASSWORD} characters at most."),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(check: impl FnOnce(&mut Problems)) -> Vec<RefusalCode> {
+        let mut problems = Problems::default();
+        check(&mut problems);
+        match problems.finish() {
+            Err(Failure::Refused(refusals)) => {
+                refusals.iter().map(|refusal| refusal.code).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_address_has_one_at_sign_with_something_on_either_side() {
+        let long = format!("{}@b", "a".repeat(254));
+        let cases: [(&str, &[RefusalCode]); 14] = [
+            ("ada@example.com", &[]),
+            ("ada+notes@localhost", &[]),
+            ("ädä@bücher.example", &[]),
+            (&long[1..], &[]),
+            ("", &[RefusalCode::Blank]),
+            ("ada", &[RefusalCode::Invalid]),
+            ("@example.com", &[RefusalCode::Invalid]),
+            ("ada@", &[RefusalCode::Invalid]),
+            ("ada@home@example.com", &[RefusalCode::Invalid]),
+            ("ada@.example.com", &[RefusalCode::Invalid]),
+            ("ada lovelace@example.com", &[RefusalCode::Invalid]),
+            ("ada\u{7}@example.com", &[RefusalCode::Invalid]),
+            ("ada\0@example.com", &[RefusalCode::Invalid]),
+            (&long, &[RefusalCode::TooLong]),
+        ];
+        for (email, expected) in cases {
+            assert_eq!(
+                codes(|problems| check_email(problems, email)),
+                expected,
+                "{email:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_measured_in_code_points_and_may_be_of_anything_else() {
+        let cases: [(&str, &[RefusalCode]); 6] = [
+            (&"語".repeat(8), &[]),
+            (&" ".repeat(128), &[]),
+            (&"語".repeat(7), &[RefusalCode::TooShort]),
+            ("", &[RefusalCode::TooShort]),
+            (&"x".repeat(129), &[RefusalCode::TooLong]),
+            ("1234567\0", &[RefusalCode::Invalid]),
+        ];
+        for (password, expected) in cases {
+            assert_eq!(
+                codes(|problems| check_new_password(problems, password)),
+                expected,
+                "{password:?}"
+            );
+        }
     }
 }

@@ -1,31 +1,30 @@
 //! Whether a session still is one, without a query a request.
 //!
-//! A session is read when a process first sees it, and then trusted for 15 minutes. What was revoked in the last 20 minutes
-//! is a short list that the process reads at most once a second, and only while requests come; a request whose knowledge
-//! is older waits for the one read in flight. So a signed-out token dies within a second on every process.
+//! A session is read when a process first sees it, and then trusted for 15 minutes at most. What was revoked in the last
+//! 20 minutes is a short list that the process reads at most once a second, and only while requests come; a request
+//! whose knowledge is older waits for the one reading in flight. So a signed-out token dies within a second on every
+//! process. All of this goes by the database's clock: this machine's may be wrong, or stand still while it is suspended.
+//!
+//! The statements are in `store`.
 
 use std::{
     collections::HashSet,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
+use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{
-    model::{UserId, Viewer},
-    store,
+    model::Viewer,
+    store::{self, Trusted},
 };
 use crate::{db::Database, error::Error};
 
-/// How long a session that was read is trusted.
-const TRUST: Duration = Duration::from_secs(15 * 60);
-/// How old the list of what was revoked may be.
+/// How old the list of what was revoked may be when a request comes.
 const FRESH: Duration = Duration::from_secs(1);
 /// Sessions that a process remembers at most.
 const REMEMBERED: usize = 100_000;
@@ -38,12 +37,24 @@ pub(super) struct Revocation {
 
 struct Inner {
     database: Database,
-    seen: Cache<Uuid, (UserId, Instant)>,
-    revoked: RwLock<HashSet<Uuid>>,
-    started: Instant,
-    /// Milliseconds from `started` to the beginning of the newest reading, plus one; 0: never read.
-    read_at: AtomicU64,
-    reading: Mutex<()>,
+    seen: Cache<Uuid, Trusted>,
+    newest: RwLock<Option<Arc<Reading>>>,
+    /// Held by whoever reads; says how the last reading failed, if it did.
+    reading: Mutex<Option<Failed>>,
+}
+
+/// The list as it was read.
+struct Reading {
+    /// Just before it was asked for: what was revoked later may be missing.
+    began: Instant,
+    /// The same moment by the database's clock.
+    at: DateTime<Utc>,
+    revoked: HashSet<Uuid>,
+}
+
+struct Failed {
+    ended: Instant,
+    error: Error,
 }
 
 impl Revocation {
@@ -51,10 +62,8 @@ impl Revocation {
         let inner = Inner {
             database,
             seen: Cache::new(REMEMBERED),
-            revoked: RwLock::default(),
-            started: Instant::now(),
-            read_at: AtomicU64::new(0),
-            reading: Mutex::new(()),
+            newest: RwLock::default(),
+            reading: Mutex::default(),
         };
         Revocation {
             inner: Arc::new(inner),
@@ -66,72 +75,81 @@ impl Revocation {
     /// # Errors
     /// UNAVAILABLE if the database cannot be asked: nobody is trusted on old knowledge.
     pub(super) async fn is_open(&self, viewer: &Viewer) -> Result<bool, Error> {
-        self.know_what_is_revoked().await?;
-        if self.is_revoked(viewer.session_id) {
+        let known = self.knowledge().await?;
+        if known.revoked.contains(&viewer.session_id) {
             return Ok(false);
         }
-        let now = Instant::now();
-        if let Some((user, seen_at)) = self.inner.seen.get(&viewer.session_id)
-            && now.duration_since(seen_at) < TRUST
+        if let Some(trusted) = self.inner.seen.get(&viewer.session_id)
+            && known.at < trusted.until
         {
-            return Ok(user == viewer.user_id);
+            return Ok(trusted.user_id == viewer.user_id);
         }
         let mut conn = self.inner.database.connection().await?;
-        let Some(session) = store::open_session(&mut conn, viewer.session_id).await? else {
+        let Some(trusted) = store::trusted(&mut conn, viewer.session_id).await? else {
             return Ok(false);
         };
-        self.inner.seen.insert(session.id, (session.user_id, now));
-        Ok(session.user_id == viewer.user_id)
+        let is_theirs = trusted.user_id == viewer.user_id;
+        self.inner.seen.insert(viewer.session_id, trusted);
+        Ok(is_theirs)
     }
 
-    /// This process ended the session: it need not wait to be told.
-    pub(super) fn revoke(&self, session: Uuid) {
-        self.inner
-            .revoked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(session);
+    /// This process ended the session: it reads it again, and need not wait to be told.
+    pub(super) fn forget(&self, session: Uuid) {
         self.inner.seen.remove(&session);
     }
 
-    fn is_revoked(&self, session: Uuid) -> bool {
-        self.inner
-            .revoked
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(&session)
+    /// What was revoked, as of a second before this call or later.
+    async fn knowledge(&self) -> Result<Arc<Reading>, Error> {
+        let arrived = Instant::now();
+        if let Some(reading) = self.fresh(arrived) {
+            return Ok(reading);
+        }
+        let mut failed = self.inner.reading.lock().await;
+        // Measured from the arrival: a reading that takes longer than a second serves all who wait for it, all the same.
+        if let Some(reading) = self.fresh(arrived) {
+            return Ok(reading);
+        }
+        if let Some(failed) = &*failed
+            && failed.ended >= arrived
+        {
+            return Err(failed.error.clone());
+        }
+        match self.read().await {
+            Ok(reading) => Ok(reading),
+            Err(error) => {
+                let ended = Instant::now();
+                *failed = Some(Failed {
+                    ended,
+                    error: error.clone(),
+                });
+                Err(error)
+            }
+        }
     }
 
-    async fn know_what_is_revoked(&self) -> Result<(), Error> {
-        if self.knowledge_is_fresh() {
-            return Ok(());
-        }
-        let _one_at_a_time = self.inner.reading.lock().await;
-        if self.knowledge_is_fresh() {
-            return Ok(());
-        }
-        let began = self.milliseconds();
+    fn fresh(&self, arrived: Instant) -> Option<Arc<Reading>> {
+        let newest = self.inner.newest.read();
+        let newest = newest.unwrap_or_else(PoisonError::into_inner);
+        let reading = newest.as_ref()?;
+        (reading.began + FRESH > arrived).then(|| reading.clone())
+    }
+
+    async fn read(&self) -> Result<Arc<Reading>, Error> {
+        let began = Instant::now();
         let mut conn = self.inner.database.connection().await?;
-        let revoked = store::revoked(&mut conn).await?;
-        for session in &revoked {
-            self.inner.seen.remove(session);
+        let list = store::revoked(&mut conn).await?;
+        let reading = Arc::new(Reading {
+            began,
+            at: list.at,
+            revoked: list.sessions.into_iter().collect(),
+        });
+        let newest = self.inner.newest.write();
+        let mut newest = newest.unwrap_or_else(PoisonError::into_inner);
+        // A clock that was put back would stretch the trust beyond what the list looks back.
+        if newest.as_ref().is_some_and(|last| reading.at < last.at) {
+            self.inner.seen.clear();
         }
-        *self
-            .inner
-            .revoked
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = revoked.into_iter().collect();
-        self.inner.read_at.store(began + 1, Ordering::Release);
-        Ok(())
-    }
-
-    fn knowledge_is_fresh(&self) -> bool {
-        let read_at = self.inner.read_at.load(Ordering::Acquire);
-        let fresh = u64::try_from(FRESH.as_millis()).unwrap_or(0);
-        read_at > 0 && self.milliseconds() < read_at - 1 + fresh
-    }
-
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.inner.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        *newest = Some(reading.clone());
+        Ok(reading)
     }
 }

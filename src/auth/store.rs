@@ -1,8 +1,9 @@
 //! All the SQL of sessions, and what signing in needs of users.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     Queryable,
-    sql_types::{Bool, Nullable, Text, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
@@ -212,22 +213,52 @@ pub(super) async fn end(
     Ok(())
 }
 
-const REVOKED: &str =
-    "SELECT session_id FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
+/// Looks back further than a session is trusted.
+const REVOKED: &str = "
+    SELECT now(), coalesce(array_agg(session_id), '{}')
+    FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
 
-/// The sessions that ended in the last 20 minutes, by the database's clock.
-pub(super) async fn revoked(conn: &mut Connection) -> Result<Vec<Uuid>, Error> {
-    let rows: Vec<RevokedRow> = conn.rows(Statement::new(REVOKED)).await?;
-    Ok(rows.into_iter().map(|row| row.session_id).collect())
-}
-
+/// The sessions that ended lately.
 #[derive(Queryable)]
-struct RevokedRow {
-    session_id: Uuid,
+pub(super) struct Revoked {
+    /// When the list was read, by the database's clock.
+    pub(super) at: DateTime<Utc>,
+    pub(super) sessions: Vec<Uuid>,
 }
 
-impl Row for RevokedRow {
-    type Sql = (SqlUuid,);
+impl Row for Revoked {
+    type Sql = (Timestamptz, Array<SqlUuid>);
+}
+
+pub(super) async fn revoked(conn: &mut Connection) -> Result<Revoked, Error> {
+    let list = conn.row(Statement::new(REVOKED)).await?;
+    list.ok_or_else(|| Error::internal("an aggregate answered no row"))
+}
+
+/// A session that need not be read again for a while.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Trusted {
+    #[diesel(deserialize_as = Uuid)]
+    pub(super) user_id: UserId,
+    /// By the database's clock.
+    pub(super) until: DateTime<Utc>,
+}
+
+impl Row for Trusted {
+    type Sql = (SqlUuid, Timestamptz);
+}
+
+const TRUSTED: &str = "
+    SELECT user_id, least(expires_at, now() + interval '15 minutes')
+    FROM sessions JOIN users ON users.id = user_id
+    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+
+/// `None` if the session has ended, or is of somebody who may not sign in.
+pub(super) async fn trusted(
+    conn: &mut Connection,
+    session: Uuid,
+) -> Result<Option<Trusted>, Error> {
+    conn.row(Statement::new(TRUSTED).bind(session)).await
 }
 
 /// What nobody needs any more, by one process at a time, in small steps.
@@ -249,13 +280,15 @@ impl Row for Locked {
     type Sql = (Bool,);
 }
 
-/// Deletes revocations and sessions that are long past, if no other process does; one step.
-pub(super) async fn forget(conn: &mut Connection) -> Result<(), Error> {
+/// Deletes revocations and sessions that are long past, one step of them; answers how many. 0 if another process does it.
+pub(super) async fn forget(conn: &mut Connection) -> Result<usize, Error> {
     let locked: Option<Locked> = conn.row(Statement::new(FORGET_LOCK)).await?;
-    if locked.is_some_and(|lock| lock.locked) {
-        for text in FORGET {
-            conn.execute(Statement::<Locked>::new(text)).await?;
-        }
+    if !locked.is_some_and(|lock| lock.locked) {
+        return Ok(0);
     }
-    Ok(())
+    let mut rows = 0;
+    for text in FORGET {
+        rows += conn.execute(Statement::<Locked>::new(text)).await?;
+    }
+    Ok(rows)
 }

@@ -116,6 +116,11 @@ impl Tokens {
                 return None;
             }
         };
+        // RFC 7515: what is critical must be understood, and nothing of it is.
+        if header.crit.is_some() {
+            tracing::debug!("a token with critical extensions was refused");
+            return None;
+        }
         let kind = header.typ.unwrap_or_default().to_ascii_lowercase();
         if kind.strip_prefix("application/").unwrap_or(&kind) != ACCESS_TOKEN {
             tracing::debug!(kind, "a token of another type was refused");
@@ -253,6 +258,17 @@ mod tests {
                 signed(
                     &Header {
                         typ: None,
+                        ..header()
+                    },
+                    &claims(),
+                    SECRET,
+                ),
+            ),
+            (
+                "a critical extension",
+                signed(
+                    &Header {
+                        crit: Some(vec!["b64".to_owned()]),
                         ..header()
                     },
                     &claims(),

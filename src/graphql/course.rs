@@ -58,22 +58,22 @@ impl Course {
     }
 
     /// 1 to 255 characters.
-    async fn name(&self) -> &str {
+    fn name(&self) -> &str {
         &self.row.name
     }
 
     /// 10,000 characters at most.
-    async fn description(&self) -> Option<&str> {
+    fn description(&self) -> Option<&str> {
         self.row.description.as_deref()
     }
 
     /// `#RRGGBB`
-    async fn color(&self) -> Option<&str> {
+    fn color(&self) -> Option<&str> {
         self.row.color.as_deref()
     }
 
     /// An emoji or the name of an icon; 50 characters at most.
-    async fn icon(&self) -> Option<&str> {
+    fn icon(&self) -> Option<&str> {
         self.row.icon.as_deref()
     }
 

@@ -53,7 +53,7 @@ impl Document {
     }
 
     /// 1 to 500 characters.
-    async fn title(&self) -> &str {
+    fn title(&self) -> &str {
         &self.0.title
     }
 
@@ -80,17 +80,17 @@ impl Document {
     }
 
     /// The start of the note as plain text, 200 characters at most; or what you gave as such.
-    async fn excerpt(&self) -> &str {
+    fn excerpt(&self) -> &str {
         &self.0.excerpt
     }
 
     /// Seconds that recognition and formatting took; null if nobody said.
-    async fn processing_time(&self) -> Option<f64> {
+    fn processing_time(&self) -> Option<f64> {
         self.0.processing_time
     }
 
     /// What you keep with it: a JSON object; `{}` at first.
-    async fn metadata(&self) -> JsonObject {
+    fn metadata(&self) -> JsonObject {
         JsonObject(self.0.metadata.clone())
     }
 

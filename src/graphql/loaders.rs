@@ -6,14 +6,16 @@
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_graphql::{
     Context,
     dataloader::{DataLoader, Loader},
-    runtime::{TokioSpawner, TokioTimer},
+    runtime::TokioTimer,
 };
+use futures_util::task::{FutureObj, Spawn, SpawnError};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{document::DocumentsArguments, task::TasksArguments, user::User};
@@ -79,7 +81,7 @@ impl Loaders {
     pub(crate) fn new(database: Database, viewer: Option<Viewer>) -> Self {
         let batches = Batches { database, viewer };
         Loaders {
-            batches: DataLoader::new(batches, TokioSpawner::current(), TokioTimer::default()),
+            batches: DataLoader::new(batches, RequestTasks::default(), TokioTimer::default()),
         }
     }
 
@@ -110,6 +112,21 @@ impl Loaders {
         Batches: Loader<K, Error = Error>,
     {
         self.batches.load_one(key).await
+    }
+}
+
+/// The tasks of one request. They end with it: a batch that is under way when the request passes its deadline is given up,
+/// and its statement is cancelled.
+#[derive(Default)]
+struct RequestTasks(Mutex<JoinSet<()>>);
+
+impl Spawn for RequestTasks {
+    fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spawn(batch);
+        Ok(())
     }
 }
 

@@ -138,12 +138,12 @@ pub(crate) struct Edge<N: Listed> {
 )]
 impl<N: Listed> Edge<N> {
     /// Its place in this list and order; opaque. Give it as `after` or `before`.
-    async fn cursor(&self) -> String {
+    fn cursor(&self) -> String {
         self.node.cursor(self.order)
     }
 
     /// The node.
-    async fn node(&self) -> &N {
+    fn node(&self) -> &N {
         &self.node
     }
 }
@@ -196,17 +196,17 @@ where
     Edge<N>: OutputType,
 {
     /// The nodes with their cursors.
-    async fn edges(&self) -> &[Edge<N>] {
+    fn edges(&self) -> &[Edge<N>] {
         &self.edges
     }
 
     /// The nodes alone.
-    async fn nodes(&self) -> Vec<&N> {
+    fn nodes(&self) -> Vec<&N> {
         self.nodes_now()
     }
 
     /// Where this page stands in its list.
-    async fn page_info(&self) -> PageInfo {
+    fn page_info(&self) -> PageInfo {
         PageInfo {
             has_next_page: self.has_next,
             has_previous_page: self.has_previous,
@@ -216,7 +216,7 @@ where
     }
 
     /// How many the whole list has, with this filter. Counted only when asked for.
-    async fn total_count(&self) -> Result<i32, Error> {
+    fn total_count(&self) -> Result<i32, Error> {
         let total = self
             .total
             .ok_or_else(|| Error::internal("a total was asked for and not counted"))?;

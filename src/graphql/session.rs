@@ -42,32 +42,32 @@ impl Session {
     }
 
     /// Whether it is the session that this request belongs to, or that it has just begun.
-    async fn current(&self) -> bool {
+    fn current(&self) -> bool {
         self.current
     }
 
     /// The address that it was signed in from; null if it is not known.
-    async fn ip_address(&self) -> Option<&str> {
+    fn ip_address(&self) -> Option<&str> {
         self.row.ip_address.as_deref()
     }
 
     /// What the program that signed in called itself; 512 characters at most.
-    async fn user_agent(&self) -> Option<&str> {
+    fn user_agent(&self) -> Option<&str> {
         self.row.user_agent.as_deref()
     }
 
     /// When it began.
-    async fn created_at(&self) -> DateTime {
+    fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
     /// When it was last refreshed.
-    async fn last_used_at(&self) -> DateTime {
+    fn last_used_at(&self) -> DateTime {
         DateTime(self.row.last_used_at)
     }
 
     /// When it ends if it is not refreshed before: 30 days after the last time, 90 days after it began at the latest.
-    async fn expires_at(&self) -> DateTime {
+    fn expires_at(&self) -> DateTime {
         DateTime(self.row.expires_at)
     }
 }

@@ -50,32 +50,32 @@ impl Task {
     }
 
     /// 1 to 200 characters.
-    async fn title(&self) -> &str {
+    fn title(&self) -> &str {
         &self.0.title
     }
 
     /// 1,000 characters at most.
-    async fn description(&self) -> Option<&str> {
+    fn description(&self) -> Option<&str> {
         self.0.description.as_deref()
     }
 
     /// Whether it is done.
-    async fn completed(&self) -> bool {
+    fn completed(&self) -> bool {
         self.0.completed_at.is_some()
     }
 
     /// When it was completed; null while it is open.
-    async fn completed_at(&self) -> Option<DateTime> {
+    fn completed_at(&self) -> Option<DateTime> {
         self.0.completed_at.map(DateTime)
     }
 
     /// When it is to be done; null: at no certain time.
-    async fn due_at(&self) -> Option<DateTime> {
+    fn due_at(&self) -> Option<DateTime> {
         self.0.due_at.map(DateTime)
     }
 
     /// How important it is.
-    async fn priority(&self) -> TaskPriority {
+    fn priority(&self) -> TaskPriority {
         self.0.priority.into()
     }
 

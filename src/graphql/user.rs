@@ -32,47 +32,47 @@ impl User {
     }
 
     /// What they sign in with; unique without regard to upper and lower case. 255 characters at most.
-    async fn email(&self) -> &str {
+    fn email(&self) -> &str {
         &self.0.email
     }
 
     /// 1 to 255 characters.
-    async fn name(&self) -> &str {
+    fn name(&self) -> &str {
         &self.0.name
     }
 
     /// Their picture; null if they have none. 512 characters at most.
-    async fn avatar_url(&self) -> Option<Url> {
+    fn avatar_url(&self) -> Option<Url> {
         self.0.avatar_url.clone().map(Url)
     }
 
     /// Whether they have shown that the e-mail address is theirs.
-    async fn email_verified(&self) -> bool {
+    fn email_verified(&self) -> bool {
         self.0.email_verified
     }
 
     /// Whether they may sign in.
-    async fn active(&self) -> bool {
+    fn active(&self) -> bool {
         self.0.is_active
     }
 
     /// What they may do.
-    async fn role(&self) -> Role {
+    fn role(&self) -> Role {
         self.0.role.into()
     }
 
     /// When they signed up.
-    async fn created_at(&self) -> DateTime {
+    fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
     /// When their name, address, picture, role or state last changed.
-    async fn updated_at(&self) -> DateTime {
+    fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
     /// When they last signed in with their password; null if never.
-    async fn last_sign_in_at(&self) -> Option<DateTime> {
+    fn last_sign_in_at(&self) -> Option<DateTime> {
         self.0.last_sign_in_at.map(DateTime)
     }
 
@@ -101,32 +101,32 @@ pub(crate) struct Profile(users::Profile);
 #[Object]
 impl Profile {
     /// How much they know already; `PRO` at first.
-    async fn proficiency(&self) -> Proficiency {
+    fn proficiency(&self) -> Proficiency {
         self.0.proficiency.into()
     }
 
     /// What they have learnt; 10,000 characters at most.
-    async fn technical_background(&self) -> Option<&str> {
+    fn technical_background(&self) -> Option<&str> {
         self.0.technical_background.as_deref()
     }
 
     /// What machines they can use; 10,000 characters at most.
-    async fn hardware_access(&self) -> Option<&str> {
+    fn hardware_access(&self) -> Option<&str> {
         self.0.hardware_access.as_deref()
     }
 
     /// What they want to learn; 10,000 characters at most.
-    async fn learning_goals(&self) -> Option<&str> {
+    fn learning_goals(&self) -> Option<&str> {
         self.0.learning_goals.as_deref()
     }
 
     /// How they like things to be; 10,000 characters at most.
-    async fn preferences(&self) -> Option<&str> {
+    fn preferences(&self) -> Option<&str> {
         self.0.preferences.as_deref()
     }
 
     /// When any of this last changed.
-    async fn updated_at(&self) -> DateTime {
+    fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 }

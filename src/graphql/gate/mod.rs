@@ -3,9 +3,9 @@
 //! async-graphql leaves holes that this module closes: it expands fragments without a bound before any deadline, executes
 //! with required variables missing, in fast validation drops input fields it does not know, and runs a mutation twice
 //! that is written twice. So a request's text is counted ([`tokens`]), parsed and validated by apollo-compiler
-//! ([`document`], with [`syntax`] and [`gaps`] for what that library lets through), measured and priced in one walk ([`measure`],
-//! [`price`], [`cost`]) and translated into the library's own tree ([`translate`]), in which a field of the root stands
-//! once ([`merge`]). What comes out is cached by the text; on every request only the variables are coerced
+//! ([`document`], with [`syntax`] and [`gaps`] for what that library lets through), measured and priced in one walk
+//! ([`measure`], [`price`], [`cost`]) and translated into the library's own tree ([`translate`]), in which a field of the
+//! root stands once ([`merge`]). What comes out is cached by the text; on every request only the variables are coerced
 //! ([`variables`]) and the cost is evaluated, so the answer is the same whether the cache is warm or cold.
 //!
 //! One parser alone reads the text: what was validated is what runs, with no room between two grammars.
@@ -69,7 +69,7 @@ pub struct Limits {
     pub cost: u64,
     /// Documents that are remembered, at most.
     pub cached_documents: usize,
-    /// Bytes of text that are remembered, at most. What is remembered of a document takes some 30 times its text.
+    /// Bytes of text that are remembered, at most. What is kept of a document takes 10 to 60 times its text.
     pub cached_bytes: usize,
 }
 
@@ -87,7 +87,7 @@ impl Default for Limits {
             selections: 5_000,
             cost: 10_000,
             cached_documents: 1_000,
-            cached_bytes: 2 * 1024 * 1024,
+            cached_bytes: 1024 * 1024,
         }
     }
 }

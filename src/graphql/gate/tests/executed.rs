@@ -381,7 +381,7 @@ async fn introspection_tells_one_of_inputs() {
         .data("{ __type(name: \"Key\") { isOneOf } }", json!({}))
         .await;
     assert_eq!(data, json!({"__type": {"isOneOf": true}}));
-    let data = service.data(hostile::INTROSPECTION, json!({})).await;
+    let data = service.data(&hostile::introspection(), json!({})).await;
     assert!(
         data["__schema"]["types"]
             .as_array()
