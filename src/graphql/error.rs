@@ -113,6 +113,9 @@ pub(crate) fn refused(error: Error) -> Response {
     Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
 }
 
+/// Characters of an error's message at most, where the library words it.
+const LONGEST_MESSAGE: usize = 200;
+
 /// Completes an answer: each error has a code, and what the caller must not see is logged under the request's id.
 pub(crate) fn finish(response: &mut Response, request_id: &str) {
     for error in &mut response.errors {
@@ -127,6 +130,15 @@ fn complete(error: &mut ServerError, request_id: &str) {
         // What the library itself finds while it runs is an argument that a scalar cannot be made of.
         None => code_of(error).unwrap_or(Cow::Borrowed(Code::BadUserInput.as_str())),
     };
+    if cause.is_none() && error.message.chars().count() > LONGEST_MESSAGE {
+        // The library repeats a value that it cannot use, however long it is.
+        error.message = error
+            .message
+            .chars()
+            .take(LONGEST_MESSAGE)
+            .chain(['…'])
+            .collect();
+    }
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_ref());
     if let Some(cause) = cause {

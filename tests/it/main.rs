@@ -11,3 +11,4 @@ mod migrations;
 mod schema;
 mod support;
 mod tls;
+mod walks;
