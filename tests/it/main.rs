@@ -7,6 +7,7 @@
 
 mod first_session;
 mod house;
+mod isolation;
 mod migrations;
 mod schema;
 mod support;

@@ -1,0 +1,292 @@
+//! What is not yours does not exist: every field and argument that takes an id, found by introspection, answers another
+//! person's id byte for byte as it answers an unknown one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use crate::support::{Client, TestApp};
+
+const INTROSPECTION: &str = "{ __schema { types { kind name
+    fields { name args { name type { ...T } } type { ...T } }
+    inputFields { name defaultValue type { ...T } } enumValues { name } } } }
+    fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+
+/// The schema as introspection tells it, by the types' names.
+struct Schema(BTreeMap<String, Value>);
+
+/// A call that takes an id somewhere.
+struct Call {
+    name: String,
+    query: String,
+    /// Makes the variables for an id.
+    variables: Value,
+}
+
+const ID: &str = "<the id>";
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn name(value: &Value) -> &str {
+    value["name"].as_str().unwrap_or_default()
+}
+
+/// A type as it is written, e.g. `[ID!]!`.
+fn written(of: &Value) -> String {
+    match of["kind"].as_str().unwrap() {
+        "NON_NULL" => format!("{}!", written(&of["ofType"])),
+        "LIST" => format!("[{}]", written(&of["ofType"])),
+        _ => name(of).to_owned(),
+    }
+}
+
+fn innermost(of: &Value) -> &Value {
+    if of["ofType"].is_null() {
+        of
+    } else {
+        innermost(&of["ofType"])
+    }
+}
+
+impl Schema {
+    async fn of(client: &Client) -> Schema {
+        let data = client.data(INTROSPECTION, json!({})).await;
+        Schema(
+            list(&data["__schema"]["types"])
+                .map(|of| (name(of).to_owned(), of.clone()))
+                .collect(),
+        )
+    }
+
+    /// Whether a value of that type has an id somewhere.
+    fn takes_id(&self, of: &Value) -> bool {
+        let of = innermost(of);
+        name(of) == "ID"
+            || list(&self.0[name(of)]["inputFields"]).any(|field| self.takes_id(&field["type"]))
+    }
+
+    /// A value of that type with the id wherever one goes, and something that fits everywhere else. What need not be there
+    /// and holds no id is left out.
+    fn value(&self, of: &Value) -> Value {
+        match of["kind"].as_str().unwrap() {
+            "NON_NULL" => return self.value(&of["ofType"]),
+            "LIST" => return json!([self.value(&of["ofType"])]),
+            _ => {}
+        }
+        let known = &self.0[name(of)];
+        match (known["kind"].as_str().unwrap(), name(of)) {
+            ("INPUT_OBJECT", _) => {
+                let mut object = Map::new();
+                for field in list(&known["inputFields"]) {
+                    if field["type"]["kind"] == "NON_NULL" || self.takes_id(&field["type"]) {
+                        object.insert(name(field).to_owned(), self.value(&field["type"]));
+                    }
+                }
+                Value::Object(object)
+            }
+            ("ENUM", _) => known["enumValues"][0]["name"].clone(),
+            (_, "ID") => json!(ID),
+            (_, "String") => json!("text"),
+            (_, "Int") => json!(1),
+            (_, "Boolean") => json!(true),
+            (_, "DateTime") => json!("2026-01-08T09:30:00Z"),
+            (_, other) => panic!("the walk knows no value of the type {other}: teach it one"),
+        }
+    }
+
+    /// What to select of a type: ids, counts and mistakes, as deep as payloads and connections go.
+    fn selection(&self, of: &Value, depth: usize) -> String {
+        let known = &self.0[name(innermost(of))];
+        if !matches!(known["kind"].as_str().unwrap(), "OBJECT" | "INTERFACE") {
+            return String::new();
+        }
+        let mut selected = vec!["__typename".to_owned()];
+        for field in list(&known["fields"]) {
+            let inner = name(innermost(&field["type"]));
+            let is_leaf = matches!(self.0[inner]["kind"].as_str().unwrap(), "SCALAR" | "ENUM");
+            if is_leaf {
+                selected.push(name(field).to_owned());
+            } else if depth > 0 && list(&field["args"]).next().is_none() && inner != "User" {
+                selected.push(format!(
+                    "{} {}",
+                    name(field),
+                    self.selection(&field["type"], depth - 1)
+                ));
+            }
+        }
+        format!("{{ {} }}", selected.join(" "))
+    }
+
+    /// Every field of a root, and every list of a course, that takes an id.
+    fn calls(&self) -> Vec<Call> {
+        let mut calls = Vec::new();
+        for (root, keyword) in [("Query", "query"), ("Mutation", "mutation")] {
+            for field in list(&self.0[root]["fields"]) {
+                calls.extend(self.call(keyword, field, |inner| inner));
+            }
+        }
+        for field in list(&self.0["Course"]["fields"]) {
+            calls.extend(self.call("query", field, |inner| {
+                format!("courses(first: 2) {{ nodes {{ {inner} }} }}")
+            }));
+        }
+        // Creations come last, and that of a course at the very end: the id becomes the caller's own object's.
+        calls.sort_by_key(|call| (call.name.starts_with("create"), call.name == "createCourse"));
+        calls
+    }
+
+    fn call(&self, keyword: &str, field: &Value, wrap: impl Fn(String) -> String) -> Option<Call> {
+        let arguments: Vec<&Value> = list(&field["args"])
+            .filter(|argument| self.takes_id(&argument["type"]))
+            .collect();
+        if arguments.is_empty() {
+            return None;
+        }
+        let declared: Vec<String> = arguments
+            .iter()
+            .map(|of| format!("${}: {}", name(of), written(&of["type"])))
+            .collect();
+        let given: Vec<String> = arguments
+            .iter()
+            .map(|of| format!("{0}: ${0}", name(of)))
+            .collect();
+        let inner = format!(
+            "{}({}) {}",
+            name(field),
+            given.join(", "),
+            self.selection(&field["type"], 3)
+        );
+        let query = format!("{keyword}({}) {{ {} }}", declared.join(", "), wrap(inner));
+        let variables = arguments
+            .iter()
+            .map(|of| (name(of).to_owned(), self.value(&of["type"])))
+            .collect();
+        Some(Call {
+            name: name(field).to_owned(),
+            query,
+            variables: Value::Object(variables),
+        })
+    }
+}
+
+impl Call {
+    fn with(&self, id: &str) -> Value {
+        serde_json::from_str(&self.variables.to_string().replace(ID, id)).unwrap()
+    }
+
+    async fn answer(&self, client: &Client, id: &str) -> String {
+        let answer = client.post(&self.query, self.with(id)).await;
+        assert!(answer.status < 500, "{}: {answer:?}", self.name);
+        assert!(
+            !answer.body.contains("VALIDATION_FAILED"),
+            "{}: {answer:?}",
+            self.name
+        );
+        answer.body
+    }
+}
+
+/// One of everything that has an id.
+async fn kept(client: &Client) -> Vec<String> {
+    let query = "mutation { createCourse(input: { name: \"Private\" }) { course { id } } }";
+    let course = client.data(query, json!({})).await["createCourse"]["course"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let query = "mutation($c: ID!) {
+        createDocument(input: { courseId: $c, title: \"d\", originalText: \"\", formattedNote: \"\" }) { document { id } }
+        createTask(input: { courseId: $c, title: \"t\" }) { task { id owner { id } } } }";
+    let data = client.data(query, json!({ "c": course })).await;
+    let sign_in = "mutation { signIn(input: { email: \"ada@example.com\", password: \"correct horse\" }) { session { id } } }";
+    let session = client.data(sign_in, json!({})).await;
+    let ids = [
+        &data["createDocument"]["document"]["id"],
+        &data["createTask"]["task"]["id"],
+        &data["createTask"]["task"]["owner"]["id"],
+        &session["signIn"]["session"]["id"],
+    ];
+    [course]
+        .into_iter()
+        .chain(ids.map(|id| id.as_str().unwrap().to_owned()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_persons_id_is_answered_as_an_unknown_one() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let ids = kept(&ada).await;
+    eve.data(
+        "mutation { createCourse(input: { name: \"Mine\" }) { course { id } } }",
+        json!({}),
+    )
+    .await;
+    let adas =
+        "SELECT count(*) FROM audit_logs WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
+    let before = app.number(adas).await;
+    let calls = Schema::of(&eve).await.calls();
+    assert!(
+        calls.len() >= 17,
+        "the walk found {} calls only",
+        calls.len()
+    );
+    for call in &calls {
+        // A creation takes the id as the caller's own, where another person's is simply free: the course is what it asks for.
+        for id in &ids {
+            let theirs = call.answer(&eve, id).await.replace(id.as_str(), ID);
+            let unknown_id = Uuid::new_v4().to_string();
+            let unknown = call
+                .answer(&eve, &unknown_id)
+                .await
+                .replace(&unknown_id, ID);
+            let undated = |answer: &str| without_times(&serde_json::from_str(answer).unwrap());
+            assert_eq!(undated(&theirs), undated(&unknown), "{}", call.query);
+            let nonsense = call.answer(&eve, "no-uuid").await.replace("no-uuid", ID);
+            if !call.name.starts_with("create") {
+                assert_eq!(undated(&nonsense), undated(&unknown), "{}", call.query);
+            }
+        }
+    }
+    assert_eq!(
+        app.number(adas).await,
+        before,
+        "nothing of ada's was touched"
+    );
+}
+
+/// The answer without what differs from request to request: times of what was just made, and cursors, which hold them.
+fn without_times(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| {
+                !name.ends_with("At") && !name.to_lowercase().ends_with("cursor")
+            });
+            Value::Object(
+                kept.map(|(name, value)| (name.clone(), without_times(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(values) => Value::Array(values.iter().map(without_times).collect()),
+        other => other.clone(),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_is_told_to_sign_in_by_every_field_that_takes_an_id() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    for call in Schema::of(&ada).await.calls() {
+        let answer = app
+            .visitor()
+            .post(&call.query, call.with(&Uuid::new_v4().to_string()))
+            .await;
+        assert!(
+            answer.body.contains("UNAUTHENTICATED"),
+            "{}: {answer:?}",
+            call.query
+        );
+    }
+}
