@@ -1,13 +1,16 @@
-//! As whom the server runs: oneself, or, since PostgreSQL refuses to run as root, `postgres` or `nobody` when root starts it.
+//! As whom the server runs: oneself, or, since PostgreSQL refuses to run as root, `postgres` or `nobody` when root
+//! starts it.
 //!
 //! It never changes the account of this process, only that of the programs that it starts.
 
-use std::ffi::OsStr;
-use std::io;
-use std::os::unix::fs::lchown;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::fs::lchown,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Command, Stdio},
+};
 
 use nix::unistd::{Gid, Uid, User, getegid, geteuid};
 
@@ -35,7 +38,8 @@ impl Account {
             .ok_or(EmbeddedError::NoAccount)
     }
 
-    /// The account that owns an existing data folder; a user `postgres` may have come to the machine since `nobody` made it.
+    /// The account that owns an existing data folder; a user `postgres` may have come to the machine since `nobody`
+    /// made it.
     pub(super) fn of(uid: u32, gid: u32) -> Self {
         Self::new(Uid::from_raw(uid), Gid::from_raw(gid))
     }
@@ -53,8 +57,8 @@ impl Account {
         self.switch
     }
 
-    /// A program to be run as this account, out of reach of Ctrl-C, in an environment that shows it neither the service's
-    /// secrets nor settings such as PGPORT, and in a working folder that every account can enter.
+    /// A program to be run as this account, out of reach of Ctrl-C, in an environment that shows it neither the
+    /// service's secrets nor settings such as PGPORT, and in a working folder that every account can enter.
     pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command

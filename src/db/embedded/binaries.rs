@@ -2,10 +2,12 @@
 //!
 //! It never takes a version older than 14, nor one that cannot read the data that is there. Read on in `cluster`.
 
-use std::collections::HashSet;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use super::account::Account;
 
@@ -33,7 +35,8 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The first usable programs: those of `explicit` alone if it is given, else the first found; of version `wanted` if it is given.
+    /// The first usable programs: those of `explicit` alone if it is given, else the first found; of version `wanted`
+    /// if it is given.
     pub(super) fn find(
         explicit: Option<&Path>,
         wanted: Option<u32>,
@@ -79,7 +82,8 @@ fn find_in(
     })
 }
 
-/// The first folder whose programs run and have a version that fits. The error says what is wrong with each that was looked at.
+/// The first folder whose programs run and have a version that fits. The error says what is wrong with each that was
+/// looked at.
 fn first_usable(
     lists: impl IntoIterator<Item = Vec<PathBuf>>,
     wanted: Option<u32>,
@@ -181,4 +185,109 @@ fn expand(place: &str) -> Vec<PathBuf> {
         .map(|(_, name)| PathBuf::from(format!("{parent}/{name}{after}")))
         .filter(|folder| folder.is_dir())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_every_release_prints_them() {
+        let debian = "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)\n";
+        assert_eq!(major_version(debian), Some(15));
+        assert_eq!(major_version("postgres (PostgreSQL) 18beta1"), Some(18));
+        assert_eq!(major_version("postgres (PostgreSQL) 19devel"), Some(19));
+        assert_eq!(major_version("postgres (PostgreSQL) 9.6.24"), Some(9));
+        assert_eq!(major_version("something else 17"), None);
+    }
+
+    #[test]
+    fn the_newest_version_comes_first_and_the_version_of_the_data_before_that() {
+        let programs = Programs::new(
+            "newest",
+            &[("9", "9.6.1"), ("14", "14.2"), ("100", "100.1")],
+        );
+        let find = |wanted| find_in(Some("/nowhere"), &[&programs.place()], wanted, &account());
+        assert_eq!(find(None).map(|found| found.major), Ok(100));
+        assert_eq!(find(Some(14)).map(|found| found.major), Ok(14));
+        let error = find(Some(15)).expect_err("there is no 15");
+        assert!(error.contains("100/bin is PostgreSQL 100"), "{error}");
+    }
+
+    #[test]
+    fn a_version_that_is_too_old_is_named_but_not_taken() {
+        let programs = Programs::new("old", &[("13", "13.9")]);
+        let found = find_in(Some("/nowhere"), &[&programs.place()], None, &account());
+        let error = found.expect_err("it is too old");
+        assert!(
+            error.contains("13/bin is PostgreSQL 13, which is too old"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn path_comes_before_the_usual_places() {
+        let programs = Programs::new("path", &[("15", "15.1"), ("16", "16.1")]);
+        let first = programs.folder("15");
+        let path = first.to_str().expect("it is text");
+        let found = find_in(Some(path), &[&programs.place()], None, &account());
+        assert_eq!(
+            found,
+            Ok(Binaries {
+                folder: first,
+                major: 15
+            })
+        );
+    }
+
+    #[test]
+    fn if_there_are_none_the_error_says_where_we_looked() {
+        let found = find_in(Some("/nowhere"), &["/nowhere/*/bin"], None, &account());
+        let error = found.expect_err("there is nothing");
+        let expected = "in PATH, the folder that pg_config names, /nowhere/*/bin; there is none";
+        assert_eq!(error, expected);
+    }
+
+    /// Programs that do nothing but tell a version, each in a folder `<name>/bin`.
+    struct Programs(PathBuf);
+
+    impl Programs {
+        fn new(test: &str, versions: &[(&str, &str)]) -> Self {
+            let name = format!("snapnote-programs-{}-{test}", std::process::id());
+            let programs = Self(std::env::temp_dir().join(name));
+            for (name, version) in versions {
+                let folder = programs.folder(name);
+                fs::create_dir_all(&folder).expect("it can be made");
+                // Not written by this process: a program that is open for writing anywhere cannot be run, and other
+                // tests start processes, which for a moment have open what we have.
+                let write = "cd \"$1\" && echo '#!/bin/sh\necho \"postgres (PostgreSQL) '$2'\"' >postgres \\
+                    && chmod 755 . .. ../.. postgres && ln -s postgres initdb";
+                let status = Command::new("/bin/sh")
+                    .args(["-c", write, "sh"])
+                    .arg(&folder)
+                    .arg(version)
+                    .status();
+                assert!(status.expect("there is a shell").success());
+            }
+            programs
+        }
+
+        fn folder(&self, name: &str) -> PathBuf {
+            self.0.join(name).join("bin")
+        }
+
+        fn place(&self) -> String {
+            format!("{}/*/bin", self.0.display())
+        }
+    }
+
+    impl Drop for Programs {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn account() -> Account {
+        Account::choose().expect("there is an account for the server")
+    }
 }

@@ -2,25 +2,29 @@
 //!
 //! It never leaves a data folder half made, and never starts anything itself: the watchdog does. Read on in `leftover`.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::Path,
+    process::{Command, Stdio},
+};
 
-use super::SUPERUSER;
-use super::binaries::Binaries;
-use super::error::{self, EmbeddedError};
-use super::folder::Folder;
-use super::leftover;
+use super::{
+    SUPERUSER,
+    binaries::Binaries,
+    error::{self, EmbeddedError},
+    folder::Folder,
+    leftover,
+};
 
-/// The character types to try, since their names differ from system to system. With plain C, trigrams would not see letters
-/// beyond ASCII.
+/// The character types to try, since their names differ from system to system. With plain C, trigrams would not see
+/// letters beyond ASCII.
 const CHARACTER_TYPES: [&str; 3] = ["C.UTF-8", "en_US.UTF-8", "UTF-8"];
 
-/// Finds the programs, makes the data folder if there is none, clears away what a dead server left, and returns the command that
-/// starts the server. `lock` is the folder's lock, held by the caller.
+/// Finds the programs, makes the data folder if there is none, clears away what a dead server left, and returns the
+/// command that starts the server. `lock` is the folder's lock, held by the caller.
 pub(super) async fn prepare(
     folder: &Folder,
     explicit: Option<&Path>,
@@ -74,7 +78,8 @@ fn initialise(folder: &Folder, binaries: &Binaries, lock: &File) -> Result<(), E
         if !folder.is_durable() {
             command.arg("--no-sync");
         }
-        // It does not read, but while it holds the lock, and it may outlive us, nobody else makes or removes this folder.
+        // It does not read, but while it holds the lock, and it may outlive us, nobody else makes or removes this
+        // folder.
         let lock = lock
             .try_clone()
             .map_err(error::io("share the lock of", folder.top()))?;
@@ -126,7 +131,8 @@ fn server(folder: &Folder, binaries: &Binaries) -> Command {
     command
 }
 
-/// The setting is a list of folders, in which quotes keep a comma or a space from ending ours; a quote itself is written twice.
+/// The setting is a list of folders, in which quotes keep a comma or a space from ending ours; a quote itself is
+/// written twice.
 fn socket_setting(folder: &Path) -> OsString {
     let mut setting = b"unix_socket_directories=\"".to_vec();
     for byte in folder.as_os_str().as_bytes() {

@@ -2,8 +2,10 @@
 //!
 //! It never wraps an error whose text it does not already show, so nobody has to walk a chain of sources.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::binaries::OLDEST_MAJOR;
 
@@ -24,8 +26,8 @@ pub enum EmbeddedError {
     /// The data was made by a major version of PostgreSQL that is not among those that we found.
     #[error(
         "{} holds data of PostgreSQL {major}, and only its programs can read it (looked for `postgres` and `initdb`: {looked}). \
-         Install PostgreSQL {major}, or name the folder of its programs in SNAPNOTE_PG_BIN, or choose another folder; nothing \
-         was touched", data.display()
+         Install PostgreSQL {major}, or name the folder of its programs in SNAPNOTE_PG_BIN, or choose another folder with SNAPNOTE_DATA_DIR; \
+         nothing was touched", data.display()
     )]
     OtherVersion {
         /// The data folder.

@@ -1,29 +1,36 @@
 //! The folder that an embedded server lives in: what is where, whether it is ours, and who may do what in it.
 //!
-//! It belongs to the user who starts the service. If that is root, only `data` and the socket's folder belong to the account
-//! that the server runs as, so that nothing this account does can lead root astray.
+//! It belongs to the user who starts the service. If that is root, only `data` and the socket's folder belong to the
+//! account that the server runs as, so that nothing this account does can lead root astray.
 //!
 //! It never touches a folder that has not our marker and is not empty, and never trusts one that somebody else made.
 //! Read on in `session`.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{ErrorKind, Read, Seek, SeekFrom, Write},
+    os::unix::ffi::OsStrExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use nix::unistd::geteuid;
 
-use super::Settings;
-use super::account::{self, Account};
-use super::error::{self, EmbeddedError};
+use super::{
+    Settings,
+    account::{self, Account},
+    error::{self, EmbeddedError},
+};
 
 /// The longest path of a socket's folder, in bytes: systems allow about 104 for the socket, whose own name takes 14.
 const LONGEST_SOCKET_FOLDER: usize = 85;
 
 /// How large the log may grow, in bytes, before it is emptied.
 const LONGEST_LOG: u64 = 10 * 1024 * 1024;
+
+/// The remedy for most folders that are refused.
+const CHOOSE_ANOTHER: &str = "Choose another folder with SNAPNOTE_DATA_DIR";
 
 /// What the marker and `.gitignore` say: the latter, that nothing here is to be committed.
 const MARKER_TEXT: &str = "This folder holds the PostgreSQL that SnapNote starts by itself.\n\
@@ -199,7 +206,8 @@ impl Folder {
     }
 }
 
-/// The folder as it was named, or one in /var/lib if root named one that the server's account cannot reach, as in /root.
+/// The folder as it was named, or one in /var/lib if root named one that the server's account cannot reach, as in
+/// /root.
 fn reachable(named: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> {
     let named = std::path::absolute(named).map_err(error::io("find the way to", named))?;
     let nearest = named.ancestors().skip(1).find(|parent| parent.exists());
@@ -218,58 +226,53 @@ fn reachable(named: &Path, account: &Account) -> Result<PathBuf, EmbeddedError> 
 
 /// Refuses a folder that is not ours, touching nothing.
 fn check(top: &Path, durable: bool) -> Result<(), EmbeddedError> {
-    let refuse = |cause: String, remedy: &'static str| {
-        let folder = top.to_owned();
-        Err(EmbeddedError::Refused {
-            folder,
-            cause,
-            remedy,
-        })
-    };
-    const ELSEWHERE: &str = "Choose another folder for the embedded PostgreSQL";
     let metadata = match fs::metadata(top) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error::io("look at", top)(error)),
     };
     if !metadata.is_dir() {
-        return refuse("is not a folder".to_owned(), ELSEWHERE);
+        return Err(refused(top, "is not a folder", CHOOSE_ANOTHER));
     }
     if metadata.uid() != geteuid().as_raw() {
         let cause = format!("belongs to the user {}", account::name_of(metadata.uid()));
-        return refuse(
-            cause,
-            "Run the service as that user, or choose another folder",
-        );
+        let remedy =
+            "Run the service as that user, or choose another folder with SNAPNOTE_DATA_DIR";
+        return Err(refused(top, &cause, remedy));
     }
+    check_content(top, durable)
+}
+
+/// Refuses a folder of ours that holds what it should not, and one without our marker that holds anything.
+fn check_content(top: &Path, durable: bool) -> Result<(), EmbeddedError> {
     if top.join(marker(!durable)).exists() {
         let cause = match durable {
             true => "was made for a throw-away server, which does not keep data safe",
-            false => {
-                "was made for data that is to be kept safe, which a throw-away server does not"
-            }
+            false => "was made to keep data safe, which a throw-away server does not",
         };
-        return refuse(cause.to_owned(), ELSEWHERE);
+        return Err(refused(top, cause, CHOOSE_ANOTHER));
     }
     let data = top.join("data");
-    if top.join(marker(durable)).exists() {
-        return match data.exists() && !data.join("PG_VERSION").exists() {
-            true => refuse(
-                "has a folder `data` that is no PostgreSQL data folder (it lacks PG_VERSION)"
-                    .to_owned(),
-                "Restore it from a backup, or move it away to begin anew",
-            ),
-            false => Ok(()),
-        };
-    }
     let mut entries = fs::read_dir(top).map_err(error::io("look into", top))?;
-    // Another process that is making it puts the marker first, perhaps just now.
-    match entries.next().is_none() || top.join(marker(durable)).exists() {
-        true => Ok(()),
-        false => refuse(
-            "holds files that SnapNote did not put there".to_owned(),
-            ELSEWHERE,
-        ),
+    let is_empty = entries.next().is_none();
+    // Asked last: another process that is making the folder puts the marker first, perhaps just now.
+    if !is_empty && !top.join(marker(durable)).exists() {
+        let cause = "holds files that SnapNote did not put there";
+        return Err(refused(top, cause, CHOOSE_ANOTHER));
+    }
+    if data.exists() && !data.join("PG_VERSION").exists() {
+        let cause = "is no PostgreSQL data folder (it lacks PG_VERSION)";
+        let remedy = "Restore it from a backup, or move it away to begin anew";
+        return Err(refused(&data, cause, remedy));
+    }
+    Ok(())
+}
+
+fn refused(folder: &Path, cause: &str, remedy: &'static str) -> EmbeddedError {
+    EmbeddedError::Refused {
+        folder: folder.to_owned(),
+        cause: cause.to_owned(),
+        remedy,
     }
 }
 
@@ -302,7 +305,8 @@ fn make(top: &Path, account: &Account, durable: bool) -> Result<(), EmbeddedErro
     Ok(())
 }
 
-/// Makes one folder, with this mode whatever the umask. That it is there already, made by another process just now, is fine.
+/// Makes one folder, with this mode whatever the umask. That it is there already, made by another process just now, is
+/// fine.
 fn make_folder(path: &Path, mode: Option<u32>) -> Result<(), EmbeddedError> {
     match fs::create_dir(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(()),
@@ -315,8 +319,8 @@ fn make_folder(path: &Path, mode: Option<u32>) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Makes a folder that only the server's account can enter, or checks that the one that is there is such a folder: in /tmp
-/// anybody could have put it there.
+/// Makes a folder that only the server's account can enter, or checks that the one that is there is such a folder: in
+/// /tmp anybody could have put it there.
 fn make_private(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => {
@@ -328,11 +332,8 @@ fn make_private(path: &Path, account: &Account) -> Result<(), EmbeddedError> {
     // Ours and not yet given away: its maker died in between.
     let is_trusted = found.uid() == account.uid || found.uid() == geteuid().as_raw();
     if !found.is_dir() || !is_trusted || found.mode() & 0o077 != 0 {
-        return Err(EmbeddedError::Refused {
-            folder: path.to_owned(),
-            cause: "is not a folder that nobody but the server's user can enter".to_owned(),
-            remedy: "Find out who made it, then remove it",
-        });
+        let cause = "is not a folder that nobody but the server's user can enter";
+        return Err(refused(path, cause, "Find out who made it, then remove it"));
     }
     account.give(path).map_err(error::io("give away", path))
 }

@@ -1,25 +1,32 @@
 //! What a server that did not end in good order left behind: itself, if only its watchdog was killed, or its pid files.
 //!
-//! It never signals a process but the server of this very folder, and is for callers who hold the folder's lock and know that
-//! there is no watchdog. Read on in `session`.
+//! It never signals a process but the server of this very folder, and is for callers who hold the folder's lock and
+//! know that there is no watchdog. Read on in `session`.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::{
+    fs,
+    io::ErrorKind,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::time::{Instant, sleep};
 
-use super::error::{self, EmbeddedError};
-use super::folder::Folder;
-use super::watchdog::PATIENCE;
+use super::{
+    error::{self, EmbeddedError},
+    folder::Folder,
+    watchdog::PATIENCE,
+};
 
-/// Stops a server that has lost its watchdog, and removes the pid files of a dead one that would keep the next from starting.
+/// Stops a server that has lost its watchdog, and removes the pid files of a dead one that would keep the next from
+/// starting.
 pub(super) async fn end(folder: &Folder) -> Result<(), EmbeddedError> {
     let Some(pid) = recorded_pid(folder)? else {
         return Ok(());
@@ -65,7 +72,8 @@ fn is_alive(pid: Pid) -> bool {
     kill(pid, None) != Err(Errno::ESRCH)
 }
 
-/// Whether the process is a PostgreSQL server on this data folder, and not another that has got the number of a dead one.
+/// Whether the process is a PostgreSQL server on this data folder, and not another that has got the number of a dead
+/// one.
 fn is_server_of(pid: Pid, data: &Path) -> bool {
     let Some(line) = command_line(pid) else {
         return false;
@@ -82,7 +90,8 @@ fn is_server_of(pid: Pid, data: &Path) -> bool {
     if format!("{line} ").contains(&option) {
         return true;
     }
-    // Started by hand. If its working folder may not be read, it counts as ours rather than share its data with a second server.
+    // Started by hand. If its working folder may not be read, it counts as ours rather than share its data with a
+    // second server.
     match fs::read_link(proc(pid).join("cwd")) {
         Ok(folder) => folder == data,
         Err(_) => !line.contains(" -D /"),
@@ -97,7 +106,8 @@ fn may_use(pid: Pid, data: &Path) -> bool {
     }
 }
 
-/// The arguments of a process, parted by spaces; `None` if there is no such process, or it is dead and waits to be collected.
+/// The arguments of a process, parted by spaces; `None` if there is no such process, or it is dead and waits to be
+/// collected.
 fn command_line(pid: Pid) -> Option<String> {
     let bytes = fs::read(proc(pid).join("cmdline"))
         .or_else(|_| {

@@ -1,13 +1,15 @@
-//! The PostgreSQL that the service starts itself when `DATABASE_URL` is not set, and the throw-away servers of the tests.
+//! The PostgreSQL that the service starts itself when `DATABASE_URL` is not set, and the throw-away servers of the
+//! tests.
 //!
 //! Processes that name the same folder share one server. Each holds the write end of a FIFO whose reader, a small `sh`
-//! watchdog, is the server's parent: when the last write end is gone, however its process died, the watchdog stops the server;
-//! when the server dies, the FIFO loses its reader, and the processes that still hold it start the server anew.
+//! watchdog, is the server's parent: when the last write end is gone, however its process died, the watchdog stops the
+//! server; when the server dies, the FIFO loses its reader, and the processes that still hold it start the server anew.
 //!
-//! It never listens on TCP, never makes the service's role a superuser, never touches a folder that it did not make, and
-//! never signals a process that it does not know to be the server of its own folder.
+//! It never listens on TCP, never makes the service's role a superuser, never touches a folder that it did not make,
+//! and never signals a process that it does not know to be the server of its own folder.
 //!
-//! Read on in `session` (joining, starting, leaving), then `watchdog`, `cluster`, `leftover`, `folder`, `binaries`, `account`.
+//! Read on in `session` (joining, starting, leaving), then `watchdog`, `cluster`, `leftover`, `folder`, `binaries`,
+//! `account`.
 
 mod account;
 mod binaries;
@@ -18,16 +20,12 @@ mod leftover;
 mod session;
 mod watchdog;
 
-use std::convert::Infallible;
-use std::path::PathBuf;
-use std::thread;
-use std::time::Duration;
+use std::{convert::Infallible, path::PathBuf, thread, time::Duration};
 
 use tokio::sync::oneshot;
 
 pub use self::error::EmbeddedError;
-use self::folder::Folder;
-use self::session::Session;
+use self::{folder::Folder, session::Session};
 
 /// Name of the service's role and of the database that it owns.
 const ROLE: &str = "snapnote";
@@ -43,15 +41,15 @@ pub struct Settings {
     pub folder: PathBuf,
     /// The folder that holds `postgres` and `initdb`; `None` searches the usual places.
     pub binaries: Option<PathBuf>,
-    /// Whether commits survive a crash of the machine (fsync). `false` is for throw-away test servers, and allows them 300
-    /// connections instead of 100. A folder made one way is refused the other way.
+    /// Whether commits survive a crash of the machine (fsync). `false` is for throw-away test servers, and allows them
+    /// 300 connections instead of 100. A folder made one way is refused the other way.
     pub durable: bool,
 }
 
 /// A running server, shared with every other process that holds the same folder.
 ///
-/// Dropping it lets go, as does the death of the process; the server stops when nobody is left. While it is held, a server that
-/// dies is started again within a second or so: connections made afterwards work.
+/// Dropping it lets go, as does the death of the process; the server stops when nobody is left. While it is held, a
+/// server that dies is started again within a second or so: connections made afterwards work.
 #[derive(Debug)]
 pub struct Embedded {
     socket: PathBuf,
@@ -61,8 +59,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Joins the server of the folder, or starts it, making the data first if there is none (about 2 seconds); returns when the
-    /// service's role can connect. Dropping the future gives up.
+    /// Joins the server of the folder, or starts it, making the data first if there is none (about 2 seconds); returns
+    /// when the service's role can connect. Dropping the future gives up.
     ///
     /// # Errors
     /// Every error says what is wrong, where, and what to do about it; see [`EmbeddedError`].
@@ -107,7 +105,8 @@ impl Embedded {
     }
 }
 
-/// The keeper's life: joins or starts the server, answers with its socket folder, keeps it running until it is asked to leave.
+/// The keeper's life: joins or starts the server, answers with its socket folder, keeps it running until it is asked to
+/// leave.
 fn keep(
     settings: &Settings,
     answer: oneshot::Sender<Result<PathBuf, EmbeddedError>>,

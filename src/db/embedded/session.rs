@@ -1,25 +1,30 @@
 //! One user's time with the server: joining it or starting it, noticing that it is gone, leaving it.
 //!
-//! All of it happens under the folder's lock, one process after the other. It never returns before the service's role can
-//! connect, and never creates anything in the database but that role and its database. Read on in `watchdog`.
+//! All of it happens under the folder's lock, one process after the other. It never returns before the service's role
+//! can connect, and never creates anything in the database but that role and its database. Read on in `watchdog`.
 
-use std::fmt::Write as _;
-use std::fs::File;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-use std::process::Child;
-use std::time::Duration;
+use std::{
+    fmt::Write as _,
+    fs::File,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+    process::Child,
+    time::Duration,
+};
 
 use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::error::{DbError, SqlState};
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::{
+    Client, Config, NoTls,
+    error::{DbError, SqlState},
+};
 
-use super::cluster;
-use super::error::EmbeddedError;
-use super::folder::Folder;
-use super::leftover;
-use super::watchdog::{self, PATIENCE, UserEnd};
-use super::{ROLE, SUPERUSER};
+use super::{
+    ROLE, SUPERUSER, cluster,
+    error::EmbeddedError,
+    folder::Folder,
+    leftover,
+    watchdog::{self, PATIENCE, UserEnd},
+};
 
 /// How long orphaned children of a killed server may go on before the next server gives up waiting for them.
 const ORPHANS_MAY_TAKE: Duration = Duration::from_secs(30);
@@ -64,7 +69,8 @@ impl Session {
     /// Returns when the server is gone.
     pub(super) async fn lost(&self) {
         let looks = async {
-            while let Ok(true) = watchdog::is_there(&self.folder) {
+            // A look that fails, perhaps for want of file descriptors, says nothing.
+            while watchdog::is_there(&self.folder).unwrap_or(true) {
                 self.folder.trim_log();
                 sleep(Duration::from_secs(1)).await;
             }
@@ -180,10 +186,11 @@ async fn start(
     }
 }
 
-/// Waits until the service's role can connect; `false` if the server ends before that. While a server recovers from a crash and
-/// says so, it has all the time it wants.
+/// Waits until the service's role can connect; `false` if the server ends before that. While a server recovers from a
+/// crash and says so, it has all the time it wants.
 async fn is_ready(folder: &Folder) -> Result<bool, EmbeddedError> {
     let mut heard = Instant::now();
+    let mut pause = Duration::from_millis(5);
     let mut has_made = false;
     loop {
         let refusal = match connect(folder, ROLE, ROLE).await {
@@ -191,7 +198,11 @@ async fn is_ready(folder: &Folder) -> Result<bool, EmbeddedError> {
             Err(refusal) => refusal,
         };
         match refusal {
-            Some(error) if *error.code() == SqlState::CANNOT_CONNECT_NOW => heard = Instant::now(),
+            Some(error) if *error.code() == SqlState::CANNOT_CONNECT_NOW => {
+                heard = Instant::now();
+                // The server logs every refusal.
+                pause = (pause * 2).min(Duration::from_millis(500));
+            }
             Some(error) if is_missing(error.code()) && !has_made => {
                 has_made = make_role_and_database(folder).await?;
             }
@@ -206,7 +217,7 @@ async fn is_ready(folder: &Folder) -> Result<bool, EmbeddedError> {
             }
             None => {}
         }
-        sleep(Duration::from_millis(5)).await;
+        sleep(pause).await;
     }
 }
 
@@ -219,8 +230,8 @@ fn is_missing(code: &SqlState) -> bool {
     .contains(code)
 }
 
-/// Makes the role and its database. New data has neither; either may be missing if we died in between, or somebody dropped it.
-/// `false` if the server went silent, and the caller had better look again.
+/// Makes the role and its database. New data has neither; either may be missing if we died in between, or somebody
+/// dropped it. `false` if the server went silent, and the caller had better look again.
 async fn make_role_and_database(folder: &Folder) -> Result<bool, EmbeddedError> {
     const DOING: &str = "make the service's role and database";
     let client = match connect(folder, SUPERUSER, SUPERUSER).await {
@@ -260,11 +271,12 @@ async fn connect(folder: &Folder, user: &str, database: &str) -> Result<Client, 
     Ok(client)
 }
 
-/// A connection URL over the Unix socket in a folder; what is not plain in it is percent-encoded.
+/// A connection URL over the Unix socket in a folder; what is not plain in it is percent-encoded. The port is part of
+/// the socket's name, and would come from PGPORT for some clients if it were left out.
 pub(super) fn url(socket: &Path, user: &str, database: &str) -> String {
     let host = percent_encoded(socket.as_os_str().as_bytes());
     let database = percent_encoded(database.as_bytes());
-    format!("postgres://{user}@{host}/{database}")
+    format!("postgres://{user}@{host}:5432/{database}")
 }
 
 fn percent_encoded(bytes: &[u8]) -> String {

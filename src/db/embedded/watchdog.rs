@@ -1,34 +1,43 @@
-//! The watchdog: a shell that is the server's parent, and the FIFO through which it and the users of the server know of each other.
+//! The watchdog: a shell that is the server's parent, and the FIFO through which it and the users of the server know of
+//! each other.
 //!
-//! Users hold the write end, the watchdog the read end, and the system closes either when its process dies, however it dies.
-//! The watchdog reads end-of-file when the last user is gone: it stops the server. A user's end reports an error when the
-//! watchdog is gone, which it is as soon as the server is: the user starts both again.
+//! Users hold the write end, the watchdog the read end, and the system closes either when its process dies, however it
+//! dies. The watchdog reads end-of-file when the last user is gone: it stops the server. A user's end reports an error
+//! when the watchdog is gone, which it is as soon as the server is: the user starts both again.
 //!
-//! A user that comes while the watchdog is stopping the server opens the FIFO as well, but too late to be counted. So each
-//! writes a line and waits for its receipt: a watchdog that still reads cannot miss the writer any more.
+//! A user that comes while the watchdog is stopping the server opens the FIFO as well, but too late to be counted. So
+//! each writes a line and waits for its receipt: a watchdog that still reads cannot miss the writer any more.
 //!
 //! Nothing here starts a second watchdog beside a living one: callers hold the folder's lock. Read on in `session`.
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::{
+    fs,
+    io::{self, ErrorKind},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
-use nix::errno::Errno;
-use nix::sys::stat::Mode;
-use tokio::io::Interest;
-use tokio::net::unix::pipe;
-use tokio::time::{Instant, sleep};
+use nix::{errno::Errno, sys::stat::Mode};
+use tokio::{
+    io::Interest,
+    net::unix::pipe,
+    time::{Instant, sleep},
+};
 
-use super::error::{self, EmbeddedError};
-use super::folder::Folder;
+use super::{
+    error::{self, EmbeddedError},
+    folder::Folder,
+};
 
-/// How long a watchdog may take to answer or, once it has begun to stop the server, to end. A last checkpoint can take a while.
+/// How long a watchdog may take to answer or, once it has begun to stop the server, to end. A last checkpoint can take
+/// a while.
 pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Arguments: the receipt's path, then the server's command line. Standard input: the FIFO; standard output and error: the log.
+/// Arguments: the receipt's path, then the server's command line. Standard input: the FIFO; standard output and error:
+/// the log.
 ///
-/// - Signals that a terminal or a service manager sends to everybody are not for the watchdog. The server sets its own handlers.
+/// - Signals that a terminal or a service manager sends to everybody are not for the watchdog. The server sets its own
+///   handlers.
 /// - A background command's standard input is /dev/null, hence descriptor 3.
 /// - SIGINT asks for a fast shutdown. It is repeated, since a server that is just starting does not hear it yet.
 /// - `true >file`, not `: >file`: a failure of the latter would end the shell.
@@ -99,7 +108,8 @@ impl UserEnd {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => return Err(error::io("make the FIFO", &fifo)(errno.into())),
         }
-        // Both ends exist before the watchdog does: it can neither wait for a first user nor miss that the first one died.
+        // Both ends exist before the watchdog does: it can neither wait for a first user nor miss that the first one
+        // died.
         let read_end = pipe::OpenOptions::new()
             .open_receiver(&fifo)
             .and_then(pipe::Receiver::into_blocking_fd)
