@@ -1,6 +1,6 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `people`, `items`, `lists`, `trash`, `isolation`, `http`, `gate`, and below the API `schema`,
+//! A file a subject: `people`, `sessions`, `items`, `lists`, `trash`, `isolation`, `http`, `gate`, and below the API `schema`,
 //! `migrations`, `house`, `embedded`, `tls`, `program`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -9,8 +9,11 @@ mod embedded;
 mod first_session;
 mod house;
 mod isolation;
+mod keeping;
 mod migrations;
+mod people;
 mod schema;
+mod sessions;
 mod support;
 mod tls;
 mod walks;
