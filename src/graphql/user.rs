@@ -1,6 +1,9 @@
 //! People in the API: the signed-in user and their profile.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use tokio::sync::OnceCell;
 
 use super::{
     context::ContextExt,
@@ -15,11 +18,18 @@ use crate::{
 
 /// A user.
 #[derive(Clone)]
-pub(crate) struct User(users::User);
+pub(crate) struct User {
+    row: users::User,
+    /// Read once for all copies: the owner of all items of a list is one person.
+    profile: Arc<OnceCell<users::Profile>>,
+}
 
 impl From<users::User> for User {
     fn from(row: users::User) -> Self {
-        User(row)
+        User {
+            row,
+            profile: Arc::default(),
+        }
     }
 }
 
@@ -28,59 +38,58 @@ impl From<users::User> for User {
 impl User {
     /// A UUID, unique across all that you can see; the `sub` of their access tokens.
     pub(crate) async fn id(&self) -> ID {
-        id_of(self.0.id.0)
+        id_of(self.row.id.0)
     }
 
     /// What they sign in with; unique without regard to upper and lower case. 255 characters at most.
     fn email(&self) -> &str {
-        &self.0.email
+        &self.row.email
     }
 
     /// 1 to 255 characters.
     fn name(&self) -> &str {
-        &self.0.name
+        &self.row.name
     }
 
     /// Their picture; null if they have none. 512 characters at most.
     fn avatar_url(&self) -> Option<Url> {
-        self.0.avatar_url.clone().map(Url)
+        self.row.avatar_url.clone().map(Url)
     }
 
     /// Whether they have shown that the e-mail address is theirs.
     fn email_verified(&self) -> bool {
-        self.0.email_verified
+        self.row.email_verified
     }
 
     /// Whether they may sign in.
     fn active(&self) -> bool {
-        self.0.is_active
+        self.row.is_active
     }
 
     /// What they may do.
     fn role(&self) -> Role {
-        self.0.role.into()
+        self.row.role.into()
     }
 
     /// When they signed up.
     fn created_at(&self) -> DateTime {
-        DateTime(self.0.created_at)
+        DateTime(self.row.created_at)
     }
 
     /// When their name, address, picture, role or state last changed.
     fn updated_at(&self) -> DateTime {
-        DateTime(self.0.updated_at)
+        DateTime(self.row.updated_at)
     }
 
     /// When they last signed in with their password; null if never.
     fn last_sign_in_at(&self) -> Option<DateTime> {
-        self.0.last_sign_in_at.map(DateTime)
+        self.row.last_sign_in_at.map(DateTime)
     }
 
     /// What they tell of themselves.
     async fn profile(&self, ctx: &Context<'_>) -> Result<Profile, Error> {
-        Ok(Profile(
-            users::profile(&mut ctx.connection().await?, self.0.id).await?,
-        ))
+        let read = || async { users::profile(&mut ctx.connection().await?, self.row.id).await };
+        Ok(Profile(self.profile.get_or_try_init(read).await?.clone()))
     }
 }
 
@@ -159,7 +168,7 @@ impl UserQuery {
 async fn me(ctx: &Context<'_>, user: crate::auth::UserId) -> Result<User, Error> {
     let found = users::find(&mut ctx.connection().await?, user).await?;
     found
-        .map(User)
+        .map(User::from)
         .ok_or_else(|| Error::unauthenticated("This user is gone."))
 }
 
@@ -229,7 +238,7 @@ async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayloa
     };
     let done = outcome(users::update(&mut ctx.connection().await?, viewer, changes).await)?;
     Ok(UserPayload {
-        user: done.value.map(User),
+        user: done.value.map(User::from),
         user_errors: done.user_errors,
     })
 }
@@ -249,7 +258,10 @@ async fn update_profile(
     };
     let done = outcome(users::update_profile(&mut ctx.connection().await?, viewer, changes).await)?;
     let user = match done.value {
-        Some(_) => Some(Loaders::of(ctx).one(ViewersUser).await?),
+        Some(profile) => Some(User {
+            profile: Arc::new(OnceCell::new_with(Some(profile))),
+            ..Loaders::of(ctx).one(ViewersUser).await?
+        }),
         None => None,
     };
     Ok(UserPayload {

@@ -275,7 +275,7 @@ async fn nothing_active_ever_stands_in_a_trashed_course_whoever_races() {
                 if Instant::now() > end {
                     break;
                 }
-                let into = if (round + number) % 2 == 0 {
+                let into = if (round + number).is_multiple_of(2) {
                     &one
                 } else {
                     &other
