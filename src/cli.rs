@@ -3,15 +3,14 @@
 //! A failure is one message on standard error (what is wrong, where, and what to do about it) and exit code 1.
 
 use std::{
-    fs,
-    io::{Read, Write},
+    fmt, fs,
+    io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
     process::ExitCode,
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use clap::Parser;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -27,7 +26,9 @@ use crate::{
         embedded::{Embedded, Settings},
         migrate,
     },
-    demo, graphql,
+    demo,
+    error::Error,
+    graphql,
     graphql::Limits,
     http::{EdgeSettings, server::ServerSettings},
     telemetry,
@@ -38,14 +39,10 @@ const LEAST_SECRET: usize = 32;
 
 /// Runs the program.
 pub fn run() -> ExitCode {
-    if let Err(error) = dotenvy::dotenv()
-        && !error.not_found()
-    {
-        return fail(&format!(
-            ".env cannot be read: {error}. Mend it, or move it away."
-        ));
-    }
-    let config = Config::parse();
+    let config = match Config::read() {
+        Ok(config) => config,
+        Err(message) => return fail(&message),
+    };
     if let Err(message) = telemetry::start(&config.log) {
         return fail(&message);
     }
@@ -63,8 +60,29 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(message: &str) -> ExitCode {
-    eprintln!("snapnote: {message}");
+    // If nobody reads it, the exit code still says it.
+    let _ = writeln!(io::stderr(), "snapnote: {message}");
     ExitCode::FAILURE
+}
+
+/// Writes to standard output. A reader that has read enough (`snapnote schema | head`) is no fault.
+fn say(text: impl fmt::Display) -> Result<(), String> {
+    let written = write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("Standard output cannot be written to: {error}."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an operator reads of an error: its detail, which callers never see.
+fn told(error: Error) -> String {
+    if error.detail.is_empty() {
+        error.message.into_owned()
+    } else {
+        error.detail
+    }
 }
 
 async fn execute(config: Config) -> Result<(), String> {
@@ -80,10 +98,7 @@ async fn execute(config: Config) -> Result<(), String> {
             place.leave().await;
             outcome
         }
-        Command::Schema => {
-            print!("{}", graphql::sdl());
-            Ok(())
-        }
+        Command::Schema => say(graphql::sdl()),
         Command::Demo => {
             let place = Place::of(&config.database).await?;
             let outcome = fill_demo(&config, &place).await;
@@ -119,7 +134,7 @@ impl Place {
         let session = SessionSettings {
             statement_timeout: config.statement_timeout.0,
             connect_timeout: config.connect_timeout.0,
-            ..SessionSettings::default()
+            prepared_statements: config.prepared_statements,
         };
         let target = Target::parse(&url)
             .map_err(|error| format!("DATABASE_URL: {error}"))?
@@ -163,27 +178,23 @@ async fn serve_at(
 ) -> Result<(), String> {
     let secret = secret(config)?;
     if migrate_first || place.embedded.is_some() {
-        migrate::up(&place.target)
-            .await
-            .map_err(|error| error.log_text())?;
+        migrate::up(&place.target).await.map_err(told)?;
     } else {
         refuse_old_schema(&place.target).await?;
     }
     let app = App::new(place.target.clone(), settings(config, secret))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    println!("API       http://{address}/graphql");
+    say(format_args!("API       http://{address}/graphql\n"))?;
     if config.server.graphiql {
-        println!("GraphiQL  http://{address}/graphiql");
+        say(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
     }
-    println!("Schema    http://{address}/schema.graphql");
+    say(format_args!("Schema    http://{address}/schema.graphql\n"))?;
     app.serve(listener, stop).await;
     Ok(())
 }
 
 async fn refuse_old_schema(target: &Target) -> Result<(), String> {
-    let states = migrate::status(target)
-        .await
-        .map_err(|error| error.log_text())?;
+    let states = migrate::status(target).await.map_err(told)?;
     let pending: Vec<String> = states
         .into_iter()
         .filter(|state| !state.applied)
@@ -193,7 +204,7 @@ async fn refuse_old_schema(target: &Target) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "The database's schema is older than this program: {} is not applied. Run `snapnote migrate up` first, or start \
+        "The database's schema is older than this program; not applied: {}. Run `snapnote migrate up` first, or start \
          with `snapnote serve --migrate`.",
         pending.join(", ")
     ))
@@ -202,53 +213,39 @@ async fn refuse_old_schema(target: &Target) -> Result<(), String> {
 async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
     match action {
         MigrateAction::Up => {
-            let applied = migrate::up(target)
-                .await
-                .map_err(|error| error.log_text())?;
-            applied
-                .iter()
-                .for_each(|version| println!("applied {version}"));
-            println!("The schema is up to date.");
+            for version in migrate::up(target).await.map_err(told)? {
+                say(format_args!("applied {version}\n"))?;
+            }
+            say("The schema is up to date.\n")
         }
         MigrateAction::Down { count } => {
-            let reverted = migrate::down(target, count)
-                .await
-                .map_err(|error| error.log_text())?;
-            reverted
-                .iter()
-                .for_each(|version| println!("took back {version}"));
+            for version in migrate::down(target, count).await.map_err(told)? {
+                say(format_args!("took back {version}\n"))?;
+            }
+            Ok(())
         }
         MigrateAction::Status => {
-            for state in migrate::status(target)
-                .await
-                .map_err(|error| error.log_text())?
-            {
-                println!(
-                    "{} {}",
-                    if state.applied { "applied" } else { "pending" },
-                    state.name
-                );
+            for state in migrate::status(target).await.map_err(told)? {
+                let applied = if state.applied { "applied" } else { "pending" };
+                say(format_args!("{applied} {}\n", state.name))?;
             }
+            Ok(())
         }
     }
-    Ok(())
 }
 
 async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
     let secret = secret(config)?;
     if place.embedded.is_some() {
-        migrate::up(&place.target)
-            .await
-            .map_err(|error| error.log_text())?;
+        migrate::up(&place.target).await.map_err(told)?;
     } else {
         refuse_old_schema(&place.target).await?;
     }
     let app = App::new(place.target.clone(), settings(config, secret.clone()))?;
     let report = demo::fill(app.database(), app.auth(), &secret)
         .await
-        .map_err(|error| error.log_text())?;
-    print!("{report}");
-    Ok(())
+        .map_err(told)?;
+    say(report)
 }
 
 fn settings(config: &Config, secret: Vec<u8>) -> AppSettings {
@@ -319,7 +316,7 @@ fn secret(config: &Config) -> Result<Vec<u8>, String> {
 fn kept_secret(folder: &Path) -> Result<Secret, String> {
     let path = folder.join("jwt-secret");
     let wrong =
-        |error: std::io::Error| format!("The key in {} cannot be used: {error}.", path.display());
+        |error: io::Error| format!("The key in {} cannot be used: {error}.", path.display());
     fs::create_dir_all(folder).map_err(wrong)?;
     let mut random = [0; 48];
     getrandom::fill(&mut random)
@@ -339,7 +336,7 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
     let linked = fs::hard_link(&beside, &path);
     fs::remove_file(&beside).map_err(wrong)?;
     match linked {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(wrong(error));
         }
         _ => {}
@@ -362,7 +359,7 @@ type Stop = tokio::sync::watch::Receiver<bool>;
 
 /// Watches for Ctrl-C and SIGTERM; the second one ends the process at once.
 fn stop_signal() -> Result<Stop, String> {
-    let wrong = |error: std::io::Error| format!("The service cannot watch for signals: {error}.");
+    let wrong = |error: io::Error| format!("The service cannot watch for signals: {error}.");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
     let (ask, asked) = tokio::sync::watch::channel(false);
@@ -372,7 +369,10 @@ fn stop_signal() -> Result<Stop, String> {
             if round == 1 {
                 std::process::exit(130);
             }
-            eprintln!("snapnote: stopping; once more to stop at once");
+            let _ = writeln!(
+                io::stderr(),
+                "snapnote: stopping; once more to stop at once"
+            );
             let _ = ask.send(true);
         }
     });

@@ -5,13 +5,13 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
 /// Without DATABASE_URL it starts a PostgreSQL of its own and keeps the data in its data folder.
 #[derive(Parser, Debug)]
-#[command(name = "snapnote", version, args_conflicts_with_subcommands = false)]
+#[command(name = "snapnote", version)]
 pub struct Config {
     /// What to do; `serve` if nothing is said.
     #[command(subcommand)]
@@ -31,6 +31,53 @@ pub struct Config {
     /// What is logged.
     #[command(flatten)]
     pub log: LogConfig,
+}
+
+impl Config {
+    /// Reads `.env`, the environment and the flags; a flag wins over the environment, and that over `.env`.
+    ///
+    /// What clap finds wrong, `--help` and `--version` end the process here.
+    ///
+    /// # Errors
+    /// A message that names what is wrong.
+    pub fn read() -> Result<Config, String> {
+        match dotenvy::dotenv() {
+            Err(error) if !error.not_found() => return Err(unreadable(&error)),
+            _ => {}
+        }
+        let config = Config::from_arg_matches(&command().get_matches());
+        let config = config.unwrap_or_else(|error| error.exit());
+        config.check()?;
+        Ok(config)
+    }
+
+    /// What no setting can tell by itself.
+    fn check(&self) -> Result<(), String> {
+        let (kept, most) = (self.database.pool_kept, self.database.pool_max);
+        if kept > most {
+            return Err(format!(
+                "SNAPNOTE_POOL_KEPT is {kept}, and SNAPNOTE_POOL_MAX is {most}: no more connections can be kept than there \
+                 may be."
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Every setting can stand before the subcommand and behind it.
+fn command() -> clap::Command {
+    Config::command().mut_args(|setting| setting.global(true))
+}
+
+/// Without the line itself: it may be the one with the secret.
+fn unreadable(error: &dotenvy::Error) -> String {
+    let why = match error {
+        dotenvy::Error::LineParse(..) => {
+            "a line of it is not NAME=value; a value with spaces or # needs quotes".to_owned()
+        }
+        error => error.to_string(),
+    };
+    format!(".env cannot be read: {why}. Mend it, or move it away.")
 }
 
 /// What the program does.
@@ -101,6 +148,10 @@ pub struct DatabaseConfig {
     /// After how long PostgreSQL gives a statement up.
     #[arg(long, env = "SNAPNOTE_STATEMENT_TIMEOUT", default_value = "30s")]
     pub statement_timeout: Span,
+    /// Whether statements stay prepared. Set it to false behind a pooler that hands out connections by transaction and is
+    /// short of memory for prepared statements; PgBouncer must be 1.21 or newer either way.
+    #[arg(long, env = "SNAPNOTE_PREPARED_STATEMENTS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub prepared_statements: bool,
     /// Days after which what lies in the trash is deleted for good; 0: never.
     #[arg(long, env = "SNAPNOTE_TRASH_DAYS", default_value_t = 30)]
     pub trash_days: u32,
@@ -272,13 +323,42 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::CommandFactory;
-
     use super::*;
+
+    fn read(flags: &[&str]) -> Result<Config, String> {
+        let matches = command().try_get_matches_from([&["snapnote"], flags].concat());
+        let config = Config::from_arg_matches(&matches.map_err(|error| error.to_string())?);
+        let config = config.map_err(|error| error.to_string())?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn settings_stand_before_the_command_and_behind_it() {
+        for flags in [
+            ["--listen", "127.0.0.1:1", "serve", "--migrate"],
+            ["serve", "--listen", "127.0.0.1:1", "--migrate"],
+        ] {
+            let config = read(&flags).expect("good flags");
+            assert_eq!(config.server.listen.port(), 1, "{flags:?}");
+            assert!(matches!(
+                config.command,
+                Some(Command::Serve { migrate: true })
+            ));
+        }
+        let flags = ["migrate", "down", "2", "--pool-max", "7"];
+        assert_eq!(read(&flags).expect("good flags").database.pool_max, 7);
+    }
+
+    #[test]
+    fn a_line_of_env_that_cannot_be_read_is_not_shown() {
+        let line = dotenvy::Error::LineParse("hush hush".to_owned(), 4);
+        assert!(!unreadable(&line).contains("hush"));
+    }
 
     #[test]
     fn the_example_lists_every_setting_and_no_other() {
-        let known: BTreeSet<String> = Config::command()
+        let known: BTreeSet<String> = command()
             .get_arguments()
             .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
             .collect();
@@ -301,15 +381,23 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let config = Config::try_parse_from([
-            "snapnote",
+        let flags = [
             "--jwt-secret",
             "hush",
             "--database-url",
             "postgres://u:hush@h/d",
-        ]);
-        let shown = format!("{:?}", config.expect("good flags"));
+        ];
+        let shown = format!("{:?}", read(&flags).expect("good flags"));
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    #[test]
+    fn the_help_shows_no_secret_of_the_environment() {
+        for setting in command().get_arguments() {
+            let id = setting.get_id().as_str();
+            let is_secret = ["jwt_secret", "database_url"].contains(&id);
+            assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");
+        }
     }
 
     #[test]
@@ -325,14 +413,19 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         for flags in [
             ["--pool-max", "0"],
+            ["--pool-max", "4"],
+            ["--pool-kept", "16"],
+            ["--pool-wait", "0s"],
             ["--max-body", "0"],
+            ["--max-depth", "deep"],
             ["--listen", "nowhere"],
+            ["--graphiql", "perhaps"],
             ["--log-format", "xml"],
         ] {
-            assert!(
-                Config::try_parse_from(["snapnote", flags[0], flags[1]]).is_err(),
-                "{flags:?}"
-            );
+            let message = read(&flags).expect_err(flags[0]);
+            let setting = flags[0].trim_start_matches("--").replace('-', "_");
+            let named = message.contains(flags[0]) || message.contains(&setting.to_uppercase());
+            assert!(named, "{message}");
         }
     }
 }

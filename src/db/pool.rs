@@ -142,18 +142,6 @@ impl Database {
         }
     }
 
-    /// Asks the database whether it is there.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if it is not, or no connection is free.
-    pub async fn ping(&self) -> Result<(), Error> {
-        self.connection()
-            .await?
-            .batch("SELECT 1")
-            .await
-            .map_err(from_database)
-    }
-
     /// How many statements were sent since the process started; those that begin or end a transaction do not count.
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)

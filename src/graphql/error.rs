@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use async_graphql::{Enum, ErrorExtensionValues, Response, ServerError, SimpleObject};
+use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
 
 use crate::error::{Code, Error, Failure, RETRY_AFTER, Refusal, RefusalCode};
 
@@ -109,8 +109,10 @@ fn milliseconds(duration: Duration) -> i32 {
 
 /// An answer that is nothing but this error.
 pub(crate) fn refused(error: Error) -> Response {
-    let error = async_graphql::Error::from(error);
-    Response::from_errors(vec![error.into_server_error(async_graphql::Pos::default())])
+    let mut error = async_graphql::Error::from(error).into_server_error(Pos::default());
+    // It is at no place of the document.
+    error.locations.clear();
+    Response::from_errors(vec![error])
 }
 
 /// Characters of an error's message at most, where the library words it.

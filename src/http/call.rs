@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    extract::Request,
-    http::{Method, StatusCode},
+    http::{Method, StatusCode, request::Parts},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
@@ -24,22 +23,22 @@ fn not_a_call<T>(status: StatusCode, message: &'static str) -> Result<T, NotACal
     Err(NotACall { status, message })
 }
 
-/// Reads the call of a GET or POST request.
+/// Reads the call of a GET or POST request. What it does not read of the body stays in it.
 pub(super) async fn read(
-    request: Request,
+    parts: &Parts,
+    body: &mut Body,
     most_body: usize,
     patience: Duration,
 ) -> Result<Call, NotACall> {
-    if request.method() == Method::GET {
-        return from_query(request.uri().query().unwrap_or_default());
+    if parts.method == Method::GET {
+        return from_query(parts.uri.query().unwrap_or_default());
     }
-    if !negotiate::is_json(request.headers()) {
+    if !negotiate::is_json(&parts.headers) {
         return not_a_call(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Send the request as Content-Type: application/json, in UTF-8 and not compressed.",
         );
     }
-    let (parts, body) = request.into_parts();
     let announced = parts
         .headers
         .get("content-length")
@@ -56,9 +55,12 @@ pub(super) async fn read(
     }
 }
 
-async fn collected(body: Body, most_body: usize) -> Result<Bytes, NotACall> {
-    match Limited::new(body, most_body).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
+async fn collected(body: &mut Body, most_body: usize) -> Result<Bytes, NotACall> {
+    match Limited::new(&mut *body, most_body).collect().await {
+        Ok(collected) => {
+            *body = Body::empty();
+            Ok(collected.to_bytes())
+        }
         Err(error) if error.is::<LengthLimitError>() => {
             not_a_call(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
         }

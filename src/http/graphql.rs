@@ -7,16 +7,20 @@
 //! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
 //! end, or to the deadline, even if the caller hangs up.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, time::Duration};
 
 use async_graphql::{Response as Answer, Value};
 use axum::{
+    body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
+use http_body_util::BodyExt;
 use serde::{Serialize, ser::SerializeMap};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::Instrument;
 
 use super::{
     EdgeState,
@@ -38,25 +42,47 @@ pub(super) async fn handle(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::POST) {
+    let (parts, mut body) = request.into_parts();
+    let mut response = respond(&state, &request_id, address, &parts, &mut body).await;
+    if !body.is_end_stream() {
+        // If the connection were cut now, a caller that is still sending would never read the answer.
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
+        tokio::spawn(timeout(state.settings.body_timeout, rest));
+    }
+    response
+}
+
+async fn respond(
+    state: &EdgeState,
+    request_id: &RequestId,
+    address: SocketAddr,
+    parts: &Parts,
+    body: &mut Body,
+) -> Response {
+    if !matches!(parts.method, Method::GET | Method::POST) {
         return not_allowed(
             "GET, POST",
             "Send a GraphQL request with POST, or a query with GET.",
         );
     }
-    let is_page =
-        request.method() == Method::GET && request.uri().query().is_none_or(str::is_empty);
-    if is_page && state.settings.graphiql && negotiate::prefers_html(request.headers()) {
+    let is_page = parts.method == Method::GET && parts.uri.query().is_none_or(str::is_empty);
+    if is_page && state.settings.graphiql && negotiate::prefers_html(&parts.headers) {
         return graphiql::page();
     }
-    let Some(media_type) = negotiate::answer_type(request.headers()) else {
+    let Some(media_type) = negotiate::answer_type(&parts.headers) else {
         let message = "Accept application/graphql-response+json or application/json.";
         return refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
     };
     let deadline = Instant::now() + state.settings.request_timeout;
-    let reply = answer(&state, &request_id, address, deadline, request).await;
-    reply
-        .unwrap_or_else(|refused| refused.into_response(media_type, &request_id))
+    // Resolvers are guarded where they run; this is for whatever else there is.
+    let answer = AssertUnwindSafe(answer(state, request_id, address, deadline, parts, body))
+        .catch_unwind()
+        .await;
+    answer
+        .unwrap_or_else(|_| Err(Refused::Failed(Error::internal("the handler panicked"))))
+        .unwrap_or_else(|refused| refused.into_reply(media_type, request_id))
         .write(media_type)
 }
 
@@ -85,16 +111,17 @@ async fn answer(
     request_id: &RequestId,
     address: SocketAddr,
     deadline: Instant,
-    request: Request,
+    parts: &Parts,
+    body: &mut Body,
 ) -> Result<Reply, Refused> {
-    let by_get = request.method() == Method::GET;
-    let client = Client::new(Some(address.ip()), user_agent(request.headers()));
-    let viewer = viewer(state, request.headers(), deadline).await?;
+    let by_get = parts.method == Method::GET;
+    let client = Client::new(Some(address.ip()), user_agent(&parts.headers));
+    let viewer = viewer(state, &parts.headers, deadline).await?;
     let patience = state
         .settings
         .body_timeout
         .min(deadline.saturating_duration_since(Instant::now()));
-    let call = call::read(request, state.settings.max_body, patience).await?;
+    let call = call::read(parts, body, state.settings.max_body, patience).await?;
     let admitted = state.api.admit(call).map_err(Refused::NotAdmitted)?;
     if by_get && admitted.operation != Operation::Query {
         return Err(Refused::MutationByGet);
@@ -116,17 +143,8 @@ async fn viewer(
     headers: &HeaderMap,
     deadline: Instant,
 ) -> Result<Option<Viewer>, Refused> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else {
+    let Some(token) = bearer_token(headers)? else {
         return Ok(None);
-    };
-    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
-    let token = token
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("Bearer"))
-        .map(|(_, token)| token.trim());
-    let Some(token) = token.filter(|token| !token.is_empty()) else {
-        let error =
-            Error::unauthenticated("Send the access token as Authorization: Bearer <token>.");
-        return Err(Refused::Token { error, sent: false });
     };
     match timeout_at(deadline, state.auth.viewer(token)).await {
         Ok(Ok(viewer)) => Ok(Some(viewer)),
@@ -135,6 +153,28 @@ async fn viewer(
         }
         Ok(Err(error)) => Err(Refused::Failed(error)),
         Err(_) => Err(Refused::Failed(Error::timeout("reading the session"))),
+    }
+}
+
+fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return if headers.contains_key(header::AUTHORIZATION) {
+            Err(Refused::no_bearer_token())
+        } else {
+            Ok(None)
+        };
+    };
+    let (scheme, token) = value
+        .to_str()
+        .ok()
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(Refused::no_bearer_token)?;
+    let token = token.trim();
+    if scheme.eq_ignore_ascii_case("Bearer") && !token.is_empty() {
+        Ok(Some(token))
+    } else {
+        Err(Refused::no_bearer_token())
     }
 }
 
@@ -165,7 +205,8 @@ async fn run(
         return work.await;
     }
     // On a task of its own: the server drops this future when the caller hangs up.
-    state.mutations.spawn(work).await.unwrap_or_else(|panic| {
+    let work = state.mutations.spawn(work.in_current_span());
+    work.await.unwrap_or_else(|panic| {
         let mut answer = error::refused(Error::internal(panic));
         error::finish(&mut answer, request_id.as_str());
         answer
@@ -209,7 +250,15 @@ struct Reply {
 }
 
 impl Refused {
-    fn into_response(self, media_type: MediaType, request_id: &RequestId) -> Reply {
+    fn no_bearer_token() -> Self {
+        let message = "Send the access token as Authorization: Bearer <token>.";
+        Refused::Token {
+            error: Error::unauthenticated(message),
+            sent: false,
+        }
+    }
+
+    fn into_reply(self, media_type: MediaType, request_id: &RequestId) -> Reply {
         let mut headers = HeaderMap::new();
         let (status, mut answer) = match self {
             Refused::NotACall(NotACall { status, message }) => (
@@ -242,7 +291,7 @@ impl Refused {
             },
             Refused::Failed(error) => {
                 let answer = error::refused(error);
-                (status_of(&finished(&answer)), answer)
+                (status_of(&answer), answer)
             }
         };
         error::finish(&mut answer, request_id.as_str());
@@ -255,14 +304,9 @@ impl Refused {
     }
 }
 
-/// The codes alone of an answer, for its status.
-fn finished(answer: &Answer) -> Answer {
-    Answer::from_errors(answer.errors.clone())
-}
-
 impl Reply {
     fn write(self, media_type: MediaType) -> Response {
-        let body = Body {
+        let body = Written {
             answer: &self.answer,
             executed: self.executed,
         };
@@ -288,12 +332,12 @@ fn seconds(duration: Duration) -> u64 {
 }
 
 /// An answer as JSON: `data` for what was executed, and only then.
-struct Body<'a> {
+struct Written<'a> {
     answer: &'a Answer,
     executed: bool,
 }
 
-impl Serialize for Body<'_> {
+impl Serialize for Written<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         if !self.answer.errors.is_empty() {

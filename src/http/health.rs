@@ -8,39 +8,50 @@ use std::{
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::EdgeState;
-use crate::db::Database;
+use crate::db::{Database, migrate};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long what it said is passed on: a health check that is called often costs no query each time.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// What the database last said.
+/// What the database last said: the migrations that it has not; `None` if it said nothing.
+type Said = Option<Vec<String>>;
+
+/// What the database last said, and when.
 #[derive(Clone, Default)]
 pub(super) struct Readiness {
-    last: Arc<Mutex<Option<(Instant, bool)>>>,
+    last: Arc<Mutex<Option<(Instant, Said)>>>,
 }
 
 impl Readiness {
-    async fn of(&self, database: &Database) -> bool {
+    async fn of(&self, database: &Database) -> Said {
         let mut last = self.last.lock().await;
-        if let Some((at, ready)) = *last
+        if let Some((at, said)) = &*last
             && at.elapsed() < REMEMBERED
         {
-            return ready;
+            return said.clone();
         }
-        let ready = timeout(PATIENCE, database.ping())
-            .await
-            .is_ok_and(|answer| answer.is_ok());
-        *last = Some((Instant::now(), ready));
-        ready
+        let said = match timeout(PATIENCE, migrate::pending(database)).await {
+            Ok(Ok(pending)) => Some(pending),
+            Ok(Err(error)) => {
+                tracing::warn!(error = error.log_text(), "the database is not ready");
+                None
+            }
+            Err(_) => {
+                tracing::warn!("the database has not said in time that it is ready");
+                None
+            }
+        };
+        *last = Some((Instant::now(), said.clone()));
+        said
     }
 }
 
@@ -49,13 +60,15 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can serve: 503 while the database is away.
+/// The process can serve: 503 while the database is away, or its schema is older than the program.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
-    let ready = state.readiness.of(&state.database).await;
+    let pending = state.readiness.of(&state.database).await;
+    let ready = pending.as_ref().is_some_and(Vec::is_empty);
     let pool = state.database.status();
     let body = json!({
         "status": if ready { "ready" } else { "unavailable" },
-        "database": if ready { "up" } else { "down" },
+        "database": if pending.is_some() { "up" } else { "down" },
+        "pendingMigrations": pending,
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.most },
         "version": env!("CARGO_PKG_VERSION"),
     });
@@ -64,5 +77,6 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(body)).into_response()
+    let headers = [(header::CACHE_CONTROL, "no-store")];
+    (status, headers, Json(body)).into_response()
 }

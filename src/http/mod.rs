@@ -2,9 +2,10 @@
 //!
 //! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
-//! - [`server`]: the accept loop. `request_id`: the id in every answer.
+//! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
 
 mod call;
+mod cors;
 mod graphiql;
 mod graphql;
 mod health;
@@ -17,14 +18,13 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::{auth::Auth, db::Database, graphql::Api};
 
@@ -85,7 +85,7 @@ impl Edge {
             mutations: mutations.clone(),
             readiness: health::Readiness::default(),
         };
-        let cors = cors(&state.settings.cors_origins)?;
+        let cors = cors::layer(&state.settings.cors_origins)?;
         let mut router = Router::new()
             .route("/graphql", any(graphql::handle))
             .route("/schema.graphql", get(schema))
@@ -98,7 +98,7 @@ impl Edge {
         }
         let router = router
             .with_state(state)
-            .layer(cors)
+            .layer(tower::util::option_layer(cors))
             .layer(middleware::from_fn(common_headers))
             .layer(middleware::from_fn(request_id::set));
         Ok(Edge { router, mutations })
@@ -115,32 +115,6 @@ impl std::fmt::LowerHex for ShortDigest<'_> {
             .take(16)
             .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
-}
-
-/// Which pages of other origins may call. None sends cookies: there are none.
-fn cors(origins: &[String]) -> Result<CorsLayer, String> {
-    let allowed = if origins.iter().any(|origin| origin == "*") {
-        AllowOrigin::any()
-    } else {
-        let parse = |origin: &String| {
-            origin
-                .parse::<HeaderValue>()
-                .map_err(|_| format!("SNAPNOTE_CORS_ORIGINS: {origin} is no origin"))
-        };
-        AllowOrigin::list(origins.iter().map(parse).collect::<Result<Vec<_>, _>>()?)
-    };
-    let request_id = HeaderName::from_static("x-request-id");
-    Ok(CorsLayer::new()
-        .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::ACCEPT,
-            request_id.clone(),
-        ])
-        .expose_headers([request_id, header::RETRY_AFTER])
-        .max_age(Duration::from_secs(24 * 3600)))
 }
 
 async fn common_headers(request: Request, next: Next) -> Response {

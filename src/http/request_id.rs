@@ -1,6 +1,7 @@
-//! Every request has an id: the caller's, if it is a sane one, or one of ours. It is in the answer and in the log.
+//! Every request has an id: the caller's, if it is a sane one, or one of ours. It is in the answer and, by the request's
+//! span, in whatever is logged meanwhile. The query string is not logged: it can hold the values of variables.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     extract::Request,
@@ -8,6 +9,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
@@ -37,11 +39,19 @@ fn is_sane(id: &str) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.bytes().all(may_be_there)
 }
 
-/// Gives the request its id, and the answer, too.
+/// Gives the request its id and its span, and the id to the answer, too.
 pub(super) async fn set(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
+    let span = tracing::error_span!(
+        "request",
+        id = id.as_str(),
+        method = request.method().as_str(),
+        path = request.uri().path(),
+    );
     request.extensions_mut().insert(id.clone());
-    let mut response = next.run(request).await;
+    let begun = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    tracing::debug!(parent: &span, status = response.status().as_u16(), took = ?begun.elapsed(), "answered");
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(NAME.clone(), value);
     }

@@ -2,20 +2,25 @@
 //!
 //! axum's own loop sets no timeouts, so that a caller who sends a byte a minute would hold a connection for ever.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
-
-use axum::{Router, extract::ConnectInfo};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+
+use axum::{Router, extract::ConnectInfo, extract::Request};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+    time::{sleep, timeout},
 };
-use tower::ServiceBuilder;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
 
 /// How connections are held.
 #[derive(Debug, Clone)]
@@ -28,6 +33,10 @@ pub struct ServerSettings {
     pub shutdown_timeout: Duration,
 }
 
+/// How long a connection that has brought no request yet may still bring one when the service stops: browsers open some
+/// in advance, and stopping does not wait for them.
+const LAST_CHANCE: Duration = Duration::from_millis(300);
+
 /// Serves until `stop` is done, then lets the requests in flight come to their end.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -35,7 +44,7 @@ pub(crate) async fn serve(
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
 ) {
-    let graceful = GracefulShutdown::new();
+    let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
     let places = Arc::new(Semaphore::new(settings.max_connections));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -52,45 +61,62 @@ pub(crate) async fn serve(
             Err(error) => {
                 // Out of file descriptors, mostly: others will be closed in a moment.
                 tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let connection = graceful.watch(connection_of(stream, address, &router, settings));
-        tokio::spawn(async move {
+        let (router, stopping) = (router.clone(), stopping.clone());
+        let header_timeout = settings.header_timeout;
+        connections.spawn(async move {
             let _place = place;
-            if let Err(error) = connection.await {
+            if let Err(error) = hold(stream, address, router, header_timeout, stopping).await {
                 tracing::debug!(%error, %address, "a connection broke");
             }
         });
     }
     drop(listener);
-    if tokio::time::timeout(settings.shutdown_timeout, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    stopping.cancel();
+    connections.close();
+    let ended = timeout(settings.shutdown_timeout, connections.wait()).await;
+    if ended.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<ServiceWithAddress>>;
-type ServiceWithAddress = axum::middleware::AddExtension<Router, ConnectInfo<SocketAddr>>;
-
-fn connection_of(
+/// Answers one connection's requests, one after the other, until either side ends it.
+async fn hold(
     stream: TcpStream,
     address: SocketAddr,
-    router: &Router,
-    settings: &ServerSettings,
-) -> Connection {
+    router: Router,
+    header_timeout: Duration,
+    stopping: CancellationToken,
+) -> hyper::Result<()> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's delay");
     }
-    let service = ServiceBuilder::new()
-        .layer(axum::Extension(ConnectInfo(address)))
-        .service(router.clone());
-    http1::Builder::new()
+    let used = AtomicBool::new(false);
+    let answer = |mut request: Request<Incoming>| {
+        used.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(ConnectInfo(address));
+        router.clone().call(request)
+    };
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
+        .header_read_timeout(header_timeout)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), service_fn(answer));
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = sleep(LAST_CHANCE) => {}
+    }
+    if used.load(Ordering::Relaxed) {
+        connection.await
+    } else {
+        Ok(())
+    }
 }
