@@ -45,13 +45,21 @@ pub(super) async fn handle(
     let (parts, mut body) = request.into_parts();
     let mut response = respond(&state, &request_id, address, &parts, &mut body).await;
     if !body.is_end_stream() {
-        // If the connection were cut now, a caller that is still sending would never read the answer.
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let rest = async move { while let Some(Ok(_)) = body.frame().await {} };
-        tokio::spawn(timeout(state.settings.body_timeout, rest));
+        let patience = state.settings.body_timeout;
+        read_to_the_end(body, &mut response, patience).await;
     }
     response
+}
+
+/// A refused request's body is read all the same: if the connection were cut, a caller that is still sending would never see
+/// the answer. What is here already takes no time; if there is more, the connection is given up with it.
+async fn read_to_the_end(mut body: Body, response: &mut Response, patience: Duration) {
+    let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.frame().await {} });
+    if timeout(Duration::from_millis(20), &mut rest).await.is_err() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        tokio::spawn(timeout(patience, rest));
+    }
 }
 
 async fn respond(

@@ -1,10 +1,11 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `people`, `sessions`, `items`, `lists`, `trash`, `isolation`, `http`, `gate`, and below the API `schema`,
-//! `migrations`, `house`, `embedded`, `tls`, `program`. What they stand on is in `support`.
+//! A file a subject: `first_session`, `people`, `sessions`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
+//! the API `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod edge;
 mod embedded;
 mod first_session;
 mod house;
