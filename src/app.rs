@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 
 use crate::{
     auth::{Auth, AuthSettings},
@@ -79,13 +79,10 @@ impl App {
             self.settings.trash_days,
         ));
         let mutations = self.edge.mutations.clone();
-        server::serve(listener, self.edge.router, &self.settings.server, stop).await;
+        let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;
         mutations.close();
-        if tokio::time::timeout(self.settings.server.shutdown_timeout, mutations.wait())
-            .await
-            .is_err()
-        {
-            tracing::warn!("some mutations did not end in time and were rolled back");
+        if timeout_at(deadline, mutations.wait()).await.is_err() {
+            tracing::warn!("some mutations did not end in time and were given up");
         }
         jobs.shutdown().await;
         self.database.close();

@@ -318,6 +318,11 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
     let wrong =
         |error: io::Error| format!("The key in {} cannot be used: {error}.", path.display());
     fs::create_dir_all(folder).map_err(wrong)?;
+    // Nobody is to commit a key by accident.
+    let ignored = folder.join(".gitignore");
+    if !ignored.exists() {
+        fs::write(&ignored, "*\n").map_err(wrong)?;
+    }
     let mut random = [0; 48];
     getrandom::fill(&mut random)
         .map_err(|error| format!("The system gives no random numbers: {error}."))?;

@@ -144,3 +144,12 @@ pub(crate) fn in_trash(field: &str, what: &str) -> Failure {
     )
     .into()
 }
+
+/// The refusal of a course that something cannot go into, by its status; `None` if it can.
+pub(crate) fn cannot_take(course_status: Option<&str>) -> Option<Failure> {
+    match course_status {
+        None => Some(not_found("courseId", "course")),
+        Some("trash") => Some(in_trash("courseId", "course")),
+        Some(_) => None,
+    }
+}

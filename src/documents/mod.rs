@@ -58,11 +58,7 @@ pub async fn create(
     {
         return Ok(document);
     }
-    match course_status.as_deref() {
-        None => Err(items::not_found("courseId", "course")),
-        Some("trash") => Err(items::in_trash("courseId", "course")),
-        Some(_) => Err(items::taken()),
-    }
+    Err(items::cannot_take(course_status.as_deref()).unwrap_or_else(items::taken))
 }
 
 /// Changes a document. With a `version`, only if it is still at it.
@@ -109,12 +105,10 @@ pub async fn update(
         {
             return Ok(Updated::Conflict(document));
         }
-        if changes.course_id.given() {
-            match course_status.as_deref() {
-                None => return Err(items::not_found("courseId", "course")),
-                Some("trash") => return Err(items::in_trash("courseId", "course")),
-                Some(_) => {}
-            }
+        if changes.course_id.given()
+            && let Some(refusal) = items::cannot_take(course_status.as_deref())
+        {
+            return Err(refusal);
         }
     }
     Err(Error::unavailable("a document kept changing while it was updated").into())

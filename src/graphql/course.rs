@@ -294,34 +294,8 @@ impl CourseQuery {
     ) -> Result<Connection<Course>, Error> {
         let viewer = ctx.viewer()?;
         let selected = Selected::of(ctx);
-        let filter = filter.unwrap_or(CourseFilter {
-            status: Some(ItemStatus::Active),
-            name_contains: None,
-        });
-        searchable("nameContains", filter.name_contains.as_deref())?;
-        let order = order_by.map_or(
-            courses::CourseOrder {
-                key: CourseSortKey::UpdatedAt,
-                descending: true,
-            },
-            |order| courses::CourseOrder {
-                key: order.field.into(),
-                descending: order.direction.is_descending(),
-            },
-        );
-        let filter = courses::CourseFilter {
-            status: StatusFilter::from(filter.status),
-            name_contains: filter.name_contains,
-        };
-        let columns = CourseColumns {
-            document_count: selected.has("documentCount"),
-            open_task_count: selected.has("openTaskCount"),
-        };
-        let list = CourseList {
-            filter,
-            order,
-            columns,
-        };
+        let list = course_list(filter, order_by, &selected)?;
+        let order = list.order;
         let slice = PageArguments {
             first,
             after,
@@ -352,6 +326,41 @@ pub(crate) fn searchable(argument: &str, text: Option<&str>) -> Result<(), Error
         )));
     }
     Ok(())
+}
+
+fn course_list(
+    filter: Option<CourseFilter>,
+    order_by: Option<CourseOrder>,
+    selected: &Selected<'_>,
+) -> Result<CourseList, Error> {
+    let filter = filter.unwrap_or(CourseFilter {
+        status: Some(ItemStatus::Active),
+        name_contains: None,
+    });
+    searchable("nameContains", filter.name_contains.as_deref())?;
+    let order = order_by.map_or(
+        courses::CourseOrder {
+            key: CourseSortKey::UpdatedAt,
+            descending: true,
+        },
+        |order| courses::CourseOrder {
+            key: order.field.into(),
+            descending: order.direction.is_descending(),
+        },
+    );
+    let filter = courses::CourseFilter {
+        status: StatusFilter::from(filter.status),
+        name_contains: filter.name_contains,
+    };
+    let columns = CourseColumns {
+        document_count: selected.has("documentCount"),
+        open_task_count: selected.has("openTaskCount"),
+    };
+    Ok(CourseList {
+        filter,
+        order,
+        columns,
+    })
 }
 
 /// An `id` of your own (a UUID) makes the creation safe to repeat: the second time, the object that is there comes back,

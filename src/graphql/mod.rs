@@ -143,14 +143,16 @@ impl Api {
     pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
         let loaders = Loaders::new(self.inner.services.database.clone(), asker.viewer);
         let request = admitted.request.data(asker).data(loaders);
-        let executed = AssertUnwindSafe(self.inner.schema.execute(request))
-            .catch_unwind()
-            .await;
-        let mut response =
-            executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))));
+        let mut response = guarded(self.inner.schema.execute(request)).await;
         error::finish(&mut response, request_id);
         response
     }
+}
+
+/// A resolver that panics is a fault like any other.
+async fn guarded(execution: impl Future<Output = Response>) -> Response {
+    let executed = AssertUnwindSafe(execution).catch_unwind().await;
+    executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))))
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -159,4 +161,27 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
         .copied()
         .or(panic.downcast_ref::<String>().map(String::as_str));
     format!("a resolver panicked: {}", words.unwrap_or("without a word"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_that_tells_the_caller_nothing() {
+        let resolver = async {
+            if true {
+                panic!("the secret of {}", "the house");
+            }
+            Response::default()
+        };
+        let mut response = guarded(resolver).await;
+        error::finish(&mut response, "the-id");
+        let answer = serde_json::to_value(&response).expect("an answer is JSON");
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
+        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "the-id");
+        assert!(!answer.to_string().contains("secret"), "{answer}");
+        let detail = words_of(&"words");
+        assert_eq!(detail, "a resolver panicked: words");
+    }
 }

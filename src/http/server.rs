@@ -17,7 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -37,13 +37,13 @@ pub struct ServerSettings {
 /// in advance, and stopping does not wait for them.
 const LAST_CHANCE: Duration = Duration::from_millis(300);
 
-/// Serves until `stop` is done, then lets the requests in flight come to their end.
+/// Serves until `stop` is done, then lets the requests in flight come to their end. Answers when all must have ended.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
-) {
+) -> Instant {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
     let places = Arc::new(Semaphore::new(settings.max_connections));
     let mut stop = std::pin::pin!(stop);
@@ -77,10 +77,11 @@ pub(crate) async fn serve(
     drop(listener);
     stopping.cancel();
     connections.close();
-    let ended = timeout(settings.shutdown_timeout, connections.wait()).await;
-    if ended.is_err() {
+    let deadline = Instant::now() + settings.shutdown_timeout;
+    if timeout_at(deadline, connections.wait()).await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
+    deadline
 }
 
 /// Answers one connection's requests, one after the other, until either side ends it.

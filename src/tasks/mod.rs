@@ -50,11 +50,10 @@ pub async fn create(conn: &mut Connection, viewer: &Viewer, new: NewTask) -> Res
     {
         return Ok(task);
     }
-    match course_status.as_deref() {
-        None if new.course_id.is_some() => Err(items::not_found("courseId", "course")),
-        Some("trash") => Err(items::in_trash("courseId", "course")),
-        _ => Err(items::taken()),
-    }
+    let refusal = new
+        .course_id
+        .and_then(|_| items::cannot_take(course_status.as_deref()));
+    Err(refusal.unwrap_or_else(items::taken))
 }
 
 /// Changes a task. With a `version`, only if it is still at it.
@@ -87,12 +86,10 @@ pub async fn update(
         {
             return Ok(Updated::Conflict(task));
         }
-        if changes.course_id.value().is_some() {
-            match course_status.as_deref() {
-                None => return Err(items::not_found("courseId", "course")),
-                Some("trash") => return Err(items::in_trash("courseId", "course")),
-                Some(_) => {}
-            }
+        if changes.course_id.value().is_some()
+            && let Some(refusal) = items::cannot_take(course_status.as_deref())
+        {
+            return Err(refusal);
         }
     }
     Err(Error::unavailable("a task kept changing while it was updated").into())

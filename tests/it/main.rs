@@ -9,6 +9,7 @@ mod edge;
 mod embedded;
 mod first_session;
 mod house;
+mod http;
 mod isolation;
 mod keeping;
 mod migrations;
