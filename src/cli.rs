@@ -15,6 +15,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
+use uuid::Uuid;
 
 use crate::{
     app::{App, AppSettings},
@@ -327,11 +328,10 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
     getrandom::fill(&mut random)
         .map_err(|error| format!("The system gives no random numbers: {error}."))?;
     // Written beside it and linked, so that nobody ever reads half a key; the first of two wins.
-    let beside = folder.join(format!("jwt-secret.{}", std::process::id()));
+    let beside = folder.join(format!("jwt-secret.{}", Uuid::now_v7()));
     let mut file = fs::OpenOptions::new()
         .write(true)
-        .create(true)
-        .truncate(true)
+        .create_new(true)
         .mode(0o600)
         .open(&beside)
         .map_err(wrong)?;
@@ -387,4 +387,41 @@ fn stop_signal() -> Result<Stop, String> {
 async fn stop_asked(mut stop: Stop) {
     // An error would mean that the watcher is gone, which ends only with the process.
     let _ = stop.wait_for(|asked| *asked).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder that is not there yet.
+    fn folder(name: &str) -> std::path::PathBuf {
+        let unique = format!("snapnote-cli-{}-{name}", std::process::id());
+        std::env::temp_dir().join(unique)
+    }
+
+    #[test]
+    fn all_who_begin_at_once_keep_the_same_secret() {
+        let folder = folder("race");
+        let secrets: Vec<_> = std::thread::scope(|scope| {
+            let begun: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| kept_secret(&folder)))
+                .collect();
+            begun.into_iter().map(|thread| thread.join()).collect()
+        });
+        let first = kept_secret(&folder).expect("it is kept");
+        assert!(first.reveal().len() >= LEAST_SECRET);
+        for secret in secrets {
+            assert_eq!(secret.expect("no panic"), Ok(first.clone()));
+        }
+        let path = folder.join("jwt-secret");
+        let metadata = fs::metadata(&path).expect("it is a file");
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        let names = fs::read_dir(&folder).expect("a folder").count();
+        assert_eq!(names, 2, "the key and .gitignore");
+
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it is ours");
+        let message = kept_secret(&folder).expect_err("others can read it");
+        assert!(message.contains("chmod 600"), "{message}");
+        fs::remove_dir_all(&folder).expect("it is ours");
+    }
 }

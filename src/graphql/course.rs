@@ -267,10 +267,12 @@ pub(crate) struct CourseQuery;
 #[Object]
 impl CourseQuery {
     /// Your course with that id, active or in the trash; null if there is none.
-    async fn course(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Course>> {
-        let viewer = ctx.viewer()?;
-        let course = courses::find(&mut ctx.connection().await?, viewer, known_id(&id)).await?;
-        Ok(course.map(Course::from))
+    async fn course(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Course, Error>> {
+        let found = async {
+            let viewer = ctx.viewer()?;
+            courses::find(&mut ctx.connection().await?, viewer, known_id(&id)).await
+        };
+        Some(found.await.transpose()?.map(Course::from))
     }
 
     /// Your courses; last changed first if no order is given.

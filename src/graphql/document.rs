@@ -293,10 +293,12 @@ pub(crate) struct DocumentQuery;
 #[Object]
 impl DocumentQuery {
     /// Your document with that id, active or in the trash; null if there is none.
-    async fn document(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Document>> {
-        let viewer = ctx.viewer()?;
-        let document = documents::find(&mut ctx.connection().await?, viewer, known_id(&id)).await?;
-        Ok(document.map(Document))
+    async fn document(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Document, Error>> {
+        let found = async {
+            let viewer = ctx.viewer()?;
+            documents::find(&mut ctx.connection().await?, viewer, known_id(&id)).await
+        };
+        Some(found.await.transpose()?.map(Document))
     }
 
     /// Your documents; newest first if no order is given.

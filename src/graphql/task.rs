@@ -267,12 +267,8 @@ impl TasksArguments {
     pub(crate) fn of_field(field: &SelectionField<'_>) -> Result<Self, Error> {
         let mut given = Given::of(field)?;
         let (filter, order_by) = (given.take("filter")?, given.take("orderBy")?);
-        TasksArguments::new(
-            filter,
-            order_by,
-            given.page()?,
-            &Selected::of_connection(Some(*field)),
-        )
+        let selected = Selected::of_connection(Some(*field));
+        TasksArguments::new(filter, order_by, given.page()?, &selected)
     }
 
     pub(crate) async fn pages(
@@ -292,10 +288,12 @@ pub(crate) struct TaskQuery;
 #[Object]
 impl TaskQuery {
     /// Your task with that id, active or in the trash; null if there is none.
-    async fn task(&self, ctx: &Context<'_>, id: ID) -> async_graphql::Result<Option<Task>> {
-        let viewer = ctx.viewer()?;
-        let task = tasks::find(&mut ctx.connection().await?, viewer, known_id(&id)).await?;
-        Ok(task.map(Task))
+    async fn task(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Task, Error>> {
+        let found = async {
+            let viewer = ctx.viewer()?;
+            tasks::find(&mut ctx.connection().await?, viewer, known_id(&id)).await
+        };
+        Some(found.await.transpose()?.map(Task))
     }
 
     /// Your tasks; newest first if no order is given.

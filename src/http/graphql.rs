@@ -4,6 +4,11 @@
 //! and ignores `Accept`. No cookie is read and only `application/json` is taken, so no other site's page can send anything
 //! in a user's name.
 //!
+//! Statuses: what is no request is 400, 405, 406, 408, 413, 415 or 422, whatever the type of the answer. A document or
+//! variables that are refused are 400 as `application/graphql-response+json` (the draft's newest edition would have 422 for
+//! some; its audit suite still asks for 400) and 200 as `application/json`. What was executed is 200, its errors included,
+//! unless nothing came of it: then UNAVAILABLE is 503, TIMEOUT 504 and INTERNAL 500. A bad token is 401.
+//!
 //! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
 //! end, or to the deadline, even if the caller hangs up.
 

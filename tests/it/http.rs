@@ -258,7 +258,7 @@ async fn a_fault_tells_its_request_id_and_nothing_else() {
 async fn a_caller_that_is_still_sending_reads_why_it_is_refused() {
     let app = TestApp::with(|settings| settings.edge.max_body = 1_000).await;
     let large = " ".repeat(8_000_000);
-    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n";
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
     let chunk = format!("{:x}\r\n{large}\r\n0\r\n\r\n", large.len());
     let sized = format!("content-length: {}\r\n\r\n{large}", large.len());
     let badly_signed = format!("authorization: Bearer a.b.c\r\n{sized}");

@@ -14,6 +14,7 @@ mod isolation;
 mod keeping;
 mod migrations;
 mod people;
+mod program;
 mod schema;
 mod sessions;
 mod support;
