@@ -110,13 +110,19 @@ impl Serving {
     }
 }
 
+/// The environment that a program is given, and what its message must say.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
+/// Settings, and parts of what is said of them.
+type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_in_one_line_with_a_remedy() {
     let folder = Folder::new("wrong");
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let url = "postgres://ada:hush-hush@127.0.0.1:1/notes";
-    let table: [(&[(&str, &str)], &[&str]); 8] = [
+    let table: [Case<'_>; 8] = [
         (
             &[("DATABASE_URL", url)],
             &["SNAPNOTE_JWT_SECRET is not set", "openssl rand -base64 48"],
