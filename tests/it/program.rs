@@ -113,9 +113,6 @@ impl Serving {
 /// The environment that a program is given, and what its message must say.
 type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
 
-/// Settings, and parts of what is said of them.
-type Wrong<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_said_in_one_line_with_a_remedy() {
     let folder = Folder::new("wrong");
