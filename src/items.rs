@@ -77,11 +77,7 @@ impl NewId {
                 own: false,
             };
         };
-        let id = if own.len() == 36 {
-            Uuid::try_parse(own).ok()
-        } else {
-            None
-        };
+        let id = parse_id(own);
         if id.is_none() {
             problems.add(
                 "id",
@@ -93,6 +89,15 @@ impl NewId {
             id: id.unwrap_or_default(),
             own: true,
         }
+    }
+}
+
+/// An id in its hyphenated form, in either case; `None` if it is no UUID.
+pub(crate) fn parse_id(id: &str) -> Option<Uuid> {
+    if id.len() == 36 {
+        Uuid::try_parse(id).ok()
+    } else {
+        None
     }
 }
 

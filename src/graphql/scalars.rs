@@ -4,7 +4,7 @@ use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, V
 use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
 use uuid::Uuid;
 
-use crate::rules::Change;
+use crate::{items::parse_id, rules::Change};
 
 /// An RFC 3339 date and time, in UTC on output, e.g. `2026-01-08T09:30:00Z`. Years 1 to 9999, kept to the microsecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,15 +88,6 @@ impl ScalarType for Url {
 /// nobody has: the same statement runs, and the same answer comes.
 pub(crate) fn known_id(id: &ID) -> Uuid {
     parse_id(id).unwrap_or_else(Uuid::new_v4)
-}
-
-/// An id in its hyphenated form, in either case.
-pub(crate) fn parse_id(id: &str) -> Option<Uuid> {
-    if id.len() == 36 {
-        Uuid::try_parse(id).ok()
-    } else {
-        None
-    }
 }
 
 /// An id on its way out.
