@@ -215,7 +215,7 @@ pub(super) async fn end(
 
 /// Looks back further than a session is trusted.
 const REVOKED: &str = "
-    SELECT now(), coalesce(array_agg(session_id), '{}')
+    SELECT now(), coalesce(array_agg(subject_id), '{}')
     FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
 
 /// The sessions that ended lately.

@@ -13,6 +13,9 @@ diesel::table! {
         provider -> Text,
         provider_account_id -> Text,
         created_at -> Timestamptz,
+        claimed_name -> Nullable<Text>,
+        claimed_avatar_url -> Nullable<Text>,
+        claims_read_at -> Timestamptz,
     }
 }
 
@@ -74,9 +77,45 @@ diesel::table! {
 }
 
 diesel::table! {
+    former_accounts (account_hash) {
+        account_hash -> Bytea,
+        deleted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mail_tokens (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        purpose -> Text,
+        email -> Text,
+        token_hash -> Bytea,
+        created_at -> Timestamptz,
+        expires_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    mails (id) {
+        id -> Uuid,
+        kind -> Text,
+        user_id -> Nullable<Uuid>,
+        recipient -> Text,
+        token_id -> Nullable<Uuid>,
+        ip_address -> Nullable<Inet>,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        attempts -> Int4,
+        next_attempt_at -> Timestamptz,
+        last_error -> Nullable<Text>,
+        died_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     revocations (id) {
         id -> Int8,
-        session_id -> Uuid,
+        subject_id -> Uuid,
         revoked_at -> Timestamptz,
     }
 }
@@ -116,6 +155,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    throttles (key) {
+        key -> Bytea,
+        full_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     user_profiles (user_id) {
         user_id -> Uuid,
         proficiency -> Text,
@@ -146,6 +192,7 @@ diesel::table! {
 diesel::joinable!(accounts -> users (user_id));
 diesel::joinable!(courses -> users (user_id));
 diesel::joinable!(documents -> users (user_id));
+diesel::joinable!(mail_tokens -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tasks -> users (user_id));
 diesel::joinable!(user_profiles -> users (user_id));
@@ -155,9 +202,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_logs,
     courses,
     documents,
+    former_accounts,
+    mail_tokens,
+    mails,
     revocations,
     sessions,
     tasks,
+    throttles,
     user_profiles,
     users,
 );

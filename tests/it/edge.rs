@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use diesel_async::SimpleAsyncConnection;
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream, time::sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::sleep,
+};
 
 use crate::support::{Answer, Client, TestApp, read_answer, superuser};
 
@@ -232,6 +236,81 @@ async fn a_body_that_does_not_come_is_cut_off() {
         .await
         .unwrap();
     assert_eq!(answer.status, 408, "{answer:?}");
+}
+
+/// Sends a byte at a time until the other side gives up; that must be long before all are sent.
+async fn trickled(app: &TestApp, at_once: &str, slowly: &str) -> Answer {
+    let stream = TcpStream::connect(app.address).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    writer.write_all(at_once.as_bytes()).await.unwrap();
+    let slowly = slowly.to_owned();
+    let trickle = tokio::spawn(async move {
+        for byte in slowly.bytes() {
+            sleep(Duration::from_millis(50)).await;
+            if writer.write_all(&[byte]).await.is_err() {
+                break;
+            }
+        }
+    });
+    let read = async {
+        let mut bytes = Vec::new();
+        let _ = reader.read_to_end(&mut bytes).await;
+        bytes
+    };
+    let bytes = tokio::time::timeout(Duration::from_secs(3), read).await;
+    trickle.abort();
+    Answer::parse(&bytes.expect("it is cut in time"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_trickles_in_is_cut_off_though_it_never_pauses() {
+    let app = TestApp::with(|settings| {
+        settings.edge.body_timeout = Duration::from_millis(300);
+        settings.server.header_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let head = "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n";
+    let spaces = " ".repeat(200);
+    let sized = format!("{head}content-length: 200\r\n\r\n");
+    assert_eq!(trickled(&app, &sized, &spaces).await.status, 408);
+    let endless = format!("x-slow: {}", "x".repeat(200));
+    let answer = trickled(&app, head, &endless).await;
+    assert!(matches!(answer.status, 0 | 408), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_serves_many_requests_and_remembers_nobody() {
+    let app = TestApp::start().await;
+    let token = app.signed_up("ada").await.token.unwrap();
+    let body = r#"{"query":"{ me { name } }"}"#;
+    let request = |headers: &str| {
+        format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{headers}content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let signed_in = request(&format!("authorization: Bearer {token}\r\n"));
+    let (visitor, last) = (request(""), request("connection: close\r\n"));
+    // All at once: the answers come in the order of the requests.
+    let all = format!("{signed_in}{visitor}{signed_in}{last}");
+    let mut stream = TcpStream::connect(app.address).await.unwrap();
+    stream.write_all(all.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    let read = stream.read_to_string(&mut text);
+    tokio::time::timeout(Duration::from_secs(5), read)
+        .await
+        .expect("they are answered")
+        .unwrap();
+    let (ada, nobody) = (
+        r#"{"data":{"me":{"name":"ada"}}}"#,
+        r#"{"data":{"me":null}}"#,
+    );
+    let bodies: Vec<_> = text
+        .split("HTTP/1.1 200 OK\r\n")
+        .skip(1)
+        .map(|answer| answer.split_once("\r\n\r\n").unwrap().1)
+        .collect();
+    assert_eq!(bodies, [ada, nobody, ada, nobody], "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

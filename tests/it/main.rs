@@ -1,6 +1,6 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `first_session`, `people`, `sessions`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
+//! A file a subject: `first_session`, `people`, `sessions`, `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
 //! the API `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -16,6 +16,7 @@ mod migrations;
 mod people;
 mod program;
 mod schema;
+mod secrets;
 mod sessions;
 mod support;
 mod tls;

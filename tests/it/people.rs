@@ -1,9 +1,5 @@
-//! People: signing up and in, `me`, and what one tells of oneself. What becomes of tokens is in `sessions`.
-
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
+//! People: signing up and in, `me`, and what one tells of oneself. What becomes of tokens is in `sessions`, who sees
+//! secrets in `secrets`.
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -20,7 +16,7 @@ pub(crate) const SIGN_IN: &str = "mutation($input: SignInInput!) { signIn(input:
     user { id lastSignInAt } session { id current } accessToken refreshToken
     userErrors { code field message } } }";
 
-const ME: &str = "{ me { id email name avatarUrl updatedAt profile {
+pub(crate) const ME: &str = "{ me { id email name avatarUrl updatedAt profile {
     proficiency technicalBackground hardwareAccess learningGoals preferences updatedAt } } }";
 
 /// What somebody needs to sign up as `<name>@example.com`.
@@ -28,7 +24,7 @@ pub(crate) fn person(name: &str) -> Value {
     json!({ "input": { "email": format!("{name}@example.com"), "password": "correct horse", "name": name } })
 }
 
-async fn sign_in(visitor: &Client, email: &str, password: &str) -> Value {
+pub(crate) async fn sign_in(visitor: &Client, email: &str, password: &str) -> Value {
     let input = json!({ "input": { "email": email, "password": password } });
     visitor.data(SIGN_IN, input).await["signIn"].take()
 }
@@ -401,89 +397,5 @@ async fn a_visitor_is_nobody_and_cannot_change() {
         assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
         let field = answer["data"].as_object().unwrap().values().next();
         assert_eq!(field, Some(&Value::Null), "{answer}");
-    }
-}
-
-/// A log that is kept in memory, down to the finest level.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Signs up, in and on, rightly and wrongly; answers the secrets that were told on the way.
-async fn tell_secrets() -> Vec<String> {
-    let app = TestApp::start().await;
-    let payload = app.visitor().data(SIGN_UP, person("ada")).await["signUp"].take();
-    let token = |field: &str| payload[field].as_str().unwrap().to_owned();
-    let (access, refresh) = (token("accessToken"), token("refreshToken"));
-    sign_in(&app.visitor(), "ada@example.com", "hidden donkey").await;
-    sign_in(&app.visitor(), "ada@example.com", "correct horse").await;
-    let ada = Client {
-        token: Some(access.clone()),
-        ..app.visitor()
-    };
-    for (client, query) in [
-        (
-            &ada,
-            format!(
-                "mutation {{ refreshSession(input: {{ refreshToken: \"{refresh}\" }}) {{ refreshToken }} }}"
-            ),
-        ),
-        (
-            &ada,
-            "mutation { signIn(input: { password: \"hidden donkey\" }".to_owned(),
-        ),
-        (
-            &app.visitor(),
-            "mutation { signIn(input: { password: \"hidden donkey\" }) { nothing } }".to_owned(),
-        ),
-    ] {
-        client.graphql(&query, json!({})).await;
-    }
-    let forged = Client {
-        token: Some(format!("{access}x")),
-        ..app.visitor()
-    };
-    assert_eq!(forged.post(ME, json!({})).await.status, 401);
-    app.stop().await;
-    vec![
-        access,
-        refresh,
-        "correct horse".to_owned(),
-        "hidden donkey".to_owned(),
-    ]
-}
-
-#[test]
-fn no_password_and_no_token_is_logged() {
-    let kept = Kept::default();
-    let log = kept.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || log.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_start(move || {
-            std::mem::forget(tracing::dispatcher::set_default(&dispatch));
-        })
-        .build()
-        .unwrap();
-    let told = runtime.block_on(async { tokio::spawn(tell_secrets()).await.unwrap() });
-    drop(runtime);
-    let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("an access token was refused"), "{log}");
-    for secret in told {
-        assert!(!log.contains(&secret), "{secret} is in the log:\n{log}");
     }
 }

@@ -1,4 +1,9 @@
 //! The program as an operator runs it: what it says, how it ends, and that it never tells a secret.
+//!
+//! With a database of its own it is in `alone`; what it does to a database and ends is in `commands`.
+
+mod alone;
+mod commands;
 
 use std::{
     path::Path,
@@ -224,7 +229,7 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     let output = ended(&mut run(&[])).await;
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("2026-11-21-000003_items"), "{error}");
+    assert!(error.contains("2026-11-21-000004_identity"), "{error}");
     assert!(error.contains("snapnote migrate up"), "{error}");
 
     let status = async || text(&ended(&mut run(&["migrate", "status"])).await.stdout);

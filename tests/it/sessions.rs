@@ -132,6 +132,12 @@ async fn an_older_token_ends_the_session() {
     let app = TestApp::start().await;
     let ada = signed_up(&app, "ada").await;
     let other = signed_up(&app, "grace").await;
+    let elsewhere = TestApp::on(app.database.clone(), |_| {}).await;
+    let there = Client {
+        address: elsewhere.address,
+        ..ada.client.clone()
+    };
+    assert_eq!(ask(&there).await.status, 200);
     let second = refresh_token(&refresh(&app, &ada.refresh_token).await);
     let third = refresh_token(&refresh(&app, &second).await);
     assert_eq!(ask(&ada.client).await.status, 200);
@@ -141,6 +147,8 @@ async fn an_older_token_ends_the_session() {
         assert_eq!(refresh(&app, token).await, invalid_token());
     }
     assert_eq!(ask(&ada.client).await.status, 401);
+    let waited = refused_after(&there).await;
+    assert!(waited < Duration::from_millis(1500), "{waited:?}");
     assert_eq!(ask(&other.client).await.status, 200);
     let logged = format!(
         "SELECT count(*) FROM audit_logs WHERE action = 'REFRESH_TOKEN_REUSED' AND user_id = '{}' AND entity_id = '{}'",
@@ -355,17 +363,33 @@ async fn what_another_process_ended_is_refused_within_a_second() {
     assert!(waited < Duration::from_millis(1500), "{waited:?}");
 }
 
+/// Ada is known to two processes when this happens to her: both must soon refuse her, and nobody else.
+async fn refused_everywhere_after(sql: &str) {
+    let app = TestApp::start().await;
+    let other = TestApp::on(app.database.clone(), |_| {}).await;
+    let (ada, grace) = (signed_up(&app, "ada").await, signed_up(&app, "grace").await);
+    let there = Client {
+        address: other.address,
+        ..ada.client.clone()
+    };
+    for client in [&ada.client, &there, &grace.client] {
+        assert_eq!(ask(client).await.status, 200);
+    }
+    app.sql(sql).await;
+    for waited in join_all([&ada.client, &there].map(refused_after)).await {
+        assert!(waited < Duration::from_millis(1500), "{waited:?}");
+    }
+    assert_eq!(ask(&grace.client).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_user_is_refused_within_a_second() {
-    let app = TestApp::start().await;
-    let (ada, grace) = (signed_up(&app, "ada").await, signed_up(&app, "grace").await);
-    for somebody in [&ada, &grace] {
-        assert_eq!(ask(&somebody.client).await.status, 200);
-    }
-    app.sql("DELETE FROM users WHERE name = 'ada'").await;
-    let waited = refused_after(&ada.client).await;
-    assert!(waited < Duration::from_millis(1500), "{waited:?}");
-    assert_eq!(ask(&grace.client).await.status, 200);
+    refused_everywhere_after("DELETE FROM users WHERE name = 'ada'").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deactivated_user_is_refused_within_a_second() {
+    refused_everywhere_after("UPDATE users SET is_active = false WHERE name = 'ada'").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -135,12 +135,14 @@ pub(crate) async fn migrated_database() -> String {
 /// sweeps away the databases of test processes that have ended.
 async fn template() -> String {
     let mut hasher = std::hash::DefaultHasher::new();
-    for file in ["000001_change_log", "000002_people", "000003_items"] {
-        let path = format!(
-            "{}/migrations/2026-11-21-{file}/up.sql",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        std::hash::Hash::hash(&std::fs::read_to_string(path).unwrap(), &mut hasher);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().join("up.sql"))
+        .collect();
+    files.sort();
+    for file in files {
+        std::hash::Hash::hash(&std::fs::read_to_string(file).unwrap(), &mut hasher);
     }
     let name = format!("template_{:x}", std::hash::Hasher::finish(&hasher));
     let mut conn = superuser("postgres").await;
@@ -312,6 +314,34 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Of the whole connection; the status is 0 if nothing was answered.
+    pub(crate) fn parse(bytes: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let mut lines = head.lines();
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
+            .unwrap_or(0);
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        let chunked = headers
+            .iter()
+            .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+        let body = if chunked {
+            unchunked(body)
+        } else {
+            body.to_owned()
+        };
+        Answer {
+            status,
+            headers,
+            body,
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -395,30 +425,7 @@ impl Client {
 pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
     let mut bytes = Vec::new();
     let _ = stream.read_to_end(&mut bytes).await;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-    let mut lines = head.lines();
-    let status = lines
-        .next()
-        .and_then(|line| line.split(' ').nth(1)?.parse().ok())
-        .unwrap_or(0);
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-        .collect();
-    let chunked = headers
-        .iter()
-        .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-    let body = if chunked {
-        unchunked(body)
-    } else {
-        body.to_owned()
-    };
-    Answer {
-        status,
-        headers,
-        body,
-    }
+    Answer::parse(&bytes)
 }
 
 fn unchunked(mut rest: &str) -> String {
