@@ -5,10 +5,12 @@ use std::future::Future;
 use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 
 use crate::{
+    audit::Audit,
     auth::{Auth, AuthSettings},
     db::{Database, PoolSettings, connect::Target},
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
+    mail::{MailSettings, Mailer},
     trash,
 };
 
@@ -27,12 +29,17 @@ pub struct AppSettings {
     pub server: ServerSettings,
     /// Days after which the trash is emptied; 0: never.
     pub trash_days: u32,
+    /// Days for which the audit log is kept; 0: for ever.
+    pub audit_days: u32,
+    /// How mails are sent.
+    pub mail: MailSettings,
 }
 
 /// The service, ready to serve.
 pub struct App {
     database: Database,
     auth: Auth,
+    mailer: Mailer,
     edge: Edge,
     settings: AppSettings,
 }
@@ -44,16 +51,19 @@ impl App {
     /// A message that names the setting that is wrong.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
         let database = Database::new(target, &settings.pool);
-        let auth = Auth::new(database.clone(), &settings.auth);
+        let auth = Auth::new(database.clone(), settings.auth.clone())?;
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),
+            audit: Audit::new(settings.audit_days),
         };
+        let mailer = Mailer::new(database.clone(), auth.clone(), &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
         let edge = Edge::new(api, auth.clone(), database.clone(), settings.edge.clone())?;
         Ok(App {
             database,
             auth,
+            mailer,
             edge,
             settings,
         })
@@ -62,6 +72,11 @@ impl App {
     /// The database.
     pub fn database(&self) -> &Database {
         &self.database
+    }
+
+    /// The worker that sends mails.
+    pub fn mailer(&self) -> &Mailer {
+        &self.mailer
     }
 
     /// Signing in and knowing who is signed in.
@@ -74,6 +89,9 @@ impl App {
         let mut jobs = JoinSet::new();
         jobs.spawn(self.database.clone().close_spare_connections());
         jobs.spawn(self.auth.clone().forget_what_is_past());
+        jobs.spawn(self.auth.clone().note_usage());
+        jobs.spawn(self.mailer.run());
+        jobs.spawn(Audit::new(self.settings.audit_days).prune(self.database.clone()));
         jobs.spawn(trash::sweep::run(
             self.database.clone(),
             self.settings.trash_days,
@@ -85,6 +103,7 @@ impl App {
             tracing::warn!("some mutations did not end in time and were given up");
         }
         jobs.shutdown().await;
+        self.auth.note_usage_once().await;
         self.database.close();
     }
 }

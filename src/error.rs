@@ -13,6 +13,10 @@ use std::{borrow::Cow, fmt, time::Duration};
 pub enum Code {
     /// No token, or one that is bad, expired, revoked or of somebody who is gone.
     Unauthenticated,
+    /// Signed in, but not allowed to.
+    Forbidden,
+    /// Too often of late: carries `retryAfterMs`.
+    RateLimited,
     /// The request is not one that GraphQL over HTTP allows, or names no operation.
     BadRequest,
     /// The document is no GraphQL.
@@ -36,6 +40,8 @@ impl Code {
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Unauthenticated => "UNAUTHENTICATED",
+            Code::Forbidden => "FORBIDDEN",
+            Code::RateLimited => "RATE_LIMITED",
             Code::BadRequest => "BAD_REQUEST",
             Code::ParseFailed => "PARSE_FAILED",
             Code::ValidationFailed => "VALIDATION_FAILED",
@@ -49,7 +55,7 @@ impl Code {
 }
 
 /// How long a caller should wait before it asks an unavailable service again.
-pub const RETRY_AFTER: Duration = Duration::from_secs(1);
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// An error of the request: what the caller may know, and what only the log may.
 ///
@@ -62,6 +68,8 @@ pub struct Error {
     pub message: Cow<'static, str>,
     /// What happened, for the log alone; empty where the message says it all.
     pub detail: String,
+    /// How long the caller should wait before asking again; `None` if that would not help.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
@@ -71,37 +79,57 @@ impl Error {
             code,
             message: message.into(),
             detail: String::new(),
+            retry_after: None,
+        }
+    }
+
+    fn with_detail(
+        code: Code,
+        message: impl Into<Cow<'static, str>>,
+        detail: impl fmt::Display,
+    ) -> Self {
+        Error {
+            detail: detail.to_string(),
+            ..Error::new(code, message)
         }
     }
 
     /// A fault of the service: `detail` is logged, never shown.
     pub fn internal(detail: impl fmt::Display) -> Self {
-        Error {
-            code: Code::Internal,
-            message: "The service made a mistake. It has been logged under this request's id."
-                .into(),
-            detail: detail.to_string(),
-        }
+        let message = "The service made a mistake. It has been logged under this request's id.";
+        Error::with_detail(Code::Internal, message, detail)
     }
 
     /// Something that the service needs is away for now; `detail` is logged, never shown.
     pub fn unavailable(detail: impl fmt::Display) -> Self {
+        let message = "The service is busy or its database is away. Try again in a moment.";
         Error {
-            code: Code::Unavailable,
-            message: "The service is busy or its database is away. Try again in a moment.".into(),
-            detail: detail.to_string(),
+            retry_after: Some(RETRY_AFTER),
+            ..Error::with_detail(Code::Unavailable, message, detail)
         }
     }
 
     /// The request passed its deadline.
     pub fn timeout(detail: impl fmt::Display) -> Self {
+        let message =
+            "The request took too long and was stopped. What it had not finished is undone.";
+        Error::with_detail(Code::Timeout, message, detail)
+    }
+
+    /// Too often of late; asking again helps after a while.
+    pub fn rate_limited(wait: Duration) -> Self {
         Error {
-            code: Code::Timeout,
-            message:
-                "The request took too long and was stopped. What it had not finished is undone."
-                    .into(),
-            detail: detail.to_string(),
+            retry_after: Some(wait),
+            ..Error::new(
+                Code::RateLimited,
+                "That was tried too often. Try again later.",
+            )
         }
+    }
+
+    /// Signed in, but not allowed to.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Error::new(Code::Forbidden, message)
     }
 
     /// Nobody is signed in where somebody must be, or the token is no good.
@@ -163,6 +191,10 @@ pub enum RefusalCode {
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
+    /// There must be one active admin.
+    LastAdmin,
+    /// The password is known from leaks or too easy to guess.
+    WeakPassword,
 }
 
 /// One mistake in a caller's input.

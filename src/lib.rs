@@ -14,9 +14,11 @@
 //! | [`graphql`] | the schema, the gate before it, and resolvers |
 //! | [`demo`] | a semester to look around in |
 //! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
+//! | [`audit`] | the audit log: read and pruned |
+//! | [`mail`] | the outbox: mails are written, sent, and tried again |
 //! | [`users`] [`courses`] [`documents`] [`tasks`] | a noun each: `mod` (rules, commands), `model` (rows), `store` (all its SQL) |
 //! | [`items`] | what courses, documents and tasks have in common |
-//! | [`auth`] | who somebody is: passwords, tokens, sessions |
+//! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
 //! | `rules` | how inputs are checked |
 //! | [`db`] | the database: pool, connections, pages, migrations, the embedded server |
 //! | [`error`] | what can go wrong, in two kinds that never mix |
@@ -33,6 +35,7 @@
 //! - Whatever is acknowledged is committed.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod cli;
 pub mod config;
@@ -44,6 +47,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod items;
+pub mod mail;
 mod rules;
 pub mod tasks;
 pub mod telemetry;

@@ -58,12 +58,11 @@ COMMENT ON COLUMN mails.died_at IS 'When it was given up; null while it waits to
 CREATE INDEX mails_due_idx ON mails (next_attempt_at) WHERE died_at IS NULL;
 CREATE INDEX mails_user_id_idx ON mails (user_id);
 
--- What an outside issuer said of somebody when its token was last read.
+-- What an outside issuer said of somebody when its token was last read: the user's own name follows when that changes.
 ALTER TABLE accounts
     ADD COLUMN claimed_name text,
     ADD COLUMN claimed_avatar_url text,
     ADD COLUMN claims_read_at timestamptz NOT NULL DEFAULT now();
-COMMENT ON COLUMN accounts.claimed_name IS 'The name that the issuer last told; the user''s own follows when it changes.';
 
 -- Outside accounts of users who were deleted, as hashes: a token that is still good must not make them anew.
 CREATE TABLE former_accounts (
@@ -91,7 +90,11 @@ CREATE TRIGGER users_before_delete BEFORE DELETE ON users FOR EACH ROW EXECUTE F
 -- Whoever may no longer sign in is signed out: processes trust what they have seen until they are told.
 CREATE FUNCTION users_deactivated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE sessions SET ended_at = now() WHERE user_id = NEW.id AND ended_at IS NULL;
+    WITH ended AS (
+        UPDATE sessions SET ended_at = now() WHERE user_id = NEW.id AND ended_at IS NULL RETURNING id
+    )
+    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id)
+    SELECT NEW.id, acting_user(NEW.id), 'SESSION_REVOKED', 'Session', id FROM ended;
     DELETE FROM mail_tokens WHERE user_id = NEW.id;
     INSERT INTO revocations (subject_id) VALUES (NEW.id);
     RETURN NULL;
@@ -112,17 +115,17 @@ CREATE INDEX users_created_at_idx ON users (created_at, id);
 
 -- Token buckets. Unlogged: what a crash forgets is how often somebody tried of late.
 CREATE UNLOGGED TABLE throttles (
-    key bytea NOT NULL,
+    key uuid NOT NULL,
     full_at timestamptz NOT NULL,
     CONSTRAINT throttles_pkey PRIMARY KEY (key)
 );
-COMMENT ON COLUMN throttles.key IS 'HMAC of a limit and what it counts: no address stands here.';
+COMMENT ON COLUMN throttles.key IS 'Of an HMAC of a limit and what it counts: nobody''s address stands here.';
 COMMENT ON COLUMN throttles.full_at IS 'When the bucket is full again; it is, if that is past.';
 CREATE INDEX throttles_full_at_idx ON throttles (full_at);
 
--- Takes a token from each bucket, or from none: answers how long to wait until all have one, 0 if they were taken.
--- A bucket holds capacity tokens and gets one back every spacing.
-CREATE FUNCTION take_tokens(keys bytea[], capacities integer[], spacings interval[]) RETURNS interval
+-- Takes a token from each bucket, or from none: answers how many milliseconds to wait until all have one, 0 if they were
+-- taken. A bucket holds capacity tokens and gets one back every spacing, in milliseconds.
+CREATE FUNCTION take_tokens(keys uuid[], capacities integer[], spacings integer[]) RETURNS bigint
 LANGUAGE plpgsql AS $$
 DECLARE
     wait interval;
@@ -130,14 +133,14 @@ BEGIN
     INSERT INTO throttles (key, full_at) SELECT key, '-infinity' FROM unnest(keys) AS key ORDER BY key
     ON CONFLICT DO NOTHING;
     PERFORM FROM throttles WHERE key = ANY (keys) ORDER BY key FOR UPDATE;
-    SELECT max(greatest(full_at, clock_timestamp()) + spacing - capacity * spacing - clock_timestamp()) INTO wait
-    FROM unnest(keys, capacities, spacings) AS bucket (key, capacity, spacing) JOIN throttles USING (key);
+    SELECT max(greatest(full_at, clock_timestamp()) - (capacity - 1) * spacing * interval '1 ms' - clock_timestamp())
+    INTO wait FROM unnest(keys, capacities, spacings) AS bucket (key, capacity, spacing) JOIN throttles USING (key);
     IF wait > interval '0' THEN
-        RETURN wait;
+        RETURN ceil(extract(epoch FROM wait) * 1000);
     END IF;
-    UPDATE throttles SET full_at = greatest(full_at, clock_timestamp()) + spacing
+    UPDATE throttles SET full_at = greatest(full_at, clock_timestamp()) + spacing * interval '1 ms'
     FROM unnest(keys, spacings) AS bucket (key, spacing) WHERE throttles.key = bucket.key;
-    RETURN interval '0';
+    RETURN 0;
 END
 $$;
 
@@ -160,3 +163,52 @@ CREATE INDEX audit_logs_entity_idx ON audit_logs (user_id, entity_id, id);
 -- What pruning looks for. It keeps the bare entries of creations: they are what an id is known by for ever.
 CREATE INDEX audit_logs_prunable_idx ON audit_logs (created_at)
     WHERE action <> 'CREATED' OR ip_address IS NOT NULL OR user_agent IS NOT NULL OR changes IS NOT NULL;
+
+-- The words of a note never stand in the log, however few: only how long it is, and which.
+CREATE FUNCTION changed_note(field text, old_value text, new_value text) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    IF old_value IS NOT DISTINCT FROM new_value THEN
+        RETURN '{}';
+    END IF;
+    RETURN jsonb_build_object(field, jsonb_build_object('old', digest_of(old_value), 'new', digest_of(new_value)));
+END
+$$;
+
+CREATE FUNCTION digest_of(value text) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT AS $$
+    SELECT jsonb_build_object('length', length(value), 'sha256', encode(sha256(convert_to(value, 'UTF8')), 'hex'))
+$$;
+
+CREATE OR REPLACE FUNCTION documents_log() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    actor uuid;
+    action text;
+    diff jsonb;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        actor := acting_user(NEW.user_id);
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, version)
+        VALUES (NEW.user_id, actor, 'CREATED', 'Document', NEW.id, NEW.version);
+        RETURN NULL;
+    ELSIF TG_OP = 'DELETE' THEN
+        actor := acting_user(OLD.user_id);
+        diff := changed('title', OLD.title, NULL);
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, version, changes)
+        VALUES (OLD.user_id, actor, 'DELETED', 'Document', OLD.id, OLD.version, diff);
+        RETURN NULL;
+    ELSIF NEW.version = OLD.version THEN
+        RETURN NULL;
+    END IF;
+    actor := acting_user(NEW.user_id);
+    action := item_action(OLD.status, NEW.status);
+    diff := changed('courseId', OLD.course_id::text, NEW.course_id::text)
+        || changed('title', OLD.title, NEW.title)
+        || changed_note('originalText', OLD.original_text, NEW.original_text)
+        || changed_note('formattedNote', OLD.formatted_note, NEW.formatted_note)
+        || changed_note('excerpt', OLD.excerpt, NEW.excerpt)
+        || changed('processingTime', OLD.processing_time::text, NEW.processing_time::text)
+        || changed('metadata', OLD.metadata::text, NEW.metadata::text);
+    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, version, changes)
+    VALUES (NEW.user_id, actor, action, 'Document', NEW.id, NEW.version, nullif(diff, '{}'));
+    RETURN NULL;
+END
+$$;

@@ -9,11 +9,17 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use crate::db::{Row, sql::Value};
+use crate::db::{Origin, Row, sql::Value};
 
 /// Whose something is: every statement on what people keep takes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub Uuid);
+
+impl From<UserId> for Uuid {
+    fn from(id: UserId) -> Self {
+        id.0
+    }
+}
 
 impl From<UserId> for Value {
     fn from(id: UserId) -> Self {
@@ -21,13 +27,35 @@ impl From<UserId> for Value {
     }
 }
 
-/// Who is signed in, and in which of their sessions.
+/// Who is signed in, and how they showed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewer {
     /// Who.
     pub user_id: UserId,
-    /// Their session.
-    pub session_id: Uuid,
+    /// By what.
+    pub credential: Credential,
+}
+
+/// How somebody showed who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// By an access token of this session.
+    Session(Uuid),
+    /// By an outside issuer's token: there is no session here.
+    Outside {
+        /// When they signed in there, by the issuer's clock; `None` if it does not say.
+        signed_in_at: Option<DateTime<Utc>>,
+    },
+}
+
+impl Viewer {
+    /// Their session; `None` if an outside issuer vouches for them.
+    pub fn session_id(&self) -> Option<Uuid> {
+        match self.credential {
+            Credential::Session(id) => Some(id),
+            Credential::Outside { .. } => None,
+        }
+    }
 }
 
 /// From where a request comes.
@@ -61,6 +89,14 @@ impl Client {
     pub(super) fn address(&self) -> Option<String> {
         self.ip_address
             .map(|address| address.to_canonical().to_string())
+    }
+
+    /// As the change log has it.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            address: self.address(),
+            program: self.user_agent.clone(),
+        }
     }
 }
 
@@ -115,6 +151,21 @@ impl Row for Session {
     );
 }
 
+/// An outside identity that somebody signs in with.
+#[derive(Debug, Clone, Queryable)]
+pub struct Account {
+    /// The issuer's name in the settings.
+    pub provider: String,
+    /// Who they are there.
+    pub provider_account_id: String,
+    /// When they first came with it.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Row for Account {
+    type Sql = (Text, Text, Timestamptz);
+}
+
 /// What somebody who has signed in is given. Its tokens are shown to nobody else: `Debug` leaves them out.
 #[derive(Clone)]
 pub struct SignedIn {
@@ -133,7 +184,7 @@ impl SignedIn {
     pub fn viewer(&self) -> Viewer {
         Viewer {
             user_id: self.session.user_id,
-            session_id: self.session.id,
+            credential: Credential::Session(self.session.id),
         }
     }
 }

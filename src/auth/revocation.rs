@@ -1,6 +1,6 @@
-//! Whether a session still is one, without a query a request.
+//! Whether a session still is one, and an outside account still somebody's, without a query a request.
 //!
-//! A session is read when a process first sees it, and then trusted for 15 minutes at most. What was revoked in the last
+//! A session (an account and its user) is read when a process first sees it, and then trusted for 15 minutes at most. What was revoked in the last
 //! 20 minutes is a short list that the process reads at most once a second, and only while requests come; a request
 //! whose knowledge is older waits for the one reading in flight. So a signed-out token dies within a second on every
 //! process. All of this goes by the database's clock: this machine's may be wrong, or stand still while it is suspended.
@@ -19,14 +19,14 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{
-    model::Viewer,
+    model::UserId,
     store::{self, Trusted},
 };
 use crate::{db::Database, error::Error};
 
 /// How old the list of what was revoked may be when a request comes.
 const FRESH: Duration = Duration::from_secs(1);
-/// Sessions that a process remembers at most.
+/// Sessions that a process remembers at most, and outside accounts.
 const REMEMBERED: usize = 100_000;
 
 /// What this process knows of sessions. Cheap to clone.
@@ -37,7 +37,10 @@ pub(super) struct Revocation {
 
 struct Inner {
     database: Database,
+    /// By the session's id.
     seen: Cache<Uuid, Trusted>,
+    /// By the issuer's name and the subject.
+    accounts: Cache<String, Trusted>,
     newest: RwLock<Option<Arc<Reading>>>,
     /// Held by whoever reads; says how the last reading failed, if it did.
     reading: Mutex<Option<Failed>>,
@@ -62,6 +65,7 @@ impl Revocation {
         let inner = Inner {
             database,
             seen: Cache::new(REMEMBERED),
+            accounts: Cache::new(REMEMBERED),
             newest: RwLock::default(),
             reading: Mutex::default(),
         };
@@ -70,32 +74,57 @@ impl Revocation {
         }
     }
 
-    /// Whether the session is open and the viewer's.
+    /// Whether the session is open and that user's.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be asked: nobody is trusted on old knowledge.
-    pub(super) async fn is_open(&self, viewer: &Viewer) -> Result<bool, Error> {
+    pub(super) async fn is_open(&self, user: UserId, session: Uuid) -> Result<bool, Error> {
         let known = self.knowledge().await?;
-        if known.revoked.contains(&viewer.session_id) {
+        if known.revoked.contains(&session) {
             return Ok(false);
         }
-        if let Some(trusted) = self.inner.seen.get(&viewer.session_id)
+        if let Some(trusted) = self.inner.seen.get(&session)
             && known.at < trusted.until
         {
-            return Ok(trusted.user_id == viewer.user_id);
+            return Ok(trusted.user_id == user);
         }
         let mut conn = self.inner.database.connection().await?;
-        let Some(trusted) = store::trusted(&mut conn, viewer.session_id).await? else {
+        let Some(trusted) = store::trusted(&mut conn, session).await? else {
             return Ok(false);
         };
-        let is_theirs = trusted.user_id == viewer.user_id;
-        self.inner.seen.insert(viewer.session_id, trusted);
+        let is_theirs = trusted.user_id == user;
+        self.inner.seen.insert(session, trusted);
         Ok(is_theirs)
+    }
+
+    /// Who has that outside account, if that was read lately and nothing has happened to them since. While a user is in
+    /// the list they are read at every request: they may have come back.
+    pub(super) async fn user_of(&self, account: &str) -> Result<Option<UserId>, Error> {
+        let known = self.knowledge().await?;
+        let trusted = self.inner.accounts.get(account);
+        let trusted = trusted.filter(|trusted| {
+            known.at < trusted.until && !known.revoked.contains(&trusted.user_id.0)
+        });
+        Ok(trusted.map(|trusted| trusted.user_id))
+    }
+
+    /// Who has that outside account was read just now.
+    pub(super) fn remember_account(&self, account: String, user_id: UserId, until: DateTime<Utc>) {
+        self.inner
+            .accounts
+            .insert(account, Trusted { user_id, until });
     }
 
     /// This process ended the session: it reads it again, and need not wait to be told.
     pub(super) fn forget(&self, session: Uuid) {
         self.inner.seen.remove(&session);
+    }
+
+    /// This process ended these sessions.
+    pub(super) fn forget_all(&self, sessions: Vec<Uuid>) {
+        for session in sessions {
+            self.forget(session);
+        }
     }
 
     /// What was revoked, as of a second before this call or later.
@@ -141,13 +170,14 @@ impl Revocation {
         let reading = Arc::new(Reading {
             began,
             at: list.at,
-            revoked: list.sessions.into_iter().collect(),
+            revoked: list.subjects.into_iter().collect(),
         });
         let newest = self.inner.newest.write();
         let mut newest = newest.unwrap_or_else(PoisonError::into_inner);
         // A clock that was put back would stretch the trust beyond what the list looks back.
         if newest.as_ref().is_some_and(|last| reading.at < last.at) {
             self.inner.seen.clear();
+            self.inner.accounts.clear();
         }
         *newest = Some(reading.clone());
         Ok(reading)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     Queryable,
-    sql_types::{Array, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
@@ -52,87 +52,114 @@ pub(super) async fn sign_up(
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
         .bind(session.refresh_token_hash);
-    match conn.try_load(statement).await {
+    match conn.try_rows(statement).await {
         Ok(mut rows) => Ok(rows.pop()),
         Err(error) if violated_unique(&error) == Some("users_email_key") => Ok(None),
         Err(error) => Err(from_database(error)),
     }
 }
 
-const EMAIL_TAKEN: &str = "SELECT id, NULL::text FROM users WHERE lower(email) = lower($1)";
+type Found = (Uuid,);
+
+const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE lower(email) = lower($1)";
 
 /// Whether somebody has that address, in upper or lower case.
 pub(super) async fn email_taken(conn: &mut Connection, email: &str) -> Result<bool, Error> {
-    Ok(conn
-        .row(Statement::<Credentials>::new(EMAIL_TAKEN).bind(email))
-        .await?
-        .is_some())
+    let found = conn.row(Statement::<Found>::new(EMAIL_TAKEN).bind(email));
+    Ok(found.await?.is_some())
 }
 
-/// Whom an address names, and the hash of their password.
-#[derive(Queryable)]
-pub(super) struct Credentials {
-    #[diesel(deserialize_as = Uuid)]
-    pub(super) user_id: UserId,
-    pub(super) password_hash: Option<String>,
-}
+const TELL_OF_SIGN_UP: &str = "
+    INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+    SELECT 'sign_up_attempted', id, email, $2::inet, $3 FROM users WHERE lower(email) = lower($1) AND is_active";
 
-impl Row for Credentials {
-    type Sql = (SqlUuid, Nullable<Text>);
-}
-
-const CREDENTIALS: &str =
-    "SELECT id, password_hash FROM users WHERE lower(email) = lower($1) AND is_active";
-
-pub(super) async fn credentials(
+/// Mails to whoever has that address that somebody tried to sign up with it.
+pub(super) async fn tell_of_sign_up(
     conn: &mut Connection,
     email: &str,
-) -> Result<Option<Credentials>, Error> {
-    conn.row(Statement::new(CREDENTIALS).bind(email)).await
+    client: &Client,
+) -> Result<(), Error> {
+    let statement = Statement::new(TELL_OF_SIGN_UP)
+        .bind(email)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    conn.execute(statement).await?;
+    Ok(())
 }
 
-/// Nothing if the person was deactivated since.
+/// Nothing if the person was deactivated or has another password since it was read. Who comes from an address or with a
+/// program that was not seen there in 90 days is a new device: its owner gets a mail, unless it is the first sign-in.
 const SIGN_IN: &str = "
     WITH person AS (
-        UPDATE users SET last_sign_in_at = now() WHERE id = $1 AND is_active RETURNING id
+        UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
+        WHERE id = $1 AND is_active AND password_hash = $6 RETURNING id, email
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'SIGN_IN', 'Session', $2, $3::inet, $4 FROM person
+    ), seen AS (
+        SELECT coalesce(bool_or(ip_address <<= $8::inet), false) AS address,
+            coalesce(bool_or(user_agent IS NOT DISTINCT FROM $4), false) AS program
+        FROM sessions WHERE user_id = $1 AND created_at > now() - interval '90 days'
+    ), mailed AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'new_device', person.id, person.email, $3::inet, $4
+        FROM person JOIN users AS before ON before.id = person.id, seen
+        WHERE before.last_sign_in_at IS NOT NULL AND NOT (seen.address AND seen.program)
+        RETURNING id
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     SELECT id, $2, $3::inet, $4, $5, now() + interval '30 days' FROM person
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at,
+        EXISTS (SELECT FROM mailed)";
 
+/// A password's hash that was found to be right, and one of our own if it was of another system.
+pub(super) struct Checked {
+    pub(super) hash: String,
+    pub(super) replaced_by: Option<String>,
+}
+
+type Opened = (Session, bool);
+
+impl Row for Opened {
+    type Sql = (<Session as Row>::Sql, Bool);
+}
+
+/// The session, and whether a mail waits to be sent.
 pub(super) async fn sign_in(
     conn: &mut Connection,
     user: UserId,
+    password: Checked,
     session: NewSession<'_>,
-) -> Result<Option<Session>, Error> {
+    network: Option<String>,
+) -> Result<Option<Opened>, Error> {
     let statement = Statement::new(SIGN_IN)
         .bind(user)
         .bind(session.id)
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
-        .bind(session.refresh_token_hash);
+        .bind(session.refresh_token_hash)
+        .bind(password.hash)
+        .bind(password.replaced_by)
+        .bind(network);
     conn.row(statement).await
 }
 
 const LOG: &str = "
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
-    VALUES ($1, $2, $3, $4, $5, $6::inet, $7)";
+    SELECT id, $2, $3, 'User', id, $4::inet, $5 FROM users WHERE id = $1 FOR KEY SHARE";
 
-/// Notes a sign-in that failed; nobody knows who tried.
-pub(super) async fn log_failed_sign_in(
+/// Notes something about a user. `actor`: `None` if nobody knows who it was.
+pub(super) async fn log(
     conn: &mut Connection,
     user: UserId,
+    actor: Option<UserId>,
+    action: &'static str,
     client: &Client,
 ) -> Result<(), Error> {
-    let statement = Statement::<Credentials>::new(LOG)
+    let statement = Statement::new(LOG)
         .bind(user)
-        .bind(None::<Uuid>)
-        .bind("SIGN_IN_FAILED")
-        .bind("User")
-        .bind(user)
+        .bind(actor.map(Uuid::from))
+        .bind(action)
         .bind(client.address())
         .bind(client.user_agent.clone());
     conn.execute(statement).await?;
@@ -177,38 +204,97 @@ pub(super) async fn open_session(
     conn.row(Statement::new(OPEN).bind(session)).await
 }
 
+const OPEN_ALL: &str = "
+    SELECT session.* FROM unnest($1) AS person (id) CROSS JOIN LATERAL (
+        SELECT id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at
+        FROM sessions WHERE user_id = person.id AND ended_at IS NULL AND expires_at > now()
+        ORDER BY created_at DESC, id DESC LIMIT 1000
+    ) AS session";
+
+/// The open sessions of these users, of each the newest first.
+pub(super) async fn open_sessions(
+    conn: &mut Connection,
+    users: Vec<Uuid>,
+) -> Result<Vec<Session>, Error> {
+    conn.rows(Statement::new(OPEN_ALL).bind(users)).await
+}
+
 /// Ends a session and says so in the log. A trigger tells all processes.
 const END: &str = "
     WITH ended AS (
-        UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND id = $2 AND ended_at IS NULL RETURNING id
+        UPDATE sessions SET ended_at = now()
+        WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING id
     )
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT $1, $3, $4, 'Session', id, $5::inet, $6 FROM ended";
 
 /// How a session ends.
+#[derive(Clone, Copy)]
 pub(super) enum End {
     SignedOut,
+    /// By its owner, from another session.
+    Revoked,
     /// An old refresh token was used: somebody has a copy.
     RefreshTokenReused,
 }
 
+/// Whether there was such an open session.
 pub(super) async fn end(
     conn: &mut Connection,
-    session: Viewer,
+    user: UserId,
+    session: Uuid,
     how: End,
     client: &Client,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let (actor, action) = match how {
-        End::SignedOut => (Some(session.user_id.0), "SIGN_OUT"),
+        End::SignedOut => (Some(user.0), "SIGN_OUT"),
+        End::Revoked => (Some(user.0), "SESSION_REVOKED"),
         End::RefreshTokenReused => (None, "REFRESH_TOKEN_REUSED"),
     };
-    let statement = Statement::<Credentials>::new(END)
-        .bind(session.user_id)
-        .bind(session.session_id)
+    let statement = Statement::new(END)
+        .bind(user)
+        .bind(session)
         .bind(actor)
         .bind(action)
         .bind(client.address())
         .bind(client.user_agent.clone());
+    Ok(conn.execute(statement).await? > 0)
+}
+
+const END_OTHERS: &str = "
+    WITH ended AS (
+        UPDATE sessions SET ended_at = now()
+        WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL AND expires_at > now() RETURNING id
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT $1, $1, 'SESSION_REVOKED', 'Session', id, $3::inet, $4 FROM ended
+    )
+    SELECT id FROM ended";
+
+/// Ends all sessions but the current one; answers which.
+pub(super) async fn end_others(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    client: &Client,
+) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::<Found>::new(END_OTHERS)
+        .bind(viewer.user_id)
+        .bind(viewer.session_id())
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    let ended = conn.rows(statement).await?;
+    Ok(ended.into_iter().map(|(id,)| id).collect())
+}
+
+/// Rows that somebody else holds are noted the next time: two processes cannot wait for each other.
+const NOTE_USAGE: &str = "
+    UPDATE sessions SET last_used_at = now(), expires_at = least(now() + interval '30 days', created_at + interval '90 days')
+    WHERE id IN (
+        SELECT id FROM sessions WHERE id = ANY($1) AND ended_at IS NULL AND expires_at > now() FOR UPDATE SKIP LOCKED)";
+
+/// These sessions were used just now.
+pub(super) async fn note_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<(), Error> {
+    let statement = Statement::new(NOTE_USAGE).bind(sessions);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -218,12 +304,12 @@ const REVOKED: &str = "
     SELECT now(), coalesce(array_agg(subject_id), '{}')
     FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
 
-/// The sessions that ended lately.
+/// The sessions that ended lately, and the users who may no longer sign in.
 #[derive(Queryable)]
 pub(super) struct Revoked {
     /// When the list was read, by the database's clock.
     pub(super) at: DateTime<Utc>,
-    pub(super) sessions: Vec<Uuid>,
+    pub(super) subjects: Vec<Uuid>,
 }
 
 impl Row for Revoked {
@@ -262,33 +348,26 @@ pub(super) async fn trusted(
 }
 
 /// What nobody needs any more, by one process at a time, in small steps.
-const FORGET: [&str; 2] = [
+const FORGET: [&str; 4] = [
     "DELETE FROM revocations WHERE id IN (
         SELECT id FROM revocations WHERE revoked_at < now() - interval '1 hour' ORDER BY id LIMIT 1000)",
     "DELETE FROM sessions WHERE id IN (
         SELECT id FROM sessions WHERE coalesce(ended_at, expires_at) < now() - interval '90 days' LIMIT 1000)",
+    "DELETE FROM mail_tokens WHERE id IN (SELECT id FROM mail_tokens WHERE expires_at < now() - interval '1 day' LIMIT 1000)",
+    "DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE full_at < now() LIMIT 1000)",
 ];
 
 const FORGET_LOCK: &str = "SELECT pg_try_advisory_xact_lock(8315168184020661351)";
 
-#[derive(Queryable)]
-struct Locked {
-    locked: bool,
-}
-
-impl Row for Locked {
-    type Sql = (Bool,);
-}
-
-/// Deletes revocations and sessions that are long past, one step of them; answers how many. 0 if another process does it.
+/// Deletes what is long past, one step of them; answers how many. 0 if another process does it.
 pub(super) async fn forget(conn: &mut Connection) -> Result<usize, Error> {
-    let locked: Option<Locked> = conn.row(Statement::new(FORGET_LOCK)).await?;
-    if !locked.is_some_and(|lock| lock.locked) {
+    let locked: Option<(bool,)> = conn.row(Statement::new(FORGET_LOCK)).await?;
+    if !locked.is_some_and(|(locked,)| locked) {
         return Ok(0);
     }
     let mut rows = 0;
     for text in FORGET {
-        rows += conn.execute(Statement::<Locked>::new(text)).await?;
+        rows += conn.execute(Statement::new(text)).await?;
     }
     Ok(rows)
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::model::{UserId, Viewer};
+use super::model::UserId;
 use crate::error::Error;
 
 /// The type of an access token (RFC 9068): one of another kind, signed with the same key, is none.
@@ -31,6 +31,7 @@ struct Inner {
     verifying: DecodingKey,
     validation: Validation,
     refresh_key: Vec<u8>,
+    mail_key: Vec<u8>,
     issuer: String,
     audience: String,
     lifetime: Duration,
@@ -67,8 +68,9 @@ impl Tokens {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             validation,
-            // A key of its own, so that no access token is ever a refresh token.
+            // Keys of their own, so that no token of one kind is ever one of another.
             refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
+            mail_key: hmac(secret, &[b"snapnote mail token v1"]),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             lifetime,
@@ -81,7 +83,8 @@ impl Tokens {
     /// An access token, and when it expires.
     pub(super) fn access(
         &self,
-        viewer: Viewer,
+        user: UserId,
+        session: Uuid,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), Error> {
         let lifetime = TimeDelta::from_std(self.inner.lifetime).map_err(Error::internal)?;
@@ -89,8 +92,8 @@ impl Tokens {
         let claims = Claims {
             iss: self.inner.issuer.clone(),
             aud: self.inner.audience.clone(),
-            sub: viewer.user_id.0,
-            sid: viewer.session_id,
+            sub: user.0,
+            sid: session,
             jti: Some(Uuid::new_v4()),
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
@@ -105,8 +108,9 @@ impl Tokens {
         Ok((token, expires_at))
     }
 
-    /// Whose access token that is; `None` if it is none of ours, or has expired. Only the log is told why.
-    pub(super) fn verify_access(&self, token: &str) -> Option<Viewer> {
+    /// Whose access token that is, and of which session; `None` if it is none of ours, or has expired. Only the log is
+    /// told why.
+    pub(super) fn verify_access(&self, token: &str) -> Option<(UserId, Uuid)> {
         let decoded =
             jsonwebtoken::decode::<Identity>(token, &self.inner.verifying, &self.inner.validation);
         let TokenData { header, claims, .. } = match decoded {
@@ -126,10 +130,7 @@ impl Tokens {
             tracing::debug!(kind, "a token of another type was refused");
             return None;
         }
-        Some(Viewer {
-            user_id: UserId(claims.sub),
-            session_id: claims.sid,
-        })
+        Some((UserId(claims.sub), claims.sid))
     }
 
     /// The refresh token of a session with that number: the same at every call.
@@ -137,6 +138,11 @@ impl Tokens {
         let number = generation.to_be_bytes();
         let proof = hmac(&self.inner.refresh_key, &[session.as_bytes(), &number]);
         URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
+    }
+
+    /// The token that is mailed under that id: 256 bits, the same at every call.
+    pub(super) fn mail(&self, id: Uuid) -> String {
+        URL_SAFE_NO_PAD.encode(hmac(&self.inner.mail_key, &[id.as_bytes()]))
     }
 
     /// The session and the number that a refresh token names; `None` if it is none of ours.
@@ -150,12 +156,12 @@ impl Tokens {
     }
 }
 
-/// What is stored of a refresh token.
-pub(super) fn stored(refresh_token: &str) -> Vec<u8> {
-    Sha256::digest(refresh_token.as_bytes()).to_vec()
+/// What is stored of a token.
+pub(super) fn stored(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
 }
 
-fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+pub(super) fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in parts {
         mac.update(part);
@@ -173,11 +179,8 @@ mod tests {
         Tokens::new(SECRET, "snapnote", "snapnote", Duration::from_secs(900))
     }
 
-    fn viewer() -> Viewer {
-        Viewer {
-            user_id: UserId(Uuid::from_u128(1)),
-            session_id: Uuid::from_u128(2),
-        }
+    fn identity() -> (UserId, Uuid) {
+        (UserId(Uuid::from_u128(1)), Uuid::from_u128(2))
     }
 
     fn signed(header: &Header, claims: &serde_json::Value, secret: &[u8]) -> String {
@@ -203,13 +206,13 @@ mod tests {
     #[test]
     fn an_access_token_names_its_viewer() {
         let (token, expires_at) = tokens()
-            .access(viewer(), Utc::now())
+            .access(identity().0, identity().1, Utc::now())
             .expect("it can be made");
-        assert_eq!(tokens().verify_access(&token), Some(viewer()));
+        assert_eq!(tokens().verify_access(&token), Some(identity()));
         assert!(expires_at > Utc::now());
         assert_eq!(
             tokens().verify_access(&signed(&header(), &claims(), SECRET)),
-            Some(viewer()),
+            Some(identity()),
             "without jti"
         );
     }

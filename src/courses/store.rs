@@ -49,14 +49,14 @@ pub(super) async fn insert(
     new: &NewCourse,
 ) -> Result<Option<Course>, Failure> {
     let statement = Statement::<Course>::new(INSERT)
-        .bind(owner)
+        .by(owner)
         .bind(id.id)
         .bind(new.name.as_str())
         .bind(new.description.clone())
         .bind(new.color.clone())
         .bind(new.icon.clone())
         .bind(id.own);
-    match conn.try_load(statement).await {
+    match conn.try_rows(statement).await {
         Ok(mut rows) => Ok(rows.pop()),
         Err(error) if violated_unique(&error) == Some(items::CREATED_ONCE) => Err(items::taken()),
         Err(error) => Err(from_database(error).into()),
@@ -82,7 +82,7 @@ pub(super) async fn update(
 ) -> Result<Option<Course>, Error> {
     let text = |change: &Change<String>| Value::Text(change.value().cloned());
     let statement = Statement::new(UPDATE)
-        .bind(owner)
+        .by(owner)
         .bind(changes.id)
         .bind(changes.version)
         .bind(changes.name.given())

@@ -255,7 +255,8 @@ fn between<R>(statement: &mut Statement<R>, order: Order, slice: &Slice) {
     }
 }
 
-fn trimmed<T>(mut page: Page<T>, slice: &Slice) -> Page<T> {
+/// Without the one row too many, which tells whether there are more.
+pub(crate) fn trimmed<T>(mut page: Page<T>, slice: &Slice) -> Page<T> {
     let size = usize::try_from(slice.size).unwrap_or(0);
     let more = page.items.len() > size;
     page.items.truncate(size);

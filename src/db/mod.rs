@@ -20,4 +20,5 @@ pub(crate) mod schema;
 pub(crate) mod sql;
 
 pub use pool::{Connection, Database, PoolSettings};
+pub use sql::Origin;
 pub(crate) use sql::{Row, Statement};

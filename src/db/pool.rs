@@ -21,12 +21,12 @@ use deadpool::{
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection,
-    methods::{ExecuteDsl, LoadQuery},
+    methods::LoadQuery,
     pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use futures_util::FutureExt;
 
-use super::{Row, Statement, connect::Target};
+use super::{Row, Statement, connect::Target, sql::Origin};
 use crate::error::Error;
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
@@ -126,6 +126,7 @@ impl Database {
         Ok(Connection {
             object: Some(object),
             database: self.clone(),
+            origin: None,
             busy: false,
             in_transaction: false,
         })
@@ -211,19 +212,27 @@ pub struct Connection {
     /// `None` only while it is dropped.
     object: Option<Object>,
     database: Database,
+    origin: Option<Arc<Origin>>,
     /// A statement is on its way. Still set when dropped: nobody waited for its end.
     busy: bool,
     in_transaction: bool,
 }
 
 impl Connection {
+    /// What is written on it comes from there: the change log has it.
+    #[must_use]
+    pub(crate) fn for_changes_from(mut self, origin: Origin) -> Connection {
+        self.origin = Some(Arc::new(origin));
+        self
+    }
+
     /// Sends a statement and reads all its rows.
     pub(crate) async fn rows<R>(&mut self, statement: Statement<R>) -> Result<Vec<R>, Error>
     where
         R: Row + Send,
         for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
     {
-        self.load(statement).await
+        self.try_rows(statement).await.map_err(from_database)
     }
 
     /// Sends a statement that answers one row at most.
@@ -232,20 +241,24 @@ impl Connection {
         R: Row + Send,
         for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
     {
-        Ok(self.load(statement).await?.pop())
+        Ok(self.rows(statement).await?.pop())
+    }
+
+    /// As [`Connection::rows`], but hands over the database's refusal, so that a violated constraint can be told by name.
+    pub(crate) async fn try_rows<R>(
+        &mut self,
+        mut statement: Statement<R>,
+    ) -> Result<Vec<R>, DieselError>
+    where
+        R: Row + Send,
+        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
+    {
+        statement.comes_from(self.origin.as_ref());
+        self.load(statement).await
     }
 
     /// Sends a query of diesel's language and reads all its rows.
-    pub(crate) async fn load<'query, Q, R>(&mut self, query: Q) -> Result<Vec<R>, Error>
-    where
-        Q: LoadQuery<'query, AsyncPgConnection, R> + Send + 'query,
-        R: Send,
-    {
-        self.try_load(query).await.map_err(from_database)
-    }
-
-    /// As [`Connection::load`], but hands over the database's refusal, so that a violated constraint can be told by name.
-    pub(crate) async fn try_load<'query, Q, R>(&mut self, query: Q) -> Result<Vec<R>, DieselError>
+    pub(crate) async fn load<'query, Q, R>(&mut self, query: Q) -> Result<Vec<R>, DieselError>
     where
         Q: LoadQuery<'query, AsyncPgConnection, R> + Send + 'query,
         R: Send,
@@ -256,11 +269,9 @@ impl Connection {
     }
 
     /// Sends a statement and answers how many rows it touched.
-    pub(crate) async fn execute<Q>(&mut self, query: Q) -> Result<usize, Error>
-    where
-        Q: ExecuteDsl<AsyncPgConnection> + Send,
-    {
-        let answer = diesel_async::RunQueryDsl::execute(query, self.begin_statement()).await;
+    pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
+        statement.comes_from(self.origin.as_ref());
+        let answer = diesel_async::RunQueryDsl::execute(statement, self.begin_statement()).await;
         self.busy = false;
         answer.map_err(from_database)
     }

@@ -156,7 +156,7 @@ diesel::table! {
 
 diesel::table! {
     throttles (key) {
-        key -> Bytea,
+        key -> Uuid,
         full_at -> Timestamptz,
     }
 }

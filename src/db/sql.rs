@@ -5,7 +5,7 @@
 //! **Nothing that a caller sent may ever stand in the text**: it would be an injection, and a statement in the cache for
 //! each value. Values are bound.
 
-use std::{borrow::Cow, marker::PhantomData};
+use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -20,6 +20,23 @@ use uuid::Uuid;
 pub(crate) trait Row {
     /// The SQL types of the columns, as a tuple.
     type Sql;
+}
+
+/// A row of one column is a tuple of one.
+macro_rules! single_column {
+    ($($rust:ty => $sql:ty),+ $(,)?) => {$(
+        impl Row for ($rust,) {
+            type Sql = ($sql,);
+        }
+    )+};
+}
+
+single_column! {
+    bool => sql_types::Bool,
+    i64 => sql_types::BigInt,
+    String => sql_types::Text,
+    Uuid => sql_types::Uuid,
+    serde_json::Value => sql_types::Jsonb,
 }
 
 /// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
@@ -43,6 +60,23 @@ impl<R> Statement<R> {
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
         self.values.push(value.into());
         self
+    }
+
+    /// Binds the owner of what this statement writes. The log's triggers are told where the change comes from: the
+    /// connection's [`Origin`] goes along.
+    #[must_use]
+    pub(crate) fn by(mut self, owner: impl Into<Uuid>) -> Self {
+        self.values.push(Value::Author(owner.into(), None));
+        self
+    }
+
+    /// Says where the change comes from, if the statement names an author.
+    pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) {
+        for value in &mut self.values {
+            if let Value::Author(_, known) = value {
+                *known = origin.cloned();
+            }
+        }
     }
 
     /// Appends text, for a statement that is put together from constants.
@@ -73,19 +107,20 @@ impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut rest: &str = &self.text;
         // Diesel numbers values in the order in which they are bound: that of their first appearance.
-        let mut bound: Vec<usize> = Vec::with_capacity(self.values.len());
+        let mut bound: Vec<(usize, usize)> = Vec::with_capacity(self.values.len());
+        let mut next = 1;
         while let Some((before, number, after)) = next_placeholder(rest) {
             out.push_sql(before);
-            if let Some(known) = bound.iter().position(|known| *known == number) {
-                out.push_sql(&format!("${}", known + 1));
+            let value = number
+                .checked_sub(1)
+                .and_then(|index| self.values.get(index))
+                .ok_or_else(|| misnumbered(&self.text))?;
+            if let Some((_, first)) = bound.iter().find(|(known, _)| *known == number) {
+                out.push_sql(&value.again(*first));
             } else {
-                let value = number
-                    .checked_sub(1)
-                    .and_then(|index| self.values.get(index));
-                value
-                    .ok_or_else(|| misnumbered(&self.text))?
-                    .push(&mut out)?;
-                bound.push(number);
+                value.push(&mut out)?;
+                bound.push((number, next));
+                next += value.width();
             }
             rest = after;
         }
@@ -115,6 +150,22 @@ fn misnumbered(text: &str) -> diesel::result::Error {
     )
 }
 
+/// Where a change comes from, as the log has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The address of the caller, as text.
+    pub address: Option<String>,
+    /// What the caller's program calls itself.
+    pub program: Option<String>,
+}
+
+impl Origin {
+    const UNKNOWN: &Origin = &Origin {
+        address: None,
+        program: None,
+    };
+}
+
 /// A bound value. `None` is NULL.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
@@ -122,6 +173,7 @@ pub(crate) enum Value {
     SmallInt(Option<i16>),
     SmallInts(Option<Vec<i16>>),
     Int(Option<i32>),
+    Ints(Vec<i32>),
     BigInt(i64),
     Double(Option<f64>),
     Text(Option<String>),
@@ -130,9 +182,28 @@ pub(crate) enum Value {
     Uuids(Vec<Uuid>),
     Time(Option<DateTime<Utc>>),
     Json(Option<serde_json::Value>),
+    /// The owner of what is written, and where the change comes from.
+    Author(Uuid, Option<Arc<Origin>>),
 }
 
 impl Value {
+    /// How many parameters it is.
+    fn width(&self) -> usize {
+        if matches!(self, Value::Author(..)) {
+            3
+        } else {
+            1
+        }
+    }
+
+    /// The SQL of a value that has been bound already, its first parameter being that one.
+    fn again(&self, first: usize) -> String {
+        match self {
+            Value::Author(..) => format!("act_as(${first}, ${}, ${})", first + 1, first + 2),
+            _ => format!("${first}"),
+        }
+    }
+
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         use sql_types::{
             Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, SmallInt, Text,
@@ -143,6 +214,7 @@ impl Value {
             Value::SmallInt(value) => out.push_bind_param::<Nullable<SmallInt>, _>(value),
             Value::SmallInts(value) => out.push_bind_param::<Nullable<Array<SmallInt>>, _>(value),
             Value::Int(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
+            Value::Ints(value) => out.push_bind_param::<Array<Integer>, _>(value),
             Value::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
             Value::Double(value) => out.push_bind_param::<Nullable<Double>, _>(value),
             Value::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
@@ -151,6 +223,17 @@ impl Value {
             Value::Uuids(value) => out.push_bind_param::<Array<sql_types::Uuid>, _>(value),
             Value::Time(value) => out.push_bind_param::<Nullable<Timestamptz>, _>(value),
             Value::Json(value) => out.push_bind_param::<Nullable<Jsonb>, _>(value),
+            Value::Author(owner, origin) => {
+                let origin = origin.as_deref().unwrap_or(Origin::UNKNOWN);
+                out.push_sql("act_as(");
+                out.push_bind_param::<sql_types::Uuid, _>(owner)?;
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Text>, _>(&origin.address)?;
+                out.push_sql(", ");
+                out.push_bind_param::<Nullable<Text>, _>(&origin.program)?;
+                out.push_sql(")");
+                Ok(())
+            }
         }
     }
 }
@@ -201,6 +284,12 @@ impl From<Vec<Uuid>> for Value {
     }
 }
 
+impl From<Vec<i32>> for Value {
+    fn from(value: Vec<i32>) -> Self {
+        Value::Ints(value)
+    }
+}
+
 impl From<Vec<u8>> for Value {
     fn from(value: Vec<u8>) -> Self {
         Value::Bytes(value)
@@ -226,6 +315,18 @@ mod tests {
         assert_eq!(
             text_of(&statement).expect("well numbered"),
             "SELECT $1, $2, $2 || $1"
+        );
+    }
+
+    #[test]
+    fn an_author_brings_along_where_the_change_comes_from() {
+        let statement = Statement::<()>::new("SELECT $2, $1, $3, $1")
+            .by(Uuid::nil())
+            .bind("a")
+            .bind("b");
+        assert_eq!(
+            text_of(&statement).expect("well numbered"),
+            "SELECT $1, act_as($2, $3, $4), $5, act_as($2, $3, $4)"
         );
     }
 

@@ -112,7 +112,7 @@ async fn sign_up(
         password: password.to_owned(),
         name: person.name.clone(),
     };
-    match auth::sign_up(auth, new, &Client::default()).await {
+    match auth::sessions::sign_up(auth, new, &Client::default()).await {
         Ok(signed_in) => {
             let viewer = signed_in.viewer();
             let mut conn = database.connection().await?;

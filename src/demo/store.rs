@@ -1,14 +1,13 @@
 //! The demo's SQL: items with the times of a semester that is past, which the API gives to nobody.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::Uuid as SqlUuid;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::content::{Course, Task};
 use crate::{
     auth::UserId,
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement},
     error::Error,
 };
 
@@ -41,12 +40,6 @@ pub(super) struct TaskRow<'a> {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
-type Added = (Uuid,);
-
-impl Row for Added {
-    type Sql = (SqlUuid,);
-}
-
 /// What the log knows was there once, and may have been deleted since.
 const ADD_COURSE: &str = "
     INSERT INTO courses (user_id, id, name, description, color, icon, created_at, updated_at)
@@ -58,7 +51,7 @@ pub(super) async fn add_course(
     owner: UserId,
     row: &CourseRow<'_>,
 ) -> Result<usize, Error> {
-    let statement = Statement::<Added>::new(ADD_COURSE)
+    let statement = Statement::new(ADD_COURSE)
         .bind(owner)
         .bind(row.id)
         .bind(row.course.name.as_str())
@@ -82,7 +75,7 @@ pub(super) async fn add_document(
     owner: UserId,
     row: &DocumentRow<'_>,
 ) -> Result<usize, Error> {
-    let statement = Statement::<Added>::new(ADD_DOCUMENT)
+    let statement = Statement::new(ADD_DOCUMENT)
         .bind(owner)
         .bind(row.id)
         .bind(row.course_id)
@@ -109,7 +102,7 @@ pub(super) async fn add_task(
     owner: UserId,
     row: &TaskRow<'_>,
 ) -> Result<usize, Error> {
-    let statement = Statement::<Added>::new(ADD_TASK)
+    let statement = Statement::new(ADD_TASK)
         .bind(owner)
         .bind(row.id)
         .bind(row.course_id)

@@ -97,7 +97,7 @@ pub(super) async fn insert(
     new: &NewDocument,
 ) -> Result<Inserted, Failure> {
     let statement = Statement::<WithCourse>::new(INSERT)
-        .bind(owner)
+        .by(owner)
         .bind(id.id)
         .bind(new.course_id)
         .bind(new.title.as_str())
@@ -112,7 +112,7 @@ pub(super) async fn insert(
         .bind(new.processing_time)
         .bind(new.metadata.clone())
         .bind(id.own);
-    match conn.try_load(statement).await {
+    match conn.try_rows(statement).await {
         Ok(mut rows) => match rows.pop() {
             Some((_, Some(document))) => Ok(Inserted::Document(Box::new(document))),
             Some((course_status, None)) => Ok(Inserted::Nothing { course_status }),
@@ -200,7 +200,7 @@ pub(super) async fn update(
 ) -> Result<Changed, Error> {
     let text = |change: &Change<String>| Value::Text(change.value().cloned());
     let statement = Statement::<WithCourse>::new(UPDATE)
-        .bind(owner)
+        .by(owner)
         .bind(changes.id)
         .bind(version)
         .bind(changes.course_id.given())

@@ -5,6 +5,7 @@
 use async_graphql::Context;
 
 use crate::{
+    audit::Audit,
     auth::{Auth, Client, Viewer},
     db::{Connection, Database},
     error::Error,
@@ -26,6 +27,8 @@ pub struct Services {
     pub database: Database,
     /// Sessions, tokens and passwords.
     pub auth: Auth,
+    /// The audit log.
+    pub audit: Audit,
 }
 
 /// The one way from a resolver to its request and its services.
@@ -44,7 +47,7 @@ pub(crate) trait ContextExt<'a> {
         viewer.ok_or_else(|| Error::unauthenticated("Sign in first: this needs an access token."))
     }
 
-    /// A connection to the database.
+    /// A connection to the database; what is written on it is logged as this caller's.
     ///
     /// # Errors
     /// UNAVAILABLE if there is none to be had.
@@ -52,7 +55,8 @@ pub(crate) trait ContextExt<'a> {
     where
         'a: 'a,
     {
-        self.services().database.connection().await
+        let conn = self.services().database.connection().await?;
+        Ok(conn.for_changes_from(self.asker().client.origin()))
     }
 }
 

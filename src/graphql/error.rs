@@ -7,7 +7,7 @@ use std::{borrow::Cow, time::Duration};
 
 use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
 
-use crate::error::{Code, Error, Failure, RETRY_AFTER, Refusal, RefusalCode};
+use crate::error::{Code, Error, Failure, Refusal, RefusalCode};
 
 /// Something in the input that the caller can put right; nothing was changed.
 #[derive(SimpleObject)]
@@ -47,6 +47,10 @@ pub(crate) enum UserErrorCode {
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
+    /// There must be one active admin.
+    LastAdmin,
+    /// The password is known from leaks or too easy to guess.
+    WeakPassword,
 }
 
 impl From<Refusal> for UserError {
@@ -92,8 +96,8 @@ impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", error.code.as_str());
-        if error.code == Code::Unavailable {
-            extensions.set("retryAfterMs", milliseconds(RETRY_AFTER));
+        if let Some(wait) = error.retry_after {
+            extensions.set("retryAfterMs", milliseconds(wait));
         }
         async_graphql::Error {
             message: error.message.clone().into_owned(),

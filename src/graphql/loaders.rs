@@ -18,11 +18,17 @@ use futures_util::task::{FutureObj, Spawn, SpawnError};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::{document::DocumentsArguments, task::TasksArguments, user::User};
+use super::{
+    context::{Asker, Services},
+    document::DocumentsArguments,
+    task::TasksArguments,
+    user::User,
+};
 use crate::{
-    auth::Viewer,
+    audit::Audit,
+    auth::{Client, Viewer},
     courses::{self, Course, CourseCounts},
-    db::{Connection, Database, keyset::Page},
+    db::{Connection, keyset::Page},
     documents::{self, Document, DocumentTexts},
     error::Error,
     tasks::{self, Task},
@@ -78,8 +84,8 @@ pub(crate) struct Loaders {
 }
 
 impl Loaders {
-    pub(crate) fn new(database: Database, viewer: Option<Viewer>) -> Self {
-        let batches = Batches { database, viewer };
+    pub(crate) fn new(services: Services, asker: Asker) -> Self {
+        let batches = Batches { services, asker };
         Loaders {
             batches: DataLoader::new(batches, RequestTasks::default(), TokioTimer::default()),
         }
@@ -132,17 +138,36 @@ impl Spawn for RequestTasks {
 
 /// Answers batches of keys.
 pub(crate) struct Batches {
-    database: Database,
-    viewer: Option<Viewer>,
+    services: Services,
+    asker: Asker,
 }
 
 impl Batches {
-    async fn begin(&self) -> Result<(Connection, &Viewer), Error> {
+    pub(super) async fn begin(&self) -> Result<(Connection, &Viewer), Error> {
         let viewer = self
+            .asker
             .viewer
             .as_ref()
             .ok_or_else(|| Error::unauthenticated("Sign in first."))?;
-        Ok((self.database.connection().await?, viewer))
+        Ok((self.services.database.connection().await?, viewer))
+    }
+
+    /// Who asks; `None` for a visitor.
+    pub(super) fn viewer(&self) -> Option<Viewer> {
+        self.asker.viewer
+    }
+
+    pub(super) async fn connection(&self) -> Result<Connection, Error> {
+        self.services.database.connection().await
+    }
+
+    /// From where is asked.
+    pub(super) fn client(&self) -> &Client {
+        &self.asker.client
+    }
+
+    pub(super) fn audit(&self) -> Audit {
+        self.services.audit
     }
 }
 

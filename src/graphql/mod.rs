@@ -5,11 +5,14 @@
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
 //! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
-//! - one file a noun: `user`, `session`, `course`, `document`, `task`, and `trash`, which works across them.
+//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `task`, and `trash`, which
+//!   works across them. `personal`: what a person and admins alone may read.
 //!
 //! Nothing here knows HTTP.
 
+mod admin;
 mod ahead;
+mod audit;
 pub mod context;
 mod course;
 mod document;
@@ -18,6 +21,8 @@ pub mod gate;
 mod loaders;
 mod node;
 mod page;
+mod personal;
+mod recovery;
 mod scalars;
 mod session;
 mod task;
@@ -42,6 +47,7 @@ use crate::error::Error;
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
     user::UserQuery,
+    admin::AdminQuery,
     node::NodeQuery,
     course::CourseQuery,
     document::DocumentQuery,
@@ -55,7 +61,9 @@ pub(crate) struct Query(
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     session::SessionMutation,
+    recovery::RecoveryMutation,
     user::UserMutation,
+    admin::AdminMutation,
     course::CourseMutation,
     document::DocumentMutation,
     task::TaskMutation,
@@ -141,7 +149,7 @@ impl Api {
 
     /// Runs an admitted request. Every error in the answer has its code; faults are logged under the request's id.
     pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
-        let loaders = Loaders::new(self.inner.services.database.clone(), asker.viewer);
+        let loaders = Loaders::new(self.inner.services.clone(), asker.clone());
         let request = admitted.request.data(asker).data(loaders);
         let mut response = guarded(self.inner.schema.execute(request)).await;
         error::finish(&mut response, request_id);

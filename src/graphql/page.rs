@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_graphql::{Context, Enum, InputType, Object, OutputType, SelectionField, SimpleObject};
 
-use super::{course::Course, document::Document, node::Item, task::Task};
+use super::{course::Course, document::Document, node::Item, task::Task, user::User};
 use crate::{
     db::keyset::{Order, Page, Slice},
     error::Error,
@@ -105,13 +105,13 @@ impl PageArguments {
 #[derive(SimpleObject)]
 pub(crate) struct PageInfo {
     /// Whether there are more behind this page.
-    has_next_page: bool,
+    pub(crate) has_next_page: bool,
     /// Whether there are more before this page. Paging forward it is told by the cursor or the offset that was given.
-    has_previous_page: bool,
+    pub(crate) has_previous_page: bool,
     /// The first edge's cursor; null on an empty page.
-    start_cursor: Option<String>,
+    pub(crate) start_cursor: Option<String>,
     /// The last edge's cursor; null on an empty page. Give it as `after` to read on.
-    end_cursor: Option<String>,
+    pub(crate) end_cursor: Option<String>,
 }
 
 /// What can stand in a list.
@@ -134,7 +134,8 @@ pub(crate) struct Edge<N: Listed> {
     concrete(name = "CourseEdge", params(Course)),
     concrete(name = "DocumentEdge", params(Document)),
     concrete(name = "TaskEdge", params(Task)),
-    concrete(name = "ItemEdge", params(Item))
+    concrete(name = "ItemEdge", params(Item)),
+    concrete(name = "UserEdge", params(User))
 )]
 impl<N: Listed> Edge<N> {
     /// Its place in this list and order; opaque. Give it as `after` or `before`.
@@ -189,7 +190,8 @@ impl<N: Listed> Connection<N> {
     concrete(name = "CourseConnection", params(Course)),
     concrete(name = "DocumentConnection", params(Document)),
     concrete(name = "TaskConnection", params(Task)),
-    concrete(name = "ItemConnection", params(Item))
+    concrete(name = "ItemConnection", params(Item)),
+    concrete(name = "UserConnection", params(User))
 )]
 impl<N: Listed> Connection<N>
 where

@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::{
     context::ContextExt,
     error::{UserError, outcome},
-    scalars::{DateTime, id_of},
+    scalars::{DateTime, id_of, known_id},
     user::User,
 };
 use crate::{
-    auth::{self, NewUser, SignedIn},
+    auth::{self, NewUser, SignedIn, Viewer, sessions},
     error::{Error, Failure},
     users,
 };
@@ -25,11 +25,21 @@ impl Session {
     /// The viewer's open session with that id.
     pub(crate) async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Session>, Error> {
         let viewer = ctx.viewer()?;
-        let row = auth::find_session(&ctx.services().auth, viewer, id).await?;
-        Ok(row.map(|row| Session {
-            current: row.id == viewer.session_id,
+        let row = sessions::find_session(&ctx.services().auth, viewer, id).await?;
+        Ok(Session::seen_by(Some(*viewer), row).pop())
+    }
+
+    /// Sessions as that viewer sees them.
+    pub(crate) fn seen_by(
+        viewer: Option<Viewer>,
+        rows: impl IntoIterator<Item = auth::Session>,
+    ) -> Vec<Session> {
+        let current = viewer.and_then(|viewer| viewer.session_id());
+        let seen = |row: auth::Session| Session {
+            current: current == Some(row.id),
             row,
-        }))
+        };
+        rows.into_iter().map(seen).collect()
     }
 }
 
@@ -61,12 +71,12 @@ impl Session {
         DateTime(self.row.created_at)
     }
 
-    /// When it was last refreshed.
+    /// When it was last used, to the minute.
     fn last_used_at(&self) -> DateTime {
         DateTime(self.row.last_used_at)
     }
 
-    /// When it ends if it is not refreshed before: 30 days after the last time, 90 days after it began at the latest.
+    /// When it ends if it is not used before: 30 days after the last time, 90 days after it began at the latest.
     fn expires_at(&self) -> DateTime {
         DateTime(self.row.expires_at)
     }
@@ -122,9 +132,25 @@ pub(crate) struct AuthPayload {
 /// What signing out answers.
 #[derive(SimpleObject)]
 pub(crate) struct SignOutPayload {
-    /// Whether the session has ended.
+    /// Whether a session has ended: false for a token of an outside issuer, which has none here.
     signed_out: bool,
     /// Empty: there is no input that could be wrong.
+    user_errors: Vec<UserError>,
+}
+
+/// Which session is to end.
+#[derive(InputObject)]
+pub(crate) struct RevokeSessionInput {
+    /// One of your open sessions.
+    session_id: ID,
+}
+
+/// What ending sessions answers.
+#[derive(SimpleObject)]
+pub(crate) struct SessionsPayload {
+    /// The sessions that are still open, newest first; null if nothing was done.
+    sessions: Option<Vec<Session>>,
+    /// What was wrong with the input; then nothing was done.
     user_errors: Vec<UserError>,
 }
 
@@ -145,8 +171,8 @@ impl SessionMutation {
             password: input.password,
             name: input.name,
         };
-        let done = auth::sign_up(&ctx.services().auth, new, &ctx.asker().client).await;
-        Some(payload(ctx, done).await)
+        let done = sessions::sign_up(&ctx.services().auth, new, &ctx.asker().client).await;
+        Some(auth_payload(ctx, done).await)
     }
 
     /// Signs a user in. INVALID_CREDENTIALS if the address or the password is wrong, told apart to nobody.
@@ -156,14 +182,14 @@ impl SessionMutation {
         input: SignInInput,
     ) -> Option<Result<AuthPayload, Error>> {
         let asker = ctx.asker();
-        let done = auth::sign_in(
+        let done = sessions::sign_in(
             &ctx.services().auth,
             &input.email,
             input.password,
             &asker.client,
         )
         .await;
-        Some(payload(ctx, done).await)
+        Some(auth_payload(ctx, done).await)
     }
 
     /// A new access token and a new refresh token for a refresh token, which is thereby used up. The one that was used last
@@ -174,22 +200,44 @@ impl SessionMutation {
         ctx: &Context<'_>,
         input: RefreshSessionInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let done = auth::refresh(
+        let done = sessions::refresh(
             &ctx.services().auth,
             &input.refresh_token,
             &ctx.asker().client,
         )
         .await;
-        Some(payload(ctx, done).await)
+        Some(auth_payload(ctx, done).await)
     }
 
-    /// Ends the current session: its tokens are no good any more, on every server within a second.
+    /// Ends the current session: its tokens are no good any more, on every server within a second. With a token of an
+    /// outside issuer there is no session here that could end.
     async fn sign_out(&self, ctx: &Context<'_>) -> Option<Result<SignOutPayload, Error>> {
         Some(sign_out(ctx).await)
     }
+
+    /// Ends one of your sessions, be it the current one, within a second. NOT_FOUND if it is not open.
+    async fn revoke_session(
+        &self,
+        ctx: &Context<'_>,
+        input: RevokeSessionInput,
+    ) -> Option<Result<SessionsPayload, Error>> {
+        Some(revoke_session(ctx, input).await)
+    }
+
+    /// Ends all of your sessions but the current one, within a second.
+    async fn revoke_other_sessions(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Option<Result<SessionsPayload, Error>> {
+        Some(revoke_other_sessions(ctx).await)
+    }
 }
 
-async fn payload(ctx: &Context<'_>, done: Result<SignedIn, Failure>) -> Result<AuthPayload, Error> {
+/// What signing in answers.
+pub(crate) async fn auth_payload(
+    ctx: &Context<'_>,
+    done: Result<SignedIn, Failure>,
+) -> Result<AuthPayload, Error> {
     let done = outcome(done)?;
     let Some(signed_in) = done.value else {
         return Ok(AuthPayload {
@@ -199,7 +247,7 @@ async fn payload(ctx: &Context<'_>, done: Result<SignedIn, Failure>) -> Result<A
     };
     let user = users::find(&mut ctx.connection().await?, signed_in.session.user_id).await?;
     Ok(AuthPayload {
-        user: user.map(User::from),
+        user: user.map(|row| User::signed_in(row, signed_in.viewer())),
         session: Some(Session {
             row: signed_in.session,
             current: true,
@@ -212,10 +260,32 @@ async fn payload(ctx: &Context<'_>, done: Result<SignedIn, Failure>) -> Result<A
 }
 
 async fn sign_out(ctx: &Context<'_>) -> Result<SignOutPayload, Error> {
-    let viewer = ctx.viewer()?;
-    auth::sign_out(&ctx.services().auth, viewer, &ctx.asker().client).await?;
+    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     Ok(SignOutPayload {
-        signed_out: true,
+        signed_out: sessions::sign_out(auth, viewer, &ctx.asker().client).await?,
+        user_errors: Vec::new(),
+    })
+}
+
+async fn revoke_session(
+    ctx: &Context<'_>,
+    input: RevokeSessionInput,
+) -> Result<SessionsPayload, Error> {
+    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+    let session = known_id(&input.session_id);
+    let done = sessions::revoke_session(auth, viewer, session, &ctx.asker().client).await;
+    let done = outcome(done)?;
+    Ok(SessionsPayload {
+        sessions: done.value.map(|rows| Session::seen_by(Some(*viewer), rows)),
+        user_errors: done.user_errors,
+    })
+}
+
+async fn revoke_other_sessions(ctx: &Context<'_>) -> Result<SessionsPayload, Error> {
+    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+    let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.asker().client).await?;
+    Ok(SessionsPayload {
+        sessions: Some(Session::seen_by(Some(*viewer), rows)),
         user_errors: Vec::new(),
     })
 }

@@ -108,6 +108,15 @@ pub(crate) struct DeletePayload {
     user_errors: Vec<UserError>,
 }
 
+impl DeletePayload {
+    pub(crate) fn new(deleted_ids: Option<Vec<ID>>, user_errors: Vec<UserError>) -> Self {
+        DeletePayload {
+            deleted_ids,
+            user_errors,
+        }
+    }
+}
+
 /// Mutations of any item.
 #[derive(Default)]
 pub(crate) struct TrashMutation;
@@ -184,19 +193,13 @@ async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePa
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
     let done = outcome(trash::delete(&mut conn, viewer, &input.known_ids()).await)?;
-    Ok(DeletePayload {
-        deleted_ids: done.value.map(ids),
-        user_errors: done.user_errors,
-    })
+    Ok(DeletePayload::new(done.value.map(ids), done.user_errors))
 }
 
 async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    Ok(DeletePayload {
-        deleted_ids: Some(ids(deleted)),
-        user_errors: Vec::new(),
-    })
+    Ok(DeletePayload::new(Some(ids(deleted)), Vec::new()))
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {

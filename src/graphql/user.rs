@@ -6,12 +6,18 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Simp
 use tokio::sync::OnceCell;
 
 use super::{
+    audit::{self, AuditEventConnection},
     context::ContextExt,
     error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
+    page::PageArguments,
+    personal::{AccountsOf, LogOf, ProfileOf, SessionsOf, Whose},
     scalars::{DateTime, Url, change, id_of},
+    session::Session,
 };
 use crate::{
+    auth::{self, Viewer},
+    db::keyset::Position,
     error::Error,
     users::{self, ProfileChanges, UserChanges},
 };
@@ -22,6 +28,8 @@ pub(crate) struct User {
     row: users::User,
     /// Read once for all copies: the owner of all items of a list is one person.
     profile: Arc<OnceCell<users::Profile>>,
+    /// As whom they have just signed in with this request; `None` where they have not.
+    signed_in: Option<Viewer>,
 }
 
 impl From<users::User> for User {
@@ -29,6 +37,29 @@ impl From<users::User> for User {
         User {
             row,
             profile: Arc::default(),
+            signed_in: None,
+        }
+    }
+}
+
+impl User {
+    /// Somebody who has signed in with this request, and may read of themselves what they could with the next one.
+    pub(crate) fn signed_in(row: users::User, viewer: Viewer) -> Self {
+        User {
+            signed_in: Some(viewer),
+            ..User::from(row)
+        }
+    }
+
+    /// Where they stand in the list of all users.
+    pub(crate) fn position(&self) -> Position {
+        self.row.position()
+    }
+
+    fn whose(&self) -> Whose {
+        Whose {
+            user: self.row.id.0,
+            signed_in_now: self.signed_in.is_some(),
         }
     }
 }
@@ -88,8 +119,76 @@ impl User {
 
     /// What they tell of themselves.
     async fn profile(&self, ctx: &Context<'_>) -> Result<Profile, Error> {
-        let read = || async { users::profile(&mut ctx.connection().await?, self.row.id).await };
+        let read = || Loaders::of(ctx).one(ProfileOf(self.whose()));
         Ok(Profile(self.profile.get_or_try_init(read).await?.clone()))
+    }
+
+    /// The ways this person can sign in: a password, or an outside identity provider.
+    async fn accounts(&self, ctx: &Context<'_>) -> Result<Vec<Account>, Error> {
+        let accounts = Loaders::of(ctx).one(AccountsOf(self.whose())).await?;
+        Ok(accounts.into_iter().map(Account).collect())
+    }
+
+    /// Sessions that are signed in now, newest first; 1,000 at most.
+    async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, Error> {
+        let rows = Loaders::of(ctx).one(SessionsOf(self.whose())).await?;
+        Ok(Session::seen_by(
+            self.signed_in.or(ctx.asker().viewer),
+            rows,
+        ))
+    }
+
+    /// What was done by and to this user, newest first. Kept for a year, if the operator sets nothing else.
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(
+            desc = "Events at most: 1 to 100; 50 if left out.",
+            default_with = "Some(50)"
+        )]
+        first: Option<i32>,
+        #[graphql(desc = "The cursor behind which to read on.")] after: Option<String>,
+    ) -> Result<AuditEventConnection, Error> {
+        let arguments = PageArguments {
+            first,
+            ..PageArguments::default()
+        };
+        let size = arguments.size()?;
+        let position = |cursor: &String| {
+            let wrong = || Error::bad_input("after must be a cursor of this list.");
+            audit::position(cursor).ok_or_else(wrong)
+        };
+        let before = after.as_ref().map(position).transpose()?;
+        let page = LogOf {
+            whose: self.whose(),
+            before,
+            size: i64::from(size),
+        };
+        let events = Loaders::of(ctx).one(page).await?;
+        let size = usize::try_from(size).unwrap_or(0);
+        Ok(AuditEventConnection::new(events, size, before.is_some()))
+    }
+}
+
+/// A way to sign in.
+pub(crate) struct Account(auth::Account);
+
+/// A way to sign in.
+#[Object]
+impl Account {
+    /// `password`, or the name of an outside identity provider.
+    fn provider(&self) -> &str {
+        &self.0.provider
+    }
+
+    /// Who they are there: the e-mail address for a password, the token's `sub` for a provider.
+    fn provider_account_id(&self) -> &str {
+        &self.0.provider_account_id
+    }
+
+    /// When they first came with it; for a password, when they signed up.
+    fn created_at(&self) -> DateTime {
+        DateTime(self.0.created_at)
     }
 }
 
@@ -205,6 +304,12 @@ pub(crate) struct UserPayload {
     user_errors: Vec<UserError>,
 }
 
+impl UserPayload {
+    pub(crate) fn new(user: Option<User>, user_errors: Vec<UserError>) -> Self {
+        UserPayload { user, user_errors }
+    }
+}
+
 /// Mutations of the signed-in user.
 #[derive(Default)]
 pub(crate) struct UserMutation;
@@ -237,10 +342,10 @@ async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayloa
         avatar_url: change(input.avatar_url, |url| url.0),
     };
     let done = outcome(users::update(&mut ctx.connection().await?, viewer, changes).await)?;
-    Ok(UserPayload {
-        user: done.value.map(User::from),
-        user_errors: done.user_errors,
-    })
+    Ok(UserPayload::new(
+        done.value.map(User::from),
+        done.user_errors,
+    ))
 }
 
 async fn update_profile(
@@ -264,8 +369,5 @@ async fn update_profile(
         }),
         None => None,
     };
-    Ok(UserPayload {
-        user,
-        user_errors: done.user_errors,
-    })
+    Ok(UserPayload::new(user, done.user_errors))
 }

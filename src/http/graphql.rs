@@ -7,7 +7,8 @@
 //! Statuses: what is no request is 400, 405, 406, 408, 413, 415 or 422, whatever the type of the answer. A document or
 //! variables that are refused are 400 as `application/graphql-response+json` (the draft's newest edition would have 422 for
 //! some; its audit suite still asks for 400) and 200 as `application/json`. What was executed is 200, its errors included,
-//! unless nothing came of it: then UNAVAILABLE is 503, TIMEOUT 504 and INTERNAL 500. A bad token is 401.
+//! unless nothing came of it: then RATE_LIMITED is 429, UNAVAILABLE 503, TIMEOUT 504 and INTERNAL 500. A bad token is 401;
+//! a good one of an outside issuer whose address is another user's is 403.
 //!
 //! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
 //! end, or to the deadline, even if the caller hangs up.
@@ -30,13 +31,13 @@ use tracing::Instrument;
 use super::{
     EdgeState,
     call::{self, NotACall},
-    graphiql,
+    forwarded, graphiql,
     negotiate::{self, MediaType},
     request_id::RequestId,
 };
 use crate::{
     auth::{Client, Viewer},
-    error::{Code, Error, RETRY_AFTER},
+    error::{Code, Error},
     graphql::{Admitted, Asker, Operation, error},
 };
 
@@ -128,8 +129,10 @@ async fn answer(
     body: &mut Body,
 ) -> Result<Reply, Refused> {
     let by_get = parts.method == Method::GET;
-    let client = Client::new(Some(address.ip()), user_agent(&parts.headers));
-    let viewer = viewer(state, &parts.headers, deadline).await?;
+    let trusted = &state.settings.trusted_proxies;
+    let address = forwarded::address(address.ip(), &parts.headers, trusted);
+    let client = Client::new(Some(address), user_agent(&parts.headers));
+    let viewer = viewer(state, &parts.headers, &client, deadline).await?;
     let patience = state
         .settings
         .body_timeout
@@ -154,12 +157,13 @@ async fn answer(
 async fn viewer(
     state: &EdgeState,
     headers: &HeaderMap,
+    client: &Client,
     deadline: Instant,
 ) -> Result<Option<Viewer>, Refused> {
     let Some(token) = bearer_token(headers)? else {
         return Ok(None);
     };
-    match timeout_at(deadline, state.auth.viewer(token)).await {
+    match timeout_at(deadline, state.auth.viewer(token, client)).await {
         Ok(Ok(viewer)) => Ok(Some(viewer)),
         Ok(Err(error)) if error.code == Code::Unauthenticated => {
             Err(Refused::Token { error, sent: true })
@@ -245,6 +249,7 @@ fn status_of(answer: &Answer) -> StatusCode {
                 _ => None,
             });
     let statuses = codes.filter_map(|code| match code {
+        "RATE_LIMITED" => Some(StatusCode::TOO_MANY_REQUESTS),
         "UNAVAILABLE" => Some(StatusCode::SERVICE_UNAVAILABLE),
         "TIMEOUT" => Some(StatusCode::GATEWAY_TIMEOUT),
         "INTERNAL" => Some(StatusCode::INTERNAL_SERVER_ERROR),
@@ -302,6 +307,9 @@ impl Refused {
                 MediaType::GraphQl => (StatusCode::BAD_REQUEST, *answer),
                 MediaType::Json => (StatusCode::OK, *answer),
             },
+            Refused::Failed(error) if error.code == Code::Forbidden => {
+                (StatusCode::FORBIDDEN, error::refused(error))
+            }
             Refused::Failed(error) => {
                 let answer = error::refused(error);
                 (status_of(&answer), answer)
@@ -333,15 +341,22 @@ impl Reply {
             header::VARY,
             HeaderValue::from_static("Accept, Authorization"),
         );
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds(RETRY_AFTER)));
+        if let Some(seconds) = retry_after(&self.answer) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }
 }
 
-fn seconds(duration: Duration) -> u64 {
-    duration.as_secs().max(1)
+/// Seconds until all that failed for a while can be tried again; `None` if nothing did.
+fn retry_after(answer: &Answer) -> Option<u64> {
+    let waits = answer.errors.iter().filter_map(|error| {
+        match error.extensions.as_ref()?.get("retryAfterMs")? {
+            Value::Number(milliseconds) => milliseconds.as_u64(),
+            _ => None,
+        }
+    });
+    Some(waits.max()?.div_ceil(1000).max(1))
 }
 
 /// An answer as JSON: `data` for what was executed, and only then.

@@ -3,9 +3,11 @@
 //! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
 //! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
+//!   `forwarded`: where a request comes from.
 
 mod call;
 mod cors;
+mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
@@ -23,6 +25,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
+use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +44,8 @@ pub struct EdgeSettings {
     pub graphiql: bool,
     /// Origins whose pages may call; `*`: any. None by default.
     pub cors_origins: Vec<String>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed. None by default.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// What every handler can ask.

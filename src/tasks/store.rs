@@ -77,7 +77,7 @@ pub(super) async fn insert(
     new: &NewTask,
 ) -> Result<Inserted, Failure> {
     let statement = Statement::<WithCourse>::new(INSERT)
-        .bind(owner)
+        .by(owner)
         .bind(id.id)
         .bind(new.course_id)
         .bind(new.title.as_str())
@@ -85,7 +85,7 @@ pub(super) async fn insert(
         .bind(new.due_at)
         .bind(new.priority.map(i16::from))
         .bind(id.own);
-    match conn.try_load(statement).await {
+    match conn.try_rows(statement).await {
         Ok(mut rows) => match rows.pop() {
             Some((_, Some(task))) => Ok(Inserted::Task(task)),
             Some((course_status, None)) => Ok(Inserted::Nothing { course_status }),
@@ -131,7 +131,7 @@ pub(super) async fn update(
 ) -> Result<Changed, Error> {
     let text = |change: &Change<String>| Value::Text(change.value().cloned());
     let statement = Statement::<WithCourse>::new(UPDATE)
-        .bind(owner)
+        .by(owner)
         .bind(changes.id)
         .bind(changes.version)
         .bind(changes.course_id.given())
@@ -197,8 +197,8 @@ pub(super) async fn set_completed(
     completed: bool,
 ) -> Result<(), Error> {
     conn.execute(
-        Statement::<Locked>::new(SET_COMPLETED)
-            .bind(owner)
+        Statement::new(SET_COMPLETED)
+            .by(owner)
             .bind(ids)
             .bind(completed),
     )

@@ -191,7 +191,7 @@ async fn run(
     texts: [&'static str; 3],
 ) -> Result<(), Error> {
     for text in texts {
-        conn.execute(Statement::<Found>::new(text).bind(owner).bind(ids.clone()))
+        conn.execute(Statement::new(text).by(owner).bind(ids.clone()))
             .await?;
     }
     Ok(())
@@ -213,7 +213,7 @@ pub(super) async fn delete(
     let mut gone = Vec::with_capacity(ids.len());
     for text in DELETE {
         let rows: Vec<ItemRef> = conn
-            .rows(Statement::new(text).bind(owner).bind(ids.clone()))
+            .rows(Statement::new(text).by(owner).bind(ids.clone()))
             .await?;
         gone.extend(rows.into_iter().map(|item| item.id));
     }

@@ -4,10 +4,8 @@
 
 use std::time::Duration;
 
-use diesel::sql_types::BigInt;
-
 use crate::{
-    db::{Connection, Database, Row, Statement},
+    db::{Connection, Database, Statement},
     error::Error,
 };
 
@@ -61,12 +59,6 @@ pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
     }
 }
 
-type Count = (i64,);
-
-impl Row for Count {
-    type Sql = (BigInt,);
-}
-
 /// One row if this process may sweep: no other holds the lock. The actor is set for this transaction alone.
 const LOCK: &str = "
     SELECT length(set_config('snapnote.actor', 'service', true))::bigint
@@ -98,14 +90,14 @@ const STEPS: [&str; 3] = [
 ];
 
 async fn step(conn: &mut Connection, days: u32) -> Result<u64, Error> {
-    if conn.row(Statement::<Count>::new(LOCK)).await?.is_none() {
+    if conn.row(Statement::<(i64,)>::new(LOCK)).await?.is_none() {
         return Ok(0);
     }
     let days = i32::try_from(days).unwrap_or(i32::MAX);
     let mut rows = 0;
     for text in STEPS {
         rows += conn
-            .execute(Statement::<Count>::new(text).bind(days).bind(STEP))
+            .execute(Statement::new(text).bind(days).bind(STEP))
             .await? as u64;
     }
     Ok(rows)

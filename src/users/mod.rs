@@ -1,9 +1,20 @@
-//! People: what they are called and what they tell of themselves. How they sign in is `auth`'s.
+//! People: what they are called and what they tell of themselves, what admins do, and leaving. How they sign in is
+//! `auth`'s.
 
+mod admin;
+pub mod import;
+mod leaving;
 pub mod model;
 mod store;
 
+pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
+pub(crate) use admin::{ORDER, list};
+pub use leaving::{deactivate, delete};
 pub use model::{Proficiency, Profile, ProfileChanges, Role, User, UserChanges};
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
 
 use crate::{
     auth::{UserId, Viewer},
@@ -48,12 +59,12 @@ pub async fn update(
     Ok(user.ok_or_else(gone)?)
 }
 
-/// What somebody tells of themselves.
-///
-/// # Errors
-/// UNAUTHENTICATED if they are gone by now.
-pub async fn profile(conn: &mut Connection, user: UserId) -> Result<Profile, Error> {
-    store::profile(conn, user).await?.ok_or_else(gone)
+/// What these users tell of themselves, by their ids.
+pub(crate) async fn profiles(
+    conn: &mut Connection,
+    users: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Profile>, Error> {
+    store::profiles(conn, users).await
 }
 
 /// Changes what the viewer tells of themselves.

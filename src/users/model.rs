@@ -60,6 +60,16 @@ pub enum Role {
     Admin,
 }
 
+impl Role {
+    /// As it is stored.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Admin => "admin",
+        }
+    }
+}
+
 impl TryFrom<String> for Role {
     type Error = String;
 

@@ -1,14 +1,21 @@
 //! All the SQL of users and their profiles, that of signing in apart, which is `auth`'s.
 
-use diesel::QueryDsl;
+use std::collections::HashMap;
 
-use super::model::{Profile, ProfileChanges, User, UserChanges};
+use diesel::{
+    QueryDsl,
+    sql_types::{BigInt, Nullable, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::{
+    admin::{Standing, UserFilter},
+    model::{Profile, ProfileChanges, User, UserChanges},
+};
 use crate::{
     auth::UserId,
     db::{
-        Connection, Statement,
-        schema::{user_profiles, users},
-        sql::Value,
+        Connection, Row, Statement, keyset::Slice, pool::from_database, schema::users, sql::Value,
     },
     error::Error,
     rules::Change,
@@ -27,7 +34,7 @@ pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<Use
         users::updated_at,
         users::last_sign_in_at,
     ));
-    Ok(conn.load(found).await?.pop())
+    Ok(conn.load(found).await.map_err(from_database)?.pop())
 }
 
 const FIND_BY_EMAIL: &str = "
@@ -54,7 +61,7 @@ pub(super) async fn update(
     changes: &UserChanges,
 ) -> Result<Option<User>, Error> {
     let statement = Statement::new(UPDATE)
-        .bind(id)
+        .by(id)
         .bind(changes.name.given())
         .bind(text(&changes.name))
         .bind(changes.avatar_url.given())
@@ -62,16 +69,22 @@ pub(super) async fn update(
     conn.row(statement).await
 }
 
-pub(super) async fn profile(conn: &mut Connection, user: UserId) -> Result<Option<Profile>, Error> {
-    let found = user_profiles::table.find(user.0).select((
-        user_profiles::proficiency,
-        user_profiles::technical_background,
-        user_profiles::hardware_access,
-        user_profiles::learning_goals,
-        user_profiles::preferences,
-        user_profiles::updated_at,
-    ));
-    Ok(conn.load(found).await?.pop())
+const PROFILES: &str = "
+    SELECT user_id, proficiency, technical_background, hardware_access, learning_goals, preferences, updated_at
+    FROM user_profiles WHERE user_id = ANY($1)";
+
+type ProfileRow = (Uuid, Profile);
+
+impl Row for ProfileRow {
+    type Sql = (SqlUuid, <Profile as Row>::Sql);
+}
+
+pub(super) async fn profiles(
+    conn: &mut Connection,
+    users: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Profile>, Error> {
+    let rows: Vec<ProfileRow> = conn.rows(Statement::new(PROFILES).bind(users)).await?;
+    Ok(rows.into_iter().collect())
 }
 
 const UPDATE_PROFILE: &str = "
@@ -90,7 +103,7 @@ pub(super) async fn update_profile(
     changes: &ProfileChanges,
 ) -> Result<Option<Profile>, Error> {
     let statement = Statement::new(UPDATE_PROFILE)
-        .bind(user)
+        .by(user)
         .bind(
             changes
                 .proficiency
@@ -110,4 +123,118 @@ pub(super) async fn update_profile(
 
 fn text(change: &Change<String>) -> Value {
     Value::Text(change.value().cloned())
+}
+
+const IS_ADMIN: &str = "SELECT id FROM users WHERE id = $1 AND role = 'admin' AND is_active";
+
+pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
+    let found = conn.row(Statement::<(Uuid,)>::new(IS_ADMIN).bind(user));
+    Ok(found.await?.is_some())
+}
+
+/// The total beside a user; an empty page has the total alone.
+type ListRow = (Option<i64>, Option<User>);
+
+impl Row for ListRow {
+    type Sql = (Nullable<BigInt>, Nullable<<User as Row>::Sql>);
+}
+
+const LIST: &str = "
+    SELECT CASE WHEN $1 THEN (
+            SELECT count(*) FROM users
+            WHERE ($2 IS NULL OR strpos(lower(email), lower($2)) > 0) AND ($3 IS NULL OR is_active = $3)) END,
+        person.*
+    FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+        SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
+        FROM users
+        WHERE ($2 IS NULL OR strpos(lower(email), lower($2)) > 0) AND ($3 IS NULL OR is_active = $3)
+            AND (created_at, id) < ($4::timestamptz, $5)
+        ORDER BY created_at DESC, id DESC LIMIT $6
+    ) AS person ON true";
+
+/// One row more than asked for tells whether there are more.
+pub(super) async fn list(
+    conn: &mut Connection,
+    filter: &UserFilter,
+    slice: &Slice,
+    count: bool,
+) -> Result<(Vec<User>, Option<i64>), Error> {
+    let after = slice.after.as_ref();
+    let statement = Statement::new(LIST)
+        .bind(count)
+        .bind(filter.email_contains.clone())
+        .bind(filter.active)
+        .bind(after.map_or("infinity", |position| &position.key))
+        .bind(after.map_or(Uuid::max(), |position| position.id))
+        .bind(slice.size + 1);
+    let rows: Vec<ListRow> = conn.rows(statement).await?;
+    let total = rows.first().and_then(|(total, _)| *total);
+    Ok((
+        rows.into_iter().filter_map(|(_, user)| user).collect(),
+        total,
+    ))
+}
+
+const LOCK_ADMINS: &str =
+    "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR UPDATE";
+
+/// All active admins, none of whom can be made less before this transaction ends.
+pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Error> {
+    let rows: Vec<(Uuid,)> = conn.rows(Statement::new(LOCK_ADMINS)).await?;
+    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+const ACT_FOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
+
+/// The log says from now on, until this transaction ends, that this user did it.
+pub(super) async fn act_for(conn: &mut Connection, actor: UserId) -> Result<(), Error> {
+    let statement = Statement::new(ACT_FOR).bind(actor.0.to_string());
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// The log says from now on, until this transaction ends, that the service did it.
+pub(super) async fn act_as_service(conn: &mut Connection) -> Result<(), Error> {
+    conn.execute(Statement::new(ACT_FOR).bind("service"))
+        .await?;
+    Ok(())
+}
+
+const SET: &str = "
+    UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role) WHERE id = $1
+    RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
+
+/// A trigger ends the sessions of who is deactivated.
+pub(super) async fn set(
+    conn: &mut Connection,
+    user: UserId,
+    standing: Standing,
+) -> Result<Option<User>, Error> {
+    let (active, role) = match standing {
+        Standing::Active(active) => (Some(active), None),
+        Standing::Role(role) => (None, Some(role.as_str().to_owned())),
+    };
+    let statement = Statement::new(SET).by(user).bind(active).bind(role);
+    conn.row(statement).await
+}
+
+/// The log's rows go last, since what goes before writes some; one without personal data stays, and a mail.
+const DELETE: [&str; 3] = [
+    "WITH person AS (
+        DELETE FROM users WHERE id = $1 RETURNING email
+    ), unsent AS (
+        DELETE FROM mails USING person WHERE user_id = $1 OR lower(recipient) = lower(person.email)
+    )
+    INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person",
+    "DELETE FROM audit_logs WHERE user_id = $1",
+    "INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+    VALUES ($1, $1, 'DELETED', 'User', $1, NULL, NULL)",
+];
+
+/// Deletes a user and all that is theirs.
+pub(super) async fn delete(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    for text in DELETE {
+        conn.execute(Statement::new(text).bind(user)).await?;
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 14] = [
+const ORDER: [&[&str]; 15] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -15,6 +15,7 @@ const ORDER: [&[&str]; 14] = [
     &["graphql"],
     &["demo"],
     &["trash"],
+    &["audit", "mail"],
     &["users", "courses", "documents", "tasks"],
     &["items"],
     &["auth"],

@@ -10,6 +10,7 @@ mod embedded;
 mod first_session;
 mod house;
 mod http;
+mod import;
 mod isolation;
 mod keeping;
 mod migrations;

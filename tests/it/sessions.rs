@@ -470,9 +470,9 @@ async fn what_is_long_past_is_forgotten_and_nothing_else() {
         signed_up(&app, name).await;
     }
     app.sql(
-        "INSERT INTO revocations (session_id, revoked_at)
+        "INSERT INTO revocations (subject_id, revoked_at)
          SELECT gen_random_uuid(), now() - interval '2 hours' FROM generate_series(1, 2500);
-         INSERT INTO revocations (session_id) VALUES (gen_random_uuid());
+         INSERT INTO revocations (subject_id) VALUES (gen_random_uuid());
          UPDATE sessions SET expires_at = now() - interval '91 days'
          WHERE user_id = (SELECT id FROM users WHERE name = 'ada');
          UPDATE sessions SET expires_at = now() - interval '89 days'

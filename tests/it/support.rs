@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
-    auth::AuthSettings,
+    auth::{AuthSettings, ThrottleSettings},
     db::{
         PoolSettings,
         connect::Target,
@@ -21,6 +21,7 @@ use snapnote::{
     },
     graphql::Limits,
     http::{EdgeSettings, server::ServerSettings},
+    mail::MailSettings,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,6 +47,9 @@ pub(crate) fn settings() -> AppSettings {
             audience: "snapnote".to_owned(),
             access_lifetime: Duration::from_secs(900),
             hashing_permits: 2,
+            usage_interval: Duration::from_secs(60),
+            throttle: ThrottleSettings::OFF,
+            issuers: Vec::new(),
         },
         limits: Limits::default(),
         edge: EdgeSettings {
@@ -54,6 +58,7 @@ pub(crate) fn settings() -> AppSettings {
             max_body: 1024 * 1024,
             graphiql: true,
             cors_origins: vec!["https://app.example.com".to_owned()],
+            trusted_proxies: Vec::new(),
         },
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
@@ -61,6 +66,13 @@ pub(crate) fn settings() -> AppSettings {
             shutdown_timeout: Duration::from_secs(5),
         },
         trash_days: 0,
+        audit_days: 365,
+        mail: MailSettings {
+            smtp_url: None,
+            from: "SnapNote <no-reply@example.com>".to_owned(),
+            app_url: "https://app.example.com".to_owned(),
+            folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(fresh_name()),
+        },
     }
 }
 

@@ -2,25 +2,27 @@
 //!
 //! A failure is one message on standard error (what is wrong, where, and what to do about it) and exit code 1.
 
+mod admin;
+mod secret;
+
 use std::{
-    fmt, fs,
-    io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
+    fmt,
+    io::{self, Write},
     process::ExitCode,
+    time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use secret::secret;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use uuid::Uuid;
 
 use crate::{
     app::{App, AppSettings},
     auth::AuthSettings,
-    config::{Command, Config, DatabaseConfig, MigrateAction, Secret},
+    auth::outside::IssuerSettings,
+    config::{Command, Config, DatabaseConfig, MigrateAction},
     db::{
         PoolSettings,
         connect::{SessionSettings, Target},
@@ -32,11 +34,12 @@ use crate::{
     graphql,
     graphql::Limits,
     http::{EdgeSettings, server::ServerSettings},
+    mail::MailSettings,
     telemetry,
 };
 
-/// The least length of the key of access tokens, in bytes: as long as what HS256 makes.
-const LEAST_SECRET: usize = 32;
+/// How often it is written down when sessions were last used.
+const USAGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Runs the program.
 pub fn run() -> ExitCode {
@@ -106,6 +109,7 @@ async fn execute(config: Config) -> Result<(), String> {
             place.leave().await;
             outcome
         }
+        Command::Admin { action } => admin::run(&config, action).await,
     }
 }
 
@@ -178,12 +182,10 @@ async fn serve_at(
     stop: impl Future<Output = ()>,
 ) -> Result<(), String> {
     let secret = secret(config)?;
-    if migrate_first || place.embedded.is_some() {
+    if migrate_first {
         migrate::up(&place.target).await.map_err(told)?;
-    } else {
-        refuse_old_schema(&place.target).await?;
     }
-    let app = App::new(place.target.clone(), settings(config, secret))?;
+    let app = app(config, place, secret).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     say(format_args!("API       http://{address}/graphql\n"))?;
     if config.server.graphiql {
@@ -237,32 +239,52 @@ async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
 
 async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
     let secret = secret(config)?;
-    if place.embedded.is_some() {
-        migrate::up(&place.target).await.map_err(told)?;
-    } else {
-        refuse_old_schema(&place.target).await?;
-    }
-    let app = App::new(place.target.clone(), settings(config, secret.clone()))?;
+    let app = app(config, place, secret.clone()).await?;
     let report = demo::fill(app.database(), app.auth(), &secret)
         .await
         .map_err(told)?;
     say(report)
 }
 
-fn settings(config: &Config, secret: Vec<u8>) -> AppSettings {
-    AppSettings {
-        pool: PoolSettings {
-            kept: config.database.pool_kept,
-            most: config.database.pool_max,
-            wait: config.database.pool_wait.0,
-            lifetime: config.database.pool_lifetime.0,
-        },
+/// The service on a database whose schema is as it must be; the embedded one is brought up to date.
+async fn app(config: &Config, place: &Place, secret: Vec<u8>) -> Result<App, String> {
+    ensure_schema(place).await?;
+    App::new(place.target.clone(), settings(config, secret)?)
+}
+
+async fn ensure_schema(place: &Place) -> Result<(), String> {
+    if place.embedded.is_some() {
+        migrate::up(&place.target).await.map_err(told)?;
+        return Ok(());
+    }
+    refuse_old_schema(&place.target).await
+}
+
+fn pool(config: &DatabaseConfig) -> PoolSettings {
+    PoolSettings {
+        kept: config.pool_kept,
+        most: config.pool_max,
+        wait: config.pool_wait.0,
+        lifetime: config.pool_lifetime.0,
+    }
+}
+
+fn settings(config: &Config, secret: Vec<u8>) -> Result<AppSettings, String> {
+    let issuers = match &config.auth.issuers {
+        Some(issuers) => IssuerSettings::read(issuers.reveal())?,
+        None => Vec::new(),
+    };
+    Ok(AppSettings {
+        pool: pool(&config.database),
         auth: AuthSettings {
             secret,
             issuer: config.auth.jwt_issuer.clone(),
             audience: config.auth.jwt_audience.clone(),
             access_lifetime: config.auth.access_token_lifetime.0,
             hashing_permits: config.auth.hashing_permits,
+            usage_interval: USAGE_INTERVAL,
+            throttle: config.throttle.settings(),
+            issuers,
         },
         limits: Limits {
             tokens: config.limits.max_tokens,
@@ -279,6 +301,7 @@ fn settings(config: &Config, secret: Vec<u8>) -> AppSettings {
             max_body: config.limits.max_body,
             graphiql: config.server.graphiql,
             cors_origins: config.server.cors_origins.clone(),
+            trusted_proxies: config.server.trusted_proxies.clone(),
         },
         server: ServerSettings {
             header_timeout: config.server.header_timeout.0,
@@ -286,78 +309,18 @@ fn settings(config: &Config, secret: Vec<u8>) -> AppSettings {
             shutdown_timeout: config.server.shutdown_timeout.0,
         },
         trash_days: config.database.trash_days,
-    }
-}
-
-/// The key of access tokens: the one that is set; on the embedded database one of the data folder's own.
-fn secret(config: &Config) -> Result<Vec<u8>, String> {
-    let remedy = "Make one with `openssl rand -base64 48` and set SNAPNOTE_JWT_SECRET to it.";
-    let secret = match (&config.auth.jwt_secret, &config.database.database_url) {
-        (Some(secret), _) => secret.reveal().as_bytes().to_vec(),
-        (None, Some(_)) => {
-            return Err(format!(
-                "SNAPNOTE_JWT_SECRET is not set, and with DATABASE_URL it must be. {remedy}"
-            ));
-        }
-        (None, None) => kept_secret(&config.database.data_dir)?
-            .reveal()
-            .as_bytes()
-            .to_vec(),
-    };
-    if secret.len() < LEAST_SECRET {
-        let length = secret.len();
-        return Err(format!(
-            "SNAPNOTE_JWT_SECRET has {length} bytes, and it must have {LEAST_SECRET} at least. {remedy}"
-        ));
-    }
-    Ok(secret)
-}
-
-/// The data folder's own key, made if there is none. Of two processes that begin at once both get the same.
-fn kept_secret(folder: &Path) -> Result<Secret, String> {
-    let path = folder.join("jwt-secret");
-    let wrong =
-        |error: io::Error| format!("The key in {} cannot be used: {error}.", path.display());
-    fs::create_dir_all(folder).map_err(wrong)?;
-    // Nobody is to commit a key by accident.
-    let ignored = folder.join(".gitignore");
-    if !ignored.exists() {
-        fs::write(&ignored, "*\n").map_err(wrong)?;
-    }
-    let mut random = [0; 48];
-    getrandom::fill(&mut random)
-        .map_err(|error| format!("The system gives no random numbers: {error}."))?;
-    // Written beside it and linked, so that nobody ever reads half a key; the first of two wins.
-    let beside = folder.join(format!("jwt-secret.{}", Uuid::now_v7()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&beside)
-        .map_err(wrong)?;
-    file.write_all(STANDARD.encode(random).as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(wrong)?;
-    let linked = fs::hard_link(&beside, &path);
-    fs::remove_file(&beside).map_err(wrong)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(wrong(error));
-        }
-        _ => {}
-    }
-    let mode = fs::metadata(&path).map_err(wrong)?.permissions().mode();
-    if mode & 0o077 != 0 {
-        let path = path.display();
-        return Err(format!(
-            "{path} can be read by others. Run `chmod 600 {path}`, or delete it to get a new key."
-        ));
-    }
-    let mut secret = String::new();
-    fs::File::open(&path)
-        .and_then(|mut file| file.read_to_string(&mut secret))
-        .map_err(wrong)?;
-    secret.trim().parse().map_err(|error| format!("{error}"))
+        audit_days: config.auth.audit_days,
+        mail: MailSettings {
+            smtp_url: config
+                .mail
+                .smtp_url
+                .as_ref()
+                .map(|url| url.reveal().to_owned()),
+            from: config.mail.mail_from.clone(),
+            app_url: config.mail.app_url.clone(),
+            folder: config.database.data_dir.join("mails"),
+        },
+    })
 }
 
 type Stop = tokio::sync::watch::Receiver<bool>;
@@ -387,41 +350,4 @@ fn stop_signal() -> Result<Stop, String> {
 async fn stop_asked(mut stop: Stop) {
     // An error would mean that the watcher is gone, which ends only with the process.
     let _ = stop.wait_for(|asked| *asked).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder that is not there yet.
-    fn folder(name: &str) -> std::path::PathBuf {
-        let unique = format!("snapnote-cli-{}-{name}", std::process::id());
-        std::env::temp_dir().join(unique)
-    }
-
-    #[test]
-    fn all_who_begin_at_once_keep_the_same_secret() {
-        let folder = folder("race");
-        let secrets: Vec<_> = std::thread::scope(|scope| {
-            let begun: Vec<_> = (0..8)
-                .map(|_| scope.spawn(|| kept_secret(&folder)))
-                .collect();
-            begun.into_iter().map(|thread| thread.join()).collect()
-        });
-        let first = kept_secret(&folder).expect("it is kept");
-        assert!(first.reveal().len() >= LEAST_SECRET);
-        for secret in secrets {
-            assert_eq!(secret.expect("no panic"), Ok(first.clone()));
-        }
-        let path = folder.join("jwt-secret");
-        let metadata = fs::metadata(&path).expect("it is a file");
-        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
-        let names = fs::read_dir(&folder).expect("a folder").count();
-        assert_eq!(names, 2, "the key and .gitignore");
-
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it is ours");
-        let message = kept_secret(&folder).expect_err("others can read it");
-        assert!(message.contains("chmod 600"), "{message}");
-        fs::remove_dir_all(&folder).expect("it is ours");
-    }
 }

@@ -3,9 +3,19 @@
 //! A setting has one name everywhere: `--max-cost` is `SNAPNOTE_MAX_COST`. `.env.example` lists them all, and a test holds
 //! it against this file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+mod identity;
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+pub use identity::{MailConfig, ThrottleConfig};
+use ipnet::IpNet;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -25,6 +35,12 @@ pub struct Config {
     /// Who may do what.
     #[command(flatten)]
     pub auth: AuthConfig,
+    /// How often what may be tried.
+    #[command(flatten)]
+    pub throttle: ThrottleConfig,
+    /// How mails are sent.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// How much one request may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
@@ -99,6 +115,31 @@ pub enum Command {
     Schema,
     /// Fills the database with a believable semester, and prints how to sign in.
     Demo,
+    /// What only an operator may do.
+    Admin {
+        /// What to do.
+        #[command(subcommand)]
+        action: AdminAction,
+    },
+}
+
+/// What only an operator may do.
+#[derive(Subcommand, Debug, Clone)]
+pub enum AdminAction {
+    /// Makes the user with this address an admin.
+    Grant {
+        /// The address, in upper or lower case.
+        email: String,
+    },
+    /// Takes over the users of another system; docs/auth.md tells the format.
+    ImportUsers {
+        /// A file of one JSON object a line; `-`: standard input.
+        file: PathBuf,
+    },
+    /// Lists the mails that wait to be sent, and those that were given up.
+    Mails,
+    /// Tries again to send the mails that were given up.
+    RetryMails,
 }
 
 /// What to do with the migrations.
@@ -182,6 +223,9 @@ pub struct ServerConfig {
     /// How long requests in flight may go on when the service stops.
     #[arg(long, env = "SNAPNOTE_SHUTDOWN_TIMEOUT", default_value = "15s")]
     pub shutdown_timeout: Span,
+    /// Networks of proxies, separated by commas, e.g. 10.0.0.0/8,::1/128: from these alone X-Forwarded-For is believed.
+    #[arg(long, env = "SNAPNOTE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
     /// Connections at a time.
     #[arg(long, env = "SNAPNOTE_MAX_CONNECTIONS", default_value = "10000", value_parser = at_least_one)]
     pub max_connections: usize,
@@ -207,6 +251,12 @@ pub struct AuthConfig {
     /// Passwords that are hashed at a time; more let sign-ins slow everybody else down.
     #[arg(long, env = "SNAPNOTE_HASHING_PERMITS", default_value = "1", value_parser = at_least_one)]
     pub hashing_permits: usize,
+    /// Outside issuers whose tokens are taken: the path of a TOML file, or the TOML itself (docs/auth.md).
+    #[arg(long, env = "SNAPNOTE_ISSUERS", hide_env_values = true)]
+    pub issuers: Option<Secret>,
+    /// Days for which the audit log is kept; 0: for ever.
+    #[arg(long, env = "SNAPNOTE_AUDIT_DAYS", default_value_t = 365)]
+    pub audit_days: u32,
 }
 
 /// How much one request may ask for.
@@ -312,6 +362,14 @@ impl FromStr for Span {
     }
 }
 
+/// A network, or an address as a network of one.
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(address);
+    network.ok_or_else(|| "write a network as 10.0.0.0/8 or 2001:db8::/32".to_owned())
+}
+
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("it must be a whole number of 1 or more".to_owned()),
@@ -320,112 +378,4 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    fn read(flags: &[&str]) -> Result<Config, String> {
-        let matches = command().try_get_matches_from([&["snapnote"], flags].concat());
-        let config = Config::from_arg_matches(&matches.map_err(|error| error.to_string())?);
-        let config = config.map_err(|error| error.to_string())?;
-        config.check()?;
-        Ok(config)
-    }
-
-    #[test]
-    fn settings_stand_before_the_command_and_behind_it() {
-        for flags in [
-            ["--listen", "127.0.0.1:1", "serve", "--migrate"],
-            ["serve", "--listen", "127.0.0.1:1", "--migrate"],
-        ] {
-            let config = read(&flags).expect("good flags");
-            assert_eq!(config.server.listen.port(), 1, "{flags:?}");
-            assert!(matches!(
-                config.command,
-                Some(Command::Serve { migrate: true })
-            ));
-        }
-        let flags = ["migrate", "down", "2", "--pool-max", "7"];
-        assert_eq!(read(&flags).expect("good flags").database.pool_max, 7);
-    }
-
-    #[test]
-    fn a_line_of_env_that_cannot_be_read_is_not_shown() {
-        let line = dotenvy::Error::LineParse("hush hush".to_owned(), 4);
-        assert!(!unreadable(&line).contains("hush"));
-    }
-
-    #[test]
-    fn the_example_lists_every_setting_and_no_other() {
-        let known: BTreeSet<String> = command()
-            .get_arguments()
-            .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
-            .collect();
-        let example = include_str!("../.env.example");
-        let listed: BTreeSet<String> = example
-            .lines()
-            .filter_map(|line| {
-                line.trim_start_matches("# ")
-                    .split_once('=')
-                    .map(|(name, _)| name)
-            })
-            .filter(|name| {
-                name.bytes()
-                    .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
-            })
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(known, listed);
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let flags = [
-            "--jwt-secret",
-            "hush",
-            "--database-url",
-            "postgres://u:hush@h/d",
-        ];
-        let shown = format!("{:?}", read(&flags).expect("good flags"));
-        assert!(!shown.contains("hush"), "{shown}");
-    }
-
-    #[test]
-    fn the_help_shows_no_secret_of_the_environment() {
-        for setting in command().get_arguments() {
-            let id = setting.get_id().as_str();
-            let is_secret = ["jwt_secret", "database_url"].contains(&id);
-            assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");
-        }
-    }
-
-    #[test]
-    fn times_are_written_as_people_write_them() {
-        assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
-        assert_eq!("5m".parse(), Ok(Span(Duration::from_secs(300))));
-        for bad in ["", "5", "s", "-1s", "0s", "1d", "1.5s", "99999999h", "١s"] {
-            assert!(bad.parse::<Span>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused() {
-        for flags in [
-            ["--pool-max", "0"],
-            ["--pool-max", "4"],
-            ["--pool-kept", "16"],
-            ["--pool-wait", "0s"],
-            ["--max-body", "0"],
-            ["--max-depth", "deep"],
-            ["--listen", "nowhere"],
-            ["--graphiql", "perhaps"],
-            ["--log-format", "xml"],
-        ] {
-            let message = read(&flags).expect_err(flags[0]);
-            let setting = flags[0].trim_start_matches("--").replace('-', "_");
-            let named = message.contains(flags[0]) || message.contains(&setting.to_uppercase());
-            assert!(named, "{message}");
-        }
-    }
-}
+mod tests;

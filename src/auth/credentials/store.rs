@@ -1,0 +1,130 @@
+//! The SQL of what people sign in with: passwords, and outside accounts.
+
+use diesel::{
+    Queryable,
+    sql_types::{Array, Bool, Nullable, Text, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::super::model::{Account, Client, UserId, Viewer};
+use crate::{
+    db::{Connection, Row, Statement},
+    error::Error,
+};
+
+/// Whom an address names, and what they can show.
+#[derive(Queryable)]
+pub(in crate::auth) struct Credentials {
+    #[diesel(deserialize_as = Uuid)]
+    pub(in crate::auth) user_id: UserId,
+    pub(in crate::auth) email: String,
+    pub(in crate::auth) name: String,
+    pub(in crate::auth) password_hash: Option<String>,
+    /// Whether somebody signed in there from this network in the last 90 days.
+    pub(in crate::auth) known_address: bool,
+}
+
+impl Row for Credentials {
+    type Sql = (SqlUuid, Text, Text, Nullable<Text>, Bool);
+}
+
+const CREDENTIALS: &str = "
+    SELECT id, email, name, password_hash, EXISTS (
+        SELECT FROM sessions WHERE user_id = users.id AND created_at > now() - interval '90 days'
+            AND ip_address <<= $2::inet)
+    FROM users WHERE lower(email) = lower($1) AND is_active";
+
+pub(in crate::auth) async fn credentials(
+    conn: &mut Connection,
+    email: &str,
+    network: Option<&str>,
+) -> Result<Option<Credentials>, Error> {
+    let statement = Statement::new(CREDENTIALS)
+        .bind(email)
+        .bind(network.map(str::to_owned));
+    conn.row(statement).await
+}
+
+const CREDENTIALS_OF: &str = "
+    SELECT id, email, name, password_hash, EXISTS (
+        SELECT FROM sessions WHERE user_id = users.id AND created_at > now() - interval '90 days'
+            AND ip_address <<= $2::inet)
+    FROM users WHERE id = $1 AND is_active";
+
+pub(in crate::auth) async fn credentials_of(
+    conn: &mut Connection,
+    user: UserId,
+    network: Option<&str>,
+) -> Result<Option<Credentials>, Error> {
+    let statement = Statement::new(CREDENTIALS_OF)
+        .bind(user)
+        .bind(network.map(str::to_owned));
+    conn.row(statement).await
+}
+
+/// Nothing if the hash is another by now. Answers the sessions that it ended: all but the one that it came from.
+const CHANGE_PASSWORD: &str = "
+    WITH person AS (
+        UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND is_active RETURNING id, email
+    ), ended AS (
+        UPDATE sessions SET ended_at = now() FROM person
+        WHERE user_id = person.id AND sessions.id IS DISTINCT FROM $4 AND ended_at IS NULL RETURNING sessions.id
+    ), voided AS (
+        DELETE FROM mail_tokens USING person WHERE user_id = person.id AND purpose = 'password_reset'
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, id, 'PASSWORD_CHANGED', 'User', id, $5::inet, $6 FROM person
+        UNION ALL SELECT $1, $1, 'SESSION_REVOKED', 'Session', id, $5::inet, $6 FROM ended
+    ), mailed AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'password_changed', id, email, $5::inet, $6 FROM person
+    )
+    SELECT person.id, coalesce(array_agg(ended.id) FILTER (WHERE ended.id IS NOT NULL), '{}')
+    FROM person LEFT JOIN ended ON true GROUP BY person.id";
+
+type ChangedFor = (Uuid, Vec<Uuid>);
+
+impl Row for ChangedFor {
+    type Sql = (SqlUuid, Array<SqlUuid>);
+}
+
+/// Answers the sessions that were ended; `None` if the password is another by now.
+pub(super) async fn change_password(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    hash: &str,
+    new_hash: &str,
+    client: &Client,
+) -> Result<Option<Vec<Uuid>>, Error> {
+    let statement = Statement::<ChangedFor>::new(CHANGE_PASSWORD)
+        .bind(viewer.user_id)
+        .bind(hash)
+        .bind(new_hash)
+        .bind(viewer.session_id())
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    Ok(conn.row(statement).await?.map(|(_, ended)| ended))
+}
+
+/// A password is a way to sign in, too.
+const ACCOUNTS: &str = "
+    SELECT user_id, provider, provider_account_id, created_at FROM (
+        SELECT id AS user_id, 'password' AS provider, email AS provider_account_id, created_at
+        FROM users WHERE id = ANY($1) AND password_hash IS NOT NULL
+        UNION ALL
+        SELECT user_id, provider, provider_account_id, created_at FROM accounts WHERE user_id = ANY($1)
+    ) AS account ORDER BY created_at, provider";
+
+type AccountOf = (Uuid, Account);
+
+impl Row for AccountOf {
+    type Sql = (SqlUuid, <Account as Row>::Sql);
+}
+
+/// What these users can sign in with, oldest first.
+pub(super) async fn accounts(
+    conn: &mut Connection,
+    users: Vec<Uuid>,
+) -> Result<Vec<AccountOf>, Error> {
+    conn.rows(Statement::new(ACCOUNTS).bind(users)).await
+}

@@ -1,0 +1,180 @@
+//! Outside issuers: others who vouch for people. Whom a token is of is decided by the issuer that it names, and by nothing
+//! else in it.
+//!
+//! - `settings`: which issuers there are. `oidc`: tokens that are verified by an issuer's published keys, which `keys`
+//!   fetches and keeps. `session_data`: Better Auth's session cookie, which is signed with a shared secret.
+//! - `sight`: who an identity is here. `store`: the SQL of that.
+//!
+//! A token picks one verifier by its `iss`, or, naming none, the one of session cookies; that verifier has its own keys,
+//! algorithms, audience and types, and what the token's header says of keys is never followed. All that is refused is
+//! refused alike; only the log is told why.
+
+mod keys;
+mod oidc;
+mod session_data;
+mod settings;
+mod sight;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::Value;
+
+use oidc::Oidc;
+use session_data::SessionData;
+pub use settings::IssuerSettings;
+use settings::Kind;
+pub(super) use sight::viewer;
+
+use crate::error::Error;
+
+/// Characters of a subject at most, as of a name.
+const MOST_TEXT: usize = 255;
+/// Characters of a picture's address at most.
+const MOST_PICTURE: usize = 512;
+
+/// All verifiers of outside tokens.
+pub(super) struct Outside {
+    by_issuer: HashMap<String, Oidc>,
+    by_session: Option<SessionData>,
+}
+
+/// Whom an issuer vouches for.
+pub(super) struct Identity {
+    /// The issuer's name in the settings.
+    pub(super) provider: String,
+    /// Who it is there.
+    pub(super) subject: String,
+    /// When they signed in there; `None` if the token does not say.
+    pub(super) signed_in_at: Option<DateTime<Utc>>,
+    pub(super) claims: Claims,
+}
+
+/// What an issuer tells of somebody, in a form that can be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claims {
+    pub(super) email: Option<String>,
+    pub(super) email_verified: bool,
+    pub(super) name: Option<String>,
+    pub(super) picture: Option<String>,
+}
+
+impl Claims {
+    fn new(email: &Value, email_verified: &Value, name: &Value, picture: &Value) -> Self {
+        let text = |value: &Value, most: usize| -> Option<String> {
+            let clean: String = value
+                .as_str()?
+                .trim()
+                .chars()
+                .filter(|character| !character.is_control())
+                .take(most)
+                .collect();
+            (!clean.is_empty()).then_some(clean)
+        };
+        let address = |url: &String| {
+            let url = url::Url::parse(url);
+            url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+        };
+        Claims {
+            email: text(email, usize::MAX),
+            // Some issuers write it as text.
+            email_verified: *email_verified == Value::Bool(true) || email_verified == "true",
+            name: text(name, MOST_TEXT),
+            picture: text(picture, MOST_PICTURE + 1)
+                .filter(|url| url.chars().count() <= MOST_PICTURE)
+                .filter(address),
+        }
+    }
+}
+
+/// What picks the verifier; it is believed only once that has verified it.
+#[derive(Deserialize)]
+struct Peek {
+    iss: Option<String>,
+}
+
+impl Outside {
+    /// Verifiers for these issuers, beside the service's own.
+    ///
+    /// # Errors
+    /// A message that names the issuer that cannot be, or two that cannot be told apart.
+    pub(super) fn new(
+        issuers: Vec<IssuerSettings>,
+        own_issuer: &str,
+        own_secret: &[u8],
+    ) -> Result<Outside, String> {
+        settings::check(&issuers, own_issuer, own_secret)?;
+        let mut outside = Outside {
+            by_issuer: HashMap::new(),
+            by_session: None,
+        };
+        if issuers.is_empty() {
+            return Ok(outside);
+        }
+        let client = keys::client()?;
+        for issuer in issuers {
+            match issuer.kind {
+                Kind::Oidc(settings) => {
+                    let oidc = Oidc::new(issuer.name, *settings, client.clone());
+                    outside.by_issuer.insert(oidc.issuer().to_owned(), oidc);
+                }
+                Kind::SessionData { secret } => {
+                    outside.by_session = Some(SessionData::new(issuer.name, &secret));
+                }
+            }
+        }
+        Ok(outside)
+    }
+
+    /// Whom that token is of; `None` if it is nobody's.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the issuer's keys were never had and cannot be fetched now.
+    pub(super) async fn verify(&self, token: &str) -> Result<Option<Identity>, Error> {
+        let payload = token
+            .split('.')
+            .nth(1)
+            .and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+        let peek = payload.and_then(|payload| serde_json::from_slice::<Peek>(&payload).ok());
+        let Some(Peek { iss }) = peek else {
+            return Ok(None);
+        };
+        match iss {
+            Some(issuer) => match self.by_issuer.get(&issuer) {
+                Some(oidc) => oidc.verify(token).await,
+                None => Ok(None),
+            },
+            None => Ok(self
+                .by_session
+                .as_ref()
+                .and_then(|session| session.verify(token))),
+        }
+    }
+
+    /// What the issuer's userinfo tells of who sent that token; `None` if it has none, or does not answer as it should.
+    pub(super) async fn userinfo(&self, identity: &Identity, token: &str) -> Option<Claims> {
+        let issuer = self
+            .by_issuer
+            .values()
+            .find(|oidc| oidc.name() == identity.provider)?;
+        issuer.userinfo(&identity.subject, token).await
+    }
+}
+
+/// A subject that can be stored: some text, not too long, without control characters.
+fn subject(value: &Value) -> Option<&str> {
+    let text = value.as_str()?;
+    let fits = (1..=MOST_TEXT).contains(&text.chars().count());
+    (fits && !text.contains(char::is_control)).then_some(text)
+}
+
+/// Tells the log alone why a token is none.
+fn refused<T>(issuer: &str, why: impl std::fmt::Display) -> Option<T> {
+    tracing::debug!(issuer, "an outside token was refused: {why}");
+    None
+}

@@ -1,0 +1,185 @@
+//! Who an outside identity is here: found, made at first sight, or linked to the user who has the address.
+//!
+//! An address that the issuer has verified is proof enough: it links to the user who has it. If that user never verified
+//! it, somebody else may have signed up with it and wait for its owner: whatever they could sign in with is removed first.
+//! An address that is not verified links to nobody.
+
+use uuid::Uuid;
+
+use super::{
+    super::{
+        Auth, EMAIL_LENGTH,
+        checks::is_email,
+        model::{Client, Credential, UserId, Viewer},
+    },
+    Identity,
+    store::{self, Found, NewPerson},
+};
+use crate::{db::Connection, error::Error};
+
+/// Who sends that token of an outside issuer; `None` if it is nobody's, or theirs who may not sign in.
+pub(in crate::auth) async fn viewer(
+    auth: &Auth,
+    token: &str,
+    client: &Client,
+) -> Result<Option<Viewer>, Error> {
+    let Some(identity) = auth.inner.outside.verify(token).await? else {
+        return Ok(None);
+    };
+    let signed_in_at = identity.signed_in_at;
+    let user = match auth.inner.revocation.user_of(&identity.key()).await? {
+        Some(user) => Some(user),
+        None => read(auth, &identity, token, client).await?,
+    };
+    Ok(user.map(|user_id| Viewer {
+        user_id,
+        credential: Credential::Outside { signed_in_at },
+    }))
+}
+
+impl Identity {
+    /// The issuer's name and the subject, as one text.
+    fn key(&self) -> String {
+        format!("{}\n{}", self.provider, self.subject)
+    }
+}
+
+/// Asks the database who that is, and remembers it for a while.
+async fn read(
+    auth: &Auth,
+    identity: &Identity,
+    token: &str,
+    client: &Client,
+) -> Result<Option<UserId>, Error> {
+    let mut conn = auth.connection(client).await?;
+    let mut found = store::find(&mut conn, identity).await?;
+    if found.is_none() {
+        drop(conn);
+        if !first_sight(auth, identity, token, client).await? {
+            return Ok(None);
+        }
+        conn = auth.connection(client).await?;
+        found = store::find(&mut conn, identity).await?;
+    }
+    let Some(found) = found.filter(|found| found.is_active) else {
+        tracing::debug!("a user who was deactivated sent an outside token");
+        return Ok(None);
+    };
+    if found.is_stale {
+        store::refresh(&mut conn, identity, &found).await?;
+    }
+    let Found { user_id, until, .. } = found;
+    auth.inner
+        .revocation
+        .remember_account(identity.key(), user_id, until);
+    Ok(Some(user_id))
+}
+
+/// Makes the user and the account, or the account alone; whether there is one now. Of fifty who try at once, one does it.
+async fn first_sight(
+    auth: &Auth,
+    identity: &Identity,
+    token: &str,
+    client: &Client,
+) -> Result<bool, Error> {
+    let told;
+    let claims = if identity.claims.email.is_some() {
+        &identity.claims
+    } else {
+        told = auth.inner.outside.userinfo(identity, token).await;
+        match &told {
+            Some(claims) if claims.email.is_some() => claims,
+            _ => return refused(identity, "its issuer tells no e-mail address"),
+        }
+    };
+    let Some(email) = claims.email.as_deref().filter(|email| is_email(email)) else {
+        return refused(identity, "its e-mail address is none");
+    };
+    let person = NewPerson {
+        id: UserId(Uuid::now_v7()),
+        email,
+        name: claims.name.clone().unwrap_or_else(|| name_of(email)),
+        avatar_url: claims.picture.clone(),
+        email_verified: claims.email_verified,
+    };
+    let mut conn = auth.connection(client).await?;
+    conn.begin().await?;
+    let outcome = make_or_link(&mut conn, identity, &person, client).await;
+    let sight = conn.end(outcome).await?;
+    match sight {
+        Sight::Made => Ok(true),
+        Sight::TakenOver => {
+            auth.inner.mail_waits.notify_one();
+            Ok(true)
+        }
+        Sight::Former => refused(identity, "its user was deleted"),
+        Sight::Deactivated => refused(identity, "the user with its address is deactivated"),
+        Sight::Unverified => Err(Error::forbidden(
+            "Another user has this e-mail address, and your identity provider has not verified that it is yours. Verify \
+             it there, or sign in with your password.",
+        )),
+    }
+}
+
+fn refused(identity: &Identity, why: &str) -> Result<bool, Error> {
+    tracing::warn!(
+        issuer = identity.provider,
+        "an outside token was refused: {why}"
+    );
+    Ok(false)
+}
+
+fn name_of(email: &str) -> String {
+    let local = email.split('@').next().unwrap_or(email);
+    local.chars().take(EMAIL_LENGTH).collect()
+}
+
+/// What a first sight came to.
+enum Sight {
+    /// There is an account now, by us or by another request.
+    Made,
+    /// As `Made`, and what somebody could sign in with who never verified the address is gone.
+    TakenOver,
+    Former,
+    Deactivated,
+    Unverified,
+}
+
+async fn make_or_link(
+    conn: &mut Connection,
+    identity: &Identity,
+    person: &NewPerson<'_>,
+    client: &Client,
+) -> Result<Sight, Error> {
+    if store::is_former(conn, identity).await? {
+        return Ok(Sight::Former);
+    }
+    if store::make(conn, person, client).await? {
+        // If another request has just made the account, with another address, this user is one too many.
+        return match store::link(conn, identity, person.id, client).await? {
+            true => Ok(Sight::Made),
+            false => store::unmake(conn, person.id).await.map(|()| Sight::Made),
+        };
+    }
+    let Some(owner) = store::lock_owner(conn, person.email).await? else {
+        return Err(Error::unavailable("a user went while they were linked"));
+    };
+    if store::find(conn, identity).await?.is_some() {
+        return Ok(Sight::Made);
+    }
+    if !person.email_verified {
+        return Ok(Sight::Unverified);
+    }
+    if !owner.is_active {
+        return Ok(Sight::Deactivated);
+    }
+    if !owner.email_verified {
+        store::take_over(conn, owner.id, client).await?;
+    }
+    store::link(conn, identity, owner.id, client).await?;
+    Ok(if owner.email_verified {
+        Sight::Made
+    } else {
+        Sight::TakenOver
+    })
+}

@@ -1,0 +1,224 @@
+//! The SQL of outside accounts.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    Queryable,
+    sql_types::{Bool, Timestamptz, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use super::{
+    super::model::{Client, UserId},
+    Identity,
+};
+use crate::{
+    db::{Connection, Row, Statement},
+    error::Error,
+};
+
+type Id = (Uuid,);
+
+/// Who has an outside account.
+#[derive(Queryable)]
+pub(super) struct Found {
+    #[diesel(deserialize_as = Uuid)]
+    pub(super) user_id: UserId,
+    pub(super) is_active: bool,
+    /// Whether it is an hour since their claims were read.
+    pub(super) is_stale: bool,
+    /// How long this may be trusted, by the database's clock.
+    pub(super) until: DateTime<Utc>,
+}
+
+impl Row for Found {
+    type Sql = (SqlUuid, Bool, Bool, Timestamptz);
+}
+
+const FIND: &str = "
+    SELECT user_id, is_active, claims_read_at < now() - interval '1 hour', now() + interval '15 minutes'
+    FROM accounts JOIN users ON users.id = user_id WHERE provider = $1 AND provider_account_id = $2";
+
+pub(super) async fn find(
+    conn: &mut Connection,
+    identity: &Identity,
+) -> Result<Option<Found>, Error> {
+    let statement = Statement::new(FIND)
+        .bind(identity.provider.as_str())
+        .bind(identity.subject.as_str());
+    conn.row(statement).await
+}
+
+/// The user's own name and picture follow when the issuer tells another than the last time; an address that the issuer
+/// has verified is verified.
+const REFRESH: &str = "
+    WITH before AS (
+        SELECT id, claimed_name, claimed_avatar_url FROM accounts
+        WHERE user_id = $1 AND provider = $2 AND provider_account_id = $3
+            AND claims_read_at < now() - interval '1 hour' FOR NO KEY UPDATE
+    ), noted AS (
+        UPDATE accounts SET claims_read_at = now(), claimed_name = coalesce($4, accounts.claimed_name),
+            claimed_avatar_url = coalesce($5, accounts.claimed_avatar_url)
+        FROM before WHERE accounts.user_id = $1 AND accounts.id = before.id
+    )
+    UPDATE users SET last_sign_in_at = now(),
+        name = CASE WHEN $4 IS DISTINCT FROM before.claimed_name THEN coalesce($4, name) ELSE name END,
+        avatar_url = CASE WHEN $5 IS DISTINCT FROM before.claimed_avatar_url THEN coalesce($5, avatar_url)
+            ELSE avatar_url END,
+        email_verified = email_verified OR ($7 AND lower(email) = lower($6))
+    FROM before WHERE users.id = $1";
+
+/// Takes over what the issuer tells now; at most once an hour.
+pub(super) async fn refresh(
+    conn: &mut Connection,
+    identity: &Identity,
+    found: &Found,
+) -> Result<(), Error> {
+    let claims = &identity.claims;
+    let statement = Statement::new(REFRESH)
+        .by(found.user_id)
+        .bind(identity.provider.as_str())
+        .bind(identity.subject.as_str())
+        .bind(claims.name.clone())
+        .bind(claims.picture.clone())
+        .bind(claims.email.clone())
+        .bind(claims.email_verified);
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+const FORMER: &str =
+    "SELECT gen_random_uuid() FROM former_accounts WHERE account_hash = account_hash($1, $2)";
+
+/// Whether it was the account of somebody who was deleted.
+pub(super) async fn is_former(conn: &mut Connection, identity: &Identity) -> Result<bool, Error> {
+    let statement = Statement::<Id>::new(FORMER)
+        .bind(identity.provider.as_str())
+        .bind(identity.subject.as_str());
+    Ok(conn.row(statement).await?.is_some())
+}
+
+/// Somebody whom an outside issuer vouches for.
+pub(super) struct NewPerson<'a> {
+    pub(super) id: UserId,
+    pub(super) email: &'a str,
+    pub(super) name: String,
+    pub(super) avatar_url: Option<String>,
+    pub(super) email_verified: bool,
+}
+
+const MAKE: &str = "
+    WITH person AS (
+        INSERT INTO users (id, email, name, avatar_url, email_verified, last_sign_in_at)
+        VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT DO NOTHING RETURNING id
+    )
+    INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
+
+/// `false` if somebody has the address.
+pub(super) async fn make(
+    conn: &mut Connection,
+    person: &NewPerson<'_>,
+    _client: &Client,
+) -> Result<bool, Error> {
+    let statement = Statement::<Id>::new(MAKE)
+        .by(person.id)
+        .bind(person.email)
+        .bind(person.name.as_str())
+        .bind(person.avatar_url.clone())
+        .bind(person.email_verified);
+    Ok(conn.row(statement).await?.is_some())
+}
+
+const UNMAKE: [&str; 2] = [
+    "DELETE FROM users WHERE id = $1",
+    "DELETE FROM audit_logs WHERE user_id = $1",
+];
+
+/// Takes back a user who was made in this transaction.
+pub(super) async fn unmake(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    for text in UNMAKE {
+        conn.execute(Statement::new(text).bind(user)).await?;
+    }
+    Ok(())
+}
+
+const LINK: &str = "
+    WITH account AS (
+        INSERT INTO accounts (user_id, id, provider, provider_account_id, claimed_name, claimed_avatar_url)
+        VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
+        SELECT $1, $1, 'ACCOUNT_LINKED', 'Account', id, changed('provider', NULL, $3), $7::inet, $8 FROM account
+    )
+    SELECT id FROM account";
+
+/// `false` if another request has just made the account.
+pub(super) async fn link(
+    conn: &mut Connection,
+    identity: &Identity,
+    user: UserId,
+    client: &Client,
+) -> Result<bool, Error> {
+    let statement = Statement::<Id>::new(LINK)
+        .bind(user)
+        .bind(Uuid::now_v7())
+        .bind(identity.provider.as_str())
+        .bind(identity.subject.as_str())
+        .bind(identity.claims.name.clone())
+        .bind(identity.claims.picture.clone())
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    Ok(conn.row(statement).await?.is_some())
+}
+
+/// The user who has an address.
+#[derive(Queryable)]
+pub(super) struct Owner {
+    #[diesel(deserialize_as = Uuid)]
+    pub(super) id: UserId,
+    pub(super) email_verified: bool,
+    pub(super) is_active: bool,
+}
+
+impl Row for Owner {
+    type Sql = (SqlUuid, Bool, Bool);
+}
+
+const LOCK_OWNER: &str =
+    "SELECT id, email_verified, is_active FROM users WHERE lower(email) = lower($1) FOR UPDATE";
+
+pub(super) async fn lock_owner(conn: &mut Connection, email: &str) -> Result<Option<Owner>, Error> {
+    conn.row(Statement::new(LOCK_OWNER).bind(email)).await
+}
+
+/// The address is verified now, and nothing that was there before opens the door any more.
+const TAKE_OVER: &str = "
+    WITH person AS (
+        UPDATE users SET password_hash = NULL, email_verified = true, last_sign_in_at = now() WHERE id = $1
+        RETURNING id, email
+    ), ended AS (
+        UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL RETURNING id
+    ), voided AS (
+        DELETE FROM mail_tokens WHERE user_id = $1
+    ), unlinked AS (
+        DELETE FROM accounts WHERE user_id = $1
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, NULL::uuid, 'CREDENTIALS_REMOVED', 'User', id, $2::inet, $3 FROM person
+        UNION ALL SELECT $1, NULL, 'SESSION_REVOKED', 'Session', id, $2::inet, $3 FROM ended
+    )
+    INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+    SELECT 'account_linked', id, email, $2::inet, $3 FROM person";
+
+/// Removes the password, sessions, tokens and accounts of a user who never verified their address.
+pub(super) async fn take_over(
+    conn: &mut Connection,
+    user: UserId,
+    client: &Client,
+) -> Result<(), Error> {
+    let statement = Statement::new(TAKE_OVER)
+        .by(user)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    conn.execute(statement).await?;
+    Ok(())
+}

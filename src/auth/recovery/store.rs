@@ -1,0 +1,299 @@
+//! The SQL of tokens that are mailed: each is asked for, and used, by one statement.
+
+use diesel::sql_types::Text;
+use uuid::Uuid;
+
+use super::{
+    super::{
+        model::{Client, Session, UserId},
+        store::NewSession,
+    },
+    Mailed,
+};
+use crate::{
+    db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
+    error::Error,
+};
+
+type Id = (Uuid,);
+
+/// An unknown address gets a row in the outbox as a known one does, without a token: nothing is sent for it. So both cost
+/// the same.
+const REQUEST_RESET: &str = "
+    WITH person AS (
+        SELECT id, email FROM users WHERE lower(email) = lower($1) AND is_active
+    ), token AS (
+        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
+        SELECT id, $2, 'password_reset', email, $3, now() + interval '30 minutes' FROM person
+        ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
+            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, 'PASSWORD_RESET_REQUESTED', 'User', id, $4::inet, $5 FROM person
+    )
+    INSERT INTO mails (kind, user_id, recipient, token_id)
+    SELECT 'password_reset', id, coalesce(email, $1), CASE WHEN id IS NOT NULL THEN $2 END
+    FROM (VALUES (1)) AS one LEFT JOIN person ON true";
+
+pub(super) async fn request_password_reset(
+    conn: &mut Connection,
+    email: &str,
+    token: Mailed,
+    client: &Client,
+) -> Result<(), Error> {
+    let statement = Statement::new(REQUEST_RESET)
+        .bind(email)
+        .bind(token.id)
+        .bind(token.hash)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+const RESET_OF: &str = "
+    SELECT users.email, name FROM mail_tokens JOIN users ON users.id = user_id
+    WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now() AND is_active";
+
+type EmailAndName = (String, String);
+
+impl Row for EmailAndName {
+    type Sql = (Text, Text);
+}
+
+/// Whose good token that is: their address and name.
+pub(super) async fn reset_of(
+    conn: &mut Connection,
+    token_hash: Vec<u8>,
+) -> Result<Option<EmailAndName>, Error> {
+    conn.row(Statement::new(RESET_OF).bind(token_hash)).await
+}
+
+const RESET: &str = "
+    WITH token AS (
+        DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
+        RETURNING user_id, email
+    ), person AS (
+        UPDATE users SET password_hash = $2, last_sign_in_at = now(),
+            email_verified = email_verified OR lower(users.email) = lower(token.email)
+        FROM token WHERE users.id = act_as(token.user_id, $4, $5) AND is_active RETURNING users.id, users.email
+    ), voided AS (
+        DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $1
+    ), ended AS (
+        UPDATE sessions SET ended_at = now() FROM person
+        WHERE user_id = person.id AND ended_at IS NULL RETURNING user_id, sessions.id
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, id, 'PASSWORD_CHANGED', 'User', id, $4::inet, $5 FROM person
+        UNION ALL SELECT user_id, user_id, 'SESSION_REVOKED', 'Session', id, $4::inet, $5 FROM ended
+        UNION ALL SELECT id, id, 'SIGN_IN', 'Session', $3, $4::inet, $5 FROM person
+    ), mailed AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'password_changed', id, email, $4::inet, $5 FROM person
+    )
+    INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
+    SELECT id, $3, $4::inet, $5, $6, now() + interval '30 days' FROM person
+    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+
+/// `None` if there is no such token any more.
+pub(super) async fn reset_password(
+    conn: &mut Connection,
+    token_hash: Vec<u8>,
+    password_hash: &str,
+    session: NewSession<'_>,
+) -> Result<Option<Session>, Error> {
+    let statement = Statement::new(RESET)
+        .bind(token_hash)
+        .bind(password_hash)
+        .bind(session.id)
+        .bind(session.client.address())
+        .bind(session.client.user_agent.clone())
+        .bind(session.refresh_token_hash);
+    conn.row(statement).await
+}
+
+const UNVERIFIED: &str =
+    "SELECT email FROM users WHERE id = $1 AND is_active AND NOT email_verified";
+
+/// Their address, if it is not verified.
+pub(super) async fn unverified_email(
+    conn: &mut Connection,
+    user: UserId,
+) -> Result<Option<String>, Error> {
+    let row: Option<(String,)> = conn.row(Statement::new(UNVERIFIED).bind(user)).await?;
+    Ok(row.map(|(email,)| email))
+}
+
+const REQUEST_VERIFICATION: &str = "
+    WITH person AS (
+        SELECT id, email FROM users WHERE id = $1 AND is_active AND NOT email_verified
+    ), token AS (
+        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
+        SELECT id, $2, 'email_verification', email, $3, now() + interval '24 hours' FROM person
+        ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
+            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+    )
+    INSERT INTO mails (kind, user_id, recipient, token_id)
+    SELECT 'email_verification', id, email, $2 FROM person";
+
+pub(super) async fn request_verification(
+    conn: &mut Connection,
+    user: UserId,
+    token: Mailed,
+) -> Result<(), Error> {
+    let statement = Statement::new(REQUEST_VERIFICATION)
+        .bind(user)
+        .bind(token.id)
+        .bind(token.hash);
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// A taken address gets a row in the outbox too, but no token: nothing is sent for it.
+const REQUEST_CHANGE: &str = "
+    WITH person AS (
+        SELECT id, email FROM users WHERE id = $1 AND is_active
+    ), free AS (
+        SELECT id FROM person WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = lower($2))
+    ), voided AS (
+        DELETE FROM mail_tokens WHERE user_id = $1 AND purpose = 'email_change' AND NOT EXISTS (SELECT FROM free)
+    ), token AS (
+        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
+        SELECT id, $3, 'email_change', $2, $4, now() + interval '24 hours' FROM free
+        ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
+            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, id, 'EMAIL_CHANGE_REQUESTED', 'User', id, $5::inet, $6 FROM person
+    ), told AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'email_change_requested', id, email, $5::inet, $6 FROM person
+    )
+    INSERT INTO mails (kind, user_id, recipient, token_id)
+    SELECT 'email_change', id, $2, $3 FROM person";
+
+pub(super) async fn request_change(
+    conn: &mut Connection,
+    user: UserId,
+    new_email: &str,
+    token: Mailed,
+    client: &Client,
+) -> Result<(), Error> {
+    let statement = Statement::new(REQUEST_CHANGE)
+        .bind(user)
+        .bind(new_email)
+        .bind(token.id)
+        .bind(token.hash)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// What a token that `verify_email` takes is for.
+pub(super) enum Purpose {
+    Verification,
+    Change,
+}
+
+const PURPOSE: &str = "
+    SELECT purpose FROM mail_tokens
+    WHERE user_id = $1 AND token_hash = $2 AND purpose <> 'password_reset' AND expires_at > now()";
+
+/// What their good token is for; `None` if it is no such token, or another's.
+pub(super) async fn purpose_of(
+    conn: &mut Connection,
+    user: UserId,
+    token_hash: Vec<u8>,
+) -> Result<Option<Purpose>, Error> {
+    let statement = Statement::new(PURPOSE).bind(user).bind(token_hash);
+    let row: Option<(String,)> = conn.row(statement).await?;
+    Ok(row.map(|(purpose,)| match purpose.as_str() {
+        "email_change" => Purpose::Change,
+        _ => Purpose::Verification,
+    }))
+}
+
+/// What became of a token.
+pub(super) enum Verified {
+    Done,
+    NoSuchToken,
+    /// Somebody has the new address by now.
+    Taken,
+}
+
+impl Verified {
+    fn of(found: Option<Id>) -> Self {
+        found.map_or(Verified::NoSuchToken, |_| Verified::Done)
+    }
+}
+
+/// Only the address that the token was mailed to is verified by it.
+const VERIFY: &str = "
+    WITH token AS (
+        DELETE FROM mail_tokens
+        WHERE user_id = $1 AND token_hash = $2 AND purpose = 'email_verification' AND expires_at > now()
+        RETURNING email
+    ), person AS (
+        UPDATE users SET email_verified = true FROM token
+        WHERE id = act_as($1, $3, $4) AND is_active AND lower(users.email) = lower(token.email) RETURNING id
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT id, id, 'EMAIL_VERIFIED', 'User', id, $3::inet, $4 FROM person
+    )
+    SELECT id FROM person";
+
+pub(super) async fn verify(
+    conn: &mut Connection,
+    user: UserId,
+    token_hash: Vec<u8>,
+    client: &Client,
+) -> Result<Verified, Error> {
+    let statement = Statement::new(VERIFY)
+        .bind(user)
+        .bind(token_hash)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    Ok(Verified::of(conn.row(statement).await?))
+}
+
+/// The address that they had is told, and every other token is void: it was mailed there.
+const CHANGE: &str = "
+    WITH token AS (
+        DELETE FROM mail_tokens
+        WHERE user_id = $1 AND token_hash = $2 AND purpose = 'email_change' AND expires_at > now()
+        RETURNING email
+    ), before AS (
+        SELECT email FROM users WHERE id = $1
+    ), person AS (
+        UPDATE users SET email = token.email, email_verified = true FROM token
+        WHERE id = act_as($1, $3, $4) AND is_active RETURNING id, users.email
+    ), voided AS (
+        DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $2
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
+        SELECT id, id, 'EMAIL_CHANGED', 'User', id, changed('email', before.email, person.email), $3::inet, $4
+        FROM person, before
+    ), told AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'email_changed', id, before.email, $3::inet, $4 FROM person, before
+    )
+    SELECT id FROM person";
+
+pub(super) async fn change_email(
+    conn: &mut Connection,
+    user: UserId,
+    token_hash: Vec<u8>,
+    client: &Client,
+) -> Result<Verified, Error> {
+    let statement = Statement::<Id>::new(CHANGE)
+        .bind(user)
+        .bind(token_hash)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    match conn.try_rows(statement).await {
+        Ok(mut rows) => Ok(Verified::of(rows.pop())),
+        Err(error) if violated_unique(&error) == Some("users_email_key") => Ok(Verified::Taken),
+        Err(error) => Err(from_database(error)),
+    }
+}

@@ -1,0 +1,295 @@
+//! Signing up, in and out; sessions, and going on with one.
+
+use std::collections::HashMap;
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use super::{
+    Auth,
+    checks::{MOST_PASSWORD, check_email, check_new_password},
+    credentials,
+    model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
+    passwords::Verdict,
+    store::{self, End, NewSession},
+    throttle::network_of,
+    tokens,
+};
+use crate::{
+    db::Connection,
+    error::{Error, Failure, Refusal, RefusalCode},
+    rules::Problems,
+};
+
+const MOST_NAME: usize = 255;
+
+impl Auth {
+    pub(super) fn signed_in(&self, session: Session) -> Result<SignedIn, Error> {
+        let (access_token, access_token_expires_at) =
+            self.inner
+                .tokens
+                .access(session.user_id, session.id, Utc::now())?;
+        let refresh_token = self.inner.tokens.refresh(session.id, session.generation);
+        Ok(SignedIn {
+            session,
+            access_token,
+            access_token_expires_at,
+            refresh_token,
+        })
+    }
+
+    pub(super) fn new_session<'a>(&self, client: &'a Client) -> NewSession<'a> {
+        let id = Uuid::now_v7();
+        let refresh_token_hash = tokens::stored(&self.inner.tokens.refresh(id, 1));
+        NewSession {
+            id,
+            refresh_token_hash,
+            client,
+        }
+    }
+}
+
+/// Makes a person and signs them in at once.
+///
+/// # Errors
+/// What is wrong with the input; WEAK_PASSWORD; TAKEN if somebody has the address, in upper or lower case: they get a
+/// mail. RATE_LIMITED.
+pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<SignedIn, Failure> {
+    let email = new.email.trim();
+    let mut problems = Problems::default();
+    check_email(&mut problems, "email", email);
+    check_new_password(&mut problems, "password", &new.password);
+    problems.text("name", &new.name, MOST_NAME);
+    problems.finish()?;
+    auth.refuse_weak("password", &new.password, [email, &new.name])
+        .await?;
+    auth.inner.throttle.sign_up(client).await?;
+    if store::email_taken(&mut auth.connection(client).await?, email).await? {
+        return Err(taken(auth, email, client).await?.into());
+    }
+    let hash = auth.inner.passwords.hash(new.password).await?;
+    let user = UserId(Uuid::now_v7());
+    let session = store::sign_up(
+        &mut auth.connection(client).await?,
+        user,
+        email,
+        &new.name,
+        &hash,
+        auth.new_session(client),
+    )
+    .await?;
+    match session {
+        Some(session) => Ok(auth.signed_in(session)?),
+        None => Err(taken(auth, email, client).await?.into()),
+    }
+}
+
+/// Whoever has the address is told that somebody tried to sign up with it.
+async fn taken(auth: &Auth, email: &str, client: &Client) -> Result<Refusal, Error> {
+    if auth.inner.throttle.mail(email).await {
+        store::tell_of_sign_up(&mut auth.connection(client).await?, email, client).await?;
+        auth.inner.mail_waits.notify_one();
+    }
+    let message = "Somebody has signed up with this address.";
+    Ok(Refusal::of("email", RefusalCode::Taken, message))
+}
+
+/// Signs somebody in. An unknown address costs what a known one costs.
+///
+/// # Errors
+/// INVALID_CREDENTIALS, whichever of the two is wrong; RATE_LIMITED.
+pub async fn sign_in(
+    auth: &Auth,
+    email: &str,
+    password: String,
+    client: &Client,
+) -> Result<SignedIn, Failure> {
+    let email = email.trim();
+    // What PostgreSQL cannot hold, nobody has.
+    let searched = if email.contains('\0') { "" } else { email };
+    let network = network_of(client);
+    let mut conn = auth.connection(client).await?;
+    let found = credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
+    drop(conn);
+    let known = found.as_ref().is_some_and(|found| found.known_address);
+    auth.inner.throttle.sign_in(email, client, known).await?;
+    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
+    let verdict = auth.verify(password.clone(), hash.clone()).await?;
+    if let Some(found) = found {
+        if verdict != Verdict::Wrong {
+            let checked = store::Checked {
+                hash: hash.unwrap_or_default(),
+                replaced_by: auth.rehash(verdict, password).await?,
+            };
+            let session = auth.new_session(client);
+            let mut conn = auth.connection(client).await?;
+            let opened =
+                store::sign_in(&mut conn, found.user_id, checked, session, network).await?;
+            if let Some((session, mailed)) = opened {
+                if mailed {
+                    auth.inner.mail_waits.notify_one();
+                }
+                return Ok(auth.signed_in(session)?);
+            }
+        }
+        // Not waited for: the answer would come later than one for an unknown address.
+        tokio::spawn(log_failed_sign_in(
+            auth.clone(),
+            found.user_id,
+            client.clone(),
+        ));
+    }
+    let message = "The e-mail address or the password is wrong.";
+    Err(Refusal::general(RefusalCode::InvalidCredentials, message).into())
+}
+
+async fn log_failed_sign_in(auth: Auth, user: UserId, client: Client) {
+    let logged = match auth.connection(&client).await {
+        Ok(mut conn) => store::log(&mut conn, user, None, "SIGN_IN_FAILED", &client).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = logged {
+        tracing::warn!(
+            error = error.log_text(),
+            "a failed sign-in could not be logged"
+        );
+    }
+}
+
+impl Auth {
+    /// Nobody's password is longer than it may be: hashing a megabyte would be a way to keep the service busy.
+    pub(super) async fn verify(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<Verdict, Error> {
+        let fits = password.chars().count() <= MOST_PASSWORD;
+        let password = if fits { password } else { String::new() };
+        let verdict = self.inner.passwords.verify(password, hash).await?;
+        Ok(if fits { verdict } else { Verdict::Wrong })
+    }
+
+    /// A hash of our own for a password that is right by one of another system.
+    async fn rehash(&self, verdict: Verdict, password: String) -> Result<Option<String>, Error> {
+        match verdict {
+            Verdict::RightButOld => Ok(Some(self.inner.passwords.hash(password).await?)),
+            Verdict::Right | Verdict::Wrong => Ok(None),
+        }
+    }
+}
+
+/// A new access token and a new refresh token for a refresh token.
+///
+/// The token that was used last gets the same successor again (two open tabs, a lost reply) until that is used itself; an
+/// older one ends the session, since somebody has a copy.
+///
+/// # Errors
+/// INVALID_TOKEN if it is none of ours, too old, or its session has ended; RATE_LIMITED.
+pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<SignedIn, Failure> {
+    let invalid = || super::recovery::invalid_token("refreshToken");
+    let (session_id, generation) = auth.inner.tokens.read_refresh(token).ok_or_else(invalid)?;
+    auth.inner.throttle.refresh(session_id, client).await?;
+    let next = generation.checked_add(1).ok_or_else(invalid)?;
+    let successor = tokens::stored(&auth.inner.tokens.refresh(session_id, next));
+    let mut conn = auth.connection(client).await?;
+    let rotated = store::rotate(
+        &mut conn,
+        session_id,
+        generation,
+        tokens::stored(token),
+        successor,
+    )
+    .await?;
+    if let Some(session) = rotated {
+        return Ok(auth.signed_in(session)?);
+    }
+    let session = store::open_session(&mut conn, session_id)
+        .await?
+        .ok_or_else(invalid)?;
+    if session.generation == next {
+        return Ok(auth.signed_in(session)?);
+    }
+    if session.generation > next {
+        let (user, how) = (session.user_id, End::RefreshTokenReused);
+        store::end(&mut conn, user, session_id, how, client).await?;
+        auth.inner.revocation.forget(session_id);
+        tracing::warn!(session = %session_id, "an old refresh token was used: its session was ended");
+    }
+    Err(invalid().into())
+}
+
+/// Ends the viewer's session; `false` if they have none here, an outside issuer vouching for them.
+///
+/// # Errors
+/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+pub async fn sign_out(auth: &Auth, viewer: &Viewer, client: &Client) -> Result<bool, Error> {
+    let Some(session) = viewer.session_id() else {
+        return Ok(false);
+    };
+    let mut conn = auth.connection(client).await?;
+    store::end(&mut conn, viewer.user_id, session, End::SignedOut, client).await?;
+    auth.inner.revocation.forget(session);
+    Ok(true)
+}
+
+/// Ends one of the viewer's sessions; answers those that are still open, newest first.
+///
+/// # Errors
+/// NOT_FOUND if it is not open, or not theirs.
+pub async fn revoke_session(
+    auth: &Auth,
+    viewer: &Viewer,
+    session: Uuid,
+    client: &Client,
+) -> Result<Vec<Session>, Failure> {
+    let mut conn = auth.connection(client).await?;
+    let how = End::Revoked;
+    if !store::end(&mut conn, viewer.user_id, session, how, client).await? {
+        let message = "There is no such open session.";
+        return Err(Refusal::of("sessionId", RefusalCode::NotFound, message).into());
+    }
+    auth.inner.revocation.forget(session);
+    Ok(store::open_sessions(&mut conn, vec![viewer.user_id.0]).await?)
+}
+
+/// Ends all of the viewer's sessions but the current one; answers those that are still open.
+///
+/// # Errors
+/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+pub async fn revoke_other_sessions(
+    auth: &Auth,
+    viewer: &Viewer,
+    client: &Client,
+) -> Result<Vec<Session>, Error> {
+    let mut conn = auth.connection(client).await?;
+    let ended = store::end_others(&mut conn, viewer, client).await?;
+    auth.inner.revocation.forget_all(ended);
+    store::open_sessions(&mut conn, vec![viewer.user_id.0]).await
+}
+
+/// The viewer's open session with that id.
+///
+/// # Errors
+/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+pub async fn find_session(
+    auth: &Auth,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<Session>, Error> {
+    let mut conn = auth.inner.database.connection().await?;
+    let session = store::open_session(&mut conn, id).await?;
+    Ok(session.filter(|session| session.user_id == viewer.user_id))
+}
+
+/// The open sessions of these users, by their ids, newest first; 1,000 of each at most.
+pub(crate) async fn open_sessions(
+    conn: &mut Connection,
+    users: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Vec<Session>>, Error> {
+    let mut sessions: HashMap<Uuid, Vec<Session>> =
+        users.iter().map(|user| (*user, Vec::new())).collect();
+    for session in store::open_sessions(conn, users).await? {
+        sessions.entry(session.user_id.0).or_default().push(session);
+    }
+    Ok(sessions)
+}

@@ -1,0 +1,111 @@
+//! That settings are read as they are documented.
+
+use std::collections::BTreeSet;
+
+use super::*;
+
+fn read(flags: &[&str]) -> Result<Config, String> {
+    let matches = command().try_get_matches_from([&["snapnote"], flags].concat());
+    let config = Config::from_arg_matches(&matches.map_err(|error| error.to_string())?);
+    let config = config.map_err(|error| error.to_string())?;
+    config.check()?;
+    Ok(config)
+}
+
+#[test]
+fn settings_stand_before_the_command_and_behind_it() {
+    for flags in [
+        ["--listen", "127.0.0.1:1", "serve", "--migrate"],
+        ["serve", "--listen", "127.0.0.1:1", "--migrate"],
+    ] {
+        let config = read(&flags).expect("good flags");
+        assert_eq!(config.server.listen.port(), 1, "{flags:?}");
+        assert!(matches!(
+            config.command,
+            Some(Command::Serve { migrate: true })
+        ));
+    }
+    let flags = ["migrate", "down", "2", "--pool-max", "7"];
+    assert_eq!(read(&flags).expect("good flags").database.pool_max, 7);
+}
+
+#[test]
+fn a_line_of_env_that_cannot_be_read_is_not_shown() {
+    let line = dotenvy::Error::LineParse("hush hush".to_owned(), 4);
+    assert!(!unreadable(&line).contains("hush"));
+}
+
+#[test]
+fn the_example_lists_every_setting_and_no_other() {
+    let known: BTreeSet<String> = command()
+        .get_arguments()
+        .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
+        .collect();
+    let example = include_str!("../../.env.example");
+    let listed: BTreeSet<String> = example
+        .lines()
+        .filter_map(|line| {
+            line.trim_start_matches("# ")
+                .split_once('=')
+                .map(|(name, _)| name)
+        })
+        .filter(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        })
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(known, listed);
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let flags = [
+        "--jwt-secret",
+        "hush",
+        "--database-url",
+        "postgres://u:hush@h/d",
+    ];
+    let shown = format!("{:?}", read(&flags).expect("good flags"));
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[test]
+fn the_help_shows_no_secret_of_the_environment() {
+    for setting in command().get_arguments() {
+        let id = setting.get_id().as_str();
+        let is_secret = ["jwt_secret", "database_url", "smtp_url", "issuers"].contains(&id);
+        assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");
+    }
+}
+
+#[test]
+fn times_are_written_as_people_write_them() {
+    assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
+    assert_eq!("5m".parse(), Ok(Span(Duration::from_secs(300))));
+    for bad in ["", "5", "s", "-1s", "0s", "1d", "1.5s", "99999999h", "١s"] {
+        assert!(bad.parse::<Span>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    for flags in [
+        ["--pool-max", "0"],
+        ["--pool-max", "4"],
+        ["--pool-kept", "16"],
+        ["--pool-wait", "0s"],
+        ["--max-body", "0"],
+        ["--max-depth", "deep"],
+        ["--listen", "nowhere"],
+        ["--graphiql", "perhaps"],
+        ["--log-format", "xml"],
+        ["--limit-sign-up", "5"],
+        ["--trusted-proxies", "everybody"],
+    ] {
+        let message = read(&flags).expect_err(flags[0]);
+        let setting = flags[0].trim_start_matches("--").replace('-', "_");
+        let named = message.contains(flags[0]) || message.contains(&setting.to_uppercase());
+        assert!(named, "{message}");
+    }
+}

@@ -1,0 +1,30 @@
+//! The SQL of an import: many people a statement.
+
+use uuid::Uuid;
+
+use super::Newcomer;
+use crate::{
+    db::{Connection, Statement},
+    error::Error,
+};
+
+/// Whoever's id or address is there already is passed over.
+const ADD: &str = "
+    WITH person AS (
+        INSERT INTO users
+            (id, email, name, avatar_url, password_hash, email_verified, created_at, updated_at, last_sign_in_at)
+        SELECT id, email, name, avatar_url, password_hash, coalesce(email_verified, false), created_at, created_at,
+            last_sign_in_at
+        FROM jsonb_to_recordset($1) AS newcomer (id uuid, email text, name text, avatar_url text, password_hash text,
+            email_verified boolean, created_at timestamptz, last_sign_in_at timestamptz)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
+
+/// Adds people with their profiles; answers the ids of those who were added.
+pub(super) async fn add(conn: &mut Connection, people: &[Newcomer]) -> Result<Vec<Uuid>, Error> {
+    let people = serde_json::to_value(people).map_err(Error::internal)?;
+    let added: Vec<(Uuid,)> = conn.rows(Statement::new(ADD).bind(people)).await?;
+    Ok(added.into_iter().map(|(id,)| id).collect())
+}

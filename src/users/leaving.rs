@@ -1,0 +1,62 @@
+//! Leaving: for a while, or for good. Whoever leaves shows once more who they are.
+
+use super::{
+    admin::{Standing, must_leave_an_admin},
+    gone,
+    model::User,
+    store,
+};
+use crate::{
+    auth::{Auth, Client, Viewer, credentials},
+    db::Connection,
+    error::Failure,
+};
+
+/// Signs the viewer out everywhere and bars them from signing in, until an admin admits them again. Nothing is deleted.
+///
+/// # Errors
+/// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
+pub async fn deactivate(
+    conn: &mut Connection,
+    auth: &Auth,
+    viewer: &Viewer,
+    password: Option<String>,
+    client: &Client,
+) -> Result<User, Failure> {
+    credentials::confirm(auth, viewer, password, client).await?;
+    conn.begin().await?;
+    let outcome = async {
+        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
+        let user = store::set(conn, viewer.user_id, Standing::Active(false)).await?;
+        Ok(user.ok_or_else(gone)?)
+    };
+    let outcome = outcome.await;
+    let user = conn.end::<_, Failure>(outcome).await?;
+    auth.forget_session_of(viewer);
+    Ok(user)
+}
+
+/// Deletes the viewer and all that is theirs, for good. A mail says farewell.
+///
+/// # Errors
+/// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
+pub async fn delete(
+    conn: &mut Connection,
+    auth: &Auth,
+    viewer: &Viewer,
+    password: Option<String>,
+    client: &Client,
+) -> Result<(), Failure> {
+    credentials::confirm(auth, viewer, password, client).await?;
+    conn.begin().await?;
+    let outcome = async {
+        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
+        store::delete(conn, viewer.user_id).await?;
+        Ok::<_, Failure>(())
+    };
+    let outcome = outcome.await;
+    conn.end(outcome).await?;
+    auth.forget_session_of(viewer);
+    auth.mail_waits().notify_one();
+    Ok(())
+}
