@@ -103,7 +103,9 @@ impl App {
             tracing::warn!("some mutations did not end in time and were given up");
         }
         jobs.shutdown().await;
-        self.auth.note_usage_once().await;
+        if timeout_at(deadline, self.auth.finish()).await.is_err() {
+            tracing::warn!("what was still to be written down did not end in time");
+        }
         self.database.close();
     }
 }

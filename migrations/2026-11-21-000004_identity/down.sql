@@ -35,6 +35,7 @@ $$;
 DROP FUNCTION changed_note(text, text, text);
 DROP FUNCTION digest_of(text);
 DROP INDEX audit_logs_prunable_idx;
+DROP INDEX audit_logs_actor_idx;
 DROP INDEX audit_logs_entity_idx;
 ALTER TABLE audit_logs
     ALTER COLUMN ip_address DROP DEFAULT,

@@ -160,6 +160,8 @@ ALTER TABLE audit_logs
 
 -- By time goes the primary key (user_id, id), whose ids ascend with time; this is by what an entry is about.
 CREATE INDEX audit_logs_entity_idx ON audit_logs (user_id, entity_id, id);
+-- What admins did to others, and from where: it goes with the admin.
+CREATE INDEX audit_logs_actor_idx ON audit_logs (actor_id) WHERE actor_id <> user_id;
 -- What pruning looks for. It keeps the bare entries of creations: they are what an id is known by for ever.
 CREATE INDEX audit_logs_prunable_idx ON audit_logs (created_at)
     WHERE action <> 'CREATED' OR ip_address IS NOT NULL OR user_agent IS NOT NULL OR changes IS NOT NULL;

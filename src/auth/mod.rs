@@ -21,6 +21,7 @@ mod tokens;
 use std::{collections::HashSet, mem, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
 use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub(crate) use checks::EMAIL_LENGTH;
@@ -82,6 +83,8 @@ struct Inner {
     usage_interval: Duration,
     /// Told when a mail has been put into the outbox.
     mail_waits: Arc<Notify>,
+    /// What goes on after its request has been answered.
+    unfinished: TaskTracker,
 }
 
 impl Auth {
@@ -105,6 +108,7 @@ impl Auth {
             used: Mutex::default(),
             usage_interval: settings.usage_interval,
             mail_waits: Arc::default(),
+            unfinished: TaskTracker::new(),
             database,
         };
         Ok(Auth {
@@ -164,8 +168,15 @@ impl Auth {
         }
     }
 
+    /// Finishes what goes on though its request has been answered, and writes down what is only remembered.
+    pub async fn finish(&self) {
+        self.inner.unfinished.close();
+        self.inner.unfinished.wait().await;
+        self.note_usage_once().await;
+    }
+
     /// Writes down which sessions were used; asks the database nothing if none was.
-    pub async fn note_usage_once(&self) {
+    async fn note_usage_once(&self) {
         let used = mem::take(&mut *self.lock_used());
         if used.is_empty() {
             return;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Auth,
-    checks::{MOST_PASSWORD, check_email, check_new_password},
+    checks::{MOST_PASSWORD, check_email, check_new_password, is_email},
     credentials,
     model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
     passwords::Verdict,
@@ -105,8 +105,8 @@ pub async fn sign_in(
     client: &Client,
 ) -> Result<SignedIn, Failure> {
     let email = email.trim();
-    // What PostgreSQL cannot hold, nobody has.
-    let searched = if email.contains('\0') { "" } else { email };
+    // What is no address, nobody has.
+    let searched = if is_email(email) { email } else { "" };
     let network = network_of(client);
     let mut conn = auth.connection(client).await?;
     let found = credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
@@ -133,11 +133,8 @@ pub async fn sign_in(
             }
         }
         // Not waited for: the answer would come later than one for an unknown address.
-        tokio::spawn(log_failed_sign_in(
-            auth.clone(),
-            found.user_id,
-            client.clone(),
-        ));
+        let logging = log_failed_sign_in(auth.clone(), found.user_id, client.clone());
+        auth.inner.unfinished.spawn(logging);
     }
     let message = "The e-mail address or the password is wrong.";
     Err(Refusal::general(RefusalCode::InvalidCredentials, message).into())

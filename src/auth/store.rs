@@ -44,7 +44,7 @@ pub(super) async fn sign_up(
     session: NewSession<'_>,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::<Session>::new(SIGN_UP)
-        .bind(user)
+        .by(user)
         .bind(email)
         .bind(name)
         .bind(password_hash)

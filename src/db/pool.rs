@@ -348,6 +348,14 @@ pub(crate) fn from_database(error: DieselError) -> Error {
             DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
             _,
         ) => Error::unavailable(format!("the connection to the database broke: {error}")),
+        // Whoever was signed in when the request came was deleted while it ran.
+        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, information)
+            if information
+                .constraint_name()
+                .is_some_and(|name| name.ends_with("_user_id_fkey")) =>
+        {
+            Error::unauthenticated("This user is gone.")
+        }
         DieselError::DatabaseError(_, information) => {
             let message = information.message();
             if message.starts_with("canceling statement due to") {

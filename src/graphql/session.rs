@@ -245,7 +245,10 @@ pub(crate) async fn auth_payload(
             ..AuthPayload::default()
         });
     };
-    let user = users::find(&mut ctx.connection().await?, signed_in.session.user_id).await?;
+    let user = match ctx.look_ahead().field("user").exists() {
+        true => users::find(&mut ctx.connection().await?, signed_in.session.user_id).await?,
+        false => None,
+    };
     Ok(AuthPayload {
         user: user.map(|row| User::signed_in(row, signed_in.viewer())),
         session: Some(Session {

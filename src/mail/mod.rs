@@ -31,7 +31,7 @@ use crate::{
 /// How long sending one mail may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the worker sleeps at most: other processes may have left mails behind.
-const LONGEST_SLEEP: Duration = Duration::from_secs(600);
+const LONGEST_SLEEP: Duration = Duration::from_secs(15 * 60);
 /// How long it waits for a database that is away.
 const DATABASE_AWAY: Duration = Duration::from_secs(5);
 

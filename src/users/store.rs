@@ -219,13 +219,14 @@ pub(super) async fn set(
 }
 
 /// The log's rows go last, since what goes before writes some; one without personal data stays, and a mail.
-const DELETE: [&str; 3] = [
+const DELETE: [&str; 4] = [
     "WITH person AS (
         DELETE FROM users WHERE id = $1 RETURNING email
     ), unsent AS (
         DELETE FROM mails USING person WHERE user_id = $1 OR lower(recipient) = lower(person.email)
     )
     INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person",
+    "UPDATE audit_logs SET ip_address = NULL, user_agent = NULL WHERE actor_id = $1 AND actor_id <> user_id",
     "DELETE FROM audit_logs WHERE user_id = $1",
     "INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     VALUES ($1, $1, 'DELETED', 'User', $1, NULL, NULL)",

@@ -154,7 +154,8 @@ const REQUEST_CHANGE: &str = "
     WITH person AS (
         SELECT id, email FROM users WHERE id = $1 AND is_active
     ), free AS (
-        SELECT id FROM person WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = lower($2))
+        SELECT id FROM person
+        WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = lower($2) AND users.id <> $1)
     ), voided AS (
         DELETE FROM mail_tokens WHERE user_id = $1 AND purpose = 'email_change' AND NOT EXISTS (SELECT FROM free)
     ), token AS (
