@@ -123,9 +123,9 @@ impl Auth {
     /// UNAUTHENTICATED if it is nobody's, has expired, or has been revoked; FORBIDDEN if an issuer does not vouch for an
     /// address that another user has; UNAVAILABLE if it cannot be known.
     pub async fn viewer(&self, token: &str, client: &Client) -> Result<Viewer, Error> {
-        let viewer = match self.inner.tokens.verify_access(token) {
-            Some((user, session)) => self.of_session(user, session).await?,
-            None => outside::viewer(self, token, client).await?,
+        let viewer = match self.inner.outside.verifier_of(token) {
+            Some(verifier) => outside::viewer(self, verifier, token, client).await?,
+            None => self.of_access_token(token).await?,
         };
         viewer.ok_or_else(|| {
             Error::unauthenticated(
@@ -134,7 +134,10 @@ impl Auth {
         })
     }
 
-    async fn of_session(&self, user_id: UserId, session: Uuid) -> Result<Option<Viewer>, Error> {
+    async fn of_access_token(&self, token: &str) -> Result<Option<Viewer>, Error> {
+        let Some((user_id, session)) = self.inner.tokens.verify_access(token) else {
+            return Ok(None);
+        };
         if !self.inner.revocation.is_open(user_id, session).await? {
             return Ok(None);
         }
@@ -227,11 +230,9 @@ impl Auth {
         }
     }
 
-    /// The viewer's session has ended: this process reads it again, and need not wait to be told.
-    pub(crate) fn forget_session_of(&self, viewer: &Viewer) {
-        if let Some(session) = viewer.session_id() {
-            self.inner.revocation.forget(session);
-        }
+    /// Somebody may no longer sign in: this process asks at the next request, and need not wait to be told.
+    pub(crate) fn somebody_left(&self) {
+        self.inner.revocation.ask_again();
     }
 
     /// A connection on which what is written is logged as that client's.

@@ -120,6 +120,12 @@ impl Revocation {
         self.inner.seen.remove(&session);
     }
 
+    /// Something was revoked by this process: the list is read at the next request.
+    pub(super) fn ask_again(&self) {
+        let newest = self.inner.newest.write();
+        *newest.unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// This process ended these sessions.
     pub(super) fn forget_all(&self, sessions: Vec<Uuid>) {
         for session in sessions {

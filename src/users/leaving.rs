@@ -32,7 +32,7 @@ pub async fn deactivate(
     };
     let outcome = outcome.await;
     let user = conn.end::<_, Failure>(outcome).await?;
-    auth.forget_session_of(viewer);
+    auth.somebody_left();
     Ok(user)
 }
 
@@ -56,7 +56,7 @@ pub async fn delete(
     };
     let outcome = outcome.await;
     conn.end(outcome).await?;
-    auth.forget_session_of(viewer);
+    auth.somebody_left();
     auth.mail_waits().notify_one();
     Ok(())
 }

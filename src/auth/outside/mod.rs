@@ -131,38 +131,44 @@ impl Outside {
         Ok(outside)
     }
 
+    /// The one verifier for that token; `None` if it names no outside issuer.
+    pub(super) fn verifier_of(&self, token: &str) -> Option<Verifier<'_>> {
+        if self.by_issuer.is_empty() && self.by_session.is_none() {
+            return None;
+        }
+        let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+        match serde_json::from_slice::<Peek>(&payload).ok()?.iss {
+            Some(issuer) => self.by_issuer.get(&issuer).map(Verifier::Oidc),
+            None => self.by_session.as_ref().map(Verifier::SessionData),
+        }
+    }
+}
+
+/// What verifies the tokens of one outside issuer.
+#[derive(Clone, Copy)]
+pub(super) enum Verifier<'a> {
+    Oidc(&'a Oidc),
+    SessionData(&'a SessionData),
+}
+
+impl Verifier<'_> {
     /// Whom that token is of; `None` if it is nobody's.
     ///
     /// # Errors
     /// UNAVAILABLE if the issuer's keys were never had and cannot be fetched now.
-    pub(super) async fn verify(&self, token: &str) -> Result<Option<Identity>, Error> {
-        let payload = token
-            .split('.')
-            .nth(1)
-            .and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
-        let peek = payload.and_then(|payload| serde_json::from_slice::<Peek>(&payload).ok());
-        let Some(Peek { iss }) = peek else {
-            return Ok(None);
-        };
-        match iss {
-            Some(issuer) => match self.by_issuer.get(&issuer) {
-                Some(oidc) => oidc.verify(token).await,
-                None => Ok(None),
-            },
-            None => Ok(self
-                .by_session
-                .as_ref()
-                .and_then(|session| session.verify(token))),
+    async fn verify(self, token: &str) -> Result<Option<Identity>, Error> {
+        match self {
+            Verifier::Oidc(oidc) => oidc.verify(token).await,
+            Verifier::SessionData(session) => Ok(session.verify(token)),
         }
     }
 
     /// What the issuer's userinfo tells of who sent that token; `None` if it has none, or does not answer as it should.
-    pub(super) async fn userinfo(&self, identity: &Identity, token: &str) -> Option<Claims> {
-        let issuer = self
-            .by_issuer
-            .values()
-            .find(|oidc| oidc.name() == identity.provider)?;
-        issuer.userinfo(&identity.subject, token).await
+    async fn userinfo(self, identity: &Identity, token: &str) -> Option<Claims> {
+        match self {
+            Verifier::Oidc(oidc) => oidc.userinfo(&identity.subject, token).await,
+            Verifier::SessionData(_) => None,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ const LEEWAY: u64 = 5;
 const FUTURE: i64 = 60;
 
 /// Verifies the tokens of one issuer.
-pub(super) struct Oidc {
+pub(in crate::auth) struct Oidc {
     name: String,
     settings: OidcSettings,
     keys: Keys,
@@ -40,10 +40,6 @@ impl Oidc {
             settings,
             client,
         }
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     /// The exact `iss` of its tokens.

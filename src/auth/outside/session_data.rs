@@ -14,7 +14,7 @@ use super::{Claims, Identity, refused, settings::bare_type, subject};
 const LEEWAY: u64 = 5;
 
 /// Verifies session cookies.
-pub(super) struct SessionData {
+pub(in crate::auth) struct SessionData {
     name: String,
     key: DecodingKey,
     validation: Validation,

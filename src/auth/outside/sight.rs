@@ -12,7 +12,7 @@ use super::{
         checks::is_email,
         model::{Client, Credential, UserId, Viewer},
     },
-    Identity,
+    Claims, Identity, Verifier,
     store::{self, Found, NewPerson},
 };
 use crate::{db::Connection, error::Error};
@@ -20,16 +20,17 @@ use crate::{db::Connection, error::Error};
 /// Who sends that token of an outside issuer; `None` if it is nobody's, or theirs who may not sign in.
 pub(in crate::auth) async fn viewer(
     auth: &Auth,
+    verifier: Verifier<'_>,
     token: &str,
     client: &Client,
 ) -> Result<Option<Viewer>, Error> {
-    let Some(identity) = auth.inner.outside.verify(token).await? else {
+    let Some(identity) = verifier.verify(token).await? else {
         return Ok(None);
     };
     let signed_in_at = identity.signed_in_at;
     let user = match auth.inner.revocation.user_of(&identity.key()).await? {
         Some(user) => Some(user),
-        None => read(auth, &identity, token, client).await?,
+        None => read(auth, verifier, &identity, token, client).await?,
     };
     Ok(user.map(|user_id| Viewer {
         user_id,
@@ -47,6 +48,7 @@ impl Identity {
 /// Asks the database who that is, and remembers it for a while.
 async fn read(
     auth: &Auth,
+    verifier: Verifier<'_>,
     identity: &Identity,
     token: &str,
     client: &Client,
@@ -55,7 +57,8 @@ async fn read(
     let mut found = store::find(&mut conn, identity).await?;
     if found.is_none() {
         drop(conn);
-        if !first_sight(auth, identity, token, client).await? {
+        let claims = claims(verifier, identity, token).await;
+        if !first_sight(auth, identity, &claims, client).await? {
             return Ok(None);
         }
         conn = auth.connection(client).await?;
@@ -75,25 +78,25 @@ async fn read(
     Ok(Some(user_id))
 }
 
+/// What the token tells, or, if that is no address, the issuer's userinfo.
+async fn claims(verifier: Verifier<'_>, identity: &Identity, token: &str) -> Claims {
+    if identity.claims.email.is_none()
+        && let Some(told) = verifier.userinfo(identity, token).await
+    {
+        return told;
+    }
+    identity.claims.clone()
+}
+
 /// Makes the user and the account, or the account alone; whether there is one now. Of fifty who try at once, one does it.
 async fn first_sight(
     auth: &Auth,
     identity: &Identity,
-    token: &str,
+    claims: &Claims,
     client: &Client,
 ) -> Result<bool, Error> {
-    let told;
-    let claims = if identity.claims.email.is_some() {
-        &identity.claims
-    } else {
-        told = auth.inner.outside.userinfo(identity, token).await;
-        match &told {
-            Some(claims) if claims.email.is_some() => claims,
-            _ => return refused(identity, "its issuer tells no e-mail address"),
-        }
-    };
     let Some(email) = claims.email.as_deref().filter(|email| is_email(email)) else {
-        return refused(identity, "its e-mail address is none");
+        return refused(identity, "its issuer tells no e-mail address");
     };
     let person = NewPerson {
         id: UserId(Uuid::now_v7()),
