@@ -1,6 +1,6 @@
 //! Signing up, in and out; sessions, and going on with one.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use chrono::Utc;
 use uuid::Uuid;
@@ -22,6 +22,8 @@ use crate::{
 };
 
 const MOST_NAME: usize = 255;
+/// How long the log waits with a failed sign-in.
+const AFTER_THE_ANSWER: Duration = Duration::from_millis(100);
 
 impl Auth {
     pub(super) fn signed_in(&self, session: Session) -> Result<SignedIn, Error> {
@@ -109,38 +111,38 @@ pub async fn sign_in(
     let searched = if is_email(email) { email } else { "" };
     let network = network_of(client);
     let mut conn = auth.connection(client).await?;
-    let found = credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
+    let (found, known) =
+        credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
     drop(conn);
-    let known = found.as_ref().is_some_and(|found| found.known_address);
     auth.inner.throttle.sign_in(email, client, known).await?;
     let hash = found.as_ref().and_then(|found| found.password_hash.clone());
     let verdict = auth.verify(password.clone(), hash.clone()).await?;
-    if let Some(found) = found {
-        if verdict != Verdict::Wrong {
-            let checked = store::Checked {
-                hash: hash.unwrap_or_default(),
-                replaced_by: auth.rehash(verdict, password).await?,
-            };
-            let session = auth.new_session(client);
-            let mut conn = auth.connection(client).await?;
-            let opened =
-                store::sign_in(&mut conn, found.user_id, checked, session, network).await?;
-            if let Some((session, mailed)) = opened {
-                if mailed {
-                    auth.inner.mail_waits.notify_one();
-                }
-                return Ok(auth.signed_in(session)?);
+    let user = found.map(|found| found.user_id);
+    if let (Some(user), Some(hash), Verdict::Right | Verdict::RightButOld) = (user, hash, verdict) {
+        let replaced_by = auth.rehash(verdict, password).await?;
+        let checked = store::Checked { hash, replaced_by };
+        let session = auth.new_session(client);
+        let mut conn = auth.connection(client).await?;
+        if let Some((session, mailed)) =
+            store::sign_in(&mut conn, user, checked, session, network).await?
+        {
+            if mailed {
+                auth.inner.mail_waits.notify_one();
             }
+            return Ok(auth.signed_in(session)?);
         }
-        // Not waited for: the answer would come later than one for an unknown address.
-        let logging = log_failed_sign_in(auth.clone(), found.user_id, client.clone());
-        auth.inner.unfinished.spawn(logging);
     }
+    // Not waited for: the answer would come later than one for an unknown address, which logs nothing.
+    let logging = log_failed_sign_in(auth.clone(), user, client.clone());
+    auth.inner.unfinished.spawn(logging);
     let message = "The e-mail address or the password is wrong.";
     Err(Refusal::general(RefusalCode::InvalidCredentials, message).into())
 }
 
-async fn log_failed_sign_in(auth: Auth, user: UserId, client: Client) {
+/// Begins when the answer is gone, so that it does not slow it; an unknown user's is the same statement, which writes nothing.
+async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
+    tokio::time::sleep(AFTER_THE_ANSWER).await;
+    let user = user.unwrap_or(UserId(Uuid::nil()));
     let logged = match auth.connection(&client).await {
         Ok(mut conn) => store::log(&mut conn, user, None, "SIGN_IN_FAILED", &client).await,
         Err(error) => Err(error),

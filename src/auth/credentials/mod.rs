@@ -124,12 +124,13 @@ impl Auth {
     ) -> Result<store::Credentials, Failure> {
         let network = network_of(client);
         let mut conn = self.connection(client).await?;
-        let found = store::credentials_of(&mut conn, viewer.user_id, network.as_deref()).await?;
+        let (found, known) =
+            store::credentials_of(&mut conn, viewer.user_id, network.as_deref()).await?;
         drop(conn);
         let theirs = found.ok_or_else(|| Error::unauthenticated("This user is gone."))?;
         self.inner
             .throttle
-            .sign_in(&theirs.email, client, theirs.known_address)
+            .sign_in(&theirs.email, client, known)
             .await?;
         Ok(theirs)
     }

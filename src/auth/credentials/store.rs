@@ -12,7 +12,7 @@ use crate::{
     error::Error,
 };
 
-/// Whom an address names, and what they can show.
+/// Somebody who may sign in, and what they can show.
 #[derive(Queryable)]
 pub(in crate::auth) struct Credentials {
     #[diesel(deserialize_as = Uuid)]
@@ -20,46 +20,55 @@ pub(in crate::auth) struct Credentials {
     pub(in crate::auth) email: String,
     pub(in crate::auth) name: String,
     pub(in crate::auth) password_hash: Option<String>,
-    /// Whether somebody signed in there from this network in the last 90 days.
-    pub(in crate::auth) known_address: bool,
 }
 
 impl Row for Credentials {
-    type Sql = (SqlUuid, Text, Text, Nullable<Text>, Bool);
+    type Sql = (SqlUuid, Text, Text, Nullable<Text>);
 }
 
+/// Beside them, whether somebody signed in there from this network in the last 90 days.
+pub(in crate::auth) type Found = (Option<Credentials>, bool);
+
+impl Row for Found {
+    type Sql = (Nullable<<Credentials as Row>::Sql>, Bool);
+}
+
+/// Does the same work for an address that nobody has.
 const CREDENTIALS: &str = "
-    SELECT id, email, name, password_hash, EXISTS (
-        SELECT FROM sessions WHERE user_id = users.id AND created_at > now() - interval '90 days'
-            AND ip_address <<= $2::inet)
-    FROM users WHERE lower(email) = lower($1) AND is_active";
+    SELECT person.*, EXISTS (
+        SELECT FROM sessions
+        WHERE user_id = coalesce(person.id, '00000000-0000-0000-0000-000000000000') AND ip_address <<= $2::inet
+            AND created_at > now() - interval '90 days')
+    FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+        SELECT id, email, name, password_hash FROM users WHERE lower(email) = lower($1) AND is_active
+    ) AS person ON true";
 
 pub(in crate::auth) async fn credentials(
     conn: &mut Connection,
     email: &str,
     network: Option<&str>,
-) -> Result<Option<Credentials>, Error> {
+) -> Result<Found, Error> {
     let statement = Statement::new(CREDENTIALS)
         .bind(email)
         .bind(network.map(str::to_owned));
-    conn.row(statement).await
+    Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
 const CREDENTIALS_OF: &str = "
     SELECT id, email, name, password_hash, EXISTS (
-        SELECT FROM sessions WHERE user_id = users.id AND created_at > now() - interval '90 days'
-            AND ip_address <<= $2::inet)
+        SELECT FROM sessions WHERE user_id = users.id AND ip_address <<= $2::inet
+            AND created_at > now() - interval '90 days')
     FROM users WHERE id = $1 AND is_active";
 
 pub(in crate::auth) async fn credentials_of(
     conn: &mut Connection,
     user: UserId,
     network: Option<&str>,
-) -> Result<Option<Credentials>, Error> {
+) -> Result<Found, Error> {
     let statement = Statement::new(CREDENTIALS_OF)
         .bind(user)
         .bind(network.map(str::to_owned));
-    conn.row(statement).await
+    Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
 /// Nothing if the hash is another by now. Answers the sessions that it ended: all but the one that it came from.
