@@ -27,7 +27,7 @@ use uuid::Uuid;
 pub(crate) use checks::EMAIL_LENGTH;
 pub use checks::is_email;
 pub use model::{Account, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer};
-use outside::{IssuerSettings, Outside};
+use outside::{IssuerSettings, KeyAges, Outside};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
 use revocation::Revocation;
@@ -63,6 +63,8 @@ pub struct AuthSettings {
     pub throttle: ThrottleSettings,
     /// Outside issuers whose tokens are taken.
     pub issuers: Vec<IssuerSettings>,
+    /// How old their keys may be.
+    pub key_ages: KeyAges,
 }
 
 /// Signing in and knowing who is signed in. Cheap to clone.
@@ -104,7 +106,12 @@ impl Auth {
             ),
             revocation: Revocation::new(database.clone()),
             throttle: Throttle::new(database.clone(), settings.throttle, throttle_key),
-            outside: Outside::new(settings.issuers, &settings.issuer, &settings.secret)?,
+            outside: Outside::new(
+                settings.issuers,
+                settings.key_ages,
+                &settings.issuer,
+                &settings.secret,
+            )?,
             used: Mutex::default(),
             usage_interval: settings.usage_interval,
             mail_waits: Arc::default(),

@@ -21,7 +21,7 @@ use tokio::{
 use crate::{
     app::{App, AppSettings},
     auth::AuthSettings,
-    auth::outside::IssuerSettings,
+    auth::outside::{IssuerSettings, KeyAges},
     config::{Command, Config, DatabaseConfig, MigrateAction},
     db::{
         PoolSettings,
@@ -285,6 +285,7 @@ fn settings(config: &Config, secret: Vec<u8>) -> Result<AppSettings, String> {
             usage_interval: USAGE_INTERVAL,
             throttle: config.throttle.settings(),
             issuers,
+            key_ages: KeyAges::default(),
         },
         limits: Limits {
             tokens: config.limits.max_tokens,

@@ -12,6 +12,7 @@ mod house;
 mod http;
 mod import;
 mod isolation;
+mod issuers;
 mod keeping;
 mod migrations;
 mod people;

@@ -60,7 +60,7 @@ async fn ask(client: &Client) -> Answer {
 }
 
 /// How long it takes until the client's token is refused; two seconds at most.
-async fn refused_after(client: &Client) -> Duration {
+pub(crate) async fn refused_after(client: &Client) -> Duration {
     let began = Instant::now();
     while ask(client).await.status != 401 {
         assert!(began.elapsed() < Duration::from_secs(2), "still let in");

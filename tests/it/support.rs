@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncC
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
-    auth::{AuthSettings, ThrottleSettings},
+    auth::{AuthSettings, ThrottleSettings, outside::KeyAges},
     db::{
         PoolSettings,
         connect::Target,
@@ -50,6 +50,7 @@ pub(crate) fn settings() -> AppSettings {
             usage_interval: Duration::from_secs(60),
             throttle: ThrottleSettings::OFF,
             issuers: Vec::new(),
+            key_ages: KeyAges::default(),
         },
         limits: Limits::default(),
         edge: EdgeSettings {

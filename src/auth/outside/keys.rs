@@ -25,22 +25,26 @@ const MOST_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How old keys may be.
+/// How old the keys of an outside issuer may be.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ages {
-    /// Until then they are not fetched again.
-    pub(super) fresh: Duration,
-    /// Between two fetches.
-    pub(super) between: Duration,
-    /// Until then they serve though the issuer cannot be reached.
-    pub(super) dead: Duration,
+pub struct KeyAges {
+    /// Until then they are not fetched again, but for one that is unknown: 10 minutes.
+    pub fresh: Duration,
+    /// What lies between two fetches at least: 30 seconds.
+    pub between: Duration,
+    /// Until then they serve though the issuer cannot be reached: a day.
+    pub dead: Duration,
 }
 
-pub(super) const AGES: Ages = Ages {
-    fresh: Duration::from_secs(10 * 60),
-    between: Duration::from_secs(30),
-    dead: Duration::from_secs(24 * 3600),
-};
+impl Default for KeyAges {
+    fn default() -> Self {
+        KeyAges {
+            fresh: Duration::from_secs(10 * 60),
+            between: Duration::from_secs(30),
+            dead: Duration::from_secs(24 * 3600),
+        }
+    }
+}
 
 /// An HTTP client that follows nothing and waits for nobody.
 pub(super) fn client() -> Result<Client, String> {
@@ -62,7 +66,7 @@ struct Inner {
     issuer: String,
     url: Url,
     client: Client,
-    ages: Ages,
+    ages: KeyAges,
     known: Mutex<Known>,
     /// Held by the one that fetches.
     fetching: tokio::sync::Mutex<()>,
@@ -84,7 +88,7 @@ struct Key {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: String, url: Url, client: Client, ages: Ages) -> Self {
+    pub(super) fn new(issuer: String, url: Url, client: Client, ages: KeyAges) -> Self {
         let inner = Inner {
             issuer,
             url,
@@ -109,11 +113,10 @@ impl Keys {
     ) -> Result<Option<DecodingKey>, Error> {
         let ages = self.inner.ages;
         let mut known = self.inner.lock().clone();
-        let younger = |at: Option<Instant>, age| at.is_some_and(|at| at.elapsed() < age);
         let mut found = known.find(id, algorithm);
         let satisfied = younger(known.fetched, ages.fresh) && found.is_some();
-        if !satisfied && !younger(known.tried, ages.between) {
-            self.inner.fetch(known.tried).await;
+        if !satisfied {
+            self.inner.fetch().await;
             known = self.inner.lock().clone();
             found = known.find(id, algorithm);
         }
@@ -143,6 +146,10 @@ impl Known {
     }
 }
 
+fn younger(at: Option<Instant>, age: Duration) -> bool {
+    at.is_some_and(|at| at.elapsed() < age)
+}
+
 fn family(algorithm: Algorithm) -> AlgorithmFamily {
     match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => AlgorithmFamily::Hmac,
@@ -157,12 +164,12 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches the keys, unless somebody has begun to since `seen`; returns when that is over.
-    async fn fetch(self: &Arc<Self>, seen: Option<Instant>) {
+    /// Fetches the keys, unless that was tried lately; returns when a fetch that is under way is over.
+    async fn fetch(self: &Arc<Self>) {
         let inner = self.clone();
         let fetching = tokio::spawn(async move {
             let _alone = inner.fetching.lock().await;
-            if inner.lock().tried != seen {
+            if younger(inner.lock().tried, inner.ages.between) {
                 return;
             }
             let began = Instant::now();

@@ -25,6 +25,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use keys::KeyAges;
 use oidc::Oidc;
 use session_data::SessionData;
 pub use settings::IssuerSettings;
@@ -105,6 +106,7 @@ impl Outside {
     /// A message that names the issuer that cannot be, or two that cannot be told apart.
     pub(super) fn new(
         issuers: Vec<IssuerSettings>,
+        ages: KeyAges,
         own_issuer: &str,
         own_secret: &[u8],
     ) -> Result<Outside, String> {
@@ -120,7 +122,7 @@ impl Outside {
         for issuer in issuers {
             match issuer.kind {
                 Kind::Oidc(settings) => {
-                    let oidc = Oidc::new(issuer.name, *settings, client.clone());
+                    let oidc = Oidc::new(issuer.name, *settings, client.clone(), ages);
                     outside.by_issuer.insert(oidc.issuer().to_owned(), oidc);
                 }
                 Kind::SessionData { secret } => {

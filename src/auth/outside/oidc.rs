@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Claims, Identity,
-    keys::{self, Keys},
+    keys::{self, KeyAges, Keys},
     refused,
     settings::{ClaimNames, OidcSettings, bare_type},
     subject,
@@ -28,13 +28,18 @@ pub(in crate::auth) struct Oidc {
 }
 
 impl Oidc {
-    pub(super) fn new(name: String, settings: OidcSettings, client: reqwest::Client) -> Self {
+    pub(super) fn new(
+        name: String,
+        settings: OidcSettings,
+        client: reqwest::Client,
+        ages: KeyAges,
+    ) -> Self {
         Oidc {
             keys: Keys::new(
                 name.clone(),
                 settings.jwks_url.clone(),
                 client.clone(),
-                keys::AGES,
+                ages,
             ),
             name,
             settings,

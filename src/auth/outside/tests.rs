@@ -1,12 +1,12 @@
 //! Settings of issuers that cannot be, each told with its name.
 
-use super::{IssuerSettings, Outside};
+use super::{IssuerSettings, KeyAges, Outside};
 
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
 
 fn started(toml: &str) -> Result<(), String> {
     let issuers = IssuerSettings::read(toml)?;
-    Outside::new(issuers, "snapnote", SECRET).map(|_| ())
+    Outside::new(issuers, KeyAges::default(), "snapnote", SECRET).map(|_| ())
 }
 
 fn oidc(rest: &str) -> String {

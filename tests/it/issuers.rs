@@ -1,0 +1,248 @@
+//! Outside issuers: whose tokens are taken, whose are refused and how, and who their subjects are here.
+//!
+//! Tokens that must be refused are in `attacks`, whom an address links to in `linking`, what becomes of the keys when an
+//! issuer changes or fails in `keys`; the server and the tokens in `issuer`.
+
+mod attacks;
+mod issuer;
+mod keys;
+mod linking;
+
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::future::join_all;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use snapnote::auth::outside::IssuerSettings;
+
+use crate::support::{Answer as Reply, Client, TestApp};
+use issuer::{Answer, EC, ED, Issuer, RSA, claims, header, key, signed, token, token_of};
+
+const ME: &str =
+    "{ me { id email name avatarUrl emailVerified accounts { provider providerAccountId } } }";
+/// Better Auth's.
+const SHARED: &str = "a secret of Better Auth's, long enough";
+
+const SESSIONS: &str = "[[issuer]]\nname = \"better-auth\"\nkind = \"better-auth-session\"\n\
+                        secret = \"a secret of Better Auth's, long enough\"\n";
+
+async fn trusting(toml: &str) -> TestApp {
+    let issuers = IssuerSettings::parse(toml).unwrap();
+    TestApp::with(|settings| settings.auth.issuers = issuers).await
+}
+
+/// Another process on the same database, which has seen nobody yet.
+async fn another(app: &TestApp, toml: &str) -> TestApp {
+    let issuers = IssuerSettings::parse(toml).unwrap();
+    TestApp::on(app.database.clone(), |settings| {
+        settings.auth.issuers = issuers
+    })
+    .await
+}
+
+fn bearing(app: &TestApp, token: String) -> Client {
+    Client {
+        token: Some(token),
+        ..app.visitor()
+    }
+}
+
+async fn ask(app: &TestApp, token: &str) -> Reply {
+    bearing(app, token.to_owned()).post(ME, json!({})).await
+}
+
+/// Who a token's sender is here.
+async fn me(app: &TestApp, token: &str) -> Value {
+    let answer = ask(app, token).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["data"]["me"].take()
+}
+
+/// What Better Auth puts into its session cookie.
+fn session(user: &str) -> Value {
+    let now = Utc::now();
+    json!({
+        "session": { "id": "s1", "userId": user, "token": "t", "createdAt": now.to_rfc3339(),
+                     "expiresAt": (now + Duration::from_secs(3600)).to_rfc3339() },
+        "user": { "id": user, "email": format!("{user}@example.com"), "emailVerified": true, "name": "Bea", "image": null },
+        "updatedAt": now.timestamp_millis(), "version": "1", "iat": now.timestamp(), "exp": now.timestamp() + 300,
+    })
+}
+
+fn cookie(payload: &Value) -> String {
+    let header = Header {
+        typ: None,
+        ..Header::new(Algorithm::HS256)
+    };
+    signed(
+        &header,
+        payload,
+        &EncodingKey::from_secret(SHARED.as_bytes()),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_of_every_kind_of_key_are_taken() {
+    let issuer = Issuer::start().await;
+    let toml = issuer.toml("types = [\"at+jwt\", \"JWT\", \"\"]") + SESSIONS;
+    let app = trusting(&toml).await;
+    let keys = [
+        ("rsa", RSA, Algorithm::RS256),
+        ("ec", EC, Algorithm::ES256),
+        ("ed", ED, Algorithm::EdDSA),
+    ];
+    for (id, der, algorithm) in keys {
+        for kind in [Some("JWT"), Some("application/at+jwt"), None] {
+            let header = Header {
+                typ: kind.map(str::to_owned),
+                ..header(algorithm, id)
+            };
+            let token = signed(&header, &claims(id), &key(der, algorithm));
+            let me = me(&app, &token).await;
+            assert_eq!(me["email"], format!("{id}@example.com"), "{id} {kind:?}");
+            assert_eq!(
+                me["accounts"],
+                json!([{ "provider": "outside", "providerAccountId": id }])
+            );
+        }
+    }
+    let bea = me(&app, &cookie(&session("bea"))).await;
+    assert_eq!(
+        (&bea["name"], &bea["emailVerified"]),
+        (&json!("Bea"), &json!(true))
+    );
+    assert_eq!(bea["accounts"][0]["provider"], "better-auth");
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_counts_in_the_authorization_header_alone() {
+    let issuer = Issuer::start().await;
+    let app = trusting(&issuer.toml("")).await;
+    let cookie = format!("token={0}; better-auth.session_data={0}", token("ada"));
+    let body = json!({ "query": ME }).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("cookie", cookie.as_str()),
+    ];
+    let answer = app
+        .visitor()
+        .http("POST", "/graphql", &headers, body.as_bytes())
+        .await;
+    assert_eq!(answer.json(), json!({ "data": { "me": null } }));
+    assert_eq!(issuer.asked("/keys"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_first_requests_make_one_user() {
+    let issuer = Issuer::start().await;
+    let app = trusting(&issuer.toml("")).await;
+    let token = token("ada");
+    let users = join_all((0..50).map(|_| me(&app, &token))).await;
+    assert!(
+        users.iter().all(|user| user["id"] == users[0]["id"]),
+        "{users:#?}"
+    );
+    assert_eq!(issuer.asked("/keys"), 1);
+    for table in ["users", "accounts", "user_profiles"] {
+        let rows = app.number(&format!("SELECT count(*) FROM {table}")).await;
+        assert_eq!(rows, 1, "{table}");
+    }
+    let logged = "SELECT count(*) FROM audit_logs WHERE action IN ('CREATED', 'ACCOUNT_LINKED')";
+    assert_eq!(app.number(logged).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_first_requests_with_other_addresses_make_one_user_too() {
+    let issuer = Issuer::start().await;
+    let app = trusting(&issuer.toml("")).await;
+    let tokens: Vec<String> = (0..50)
+        .map(|number| {
+            let mut claims = claims("ada");
+            claims["email"] = json!(format!("ada{number}@example.com"));
+            token_of(&claims)
+        })
+        .collect();
+    let users = join_all(tokens.iter().map(|token| me(&app, token))).await;
+    assert!(
+        users.iter().all(|user| user["id"] == users[0]["id"]),
+        "{users:#?}"
+    );
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 1);
+    assert_eq!(
+        app.number("SELECT count(DISTINCT user_id) FROM audit_logs")
+            .await,
+        1
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn userinfo_is_asked_once_where_the_token_tells_no_address() {
+    let issuer = Issuer::start().await;
+    let url = format!("userinfo_url = \"http://{}/userinfo\"", issuer.address);
+    let toml = issuer.toml(&url);
+    let app = trusting(&toml).await;
+    let bare = |subject: &str| {
+        let mut claims = claims(subject);
+        claims.as_object_mut().unwrap().remove("email");
+        token_of(&claims)
+    };
+    issuer.tell(Answer::Json(
+        json!({ "sub": "ada", "email": "told@example.com", "email_verified": true }),
+    ));
+    assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
+    assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
+    assert_eq!(
+        me(&another(&app, &toml).await, &bare("ada")).await["email"],
+        "told@example.com"
+    );
+    assert_eq!(issuer.asked("/userinfo"), 1);
+    // It told of somebody else, and then of nothing.
+    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
+    issuer.tell(Answer::Json(json!({ "sub": "bob" })));
+    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
+    issuer.tell(Answer::Text("{"));
+    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_issuer_tells_is_taken_over_when_it_changes_and_at_most_once_an_hour() {
+    let issuer = Issuer::start().await;
+    let toml = issuer.toml("");
+    let app = trusting(&toml).await;
+    let telling = |name: &str, verified: bool| {
+        let mut claims = claims("ada");
+        claims["name"] = json!(name);
+        claims["picture"] = json!(format!("https://pictures.example/{name}.png"));
+        claims["email_verified"] = json!(verified);
+        token_of(&claims)
+    };
+    assert_eq!(me(&app, &telling("Ada", false)).await["name"], "Ada");
+    let later = async |hours: &str, token: String| {
+        app.sql(&format!(
+            "UPDATE accounts SET claims_read_at = claims_read_at - interval '{hours} hours'"
+        ))
+        .await;
+        let process = another(&app, &toml).await;
+        let me = me(&process, &token).await;
+        (
+            me["name"].clone(),
+            me["avatarUrl"].clone(),
+            me["emailVerified"].clone(),
+        )
+    };
+    let picture = |name: &str| json!(format!("https://pictures.example/{name}.png"));
+    let soon = later("0.9", telling("Countess", true)).await;
+    assert_eq!(soon, (json!("Ada"), picture("Ada"), json!(false)));
+    let then = later("0.2", telling("Countess", true)).await;
+    assert_eq!(then, (json!("Countess"), picture("Countess"), json!(true)));
+    // What they changed here stays until the issuer tells something new; what was verified stays so.
+    let own = "mutation { updateMe(input: { name: \"Augusta\" }) { userErrors { code } } }";
+    bearing(&app, telling("Countess", true))
+        .data(own, json!({}))
+        .await;
+    let own = later("2", telling("Countess", false)).await;
+    assert_eq!(own, (json!("Augusta"), picture("Countess"), json!(true)));
+}
