@@ -1,6 +1,6 @@
 //! What lives as long as the process, put together: the one place where every part meets the others.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 
@@ -57,7 +57,7 @@ impl App {
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
         };
-        let mailer = Mailer::new(database.clone(), auth.clone(), &settings.mail)?;
+        let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
         let edge = Edge::new(api, auth.clone(), database.clone(), settings.edge.clone())?;
         Ok(App {
@@ -72,11 +72,6 @@ impl App {
     /// The database.
     pub fn database(&self) -> &Database {
         &self.database
-    }
-
-    /// The worker that sends mails.
-    pub fn mailer(&self) -> &Mailer {
-        &self.mailer
     }
 
     /// Signing in and knowing who is signed in.
@@ -108,4 +103,11 @@ impl App {
         }
         self.database.close();
     }
+}
+
+/// The worker that sends what `auth` puts into the outbox, with the tokens that `auth` makes.
+fn mailer(database: &Database, auth: &Auth, settings: &MailSettings) -> Result<Mailer, String> {
+    let tokens = auth.clone();
+    let token_of = Arc::new(move |id| tokens.mailed_token(id));
+    Mailer::new(database.clone(), settings, token_of, auth.mail_waits())
 }

@@ -12,7 +12,7 @@ use super::{Place, ensure_schema, pool, say, told};
 use crate::{
     config::{AdminAction, Config},
     db::{Connection, Database},
-    mail,
+    mail::{self, WaitingMail},
     users::{
         self,
         import::{self, Imported, Newcomer},
@@ -73,7 +73,22 @@ async fn list_mails(conn: &mut Connection) -> Result<(), String> {
     }
     mails
         .iter()
-        .try_for_each(|mail| say(format_args!("{mail}\n")))
+        .try_for_each(|mail| say(format_args!("{}\n", line(mail))))
+}
+
+fn line(mail: &WaitingMail) -> String {
+    let time = match mail.died_at {
+        Some(at) => format!("given up {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
+        None => format!(
+            "next try {}",
+            mail.next_attempt_at.format("%Y-%m-%dT%H:%M:%SZ")
+        ),
+    };
+    let error = mail.last_error.as_deref().unwrap_or("not tried yet");
+    format!(
+        "{} {} to {}, {time}, {} tries: {error}",
+        mail.id, mail.kind, mail.recipient, mail.attempts
+    )
 }
 
 fn people_of(path: &Path) -> Result<Vec<Newcomer>, String> {

@@ -1,6 +1,7 @@
 //! The settings of who people are: throttles and mail.
 
 use clap::Args;
+use url::Url;
 
 use super::Secret;
 use crate::auth::{Limit, ThrottleSettings};
@@ -77,5 +78,5 @@ pub struct MailConfig {
         env = "SNAPNOTE_APP_URL",
         default_value = "http://localhost:3000"
     )]
-    pub app_url: String,
+    pub app_url: Url,
 }

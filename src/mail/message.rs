@@ -1,301 +1,349 @@
-//! What mails say: a subject, and the same words as plain text and as HTML.
+//! A mail as it is sent: the text of its kind, filled in, as plain text and as HTML.
+//!
+//! What is filled in (who signed in with which program, say) is written by strangers: it loses its line breaks, it is
+//! escaped in HTML, and it is in no header. What mails say stands in `kinds`.
 
 use lettre::{
     Address, Message,
     message::{
-        Mailbox, MultiPart,
-        header::{HeaderName, HeaderValue},
+        Body, Mailbox, MultiPart,
+        header::{ContentTransferEncoding, HeaderName, HeaderValue},
     },
 };
+use url::{Host, Url};
 
-use super::model::{DueMail, Kind};
+use super::{
+    kinds::{Kind, Paragraph},
+    store::Mail,
+};
 
-/// The words of a mail.
-pub(super) struct Letter {
-    subject: &'static str,
-    paragraphs: Vec<Paragraph>,
+/// Of a mail that is not encoded, in characters: RFC 5322, 2.1.1.
+const LONGEST_LINE: usize = 998;
+
+/// Who mails come from, and where their links lead.
+pub(super) struct Letterhead {
+    pub(super) from: Mailbox,
+    pub(super) app_url: Url,
 }
 
-enum Paragraph {
-    Text(String),
-    /// What the link is for, and where it leads.
-    Link(&'static str, String),
-}
-
-use Paragraph::{Link, Text};
-
-const IGNORE: &str = "If it was not you, you need do nothing: without this link nothing happens.";
-const NOT_YOU: &str = "If it was not you, set a new password at once: ask for a password reset where you sign in. All \
-    sessions end thereby.";
-
-impl Letter {
-    /// `link` makes the address of a page of the app, with the mail's token.
-    pub(super) fn of(mail: &DueMail, link: impl Fn(&str) -> String) -> Letter {
-        let text = |words: &str| Text(words.to_owned());
-        let (subject, paragraphs) = match mail.kind {
-            Kind::PasswordReset => (
-                "Reset your SnapNote password",
-                vec![
-                    text("Somebody asked to reset the password of your SnapNote account."),
-                    Link("Set a new password", link("reset-password")),
-                    text("The link is good for 30 minutes, and once. A newer one replaces it."),
-                    text(IGNORE),
-                ],
-            ),
-            Kind::EmailVerification => (
-                "Verify your e-mail address for SnapNote",
-                vec![
-                    text("Please show that this address is yours."),
-                    Link("Verify the address", link("verify-email")),
-                    text("Sign in first. The link is good for 24 hours, and once."),
-                    text(IGNORE),
-                ],
-            ),
-            Kind::EmailChange => (
-                "Verify your new e-mail address for SnapNote",
-                vec![
-                    text("Somebody asked to use this address for their SnapNote account."),
-                    Link("Use this address from now on", link("verify-email")),
-                    text("Sign in first. The link is good for 24 hours, and once."),
-                    text(IGNORE),
-                ],
-            ),
-            Kind::EmailChangeRequested => (
-                "Your SnapNote account is to get another e-mail address",
-                vec![
-                    text(
-                        "Somebody who is signed in as you asked to change the address of your SnapNote account. It is \
-                          changed as soon as the new address is verified.",
-                    ),
-                    Text(from_where(mail)),
-                    text(NOT_YOU),
-                ],
-            ),
-            Kind::EmailChanged => (
-                "Your SnapNote account has another e-mail address now",
-                vec![
-                    text(
-                        "The address of your SnapNote account was changed. From now on, mails go to the new one.",
-                    ),
-                    Text(from_where(mail)),
-                    text("If it was not you, answer at once to those who run this service."),
-                ],
-            ),
-            Kind::PasswordChanged => (
-                "Your SnapNote password was changed",
-                vec![
-                    text(
-                        "The password of your SnapNote account was changed, and other sessions were ended.",
-                    ),
-                    Text(from_where(mail)),
-                    text(NOT_YOU),
-                ],
-            ),
-            Kind::NewDevice => (
-                "New sign-in to your SnapNote account",
-                vec![
-                    text(
-                        "Somebody signed in to your SnapNote account from an address or with a program that was not seen \
-                          there in the last 90 days.",
-                    ),
-                    Text(from_where(mail)),
-                    text("If it was you, all is well."),
-                    text(NOT_YOU),
-                ],
-            ),
-            Kind::SignUpAttempted => (
-                "You have a SnapNote account already",
-                vec![
-                    text(
-                        "Somebody tried to sign up for SnapNote with this address, which has an account.",
-                    ),
-                    Text(from_where(mail)),
-                    text(
-                        "If it was you: sign in, or ask for a password reset. If not, you need do nothing.",
-                    ),
-                ],
-            ),
-            Kind::AccountLinked => (
-                "Your SnapNote account is signed in to in another way now",
-                vec![
-                    text(
-                        "Somebody signed in to SnapNote through an identity provider that vouches for this address.",
-                    ),
-                    text(
-                        "The address had never been verified here. So that nobody else can have a way in, the password \
-                          and all sessions of the account were removed; what is kept in it is still there.",
-                    ),
-                    Text(from_where(mail)),
-                    text("To sign in with a password again, ask for a password reset."),
-                ],
-            ),
-            Kind::AccountDeleted => (
-                "Your SnapNote account was deleted",
-                vec![
-                    text(
-                        "Your SnapNote account and all that was in it are deleted, as you asked. This cannot be undone.",
-                    ),
-                    text("Farewell, and thank you. You will hear no more from us."),
-                ],
-            ),
-        };
-        Letter {
-            subject,
-            paragraphs,
-        }
-    }
-
-    /// The letter as a mail, from and to them.
+impl Letterhead {
+    /// The mail as it is sent; `token` for a kind that needs one.
     ///
     /// # Errors
-    /// Why it cannot be written: the recipient is no address that mail can be sent to.
-    pub(super) fn message(&self, mail: &DueMail, from: &Mailbox) -> Result<Message, String> {
-        let recipient: Address = mail
-            .recipient
-            .parse()
-            .map_err(|error| format!("the recipient's address cannot be used: {error}"))?;
-        let message_id = format!("<{}@{}>", mail.id, from.email.domain());
+    /// What is wrong with the recipient; no later attempt would mend it.
+    pub(super) fn write(
+        &self,
+        kind: &Kind,
+        mail: &Mail,
+        token: Option<&str>,
+    ) -> Result<Message, String> {
+        let paragraphs: Vec<Filled> = kind
+            .body
+            .iter()
+            .map(|paragraph| self.fill(paragraph, kind, mail, token))
+            .collect();
+        let recipient = address(&mail.recipient)?;
+        let sender = self.from.email.domain();
+        let domain = ascii_domain(sender).unwrap_or_else(|| sender.to_owned());
+        let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
-            .from(from.clone())
-            .to(Mailbox::new(None, recipient))
-            .subject(self.subject)
-            .message_id(Some(message_id))
-            .date_now()
-            .raw_header(HeaderValue::new(
-                HeaderName::new_from_ascii_str("Auto-Submitted"),
-                "auto-generated".to_owned(),
+            .from(self.from.clone())
+            .to(recipient.into())
+            .subject(kind.subject)
+            .message_id(Some(format!("<{}@{domain}>", mail.id)))
+            .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
+            .multipart(MultiPart::alternative_plain_html(
+                body(text(&paragraphs)),
+                body(html(kind.subject, &paragraphs)),
             ))
-            .multipart(MultiPart::alternative_plain_html(self.text(), self.html()))
-            .map_err(|error| error.to_string())
+            .map_err(|error| format!("it cannot be written: {error}"))
     }
 
-    fn text(&self) -> String {
-        let paragraphs = self.paragraphs.iter().map(|paragraph| match paragraph {
-            Text(words) => words.clone(),
-            Link(words, url) => format!("{words}:\n{url}"),
-        });
-        paragraphs.collect::<Vec<_>>().join("\n\n") + "\n"
-    }
-
-    fn html(&self) -> String {
-        let paragraphs = self.paragraphs.iter().map(|paragraph| match paragraph {
-            Text(words) => format!("<p>{}</p>\n", escaped(words).replace('\n', "<br>\n")),
-            Link(words, url) => format!("<p><a href=\"{}\">{words}</a></p>\n", escaped(url)),
-        });
-        let body: String = paragraphs.collect();
-        let subject = self.subject;
-        format!(
-            "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{subject}</title></head>\n\
-             <body>\n{body}</body>\n</html>\n"
-        )
-    }
-}
-
-/// When and from where what the mail tells of was done.
-fn from_where(mail: &DueMail) -> String {
-    let time = mail.created_at.format("%Y-%m-%d %H:%M UTC");
-    let address = mail.ip_address.as_deref().unwrap_or("unknown");
-    let program = mail.user_agent.as_deref().unwrap_or("unknown");
-    format!("When: {time}\nAddress: {address}\nProgram: {program}")
-}
-
-/// A caller chose some of the words.
-fn escaped(words: &str) -> String {
-    let mut escaped = String::with_capacity(words.len());
-    for character in words.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            character => escaped.push(character),
+    fn fill(&self, paragraph: &Paragraph, kind: &Kind, mail: &Mail, token: Option<&str>) -> Filled {
+        let unknown = "unknown";
+        let address = || mail.ip_address.as_deref().unwrap_or(unknown);
+        let program = || mail.user_agent.as_deref().unwrap_or(unknown);
+        match paragraph {
+            Paragraph::Text(text) => Filled::Text((*text).to_owned()),
+            Paragraph::Link => Filled::Link(self.link(kind.page.unwrap_or_default(), token)),
+            Paragraph::App => Filled::Link(self.app_url.to_string()),
+            Paragraph::Time => Filled::Text(format!(
+                "Time: {}",
+                mail.created_at.format("%Y-%m-%d %H:%M UTC")
+            )),
+            Paragraph::Origin => Filled::Text(format!("Address: {}", one_line(address()))),
+            Paragraph::Program => Filled::Text(format!("Program: {}", one_line(program()))),
         }
     }
-    escaped
+
+    /// To a page of the app. The token is in the fragment: no server gets it, and no log.
+    fn link(&self, page: &str, token: Option<&str>) -> String {
+        let mut url = self.app_url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push(page);
+        }
+        url.set_fragment(token.map(|token| format!("token={token}")).as_deref());
+        url.into()
+    }
+}
+
+/// A paragraph as it is read.
+enum Filled {
+    Text(String),
+    Link(String),
+}
+
+fn text(paragraphs: &[Filled]) -> String {
+    let texts: Vec<&str> = paragraphs
+        .iter()
+        .map(|paragraph| match paragraph {
+            Filled::Text(text) | Filled::Link(text) => &**text,
+        })
+        .collect();
+    format!("{}\n", texts.join("\n\n"))
+}
+
+fn html(subject: &str, paragraphs: &[Filled]) -> String {
+    let mut html = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{}</title></head>\n<body>\n",
+        escaped(subject)
+    );
+    for paragraph in paragraphs {
+        html.push_str(&match paragraph {
+            Filled::Text(text) => format!("<p>{}</p>\n", escaped(text)),
+            Filled::Link(url) => format!("<p><a href=\"{0}\">{0}</a></p>\n", escaped(url)),
+        });
+    }
+    html.push_str("</body>\n</html>\n");
+    html
+}
+
+/// Readable as it is where every server takes it so: links can be copied out of a file. Otherwise encoded.
+fn body(text: String) -> Body {
+    if text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE) {
+        let lines = text.replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(text)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+/// Nobody may add a line of their own to a mail.
+fn one_line(text: &str) -> String {
+    let breaks =
+        |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    text.replace(breaks, " ")
+}
+
+/// A recipient as servers take it. A domain in Latin letters works with every server; what is before the `@` stays as it is.
+fn address(recipient: &str) -> Result<Address, String> {
+    let wrong = |why: &str| format!("the recipient is no address that mail can be sent to: {why}");
+    if recipient.contains(|character: char| character.is_control() || character.is_whitespace()) {
+        return Err(wrong("it has a space or a control character"));
+    }
+    let address: Address = recipient
+        .parse()
+        .map_err(|error: lettre::address::AddressError| wrong(&error.to_string()))?;
+    match ascii_domain(address.domain()) {
+        Some(domain) => {
+            Address::new(address.user(), domain).map_err(|error| wrong(&error.to_string()))
+        }
+        None => Ok(address),
+    }
+}
+
+/// `None` if it is in ASCII already, or cannot be put so.
+fn ascii_domain(domain: &str) -> Option<String> {
+    if domain.is_ascii() {
+        return None;
+    }
+    match Host::parse(domain) {
+        Ok(Host::Domain(ascii)) => Some(ascii),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::Utc;
+    use chrono::DateTime;
     use uuid::Uuid;
 
     use super::*;
+    use crate::mail::kinds::KINDS;
 
-    fn mail(kind: Kind, recipient: &str) -> DueMail {
-        DueMail {
-            id: Uuid::nil(),
-            kind,
-            recipient: recipient.to_owned(),
+    fn mail(kind: &str) -> Mail {
+        Mail {
+            id: Uuid::from_u128(7),
+            kind: kind.to_owned(),
+            recipient: "ada@example.org".to_owned(),
             token_id: None,
-            has_token: true,
-            ip_address: Some("192.0.2.1".to_owned()),
-            user_agent: Some("<script>alert('x')</script>&\"".to_owned()),
-            created_at: Utc::now(),
+            ip_address: Some("2001:db8::1".to_owned()),
+            user_agent: Some("Browser/1".to_owned()),
+            created_at: DateTime::from_timestamp(1_800_000_000, 0).expect("it is a time"),
+            user_is_gone: false,
         }
     }
 
-    fn from() -> Mailbox {
-        "SnapNote <no-reply@example.com>"
-            .parse()
-            .expect("a mailbox")
+    fn letterhead() -> Letterhead {
+        Letterhead {
+            from: "SnapNote <no-reply@example.com>"
+                .parse()
+                .expect("it is a mailbox"),
+            app_url: "https://app.example.com".parse().expect("it is a URL"),
+        }
     }
 
-    fn letter(kind: Kind) -> Letter {
-        Letter::of(&mail(kind, "ada@example.com"), |page| {
-            format!("https://app.example.com/{page}#token=abc")
-        })
+    fn parts(mail: &Mail) -> (String, String) {
+        let kind = Kind::named(&mail.kind).expect("there is such a kind");
+        let letterhead = letterhead();
+        let fill = |paragraph| letterhead.fill(paragraph, kind, mail, Some("tOkEn_-1"));
+        let paragraphs: Vec<Filled> = kind.body.iter().map(fill).collect();
+        (text(&paragraphs), html(kind.subject, &paragraphs))
+    }
+
+    fn written(mail: &Mail) -> Result<String, String> {
+        let kind = Kind::named(&mail.kind).expect("there is such a kind");
+        let message = letterhead().write(kind, mail, Some("tOkEn_-1"))?;
+        Ok(String::from_utf8(message.formatted()).expect("it is text"))
     }
 
     #[test]
-    fn every_kind_says_the_same_as_text_and_as_html() {
-        for kind in Kind::ALL {
-            let letter = letter(kind);
-            let message = letter.message(&mail(kind, "ada@example.com"), &from());
-            let written = String::from_utf8(message.expect("it can be written").formatted())
-                .expect("it is ASCII");
+    fn every_kind_has_both_parts_and_the_headers_of_an_automatic_mail() {
+        for kind in &KINDS {
+            let written = written(&mail(kind.name)).expect("it can be written");
             for part in [
-                "multipart/alternative",
-                "text/plain",
-                "text/html",
-                "Message-ID: <",
+                "From: SnapNote <no-reply@example.com>\r\n",
+                "To: ada@example.org\r\n",
+                "Message-ID: <00000000-0000-0000-0000-000000000007@example.com>\r\n",
+                "Auto-Submitted: auto-generated\r\n",
+                "Date: ",
+                "multipart/alternative;",
+                "text/plain; charset=utf-8",
+                "text/html; charset=utf-8",
+                &format!("Subject: {}\r\n", kind.subject),
             ] {
-                assert!(written.contains(part), "{written}");
+                assert!(written.contains(part), "{}: {part}: {written}", kind.name);
             }
-            for (paragraph, html) in letter
-                .paragraphs
-                .iter()
-                .zip(letter.html().split("<p>").skip(1))
-            {
-                if let Link(_, url) = paragraph {
-                    assert!(letter.text().contains(url) && html.contains(url), "{html}");
-                }
-            }
-            assert_eq!(kind.needs_token(), letter.text().contains("#token=abc"));
         }
     }
 
     #[test]
-    fn what_a_caller_wrote_is_no_markup() {
-        let html = letter(Kind::NewDevice).html();
-        assert!(!html.contains("<script"), "{html}");
-        assert!(html.contains("&lt;script&gt;alert(&#39;x&#39;)"), "{html}");
-    }
-
-    #[test]
-    fn no_recipient_can_add_a_header() {
-        for recipient in [
-            "ada@example.com\r\nBcc: eve@example.com",
-            "ada",
-            "a b@example.com",
-        ] {
-            let mail = mail(Kind::NewDevice, recipient);
+    fn a_token_is_only_in_the_fragment_of_a_link() {
+        let cases = [
+            ("password_reset", "/reset-password#token=tOkEn_-1"),
+            ("email_verification", "/verify-email#token=tOkEn_-1"),
+            ("email_change", "/verify-email#token=tOkEn_-1"),
+        ];
+        for (kind, link) in cases {
+            let link = format!("https://app.example.com{link}");
+            let (text, html) = parts(&mail(kind));
+            assert!(text.contains(&format!("\n\n{link}\n\n")), "{text}");
             assert!(
-                letter(Kind::NewDevice).message(&mail, &from()).is_err(),
-                "{recipient}"
+                html.contains(&format!("<a href=\"{link}\">{link}</a>")),
+                "{html}"
             );
+            assert_eq!(text.matches("tOkEn").count(), 1);
         }
-        let mail = mail(Kind::NewDevice, "ädä@bücher.example");
-        assert!(letter(Kind::NewDevice).message(&mail, &from()).is_ok());
+        for kind in KINDS.iter().filter(|kind| !kind.needs_token()) {
+            let (text, html) = parts(&mail(kind.name));
+            assert!(!text.contains("tOkEn") && !html.contains("tOkEn"));
+        }
+    }
+
+    #[test]
+    fn links_lead_beneath_the_apps_path() {
+        let mut letterhead = letterhead();
+        letterhead.app_url = "https://example.com/notes/".parse().expect("it is a URL");
+        let link = letterhead.link("verify-email", Some("a"));
+        assert_eq!(link, "https://example.com/notes/verify-email#token=a");
+    }
+
+    #[test]
+    fn a_new_device_is_told_with_time_address_and_program() {
+        let (text, _) = parts(&mail("new_device"));
+        for line in [
+            "Time: 2027-01-15 08:00 UTC\n",
+            "Address: 2001:db8::1\n",
+            "Program: Browser/1\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        let mut nothing_known = mail("new_device");
+        (nothing_known.ip_address, nothing_known.user_agent) = (None, None);
+        let (text, _) = parts(&nothing_known);
+        assert!(text.contains("Address: unknown\n\nProgram: unknown\n"));
+    }
+
+    #[test]
+    fn a_hostile_user_agent_stays_text_in_its_line() {
+        let mut mail = mail("new_device");
+        mail.user_agent =
+            Some("<script>\"&'\r\nSubject: won\r\n\r\n.\r\n\u{2028}{Link}".to_owned());
+        let (text, html) = parts(&mail);
+        assert!(text.contains("Program: <script>\"&'  Subject: won    .   {Link}\n\n"));
+        assert!(html.contains("<p>Program: &lt;script&gt;&quot;&amp;&#39;  Subject: won"));
+        let written = written(&mail).expect("it can be written");
+        assert_eq!(written.matches("\r\nSubject: ").count(), 1, "{written}");
+    }
+
+    #[test]
+    fn what_not_every_server_takes_is_encoded() {
+        let mut mail = mail("new_device");
+        for (agent, encodings) in [
+            ("Browser/1".to_owned(), ["7bit", "7bit"]),
+            ("\"".repeat(200), ["7bit", "quoted-printable"]),
+            (
+                "Bücher".to_owned(),
+                ["quoted-printable", "quoted-printable"],
+            ),
+        ] {
+            mail.user_agent = Some(agent);
+            let written = written(&mail).expect("it can be written");
+            let found: Vec<&str> = written
+                .lines()
+                .filter_map(|line| line.strip_prefix("Content-Transfer-Encoding: "))
+                .collect();
+            assert_eq!(found, encodings);
+        }
+    }
+
+    #[test]
+    fn a_recipient_cannot_add_headers() {
+        for wrong in [
+            "ada@example.org\r\nBcc: eve@example.org",
+            "\"ada\r\nBcc: eve\"@example.org",
+            "ada lovelace@example.org",
+            "ada\u{85}@example.org",
+            "ada",
+            "ada@",
+            "@example.org",
+        ] {
+            let mut mail = mail("account_deleted");
+            mail.recipient = wrong.to_owned();
+            assert!(written(&mail).is_err(), "{wrong:?}");
+        }
+        let mut mail = mail("account_deleted");
+        mail.recipient = "a@example.org,eve@example.org".to_owned();
+        assert!(written(&mail).is_err());
+    }
+
+    #[test]
+    fn an_address_may_have_other_letters() {
+        let address = |recipient| address(recipient).map(|address| address.to_string());
+        let cases = [
+            ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+            ("ädä@example.org", "ädä@example.org"),
+            ("ada@localhost", "ada@localhost"),
+        ];
+        for (recipient, expected) in cases {
+            assert_eq!(address(recipient).as_deref(), Ok(expected));
+        }
     }
 }

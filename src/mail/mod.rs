@@ -1,182 +1,116 @@
-//! Mail: empties the outbox.
+//! Mails: an outbox in the database, and the worker that empties it.
 //!
-//! A mail is a row that was written together with what it tells of ([`crate::auth`]'s statements do), so none is lost and
-//! none is sent for what never happened. It holds no token: that is made of its id here, when the mail is written. The row
-//! stays locked while the mail is sent, and goes when it is; if the process dies in between, it is sent once more, under
-//! the same Message-ID. What cannot be sent is tried again for three days, and then kept for an operator to see.
+//! A mail is a row that says of which kind it is, to whom it goes and which token it carries. Whoever changes what it tells
+//! of writes it in the same transaction; [`Mailer`] renders it, sends it, and tries again until that succeeds, or for three
+//! days. It is sent once at least: what a crash comes between may arrive twice, under the same `Message-ID`.
+//!
+//! A token is in no row and in no log. It is derived from its id when the mail is rendered, and stands in the fragment of a
+//! link, which browsers send to no server. `kinds` holds what mails say, `message` writes them, `transport` holds the ways
+//! out, `worker` the loop, `store` all the SQL.
 
+mod kinds;
 mod message;
-mod model;
 mod store;
 mod transport;
+mod worker;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf};
 
 use lettre::message::Mailbox;
-use tokio::sync::Notify;
+pub use store::{WaitingMail, retry_dead, waiting};
 use url::Url;
+pub use worker::{Mailer, TokenOf};
 
-use message::Letter;
-use model::DueMail;
-pub use model::WaitingMail;
-pub use store::{retry_dead, waiting};
-use transport::Transport;
-
-use crate::{
-    auth::Auth,
-    db::{Connection, Database},
-    error::Error,
-};
-
-/// How long sending one mail may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the worker sleeps at most: other processes may have left mails behind.
-const LONGEST_SLEEP: Duration = Duration::from_secs(15 * 60);
-/// How long it waits for a database that is away.
-const DATABASE_AWAY: Duration = Duration::from_secs(5);
-
-/// How mails are sent. Not `Debug`: the URL holds a password.
+/// How mails leave, and what stands in them.
 #[derive(Clone)]
 pub struct MailSettings {
-    /// The SMTP server; `None`: mails are written into the folder.
+    /// `smtps://user:password@host[:465]` (TLS from the start) or `smtp://user:password@host[:587]` (STARTTLS, without which
+    /// nothing is sent). Plain text only to a loopback host, or with `?tls=none`. `None`: mails become files in `folder`.
     pub smtp_url: Option<String>,
     /// The sender, e.g. `SnapNote <no-reply@example.com>`.
     pub from: String,
-    /// The app's address, which links lead to.
-    pub app_url: String,
-    /// Where mails are written if there is no SMTP server.
+    /// Where people use SnapNote; links go to pages beneath it.
+    pub app_url: Url,
+    /// Where mails are put as `.eml` files if there is no server to send them; made when the first one is.
     pub folder: PathBuf,
 }
 
-/// The worker that sends mails. Cheap to clone.
-#[derive(Clone)]
-pub struct Mailer {
-    database: Database,
-    auth: Auth,
-    from: Mailbox,
-    app_url: Arc<Url>,
-    transport: Transport,
-    waits: Arc<Notify>,
+/// Without the URL of the server: it may hold a password.
+impl fmt::Debug for MailSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MailSettings")
+            .field("from", &self.from)
+            .field("app_url", &self.app_url.as_str())
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
 }
 
-impl Mailer {
-    /// Sends what is in that database's outbox.
-    ///
-    /// # Errors
-    /// A message that names the setting that is wrong.
-    pub fn new(database: Database, auth: Auth, settings: &MailSettings) -> Result<Mailer, String> {
-        let from: Mailbox = settings.from.parse().map_err(|_| {
-            "SNAPNOTE_MAIL_FROM must be a sender such as \"SnapNote <no-reply@example.com>\"."
-                .to_owned()
-        })?;
-        let app_url = Url::parse(&settings.app_url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or("SNAPNOTE_APP_URL must be an address such as https://app.example.com.")?;
-        Ok(Mailer {
-            waits: auth.mail_waits(),
-            transport: Transport::new(settings, &from)?,
-            from,
-            app_url: Arc::new(app_url),
-            database,
-            auth,
+impl MailSettings {
+    fn sender(&self) -> Result<Mailbox, String> {
+        self.from.parse().map_err(|error| {
+            format!(
+                "SNAPNOTE_MAIL_FROM is {:?}, which is no sender ({error}). Write it as SnapNote <no-reply@example.com>.",
+                self.from
+            )
         })
     }
 
-    /// Sends what waits, for as long as the process runs.
-    pub async fn run(self) {
-        loop {
-            let sleep = match self.send_all_due().await {
-                Ok(_) => self.until_next().await,
-                Err(error) => Err(error),
-            };
-            let sleep = sleep.unwrap_or_else(|error| {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "the outbox could not be read; it tries again"
-                );
-                DATABASE_AWAY
-            });
-            // A wake-up that came while it was sending is kept.
-            let _ = tokio::time::timeout(sleep, self.waits.notified()).await;
+    fn check_app_url(&self) -> Result<(), String> {
+        let url = &self.app_url;
+        let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+        if matches!(url.scheme(), "http" | "https") && plain && url.password().is_none() {
+            return Ok(());
         }
-    }
-
-    /// Sends all that is due; answers how many mails went out.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the outbox cannot be read.
-    pub async fn send_all_due(&self) -> Result<u64, Error> {
-        let mut sent = 0;
-        loop {
-            let mut conn = self.database.connection().await?;
-            conn.begin().await?;
-            let outcome = self.send_one(&mut conn).await;
-            match conn.end(outcome).await? {
-                Step::NothingDue => return Ok(sent),
-                Step::Sent => sent += 1,
-                Step::Settled => {}
-            }
-        }
-    }
-
-    async fn until_next(&self) -> Result<Duration, Error> {
-        let mut conn = self.database.connection().await?;
-        let next = store::until_next(&mut conn).await?;
-        Ok(next.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP))
-    }
-
-    /// Sends one mail that is due, whose row nobody else can take until this transaction ends.
-    async fn send_one(&self, conn: &mut Connection) -> Result<Step, Error> {
-        let Some(mail) = store::take_due(conn).await? else {
-            return Ok(Step::NothingDue);
-        };
-        if mail.kind.needs_token() && !mail.has_token {
-            // It was used or replaced, or never made, since nobody has that address.
-            store::delete(conn, mail.id).await?;
-            return Ok(Step::Settled);
-        }
-        let sent = match self.letter(&mail) {
-            Ok(letter) => tokio::time::timeout(PATIENCE, self.transport.send(&mail, letter))
-                .await
-                .unwrap_or_else(|_| Err("sending took too long".to_owned())),
-            Err(error) => Err(error),
-        };
-        match sent {
-            Ok(()) => {
-                store::delete(conn, mail.id).await?;
-                Ok(Step::Sent)
-            }
-            Err(error) => {
-                tracing::warn!(id = %mail.id, kind = mail.kind.as_str(), error, "a mail could not be sent");
-                if store::failed(conn, mail.id, &error).await? {
-                    tracing::error!(
-                        id = %mail.id,
-                        kind = mail.kind.as_str(),
-                        "a mail was given up; `snapnote admin mails` shows it"
-                    );
-                }
-                Ok(Step::Settled)
-            }
-        }
-    }
-
-    fn letter(&self, mail: &DueMail) -> Result<lettre::Message, String> {
-        let link = |page: &str| {
-            let token = mail.token_id.map(|id| self.auth.mailed_token(id));
-            let mut url = (*self.app_url).clone();
-            url.set_path(&format!("{}/{page}", url.path().trim_end_matches('/')));
-            url.set_fragment(Some(&format!("token={}", token.unwrap_or_default())));
-            url.to_string()
-        };
-        Letter::of(mail, link).message(mail, &self.from)
+        Err(
+            "SNAPNOTE_APP_URL must be a http or https URL without user, query and fragment. Write it as \
+             https://app.example.com."
+                .to_owned(),
+        )
     }
 }
 
-/// What became of the next mail.
-enum Step {
-    NothingDue,
-    Sent,
-    /// It waits for another try, or need not be sent.
-    Settled,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(from: &str, app_url: &str) -> MailSettings {
+        MailSettings {
+            smtp_url: Some("smtp://ada:secret@example.com".to_owned()),
+            from: from.to_owned(),
+            app_url: app_url.parse().expect("it is a URL"),
+            folder: PathBuf::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let from = "SnapNote <no-reply@example.com>";
+        for wrong in [
+            "ftp://example.com",
+            "mailto:ada@example.com",
+            "https://example.com/#here",
+            "https://example.com/?a=b",
+            "https://ada@example.com",
+        ] {
+            let error = settings(from, wrong).check_app_url();
+            assert!(error.is_err_and(|error| error.starts_with("SNAPNOTE_APP_URL")));
+        }
+        for right in ["https://example.com", "http://localhost:5173/notes/"] {
+            assert_eq!(settings(from, right).check_app_url(), Ok(()));
+        }
+        let error = settings("SnapNote", "https://example.com").sender();
+        assert!(error.is_err_and(|error| error.starts_with("SNAPNOTE_MAIL_FROM")));
+        assert!(settings(from, "https://example.com").sender().is_ok());
+    }
+
+    #[test]
+    fn settings_show_no_password() {
+        let shown = format!("{:?}", settings("ada@example.com", "https://example.com"));
+        assert!(
+            shown.contains("ada@example.com") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
 }

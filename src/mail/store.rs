@@ -1,80 +1,173 @@
-//! All the SQL of the outbox but that of writing to it, which stands with what a mail tells of.
+//! All the SQL of the outbox but what writes mails: that stands with what they tell of.
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use diesel::{
+    Queryable,
+    sql_types::{Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
 use uuid::Uuid;
 
-use super::model::{DueMail, WaitingMail};
 use crate::{
-    db::{Connection, Statement},
+    db::{Connection, Row, Statement},
     error::Error,
 };
 
-/// What another process is sending is passed over.
-const TAKE_DUE: &str = "
-    SELECT mails.id, kind, recipient, token_id,
-        EXISTS (SELECT FROM mail_tokens WHERE mail_tokens.id = token_id AND expires_at > now()),
-        host(ip_address), user_agent, created_at
-    FROM mails WHERE died_at IS NULL AND next_attempt_at <= now()
-    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED";
+/// A mail that is due.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Mail {
+    pub(super) id: Uuid,
+    pub(super) kind: String,
+    pub(super) recipient: String,
+    /// `None`, too, if the token is no longer good: used, voided or expired.
+    pub(super) token_id: Option<Uuid>,
+    pub(super) ip_address: Option<String>,
+    pub(super) user_agent: Option<String>,
+    pub(super) created_at: DateTime<Utc>,
+    /// Whether whom it is about was deleted since: then nobody is told any more.
+    pub(super) user_is_gone: bool,
+}
 
-pub(super) async fn take_due(conn: &mut Connection) -> Result<Option<DueMail>, Error> {
-    conn.row(Statement::new(TAKE_DUE)).await
+impl Row for Mail {
+    type Sql = (
+        SqlUuid,
+        Text,
+        Text,
+        Nullable<SqlUuid>,
+        Nullable<Text>,
+        Nullable<Text>,
+        Timestamptz,
+        Bool,
+    );
+}
+
+const NEXT_DUE: &str = "
+    SELECT mails.id, kind, recipient, mail_tokens.id, host(ip_address), user_agent, mails.created_at,
+        mails.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE users.id = mails.user_id)
+    FROM mails LEFT JOIN mail_tokens ON mail_tokens.id = token_id AND expires_at > now()
+    WHERE died_at IS NULL AND next_attempt_at <= now()
+    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE OF mails SKIP LOCKED";
+
+/// The mail that has been due for longest, kept from other workers until the transaction ends.
+pub(super) async fn next_due(conn: &mut Connection) -> Result<Option<Mail>, Error> {
+    conn.row(Statement::new(NEXT_DUE)).await
 }
 
 const DELETE: &str = "DELETE FROM mails WHERE id = $1";
 
+/// Deletes a mail that was sent, or need not be.
 pub(super) async fn delete(conn: &mut Connection, id: Uuid) -> Result<(), Error> {
     conn.execute(Statement::new(DELETE).bind(id)).await?;
     Ok(())
 }
 
-/// Tried again after 2 seconds, 4, 8, and so on, up to a quarter of an hour; given up after three days.
-const FAILED: &str = "
-    UPDATE mails SET attempts = attempts + 1, last_error = left($2, 500),
-        next_attempt_at = clock_timestamp() + least(interval '2 seconds' * 2 ^ least(attempts, 20), interval '15 minutes'),
-        died_at = CASE WHEN created_at < now() - interval '3 days' THEN now() END
-    WHERE id = $1 RETURNING died_at IS NOT NULL";
-
-/// Whether it was given up.
-pub(super) async fn failed(conn: &mut Connection, id: Uuid, error: &str) -> Result<bool, Error> {
-    let error = error.replace('\0', "");
-    let statement = Statement::<(bool,)>::new(FAILED).bind(id).bind(error);
-    let row = conn.row(statement).await?;
-    Ok(row.is_some_and(|(died,)| died))
+/// What became of a mail that could not be sent.
+#[derive(Debug, Queryable)]
+pub(super) struct Failed {
+    pub(super) attempts: i32,
+    pub(super) died: bool,
 }
 
-const UNTIL_NEXT: &str = "
-    SELECT ceil(extract(epoch FROM greatest(min(next_attempt_at) - clock_timestamp(), interval '0')) * 1000)::bigint
-    FROM mails WHERE died_at IS NULL HAVING count(*) > 0";
+impl Row for Failed {
+    type Sql = (Integer, Bool);
+}
 
-/// How long until the next mail is due; `None` if none waits.
+/// Waits 2 s, 4 s, 8 s, … from the end of the attempt, not from that of the transaction's beginning.
+const FAILED: &str = "
+    UPDATE mails SET attempts = attempts + 1, last_error = $2,
+        next_attempt_at = clock_timestamp()
+            + least(interval '2 seconds' * power(2, least(attempts, 9)), interval '15 minutes'),
+        died_at = CASE WHEN $3 OR created_at < now() - interval '3 days' THEN clock_timestamp() END
+    WHERE id = $1
+    RETURNING attempts, died_at IS NOT NULL";
+
+/// Notes why a mail was not sent. It dies if it is `hopeless`, or old; otherwise it waits for its next attempt.
+pub(super) async fn failed(
+    conn: &mut Connection,
+    id: Uuid,
+    why: &str,
+    hopeless: bool,
+) -> Result<Failed, Error> {
+    let statement = Statement::new(FAILED).bind(id).bind(why).bind(hopeless);
+    let failed = conn.row(statement).await?;
+    failed.ok_or_else(|| Error::internal("a mail that is locked is gone"))
+}
+
+#[derive(Queryable)]
+struct Rest {
+    /// Seconds; below zero if a mail is due already.
+    seconds: Option<f64>,
+}
+
+impl Row for Rest {
+    type Sql = (Nullable<Double>,);
+}
+
+const REST: &str = "
+    SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision FROM mails WHERE died_at IS NULL";
+
+/// How long until a mail is due: zero if one is (another worker may have it), `None` if none waits.
 pub(super) async fn until_next(conn: &mut Connection) -> Result<Option<Duration>, Error> {
-    let row: Option<(i64,)> = conn.row(Statement::new(UNTIL_NEXT)).await?;
-    // A mail that another process is sending is due all the while.
-    let least = Duration::from_secs(1);
-    Ok(row.map(|(milliseconds,)| Duration::from_millis(milliseconds.unsigned_abs()).max(least)))
+    let rest: Option<Rest> = conn.row(Statement::new(REST)).await?;
+    let seconds = rest.and_then(|rest| rest.seconds);
+    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+}
+
+/// A mail that is still in the outbox, for whoever runs the service.
+#[derive(Debug, Clone, Queryable)]
+pub struct WaitingMail {
+    /// Stands in its `Message-ID`.
+    pub id: Uuid,
+    /// What it tells, e.g. `password_reset`.
+    pub kind: String,
+    /// To whom it goes.
+    pub recipient: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// How often it was tried.
+    pub attempts: i32,
+    /// When it is tried next; without meaning if it died.
+    pub next_attempt_at: DateTime<Utc>,
+    /// Why the last attempt failed; 500 characters at most.
+    pub last_error: Option<String>,
+    /// When it was given up; `None` while it waits.
+    pub died_at: Option<DateTime<Utc>>,
+}
+
+impl Row for WaitingMail {
+    type Sql = (
+        SqlUuid,
+        Text,
+        Text,
+        Timestamptz,
+        Integer,
+        Timestamptz,
+        Nullable<Text>,
+        Nullable<Timestamptz>,
+    );
 }
 
 const WAITING: &str = "
     SELECT id, kind, recipient, created_at, attempts, next_attempt_at, last_error, died_at
     FROM mails ORDER BY created_at, id LIMIT 1000";
 
-/// Mails that have not been sent, oldest first; 1,000 at most.
+/// What is in the outbox, given up or not: oldest first, 1000 at most.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached.
+/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
 pub async fn waiting(conn: &mut Connection) -> Result<Vec<WaitingMail>, Error> {
     conn.rows(Statement::new(WAITING)).await
 }
 
 const RETRY_DEAD: &str = "
-    UPDATE mails SET died_at = NULL, created_at = now(), attempts = 0, next_attempt_at = now() WHERE died_at IS NOT NULL";
+    UPDATE mails SET died_at = NULL, created_at = now(), attempts = 0, next_attempt_at = now()
+    WHERE died_at IS NOT NULL";
 
-/// Tries again to send what was given up; answers how many mails.
+/// Gives the mails that were given up three more days, and the first attempt at once; answers how many there were.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached.
+/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
 pub async fn retry_dead(conn: &mut Connection) -> Result<usize, Error> {
     conn.execute(Statement::new(RETRY_DEAD)).await
 }

@@ -1,152 +1,289 @@
-//! How a mail leaves: over SMTP, or, where there is no server, into a folder.
+//! The ways out: over SMTP, or into files where no server is set.
+//!
+//! Each mail gets a connection of its own. A pool would hand one whose mail ran into the deadline to the next, which could
+//! take a late answer for its own and count as sent. A password is sent in plain text only to a loopback host, or if the
+//! URL says so; it is in no error.
 
 use std::{
     fs,
-    io::Write,
+    io::{self, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    time::Duration,
 };
 
 use chrono::Utc;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::Mailbox,
-    transport::smtp::extension::ClientId,
+    Message,
+    transport::smtp::{
+        Error as SmtpError,
+        authentication::{Credentials, DEFAULT_MECHANISMS},
+        client::{AsyncSmtpConnection, Tls, TlsParameters},
+        extension::ClientId,
+    },
 };
-use url::{Host, Url};
+use tokio::time::timeout;
+use url::{Host, Url, form_urlencoded};
 
-use super::{MailSettings, PATIENCE, model::DueMail};
+use super::{MailSettings, store::Mail};
 
-/// Where mails go. Cheap to clone.
-#[derive(Clone)]
+/// How long the sending of one mail may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How long the server is waited for once it has the mail.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where mails go.
 pub(super) enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
-    Folder(Arc<PathBuf>),
+    Smtp(Box<Smtp>),
+    Files(PathBuf),
 }
 
 impl Transport {
-    /// # Errors
-    /// A message that says what a URL must be like; never the URL, which holds a password.
-    pub(super) fn new(settings: &MailSettings, from: &Mailbox) -> Result<Transport, String> {
-        let Some(url) = &settings.smtp_url else {
-            return Ok(Transport::Folder(Arc::new(settings.folder.clone())));
-        };
-        let wrong = || {
-            "SNAPNOTE_SMTP_URL must be smtps://user:password@host or smtp://user:password@host:587; a password's special \
-             characters are percent-encoded."
-                .to_owned()
-        };
-        let url = secured(url).ok_or_else(wrong)?;
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(&url).map_err(|_| wrong())?;
-        let transport = builder
-            .hello_name(ClientId::Domain(from.email.domain().to_owned()))
-            .timeout(Some(PATIENCE))
-            .build();
-        Ok(Transport::Smtp(transport))
+    /// As the settings say.
+    pub(super) fn new(settings: &MailSettings) -> Result<Self, String> {
+        Ok(match &settings.smtp_url {
+            Some(url) => Transport::Smtp(Box::new(Smtp::new(url, &settings.app_url)?)),
+            None => Transport::Files(settings.folder.clone()),
+        })
     }
 
-    /// # Errors
-    /// Why it could not be sent, without secrets.
-    pub(super) async fn send(&self, mail: &DueMail, message: Message) -> Result<(), String> {
+    /// Sends that mail; what is wrong is for whoever runs the service.
+    pub(super) async fn send(&self, mail: &Mail, message: &Message) -> Result<(), String> {
         match self {
-            Transport::Smtp(transport) => {
-                let sent = transport.send(message).await;
-                sent.map(|_| ()).map_err(|error| error.to_string())
+            Transport::Smtp(smtp) => {
+                smtp.send(message).await?;
+                tracing::info!(mail = %mail.id, kind = mail.kind, "a mail was sent");
             }
-            Transport::Folder(folder) => {
-                let time = Utc::now().format("%Y%m%dT%H%M%S%.3fZ");
-                let name = format!("{time}-{}-{}.eml", mail.kind.as_str(), mail.id);
-                let (folder, bytes) = (folder.clone(), message.formatted());
-                let writing =
-                    tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;
-                let written = writing.map_err(|error| error.to_string())?;
-                let path = written.map_err(|error| error.to_string())?;
+            Transport::Files(folder) => {
+                let file = file(folder, mail, message.formatted()).await?;
                 tracing::info!(
-                    path = %path.display(),
-                    "no SMTP server is set: a mail was written into a file"
+                    file = %file.display(),
+                    "a mail was written into a file, since SNAPNOTE_SMTP_URL is not set"
                 );
-                Ok(())
             }
+        }
+        Ok(())
+    }
+}
+
+/// A server that takes mails.
+pub(super) struct Smtp {
+    host: String,
+    port: u16,
+    tls: Tls,
+    login: Option<(String, String)>,
+    hello: ClientId,
+}
+
+impl Smtp {
+    /// `app_url`: its host is what this machine calls itself, since it has no better name.
+    fn new(url: &str, app_url: &Url) -> Result<Self, String> {
+        let url = Url::parse(url).map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err(wrong("has something behind the host"));
+        }
+        let plain = match url.query() {
+            None => false,
+            Some("tls=none") if url.scheme() == "smtp" => true,
+            Some(_) => return Err(wrong("has a parameter that it cannot have")),
+        };
+        let host = url.host_str().filter(|host| !host.is_empty());
+        let host = host.ok_or_else(|| wrong("names no host"))?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        let tls = || {
+            TlsParameters::new(host.clone())
+                .map_err(|error| wrong(&format!("cannot be used with TLS ({error})")))
+        };
+        let (tls, port) = match url.scheme() {
+            "smtps" => (Tls::Wrapper(tls()?), 465),
+            "smtp" if plain || is_loopback(&host) => (Tls::None, 587),
+            "smtp" => (Tls::Required(tls()?), 587),
+            _ => return Err(wrong("is neither smtps:// nor smtp://")),
+        };
+        Ok(Smtp {
+            port: url.port().unwrap_or(port),
+            host,
+            tls,
+            login: login(&url)?,
+            hello: hello(app_url),
+        })
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), String> {
+        let delivery = timeout(DEADLINE, self.deliver(message)).await;
+        let delivery = delivery.map_err(|_| {
+            let seconds = DEADLINE.as_secs();
+            format!("the server did not take it within {seconds} seconds")
+        })?;
+        let mut connection = delivery.map_err(|error| self.words(&error))?;
+        // It has been taken: what becomes of the farewell does not matter.
+        let _ = timeout(FAREWELL, connection.quit()).await;
+        Ok(())
+    }
+
+    async fn deliver(&self, message: &Message) -> Result<AsyncSmtpConnection, SmtpError> {
+        let from_the_start = match &self.tls {
+            Tls::Wrapper(parameters) => Some(parameters.clone()),
+            _ => None,
+        };
+        let server = (&*self.host, self.port);
+        let connecting =
+            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, from_the_start, None);
+        let mut connection = connecting.await?;
+        if let Tls::Required(parameters) = &self.tls {
+            connection.starttls(parameters.clone(), &self.hello).await?;
+        }
+        if let Some((user, password)) = &self.login {
+            let credentials = Credentials::new(user.clone(), password.clone());
+            connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
+        }
+        connection
+            .send(message.envelope(), &message.formatted())
+            .await?;
+        Ok(connection)
+    }
+
+    /// What a server says may repeat what it was told.
+    fn words(&self, error: &SmtpError) -> String {
+        let words = error.to_string();
+        match &self.login {
+            Some((_, password)) if !password.is_empty() => words.replace(password, "…"),
+            _ => words,
         }
     }
 }
 
-/// The URL with STARTTLS unless it says otherwise; without, only to this machine, or if that is what it asks for. `None` if
-/// it is no SMTP URL.
-fn secured(url: &str) -> Option<String> {
-    let mut url = Url::parse(url).ok()?;
-    let host = url.host()?;
-    let here = match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    // smtp is no scheme whose host is parsed as an address.
-    let here = here || matches!(url.host_str(), Some("127.0.0.1" | "[::1]"));
-    let tls = url.query_pairs().find(|(name, _)| name == "tls");
-    let tls = tls.map(|(_, value)| value.into_owned());
-    match (url.scheme(), tls.as_deref()) {
-        ("smtps", _) | ("smtp", Some("required")) => {}
-        ("smtp", Some("none")) => url.set_query(None),
-        ("smtp", None) if here => {}
-        ("smtp", None) => url.set_query(Some("tls=required")),
-        _ => return None,
-    }
-    Some(url.into())
+fn wrong(what: &str) -> String {
+    format!(
+        "SNAPNOTE_SMTP_URL {what}. Write it as smtps://user:password@host, or smtp://user:password@host for STARTTLS; \
+         percent-encode what is special in user and password."
+    )
 }
 
-/// Written beside, and then renamed: nobody reads half a mail.
-fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<PathBuf> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(folder)?;
-    let (beside, path) = (folder.join(format!(".{name}")), folder.join(name));
+/// User and password.
+fn login(url: &Url) -> Result<Option<(String, String)>, String> {
+    match (url.username(), url.password()) {
+        ("", None) => Ok(None),
+        ("", Some(_)) => Err(wrong("has a password, but no user")),
+        (_, None) => Err(wrong("has a user, but no password")),
+        (user, Some(password)) => Ok(Some((decoded(user), decoded(password)))),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "::1")
+}
+
+fn hello(app_url: &Url) -> ClientId {
+    match app_url.host() {
+        Some(Host::Ipv4(address)) => ClientId::Ipv4(address),
+        Some(Host::Ipv6(address)) => ClientId::Ipv6(address),
+        Some(Host::Domain(name)) => ClientId::Domain(name.to_owned()),
+        None => ClientId::default(),
+    }
+}
+
+/// Percent-decoded: as the one name of a form, in which `+`, `&` and `=` would mean something else.
+fn decoded(part: &str) -> String {
+    let form = part
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
+    let names = form_urlencoded::parse(form.as_bytes());
+    names.map(|(name, _)| name.into_owned()).collect()
+}
+
+/// Writes a mail into a file that nobody else can read; answers its path.
+async fn file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBuf, String> {
+    let time = Utc::now().format("%Y%m%dT%H%M%SZ");
+    let name = format!("{time}-{}-{}.eml", mail.kind, mail.id);
+    let folder = folder.to_owned();
+    let path = folder.join(&name);
+    let shown = path.display().to_string();
+    let writing = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes).map(|()| path));
+    let written = writing.await.map_err(|error| error.to_string())?;
+    written.map_err(|error| format!("{shown} cannot be written: {error}"))
+}
+
+/// The file is there whole or not at all.
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let unfinished = folder.join(format!(".{name}.unfinished"));
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&beside)?;
+        .open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, &path)?;
-    Ok(path)
+    fs::rename(&unfinished, folder.join(name))?;
+    fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn smtp(url: &str) -> Result<Smtp, String> {
+        Smtp::new(
+            url,
+            &Url::parse("https://app.example.com").expect("it is a URL"),
+        )
+    }
+
     #[test]
-    fn a_password_leaves_this_machine_only_encrypted() {
-        for (url, expected) in [
-            (
-                "smtps://u:p@mail.example.com",
-                Some("smtps://u:p@mail.example.com"),
-            ),
-            (
-                "smtp://u:p@mail.example.com:587",
-                Some("smtp://u:p@mail.example.com:587?tls=required"),
-            ),
-            (
-                "smtp://u:p@mail.example.com?tls=required",
-                Some("smtp://u:p@mail.example.com?tls=required"),
-            ),
-            (
-                "smtp://mail.example.com?tls=none",
-                Some("smtp://mail.example.com"),
-            ),
-            ("smtp://mail.example.com?tls=opportunistic", None),
-            ("smtp://localhost:1025", Some("smtp://localhost:1025")),
-            ("smtp://127.0.0.1:1025", Some("smtp://127.0.0.1:1025")),
-            ("smtp://[::1]:1025", Some("smtp://[::1]:1025")),
-            (
-                "smtp://127.0.0.1.example.com",
-                Some("smtp://127.0.0.1.example.com?tls=required"),
-            ),
-            ("http://mail.example.com", None),
-            ("mail.example.com", None),
+    fn a_url_says_how_the_server_is_reached() {
+        let cases = [
+            ("smtps://example.com", "example.com", 465, "Wrapper"),
+            ("smtps://example.com:1465/", "example.com", 1465, "Wrapper"),
+            ("smtps://localhost", "localhost", 465, "Wrapper"),
+            ("smtp://example.com", "example.com", 587, "Required"),
+            ("smtp://10.0.0.1:25", "10.0.0.1", 25, "Required"),
+            ("smtp://[2001:db8::1]", "2001:db8::1", 587, "Required"),
+            ("smtp://example.com:25?tls=none", "example.com", 25, "None"),
+            ("smtp://localhost:1025", "localhost", 1025, "None"),
+            ("smtp://127.0.0.1", "127.0.0.1", 587, "None"),
+            ("smtp://[::1]:25", "::1", 25, "None"),
+        ];
+        for (url, host, port, tls) in cases {
+            let smtp = smtp(url).unwrap_or_else(|error| panic!("{url}: {error}"));
+            let found = (&*smtp.host, smtp.port, &*format!("{:?}", smtp.tls));
+            assert_eq!(found, (host, port, tls), "{url}");
+            assert_eq!(smtp.hello, ClientId::Domain("app.example.com".to_owned()));
+        }
+    }
+
+    #[test]
+    fn user_and_password_are_percent_decoded() {
+        let url = "smtps://ada%40example.com:a+b&c=d%2Fe%25%C3%A4@example.com";
+        let login = smtp(url).map(|smtp| smtp.login);
+        let expected = ("ada@example.com".to_owned(), "a+b&c=d/e%ä".to_owned());
+        assert_eq!(login, Ok(Some(expected)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_no_password_is_shown() {
+        for url in [
+            "example.com",
+            "https://ada:secret@example.com",
+            "smtp://",
+            "smtps://ada:secret@example.com?tls=none",
+            "smtp://ada:secret@example.com?tls=opportunistic",
+            "smtp://ada:se/secret@example.com",
+            "smtp://ada:se#secret@example.com",
+            "smtp://ada:secret@example.com/inbox",
+            "smtp://ada@example.com",
+            "smtp://:secret@example.com",
         ] {
-            assert_eq!(secured(url).as_deref(), expected, "{url}");
+            let Err(error) = smtp(url) else {
+                panic!("{url} was taken");
+            };
+            assert!(error.starts_with("SNAPNOTE_SMTP_URL "), "{error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod import;
 mod isolation;
 mod issuers;
 mod keeping;
+mod mail_worker;
 mod migrations;
 mod people;
 mod program;

@@ -71,7 +71,7 @@ pub(crate) fn settings() -> AppSettings {
         mail: MailSettings {
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
-            app_url: "https://app.example.com".to_owned(),
+            app_url: "https://app.example.com".parse().unwrap(),
             folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(fresh_name()),
         },
     }

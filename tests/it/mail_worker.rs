@@ -1,0 +1,467 @@
+//! The outbox against a small SMTP server: sent once, never lost, and given up where it can be seen.
+
+use std::{
+    collections::HashSet,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use diesel_async::SimpleAsyncConnection;
+use snapnote::{
+    db::{Database, connect::Target},
+    mail::{MailSettings, Mailer, WaitingMail, retry_dead, waiting},
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
+    sync::Notify,
+    task::JoinHandle,
+};
+use uuid::Uuid;
+
+use crate::support::{migrated_database, settings, superuser, url_of};
+
+/// How the server treats who comes.
+#[derive(Clone, Copy, PartialEq)]
+enum Manner {
+    Takes,
+    /// Not now, to every recipient.
+    Refuses,
+    /// Closes the connection in the middle of the mail.
+    HangsUp,
+    /// Refuses the mail, and repeats its links.
+    RepeatsLinks,
+}
+
+/// What the server has seen.
+#[derive(Default)]
+struct Seen {
+    commands: Vec<String>,
+    mails: Vec<String>,
+}
+
+struct Server {
+    port: u16,
+    manner: Arc<Mutex<Manner>>,
+    seen: Arc<Mutex<Seen>>,
+    listening: JoinHandle<()>,
+}
+
+impl Server {
+    /// On a port of that host; 0: any that is free.
+    async fn start(host: &str, port: u16) -> Server {
+        let listener = TcpListener::bind((host, port)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let manner = Arc::new(Mutex::new(Manner::Takes));
+        let seen = Arc::<Mutex<Seen>>::default();
+        let shared = (manner.clone(), seen.clone());
+        let listening = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (manner, seen) = shared.clone();
+                // A client may go away at any time.
+                tokio::spawn(async move {
+                    let manner = *manner.lock().unwrap();
+                    let _ = converse(stream, manner, &seen).await;
+                });
+            }
+        });
+        Server {
+            port,
+            manner,
+            seen,
+            listening,
+        }
+    }
+
+    fn becomes(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+
+    fn mails(&self) -> Vec<String> {
+        self.seen.lock().unwrap().mails.clone()
+    }
+
+    async fn stop(self) -> u16 {
+        self.listening.abort();
+        let _ = self.listening.await;
+        self.port
+    }
+
+    /// Waits until that many mails have come.
+    async fn has(&self, count: usize) {
+        let arrive = async {
+            while self.mails().len() < count {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), arrive)
+            .await
+            .unwrap();
+    }
+}
+
+async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std::io::Result<()> {
+    let (input, mut output) = stream.into_split();
+    let mut lines = BufReader::new(input).lines();
+    output.write_all(b"220 test ESMTP\r\n").await?;
+    while let Some(line) = lines.next_line().await? {
+        let command = line
+            .split([' ', ':'])
+            .next()
+            .unwrap_or_default()
+            .to_uppercase();
+        seen.lock().unwrap().commands.push(command.clone());
+        let answer = match &*command {
+            "EHLO" => "250-test\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned(),
+            "RCPT" if manner == Manner::Refuses => "451 4.3.0 come back later".to_owned(),
+            "DATA" => {
+                output.write_all(b"354 go on\r\n").await?;
+                if manner == Manner::HangsUp {
+                    lines.next_line().await?;
+                    return Ok(());
+                }
+                taken(&mut lines, manner, seen).await?
+            }
+            "QUIT" => {
+                output.write_all(b"221 bye\r\n").await?;
+                return Ok(());
+            }
+            _ => "250 well".to_owned(),
+        };
+        output.write_all(format!("{answer}\r\n").as_bytes()).await?;
+    }
+    Ok(())
+}
+
+async fn taken(
+    lines: &mut Lines<BufReader<OwnedReadHalf>>,
+    manner: Manner,
+    seen: &Mutex<Seen>,
+) -> std::io::Result<String> {
+    let mut mail = String::new();
+    while let Some(line) = lines.next_line().await?
+        && line != "."
+    {
+        mail.push_str(&format!("{line}\n"));
+    }
+    if manner == Manner::RepeatsLinks {
+        let links: Vec<&str> = mail
+            .lines()
+            .filter(|line| line.starts_with("https:"))
+            .collect();
+        return Ok(format!("554 5.7.1 harmful: {}", links.join(" ")));
+    }
+    // Long enough for two workers to be at it at once.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    seen.lock().unwrap().mails.push(mail);
+    Ok("250 taken".to_owned())
+}
+
+/// A database of its own, and what the tests put into its outbox.
+struct Outbox {
+    name: String,
+    pool: Database,
+    written: Arc<Notify>,
+}
+
+impl Outbox {
+    async fn new() -> Outbox {
+        let name = migrated_database().await;
+        let target = Target::parse(&url_of(&name).await).unwrap();
+        Outbox {
+            pool: Database::new(target, &settings().pool),
+            name,
+            written: Arc::default(),
+        }
+    }
+
+    async fn sql(&self, text: &str) {
+        let mut conn = superuser(&self.name).await;
+        conn.batch_execute(text).await.unwrap();
+    }
+
+    /// A mail that needs no token.
+    async fn farewell(&self, recipient: &str) {
+        self.sql(&format!(
+            "INSERT INTO mails (kind, recipient) VALUES ('account_deleted', '{recipient}')"
+        ))
+        .await;
+    }
+
+    /// A mail with a token that is good; answers the token's id.
+    async fn password_reset(&self) -> Uuid {
+        let (user, token) = (Uuid::new_v4(), Uuid::new_v4());
+        self.sql(&format!(
+            "INSERT INTO users (id, email, name) VALUES ('{user}', '{user}@example.com', 'Ada');
+             INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at) VALUES ('{user}', '{token}',
+                'password_reset', '{user}@example.com', sha256('{token}'), now() + interval '30 minutes');
+             INSERT INTO mails (kind, user_id, recipient, token_id)
+                VALUES ('password_reset', '{user}', '{user}@example.com', '{token}')"
+        ))
+        .await;
+        token
+    }
+
+    fn mailer(&self, smtp_url: Option<String>, folder: PathBuf) -> Mailer {
+        let settings = MailSettings {
+            smtp_url,
+            from: "SnapNote <no-reply@example.com>".to_owned(),
+            app_url: "https://app.example.com".parse().unwrap(),
+            folder,
+        };
+        let token_of = Arc::new(token_of);
+        Mailer::new(self.pool.clone(), &settings, token_of, self.written.clone()).unwrap()
+    }
+
+    fn mailer_to(&self, server: &Server) -> Mailer {
+        self.mailer_to_port(server.port)
+    }
+
+    fn mailer_to_port(&self, port: u16) -> Mailer {
+        self.mailer(Some(format!("smtp://127.0.0.1:{port}")), PathBuf::new())
+    }
+
+    async fn waiting(&self) -> Vec<WaitingMail> {
+        waiting(&mut self.pool.connection().await.unwrap())
+            .await
+            .unwrap()
+    }
+
+    /// As if the time had come.
+    async fn make_due(&self) {
+        self.sql("UPDATE mails SET next_attempt_at = now()").await;
+    }
+}
+
+fn token_of(id: Uuid) -> String {
+    format!("token-{}", id.simple())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_is_sent_once_and_its_row_is_gone() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    let token = outbox.password_reset().await;
+    let id = outbox.waiting().await[0].id;
+    let mailer = outbox.mailer_to(&server);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    assert!(outbox.waiting().await.is_empty());
+    let mails = server.mails();
+    assert_eq!(mails.len(), 1);
+    let link = format!(
+        "https://app.example.com/reset-password#token={}\n",
+        token_of(token)
+    );
+    assert!(mails[0].contains(&link), "{}", mails[0]);
+    assert!(mails[0].contains(&format!("Message-ID: <{id}@example.com>\n")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_mail_is_lost_while_the_server_fails() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox.farewell("ada@example.com").await;
+    let mailer = outbox.mailer_to(&server);
+    let mut attempts = 0;
+    for (manner, error) in [
+        (Manner::Refuses, "come back later"),
+        (Manner::HangsUp, "incomplete response"),
+    ] {
+        server.becomes(manner);
+        outbox.make_due().await;
+        assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+        attempts += 1;
+        let mail = &outbox.waiting().await[0];
+        assert_eq!(mail.attempts, attempts);
+        assert!(
+            mail.last_error.as_ref().unwrap().contains(error),
+            "{mail:?}"
+        );
+    }
+    let port = server.stop().await;
+    for _ in 0..12 {
+        outbox.make_due().await;
+        assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    }
+    let mail = &outbox.waiting().await[0];
+    assert_eq!((mail.attempts, mail.died_at), (14, None));
+    let rest = mail.next_attempt_at - chrono::Utc::now();
+    assert!(
+        rest.num_minutes() == 14 || rest.num_minutes() == 15,
+        "{rest}"
+    );
+
+    let server = Server::start("127.0.0.1", port).await;
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0, "it is not due");
+    outbox.make_due().await;
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+    assert_eq!(server.mails().len(), 1);
+    assert!(outbox.waiting().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_workers_send_each_mail_once() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox
+        .sql(
+            "INSERT INTO mails (kind, recipient)
+             SELECT 'account_deleted', 'ada' || n || '@example.com' FROM generate_series(1, 40) AS n",
+        )
+        .await;
+    let (one, other) = (outbox.mailer_to(&server), outbox.mailer_to(&server));
+    let (one, other) = tokio::join!(one.send_all_due(), other.send_all_due());
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one + other, 40);
+    assert!(one > 0 && other > 0, "{one} and {other}");
+    let mails = server.mails();
+    let ids: HashSet<&str> = mails
+        .iter()
+        .flat_map(|mail| mail.lines())
+        .filter(|line| line.starts_with("Message-ID"))
+        .collect();
+    assert_eq!((mails.len(), ids.len()), (40, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_no_longer_good_is_not_sent() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    let voided = outbox.password_reset().await;
+    let expired = outbox.password_reset().await;
+    outbox
+        .sql(&format!(
+            "DELETE FROM mail_tokens WHERE id = '{voided}';
+             UPDATE mail_tokens SET expires_at = now() - interval '1 second' WHERE id = '{expired}';
+             INSERT INTO mails (kind, recipient) VALUES ('email_verification', 'ada@example.com')"
+        ))
+        .await;
+    assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 0);
+    assert!(outbox.waiting().await.is_empty());
+    assert!(server.seen.lock().unwrap().commands.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_is_three_days_old_is_given_up_and_seen() {
+    let outbox = Outbox::new().await;
+    outbox.farewell("ada@example.com").await;
+    outbox.farewell("grace@example.com").await;
+    outbox
+        .sql(
+            "UPDATE mails SET created_at = now() - interval '73 hours' WHERE recipient LIKE 'ada%'",
+        )
+        .await;
+    let port = Server::start("127.0.0.1", 0).await.stop().await;
+    let mailer = outbox.mailer_to_port(port);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    let mails = outbox.waiting().await;
+    let seen: Vec<(&str, bool)> = mails
+        .iter()
+        .map(|mail| (&*mail.recipient, mail.died_at.is_some()))
+        .collect();
+    assert_eq!(
+        seen,
+        [("ada@example.com", true), ("grace@example.com", false)]
+    );
+
+    let server = Server::start("127.0.0.1", port).await;
+    outbox.make_due().await;
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1, "the dead rest");
+    let mut conn = outbox.pool.connection().await.unwrap();
+    assert_eq!(retry_dead(&mut conn).await.unwrap(), 1);
+    drop(conn);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+    assert_eq!(server.mails().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_recipient_does_not_stop_the_others() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    for recipient in ["a,b@example.com", "ädä@example.com", "ada@bücher.example"] {
+        outbox.farewell(recipient).await;
+    }
+    assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 2);
+    let mails = outbox.waiting().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].recipient, "a,b@example.com");
+    assert!(mails[0].died_at.is_some() && mails[0].last_error.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_the_server_repeats_is_not_kept() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox.password_reset().await;
+    server.becomes(Manner::RepeatsLinks);
+    assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 0);
+    let error = outbox.waiting().await[0].last_error.clone().unwrap();
+    assert!(error.contains("/reset-password#token=…"), "{error}");
+    assert!(!error.contains("token-"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_in_plain_text_unless_it_may() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.2", 0).await);
+    outbox.farewell("ada@example.com").await;
+    let url = format!("smtp://ada:secret@127.0.0.2:{}", server.port);
+    let mailer = outbox.mailer(Some(url), PathBuf::new());
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    let error = outbox.waiting().await[0].last_error.clone().unwrap();
+    assert!(error.contains("STARTTLS"), "{error}");
+    assert_eq!(server.seen.lock().unwrap().commands, ["EHLO"]);
+
+    outbox.make_due().await;
+    let url = format!("smtp://127.0.0.2:{}?tls=none", server.port);
+    let mailer = outbox.mailer(Some(url), PathBuf::new());
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_server_mails_become_files() {
+    let outbox = Outbox::new().await;
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&outbox.name);
+    let token = outbox.password_reset().await;
+    let id = outbox.waiting().await[0].id;
+    let mailer = outbox.mailer(None, folder.clone());
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+    let mode = |path: &PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let files: Vec<PathBuf> = folder
+        .read_dir()
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    assert!(
+        name.ends_with(&format!("Z-password_reset-{id}.eml")),
+        "{name}"
+    );
+    assert_eq!(mode(&files[0]), 0o600);
+    let mail = std::fs::read_to_string(&files[0]).unwrap();
+    assert!(mail.contains(&token_of(token)), "{mail}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_is_woken_and_tries_again_by_itself() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    let worker = tokio::spawn(outbox.mailer_to(&server).run());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    outbox.farewell("ada@example.com").await;
+    outbox.written.notify_one();
+    server.has(1).await;
+
+    server.becomes(Manner::Refuses);
+    outbox.farewell("grace@example.com").await;
+    outbox.written.notify_one();
+    let refused = async {
+        while outbox.waiting().await.iter().all(|mail| mail.attempts == 0) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused)
+        .await
+        .unwrap();
+    server.becomes(Manner::Takes);
+    server.has(2).await;
+    worker.abort();
+}
