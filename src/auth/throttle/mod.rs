@@ -241,8 +241,15 @@ impl Throttle {
     }
 }
 
+/// An account, however its address is written: what the database takes for one address must not have two buckets. It folds
+/// case character by character, so that İ is an i, and, with another library, a Σ that ends a word is a ς.
 fn account_of(email: &str) -> String {
-    email.trim().to_lowercase()
+    let folded = |character: char| match character.to_lowercase().next() {
+        Some('ς') => 'σ',
+        Some(lower) => lower,
+        None => character,
+    };
+    email.trim().chars().map(folded).collect()
 }
 
 /// What counts as one address: all of an IPv6 /64 are one subscriber's.
@@ -272,6 +279,20 @@ mod tests {
             "5/é",
         ] {
             assert!(bad.parse::<Limit>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_one_account_however_it_is_written() {
+        for written in [
+            "idis@example.com",
+            "IDIS@Example.COM",
+            " İdis@example.com\n",
+        ] {
+            assert_eq!(account_of(written), "idis@example.com", "{written}");
+        }
+        for written in ["ΝΟΣ@example.com", "νος@example.com", "νοσ@example.com"] {
+            assert_eq!(account_of(written), "νοσ@example.com", "{written}");
         }
     }
 
