@@ -18,6 +18,7 @@ mod mail_worker;
 mod migrations;
 mod people;
 mod program;
+mod recovery;
 mod schema;
 mod secrets;
 mod sessions;

@@ -303,6 +303,18 @@ impl TestApp {
             .n
     }
 
+    /// One text that SQL answers.
+    pub(crate) async fn text(&self, text: &str) -> String {
+        #[derive(diesel::QueryableByName)]
+        struct Text {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            t: String,
+        }
+        let query = diesel::sql_query(format!("SELECT ({text})::text AS t"));
+        let mut conn = superuser(&self.database).await;
+        query.get_result::<Text>(&mut conn).await.unwrap().t
+    }
+
     /// Stops it as a signal would; returns when it has stopped.
     pub(crate) async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
