@@ -1,6 +1,7 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `first_session`, `people`, `sessions`, `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
+//! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `throttles`, `admins`,
+//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
 //! the API `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
@@ -21,7 +22,9 @@ mod program;
 mod recovery;
 mod schema;
 mod secrets;
+mod session_list;
 mod sessions;
 mod support;
+mod throttles;
 mod tls;
 mod walks;
