@@ -1,8 +1,8 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `throttles`, `admins`,
-//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP); and below
-//! the API `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
+//! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
+//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
+//! the API `mail_worker`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
