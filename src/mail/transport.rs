@@ -82,10 +82,11 @@ impl Smtp {
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
             return Err(wrong("has something behind the host"));
         }
-        let plain = match url.query() {
-            None => false,
-            Some("tls=none") if url.scheme() == "smtp" => true,
-            Some(_) => return Err(wrong("has a parameter that it cannot have")),
+        let encrypted = match (url.scheme(), url.query()) {
+            (_, None) => None,
+            ("smtp", Some("tls=none")) => Some(false),
+            ("smtp", Some("tls=required")) => Some(true),
+            _ => return Err(wrong("has a parameter that it cannot have")),
         };
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| wrong("names no host"))?;
@@ -96,7 +97,7 @@ impl Smtp {
         };
         let (tls, port) = match url.scheme() {
             "smtps" => (Tls::Wrapper(tls()?), 465),
-            "smtp" if plain || is_loopback(&host) => (Tls::None, 587),
+            "smtp" if !encrypted.unwrap_or(!is_loopback(&host)) => (Tls::None, 587),
             "smtp" => (Tls::Required(tls()?), 587),
             _ => return Err(wrong("is neither smtps:// nor smtp://")),
         };
@@ -246,6 +247,7 @@ mod tests {
             ("smtp://[2001:db8::1]", "2001:db8::1", 587, "Required"),
             ("smtp://example.com:25?tls=none", "example.com", 25, "None"),
             ("smtp://localhost:1025", "localhost", 1025, "None"),
+            ("smtp://localhost?tls=required", "localhost", 587, "Required"),
             ("smtp://127.0.0.1", "127.0.0.1", 587, "None"),
             ("smtp://[::1]:25", "::1", 25, "None"),
         ];
