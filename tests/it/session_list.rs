@@ -294,7 +294,7 @@ async fn thirty_requests_are_one_note_of_use_and_none_is_none() {
     assert_eq!(app.number(fresh).await, 0);
     for statements in [1, 0] {
         let before = app.pool.statements();
-        app.auth.note_usage_once().await;
+        app.auth.finish().await;
         assert_eq!(app.pool.statements() - before, statements);
     }
     assert_eq!(app.number(fresh).await, 1);
