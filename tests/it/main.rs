@@ -16,6 +16,7 @@ mod import;
 mod isolation;
 mod issuers;
 mod keeping;
+mod leaving;
 mod mail_worker;
 mod migrations;
 mod people;
