@@ -186,7 +186,7 @@ impl Auth {
     }
 
     /// Writes down which sessions were used; asks the database nothing if none was.
-    pub async fn note_usage_once(&self) {
+    async fn note_usage_once(&self) {
         let used = mem::take(&mut *self.lock_used());
         if used.is_empty() {
             return;

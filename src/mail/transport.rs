@@ -247,7 +247,12 @@ mod tests {
             ("smtp://[2001:db8::1]", "2001:db8::1", 587, "Required"),
             ("smtp://example.com:25?tls=none", "example.com", 25, "None"),
             ("smtp://localhost:1025", "localhost", 1025, "None"),
-            ("smtp://localhost?tls=required", "localhost", 587, "Required"),
+            (
+                "smtp://localhost?tls=required",
+                "localhost",
+                587,
+                "Required",
+            ),
             ("smtp://127.0.0.1", "127.0.0.1", 587, "None"),
             ("smtp://[::1]:25", "::1", 25, "None"),
         ];
