@@ -157,7 +157,7 @@ async fn make_or_link(
     if store::is_former(conn, identity).await? {
         return Ok(Sight::Former);
     }
-    if store::make(conn, person, client).await? {
+    if store::make(conn, person).await? {
         // If another request has just made the account, with another address, this user is one too many.
         return match store::link(conn, identity, person.id, client).await? {
             true => Ok(Sight::Made),

@@ -114,11 +114,7 @@ const MAKE: &str = "
     INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
 
 /// `false` if somebody has the address.
-pub(super) async fn make(
-    conn: &mut Connection,
-    person: &NewPerson<'_>,
-    _client: &Client,
-) -> Result<bool, Error> {
+pub(super) async fn make(conn: &mut Connection, person: &NewPerson<'_>) -> Result<bool, Error> {
     let statement = Statement::<Id>::new(MAKE)
         .by(person.id)
         .bind(person.email)
