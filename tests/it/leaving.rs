@@ -1,6 +1,5 @@
 //! Leaving: for a while, or for good. What stays behind of whoever is deleted is searched for in every table.
 
-use diesel_async::RunQueryDsl;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -8,7 +7,7 @@ use crate::{
     admins::admin,
     people::{SIGN_UP, person, sign_in},
     session_list::{Person, let_in, refused_soon},
-    support::{Client, TestApp, superuser},
+    support::{Client, TestApp},
 };
 
 const DEACTIVATE_ME: &str =
@@ -26,25 +25,16 @@ async fn leave(client: &Client, query: &str, password: Value) -> Value {
 
 /// The rows of all tables that hold a text, in upper or lower case, plainly or as bytes: `table: rows` in alphabetical
 /// order.
-async fn where_is(app: &TestApp, text: &str) -> String {
-    #[derive(diesel::QueryableByName)]
-    struct Found {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        found: String,
-    }
+pub(crate) async fn where_is(app: &TestApp, text: &str) -> String {
     let sql = format!(
-        "SELECT coalesce(string_agg(name || ': ' || n, ', ' ORDER BY name), '') AS found FROM (
+        "SELECT coalesce(string_agg(name || ': ' || n, ', ' ORDER BY name), '') FROM (
              SELECT table_name::text AS name, (xpath('/row/n/text()', query_to_xml(format(
                  'SELECT count(*) AS n FROM %I AS t WHERE strpos(lower(t::text), %L) > 0 OR strpos(t::text, %L) > 0',
                  table_name, lower('{text}'), encode('{text}', 'hex')), false, true, '')))[1]::text::bigint AS n
              FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
          ) AS counted WHERE n > 0"
     );
-    let found: Found = diesel::sql_query(sql)
-        .get_result(&mut superuser(&app.database).await)
-        .await
-        .unwrap();
-    found.found
+    app.text(&sql).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,7 @@ mod isolation;
 mod issuers;
 mod keeping;
 mod leaving;
+mod log;
 mod mail_worker;
 mod migrations;
 mod people;
