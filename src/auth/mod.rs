@@ -243,7 +243,7 @@ impl Auth {
     }
 
     /// A connection on which what is written is logged as that client's.
-    async fn connection(&self, client: &Client) -> Result<Connection, Error> {
+    pub(crate) async fn connection(&self, client: &Client) -> Result<Connection, Error> {
         let conn = self.inner.database.connection().await?;
         Ok(conn.for_changes_from(client.origin()))
     }

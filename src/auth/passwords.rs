@@ -67,6 +67,7 @@ impl Passwords {
 
     /// A password's hash as a PHC string.
     pub(super) async fn hash(&self, password: String) -> Result<String, Error> {
+        self.hashed.fetch_add(1, Ordering::Relaxed);
         self.off_the_async_threads(move || hash(&password)).await?
     }
 
@@ -76,6 +77,7 @@ impl Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
+        self.hashed.fetch_add(1, Ordering::Relaxed);
         let nobodys = self.nobodys.clone();
         self.off_the_async_threads(move || match hash {
             Some(hash) => verdict(&password, &hash),
@@ -92,7 +94,8 @@ impl Passwords {
         self.hashed.load(Ordering::Relaxed)
     }
 
-    async fn off_the_async_threads<T: Send + 'static>(
+    /// Does what takes tens of milliseconds of a processor, when it is its turn.
+    pub(super) async fn off_the_async_threads<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
@@ -102,14 +105,13 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(Error::internal)?;
-        self.hashed.fetch_add(1, Ordering::Relaxed);
         // The permit goes along: a request that gives up does not make room for another hash before this one ends.
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
         });
         task.await
-            .map_err(|error| Error::internal(format!("hashing a password: {error}")))
+            .map_err(|error| Error::internal(format!("working on a password: {error}")))
     }
 }
 

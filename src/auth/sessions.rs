@@ -63,9 +63,9 @@ pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<Signe
     check_new_password(&mut problems, "password", &new.password);
     problems.text("name", &new.name, MOST_NAME);
     problems.finish()?;
+    auth.inner.throttle.sign_up(client).await?;
     auth.refuse_weak("password", &new.password, [email, &new.name])
         .await?;
-    auth.inner.throttle.sign_up(client).await?;
     if store::email_taken(&mut auth.connection(client).await?, email).await? {
         return Err(taken(auth, email, client).await?.into());
     }

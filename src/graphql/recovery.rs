@@ -233,8 +233,7 @@ async fn deactivate_me(
 ) -> Result<UserPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let client = &ctx.asker().client;
-    let mut conn = ctx.connection().await?;
-    let done = users::deactivate(&mut conn, auth, viewer, input.password, client).await;
+    let done = users::deactivate(auth, viewer, input.password, client).await;
     let done = outcome(done)?;
     Ok(UserPayload::new(
         done.value.map(User::from),
@@ -245,8 +244,7 @@ async fn deactivate_me(
 async fn delete_me(ctx: &Context<'_>, input: ConfirmPasswordInput) -> Result<DeletePayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let client = &ctx.asker().client;
-    let mut conn = ctx.connection().await?;
-    let done = users::delete(&mut conn, auth, viewer, input.password, client).await;
+    let done = users::delete(auth, viewer, input.password, client).await;
     let done = outcome(done)?;
     let deleted: Option<Vec<ID>> = done.value.map(|()| vec![id_of(viewer.user_id.0)]);
     Ok(DeletePayload::new(deleted, done.user_errors))

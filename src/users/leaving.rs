@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     auth::{Auth, Client, Viewer, credentials},
-    db::Connection,
     error::Failure,
 };
 
@@ -17,17 +16,17 @@ use crate::{
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
 pub async fn deactivate(
-    conn: &mut Connection,
     auth: &Auth,
     viewer: &Viewer,
     password: Option<String>,
     client: &Client,
 ) -> Result<User, Failure> {
     credentials::confirm(auth, viewer, password, client).await?;
+    let mut conn = auth.connection(client).await?;
     conn.begin().await?;
     let outcome = async {
-        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
-        let user = store::set(conn, viewer.user_id, Standing::Active(false)).await?;
+        must_leave_an_admin(&store::lock_admins(&mut conn).await?, viewer.user_id)?;
+        let user = store::set(&mut conn, viewer.user_id, Standing::Active(false)).await?;
         Ok(user.ok_or_else(gone)?)
     };
     let outcome = outcome.await;
@@ -41,17 +40,17 @@ pub async fn deactivate(
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
 pub async fn delete(
-    conn: &mut Connection,
     auth: &Auth,
     viewer: &Viewer,
     password: Option<String>,
     client: &Client,
 ) -> Result<(), Failure> {
     credentials::confirm(auth, viewer, password, client).await?;
+    let mut conn = auth.connection(client).await?;
     conn.begin().await?;
     let outcome = async {
-        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
-        store::delete(conn, viewer.user_id).await?;
+        must_leave_an_admin(&store::lock_admins(&mut conn).await?, viewer.user_id)?;
+        store::delete(&mut conn, viewer.user_id).await?;
         Ok::<_, Failure>(())
     };
     let outcome = outcome.await;

@@ -2,6 +2,7 @@
 //! `mail_worker`.
 
 mod addresses;
+mod beside;
 
 use std::time::Duration;
 

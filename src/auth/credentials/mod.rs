@@ -159,11 +159,11 @@ impl Auth {
         about_them: [&str; 2],
     ) -> Result<(), Failure> {
         let (judged, about_them) = (password.to_owned(), about_them.map(str::to_owned));
-        let judging = tokio::task::spawn_blocking(move || {
+        let is_weak = self.inner.passwords.off_the_async_threads(move || {
             let [email, name] = &about_them;
             strength::is_weak(&judged, &[email, name])
         });
-        if judging.await.map_err(Error::internal)? {
+        if is_weak.await? {
             let message = "This password is known from leaks or too easy to guess.";
             return Err(Refusal::of(field, RefusalCode::WeakPassword, message).into());
         }

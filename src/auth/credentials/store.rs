@@ -71,6 +71,15 @@ pub(in crate::auth) async fn credentials_of(
     Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
+/// Locks a person first, in a transaction: a sign-in that is on its way is then over, and its session is among those that
+/// the next statement sees.
+const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+
+async fn lock(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    conn.row(Statement::<(Uuid,)>::new(LOCK).bind(user)).await?;
+    Ok(())
+}
+
 /// Nothing if the hash is another by now. Answers the sessions that it ended: all but the one that it came from.
 const CHANGE_PASSWORD: &str = "
     WITH person AS (
@@ -112,7 +121,13 @@ pub(super) async fn change_password(
         .bind(viewer.session_id())
         .bind(client.address())
         .bind(client.user_agent.clone());
-    Ok(conn.row(statement).await?.map(|(_, ended)| ended))
+    conn.begin().await?;
+    let outcome = async {
+        lock(conn, viewer.user_id).await?;
+        conn.row(statement).await
+    };
+    let outcome = outcome.await;
+    Ok(conn.end(outcome).await?.map(|(_, ended)| ended))
 }
 
 /// A password is a way to sign in, too.

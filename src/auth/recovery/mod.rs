@@ -106,11 +106,15 @@ pub async fn request_email_verification(
     client: &Client,
 ) -> Result<(), Error> {
     let mut conn = auth.connection(client).await?;
-    let Some(email) = store::unverified_email(&mut conn, viewer.user_id).await? else {
+    let email = store::unverified_email(&mut conn, viewer.user_id).await?;
+    // The throttle wants a connection of its own, and nobody holds two.
+    drop(conn);
+    let Some(email) = email else {
         return Ok(());
     };
     if auth.inner.throttle.mail(&email).await {
         let token = auth.new_mailed_token();
+        let mut conn = auth.connection(client).await?;
         store::request_verification(&mut conn, viewer.user_id, token).await?;
         auth.inner.mail_waits.notify_one();
     }

@@ -69,6 +69,10 @@ pub(super) async fn reset_of(
     conn.row(Statement::new(RESET_OF).bind(token_hash)).await
 }
 
+/// As in a change of password: a sign-in that is on its way is over before the sessions are ended.
+const LOCK: &str = "
+    SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id WHERE token_hash = $1 FOR NO KEY UPDATE OF users";
+
 const RESET: &str = "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
@@ -103,13 +107,20 @@ pub(super) async fn reset_password(
     session: NewSession<'_>,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::new(RESET)
-        .bind(token_hash)
+        .bind(token_hash.clone())
         .bind(password_hash)
         .bind(session.id)
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
         .bind(session.refresh_token_hash);
-    conn.row(statement).await
+    conn.begin().await?;
+    let outcome = async {
+        conn.row(Statement::<Id>::new(LOCK).bind(token_hash))
+            .await?;
+        conn.row(statement).await
+    };
+    let outcome = outcome.await;
+    conn.end(outcome).await
 }
 
 const UNVERIFIED: &str =
