@@ -138,7 +138,7 @@ pub enum AdminAction {
     },
     /// Lists the mails that wait to be sent, and those that were given up.
     Mails,
-    /// Tries again to send the mails that were given up.
+    /// Tries again to send the mails that were given up, but for those whose link is no longer good.
     RetryMails,
 }
 

@@ -188,6 +188,7 @@ mod tests {
             user_agent: Some("Browser/1".to_owned()),
             created_at: DateTime::from_timestamp(1_800_000_000, 0).expect("it is a time"),
             user_is_gone: false,
+            token_ran_out: false,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Mails: an outbox in the database, and the worker that empties it.
 //!
 //! A mail is a row that says of which kind it is, to whom it goes and which token it carries. Whoever changes what it tells
-//! of writes it in the same transaction; [`Mailer`] renders it, sends it, and tries again until that succeeds, or for three
-//! days. It is sent once at least: what a crash comes between may arrive twice, under the same `Message-ID`.
+//! of writes it in the same transaction; [`Mailer`] renders it, sends it, and tries again until that succeeds, or its link has
+//! run out, or for three days; what is given up stays to be seen for 30 days. It is sent once at least: what a crash comes
+//! between may arrive twice, under the same `Message-ID`.
 //!
 //! A token is in no row and in no log. It is derived from its id when the mail is rendered, and stands in the fragment of a
 //! link, which browsers send to no server. `kinds` holds what mails say, `message` writes them, `transport` holds the ways

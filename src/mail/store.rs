@@ -1,4 +1,5 @@
-//! All the SQL of the outbox but what writes mails: that stands with what they tell of.
+//! All the SQL of the outbox but what writes mails, which stands with what they tell of, and what forgets those that were
+//! given up long ago, which `auth` does beside all else that is long past.
 
 use std::time::Duration;
 
@@ -20,13 +21,15 @@ pub(super) struct Mail {
     pub(super) id: Uuid,
     pub(super) kind: String,
     pub(super) recipient: String,
-    /// `None`, too, if the token is no longer good: used, voided or expired.
+    /// `None`, too, if the token is no longer good: used, voided or run out.
     pub(super) token_id: Option<Uuid>,
     pub(super) ip_address: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) created_at: DateTime<Utc>,
     /// Whether whom it is about was deleted since: then nobody is told any more.
     pub(super) user_is_gone: bool,
+    /// Whether there was a good token that nobody used or voided, until its time was over.
+    pub(super) token_ran_out: bool,
 }
 
 impl Row for Mail {
@@ -39,13 +42,15 @@ impl Row for Mail {
         Nullable<Text>,
         Timestamptz,
         Bool,
+        Bool,
     );
 }
 
 const NEXT_DUE: &str = "
-    SELECT mails.id, kind, recipient, mail_tokens.id, host(ip_address), user_agent, mails.created_at,
-        mails.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE users.id = mails.user_id)
-    FROM mails LEFT JOIN mail_tokens ON mail_tokens.id = token_id AND expires_at > now()
+    SELECT mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END, host(ip_address), user_agent,
+        mails.created_at, mails.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE users.id = mails.user_id),
+        coalesce(expires_at <= now(), false)
+    FROM mails LEFT JOIN mail_tokens ON mail_tokens.id = token_id
     WHERE died_at IS NULL AND next_attempt_at <= now()
     ORDER BY next_attempt_at LIMIT 1 FOR UPDATE OF mails SKIP LOCKED";
 
@@ -91,6 +96,18 @@ pub(super) async fn failed(
 ) -> Result<Failed, Error> {
     let statement = Statement::new(FAILED).bind(id).bind(why).bind(hopeless);
     let failed = conn.row(statement).await?;
+    failed.ok_or_else(|| Error::internal("a mail that is locked is gone"))
+}
+
+const RAN_OUT: &str = "
+    UPDATE mails SET died_at = clock_timestamp(),
+        last_error = left(concat_ws(': ', 'its link ran out before it could be sent', last_error), 500)
+    WHERE id = $1
+    RETURNING attempts, true";
+
+/// Gives up a mail whose token ran out; what the server last said of it stays with it.
+pub(super) async fn ran_out(conn: &mut Connection, id: Uuid) -> Result<Failed, Error> {
+    let failed = conn.row(Statement::new(RAN_OUT).bind(id)).await?;
     failed.ok_or_else(|| Error::internal("a mail that is locked is gone"))
 }
 
@@ -162,9 +179,11 @@ pub async fn waiting(conn: &mut Connection) -> Result<Vec<WaitingMail>, Error> {
 
 const RETRY_DEAD: &str = "
     UPDATE mails SET died_at = NULL, created_at = now(), attempts = 0, next_attempt_at = now()
-    WHERE died_at IS NOT NULL";
+    WHERE died_at IS NOT NULL AND (token_id IS NULL
+        OR EXISTS (SELECT FROM mail_tokens WHERE mail_tokens.id = token_id AND expires_at > now()))";
 
-/// Gives the mails that were given up three more days, and the first attempt at once; answers how many there were.
+/// Gives the mails that were given up three more days, and the first attempt at once, but for those whose link is no longer
+/// good; answers how many there were.
 ///
 /// # Errors
 /// UNAVAILABLE, TIMEOUT or INTERNAL alone.

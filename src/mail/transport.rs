@@ -32,6 +32,28 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How long the server is waited for once it has the mail.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What a server answers that wants a login or TLS before anything else (RFC 4954, RFC 3207): the settings must be mended,
+/// not the mail.
+const LOGIN_WANTED: u16 = 530;
+
+/// Why a mail was not sent.
+pub(super) struct Undelivered {
+    /// For whoever runs the service.
+    pub(super) why: String,
+    /// No later attempt would mend it.
+    pub(super) hopeless: bool,
+}
+
+impl Undelivered {
+    /// A later attempt may succeed.
+    pub(super) fn for_now(why: String) -> Self {
+        Undelivered {
+            why,
+            hopeless: false,
+        }
+    }
+}
+
 /// Where mails go.
 pub(super) enum Transport {
     Smtp(Box<Smtp>),
@@ -47,15 +69,16 @@ impl Transport {
         })
     }
 
-    /// Sends that mail; what is wrong is for whoever runs the service.
-    pub(super) async fn send(&self, mail: &Mail, message: &Message) -> Result<(), String> {
+    /// Sends that mail.
+    pub(super) async fn send(&self, mail: &Mail, message: &Message) -> Result<(), Undelivered> {
         match self {
             Transport::Smtp(smtp) => {
                 smtp.send(message).await?;
                 tracing::info!(mail = %mail.id, kind = mail.kind, "a mail was sent");
             }
             Transport::Files(folder) => {
-                let file = file(folder, mail, message.formatted()).await?;
+                let file = file(folder, mail, message.formatted()).await;
+                let file = file.map_err(Undelivered::for_now)?;
                 tracing::info!(
                     file = %file.display(),
                     "a mail was written into a file, since SNAPNOTE_SMTP_URL is not set"
@@ -110,19 +133,33 @@ impl Smtp {
         })
     }
 
-    async fn send(&self, message: &Message) -> Result<(), String> {
+    async fn send(&self, message: &Message) -> Result<(), Undelivered> {
         let delivery = timeout(DEADLINE, self.deliver(message)).await;
-        let delivery = delivery.map_err(|_| {
+        let mut connection = delivery.map_err(|_| {
             let seconds = DEADLINE.as_secs();
-            format!("the server did not take it within {seconds} seconds")
-        })?;
-        let mut connection = delivery.map_err(|error| self.words(&error))?;
+            Undelivered::for_now(format!(
+                "the server did not take it within {seconds} seconds"
+            ))
+        })??;
         // It has been taken: what becomes of the farewell does not matter.
         let _ = timeout(FAREWELL, connection.quit()).await;
         Ok(())
     }
 
-    async fn deliver(&self, message: &Message) -> Result<AsyncSmtpConnection, SmtpError> {
+    /// A server that cannot be reached, or does not let us in, may do so later; what it says of the mail itself may be final.
+    async fn deliver(&self, message: &Message) -> Result<AsyncSmtpConnection, Undelivered> {
+        let connected = self.connect().await;
+        let mut connection = connected.map_err(|error| Undelivered::for_now(self.words(&error)))?;
+        let bytes = message.formatted();
+        let sent = connection.send(message.envelope(), &bytes).await;
+        sent.map_err(|error| Undelivered {
+            why: self.words(&error),
+            hopeless: is_final(&error),
+        })?;
+        Ok(connection)
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
         let from_the_start = match &self.tls {
             Tls::Wrapper(parameters) => Some(parameters.clone()),
             _ => None,
@@ -138,9 +175,6 @@ impl Smtp {
             let credentials = Credentials::new(user.clone(), password.clone());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
-        connection
-            .send(message.envelope(), &message.formatted())
-            .await?;
         Ok(connection)
     }
 
@@ -152,6 +186,12 @@ impl Smtp {
             _ => words,
         }
     }
+}
+
+/// Whether a server refused a mail for good (5yz), e.g. since nobody has the address.
+fn is_final(error: &SmtpError) -> bool {
+    let status = error.status().map(u16::from);
+    error.is_permanent() && status != Some(LOGIN_WANTED)
 }
 
 fn wrong(what: &str) -> String {

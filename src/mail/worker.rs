@@ -13,7 +13,7 @@ use super::{
     kinds::Kind,
     message::Letterhead,
     store::{self, Mail},
-    transport::Transport,
+    transport::{Transport, Undelivered},
 };
 use crate::{
     db::{Connection, Database},
@@ -44,17 +44,10 @@ pub struct Mailer {
 /// What became of the mail that was due.
 enum Step {
     Sent,
-    /// Its token is no longer good, or its user is gone: nobody needs it.
+    /// Its token was used or voided, or its user is gone: nobody needs it.
     Dropped,
     Failed,
     NothingDue,
-}
-
-/// Why a mail was not sent.
-struct Undelivered {
-    why: String,
-    /// No later attempt would mend it.
-    hopeless: bool,
 }
 
 impl Mailer {
@@ -139,10 +132,16 @@ impl Mailer {
         };
         let kind = Kind::named(&mail.kind);
         let needs_token = kind.is_some_and(Kind::needs_token);
-        if (needs_token && mail.token_id.is_none()) || mail.user_is_gone {
+        let has_none = needs_token && mail.token_id.is_none() && !mail.token_ran_out;
+        if has_none || mail.user_is_gone {
             store::delete(conn, mail.id).await?;
             tracing::debug!(mail = %mail.id, kind = mail.kind, "a mail was dropped: it has no good token, or its user is gone");
             return Ok(Step::Dropped);
+        }
+        if mail.token_ran_out {
+            let failed = store::ran_out(conn, mail.id).await?;
+            tell_given_up(&mail, failed.attempts);
+            return Ok(Step::Failed);
         }
         match self.deliver(kind, &mail).await {
             Ok(()) => {
@@ -158,10 +157,8 @@ impl Mailer {
 
     async fn deliver(&self, kind: Option<&Kind>, mail: &Mail) -> Result<(), Undelivered> {
         // A newer version may have written it, and will send it.
-        let kind = kind.ok_or_else(|| Undelivered {
-            why: "this version of the service does not know its kind".to_owned(),
-            hopeless: false,
-        })?;
+        let unknown = "this version of the service does not know its kind";
+        let kind = kind.ok_or_else(|| Undelivered::for_now(unknown.to_owned()))?;
         let token = mail.token_id.map(&*self.token_of);
         let message = self
             .letterhead
@@ -171,9 +168,9 @@ impl Mailer {
                 hopeless: true,
             })?;
         let sent = self.transport.send(mail, &message).await;
-        sent.map_err(|why| Undelivered {
-            why: without(why, token.as_deref()),
-            hopeless: false,
+        sent.map_err(|undelivered| Undelivered {
+            why: without(undelivered.why, token.as_deref()),
+            ..undelivered
         })
     }
 }
@@ -190,15 +187,20 @@ async fn note_failure(
         .take(MOST_ERROR)
         .collect();
     let failed = store::failed(conn, mail.id, &why, undelivered.hopeless).await?;
-    let (id, kind, attempts) = (mail.id, &mail.kind, failed.attempts);
     if failed.died {
-        let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
-        tracing::error!(mail = %id, kind, domain, attempts, "a mail was given up; it is kept with its last error");
+        tell_given_up(mail, failed.attempts);
     } else {
+        let (id, kind, attempts) = (mail.id, &mail.kind, failed.attempts);
         let why = without(why, Some(&mail.recipient));
         tracing::warn!(mail = %id, kind, attempts, error = why, "a mail could not be sent; it tries again");
     }
     Ok(())
+}
+
+fn tell_given_up(mail: &Mail, attempts: i32) {
+    let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
+    let (id, kind) = (mail.id, &mail.kind);
+    tracing::error!(mail = %id, kind, domain, attempts, "a mail was given up; it is kept with its last error");
 }
 
 /// What a server says may repeat what it was sent, such as a link that it takes for harmful.

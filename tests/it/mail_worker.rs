@@ -1,11 +1,9 @@
-//! The outbox against a small SMTP server: sent once, never lost, and given up where it can be seen.
+//! The outbox against a small SMTP server (`server`): sent once, never lost, and given up where it can be seen.
+
+mod server;
 
 use std::{
-    collections::HashSet,
-    os::unix::fs::PermissionsExt,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
+    collections::HashSet, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration,
 };
 
 use diesel_async::SimpleAsyncConnection;
@@ -13,151 +11,14 @@ use snapnote::{
     db::{Database, connect::Target},
     mail::{MailSettings, Mailer, WaitingMail, retry_dead, waiting},
 };
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
-    sync::Notify,
-    task::JoinHandle,
-};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
+use self::server::{Manner, Server};
 use crate::support::{migrated_database, settings, superuser, url_of};
 
-/// How the server treats who comes.
-#[derive(Clone, Copy, PartialEq)]
-enum Manner {
-    Takes,
-    /// Not now, to every recipient.
-    Refuses,
-    /// Closes the connection in the middle of the mail.
-    HangsUp,
-    /// Refuses the mail, and repeats its links.
-    RepeatsLinks,
-}
-
-/// What the server has seen.
-#[derive(Default)]
-struct Seen {
-    commands: Vec<String>,
-    mails: Vec<String>,
-}
-
-struct Server {
-    port: u16,
-    manner: Arc<Mutex<Manner>>,
-    seen: Arc<Mutex<Seen>>,
-    listening: JoinHandle<()>,
-}
-
-impl Server {
-    /// On a port of that host; 0: any that is free.
-    async fn start(host: &str, port: u16) -> Server {
-        let listener = TcpListener::bind((host, port)).await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let manner = Arc::new(Mutex::new(Manner::Takes));
-        let seen = Arc::<Mutex<Seen>>::default();
-        let shared = (manner.clone(), seen.clone());
-        let listening = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (manner, seen) = shared.clone();
-                // A client may go away at any time.
-                tokio::spawn(async move {
-                    let manner = *manner.lock().unwrap();
-                    let _ = converse(stream, manner, &seen).await;
-                });
-            }
-        });
-        Server {
-            port,
-            manner,
-            seen,
-            listening,
-        }
-    }
-
-    fn becomes(&self, manner: Manner) {
-        *self.manner.lock().unwrap() = manner;
-    }
-
-    fn mails(&self) -> Vec<String> {
-        self.seen.lock().unwrap().mails.clone()
-    }
-
-    async fn stop(self) -> u16 {
-        self.listening.abort();
-        let _ = self.listening.await;
-        self.port
-    }
-
-    /// Waits until that many mails have come.
-    async fn has(&self, count: usize) {
-        let arrive = async {
-            while self.mails().len() < count {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), arrive)
-            .await
-            .unwrap();
-    }
-}
-
-async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std::io::Result<()> {
-    let (input, mut output) = stream.into_split();
-    let mut lines = BufReader::new(input).lines();
-    output.write_all(b"220 test ESMTP\r\n").await?;
-    while let Some(line) = lines.next_line().await? {
-        let command = line
-            .split([' ', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_uppercase();
-        seen.lock().unwrap().commands.push(command.clone());
-        let answer = match &*command {
-            "EHLO" => "250-test\r\n250-8BITMIME\r\n250 SMTPUTF8".to_owned(),
-            "RCPT" if manner == Manner::Refuses => "451 4.3.0 come back later".to_owned(),
-            "DATA" => {
-                output.write_all(b"354 go on\r\n").await?;
-                if manner == Manner::HangsUp {
-                    lines.next_line().await?;
-                    return Ok(());
-                }
-                taken(&mut lines, manner, seen).await?
-            }
-            "QUIT" => {
-                output.write_all(b"221 bye\r\n").await?;
-                return Ok(());
-            }
-            _ => "250 well".to_owned(),
-        };
-        output.write_all(format!("{answer}\r\n").as_bytes()).await?;
-    }
-    Ok(())
-}
-
-async fn taken(
-    lines: &mut Lines<BufReader<OwnedReadHalf>>,
-    manner: Manner,
-    seen: &Mutex<Seen>,
-) -> std::io::Result<String> {
-    let mut mail = String::new();
-    while let Some(line) = lines.next_line().await?
-        && line != "."
-    {
-        mail.push_str(&format!("{line}\n"));
-    }
-    if manner == Manner::RepeatsLinks {
-        let links: Vec<&str> = mail
-            .lines()
-            .filter(|line| line.starts_with("https:"))
-            .collect();
-        return Ok(format!("554 5.7.1 harmful: {}", links.join(" ")));
-    }
-    // Long enough for two workers to be at it at once.
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    seen.lock().unwrap().mails.push(mail);
-    Ok("250 taken".to_owned())
-}
+/// Not now, to every recipient.
+const LATER: Manner = Manner::Answers("RCPT", "451 4.3.0 come back later");
 
 /// A database of its own, and what the tests put into its outbox.
 struct Outbox {
@@ -265,7 +126,7 @@ async fn no_mail_is_lost_while_the_server_fails() {
     let mailer = outbox.mailer_to(&server);
     let mut attempts = 0;
     for (manner, error) in [
-        (Manner::Refuses, "come back later"),
+        (LATER, "come back later"),
         (Manner::HangsUp, "incomplete response"),
     ] {
         server.becomes(manner);
@@ -324,20 +185,92 @@ async fn two_workers_send_each_mail_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_no_longer_good_is_not_sent() {
+async fn a_token_that_was_used_or_voided_is_not_sent() {
     let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
     let voided = outbox.password_reset().await;
-    let expired = outbox.password_reset().await;
     outbox
         .sql(&format!(
             "DELETE FROM mail_tokens WHERE id = '{voided}';
-             UPDATE mail_tokens SET expires_at = now() - interval '1 second' WHERE id = '{expired}';
              INSERT INTO mails (kind, recipient) VALUES ('email_verification', 'ada@example.com')"
         ))
         .await;
     assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 0);
     assert!(outbox.waiting().await.is_empty());
     assert!(server.seen.lock().unwrap().commands.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_whose_link_ran_out_is_given_up_and_seen_with_what_the_server_said() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox.password_reset().await;
+    server.becomes(LATER);
+    let mailer = outbox.mailer_to(&server);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    outbox
+        .sql("UPDATE mail_tokens SET expires_at = now() - interval '1 second'")
+        .await;
+    outbox.make_due().await;
+    server.becomes(Manner::Takes);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+    let mail = &outbox.waiting().await[0];
+    assert!(mail.died_at.is_some() && mail.attempts == 1, "{mail:?}");
+    let error = mail.last_error.as_ref().unwrap();
+    assert!(error.contains("its link ran out"), "{error}");
+    assert!(error.contains("come back later"), "{error}");
+    // Another try would mend nothing.
+    let mut conn = outbox.pool.connection().await.unwrap();
+    assert_eq!(retry_dead(&mut conn).await.unwrap(), 0);
+    drop(conn);
+    assert_eq!(outbox.waiting().await.len(), 1);
+    assert!(server.mails().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_the_server_refuses_for_good_is_given_up_at_once() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    let mailer = outbox.mailer_to(&server);
+    for (command, answer) in [
+        ("MAIL", "553 5.1.8 no such sender"),
+        ("RCPT", "550 5.1.1 no such user"),
+        ("DATA", "554 5.7.1 none of these"),
+    ] {
+        outbox.sql("DELETE FROM mails").await;
+        outbox.farewell("ada@example.com").await;
+        server.becomes(Manner::Answers(command, answer));
+        assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+        let mail = &outbox.waiting().await[0];
+        assert!(mail.died_at.is_some(), "{mail:?}");
+        assert!(mail.last_error.as_ref().unwrap().contains(&answer[4..]));
+    }
+    server.becomes(Manner::Takes);
+    let mut conn = outbox.pool.connection().await.unwrap();
+    assert_eq!(retry_dead(&mut conn).await.unwrap(), 1);
+    drop(conn);
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_can_mend_is_tried_again() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox.farewell("ada@example.com").await;
+    let url = format!("smtp://ada:secret@127.0.0.1:{}", server.port);
+    let mailer = outbox.mailer(Some(url), PathBuf::new());
+    for (command, answer) in [
+        ("", "554 5.3.2 not for you"),
+        ("AUTH", "535 5.7.8 wrong password"),
+        ("MAIL", "530 5.7.0 authentication required"),
+    ] {
+        server.becomes(Manner::Answers(command, answer));
+        outbox.make_due().await;
+        assert_eq!(mailer.send_all_due().await.unwrap(), 0);
+        let mail = &outbox.waiting().await[0];
+        let error = mail.last_error.as_ref().unwrap();
+        assert!(error.contains(&answer[4..]), "{error}");
+        assert_eq!(mail.died_at, None, "{error}");
+    }
+    server.becomes(Manner::Takes);
+    outbox.make_due().await;
+    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -450,7 +383,7 @@ async fn the_worker_is_woken_and_tries_again_by_itself() {
     outbox.written.notify_one();
     server.has(1).await;
 
-    server.becomes(Manner::Refuses);
+    server.becomes(LATER);
     outbox.farewell("grace@example.com").await;
     outbox.written.notify_one();
     let refused = async {
