@@ -56,6 +56,8 @@ ALTER TABLE accounts
     DROP COLUMN claimed_name,
     DROP COLUMN claimed_avatar_url,
     DROP COLUMN claims_read_at;
+DROP INDEX sessions_not_ended_idx;
+DROP INDEX sessions_ended_at_idx;
 DROP TABLE mails;
 DROP TABLE mail_tokens;
 CREATE OR REPLACE FUNCTION sessions_revoke() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -58,6 +58,12 @@ COMMENT ON COLUMN mails.died_at IS 'When it was given up; null while it waits to
 CREATE INDEX mails_due_idx ON mails (next_attempt_at) WHERE died_at IS NULL;
 CREATE INDEX mails_user_id_idx ON mails (user_id);
 
+-- What is long past is looked for by these. None is on expires_at of sessions: it is written with every use.
+CREATE INDEX mails_died_at_idx ON mails (died_at) WHERE died_at IS NOT NULL;
+CREATE INDEX mail_tokens_expires_at_idx ON mail_tokens (expires_at);
+CREATE INDEX sessions_ended_at_idx ON sessions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX sessions_not_ended_idx ON sessions (created_at) WHERE ended_at IS NULL;
+
 -- What an outside issuer said of somebody when its token was last read: the user's own name follows when that changes.
 ALTER TABLE accounts
     ADD COLUMN claimed_name text,

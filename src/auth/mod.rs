@@ -218,18 +218,19 @@ impl Auth {
             if let Err(error) = self.forget_once().await {
                 tracing::warn!(
                     error = error.log_text(),
-                    "old sessions could not be deleted; it tries again"
+                    "what is long past could not be deleted; it tries again"
                 );
             }
         }
     }
 
+    /// Ends when a step was not a full one: there is always something that has just come to be past.
     async fn forget_once(&self) -> Result<(), Error> {
         loop {
             let mut conn = self.inner.database.connection().await?;
             conn.begin().await?;
             let outcome = store::forget(&mut conn).await;
-            if conn.end(outcome).await? == 0 {
+            if !conn.end(outcome).await? {
                 return Ok(());
             }
             drop(conn);

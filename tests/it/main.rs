@@ -2,7 +2,7 @@
 //!
 //! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
 //! `leaving`, `log` (the audit log), `secrets`, `keeping`, `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
-//! the API `mail_worker`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
+//! the API `mail_worker`, `forgetting`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -10,6 +10,7 @@ mod admins;
 mod edge;
 mod embedded;
 mod first_session;
+mod forgetting;
 mod house;
 mod http;
 mod import;

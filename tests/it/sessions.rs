@@ -462,33 +462,3 @@ async fn nobody_is_trusted_on_old_knowledge_when_the_database_is_away() {
     }
     assert_eq!(ask(&app.visitor()).await.status, 200);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_long_past_is_forgotten_and_nothing_else() {
-    let app = TestApp::start().await;
-    for name in ["ada", "grace", "edith"] {
-        signed_up(&app, name).await;
-    }
-    app.sql(
-        "INSERT INTO revocations (subject_id, revoked_at)
-         SELECT gen_random_uuid(), now() - interval '2 hours' FROM generate_series(1, 2500);
-         INSERT INTO revocations (subject_id) VALUES (gen_random_uuid());
-         UPDATE sessions SET expires_at = now() - interval '91 days'
-         WHERE user_id = (SELECT id FROM users WHERE name = 'ada');
-         UPDATE sessions SET expires_at = now() - interval '89 days'
-         WHERE user_id = (SELECT id FROM users WHERE name = 'grace')",
-    )
-    .await;
-    // A process looks when it starts.
-    let again = TestApp::on(app.database.clone(), |_| {}).await;
-    let left =
-        "SELECT (SELECT count(*) FROM revocations WHERE revoked_at < now() - interval '1 hour')
-                       + (SELECT count(*) FROM sessions)";
-    let began = Instant::now();
-    while again.number(left).await != 2 {
-        assert!(began.elapsed() < Duration::from_secs(5), "not forgotten");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    // The young one, and that of the session that went.
-    assert_eq!(again.number("SELECT count(*) FROM revocations").await, 2);
-}
