@@ -1,8 +1,9 @@
 //! The public keys of an issuer: fetched when they are needed, and kept.
 //!
 //! They are fetched again after 10 minutes, or for a key that is unknown, but at most once in 30 seconds, by one request
-//! for all that wait. If the issuer cannot be reached, the keys that are there serve on for a day. A fetch goes on though
-//! the request that began it is given up, and one issuer's slowness is no other's.
+//! for all that wait. Only who needs a key that is not there waits: one that is there serves beside a fetch, and on for a day
+//! if the issuer cannot be reached. A fetch goes on though the request that began it is given up, and one issuer's slowness
+//! is no other's.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,6 +17,7 @@ use jsonwebtoken::{
 use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use url::Url;
 
 use crate::error::Error;
@@ -112,16 +114,20 @@ impl Keys {
         algorithm: Algorithm,
     ) -> Result<Option<DecodingKey>, Error> {
         let ages = self.inner.ages;
-        let mut known = self.inner.lock().clone();
-        let mut found = known.find(id, algorithm);
-        let satisfied = younger(known.fetched, ages.fresh) && found.is_some();
-        if !satisfied {
-            self.inner.fetch().await;
-            known = self.inner.lock().clone();
-            found = known.find(id, algorithm);
+        let known = self.inner.lock().clone();
+        if let Some(key) = known.find(id, algorithm)
+            && younger(known.fetched, ages.dead)
+        {
+            if !younger(known.fetched, ages.fresh) && !younger(known.tried, ages.between) {
+                drop(self.inner.fetch());
+            }
+            return Ok(Some(key));
         }
+        // It fails only if it panicked; then there are no new keys.
+        let _ = self.inner.fetch().await;
+        let known = self.inner.lock().clone();
         if younger(known.fetched, ages.dead) {
-            return Ok(found);
+            return Ok(known.find(id, algorithm));
         }
         let issuer = &self.inner.issuer;
         Err(Error::unavailable(format!(
@@ -164,10 +170,11 @@ impl Inner {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches the keys, unless that was tried lately; returns when a fetch that is under way is over.
-    async fn fetch(self: &Arc<Self>) {
+    /// Fetches the keys, unless that was tried lately; done when a fetch that is under way is over. It needs nobody who
+    /// waits for it.
+    fn fetch(self: &Arc<Self>) -> JoinHandle<()> {
         let inner = self.clone();
-        let fetching = tokio::spawn(async move {
+        tokio::spawn(async move {
             let _alone = inner.fetching.lock().await;
             if younger(inner.lock().tried, inner.ages.between) {
                 return;
@@ -186,9 +193,7 @@ impl Inner {
                     "the keys of an outside issuer could not be fetched"
                 ),
             }
-        });
-        // It fails only if it panicked; then there are no new keys.
-        let _ = fetching.await;
+        })
     }
 }
 

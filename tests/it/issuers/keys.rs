@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 use snapnote::auth::outside::{IssuerSettings, KeyAges};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     ask,
@@ -36,6 +36,16 @@ async fn trusting(issuer: &Issuer) -> TestApp {
         Duration::from_secs(60),
     )
     .await
+}
+
+/// Waits until the keys have been asked for that often.
+async fn until_asked(issuer: &Issuer, times: usize) {
+    let asked = async {
+        while issuer.asked("/keys") < times {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), asked).await.unwrap();
 }
 
 fn new_token() -> String {
@@ -76,8 +86,26 @@ async fn keys_are_fetched_anew_when_they_are_old() {
     assert_eq!(issuer.asked("/keys"), 1);
     issuer.publish(rotated());
     sleep(fresh).await;
-    assert_eq!(ask(&app, &token("ada")).await.status, 401);
+    // What is known serves while they are fetched.
+    assert_eq!(ask(&app, &token("ada")).await.status, 200);
+    until_asked(&issuer, 2).await;
+    assert_eq!(ask(&app, &new_token()).await.status, 200);
     assert_eq!(issuer.asked("/keys"), 2);
+    assert_eq!(ask(&app, &token("ada")).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_with_a_known_key_waits_for_an_issuer_that_does_not_answer() {
+    let issuer = Issuer::start().await;
+    let app = trusting_for(&issuer.toml(""), BETWEEN, Duration::from_secs(60)).await;
+    assert_eq!(ask(&app, &token("ada")).await.status, 200);
+    issuer.publish(Answer::Never);
+    for _ in 0..3 {
+        sleep(BETWEEN).await;
+        let answer = timeout(Duration::from_secs(2), ask(&app, &token("ada"))).await;
+        assert_eq!(answer.expect("it waits for the issuer").status, 200);
+        until_asked(&issuer, 2).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -96,7 +124,7 @@ async fn an_issuer_that_fails_keeps_its_old_keys_for_a_day() {
         let asked = issuer.asked("/keys");
         sleep(BETWEEN).await;
         assert_eq!(ask(&app, &token("ada")).await.status, 200);
-        assert_eq!(issuer.asked("/keys"), asked + 1);
+        until_asked(&issuer, asked + 1).await;
     }
     assert_eq!(issuer.asked("/elsewhere"), 0);
     drop(issuer);
