@@ -122,6 +122,26 @@ async fn refresh_errors(app: &TestApp, token: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_text_before_a_proxys_own_word_hides_nobody() {
+    let app = TestApp::with(|settings| {
+        settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    })
+    .await;
+    let ada = Person::signed_up(&app, "ada").await;
+    let email = json!({ "email": "ada@example.com", "password": "correct horse" });
+    let body = json!({ "query": SIGN_IN, "variables": { "input": email } }).to_string();
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", "\u{e9}, 203.0.113.9"),
+    ];
+    let visitor = app.visitor();
+    visitor
+        .http("POST", "/graphql", &headers, body.as_bytes())
+        .await;
+    assert_eq!(sessions(&ada.client).await[0]["ipAddress"], "203.0.113.9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn open_sessions_are_listed_newest_first_and_one_is_current() {
     let app = TestApp::start().await;
     let first = Person::signed_up(&app, "ada").await;
