@@ -2,7 +2,7 @@
 
 pub(super) mod store;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
@@ -22,7 +22,9 @@ use crate::{
 };
 
 /// How long ago somebody without a password must have signed in at their issuer, at most.
-const FRESH: Duration = Duration::from_secs(5 * 60);
+const FRESH: TimeDelta = TimeDelta::minutes(5);
+/// How far the issuer's clock may be ahead.
+const AHEAD: TimeDelta = TimeDelta::minutes(1);
 
 /// Changes the viewer's password, ends all their other sessions, and mails them.
 ///
@@ -94,8 +96,7 @@ fn signed_in_lately(viewer: &Viewer) -> bool {
     else {
         return false;
     };
-    let age = Utc::now() - at;
-    TimeDelta::from_std(FRESH).is_ok_and(|fresh| age <= fresh)
+    (-AHEAD..=FRESH).contains(&(Utc::now() - at))
 }
 
 fn wrong_password(field: &str, message: &str) -> Failure {

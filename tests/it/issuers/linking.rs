@@ -16,7 +16,7 @@ use crate::{
     support::{Client, TestApp},
 };
 
-fn unverified(subject: &str) -> String {
+pub(super) fn unverified(subject: &str) -> String {
     let mut claims = claims(subject);
     claims["email_verified"] = json!(false);
     token_of(&claims)
@@ -188,7 +188,17 @@ async fn who_has_no_password_must_have_signed_in_lately_for_what_cannot_be_undon
     for mutation in ["deleteMe(input: {})", "deactivateMe(input: {})", change] {
         let before = signed_in_ago(&app, "ada", 6).await;
         assert_eq!(user_errors(&before, mutation).await, refused, "{mutation}");
+        // A clock may be a little fast, but what is far ahead tells nothing.
+        let ahead = signed_in_ago(&app, "ada", -2).await;
+        assert_eq!(user_errors(&ahead, mutation).await, refused, "{mutation}");
     }
+    let mut claims = claims("ada");
+    claims["auth_time"] = json!(Utc::now().timestamp_millis());
+    let in_milliseconds = bearing(&app, token_of(&claims));
+    assert_eq!(
+        user_errors(&in_milliseconds, "deleteMe(input: {})").await,
+        refused
+    );
     let lately = signed_in_ago(&app, "ada", 4).await;
     assert_eq!(user_errors(&lately, change).await, json!([]));
     assert_eq!(
