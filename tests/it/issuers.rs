@@ -1,12 +1,13 @@
 //! Outside issuers: whose tokens are taken, whose are refused and how, and who their subjects are here.
 //!
 //! Tokens that must be refused are in `attacks`, whom an address links to in `linking`, what becomes of the keys when an
-//! issuer changes or fails in `keys`; the server and the tokens in `issuer`.
+//! issuer changes or fails in `keys`, how often it is asked who somebody is in `sight`; the server and the tokens in `issuer`.
 
 mod attacks;
 mod issuer;
 mod keys;
 mod linking;
+mod sight;
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use snapnote::auth::outside::IssuerSettings;
 
 use crate::support::{Answer as Reply, Client, TestApp};
-use issuer::{Answer, EC, ED, Issuer, RSA, claims, header, key, signed, token, token_of};
+use issuer::{EC, ED, Issuer, RSA, claims, header, key, signed, token, token_of};
 
 const ME: &str =
     "{ me { id email name avatarUrl emailVerified accounts { provider providerAccountId } } }";
@@ -175,36 +176,6 @@ async fn fifty_first_requests_with_other_addresses_make_one_user_too() {
             .await,
         1
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn userinfo_is_asked_once_where_the_token_tells_no_address() {
-    let issuer = Issuer::start().await;
-    let url = format!("userinfo_url = \"http://{}/userinfo\"", issuer.address);
-    let toml = issuer.toml(&url);
-    let app = trusting(&toml).await;
-    let bare = |subject: &str| {
-        let mut claims = claims(subject);
-        claims.as_object_mut().unwrap().remove("email");
-        token_of(&claims)
-    };
-    issuer.tell(Answer::Json(
-        json!({ "sub": "ada", "email": "told@example.com", "email_verified": true }),
-    ));
-    assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
-    assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
-    assert_eq!(
-        me(&another(&app, &toml).await, &bare("ada")).await["email"],
-        "told@example.com"
-    );
-    assert_eq!(issuer.asked("/userinfo"), 1);
-    // It told of somebody else, and then of nothing.
-    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
-    issuer.tell(Answer::Json(json!({ "sub": "bob" })));
-    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
-    issuer.tell(Answer::Text("{"));
-    assert_eq!(ask(&app, &bare("bob")).await.status, 401);
-    assert_eq!(app.number("SELECT count(*) FROM users").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

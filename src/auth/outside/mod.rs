@@ -3,7 +3,7 @@
 //!
 //! - `settings`: which issuers there are. `oidc`: tokens that are verified by an issuer's published keys, which `keys`
 //!   fetches and keeps. `session_data`: Better Auth's session cookie, which is signed with a shared secret.
-//! - `sight`: who an identity is here. `store`: the SQL of that.
+//! - `sight`: who an identity is here. `refusals`: who was refused lately. `store`: the SQL of that.
 //!
 //! A token picks one verifier by its `iss`, or, naming none, the one of session cookies; that verifier has its own keys,
 //! algorithms, audience and types, and what the token's header says of keys is never followed. All that is refused is
@@ -11,6 +11,7 @@
 
 mod keys;
 mod oidc;
+mod refusals;
 mod session_data;
 mod settings;
 mod sight;
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 pub use keys::KeyAges;
 use oidc::Oidc;
+use refusals::Refusals;
 use session_data::SessionData;
 pub use settings::IssuerSettings;
 use settings::Kind;
@@ -43,6 +45,8 @@ const MOST_PICTURE: usize = 512;
 pub(super) struct Outside {
     by_issuer: HashMap<String, Oidc>,
     by_session: Option<SessionData>,
+    /// Who was refused at first sight, whosever token it was.
+    refusals: Refusals,
 }
 
 /// Whom an issuer vouches for.
@@ -114,6 +118,7 @@ impl Outside {
         let mut outside = Outside {
             by_issuer: HashMap::new(),
             by_session: None,
+            refusals: Refusals::new(),
         };
         if issuers.is_empty() {
             return Ok(outside);

@@ -13,6 +13,7 @@ use super::{
         model::{Client, Credential, UserId, Viewer},
     },
     Claims, Identity, Verifier,
+    refusals::{Refused, Turn},
     store::{self, Found, NewPerson},
 };
 use crate::{db::Connection, error::Error};
@@ -40,7 +41,7 @@ pub(in crate::auth) async fn viewer(
 
 impl Identity {
     /// The issuer's name and the subject, as one text.
-    fn key(&self) -> String {
+    pub(super) fn key(&self) -> String {
         format!("{}\n{}", self.provider, self.subject)
     }
 }
@@ -53,21 +54,53 @@ async fn read(
     token: &str,
     client: &Client,
 ) -> Result<Option<UserId>, Error> {
-    let mut conn = auth.connection(client).await?;
-    let mut found = store::find(&mut conn, identity).await?;
-    if found.is_none() {
-        drop(conn);
-        let claims = claims(verifier, identity, token).await;
-        if !first_sight(auth, identity, &claims, client).await? {
-            return Ok(None);
-        }
-        conn = auth.connection(client).await?;
-        found = store::find(&mut conn, identity).await?;
+    if let Some(known) = find(auth, identity, client).await? {
+        return Ok(known.user());
     }
-    let Some(found) = found.filter(|found| found.is_active) else {
-        tracing::debug!("a user who was deactivated sent an outside token");
+    let ours = match auth.inner.outside.refusals.turn(identity).await {
+        Turn::Refused(refused) => return answer(refused),
+        Turn::Ours(ours) => ours,
+    };
+    // Whoever had the turn before may have made the account.
+    if let Some(known) = find(auth, identity, client).await? {
+        return Ok(known.user());
+    }
+    let claims = claims(verifier, identity, token).await;
+    if let Some(refused) = first_sight(auth, identity, &claims, client).await? {
+        ours.refuse(identity, refused);
+        return answer(refused);
+    }
+    let known = find(auth, identity, client).await?;
+    Ok(known.and_then(Known::user))
+}
+
+/// Who has an account.
+enum Known {
+    User(UserId),
+    Deactivated,
+}
+
+impl Known {
+    fn user(self) -> Option<UserId> {
+        match self {
+            Known::User(user) => Some(user),
+            Known::Deactivated => {
+                tracing::debug!("a user who was deactivated sent an outside token");
+                None
+            }
+        }
+    }
+}
+
+/// Who has that account, whose claims are taken over if it is time; remembered for a while.
+async fn find(auth: &Auth, identity: &Identity, client: &Client) -> Result<Option<Known>, Error> {
+    let mut conn = auth.connection(client).await?;
+    let Some(found) = store::find(&mut conn, identity).await? else {
         return Ok(None);
     };
+    if !found.is_active {
+        return Ok(Some(Known::Deactivated));
+    }
     if found.is_stale {
         store::refresh(&mut conn, identity, &found).await?;
     }
@@ -75,7 +108,18 @@ async fn read(
     auth.inner
         .revocation
         .remember_account(identity.key(), user_id, until);
-    Ok(Some(user_id))
+    Ok(Some(Known::User(user_id)))
+}
+
+/// What somebody is told who is not let in.
+fn answer(refused: Refused) -> Result<Option<UserId>, Error> {
+    match refused {
+        Refused::Nobody => Ok(None),
+        Refused::Unverified => Err(Error::forbidden(
+            "Another user has this e-mail address, and your identity provider has not verified that it is yours. Verify \
+             it there, or sign in with your password.",
+        )),
+    }
 }
 
 /// What the token tells, or, if that is no address, the issuer's userinfo.
@@ -88,15 +132,16 @@ async fn claims(verifier: Verifier<'_>, identity: &Identity, token: &str) -> Cla
     identity.claims.clone()
 }
 
-/// Makes the user and the account, or the account alone; whether there is one now. Of fifty who try at once, one does it.
+/// Makes the user and the account, or the account alone; `None` if there is one now. Of fifty processes that try at once,
+/// one does it.
 async fn first_sight(
     auth: &Auth,
     identity: &Identity,
     claims: &Claims,
     client: &Client,
-) -> Result<bool, Error> {
+) -> Result<Option<Refused>, Error> {
     let Some(email) = claims.email.as_deref().filter(|email| is_email(email)) else {
-        return refused(identity, "its issuer tells no e-mail address");
+        return Ok(nobody(identity, "its issuer tells no e-mail address"));
     };
     let person = NewPerson {
         id: UserId(Uuid::now_v7()),
@@ -109,27 +154,24 @@ async fn first_sight(
     conn.begin().await?;
     let outcome = make_or_link(&mut conn, identity, &person, client).await;
     let sight = conn.end(outcome).await?;
-    match sight {
-        Sight::Made => Ok(true),
+    Ok(match sight {
+        Sight::Made => None,
         Sight::TakenOver => {
             auth.inner.mail_waits.notify_one();
-            Ok(true)
+            None
         }
-        Sight::Former => refused(identity, "its user was deleted"),
-        Sight::Deactivated => refused(identity, "the user with its address is deactivated"),
-        Sight::Unverified => Err(Error::forbidden(
-            "Another user has this e-mail address, and your identity provider has not verified that it is yours. Verify \
-             it there, or sign in with your password.",
-        )),
-    }
+        Sight::Former => nobody(identity, "its user was deleted"),
+        Sight::Deactivated => nobody(identity, "the user with its address is deactivated"),
+        Sight::Unverified => Some(Refused::Unverified),
+    })
 }
 
-fn refused(identity: &Identity, why: &str) -> Result<bool, Error> {
+fn nobody(identity: &Identity, why: &str) -> Option<Refused> {
     tracing::warn!(
         issuer = identity.provider,
         "an outside token was refused: {why}"
     );
-    Ok(false)
+    Some(Refused::Nobody)
 }
 
 fn name_of(email: &str) -> String {
