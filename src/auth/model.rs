@@ -126,7 +126,7 @@ pub struct Session {
     pub user_agent: Option<String>,
     /// When it was signed in.
     pub created_at: DateTime<Utc>,
-    /// When it last took a new access token.
+    /// When it was last used by any request, to the minute.
     pub last_used_at: DateTime<Utc>,
     /// When it ends if it is not used before.
     pub expires_at: DateTime<Utc>,

@@ -112,7 +112,8 @@ impl User {
         DateTime(self.row.updated_at)
     }
 
-    /// When they last signed in with their password; null if never.
+    /// When they last signed in: with their password, by a password reset, or, to the hour, with a token of an outside issuer;
+    /// null if never.
     fn last_sign_in_at(&self) -> Option<DateTime> {
         self.row.last_sign_in_at.map(DateTime)
     }

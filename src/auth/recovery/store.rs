@@ -18,7 +18,7 @@ use crate::{
 type Id = (Uuid,);
 
 /// An unknown address gets a row in the outbox as a known one does, without a token: nothing is sent for it. So both cost
-/// the same.
+/// one statement and one commit that writes; a known one's token and entry in the log are two more rows of it.
 const REQUEST_RESET: &str = "
     WITH person AS (
         SELECT id, email FROM users WHERE lower(email) = lower($1) AND is_active
