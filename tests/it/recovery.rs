@@ -2,7 +2,7 @@
 //! `mail_worker`.
 
 mod addresses;
-mod beside;
+pub(crate) mod beside;
 
 use std::time::Duration;
 

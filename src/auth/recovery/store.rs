@@ -1,4 +1,5 @@
-//! The SQL of tokens that are mailed: each is asked for, and used, by one statement.
+//! The SQL of tokens that are mailed: each is asked for, and used, by one statement. Whoever deletes some locks their person
+//! first, as everybody does who writes both: so no two wait for each other.
 
 use diesel::sql_types::Text;
 use uuid::Uuid;
@@ -242,10 +243,12 @@ impl Verified {
 
 /// Only the address that the token was mailed to is verified by it.
 const VERIFY: &str = "
-    WITH token AS (
-        DELETE FROM mail_tokens
-        WHERE user_id = $1 AND token_hash = $2 AND purpose = 'email_verification' AND expires_at > now()
-        RETURNING email
+    WITH owner AS MATERIALIZED (
+        SELECT id FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE
+    ), token AS (
+        DELETE FROM mail_tokens USING owner
+        WHERE user_id = owner.id AND token_hash = $2 AND purpose = 'email_verification' AND expires_at > now()
+        RETURNING mail_tokens.email
     ), person AS (
         UPDATE users SET email_verified = true FROM token
         WHERE id = act_as($1, $3, $4) AND is_active AND lower(users.email) = lower(token.email) RETURNING id
@@ -271,12 +274,12 @@ pub(super) async fn verify(
 
 /// The address that they had is told, and every other token is void: it was mailed there.
 const CHANGE: &str = "
-    WITH token AS (
-        DELETE FROM mail_tokens
-        WHERE user_id = $1 AND token_hash = $2 AND purpose = 'email_change' AND expires_at > now()
-        RETURNING email
-    ), before AS (
-        SELECT email FROM users WHERE id = $1
+    WITH owner AS MATERIALIZED (
+        SELECT id, email FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE
+    ), token AS (
+        DELETE FROM mail_tokens USING owner
+        WHERE user_id = owner.id AND token_hash = $2 AND purpose = 'email_change' AND expires_at > now()
+        RETURNING mail_tokens.email
     ), person AS (
         UPDATE users SET email = token.email, email_verified = true FROM token
         WHERE id = act_as($1, $3, $4) AND is_active RETURNING id, users.email
@@ -284,11 +287,11 @@ const CHANGE: &str = "
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $2
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
-        SELECT id, id, 'EMAIL_CHANGED', 'User', id, changed('email', before.email, person.email), $3::inet, $4
-        FROM person, before
+        SELECT person.id, person.id, 'EMAIL_CHANGED', 'User', person.id, changed('email', owner.email, person.email), $3::inet, $4
+        FROM person, owner
     ), told AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
-        SELECT 'email_changed', id, before.email, $3::inet, $4 FROM person, before
+        SELECT 'email_changed', person.id, owner.email, $3::inet, $4 FROM person, owner
     )
     SELECT id FROM person";
 
