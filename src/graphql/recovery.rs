@@ -102,7 +102,8 @@ impl RecoveryMutation {
     }
 
     /// Sets a new password by a mailed token and signs in. All sessions end, the address counts as verified, and every
-    /// other token is void. Who was deactivated stays so: INVALID_TOKEN.
+    /// other token is void; if it was not verified before, outside accounts are removed. Who was deactivated stays so:
+    /// INVALID_TOKEN.
     async fn reset_password(
         &self,
         ctx: &Context<'_>,

@@ -49,12 +49,14 @@ pub(super) async fn find(
 }
 
 /// The user's own name and picture follow when the issuer tells another than the last time; an address that the issuer
-/// has verified is verified.
+/// has verified is verified. The user is locked before the account, as by whoever removes it.
 const REFRESH: &str = "
-    WITH before AS (
-        SELECT id, claimed_name, claimed_avatar_url FROM accounts
-        WHERE user_id = $1 AND provider = $2 AND provider_account_id = $3
-            AND claims_read_at < now() - interval '1 hour' FOR NO KEY UPDATE
+    WITH owner AS MATERIALIZED (
+        SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE
+    ), before AS (
+        SELECT accounts.id, claimed_name, claimed_avatar_url FROM accounts JOIN owner ON user_id = owner.id
+        WHERE provider = $2 AND provider_account_id = $3 AND claims_read_at < now() - interval '1 hour'
+        FOR NO KEY UPDATE OF accounts
     ), noted AS (
         UPDATE accounts SET claims_read_at = now(), claimed_name = coalesce($4, accounts.claimed_name),
             claimed_avatar_url = coalesce($5, accounts.claimed_avatar_url)

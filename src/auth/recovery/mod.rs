@@ -65,7 +65,8 @@ pub async fn request_password_reset(
 }
 
 /// Sets a new password by a mailed token, ends all sessions, and signs in. The address is verified thereby, and all other
-/// tokens are void.
+/// tokens are void. If it was not verified before, outside accounts are removed, too: whoever came with them may never
+/// have had the address.
 ///
 /// # Errors
 /// INVALID_TOKEN; what is wrong with the password; RATE_LIMITED.

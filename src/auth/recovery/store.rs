@@ -74,6 +74,7 @@ pub(super) async fn reset_of(
 const LOCK: &str = "
     SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id WHERE token_hash = $1 FOR NO KEY UPDATE OF users";
 
+/// Outside accounts that came with an address which nobody had verified may be somebody else's: they are removed.
 const RESET: &str = "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
@@ -84,12 +85,16 @@ const RESET: &str = "
         FROM token WHERE users.id = act_as(token.user_id, $4, $5) AND is_active RETURNING users.id, users.email
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $1
+    ), unlinked AS (
+        DELETE FROM accounts USING person JOIN users AS before USING (id)
+        WHERE accounts.user_id = person.id AND NOT before.email_verified RETURNING accounts.user_id
     ), ended AS (
         UPDATE sessions SET ended_at = now() FROM person
         WHERE user_id = person.id AND ended_at IS NULL RETURNING user_id, sessions.id
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'PASSWORD_CHANGED', 'User', id, $4::inet, $5 FROM person
+        UNION ALL SELECT DISTINCT user_id, user_id, 'CREDENTIALS_REMOVED', 'User', user_id, $4::inet, $5 FROM unlinked
         UNION ALL SELECT user_id, user_id, 'SESSION_REVOKED', 'Session', id, $4::inet, $5 FROM ended
         UNION ALL SELECT id, id, 'SIGN_IN', 'Session', $3, $4::inet, $5 FROM person
     ), mailed AS (

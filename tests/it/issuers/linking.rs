@@ -1,9 +1,10 @@
 //! Whom an outside address links to, who is not let in, and what somebody without a password can do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     another, ask, bearing,
@@ -12,6 +13,7 @@ use super::{
 };
 use crate::{
     people::sign_in,
+    recovery::beside::on_its_way,
     sessions::refused_after,
     support::{Client, TestApp},
 };
@@ -81,6 +83,65 @@ async fn who_never_verified_an_address_loses_all_ways_in_to_who_did() {
             "{rows}"
         );
     }
+}
+
+/// Asks for a reset of ada@example.com, and makes it; answers who is signed in by it.
+async fn reset(app: &TestApp) -> Client {
+    let ask =
+        "mutation { requestPasswordReset(input: { email: \"ada@example.com\" }) { accepted } }";
+    app.visitor().data(ask, json!({})).await;
+    let id = "SELECT id FROM mail_tokens WHERE purpose = 'password_reset'";
+    let id = Uuid::parse_str(&app.text(id).await).unwrap();
+    let query = "mutation($token: String!) {
+        resetPassword(input: { token: $token, newPassword: \"another horse\" }) { accessToken } }";
+    let variables = json!({ "token": app.auth.mailed_token(id) });
+    let data = app.visitor().data(query, variables).await;
+    let token = data["resetPassword"]["accessToken"].as_str().unwrap();
+    bearing(app, token.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_came_with_an_address_of_somebody_else_is_out_when_its_owner_resets_the_password() {
+    let issuer = Issuer::start().await;
+    let toml = issuer.toml("");
+    let app = trusting(&toml).await;
+    let there = another(&app, &toml).await;
+    let squatter = unverified("ada");
+    let user = me(&app, &squatter).await["id"].take();
+    assert_eq!(me(&there, &squatter).await["id"], user);
+    let ada = reset(&app).await;
+    assert_eq!(id_of(&ada).await, user);
+    for process in [&app, &there] {
+        let began = Instant::now();
+        while ask(process, &squatter).await.status != 403 {
+            assert!(began.elapsed() < Duration::from_millis(1500), "still in");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let removed = "SELECT count(*) FROM audit_logs WHERE action = 'CREDENTIALS_REMOVED'";
+    assert_eq!(app.number(removed).await, 1);
+    // Once the issuer has verified the address, it links; and a reset leaves what was verified.
+    assert_eq!(me(&app, &token("ada")).await["id"], user);
+    reset(&app).await;
+    assert_eq!(me(&app, &token("ada")).await["id"], user);
+    assert_eq!(app.number(removed).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_removed_while_it_is_read_is_no_fault_of_the_service() {
+    let issuer = Issuer::start().await;
+    let toml = issuer.toml("");
+    let app = trusting(&toml).await;
+    me(&app, &token("ada")).await;
+    app.sql("UPDATE accounts SET claims_read_at = now() - interval '2 hours'")
+        .await;
+    let there = another(&app, &toml).await;
+    // As a reset or a take-over does: first the person, then their accounts.
+    let removing = "SELECT FROM users FOR UPDATE; SELECT pg_sleep(0.5); DELETE FROM accounts";
+    let removing = on_its_way(&app, removing).await;
+    let answer = ask(&there, &token("ada")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    removing.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
