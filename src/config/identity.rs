@@ -35,7 +35,8 @@ pub struct ThrottleConfig {
     /// Refreshing from one address, whatever sessions.
     #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH_ADDRESS", default_value = "600/m")]
     pub limit_refresh_address: Limit,
-    /// Mails that a stranger can cause, to one recipient; more are dropped in silence.
+    /// Mails that a stranger can cause, to one recipient: to reset a password, and as many of all other kinds; more are
+    /// dropped in silence.
     #[arg(long, env = "SNAPNOTE_LIMIT_MAIL", default_value = "3/h")]
     pub limit_mail: Limit,
 }

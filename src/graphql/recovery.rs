@@ -90,7 +90,7 @@ pub(crate) struct RecoveryMutation;
 #[Object]
 impl RecoveryMutation {
     /// Sends a mail with a token if there is such a user; the answer is the same if there is none. The token is good for 30
-    /// minutes; a newer one voids it. At most 3 mails an hour go to one address, if the operator sets nothing else.
+    /// minutes; a newer one voids it. At most 3 such mails an hour go to one address, if the operator sets nothing else.
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,

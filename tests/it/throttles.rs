@@ -1,4 +1,8 @@
-//! Throttles: what is tried too often must wait, whoever tries; and nobody can keep an owner out.
+//! Throttles: what is tried too often must wait, whoever tries; and nobody can keep an owner out. Confirming who one is is in
+//! `confirming`, how many mails one gets in `mails`.
+
+mod confirming;
+mod mails;
 
 use std::{
     collections::HashSet,
@@ -342,91 +346,24 @@ async fn what_a_caller_says_of_its_address_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn confirming_a_password_counts_as_signing_in() {
-    let app = limited(|limits| limits.sign_in = "4/h".parse().unwrap()).await;
-    let answer = sign_up(&app, HOME, "ada").await;
-    let ada = Person::of(&app, &told(&answer, "signUp")).client;
-    let confirming = [
-        "changePassword(input: { currentPassword: \"no\", newPassword: \"battery staple\" }) { userErrors { code } }",
-        "deactivateMe(input: { password: \"no\" }) { userErrors { code } }",
-        "deleteMe(input: { password: \"no\" }) { userErrors { code } }",
-        "requestEmailChange(input: { newEmail: \"a@b\", password: \"no\" }) { userErrors { code } }",
-    ];
-    for mutation in confirming {
-        let answer = from(HOME, &ada, &format!("mutation {{ {mutation} }}"), json!({})).await;
-        let field = mutation.split('(').next().unwrap();
-        assert_eq!(code(&answer, field), "INVALID_CREDENTIALS");
-    }
-    for mutation in confirming {
-        let right = mutation.replace("\"no\"", "\"correct horse\"");
-        let answer = from(HOME, &ada, &format!("mutation {{ {right} }}"), json!({})).await;
-        assert!(!passed(&answer), "{mutation}");
-    }
-    let answer = sign_in(&app, HOME, "ada@example.com", "correct horse").await;
-    assert!(!passed(&answer));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_recipient_gets_three_mails_an_hour_and_nobody_is_told() {
-    let app = TestApp::with(|settings| {
-        settings.auth.throttle.mail = "3/h".parse().unwrap();
-        // Nobody listens there, so all mails stay in the outbox.
-        settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
-    })
-    .await;
-    for name in ["ada", "grace"] {
-        app.signed_up(name).await;
-    }
-    let mails = |name: &str| {
-        format!(
-            "SELECT count(*) FROM mails WHERE kind = 'sign_up_attempted' AND recipient = '{name}@example.com'"
-        )
-    };
-    for name in ["ada", "nobody"] {
-        let variables = json!({ "email": format!("{name}@example.com") });
-        for _ in 0..5 {
-            let data = app.visitor().data(RESET, variables.clone()).await;
-            let accepted = json!({ "accepted": true, "userErrors": [] });
-            assert_eq!(data["requestPasswordReset"], accepted, "{name}");
-        }
-    }
-    // A mail whose token was replaced is dropped, so it is the log that counts.
-    let asked = "SELECT count(*) FROM audit_logs WHERE action = 'PASSWORD_RESET_REQUESTED'";
-    assert_eq!(app.number(asked).await, 3);
-    let taken = app.visitor().data(SIGN_UP, person("ada")).await;
-    assert_eq!(taken["signUp"]["userErrors"][0]["code"], "TAKEN");
-    assert_eq!(app.number(&mails("ada")).await, 0);
-    let taken = app.visitor().data(SIGN_UP, person("grace")).await;
-    assert_eq!(taken["signUp"]["userErrors"][0]["code"], "TAKEN");
-    assert_eq!(app.number(&mails("grace")).await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_address_signs_up_five_an_hour_and_mistakes_that_cost_nothing_do_not_count() {
+async fn an_address_signs_up_five_an_hour_and_mistakes_do_not_count() {
     let app = limited(|limits| limits.sign_up = "5/h".parse().unwrap()).await;
     for input in [
         json!({ "email": "ada", "password": "correct horse", "name": "Ada" }),
         json!({ "email": "ada@example.com", "password": "short", "name": "Ada" }),
+        json!({ "email": "ada@example.com", "password": "password1", "name": "Ada" }),
     ] {
         let variables = json!({ "input": input });
         let answer = from(HOME, &app.visitor(), SIGN_UP, variables).await;
         assert_ne!(code(&answer, "signUp"), Value::Null);
     }
-    // A weak password takes tens of milliseconds of a processor to see through.
-    let weak =
-        json!({ "input": { "email": "ada@example.com", "password": "password1", "name": "Ada" } });
-    let answer = from(AWAY, &app.visitor(), SIGN_UP, weak).await;
-    assert_eq!(code(&answer, "signUp"), "WEAK_PASSWORD");
     for n in 0..6 {
         // Whether the address is taken cannot be tried out faster.
         let name = if n < 2 { "ada" } else { &n.to_string() };
         let answer = sign_up(&app, HOME, name).await;
         assert_eq!(passed(&answer), n < 5, "{n}");
     }
-    for n in 5..10 {
-        let answer = sign_up(&app, AWAY, &n.to_string()).await;
-        assert_eq!(passed(&answer), n < 9, "{n}");
-    }
+    assert!(passed(&sign_up(&app, AWAY, "edith").await));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,7 +55,7 @@ pub async fn request_password_reset(
     check_email(&mut problems, "email", email);
     problems.finish()?;
     auth.inner.throttle.password_reset(client).await?;
-    if auth.inner.throttle.mail(email).await {
+    if auth.inner.throttle.reset_mail(email).await {
         let token = auth.new_mailed_token();
         let mut conn = auth.connection(client).await?;
         store::request_password_reset(&mut conn, email, token, client).await?;

@@ -98,7 +98,7 @@ pub struct ThrottleSettings {
     pub refresh: Limit,
     /// Refreshing from one address, whatever sessions.
     pub refresh_address: Limit,
-    /// Mails that a stranger can cause, to one recipient.
+    /// Mails that a stranger can cause, to one recipient: to reset a password, and of all other kinds.
     pub mail: Limit,
 }
 
@@ -190,7 +190,17 @@ impl Throttle {
 
     /// Whether one more mail that a stranger caused may go to that recipient; one too many is dropped in silence.
     pub(super) async fn mail(&self, recipient: &str) -> bool {
-        let bucket = self.bucket("mail", self.settings.mail, &[&account_of(recipient)]);
+        self.mail_of("mail", recipient).await
+    }
+
+    /// The same of a mail to reset a password. They are counted by themselves: whoever causes other mails keeps nobody from
+    /// getting back in.
+    pub(super) async fn reset_mail(&self, recipient: &str) -> bool {
+        self.mail_of("reset mail", recipient).await
+    }
+
+    async fn mail_of(&self, name: &str, recipient: &str) -> bool {
+        let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
         self.take(vec![bucket]).await.is_ok()
     }
 
