@@ -88,7 +88,8 @@ pub(super) async fn tell_of_sign_up(
 }
 
 /// Nothing if the person was deactivated or has another password since it was read. Who comes from an address or with a
-/// program that was not seen there in 90 days is a new device: its owner gets a mail, unless it is the first sign-in.
+/// program that was not seen there in 90 days is a new device: its owner gets a mail, unless it is the first sign-in, or
+/// nobody has verified the address: it may be a stranger's.
 const SIGN_IN: &str = "
     WITH person AS (
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
@@ -104,7 +105,7 @@ const SIGN_IN: &str = "
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
         SELECT 'new_device', person.id, person.email, $3::inet, $4
         FROM person JOIN users AS before ON before.id = person.id, seen
-        WHERE before.last_sign_in_at IS NOT NULL AND NOT (seen.address AND seen.program)
+        WHERE before.last_sign_in_at IS NOT NULL AND before.email_verified AND NOT (seen.address AND seen.program)
         RETURNING id
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)

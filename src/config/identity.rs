@@ -29,6 +29,9 @@ pub struct ThrottleConfig {
     /// Asking for a password's reset, and using its token, from one address.
     #[arg(long, env = "SNAPNOTE_LIMIT_PASSWORD_RESET", default_value = "20/h")]
     pub limit_password_reset: Limit,
+    /// Asking for a change of address, by one account.
+    #[arg(long, env = "SNAPNOTE_LIMIT_EMAIL_CHANGE", default_value = "3/h")]
+    pub limit_email_change: Limit,
     /// Refreshing one session.
     #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH", default_value = "60/m")]
     pub limit_refresh: Limit,
@@ -50,6 +53,7 @@ impl ThrottleConfig {
             sign_in_account: self.limit_sign_in_account,
             sign_up: self.limit_sign_up,
             password_reset: self.limit_password_reset,
+            email_change: self.limit_email_change,
             refresh: self.limit_refresh,
             refresh_address: self.limit_refresh_address,
             mail: self.limit_mail,

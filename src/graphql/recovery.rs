@@ -133,7 +133,7 @@ impl RecoveryMutation {
     }
 
     /// Sends a token to the new address; verifyEmail with it makes the change; the old address is told. The answer is the
-    /// same if somebody else has the address.
+    /// same if somebody else has the address. RATE_LIMITED at the fourth within an hour, if the operator sets nothing else.
     async fn request_email_change(
         &self,
         ctx: &Context<'_>,

@@ -35,7 +35,7 @@ pub async fn deactivate(
     Ok(user)
 }
 
-/// Deletes the viewer and all that is theirs, for good. A mail says farewell.
+/// Deletes the viewer and all that is theirs, for good. A mail says farewell, if they verified their address.
 ///
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.

@@ -218,17 +218,17 @@ pub(super) async fn set(
     conn.row(statement).await
 }
 
-/// The log's rows go last, since what goes before writes some; one without personal data stays, and a mail. A mail that is
-/// being sent this moment goes when it is.
+/// The log's rows go last, since what goes before writes some; one without personal data stays, and a mail, if somebody
+/// verified the address. A mail that is being sent this moment goes when it is.
 const DELETE: [&str; 4] = [
     "WITH person AS (
-        DELETE FROM users WHERE id = $1 RETURNING email
+        DELETE FROM users WHERE id = $1 RETURNING email, email_verified
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
             SELECT mails.id FROM mails, person WHERE user_id = $1 OR lower(recipient) = lower(person.email)
             FOR UPDATE OF mails SKIP LOCKED)
     )
-    INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person",
+    INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person WHERE email_verified",
     "UPDATE audit_logs SET ip_address = NULL, user_agent = NULL WHERE actor_id = $1 AND actor_id <> user_id",
     "DELETE FROM audit_logs WHERE user_id = $1",
     "INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)

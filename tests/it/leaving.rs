@@ -159,6 +159,7 @@ async fn nothing_of_a_deleted_user_stays_but_that_they_were_deleted() {
     })
     .await;
     let zyxo = with_traces(&app).await;
+    app.sql("UPDATE users SET email_verified = true").await;
     let grace = Person::signed_up(&app, "grace").await;
     let traces = where_is(&app, "zyxo").await;
     for table in [
@@ -211,6 +212,17 @@ async fn nothing_of_a_deleted_user_stays_but_that_they_were_deleted() {
     }
     assert!(let_in(&grace.client).await);
     assert_ne!(where_is(&app, &grace.id).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_says_farewell_to_an_address_that_may_be_a_strangers() {
+    let app = TestApp::with(|settings| {
+        settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
+    })
+    .await;
+    let ada = Person::signed_up(&app, "ada").await;
+    leave(&ada.client, DELETE_ME, json!("correct horse")).await;
+    assert_eq!(where_is(&app, "ada@example.com").await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
+use self::store::NewPassword;
 use super::{
     Auth,
     checks::check_new_password,
@@ -51,9 +52,14 @@ pub async fn change_password(
     auth.refuse_weak("newPassword", &new, [&theirs.email, &theirs.name])
         .await?;
     let new_hash = auth.inner.passwords.hash(new).await?;
+    let password = NewPassword {
+        hash: &hash,
+        new_hash: &new_hash,
+        // An address that nobody has verified may be a stranger's.
+        told: theirs.email_verified || auth.inner.throttle.mail(&theirs.email).await,
+    };
     let mut conn = auth.connection(client).await?;
-    let Some(ended) = store::change_password(&mut conn, viewer, &hash, &new_hash, client).await?
-    else {
+    let Some(ended) = store::change_password(&mut conn, viewer, password, client).await? else {
         // It was changed, or they were deactivated, since it was read.
         return Err(wrong_password("currentPassword", "The password is wrong."));
     };

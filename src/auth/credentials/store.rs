@@ -18,12 +18,13 @@ pub(in crate::auth) struct Credentials {
     #[diesel(deserialize_as = Uuid)]
     pub(in crate::auth) user_id: UserId,
     pub(in crate::auth) email: String,
+    pub(in crate::auth) email_verified: bool,
     pub(in crate::auth) name: String,
     pub(in crate::auth) password_hash: Option<String>,
 }
 
 impl Row for Credentials {
-    type Sql = (SqlUuid, Text, Text, Nullable<Text>);
+    type Sql = (SqlUuid, Text, Bool, Text, Nullable<Text>);
 }
 
 /// Beside them, whether somebody signed in there from this network in the last 90 days.
@@ -40,7 +41,7 @@ const CREDENTIALS: &str = "
         WHERE user_id = coalesce(person.id, '00000000-0000-0000-0000-000000000000') AND ip_address <<= $2::inet
             AND created_at > now() - interval '90 days')
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
-        SELECT id, email, name, password_hash FROM users WHERE lower(email) = lower($1) AND is_active
+        SELECT id, email, email_verified, name, password_hash FROM users WHERE lower(email) = lower($1) AND is_active
     ) AS person ON true";
 
 pub(in crate::auth) async fn credentials(
@@ -55,7 +56,7 @@ pub(in crate::auth) async fn credentials(
 }
 
 const CREDENTIALS_OF: &str = "
-    SELECT id, email, name, password_hash, EXISTS (
+    SELECT id, email, email_verified, name, password_hash, EXISTS (
         SELECT FROM sessions WHERE user_id = users.id AND ip_address <<= $2::inet
             AND created_at > now() - interval '90 days')
     FROM users WHERE id = $1 AND is_active";
@@ -95,7 +96,7 @@ const CHANGE_PASSWORD: &str = "
         UNION ALL SELECT $1, $1, 'SESSION_REVOKED', 'Session', id, $5::inet, $6 FROM ended
     ), mailed AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
-        SELECT 'password_changed', id, email, $5::inet, $6 FROM person
+        SELECT 'password_changed', id, email, $5::inet, $6 FROM person WHERE $7
     )
     SELECT person.id, coalesce(array_agg(ended.id) FILTER (WHERE ended.id IS NOT NULL), '{}')
     FROM person LEFT JOIN ended ON true GROUP BY person.id";
@@ -106,21 +107,29 @@ impl Row for ChangedFor {
     type Sql = (SqlUuid, Array<SqlUuid>);
 }
 
+/// A new password's hash for an old one's.
+pub(super) struct NewPassword<'a> {
+    pub(super) hash: &'a str,
+    pub(super) new_hash: &'a str,
+    /// Whether a mail tells of it.
+    pub(super) told: bool,
+}
+
 /// Answers the sessions that were ended; `None` if the password is another by now.
 pub(super) async fn change_password(
     conn: &mut Connection,
     viewer: &Viewer,
-    hash: &str,
-    new_hash: &str,
+    password: NewPassword<'_>,
     client: &Client,
 ) -> Result<Option<Vec<Uuid>>, Error> {
     let statement = Statement::<ChangedFor>::new(CHANGE_PASSWORD)
         .bind(viewer.user_id)
-        .bind(hash)
-        .bind(new_hash)
+        .bind(password.hash)
+        .bind(password.new_hash)
         .bind(viewer.session_id())
         .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind(client.user_agent.clone())
+        .bind(password.told);
     conn.begin().await?;
     let outcome = async {
         lock(conn, viewer.user_id).await?;

@@ -139,6 +139,7 @@ pub async fn request_email_change(
     check_email(&mut problems, "newEmail", new_email);
     problems.finish()?;
     credentials::confirm(auth, viewer, password, client).await?;
+    auth.inner.throttle.email_change(viewer.user_id).await?;
     if auth.inner.throttle.mail(new_email).await {
         let token = auth.new_mailed_token();
         let mut conn = auth.connection(client).await?;

@@ -14,7 +14,10 @@ use std::{net::IpAddr, str::FromStr, time::Duration};
 use uuid::Uuid;
 
 use self::store::Bucket;
-use super::{model::Client, tokens::hmac};
+use super::{
+    model::{Client, UserId},
+    tokens::hmac,
+};
 use crate::{db::Database, error::Error};
 
 /// How long the database may take before a throttle lets everybody pass.
@@ -94,6 +97,8 @@ pub struct ThrottleSettings {
     pub sign_up: Limit,
     /// Asking for a password's reset, and using its token, from one address.
     pub password_reset: Limit,
+    /// Asking for a change of address, by one account.
+    pub email_change: Limit,
     /// Refreshing one session.
     pub refresh: Limit,
     /// Refreshing from one address, whatever sessions.
@@ -110,6 +115,7 @@ impl ThrottleSettings {
         sign_in_account: Limit::OFF,
         sign_up: Limit::OFF,
         password_reset: Limit::OFF,
+        email_change: Limit::OFF,
         refresh: Limit::OFF,
         refresh_address: Limit::OFF,
         mail: Limit::OFF,
@@ -171,6 +177,13 @@ impl Throttle {
     /// Asking for a password's reset, or trying a token.
     pub(super) async fn password_reset(&self, client: &Client) -> Result<(), Error> {
         self.of_address("password reset", self.settings.password_reset, client)
+            .await
+    }
+
+    /// Asking for a change of address, by that user: each sends a mail to an address of their choice.
+    pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
+        let (limit, user) = (self.settings.email_change, user.0.to_string());
+        self.take(vec![self.bucket("email change", limit, &[&user])])
             .await
     }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::RESET;
+use super::{RESET, passed};
 use crate::{
     people::{SIGN_UP, person},
     support::{Client, TestApp},
@@ -54,6 +54,55 @@ async fn request_change(client: &Client, new_email: &str) {
     let variables = json!({ "email": new_email });
     let data = client.data(query, variables).await;
     assert_eq!(data["requestEmailChange"]["accepted"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_may_be_a_strangers_is_told_three_times_an_hour() {
+    let app = three_an_hour().await;
+    let ada = app.signed_up("ada").await;
+    let change = "mutation($old: String!, $new: String!) {
+        changePassword(input: { currentPassword: $old, newPassword: $new }) { userErrors { code } } }";
+    let to_and_fro = async |expected: i64| {
+        for n in 0..6 {
+            let passwords = ["correct horse", "another horse"];
+            let (old, new) = (passwords[n % 2], passwords[1 - n % 2]);
+            let data = ada.data(change, json!({ "old": old, "new": new })).await;
+            assert_eq!(data["changePassword"]["userErrors"], json!([]));
+        }
+        let told = "SELECT count(*) FROM mails WHERE kind = 'password_changed'";
+        assert_eq!(app.number(told).await, expected);
+    };
+    to_and_fro(3).await;
+    // Whose it is is always told.
+    app.sql("UPDATE users SET email_verified = true").await;
+    to_and_fro(9).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_asks_for_three_changes_of_address_an_hour() {
+    let app = TestApp::with(|settings| {
+        settings.auth.throttle.email_change = "3/h".parse().unwrap();
+        settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
+    })
+    .await;
+    let (ada, grace) = (app.signed_up("ada").await, app.signed_up("grace").await);
+    let ask = "mutation($email: String!, $password: String!) {
+        requestEmailChange(input: { newEmail: $email, password: $password }) { userErrors { code } } }";
+    for n in 0..6 {
+        // A wrong password asks for nothing.
+        let password = if n == 0 {
+            "wrong horse"
+        } else {
+            "correct horse"
+        };
+        let variables = json!({ "email": format!("{n}@example.com"), "password": password });
+        let answer = ada.post(ask, variables).await;
+        assert_eq!(passed(&answer), n < 4, "{n}");
+    }
+    request_change(&grace, "hopper@example.com").await;
+    // A mail with a token that was replaced is dropped, so it is the notices that count.
+    let told = "SELECT count(*) FROM mails WHERE kind = 'email_change_requested'";
+    assert_eq!(app.number(told).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
