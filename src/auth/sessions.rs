@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Auth,
     checks::{MOST_PASSWORD, check_email, check_new_password, is_email},
-    credentials,
+    credentials::{self, store::Credentials},
     model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
     passwords::Verdict,
     store::{self, End, NewSession},
@@ -115,28 +115,32 @@ pub async fn sign_in(
         credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
     drop(conn);
     auth.inner.throttle.sign_in(email, client, known).await?;
-    let hash = found.as_ref().and_then(|found| found.password_hash.clone());
-    let verdict = auth.verify(password.clone(), hash.clone()).await?;
-    let user = found.map(|found| found.user_id);
-    if let (Some(user), Some(hash), Verdict::Right | Verdict::RightButOld) = (user, hash, verdict) {
-        let replaced_by = auth.rehash(verdict, password).await?;
-        let checked = store::Checked { hash, replaced_by };
-        let session = auth.new_session(client);
+    let user = found.as_ref().map(|found| found.user_id);
+    let mut attempt = auth.attempt(found, password.clone(), client).await?;
+    if let Attempt::Overtaken = attempt {
         let mut conn = auth.connection(client).await?;
-        if let Some((session, mailed)) =
-            store::sign_in(&mut conn, user, checked, session, network).await?
-        {
-            if mailed {
-                auth.inner.mail_waits.notify_one();
-            }
-            return Ok(auth.signed_in(session)?);
-        }
+        let (found, _) =
+            credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
+        drop(conn);
+        attempt = auth.attempt(found, password, client).await?;
+    }
+    if let Attempt::Opened(session) = attempt {
+        return Ok(auth.signed_in(session)?);
     }
     // Not waited for: the answer would come later than one for an unknown address, which logs nothing.
     let logging = log_failed_sign_in(auth.clone(), user, client.clone());
     auth.inner.unfinished.spawn(logging);
     let message = "The e-mail address or the password is wrong.";
     Err(Refusal::general(RefusalCode::InvalidCredentials, message).into())
+}
+
+/// What became of a password and the credentials that were read.
+enum Attempt {
+    Opened(Session),
+    Refused,
+    /// The password is right by the hash that was read, but that has been replaced: at two first sign-ins of somebody who
+    /// was imported, by the other one.
+    Overtaken,
 }
 
 /// Begins when the answer is gone, so that it does not slow it; an unknown user's is the same statement, which writes nothing.
@@ -156,6 +160,34 @@ async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
 }
 
 impl Auth {
+    /// Opens a session if that is their password.
+    async fn attempt(
+        &self,
+        theirs: Option<Credentials>,
+        password: String,
+        client: &Client,
+    ) -> Result<Attempt, Error> {
+        let user = theirs.as_ref().map(|theirs| theirs.user_id);
+        let hash = theirs.and_then(|theirs| theirs.password_hash);
+        let verdict = self.verify(password.clone(), hash.clone()).await?;
+        let (Some(user), Some(hash), Verdict::Right | Verdict::RightButOld) = (user, hash, verdict)
+        else {
+            return Ok(Attempt::Refused);
+        };
+        let replaced_by = self.rehash(verdict, password).await?;
+        let checked = store::Checked { hash, replaced_by };
+        let session = self.new_session(client);
+        let mut conn = self.connection(client).await?;
+        let opened = store::sign_in(&mut conn, user, checked, session, network_of(client)).await?;
+        let Some((session, mailed)) = opened else {
+            return Ok(Attempt::Overtaken);
+        };
+        if mailed {
+            self.inner.mail_waits.notify_one();
+        }
+        Ok(Attempt::Opened(session))
+    }
+
     /// Nobody's password is longer than it may be: hashing a megabyte would be a way to keep the service busy.
     pub(super) async fn verify(
         &self,

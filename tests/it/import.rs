@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use chrono::Utc;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snapnote::users::import::{self, Imported};
 
@@ -56,6 +57,21 @@ async fn who_was_imported_signs_in_with_the_password_they_have() {
     }
     let answer = sign_in(&app.visitor(), "none@example.com", "correct horse").await;
     assert_eq!(answer["userErrors"][0]["code"], "INVALID_CREDENTIALS");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_imported_signs_in_twice_at_once() {
+    let app = TestApp::start().await;
+    let hash = bcrypt_hash(bcrypt::Version::TwoB);
+    import(&app, &[newcomer("ada", Some(hash))]).await;
+    let visitor = app.visitor();
+    let answers =
+        join_all((0..6).map(|_| sign_in(&visitor, "ada@example.com", "correct horse"))).await;
+    for answer in answers {
+        assert_eq!(answer["userErrors"], json!([]));
+    }
+    let failed = "SELECT count(*) FROM audit_logs WHERE action = 'SIGN_IN_FAILED'";
+    assert_eq!(app.number(failed).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
