@@ -14,7 +14,6 @@ use super::{
     model::{Account, Client, Credential, Viewer},
     passwords::Verdict,
     strength,
-    throttle::network_of,
 };
 use crate::{
     db::Connection,
@@ -72,7 +71,7 @@ pub async fn change_password(
 /// within the last 5 minutes. `field`: of the input, where the password stands.
 ///
 /// # Errors
-/// INVALID_CREDENTIALS; RATE_LIMITED: a try counts as one to sign in.
+/// INVALID_CREDENTIALS; RATE_LIMITED: a try at a password counts as one to sign in from there.
 pub async fn confirm(
     auth: &Auth,
     viewer: &Viewer,
@@ -123,22 +122,20 @@ pub(crate) async fn accounts(
 }
 
 impl Auth {
-    /// What the viewer could show; a try is counted.
+    /// What the viewer could show; a try at their password is counted.
     async fn credentials_of(
         &self,
         viewer: &Viewer,
         client: &Client,
     ) -> Result<store::Credentials, Failure> {
-        let network = network_of(client);
         let mut conn = self.connection(client).await?;
-        let (found, known) =
-            store::credentials_of(&mut conn, viewer.user_id, network.as_deref()).await?;
+        let found = store::credentials_of(&mut conn, viewer.user_id).await?;
         drop(conn);
         let theirs = found.ok_or_else(|| Error::unauthenticated("This user is gone."))?;
-        self.inner
-            .throttle
-            .sign_in(&theirs.email, client, known)
-            .await?;
+        if theirs.password_hash.is_some() {
+            let throttle = &self.inner.throttle;
+            throttle.confirm(&theirs.email, viewer, client).await?;
+        }
         Ok(theirs)
     }
 

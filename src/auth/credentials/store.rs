@@ -56,20 +56,13 @@ pub(in crate::auth) async fn credentials(
 }
 
 const CREDENTIALS_OF: &str = "
-    SELECT id, email, email_verified, name, password_hash, EXISTS (
-        SELECT FROM sessions WHERE user_id = users.id AND ip_address <<= $2::inet
-            AND created_at > now() - interval '90 days')
-    FROM users WHERE id = $1 AND is_active";
+    SELECT id, email, email_verified, name, password_hash FROM users WHERE id = $1 AND is_active";
 
 pub(in crate::auth) async fn credentials_of(
     conn: &mut Connection,
     user: UserId,
-    network: Option<&str>,
-) -> Result<Found, Error> {
-    let statement = Statement::new(CREDENTIALS_OF)
-        .bind(user)
-        .bind(network.map(str::to_owned));
-    Ok(conn.row(statement).await?.unwrap_or_default())
+) -> Result<Option<Credentials>, Error> {
+    conn.row(Statement::new(CREDENTIALS_OF).bind(user)).await
 }
 
 /// Locks a person first, in a transaction: a sign-in that is on its way is then over, and its session is among those that

@@ -2,8 +2,9 @@
 //!
 //! Token buckets in the database, so that all processes share them. Whoever hammers an account from somewhere empties the
 //! bucket of that account and that address, and then the account's own; but the latter holds back only addresses from
-//! which nobody signed in there lately, so the owner still comes in from where they always do. An account is the address
-//! that was typed, known or not. If the database does not answer at once, everybody may pass, and the log says so.
+//! which nobody signed in there lately, so the owner still comes in from where they always do; and nobody who is signed in
+//! already. An account is the address that was typed, known or not. If the database does not answer at once, everybody may
+//! pass, and the log says so.
 //!
 //! The statement is in `store`.
 
@@ -15,7 +16,7 @@ use uuid::Uuid;
 
 use self::store::Bucket;
 use super::{
-    model::{Client, UserId},
+    model::{Client, UserId, Viewer},
     tokens::hmac,
 };
 use crate::{db::Database, error::Error};
@@ -91,7 +92,8 @@ pub struct ThrottleSettings {
     pub sign_in: Limit,
     /// Signing in from one address, to whatever accounts.
     pub sign_in_address: Limit,
-    /// Signing in to one account, from addresses without a sign-in there in 90 days.
+    /// Signing in to one account, from addresses without a sign-in there in 90 days; and confirming a password in one
+    /// session.
     pub sign_in_account: Limit,
     /// Signing up from one address.
     pub sign_up: Limit,
@@ -139,7 +141,7 @@ impl Throttle {
         }
     }
 
-    /// An attempt to sign in, or to confirm a password. `known`: somebody signed in there from this address lately.
+    /// An attempt to sign in. `known`: somebody signed in there from this address lately.
     pub(super) async fn sign_in(
         &self,
         email: &str,
@@ -147,25 +149,38 @@ impl Throttle {
         known: bool,
     ) -> Result<(), Error> {
         let account = account_of(email);
+        let mut buckets = self.of_account_and_address(&account, client);
+        if !known {
+            let limit = self.settings.sign_in_account;
+            buckets.push(self.bucket("sign-in account", limit, &[&account]));
+        }
+        self.take(buckets).await
+    }
+
+    /// An attempt to confirm a password by who is signed in already. In place of the account's bucket, which strangers can
+    /// empty, it takes from one of the session's own; whoever comes by an outside token has one for all their tokens.
+    pub(super) async fn confirm(
+        &self,
+        email: &str,
+        viewer: &Viewer,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let mut buckets = self.of_account_and_address(&account_of(email), client);
+        let session = viewer.session_id().unwrap_or(viewer.user_id.0).to_string();
+        let limit = self.settings.sign_in_account;
+        buckets.push(self.bucket("confirm", limit, &[&session]));
+        self.take(buckets).await
+    }
+
+    fn of_account_and_address(&self, account: &str, client: &Client) -> Vec<Option<Bucket>> {
         let address = network_of(client);
         let nowhere = String::new();
         let here = address.as_ref().unwrap_or(&nowhere);
-        let mut buckets = vec![self.bucket(
-            "sign-in",
-            self.settings.sign_in,
-            &[account.as_str(), here.as_str()],
-        )];
+        let mut buckets = vec![self.bucket("sign-in", self.settings.sign_in, &[account, here])];
         if let Some(address) = &address {
             buckets.push(self.bucket("sign-in address", self.settings.sign_in_address, &[address]));
         }
-        if !known {
-            buckets.push(self.bucket(
-                "sign-in account",
-                self.settings.sign_in_account,
-                &[&account],
-            ));
-        }
-        self.take(buckets).await
+        buckets
     }
 
     /// An attempt to sign up.
