@@ -88,8 +88,8 @@ pub(super) async fn tell_of_sign_up(
 }
 
 /// Nothing if the person was deactivated or has another password since it was read. Who comes from an address or with a
-/// program that was not seen there in 90 days is a new device: its owner gets a mail, unless it is the first sign-in, or
-/// nobody has verified the address: it may be a stranger's.
+/// program of which no session there was used in 90 days is a new device: its owner gets a mail, unless it is the first
+/// sign-in, or nobody has verified the address: it may be a stranger's.
 const SIGN_IN: &str = "
     WITH person AS (
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
@@ -100,7 +100,7 @@ const SIGN_IN: &str = "
     ), seen AS (
         SELECT coalesce(bool_or(ip_address <<= $8::inet), false) AS address,
             coalesce(bool_or(user_agent IS NOT DISTINCT FROM $4), false) AS program
-        FROM sessions WHERE user_id = $1 AND created_at > now() - interval '90 days'
+        FROM sessions WHERE user_id = $1 AND last_used_at > now() - interval '90 days'
     ), mailed AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
         SELECT 'new_device', person.id, person.email, $3::inet, $4

@@ -20,7 +20,8 @@ pub struct ThrottleConfig {
         default_value = "100/10m"
     )]
     pub limit_sign_in_address: Limit,
-    /// Signing in to one account from addresses without a sign-in there in 90 days; and confirming a password in one session.
+    /// Signing in to one account from addresses without a session there that was used in 90 days; and confirming a
+    /// password in one session.
     #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_IN_ACCOUNT", default_value = "30/h")]
     pub limit_sign_in_account: Limit,
     /// Signing up from one address.

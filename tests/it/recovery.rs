@@ -356,7 +356,8 @@ async fn a_new_device_is_told_of_once() {
     assert_eq!(mails(&app, "new_device").await, 1);
     sign_in_with(&app, "Browser/1").await;
     assert_eq!(mails(&app, "new_device").await, 1);
-    app.sql("UPDATE sessions SET created_at = now() - interval '91 days', expires_at = now() + interval '1 hour'").await;
+    app.sql("UPDATE sessions SET last_used_at = now() - interval '91 days'")
+        .await;
     sign_in_with(&app, "Browser/1").await;
     assert_eq!(mails(&app, "new_device").await, 2);
     let told =

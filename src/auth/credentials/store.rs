@@ -27,7 +27,8 @@ impl Row for Credentials {
     type Sql = (SqlUuid, Text, Bool, Text, Nullable<Text>);
 }
 
-/// Beside them, whether somebody signed in there from this network in the last 90 days.
+/// Beside them, whether a session that began in this network was used in the last 90 days. When it began does not count: none
+/// gets older than that, so its owner would be a stranger each time that one ends.
 pub(in crate::auth) type Found = (Option<Credentials>, bool);
 
 impl Row for Found {
@@ -39,7 +40,7 @@ const CREDENTIALS: &str = "
     SELECT person.*, EXISTS (
         SELECT FROM sessions
         WHERE user_id = coalesce(person.id, '00000000-0000-0000-0000-000000000000') AND ip_address <<= $2::inet
-            AND created_at > now() - interval '90 days')
+            AND last_used_at > now() - interval '90 days')
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
         SELECT id, email, email_verified, name, password_hash FROM users WHERE lower(email) = lower($1) AND is_active
     ) AS person ON true";

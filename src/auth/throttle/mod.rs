@@ -92,8 +92,8 @@ pub struct ThrottleSettings {
     pub sign_in: Limit,
     /// Signing in from one address, to whatever accounts.
     pub sign_in_address: Limit,
-    /// Signing in to one account, from addresses without a sign-in there in 90 days; and confirming a password in one
-    /// session.
+    /// Signing in to one account, from addresses without a session there that was used in 90 days; and confirming a
+    /// password in one session.
     pub sign_in_account: Limit,
     /// Signing up from one address.
     pub sign_up: Limit,
