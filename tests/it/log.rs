@@ -341,6 +341,22 @@ async fn what_happens_to_sessions_passwords_and_addresses_is_logged() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_on_trying_at_a_deactivated_account_is_logged() {
+    let app = TestApp::start().await;
+    Person::signed_up(&app, "ada").await;
+    app.sql("UPDATE users SET is_active = false").await;
+    for password in ["wrong horse", "correct horse"] {
+        let input = json!({ "email": "ada@example.com", "password": password });
+        let data = app.visitor().data(SIGN_IN, json!({ "input": input })).await;
+        let code = &data["signIn"]["userErrors"][0]["code"];
+        assert_eq!(code, "INVALID_CREDENTIALS");
+    }
+    let logged =
+        "SELECT count(*) FROM audit_logs WHERE action = 'SIGN_IN_FAILED' AND actor_id IS NULL";
+    becomes(&app, logged, 2).await;
+}
+
 /// Ada with the number of events that her log then has; each action tells its place, the newest's the highest.
 async fn with_events(app: &TestApp, events: i64) -> Person {
     let ada = Person::signed_up(app, "ada").await;

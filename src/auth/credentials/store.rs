@@ -12,7 +12,7 @@ use crate::{
     error::Error,
 };
 
-/// Somebody who may sign in, and what they can show.
+/// Somebody, and what they can show.
 #[derive(Queryable)]
 pub(in crate::auth) struct Credentials {
     #[diesel(deserialize_as = Uuid)]
@@ -20,6 +20,7 @@ pub(in crate::auth) struct Credentials {
     pub(in crate::auth) email: String,
     pub(in crate::auth) email_verified: bool,
     pub(in crate::auth) name: String,
+    /// `None` for who was deactivated, too.
     pub(in crate::auth) password_hash: Option<String>,
 }
 
@@ -35,14 +36,16 @@ impl Row for Found {
     type Sql = (Nullable<<Credentials as Row>::Sql>, Bool);
 }
 
-/// Does the same work for an address that nobody has.
+/// Does the same work for an address that nobody has. Who was deactivated is found, so that the log has what is tried there,
+/// but no password is theirs.
 const CREDENTIALS: &str = "
     SELECT person.*, EXISTS (
         SELECT FROM sessions
         WHERE user_id = coalesce(person.id, '00000000-0000-0000-0000-000000000000') AND ip_address <<= $2::inet
             AND last_used_at > now() - interval '90 days')
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
-        SELECT id, email, email_verified, name, password_hash FROM users WHERE lower(email) = lower($1) AND is_active
+        SELECT id, email, email_verified, name, CASE WHEN is_active THEN password_hash END
+        FROM users WHERE lower(email) = lower($1)
     ) AS person ON true";
 
 pub(in crate::auth) async fn credentials(
