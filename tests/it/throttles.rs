@@ -436,3 +436,19 @@ async fn what_is_off_counts_nothing() {
     }
     assert_eq!(app.number("SELECT count(*) FROM throttles").await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_leaves_nothing_behind() {
+    let app = limited(|limits| {
+        limits.sign_in = "5/h".parse().unwrap();
+        limits.sign_in_address = "1/h".parse().unwrap();
+        limits.sign_in_account = "5/h".parse().unwrap();
+    })
+    .await;
+    for n in 0..5 {
+        let email = format!("{n}@example.com");
+        let answer = sign_in(&app, HOME, &email, "wrong horse").await;
+        assert_eq!(passed(&answer), n == 0, "{n}");
+    }
+    assert_eq!(app.number("SELECT count(*) FROM throttles").await, 3);
+}
