@@ -11,7 +11,7 @@ use crate::{
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     mail::{MailSettings, Mailer},
-    trash,
+    search, trash,
 };
 
 /// Everything that a service is made of but its database's address.
@@ -91,6 +91,7 @@ impl App {
             self.database.clone(),
             self.settings.trash_days,
         ));
+        jobs.spawn(search::sweep::run(self.database.clone()));
         let mutations = self.edge.mutations.clone();
         let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;
         mutations.close();

@@ -33,15 +33,53 @@ impl StatusFilter {
     }
 }
 
-/// Writes ` AND …` for text that a column must contain, whatever the case; `None` is not asked.
-pub(crate) fn contains<R: Row>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
-    let escape = |part: &str| {
-        part.replace('\\', "\\\\")
-            .replace('%', "\\%")
-            .replace('_', "\\_")
-    };
-    let pattern = part.map(|part| format!("%{}%", escape(part)));
-    unless_null(statement, column, " ILIKE ", pattern);
+/// Writes ` AND …` for text that a column of theirs must contain, whatever the case. Its pairs of letters, which an index
+/// holds in their owner's scope, find the rows; a single letter has none.
+pub(crate) fn contains<R: Row>(
+    statement: &mut Statement<R>,
+    owner: Uuid,
+    column: &str,
+    part: Option<&str>,
+) {
+    let Some(part) = part else { return };
+    let escaped = part
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    statement.sql(" AND ").sql(column).sql(" ILIKE ");
+    statement.value(format!("%{escaped}%"));
+    if part.chars().nth(1).is_some() {
+        statement.sql(" AND search_pairs(user_id, ").sql(column);
+        statement.sql(") @> search_pairs(").value(owner);
+        statement.sql(", ").value(part).sql(")");
+    }
+}
+
+/// Writes ` AND …` for what a JSON column of theirs must contain. An index holds its values in their owner's scope; what has
+/// none is compared as it is.
+pub(crate) fn holds<R: Row>(
+    statement: &mut Statement<R>,
+    owner: Uuid,
+    column: &str,
+    part: Option<&serde_json::Value>,
+) {
+    let Some(part) = part else { return };
+    if !has_values(part) {
+        statement.sql(" AND ").sql(column).sql(" @> ");
+        statement.value(part.clone());
+        return;
+    }
+    statement.sql(" AND search_owned(user_id, ").sql(column);
+    statement.sql(") @> search_owned(").value(owner);
+    statement.sql(", ").value(part.clone()).sql(")");
+}
+
+fn has_values(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Object(fields) => fields.values().any(has_values),
+        serde_json::Value::Array(values) => values.iter().any(has_values),
+        _ => true,
+    }
 }
 
 /// Writes ` AND (value IS NULL OR <column><comparison>value)`: one text, whether it is asked or not, so that a list's

@@ -13,6 +13,7 @@
 //! | [`http`] | the only module that knows HTTP |
 //! | [`graphql`] | the schema, the gate before it, and resolvers |
 //! | [`demo`] | a semester to look around in |
+//! | [`search`] | what somebody's items say, found: words, what resembles them, passages |
 //! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
 //! | [`audit`] | the audit log: read and pruned |
 //! | [`mail`] | the outbox: mails are written, sent, and tried again |
@@ -49,6 +50,7 @@ pub mod http;
 pub mod items;
 pub mod mail;
 mod rules;
+pub mod search;
 pub mod tasks;
 pub mod telemetry;
 pub mod trash;

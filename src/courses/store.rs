@@ -143,11 +143,14 @@ impl List for CourseList {
             );
     }
 
-    fn conditions(&self, statement: &mut Statement<PageRow<Course>>) {
+    fn conditions(&self, statement: &mut Statement<PageRow<Course>>, owner: Uuid) {
         self.filter.status.condition(statement);
-        if self.filter.name_contains.is_some() {
-            items::contains(statement, "name", self.filter.name_contains.as_deref());
-        }
+        items::contains(
+            statement,
+            owner,
+            "name",
+            self.filter.name_contains.as_deref(),
+        );
     }
 
     fn order(&self) -> Order {

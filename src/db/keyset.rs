@@ -96,8 +96,8 @@ pub(crate) trait List {
 
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
     fn columns(&self, statement: &mut Statement<PageRow<Self::Item>>);
-    /// Writes ` AND …` for each condition that rows must meet, the owner's apart.
-    fn conditions(&self, statement: &mut Statement<PageRow<Self::Item>>);
+    /// Writes ` AND …` for each condition that rows must meet, the owner's apart: that is written already.
+    fn conditions(&self, statement: &mut Statement<PageRow<Self::Item>>, owner: Uuid);
     /// The order that it is in.
     fn order(&self) -> Order;
 }
@@ -207,7 +207,7 @@ fn rows_of<L: List>(
     if nested {
         statement.sql(" AND course_id = parent.id");
     }
-    list.conditions(statement);
+    list.conditions(statement, owner);
 }
 
 /// The bounds, the order and the length of a page. One row more than asked for tells whether there are more.

@@ -2,6 +2,10 @@
 
 pub mod sql_types {
     #[derive(diesel::sql_types::SqlType)]
+    #[diesel(postgres_type(name = "tsvector", schema = "pg_catalog"))]
+    pub struct Tsvector;
+
+    #[derive(diesel::sql_types::SqlType)]
     #[diesel(postgres_type(name = "xid8", schema = "pg_catalog"))]
     pub struct Xid8;
 }
@@ -121,6 +125,35 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Tsvector;
+
+    search_entries (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        kind -> Int2,
+        course_id -> Nullable<Uuid>,
+        is_active -> Bool,
+        touched_at -> Timestamptz,
+        folded -> Text,
+        title_words -> Tsvector,
+        words -> Tsvector,
+    }
+}
+
+diesel::table! {
+    search_words (id) {
+        user_id -> Uuid,
+        word -> Text,
+        stem -> Text,
+        look -> Text,
+        id -> Int8,
+        item_id -> Nullable<Uuid>,
+        lost_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     sessions (user_id, id) {
         user_id -> Uuid,
         id -> Uuid,
@@ -193,6 +226,8 @@ diesel::joinable!(accounts -> users (user_id));
 diesel::joinable!(courses -> users (user_id));
 diesel::joinable!(documents -> users (user_id));
 diesel::joinable!(mail_tokens -> users (user_id));
+diesel::joinable!(search_entries -> users (user_id));
+diesel::joinable!(search_words -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tasks -> users (user_id));
 diesel::joinable!(user_profiles -> users (user_id));
@@ -206,6 +241,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     mail_tokens,
     mails,
     revocations,
+    search_entries,
+    search_words,
     sessions,
     tasks,
     throttles,

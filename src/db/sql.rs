@@ -176,7 +176,9 @@ pub(crate) enum Value {
     Ints(Vec<i32>),
     BigInt(i64),
     Double(Option<f64>),
+    Bools(Vec<bool>),
     Text(Option<String>),
+    Texts(Vec<String>),
     Bytes(Vec<u8>),
     Uuid(Option<Uuid>),
     Uuids(Vec<Uuid>),
@@ -218,6 +220,8 @@ impl Value {
             Value::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
             Value::Double(value) => out.push_bind_param::<Nullable<Double>, _>(value),
             Value::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
+            Value::Bools(value) => out.push_bind_param::<Array<Bool>, _>(value),
+            Value::Texts(value) => out.push_bind_param::<Array<Text>, _>(value),
             Value::Bytes(value) => out.push_bind_param::<Bytea, _>(value),
             Value::Uuid(value) => out.push_bind_param::<Nullable<sql_types::Uuid>, _>(value),
             Value::Uuids(value) => out.push_bind_param::<Array<sql_types::Uuid>, _>(value),
@@ -281,6 +285,18 @@ impl From<i64> for Value {
 impl From<Vec<Uuid>> for Value {
     fn from(value: Vec<Uuid>) -> Self {
         Value::Uuids(value)
+    }
+}
+
+impl From<Vec<bool>> for Value {
+    fn from(value: Vec<bool>) -> Self {
+        Value::Bools(value)
+    }
+}
+
+impl From<Vec<String>> for Value {
+    fn from(value: Vec<String>) -> Self {
+        Value::Texts(value)
     }
 }
 

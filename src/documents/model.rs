@@ -79,7 +79,7 @@ impl Document {
 }
 
 /// The long texts of a document.
-#[derive(Debug, Clone, Queryable)]
+#[derive(Debug, Clone, Queryable, Default)]
 pub struct DocumentTexts {
     /// The text as it was recognised.
     pub original_text: String,

@@ -244,19 +244,19 @@ impl List for DocumentList {
         );
     }
 
-    fn conditions(&self, statement: &mut Statement<PageRow<Document>>) {
+    fn conditions(&self, statement: &mut Statement<PageRow<Document>>, owner: Uuid) {
         let filter = &self.filter;
         filter.status.condition(statement);
         if let Some(course_id) = filter.course_id {
             statement.sql(" AND course_id = ").value(course_id);
         }
         if filter.is_special() {
-            items::contains(statement, "title", filter.title_contains.as_deref());
-            items::unless_null(
+            items::contains(statement, owner, "title", filter.title_contains.as_deref());
+            items::holds(
                 statement,
+                owner,
                 "metadata",
-                " @> ",
-                filter.metadata_contains.clone(),
+                filter.metadata_contains.as_ref(),
             );
             items::unless_null(statement, "created_at", " >= ", filter.created_after);
             items::unless_null(statement, "created_at", " < ", filter.created_before);

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// A document.
-pub(crate) struct Document(documents::Document);
+pub(crate) struct Document(pub(super) documents::Document);
 
 impl Document {
     /// Its id and when it went to the trash.

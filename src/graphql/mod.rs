@@ -24,6 +24,7 @@ mod page;
 mod personal;
 mod recovery;
 mod scalars;
+mod search;
 mod session;
 mod task;
 mod trash;
@@ -53,6 +54,7 @@ pub(crate) struct Query(
     document::DocumentQuery,
     task::TaskQuery,
     trash::TrashQuery,
+    search::SearchQuery,
 );
 
 /// What can be done. What a person or a program got wrong and can put right comes back in `userErrors`; then nothing was

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A task.
-pub(crate) struct Task(tasks::Task);
+pub(crate) struct Task(pub(super) tasks::Task);
 
 impl Task {
     /// Its id and when it went to the trash.

@@ -28,6 +28,16 @@ pub enum ItemKind {
     Task,
 }
 
+impl From<ItemKind> for i16 {
+    fn from(kind: ItemKind) -> i16 {
+        match kind {
+            ItemKind::Course => 1,
+            ItemKind::Document => 2,
+            ItemKind::Task => 3,
+        }
+    }
+}
+
 impl TryFrom<i16> for ItemKind {
     type Error = String;
 

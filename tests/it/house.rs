@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 16] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -14,6 +14,7 @@ const ORDER: [&[&str]; 15] = [
     &["http"],
     &["graphql"],
     &["demo"],
+    &["search"],
     &["trash"],
     &["audit", "mail"],
     &["users", "courses", "documents", "tasks"],

@@ -100,7 +100,7 @@ impl Schema {
     /// What to select of a type: ids, counts and mistakes, as deep as payloads and connections go.
     fn selection(&self, of: &Value, depth: usize) -> String {
         let known = &self.0[name(innermost(of))];
-        if !matches!(known["kind"].as_str().unwrap(), "OBJECT" | "INTERFACE") {
+        if matches!(known["kind"].as_str().unwrap(), "SCALAR" | "ENUM") {
             return String::new();
         }
         let mut selected = vec!["__typename".to_owned()];
@@ -139,12 +139,11 @@ impl Schema {
     }
 
     fn call(&self, keyword: &str, field: &Value, wrap: impl Fn(String) -> String) -> Option<Call> {
+        let takes_id = |argument: &&Value| self.takes_id(&argument["type"]);
+        list(&field["args"]).find(takes_id)?;
         let arguments: Vec<&Value> = list(&field["args"])
-            .filter(|argument| self.takes_id(&argument["type"]))
+            .filter(|argument| takes_id(argument) || argument["type"]["kind"] == "NON_NULL")
             .collect();
-        if arguments.is_empty() {
-            return None;
-        }
         let declared: Vec<String> = arguments
             .iter()
             .map(|of| format!("${}: {}", name(of), written(&of["type"])))

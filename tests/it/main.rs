@@ -25,6 +25,7 @@ mod people;
 mod program;
 mod recovery;
 mod schema;
+mod search;
 mod secrets;
 mod session_list;
 mod sessions;

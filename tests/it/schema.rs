@@ -51,6 +51,7 @@ fn described() -> Vec<String> {
         ("Inet", "inet"),
         ("Bytea", "bytea"),
         ("Xid8", "xid8"),
+        ("Tsvector", "tsvector"),
     ];
     let (mut lines, mut table) = (Vec::new(), String::new());
     for line in include_str!("../../src/db/schema.rs")

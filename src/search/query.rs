@@ -1,0 +1,157 @@
+//! What somebody typed, taken apart: words, `"quoted phrases"`, `-exclusions` and `OR`. It knows no language and never
+//! fails: what is no syntax is text, and what has no letters is nothing.
+
+/// How long a query may be, in code points.
+pub const MOST_QUERY: usize = 1_000;
+
+/// What stands between commas and the like stands apart, as it does between spaces.
+const BREAKS: &str = ",;!?|\u{ff0c}\u{3001}\u{3002}\u{ff1b}\u{ff01}\u{ff1f}";
+
+/// A query.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Query {
+    /// Of one of these all must be there; each has some.
+    pub(super) branches: Vec<Vec<Term>>,
+    /// What must not be there.
+    pub(super) excluded: Vec<Term>,
+}
+
+impl Query {
+    /// All terms: those of the branches, one after another, and those that are excluded.
+    pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.branches.iter().flatten().chain(&self.excluded)
+    }
+}
+
+/// A word or a phrase.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Term {
+    pub(super) text: String,
+    /// It must be there as it is written, nothing that resembles it.
+    pub(super) quoted: bool,
+    /// It is the last word, and perhaps not typed to its end.
+    pub(super) unfinished: bool,
+}
+
+/// Takes a query apart.
+pub(super) fn parse(text: &str) -> Query {
+    let mut query = Query::default();
+    let (mut rest, mut branch) = (text, Vec::new());
+    while let Some((piece, after)) = next_piece(rest) {
+        rest = after;
+        match piece {
+            Piece::Or => query.branches.push(std::mem::take(&mut branch)),
+            Piece::Excluded(term) => query.excluded.push(term),
+            Piece::Wanted(term) => branch.push(Term {
+                unfinished: rest.is_empty() && !term.quoted,
+                ..term
+            }),
+        }
+    }
+    query.branches.push(branch);
+    query.branches.retain(|branch| !branch.is_empty());
+    query
+}
+
+enum Piece {
+    Or,
+    Wanted(Term),
+    Excluded(Term),
+}
+
+/// The next piece, and what stands behind it.
+fn next_piece(text: &str) -> Option<(Piece, &str)> {
+    let start = text.trim_start_matches(is_break);
+    let (excluded, body) = match start.strip_prefix('-') {
+        Some(body) if !body.starts_with(is_break) => (true, body),
+        _ => (false, start),
+    };
+    let term = |text: &str, quoted| {
+        let term = Term {
+            text: text.to_owned(),
+            quoted,
+            unfinished: false,
+        };
+        if excluded {
+            Piece::Excluded(term)
+        } else {
+            Piece::Wanted(term)
+        }
+    };
+    if let Some((phrase, after)) = body.strip_prefix('"').and_then(|body| body.split_once('"')) {
+        return Some((term(phrase, true), after));
+    }
+    // A quote that nothing closes is none.
+    let body = body.trim_start_matches('"');
+    let end = body
+        .find(|character: char| is_break(character) || character == '"')
+        .unwrap_or(body.len());
+    let (word, after) = body.split_at(end);
+    match word {
+        "" if after.is_empty() => None,
+        "OR" if !excluded => Some((Piece::Or, after)),
+        _ => Some((term(word, false), after)),
+    }
+}
+
+fn is_break(character: char) -> bool {
+    character.is_whitespace() || BREAKS.contains(character)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `word`, `"phrase"`, `word…` (unfinished), branches between bars; what is excluded behind a minus.
+    fn shown(text: &str) -> String {
+        let show = |term: &Term| {
+            let quote = if term.quoted { "\"" } else { "" };
+            let end = if term.unfinished { "…" } else { "" };
+            format!("{quote}{}{quote}{end}", term.text)
+        };
+        let terms = |terms: &[Term]| terms.iter().map(show).collect::<Vec<_>>().join(" ");
+        let query = parse(text);
+        let branches: Vec<String> = query.branches.iter().map(|branch| terms(branch)).collect();
+        let excluded = match query.excluded.is_empty() {
+            true => String::new(),
+            false => format!(" - {}", terms(&query.excluded)),
+        };
+        branches.join(" | ") + &excluded
+    }
+
+    #[test]
+    fn a_query_is_taken_apart() {
+        for (query, expected) in [
+            ("", ""),
+            ("  \t ", ""),
+            ("eigen", "eigen…"),
+            ("eigen ", "eigen"),
+            ("eigen values", "eigen values…"),
+            ("\"linear map\" -proof", "\"linear map\" - proof"),
+            ("a OR b c", "a | b c…"),
+            ("a or b", "a or b…"),
+            ("OR a OR", "a"),
+            ("-a", " - a"),
+            ("a -\"b c\"", "a - \"b c\""),
+            ("a -b OR c", "a | c… - b"),
+            ("- a", "- a…"),
+            ("well-known", "well-known…"),
+            ("a,b、c", "a b c…"),
+            ("\"open", "open…"),
+            ("a\"b c\"d", "a \"b c\" d…"),
+            ("\"\"", "\"\""),
+            ("a OR -b", "a - b"),
+            ("\"", ""),
+            ("-\"", ""),
+        ] {
+            assert_eq!(shown(query), expected, "{query:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_it_long() {
+        for piece in ["\"", "-", "\"-", "OR ", "a\"", "(", "\\", "%"] {
+            assert!(parse(&piece.repeat(MOST_QUERY)).terms().count() <= MOST_QUERY);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The sweep of the dictionary: words that the item which brought them has lost, and that no other item has, are forgotten.
+//!
+//! It waits ten minutes, longer than any transaction takes: what brought a word meanwhile has committed by then.
+
+use std::time::Duration;
+
+use super::store;
+use crate::{db::Database, error::Error};
+
+/// Words that one step looks at.
+const STEP: i64 = 500;
+/// How often a process looks.
+const EVERY: Duration = Duration::from_secs(15 * 60);
+/// How long it rests between two steps, so that it is never what a request waits for.
+const REST: Duration = Duration::from_millis(50);
+
+/// Sweeps now and then, for as long as the process runs.
+pub async fn run(database: Database) {
+    let mut ticks = tokio::time::interval(EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = sweep(&database).await {
+            tracing::warn!(
+                error = error.log_text(),
+                "the search's dictionary could not be swept; it tries again"
+            );
+        }
+    }
+}
+
+/// Forgets all the words that were lost ten minutes ago and that nothing has; answers how many were looked at.
+///
+/// # Errors
+/// UNAVAILABLE if the database cannot be reached.
+pub async fn sweep(database: &Database) -> Result<u64, Error> {
+    let mut all = 0;
+    loop {
+        let mut conn = database.connection().await?;
+        let words = store::sweep(&mut conn, STEP).await?;
+        all += words;
+        if words < STEP.unsigned_abs() {
+            return Ok(all);
+        }
+        drop(conn);
+        tokio::time::sleep(REST).await;
+    }
+}
