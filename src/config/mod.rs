@@ -4,6 +4,7 @@
 //! it against this file.
 
 mod identity;
+mod storage;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use std::{
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use identity::{MailConfig, ThrottleConfig};
 use ipnet::IpNet;
+pub use storage::StorageConfig;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -41,6 +43,9 @@ pub struct Config {
     /// How mails are sent.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// Where pictures are kept.
+    #[command(flatten)]
+    pub storage: StorageConfig,
     /// How much one request may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,

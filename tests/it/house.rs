@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 15] = [
+const ORDER: [&[&str]; 16] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -16,6 +16,7 @@ const ORDER: [&[&str]; 15] = [
     &["demo"],
     &["trash"],
     &["audit", "mail"],
+    &["images"],
     &["users", "courses", "documents", "tasks"],
     &["items"],
     &["auth"],
