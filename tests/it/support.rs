@@ -109,7 +109,7 @@ pub(crate) async fn superuser(database: &str) -> AsyncPgConnection {
 
 /// The name of a database that nobody else has.
 /// The folder of the pictures of a database.
-fn image_folder(database: &str) -> PathBuf {
+pub(crate) fn image_folder(database: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
         .join("images")
         .join(database)
@@ -217,6 +217,7 @@ async fn sweep(conn: &mut AsyncPgConnection) {
             let _ = conn
                 .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
                 .await;
+            let _ = std::fs::remove_dir_all(image_folder(&name));
         }
     }
 }
