@@ -6,6 +6,7 @@
 mod bucket;
 mod faults;
 mod pixels;
+mod s3;
 mod sending;
 mod serving;
 mod sweeping;

@@ -27,7 +27,7 @@ use crate::support::{Client, empty_database, migrated_database, url_of};
 const SECRET: &str = "a secret of the tests, long enough to be one";
 
 /// The program with nothing of this process's environment, in a folder of its own.
-fn program(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_snapnote"));
     command
         .args(arguments)
@@ -70,13 +70,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A program that serves, once it has said where.
-struct Serving {
-    child: Child,
-    client: Client,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) client: Client,
 }
 
 impl Serving {
-    async fn start(command: &mut Command) -> Serving {
+    pub(crate) async fn start(command: &mut Command) -> Serving {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let read = async {
@@ -100,7 +100,7 @@ impl Serving {
         Serving { child, client }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().expect("it lives")).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
