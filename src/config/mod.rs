@@ -170,7 +170,7 @@ pub struct DatabaseConfig {
     /// of the service's own, in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
-    /// Where the embedded PostgreSQL and the service's own key are kept.
+    /// Where the embedded PostgreSQL, the service's own key and pictures are kept.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
     /// The folder of PostgreSQL's programs, for the embedded one. Not set: they are searched for.

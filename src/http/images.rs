@@ -390,7 +390,7 @@ mod tests {
             ("bytes=-10", Asked::Part(90..100)),
             ("bytes=-1000", Asked::Part(0..100)),
             ("bytes=100-", Asked::Beyond),
-            ("bytes=-0", Asked::Beyond),
+            ("bytes=-0", Asked::All),
             ("bytes=20-10", Asked::All),
             ("bytes=0-1,5-6", Asked::All),
             ("items=0-1", Asked::All),

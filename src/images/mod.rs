@@ -168,6 +168,26 @@ impl Images {
             Ok(checked) => checked,
             Err(refusal) => return self.refuse(viewer, upload, refusal).await,
         };
+        let new = self.write(viewer, document, upload, picture, bytes).await?;
+        drop(permit);
+        self.attach(viewer, client, &new).await?;
+        // What this leaves is the sweep's.
+        if let Err(error) = self.inner.storage.empty_upload(upload).await {
+            tracing::warn!(error = error.log_text(), "an upload is left to the sweep");
+        }
+        self.document(viewer, document).await
+    }
+
+    /// Writes a cleaned picture under a key of its own; its row comes first.
+    async fn write(
+        &self,
+        viewer: &Viewer,
+        document: Uuid,
+        upload: Uuid,
+        picture: Picture,
+        bytes: Vec<u8>,
+    ) -> Result<NewImage, Error> {
+        let content_type = ContentType::try_from(picture.content_type.to_owned());
         let new = NewImage {
             id: Uuid::new_v4(),
             document,
@@ -175,20 +195,13 @@ impl Images {
             picture,
             byte_size: i32::try_from(bytes.len()).map_err(Error::internal)?,
         };
-        let content_type =
-            ContentType::try_from(new.picture.content_type.to_owned()).map_err(Error::internal)?;
         let mut conn = self.inner.database.connection().await?;
         store::announce_image(&mut conn, viewer.user_id, &new).await?;
         drop(conn);
-        let storage = &self.inner.storage;
-        storage.write_image(new.id, content_type, bytes).await?;
-        drop(permit);
-        self.attach(viewer, client, &new).await?;
-        // What this leaves is the sweep's.
-        if let Err(error) = storage.empty_upload(upload).await {
-            tracing::warn!(error = error.log_text(), "an upload is left to the sweep");
-        }
-        self.document(viewer, document).await
+        let content_type = content_type.map_err(Error::internal)?;
+        let written = self.inner.storage.write_image(new.id, content_type, bytes);
+        written.await?;
+        Ok(new)
     }
 
     /// The upload as it stands, of an active document.

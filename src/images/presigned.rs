@@ -280,4 +280,39 @@ mod tests {
         }
         assert!(!first.contains("hush"));
     }
+
+    /// What botocore signs with the same key, time and headers.
+    #[tokio::test]
+    async fn signatures_are_those_that_another_library_makes() {
+        let url = "s3://notes/pages?endpoint=https://s3.example.com&region=eu-central-1";
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "hush"),
+            ("AWS_SESSION_TOKEN", "token/+="),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (_, links, _) = open(&url.parse().expect("a URL"), &environment).expect("a store");
+        let now: DateTime<Utc> = "2026-11-21T08:00:00Z".parse().expect("a time");
+        let id = Uuid::from_u128(7);
+        let announced = Announced {
+            content_type: ContentType::Png,
+            byte_size: 1234,
+        };
+        let expires_at = now + chrono::TimeDelta::minutes(15);
+        let key = format!("pages/uploads/{id}");
+        let upload = links.upload(&key, &announced, now, expires_at).await;
+        let upload = upload.expect("a link");
+        let signature = "ec7256a252911210126c3a9361575643ab4de8c4398ca8cab5d3092d5265d4eb";
+        assert!(upload.ends_with(signature), "{upload}");
+        let key = format!("pages/images/{id}");
+        let image = links.image(&key, id, ContentType::Png, now).await;
+        let image = image.expect("a link");
+        for part in [
+            "https://s3.example.com/notes/pages/images/",
+            "&X-Amz-Expires=7500&",
+            "response-content-disposition=inline%3B%20filename%3D%22",
+        ] {
+            assert!(image.contains(part), "{image}");
+        }
+    }
 }

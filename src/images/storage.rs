@@ -4,7 +4,7 @@
 //! are, or what. In the folder each object has a folder of its own, so that what a process leaves behind that dies while it
 //! writes is removed with it. What S3 presigns for callers is in `presigned`.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
 use object_store::{
     Attribute, Attributes, GetResultPayload, MultipartUpload, ObjectStore, ObjectStoreExt,
@@ -70,7 +70,12 @@ impl Storage {
                         folder.display()
                     )
                 };
-                std::fs::create_dir_all(folder).map_err(|error| wrong(&error))?;
+                // Nobody else on the machine is to look at them.
+                let made = fs::DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(folder);
+                made.map_err(|error| wrong(&error))?;
                 let objects =
                     LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(&error))?;
                 Ok(Storage {
@@ -202,13 +207,20 @@ impl Storage {
         let folder = folder
             .join(format!("{}s", object.kind.name()))
             .join(object.id.to_string());
-        match tokio::fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::unavailable(format!("removing a picture: {error}")))
-            }
-            _ => Ok(()),
-        }
+        let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
+        let removed = removed.map_err(Error::internal)?;
+        removed.map_err(|error| Error::unavailable(format!("removing a picture: {error}")))
     }
+}
+
+/// Removes a folder if it is there, for good before its row goes.
+fn remove_folder(folder: &std::path::Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    let parent = folder.parent().unwrap_or(folder);
+    fs::File::open(parent)?.sync_all()
 }
 
 fn gone(removed: object_store::Result<()>) -> Result<(), Error> {

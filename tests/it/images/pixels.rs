@@ -42,12 +42,11 @@ fn chunk(file: &mut Vec<u8>, kind: [u8; 4], data: &[u8]) {
 fn pixels(width: u32, height: u32) -> Vec<u8> {
     let mut rows = Vec::new();
     let mut state = 1_u32;
-    for _ in 0..height {
-        rows.push(0);
-        for _ in 0..width {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            rows.push(state.to_be_bytes()[0]);
-        }
+    for at in 0..height * (width + 1) {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        // A row begins with how it is filtered: not at all.
+        let begins = at % (width + 1) == 0;
+        rows.push(if begins { 0 } else { state.to_be_bytes()[0] });
     }
     rows
 }

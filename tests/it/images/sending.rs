@@ -48,6 +48,9 @@ async fn nothing_left(notebook: &Notebook) {
     panic!("left: {:?}", notebook.files());
 }
 
+/// What is wrong, the headers, the body, and the status that says so.
+type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_what_was_announced_is_taken() {
     let notebook = Notebook::new().await;
@@ -56,7 +59,7 @@ async fn only_what_was_announced_is_taken() {
     let (visitor, link) = (notebook.app.visitor(), path(&upload));
     const PNG: (&str, &str) = ("content-type", "image/png");
     let long = [bytes.clone(), vec![0]].concat();
-    let table: [(&str, &[(&str, &str)], &[u8], u16); 8] = [
+    let table: [Case<'_>; 8] = [
         (
             "of another type",
             &[("content-type", "image/jpeg")],

@@ -54,6 +54,9 @@ async fn a_picture_says_what_it_is_and_can_do_nothing() {
     assert_eq!(of("set-cookie"), None);
 }
 
+/// The headers; the status, the length, and what the answer tells of range and length.
+type Case<'a> = (&'a [(&'a str, &'a str)], u16, usize, &'a str, &'a str);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_and_known_ones_are_answered_as_http_has_it() {
     let notebook = Notebook::new().await;
@@ -63,7 +66,7 @@ async fn parts_and_known_ones_are_answered_as_http_has_it() {
     let answer = reqwest::get(&url).await.unwrap();
     let tag = answer.headers()["etag"].to_str().unwrap().to_owned();
     let whole = size.to_string();
-    let table: [(&[(&str, &str)], u16, usize, &str, &str); 9] = [
+    let table: [Case<'_>; 9] = [
         (&[], 200, size, "-", &whole),
         (
             &[("range", "bytes=0-9")],
