@@ -40,10 +40,10 @@ CREATE INDEX image_objects_open_idx ON image_objects (user_id, expires_at) WHERE
 -- For the sweep: the one reader that asks for everybody's rows.
 CREATE INDEX image_objects_sweep_at_idx ON image_objects (sweep_at) WHERE state <> 'stored';
 
+-- The picture of the page that it was made from.
 ALTER TABLE documents
     ADD COLUMN image_id uuid,
     ADD CONSTRAINT documents_image_id_fkey FOREIGN KEY (user_id, image_id) REFERENCES image_objects (user_id, id);
-COMMENT ON COLUMN documents.image_id IS 'The picture of the page that it was made from.';
 CREATE UNIQUE INDEX documents_image_idx ON documents (user_id, image_id) WHERE image_id IS NOT NULL;
 
 -- Whatever takes a document's picture from it (another one, a removal, the document's end, a course's or a user's) leaves

@@ -13,7 +13,7 @@ use crate::images::{ImageSettings, StorageSettings};
 pub struct StorageConfig {
     /// The store: file:///folder, or s3://bucket/prefix?endpoint=https://…&region=… with the credentials in the usual
     /// variables AWS_… (docs/operations.md). Not set: the folder images in the data folder.
-    #[arg(long, env = "SNAPNOTE_STORAGE_URL")]
+    #[arg(long, env = "SNAPNOTE_STORAGE_URL", value_parser = storage_url)]
     pub storage_url: Option<Url>,
     /// The address under which callers reach this service, e.g. https://api.example.com: links to pictures begin with it.
     /// Not set: http and the address that is listened on.
@@ -25,27 +25,22 @@ impl StorageConfig {
     /// As `images` takes them. `listening`: the address that is listened on.
     ///
     /// # Errors
-    /// A message that says what is wrong with the store's address.
+    /// A message that says what is wrong with the addresses.
     pub fn settings(
         &self,
         data_dir: &Path,
         listening: SocketAddr,
         secret: Vec<u8>,
     ) -> Result<ImageSettings, String> {
-        let wrong = |why: &str| format!("SNAPNOTE_STORAGE_URL cannot be used: {why}.");
         let storage = match &self.storage_url {
             None => StorageSettings::Folder(data_dir.join("images")),
-            Some(url) if url.scheme() == "file" => {
-                let path = url.to_file_path();
-                StorageSettings::Folder(
-                    path.map_err(|()| wrong("it names no folder of this machine"))?,
-                )
-            }
-            Some(url) if url.scheme() == "s3" => StorageSettings::S3 {
-                url: url.clone(),
-                environment: aws_environment(),
+            Some(url) => match url.to_file_path() {
+                Ok(folder) => StorageSettings::Folder(folder),
+                Err(()) => StorageSettings::S3 {
+                    url: url.clone(),
+                    environment: aws_environment(),
+                },
             },
-            Some(_) => return Err(wrong("write file:///folder or s3://bucket")),
         };
         let public_url = match &self.public_url {
             Some(url) => url.clone(),
@@ -67,6 +62,15 @@ fn aws_environment() -> Vec<(String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("AWS_"))
         .collect()
+}
+
+fn storage_url(text: &str) -> Result<Url, String> {
+    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
+    match url.scheme() {
+        "file" if url.to_file_path().is_ok() => Ok(url),
+        "s3" if url.has_host() => Ok(url),
+        _ => Err("write file:///folder or s3://bucket/prefix?region=…".to_owned()),
+    }
 }
 
 fn public_url(text: &str) -> Result<Url, String> {

@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// Pictures that are read, cleaned and written at a time: each is held in memory.
-const AT_A_TIME: usize = 2;
+const AT_A_TIME: usize = 4;
 
 /// Where pictures are kept, and how callers reach them. Not `Debug`: it holds the secret.
 #[derive(Clone)]
