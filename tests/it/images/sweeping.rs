@@ -1,8 +1,13 @@
 //! What the sweep removes, and what it never does.
 
-use serde_json::json;
+use std::{fs, sync::Arc};
 
-use super::{Notebook, document, fetched, pixels::png, send, set};
+use serde_json::json;
+use snapnote::images::sweep::sweep;
+use tokio::time::{Duration, Instant};
+
+use super::{Notebook, REMOVE, REQUEST, SET, document, fetched, pixels::png, send, set};
+use crate::support::image_folder;
 
 const TRASH: &str =
     "mutation($ids: [ID!]!) { trashItems(input: { ids: $ids }) { userErrors { code } } }";
@@ -18,16 +23,12 @@ async fn what_nobody_needs_is_removed_and_nothing_else() {
     let sent = notebook.requested(&bytes, "image/png").await;
     assert_eq!(send(&sent, bytes.clone()).await, 204);
     let unsent = notebook.requested(&bytes, "image/png").await;
-    let now = snapnote::images::sweep::sweep(&notebook.app.images)
-        .await
-        .unwrap();
+    let now = sweep(&notebook.app.images).await.unwrap();
     assert_eq!(now, 1, "the picture that was replaced");
     assert_eq!(fetched(&replaced["image"]["url"]).await.status(), 404);
     // A young picture that is being written, and its bytes, are left.
     notebook.app.sql(&pending()).await;
-    let now = snapnote::images::sweep::sweep(&notebook.app.images)
-        .await
-        .unwrap();
+    let now = sweep(&notebook.app.images).await.unwrap();
     assert_eq!(now, 0);
     assert_eq!(notebook.files().len(), 2);
     let done = set(&notebook.ada, &notebook.document, &sent).await;
@@ -118,9 +119,7 @@ async fn what_cannot_be_removed_is_tried_again() {
     // A process claimed it all, and died before it removed anything.
     let claimed = "UPDATE image_objects SET state = 'removing', sweep_at = now() + interval '10 minutes' WHERE state <> 'stored'";
     notebook.app.sql(claimed).await;
-    let now = snapnote::images::sweep::sweep(&notebook.app.images)
-        .await
-        .unwrap();
+    let now = sweep(&notebook.app.images).await.unwrap();
     assert_eq!((now, notebook.files().len()), (0, 2));
     assert_eq!(notebook.sweep().await, 3);
     assert_eq!(
@@ -141,4 +140,81 @@ async fn the_database_lets_no_row_go_that_a_document_refers_to() {
     assert_eq!(notebook.sweep().await, 1, "the upload alone");
     assert_eq!(notebook.files().len(), 1);
     assert_eq!(notebook.rows().await, "image:removing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_left_that_died_while_it_wrote_goes_with_its_row() {
+    let notebook = Notebook::new().await;
+    notebook.app.sql(&pending()).await;
+    let id = notebook.app.text("SELECT id FROM image_objects").await;
+    let folder = image_folder(&notebook.app.database).join("images").join(id);
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["picture", "picture#1"] {
+        fs::write(folder.join(name), "half a pic").unwrap();
+    }
+    assert_eq!(sweep(&notebook.app.images).await.unwrap(), 0);
+    assert!(folder.exists());
+    assert_eq!(notebook.sweep().await, 1);
+    assert!(!folder.exists());
+}
+
+/// Sets and removes pictures over and over; a mutation may be refused or UNAVAILABLE, when its rows are swept under it.
+async fn change_over_and_over(notebook: Arc<Notebook>, until: Instant) {
+    let mine = document(&notebook.ada, &notebook.course).await;
+    let mut size = 10;
+    while Instant::now() < until {
+        size += 1;
+        let bytes = png(size, 10);
+        let input =
+            json!({ "documentId": mine, "contentType": "image/png", "byteSize": bytes.len() });
+        let asked = notebook
+            .ada
+            .graphql(REQUEST, json!({ "input": input }))
+            .await;
+        let upload = &asked["data"]["requestImageUpload"]["upload"];
+        if upload.is_null() {
+            continue;
+        }
+        send(upload, bytes).await;
+        let input = json!({ "documentId": mine, "uploadId": upload["id"] });
+        let done = notebook.ada.graphql(SET, json!({ "input": input })).await;
+        let url = &done["data"]["setDocumentImage"]["document"]["image"]["url"];
+        if url.is_string() {
+            assert_eq!(fetched(url).await.status(), 200, "{done}");
+        }
+        if size % 5 == 0 {
+            notebook
+                .ada
+                .data(REMOVE, json!({ "input": { "documentId": mine } }))
+                .await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_swept_at_whatever_moment_no_document_loses_its_picture() {
+    let notebook = Arc::new(Notebook::new().await);
+    let until = Instant::now() + Duration::from_secs(4);
+    let changing = (0..4).map(|_| tokio::spawn(change_over_and_over(notebook.clone(), until)));
+    let changing: Vec<_> = changing.collect();
+    let mut swept = 0;
+    while Instant::now() < until {
+        // Far too early: what is being sent and written is swept under the hands of who does it.
+        notebook
+            .app
+            .sql("UPDATE image_objects SET sweep_at = now() WHERE sweep_at IS NOT NULL")
+            .await;
+        swept += sweep(&notebook.app.images).await.unwrap();
+    }
+    for task in changing {
+        task.await.unwrap();
+    }
+    assert!(swept > 20, "{swept}");
+    let query = "{ documents(first: 100) { nodes { image { url } } } }";
+    let data = notebook.ada.data(query, json!({})).await;
+    for node in data["documents"]["nodes"].as_array().unwrap() {
+        if node["image"].is_object() {
+            assert_eq!(fetched(&node["image"]["url"]).await.status(), 200);
+        }
+    }
 }
