@@ -307,6 +307,8 @@ mod tests {
         let key = format!("pages/images/{id}");
         let image = links.image(&key, id, ContentType::Png, now).await;
         let image = image.expect("a link");
+        let signature = "367d182d09f78c699b329eb8034ee002929f77de6808010e4b584e6de20957f1";
+        assert!(image.ends_with(signature), "{image}");
         for part in [
             "https://s3.example.com/notes/pages/images/",
             "&X-Amz-Expires=7500&",
