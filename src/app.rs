@@ -10,6 +10,7 @@ use crate::{
     db::{Database, PoolSettings, connect::Target},
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
+    images::{self, ImageSettings, Images},
     mail::{MailSettings, Mailer},
     search, trash,
 };
@@ -33,6 +34,8 @@ pub struct AppSettings {
     pub audit_days: u32,
     /// How mails are sent.
     pub mail: MailSettings,
+    /// Where pictures are kept.
+    pub images: ImageSettings,
 }
 
 /// The service, ready to serve.
@@ -40,6 +43,7 @@ pub struct App {
     database: Database,
     auth: Auth,
     mailer: Mailer,
+    images: Images,
     edge: Edge,
     settings: AppSettings,
 }
@@ -52,18 +56,27 @@ impl App {
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
         let database = Database::new(target, &settings.pool);
         let auth = Auth::new(database.clone(), settings.auth.clone())?;
+        let images = Images::new(database.clone(), &settings.images)?;
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
+            images: images.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
-        let edge = Edge::new(api, auth.clone(), database.clone(), settings.edge.clone())?;
+        let edge = Edge::new(
+            api,
+            auth.clone(),
+            images.clone(),
+            database.clone(),
+            settings.edge.clone(),
+        )?;
         Ok(App {
             database,
             auth,
             mailer,
+            images,
             edge,
             settings,
         })
@@ -79,6 +92,11 @@ impl App {
         &self.auth
     }
 
+    /// Pictures.
+    pub fn images(&self) -> &Images {
+        &self.images
+    }
+
     /// Serves until `stop` is done; then finishes what is in flight, and stops everything.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut jobs = JoinSet::new();
@@ -87,6 +105,7 @@ impl App {
         jobs.spawn(self.auth.clone().note_usage());
         jobs.spawn(self.mailer.run());
         jobs.spawn(Audit::new(self.settings.audit_days).prune(self.database.clone()));
+        jobs.spawn(images::sweep::run(self.images.clone()));
         jobs.spawn(trash::sweep::run(
             self.database.clone(),
             self.settings.trash_days,

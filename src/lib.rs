@@ -17,6 +17,7 @@
 //! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
 //! | [`audit`] | the audit log: read and pruned |
 //! | [`mail`] | the outbox: mails are written, sent, and tried again |
+//! | [`images`] | pictures of documents: sent, checked, cleaned, kept and removed |
 //! | [`users`] [`courses`] [`documents`] [`tasks`] | a noun each: `mod` (rules, commands), `model` (rows), `store` (all its SQL) |
 //! | [`items`] | what courses, documents and tasks have in common |
 //! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
@@ -47,6 +48,7 @@ pub mod documents;
 pub mod error;
 pub mod graphql;
 pub mod http;
+pub mod images;
 pub mod items;
 pub mod mail;
 mod rules;

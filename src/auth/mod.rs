@@ -34,6 +34,7 @@ use revocation::Revocation;
 use throttle::Throttle;
 pub use throttle::{Limit, ThrottleSettings};
 use tokens::Tokens;
+pub(crate) use tokens::hmac;
 
 use crate::{
     db::{Connection, Database},

@@ -8,6 +8,7 @@ mod secret;
 use std::{
     fmt,
     io::{self, Write},
+    net::SocketAddr,
     process::ExitCode,
     time::Duration,
 };
@@ -185,8 +186,8 @@ async fn serve_at(
     if migrate_first {
         migrate::up(&place.target).await.map_err(told)?;
     }
-    let app = app(config, place, secret).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let app = app(config, place, secret, address).await?;
     say(format_args!("API       http://{address}/graphql\n"))?;
     if config.server.graphiql {
         say(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
@@ -239,7 +240,7 @@ async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
 
 async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
     let secret = secret(config)?;
-    let app = app(config, place, secret.clone()).await?;
+    let app = app(config, place, secret.clone(), config.server.listen).await?;
     let report = demo::fill(app.database(), app.auth(), &secret)
         .await
         .map_err(told)?;
@@ -247,9 +248,14 @@ async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
 }
 
 /// The service on a database whose schema is as it must be; the embedded one is brought up to date.
-async fn app(config: &Config, place: &Place, secret: Vec<u8>) -> Result<App, String> {
+async fn app(
+    config: &Config,
+    place: &Place,
+    secret: Vec<u8>,
+    listening: SocketAddr,
+) -> Result<App, String> {
     ensure_schema(place).await?;
-    App::new(place.target.clone(), settings(config, secret)?)
+    App::new(place.target.clone(), settings(config, secret, listening)?)
 }
 
 async fn ensure_schema(place: &Place) -> Result<(), String> {
@@ -269,7 +275,15 @@ fn pool(config: &DatabaseConfig) -> PoolSettings {
     }
 }
 
-fn settings(config: &Config, secret: Vec<u8>) -> Result<AppSettings, String> {
+fn settings(
+    config: &Config,
+    secret: Vec<u8>,
+    listening: SocketAddr,
+) -> Result<AppSettings, String> {
+    let data_dir = &config.database.data_dir;
+    let images = config
+        .storage
+        .settings(data_dir, listening, secret.clone())?;
     let issuers = match &config.auth.issuers {
         Some(issuers) => IssuerSettings::read(issuers.reveal())?,
         None => Vec::new(),
@@ -319,8 +333,9 @@ fn settings(config: &Config, secret: Vec<u8>) -> Result<AppSettings, String> {
                 .map(|url| url.reveal().to_owned()),
             from: config.mail.mail_from.clone(),
             app_url: config.mail.app_url.clone(),
-            folder: config.database.data_dir.join("mails"),
+            folder: data_dir.join("mails"),
         },
+        images,
     })
 }
 

@@ -4,6 +4,7 @@
 //! it against this file.
 
 mod identity;
+mod storage;
 
 use std::{
     fmt,
@@ -16,6 +17,7 @@ use std::{
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use identity::{MailConfig, ThrottleConfig};
 use ipnet::IpNet;
+pub use storage::StorageConfig;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -41,6 +43,9 @@ pub struct Config {
     /// How mails are sent.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// Where pictures are kept.
+    #[command(flatten)]
+    pub storage: StorageConfig,
     /// How much one request may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
@@ -165,7 +170,7 @@ pub struct DatabaseConfig {
     /// of the service's own, in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
-    /// Where the embedded PostgreSQL and the service's own key are kept.
+    /// Where the embedded PostgreSQL, the service's own key and pictures are kept.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
     /// The folder of PostgreSQL's programs, for the embedded one. Not set: they are searched for.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::images::{ImageSettings, StorageSettings};
 
 fn read(flags: &[&str]) -> Result<Config, String> {
     let matches = command().try_get_matches_from([&["snapnote"], flags].concat());
@@ -102,10 +103,46 @@ fn what_makes_no_sense_is_refused() {
         ["--log-format", "xml"],
         ["--limit-sign-up", "5"],
         ["--trusted-proxies", "everybody"],
+        ["--storage-url", "pictures"],
+        ["--storage-url", "ftp://host/folder"],
+        ["--storage-url", "file://host/folder"],
+        ["--public-url", "api.example.com"],
+        ["--public-url", "https://api.example.com/?a=b"],
+        ["--public-url", "https://ada@api.example.com"],
     ] {
         let message = read(&flags).expect_err(flags[0]);
         let setting = flags[0].trim_start_matches("--").replace('-', "_");
         let named = message.contains(flags[0]) || message.contains(&setting.to_uppercase());
         assert!(named, "{message}");
     }
+}
+
+#[test]
+fn pictures_are_kept_in_the_data_folder_unless_said_otherwise() {
+    let listening = "127.0.0.1:8080".parse().expect("an address");
+    let settings = |flags: &[&str]| {
+        let config = read(flags).expect("good flags");
+        let data_dir = &config.database.data_dir;
+        config
+            .storage
+            .settings(data_dir, listening, Vec::new())
+            .expect("good settings")
+    };
+    let folder = |settings: &ImageSettings| match &settings.storage {
+        StorageSettings::Folder(folder) => Some(folder.display().to_string()),
+        StorageSettings::S3 { .. } => None,
+    };
+    let default = settings(&["--data-dir", "data"]);
+    assert_eq!(folder(&default).as_deref(), Some("data/images"));
+    assert_eq!(default.public_url.as_str(), "http://127.0.0.1:8080/");
+    let other = settings(&["--storage-url", "file:///srv/pictures"]);
+    assert_eq!(folder(&other).as_deref(), Some("/srv/pictures"));
+    let bucket = settings(&[
+        "--storage-url",
+        "s3://notes/pages",
+        "--public-url",
+        "https://a.example.com/api",
+    ]);
+    assert_eq!(folder(&bucket), None);
+    assert_eq!(bucket.public_url.as_str(), "https://a.example.com/api");
 }

@@ -77,6 +77,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
         trashed_with -> Nullable<Uuid>,
+        image_id -> Nullable<Uuid>,
     }
 }
 
@@ -84,6 +85,24 @@ diesel::table! {
     former_accounts (account_hash) {
         account_hash -> Bytea,
         deleted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    image_objects (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        document_id -> Uuid,
+        kind -> Text,
+        state -> Text,
+        content_type -> Text,
+        byte_size -> Int4,
+        width -> Nullable<Int4>,
+        height -> Nullable<Int4>,
+        upload_id -> Nullable<Uuid>,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        sweep_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -238,6 +257,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     courses,
     documents,
     former_accounts,
+    image_objects,
     mail_tokens,
     mails,
     revocations,

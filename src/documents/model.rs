@@ -144,6 +144,8 @@ pub struct DocumentFilter {
     pub title_contains: Option<String>,
     /// A JSON object that the metadata contains.
     pub metadata_contains: Option<Value>,
+    /// Those with a picture, or those without one.
+    pub has_image: Option<bool>,
     /// Made at this moment or later.
     pub created_after: Option<DateTime<Utc>>,
     /// Made before this moment.
@@ -155,6 +157,7 @@ impl DocumentFilter {
     pub(crate) fn is_special(&self) -> bool {
         self.title_contains.is_some()
             || self.metadata_contains.is_some()
+            || self.has_image.is_some()
             || self.created_after.is_some()
             || self.created_before.is_some()
     }

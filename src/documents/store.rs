@@ -258,6 +258,7 @@ impl List for DocumentList {
                 "metadata",
                 filter.metadata_contains.as_ref(),
             );
+            items::unless_null(statement, "(image_id IS NOT NULL)", " = ", filter.has_image);
             items::unless_null(statement, "created_at", " >= ", filter.created_after);
             items::unless_null(statement, "created_at", " < ", filter.created_before);
         }

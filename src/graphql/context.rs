@@ -9,6 +9,7 @@ use crate::{
     auth::{Auth, Client, Viewer},
     db::{Connection, Database},
     error::Error,
+    images::Images,
 };
 
 /// Who asks, and from where. One a request.
@@ -29,6 +30,8 @@ pub struct Services {
     pub auth: Auth,
     /// The audit log.
     pub audit: Audit,
+    /// Pictures.
+    pub images: Images,
 }
 
 /// The one way from a resolver to its request and its services.

@@ -11,7 +11,8 @@ use super::{
     context::ContextExt,
     course::{Course, searchable},
     error::{UserError, outcome},
-    loaders::{CourseById, Loaders, TextsOfDocument, ViewersUser},
+    image::Image,
+    loaders::{CourseById, ImageOfDocument, Loaders, TextsOfDocument, ViewersUser},
     node::ItemStatus,
     page::{Connection, Given, Listed, OrderDirection, PageArguments, Selected},
     scalars::{DateTime, JsonObject, change, id_of, known_id},
@@ -82,6 +83,12 @@ impl Document {
     /// The start of the note as plain text, 200 characters at most; or what you gave as such.
     fn excerpt(&self) -> &str {
         &self.0.excerpt
+    }
+
+    /// The picture of the page that it was made from; null if it has none.
+    async fn image(&self, ctx: &Context<'_>) -> Option<Result<Image, Error>> {
+        let image = Loaders::of(ctx).maybe(ImageOfDocument(self.0.id)).await;
+        Some(image.transpose()?.map(Image))
     }
 
     /// Seconds that recognition and formatting took; null if nobody said.
@@ -159,6 +166,8 @@ pub(crate) struct DocumentFilter {
     title_contains: Option<String>,
     /// Documents whose metadata holds all of this (JSON containment).
     metadata_contains: Option<JsonObject>,
+    /// Those with a picture; false: those without one.
+    has_image: Option<bool>,
     /// Made at this moment or later.
     created_after: Option<DateTime>,
     /// Made before this moment.
@@ -181,6 +190,7 @@ impl DocumentFilter {
             status: StatusFilter::from(self.status),
             title_contains: self.title_contains,
             metadata_contains: self.metadata_contains.map(|metadata| metadata.0),
+            has_image: self.has_image,
             created_after: self.created_after.map(|time| time.0),
             created_before: self.created_before.map(|time| time.0),
         })
@@ -194,6 +204,7 @@ impl Default for DocumentFilter {
             status: Some(ItemStatus::Active),
             title_contains: None,
             metadata_contains: None,
+            has_image: None,
             created_after: None,
             created_before: None,
         }
@@ -390,9 +401,9 @@ pub(crate) struct UpdateDocumentInput {
 #[derive(SimpleObject)]
 pub(crate) struct DocumentPayload {
     /// The document as it is now; null if nothing was done, but for a CONFLICT.
-    document: Option<Document>,
+    pub(super) document: Option<Document>,
     /// What was wrong with the input; then nothing was changed.
-    user_errors: Vec<UserError>,
+    pub(super) user_errors: Vec<UserError>,
 }
 
 /// Mutations of documents.

@@ -31,6 +31,7 @@ use crate::{
     db::{Connection, keyset::Page},
     documents::{self, Document, DocumentTexts},
     error::Error,
+    images::{self, model::Image},
     tasks::{self, Task},
     trash::{self, ItemKind},
     users,
@@ -59,6 +60,10 @@ pub(crate) struct CountsOfCourse(pub(crate) Uuid);
 /// The long texts of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TextsOfDocument(pub(crate) Uuid);
+
+/// The picture of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ImageOfDocument(pub(crate) Uuid);
 
 /// A page of the documents of a course.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -263,6 +268,24 @@ impl Loader<TextsOfDocument> for Batches {
         Ok(texts
             .into_iter()
             .map(|(document, texts)| (TextsOfDocument(document), texts))
+            .collect())
+    }
+}
+
+impl Loader<ImageOfDocument> for Batches {
+    type Value = Image;
+    type Error = Error;
+
+    async fn load(
+        &self,
+        keys: &[ImageOfDocument],
+    ) -> Result<HashMap<ImageOfDocument, Image>, Error> {
+        let (mut conn, viewer) = self.begin().await?;
+        let documents = keys.iter().map(|key| key.0).collect();
+        let images = images::of_documents(&mut conn, viewer, documents).await?;
+        Ok(images
+            .into_iter()
+            .map(|(document, image)| (ImageOfDocument(document), image))
             .collect())
     }
 }

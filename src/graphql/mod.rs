@@ -5,8 +5,8 @@
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
 //! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
-//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `task`, and `trash`, which
-//!   works across them. `personal`: what a person and admins alone may read.
+//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`,
+//!   which works across them. `personal`: what a person and admins alone may read.
 //!
 //! Nothing here knows HTTP.
 
@@ -18,6 +18,7 @@ mod course;
 mod document;
 pub mod error;
 pub mod gate;
+mod image;
 mod loaders;
 mod node;
 mod page;
@@ -68,6 +69,7 @@ pub(crate) struct Mutation(
     admin::AdminMutation,
     course::CourseMutation,
     document::DocumentMutation,
+    image::ImageMutation,
     task::TaskMutation,
     trash::TrashMutation,
 );

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::{
     body::{Body, Bytes},
-    http::{Method, StatusCode, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    response::Response,
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use super::negotiate;
 use crate::graphql::Call;
@@ -65,6 +67,17 @@ async fn collected(body: &mut Body, most_body: usize) -> Result<Bytes, NotACall>
             not_a_call(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
         }
         Err(_) => not_a_call(StatusCode::BAD_REQUEST, "The body broke off."),
+    }
+}
+
+/// A refused request's body is read all the same: if the connection were cut, a caller that is still sending would never see
+/// the answer. What is here already takes no time; if there is more, the connection is given up with it.
+pub(super) async fn read_to_the_end(mut body: Body, response: &mut Response, patience: Duration) {
+    let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.frame().await {} });
+    if timeout(Duration::from_millis(20), &mut rest).await.is_err() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        tokio::spawn(timeout(patience, rest));
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     let request_id = HeaderName::from_static("x-request-id");
     let layer = CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -13,7 +13,7 @@
 //! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
 //! end, or to the deadline, even if the caller hangs up.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, time::Duration};
+use std::{net::SocketAddr, panic::AssertUnwindSafe};
 
 use async_graphql::{Response as Answer, Value};
 use axum::{
@@ -23,14 +23,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use http_body_util::BodyExt;
 use serde::{Serialize, ser::SerializeMap};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
     EdgeState,
-    call::{self, NotACall},
+    call::{self, NotACall, read_to_the_end},
     forwarded, graphiql,
     negotiate::{self, MediaType},
     request_id::RequestId,
@@ -55,17 +54,6 @@ pub(super) async fn handle(
         read_to_the_end(body, &mut response, patience).await;
     }
     response
-}
-
-/// A refused request's body is read all the same: if the connection were cut, a caller that is still sending would never see
-/// the answer. What is here already takes no time; if there is more, the connection is given up with it.
-async fn read_to_the_end(mut body: Body, response: &mut Response, patience: Duration) {
-    let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.frame().await {} });
-    if timeout(Duration::from_millis(20), &mut rest).await.is_err() {
-        let headers = response.headers_mut();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        tokio::spawn(timeout(patience, rest));
-    }
 }
 
 async fn respond(

@@ -2,6 +2,7 @@
 //!
 //! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
+//! - `images`: pictures that are kept in a local folder.
 //! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
 //!   `forwarded`: where a request comes from.
 
@@ -11,6 +12,7 @@ mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
+mod images;
 mod negotiate;
 mod request_id;
 pub mod server;
@@ -29,7 +31,7 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
 
-use crate::{auth::Auth, db::Database, graphql::Api};
+use crate::{auth::Auth, db::Database, graphql::Api, images::Images};
 
 /// What the edge allows.
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ pub struct EdgeSettings {
 struct EdgeState {
     api: Api,
     auth: Auth,
+    images: Images,
     database: Database,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
@@ -76,6 +79,7 @@ impl Edge {
     pub fn new(
         api: Api,
         auth: Auth,
+        images: Images,
         database: Database,
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
@@ -85,6 +89,7 @@ impl Edge {
             schema_tag: HeaderValue::from_str(&tag).map_err(|error| error.to_string())?,
             api,
             auth,
+            images,
             database,
             settings: Arc::new(settings),
             mutations: mutations.clone(),
@@ -100,6 +105,9 @@ impl Edge {
             router = router
                 .merge(graphiql::router())
                 .route("/", get(|| async { Redirect::temporary("/graphiql") }));
+        }
+        if state.images.are_served() {
+            router = router.merge(images::router());
         }
         let router = router
             .with_state(state)

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 16] = [
+const ORDER: [&[&str]; 17] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -17,6 +17,7 @@ const ORDER: [&[&str]; 16] = [
     &["search"],
     &["trash"],
     &["audit", "mail"],
+    &["images"],
     &["users", "courses", "documents", "tasks"],
     &["items"],
     &["auth"],

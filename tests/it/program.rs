@@ -27,7 +27,7 @@ use crate::support::{Client, empty_database, migrated_database, url_of};
 const SECRET: &str = "a secret of the tests, long enough to be one";
 
 /// The program with nothing of this process's environment, in a folder of its own.
-fn program(folder: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_snapnote"));
     command
         .args(arguments)
@@ -70,13 +70,13 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// A program that serves, once it has said where.
-struct Serving {
-    child: Child,
-    client: Client,
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) client: Client,
 }
 
 impl Serving {
-    async fn start(command: &mut Command) -> Serving {
+    pub(crate) async fn start(command: &mut Command) -> Serving {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let read = async {
@@ -100,7 +100,7 @@ impl Serving {
         Serving { child, client }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id().expect("it lives")).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
@@ -229,13 +229,13 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     let output = ended(&mut run(&[])).await;
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("2026-11-21-000005_search"), "{error}");
+    assert!(error.contains("2026-11-21-000006_images"), "{error}");
     assert!(error.contains("snapnote migrate up"), "{error}");
 
     let status = async || text(&ended(&mut run(&["migrate", "status"])).await.stdout);
-    assert_eq!(status().await.matches("pending ").count(), 5);
+    assert_eq!(status().await.matches("pending ").count(), 6);
     let up = text(&ended(&mut run(&["migrate", "up"])).await.stdout);
-    assert_eq!(up.matches("applied ").count(), 5, "{up}");
+    assert_eq!(up.matches("applied ").count(), 6, "{up}");
     let again = text(&ended(&mut run(&["migrate", "up"])).await.stdout);
     assert_eq!(again, "The schema is up to date.\n");
     let down = text(&ended(&mut run(&["migrate", "down", "2"])).await.stdout);
@@ -247,7 +247,7 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     assert_eq!(ready.status, 200, "{ready:?}");
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.end().await.0, Some(0));
-    assert_eq!(status().await.matches("applied ").count(), 5);
+    assert_eq!(status().await.matches("applied ").count(), 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@ use snapnote::{
     },
     graphql::Limits,
     http::{EdgeSettings, server::ServerSettings},
+    images::{ImageSettings, StorageSettings},
     mail::MailSettings,
 };
 use tokio::{
@@ -74,6 +75,11 @@ pub(crate) fn settings() -> AppSettings {
             app_url: "https://app.example.com".parse().unwrap(),
             folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(fresh_name()),
         },
+        images: ImageSettings {
+            storage: StorageSettings::Folder(image_folder(&fresh_name())),
+            public_url: "http://localhost".parse().unwrap(),
+            secret: SECRET.to_vec(),
+        },
     }
 }
 
@@ -102,6 +108,13 @@ pub(crate) async fn superuser(database: &str) -> AsyncPgConnection {
 }
 
 /// The name of a database that nobody else has.
+/// The folder of the pictures of a database.
+pub(crate) fn image_folder(database: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+        .join("images")
+        .join(database)
+}
+
 fn fresh_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(
@@ -204,6 +217,7 @@ async fn sweep(conn: &mut AsyncPgConnection) {
             let _ = conn
                 .batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
                 .await;
+            let _ = std::fs::remove_dir_all(image_folder(&name));
         }
     }
 }
@@ -215,6 +229,7 @@ pub(crate) struct TestApp {
     pub(crate) database: String,
     pub(crate) pool: snapnote::db::Database,
     pub(crate) auth: snapnote::auth::Auth,
+    pub(crate) images: snapnote::images::Images,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -233,14 +248,17 @@ impl TestApp {
 
     /// On a database that is there: a second process, as it were.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
         let mut settings = settings();
+        settings.images.public_url = format!("http://{address}").parse().unwrap();
+        settings.images.storage = StorageSettings::Folder(image_folder(&database));
         change(&mut settings);
         let target = Target::parse(&url_of(&database).await).unwrap();
         let app = App::new(target, settings).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());
+        let images = app.images().clone();
         let ended = tokio::spawn(app.serve(listener, async {
             let _ = stopped.await;
         }));
@@ -249,6 +267,7 @@ impl TestApp {
             database,
             pool,
             auth,
+            images,
             stop: Some(stop),
             ended,
         }

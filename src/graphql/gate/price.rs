@@ -24,7 +24,13 @@ use async_graphql::Name;
 use super::cost::{Amount, Price, Size};
 
 /// Types whose objects come with the object that holds them and cost nothing of their own.
-pub(super) const VALUES: [&str; 4] = ["PageInfo", "UserError", "Highlight", "TextRange"];
+pub(super) const VALUES: [&str; 5] = [
+    "PageInfo",
+    "UserError",
+    "Highlight",
+    "TextRange",
+    "HttpHeader",
+];
 
 /// The page size that the service takes if neither an argument nor the schema says one.
 const DEFAULT_PAGE: u64 = 50;

@@ -89,6 +89,8 @@ fn values_within_objects_cost_nothing() {
         edges { score highlights { text ranges { start end } } node { ... on Course { id } ... on Task { id } } }
     } }";
     assert_eq!(cost(query, &json!({})), 10);
+    let query = "mutation { requestImageUpload { upload { headers { name } } } }";
+    assert_eq!(cost(query, &json!({})), 2);
     for name in VALUES {
         assert!(
             SDL.contains(&format!("type {name} ")),

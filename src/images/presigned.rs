@@ -1,0 +1,320 @@
+//! The bucket: S3, or what speaks it, and the links by which callers send to it and read from it themselves.
+//!
+//! `object_store` signs links of this moment alone, so `rusty_s3` signs them, with the credentials that `object_store` finds:
+//! a picture's link is dated with the hour's start, so that it is the same for all that ask within an hour, on every
+//! process. (Credentials that change within the hour change it, and one that is signed with them ends when they do.)
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use jiff::Timestamp;
+use object_store::{
+    RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsCredentialProvider},
+};
+use rusty_s3::{Credentials, S3Action, UrlStyle};
+use url::Url;
+use uuid::Uuid;
+
+use super::{
+    links,
+    model::{Announced, ContentType},
+};
+use crate::error::Error;
+
+/// The region of those that do not say one, as everywhere.
+const DEFAULT_REGION: &str = "us-east-1";
+/// How long a link to send an upload may be signed for, in seconds.
+const LONGEST_UPLOAD: i64 = 24 * 3600;
+/// How long a request to the store is tried again.
+const RETRIED: Duration = Duration::from_secs(10);
+
+/// What of the environment says who the service is there. Places and buckets are in the URL alone.
+const WHO_WE_ARE: [AmazonS3ConfigKey; 11] = [
+    AmazonS3ConfigKey::AccessKeyId,
+    AmazonS3ConfigKey::SecretAccessKey,
+    AmazonS3ConfigKey::Token,
+    AmazonS3ConfigKey::WebIdentityTokenFile,
+    AmazonS3ConfigKey::RoleArn,
+    AmazonS3ConfigKey::RoleSessionName,
+    AmazonS3ConfigKey::StsEndpoint,
+    AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+    AmazonS3ConfigKey::ContainerCredentialsFullUri,
+    AmazonS3ConfigKey::ContainerAuthorizationTokenFile,
+    AmazonS3ConfigKey::MetadataEndpoint,
+];
+
+/// Makes links to a bucket's objects.
+pub(super) struct Bucket {
+    bucket: rusty_s3::Bucket,
+    credentials: AwsCredentialProvider,
+}
+
+/// The store of a URL `s3://bucket/prefix?endpoint=…&region=…&style=path|host`, its links, and the prefix of its keys: empty,
+/// or with a slash at its end.
+///
+/// # Errors
+/// A message that says what is wrong with the URL or with the credentials.
+pub(super) fn open(
+    url: &Url,
+    environment: &[(String, String)],
+) -> Result<(AmazonS3, Bucket, String), String> {
+    let bucket = bucket(url, environment)?;
+    let base = bucket.base_url().as_str().trim_end_matches('/');
+    let mut builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket.name())
+        .with_region(bucket.region())
+        // With the bucket in it, in whichever style: so both speak of the same place.
+        .with_virtual_hosted_style_request(true)
+        .with_endpoint(base)
+        .with_allow_http(bucket.base_url().scheme() == "http")
+        .with_retry(RetryConfig {
+            max_retries: 3,
+            retry_timeout: RETRIED,
+            ..RetryConfig::default()
+        });
+    for (name, value) in environment {
+        match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            Ok(key) if WHO_WE_ARE.contains(&key) && !value.is_empty() => {
+                builder = builder.with_config(key, value);
+            }
+            _ => {}
+        }
+    }
+    let store = builder.build().map_err(|error| error.to_string())?;
+    let credentials = Arc::clone(store.credentials());
+    let prefix = url.path().trim_matches('/');
+    let prefix = if prefix.is_empty() {
+        String::new()
+    } else {
+        format!("{prefix}/")
+    };
+    let links = Bucket {
+        bucket,
+        credentials,
+    };
+    Ok((store, links, prefix))
+}
+
+fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucket, String> {
+    let name = url.host_str().ok_or("it names no bucket")?.to_owned();
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "credentials do not stand in it but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                .to_owned(),
+        );
+    }
+    let (mut endpoint, mut region, mut style) = (None, None, None);
+    for (key, value) in url.query_pairs() {
+        match &*key {
+            "endpoint" => endpoint = Some(value.into_owned()),
+            "region" => region = Some(value.into_owned()),
+            "style" => style = Some(value.into_owned()),
+            _ => return Err(format!("{key:?} is none of endpoint, region and style")),
+        }
+    }
+    let of_environment = |wanted: &str| {
+        let found = environment.iter().find(|(name, _)| name == wanted);
+        found
+            .map(|(_, value)| value.clone())
+            .filter(|value| !value.is_empty())
+    };
+    let region = region
+        .or_else(|| of_environment("AWS_REGION"))
+        .or_else(|| of_environment("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let by_path = match style.as_deref() {
+        Some("path") => true,
+        Some("host") => false,
+        Some(_) => return Err("style is path or host".to_owned()),
+        // Certificates of Amazon's are good for one label before its own name.
+        None => endpoint.is_some() || name.contains('.'),
+    };
+    let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
+    let endpoint: Url = endpoint
+        .parse()
+        .map_err(|error| format!("its endpoint: {error}"))?;
+    let style = if by_path {
+        UrlStyle::Path
+    } else {
+        UrlStyle::VirtualHost
+    };
+    rusty_s3::Bucket::new(endpoint, style, name, region).map_err(|error| error.to_string())
+}
+
+impl Bucket {
+    /// Where to send an upload of that length and type, and no other.
+    pub(super) async fn upload(
+        &self,
+        key: &str,
+        announced: &Announced,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Result<String, Error> {
+        let credentials = self.credentials().await?;
+        let length = announced.byte_size.to_string();
+        let mut action = self.bucket.put_object(Some(&credentials), key);
+        action.headers_mut().insert("content-length", length);
+        action
+            .headers_mut()
+            .insert("content-type", announced.content_type.name());
+        let seconds = (expires_at - now).num_seconds().clamp(1, LONGEST_UPLOAD);
+        let lifetime = Duration::from_secs(seconds.unsigned_abs());
+        Ok(action.sign_with_time(lifetime, &date(now)?).into())
+    }
+
+    /// Where to read a picture.
+    pub(super) async fn image(
+        &self,
+        key: &str,
+        id: Uuid,
+        content_type: ContentType,
+        now: DateTime<Utc>,
+    ) -> Result<String, Error> {
+        let credentials = self.credentials().await?;
+        let (start, until) = links::good_from_until(now);
+        let mut action = self.bucket.get_object(Some(&credentials), key);
+        let query = action.query_mut();
+        query.insert("response-content-type", content_type.name());
+        let disposition = super::disposition(id, content_type);
+        query.insert("response-content-disposition", disposition);
+        query.insert("response-cache-control", "private, max-age=3600, immutable");
+        let lifetime = (until - start).to_std().map_err(Error::internal)?;
+        Ok(action.sign_with_time(lifetime, &date(start)?).into())
+    }
+
+    async fn credentials(&self) -> Result<Credentials, Error> {
+        let found = self.credentials.get_credential().await;
+        let found = found
+            .map_err(|error| Error::unavailable(format!("the store's credentials: {error}")))?;
+        let (key, secret) = (found.key_id.clone(), found.secret_key.clone());
+        Ok(match &found.token {
+            Some(token) => Credentials::new_with_token(key, secret, token.clone()),
+            None => Credentials::new(key, secret),
+        })
+    }
+}
+
+fn date(time: DateTime<Utc>) -> Result<Timestamp, Error> {
+    Timestamp::from_second(time.timestamp()).map_err(Error::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment() -> Vec<(String, String)> {
+        [
+            ("AWS_ACCESS_KEY_ID", "key"),
+            ("AWS_SECRET_ACCESS_KEY", "hush"),
+            ("AWS_ENDPOINT_URL_S3", "https://elsewhere.example.com"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    fn base(url: &str) -> Result<String, String> {
+        let url = url.parse().expect("it is a URL");
+        let (_, links, prefix) = open(&url, &environment())?;
+        Ok(format!("{}{prefix}", links.bucket.base_url()))
+    }
+
+    #[test]
+    fn a_url_says_where_the_bucket_is() {
+        for (url, expected) in [
+            ("s3://notes", "https://notes.s3.us-east-1.amazonaws.com/"),
+            (
+                "s3://notes/a/b/?region=eu-west-1",
+                "https://notes.s3.eu-west-1.amazonaws.com/a/b/",
+            ),
+            (
+                "s3://my.notes",
+                "https://s3.us-east-1.amazonaws.com/my.notes/",
+            ),
+            (
+                "s3://notes?endpoint=http://127.0.0.1:9000&region=x",
+                "http://127.0.0.1:9000/notes/",
+            ),
+            (
+                "s3://notes?endpoint=https://s3.example.com&style=host",
+                "https://notes.s3.example.com/",
+            ),
+        ] {
+            assert_eq!(base(url).as_deref(), Ok(expected), "{url}");
+        }
+        for (url, said) in [
+            ("s3://key:hush@notes", "AWS_ACCESS_KEY_ID"),
+            ("s3://notes?acl=public", "acl"),
+            ("s3://notes?style=both", "style"),
+            ("s3://notes?endpoint=nowhere", "endpoint"),
+        ] {
+            let message = base(url).expect_err(url);
+            assert!(
+                message.contains(said) && !message.contains("hush"),
+                "{message}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_link_is_the_same_within_the_hour_and_tells_no_secret() {
+        let url = "s3://notes/pages".parse().expect("it is a URL");
+        let (_, links, _) = open(&url, &environment()).expect("a store");
+        let link = async |time: &str| {
+            let now = time.parse().expect("a time");
+            let id = Uuid::from_u128(7);
+            links
+                .image("pages/images/7", id, ContentType::Png, now)
+                .await
+                .expect("a link")
+        };
+        let first = link("2026-11-21T08:00:00Z").await;
+        assert_eq!(first, link("2026-11-21T08:59:59Z").await);
+        assert_ne!(first, link("2026-11-21T09:00:00Z").await);
+        for part in [
+            "X-Amz-Date=20261121T080000Z",
+            "X-Amz-Expires=7500",
+            "/pages/images/7?",
+        ] {
+            assert!(first.contains(part), "{first}");
+        }
+        assert!(!first.contains("hush"));
+    }
+
+    /// What botocore signs with the same key, time and headers.
+    #[tokio::test]
+    async fn signatures_are_those_that_another_library_makes() {
+        let url = "s3://notes/pages?endpoint=https://s3.example.com&region=eu-central-1";
+        let environment = [
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "hush"),
+            ("AWS_SESSION_TOKEN", "token/+="),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (_, links, _) = open(&url.parse().expect("a URL"), &environment).expect("a store");
+        let now: DateTime<Utc> = "2026-11-21T08:00:00Z".parse().expect("a time");
+        let id = Uuid::from_u128(7);
+        let announced = Announced {
+            content_type: ContentType::Png,
+            byte_size: 1234,
+        };
+        let expires_at = now + chrono::TimeDelta::minutes(15);
+        let key = format!("pages/uploads/{id}");
+        let upload = links.upload(&key, &announced, now, expires_at).await;
+        let upload = upload.expect("a link");
+        let signature = "ec7256a252911210126c3a9361575643ab4de8c4398ca8cab5d3092d5265d4eb";
+        assert!(upload.ends_with(signature), "{upload}");
+        let key = format!("pages/images/{id}");
+        let image = links.image(&key, id, ContentType::Png, now).await;
+        let image = image.expect("a link");
+        let signature = "367d182d09f78c699b329eb8034ee002929f77de6808010e4b584e6de20957f1";
+        assert!(image.ends_with(signature), "{image}");
+        for part in [
+            "https://s3.example.com/notes/pages/images/",
+            "&X-Amz-Expires=7500&",
+            "response-content-disposition=inline%3B%20filename%3D%22",
+        ] {
+            assert!(image.contains(part), "{image}");
+        }
+    }
+}
