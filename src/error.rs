@@ -195,6 +195,10 @@ pub enum RefusalCode {
     LastAdmin,
     /// The password is known from leaks or too easy to guess.
     WeakPassword,
+    /// More bytes, or more pixels, than a picture may have.
+    TooLarge,
+    /// No picture of a type that is taken.
+    UnsupportedType,
 }
 
 /// One mistake in a caller's input.

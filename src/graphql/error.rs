@@ -51,6 +51,10 @@ pub(crate) enum UserErrorCode {
     LastAdmin,
     /// The password is known from leaks or too easy to guess.
     WeakPassword,
+    /// More bytes, or more pixels, than a picture may have: 20 MiB; 20,000 pixels a side and 100 million in all.
+    TooLarge,
+    /// No picture of a type that is taken: JPEG, PNG, WebP or GIF.
+    UnsupportedType,
 }
 
 impl From<Refusal> for UserError {

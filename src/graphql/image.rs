@@ -130,8 +130,8 @@ pub(crate) struct ImageMutation;
 
 #[Object]
 impl ImageMutation {
-    /// Step 1 of 2: where to send the bytes of a picture, with a plain HTTP request. 20 uploads may be open at a time; more
-    /// are RATE_LIMITED.
+    /// Step 1 of 2: where to send the bytes of a picture, with a plain HTTP request. UNSUPPORTED_TYPE if it is none of
+    /// JPEG, PNG, WebP and GIF; TOO_LARGE above 20 MiB. 20 uploads may be open at a time; more are RATE_LIMITED.
     async fn request_image_upload(
         &self,
         ctx: &Context<'_>,
@@ -141,7 +141,7 @@ impl ImageMutation {
     }
 
     /// Step 2 of 2: makes the picture that was sent the document's, in place of the one that it had. An upload that is no
-    /// such picture as was announced is INVALID, and gone.
+    /// such picture as was announced is INVALID, UNSUPPORTED_TYPE or TOO_LARGE, and gone.
     async fn set_document_image(
         &self,
         ctx: &Context<'_>,

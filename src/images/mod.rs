@@ -364,7 +364,7 @@ fn announced(new: &NewUpload) -> Result<Announced, Failure> {
     let content_type = ContentType::of_name(&new.content_type);
     if content_type.is_none() {
         let message = "contentType must be image/jpeg, image/png, image/webp or image/gif.";
-        problems.add("contentType", RefusalCode::Invalid, message);
+        problems.add("contentType", RefusalCode::UnsupportedType, message);
     }
     if new.byte_size < 1 {
         let message = "byteSize must be 1 or more.";
@@ -372,7 +372,7 @@ fn announced(new: &NewUpload) -> Result<Announced, Failure> {
     }
     if new.byte_size > MOST_BYTES {
         let message = format!("byteSize must be {MOST_BYTES} (20 MiB) at most.");
-        problems.add("byteSize", RefusalCode::TooLong, message);
+        problems.add("byteSize", RefusalCode::TooLarge, message);
     }
     problems.finish()?;
     Ok(Announced {
@@ -396,7 +396,7 @@ fn no_such_upload() -> Refusal {
 
 fn too_large() -> Refusal {
     let message = "What was sent is larger than 20 MiB. Request another upload.";
-    Refusal::of("uploadId", RefusalCode::TooLong, message)
+    Refusal::of("uploadId", RefusalCode::TooLarge, message)
 }
 
 /// Checks and cleans, off the async threads. The permit goes along, so that a request that gives up makes no room for
@@ -412,7 +412,8 @@ async fn checked(
 }
 
 fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), Refusal> {
-    let refused = |message: String| Err(Refusal::of("uploadId", RefusalCode::Invalid, message));
+    let refused_as = |code, message: String| Err(Refusal::of("uploadId", code, message));
+    let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
         return refused("What was sent is not as long as was announced.".to_owned());
     }
@@ -423,7 +424,8 @@ fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), R
         }
         Ok(cleaned) => Ok(cleaned),
         Err(NotAPicture::UnknownType) => {
-            refused("What was sent is no JPEG, PNG, WebP or GIF.".to_owned())
+            let message = "What was sent is no JPEG, PNG, WebP or GIF.";
+            refused_as(RefusalCode::UnsupportedType, message.to_owned())
         }
         Err(NotAPicture::Broken(why)) => {
             refused(format!("What was sent is no whole picture: {why}."))
@@ -431,7 +433,7 @@ fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), R
         Err(NotAPicture::TooManyPixels) => {
             let message =
                 "The picture must have 20,000 pixels a side and 100 million in all at most.";
-            refused(message.to_owned())
+            refused_as(RefusalCode::TooLarge, message.to_owned())
         }
     }
 }

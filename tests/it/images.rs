@@ -284,10 +284,10 @@ async fn an_upload_is_asked_for_in_order() {
     for (size, content_type, expected) in [
         (0, "image/png", ("INVALID", "byteSize")),
         (-1, "image/png", ("INVALID", "byteSize")),
-        (20 * 1024 * 1024 + 1, "image/png", ("TOO_LONG", "byteSize")),
-        (1, "image/svg+xml", ("INVALID", "contentType")),
-        (1, "", ("INVALID", "contentType")),
-        (1, "image/png\r\nx: y", ("INVALID", "contentType")),
+        (20 * 1024 * 1024 + 1, "image/png", ("TOO_LARGE", "byteSize")),
+        (1, "image/svg+xml", ("UNSUPPORTED_TYPE", "contentType")),
+        (1, "", ("UNSUPPORTED_TYPE", "contentType")),
+        (1, "image/png\r\nx: y", ("UNSUPPORTED_TYPE", "contentType")),
     ] {
         let payload = ask(mine, size, content_type).await;
         assert_eq!(refusals(&payload), [expected], "{size} {content_type}");
@@ -421,20 +421,21 @@ async fn what_is_no_such_picture_is_refused_and_gone() {
     let whole = png(9, 9);
     let mut appended = whole.clone();
     appended.extend_from_slice(b"<script>alert(1)</script>");
-    for (bytes, announced) in [
-        (whole.clone(), "image/jpeg"),
-        (whole[..whole.len() - 6].to_vec(), "image/png"),
+    for (bytes, announced, code) in [
+        (whole.clone(), "image/jpeg", "INVALID"),
+        (whole[..whole.len() - 6].to_vec(), "image/png", "INVALID"),
         (
             b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
             "image/png",
+            "UNSUPPORTED_TYPE",
         ),
-        (b"BM______".to_vec(), "image/gif"),
-        (vec![0xff], "image/jpeg"),
+        (b"BM______".to_vec(), "image/gif", "UNSUPPORTED_TYPE"),
+        (vec![0xff], "image/jpeg", "UNSUPPORTED_TYPE"),
     ] {
         let upload = notebook.requested(&bytes, announced).await;
         assert_eq!(send(&upload, bytes).await, 204);
         let refused = set(&notebook.ada, &notebook.document, &upload).await;
-        assert_eq!(refusals(&refused), [("INVALID", "uploadId")], "{refused}");
+        assert_eq!(refusals(&refused), [(code, "uploadId")], "{refused}");
         assert_eq!(notebook.files(), Vec::<PathBuf>::new());
         let again = set(&notebook.ada, &notebook.document, &upload).await;
         assert_eq!(refusals(&again), [("NOT_FOUND", "uploadId")]);

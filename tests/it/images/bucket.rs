@@ -101,8 +101,8 @@ async fn what_the_bucket_took_and_should_not_have_is_refused_and_gone() {
     // This server looks at no signature, so it takes what S3 does not.
     let large = vec![0_u8; 20 * 1024 * 1024 + 1];
     for (bytes, code) in [
-        (large, "TOO_LONG"),
-        (b"<html>".to_vec(), "INVALID"),
+        (large, "TOO_LARGE"),
+        (b"<html>".to_vec(), "UNSUPPORTED_TYPE"),
         (Vec::new(), "INVALID"),
     ] {
         let upload = notebook.requested(b"<html>", "image/png").await;
