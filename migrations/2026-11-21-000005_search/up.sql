@@ -13,7 +13,8 @@ DECLARE
     wide CONSTANT boolean := octet_length(value) <> length(value);
 BEGIN
     IF wide THEN
-        folded := regexp_replace(normalize(folded, NFKD), '[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]', '', 'g');
+        -- One character may become eighteen.
+        folded := regexp_replace(left(normalize(folded, NFKD), 500000), '[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]', '', 'g');
         folded := translate(normalize(folded, NFC), 'ςøłđı‐‑', 'σoldi--');
         folded := replace(replace(replace(folded, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
     END IF;
@@ -101,8 +102,13 @@ CREATE FUNCTION search_learn(owner uuid, item uuid, lexemes tsvector) RETURNS vo
 DECLARE
     has CONSTANT text[] := ARRAY(
         SELECT substr(lexeme, 6) FROM unnest(tsvector_to_array(lexemes)) AS lexeme WHERE length(lexeme) BETWEEN 8 AND 69);
+    -- By EXCEPT, which hashes in every plan: comparing each with each took seconds for a long note.
+    lost CONSTANT text[] := ARRAY(
+        SELECT word FROM search_words WHERE user_id = owner AND item_id = item EXCEPT SELECT unnest(has));
 BEGIN
-    UPDATE search_words SET item_id = NULL, lost_at = now() WHERE user_id = owner AND item_id = item AND word <> ALL (has);
+    IF cardinality(lost) > 0 THEN
+        UPDATE search_words SET item_id = NULL, lost_at = now() WHERE user_id = owner AND word = ANY (lost) AND item_id = item;
+    END IF;
     INSERT INTO search_words (user_id, word, stem, look, item_id)
     SELECT owner, new.word, coalesce((ts_lexize('pg_catalog.english_stem', new.word))[1], new.word), search_look(new.word), item
     FROM unnest(has) AS new (word)
