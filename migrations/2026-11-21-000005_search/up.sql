@@ -94,7 +94,7 @@ COMMENT ON COLUMN search_words.item_id IS 'The item that brought it; null once t
 COMMENT ON COLUMN search_words.lost_at IS 'When that was. A sweep looks later whether another item has it.';
 CREATE INDEX search_words_word_idx ON search_words (user_id, word) INCLUDE (stem, look);
 CREATE INDEX search_words_item_id_idx ON search_words (user_id, item_id);
-CREATE INDEX search_words_lost_at_idx ON search_words (lost_at) WHERE lost_at IS NOT NULL;
+CREATE INDEX search_words_lost_idx ON search_words (user_id, word) WHERE lost_at IS NOT NULL;
 
 -- Adds what an item brings to its owner's dictionary, and gives up what it brought and has no more. Two at once may bring a
 -- word twice; so nobody waits.
@@ -105,9 +105,17 @@ DECLARE
     -- By EXCEPT, which hashes in every plan: comparing each with each took seconds for a long note.
     lost CONSTANT text[] := ARRAY(
         SELECT word FROM search_words WHERE user_id = owner AND item_id = item EXCEPT SELECT unnest(has));
+    found_again CONSTANT text[] := ARRAY(
+        SELECT word FROM search_words WHERE user_id = owner AND lost_at IS NOT NULL INTERSECT SELECT unnest(has));
 BEGIN
     IF cardinality(lost) > 0 THEN
         UPDATE search_words SET item_id = NULL, lost_at = now() WHERE user_id = owner AND word = ANY (lost) AND item_id = item;
+    END IF;
+    -- The sweep must not forget what this transaction has and it cannot see yet.
+    IF cardinality(found_again) > 0 THEN
+        UPDATE search_words SET item_id = item, lost_at = NULL WHERE id IN (
+            SELECT id FROM search_words WHERE user_id = owner AND word = ANY (found_again) AND lost_at IS NOT NULL
+            ORDER BY id FOR UPDATE);
     END IF;
     INSERT INTO search_words (user_id, word, stem, look, item_id)
     SELECT owner, new.word, coalesce((ts_lexize('pg_catalog.english_stem', new.word))[1], new.word), search_look(new.word), item

@@ -188,18 +188,18 @@ pub(super) async fn find(
     conn.rows(statement).await
 }
 
-/// An item that has the word takes it over; a word that none has goes. Words that another process has in hand are left to it.
+/// An item that has the word takes it over, unless it is being deleted; a word that none has goes. Words that another process
+/// has in hand are left to it. The owner is compared as text, so that the index over the words is what is asked.
 const SWEEP: &str = "
     WITH lost AS MATERIALIZED (
         SELECT id, user_id, word FROM search_words WHERE lost_at < now() - interval '10 minutes'
         ORDER BY lost_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), looked_up AS MATERIALIZED (
-        SELECT lost.id, (
-            SELECT entry.id FROM (
-                SELECT user_id, id FROM search_entries
-                WHERE words @@ (quote_literal(search_scope(lost.user_id) || lost.word))::tsquery OFFSET 0
-            ) AS entry WHERE entry.user_id = lost.user_id LIMIT 1) AS item_id
-        FROM lost
+        SELECT lost.id, entry.id AS item_id FROM lost LEFT JOIN LATERAL (
+            SELECT id FROM search_entries
+            WHERE words @@ (quote_literal(search_scope(lost.user_id) || lost.word))::tsquery
+                AND user_id::text = lost.user_id::text
+            LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS entry ON true
     ), taken_over AS (
         UPDATE search_words SET item_id = looked_up.item_id, lost_at = NULL FROM looked_up
         WHERE search_words.id = looked_up.id AND looked_up.item_id IS NOT NULL
