@@ -47,12 +47,13 @@ CREATE FUNCTION search_look(word text) RETURNS text LANGUAGE sql IMMUTABLE STRIC
     SELECT translate(replace(replace(replace(word, 'rn', 'm'), 'cl', 'd'), 'vv', 'w'), '01i5', 'olls')
 $$;
 
--- The words of folded text in their owner's scope. Of what overflows a tsvector, the start.
-CREATE FUNCTION search_lexemes(owner uuid, folded text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- The words of folded text in their owner's scope, behind those of a title. Of what overflows a tsvector, the start.
+CREATE FUNCTION search_lexemes(owner uuid, folded text, title tsvector DEFAULT '') RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    RETURN to_tsvector('pg_catalog.simple', replace(rtrim(folded), ' ', ' ' || search_scope(owner)));
+    RETURN title || to_tsvector('pg_catalog.simple', replace(rtrim(folded), ' ', ' ' || search_scope(owner)));
 EXCEPTION WHEN program_limit_exceeded THEN
-    RETURN search_lexemes(owner, left(folded, length(folded) / 2));
+    RETURN search_lexemes(owner, left(folded, length(folded) / 2), title);
 END
 $$;
 
@@ -131,7 +132,7 @@ DECLARE
     title_folded CONSTANT text := search_fold(title);
     body_folded CONSTANT text := search_fold(body);
     title_lexemes CONSTANT tsvector := setweight(search_lexemes(owner, title_folded), 'A');
-    lexemes CONSTANT tsvector := title_lexemes || search_lexemes(owner, body_folded);
+    lexemes CONSTANT tsvector := search_lexemes(owner, body_folded, title_lexemes);
 BEGIN
     INSERT INTO search_entries (user_id, id, kind, course_id, is_active, touched_at, folded, title_words, words)
     VALUES (owner, item, kind, course, status = 'active', touched, title_folded || '|' || body_folded, title_lexemes, lexemes)
