@@ -15,7 +15,8 @@ BEGIN
     IF wide THEN
         -- One character may become eighteen.
         folded := regexp_replace(left(normalize(folded, NFKD), 500000), '[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]', '', 'g');
-        folded := translate(normalize(folded, NFC), 'ςøłđı‐‑', 'σoldi--');
+        -- Once more: ℝ and ™ have no lower case, and the letters that they stand for do.
+        folded := translate(lower(normalize(folded, NFC) COLLATE "und-x-icu"), 'ςøłđı‐‑', 'σoldi--');
         folded := replace(replace(replace(folded, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
     END IF;
     IF position(E'\n' IN folded) > 0 AND position('-' IN folded) > 0 THEN

@@ -197,7 +197,8 @@ fn fold(word: &str) -> String {
         !matches!(character, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}')
     });
     let mut folded = String::new();
-    for character in apart.nfc() {
+    // Once more: ℝ has no lower case, and the letter that it stands for does.
+    for character in apart.nfc().flat_map(char::to_lowercase) {
         match character {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),

@@ -4,6 +4,7 @@ mod dictionary;
 mod golden;
 mod highlights;
 mod input;
+mod letters;
 mod life;
 mod long;
 mod pages;
