@@ -168,9 +168,11 @@ fn end_of_word(text: &str, from: usize) -> usize {
 /// How much there is of a hyphen at a line's end before the word goes on.
 fn broken(text: &str) -> Option<usize> {
     let after = text.strip_prefix(['-', '\u{2010}', '\u{2011}'])?;
-    let (line, after) = after.split_once('\n')?;
+    let after = after
+        .trim_start_matches([' ', '\t', '\r'])
+        .strip_prefix('\n')?;
     let next = after.trim_start_matches([' ', '\t']);
-    let goes_on = line.trim().is_empty() && next.starts_with(char::is_alphabetic);
+    let goes_on = next.starts_with(char::is_alphabetic);
     goes_on.then(|| text.len() - next.len())
 }
 

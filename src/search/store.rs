@@ -136,7 +136,7 @@ const FIND: &str = "
         SELECT kind, id, words, CASE
                 WHEN title_words @@ literal THEN 7 WHEN title_words @@ same THEN 6 WHEN level >= 4 THEN level
                 WHEN title_words @@ alike THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
-            END + 0.1 * exp(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9) / 15552000) AS fits
+            END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS fits
         FROM entry, asked
         WHERE user_id = $1 AND is_active AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
             AND (cardinality($2) = 0 OR EXISTS (
