@@ -172,7 +172,7 @@ async fn lists_of_a_part_read_by_indexes_and_nothing_of_others(app: &TestApp, ad
         assert_eq!(read.whole, 0, "{table} is never read whole");
         assert!(read.fetched <= 2 * TIMES * lists * own, "{table}");
     }
-    for index in ["documents_title_pairs_idx", "documents_metadata_idx"] {
+    for index in ["documents_title_trigrams_idx", "documents_metadata_idx"] {
         assert!(used(app, index).await > 0, "{index}");
     }
 }
