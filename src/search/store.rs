@@ -56,6 +56,9 @@ const LOOK_UP: &str = "
     ), term AS MATERIALIZED (
         SELECT number, folded, search_look(folded) AS look, '%' || folded || '%' AS part,
             left(search_look(folded), 2) || '%' AS head, '%' || right(search_look(folded), 2) AS tail,
+            CASE WHEN length(folded) BETWEEN 5 AND 64 THEN ARRAY(
+                SELECT overlay(search_look(folded) PLACING reverse(substr(search_look(folded), at, 2)) FROM at FOR 2)
+                FROM generate_series(1, length(search_look(folded)) - 1) AS at) END AS swapped,
             ts_lexize('pg_catalog.english_stem', folded) = '{}' AS is_stop_word,
             coalesce((ts_lexize('pg_catalog.english_stem', folded))[1], folded) AS stem,
             CASE WHEN length(folded) < 5 THEN 0 WHEN length(folded) < 8 THEN 1 ELSE 2 END AS slips,
@@ -71,14 +74,14 @@ const LOOK_UP: &str = "
                 WHEN starts_with(words.word, folded) THEN 80
                 WHEN words.look = term.look THEN 70
                 WHEN words.word LIKE part THEN 60
-                WHEN levenshtein_less_equal(words.look, term.look, slips) <= slips THEN 50
+                WHEN words.look = ANY (swapped) OR levenshtein_less_equal(words.look, term.look, slips) <= slips THEN 50
                 ELSE 40
             END AS likeness
             FROM search_words AS words
             WHERE user_id = $1 AND looked_up AND (
                 words.stem = term.stem OR words.look = term.look OR words.word LIKE part
                 OR (slips > 0 AND (words.look LIKE head OR words.look LIKE tail)
-                    AND levenshtein_less_equal(words.look, term.look, slips) <= slips)
+                    AND (words.look = ANY (swapped) OR levenshtein_less_equal(words.look, term.look, slips) <= slips))
                 OR (slips > 1 AND words.look LIKE head
                     AND levenshtein_less_equal(left(words.look, length(term.look)), term.look, slips) <= slips))
         ) AS alike GROUP BY word ORDER BY likeness DESC, length(word), word LIMIT 100
