@@ -12,7 +12,8 @@ use crate::images::{ImageSettings, StorageSettings};
 #[command(next_help_heading = "Pictures")]
 pub struct StorageConfig {
     /// The store: file:///folder, or s3://bucket/prefix?endpoint=https://…&region=… with the credentials in the usual
-    /// variables AWS_… (docs/operations.md). Not set: the folder images in the data folder.
+    /// variables AWS_… (docs/operations.md); a prefix of letters, digits, '.', '_', '-' and '/'. Not set: the folder images
+    /// in the data folder.
     #[arg(long, env = "SNAPNOTE_STORAGE_URL", value_parser = storage_url)]
     pub storage_url: Option<Url>,
     /// The address under which callers reach this service, e.g. https://api.example.com: links to pictures begin with it.

@@ -59,6 +59,7 @@ pub(super) fn open(
     url: &Url,
     environment: &[(String, String)],
 ) -> Result<(AmazonS3, Bucket, String), String> {
+    let prefix = prefix(url)?;
     let bucket = bucket(url, environment)?;
     let base = bucket.base_url().as_str().trim_end_matches('/');
     let mut builder = AmazonS3Builder::new()
@@ -83,17 +84,27 @@ pub(super) fn open(
     }
     let store = builder.build().map_err(|error| error.to_string())?;
     let credentials = Arc::clone(store.credentials());
-    let prefix = url.path().trim_matches('/');
-    let prefix = if prefix.is_empty() {
-        String::new()
-    } else {
-        format!("{prefix}/")
-    };
     let links = Bucket {
         bucket,
         credentials,
     };
     Ok((store, links, prefix))
+}
+
+/// What every key begins with. Only what both libraries leave as it is: they escape all else differently, so that callers
+/// would send to one object and the service read another.
+fn prefix(url: &Url) -> Result<String, String> {
+    let prefix = url.path().trim_matches('/');
+    if prefix.is_empty() && url.fragment().is_none() {
+        return Ok(String::new());
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let mut parts = prefix.split('/');
+    if url.fragment().is_some() || !parts.all(|part| !part.is_empty() && part.bytes().all(is_plain))
+    {
+        return Err("its prefix must be of the letters a to z and A to Z, digits, '.', '_', '-', and single slashes".to_owned());
+    }
+    Ok(format!("{prefix}/"))
 }
 
 fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucket, String> {
@@ -228,6 +239,10 @@ mod tests {
                 "https://notes.s3.eu-west-1.amazonaws.com/a/b/",
             ),
             (
+                "s3://notes/A-z_0.9/b//",
+                "https://notes.s3.us-east-1.amazonaws.com/A-z_0.9/b/",
+            ),
+            (
                 "s3://my.notes",
                 "https://s3.us-east-1.amazonaws.com/my.notes/",
             ),
@@ -247,6 +262,17 @@ mod tests {
             ("s3://notes?acl=public", "acl"),
             ("s3://notes?style=both", "style"),
             ("s3://notes?endpoint=nowhere", "endpoint"),
+            ("s3://notes/my%20pages", "prefix"),
+            ("s3://notes/my pages", "prefix"),
+            ("s3://notes/p%61ges", "prefix"),
+            ("s3://notes/a//b", "prefix"),
+            ("s3://notes/~ada", "prefix"),
+            ("s3://notes/a+b", "prefix"),
+            ("s3://notes/a=b", "prefix"),
+            ("s3://notes/a:b", "prefix"),
+            ("s3://notes/Seiten-für-Ada", "prefix"),
+            ("s3://notes/pages#1", "prefix"),
+            ("s3://notes#pages", "prefix"),
         ] {
             let message = base(url).expect_err(url);
             assert!(
