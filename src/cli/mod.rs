@@ -34,7 +34,7 @@ use crate::{
     error::Error,
     graphql,
     graphql::Limits,
-    http::{EdgeSettings, server::ServerSettings},
+    http::{EdgeSettings, UploadSettings, server::ServerSettings},
     mail::MailSettings,
     telemetry,
 };
@@ -317,6 +317,7 @@ fn settings(
             graphiql: config.server.graphiql,
             cors_origins: config.server.cors_origins.clone(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            uploads: UploadSettings::default(),
         },
         server: ServerSettings {
             header_timeout: config.server.header_timeout.0,

@@ -1,51 +1,50 @@
 //! Pictures over HTTP, where they are kept in a local folder: `PUT /uploads/…` takes the bytes of one in, `GET /images/…`
 //! hands one out, by links that the service signed. Where S3 keeps them, callers speak to it, and nothing is here.
 //!
+//! Handing out is here, taking in is in `taking`, and who sends what at this moment in `places`.
+//!
 //! Bytes are streamed both ways and never held whole. No token is asked for: the link says what may be done. Whatever is
 //! wrong with a request is answered 4xx, in JSON, and nothing of it stays.
 
-use std::{ops::Range, time::Duration};
+mod places;
+mod taking;
+
+use std::ops::Range;
 
 use axum::{
     Json, Router,
-    body::{Body, HttpBody},
-    extract::{Extension, Path, Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    body::Body,
+    extract::{Extension, Path, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, put},
 };
 use chrono::Utc;
-use http_body_util::BodyExt;
 use http_range_header::{EndPosition, StartPosition, parse_range_header};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt, AsyncSeekExt},
-    time::{Instant, timeout_at},
-};
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{EdgeState, call::read_to_the_end, request_id::RequestId};
+pub(super) use places::Places;
+pub use taking::UploadSettings;
+
+use super::{EdgeState, request_id::RequestId};
 use crate::{
     error::{Code, Error},
-    images::{
-        self,
-        model::{Announced, ContentType},
-    },
+    images::{self, model::ContentType},
 };
 
-/// How long a whole upload may take; the sweep waits longer than this behind a link's end.
-const WHOLE: Duration = Duration::from_secs(10 * 60);
-/// How long an upload may stand still.
-const STILL: Duration = Duration::from_secs(30);
+/// When whoever is refused for what others do is to try again, in seconds.
+const RETRY_AFTER: u16 = 3;
 /// How much of a picture is read at a time, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// The routes, for a store that has no links of its own.
 pub(super) fn router() -> Router<EdgeState> {
     Router::new()
-        .route("/uploads/{id}", put(take))
+        .route("/uploads/{id}", put(taking::take))
         .route("/images/{name}", get(give))
 }
 
@@ -86,114 +85,15 @@ impl Failed {
             }
         };
         let headers = [(header::CACHE_CONTROL, "no-store")];
-        (status, headers, Json(json!({ "error": message }))).into_response()
-    }
-}
-
-/// What is signed in a link to send an upload.
-#[derive(Deserialize)]
-struct UploadLink {
-    expires: i64,
-    signature: String,
-}
-
-/// `PUT /uploads/<id>`
-async fn take(
-    State(state): State<EdgeState>,
-    Extension(request_id): Extension<RequestId>,
-    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
-    link: Result<Query<UploadLink>, axum::extract::rejection::QueryRejection>,
-    request: Request,
-) -> Response {
-    let (parts, mut body) = request.into_parts();
-    let taken = match (id, link) {
-        (Ok(Path(id)), Ok(Query(link))) => take_in(&state, id, &link, &parts, &mut body).await,
-        _ => Err(no_such_upload().into()),
-    };
-    let mut response = match taken {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(failed) => failed.into_response(&request_id),
-    };
-    if !body.is_end_stream() {
-        read_to_the_end(body, &mut response, state.settings.body_timeout).await;
-    }
-    response
-}
-
-fn no_such_upload() -> Refused {
-    let message = "There is no such upload, or it was used or has expired.";
-    Refused(StatusCode::NOT_FOUND, message)
-}
-
-async fn take_in(
-    state: &EdgeState,
-    id: Uuid,
-    link: &UploadLink,
-    parts: &Parts,
-    body: &mut Body,
-) -> Result<(), Failed> {
-    let awaited = state.images.awaited(id, link.expires, &link.signature);
-    let announced = awaited.await?.ok_or_else(no_such_upload)?;
-    check_head(&parts.headers, &announced)?;
-    let length = usize::try_from(announced.byte_size).unwrap_or_default();
-    let mut staging = state.images.stage(id).await?;
-    let (end, mut taken) = (Instant::now() + WHOLE, 0);
-    loop {
-        let next = timeout_at(end.min(Instant::now() + STILL), body.frame()).await;
-        let Ok(next) = next else {
-            let message = "The body did not come in time.";
-            return Err(Refused(StatusCode::REQUEST_TIMEOUT, message).into());
-        };
-        let frame = match next {
-            Some(Ok(frame)) => frame,
-            Some(Err(_)) => {
-                return Err(Refused(StatusCode::BAD_REQUEST, "The body broke off.").into());
-            }
-            None => break,
-        };
-        let Ok(bytes) = frame.into_data() else {
-            continue;
-        };
-        taken += bytes.len();
-        if taken > length {
-            return Err(too_long().into());
+        let mut response = (status, headers, Json(json!({ "error": message }))).into_response();
+        if matches!(
+            status,
+            StatusCode::CONFLICT | StatusCode::SERVICE_UNAVAILABLE
+        ) {
+            let wait = HeaderValue::from(RETRY_AFTER);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
         }
-        staging.take(bytes).await?;
-    }
-    if taken < length {
-        let message = "The body is shorter than was announced.";
-        return Err(Refused(StatusCode::BAD_REQUEST, message).into());
-    }
-    staging.finish().await?;
-    Ok(())
-}
-
-fn too_long() -> Refused {
-    let message = "The body is longer than was announced.";
-    Refused(StatusCode::PAYLOAD_TOO_LARGE, message)
-}
-
-fn check_head(headers: &HeaderMap, announced: &Announced) -> Result<(), Refused> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    if text(header::CONTENT_TYPE) != Some(announced.content_type.name())
-        || headers.contains_key(header::CONTENT_ENCODING)
-    {
-        let message = "Send the Content-Type that was announced, and nothing compressed.";
-        return Err(Refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<i64>().ok());
-    let announced = i64::from(announced.byte_size);
-    match length {
-        Some(length) if length > announced => Err(too_long()),
-        Some(length) if length < announced => {
-            let message = "Content-Length is less than was announced.";
-            Err(Refused(StatusCode::BAD_REQUEST, message))
-        }
-        _ => Ok(()),
+        response
     }
 }
 

@@ -27,6 +27,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
+pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
@@ -48,6 +49,8 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. None by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// How pictures are taken in, where they are kept in a local folder.
+    pub uploads: UploadSettings,
 }
 
 /// What every handler can ask.
@@ -57,6 +60,7 @@ struct EdgeState {
     auth: Auth,
     images: Images,
     database: Database,
+    uploads: images::Places,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
     readiness: health::Readiness,
@@ -91,6 +95,7 @@ impl Edge {
             auth,
             images,
             database,
+            uploads: images::Places::new(settings.uploads.most, settings.uploads.patience),
             settings: Arc::new(settings),
             mutations: mutations.clone(),
             readiness: health::Readiness::default(),

@@ -1,12 +1,14 @@
 //! Pictures of documents: asked for, sent, set, shown and removed, as a client does it.
 //!
-//! What is refused while they are sent is in `sending`, how they are served in `serving`, what the sweep removes in `sweeping`,
-//! S3 in `bucket`, and what is left by a service that is killed between any two steps in `faults`.
+//! What is refused while they are sent is in `sending`, who waits for whom in `senders`, how they are served in `serving`, what
+//! the sweep removes in `sweeping`, S3 in `bucket`, and what is left by a service that is killed between any two steps in
+//! `faults`.
 
 mod bucket;
 mod faults;
 mod pixels;
 mod s3;
+mod senders;
 mod sending;
 mod serving;
 mod sweeping;
