@@ -5,64 +5,64 @@ use serde_json::json;
 use super::{course, document, found, search};
 use crate::support::TestApp;
 
+/// Texts, and queries that find them.
+const TEXTS: &[(&str, &[&str])] = &[
+    ("x ∈ ℝ", &["ℝ", "r", "R", "\"x r\""]),
+    ("𝑀atrix 𝐀𝐁𝐂", &["matrix", "𝑀atrix", "abc", "𝐀𝐁𝐂", "\"ABC\""]),
+    ("Lager™ № 5", &["lager™", "lagertm", "№", "\"no 5\""]),
+    (
+        "Straße",
+        &["strasse", "STRASSE", "STRAẞE", "straße", "Strass"],
+    ),
+    (
+        "İSTANBUL Iğdır",
+        &["istanbul", "İstanbul", "İSTANBUL", "igdir", "ığdır"],
+    ),
+    (
+        "ΟΔΥΣΣΕΥΣ Οδυσσεύς",
+        &["Οδυσσεύς", "ΟΔΥΣΣΕΥΣ", "οδυσσευς", "\"οδυσσεύς\"", "ΟΔΥΣ"],
+    ),
+    ("ﬁnal eﬃcient", &["final", "efficient", "ﬁnal", "eﬃ"]),
+    (
+        "Ångström 300 K",
+        &["angstrom", "Ångström", "ÅNGSTRÖM", "300 K"],
+    ),
+    ("Ｗｉｄｅ ｶﾀｶﾅ", &["wide", "ＷＩＤＥ", "カタカナ", "ｶﾀｶﾅ"]),
+    (
+        "Łódź Ørsted Đà",
+        &["lodz", "łódź", "orsted", "Ørsted", "đà"],
+    ),
+    ("матрица МАТРИЦЫ", &["матрица", "МАТРИЦА", "матриц"]),
+    ("हिन्दी भाषा", &["हिन्दी", "भाषा", "\"हिन्दी भाषा\""]),
+    ("ภาษาไทย", &["ภาษาไทย", "ภาษา"]),
+    ("العربية عَرَبِيّ", &["العربية", "عَرَبِيّ"]),
+    ("עברית שָׁלוֹם", &["עברית", "שָׁלוֹם"]),
+    (
+        "한국어를 공부",
+        &["한국어", "공부", "한", "\"한국어를 공부\""],
+    ),
+    ("Tiếng Việt", &["tieng viet", "Tiếng Việt", "TIẾNG"]),
+    (
+        "naïve café coöperate",
+        &["naive", "cafe\u{301}", "café", "cooperate"],
+    ),
+    (
+        "x² + y_2 H₂O ½",
+        &["x2", "x^2", "x²", "y2", "h2o", "H₂O", "½"],
+    ),
+    ("ＣＯ₂ ⅷ Ⅷ", &["co2", "CO₂", "viii", "Ⅷ"]),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_are_found_as_they_are_written_and_by_what_stands_for_them() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let course = course(&ada, "~", "").await;
     let mut wrong = Vec::new();
-    for (number, (text, queries)) in [
-        ("x ∈ ℝ", &["ℝ", "r", "R", "\"x r\""][..]),
-        ("𝑀atrix 𝐀𝐁𝐂", &["matrix", "𝑀atrix", "abc", "𝐀𝐁𝐂", "\"ABC\""]),
-        ("Lager™ № 5", &["lager™", "lagertm", "№", "\"no 5\""]),
-        (
-            "Straße",
-            &["strasse", "STRASSE", "STRAẞE", "straße", "Strass"],
-        ),
-        (
-            "İSTANBUL Iğdır",
-            &["istanbul", "İstanbul", "İSTANBUL", "igdir", "ığdır"],
-        ),
-        (
-            "ΟΔΥΣΣΕΥΣ Οδυσσεύς",
-            &["Οδυσσεύς", "ΟΔΥΣΣΕΥΣ", "οδυσσευς", "\"οδυσσεύς\"", "ΟΔΥΣ"],
-        ),
-        ("ﬁnal eﬃcient", &["final", "efficient", "ﬁnal", "eﬃ"]),
-        (
-            "Ångström 300 K",
-            &["angstrom", "Ångström", "ÅNGSTRÖM", "300 K"],
-        ),
-        ("Ｗｉｄｅ ｶﾀｶﾅ", &["wide", "ＷＩＤＥ", "カタカナ", "ｶﾀｶﾅ"]),
-        (
-            "Łódź Ørsted Đà",
-            &["lodz", "łódź", "orsted", "Ørsted", "đà"],
-        ),
-        ("матрица МАТРИЦЫ", &["матрица", "МАТРИЦА", "матриц"]),
-        ("हिन्दी भाषा", &["हिन्दी", "भाषा", "\"हिन्दी भाषा\""]),
-        ("ภาษาไทย", &["ภาษาไทย", "ภาษา"]),
-        ("العربية عَرَبِيّ", &["العربية", "عَرَبِيّ"]),
-        ("עברית שָׁלוֹם", &["עברית", "שָׁלוֹם"]),
-        (
-            "한국어를 공부",
-            &["한국어", "공부", "한", "\"한국어를 공부\""],
-        ),
-        ("Tiếng Việt", &["tieng viet", "Tiếng Việt", "TIẾNG"]),
-        (
-            "naïve café coöperate",
-            &["naive", "cafe\u{301}", "café", "cooperate"],
-        ),
-        (
-            "x² + y_2 H₂O ½",
-            &["x2", "x^2", "x²", "y2", "h2o", "H₂O", "½"],
-        ),
-        ("ＣＯ₂ ⅷ Ⅷ", &["co2", "CO₂", "viii", "Ⅷ"]),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    for (number, (text, queries)) in TEXTS.iter().enumerate() {
         let title = format!("~{}", char::from_u32(0x1f300 + number as u32).unwrap());
         document(&ada, &course, &title, text, "").await;
-        for query in queries {
+        for query in *queries {
             if !found(&ada, query).await.contains(&title) {
                 wrong.push(format!("{text}: {query}"));
             }
