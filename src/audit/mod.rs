@@ -16,15 +16,13 @@ pub(crate) use model::Part;
 
 use crate::{
     auth::Client,
-    db::{Connection, Database},
+    db::{Connection, Database, background::in_steps},
     error::Error,
     users::Admin,
 };
 
 /// How often a process looks for what can be pruned.
 const EVERY: Duration = Duration::from_secs(3600);
-/// How long it rests between two steps, so that it is never what a request waits for.
-const REST: Duration = Duration::from_millis(50);
 
 /// The log, and for how many days it is kept. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
@@ -76,22 +74,10 @@ impl Audit {
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
     pub async fn prune_once(self, database: &Database) -> Result<u64, Error> {
-        let mut all = 0;
         if self.days == 0 {
-            return Ok(all);
+            return Ok(0);
         }
-        loop {
-            let mut conn = database.connection().await?;
-            conn.begin().await?;
-            let outcome = store::prune(&mut conn, self.days).await;
-            let rows = conn.end(outcome).await?;
-            all += rows;
-            if rows == 0 {
-                return Ok(all);
-            }
-            drop(conn);
-            tokio::time::sleep(REST).await;
-        }
+        in_steps(database, 1, |conn| Box::pin(store::prune(conn, self.days))).await
     }
 }
 

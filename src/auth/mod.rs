@@ -37,12 +37,9 @@ use tokens::Tokens;
 pub(crate) use tokens::hmac;
 
 use crate::{
-    db::{Connection, Database},
+    db::{Connection, Database, background::in_steps},
     error::Error,
 };
-
-/// How long forgetting rests between two steps, so that it is never what a request waits for.
-const REST: Duration = Duration::from_millis(50);
 
 /// How tokens are made and passwords hashed, whom else to believe, and how often what may be tried. Not `Debug`: it holds
 /// the secret.
@@ -227,16 +224,11 @@ impl Auth {
 
     /// Ends when a step was not a full one: there is always something that has just come to be past.
     async fn forget_once(&self) -> Result<(), Error> {
-        loop {
-            let mut conn = self.inner.database.connection().await?;
-            conn.begin().await?;
-            let outcome = store::forget(&mut conn).await;
-            if !conn.end(outcome).await? {
-                return Ok(());
-            }
-            drop(conn);
-            tokio::time::sleep(REST).await;
-        }
+        in_steps(&self.inner.database, store::STEP as u64, |conn| {
+            Box::pin(store::forget(conn))
+        })
+        .await?;
+        Ok(())
     }
 
     /// Somebody may no longer sign in: this process asks at the next request, and need not wait to be told.

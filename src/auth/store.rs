@@ -349,7 +349,7 @@ pub(super) async fn trusted(
 }
 
 /// Rows of a table that one step deletes at most; the statements have it.
-const STEP: usize = 1000;
+pub(super) const STEP: usize = 1000;
 
 /// What nobody needs any more, by one process at a time, in small steps. An index leads to each: it is asked for all the
 /// time, and mostly finds little. A session that nobody ended has been over for 90 days when it is 180 days old; when it
@@ -371,15 +371,16 @@ const FORGET: [&str; 6] = [
 
 const FORGET_LOCK: &str = "SELECT pg_try_advisory_xact_lock(8315168184020661351)";
 
-/// Deletes what is long past, one step of it; answers whether there may be much more. `false` if another process does it.
-pub(super) async fn forget(conn: &mut Connection) -> Result<bool, Error> {
+/// Deletes what is long past, one step of it; answers how many rows went from the table that lost most: there may be much
+/// more if that is a full [`STEP`]. None if another process does it.
+pub(super) async fn forget(conn: &mut Connection) -> Result<u64, Error> {
     let locked: Option<(bool,)> = conn.row(Statement::new(FORGET_LOCK)).await?;
     if !locked.is_some_and(|(locked,)| locked) {
-        return Ok(false);
+        return Ok(0);
     }
-    let mut more = false;
+    let mut most = 0;
     for text in FORGET {
-        more |= conn.execute(Statement::new(text)).await? >= STEP;
+        most = most.max(conn.execute(Statement::new(text)).await?);
     }
-    Ok(more)
+    Ok(most as u64)
 }

@@ -9,6 +9,7 @@
 //!
 //! What is asked of the database stands in the `store.rs` of each noun, never here.
 
+pub(crate) mod background;
 pub mod connect;
 pub mod embedded;
 pub(crate) mod keyset;

@@ -7,14 +7,12 @@
 use std::time::Duration;
 
 use super::{Images, store};
-use crate::error::Error;
+use crate::{db::background::REST, error::Error};
 
 /// Objects that one step claims at most.
 const STEP: i64 = 100;
 /// How often a process looks.
 const EVERY: Duration = Duration::from_secs(5 * 60);
-/// How long it rests between two steps, so that it is never what a request waits for.
-const REST: Duration = Duration::from_millis(50);
 
 /// Sweeps now and then, for as long as the process runs.
 pub(crate) async fn run(images: Images) {

@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use super::store;
-use crate::{db::Database, error::Error};
+use crate::{
+    db::{Database, background::in_steps},
+    error::Error,
+};
 
 /// Words that one step looks at.
 const STEP: i64 = 500;
 /// How often a process looks.
 const EVERY: Duration = Duration::from_secs(15 * 60);
-/// How long it rests between two steps, so that it is never what a request waits for.
-const REST: Duration = Duration::from_millis(50);
 
 /// Sweeps now and then, for as long as the process runs.
 pub async fn run(database: Database) {
@@ -34,15 +35,6 @@ pub async fn run(database: Database) {
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database) -> Result<u64, Error> {
-    let mut all = 0;
-    loop {
-        let mut conn = database.connection().await?;
-        let words = store::sweep(&mut conn, STEP).await?;
-        all += words;
-        if words < STEP.unsigned_abs() {
-            return Ok(all);
-        }
-        drop(conn);
-        tokio::time::sleep(REST).await;
-    }
+    let full = STEP.unsigned_abs();
+    in_steps(database, full, |conn| Box::pin(store::sweep(conn, STEP))).await
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::{
-    db::{Connection, Database, Statement},
+    db::{Connection, Database, Statement, background::in_steps},
     error::Error,
 };
 
@@ -13,8 +13,6 @@ use crate::{
 const STEP: i64 = 100;
 /// How often a process looks.
 const EVERY: Duration = Duration::from_secs(15 * 60);
-/// How long it rests between two steps, so that it is never what a request waits for.
-const REST: Duration = Duration::from_millis(50);
 
 /// Sweeps now and then, for as long as the process runs. `days` of 0: never.
 pub async fn run(database: Database, days: u32) {
@@ -44,19 +42,7 @@ pub async fn run(database: Database, days: u32) {
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
-    let mut all = 0;
-    loop {
-        let mut conn = database.connection().await?;
-        conn.begin().await?;
-        let outcome = step(&mut conn, days).await;
-        let rows = conn.end(outcome).await?;
-        all += rows;
-        if rows == 0 {
-            return Ok(all);
-        }
-        drop(conn);
-        tokio::time::sleep(REST).await;
-    }
+    in_steps(database, 1, |conn| Box::pin(step(conn, days))).await
 }
 
 /// One row if this process may sweep: no other holds the lock. The actor is set for this transaction alone.
