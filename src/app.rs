@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings},
+    changes::Live,
     db::{Database, PoolSettings, connect::Target},
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
@@ -62,6 +63,7 @@ impl App {
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            live: Live::new(database.clone()),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
