@@ -113,8 +113,17 @@ impl App {
             self.settings.trash_days,
         ));
         jobs.spawn(search::sweep::run(self.database.clone()));
+        let streams = self.edge.streams.clone();
+        jobs.spawn(streams.clone().look_for_revoked(self.auth.clone()));
         let mutations = self.edge.mutations.clone();
+        let stop = async {
+            stop.await;
+            streams.stop();
+        };
         let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;
+        if timeout_at(deadline, streams.ended()).await.is_err() {
+            tracing::warn!("some WebSockets did not close in time and were cut off");
+        }
         mutations.close();
         if timeout_at(deadline, mutations.wait()).await.is_err() {
             tracing::warn!("some mutations did not end in time and were given up");

@@ -317,6 +317,7 @@ fn settings(
             graphiql: config.server.graphiql,
             cors_origins: config.server.cors_origins.clone(),
             trusted_proxies: config.server.trusted_proxies.clone(),
+            streams: config.streams.settings(),
         },
         server: ServerSettings {
             header_timeout: config.server.header_timeout.0,

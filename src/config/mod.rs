@@ -5,6 +5,7 @@
 
 mod identity;
 mod storage;
+mod streams;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use identity::{MailConfig, ThrottleConfig};
 use ipnet::IpNet;
 pub use storage::StorageConfig;
+pub use streams::StreamConfig;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -46,6 +48,9 @@ pub struct Config {
     /// Where pictures are kept.
     #[command(flatten)]
     pub storage: StorageConfig,
+    /// How many may listen.
+    #[command(flatten)]
+    pub streams: StreamConfig,
     /// How much one request may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,

@@ -1,6 +1,7 @@
 //! The HTTP edge: the only module that knows HTTP.
 //!
 //! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
+//! - `websocket` and `sse`: operations that go on; [`streams`] is what they have in common.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
 //! - `images`: pictures that are kept in a local folder.
 //! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
@@ -16,6 +17,9 @@ mod images;
 mod negotiate;
 mod request_id;
 pub mod server;
+mod sse;
+pub mod streams;
+mod websocket;
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,6 +34,8 @@ use axum::{
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
+
+use streams::{StreamSettings, Streams};
 
 use crate::{auth::Auth, db::Database, graphql::Api, images::Images};
 
@@ -48,6 +54,8 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is believed. None by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// WebSockets and subscriptions.
+    pub streams: StreamSettings,
 }
 
 /// What every handler can ask.
@@ -59,6 +67,7 @@ struct EdgeState {
     database: Database,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
+    streams: Streams,
     readiness: health::Readiness,
     schema_tag: HeaderValue,
 }
@@ -69,6 +78,8 @@ pub struct Edge {
     pub(crate) router: Router,
     /// Mutations in flight, which outlive their connections.
     pub(crate) mutations: TaskTracker,
+    /// What outlives a request.
+    pub(crate) streams: Streams,
 }
 
 impl Edge {
@@ -84,6 +95,7 @@ impl Edge {
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
         let mutations = TaskTracker::new();
+        let streams = Streams::new(&settings.streams);
         let tag = format!("\"{:x}\"", ShortDigest(api.sdl()));
         let state = EdgeState {
             schema_tag: HeaderValue::from_str(&tag).map_err(|error| error.to_string())?,
@@ -93,6 +105,7 @@ impl Edge {
             database,
             settings: Arc::new(settings),
             mutations: mutations.clone(),
+            streams: streams.clone(),
             readiness: health::Readiness::default(),
         };
         let cors = cors::layer(&state.settings.cors_origins)?;
@@ -114,7 +127,11 @@ impl Edge {
             .layer(tower::util::option_layer(cors))
             .layer(middleware::from_fn(common_headers))
             .layer(middleware::from_fn(request_id::set));
-        Ok(Edge { router, mutations })
+        Ok(Edge {
+            router,
+            mutations,
+            streams,
+        })
     }
 }
 

@@ -20,7 +20,7 @@ use snapnote::{
         migrate,
     },
     graphql::Limits,
-    http::{EdgeSettings, server::ServerSettings},
+    http::{EdgeSettings, server::ServerSettings, streams::StreamSettings},
     images::{ImageSettings, StorageSettings},
     mail::MailSettings,
 };
@@ -61,6 +61,7 @@ pub(crate) fn settings() -> AppSettings {
             graphiql: true,
             cors_origins: vec!["https://app.example.com".to_owned()],
             trusted_proxies: Vec::new(),
+            streams: StreamSettings::default(),
         },
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
