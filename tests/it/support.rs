@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
     auth::{AuthSettings, ThrottleSettings, outside::KeyAges},
+    changes::LiveSettings,
     db::{
         PoolSettings,
         connect::Target,
@@ -69,6 +70,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         trash_days: 0,
         audit_days: 365,
+        live: LiveSettings::new(30, None),
         mail: MailSettings {
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
