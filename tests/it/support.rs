@@ -232,6 +232,7 @@ pub(crate) struct TestApp {
     pub(crate) pool: snapnote::db::Database,
     pub(crate) auth: snapnote::auth::Auth,
     pub(crate) images: snapnote::images::Images,
+    pub(crate) live: snapnote::changes::Live,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -260,7 +261,7 @@ impl TestApp {
         let app = App::new(target, settings).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());
-        let images = app.images().clone();
+        let (images, live) = (app.images().clone(), app.live().clone());
         let ended = tokio::spawn(app.serve(listener, async {
             let _ = stopped.await;
         }));
@@ -270,6 +271,7 @@ impl TestApp {
             pool,
             auth,
             images,
+            live,
             stop: Some(stop),
             ended,
         }
