@@ -14,7 +14,7 @@
 //! | [`graphql`] | the schema, the gate before it, and resolvers |
 //! | [`demo`] | a semester to look around in |
 //! | [`search`] | what somebody's items say, found: words, what resembles them, passages |
-//! | [`changes`] | what has changed since a cursor, and as it happens |
+//! | [`changes`] | the change feed: what changed since a cursor, and live |
 //! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
 //! | [`audit`] | the audit log: read and pruned |
 //! | [`mail`] | the outbox: mails are written, sent, and tried again |

@@ -1,5 +1,5 @@
--- People with 1,000 documents each, numbers :from to :to, made of the same 20,000 sentences. On a migrated database:
--- psql -d DATABASE -v from=0 -v to=10 -f benches/search/seed.sql
+-- People :from to :to, each with so many documents, of so many of the same 20,000 sentences. On a migrated database:
+-- psql -d DATABASE -v from=0 -v to=10 -v documents=1000 -v sentences=6 -f benches/search/seed.sql
 \set ON_ERROR_STOP 1
 SELECT setseed(0.5);
 -- 30,000 words of syllables; the n-th is asked for with a frequency of 1/n, as in a language.
@@ -29,5 +29,5 @@ SELECT md5('reader' || u)::uuid, md5('page' || u || ':' || d)::uuid, md5('read' 
 FROM generate_series(1, :documents) d, generate_series(:from, :to) u,
     LATERAL (SELECT now() - (u % 7 + d) * interval '1 hour' AS t) AS x,
     LATERAL (SELECT array_agg(sentence) AS s FROM bench_sentences WHERE n = ANY (ARRAY(
-        SELECT (('x' || substr(md5(u || ':' || d || ':' || k), 1, 7))::bit(28)::int) % 20000 FROM generate_series(1, 6) k))) AS y;
+        SELECT (('x' || substr(md5(u || ':' || d || ':' || k), 1, 7))::bit(28)::int) % 20000 FROM generate_series(1, :sentences) k))) AS y;
 VACUUM (ANALYZE) documents, search_entries, search_words;

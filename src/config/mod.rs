@@ -86,6 +86,13 @@ impl Config {
                  may be."
             ));
         }
+        let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
+        if audit != 0 && audit <= changes {
+            return Err(format!(
+                "SNAPNOTE_AUDIT_DAYS is {audit}, and SNAPNOTE_CHANGES_DAYS is {changes}: the change feed is read from the \
+                 audit log, which must be kept for a day longer at least."
+            ));
+        }
         Ok(())
     }
 }
@@ -175,6 +182,10 @@ pub struct DatabaseConfig {
     /// of the service's own, in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+    /// The same database by an address without a pooler before it: by it processes tell each other at once that something has
+    /// changed. Not set: subscribers learn of other processes' changes once a second. Needed only with DATABASE_URL.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<Secret>,
     /// Where the embedded PostgreSQL, the service's own key and pictures are kept.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
@@ -206,6 +217,9 @@ pub struct DatabaseConfig {
     /// Days after which what lies in the trash is deleted for good; 0: never.
     #[arg(long, env = "SNAPNOTE_TRASH_DAYS", default_value_t = 30)]
     pub trash_days: u32,
+    /// Days that the change feed goes back, and for which a cursor of it is good. The audit log must be kept for longer.
+    #[arg(long, env = "SNAPNOTE_CHANGES_DAYS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub changes_days: u32,
 }
 
 /// Where and how to serve.

@@ -7,6 +7,7 @@
 //! a closed one is noticed without asking.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,8 +26,9 @@ use diesel_async::{
     pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use futures_util::FutureExt;
+use uuid::Uuid;
 
-use super::{Row, Statement, connect::Target, sql::Origin};
+use super::{Row, Statement, Writers, Writes, connect::Target, sql::Origin};
 use crate::error::Error;
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
@@ -62,6 +64,7 @@ struct Inner {
     target: Target,
     kept: usize,
     statements: AtomicU64,
+    writes: Writes,
 }
 
 /// The pool at one moment, for health checks and metrics.
@@ -106,6 +109,7 @@ impl Database {
             target,
             kept: settings.kept,
             statements: AtomicU64::new(0),
+            writes: Writes::default(),
         };
         Database {
             inner: Arc::new(inner),
@@ -127,6 +131,7 @@ impl Database {
             object: Some(object),
             database: self.clone(),
             origin: None,
+            wrote: HashSet::new(),
             busy: false,
             in_transaction: false,
         })
@@ -146,6 +151,11 @@ impl Database {
     /// How many statements were sent since the process started; those that begin or end a transaction do not count.
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// Who has written by way of this pool.
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.inner.writes
     }
 
     /// Closes connections that have idled for long, but keeps the settings' number. Runs for as long as the process.
@@ -213,6 +223,8 @@ pub struct Connection {
     object: Option<Object>,
     database: Database,
     origin: Option<Arc<Origin>>,
+    /// Whose items were changed by what is not known to be committed yet.
+    wrote: HashSet<Uuid>,
     /// A statement is on its way. Still set when dropped: nobody waited for its end.
     busy: bool,
     in_transaction: bool,
@@ -253,8 +265,11 @@ impl Connection {
         R: Row + Send,
         for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
     {
-        statement.comes_from(self.origin.as_ref());
-        self.load(statement).await
+        self.wrote
+            .extend(statement.comes_from(self.origin.as_ref()));
+        let answer = self.load(statement).await;
+        self.note_writes();
+        answer
     }
 
     /// Sends a query of diesel's language and reads all its rows.
@@ -270,9 +285,11 @@ impl Connection {
 
     /// Sends a statement and answers how many rows it touched.
     pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
-        statement.comes_from(self.origin.as_ref());
+        self.wrote
+            .extend(statement.comes_from(self.origin.as_ref()));
         let answer = diesel_async::RunQueryDsl::execute(statement, self.begin_statement()).await;
         self.busy = false;
+        self.note_writes();
         answer.map_err(from_database)
     }
 
@@ -292,6 +309,7 @@ impl Connection {
         };
         let ended = self.batch(last).await.map_err(from_database);
         self.in_transaction = ended.is_err();
+        self.note_writes();
         let value = outcome?;
         ended?;
         Ok(value)
@@ -303,6 +321,14 @@ impl Connection {
         let answer = self.raw().batch_execute(text).await;
         self.busy = false;
         answer
+    }
+
+    /// Tells who has written, once it is committed, or nobody knows whether it is.
+    fn note_writes(&mut self) {
+        if !self.in_transaction && !self.wrote.is_empty() {
+            let wrote = std::mem::take(&mut self.wrote);
+            self.database.writes().note(Writers::These(wrote));
+        }
     }
 
     fn begin_statement(&mut self) -> &mut AsyncPgConnection {
@@ -333,10 +359,14 @@ impl Drop for Connection {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let target = self.database.inner.target.clone();
+        let database = self.database.clone();
+        let wrote = std::mem::take(&mut self.wrote);
         runtime.spawn(async move {
+            let target = &database.inner.target;
             target.cancel(abandoned.cancel_token()).await;
             drop(abandoned);
+            // It may have been committed before it was cancelled.
+            database.writes().note(Writers::These(wrote));
         });
     }
 }

@@ -33,7 +33,7 @@ pub struct Services {
     pub audit: Audit,
     /// Pictures.
     pub images: Images,
-    /// What has just changed.
+    /// The change feed.
     pub live: Live,
 }
 

@@ -5,9 +5,8 @@
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
 //! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
-//! - `subscription`: what can be listened to. `changes`: what has changed.
-//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`,
-//!   which works across them. `personal`: what a person and admins alone may read.
+//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`, `search`
+//!   and `changes`, which work across them. `personal`: what a person and admins alone may read.
 //!
 //! Nothing here knows HTTP.
 
@@ -59,6 +58,7 @@ pub(crate) struct Query(
     task::TaskQuery,
     trash::TrashQuery,
     search::SearchQuery,
+    changes::ChangesQuery,
 );
 
 /// What can be done. What a person or a program got wrong and can put right comes back in `userErrors`; then nothing was

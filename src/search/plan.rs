@@ -23,7 +23,9 @@ const MOST_COUNTED: usize = 8;
 #[derive(Debug)]
 pub(super) struct Plan {
     /// What has the words as written; of the same stems; alike; any: each holds those before it.
-    pub(super) classes: [String; 4],
+    pub(super) sets: [String; 4],
+    /// The same without those before it; `None` where that leaves nothing.
+    pub(super) apart: [Option<String>; 4],
     /// Any of the words: how often they stand there is what ranks within a class.
     pub(super) counted: String,
     /// One of these must hold, too, if there are any.
@@ -172,14 +174,24 @@ pub(super) fn plan(query: &Query, looked_up: &[LookedUp]) -> Option<(Plan, Marks
         let branches = branches.iter().map(|branch| conjunction(branch, least));
         format!("({}){without}", either(branches))
     };
+    let sets = [LITERAL, SAME, ALIKE, ANY].map(all);
     let phrases = excluded.iter().filter(|term| term.is_phrase());
     let plan = Plan {
-        classes: [LITERAL, SAME, ALIKE, ANY].map(all),
+        apart: apart(&sets),
+        sets,
         counted: either(branches.iter().flatten().map(Known::counted)),
         with_phrases: with_phrases(&branches),
         absent: phrases.map(Known::pattern).collect(),
     };
     Some((plan, marks))
+}
+
+fn apart(sets: &[String; 4]) -> [Option<String>; 4] {
+    std::array::from_fn(|at| match at.checked_sub(1).map(|before| &sets[before]) {
+        None => Some(sets[at].clone()),
+        Some(before) if *before == sets[at] => None,
+        Some(before) => Some(format!("({}) & !({before})", sets[at])),
+    })
 }
 
 /// Words that say nothing by themselves are left out where others are asked for.

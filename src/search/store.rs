@@ -47,13 +47,15 @@ pub(super) async fn go_by_index(conn: &mut Connection) -> Result<(), Error> {
 }
 
 /// The two steps are materialized, so that a term is folded once and not for each word of the dictionary. That is read
-/// from its start to its end: some tens of thousands of words, all from the index.
+/// from its start to its end: some tens of thousands of words, all from the index. Slips are looked for in words that begin or
+/// end alike: it is eight times as fast.
 const LOOK_UP: &str = "
     WITH bare AS MATERIALIZED (
         SELECT number, looked_up, btrim(search_fold(text)) AS folded
         FROM unnest($2, $3) WITH ORDINALITY AS terms (text, looked_up, number)
     ), term AS MATERIALIZED (
         SELECT number, folded, search_look(folded) AS look, '%' || folded || '%' AS part,
+            left(search_look(folded), 2) || '%' AS head, '%' || right(search_look(folded), 2) AS tail,
             ts_lexize('pg_catalog.english_stem', folded) = '{}' AS is_stop_word,
             coalesce((ts_lexize('pg_catalog.english_stem', folded))[1], folded) AS stem,
             CASE WHEN length(folded) < 5 THEN 0 WHEN length(folded) < 8 THEN 1 ELSE 2 END AS slips,
@@ -75,8 +77,9 @@ const LOOK_UP: &str = "
             FROM search_words AS words
             WHERE user_id = $1 AND looked_up AND (
                 words.stem = term.stem OR words.look = term.look OR words.word LIKE part
-                OR (slips > 0 AND levenshtein_less_equal(words.look, term.look, slips) <= slips)
-                OR (slips > 1 AND length(words.look) > length(term.look)
+                OR (slips > 0 AND (words.look LIKE head OR words.look LIKE tail)
+                    AND levenshtein_less_equal(words.look, term.look, slips) <= slips)
+                OR (slips > 1 AND words.look LIKE head
                     AND levenshtein_less_equal(left(words.look, length(term.look)), term.look, slips) <= slips))
         ) AS alike GROUP BY word ORDER BY likeness DESC, length(word), word LIMIT 100
     ) AS alike ON true
@@ -113,37 +116,42 @@ impl Row for Hit {
 }
 
 /// The words alone are fenced off: the index over everybody's lexemes answers the owner's rows and next to none of others',
-/// since lexemes are scoped, and nothing may tempt the planner to read all of the owner's instead. What is asked is read
-/// once, and so are the words of each row, which may lie elsewhere: appending nothing fetches them.
+/// since lexemes are scoped, and nothing may tempt the planner to read all of the owner's instead. It answers the four sets
+/// apart, so that the words of a row, which lie elsewhere, need not be fetched to tell which it is in.
 ///
-/// A class of 0 to 7 comes first: all in the title or not; as written, of the same stem, alike, or misspelt. Then how often
-/// and where (up to 0.8), and how recent (up to 0.1).
+/// A class of 0 to 7 comes first: all in the title or not; as written, of the same stem, alike, or misspelt. Then how recent
+/// (up to 0.1), and for the hundred that are best so far how often and where (up to 0.8).
 const FIND: &str = "
-    WITH branch AS MATERIALIZED (
+    WITH asked AS MATERIALIZED (
+        SELECT $9::text::tsquery AS literal, $10::text::tsquery AS same, $11::text::tsquery AS alike, $12::text::tsquery AS any_of,
+            $13::text::tsquery AS counted
+    ), branch AS MATERIALIZED (
         SELECT query::tsquery, string_to_array(present, ',') AS present FROM unnest($2, $3) AS branches (query, present)
-    ), asked AS MATERIALIZED (
-        SELECT $5::text::tsquery AS literal, $6::text::tsquery AS same, $7::text::tsquery AS alike, $8::text::tsquery AS any_of,
-            $9::text::tsquery AS counted
     ), entry AS (
-        SELECT user_id, kind, id, course_id, is_active, touched_at, folded, title_words, words || '' AS words
-        FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0
-    ), scored AS (
-        SELECT kind, id, CASE
-                WHEN title_words @@ literal THEN 7 WHEN title_words @@ same THEN 6
-                WHEN words @@ literal THEN 5 WHEN words @@ same THEN 4
-                WHEN title_words @@ alike THEN 3 WHEN words @@ alike THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
-            END
-            + 0.8 * ts_rank('{0.1, 0.1, 0.1, 1}', words, counted, 1 | 32)::float8
-            + 0.1 * exp(greatest(extract(epoch FROM touched_at - $10)::float8, -1e9) / 15552000) AS score
+        SELECT 5 AS level, * FROM (SELECT * FROM search_entries WHERE words @@ $5::text::tsquery OFFSET 0) AS literal
+        UNION ALL SELECT 4, * FROM (SELECT * FROM search_entries WHERE words @@ $6::text::tsquery OFFSET 0) AS same
+        UNION ALL SELECT 2, * FROM (SELECT * FROM search_entries WHERE words @@ $7::text::tsquery OFFSET 0) AS alike
+        UNION ALL SELECT 0, * FROM (SELECT * FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0) AS any_of
+    ), found AS (
+        SELECT kind, id, words, CASE
+                WHEN title_words @@ literal THEN 7 WHEN title_words @@ same THEN 6 WHEN level >= 4 THEN level
+                WHEN title_words @@ alike THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
+            END + 0.1 * exp(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9) / 15552000) AS fits
         FROM entry, asked
-        WHERE user_id = $1 AND is_active AND ($11 IS NULL OR kind = ANY ($11)) AND ($12 IS NULL OR course_id = $12)
+        WHERE user_id = $1 AND is_active AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
             AND (cardinality($2) = 0 OR EXISTS (
-                SELECT FROM branch WHERE words @@ query AND folded LIKE ALL (present)))
+                SELECT FROM branch WHERE (cardinality($2) = 1 OR words @@ query) AND folded LIKE ALL (present)))
             AND NOT folded LIKE ANY ($4)
+    ), placed AS (
+        SELECT *, row_number() OVER (ORDER BY fits DESC, id) AS place FROM found
+    ), scored AS (
+        SELECT kind, id, fits + CASE WHEN place <= 100
+            THEN 0.8 * ts_rank('{0.1, 0.1, 0.1, 1}', words, counted, 1 | 32)::float8 ELSE 0 END AS score
+        FROM placed, asked
     )
     SELECT kind, id, score FROM scored
-    WHERE $13 IS NULL OR score < $13 OR (score = $13 AND id > $14)
-    ORDER BY score DESC, id LIMIT $15";
+    WHERE $17 IS NULL OR score < $17 OR (score = $17 AND id > $18)
+    ORDER BY score DESC, id LIMIT $19";
 
 /// What fits, best first, behind a place.
 pub(super) async fn find(
@@ -160,8 +168,11 @@ pub(super) async fn find(
         .bind(plan.with_phrases.queries.clone())
         .bind(plan.with_phrases.present.clone())
         .bind(plan.absent.clone());
-    for class in &plan.classes {
-        statement = statement.bind(class.as_str());
+    for set in &plan.apart {
+        statement = statement.bind(set.clone());
+    }
+    for set in &plan.sets {
+        statement = statement.bind(set.as_str());
     }
     let statement = statement
         .bind(plan.counted.as_str())

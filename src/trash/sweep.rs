@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::{
-    db::{Connection, Database, Statement},
+    db::{Connection, Database, Statement, Writers},
     error::Error,
 };
 
@@ -54,6 +54,7 @@ pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
         if rows == 0 {
             return Ok(all);
         }
+        database.writes().note(Writers::Anybody);
         drop(conn);
         tokio::time::sleep(REST).await;
     }

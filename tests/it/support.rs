@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
     auth::{AuthSettings, ThrottleSettings, outside::KeyAges},
+    changes::LiveSettings,
     db::{
         PoolSettings,
         connect::Target,
@@ -70,6 +71,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         trash_days: 0,
         audit_days: 365,
+        live: LiveSettings::new(30, None),
         mail: MailSettings {
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
@@ -231,6 +233,7 @@ pub(crate) struct TestApp {
     pub(crate) pool: snapnote::db::Database,
     pub(crate) auth: snapnote::auth::Auth,
     pub(crate) images: snapnote::images::Images,
+    pub(crate) live: snapnote::changes::Live,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -259,7 +262,7 @@ impl TestApp {
         let app = App::new(target, settings).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());
-        let images = app.images().clone();
+        let (images, live) = (app.images().clone(), app.live().clone());
         let ended = tokio::spawn(app.serve(listener, async {
             let _ = stopped.await;
         }));
@@ -269,6 +272,7 @@ impl TestApp {
             pool,
             auth,
             images,
+            live,
             stop: Some(stop),
             ended,
         }
