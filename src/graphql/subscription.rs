@@ -9,7 +9,10 @@ use async_graphql::{Context, Subscription};
 use futures_util::{StreamExt, stream::BoxStream};
 
 use super::{changes::Change, context::ContextExt};
-use crate::{changes::Cursor, error::Error};
+use crate::{
+    changes::{self, Cursor, parse_cursor},
+    error::Error,
+};
 
 /// Where a subscription begins and how far it has come; one a subscription.
 #[derive(Clone, Default)]
@@ -36,7 +39,7 @@ impl Position {
 
     fn is_at(&self, cursor: &Cursor) {
         let newest = self.newest.lock();
-        *newest.unwrap_or_else(PoisonError::into_inner) = Some(cursor.to_string());
+        *newest.unwrap_or_else(PoisonError::into_inner) = Some(cursor.encode());
     }
 }
 
@@ -57,12 +60,12 @@ impl Subscription {
         let viewer = *ctx.viewer()?;
         let position = ctx.data_unchecked::<Position>().clone();
         let after = position.resumed_after.clone().or(after);
-        let after = after.as_deref().map(Cursor::parse).transpose()?;
+        let after = after.as_deref().map(parse_cursor).transpose()?;
         let changes = ctx.services().live.subscribe(viewer, after);
         let event = move |change: Result<_, Error>| {
-            let change: crate::changes::Change = change?;
+            let change: changes::Change = change?;
             position.is_at(&change.cursor);
-            Ok(Change(change))
+            Ok(Change::from(change))
         };
         Ok(changes.map(event).boxed())
     }
