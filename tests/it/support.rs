@@ -252,7 +252,16 @@ impl TestApp {
 
     /// On a database that is there: a second process, as it were.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        TestApp::at("127.0.0.1:0".parse().unwrap(), database, change).await
+    }
+
+    /// On a database that is there, at that address: a process that was there before.
+    pub(crate) async fn at(
+        address: SocketAddr,
+        database: String,
+        change: impl FnOnce(&mut AppSettings),
+    ) -> TestApp {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut settings = settings();
         settings.images.public_url = format!("http://{address}").parse().unwrap();
