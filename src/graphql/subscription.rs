@@ -43,15 +43,16 @@ impl Position {
     }
 }
 
-/// What can be listened to. An event is an answer of its own, with its own errors; a subscription that cannot go on ends
-/// with an error that has `extensions.code`.
+/// The root of subscriptions.
 pub(crate) struct Subscription;
 
+/// What can be listened to, over WebSocket (graphql-transport-ws) or as text/event-stream. An event is an answer of its own,
+/// with its own errors; a subscription that cannot go on ends with an error that has `extensions.code`.
 #[Subscription]
 impl Subscription {
     /// Changes to the signed-in user's items as they happen, each once and an item's in the order of its versions; with
-    /// `after`, first all that came since that cursor. A cursor that is too old is CURSOR_EXPIRED: read the lists afresh
-    /// then.
+    /// `after`, first all that came since that cursor. A cursor that is too old is CURSOR_EXPIRED: take a new one
+    /// (`changesCursor`) and read the lists afresh then.
     async fn changes(
         &self,
         ctx: &Context<'_>,

@@ -11,6 +11,7 @@ const client = createClient({
   connectionParams: { Authorization: `Bearer ${token}` },
   lazy: false,
   keepAlive: 200,
+  onNonLazyError: () => {},
   retryAttempts: 20,
   retryWait: () => new Promise((done) => setTimeout(done, 200)),
   on: { closed: (event) => say({ closed: event.code }) },
