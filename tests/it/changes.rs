@@ -1,6 +1,8 @@
 //! The change feed: in pages here, as it goes on in `live`, and against everything at once in `storm`.
 
+mod checker;
 mod live;
+mod storm;
 
 use chrono::{DateTime, Utc};
 use diesel_async::SimpleAsyncConnection;
