@@ -75,6 +75,7 @@ impl Stage {
         // What was rolled back stays unflushed for as long as can be.
         for sql in [
             "ALTER SYSTEM SET wal_writer_delay = '10s'",
+            "ALTER SYSTEM SET autovacuum = off",
             "SELECT pg_reload_conf()",
         ] {
             conn.batch_execute(sql).await.unwrap();
@@ -149,12 +150,13 @@ impl Stage {
         // Longer than any transaction is held open: each that is committed puts on disk what was rolled back before.
         sleep(Duration::from_millis(3500)).await;
         let mut conn = self.conn().await;
-        for _ in 0..40 {
-            let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;";
-            let _ = conn.batch_execute(undone).await;
+        for _ in 0..8 {
+            let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(25);
+            let _ = conn.batch_execute(&undone).await;
+            // Readers read, and have seen that those have ended.
+            sleep(Duration::from_millis(120)).await;
         }
-        // Every reader reads once more.
-        sleep(Duration::from_millis(900)).await;
+        sleep(Duration::from_millis(300)).await;
         let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
         let pid: i32 = pid.lines().next().unwrap().parse().unwrap();
         kill(Pid::from_raw(pid), Signal::SIGQUIT).unwrap();
