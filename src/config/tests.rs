@@ -75,7 +75,14 @@ fn secrets_are_not_shown() {
 fn the_help_shows_no_secret_of_the_environment() {
     for setting in command().get_arguments() {
         let id = setting.get_id().as_str();
-        let is_secret = ["jwt_secret", "database_url", "smtp_url", "issuers"].contains(&id);
+        let is_secret = [
+            "jwt_secret",
+            "database_url",
+            "database_direct_url",
+            "smtp_url",
+            "issuers",
+        ]
+        .contains(&id);
         assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");
     }
 }

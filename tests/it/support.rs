@@ -252,22 +252,32 @@ impl TestApp {
 
     /// On a database that is there: a second process, as it were.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
-        TestApp::at("127.0.0.1:0".parse().unwrap(), database, change).await
+        let target = Target::parse(&url_of(&database).await).unwrap();
+        TestApp::at(target, database, change).await
     }
 
-    /// On a database that is there, at that address: a process that was there before.
+    /// On a database of any server.
     pub(crate) async fn at(
-        address: SocketAddr,
+        target: Target,
         database: String,
         change: impl FnOnce(&mut AppSettings),
     ) -> TestApp {
-        let listener = TcpListener::bind(address).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        TestApp::listening(listener, target, database, change).await
+    }
+
+    /// Where somebody listened before, perhaps.
+    pub(crate) async fn listening(
+        listener: TcpListener,
+        target: Target,
+        database: String,
+        change: impl FnOnce(&mut AppSettings),
+    ) -> TestApp {
         let address = listener.local_addr().unwrap();
         let mut settings = settings();
         settings.images.public_url = format!("http://{address}").parse().unwrap();
         settings.images.storage = StorageSettings::Folder(image_folder(&database));
         change(&mut settings);
-        let target = Target::parse(&url_of(&database).await).unwrap();
         let app = App::new(target, settings).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());

@@ -34,7 +34,7 @@ pub(crate) fn subscribe(app: &TestApp, person: &str, after: Option<Cursor>) -> C
 async fn next(changes: &mut Changes, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
-        let change = timeout(Duration::from_secs(10), changes.next()).await;
+        let change = timeout(Duration::from_secs(30), changes.next()).await;
         let change = change.unwrap_or_else(|_| panic!("{} of {count} came", ids.len()));
         ids.push(change.unwrap().unwrap().item.id.to_string());
     }
@@ -47,9 +47,15 @@ async fn nothing(changes: &mut Changes) {
     assert!(more.is_err(), "{more:?}");
 }
 
-/// Polls once, so that it stands where it begins.
+/// A subscriber that begins here and now, however slow it is to begin.
+async fn from_here(app: &TestApp, ada: &Person) -> Changes {
+    subscribe(app, &ada.id, Some(cursor_of(ada).await))
+}
+
+/// Polls it, so that it stands where it begins.
 async fn begin(changes: &mut Changes) {
-    nothing(changes).await;
+    let none = timeout(Duration::from_secs(1), changes.next()).await;
+    assert!(none.is_err(), "{none:?}");
 }
 
 async fn cursor_of(ada: &Person) -> Cursor {
@@ -111,7 +117,7 @@ async fn from_the_cursor_of_any_change_one_goes_on_behind_it() {
     }
     let mut got = Vec::new();
     for _ in 0..12 {
-        let change = timeout(Duration::from_secs(10), changes.next()).await;
+        let change = timeout(Duration::from_secs(30), changes.next()).await;
         got.push(change.unwrap().unwrap().unwrap());
     }
     held.batch_execute("COMMIT").await.unwrap();
@@ -135,7 +141,7 @@ async fn a_change_at_another_process_comes_at_once() {
     let database = migrated_database().await;
     let (here, there) = (hearing(database.clone()).await, hearing(database).await);
     let ada = Person::signed_up(&there, "ada").await;
-    let mut changes = subscribe(&here, &ada.id, None);
+    let mut changes = from_here(&here, &ada).await;
     begin(&mut changes).await;
     sleep(Duration::from_millis(500)).await;
     let mut slowest = Duration::ZERO;
@@ -153,7 +159,7 @@ async fn a_change_at_another_process_comes_at_once() {
 async fn without_messages_it_polls_and_what_others_write_comes_too() {
     let app = TestApp::start().await;
     let ada = Person::signed_up(&app, "ada").await;
-    let mut changes = subscribe(&app, &ada.id, None);
+    let mut changes = from_here(&app, &ada).await;
     begin(&mut changes).await;
     let id = Uuid::now_v7();
     app.sql(&insert(&ada.id, id)).await;
@@ -165,7 +171,7 @@ async fn a_listener_that_was_cut_off_hears_again_what_it_missed() {
     let database = migrated_database().await;
     let app = hearing(database).await;
     let ada = Person::signed_up(&app, "ada").await;
-    let mut changes = subscribe(&app, &ada.id, None);
+    let mut changes = from_here(&app, &ada).await;
     begin(&mut changes).await;
     sleep(Duration::from_millis(300)).await;
     let id = Uuid::now_v7();
@@ -179,7 +185,7 @@ async fn a_listener_that_was_cut_off_hears_again_what_it_missed() {
 async fn a_slow_reader_reads_on_from_the_log() {
     let app = TestApp::start().await;
     let ada = Person::signed_up(&app, "ada").await;
-    let mut slow = subscribe(&app, &ada.id, None);
+    let mut slow = from_here(&app, &ada).await;
     begin(&mut slow).await;
     let mut made = Vec::new();
     // More pieces of news than a queue holds, and one that is longer than goes through it.
@@ -207,7 +213,7 @@ async fn without_subscribers_nothing_is_asked_of_the_database() {
     let before = asked(&app);
     sleep(Duration::from_millis(300)).await;
     assert_eq!(asked(&app), before);
-    let mut changes = subscribe(&app, &ada.id, None);
+    let mut changes = from_here(&app, &ada).await;
     begin(&mut changes).await;
     assert!(asked(&app) > before + 5);
     drop(changes);
@@ -221,7 +227,7 @@ async fn without_subscribers_nothing_is_asked_of_the_database() {
 async fn a_subscriber_outlives_the_loss_of_all_connections() {
     let app = TestApp::start().await;
     let ada = Person::signed_up(&app, "ada").await;
-    let mut changes = subscribe(&app, &ada.id, None);
+    let mut changes = from_here(&app, &ada).await;
     begin(&mut changes).await;
     for _ in 0..3 {
         let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
@@ -238,13 +244,13 @@ async fn a_subscription_ends_when_its_cursor_is_of_no_use() {
     let ada = Person::signed_up(&app, "ada").await;
     let grace = Person::signed_up(&app, "grace").await;
     let mut of_another = subscribe(&app, &grace.id, Some(cursor_of(&ada).await));
-    let mut restored = subscribe(&app, &ada.id, None);
+    let mut restored = from_here(&app, &ada).await;
     begin(&mut restored).await;
     app.sql("UPDATE change_epochs SET database = 'another'")
         .await;
     course(&ada.client).await;
     for changes in [&mut of_another, &mut restored] {
-        let last = timeout(Duration::from_secs(10), changes.next()).await;
+        let last = timeout(Duration::from_secs(30), changes.next()).await;
         let error = last.unwrap().unwrap().unwrap_err();
         assert_eq!(error.code, Code::CursorExpired);
         assert!(changes.next().await.is_none());

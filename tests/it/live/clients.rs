@@ -5,15 +5,17 @@
 use std::{path::PathBuf, process::Stdio};
 
 use serde_json::{Value, json};
+use snapnote::db::connect::Target;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::{Duration, timeout},
 };
 
 use crate::{
     changes::{course, mutate, newest},
-    support::{Client, TestApp},
+    support::{Client, TestApp, url_of},
 };
 
 /// A client that runs; what it says is read line by line.
@@ -123,7 +125,9 @@ async fn graphql_ws_works_and_comes_back() {
     let (database, address) = (app.database.clone(), app.address);
     app.stop().await;
     assert_eq!(client.said().await, Some(json!({ "closed": 1001 })));
-    let app = TestApp::at(address, database, |_| {}).await;
+    let target = Target::parse(&url_of(&database).await).unwrap();
+    let listener = TcpListener::bind(address).await.unwrap();
+    let app = TestApp::listening(listener, target, database, |_| {}).await;
     let id = course(&ada).await;
     assert_eq!(client.change().await["itemId"], json!(id));
     // It does not come back when its session has ended: it must sign in first.
