@@ -171,7 +171,7 @@ async fn answer(
         return Err(Refused::NoStream);
     }
     let asker = Asker { viewer, client };
-    let answer = run(state, admitted, asker, request_id, deadline).await;
+    let answer = run(state, admitted, asker, request_id, deadline, ()).await;
     let status = status_of(&answer);
     Ok(Reached::Reply(Reply {
         answer,
@@ -229,17 +229,19 @@ pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::USER_AGENT)?.to_str().ok()
 }
 
-/// Runs a query or a mutation.
+/// Runs a query or a mutation. A mutation runs to its end though nobody waits for it any longer; `held` is held until then.
 pub(super) async fn run(
     state: &EdgeState,
     admitted: Admitted,
     asker: Asker,
     request_id: &RequestId,
     deadline: Instant,
+    held: impl Send + 'static,
 ) -> Answer {
     let is_mutation = admitted.operation == Operation::Mutation;
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
+        let _held = held;
         match timeout_at(deadline, api.execute(admitted, asker, id.as_str())).await {
             Ok(answer) => answer,
             Err(_) => {

@@ -83,14 +83,12 @@ impl Asked {
     ) -> Result<Response, Error> {
         let revocations = state.auth.revocations();
         let standing = Standing::of(&state.auth, self.token, self.client).await?;
-        let outputs = operation::of_admitted(
-            state,
-            &standing,
-            admitted,
-            self.last_event_id,
-            self.id,
-            self.deadline,
-        );
+        let run = operation::Run {
+            id: self.id,
+            deadline: self.deadline,
+            turn: None,
+        };
+        let outputs = run.of_admitted(state, &standing, admitted, self.last_event_id);
         Ok(respond(state, outputs, Some((standing, revocations))))
     }
 }

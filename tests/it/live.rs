@@ -178,6 +178,16 @@ async fn queries_and_mutations_run_on_a_socket_by_the_same_gate() {
             Value::Null,
             "BAD_USER_INPUT",
         ),
+        (
+            "subscription { changes { item { ... on Course { documents(first: 100) { nodes { course { tasks(first: 100) { nodes { id } } } } } } } } }",
+            Value::Null,
+            "QUERY_TOO_COMPLEX",
+        ),
+        (
+            "subscription { __typename }",
+            Value::Null,
+            "VALIDATION_FAILED",
+        ),
     ] {
         socket.subscribe("x", query, variables).await;
         let message = socket.message().await;
@@ -189,6 +199,12 @@ async fn queries_and_mutations_run_on_a_socket_by_the_same_gate() {
     }
     // An error ends its operation without a complete, and its id is free again.
     socket.is_silent().await;
+    // A subscription to nothing is complete at once.
+    let nothing = "subscription($all: Boolean!) { changes @include(if: $all) { cursor } }";
+    let variables = json!({ "all": false });
+    socket.subscribe("z", nothing, variables).await;
+    let message = socket.message().await;
+    assert_ne!(message["type"], "next", "{message}");
     // What fails while it runs is an answer with its errors.
     socket
         .subscribe(

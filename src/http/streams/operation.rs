@@ -2,12 +2,17 @@
 //!
 //! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were.
 
+use std::sync::Arc;
+
 use async_graphql::Response as Answer;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 
 use super::{
     super::{EdgeState, graphql, request_id::RequestId},
@@ -37,13 +42,16 @@ pub(in crate::http) enum Output {
     SignedOut,
 }
 
-/// Runs a call for whoever still may.
+/// Runs a call for whoever still may, when it is its turn. Queries keep their turn until they are answered or given up,
+/// mutations until they have really ended.
 pub(in crate::http) fn outputs(
     state: EdgeState,
     standing: Standing,
     call: Call,
+    turns: Arc<Semaphore>,
 ) -> BoxStream<'static, Output> {
     let begun = async move {
+        let turn = turns.acquire_owned().await.ok();
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
         let standing = match timeout_at(deadline, standing.again(&state.auth)).await {
@@ -53,35 +61,48 @@ pub(in crate::http) fn outputs(
             Err(_) => return only(failed(Error::timeout("reading the session"), &id)),
         };
         match state.api.admit(call) {
-            Ok(admitted) => of_admitted(&state, &standing, admitted, None, id, deadline),
+            Ok(admitted) => {
+                let run = Run { id, deadline, turn };
+                run.of_admitted(&state, &standing, admitted, None)
+            }
             Err(refused) => only(not_admitted(refused, &id)),
         }
     };
     stream::once(begun).flatten().boxed()
 }
 
-/// Runs what was admitted already. `resumed_after`: as [`subscribe`](crate::graphql::Api::subscribe) has it.
-pub(in crate::http) fn of_admitted(
-    state: &EdgeState,
-    standing: &Standing,
-    admitted: Admitted,
-    resumed_after: Option<String>,
-    id: RequestId,
-    deadline: Instant,
-) -> BoxStream<'static, Output> {
-    if admitted.operation == Operation::Subscription {
-        return events(state, standing, admitted, resumed_after, &id)
-            .unwrap_or_else(|error| only(failed(error, &id)));
-    }
-    let (state, asker) = (state.clone(), standing.asker());
-    let run = async move {
-        let answer = graphql::run(&state, admitted, asker, &id, deadline).await;
-        Output::Next {
-            answer: Box::new(answer),
-            cursor: None,
+/// What there is to know of one run.
+pub(in crate::http) struct Run {
+    pub(in crate::http) id: RequestId,
+    pub(in crate::http) deadline: Instant,
+    /// Held while it runs.
+    pub(in crate::http) turn: Option<OwnedSemaphorePermit>,
+}
+
+impl Run {
+    /// Runs what was admitted already. `resumed_after`: as [`Api::subscribe`](crate::graphql::Api::subscribe) has it.
+    pub(in crate::http) fn of_admitted(
+        self,
+        state: &EdgeState,
+        standing: &Standing,
+        admitted: Admitted,
+        resumed_after: Option<String>,
+    ) -> BoxStream<'static, Output> {
+        let Run { id, deadline, turn } = self;
+        if admitted.operation == Operation::Subscription {
+            return events(state, standing, admitted, resumed_after, &id)
+                .unwrap_or_else(|error| only(failed(error, &id)));
         }
-    };
-    stream::once(run).boxed()
+        let (state, asker) = (state.clone(), standing.asker());
+        let run = async move {
+            let answer = graphql::run(&state, admitted, asker, &id, deadline, turn).await;
+            Output::Next {
+                answer: Box::new(answer),
+                cursor: None,
+            }
+        };
+        stream::once(run).boxed()
+    }
 }
 
 fn events(

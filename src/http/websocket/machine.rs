@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Queries and mutations that run at a time on one socket; while there are so many, nothing more is read from it.
-const MOST_AT_A_TIME: usize = 10;
+pub(super) const MOST_AT_A_TIME: usize = 10;
 
 /// Something that has happened.
 #[derive(Debug)]

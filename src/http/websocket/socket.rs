@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 use axum::extract::ws::Message;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     time::{Duration, Instant, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -23,7 +23,7 @@ use super::{
             standing::{Standing, says_no},
         },
     },
-    machine::{Action, Event, Machine},
+    machine::{Action, Event, MOST_AT_A_TIME, Machine},
     messages::{Bearer, ClientMessage, Close},
     wire::{Traffic, Wire},
 };
@@ -55,6 +55,8 @@ pub(super) struct Socket {
     asking: Option<(Purpose, BoxFuture<'static, Result<Standing, Error>>)>,
     running: HashMap<String, Running>,
     started: u64,
+    /// Of queries and mutations, those included that the client no longer waits for.
+    turns: Arc<Semaphore>,
     outputs: mpsc::Receiver<Box<Said>>,
     outbox: mpsc::Sender<Box<Said>>,
     revocations: watch::Receiver<()>,
@@ -125,6 +127,7 @@ impl Socket {
             asking: None,
             running: HashMap::new(),
             started: 0,
+            turns: Arc::new(Semaphore::new(MOST_AT_A_TIME)),
             outputs,
             outbox,
             state,
@@ -348,7 +351,8 @@ impl Socket {
         };
         self.started += 1;
         let (number, name, outbox) = (self.started, id.clone(), self.outbox.clone());
-        let mut outputs = operation::outputs(self.state.clone(), standing, call);
+        let (state, turns) = (self.state.clone(), self.turns.clone());
+        let mut outputs = operation::outputs(state, standing, call, turns);
         let task = tokio::spawn(async move {
             loop {
                 let output = outputs.next().await;

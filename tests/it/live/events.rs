@@ -141,6 +141,11 @@ async fn what_no_event_can_say_is_a_status() {
     let path = "/graphql?query=mutation%20%7B%20signOut%20%7B%20signedOut%20%7D%20%7D";
     let answer = ada.http("GET", path, &[stream], b"").await;
     assert_eq!(answer.status, 405);
+    // By GET, as browsers open streams by themselves.
+    let path = "/graphql?query=%7B%20me%20%7B%20email%20%7D%20%7D";
+    let answer = ada.http("GET", path, &[stream], b"").await;
+    let expected = ":\n\nevent: next\ndata: {\"data\":{\"me\":{\"email\":\"ada@example.com\"}}}\n\nevent: complete\ndata: \n\n";
+    assert_eq!((answer.status, answer.body.as_str()), (200, expected));
     // A subscription has no one answer.
     for accept in [
         "application/json",

@@ -267,6 +267,36 @@ async fn many_requests_at_once_are_all_answered() {
     assert_eq!(answered.len(), 100);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_that_nobody_waits_for_runs_to_its_end_and_says_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let mut socket = Socket::of(&ada).await;
+    let create =
+        "mutation($name: String!) { createCourse(input: { name: $name }) { course { id } } }";
+    for number in 0..30 {
+        let variables = json!({ "name": number.to_string() });
+        socket.subscribe("m", create, variables).await;
+        // Once it runs it cannot be taken back.
+        until("it has begun", async || {
+            let name = format!("SELECT count(*) FROM courses WHERE name = '{number}'");
+            app.number(&name).await == 1
+        })
+        .await;
+        socket.send(json!({ "type": "complete", "id": "m" })).await;
+    }
+    socket.subscribe("q", "{ me { email } }", Value::Null).await;
+    loop {
+        let message = socket.message().await;
+        match (message["id"].as_str(), message["type"].as_str()) {
+            (Some("q"), Some("next")) => break,
+            // Their answers may have been faster than the wish not to hear them.
+            (Some("m"), _) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// Somebody else's token, as a client.
 pub(super) fn as_client(app: &TestApp, token: &str) -> Client {
     Client {
