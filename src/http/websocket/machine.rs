@@ -79,6 +79,11 @@ impl Machine {
         !self.refreshing && !self.stopping && self.singles() < MOST_AT_A_TIME
     }
 
+    /// Whether nothing runs.
+    pub(super) fn is_idle(&self) -> bool {
+        self.operations.is_empty()
+    }
+
     /// Whether nobody has said `connection_init` yet.
     pub(super) fn is_new(&self) -> bool {
         self.phase == Phase::New

@@ -266,11 +266,15 @@ impl Socket {
             return self.on(Event::InitTimedOut);
         }
         if self.clock.recheck.is_some_and(|due| now >= due) {
-            self.clock.recheck = None;
             if self.standing.as_ref().is_some_and(Standing::has_expired) {
                 return self.on(Event::Ended);
             }
-            self.recheck();
+            let again = self.standing.as_ref().and_then(Standing::good_for);
+            self.clock.recheck = again.map(|rest| now + rest);
+            // Whoever only sits there costs no statement: each operation asks when it begins.
+            if !self.machine.is_idle() {
+                self.recheck();
+            }
         }
         if now >= self.clock.beat {
             let heartbeat = self.state.settings.streams.heartbeat;
