@@ -110,6 +110,11 @@ impl Cursor {
         self.base.next == 0
     }
 
+    /// What tells one person's cursors of one epoch from all others.
+    pub(super) fn stamp(&self) -> u64 {
+        self.stamp
+    }
+
     /// Whether it is this person's, in this epoch.
     pub(super) fn is_of(&self, epoch: Uuid, owner: UserId) -> bool {
         self.stamp == stamp(epoch, owner)

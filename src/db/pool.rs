@@ -395,6 +395,8 @@ pub(crate) fn from_database(error: DieselError) -> Error {
                 "terminating connection",
                 "the database system is",
                 "cannot execute",
+                // A standby, asked what only a primary knows.
+                "recovery is in progress",
             ];
             if going_away.iter().any(|start| message.starts_with(start)) {
                 return Error::unavailable(message);

@@ -2,6 +2,7 @@
 
 mod checker;
 mod live;
+mod speed;
 mod storm;
 
 use chrono::{DateTime, Utc};
@@ -352,7 +353,7 @@ async fn a_database_that_was_restored_lets_cursors_expire_and_tells_all_anew() {
     let now = newest(&ada).await;
     assert_eq!(walk(&ada, now.clone(), 1).await, Vec::<String>::new());
     let second = course(&ada).await;
-    assert_eq!(walk(&ada, now, 1).await, [second.clone()]);
+    assert_eq!(walk(&ada, now, 1).await, std::slice::from_ref(&second));
     assert_eq!(walk(&ada, Value::Null, 1).await, [first, second]);
     assert_eq!(app.number("SELECT count(*) FROM change_epochs").await, 1);
     app.sql("DELETE FROM change_epochs").await;

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::{Notify, broadcast};
 
-use super::super::{News, cursor::Seen, store::Since};
+use super::super::{Cursor, News, cursor::Seen, store::Since};
 use crate::{auth::UserId, db::Writers};
 
 /// Pieces of news that a queue holds.
@@ -42,8 +42,8 @@ pub(super) struct Hub {
 struct Watched {
     queue: broadcast::Sender<Told>,
     readers: usize,
-    /// What the tailer has read; `None` until the first reader has.
-    seen: Option<Arc<Seen>>,
+    /// What the tailer has read, and the stamp of its epoch; `None` until the first reader has read.
+    seen: Option<(Arc<Seen>, u64)>,
     /// There may be something new.
     due: bool,
 }
@@ -103,12 +103,12 @@ impl Hub {
     }
 
     /// A reader with a place in the queue has read the log so far: from there the tailer begins, if it has not begun.
-    pub(super) fn begin(&self, owner: UserId, seen: &Arc<Seen>) {
+    pub(super) fn begin(&self, owner: UserId, read: &Cursor) {
         let mut people = self.people();
         if let Some(person) = people.get_mut(&owner)
             && person.seen.is_none()
         {
-            person.seen = Some(seen.clone());
+            person.seen = Some((read.base(), read.stamp()));
             if person.due {
                 self.wake.notify_one();
             }
@@ -150,7 +150,7 @@ impl Hub {
         let mut people = self.people();
         let due = people.iter_mut().filter(|(_, person)| person.due);
         let due = due.filter_map(|(owner, person)| {
-            let seen = person.seen.clone()?;
+            let (seen, _) = person.seen.clone()?;
             person.due = false;
             Some(Since {
                 owner: *owner,
@@ -160,15 +160,27 @@ impl Hub {
         due.take(most).collect()
     }
 
-    /// Hands out what was read of a person: everything since what is noted here, up to `seen`.
-    pub(super) fn tell(&self, owner: UserId, seen: Arc<Seen>, told: Option<Told>) {
+    /// Hands out what was read of a person, `most` changes at most, and goes on from there. In another epoch there is no
+    /// going on: the readers are sent to the log, which tells them so, and the next one begins anew.
+    pub(super) fn tell(&self, owner: UserId, news: News, most: usize) {
         let mut people = self.people();
-        if let Some(person) = people.get_mut(&owner) {
-            person.seen = Some(seen);
-            if let Some(told) = told {
-                // Readers may have left; nobody else needs it.
-                let _ = person.queue.send(told);
-            }
+        let Some(person) = people.get_mut(&owner) else {
+            return;
+        };
+        let read = (news.seen(), news.stamp(owner));
+        let goes_on = person
+            .seen
+            .as_ref()
+            .is_none_or(|(_, stamp)| *stamp == read.1);
+        let told = match news.count() {
+            0 if goes_on => None,
+            count if goes_on && count <= most => Some(Told::News(Arc::new(news))),
+            _ => Some(Told::Much),
+        };
+        person.seen = goes_on.then_some(read);
+        if let Some(told) = told {
+            // Readers may have left; nobody else needs it.
+            let _ = person.queue.send(told);
         }
     }
 

@@ -139,7 +139,7 @@ impl Reader {
         };
         self.behind = page.more;
         if !page.more {
-            self.live.inner.hub.begin(self.owner, &page.end.base());
+            self.live.inner.hub.begin(self.owner, &page.end);
         }
         self.at = Some(page.end);
         self.ready = page.changes.into();

@@ -1,10 +1,10 @@
 //! The tailer: reads the logs of those who have subscribers and may have something new, all in one statement.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{Live, hub::Told, wire::Outbox};
+use super::{Live, wire::Outbox};
 use crate::{changes::store::Since, db::Writers, error::Error};
 
 /// Persons that one statement reads at most.
@@ -37,7 +37,9 @@ pub(super) async fn run(live: &Live) {
         } else {
             settings.poll
         };
-        if timeout_at(checked + every, hub.woken()).await.is_err() {
+        // Woken without end, it looks at the clock all the same.
+        let woken = timeout_at(checked + every, hub.woken()).await;
+        if woken.is_err() || checked.elapsed() >= every {
             checked = Instant::now();
             hub.mark(&Writers::Anybody);
         }
@@ -78,13 +80,7 @@ async fn read(live: &Live, readers: &[Since]) -> Result<(), Error> {
     let news = inner.feed.news(&mut conn, readers, None, CHANGES).await?;
     drop(conn);
     for (owner, news) in news {
-        let seen = news.seen();
-        let told = match news.count() {
-            0 => None,
-            count if count > CHANGES => Some(Told::Much),
-            _ => Some(Told::News(Arc::new(news))),
-        };
-        inner.hub.tell(owner, seen, told);
+        inner.hub.tell(owner, news, CHANGES);
     }
     Ok(())
 }

@@ -68,6 +68,11 @@ impl Flaw {
     }
 }
 
+/// Where a snapshot ends; of what is no snapshot, the number.
+fn end(cursor: &str) -> u64 {
+    cursor.split(':').nth(1).unwrap_or(cursor).parse().unwrap()
+}
+
 /// Reads past the service, with that flaw.
 pub(super) async fn flawed(stage: Arc<Stage>, reader: Arc<Reader>, flaw: Flaw) {
     let user = stage.people[reader.person].id;
@@ -88,7 +93,10 @@ pub(super) async fn flawed(stage: Arc<Stage>, reader: Arc<Reader>, flaw: Flaw) {
             if entry.at > 0 {
                 reader.received((entry.entity_id, entry.at));
             }
-            cursor = entry.cursor;
+            // After a crash, as a reader that was away then.
+            if end(&entry.cursor) >= end(&cursor) {
+                cursor = entry.cursor;
+            }
         }
     }
 }
