@@ -3,4 +3,4 @@ SELECT id FROM documents WHERE user_id = md5('reader0')::uuid AND status = 'acti
     AND (title ILIKE '%' || (ARRAY['matrix', 'waverproei', 'jectdenverzen'])[:n] || '%'
         OR formatted_note ILIKE '%' || (ARRAY['matrix', 'waverproei', 'jectdenverzen'])[:n] || '%'
         OR original_text ILIKE '%' || (ARRAY['matrix', 'waverproei', 'jectdenverzen'])[:n] || '%')
-ORDER BY updated_at DESC LIMIT 20;
+ORDER BY title ILIKE '%' || (ARRAY['matrix', 'waverproei', 'jectdenverzen'])[:n] || '%' DESC, updated_at DESC LIMIT 20;

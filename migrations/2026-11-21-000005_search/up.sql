@@ -3,7 +3,9 @@
 -- Every lexeme begins with its owner's scope, so one person's words stand apart from everybody else's in the one index, and
 -- what a search costs does not depend on how much others keep. Triggers keep it all, whoever writes.
 
+CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE EXTENSION IF NOT EXISTS fuzzystrmatch;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
 -- Text as it is searched: words in lower case between single spaces, accents, ligatures and widths gone, what a hyphen broke
 -- at a line's end joined, x^2, x_2 and x² alike, and every Chinese, Japanese and Korean character a word of its own.
@@ -13,8 +15,10 @@ DECLARE
     wide CONSTANT boolean := octet_length(value) <> length(value);
 BEGIN
     IF wide THEN
-        folded := regexp_replace(normalize(folded, NFKD), '[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]', '', 'g');
-        folded := translate(normalize(folded, NFC), 'ςøłđı‐‑', 'σoldi--');
+        -- One character may become eighteen.
+        folded := regexp_replace(left(normalize(folded, NFKD), 500000), '[\u0300-\u036f\u00ad\u200b-\u200d\ufeff]', '', 'g');
+        -- Once more: ℝ and ™ have no lower case, and the letters that they stand for do.
+        folded := translate(lower(normalize(folded, NFC) COLLATE "und-x-icu"), 'ςøłđı‐‑', 'σoldi--');
         folded := replace(replace(replace(folded, 'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe');
     END IF;
     IF position(E'\n' IN folded) > 0 AND position('-' IN folded) > 0 THEN
@@ -46,12 +50,13 @@ CREATE FUNCTION search_look(word text) RETURNS text LANGUAGE sql IMMUTABLE STRIC
     SELECT translate(replace(replace(replace(word, 'rn', 'm'), 'cl', 'd'), 'vv', 'w'), '01i5', 'olls')
 $$;
 
--- The words of folded text in their owner's scope. Of what overflows a tsvector, the start.
-CREATE FUNCTION search_lexemes(owner uuid, folded text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- The words of folded text in their owner's scope, behind those of a title. Of what overflows a tsvector, the start.
+CREATE FUNCTION search_lexemes(owner uuid, folded text, title tsvector DEFAULT '') RETURNS tsvector
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 BEGIN
-    RETURN to_tsvector('pg_catalog.simple', replace(rtrim(folded), ' ', ' ' || search_scope(owner)));
+    RETURN title || to_tsvector('pg_catalog.simple', replace(rtrim(folded), ' ', ' ' || search_scope(owner)));
 EXCEPTION WHEN program_limit_exceeded THEN
-    RETURN search_lexemes(owner, left(folded, length(folded) / 2));
+    RETURN search_lexemes(owner, left(folded, length(folded) / 2), title);
 END
 $$;
 
@@ -70,7 +75,7 @@ CREATE TABLE search_entries (
     CONSTRAINT search_entries_kind_known CHECK (kind IN (1, 2, 3))
 );
 COMMENT ON COLUMN search_entries.kind IS '1 course, 2 document, 3 task.';
-COMMENT ON COLUMN search_entries.folded IS 'The title, a bar, and the rest, both folded: what phrases are looked for in.';
+COMMENT ON COLUMN search_entries.folded IS 'The title and the rest, each folded, with bars between: what phrases are looked for in.';
 COMMENT ON COLUMN search_entries.title_words IS 'The words of the title in the owner''s scope: a few, and so at hand.';
 COMMENT ON COLUMN search_entries.words IS 'The words of both in the owner''s scope; those of the title weigh A.';
 -- What is read of an entry is read often: not compressed. An index without a list of what is pending: that grows with what others write.
@@ -92,35 +97,47 @@ CREATE TABLE search_words (
 COMMENT ON COLUMN search_words.item_id IS 'The item that brought it; null once that has lost it.';
 COMMENT ON COLUMN search_words.lost_at IS 'When that was. A sweep looks later whether another item has it.';
 CREATE INDEX search_words_word_idx ON search_words (user_id, word) INCLUDE (stem, look);
-CREATE INDEX search_words_item_id_idx ON search_words (user_id, item_id);
-CREATE INDEX search_words_lost_at_idx ON search_words (lost_at) WHERE lost_at IS NOT NULL;
+CREATE INDEX search_words_item_id_idx ON search_words (item_id);
+CREATE INDEX search_words_lost_idx ON search_words (user_id, word) WHERE lost_at IS NOT NULL;
 
 -- Adds what an item brings to its owner's dictionary, and gives up what it brought and has no more. Two at once may bring a
--- word twice; so nobody waits.
+-- word twice; so nobody waits. A long note has a hundred thousand words, and a plan may be of a time when there were ten: each
+-- word costs one search in the vector, or one look into the index, whatever the plan is.
 CREATE FUNCTION search_learn(owner uuid, item uuid, lexemes tsvector) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    has CONSTANT text[] := ARRAY(
-        SELECT substr(lexeme, 6) FROM unnest(tsvector_to_array(lexemes)) AS lexeme WHERE length(lexeme) BETWEEN 8 AND 69);
+    scope CONSTANT text := search_scope(owner);
 BEGIN
-    UPDATE search_words SET item_id = NULL, lost_at = now() WHERE user_id = owner AND item_id = item AND word <> ALL (has);
+    UPDATE search_words SET item_id = NULL, lost_at = now()
+    WHERE item_id = item AND user_id = owner AND NOT lexemes @@ quote_literal(scope || word)::tsquery;
+    -- The sweep must not forget what this transaction has and it cannot see yet.
+    UPDATE search_words SET item_id = item, lost_at = NULL WHERE id IN (
+        SELECT id FROM search_words
+        WHERE user_id = owner AND lost_at IS NOT NULL AND lexemes @@ quote_literal(scope || word)::tsquery
+        ORDER BY id FOR UPDATE);
     INSERT INTO search_words (user_id, word, stem, look, item_id)
     SELECT owner, new.word, coalesce((ts_lexize('pg_catalog.english_stem', new.word))[1], new.word), search_look(new.word), item
-    FROM unnest(has) AS new (word)
-    WHERE NOT EXISTS (SELECT FROM search_words AS known WHERE known.user_id = owner AND known.word = new.word);
+    FROM (
+        SELECT substr(lexeme, 6) AS word FROM unnest(tsvector_to_array(lexemes)) AS lexeme WHERE length(lexeme) BETWEEN 8 AND 69
+    ) AS new
+    LEFT JOIN LATERAL (SELECT true AS there FROM search_words WHERE user_id = owner AND search_words.word = new.word LIMIT 1) AS known ON true
+    WHERE known.there IS NULL;
 END
 $$;
 
--- Writes the entry of an item whose text is new.
-CREATE FUNCTION search_enter(owner uuid, item uuid, kind smallint, course uuid, status text, touched timestamptz, title text, body text)
+-- Writes the entry of an item whose text is new. Nothing is a phrase across its parts.
+CREATE FUNCTION search_enter(owner uuid, item uuid, kind smallint, course uuid, status text, touched timestamptz, title text,
+    body text, more text DEFAULT '')
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     title_folded CONSTANT text := search_fold(title);
     body_folded CONSTANT text := search_fold(body);
+    more_folded CONSTANT text := search_fold(more);
     title_lexemes CONSTANT tsvector := setweight(search_lexemes(owner, title_folded), 'A');
-    lexemes CONSTANT tsvector := title_lexemes || search_lexemes(owner, body_folded);
+    lexemes CONSTANT tsvector := search_lexemes(owner, rtrim(body_folded) || more_folded, title_lexemes);
 BEGIN
     INSERT INTO search_entries (user_id, id, kind, course_id, is_active, touched_at, folded, title_words, words)
-    VALUES (owner, item, kind, course, status = 'active', touched, title_folded || '|' || body_folded, title_lexemes, lexemes)
+    VALUES (owner, item, kind, course, status = 'active', touched, concat_ws('|', title_folded, body_folded, more_folded),
+        title_lexemes, lexemes)
     ON CONFLICT (user_id, id) DO UPDATE SET course_id = excluded.course_id, is_active = excluded.is_active,
         touched_at = excluded.touched_at, folded = excluded.folded, title_words = excluded.title_words, words = excluded.words;
     PERFORM search_learn(owner, item, lexemes);
@@ -163,7 +180,7 @@ BEGIN
     IF TG_OP = 'INSERT' OR (OLD.title, OLD.formatted_note, OLD.original_text)
             IS DISTINCT FROM (NEW.title, NEW.formatted_note, NEW.original_text) THEN
         PERFORM search_enter(NEW.user_id, NEW.id, 2::smallint, NEW.course_id, NEW.status, NEW.updated_at, NEW.title,
-            search_start(NEW.formatted_note) || E'\n\n' || search_start(NEW.original_text));
+            search_start(NEW.formatted_note), search_start(NEW.original_text));
     ELSE
         PERFORM search_move(NEW.user_id, NEW.id, NEW.course_id, NEW.status, NEW.updated_at);
     END IF;
@@ -193,23 +210,16 @@ CREATE TRIGGER tasks_search_leave AFTER DELETE ON tasks FOR EACH ROW EXECUTE FUN
 -- What is there already.
 SELECT search_enter(user_id, id, 1::smallint, NULL, status, updated_at, name, search_start(description)) FROM courses;
 SELECT search_enter(user_id, id, 2::smallint, course_id, status, updated_at, title,
-    search_start(formatted_note) || E'\n\n' || search_start(original_text)) FROM documents;
+    search_start(formatted_note), search_start(original_text)) FROM documents;
 SELECT search_enter(user_id, id, 3::smallint, course_id, status, updated_at, title, search_start(description)) FROM tasks;
 
--- Parts of titles and JSON containment, each in its owner's scope, too. What an index calls calls nothing of ours: a restored
--- dump, and maintenance from PostgreSQL 17 on, look for functions in pg_catalog alone.
-CREATE FUNCTION search_pairs(owner uuid, value text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
-DECLARE
-    scope CONSTANT text := substr(md5(owner::text), 1, 5);
-    low CONSTANT text := lower(value COLLATE "und-x-icu");
-BEGIN
-    RETURN ARRAY(SELECT scope || substr(low, at, 2) FROM generate_series(1, length(low) - 1) AS at);
-END
-$$;
-CREATE INDEX courses_name_pairs_idx ON courses USING gin (search_pairs(user_id, name)) WITH (fastupdate = off);
-CREATE INDEX documents_title_pairs_idx ON documents USING gin (search_pairs(user_id, title)) WITH (fastupdate = off);
-CREATE INDEX tasks_title_pairs_idx ON tasks USING gin (search_pairs(user_id, title)) WITH (fastupdate = off);
+-- Parts of titles: the planner takes these, or the owner's rows, whichever are fewer.
+CREATE INDEX courses_name_trigrams_idx ON courses USING gin (user_id, name gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX documents_title_trigrams_idx ON documents USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX tasks_title_trigrams_idx ON tasks USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
 
+-- JSON containment, in its owner's scope. What an index calls calls nothing of ours: a restored dump, and maintenance from
+-- PostgreSQL 17 on, look for functions in pg_catalog alone.
 CREATE FUNCTION search_owned(owner uuid, value jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT jsonb_build_object(owner::text, value)
 $$;

@@ -143,14 +143,9 @@ impl List for CourseList {
             );
     }
 
-    fn conditions(&self, statement: &mut Statement<PageRow<Course>>, owner: Uuid) {
+    fn conditions(&self, statement: &mut Statement<PageRow<Course>>, _owner: Uuid) {
         self.filter.status.condition(statement);
-        items::contains(
-            statement,
-            owner,
-            "name",
-            self.filter.name_contains.as_deref(),
-        );
+        items::contains(statement, "name", self.filter.name_contains.as_deref());
     }
 
     fn order(&self) -> Order {

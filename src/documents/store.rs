@@ -251,7 +251,7 @@ impl List for DocumentList {
             statement.sql(" AND course_id = ").value(course_id);
         }
         if filter.is_special() {
-            items::contains(statement, owner, "title", filter.title_contains.as_deref());
+            items::contains(statement, "title", filter.title_contains.as_deref());
             items::holds(
                 statement,
                 owner,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, Object, SimpleObject, Union};
 use futures_util::future::try_join_all;
+use tokio::sync::Semaphore;
 
 use super::{
     context::ContextExt,
@@ -21,6 +22,9 @@ use crate::{
     search::{self, Field, Found, Marks, Narrowed, Passage, Place},
     trash::ItemKind,
 };
+
+/// Items whose passages are looked for at a time, in the whole process.
+static PASSAGES: Semaphore = Semaphore::const_new(4);
 
 /// What kind of item something is.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,8 +169,12 @@ impl SearchEdge {
     /// The passages that show why it was found: three at most, the title's first. None where that cannot be shown.
     async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Highlight>, Error> {
         let (fields, marks) = (self.node.searched(ctx).await?, self.marks.clone());
-        // Long texts take milliseconds.
-        let found = tokio::task::spawn_blocking(move || search::passages(&marks, &fields));
+        // Long texts take milliseconds; and what nobody waits for any more is not begun.
+        let permit = PASSAGES.acquire().await.map_err(Error::internal)?;
+        let found = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            search::passages(&marks, &fields)
+        });
         let found = found.await.map_err(Error::internal)?;
         Ok(found.into_iter().map(Highlight::from).collect())
     }
@@ -236,7 +244,7 @@ impl SearchQuery {
         let size = usize::try_from(arguments.size()?).map_err(Error::internal)?;
         let place = |cursor: String| {
             let place = Place::of_cursor(&cursor);
-            place.ok_or_else(|| Error::bad_input("after must be a cursor of a search."))
+            place.ok_or_else(|| Error::bad_input("after must be a cursor of this search."))
         };
         let after = after.map(place).transpose()?;
         let narrowed = Narrowed {

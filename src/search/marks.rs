@@ -168,9 +168,11 @@ fn end_of_word(text: &str, from: usize) -> usize {
 /// How much there is of a hyphen at a line's end before the word goes on.
 fn broken(text: &str) -> Option<usize> {
     let after = text.strip_prefix(['-', '\u{2010}', '\u{2011}'])?;
-    let (line, after) = after.split_once('\n')?;
+    let after = after
+        .trim_start_matches([' ', '\t', '\r'])
+        .strip_prefix('\n')?;
     let next = after.trim_start_matches([' ', '\t']);
-    let goes_on = line.trim().is_empty() && next.starts_with(char::is_alphabetic);
+    let goes_on = next.starts_with(char::is_alphabetic);
     goes_on.then(|| text.len() - next.len())
 }
 
@@ -197,7 +199,8 @@ fn fold(word: &str) -> String {
         !matches!(character, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}')
     });
     let mut folded = String::new();
-    for character in apart.nfc() {
+    // Once more: ℝ has no lower case, and the letter that it stands for does.
+    for character in apart.nfc().flat_map(char::to_lowercase) {
         match character {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),

@@ -17,6 +17,7 @@ pub mod sweep;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 pub use marks::Marks;
@@ -29,7 +30,7 @@ pub use store::Hit;
 use crate::{auth::Viewer, db::Connection, error::Error, trash::ItemKind};
 
 /// Words that are looked for with what resembles them, at most; the others as they are.
-const MOST_LOOKED_UP: usize = 16;
+const MOST_LOOKED_UP: usize = 8;
 
 /// What is searched.
 #[derive(Debug, Clone, Default)]
@@ -47,13 +48,16 @@ pub(crate) struct Place {
     id: Uuid,
     /// When it was asked for the first page: what is recent is so at that moment.
     asked_at: DateTime<Utc>,
+    /// Which search it is a place in.
+    search: u32,
 }
 
 impl Place {
     /// A cursor, opaque.
     pub(crate) fn cursor(&self) -> String {
         let (score, at) = (self.score.to_bits(), self.asked_at.timestamp_micros());
-        URL_SAFE_NO_PAD.encode(format!("hit-{score:x}-{at:x}-{}", self.id.simple()))
+        let (id, search) = (self.id.simple(), self.search);
+        URL_SAFE_NO_PAD.encode(format!("hit-{score:x}-{at:x}-{id}-{search:x}"))
     }
 
     /// `None` if that is no cursor of a search.
@@ -66,6 +70,7 @@ impl Place {
             score,
             id: Uuid::try_parse(parts.next()?).ok()?,
             asked_at: DateTime::from_timestamp_micros(micros)?,
+            search: u32::from_str_radix(parts.next()?, 16).ok()?,
         };
         (score.is_finite() && parts.next().is_none()).then_some(place)
     }
@@ -86,7 +91,7 @@ pub(crate) struct Found {
 /// words.
 ///
 /// # Errors
-/// BAD_USER_INPUT if the query is too long.
+/// BAD_USER_INPUT if the query is too long, or the place is of another search.
 pub(crate) async fn search(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -99,6 +104,10 @@ pub(crate) async fn search(
         return Err(Error::bad_input(format!(
             "query must have at most {MOST_QUERY} characters."
         )));
+    }
+    let search = digest(query, narrowed);
+    if after.is_some_and(|place| place.search != search) {
+        return Err(Error::bad_input("after must be a cursor of this search."));
     }
     let query = query::parse(&query.replace('\0', " "));
     if query.branches.is_empty() {
@@ -133,6 +142,7 @@ pub(crate) async fn search(
         score: hit.score,
         id: hit.id,
         asked_at,
+        search,
     };
     let hits = hits.into_iter().map(|hit| (hit, place(&hit))).collect();
     Ok(Found {
@@ -140,6 +150,12 @@ pub(crate) async fn search(
         has_more,
         marks,
     })
+}
+
+/// What a search is known by in its cursors.
+fn digest(query: &str, narrowed: &Narrowed) -> u32 {
+    let hash = Sha256::digest(format!("{query}\n{narrowed:?}"));
+    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 
 /// What is to be asked for these terms; `None` if they have no letters.

@@ -16,6 +16,9 @@ const ALIKE: i32 = 60;
 /// And words that it is misspelt for.
 const ANY: i32 = 0;
 
+/// How long PostgreSQL's lexemes are at most, in bytes. No text has a longer one, and a query with one would be an error.
+const LONGEST_LEXEME: usize = 2_046;
+
 /// Words that are counted for a term, at most.
 const MOST_COUNTED: usize = 8;
 
@@ -93,6 +96,7 @@ impl<'a> Known<'a> {
     /// Lexemes that stand for it, of words that are at least so much like it.
     fn lexemes(&self, least: i32, between: &str) -> String {
         let lexeme = |word: &str, prefix: &str| {
+            let word = &word[..word.floor_char_boundary(LONGEST_LEXEME - self.scope.len())];
             let word = word.replace('\\', "\\\\").replace('\'', "''");
             format!("'{}{word}'{prefix}", self.scope)
         };

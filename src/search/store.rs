@@ -136,7 +136,7 @@ const FIND: &str = "
         SELECT kind, id, words, CASE
                 WHEN title_words @@ literal THEN 7 WHEN title_words @@ same THEN 6 WHEN level >= 4 THEN level
                 WHEN title_words @@ alike THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
-            END + 0.1 * exp(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9) / 15552000) AS fits
+            END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS fits
         FROM entry, asked
         WHERE user_id = $1 AND is_active AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
             AND (cardinality($2) = 0 OR EXISTS (
@@ -188,18 +188,18 @@ pub(super) async fn find(
     conn.rows(statement).await
 }
 
-/// An item that has the word takes it over; a word that none has goes. Words that another process has in hand are left to it.
+/// An item that has the word takes it over, unless it is being deleted; a word that none has goes. Words that another process
+/// has in hand are left to it. The owner is compared as text, so that the index over the words is what is asked.
 const SWEEP: &str = "
     WITH lost AS MATERIALIZED (
         SELECT id, user_id, word FROM search_words WHERE lost_at < now() - interval '10 minutes'
         ORDER BY lost_at LIMIT $1 FOR UPDATE SKIP LOCKED
     ), looked_up AS MATERIALIZED (
-        SELECT lost.id, (
-            SELECT entry.id FROM (
-                SELECT user_id, id FROM search_entries
-                WHERE words @@ (quote_literal(search_scope(lost.user_id) || lost.word))::tsquery OFFSET 0
-            ) AS entry WHERE entry.user_id = lost.user_id LIMIT 1) AS item_id
-        FROM lost
+        SELECT lost.id, entry.id AS item_id FROM lost LEFT JOIN LATERAL (
+            SELECT id FROM search_entries
+            WHERE words @@ (quote_literal(search_scope(lost.user_id) || lost.word))::tsquery
+                AND user_id::text = lost.user_id::text
+            LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS entry ON true
     ), taken_over AS (
         UPDATE search_words SET item_id = looked_up.item_id, lost_at = NULL FROM looked_up
         WHERE search_words.id = looked_up.id AND looked_up.item_id IS NOT NULL

@@ -1,6 +1,7 @@
 //! The sweep of the dictionary: words that the item which brought them has lost, and that no other item has, are forgotten.
 //!
-//! It waits ten minutes, longer than any transaction takes: what brought a word meanwhile has committed by then.
+//! It waits ten minutes, longer than any transaction takes: what had the word when it was lost has committed by then, and
+//! whoever brings it after that takes it over.
 
 use std::time::Duration;
 

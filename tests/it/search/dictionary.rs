@@ -1,0 +1,180 @@
+//! A person's dictionary, by which misspelt words are found: it keeps what they have and forgets what they have no more.
+
+use diesel_async::SimpleAsyncConnection;
+use serde_json::{Value, json};
+
+use super::{DELETE, RESTORE, TRASH, course, did, document, found, found_sorted, update};
+use crate::support::{Client, TestApp, superuser};
+
+/// Lets the words that are lost have been lost for longer than the sweep waits, and sweeps.
+async fn sweep_later(app: &TestApp) {
+    app.sql("UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL")
+        .await;
+    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+}
+
+async fn delete(client: &Client, ids: &[&Value]) {
+    did(client, TRASH, json!({ "ids": ids })).await;
+    did(client, DELETE, json!({ "ids": ids })).await;
+}
+
+/// How often the dictionaries have a word.
+async fn known(app: &TestApp, word: &str) -> i64 {
+    let count = format!("SELECT count(*) FROM search_words WHERE word = '{word}'");
+    app.number(&count).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_goes_once_nothing_has_it_and_stays_while_something_has() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let first = document(&ada, &course, "First", "the giraffe", "").await;
+    let second = document(&ada, &course, "Second", "giraffes and a giraffe", "").await;
+    assert_eq!(known(&app, "giraffe").await, 1, "known once");
+    delete(&ada, &[&first]).await;
+    assert_eq!(found(&ada, "girafe").await, ["Second"], "before the sweep");
+    sweep_later(&app).await;
+    assert_eq!(found(&ada, "girafe").await, ["Second"], "and after it");
+    assert_eq!(known(&app, "giraffe").await, 1);
+    update(
+        &ada,
+        "Document",
+        json!({ "id": second, "formattedNote": "an okapi" }),
+    )
+    .await;
+    assert_eq!(known(&app, "giraffe").await, 1, "not at once");
+    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+    assert_eq!(known(&app, "giraffe").await, 1, "nor within ten minutes");
+    sweep_later(&app).await;
+    let left = [
+        known(&app, "giraffe").await,
+        known(&app, "giraffes").await,
+        known(&app, "okapi").await,
+    ];
+    assert_eq!(left, [0, 0, 1]);
+    assert_eq!(found(&ada, "girafe").await, [""; 0]);
+    assert_eq!(found(&ada, "okapu").await, ["Second"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_lies_in_the_trash_keeps_its_words() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let id = document(&ada, &course, "First", "a giraffe", "").await;
+    did(&ada, TRASH, json!({ "ids": [id] })).await;
+    sweep_later(&app).await;
+    did(&ada, RESTORE, json!({ "ids": [id] })).await;
+    assert_eq!(found(&ada, "girafe").await, ["First"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_comes_back_is_known_again() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let id = document(&ada, &course, "First", "a giraffe", "").await;
+    for _ in 0..5 {
+        for note in ["nothing", "a giraffe"] {
+            update(&ada, "Document", json!({ "id": id, "formattedNote": note })).await;
+        }
+        assert_eq!(found(&ada, "girafe").await, ["First"]);
+    }
+    sweep_later(&app).await;
+    assert_eq!(found(&ada, "girafe").await, ["First"]);
+    assert_eq!(
+        known(&app, "giraffe").await,
+        1,
+        "however often it came and went"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_comes_back_while_the_sweep_forgets_it_is_kept() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let first = document(&ada, &course, "First", "a giraffe", "").await;
+    document(&ada, &course, "Second", "an okapi", "").await;
+    delete(&ada, &[&first]).await;
+    let age = "UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL";
+    app.sql(age).await;
+    let mut writer = superuser(&app.database).await;
+    writer
+        .batch_execute(
+            "BEGIN; UPDATE documents SET formatted_note = 'a giraffe' WHERE title = 'Second'",
+        )
+        .await
+        .unwrap();
+    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+    writer.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(found(&ada, "girafe").await, ["Second"]);
+    sweep_later(&app).await;
+    assert_eq!(found(&ada, "girafe").await, ["Second"]);
+    assert_eq!(known(&app, "giraffe").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_words_are_swept_by_two_at_once() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let words = |from: u32, to: u32| {
+        let words = (from..to).map(|n| format!("word{n}"));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let gone = document(&ada, &course, "Gone", &words(0, 3_000), "").await;
+    document(&ada, &course, "Kept", &words(2_000, 2_500), "").await;
+    delete(&ada, &[&gone]).await;
+    app.sql("UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL")
+        .await;
+    let (one, other) = tokio::join!(
+        snapnote::search::sweep::sweep(&app.pool),
+        snapnote::search::sweep::sweep(&app.pool)
+    );
+    assert!(one.unwrap() + other.unwrap() >= 3_000);
+    sweep_later(&app).await;
+    let left = "SELECT count(*) FROM search_words WHERE word LIKE 'word%'";
+    assert_eq!(app.number(left).await, 500);
+    assert_eq!(found(&ada, "wordd2222").await, ["Kept"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_persons_words_are_not_kept_by_anothers_items() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let own = course(&ada, "Giraffe", "").await;
+    course(&eve, "Giraffe", "").await;
+    assert_eq!(known(&app, "giraffe").await, 2);
+    delete(&ada, &[&own]).await;
+    sweep_later(&app).await;
+    assert_eq!(known(&app, "giraffe").await, 1);
+    assert_eq!(found(&eve, "girafe").await, ["Giraffe"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_who_leaves_leaves_nothing_behind() {
+    let app = TestApp::start().await;
+    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    for client in [&ada, &eve] {
+        let course = course(client, "Giraffes", "long necks").await;
+        document(client, &course, "Okapi", "short neck", "").await;
+        let gone = document(client, &course, "Quagga", "gone", "").await;
+        delete(client, &[&gone]).await;
+    }
+    let rows = "(SELECT count(*) FROM search_entries) * 1000 + (SELECT count(*) FROM search_words)";
+    let before = app.number(rows).await;
+    let query =
+        "mutation { deleteMe(input: { password: \"correct horse\" }) { userErrors { code } } }";
+    did(&ada, query, json!({})).await;
+    assert_eq!(app.number(rows).await, before / 2);
+    for table in ["search_entries", "search_words"] {
+        let orphans =
+            format!("SELECT count(*) FROM {table} WHERE user_id NOT IN (SELECT id FROM users)");
+        assert_eq!(app.number(&orphans).await, 0, "{table}");
+    }
+    assert_eq!(found_sorted(&eve, "nekc OR girafes").await, ["Giraffes"]);
+    app.sql("DELETE FROM users").await;
+    assert_eq!(app.number(rows).await, 0);
+}

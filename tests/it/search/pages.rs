@@ -1,0 +1,172 @@
+//! Pages of what was found: one and the same list however it is walked, and nothing twice whatever is added meanwhile.
+
+use serde_json::{Value, json};
+
+use super::{course, search, titles};
+use crate::support::{Client, TestApp};
+
+/// Seventy documents, sixty of which fit equally well; and the id of their course.
+async fn many(app: &TestApp) -> (Client, Value) {
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    app.sql(
+        "INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt, created_at, updated_at)
+         SELECT user_id, md5(n::text)::uuid, id, 'Number ' || n || CASE WHEN n % 7 = 0 THEN ' zebra' ELSE '' END, 'A zebra', '', '',
+             timestamptz '2026-01-01', timestamptz '2026-01-01' FROM courses, generate_series(1, 70) AS n",
+    )
+    .await;
+    (ada, course)
+}
+
+/// The pages of a walk, to its end.
+async fn walk(client: &Client, query: &str, size: usize) -> Vec<Value> {
+    let (mut pages, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let page = search(
+            client,
+            json!({ "query": query, "first": size, "after": after }),
+        )
+        .await;
+        after = page["pageInfo"]["endCursor"].clone();
+        let is_last = page["pageInfo"]["hasNextPage"] == false;
+        pages.push(page);
+        if is_last {
+            return pages;
+        }
+    }
+}
+
+fn all_titles(pages: &[Value]) -> Vec<String> {
+    pages.iter().flat_map(titles).collect()
+}
+
+fn scores(page: &Value) -> Vec<f64> {
+    let edges = page["edges"].as_array().unwrap();
+    let scores = edges.iter().map(|edge| edge["score"].as_f64().unwrap());
+    scores.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_found_is_one_list_however_it_is_walked() {
+    let app = TestApp::start().await;
+    let (ada, _) = many(&app).await;
+    for query in [
+        "zebra",
+        "zebta",
+        "zeb",
+        "ebra",
+        "\"a zebra\"",
+        "zebra -okapi",
+        "nothing OR z",
+    ] {
+        let whole = walk(&ada, query, 100).await;
+        assert_eq!(whole.len(), 1, "{query}");
+        let expected = all_titles(&whole);
+        let mut different = expected.clone();
+        different.sort();
+        different.dedup();
+        assert_eq!((expected.len(), different.len()), (70, 70), "{query}");
+        let scores = scores(&whole[0]);
+        assert!(
+            scores.is_sorted_by(|one, next| one >= next),
+            "{query}: best first"
+        );
+        let equal = scores.iter().filter(|score| **score == scores[69]).count();
+        assert!(equal >= 60, "{query}: {equal} fit equally well");
+        for size in [1, 3, 7, 35, 69, 70] {
+            assert_eq!(
+                all_titles(&walk(&ada, query, size).await),
+                expected,
+                "{query} by {size}"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_tells_where_it_stands() {
+    let app = TestApp::start().await;
+    let (ada, _) = many(&app).await;
+    for size in [1, 7, 9, 100] {
+        let pages = walk(&ada, "zebra", size).await;
+        assert_eq!(pages.len(), 70_usize.div_ceil(size));
+        for (number, page) in pages.iter().enumerate() {
+            let edges = page["edges"].as_array().unwrap();
+            let expected = json!({
+                "hasNextPage": number + 1 < pages.len(), "hasPreviousPage": number > 0,
+                "startCursor": edges[0]["cursor"], "endCursor": edges[edges.len() - 1]["cursor"],
+            });
+            assert_eq!(page["pageInfo"], expected, "page {number} by {size}");
+            assert!(edges.len() == size || number + 1 == pages.len());
+        }
+    }
+    let default = search(&ada, json!({ "query": "zebra" })).await;
+    assert_eq!(titles(&default).len(), 50);
+    let end = walk(&ada, "zebra", 70).await[0]["pageInfo"]["endCursor"].take();
+    let behind = search(&ada, json!({ "query": "zebra", "after": end })).await;
+    let expected = json!({ "hasNextPage": false, "hasPreviousPage": true, "startCursor": null, "endCursor": null });
+    assert_eq!(
+        (&behind["edges"], &behind["pageInfo"]),
+        (&json!([]), &expected)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_cursor_continues_right_behind_its_edge() {
+    let app = TestApp::start().await;
+    let (ada, _) = many(&app).await;
+    let whole = search(&ada, json!({ "query": "zebra", "first": 100 })).await;
+    let expected = titles(&whole);
+    for at in [0, 9, 10, 40, 68] {
+        let after = &whole["edges"][at]["cursor"];
+        let page = search(
+            &ada,
+            json!({ "query": "zebra", "first": 5, "after": after }),
+        )
+        .await;
+        let end = (at + 6).min(70);
+        assert_eq!(titles(&page), expected[at + 1..end], "behind {at}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_or_goes_between_pages_neither_repeats_nor_loses_anything_else() {
+    let app = TestApp::start().await;
+    let (ada, course) = many(&app).await;
+    let expected = all_titles(&walk(&ada, "zebra", 100).await);
+    let (mut shown, mut after) = (Vec::new(), Value::Null);
+    for round in 0.. {
+        let page = search(
+            &ada,
+            json!({ "query": "zebra", "first": 7, "after": after }),
+        )
+        .await;
+        shown.extend(titles(&page));
+        if page["pageInfo"]["hasNextPage"] == false {
+            break;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+        for (title, note) in [
+            ("Zebra zebra", "zebra"),
+            ("Late", "A zebra"),
+            ("Last", "zebra with very many other words"),
+        ] {
+            super::document(&ada, &course, &format!("{title} {round}"), note, "").await;
+        }
+        // What was shown last goes: a cursor is a place, not an item.
+        let gone = shown.last().unwrap();
+        app.sql(&format!(
+            "UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = '{gone}'"
+        ))
+        .await;
+    }
+    let numbered: Vec<&String> = shown
+        .iter()
+        .filter(|title| title.starts_with("Number"))
+        .collect();
+    assert_eq!(numbered, expected.iter().collect::<Vec<_>>());
+    let mut different = shown.clone();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), shown.len(), "{shown:?}");
+}
