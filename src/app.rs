@@ -7,6 +7,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
 use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings},
+    changes::{Live, LiveSettings},
     db::{Database, PoolSettings, connect::Target},
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
@@ -32,6 +33,8 @@ pub struct AppSettings {
     pub trash_days: u32,
     /// Days for which the audit log is kept; 0: for ever.
     pub audit_days: u32,
+    /// How far the change feed goes back, and how it goes on live.
+    pub live: LiveSettings,
     /// How mails are sent.
     pub mail: MailSettings,
     /// Where pictures are kept.
@@ -44,6 +47,7 @@ pub struct App {
     auth: Auth,
     mailer: Mailer,
     images: Images,
+    live: Live,
     edge: Edge,
     settings: AppSettings,
 }
@@ -57,11 +61,13 @@ impl App {
         let database = Database::new(target, &settings.pool);
         let auth = Auth::new(database.clone(), settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
+        let live = Live::new(database.clone(), settings.live.clone());
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
@@ -77,6 +83,7 @@ impl App {
             auth,
             mailer,
             images,
+            live,
             edge,
             settings,
         })
@@ -97,6 +104,11 @@ impl App {
         &self.images
     }
 
+    /// The change feed.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
     /// Serves until `stop` is done; then finishes what is in flight, and stops everything.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut jobs = JoinSet::new();
@@ -105,14 +117,24 @@ impl App {
         jobs.spawn(self.auth.clone().note_usage());
         jobs.spawn(self.mailer.run());
         jobs.spawn(Audit::new(self.settings.audit_days).prune(self.database.clone()));
+        jobs.spawn(self.live.clone().run());
         jobs.spawn(images::sweep::run(self.images.clone()));
         jobs.spawn(trash::sweep::run(
             self.database.clone(),
             self.settings.trash_days,
         ));
         jobs.spawn(search::sweep::run(self.database.clone()));
+        let streams = self.edge.streams.clone();
+        jobs.spawn(streams.clone().look_for_revoked(self.auth.clone()));
         let mutations = self.edge.mutations.clone();
+        let stop = async {
+            stop.await;
+            streams.stop();
+        };
         let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;
+        if timeout_at(deadline, streams.ended()).await.is_err() {
+            tracing::warn!("some WebSockets did not close in time and were cut off");
+        }
         mutations.close();
         if timeout_at(deadline, mutations.wait()).await.is_err() {
             tracing::warn!("some mutations did not end in time and were given up");

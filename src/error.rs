@@ -27,6 +27,8 @@ pub enum Code {
     BadUserInput,
     /// The operation would cost more than one request may: carries `cost` and `limit`.
     QueryTooComplex,
+    /// The cursor of the change feed is too old, or of another database: what it would go on with must be read afresh.
+    CursorExpired,
     /// The request passed its deadline; what it had not committed is rolled back.
     Timeout,
     /// The database is away or too busy; the request can be sent again later.
@@ -47,6 +49,7 @@ impl Code {
             Code::ValidationFailed => "VALIDATION_FAILED",
             Code::BadUserInput => "BAD_USER_INPUT",
             Code::QueryTooComplex => "QUERY_TOO_COMPLEX",
+            Code::CursorExpired => "CURSOR_EXPIRED",
             Code::Timeout => "TIMEOUT",
             Code::Unavailable => "UNAVAILABLE",
             Code::Internal => "INTERNAL",
@@ -140,6 +143,12 @@ impl Error {
     /// An argument has a value that it cannot have.
     pub fn bad_input(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Code::BadUserInput, message)
+    }
+
+    /// A cursor of the change feed from which no reader can go on.
+    pub fn cursor_expired() -> Self {
+        let message = "This cursor has expired. Take a new one (changesCursor), and read afresh what you keep.";
+        Error::new(Code::CursorExpired, message)
     }
 
     /// The same error, its log entry saying what was being done.

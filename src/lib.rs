@@ -14,6 +14,7 @@
 //! | [`graphql`] | the schema, the gate before it, and resolvers |
 //! | [`demo`] | a semester to look around in |
 //! | [`search`] | what somebody's items say, found: words, what resembles them, passages |
+//! | [`changes`] | the change feed: what changed since a cursor, and live |
 //! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
 //! | [`audit`] | the audit log: read and pruned |
 //! | [`mail`] | the outbox: mails are written, sent, and tried again |
@@ -39,6 +40,7 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod changes;
 pub mod cli;
 pub mod config;
 pub mod courses;

@@ -20,13 +20,15 @@ mod tokens;
 
 use std::{collections::HashSet, mem, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub(crate) use checks::EMAIL_LENGTH;
 pub use checks::is_email;
-pub use model::{Account, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer};
+pub use model::{
+    Account, Admission, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
+};
 use outside::{IssuerSettings, KeyAges, Outside};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
@@ -128,29 +130,56 @@ impl Auth {
     /// UNAUTHENTICATED if it is nobody's, has expired, or has been revoked; FORBIDDEN if an issuer does not vouch for an
     /// address that another user has; UNAVAILABLE if it cannot be known.
     pub async fn viewer(&self, token: &str, client: &Client) -> Result<Viewer, Error> {
-        let viewer = match self.inner.outside.verifier_of(token) {
-            Some(verifier) => outside::viewer(self, verifier, token, client).await?,
+        Ok(self.admission(token, client).await?.viewer)
+    }
+
+    /// Who sends that token, as [`Auth::viewer`] finds out, and when it expires: for what goes on for longer than a request.
+    ///
+    /// # Errors
+    /// As [`Auth::viewer`].
+    pub async fn admission(&self, token: &str, client: &Client) -> Result<Admission, Error> {
+        let admission = match self.inner.outside.verifier_of(token) {
+            Some(verifier) => outside::admission(self, verifier, token, client).await?,
             None => self.of_access_token(token).await?,
         };
-        viewer.ok_or_else(|| {
+        admission.ok_or_else(|| {
             Error::unauthenticated(
                 "The access token is not valid, or no longer. Sign in again, or refresh the session.",
             )
         })
     }
 
-    async fn of_access_token(&self, token: &str) -> Result<Option<Viewer>, Error> {
-        let Some((user_id, session)) = self.inner.tokens.verify_access(token) else {
+    async fn of_access_token(&self, token: &str) -> Result<Option<Admission>, Error> {
+        let Some(access) = self.inner.tokens.verify_access(token) else {
             return Ok(None);
         };
+        let (user_id, session) = (access.user_id, access.session);
         if !self.inner.revocation.is_open(user_id, session).await? {
             return Ok(None);
         }
         self.lock_used().insert(session);
-        Ok(Some(Viewer {
-            user_id,
-            credential: Credential::Session(session),
+        Ok(Some(Admission {
+            viewer: Viewer {
+                user_id,
+                credential: Credential::Session(session),
+            },
+            expires_at: access.expires_at,
         }))
+    }
+
+    /// Changes whenever this process learns that something was revoked: whoever was admitted for longer than a request asks
+    /// again then. That is at once for what this process revokes itself, and for the rest when any request comes, or with
+    /// [`Auth::look_for_revoked`].
+    pub fn revocations(&self) -> watch::Receiver<()> {
+        self.inner.revocation.news()
+    }
+
+    /// Reads what was revoked, if nobody has within the last second.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if it cannot be known.
+    pub async fn look_for_revoked(&self) -> Result<(), Error> {
+        self.inner.revocation.look().await
     }
 
     /// How many passwords were hashed or verified since the process started.

@@ -36,6 +36,15 @@ pub struct Viewer {
     pub credential: Credential,
 }
 
+/// Who a token is of, and how long it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Who.
+    pub viewer: Viewer,
+    /// When the token expires, by its own word.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// How somebody showed who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {

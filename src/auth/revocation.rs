@@ -15,7 +15,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
 
 use super::{
@@ -42,6 +42,8 @@ struct Inner {
     /// By the issuer's name and the subject.
     accounts: Cache<String, Trusted>,
     newest: RwLock<Option<Arc<Reading>>>,
+    /// Told when something was revoked.
+    news: watch::Sender<()>,
     /// Held by whoever reads; says how the last reading failed, if it did.
     reading: Mutex<Option<Failed>>,
 }
@@ -67,6 +69,7 @@ impl Revocation {
             seen: Cache::new(REMEMBERED),
             accounts: Cache::new(REMEMBERED),
             newest: RwLock::default(),
+            news: watch::Sender::new(()),
             reading: Mutex::default(),
         };
         Revocation {
@@ -118,12 +121,24 @@ impl Revocation {
     /// This process ended the session: it reads it again, and need not wait to be told.
     pub(super) fn forget(&self, session: Uuid) {
         self.inner.seen.remove(&session);
+        self.inner.news.send_replace(());
     }
 
     /// Something was revoked by this process: the list is read at the next request.
     pub(super) fn ask_again(&self) {
         let newest = self.inner.newest.write();
         *newest.unwrap_or_else(PoisonError::into_inner) = None;
+        self.inner.news.send_replace(());
+    }
+
+    /// Changes whenever this process learns that something was revoked.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.inner.news.subscribe()
+    }
+
+    /// Reads the list if it is not fresh.
+    pub(super) async fn look(&self) -> Result<(), Error> {
+        self.knowledge().await.map(|_| ())
     }
 
     /// This process ended these sessions.
@@ -185,7 +200,14 @@ impl Revocation {
             self.inner.seen.clear();
             self.inner.accounts.clear();
         }
+        let is_news = newest
+            .as_ref()
+            .is_none_or(|last| !reading.revoked.is_subset(&last.revoked));
         *newest = Some(reading.clone());
+        drop(newest);
+        if is_news {
+            self.inner.news.send_replace(());
+        }
         Ok(reading)
     }
 }

@@ -54,6 +54,14 @@ struct Claims {
 struct Identity {
     sub: Uuid,
     sid: Uuid,
+    exp: f64,
+}
+
+/// What an access token says.
+pub(super) struct Access {
+    pub(super) user_id: UserId,
+    pub(super) session: Uuid,
+    pub(super) expires_at: DateTime<Utc>,
 }
 
 impl Tokens {
@@ -110,7 +118,7 @@ impl Tokens {
 
     /// Whose access token that is, and of which session; `None` if it is none of ours, or has expired. Only the log is
     /// told why.
-    pub(super) fn verify_access(&self, token: &str) -> Option<(UserId, Uuid)> {
+    pub(super) fn verify_access(&self, token: &str) -> Option<Access> {
         let decoded =
             jsonwebtoken::decode::<Identity>(token, &self.inner.verifying, &self.inner.validation);
         let TokenData { header, claims, .. } = match decoded {
@@ -130,7 +138,11 @@ impl Tokens {
             tracing::debug!(kind, "a token of another type was refused");
             return None;
         }
-        Some((UserId(claims.sub), claims.sid))
+        Some(Access {
+            user_id: UserId(claims.sub),
+            session: claims.sid,
+            expires_at: moment(claims.exp)?,
+        })
     }
 
     /// The refresh token of a session with that number: the same at every call.
@@ -156,6 +168,11 @@ impl Tokens {
     }
 }
 
+/// A moment as tokens write it, in seconds since 1970; one that no calendar has is none.
+pub(super) fn moment(seconds: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
+}
+
 /// What is stored of a token.
 pub(super) fn stored(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
@@ -178,6 +195,11 @@ mod tests {
 
     fn tokens() -> Tokens {
         Tokens::new(SECRET, "snapnote", "snapnote", Duration::from_secs(900))
+    }
+
+    fn verified(tokens: &Tokens, token: &str) -> Option<(UserId, Uuid)> {
+        let access = tokens.verify_access(token)?;
+        Some((access.user_id, access.session))
     }
 
     fn identity() -> (UserId, Uuid) {
@@ -209,10 +231,10 @@ mod tests {
         let (token, expires_at) = tokens()
             .access(identity().0, identity().1, Utc::now())
             .expect("it can be made");
-        assert_eq!(tokens().verify_access(&token), Some(identity()));
+        assert_eq!(verified(&tokens(), &token), Some(identity()));
         assert!(expires_at > Utc::now());
         assert_eq!(
-            tokens().verify_access(&signed(&header(), &claims(), SECRET)),
+            verified(&tokens(), &signed(&header(), &claims(), SECRET)),
             Some(identity()),
             "without jti"
         );
@@ -295,7 +317,7 @@ mod tests {
             ("no token", "a.b.c".to_owned()),
         ];
         for (what, token) in refused {
-            assert_eq!(tokens().verify_access(&token), None, "{what}");
+            assert_eq!(verified(&tokens(), &token), None, "{what}");
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     app::{App, AppSettings},
     auth::AuthSettings,
     auth::outside::{IssuerSettings, KeyAges},
+    changes::LiveSettings,
     config::{Command, Config, DatabaseConfig, MigrateAction},
     db::{
         PoolSettings,
@@ -117,6 +118,8 @@ async fn execute(config: Config) -> Result<(), String> {
 /// Where the data is: a server of somebody's, or one of our own, which lives as long as this.
 struct Place {
     target: Target,
+    /// The same without a pooler before it, if there is such a way.
+    direct: Option<Target>,
     embedded: Option<Embedded>,
 }
 
@@ -145,7 +148,20 @@ impl Place {
         let target = Target::parse(&url)
             .map_err(|error| format!("DATABASE_URL: {error}"))?
             .with(session);
-        Ok(Place { target, embedded })
+        let direct = match &config.database_direct_url {
+            _ if embedded.is_some() => Some(target.clone()),
+            None => None,
+            Some(url) => {
+                let direct = Target::parse(url.reveal());
+                let direct = direct.map_err(|error| format!("DATABASE_DIRECT_URL: {error}"))?;
+                Some(direct.with(session))
+            }
+        };
+        Ok(Place {
+            target,
+            direct,
+            embedded,
+        })
     }
 
     async fn leave(self) {
@@ -255,7 +271,8 @@ async fn app(
     listening: SocketAddr,
 ) -> Result<App, String> {
     ensure_schema(place).await?;
-    App::new(place.target.clone(), settings(config, secret, listening)?)
+    let settings = settings(config, place, secret, listening)?;
+    App::new(place.target.clone(), settings)
 }
 
 async fn ensure_schema(place: &Place) -> Result<(), String> {
@@ -277,6 +294,7 @@ fn pool(config: &DatabaseConfig) -> PoolSettings {
 
 fn settings(
     config: &Config,
+    place: &Place,
     secret: Vec<u8>,
     listening: SocketAddr,
 ) -> Result<AppSettings, String> {
@@ -318,6 +336,7 @@ fn settings(
             cors_origins: config.server.cors_origins.clone(),
             trusted_proxies: config.server.trusted_proxies.clone(),
             uploads: UploadSettings::default(),
+            streams: config.streams.settings(),
         },
         server: ServerSettings {
             header_timeout: config.server.header_timeout.0,
@@ -326,6 +345,7 @@ fn settings(
         },
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
+        live: LiveSettings::new(config.database.changes_days, place.direct.clone()),
         mail: MailSettings {
             smtp_url: config
                 .mail

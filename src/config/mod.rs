@@ -5,6 +5,7 @@
 
 mod identity;
 mod storage;
+mod streams;
 
 use std::{
     fmt,
@@ -18,6 +19,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 pub use identity::{MailConfig, ThrottleConfig};
 use ipnet::IpNet;
 pub use storage::StorageConfig;
+pub use streams::StreamConfig;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -46,6 +48,9 @@ pub struct Config {
     /// Where pictures are kept.
     #[command(flatten)]
     pub storage: StorageConfig,
+    /// How many may listen.
+    #[command(flatten)]
+    pub streams: StreamConfig,
     /// How much one request may ask for.
     #[command(flatten)]
     pub limits: LimitsConfig,
@@ -79,6 +84,13 @@ impl Config {
             return Err(format!(
                 "SNAPNOTE_POOL_KEPT is {kept}, and SNAPNOTE_POOL_MAX is {most}: no more connections can be kept than there \
                  may be."
+            ));
+        }
+        let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
+        if audit != 0 && audit <= changes {
+            return Err(format!(
+                "SNAPNOTE_AUDIT_DAYS is {audit}, and SNAPNOTE_CHANGES_DAYS is {changes}: the change feed is read from the \
+                 audit log, which must be kept for a day longer at least."
             ));
         }
         Ok(())
@@ -170,6 +182,10 @@ pub struct DatabaseConfig {
     /// of the service's own, in the data folder.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+    /// The same database by an address without a pooler before it: by it processes tell each other at once that something has
+    /// changed. Not set: subscribers learn of other processes' changes once a second. Needed only with DATABASE_URL.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<Secret>,
     /// Where the embedded PostgreSQL, the service's own key and pictures are kept.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
@@ -201,6 +217,9 @@ pub struct DatabaseConfig {
     /// Days after which what lies in the trash is deleted for good; 0: never.
     #[arg(long, env = "SNAPNOTE_TRASH_DAYS", default_value_t = 30)]
     pub trash_days: u32,
+    /// Days that the change feed goes back, and for which a cursor of it is good. The audit log must be kept for longer.
+    #[arg(long, env = "SNAPNOTE_CHANGES_DAYS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub changes_days: u32,
 }
 
 /// Where and how to serve.

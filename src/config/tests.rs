@@ -75,7 +75,14 @@ fn secrets_are_not_shown() {
 fn the_help_shows_no_secret_of_the_environment() {
     for setting in command().get_arguments() {
         let id = setting.get_id().as_str();
-        let is_secret = ["jwt_secret", "database_url", "smtp_url", "issuers"].contains(&id);
+        let is_secret = [
+            "jwt_secret",
+            "database_url",
+            "database_direct_url",
+            "smtp_url",
+            "issuers",
+        ]
+        .contains(&id);
         assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");
     }
 }
@@ -145,4 +152,19 @@ fn pictures_are_kept_in_the_data_folder_unless_said_otherwise() {
     ]);
     assert_eq!(folder(&bucket), None);
     assert_eq!(bucket.public_url.as_str(), "https://a.example.com/api");
+}
+
+#[test]
+fn the_audit_log_is_kept_for_longer_than_the_feed_goes_back() {
+    for (changes, audit, good) in [
+        ("30", "31", true),
+        ("30", "0", true),
+        ("7", "8", true),
+        ("30", "30", false),
+        ("31", "7", false),
+        ("0", "365", false),
+    ] {
+        let flags = ["--changes-days", changes, "--audit-days", audit];
+        assert_eq!(read(&flags).is_ok(), good, "{flags:?}");
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`pool`]: [`Database`], the bounded pool; [`Connection`], one leased from it, with transactions.
 //! - [`connect`]: from a URL to a connection, with TLS.
+//! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
 //! - [`keyset`]: pages of lists by cursor.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
@@ -19,7 +20,9 @@ pub mod pool;
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
 pub(crate) mod sql;
+pub(crate) mod writes;
 
 pub use pool::{Connection, Database, PoolSettings};
 pub use sql::Origin;
 pub(crate) use sql::{Row, Statement};
+pub(crate) use writes::{Writers, Writes};

@@ -26,7 +26,7 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 
-use super::{Row, Statement, connect::Target, sql::Origin};
+use super::{Row, Statement, Writers, Writes, connect::Target, sql::Origin};
 use crate::error::Error;
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
@@ -62,6 +62,7 @@ struct Inner {
     target: Target,
     kept: usize,
     statements: AtomicU64,
+    writes: Writes,
 }
 
 /// The pool at one moment, for health checks and metrics.
@@ -106,6 +107,7 @@ impl Database {
             target,
             kept: settings.kept,
             statements: AtomicU64::new(0),
+            writes: Writes::default(),
         };
         Database {
             inner: Arc::new(inner),
@@ -127,6 +129,7 @@ impl Database {
             object: Some(object),
             database: self.clone(),
             origin: None,
+            wrote: Writers::default(),
             busy: false,
             in_transaction: false,
         })
@@ -146,6 +149,11 @@ impl Database {
     /// How many statements were sent since the process started; those that begin or end a transaction do not count.
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// Who has written by way of this pool.
+    pub(crate) fn writes(&self) -> &Writes {
+        &self.inner.writes
     }
 
     /// Closes connections that have idled for long, but keeps the settings' number. Runs for as long as the process.
@@ -213,6 +221,8 @@ pub struct Connection {
     object: Option<Object>,
     database: Database,
     origin: Option<Arc<Origin>>,
+    /// Whose items were changed by what is not known to be committed yet.
+    wrote: Writers,
     /// A statement is on its way. Still set when dropped: nobody waited for its end.
     busy: bool,
     in_transaction: bool,
@@ -224,6 +234,19 @@ impl Connection {
     pub(crate) fn for_changes_from(mut self, origin: Origin) -> Connection {
         self.origin = Some(Arc::new(origin));
         self
+    }
+
+    /// Notes, for the change feed, whose items what is sent next or has been sent in this transaction may change: for
+    /// statements that say no author.
+    pub(crate) fn writes_for(&mut self, writers: Writers) {
+        self.wrote.add(writers);
+    }
+
+    /// Puts where changes come from into a statement that has an author, and notes the author.
+    fn sign<R>(&mut self, statement: &mut Statement<R>) {
+        if let Some(author) = statement.comes_from(self.origin.as_ref()) {
+            self.writes_for(Writers::These([author].into()));
+        }
     }
 
     /// Sends a statement and reads all its rows.
@@ -253,8 +276,10 @@ impl Connection {
         R: Row + Send,
         for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
     {
-        statement.comes_from(self.origin.as_ref());
-        self.load(statement).await
+        self.sign(&mut statement);
+        let answer = self.load(statement).await;
+        self.note_writes();
+        answer
     }
 
     /// Sends a query of diesel's language and reads all its rows.
@@ -270,9 +295,10 @@ impl Connection {
 
     /// Sends a statement and answers how many rows it touched.
     pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
-        statement.comes_from(self.origin.as_ref());
+        self.sign(&mut statement);
         let answer = diesel_async::RunQueryDsl::execute(statement, self.begin_statement()).await;
         self.busy = false;
+        self.note_writes();
         answer.map_err(from_database)
     }
 
@@ -292,6 +318,7 @@ impl Connection {
         };
         let ended = self.batch(last).await.map_err(from_database);
         self.in_transaction = ended.is_err();
+        self.note_writes();
         let value = outcome?;
         ended?;
         Ok(value)
@@ -303,6 +330,14 @@ impl Connection {
         let answer = self.raw().batch_execute(text).await;
         self.busy = false;
         answer
+    }
+
+    /// Tells who has written, once it is committed, or nobody knows whether it is.
+    fn note_writes(&mut self) {
+        if !self.in_transaction && !self.wrote.is_nobody() {
+            let wrote = std::mem::take(&mut self.wrote);
+            self.database.writes().note(wrote);
+        }
     }
 
     fn begin_statement(&mut self) -> &mut AsyncPgConnection {
@@ -333,10 +368,14 @@ impl Drop for Connection {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let target = self.database.inner.target.clone();
+        let database = self.database.clone();
+        let wrote = std::mem::take(&mut self.wrote);
         runtime.spawn(async move {
+            let target = &database.inner.target;
             target.cancel(abandoned.cancel_token()).await;
             drop(abandoned);
+            // It may have been committed before it was cancelled.
+            database.writes().note(wrote);
         });
     }
 }
@@ -365,6 +404,8 @@ pub(crate) fn from_database(error: DieselError) -> Error {
                 "terminating connection",
                 "the database system is",
                 "cannot execute",
+                // A standby, asked what only a primary knows.
+                "recovery is in progress",
             ];
             if going_away.iter().any(|start| message.starts_with(start)) {
                 return Error::unavailable(message);

@@ -44,6 +44,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    change_epochs (id) {
+        id -> Uuid,
+        database -> Text,
+        began_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     courses (user_id, id) {
         user_id -> Uuid,
         id -> Uuid,
@@ -254,6 +262,7 @@ diesel::joinable!(user_profiles -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
     audit_logs,
+    change_epochs,
     courses,
     documents,
     former_accounts,

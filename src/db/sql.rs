@@ -70,13 +70,16 @@ impl<R> Statement<R> {
         self
     }
 
-    /// Says where the change comes from, if the statement names an author.
-    pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) {
+    /// Says where the change comes from, if the statement names an author; answers whose items it changes.
+    pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
+        let mut owner = None;
         for value in &mut self.values {
-            if let Value::Author(_, known) = value {
+            if let Value::Author(author, known) = value {
                 *known = origin.cloned();
+                owner = Some(*author);
             }
         }
+        owner
     }
 
     /// Appends text, for a statement that is put together from constants.

@@ -7,6 +7,7 @@ use async_graphql::Context;
 use crate::{
     audit::Audit,
     auth::{Auth, Client, Viewer},
+    changes::Live,
     db::{Connection, Database},
     error::Error,
     images::Images,
@@ -32,6 +33,8 @@ pub struct Services {
     pub audit: Audit,
     /// Pictures.
     pub images: Images,
+    /// The change feed.
+    pub live: Live,
 }
 
 /// The one way from a resolver to its request and its services.

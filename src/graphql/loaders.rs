@@ -127,16 +127,15 @@ impl Loaders {
 }
 
 /// The tasks of one request. They end with it: a batch that is under way when the request passes its deadline is given up,
-/// and its statement is cancelled.
+/// and its statement is cancelled. Those that have ended are let go of: a subscription has ever new ones.
 #[derive(Default)]
 struct RequestTasks(Mutex<JoinSet<()>>);
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .spawn(batch);
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(batch);
         Ok(())
     }
 }

@@ -5,14 +5,15 @@
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
 //! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
-//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`,
-//!   which works across them. `personal`: what a person and admins alone may read.
+//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`, `search`
+//!   and `changes`, which work across them. `personal`: what a person and admins alone may read.
 //!
 //! Nothing here knows HTTP.
 
 mod admin;
 mod ahead;
 mod audit;
+mod changes;
 pub mod context;
 mod course;
 mod document;
@@ -27,6 +28,7 @@ mod recovery;
 mod scalars;
 mod search;
 mod session;
+mod subscription;
 mod task;
 mod trash;
 mod user;
@@ -34,14 +36,14 @@ mod user;
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::{
-    EmptySubscription, MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder,
-    ValidationMode,
+    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode, Value,
 };
-use futures_util::FutureExt;
+use futures_util::{FutureExt, Stream, StreamExt};
 
 pub use context::{Asker, Services};
 pub use gate::{Admitted, Gate, Limits, Operation};
 use loaders::Loaders;
+use subscription::{Position, Subscription};
 
 use crate::error::Error;
 
@@ -56,6 +58,7 @@ pub(crate) struct Query(
     task::TaskQuery,
     trash::TrashQuery,
     search::SearchQuery,
+    changes::ChangesQuery,
 );
 
 /// What can be done. What a person or a program got wrong and can put right comes back in `userErrors`; then nothing was
@@ -74,8 +77,8 @@ pub(crate) struct Mutation(
     trash::TrashMutation,
 );
 
-fn build() -> SchemaBuilder<Query, Mutation, EmptySubscription> {
-    Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+fn build() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription)
 }
 
 /// The schema in GraphQL's own language, sorted: what `schema.graphql` holds.
@@ -107,7 +110,7 @@ pub struct Api {
 }
 
 struct Inner {
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, Subscription>,
     services: Services,
     gate: Gate,
     sdl: String,
@@ -151,6 +154,32 @@ impl Api {
         admitted.map_err(|refusal| Box::new(Response::from_errors(refusal.into_server_errors())))
     }
 
+    /// Runs an admitted subscription, for as long as the stream is polled; nothing is done ahead of a poll. Every error has
+    /// its code. Ends behind an event without data.
+    ///
+    /// `resumed_after`: the cursor behind which to go on, as the transport says it; it wins over the argument.
+    pub fn subscribe(
+        &self,
+        admitted: Admitted,
+        asker: Asker,
+        resumed_after: Option<String>,
+        request_id: &str,
+    ) -> impl Stream<Item = Event> + Send + 'static {
+        let loaders = Loaders::new(self.inner.services.clone(), asker.clone());
+        let position = Position::resumed(resumed_after);
+        let request = admitted.request.data(asker).data(loaders);
+        let request = request.data(position.clone());
+        let answers = AssertUnwindSafe(self.inner.schema.execute_stream(request)).catch_unwind();
+        let request_id = request_id.to_owned();
+        until_it_fails(answers.map(move |answer| {
+            let failed = |panic: Box<_>| error::refused(Error::internal(words_of(&*panic)));
+            let mut answer = answer.unwrap_or_else(failed);
+            error::finish(&mut answer, &request_id);
+            let cursor = position.take_newest();
+            Event { answer, cursor }
+        }))
+    }
+
     /// Runs an admitted request. Every error in the answer has its code; faults are logged under the request's id.
     pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
         let loaders = Loaders::new(self.inner.services.clone(), asker.clone());
@@ -159,6 +188,30 @@ impl Api {
         error::finish(&mut response, request_id);
         response
     }
+}
+
+/// What a subscription brings.
+pub struct Event {
+    /// An answer of its own. One without data is the last.
+    pub answer: Response,
+    /// The place in the feed behind it, to go on from; `None` for an error.
+    pub cursor: Option<String>,
+}
+
+impl Event {
+    /// Whether it says why the subscription ends: nothing comes behind it.
+    pub fn is_last(&self) -> bool {
+        self.answer.data == Value::Null
+    }
+}
+
+/// Ends a subscription with its first answer that has no data: the library goes on behind one.
+fn until_it_fails(events: impl Stream<Item = Event> + Send) -> impl Stream<Item = Event> + Send {
+    events.scan(false, |ended, event| {
+        let event = (!*ended).then_some(event);
+        *ended |= event.as_ref().is_none_or(Event::is_last);
+        std::future::ready(event)
+    })
 }
 
 /// A resolver that panics is a fault like any other.

@@ -110,7 +110,8 @@ pub(crate) struct PageInfo {
     pub(crate) has_previous_page: bool,
     /// The first edge's cursor; null on an empty page.
     pub(crate) start_cursor: Option<String>,
-    /// The last edge's cursor; null on an empty page. Give it as `after` to read on.
+    /// The last edge's cursor; null on an empty page, but of `changes`, where it is never null. Give it as `after` to read
+    /// on.
     pub(crate) end_cursor: Option<String>,
 }
 

@@ -47,6 +47,16 @@ impl From<ItemType> for ItemKind {
     }
 }
 
+impl From<ItemKind> for ItemType {
+    fn from(kind: ItemKind) -> Self {
+        match kind {
+            ItemKind::Course => ItemType::Course,
+            ItemKind::Document => ItemType::Document,
+            ItemKind::Task => ItemType::Task,
+        }
+    }
+}
+
 /// What a search finds.
 #[derive(Union)]
 pub(crate) enum SearchResult {

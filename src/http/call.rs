@@ -119,7 +119,8 @@ fn from_query(query: &str) -> Result<Call, NotACall> {
     from_fields(fields)
 }
 
-fn from_fields(mut fields: Map<String, Value>) -> Result<Call, NotACall> {
+/// The call in an object, be it a body or a WebSocket's payload.
+pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, NotACall> {
     let wrong = |message| not_a_call(StatusCode::UNPROCESSABLE_ENTITY, message);
     let Some(Value::String(query)) = fields.remove("query") else {
         return wrong("query must be there, and must be a string.");

@@ -36,6 +36,7 @@ pub(super) fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
             header::AUTHORIZATION,
             header::CONTENT_TYPE,
             header::ACCEPT,
+            HeaderName::from_static("last-event-id"),
             request_id.clone(),
         ])
         .expose_headers([request_id, header::RETRY_AFTER])

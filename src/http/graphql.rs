@@ -10,6 +10,9 @@
 //! unless nothing came of it: then RATE_LIMITED is 429, UNAVAILABLE 503, TIMEOUT 504 and INTERNAL 500. A bad token is 401;
 //! a good one of an outside issuer whose address is another user's is 403.
 //!
+//! A subscription is answered as `text/event-stream` alone, and so is anything else that is asked for so: see `sse`. A
+//! request to upgrade is `websocket`'s.
+//!
 //! One deadline holds for the whole request. Whatever is given up at it is cancelled at the database. A mutation runs to its
 //! end, or to the deadline, even if the caller hangs up.
 
@@ -31,8 +34,9 @@ use super::{
     EdgeState,
     call::{self, NotACall, read_to_the_end},
     forwarded, graphiql,
-    negotiate::{self, MediaType},
+    negotiate::{self, Events, MediaType},
     request_id::RequestId,
+    sse, websocket,
 };
 use crate::{
     auth::{Client, Viewer},
@@ -48,6 +52,9 @@ pub(super) async fn handle(
     request: Request,
 ) -> Response {
     let (parts, mut body) = request.into_parts();
+    if parts.method == Method::GET && websocket::is_asked_for(&parts.headers) {
+        return websocket::upgrade(&state, address, parts).await;
+    }
     let mut response = respond(&state, &request_id, address, &parts, &mut body).await;
     if !body.is_end_stream() {
         let patience = state.settings.body_timeout;
@@ -73,25 +80,42 @@ async fn respond(
     if is_page && state.settings.graphiql && negotiate::prefers_html(&parts.headers) {
         return graphiql::page();
     }
-    let Some(media_type) = negotiate::answer_type(&parts.headers) else {
-        let message = "Accept application/graphql-response+json or application/json.";
-        return refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
+    let media_type = match negotiate::answer_type(&parts.headers) {
+        Some(media_type) => media_type,
+        // What is no GraphQL request, or comes from nobody, is answered as JSON all the same.
+        None if negotiate::events(&parts.headers) == Events::Preferred => MediaType::Json,
+        None => {
+            let message =
+                "Accept application/graphql-response+json, application/json or text/event-stream.";
+            return refusal(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
+        }
     };
     let deadline = Instant::now() + state.settings.request_timeout;
     // Resolvers are guarded where they run; this is for whatever else there is.
     let answer = AssertUnwindSafe(answer(state, request_id, address, deadline, parts, body))
         .catch_unwind()
         .await;
-    answer
-        .unwrap_or_else(|_| Err(Refused::Failed(Error::internal("the handler panicked"))))
-        .unwrap_or_else(|refused| refused.into_reply(media_type, request_id))
-        .write(media_type)
+    let answer =
+        answer.unwrap_or_else(|_| Err(Refused::Failed(Error::internal("the handler panicked"))));
+    match answer {
+        Ok(Reached::Stream(response)) => response,
+        Ok(Reached::Reply(reply)) => reply.write(media_type),
+        Err(refused) => refused.into_reply(media_type, request_id).write(media_type),
+    }
+}
+
+/// What came of a request.
+enum Reached {
+    Reply(Reply),
+    Stream(Response),
 }
 
 /// A request that was not run.
 enum Refused {
     NotACall(NotACall),
     MutationByGet,
+    /// A subscription whose events would not be taken.
+    NoStream,
     /// No token was sent where one was, or it is no good.
     Token {
         error: Error,
@@ -115,7 +139,7 @@ async fn answer(
     deadline: Instant,
     parts: &Parts,
     body: &mut Body,
-) -> Result<Reply, Refused> {
+) -> Result<Reached, Refused> {
     let by_get = parts.method == Method::GET;
     let trusted = &state.settings.trusted_proxies;
     let address = forwarded::address(address.ip(), &parts.headers, trusted);
@@ -126,19 +150,35 @@ async fn answer(
         .body_timeout
         .min(deadline.saturating_duration_since(Instant::now()));
     let call = call::read(parts, body, state.settings.max_body, patience).await?;
-    let admitted = state.api.admit(call).map_err(Refused::NotAdmitted)?;
-    if by_get && admitted.operation != Operation::Query {
+    let events = negotiate::events(&parts.headers);
+    let admitted = match state.api.admit(call) {
+        Ok(admitted) => admitted,
+        Err(refused) if events == Events::Preferred => {
+            return Ok(Reached::Stream(sse::refusal(state, refused, request_id)));
+        }
+        Err(refused) => return Err(Refused::NotAdmitted(refused)),
+    };
+    if by_get && admitted.operation == Operation::Mutation {
         return Err(Refused::MutationByGet);
     }
+    let is_subscription = admitted.operation == Operation::Subscription;
+    if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
+        let asked = sse::Asked::of(&parts.headers, client, request_id.clone(), deadline);
+        let stream = asked.answer(state, admitted);
+        return stream.await.map(Reached::Stream).map_err(Refused::of_token);
+    }
+    if is_subscription {
+        return Err(Refused::NoStream);
+    }
     let asker = Asker { viewer, client };
-    let answer = run(state, admitted, asker, request_id, deadline).await;
+    let answer = run(state, admitted, asker, request_id, deadline, ()).await;
     let status = status_of(&answer);
-    Ok(Reply {
+    Ok(Reached::Reply(Reply {
         answer,
         status,
         executed: true,
         headers: HeaderMap::new(),
-    })
+    }))
 }
 
 /// Who sends the request; `None` for a visitor.
@@ -153,10 +193,7 @@ async fn viewer(
     };
     match timeout_at(deadline, state.auth.viewer(token, client)).await {
         Ok(Ok(viewer)) => Ok(Some(viewer)),
-        Ok(Err(error)) if error.code == Code::Unauthenticated => {
-            Err(Refused::Token { error, sent: true })
-        }
-        Ok(Err(error)) => Err(Refused::Failed(error)),
+        Ok(Err(error)) => Err(Refused::of_token(error)),
         Err(_) => Err(Refused::Failed(Error::timeout("reading the session"))),
     }
 }
@@ -183,20 +220,28 @@ fn bearer_token(headers: &HeaderMap) -> Result<Option<&str>, Refused> {
     }
 }
 
-fn user_agent(headers: &HeaderMap) -> Option<&str> {
+/// The token that is sent, if one is.
+pub(super) fn bearer_of(headers: &HeaderMap) -> Option<&str> {
+    bearer_token(headers).ok().flatten()
+}
+
+pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::USER_AGENT)?.to_str().ok()
 }
 
-async fn run(
+/// Runs a query or a mutation. A mutation runs to its end though nobody waits for it any longer; `held` is held until then.
+pub(super) async fn run(
     state: &EdgeState,
     admitted: Admitted,
     asker: Asker,
     request_id: &RequestId,
     deadline: Instant,
+    held: impl Send + 'static,
 ) -> Answer {
     let is_mutation = admitted.operation == Operation::Mutation;
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
+        let _held = held;
         match timeout_at(deadline, api.execute(admitted, asker, id.as_str())).await {
             Ok(answer) => answer,
             Err(_) => {
@@ -256,6 +301,13 @@ struct Reply {
 }
 
 impl Refused {
+    fn of_token(error: Error) -> Self {
+        match error.code {
+            Code::Unauthenticated => Refused::Token { error, sent: true },
+            _ => Refused::Failed(error),
+        }
+    }
+
     fn no_bearer_token() -> Self {
         let message = "Send the access token as Authorization: Bearer <token>.";
         Refused::Token {
@@ -278,6 +330,11 @@ impl Refused {
                     StatusCode::METHOD_NOT_ALLOWED,
                     error::refused(Error::new(Code::BadRequest, message)),
                 )
+            }
+            Refused::NoStream => {
+                let message = "Subscriptions are answered over WebSocket (graphql-transport-ws), or as text/event-stream.";
+                let answer = error::refused(Error::new(Code::BadRequest, message));
+                (StatusCode::NOT_ACCEPTABLE, answer)
             }
             Refused::Token { error, sent } => {
                 let challenge = if sent {
@@ -348,9 +405,25 @@ fn retry_after(answer: &Answer) -> Option<u64> {
 }
 
 /// An answer as JSON: `data` for what was executed, and only then.
-struct Written<'a> {
+pub(super) struct Written<'a> {
     answer: &'a Answer,
     executed: bool,
+}
+
+impl<'a> Written<'a> {
+    pub(super) fn executed(answer: &'a Answer) -> Self {
+        Written {
+            answer,
+            executed: true,
+        }
+    }
+
+    pub(super) fn not_executed(answer: &'a Answer) -> Self {
+        Written {
+            answer,
+            executed: false,
+        }
+    }
 }
 
 impl Serialize for Written<'_> {
@@ -366,7 +439,11 @@ impl Serialize for Written<'_> {
     }
 }
 
-fn refusal(status: StatusCode, media_type: MediaType, message: &'static str) -> Response {
+pub(super) fn refusal(
+    status: StatusCode,
+    media_type: MediaType,
+    message: &'static str,
+) -> Response {
     let mut answer = error::refused(Error::new(Code::BadRequest, message));
     error::finish(&mut answer, "");
     Reply {

@@ -1,6 +1,7 @@
 //! The HTTP edge: the only module that knows HTTP.
 //!
 //! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
+//! - `websocket` and `sse`: operations that go on; [`streams`] is what they have in common.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
 //! - `images`: pictures that are kept in a local folder.
 //! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
@@ -16,6 +17,9 @@ mod images;
 mod negotiate;
 mod request_id;
 pub mod server;
+mod sse;
+pub mod streams;
+mod websocket;
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,6 +35,8 @@ pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use tokio_util::task::TaskTracker;
+
+use streams::{StreamSettings, Streams};
 
 use crate::{auth::Auth, db::Database, graphql::Api, images::Images};
 
@@ -51,6 +57,8 @@ pub struct EdgeSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How pictures are taken in, where they are kept in a local folder.
     pub uploads: UploadSettings,
+    /// WebSockets and subscriptions.
+    pub streams: StreamSettings,
 }
 
 /// What every handler can ask.
@@ -63,6 +71,7 @@ struct EdgeState {
     uploads: images::Places,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
+    streams: Streams,
     readiness: health::Readiness,
     schema_tag: HeaderValue,
 }
@@ -73,6 +82,8 @@ pub struct Edge {
     pub(crate) router: Router,
     /// Mutations in flight, which outlive their connections.
     pub(crate) mutations: TaskTracker,
+    /// What outlives a request.
+    pub(crate) streams: Streams,
 }
 
 impl Edge {
@@ -88,6 +99,7 @@ impl Edge {
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
         let mutations = TaskTracker::new();
+        let streams = Streams::new(&settings.streams);
         let tag = format!("\"{:x}\"", ShortDigest(api.sdl()));
         let state = EdgeState {
             schema_tag: HeaderValue::from_str(&tag).map_err(|error| error.to_string())?,
@@ -98,6 +110,7 @@ impl Edge {
             uploads: images::Places::new(settings.uploads.most, settings.uploads.patience),
             settings: Arc::new(settings),
             mutations: mutations.clone(),
+            streams: streams.clone(),
             readiness: health::Readiness::default(),
         };
         let cors = cors::layer(&state.settings.cors_origins)?;
@@ -119,7 +132,11 @@ impl Edge {
             .layer(tower::util::option_layer(cors))
             .layer(middleware::from_fn(common_headers))
             .layer(middleware::from_fn(request_id::set));
-        Ok(Edge { router, mutations })
+        Ok(Edge {
+            router,
+            mutations,
+            streams,
+        })
     }
 }
 

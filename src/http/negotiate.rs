@@ -41,6 +41,32 @@ pub(super) fn answer_type(headers: &HeaderMap) -> Option<MediaType> {
     }
 }
 
+/// Whether the caller takes answers as a stream of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Events {
+    /// It does not say so by name: a wildcard is from who knows nothing of events.
+    Refused,
+    /// It does, for what can be answered in no other way.
+    Accepted,
+    /// It would rather have them than one answer as JSON, or takes nothing else.
+    Preferred,
+}
+
+/// Whether `text/event-stream` is welcome, by name.
+pub(super) fn events(headers: &HeaderMap) -> Events {
+    let accepted = accepted(headers).unwrap_or_default();
+    let named = accepted
+        .iter()
+        .find(|(range, _)| range == "text/event-stream");
+    let json = quality_of(&accepted, "application/json")
+        .max(quality_of(&accepted, "application/graphql-response+json"));
+    match named {
+        None | Some((_, 0)) => Events::Refused,
+        Some((_, quality)) if *quality > json => Events::Preferred,
+        Some(_) => Events::Accepted,
+    }
+}
+
 /// Whether the caller would rather see a page: a browser's address line.
 pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     let Some(accepted) = accepted(headers) else {
@@ -155,6 +181,32 @@ mod tests {
             );
         }
         assert_eq!(answer_type(&HeaderMap::new()), Some(MediaType::Json));
+    }
+
+    #[test]
+    fn events_are_sent_to_whoever_names_them() {
+        let table = [
+            ("text/event-stream", Events::Preferred),
+            ("Text/Event-Stream; q=0.5", Events::Preferred),
+            (
+                "text/event-stream, application/json;q=0.9",
+                Events::Preferred,
+            ),
+            ("application/json, text/event-stream", Events::Accepted),
+            (
+                "application/graphql-response+json, text/event-stream;q=0.1",
+                Events::Accepted,
+            ),
+            ("text/event-stream, */*", Events::Accepted),
+            ("text/event-stream;q=0", Events::Refused),
+            ("text/*", Events::Refused),
+            ("*/*", Events::Refused),
+            ("application/json", Events::Refused),
+        ];
+        for (accept, expected) in table {
+            assert_eq!(events(&with(header::ACCEPT, accept)), expected, "{accept}");
+        }
+        assert_eq!(events(&HeaderMap::new()), Events::Refused);
     }
 
     #[test]

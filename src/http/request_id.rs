@@ -20,12 +20,17 @@ const LONGEST: usize = 64;
 pub(super) struct RequestId(Arc<str>);
 
 impl RequestId {
+    /// An id of ours.
+    pub(super) fn new() -> Self {
+        RequestId(Uuid::now_v7().to_string().into())
+    }
+
     fn of(headers: &HeaderMap) -> Self {
         let given = headers
             .get(&NAME)
             .and_then(|value| value.to_str().ok())
             .filter(|id| is_sane(id));
-        RequestId(given.map_or_else(|| Uuid::now_v7().to_string().into(), Into::into))
+        given.map_or_else(RequestId::new, |id| RequestId(id.into()))
     }
 
     pub(super) fn as_str(&self) -> &str {

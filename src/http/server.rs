@@ -105,7 +105,8 @@ async fn hold(
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service_fn(answer));
+        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::{
-    db::{Connection, Database, Statement, background::in_steps},
+    db::{Connection, Database, Statement, Writers, background::in_steps},
     error::Error,
 };
 
@@ -85,6 +85,9 @@ async fn step(conn: &mut Connection, days: u32) -> Result<u64, Error> {
         rows += conn
             .execute(Statement::new(text).bind(days).bind(STEP))
             .await? as u64;
+    }
+    if rows > 0 {
+        conn.writes_for(Writers::Anybody);
     }
     Ok(rows)
 }

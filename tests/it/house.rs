@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 17] = [
+const ORDER: [&[&str]; 18] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -15,6 +15,7 @@ const ORDER: [&[&str]; 17] = [
     &["graphql"],
     &["demo"],
     &["search"],
+    &["changes"],
     &["trash"],
     &["audit", "mail"],
     &["images"],

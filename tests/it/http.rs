@@ -447,7 +447,7 @@ async fn readiness_tells_of_an_older_schema() {
     assert_eq!(old.json()["database"], "up");
     assert_eq!(
         old.json()["pendingMigrations"],
-        json!(["2026-11-21-000006_images"])
+        json!(["2026-11-21-000007_changes"])
     );
 }
 

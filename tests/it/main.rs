@@ -1,12 +1,14 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
 //! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
-//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `images`, `search`, `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
+//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `images`, `search`, `changes` (the feed, in pages and live), `live`
+//! (WebSocket and server-sent events), `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
 //! the API `mail_worker`, `forgetting`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod admins;
+mod changes;
 mod edge;
 mod embedded;
 mod first_session;
@@ -19,6 +21,7 @@ mod isolation;
 mod issuers;
 mod keeping;
 mod leaving;
+mod live;
 mod log;
 mod mail_worker;
 mod migrations;

@@ -229,13 +229,13 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     let output = ended(&mut run(&[])).await;
     let error = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("2026-11-21-000006_images"), "{error}");
+    assert!(error.contains("2026-11-21-000007_changes"), "{error}");
     assert!(error.contains("snapnote migrate up"), "{error}");
 
     let status = async || text(&ended(&mut run(&["migrate", "status"])).await.stdout);
-    assert_eq!(status().await.matches("pending ").count(), 6);
+    assert_eq!(status().await.matches("pending ").count(), 7);
     let up = text(&ended(&mut run(&["migrate", "up"])).await.stdout);
-    assert_eq!(up.matches("applied ").count(), 6, "{up}");
+    assert_eq!(up.matches("applied ").count(), 7, "{up}");
     let again = text(&ended(&mut run(&["migrate", "up"])).await.stdout);
     assert_eq!(again, "The schema is up to date.\n");
     let down = text(&ended(&mut run(&["migrate", "down", "2"])).await.stdout);
@@ -247,7 +247,7 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     assert_eq!(ready.status, 200, "{ready:?}");
     serving.signal(Signal::SIGTERM);
     assert_eq!(serving.end().await.0, Some(0));
-    assert_eq!(status().await.matches("applied ").count(), 6);
+    assert_eq!(status().await.matches("applied ").count(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

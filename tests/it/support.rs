@@ -1,6 +1,8 @@
 //! What the tests stand on: a throw-away PostgreSQL that all test processes share, a database for each test cloned from
 //! a migrated template, and the service in this process, spoken to over HTTP as a client would.
 
+mod answer;
+
 use std::{
     net::SocketAddr,
     path::PathBuf,
@@ -8,11 +10,13 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use answer::{Answer, read_answer};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
     auth::{AuthSettings, ThrottleSettings, outside::KeyAges},
+    changes::LiveSettings,
     db::{
         PoolSettings,
         connect::Target,
@@ -20,12 +24,12 @@ use snapnote::{
         migrate,
     },
     graphql::Limits,
-    http::{EdgeSettings, UploadSettings, server::ServerSettings},
+    http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
     images::{ImageSettings, StorageSettings},
     mail::MailSettings,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{TcpListener, TcpStream},
     sync::{OnceCell, oneshot},
 };
@@ -62,6 +66,7 @@ pub(crate) fn settings() -> AppSettings {
             cors_origins: vec!["https://app.example.com".to_owned()],
             trusted_proxies: Vec::new(),
             uploads: UploadSettings::default(),
+            streams: StreamSettings::default(),
         },
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
@@ -70,6 +75,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         trash_days: 0,
         audit_days: 365,
+        live: LiveSettings::new(30, None),
         mail: MailSettings {
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
@@ -231,6 +237,7 @@ pub(crate) struct TestApp {
     pub(crate) pool: snapnote::db::Database,
     pub(crate) auth: snapnote::auth::Auth,
     pub(crate) images: snapnote::images::Images,
+    pub(crate) live: snapnote::changes::Live,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -249,17 +256,36 @@ impl TestApp {
 
     /// On a database that is there: a second process, as it were.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
+        let target = Target::parse(&url_of(&database).await).unwrap();
+        TestApp::at(target, database, change).await
+    }
+
+    /// On a database of any server.
+    pub(crate) async fn at(
+        target: Target,
+        database: String,
+        change: impl FnOnce(&mut AppSettings),
+    ) -> TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        TestApp::listening(listener, target, database, change).await
+    }
+
+    /// Where somebody listened before, perhaps.
+    pub(crate) async fn listening(
+        listener: TcpListener,
+        target: Target,
+        database: String,
+        change: impl FnOnce(&mut AppSettings),
+    ) -> TestApp {
         let address = listener.local_addr().unwrap();
         let mut settings = settings();
         settings.images.public_url = format!("http://{address}").parse().unwrap();
         settings.images.storage = StorageSettings::Folder(image_folder(&database));
         change(&mut settings);
-        let target = Target::parse(&url_of(&database).await).unwrap();
         let app = App::new(target, settings).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());
-        let images = app.images().clone();
+        let (images, live) = (app.images().clone(), app.live().clone());
         let ended = tokio::spawn(app.serve(listener, async {
             let _ = stopped.await;
         }));
@@ -269,6 +295,7 @@ impl TestApp {
             pool,
             auth,
             images,
+            live,
             stop: Some(stop),
             ended,
         }
@@ -349,56 +376,6 @@ pub(crate) struct Client {
     pub(crate) token: Option<String>,
 }
 
-/// An answer as it came.
-#[derive(Debug, Clone)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
-    pub(crate) body: String,
-}
-
-impl Answer {
-    /// Of the whole connection; the status is 0 if nothing was answered.
-    pub(crate) fn parse(bytes: &[u8]) -> Answer {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
-        let mut lines = head.lines();
-        let status = lines
-            .next()
-            .and_then(|line| line.split(' ').nth(1)?.parse().ok())
-            .unwrap_or(0);
-        let headers: Vec<(String, String)> = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        let chunked = headers
-            .iter()
-            .any(|(name, value)| name == "transfer-encoding" && value == "chunked");
-        let body = if chunked {
-            unchunked(body)
-        } else {
-            body.to_owned()
-        };
-        Answer {
-            status,
-            headers,
-            body,
-        }
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
 impl Client {
     /// The whole answer of a GraphQL request.
     pub(crate) async fn graphql(&self, query: &str, variables: Value) -> Value {
@@ -464,24 +441,4 @@ impl Client {
         let _ = stream.write_all(body).await;
         read_answer(&mut stream).await
     }
-}
-
-/// Reads an answer to the end of the connection.
-pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes).await;
-    Answer::parse(&bytes)
-}
-
-fn unchunked(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((length, after)) = rest.split_once("\r\n") {
-        let length = usize::from_str_radix(length, 16).unwrap_or(0);
-        if length == 0 {
-            break;
-        }
-        body.push_str(&after[..length]);
-        rest = after.get(length + 2..).unwrap_or_default();
-    }
-    body
 }

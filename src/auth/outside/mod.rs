@@ -32,7 +32,7 @@ use refusals::Refusals;
 use session_data::SessionData;
 pub use settings::IssuerSettings;
 use settings::Kind;
-pub(super) use sight::viewer;
+pub(super) use sight::admission;
 
 use crate::error::Error;
 
@@ -57,6 +57,8 @@ pub(super) struct Identity {
     pub(super) subject: String,
     /// When they signed in there; `None` if the token does not say.
     pub(super) signed_in_at: Option<DateTime<Utc>>,
+    /// When the token expires.
+    pub(super) expires_at: DateTime<Utc>,
     pub(super) claims: Claims,
 }
 

@@ -6,6 +6,7 @@ use jsonwebtoken::{Header, TokenData, Validation};
 use serde_json::{Map, Value};
 
 use super::{
+    super::tokens::moment,
     Claims, Identity,
     keys::{self, KeyAges, Keys},
     refused,
@@ -103,10 +104,15 @@ impl Oidc {
         if issued_at.is_some_and(|at| at.timestamp() > Utc::now().timestamp() + FUTURE) {
             return refused(&self.name, "it was issued in the future");
         }
+        let expiry = claims.get("exp").and_then(Value::as_f64);
+        let Some(expires_at) = expiry.and_then(moment) else {
+            return refused(&self.name, "it expires at no moment");
+        };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
             signed_in_at: seconds("auth_time").or(issued_at),
+            expires_at,
             claims: told(claims, &self.settings.claims),
         })
     }

@@ -8,7 +8,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Claims, Identity, refused, settings::bare_type, subject};
+use super::{super::tokens::moment, Claims, Identity, refused, settings::bare_type, subject};
 
 /// How far the clocks of two machines may differ, in seconds.
 const LEEWAY: u64 = 5;
@@ -26,6 +26,7 @@ struct Payload {
     user: User,
     /// A session's token names none; one that does is of another kind.
     iss: Option<Value>,
+    exp: f64,
 }
 
 #[derive(Deserialize)]
@@ -83,14 +84,16 @@ impl SessionData {
         if session.id.is_empty() || session.user_id != subject {
             return refused(&self.name, "its session is not its user's");
         }
-        if time(&session.expires_at).is_none_or(|end| end <= Utc::now()) {
+        let end = time(&session.expires_at).filter(|end| *end > Utc::now());
+        let (Some(end), Some(expiry)) = (end, moment(claims.exp)) else {
             return refused(&self.name, "its session has expired");
-        }
+        };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
             // The token is made anew every few minutes; the session began when they signed in.
             signed_in_at: time(&session.created_at),
+            expires_at: expiry.min(end),
             claims: Claims::new(&user.email, &user.email_verified, &user.name, &user.image),
         })
     }

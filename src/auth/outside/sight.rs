@@ -10,7 +10,7 @@ use super::{
     super::{
         Auth, EMAIL_LENGTH,
         checks::is_email,
-        model::{Client, Credential, UserId, Viewer},
+        model::{Admission, Client, Credential, UserId, Viewer},
     },
     Claims, Identity, Verifier,
     refusals::{Refused, Turn},
@@ -19,23 +19,26 @@ use super::{
 use crate::{db::Connection, error::Error};
 
 /// Who sends that token of an outside issuer; `None` if it is nobody's, or theirs who may not sign in.
-pub(in crate::auth) async fn viewer(
+pub(in crate::auth) async fn admission(
     auth: &Auth,
     verifier: Verifier<'_>,
     token: &str,
     client: &Client,
-) -> Result<Option<Viewer>, Error> {
+) -> Result<Option<Admission>, Error> {
     let Some(identity) = verifier.verify(token).await? else {
         return Ok(None);
     };
-    let signed_in_at = identity.signed_in_at;
+    let (signed_in_at, expires_at) = (identity.signed_in_at, identity.expires_at);
     let user = match auth.inner.revocation.user_of(&identity.key()).await? {
         Some(user) => Some(user),
         None => read(auth, verifier, &identity, token, client).await?,
     };
-    Ok(user.map(|user_id| Viewer {
-        user_id,
-        credential: Credential::Outside { signed_in_at },
+    Ok(user.map(|user_id| Admission {
+        viewer: Viewer {
+            user_id,
+            credential: Credential::Outside { signed_in_at },
+        },
+        expires_at,
     }))
 }
 

@@ -1,0 +1,86 @@
+//! The tailer: reads the logs of those who have subscribers and may have something new, all in one statement.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{Live, wire::Outbox};
+use crate::{changes::store::Since, db::Writers, error::Error};
+
+/// Persons that one statement reads at most.
+const PERSONS: usize = 200;
+/// Changes of a person that go through the queue at most; with more, readers are sent to the log.
+const CHANGES: usize = 100;
+/// How long it rests between two statements: what is written meanwhile is read at once.
+const REST: Duration = Duration::from_millis(5);
+/// How long it waits after a failure, at first and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+
+/// Hears who has written in this process: the tailer reads, and others are told.
+pub(super) async fn follow_writes(live: &Live, outbox: Outbox) {
+    loop {
+        let writers = live.inner.database.writes().taken().await;
+        live.inner.hub.mark(&writers);
+        outbox.put(writers);
+    }
+}
+
+/// Reads whoever may have something new; all, when the clock says so. Rests while there are no subscribers.
+pub(super) async fn run(live: &Live) {
+    let (hub, settings) = (&live.inner.hub, &live.inner.settings);
+    let (mut patience, most) = PATIENCE;
+    let mut checked = Instant::now();
+    loop {
+        hub.until_watched().await;
+        let every = if hub.hears() {
+            settings.check
+        } else {
+            settings.poll
+        };
+        // Woken without end, it looks at the clock all the same.
+        let woken = timeout_at(checked + every, hub.woken()).await;
+        if woken.is_err() || checked.elapsed() >= every {
+            checked = Instant::now();
+            hub.mark(&Writers::Anybody);
+        }
+        match read_due(live).await {
+            Ok(()) => {
+                patience = PATIENCE.0;
+                sleep(REST).await;
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = error.log_text(),
+                    "subscribers could not be read for; it tries again"
+                );
+                sleep(patience).await;
+                patience = (2 * patience).min(most);
+            }
+        }
+    }
+}
+
+async fn read_due(live: &Live) -> Result<(), Error> {
+    loop {
+        let readers = live.inner.hub.due(PERSONS);
+        if readers.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = read(live, &readers).await {
+            let users = readers.iter().map(|reader| reader.owner.0).collect();
+            live.inner.hub.mark(&Writers::These(users));
+            return Err(error);
+        }
+    }
+}
+
+async fn read(live: &Live, readers: &[Since]) -> Result<(), Error> {
+    let inner = &live.inner;
+    let mut conn = inner.database.connection().await?;
+    let news = inner.feed.news(&mut conn, readers, None, CHANGES).await?;
+    drop(conn);
+    for (owner, news) in news {
+        inner.hub.tell(owner, news, CHANGES);
+    }
+    Ok(())
+}

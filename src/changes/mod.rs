@@ -1,0 +1,296 @@
+//! The change feed: what changed of somebody's items since a cursor, each change once, none left out, an item's changes in
+//! the order of its versions, whatever transactions overlap.
+//!
+//! A cursor is a snapshot, not a place: see `cursor`. Pages of the past are read here; [`live`] goes on with what happens
+//! now. All SQL is in `store`. Nothing here writes the log: triggers do.
+
+pub(crate) mod cursor;
+pub mod live;
+mod store;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use chrono::{DateTime, Utc};
+
+pub use cursor::Cursor;
+use cursor::Seen;
+pub use live::{Live, LiveSettings};
+use store::{Entry, Moment, Since};
+
+use crate::{auth::UserId, db::Connection, error::Error, trash::ItemRef};
+
+/// Days within which a walk that began without a cursor must have come to its end: its oldest changes may be pruned
+/// after that.
+const LONGEST_WALK: i32 = 1;
+
+/// What happened to an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAction {
+    /// It was made.
+    Created,
+    /// Something in it changed.
+    Updated,
+    /// It went to the trash.
+    Trashed,
+    /// It came back from the trash.
+    Restored,
+    /// It was deleted for good.
+    Deleted,
+}
+
+/// One change of an item.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// From here on a reader goes on behind this change.
+    pub cursor: Cursor,
+    /// What happened.
+    pub action: ChangeAction,
+    /// To what; it may have changed again, or be gone.
+    pub item: ItemRef,
+    /// When.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// A part of somebody's feed.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Oldest first.
+    pub(crate) changes: Vec<Change>,
+    /// From here on a reader goes on behind this page.
+    pub(crate) end: Cursor,
+    /// Whether there is more behind it already.
+    pub(crate) more: bool,
+}
+
+/// The feed, and how far it goes back. Cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed {
+    days: i32,
+}
+
+impl Feed {
+    /// `days`: how far it goes back, and for how long a cursor is good; 1 to 36,500.
+    pub fn new(days: u32) -> Feed {
+        let days = i32::try_from(days.clamp(1, 36_500)).unwrap_or(36_500);
+        Feed { days }
+    }
+
+    /// Where the feed ends now.
+    ///
+    /// # Errors
+    /// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+    pub(crate) async fn newest(
+        self,
+        conn: &mut Connection,
+        owner: UserId,
+    ) -> Result<Cursor, Error> {
+        let news = self.news_of(conn, owner, &Cursor::beginning(), 0).await?;
+        Ok(news.end(owner))
+    }
+
+    /// The first changes behind a cursor, `size` at most; from the oldest kept without one.
+    ///
+    /// # Errors
+    /// CURSOR_EXPIRED if the cursor is too old, another's or of another database.
+    pub(crate) async fn page(
+        self,
+        conn: &mut Connection,
+        owner: UserId,
+        after: Option<&Cursor>,
+        size: usize,
+    ) -> Result<Page, Error> {
+        let mut at = after.cloned().unwrap_or_else(Cursor::beginning);
+        let mut changes = Vec::new();
+        if let Some((target, last)) = at.cut() {
+            let rest = store::Rest {
+                owner,
+                after: &at,
+                target: &target,
+                last,
+            };
+            let (moment, entries) = store::rest(conn, rest, self.days, size).await?;
+            self.check(&at, &moment, owner)?;
+            let cut = entries.len() > size;
+            changes = listed(&entries, size, &at, &target);
+            if cut {
+                return Ok(Page::cut(changes, at));
+            }
+            at = at.past(target);
+        }
+        let room = size - changes.len();
+        let news = self.news_of(conn, owner, &at, room).await?;
+        if at.has_stamp() {
+            self.check(&at, &news.moment, owner)?;
+        }
+        at = at.stamped(news.stamp(owner), news.moment.now);
+        let cut = news.entries.len() > room;
+        let end = news.end(owner);
+        changes.extend(listed(&news.entries, room, &at, &news.seen));
+        if cut {
+            return Ok(Page::cut(changes, at));
+        }
+        if let Some(last) = changes.last_mut() {
+            last.cursor = end.clone();
+        }
+        Ok(Page {
+            changes,
+            end,
+            more: false,
+        })
+    }
+
+    /// What one person's log holds behind a cursor that is not in the middle of a page; one entry more than `room` tells
+    /// that there are more.
+    async fn news_of(
+        self,
+        conn: &mut Connection,
+        owner: UserId,
+        at: &Cursor,
+        room: usize,
+    ) -> Result<News, Error> {
+        let since = Since {
+            owner,
+            seen: at.base(),
+        };
+        let mut news = self.news(conn, &[since], at.since(), room).await?;
+        news.pop()
+            .map(|(_, news)| news)
+            .ok_or_else(|| Error::internal("the feed's statement answered nothing"))
+    }
+
+    /// What each of these logs holds that its reader has not seen.
+    async fn news(
+        self,
+        conn: &mut Connection,
+        readers: &[Since],
+        since: Option<DateTime<Utc>>,
+        room: usize,
+    ) -> Result<Vec<(UserId, News)>, Error> {
+        let mut read = store::news(conn, readers, since, self.days, room).await?;
+        if read.iter().any(|(_, moment, _)| moment.epoch.is_none()) {
+            store::begin_epoch(conn).await?;
+            read = store::news(conn, readers, since, self.days, room).await?;
+        }
+        let news = read
+            .into_iter()
+            .zip(readers)
+            .map(|((owner, moment, entries), reader)| {
+                let seen = Arc::new(moment.seen(&reader.seen)?);
+                let news = News {
+                    moment,
+                    seen,
+                    entries,
+                };
+                Ok((owner, news))
+            });
+        news.collect()
+    }
+
+    /// Whether a reader can go on from a cursor.
+    fn check(self, cursor: &Cursor, moment: &Moment, owner: UserId) -> Result<(), Error> {
+        let days = if cursor.began_at_oldest() {
+            LONGEST_WALK.min(self.days)
+        } else {
+            self.days
+        };
+        let old = cursor
+            .since()
+            .is_none_or(|since| moment.now - since > chrono::Duration::days(days.into()));
+        if old || !cursor.is_of(moment.epoch.unwrap_or_default(), owner) {
+            return Err(Error::cursor_expired());
+        }
+        Ok(())
+    }
+}
+
+impl Page {
+    /// A page with more behind it; it ends with its last change, or where it began if it has none.
+    fn cut(changes: Vec<Change>, at: Cursor) -> Page {
+        let end = changes.last().map_or(at, |change| change.cursor.clone());
+        Page {
+            changes,
+            end,
+            more: true,
+        }
+    }
+}
+
+/// What one person's log holds that a reader has not seen.
+struct News {
+    moment: Moment,
+    /// All that the reader has seen with this.
+    seen: Arc<Seen>,
+    /// In the order of the log.
+    entries: Vec<Entry>,
+}
+
+impl News {
+    /// All that has been seen with this.
+    fn seen(&self) -> Arc<Seen> {
+        self.seen.clone()
+    }
+
+    /// How many changes there are.
+    fn count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether it is of the epoch of this cursor, which is this person's.
+    fn is_of(&self, cursor: &Cursor, owner: UserId) -> bool {
+        cursor.is_of(self.moment.epoch.unwrap_or_default(), owner)
+    }
+
+    fn stamp(&self, owner: UserId) -> u64 {
+        cursor::stamp(self.moment.epoch.unwrap_or_default(), owner)
+    }
+
+    fn end(&self, owner: UserId) -> Cursor {
+        Cursor::beginning()
+            .past(self.seen.clone())
+            .stamped(self.stamp(owner), self.moment.now)
+    }
+}
+
+impl Entry {
+    fn at(&self, cursor: Cursor) -> Change {
+        Change {
+            cursor,
+            action: self.action,
+            item: self.item,
+            changed_at: self.changed_at,
+        }
+    }
+}
+
+/// The first `size` entries as changes, with their cursors on the way from a cursor to all that is seen in the end.
+fn listed(entries: &[Entry], size: usize, from: &Cursor, target: &Arc<Seen>) -> Vec<Change> {
+    let entries = entries.iter().take(size);
+    entries
+        .map(|entry| entry.at(from.until(target.clone(), entry.id)))
+        .collect()
+}
+
+/// What of the news a reader at that cursor has not seen; the last change's cursor is behind all of it.
+fn listed_unseen(news: &News, at: &Cursor) -> VecDeque<Change> {
+    let base = at.base();
+    let unseen = news
+        .entries
+        .iter()
+        .filter(|entry| !base.sees(entry.transaction));
+    let mut changes: VecDeque<Change> = unseen
+        .map(|entry| entry.at(at.until(news.seen.clone(), entry.id)))
+        .collect();
+    if let Some(last) = changes.back_mut() {
+        last.cursor = at.clone().past(news.seen.clone()).read_at(news.moment.now);
+    }
+    changes
+}
+
+/// Reads a cursor that a caller sent.
+///
+/// # Errors
+/// BAD_USER_INPUT if it is none.
+pub fn parse_cursor(text: &str) -> Result<Cursor, Error> {
+    let cursor = Cursor::decode(text);
+    cursor.ok_or_else(|| Error::bad_input("after must be a cursor of the changes."))
+}

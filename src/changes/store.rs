@@ -1,0 +1,257 @@
+//! All the SQL of the change feed. Every statement is of its readers alone; none reads another's log.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    Queryable,
+    result::Error as DieselError,
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use uuid::Uuid;
+
+use super::{ChangeAction, Cursor, cursor::Seen};
+use crate::{
+    auth::UserId,
+    db::{Connection, Row, Statement},
+    error::Error,
+    trash::ItemRef,
+};
+
+/// An entry of the log about an item.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    #[diesel(deserialize_as = i64)]
+    pub(super) transaction: u64,
+    #[diesel(deserialize_as = String)]
+    pub(super) action: ChangeAction,
+    pub(super) item: ItemRef,
+    pub(super) changed_at: DateTime<Utc>,
+}
+
+impl Row for Entry {
+    type Sql = (BigInt, BigInt, Text, <ItemRef as Row>::Sql, Timestamptz);
+}
+
+impl TryFrom<String> for ChangeAction {
+    type Error = String;
+
+    fn try_from(action: String) -> Result<Self, String> {
+        match action.as_str() {
+            "CREATED" => Ok(ChangeAction::Created),
+            "UPDATED" => Ok(ChangeAction::Updated),
+            "TRASHED" => Ok(ChangeAction::Trashed),
+            "RESTORED" => Ok(ChangeAction::Restored),
+            "DELETED" => Ok(ChangeAction::Deleted),
+            _ => Err(format!("no change of an item is called {action}")),
+        }
+    }
+}
+
+/// The database at the moment of a statement, as one person's log has it.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Moment {
+    /// `None`: the log has none in this database yet.
+    pub(super) epoch: Option<Uuid>,
+    pub(super) now: DateTime<Utc>,
+    snapshot: String,
+    /// The newest transaction that is visible in the log.
+    newest: Option<i64>,
+}
+
+impl Row for Moment {
+    type Sql = (Nullable<SqlUuid>, Timestamptz, Text, Nullable<BigInt>);
+}
+
+impl Moment {
+    /// What a reader has seen that had seen `before`.
+    pub(super) fn seen(&self, before: &Seen) -> Result<Seen, Error> {
+        let newest = self.newest.map(i64::unsigned_abs);
+        let seen = Seen::after(before, &self.snapshot, newest);
+        seen.ok_or_else(|| Error::internal(format!("{} is no snapshot", self.snapshot)))
+    }
+}
+
+/// A reader of a log, and what it has seen.
+#[derive(Debug, Clone)]
+pub(super) struct Since {
+    pub(super) owner: UserId,
+    pub(super) seen: Arc<Seen>,
+}
+
+type NewsRow = (Uuid, Moment, Option<Entry>);
+
+impl Row for NewsRow {
+    type Sql = (SqlUuid, <Moment as Row>::Sql, Nullable<<Entry as Row>::Sql>);
+}
+
+/// One statement is one snapshot: what is new, the snapshot, and the newest transaction that it shows belong together.
+/// Two arms and a fence: one condition with OR is planned badly while somebody holds an old transaction open, and without
+/// the fence the order by id would be read off the primary key, through the whole log.
+const NEWS: &str = "
+    SELECT reader.id, moment.epoch, moment.now, moment.snapshot, newest.xid::text::bigint,
+        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.created_at
+    FROM unnest($1, $2, $3) WITH ORDINALITY AS reader (id, next, held, place)
+    CROSS JOIN (
+        SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
+    ) AS moment
+    LEFT JOIN LATERAL (
+        SELECT xid FROM audit_logs WHERE user_id = reader.id ORDER BY xid DESC LIMIT 1
+    ) AS newest ON true
+    LEFT JOIN LATERAL (
+        WITH unseen AS MATERIALIZED (
+            SELECT id, xid, action, entity_type, entity_id, created_at FROM audit_logs
+            WHERE user_id = reader.id AND xid >= reader.next::xid8
+            UNION ALL
+            SELECT id, xid, action, entity_type, entity_id, created_at FROM audit_logs
+            WHERE user_id = reader.id AND xid = ANY (reader.held::xid8[])
+        )
+        SELECT id, xid, action, entity_id, created_at,
+            CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
+        FROM unseen
+        WHERE entity_type IN ('Course', 'Document', 'Task')
+            AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
+            AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
+        ORDER BY id LIMIT $6
+    ) AS item ON true
+    ORDER BY reader.place, item.id";
+
+/// What each of these logs holds that its reader has not seen, in the readers' order; of each `room` entries and, if
+/// there are more, one beyond. Nothing that is older than `days` before `since`, or before now.
+pub(super) async fn news(
+    conn: &mut Connection,
+    readers: &[Since],
+    since: Option<DateTime<Utc>>,
+    days: i32,
+    room: usize,
+) -> Result<Vec<(UserId, Moment, Vec<Entry>)>, Error> {
+    let owners: Vec<Uuid> = readers.iter().map(|reader| reader.owner.0).collect();
+    let next = readers.iter().map(|reader| reader.seen.next.to_string());
+    let held = readers.iter().map(|reader| array(&reader.seen.held));
+    let statement = Statement::new(NEWS)
+        .bind(owners)
+        .bind(next.collect::<Vec<_>>())
+        .bind(held.collect::<Vec<_>>())
+        .bind(since)
+        .bind(days)
+        .bind(limit(room));
+    let mut read: Vec<(UserId, Moment, Vec<Entry>)> = Vec::with_capacity(readers.len());
+    for (owner, moment, entry) in conn.rows(statement).await? {
+        match read.last_mut() {
+            Some((last, _, entries)) if last.0 == owner => entries.extend(entry),
+            _ => read.push((UserId(owner), moment, entry.into_iter().collect())),
+        }
+    }
+    Ok(read)
+}
+
+type RestRow = (Moment, Option<Entry>);
+
+impl Row for RestRow {
+    type Sql = (<Moment as Row>::Sql, Nullable<<Entry as Row>::Sql>);
+}
+
+/// By the primary key, from the last id on: nearly all that stands there belongs to the page. CASE keeps the planner from
+/// taking the conditions on transactions for a way in.
+const REST: &str = "
+    SELECT moment.epoch, moment.now, moment.snapshot, NULL::bigint,
+        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.created_at
+    FROM (
+        SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
+    ) AS moment
+    LEFT JOIN LATERAL (
+        SELECT id, xid, action, entity_id, created_at,
+            CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
+        FROM audit_logs
+        WHERE user_id = $1 AND id > $2
+            AND CASE WHEN xid < $3::xid8 THEN xid <> ALL ($4::xid8[]) ELSE false END
+            AND CASE WHEN xid < $5::xid8 THEN xid = ANY ($6::xid8[]) ELSE true END
+            AND entity_type IN ('Course', 'Document', 'Task')
+            AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
+            AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
+        ORDER BY id LIMIT $9
+    ) AS item ON true
+    ORDER BY item.id";
+
+/// A page that was cut: what was seen at its end and not before, behind its last entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rest<'a> {
+    pub(super) owner: UserId,
+    pub(super) after: &'a Cursor,
+    pub(super) target: &'a Seen,
+    pub(super) last: i64,
+}
+
+/// The rest of a page that was cut: `room` entries and, if there are more, one beyond.
+pub(super) async fn rest(
+    conn: &mut Connection,
+    rest: Rest<'_>,
+    days: i32,
+    room: usize,
+) -> Result<(Moment, Vec<Entry>), Error> {
+    let base = rest.after.base();
+    let statement = Statement::new(REST)
+        .bind(rest.owner)
+        .bind(rest.last)
+        .bind(rest.target.next.to_string())
+        .bind(array(&rest.target.held))
+        .bind(base.next.to_string())
+        .bind(array(&base.held))
+        .bind(rest.after.since())
+        .bind(days)
+        .bind(limit(room));
+    let mut moment = None;
+    let mut entries = Vec::new();
+    for (at, entry) in conn.rows::<RestRow>(statement).await? {
+        moment = Some(at);
+        entries.extend(entry);
+    }
+    let moment = moment.ok_or_else(|| Error::internal("a moment is always answered"))?;
+    Ok((moment, entries))
+}
+
+/// An array as PostgreSQL reads it.
+fn array(ids: &[u64]) -> String {
+    let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+    format!("{{{}}}", ids.join(","))
+}
+
+fn limit(room: usize) -> i64 {
+    i64::try_from(room).map_or(i64::MAX, |room| room + 1)
+}
+
+/// Begins an epoch of the log, unless one holds: in a database that is new, was restored, promoted or branched off.
+pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
+    conn.begin().await?;
+    let outcome = async {
+        // After a restore it may have every entry to look at.
+        conn.batch("SET LOCAL statement_timeout = 0")
+            .await
+            .map_err(crate::db::pool::from_database)?;
+        conn.execute(Statement::new("SELECT begin_change_epoch()"))
+            .await
+    };
+    let outcome = outcome.await;
+    conn.end(outcome).await?;
+    Ok(())
+}
+
+/// Sends a message to every process that listens.
+pub(super) async fn notify(conn: &mut Connection, payloads: Vec<String>) -> Result<(), Error> {
+    let statement =
+        Statement::new("SELECT pg_notify('snapnote_changes', payload) FROM unnest($1) AS payload");
+    conn.execute(statement.bind(payloads)).await?;
+    Ok(())
+}
+
+/// Listens to what others [`notify`], from now on.
+pub(super) async fn listen(conn: &mut AsyncPgConnection) -> Result<(), DieselError> {
+    conn.batch_execute("LISTEN snapnote_changes").await
+}
+
+/// Whether the connection that listens is still there.
+pub(super) async fn ping(conn: &mut AsyncPgConnection) -> Result<(), DieselError> {
+    conn.batch_execute("SELECT 1").await
+}

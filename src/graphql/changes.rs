@@ -1,0 +1,168 @@
+//! The change feed in the API, in pages.
+
+use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+
+use super::{
+    context::ContextExt,
+    loaders::Loaders,
+    node::Item,
+    page::{PageArguments, PageInfo},
+    scalars::{DateTime, id_of},
+    search::ItemType,
+};
+use crate::{
+    changes::{self, ChangeAction as Action},
+    error::Error,
+};
+
+/// What happened to an item.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(remote = "Action")]
+pub(crate) enum ChangeAction {
+    /// It was made.
+    Created,
+    /// Something in it changed.
+    Updated,
+    /// It went to the trash.
+    Trashed,
+    /// It came back from the trash.
+    Restored,
+    /// It was deleted for good.
+    Deleted,
+}
+
+/// A change of an item.
+#[derive(Clone)]
+pub(crate) struct Change(changes::Change);
+
+impl From<changes::Change> for Change {
+    fn from(change: changes::Change) -> Self {
+        Change(change)
+    }
+}
+
+/// A change of an item.
+#[Object]
+impl Change {
+    /// Give it as `after` to go on behind this change. Opaque; it grows by a few bytes for each transaction that was under
+    /// way.
+    async fn cursor(&self) -> String {
+        self.0.cursor.encode()
+    }
+
+    /// What happened.
+    async fn action(&self) -> ChangeAction {
+        self.0.action.into()
+    }
+
+    /// What kind of item it is.
+    async fn item_type(&self) -> ItemType {
+        self.0.item.kind.into()
+    }
+
+    /// Which one.
+    async fn item_id(&self) -> ID {
+        id_of(self.0.item.id)
+    }
+
+    /// The item as it is now, which may be newer than this change; null once it is deleted.
+    async fn item(&self, ctx: &Context<'_>) -> Option<Result<Item, Error>> {
+        let item = self.0.item;
+        let loaded = Item::load(Loaders::of(ctx), item.kind, item.id).await;
+        loaded.transpose()
+    }
+
+    /// When it changed.
+    async fn changed_at(&self) -> DateTime {
+        DateTime(self.0.changed_at)
+    }
+}
+
+/// A change, with its place.
+#[derive(SimpleObject)]
+pub(crate) struct ChangeEdge {
+    /// Its place in the feed; opaque. Give it as `after`.
+    cursor: String,
+    /// The change.
+    node: Change,
+}
+
+/// A page of the change feed.
+pub(crate) struct ChangeConnection {
+    page: changes::Page,
+    continued: bool,
+}
+
+/// A page of the change feed.
+#[Object]
+impl ChangeConnection {
+    /// The changes with their cursors.
+    async fn edges(&self) -> Vec<ChangeEdge> {
+        let edges = self.page.changes.iter().map(|change| ChangeEdge {
+            cursor: change.cursor.encode(),
+            node: Change(change.clone()),
+        });
+        edges.collect()
+    }
+
+    /// The changes alone.
+    async fn nodes(&self) -> Vec<Change> {
+        self.page.changes.iter().cloned().map(Change).collect()
+    }
+
+    /// Where this page stands in the feed. `endCursor` is there even if the page is empty: keep it, and ask with it the next
+    /// time.
+    async fn page_info(&self) -> PageInfo {
+        let first = self.page.changes.first();
+        PageInfo {
+            has_next_page: self.page.more,
+            has_previous_page: self.continued,
+            start_cursor: first.map(|change| change.cursor.encode()),
+            end_cursor: Some(self.page.end.encode()),
+        }
+    }
+}
+
+/// Reading what changed.
+#[derive(Default)]
+pub(crate) struct ChangesQuery;
+
+#[Object]
+impl ChangesQuery {
+    /// What changed since a cursor, oldest first, each once, none left out, an item's changes in the order of its versions:
+    /// read this to catch up after being offline. A cursor that is too old (30 days, if the operator sets nothing else), or
+    /// of a database that was restored since, is CURSOR_EXPIRED: then take `changesCursor` and read the lists afresh.
+    async fn changes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The first so many: 1 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(
+            desc = "Only what comes behind this cursor; from the oldest change kept if left out."
+        )]
+        after: Option<String>,
+    ) -> Result<ChangeConnection, Error> {
+        let viewer = ctx.viewer()?;
+        let continued = after.is_some();
+        let after = after.as_deref().map(changes::parse_cursor).transpose()?;
+        let arguments = PageArguments {
+            first,
+            ..Default::default()
+        };
+        let size = usize::try_from(arguments.size()?).unwrap_or_default();
+        let feed = ctx.services().live.feed();
+        let mut conn = ctx.connection().await?;
+        let page = feed
+            .page(&mut conn, viewer.user_id, after.as_ref(), size)
+            .await?;
+        Ok(ChangeConnection { page, continued })
+    }
+
+    /// The newest cursor. To begin: take it, read the lists, then read the changes after it; nothing is missed.
+    async fn changes_cursor(&self, ctx: &Context<'_>) -> Result<String, Error> {
+        let viewer = ctx.viewer()?;
+        let feed = ctx.services().live.feed();
+        let mut conn = ctx.connection().await?;
+        let cursor = feed.newest(&mut conn, viewer.user_id).await?;
+        Ok(cursor.encode())
+    }
+}

@@ -1,0 +1,228 @@
+//! Where the storm takes place: a PostgreSQL of its own that can be killed, two processes on it, and people.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use snapnote::db::{
+    connect::Target,
+    embedded::{Embedded, Settings},
+    migrate,
+};
+use tokio::time::sleep;
+use uuid::Uuid;
+
+use super::super::checker::{Key, Truth};
+use crate::{session_list::Person, support::TestApp};
+
+/// Items of a person that the writers share.
+const ITEMS: usize = 24;
+/// How late a change may come while a transaction is held open, in milliseconds.
+const PATIENCE: i64 = 4_000;
+
+pub(in crate::changes) struct Stage {
+    folder: PathBuf,
+    server: Embedded,
+    /// Two processes, as it were.
+    pub(super) apps: [TestApp; 2],
+    pub(super) people: Vec<Someone>,
+    /// Writers rest while it is set.
+    pub(super) calm: AtomicBool,
+    /// Writers stop when it is set.
+    pub(super) written: AtomicBool,
+    /// Readers stop when it is set.
+    pub(super) over: AtomicBool,
+    /// Until then a transaction is held open, and nothing else is wrong.
+    pub(super) held_until: Mutex<Option<DateTime<Utc>>>,
+    seed: AtomicU64,
+}
+
+pub(super) struct Someone {
+    pub(super) person: Person,
+    pub(super) id: Uuid,
+    /// Items that all writers work at.
+    pub(super) items: Vec<Uuid>,
+    /// Items that are made in single statements, by callers of the API.
+    pub(super) prompt: Mutex<Vec<Uuid>>,
+}
+
+impl Stage {
+    pub(super) async fn set() -> Arc<Stage> {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let folder = folder.join(format!("storm-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let settings = Settings {
+            folder: folder.clone(),
+            binaries: None,
+            durable: false,
+        };
+        let server = Embedded::start(settings).await;
+        let server = server.unwrap_or_else(|error| panic!("{error}"));
+        let mut conn = AsyncPgConnection::establish(&server.superuser_url("snapnote"))
+            .await
+            .unwrap();
+        // What was rolled back stays unflushed for as long as can be.
+        for sql in [
+            "ALTER SYSTEM SET wal_writer_delay = '10s'",
+            "ALTER SYSTEM SET autovacuum = off",
+            "SELECT pg_reload_conf()",
+        ] {
+            conn.batch_execute(sql).await.unwrap();
+        }
+        let target = Target::parse(&server.url()).unwrap();
+        migrate::up(&target).await.unwrap();
+        let app = async |name: &str| {
+            TestApp::at(target.clone(), name.to_owned(), |settings| {
+                settings.live.direct = Some(target.clone());
+                settings.live.poll = Duration::from_millis(300);
+                settings.live.check = Duration::from_millis(700);
+            })
+            .await
+        };
+        let apps = [app("storm_a").await, app("storm_b").await];
+        let mut people = Vec::new();
+        for name in ["ada", "grace"] {
+            let person = Person::signed_up(&apps[0], name).await;
+            people.push(Someone {
+                id: person.id.parse().unwrap(),
+                person,
+                items: (0..ITEMS).map(|_| Uuid::now_v7()).collect(),
+                prompt: Mutex::default(),
+            });
+        }
+        Arc::new(Stage {
+            folder,
+            server,
+            apps,
+            people,
+            calm: AtomicBool::new(false),
+            written: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            held_until: Mutex::default(),
+            seed: AtomicU64::new(u64::from(std::process::id())),
+        })
+    }
+
+    /// A connection past the service, as superuser. Waits while the server is away.
+    pub(super) async fn conn(&self) -> AsyncPgConnection {
+        loop {
+            let url = self.server.superuser_url("snapnote");
+            if let Ok(mut conn) = AsyncPgConnection::establish(&url).await
+                && conn
+                    .batch_execute("SET lock_timeout = '3s'; SET statement_timeout = '10s'")
+                    .await
+                    .is_ok()
+            {
+                return conn;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// A source of numbers for one task.
+    pub(super) fn dice(&self) -> Dice {
+        let seed = self.seed.fetch_add(1, Ordering::Relaxed);
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Cuts all of the service's connections.
+    pub(super) async fn cut(&self) {
+        let cut =
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'snapnote'";
+        let _ = self.conn().await.batch_execute(cut).await;
+    }
+
+    /// Ends the server at once, as a crash would, in the moment at which transactions have been rolled back of which nothing
+    /// is on disk; and waits until it is there again.
+    pub(super) async fn crash(&self) {
+        self.calm.store(true, Ordering::Relaxed);
+        // Longer than any transaction is held open: each that is committed puts on disk what was rolled back before.
+        sleep(Duration::from_millis(3500)).await;
+        let mut conn = self.conn().await;
+        for _ in 0..8 {
+            let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(25);
+            let _ = conn.batch_execute(&undone).await;
+            // Readers read, and have seen that those have ended.
+            sleep(Duration::from_millis(120)).await;
+        }
+        sleep(Duration::from_millis(300)).await;
+        let pid = std::fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap();
+        let pid: i32 = pid.lines().next().unwrap().parse().unwrap();
+        kill(Pid::from_raw(pid), Signal::SIGQUIT).unwrap();
+        drop(conn);
+        sleep(Duration::from_millis(500)).await;
+        drop(self.conn().await);
+        self.calm.store(false, Ordering::Relaxed);
+    }
+
+    /// What was committed of a person's.
+    pub(super) async fn truth(&self, someone: &Someone) -> Truth {
+        #[derive(diesel::QueryableByName)]
+        struct Entry {
+            #[diesel(sql_type = diesel::sql_types::Uuid)]
+            entity_id: Uuid,
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            at: i64,
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            version: i32,
+        }
+        let query = diesel::sql_query(format!(
+            "SELECT entity_id, (extract(epoch FROM created_at) * 1000000)::bigint AS at, version
+             FROM audit_logs WHERE user_id = '{}' AND entity_type = 'Course'",
+            someone.id
+        ));
+        let entries: Vec<Entry> = query.load(&mut self.conn().await).await.unwrap();
+        let until = self.held_until.lock().unwrap().unwrap().timestamp_micros();
+        let items = someone.prompt.lock().unwrap();
+        let is_prompt = |key: &Key| items.contains(&key.0) && key.1 < until - 1000 * PATIENCE;
+        let versions: std::collections::HashMap<Key, i32> = entries
+            .iter()
+            .map(|entry| ((entry.entity_id, entry.at), entry.version))
+            .collect();
+        assert_eq!(versions.len(), entries.len(), "keys tell entries apart");
+        Truth {
+            prompt: versions.keys().copied().filter(is_prompt).collect(),
+            versions,
+            patience: PATIENCE,
+        }
+    }
+
+    pub(super) async fn clear(self: Arc<Stage>) {
+        let Some(stage) = Arc::into_inner(self) else {
+            panic!("somebody is still on the stage");
+        };
+        for app in stage.apps {
+            app.stop().await;
+        }
+        stage.server.stop().await;
+        let _ = std::fs::remove_dir_all(&stage.folder);
+    }
+}
+
+/// Numbers by chance (xorshift).
+pub(super) struct Dice(u64);
+
+impl Dice {
+    /// Below that.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) % end
+    }
+
+    pub(super) fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len() as u64) as usize]
+    }
+}

@@ -1,0 +1,306 @@
+//! What closes a socket and with which code, who may open one, and how many.
+
+use futures_util::SinkExt;
+use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::{
+    socket::{CHANGES, Heard, Socket, init},
+    until,
+};
+use crate::support::{Client, TestApp};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_breach_of_the_protocol_has_its_code() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let query = json!({ "query": "{ me { id } }" });
+    let subscribe = json!({ "type": "subscribe", "id": "a", "payload": query });
+    let listen = json!({ "type": "subscribe", "id": "a", "payload": { "query": CHANGES } });
+    let visitor = json!({ "type": "connection_init" });
+    let token =
+        |token: &str| json!({ "type": "connection_init", "payload": { "Authorization": token } });
+    let good = init(&ada);
+    let table: Vec<(Vec<Value>, u16, &str)> = vec![
+        (vec![subscribe.clone()], 4401, "Unauthorized"),
+        (vec![token("Bearer nonsense")], 4403, "Forbidden"),
+        (vec![token("Basic YTpi")], 4403, "Forbidden"),
+        (
+            vec![json!({ "type": "connection_init", "payload": { "Authorization": 1 } })],
+            4403,
+            "Forbidden",
+        ),
+        (
+            vec![visitor.clone(), visitor.clone()],
+            4429,
+            "Too many initialisation requests",
+        ),
+        (
+            vec![good.clone(), good.clone()],
+            4429,
+            "Too many initialisation requests",
+        ),
+        (
+            vec![good.clone(), listen.clone(), listen],
+            4409,
+            "Subscriber for a already exists",
+        ),
+        (
+            vec![json!({ "type": "start" })],
+            4400,
+            "The message has an unknown type",
+        ),
+        (vec![good, json!([])], 4400, "The message is no JSON object"),
+    ];
+    for (messages, code, reason) in table {
+        let mut socket = Socket::open(&ada).await;
+        let last = messages.len() - 1;
+        for (at, message) in messages.into_iter().enumerate() {
+            let is_init = message["type"] == "connection_init";
+            socket.send(message).await;
+            if is_init && at < last {
+                assert_eq!(socket.message().await["type"], "connection_ack");
+            }
+        }
+        assert_eq!(socket.next().await, Heard::Closed(code, reason.to_owned()));
+    }
+    let mut socket = Socket::open(&ada).await;
+    socket
+        .stream
+        .send(Message::binary(b"{}".to_vec()))
+        .await
+        .unwrap();
+    assert_eq!(socket.next().await.code(), 4400);
+    let mut socket = Socket::open(&ada).await;
+    socket.send_text(&"x".repeat(1024 * 1024 + 1)).await;
+    assert_eq!(socket.next().await.code(), 1009);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_does_not_begin_in_time_is_closed() {
+    let app = TestApp::with(|settings| {
+        settings.edge.streams.init_timeout = Duration::from_millis(300);
+    })
+    .await;
+    let ada = app.signed_up("ada").await;
+    let mut late = Socket::open(&ada).await;
+    let mut in_time = Socket::of(&ada).await;
+    let began = Instant::now();
+    let reason = "Connection initialisation timeout".to_owned();
+    assert_eq!(late.next().await, Heard::Closed(4408, reason));
+    assert!(began.elapsed() > Duration::from_millis(150));
+    in_time.is_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_subprotocol_is_spoken() {
+    let app = TestApp::start().await;
+    let mut none = Socket::with(&app.visitor(), &[]).await.unwrap();
+    let reason = "Subprotocol not acceptable".to_owned();
+    assert_eq!(none.next().await, Heard::Closed(4406, reason));
+    let several = [("sec-websocket-protocol", "graphql-ws, graphql-transport-ws")];
+    let mut several = Socket::with(&app.visitor(), &several).await.unwrap();
+    several
+        .send(json!({ "type": "ping", "payload": { "n": 1 } }))
+        .await;
+    let pong = json!({ "type": "pong", "payload": { "n": 1 } });
+    assert_eq!(several.message().await, pong);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_that_is_none_is_refused() {
+    let app = TestApp::start().await;
+    let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
+    let answer = app.visitor().http("GET", "/graphql", &upgrade, b"").await;
+    assert_eq!(answer.status, 400);
+    // By POST it is a request like any other, whatever else it asks for.
+    let headers = [
+        ("upgrade", "websocket"),
+        ("content-type", "application/json"),
+    ];
+    let body = b"{\"query\":\"{ me { id } }\"}";
+    let answer = app.visitor().http("POST", "/graphql", &headers, body).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_of_other_origins_open_no_socket() {
+    let app = TestApp::start().await;
+    let with = async |origin: &str| {
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("origin", origin),
+        ];
+        Socket::with(&app.visitor(), &headers).await.err()
+    };
+    let own = format!("http://{}", app.address);
+    for (origin, refused) in [
+        ("https://app.example.com", None),
+        (own.as_str(), None),
+        ("https://evil.example.com", Some(403)),
+        ("https://app.example.com.evil.com", Some(403)),
+        ("http://app.example.com", Some(403)),
+        ("null", Some(403)),
+    ] {
+        assert_eq!(with(origin).await, refused, "{origin}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_in_the_handshake_counts_where_the_beginning_has_none() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    for (token, code) in [
+        (ada.token.as_deref().unwrap(), None),
+        ("nonsense", Some(4403)),
+    ] {
+        let authorization = format!("Bearer {token}");
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("authorization", authorization.as_str()),
+        ];
+        let mut socket = Socket::with(&ada, &headers).await.unwrap();
+        socket.send(json!({ "type": "connection_init" })).await;
+        match code {
+            Some(code) => assert_eq!(socket.next().await.code(), code),
+            None => {
+                socket.message().await;
+                socket.subscribe("1", "{ me { email } }", Value::Null).await;
+                let next = socket.message().await;
+                assert_eq!(next["payload"]["data"]["me"]["email"], "ada@example.com");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sockets_and_subscriptions_are_bounded_for_all_and_for_each() {
+    let app = TestApp::with(|settings| {
+        let streams = &mut settings.edge.streams;
+        streams.max_sockets = 4;
+        streams.max_sockets_per_user = 2;
+        streams.max_subscriptions = 3;
+        streams.max_subscriptions_per_user = 2;
+    })
+    .await;
+    let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
+    let (mut first, second) = (Socket::of(&ada).await, Socket::of(&ada).await);
+    let mut third = Socket::open(&ada).await;
+    third.send(init(&ada)).await;
+    assert_eq!(third.next().await.code(), 1013);
+    drop(third);
+    let mut other = Socket::of(&bob).await;
+    for (is_adas, id, code) in [
+        (true, "1", None),
+        (true, "2", None),
+        (true, "3", Some("RATE_LIMITED")),
+        (false, "4", None),
+        (false, "5", Some("UNAVAILABLE")),
+    ] {
+        let socket = if is_adas { &mut first } else { &mut other };
+        socket.subscribe(id, CHANGES, Value::Null).await;
+        match code {
+            None => socket.is_silent().await,
+            Some(code) => {
+                let message = socket.message().await;
+                assert_eq!(message["payload"][0]["extensions"]["code"], code, "{id}");
+            }
+        }
+    }
+    let headers = [("sec-websocket-protocol", "graphql-transport-ws")];
+    let fourth = Socket::with(&bob, &headers).await.unwrap();
+    assert_eq!(Socket::with(&bob, &headers).await.err(), Some(503));
+    drop((second, fourth));
+    until("there is room again", async || {
+        Socket::with(&bob, &headers).await.is_ok()
+    })
+    .await;
+    first.send(json!({ "type": "complete", "id": "1" })).await;
+    until("there is room again", async || {
+        other.subscribe("again", CHANGES, Value::Null).await;
+        let held = tokio::time::timeout(Duration::from_millis(300), other.next()).await;
+        held.is_err()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_heard_of_is_cut_off_and_whoever_answers_is_not() {
+    let app = TestApp::with(|settings| {
+        settings.edge.streams.heartbeat = Duration::from_millis(200);
+    })
+    .await;
+    let ada = app.signed_up("ada").await;
+    let deaf = Socket::of(&ada).await;
+    let mut alive = Socket::of(&ada).await;
+    deaf.stream.get_ref().set_nodelay(true).unwrap();
+    // Reading answers pings; the other one is not read.
+    for _ in 0..4 {
+        alive.is_silent().await;
+    }
+    let mut deaf = deaf;
+    assert_eq!(deaf.next().await, Heard::Gone);
+    alive.subscribe("1", "{ me { email } }", Value::Null).await;
+    assert_eq!(alive.message().await["type"], "next");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_at_once_are_all_answered() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let mut socket = Socket::of(&ada).await;
+    for id in 0..100 {
+        socket
+            .subscribe(&id.to_string(), "{ me { email } }", Value::Null)
+            .await;
+    }
+    let mut answered = std::collections::HashSet::new();
+    let mut completed = 0;
+    while completed < 100 {
+        let message = socket.message().await;
+        match message["type"].as_str() {
+            Some("next") => assert!(answered.insert(message["id"].to_string())),
+            _ => completed += 1,
+        }
+    }
+    assert_eq!(answered.len(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_that_nobody_waits_for_runs_to_its_end_and_says_nothing() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let mut socket = Socket::of(&ada).await;
+    let create =
+        "mutation($name: String!) { createCourse(input: { name: $name }) { course { id } } }";
+    for number in 0..30 {
+        let variables = json!({ "name": number.to_string() });
+        socket.subscribe("m", create, variables).await;
+        // Once it runs it cannot be taken back.
+        until("it has begun", async || {
+            let name = format!("SELECT count(*) FROM courses WHERE name = '{number}'");
+            app.number(&name).await == 1
+        })
+        .await;
+        socket.send(json!({ "type": "complete", "id": "m" })).await;
+    }
+    socket.subscribe("q", "{ me { email } }", Value::Null).await;
+    loop {
+        let message = socket.message().await;
+        match (message["id"].as_str(), message["type"].as_str()) {
+            (Some("q"), Some("next")) => break,
+            // Their answers may have been faster than the wish not to hear them.
+            (Some("m"), _) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Somebody else's token, as a client.
+pub(super) fn as_client(app: &TestApp, token: &str) -> Client {
+    Client {
+        token: Some(token.to_owned()),
+        ..app.visitor()
+    }
+}
