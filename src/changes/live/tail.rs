@@ -12,7 +12,7 @@ const PERSONS: usize = 200;
 /// Changes of a person that go through the queue at most; with more, readers are sent to the log.
 const CHANGES: usize = 100;
 /// How long it rests between two statements: what is written meanwhile is read at once.
-const REST: Duration = Duration::from_millis(5);
+const REST: Duration = Duration::from_millis(15);
 /// How long it waits after a failure, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
