@@ -11,8 +11,10 @@ use crate::{changes::store::Since, db::Writers, error::Error};
 const PERSONS: usize = 200;
 /// Changes of a person that go through the queue at most; with more, readers are sent to the log.
 const CHANGES: usize = 100;
-/// How long it rests between two statements: what is written meanwhile is read at once.
-const REST: Duration = Duration::from_millis(5);
+/// How long it rests between two looks, at least and at most: several times as long as the last one took, so that it never
+/// takes much from those who write. What is written meanwhile is read at once.
+const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(30));
+const TIMES: u32 = 5;
 /// How long it waits after a failure, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -43,10 +45,11 @@ pub(super) async fn run(live: &Live) {
             checked = Instant::now();
             hub.mark(&Writers::Anybody);
         }
+        let begun = Instant::now();
         match read_due(live).await {
             Ok(()) => {
                 patience = PATIENCE.0;
-                sleep(REST).await;
+                sleep((TIMES * begun.elapsed()).clamp(REST.0, REST.1)).await;
             }
             Err(error) => {
                 tracing::warn!(
