@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes wrk's requests: a line each, token TAB body. requests.py WORKLOAD SECRET > FILE"""
+"""Writes wrk's requests: a line each, token TAB body. requests.py WORKLOAD SECRET [PEOPLE] > FILE"""
 import base64, hashlib, hmac, json, sys, time
 
 QUERIES = {
@@ -34,8 +34,8 @@ def token(user, secret):
     return (head + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
 
 
-workload, secret = sys.argv[1:]
+workload, secret, *people = sys.argv[1:]
 variables = INPUT if workload == "createTask" else {}
 body = json.dumps({"query": QUERIES[workload], "variables": variables})
-for user in range(1, 201):
+for user in range(1, int(people[0] if people else 200) + 1):
     print(f"{token(user, secret)}\t{body}")
