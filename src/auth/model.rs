@@ -94,6 +94,17 @@ impl Client {
         }
     }
 
+    /// What counts as one address: all of an IPv6 /64 are one subscriber's.
+    pub(crate) fn network(&self) -> Option<String> {
+        Some(match self.ip_address?.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+        })
+    }
+
     /// The address as text, as the store takes it.
     pub(super) fn address(&self) -> Option<String> {
         self.ip_address

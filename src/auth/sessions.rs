@@ -12,7 +12,6 @@ use super::{
     model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
     passwords::Verdict,
     store::{self, End, NewSession},
-    throttle::network_of,
     tokens,
 };
 use crate::{
@@ -109,7 +108,7 @@ pub async fn sign_in(
     let email = email.trim();
     // What is no address, nobody has.
     let searched = if is_email(email) { email } else { "" };
-    let network = network_of(client);
+    let network = client.network();
     let mut conn = auth.connection(client).await?;
     let (found, known) =
         credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
@@ -178,7 +177,7 @@ impl Auth {
         let checked = store::Checked { hash, replaced_by };
         let session = self.new_session(client);
         let mut conn = self.connection(client).await?;
-        let opened = store::sign_in(&mut conn, user, checked, session, network_of(client)).await?;
+        let opened = store::sign_in(&mut conn, user, checked, session, client.network()).await?;
         let Some((session, mailed)) = opened else {
             return Ok(Attempt::Overtaken);
         };

@@ -12,13 +12,13 @@ pub struct StreamConfig {
     /// WebSockets at a time.
     #[arg(long, env = "SNAPNOTE_MAX_SOCKETS", default_value = "10000", value_parser = at_least_one)]
     pub max_sockets: usize,
-    /// WebSockets of one user at a time.
+    /// WebSockets at a time of one user, and of the visitors of one address.
     #[arg(long, env = "SNAPNOTE_MAX_SOCKETS_PER_USER", default_value = "50", value_parser = at_least_one)]
     pub max_sockets_per_user: usize,
     /// Subscriptions at a time, over WebSocket and as text/event-stream.
     #[arg(long, env = "SNAPNOTE_MAX_SUBSCRIPTIONS", default_value = "10000", value_parser = at_least_one)]
     pub max_subscriptions: usize,
-    /// Subscriptions of one user at a time.
+    /// Subscriptions at a time of one user, and of the visitors of one address.
     #[arg(long, env = "SNAPNOTE_MAX_SUBSCRIPTIONS_PER_USER", default_value = "100", value_parser = at_least_one)]
     pub max_subscriptions_per_user: usize,
     /// How long a new WebSocket may take to say connection_init.

@@ -10,7 +10,7 @@
 
 mod store;
 
-use std::{net::IpAddr, str::FromStr, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use uuid::Uuid;
 
@@ -173,7 +173,7 @@ impl Throttle {
     }
 
     fn of_account_and_address(&self, account: &str, client: &Client) -> Vec<Option<Bucket>> {
-        let address = network_of(client);
+        let address = client.network();
         let nowhere = String::new();
         let here = address.as_ref().unwrap_or(&nowhere);
         let mut buckets = vec![self.bucket("sign-in", self.settings.sign_in, &[account, here])];
@@ -206,7 +206,7 @@ impl Throttle {
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
         let session = session.to_string();
         let mut buckets = vec![self.bucket("refresh", self.settings.refresh, &[&session])];
-        if let Some(address) = network_of(client) {
+        if let Some(address) = client.network() {
             buckets.push(self.bucket(
                 "refresh address",
                 self.settings.refresh_address,
@@ -233,7 +233,7 @@ impl Throttle {
     }
 
     async fn of_address(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {
-        match network_of(client) {
+        match client.network() {
             Some(address) => self.take(vec![self.bucket(name, limit, &[&address])]).await,
             None => Ok(()),
         }
@@ -290,17 +290,6 @@ fn account_of(email: &str) -> String {
     email.trim().chars().map(folded).collect()
 }
 
-/// What counts as one address: all of an IPv6 /64 are one subscriber's.
-pub(super) fn network_of(client: &Client) -> Option<String> {
-    Some(match client.ip_address?.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -336,10 +325,10 @@ mod tests {
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let of = |address: &str| network_of(&Client::new(address.parse().ok(), None));
+        let of = |address: &str| Client::new(address.parse().ok(), None).network();
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::1"));
         assert_ne!(of("2001:db8:1:2::4"), of("2001:db8:1:3::4"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_eq!(network_of(&Client::default()), None);
+        assert_eq!(Client::default().network(), None);
     }
 }

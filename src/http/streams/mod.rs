@@ -14,7 +14,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use places::{Full, Place, Places};
+pub(super) use places::{Full, Holder, Place, Places};
 
 use crate::auth::Auth;
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct StreamSettings {
     /// WebSockets at a time, of all.
     pub max_sockets: usize,
-    /// WebSockets of one user.
+    /// WebSockets of one user, and of the visitors of one address.
     pub max_sockets_per_user: usize,
     /// Subscriptions that run at a time, of all, over WebSocket and SSE.
     pub max_subscriptions: usize,

@@ -113,8 +113,8 @@ fn events(
     id: &RequestId,
 ) -> Result<BoxStream<'static, Output>, Error> {
     let place = state.streams.subscriptions().take().and_then(|mut place| {
-        if let Some(viewer) = standing.viewer() {
-            place.give_to(viewer.user_id)?;
+        if let Some(holder) = standing.holder() {
+            place.give_to(holder)?;
         }
         Ok(place)
     });

@@ -1,4 +1,4 @@
-//! A bounded number of places, and a bounded number of each person's among them.
+//! A bounded number of places, and a bounded number of each holder's among them.
 
 use std::{
     collections::HashMap,
@@ -6,6 +6,15 @@ use std::{
 };
 
 use crate::auth::UserId;
+
+/// Whose a place is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::http) enum Holder {
+    /// Somebody's.
+    User(UserId),
+    /// A visitor's, of whom the network that they call from is all that is known.
+    Network(String),
+}
 
 /// Places of one kind. Cheap to clone.
 #[derive(Clone)]
@@ -18,13 +27,13 @@ pub(in crate::http) struct Places {
 #[derive(Default)]
 struct Taken {
     all: usize,
-    by_user: HashMap<UserId, usize>,
+    by_holder: HashMap<Holder, usize>,
 }
 
 /// A place; it is free again when this is dropped.
 pub(in crate::http) struct Place {
     places: Places,
-    user: Option<UserId>,
+    holder: Option<Holder>,
 }
 
 /// Why there is no place.
@@ -32,7 +41,7 @@ pub(in crate::http) struct Place {
 pub(in crate::http) enum Full {
     /// All are taken.
     All,
-    /// That person has taken theirs.
+    /// That holder has taken theirs.
     Theirs,
 }
 
@@ -54,7 +63,7 @@ impl Places {
         taken.all += 1;
         Ok(Place {
             places: self.clone(),
-            user: None,
+            holder: None,
         })
     }
 
@@ -70,29 +79,31 @@ impl Places {
 
 impl Place {
     /// Whose it is, once that is known. It stays theirs.
-    pub(in crate::http) fn give_to(&mut self, user: UserId) -> Result<(), Full> {
-        if self.user == Some(user) {
+    pub(in crate::http) fn give_to(&mut self, holder: Holder) -> Result<(), Full> {
+        if self.holder.as_ref() == Some(&holder) {
             return Ok(());
         }
         self.give_back();
         let mut taken = self.places.lock();
-        let theirs = taken.by_user.entry(user).or_default();
+        let theirs = taken.by_holder.entry(holder.clone()).or_default();
         if *theirs >= self.places.most_each {
             return Err(Full::Theirs);
         }
         *theirs += 1;
         drop(taken);
-        self.user = Some(user);
+        self.holder = Some(holder);
         Ok(())
     }
 
     fn give_back(&mut self) {
-        let Some(user) = self.user.take() else { return };
+        let Some(holder) = self.holder.take() else {
+            return;
+        };
         let mut taken = self.places.lock();
-        if let Some(theirs) = taken.by_user.get_mut(&user) {
+        if let Some(theirs) = taken.by_holder.get_mut(&holder) {
             *theirs -= 1;
             if *theirs == 0 {
-                taken.by_user.remove(&user);
+                taken.by_holder.remove(&holder);
             }
         }
     }
@@ -111,8 +122,8 @@ mod tests {
 
     use super::*;
 
-    fn user(number: u128) -> UserId {
-        UserId(Uuid::from_u128(number))
+    fn user(number: u128) -> Holder {
+        Holder::User(UserId(Uuid::from_u128(number)))
     }
 
     #[test]
@@ -133,6 +144,10 @@ mod tests {
         assert_eq!(third.give_to(user(1)), Ok(()), "and is counted once");
         drop(third);
         assert_eq!(places.taken(), 1);
-        assert_eq!(places.lock().by_user.len(), 1, "nobody else is remembered");
+        assert_eq!(
+            places.lock().by_holder.len(),
+            1,
+            "nobody else is remembered"
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
 
+use super::Holder;
 use crate::{
     auth::{Admission, Auth, Client, Viewer},
     error::{Code, Error},
@@ -58,6 +59,14 @@ impl Standing {
 
     pub(in crate::http) fn viewer(&self) -> Option<Viewer> {
         self.shown.as_ref().map(|shown| shown.admission.viewer)
+    }
+
+    /// Whose places they take; `None` for a visitor of whom nothing is known.
+    pub(in crate::http) fn holder(&self) -> Option<Holder> {
+        match self.viewer() {
+            Some(viewer) => Some(Holder::User(viewer.user_id)),
+            None => self.client.network().map(Holder::Network),
+        }
     }
 
     pub(in crate::http) fn asker(&self) -> Asker {

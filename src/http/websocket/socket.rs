@@ -250,9 +250,10 @@ impl Socket {
         if before.is_some_and(|before| now.is_none_or(|now| now.user_id != before.user_id)) {
             return Err(Close::forbidden());
         }
-        if let Some(viewer) = now {
-            let place = self.place.give_to(viewer.user_id);
-            place.map_err(|_| Close::try_again_later("Too many sockets of this user"))?;
+        if let Some(holder) = standing.holder() {
+            let place = self.place.give_to(holder);
+            place
+                .map_err(|_| Close::try_again_later("Too many sockets of this user or address"))?;
         }
         let recheck = standing.good_for();
         self.clock.recheck = recheck.map(|rest| Instant::now() + rest);

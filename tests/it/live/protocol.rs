@@ -226,6 +226,40 @@ async fn sockets_and_subscriptions_are_bounded_for_all_and_for_each() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn visitors_of_one_address_share_their_sockets_and_leave_room_to_users() {
+    let app = TestApp::with(|settings| {
+        settings.edge.streams.max_sockets_per_user = 2;
+        settings.edge.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
+    let ada = app.signed_up("ada").await;
+    let from = async |address: &str| {
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("x-forwarded-for", address),
+        ];
+        let mut socket = Socket::with(&app.visitor(), &headers).await.unwrap();
+        socket.send(json!({ "type": "connection_init" })).await;
+        socket
+    };
+    let mut held = Vec::new();
+    for address in ["2001:db8::1", "2001:db8::2", "192.0.2.1"] {
+        let mut socket = from(address).await;
+        assert_eq!(socket.message().await["type"], "connection_ack");
+        held.push(socket);
+    }
+    let mut third = from("2001:db8::3").await;
+    assert_eq!(third.next().await.code(), 1013);
+    // Whoever becomes somebody gives a visitor's place back.
+    held[0]
+        .send(json!({ "type": "ping", "payload": init(&ada)["payload"] }))
+        .await;
+    assert_eq!(held[0].message().await["type"], "pong");
+    let mut third = from("2001:db8::3").await;
+    assert_eq!(third.message().await["type"], "connection_ack");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_not_heard_of_is_cut_off_and_whoever_answers_is_not() {
     let app = TestApp::with(|settings| {
         settings.edge.streams.heartbeat = Duration::from_millis(200);
