@@ -340,6 +340,8 @@ fn settings(
         },
         server: ServerSettings {
             header_timeout: config.server.header_timeout.0,
+            // Streams have a patience of their own.
+            write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
             max_connections: config.server.max_connections,
             shutdown_timeout: config.server.shutdown_timeout.0,
         },

@@ -238,7 +238,8 @@ pub struct ServerConfig {
     /// The deadline of a whole request.
     #[arg(long, env = "SNAPNOTE_REQUEST_TIMEOUT", default_value = "10s")]
     pub request_timeout: Span,
-    /// How long a request's head may take to come, and a connection may idle between two requests.
+    /// How long a request's head may take to come, a connection may idle between two requests, and a caller take nothing of
+    /// an answer.
     #[arg(long, env = "SNAPNOTE_HEADER_TIMEOUT", default_value = "30s")]
     pub header_timeout: Span,
     /// How long a request's body may take to come.

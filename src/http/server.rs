@@ -1,6 +1,7 @@
 //! The accept loop: connections with time limits and a bound on their number, and an orderly end.
 //!
-//! axum's own loop sets no timeouts, so that a caller who sends a byte a minute would hold a connection for ever.
+//! axum's own loop sets no timeouts, so that a caller who sends a byte a minute, or never reads, would hold a connection for
+//! ever.
 
 use std::{
     net::SocketAddr,
@@ -19,6 +20,7 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout_at},
 };
+use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
@@ -27,6 +29,8 @@ use tower::Service;
 pub struct ServerSettings {
     /// How long a request's head may take to come, and how long a connection may idle between two requests.
     pub header_timeout: Duration,
+    /// How long a caller may take nothing of what is sent to them.
+    pub write_timeout: Duration,
     /// Connections at a time; further ones wait to be accepted.
     pub max_connections: usize,
     /// How long requests in flight may go on when the service stops.
@@ -66,10 +70,10 @@ pub(crate) async fn serve(
             }
         };
         let (router, stopping) = (router.clone(), stopping.clone());
-        let header_timeout = settings.header_timeout;
+        let settings = settings.clone();
         connections.spawn(async move {
             let _place = place;
-            if let Err(error) = hold(stream, address, router, header_timeout, stopping).await {
+            if let Err(error) = hold(stream, address, router, &settings, stopping).await {
                 tracing::debug!(%error, %address, "a connection broke");
             }
         });
@@ -89,12 +93,14 @@ async fn hold(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    header_timeout: Duration,
+    settings: &ServerSettings,
     stopping: CancellationToken,
 ) -> hyper::Result<()> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's delay");
     }
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(settings.write_timeout));
     let used = AtomicBool::new(false);
     let answer = |mut request: Request<Incoming>| {
         used.store(true, Ordering::Relaxed);
@@ -103,9 +109,9 @@ async fn hold(
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(settings.header_timeout)
         .max_headers(64)
-        .serve_connection(TokioIo::new(stream), service_fn(answer))
+        .serve_connection(TokioIo::new(Box::pin(stream)), service_fn(answer))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

@@ -279,6 +279,38 @@ async fn what_trickles_in_is_cut_off_though_it_never_pauses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_takes_nothing_of_an_answer_is_cut_off_and_who_takes_it_slowly_is_not() {
+    let app =
+        TestApp::with(|settings| settings.server.write_timeout = Duration::from_secs(1)).await;
+    let asked = async |count: usize| {
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        let last = "GET /schema.graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let requests = last.replace("connection: close\r\n", "").repeat(count - 1) + last;
+        stream.write_all(requests.as_bytes()).await.unwrap();
+        stream
+    };
+    // Whether it ends well does not matter, only how much came.
+    let taken = async |mut stream: TcpStream, pause: Duration| {
+        let (mut all, mut part) = (0, vec![0; 1 << 20]);
+        while let Ok(read @ 1..) = stream.read(&mut part).await {
+            all += read;
+            tokio::time::sleep(pause).await;
+        }
+        all
+    };
+    let one = taken(asked(1).await, Duration::ZERO).await;
+    // More than both sides' sockets hold.
+    let count = (64 << 20) / one;
+    let slow = asked(count).await;
+    let all = taken(slow, Duration::from_millis(20)).await;
+    assert!(all > one * (count - 1), "{all} of {count} times {one}");
+    let never = asked(count).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let part = taken(never, Duration::ZERO).await;
+    assert!(part < all / 2, "{part} of {all}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_serves_many_requests_and_remembers_nobody() {
     let app = TestApp::start().await;
     let token = app.signed_up("ada").await.token.unwrap();

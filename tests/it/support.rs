@@ -70,6 +70,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
             max_connections: 1000,
             shutdown_timeout: Duration::from_secs(5),
         },
