@@ -31,16 +31,18 @@ CREATE FUNCTION change_epoch() RETURNS uuid LANGUAGE sql STABLE AS $$
     SELECT id FROM change_epochs WHERE database = change_database()
 $$;
 
--- Begins an epoch, unless one holds. Entries that came with a dump may have transaction ids that are still to be given out here:
--- they become the oldest there is.
+-- Begins an epoch, unless one holds. Entries that came with a dump may have transaction ids that are under way here, or still to
+-- be given out: they become the oldest there is. Nobody has a cursor of the new epoch yet.
 CREATE FUNCTION begin_change_epoch() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     LOCK TABLE change_epochs IN EXCLUSIVE MODE;
     IF change_epoch() IS NOT NULL THEN
         RETURN;
     END IF;
-    UPDATE audit_logs SET xid = '3' WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
+    UPDATE audit_logs SET xid = '3' WHERE xid >= pg_snapshot_xmin(pg_current_snapshot());
     DELETE FROM change_epochs;
     INSERT INTO change_epochs (database) VALUES (change_database());
 END
 $$;
+
+SELECT begin_change_epoch();

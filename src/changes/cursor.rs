@@ -100,9 +100,10 @@ impl Cursor {
         self.cut.clone()
     }
 
-    /// Whether anything was read to come here.
-    pub(super) fn has_stamp(&self) -> bool {
-        self.since.is_some()
+    /// Whether it has seen a transaction whose number is not given out before `next`.
+    pub(super) fn is_ahead_of(&self, next: u64) -> bool {
+        let target = self.cut.as_ref().map_or(0, |(target, _)| target.next);
+        self.base.next.max(target) > next
     }
 
     /// Whether its walk began with the oldest change there was, and has not come to its end.
@@ -142,9 +143,9 @@ impl Cursor {
         self
     }
 
-    /// The same place, read at that time.
+    /// The same place, read at that time, or later as before.
     pub(super) fn read_at(mut self, now: DateTime<Utc>) -> Cursor {
-        self.since = Some(now);
+        self.since = self.since.max(Some(now));
         self
     }
 

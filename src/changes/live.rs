@@ -91,8 +91,8 @@ impl Live {
     }
 
     /// The feed in pages.
-    pub(crate) fn feed(&self) -> Feed {
-        self.inner.feed
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.inner.feed
     }
 
     /// How many subscribers there are in this process.
@@ -122,6 +122,7 @@ impl Live {
             tail::run(&self),
             wire::send(&self, to_send),
             wire::listen(&self),
+            self.inner.feed.keep_epoch(&self.inner.database),
         );
     }
 }

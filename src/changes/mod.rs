@@ -5,6 +5,7 @@
 //! now. All SQL is in `store`. Nothing here writes the log: triggers do.
 
 pub(crate) mod cursor;
+mod epoch;
 pub mod live;
 mod store;
 
@@ -14,10 +15,16 @@ use chrono::{DateTime, Utc};
 
 pub use cursor::Cursor;
 use cursor::Seen;
+use epoch::Beginning;
 pub use live::{Live, LiveSettings};
 use store::{Entry, Moment, Since};
 
-use crate::{auth::UserId, db::Connection, error::Error, trash::ItemRef};
+use crate::{
+    auth::UserId,
+    db::{Connection, Database},
+    error::Error,
+    trash::ItemRef,
+};
 
 /// Days within which a walk that began without a cursor must have come to its end: its oldest changes may be pruned
 /// after that.
@@ -62,17 +69,24 @@ pub(crate) struct Page {
     pub(crate) more: bool,
 }
 
-/// The feed, and how far it goes back. Cheap to copy.
-#[derive(Debug, Clone, Copy)]
+/// The feed, and how far it goes back. Cheap to clone.
+#[derive(Clone)]
 pub struct Feed {
     days: i32,
+    epoch: Arc<Beginning>,
 }
 
 impl Feed {
     /// `days`: how far it goes back, and for how long a cursor is good; 1 to 36,500.
     pub fn new(days: u32) -> Feed {
         let days = i32::try_from(days.clamp(1, 36_500)).unwrap_or(36_500);
-        Feed { days }
+        let epoch = Arc::default();
+        Feed { days, epoch }
+    }
+
+    /// Begins an epoch of the log whenever a reader finds none, for as long as the process runs.
+    pub(crate) async fn keep_epoch(&self, database: &Database) {
+        self.epoch.run(database).await;
     }
 
     /// Where the feed ends now.
@@ -80,12 +94,22 @@ impl Feed {
     /// # Errors
     /// UNAVAILABLE, TIMEOUT or INTERNAL alone.
     pub(crate) async fn newest(
-        self,
+        &self,
         conn: &mut Connection,
         owner: UserId,
     ) -> Result<Cursor, Error> {
-        let news = self.news_of(conn, owner, &Cursor::beginning(), 0).await?;
-        Ok(news.end(owner))
+        let mut moment = store::moment(conn, owner).await?;
+        if moment.epoch.is_none() {
+            self.epoch.wait().await?;
+            moment = store::moment(conn, owner).await?;
+        }
+        Ok(News::of(moment, &Seen::default(), Vec::new())?.end(owner))
+    }
+
+    /// Before the oldest change that is kept: a page of all that has been seen by now, which was cut before its first entry.
+    async fn oldest(&self, conn: &mut Connection, owner: UserId) -> Result<Cursor, Error> {
+        let newest = self.newest(conn, owner).await?;
+        Ok(newest.clone().past(Arc::default()).until(newest.base(), 0))
     }
 
     /// The first changes behind a cursor, `size` at most; from the oldest kept without one.
@@ -93,13 +117,16 @@ impl Feed {
     /// # Errors
     /// CURSOR_EXPIRED if the cursor is too old, another's or of another database.
     pub(crate) async fn page(
-        self,
+        &self,
         conn: &mut Connection,
         owner: UserId,
         after: Option<&Cursor>,
         size: usize,
     ) -> Result<Page, Error> {
-        let mut at = after.cloned().unwrap_or_else(Cursor::beginning);
+        let mut at = match after {
+            Some(after) => after.clone(),
+            None => self.oldest(conn, owner).await?,
+        };
         let mut changes = Vec::new();
         if let Some((target, last)) = at.cut() {
             let rest = store::Rest {
@@ -119,10 +146,7 @@ impl Feed {
         }
         let room = size - changes.len();
         let news = self.news_of(conn, owner, &at, room).await?;
-        if at.has_stamp() {
-            self.check(&at, &news.moment, owner)?;
-        }
-        at = at.stamped(news.stamp(owner), news.moment.now);
+        self.check(&at, &news.moment, owner)?;
         let cut = news.entries.len() > room;
         let end = news.end(owner);
         changes.extend(listed(&news.entries, room, &at, &news.seen));
@@ -142,7 +166,7 @@ impl Feed {
     /// What one person's log holds behind a cursor that is not in the middle of a page; one entry more than `room` tells
     /// that there are more.
     async fn news_of(
-        self,
+        &self,
         conn: &mut Connection,
         owner: UserId,
         at: &Cursor,
@@ -160,7 +184,7 @@ impl Feed {
 
     /// What each of these logs holds that its reader has not seen.
     async fn news(
-        self,
+        &self,
         conn: &mut Connection,
         readers: &[Since],
         since: Option<DateTime<Utc>>,
@@ -168,26 +192,20 @@ impl Feed {
     ) -> Result<Vec<(UserId, News)>, Error> {
         let mut read = store::news(conn, readers, since, self.days, room).await?;
         if read.iter().any(|(_, moment, _)| moment.epoch.is_none()) {
-            store::begin_epoch(conn).await?;
+            self.epoch.wait().await?;
             read = store::news(conn, readers, since, self.days, room).await?;
         }
         let news = read
             .into_iter()
             .zip(readers)
             .map(|((owner, moment, entries), reader)| {
-                let seen = Arc::new(moment.seen(&reader.seen)?);
-                let news = News {
-                    moment,
-                    seen,
-                    entries,
-                };
-                Ok((owner, news))
+                Ok((owner, News::of(moment, &reader.seen, entries)?))
             });
         news.collect()
     }
 
     /// Whether a reader can go on from a cursor.
-    fn check(self, cursor: &Cursor, moment: &Moment, owner: UserId) -> Result<(), Error> {
+    fn check(&self, cursor: &Cursor, moment: &Moment, owner: UserId) -> Result<(), Error> {
         let days = if cursor.began_at_oldest() {
             LONGEST_WALK.min(self.days)
         } else {
@@ -196,7 +214,9 @@ impl Feed {
         let old = cursor
             .since()
             .is_none_or(|since| moment.now - since > chrono::Duration::days(days.into()));
-        if old || !cursor.is_of(moment.epoch.unwrap_or_default(), owner) {
+        // One that has seen what has not happened is of a database that was put back, or of nobody's making.
+        let ahead = cursor.is_ahead_of(moment.next()?);
+        if old || ahead || !cursor.is_of(moment.epoch.unwrap_or_default(), owner) {
             return Err(Error::cursor_expired());
         }
         Ok(())
@@ -225,6 +245,16 @@ struct News {
 }
 
 impl News {
+    /// What a reader finds that had seen `before`.
+    fn of(moment: Moment, before: &Seen, entries: Vec<Entry>) -> Result<News, Error> {
+        let seen = Arc::new(moment.seen(before)?);
+        Ok(News {
+            moment,
+            seen,
+            entries,
+        })
+    }
+
     /// All that has been seen with this.
     fn seen(&self) -> Arc<Seen> {
         self.seen.clone()

@@ -66,12 +66,32 @@ impl Row for Moment {
 }
 
 impl Moment {
+    /// The first transaction number that has not been given out.
+    pub(super) fn next(&self) -> Result<u64, Error> {
+        let next = self.snapshot.split(':').nth(1).map(str::parse);
+        next.and_then(Result::ok).ok_or_else(|| self.is_none())
+    }
+
+    fn is_none(&self) -> Error {
+        Error::internal(format!("{} is no snapshot", self.snapshot))
+    }
+
     /// What a reader has seen that had seen `before`.
     pub(super) fn seen(&self, before: &Seen) -> Result<Seen, Error> {
         let newest = self.newest.map(i64::unsigned_abs);
         let seen = Seen::after(before, &self.snapshot, newest);
-        seen.ok_or_else(|| Error::internal(format!("{} is no snapshot", self.snapshot)))
+        seen.ok_or_else(|| self.is_none())
     }
+}
+
+const MOMENT: &str = "
+    SELECT change_epoch(), statement_timestamp(), pg_current_snapshot()::text,
+        (SELECT xid::text::bigint FROM audit_logs WHERE user_id = $1 ORDER BY xid DESC LIMIT 1)";
+
+/// The database now, and none of the log.
+pub(super) async fn moment(conn: &mut Connection, owner: UserId) -> Result<Moment, Error> {
+    let moment = conn.row(Statement::new(MOMENT).bind(owner)).await?;
+    moment.ok_or_else(|| Error::internal("a moment is always answered"))
 }
 
 /// A reader of a log, and what it has seen.
@@ -105,8 +125,9 @@ const NEWS: &str = "
             SELECT id, xid, action, entity_type, entity_id, created_at FROM audit_logs
             WHERE user_id = reader.id AND xid >= reader.next::xid8
             UNION ALL
-            SELECT id, xid, action, entity_type, entity_id, created_at FROM audit_logs
-            WHERE user_id = reader.id AND xid = ANY (reader.held::xid8[])
+            SELECT id, xid, action, entity_type, entity_id, created_at
+            FROM unnest(reader.held::xid8[]) AS held (xid) JOIN audit_logs USING (xid)
+            WHERE user_id = reader.id
         )
         SELECT id, xid, action, entity_id, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
@@ -154,7 +175,8 @@ impl Row for RestRow {
 }
 
 /// By the primary key, from the last id on: nearly all that stands there belongs to the page. CASE keeps the planner from
-/// taking the conditions on transactions for a way in.
+/// taking the conditions on transactions for a way in; IN (SELECT …) is a hash table, where a list would be gone through for
+/// each entry, and a cursor may name thousands.
 const REST: &str = "
     SELECT moment.epoch, moment.now, moment.snapshot, NULL::bigint,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.created_at
@@ -166,8 +188,8 @@ const REST: &str = "
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
         FROM audit_logs
         WHERE user_id = $1 AND id > $2
-            AND CASE WHEN xid < $3::xid8 THEN xid <> ALL ($4::xid8[]) ELSE false END
-            AND CASE WHEN xid < $5::xid8 THEN xid = ANY ($6::xid8[]) ELSE true END
+            AND CASE WHEN xid < $3::xid8 THEN xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
+            AND CASE WHEN xid < $5::xid8 THEN xid IN (SELECT unnest($6::xid8[])) ELSE true END
             AND entity_type IN ('Course', 'Document', 'Task')
             AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
             AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
@@ -249,9 +271,4 @@ pub(super) async fn notify(conn: &mut Connection, payloads: Vec<String>) -> Resu
 /// Listens to what others [`notify`], from now on.
 pub(super) async fn listen(conn: &mut AsyncPgConnection) -> Result<(), DieselError> {
     conn.batch_execute("LISTEN snapnote_changes").await
-}
-
-/// Whether the connection that listens is still there.
-pub(super) async fn ping(conn: &mut AsyncPgConnection) -> Result<(), DieselError> {
-    conn.batch_execute("SELECT 1").await
 }

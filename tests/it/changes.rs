@@ -1,5 +1,6 @@
 //! The change feed: in pages here, as it goes on in `live`, and against everything at once in `storm`.
 
+mod astray;
 mod checker;
 mod live;
 mod speed;

@@ -10,6 +10,7 @@ use std::{
     },
 };
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, broadcast};
 
 use super::super::{Cursor, News, cursor::Seen, store::Since};
@@ -18,6 +19,9 @@ use crate::{auth::UserId, db::Writers};
 /// Pieces of news that a queue holds.
 const QUEUE: usize = 8;
 
+/// How old what readers know of the time may grow, in minutes, while nothing happens: cursors are good for days.
+const QUIET: i64 = 30;
+
 /// What the tailer tells the readers of one person.
 #[derive(Clone)]
 pub(super) enum Told {
@@ -25,6 +29,8 @@ pub(super) enum Told {
     News(Arc<News>),
     /// More is new than goes through a queue.
     Much,
+    /// Nothing was new at that time.
+    Quiet(DateTime<Utc>),
 }
 
 /// All that have subscribers.
@@ -46,6 +52,8 @@ struct Watched {
     seen: Option<(Arc<Seen>, u64)>,
     /// There may be something new.
     due: bool,
+    /// When readers were last told something.
+    told_at: Option<DateTime<Utc>>,
 }
 
 impl Hub {
@@ -83,6 +91,7 @@ impl Hub {
             readers: 0,
             seen: None,
             due: false,
+            told_at: None,
         });
         person.readers += 1;
         let place = person.queue.subscribe();
@@ -172,21 +181,26 @@ impl Hub {
             .seen
             .as_ref()
             .is_none_or(|(_, stamp)| *stamp == read.1);
+        let now = news.moment.now;
+        let told_at = *person.told_at.get_or_insert(now);
+        let is_quiet = now - told_at < chrono::Duration::minutes(QUIET);
         let told = match news.count() {
-            0 if goes_on => None,
+            0 if goes_on && is_quiet => None,
+            0 if goes_on => Some(Told::Quiet(now)),
             count if goes_on && count <= most => Some(Told::News(Arc::new(news))),
             _ => Some(Told::Much),
         };
         person.seen = goes_on.then_some(read);
         if let Some(told) = told {
+            person.told_at = Some(now);
             // Readers may have left; nobody else needs it.
             let _ = person.queue.send(told);
         }
     }
 
-    /// Notes whether messages of other processes come in.
-    pub(super) fn set_hears(&self, hears: bool) {
-        self.hears.store(hears, Ordering::Relaxed);
+    /// Notes whether messages of other processes come in; answers whether they did before.
+    pub(super) fn set_hears(&self, hears: bool) -> bool {
+        self.hears.swap(hears, Ordering::Relaxed)
     }
 
     /// Whether messages of other processes come in.

@@ -87,6 +87,10 @@ impl Reader {
         if !self.behind {
             match place.queue.recv().await {
                 Ok(Told::News(news)) => return self.take(&news),
+                Ok(Told::Quiet(now)) => {
+                    self.at = self.at.take().map(|at| at.read_at(now));
+                    return Ok(());
+                }
                 Ok(Told::Much) | Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
                 Err(broadcast::error::RecvError::Closed) => {
                     return Err(Error::unavailable("the tailer has ended"));
@@ -152,7 +156,7 @@ impl Reader {
         let mut conn = inner.database.connection().await?;
         match &self.at {
             Some(at) => {
-                let feed = inner.feed;
+                let feed = &inner.feed;
                 feed.page(&mut conn, self.owner, Some(at), PAGE).await
             }
             None => Ok(Page {

@@ -48,14 +48,17 @@ pub(super) async fn run(live: &Live) {
         let begun = Instant::now();
         match read_due(live).await {
             Ok(()) => {
+                if patience > PATIENCE.0 {
+                    tracing::info!("subscribers are read for again");
+                }
                 patience = PATIENCE.0;
                 sleep((TIMES * begun.elapsed()).clamp(REST.0, REST.1)).await;
             }
             Err(error) => {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "subscribers could not be read for; it tries again"
-                );
+                if patience == PATIENCE.0 {
+                    let error = error.log_text();
+                    tracing::warn!(error, "subscribers cannot be read for; it tries again");
+                }
                 sleep(patience).await;
                 patience = (2 * patience).min(most);
             }

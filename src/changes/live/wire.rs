@@ -20,9 +20,9 @@ use crate::{
 const REST: Duration = Duration::from_millis(15);
 /// Persons that a message names at most: PostgreSQL takes 8000 bytes.
 const PERSONS: usize = 200;
-/// How long it waits before it connects again.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// After how much silence it asks whether the connection is still there, and how long it waits for the answer.
+/// How long it waits before it connects again, at first and at most.
+const PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// After how much silence it speaks, and for how long it then waits to hear itself.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Where it is put who has written, for the other processes.
@@ -68,55 +68,83 @@ pub(super) async fn listen(live: &Live) {
     let (hub, Some(direct)) = (&live.inner.hub, &live.inner.settings.direct) else {
         return;
     };
+    let mut patience = PATIENCE.0;
     loop {
         hub.until_watched().await;
         let outcome = hear(live, direct).await;
-        hub.set_hears(false);
+        let heard = hub.set_hears(false);
         if let Err(error) = outcome {
-            tracing::warn!(error, "other processes are not heard; it tries again");
-            sleep(PATIENCE).await;
+            if heard || patience == PATIENCE.0 {
+                let every = live.inner.settings.poll;
+                tracing::warn!(
+                    error,
+                    ?every,
+                    "other processes are not heard, but looked for"
+                );
+            }
+            sleep(patience).await;
+            patience = if heard {
+                PATIENCE.0
+            } else {
+                (2 * patience).min(PATIENCE.1)
+            };
         }
     }
 }
 
-/// Until there are no subscribers any more, or the connection breaks.
+/// Until there are no subscribers any more, or the connection breaks, or is silent although this process speaks.
 async fn hear(live: &Live, direct: &Target) -> Result<(), String> {
     let hub = &live.inner.hub;
     let mut conn = direct.connect().await.map_err(|error| error.to_string())?;
     let listens = store::listen(&mut conn).await;
     listens.map_err(|error| error.to_string())?;
-    hub.set_hears(true);
-    // What was sent before.
-    hub.mark(&Writers::Anybody);
+    let mut messages = std::pin::pin!(conn.notifications_stream());
     while hub.is_watched() {
-        let heard = {
-            let mut messages = std::pin::pin!(conn.notifications_stream());
-            timeout(SILENCE, messages.next()).await
-        };
-        match heard {
-            Ok(Some(Ok(message))) => {
-                if let Some(writers) = read(live.inner.process, &message.payload) {
-                    hub.mark(&writers);
-                }
+        // Only who hears itself is sure to hear others.
+        speak(live).await?;
+        let mut hears_itself = false;
+        while let Ok(heard) = timeout(SILENCE, messages.next()).await {
+            let message = heard.ok_or("the connection that listens has ended")?;
+            let message = message.map_err(|error| error.to_string())?;
+            match read(live.inner.process, &message.payload) {
+                Some(writers) => hub.mark(&writers),
+                None => hears_itself = true,
             }
-            Ok(Some(Err(error))) => return Err(error.to_string()),
-            Ok(None) => return Err("the connection that listens has ended".to_owned()),
-            Err(_) => timeout(SILENCE, store::ping(&mut conn))
-                .await
-                .map_err(|_| "the connection that listens is silent".to_owned())?
-                .map_err(|error| error.to_string())?,
+            if hears_itself && !hub.set_hears(true) {
+                tracing::info!("other processes are heard");
+                // What was sent before.
+                hub.mark(&Writers::Anybody);
+            }
+            if !hub.is_watched() {
+                return Ok(());
+            }
+        }
+        if !hears_itself {
+            return Err(
+                "no message comes: DATABASE_DIRECT_URL is a pooler's, or of another database"
+                    .to_owned(),
+            );
         }
     }
     Ok(())
 }
 
-/// `<process> <person>,<person>,…`, or `*` for anybody.
+/// Says something of no meaning to others.
+async fn speak(live: &Live) -> Result<(), String> {
+    let spoken = send_once(live, &Writers::default()).await;
+    spoken.map_err(|error| error.log_text())
+}
+
+/// `<process> <person>,<person>,…`, or `*` for anybody; nobody, where only the message itself counts.
 fn write(process: Uuid, writers: &Writers) -> Vec<String> {
     let process = process.simple();
     let Writers::These(users) = writers else {
         return vec![format!("{process} *")];
     };
     let users: Vec<String> = users.iter().map(|user| user.simple().to_string()).collect();
+    if users.is_empty() {
+        return vec![format!("{process} ")];
+    }
     let message = |users: &[String]| format!("{process} {}", users.join(","));
     users.chunks(PERSONS).map(message).collect()
 }
@@ -128,6 +156,9 @@ fn read(process: Uuid, payload: &str) -> Option<Writers> {
     };
     if Uuid::try_parse(sender).is_ok_and(|sender| sender == process) {
         return None;
+    }
+    if users.is_empty() {
+        return Some(Writers::default());
     }
     let users: Result<HashSet<Uuid>, _> = users.split(',').map(Uuid::try_parse).collect();
     Some(users.map_or(Writers::Anybody, Writers::These))
@@ -149,6 +180,11 @@ mod tests {
             assert_eq!(read(there, payload), None);
         }
         assert_eq!(heard, Writers::These(users));
+        let [nothing] = &write(there, &Writers::default())[..] else {
+            panic!("one message");
+        };
+        assert_eq!(read(here, nothing), Some(Writers::default()));
+        assert_eq!(read(there, nothing), None);
         let anybody = write(there, &Writers::Anybody);
         for payload in [anybody[0].as_str(), "", "nonsense", "a b", "x a,b"] {
             assert_eq!(read(here, payload), Some(Writers::Anybody), "{payload}");

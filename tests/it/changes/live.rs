@@ -31,7 +31,7 @@ pub(crate) fn subscribe(app: &TestApp, person: &str, after: Option<Cursor>) -> C
 }
 
 /// The ids of the next so many changes, which must come soon.
-async fn next(changes: &mut Changes, count: usize) -> Vec<String> {
+pub(super) async fn next(changes: &mut Changes, count: usize) -> Vec<String> {
     let mut ids = Vec::new();
     while ids.len() < count {
         let change = timeout(Duration::from_secs(30), changes.next()).await;
@@ -48,12 +48,12 @@ async fn nothing(changes: &mut Changes) {
 }
 
 /// A subscriber that begins here and now, however slow it is to begin.
-async fn from_here(app: &TestApp, ada: &Person) -> Changes {
+pub(super) async fn from_here(app: &TestApp, ada: &Person) -> Changes {
     subscribe(app, &ada.id, Some(cursor_of(ada).await))
 }
 
 /// Polls it, so that it stands where it begins.
-async fn begin(changes: &mut Changes) {
+pub(super) async fn begin(changes: &mut Changes) {
     let none = timeout(Duration::from_secs(1), changes.next()).await;
     assert!(none.is_err(), "{none:?}");
 }
