@@ -18,6 +18,9 @@ class QuietSocket extends WebSocket {
   }
 }
 
+/** Short, so that the lines of the demos need not be dead for long. */
+const PATIENCE = 1_000;
+
 export interface Credentials {
   email: string;
   password: string;
@@ -27,8 +30,8 @@ export class Device {
   client!: OfflineClient;
   readonly conflicts: Conflict[] = [];
   readonly refused: { entry: Entry; codes: string[] }[] = [];
-  /** What to do about conflicts: by default the user's own. */
-  decide: (conflict: Conflict) => unknown = ({ mine }) => mine;
+  /** What to do about conflicts: by default the last writer's, which is the other one if this one's may be done already. */
+  decide: (conflict: Conflict) => unknown = ({ mine, theirs, mayBeDone }) => (mayBeDone ? theirs : mine);
 
   private constructor(readonly name: string, readonly line: Line, readonly path: string) {}
 
@@ -45,13 +48,13 @@ export class Device {
   async open(): Promise<void> {
     const { url } = this.line;
     const token = `${this.path}.token`;
-    const tokens = new Session(url, readFileSync(token, 'utf8'), async (next) => writeFileSync(token, next));
+    const tokens = new Session(url, readFileSync(token, 'utf8'), async (next) => writeFileSync(token, next), PATIENCE);
     this.client = await OfflineClient.open({
       url,
       tokens,
       store: new FileStore(`${this.path}.json`),
       webSocket: QuietSocket,
-      patienceMs: 1_000,
+      patienceMs: PATIENCE,
       onConflict: (conflict) => {
         this.conflicts.push(conflict);
         return this.decide(conflict);
@@ -86,8 +89,10 @@ export class Device {
   }
 
   async live(): Promise<void> {
-    this.client.wake();
-    await this.until('live', () => this.client.status === 'live');
+    await this.until('live', () => {
+      if (this.client.status === 'offline') this.client.wake();
+      return this.client.status === 'live';
+    });
   }
 
   async close(): Promise<void> {

@@ -86,13 +86,14 @@ class Storm {
   }
 
   private async write({ name, client }: Device): Promise<void> {
-    const all = [...client.items().values()];
+    const all = [...client.items().values()].sort((one, other) => (one.id < other.id ? -1 : 1));
     const active = all.filter(({ status }) => status === 'ACTIVE');
     const course = this.one(active.filter(({ type }) => type === 'Course'))?.id ?? null;
     const text = `${this.seed} ${this.count}`;
-    const item = this.one(active);
+    // Mostly what is the oldest: so they meet.
+    const item = this.one(this.roll(2) ? active.slice(0, 6) : active);
     const trashed = this.one(all.filter(({ status }) => status === 'TRASH'));
-    switch (this.roll(12)) {
+    switch (this.roll(all.length < 12 ? 12 : 16)) {
       case 0:
         return this.making(client.create('Course', { name: text }));
       case 1:

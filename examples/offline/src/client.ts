@@ -292,12 +292,12 @@ export class OfflineClient {
       await this.commit({ outbox: this.without(entry) });
       return 'again';
     }
-    const decided = { fields: { ...entry.fields }, base: { ...entry.base } };
+    const { sent: _, ...decided } = { ...entry, fields: { ...entry.fields }, base: { ...entry.base } };
     for (const conflict of conflicts) {
       decided.fields[conflict.field] = await this.options.onConflict(conflict);
       decided.base[conflict.field] = conflict.theirs;
     }
-    await this.write({ ...entry, ...decided, sent: item.version });
+    await this.write(decided);
     return 'again';
   }
 
@@ -308,8 +308,10 @@ export class OfflineClient {
     if (codes.length === 0) {
       await this.commit({ put, remove: deletedIds ?? [], outbox: this.without(entry) });
     } else if (codes.includes('CONFLICT')) {
-      // It came back as it is now: next time what is left to be done is judged by that.
+      // It came back as it is now: what is left to be done is judged by that. This time nothing was done, so unless
+      // an answer was lost before, it is as if it had not been sent.
       await this.commit({ put });
+      if (entry.sent === undefined) await this.write(entry);
     } else {
       const query = `query($id: ID!) { nodes(ids: [$id]) { ...Item } } ${ITEM}`;
       const { nodes } = await this.remote.call<{ nodes: (Answered | null)[] }>(query, { id: entry.id }, stop);

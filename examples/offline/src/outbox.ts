@@ -6,10 +6,7 @@ interface Written {
   readonly key: string;
   readonly id: string;
   readonly type: ItemType;
-  /**
-   * The item's version, as known here, when this was first sent. Left out: it was never sent. Set: it may have been done
-   * already, though no answer came.
-   */
+  /** Once this was sent, the version that the item had here then: it may be done though no answer came. */
   readonly sent?: number;
 }
 
@@ -95,18 +92,21 @@ export interface Conflict {
   readonly base: unknown;
   readonly mine: unknown;
   readonly theirs: unknown;
+  /** An answer was lost, and more than one change came since: theirs may have been made knowing mine. Nobody can tell. */
+  readonly mayBeDone: boolean;
 }
 
 /** What of an update is still to be done to an item, and what stands against it. */
 export function changesLeft(update: Update, item: Item): { fields: Values; conflicts: Conflict[] } {
   const fields: Values = {};
   const conflicts: Conflict[] = [];
+  const mayBeDone = update.sent !== undefined && item.version > update.sent + 1;
   for (const [field, mine] of Object.entries(update.fields)) {
     const theirs = (item.fields as Values)[field];
     const base = update.base[field];
     if (same(field, theirs, mine)) continue; // Done, by us before the answer was lost, or by another who wanted the same.
     if (same(field, theirs, base)) fields[field] = mine;
-    else conflicts.push({ item, field, base, mine, theirs });
+    else conflicts.push({ item, field, base, mine, theirs, mayBeDone });
   }
   return { fields, conflicts };
 }

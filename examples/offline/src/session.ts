@@ -27,6 +27,7 @@ export class Session implements Tokens {
     private refreshToken: string,
     /** Keeps the newest refresh token where it outlives the program. */
     private readonly keep: (refreshToken: string) => Promise<void>,
+    private readonly patienceMs = 10_000,
   ) {}
 
   async accessToken(): Promise<string> {
@@ -44,7 +45,8 @@ export class Session implements Tokens {
    * its successor has been used. So it is kept before it is used.
    */
   private async refresh(): Promise<string> {
-    const { data } = await post<Refreshed>(this.url, null, REFRESH, { refreshToken: this.refreshToken });
+    const patience = AbortSignal.timeout(this.patienceMs);
+    const { data } = await post<Refreshed>(this.url, null, REFRESH, { refreshToken: this.refreshToken }, patience);
     const { accessToken, refreshToken } = data.refreshSession;
     if (!accessToken || !refreshToken) throw new Failed('UNAUTHENTICATED', 'The session has ended.');
     await this.keep(refreshToken);
