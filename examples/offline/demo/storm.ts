@@ -160,8 +160,9 @@ class Storm {
       const along = ['TRASHED', 'RESTORED', 'DELETED'].includes(action) && truth.get(id)?.type !== 'Course';
       if (!along && times > (this.done.get(what) ?? 0)) wrong.push(`${what} ${times} times, and done ${this.done.get(what)} times`);
     }
-    for (const { field } of this.devices.flatMap(({ conflicts }) => conflicts)) {
-      if (['completed', 'priority'].includes(field)) wrong.push(`a conflict of ${field}, which has one writer`);
+    for (const { item, ...conflict } of this.devices.flatMap(({ conflicts }) => conflicts)) {
+      const one = ['completed', 'priority'].includes(conflict.field);
+      if (one) wrong.push(`${item.id} has one writer, and a conflict: ${JSON.stringify(conflict)}`);
     }
     for (const [what, value] of this.last) {
       const [field, id] = what.split(' ') as [string, string];

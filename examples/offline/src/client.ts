@@ -4,7 +4,7 @@ import {
   ITEM, itemOf, newId, same,
   type Answered, type Fields, type Item, type ItemType, type Values,
 } from './items.js';
-import { changesLeft, isDone, isReached, overlay, type Conflict, type Entry, type Update } from './outbox.js';
+import { changesLeft, isDone, isReached, overlay, rebased, type Conflict, type Entry, type Update } from './outbox.js';
 import { Failed, Remote, type Change, type RemoteOptions } from './remote.js';
 import { apply, type Batch, type State, type Store } from './store.js';
 
@@ -16,7 +16,10 @@ export interface UserError {
 
 export interface ClientOptions extends RemoteOptions {
   store: Store;
-  /** What a field is to hold that was changed here and elsewhere: `mine`, `theirs`, or anything made of them. */
+  /**
+   * What a field is to hold that was changed here and elsewhere: `mine`, `theirs`, or anything made of them. At once: to
+   * leave it to the user, hold one of them, show both, and make what the user says an update like any other.
+   */
   onConflict: (conflict: Conflict) => unknown;
   /** What was done here and cannot be done there. It has left the outbox; show it, or the user's work is lost unseen. */
   onRefused: (entry: Entry, errors: UserError[]) => void;
@@ -81,7 +84,9 @@ export class OfflineClient {
     const base: Values = { ...open?.base };
     const all: Values = { ...open?.fields, ...fields };
     for (const field of Object.keys(fields)) if (!(field in base)) base[field] = (item.fields as Values)[field];
-    for (const field of Object.keys(all)) if (same(field, all[field], base[field])) delete all[field];
+    for (const field of Object.keys(all)) {
+      if (same(field, all[field], base[field])) [all, base].forEach((values) => delete values[field]);
+    }
     await this.write({ ...(open ?? update), fields: all, base });
   }
 
@@ -193,10 +198,12 @@ export class OfflineClient {
   }
 
   private async sleep(milliseconds: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((done) => {
       this.wakeUp = done;
-      setTimeout(done, milliseconds);
+      timer = setTimeout(done, milliseconds);
     });
+    clearTimeout(timer);
   }
 
   /** The feed and the outbox side by side, until one of them fails; then neither goes on. */
@@ -294,7 +301,7 @@ export class OfflineClient {
     }
     const { sent: _, ...decided } = { ...entry, fields: { ...entry.fields }, base: { ...entry.base } };
     for (const conflict of conflicts) {
-      decided.fields[conflict.field] = await this.options.onConflict(conflict);
+      decided.fields[conflict.field] = this.options.onConflict(conflict);
       decided.base[conflict.field] = conflict.theirs;
     }
     await this.write(decided);
@@ -322,10 +329,12 @@ export class OfflineClient {
     }
   }
 
-  /** Without its creation nothing else can be done to an item. */
+  /** Without its creation nothing else can be done to an item; without an update what follows stands on what was before. */
   private async refuse(entry: Entry, errors: UserError[]): Promise<void> {
-    const lost = entry.kind === 'create' ? this.state.outbox.filter(({ id }) => id === entry.id) : [entry];
-    await this.commit({ outbox: this.state.outbox.filter(({ key }) => !lost.some((one) => one.key === key)) });
+    const { outbox } = this.state;
+    const lost = outbox.filter(({ key, id }) => key === entry.key || (entry.kind === 'create' && id === entry.id));
+    const rest = outbox.filter((one) => !lost.includes(one));
+    await this.commit({ outbox: entry.kind === 'update' ? rest.map((one) => rebased(one, entry)) : rest });
     for (const one of lost) this.options.onRefused(one, errors);
   }
 }

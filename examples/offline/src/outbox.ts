@@ -110,3 +110,12 @@ export function changesLeft(update: Update, item: Item): { fields: Values; confl
   }
   return { fields, conflicts };
 }
+
+/** An entry as it is if an update before it never came about. */
+export function rebased(entry: Entry, update: Update): Entry {
+  if (entry.kind !== 'update' || entry.id !== update.id) return entry;
+  const base = Object.entries(entry.base).map(([field, value]) => {
+    return [field, field in update.fields && same(field, value, update.fields[field]) ? update.base[field] : value] as const;
+  });
+  return { ...entry, base: Object.fromEntries(base) };
+}
