@@ -113,7 +113,8 @@ check(end.has(late), 'what was made offline is there');
 check(!end.has(old), 'what was deleted is gone');
 const [refused] = a.refused;
 check(a.refused.length === 1 && refused?.codes[0] === 'NOT_FOUND', 'A is told that its edit came too late');
-say(`   ! A's user is told: ${JSON.stringify((refused?.entry as { fields: unknown }).fields)} came too late, the task is deleted`);
+const { fields } = refused?.entry as { fields: unknown };
+say(`   ! A's user is told: ${JSON.stringify(fields)} came too late, the task is deleted`);
 
 say('7. A trashes the course, with all that is in it, and brings it back.');
 await a.client.trash(course);

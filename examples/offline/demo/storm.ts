@@ -129,14 +129,17 @@ class Storm {
     const { id, type } = item;
     this.did('UPDATED', id);
     if (type === 'Course') return client.update('Course', id, this.roll(2) ? { name: text } : { description: text });
-    if (type === 'Document') return client.update('Document', id, this.roll(2) ? { title: text } : { metadata: { b: text, a: [1] } });
+    if (type === 'Document') {
+      return client.update('Document', id, this.roll(2) ? { title: text } : { metadata: { b: text, a: [1] } });
+    }
     switch (this.roll(4)) {
       case 0:
         return client.update('Task', id, { title: text });
       case 1:
         return client.update('Task', id, { courseId: course, dueAt: `2027-01-01T00:00:${10 + (this.count % 50)}.5+01:00` });
       default: {
-        const only = name === 'A' ? { completed: !item.fields.completed } : { priority: this.one(['LOW', 'NORMAL', 'HIGH'] as const)! };
+        const priority = this.one(['LOW', 'NORMAL', 'HIGH'] as const)!;
+        const only = name === 'A' ? { completed: !item.fields.completed } : { priority };
         for (const [field, value] of Object.entries(only)) this.last.set(`${field} ${id}`, value);
         return client.update('Task', id, only);
       }
@@ -158,7 +161,8 @@ class Storm {
     for (const [what, times] of happened) {
       const [action, id] = what.split(' ') as [string, string];
       const along = ['TRASHED', 'RESTORED', 'DELETED'].includes(action) && truth.get(id)?.type !== 'Course';
-      if (!along && times > (this.done.get(what) ?? 0)) wrong.push(`${what} ${times} times, and done ${this.done.get(what)} times`);
+      const done = this.done.get(what) ?? 0;
+      if (!along && times > done) wrong.push(`${what} ${times} times, and done ${done} times`);
     }
     for (const { item, ...conflict } of this.devices.flatMap(({ conflicts }) => conflicts)) {
       const one = ['completed', 'priority'].includes(conflict.field);

@@ -151,6 +151,7 @@ export class OfflineClient {
     const put = batch.fresh ? batch.put : batch.put?.filter(isNews);
     batch = { ...batch, ...(put && { put }) };
     apply(this.state, batch);
+    this.view = undefined;
     this.changed();
     try {
       await this.options.store.commit(batch);
@@ -164,7 +165,6 @@ export class OfflineClient {
 
   private changed(status = this.status): void {
     this.status = status;
-    this.view = undefined;
     for (const listener of this.listeners) listener();
   }
 

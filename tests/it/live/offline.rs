@@ -45,3 +45,24 @@ async fn two_devices_that_lose_their_lines_end_alike() {
     succeeds("node", &["dist/demo/demo.js", &url]).await;
     succeeds("node", &["dist/demo/storm.js", &url, "1", "2", "3"]).await;
 }
+
+#[test]
+fn the_guide_shows_the_code_of_the_example() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("docs/sync.md")).unwrap();
+    let files = ["src", "demo"].map(|part| std::fs::read_dir(folder().join(part)).unwrap());
+    let code: String = files
+        .into_iter()
+        .flatten()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let snippets: Vec<&str> = guide
+        .split("```ts\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(snippets.len() > 5);
+    for snippet in snippets {
+        assert!(code.contains(snippet), "not in the example:\n{snippet}");
+    }
+}
