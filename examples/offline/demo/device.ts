@@ -19,7 +19,7 @@ class QuietSocket extends WebSocket {
 }
 
 /** Short, so that the lines of the demos need not be dead for long. */
-const PATIENCE = 1_000;
+const PATIENCE = 2_000;
 
 export interface Credentials {
   email: string;
@@ -81,18 +81,17 @@ export class Device {
     writeFileSync(path, JSON.stringify({ ...state, cursor: bytes.toString('base64url') }));
   }
 
+  /** Waits, and does not let the client wait when it is offline. */
   async until(what: string, holds: () => boolean): Promise<void> {
     for (const began = Date.now(); !holds(); ) {
-      if (Date.now() - began > 60_000) throw new Error(`${this.name}: never ${what}; it is ${this.client.status}`);
-      await new Promise((done) => setTimeout(done, 10));
+      if (Date.now() - began > 120_000) throw new Error(`${this.name}: never ${what}; it is ${this.client.status}`);
+      await new Promise((done) => setTimeout(done, 50));
+      if (this.client.status === 'offline') this.client.wake();
     }
   }
 
   async live(): Promise<void> {
-    await this.until('live', () => {
-      if (this.client.status === 'offline') this.client.wake();
-      return this.client.status === 'live';
-    });
+    await this.until('live', () => this.client.status === 'live');
   }
 
   async close(): Promise<void> {

@@ -13,6 +13,7 @@ export class Line {
   /** Mutations whose answers were lost. */
   lost = 0;
   private mode: Mode = 'open';
+  private next: Mode | undefined;
   private renewals = 0;
   private readonly sockets = new Set<Socket>();
 
@@ -27,8 +28,10 @@ export class Line {
     return line;
   }
 
-  is(mode: Mode): void {
+  /** `next`: what it becomes when an answer has been lost. */
+  is(mode: Mode, next?: Mode): void {
     this.mode = mode;
+    this.next = next;
     // What is frozen stays so: only who gives up notices.
     if (mode === 'cut') for (const socket of this.sockets) socket.destroy();
   }
@@ -60,8 +63,9 @@ export class Line {
       const deaf = mutation && this.mode === 'deaf';
       if (!frozen && !deaf) near.write(data);
       if (mutation && (frozen || deaf)) this.lost += 1;
-      if (deaf) end();
       mutation = false;
+      if (deaf) end();
+      if (deaf && this.next) this.is(this.next);
     });
   }
 }

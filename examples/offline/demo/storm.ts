@@ -10,7 +10,7 @@ import type { Mode } from './line.js';
 import { everything, history, newcomer } from './truth.js';
 
 const [service = '', ...seeds] = process.argv.slice(2);
-const STEPS = 150;
+const STEPS = 200;
 
 /** mulberry32: the same numbers for the same seed. */
 function dice(seed: number): (sides: number) => number {
@@ -25,6 +25,7 @@ function dice(seed: number): (sides: number) => number {
 class Storm {
   private readonly roll: (sides: number) => number;
   private count = 0;
+  private touched = '';
   /** How often something was done to an item, as `UPDATED <id>`. */
   private readonly done = new Map<string, number>();
   /** What its only writer last wrote into a field, as `completed <id>`. */
@@ -70,9 +71,9 @@ class Storm {
   private async step(): Promise<void> {
     const device = this.one(this.devices)!;
     const kind = this.roll(20);
-    if (kind < 12) await this.write(device);
-    else if (kind < 16) device.line.is(this.one<Mode>(['open', 'open', 'open', 'cut', 'deaf', 'deaf', 'deaf', 'frozen'])!);
-    else if (kind < 19) await new Promise((done) => setTimeout(done, this.roll(150)));
+    if (kind < 10) await this.write(device);
+    else if (kind < 13) device.line.is(this.one<Mode>(['open', 'open', 'open', 'cut', 'deaf', 'deaf', 'deaf', 'frozen'])!);
+    else if (kind < 19) await new Promise((done) => setTimeout(done, this.roll(60)));
     else {
       await device.client.stop();
       if (this.roll(4) === 0) device.spoilCursor();
@@ -83,6 +84,7 @@ class Storm {
   private did(action: string, id: string): void {
     this.done.set(`${action} ${id}`, (this.done.get(`${action} ${id}`) ?? 0) + 1);
     this.count += 1;
+    this.touched = id;
   }
 
   private async write({ name, client }: Device): Promise<void> {
@@ -90,8 +92,9 @@ class Storm {
     const active = all.filter(({ status }) => status === 'ACTIVE');
     const course = this.one(active.filter(({ type }) => type === 'Course'))?.id ?? null;
     const text = `${this.seed} ${this.count}`;
-    // Mostly what is the oldest: so they meet.
-    const item = this.one(this.roll(2) ? active.slice(0, 6) : active);
+    // Often the one that was touched last, or one of the oldest: so they meet.
+    const again = active.find(({ id }) => id === this.touched);
+    const item = this.roll(2) && again ? again : this.one(this.roll(2) ? active.slice(0, 6) : active);
     const trashed = this.one(all.filter(({ status }) => status === 'TRASH'));
     switch (this.roll(all.length < 12 ? 12 : 16)) {
       case 0:
