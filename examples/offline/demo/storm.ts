@@ -72,8 +72,10 @@ class Storm {
     const device = this.one(this.devices)!;
     const kind = this.roll(20);
     if (kind < 10) await this.write(device);
-    else if (kind < 13) device.line.is(this.one<Mode>(['open', 'open', 'open', 'cut', 'deaf', 'deaf', 'deaf', 'frozen'])!);
-    else if (kind < 19) await new Promise((done) => setTimeout(done, this.roll(60)));
+    else if (kind < 13) {
+      device.line.is(this.one<Mode>(['open', 'open', 'open', 'cut', 'deaf', 'deaf', 'deaf', 'frozen'])!);
+      device.client.wake();
+    } else if (kind < 19) await new Promise((done) => setTimeout(done, this.roll(60)));
     else {
       await device.client.stop();
       if (this.roll(4) === 0) device.spoilCursor();
