@@ -114,7 +114,16 @@ check(a.refused.length === 1 && refused?.codes[0] === 'NOT_FOUND', 'A is told th
 const { fields } = refused?.entry as { fields: unknown };
 say(`   ! A's user is told: ${JSON.stringify(fields)} came too late, the task is deleted`);
 
-say('7. A trashes a task and the answer is lost; B brings the task back. A does not trash it again.');
+say('7. A renames a task, the answer is lost, and A renames it again. That is no conflict: both names are its own.');
+a.line.is('deaf', 'cut');
+await a.client.update('Task', exam, { title: 'Register' });
+await b.until('heard', () => titled(b.client.items(), exam)?.['title'] === 'Register');
+await a.client.update('Task', exam, { title: 'Register by Friday' });
+a.line.is('open');
+check(titled(await alike(), exam)?.['title'] === 'Register by Friday', 'the last name stays');
+check(a.conflicts.length === 1, 'no more conflicts');
+
+say('8. A trashes a task and the answer is lost; B brings the task back. A does not trash it again.');
 a.line.is('deaf', 'cut');
 await a.client.trash(reading);
 await b.until('heard', () => b.client.items().get(reading)?.status === 'TRASH');
@@ -123,7 +132,7 @@ await b.until('sent', () => b.client.outbox().length === 0);
 a.line.is('open');
 check((await alike()).get(reading)?.status === 'ACTIVE', 'who came last has his way');
 
-say('8. A trashes the course, with all that is in it, and brings it back.');
+say('9. A trashes the course, with all that is in it, and brings it back.');
 await a.client.trash(course);
 await alike();
 await a.client.restore(course);
