@@ -98,7 +98,7 @@ export class OfflineClient {
     await this.move('restore', id, 'TRASH');
   }
 
-  /** For good. */
+  /** For good; only what is in the trash. */
   async delete(id: string): Promise<void> {
     await this.move('delete', id, 'TRASH');
   }
