@@ -8,6 +8,7 @@ import { same, type Item, type Values } from '../src/items.js';
 import type { Conflict, Entry } from '../src/outbox.js';
 import { post } from '../src/remote.js';
 import { Session } from '../src/session.js';
+import type { Batch } from '../src/store.js';
 import { Line } from './line.js';
 
 /** An error of a socket that is closed before it was open is told to nobody else; Node ends a program for that. */
@@ -21,6 +22,16 @@ class QuietSocket extends WebSocket {
 /** Short, so that the lines of the demos need not be dead for long. */
 const PATIENCE = 2_000;
 
+/** A store whose program can end at any moment: nothing is stored after that. */
+class MortalStore extends FileStore {
+  dead = false;
+
+  override async commit(batch: Batch): Promise<void> {
+    if (this.dead) throw new Error('The program has ended.');
+    await super.commit(batch);
+  }
+}
+
 export interface Credentials {
   email: string;
   password: string;
@@ -28,6 +39,7 @@ export interface Credentials {
 
 export class Device {
   client!: OfflineClient;
+  private store!: MortalStore;
   readonly conflicts: Conflict[] = [];
   readonly refused: { entry: Entry; codes: string[] }[] = [];
   /** What to do about conflicts: by default the last writer's, which is the other one if this one's may be done already. */
@@ -48,11 +60,14 @@ export class Device {
   async open(): Promise<void> {
     const { url } = this.line;
     const token = `${this.path}.token`;
-    const tokens = new Session(url, readFileSync(token, 'utf8'), async (next) => writeFileSync(token, next), PATIENCE);
+    const store = new MortalStore(`${this.path}.json`);
+    const keep = async (next: string) => (store.dead ? undefined : writeFileSync(token, next));
+    const tokens = new Session(url, readFileSync(token, 'utf8'), keep, PATIENCE);
+    this.store = store;
     this.client = await OfflineClient.open({
       url,
       tokens,
-      store: new FileStore(`${this.path}.json`),
+      store,
       webSocket: QuietSocket,
       patienceMs: PATIENCE,
       onConflict: (conflict) => {
@@ -62,6 +77,13 @@ export class Device {
       onRefused: (entry, errors) => this.refused.push({ entry, codes: errors.map(({ code }) => code) }),
     });
     this.client.start();
+  }
+
+  /** As if the program had been killed, and started again. */
+  async crash(): Promise<void> {
+    this.store.dead = true;
+    this.client.stop().catch(() => {});
+    await this.open();
   }
 
   /** As if the program had been started again. */

@@ -76,6 +76,7 @@ class Storm {
       device.line.is(this.one<Mode>(['open', 'open', 'open', 'cut', 'deaf', 'deaf', 'deaf', 'frozen'])!);
       device.client.wake();
     } else if (kind < 19) await new Promise((done) => setTimeout(done, this.roll(60)));
+    else if (this.roll(2)) await device.crash();
     else {
       await device.client.stop();
       if (this.roll(4) === 0) device.spoilCursor();

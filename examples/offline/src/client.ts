@@ -187,7 +187,7 @@ export class OfflineClient {
       const { code = 'NETWORK', retryAfterMs = 0 } = failure instanceof Failed ? failure : {};
       if (code === 'UNAUTHENTICATED') return this.changed('signed out');
       if (code === 'CURSOR_EXPIRED') {
-        await this.commit({ cursor: null });
+        await this.commit({ cursor: null }).catch(() => {}); // If that fails, the client is `broken`, and stops.
         continue;
       }
       this.changed('offline');
