@@ -1,7 +1,7 @@
 // Two devices of one person, told as a story: node dist/demo/demo.js http://127.0.0.1:8080/graphql
 // It signs up somebody new, prints what happens, and ends with 1 if the devices do not end alike.
 
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Item } from '../src/items.js';
 import { Device, differences } from './device.js';
@@ -139,3 +139,4 @@ await a.client.restore(course);
 await alike();
 show(b);
 await Promise.all([a.close(), b.close()]);
+rmSync(folder, { recursive: true });

@@ -2,7 +2,7 @@
 // For each seed two devices of somebody new do things at random, while their lines break and their programs are started
 // again; then all is well, and they must have the same, which is what the service has. Ends with 1 if they do not.
 
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Item } from '../src/items.js';
 import { Device, differences } from './device.js';
@@ -61,6 +61,7 @@ class Storm {
         `${refused.length} refused, ${truth.size} items in the end${wrong.length ? ': WRONG' : ''}`,
     );
     await Promise.all(devices.map((device) => device.close()));
+    rmSync(folder, { recursive: true });
     return wrong.map((text) => `seed ${seed}: ${text}`);
   }
 
