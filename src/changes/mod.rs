@@ -54,6 +54,8 @@ pub struct Change {
     pub action: ChangeAction,
     /// To what; it may have changed again, or be gone.
     pub item: ItemRef,
+    /// The version that the item has since; of a deletion, the last one that it had.
+    pub version: i32,
     /// When.
     pub changed_at: DateTime<Utc>,
 }
@@ -287,6 +289,7 @@ impl Entry {
             cursor,
             action: self.action,
             item: self.item,
+            version: self.version,
             changed_at: self.changed_at,
         }
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use diesel::{
     Queryable,
     result::Error as DieselError,
-    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use uuid::Uuid;
@@ -28,11 +28,19 @@ pub(super) struct Entry {
     #[diesel(deserialize_as = String)]
     pub(super) action: ChangeAction,
     pub(super) item: ItemRef,
+    pub(super) version: i32,
     pub(super) changed_at: DateTime<Utc>,
 }
 
 impl Row for Entry {
-    type Sql = (BigInt, BigInt, Text, <ItemRef as Row>::Sql, Timestamptz);
+    type Sql = (
+        BigInt,
+        BigInt,
+        Text,
+        <ItemRef as Row>::Sql,
+        Integer,
+        Timestamptz,
+    );
 }
 
 impl TryFrom<String> for ChangeAction {
@@ -112,7 +120,7 @@ impl Row for NewsRow {
 /// the fence the order by id would be read off the primary key, through the whole log.
 const NEWS: &str = "
     SELECT reader.id, moment.epoch, moment.now, moment.snapshot, newest.xid::text::bigint,
-        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.created_at
+        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM unnest($1, $2, $3) WITH ORDINALITY AS reader (id, next, held, place)
     CROSS JOIN (
         SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
@@ -122,14 +130,14 @@ const NEWS: &str = "
     ) AS newest ON true
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
-            SELECT id, xid, action, entity_type, entity_id, created_at FROM audit_logs
+            SELECT id, xid, action, entity_type, entity_id, version, created_at FROM audit_logs
             WHERE user_id = reader.id AND xid >= reader.next::xid8
             UNION ALL
-            SELECT id, xid, action, entity_type, entity_id, created_at
+            SELECT id, xid, action, entity_type, entity_id, version, created_at
             FROM unnest(reader.held::xid8[]) AS held (xid) JOIN audit_logs USING (xid)
             WHERE user_id = reader.id
         )
-        SELECT id, xid, action, entity_id, created_at,
+        SELECT id, xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
         FROM unseen
         WHERE entity_type IN ('Course', 'Document', 'Task')
@@ -179,12 +187,12 @@ impl Row for RestRow {
 /// each entry, and a cursor may name thousands.
 const REST: &str = "
     SELECT moment.epoch, moment.now, moment.snapshot, NULL::bigint,
-        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.created_at
+        item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (
         SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
     ) AS moment
     LEFT JOIN LATERAL (
-        SELECT id, xid, action, entity_id, created_at,
+        SELECT id, xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
         FROM audit_logs
         WHERE user_id = $1 AND id > $2

@@ -72,6 +72,11 @@ impl Change {
         loaded.transpose()
     }
 
+    /// The version that the item has since this change; of a deletion, the last one that it had.
+    async fn version(&self) -> i32 {
+        self.0.version
+    }
+
     /// When it changed.
     async fn changed_at(&self) -> DateTime {
         DateTime(self.0.changed_at)

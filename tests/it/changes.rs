@@ -17,7 +17,7 @@ use crate::{
 };
 
 const CHANGES: &str = "query($first: Int, $after: String) { changes(first: $first, after: $after) {
-    edges { cursor node { cursor action itemType itemId changedAt item { id version } } }
+    edges { cursor node { cursor action itemType itemId version changedAt item { id version } } }
     nodes { action } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }";
 
 /// A page of the feed.
@@ -147,6 +147,14 @@ async fn what_happens_to_items_is_told_in_order_and_once() {
         .iter()
         .map(|edge| &edge["node"]["item"])
         .collect();
+    let versions: Vec<&Value> = told["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| &edge["node"]["version"])
+        .collect();
+    // Each change tells its own, whatever the item is at since; a deletion counts none.
+    assert_eq!(versions, [1, 1, 1, 2, 2, 3, 4, 4]);
     assert_eq!(*items[0], json!({ "id": course, "version": 2 }));
     assert_eq!(*items[1], json!({ "id": document, "version": 1 }));
     assert_eq!(*items[2], Value::Null, "it is gone");

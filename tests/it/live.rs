@@ -1,9 +1,11 @@
 //! Subscriptions, over WebSocket here; `protocol`: what closes a socket and with which code; `ending`: tokens, sessions and
-//! stops; `events`: server-sent events; `clients`: the public clients of both protocols.
+//! stops; `events`: server-sent events; `clients`: the public clients of both protocols;
+//! `offline`: the example of an offline-first client.
 
 mod clients;
 mod ending;
 mod events;
+mod offline;
 mod protocol;
 pub(crate) mod socket;
 

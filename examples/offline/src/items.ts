@@ -1,0 +1,105 @@
+// What is kept: courses, documents and tasks, and how the service is asked for them.
+
+export interface Fields {
+  Course: { name: string; description?: string | null; color?: string | null; icon?: string | null };
+  Document: {
+    courseId: string;
+    title: string;
+    originalText: string;
+    formattedNote: string;
+    metadata?: Record<string, unknown>;
+  };
+  Task: {
+    title: string;
+    courseId?: string | null;
+    description?: string | null;
+    completed?: boolean;
+    priority?: 'LOW' | 'NORMAL' | 'HIGH';
+    dueAt?: string | null;
+  };
+}
+
+export type ItemType = keyof Fields;
+
+/** An item of one type. */
+export interface ItemOf<T extends ItemType> {
+  readonly type: T;
+  readonly id: string;
+  /** 0: the service does not know it yet. */
+  readonly version: number;
+  readonly status: 'ACTIVE' | 'TRASH';
+  /** The course that took it to the trash. */
+  readonly trashedWith: string | null;
+  readonly fields: Readonly<Required<Fields[T]>>;
+}
+
+export type Item = { [T in ItemType]: ItemOf<T> }[ItemType];
+
+/** Fields by their names, where it does not matter of which type the item is. */
+export type Values = Record<string, unknown>;
+
+/** All fields that can be written; what a new item has where nothing was said. */
+const BLANK: Record<ItemType, Values> = {
+  Course: { description: null, color: null, icon: null },
+  Document: { metadata: {} },
+  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', dueAt: null },
+};
+
+export function newItem(type: ItemType, id: string, fields: Values): Item {
+  const item = { type, id, version: 0, status: 'ACTIVE', trashedWith: null, fields: { ...BLANK[type], ...fields } };
+  return item as unknown as Item;
+}
+
+export function withFields(item: Item, fields: Values): Item {
+  return { ...item, fields: { ...item.fields, ...fields } } as Item;
+}
+
+/** The same selection wherever an item is read, so that all answers can be taken alike. */
+export const ITEM = `
+  fragment Item on Item {
+    __typename id version status
+    ... on Course { name description color icon }
+    ... on Document { title originalText formattedNote metadata within: course { id } trashedWith { id } }
+    ... on Task { title description completed priority dueAt course { id } trashedWith { id } }
+  }`;
+
+type Reference = { id: string } | null | undefined;
+
+/** An item as the service answers it. */
+export interface Answered extends Values {
+  __typename: ItemType;
+  id: string;
+  version: number;
+  status: Item['status'];
+}
+
+export function itemOf(answered: Answered): Item {
+  const { __typename: type, id, version, status, trashedWith, course, within, ...fields } = answered;
+  if (type !== 'Course') fields['courseId'] = ((within ?? course) as Reference)?.id ?? null;
+  const item = { type, id, version, status, trashedWith: (trashedWith as Reference)?.id ?? null, fields };
+  return item as unknown as Item;
+}
+
+/** Whether two values of a field are the same, though the service writes dates and JSON in a form of its own. */
+export function same(field: string, one: unknown, other: unknown): boolean {
+  if (field === 'dueAt' && one && other) return Date.parse(one as string) === Date.parse(other as string);
+  return canonical(one) === canonical(other);
+}
+
+function canonical(value: unknown): string {
+  const sorted = (_: string, part: unknown) =>
+    part && typeof part === 'object' && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part;
+  return JSON.stringify(value ?? null, sorted);
+}
+
+/** A UUID of version 7: the time in milliseconds, then chance. So ids sort by time, as the service's own do. */
+export function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  new DataView(bytes.buffer).setBigUint64(0, (BigInt(Date.now()) << 16n) | BigInt((bytes[6]! << 8) | bytes[7]!));
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+}
