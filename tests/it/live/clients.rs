@@ -12,9 +12,11 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
     time::{Duration, timeout},
 };
+use uuid::Uuid;
 
 use crate::{
     changes::{course, mutate, newest},
+    session_list::Person,
     support::{Client, TestApp, url_of},
 };
 
@@ -51,11 +53,16 @@ async fn is_there(program: &str, arguments: &[&str]) -> bool {
 
 impl Running {
     fn start(program: &str, script: &str, client: &Client, after: &Value) -> Running {
+        Running::with(program, script, client, after, &[])
+    }
+
+    fn with(program: &str, script: &str, client: &Client, after: &Value, more: &[&str]) -> Running {
         let mut child = Command::new(program)
             .arg(folder().join(script))
             .arg(format!("http://{}/graphql", client.address))
             .arg(client.token.as_deref().unwrap())
             .arg(after.as_str().unwrap())
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -135,6 +142,56 @@ async fn graphql_ws_works_and_comes_back() {
     assert_eq!(client.said().await, Some(json!({ "closed": 4401 })));
     assert_eq!(client.said().await, Some(json!({ "ended": 4401 })));
     drop(app);
+}
+
+/// How often graphql-ws, as the guide has it, connects while three tokens expire; it hears all the same.
+async fn connections_while_tokens_expire(renewed_every: &str) -> usize {
+    let app =
+        TestApp::with(|settings| settings.auth.access_lifetime = Duration::from_secs(4)).await;
+    let ada = Person::signed_up(&app, "ada").await;
+    // Of what was made by somebody whose token does not expire.
+    let insert = |id: Uuid| {
+        let ada = &ada.id;
+        format!("INSERT INTO courses (user_id, id, name) VALUES ('{ada}', '{id}', 'c')")
+    };
+    let after = newest(&ada.client).await;
+    let more = [&*ada.refresh_token, renewed_every];
+    let mut client = Running::with("node", "refreshed.mjs", &ada.client, &after, &more);
+    let mut connections = 0;
+    for _ in 0..12 {
+        let id = Uuid::now_v7();
+        app.sql(&insert(id)).await;
+        let mut said = client.said().await.unwrap();
+        while said == json!({ "connecting": true }) {
+            connections += 1;
+            said = client.said().await.unwrap();
+        }
+        assert_eq!(said["change"]["itemId"], json!(id));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    connections
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn graphql_ws_as_the_guide_has_it_outlives_its_tokens() {
+    if !is_there("node", &["-e", "import('graphql-ws')"]).await {
+        return;
+    }
+    let in_time = connections_while_tokens_expire("1");
+    let too_late = connections_while_tokens_expire("1000");
+    let (in_time, too_late) = tokio::join!(in_time, too_late);
+    assert_eq!(in_time, 1, "new tokens in band interrupt nothing");
+    assert!(too_late > 1, "it comes back with a new token");
+}
+
+#[test]
+fn the_guide_shows_the_code_of_that_client() {
+    let code = std::fs::read_to_string(folder().join("refreshed.mjs")).unwrap();
+    let guide = folder().join("../../docs/live.md");
+    let guide = std::fs::read_to_string(guide).unwrap();
+    let shown = guide.split("from 'graphql-ws';\n").nth(1).unwrap();
+    let shown = shown.split("```").next().unwrap();
+    assert!(shown.lines().count() > 20 && code.contains(shown));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,67 @@
+// graphql-ws as docs/live.md has it, through tokens that expire: changes from a cursor on, a line of JSON each, until
+// standard input ends. Arguments: URL, ACCESS TOKEN, AFTER, REFRESH TOKEN, SECONDS between two new tokens in band.
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
+
+const [address, first, start, refresh, seconds] = process.argv.slice(2);
+const url = address.replace('http', 'ws');
+const say = (what) => console.log(JSON.stringify(what));
+globalThis.WebSocket = class extends WebSocket {
+  constructor(...what) {
+    super(...what);
+    say({ connecting: true });
+  }
+};
+
+let token = first;
+let refreshToken = refresh;
+/** A good one: what has a second left is not. */
+async function accessToken() {
+  const { exp } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
+  if (exp * 1000 - Date.now() > 1000 + seconds * 1000) return token;
+  const query = `mutation($refreshToken: String!) { refreshSession(input: { refreshToken: $refreshToken }) {
+    accessToken refreshToken } }`;
+  const body = JSON.stringify({ query, variables: { refreshToken } });
+  const answer = await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  ({ accessToken: token, refreshToken } = (await answer.json()).data.refreshSession);
+  return token;
+}
+const everyMs = seconds * 1000;
+
+// What follows stands in docs/live.md.
+const query = 'subscription($after: String) { changes(after: $after) { cursor action itemId version } }';
+const authorization = async () => ({ Authorization: `Bearer ${await accessToken()}` });
+
+async function* changes(after) {
+  for (;;) {
+    let timer;
+    const client = createClient({
+      url, retryAttempts: 0, connectionParams: authorization,
+      on: {
+        // In band, and well before the old one expires: nothing is interrupted.
+        connected: (socket) => {
+          const renew = async () => socket.send(JSON.stringify({ type: 'ping', payload: await authorization() }));
+          timer = setInterval(() => renew().catch(() => socket.close()), everyMs);
+        },
+        closed: () => clearInterval(timer),
+      },
+    });
+    try {
+      for await (const { data, errors } of client.iterate({ query, variables: { after } })) {
+        if (!data) throw errors;
+        yield data.changes;
+        after = data.changes.cursor;
+      }
+    } catch (error) {
+      if (Array.isArray(error)) throw error; // CURSOR_EXPIRED, say: the lists must be read afresh.
+    } finally {
+      client.dispose();
+    }
+    // A line that broke, a service that stopped, a token that expired all the same: from the last cursor on.
+    await new Promise((done) => setTimeout(done, 500 + 1000 * Math.random()));
+  }
+}
+// So far.
+
+process.stdin.on('end', () => process.exit()).resume();
+for await (const change of changes(start)) say({ change });
