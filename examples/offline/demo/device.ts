@@ -22,11 +22,12 @@ class QuietSocket extends WebSocket {
 /** Short, so that the lines of the demos need not be dead for long. */
 const PATIENCE = 2_000;
 
-/** A store whose program can end at any moment: nothing is stored after that. */
+/** A store that takes its time, and whose program can end at any moment: nothing is stored after that. */
 class MortalStore extends FileStore {
   dead = false;
 
   override async commit(batch: Batch): Promise<void> {
+    await new Promise((done) => setTimeout(done, 5));
     if (this.dead) throw new Error('The program has ended.');
     await super.commit(batch);
   }
