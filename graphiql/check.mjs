@@ -33,10 +33,12 @@ try {
   await opensAtBothPaths(page);
   await mistakesAreMarked(page);
   await fieldsAreCompleted(page);
-  const { email, token } = await signUp(page);
+  const { email, password, token } = await signUp(page);
   await headersSignIn(page, email, token);
   await documentationOpens(page);
-  await page.screenshot({ path: screenshotPath });
+  await subscriptionsTellUntilStopped(page, token);
+  await subscriptionsEndWithTheirTab(page);
+  await subscriptionsSayWhyTheyEnd(page, email, password);
   await reloadKeepsTabsButNoToken(page, token);
 
   for (const kind of ['editor', 'graphql', 'json']) {
@@ -114,7 +116,7 @@ async function signUp(page) {
   assert.deepEqual(data?.signUp?.userErrors, []);
   const token = data.signUp.accessToken;
   assert(token, 'no access token');
-  return { email, token };
+  return { email, password, token };
 }
 
 async function headersSignIn(page, email, token) {
@@ -131,8 +133,105 @@ async function documentationOpens(page) {
   await page.getByRole('link', { name: 'courses', exact: true }).waitFor();
 }
 
+/** What happens elsewhere is seen as it happens, and the request ends with Stop. The screenshot is of this. */
+async function subscriptionsTellUntilStopped(page, token) {
+  await write(page, HEADERS, JSON.stringify({ Authorization: `Bearer ${token}` }));
+  const { changesCursor } = await ask(token, '{ changesCursor }');
+  const earlier = await createCourse(token);
+  await write(page, QUERY, `subscription { changes(after: "${changesCursor}") { action itemId } }`);
+  const request = await subscribe(page);
+  assert.deepEqual(await answerWith(page, earlier), created(earlier));
+  const later = await createCourse(token);
+  assert.deepEqual(await answerWith(page, later), created(later));
+  await page.screenshot({ path: screenshotPath });
+  await ends(page, request, () => page.getByRole('button', { name: 'Stop query' }).click());
+}
+
+/** A new tab ends what runs in the old one, which would else be answered in the new one. */
+async function subscriptionsEndWithTheirTab(page) {
+  const request = await subscribe(page);
+  await ends(page, request, () => page.getByRole('button', { name: 'New tab' }).click());
+  await page.getByRole('button', { name: 'Close tab' }).last().click();
+}
+
+/** Each run takes the token that then stands in the headers tab; what cannot go on says why, as any answer does. */
+async function subscriptionsSayWhyTheyEnd(page, email, password) {
+  await write(page, QUERY, 'subscription { changes(after: "x") { itemId } }');
+  await subscribe(page);
+  await answerWith(page, '"BAD_USER_INPUT"');
+  await nothingRuns(page);
+
+  const token = await signIn(email, password);
+  await write(page, HEADERS, JSON.stringify({ Authorization: `Bearer ${token}` }));
+  const { changesCursor } = await ask(token, '{ changesCursor }');
+  await write(page, QUERY, `subscription { changes(after: "${changesCursor}") { action itemId } }`);
+  await subscribe(page);
+  const course = await createCourse(token);
+  assert.deepEqual(await answerWith(page, course), created(course));
+  // Of the two sessions only that of this token ends.
+  await ask(token, 'mutation { signOut { signedOut } }');
+  await answerWith(page, '"UNAUTHENTICATED"');
+  await nothingRuns(page);
+}
+
+/** Asks the service as another program would. */
+async function ask(token, query) {
+  const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+  const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
+  const { data, errors } = await response.json();
+  assert(data, JSON.stringify(errors));
+  return data;
+}
+
+/** Begins another session; returns its token. */
+async function signIn(email, password) {
+  const input = `{ email: "${email}", password: "${password}" }`;
+  const { signIn } = await ask(undefined, `mutation { signIn(input: ${input}) { accessToken } }`);
+  return signIn.accessToken;
+}
+
+async function createCourse(token) {
+  const input = '{ name: "Algebra", color: "#4F6BED" }';
+  const { createCourse } = await ask(token, `mutation { createCourse(input: ${input}) { course { id } } }`);
+  return createCourse.course.id;
+}
+
+/** Starts the subscription in the editor; returns its request once the service has begun to answer. */
+async function subscribe(page) {
+  const answer = page.waitForResponse((response) => response.url() === `${origin}/graphql`);
+  await page.getByRole('button', { name: 'Execute query' }).click();
+  const response = await answer;
+  assert.match(await response.headerValue('content-type'), /^text\/event-stream/);
+  return response.request();
+}
+
+async function ends(page, request, stop) {
+  const ended = page.waitForEvent('requestfailed', (failed) => failed === request);
+  await stop();
+  assert.equal((await ended).failure().errorText, 'net::ERR_ABORTED');
+  await nothingRuns(page);
+}
+
+async function nothingRuns(page) {
+  await page.getByRole('button', { name: 'Execute query' }).waitFor();
+}
+
+function created(itemId) {
+  return { data: { changes: { action: 'CREATED', itemId } } };
+}
+
+/** Waits until a text stands in the answer's pane, and returns the answer. */
+async function answerWith(page, text) {
+  const answer = await page.waitForFunction((text) => {
+    const models = globalThis.__MONACO.editor.getModels();
+    const answer = models.find(({ uri }) => uri.path.endsWith('response.json')).getValue();
+    return answer.includes(text) && answer;
+  }, text);
+  return JSON.parse(await answer.jsonValue());
+}
+
 async function reloadKeepsTabsButNoToken(page, token) {
-  await page.waitForFunction(() => localStorage.getItem('graphiql:tabState')?.includes('{ me { email } }'));
+  await write(page, QUERY, '{ me { email } }');
   const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
   assert(!stored.includes(token), 'the token lies in the browser’s storage');
   await page.reload();
@@ -141,9 +240,16 @@ async function reloadKeepsTabsButNoToken(page, token) {
 
 /** Replaces an editor's text. */
 async function write(page, editor, text) {
-  await page.locator(`${editor} .view-lines`).click();
+  await page.locator(`${editor} .monaco-editor`).first().click();
   await page.keyboard.press('Control+A');
   await type(page, text);
+  // Until GraphiQL has read a new text, it runs that by the old one's name.
+  if (editor === QUERY) await page.waitForFunction(isStored, text);
+}
+
+function isStored(query) {
+  const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
+  return tabs[activeTabIndex].query === query;
 }
 
 /** Puts text at the cursor and takes away what stands behind it: brackets that the editor closed by itself. */

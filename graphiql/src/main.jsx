@@ -1,7 +1,9 @@
 // The GraphiQL page: an editor, a form for headers and the manual of the API at /graphql.
 // It loads nothing from elsewhere and runs under a policy without eval, blob: or inline scripts.
 
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL } from 'graphiql';
+import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
 import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker';
 import JsonWorker from 'monaco-editor/esm/vs/language/json/json.worker.js?worker';
@@ -32,6 +34,14 @@ const SCALARS = {
   URL: { type: 'string', format: 'uri' },
 };
 
+/** Ends what runs when another tab is opened: GraphiQL does so between tabs, but a new tab would get the old one's events. */
+function StopWithTab() {
+  const tab = useGraphiQL(({ tabs, activeTabIndex }) => tabs[activeTabIndex]?.id);
+  const { stop } = useGraphiQLActions();
+  useEffect(() => stop, [tab, stop]);
+  return null;
+}
+
 createRoot(document.getElementById('graphiql')).render(
   <GraphiQL
     fetcher={fetcher}
@@ -44,5 +54,6 @@ createRoot(document.getElementById('graphiql')).render(
     plugins={[]}
   >
     <GraphiQL.Logo>SnapNote</GraphiQL.Logo>
+    <StopWithTab />
   </GraphiQL>,
 );

@@ -143,6 +143,7 @@ mod tests {
             let directives: Vec<_> = policy.split("; ").collect();
             assert!(directives.contains(&"default-src 'none'"), "{policy}");
             assert!(directives.contains(&"script-src 'self'"), "{policy}");
+            assert!(directives.contains(&"connect-src 'self'"), "{policy}");
             assert!(directives.contains(&"worker-src 'self'"), "{policy}");
             assert!(directives.contains(&"frame-ancestors 'none'"), "{policy}");
             assert_eq!(
