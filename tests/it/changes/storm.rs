@@ -1,13 +1,19 @@
-//! The feed against everything at once: 32 writers whose transactions overlap, are held open, rolled back and killed;
-//! connections that are cut; a server that crashes after transactions were rolled back of which nothing was on disk. Readers
-//! at two processes, in pages and as subscribers, must be given every committed change exactly once, an item's in the order
-//! of its versions; and readers with planted faults must be caught.
+//! The feed against everything at once: 32 writers whose transactions overlap, are held open, rolled back and killed; a
+//! database server that crashes after transactions were rolled back of which nothing was on disk; two processes of the
+//! built program that are killed, and whose lines to clients and to the database are cut in the middle of anything. Readers at
+//! both, in pages and as subscribers over WebSockets and server-sent events, must be given every committed change exactly
+//! once, an item's in the order of its versions; what was acknowledged must be there; and readers with planted faults must
+//! be caught.
 //!
 //! It takes a minute; `SNAPNOTE_STORM_SECONDS=600` makes it ten.
 
+mod line;
 mod planted;
+mod process;
+mod proxy;
 mod readers;
 mod stage;
+mod tally;
 mod writers;
 
 use std::{
@@ -21,8 +27,9 @@ use tokio::{
 };
 
 use self::{
+    line::Way,
     planted::Flaw,
-    readers::{Habits, Reader},
+    readers::{Habits, Reader, Seam},
     stage::Stage,
 };
 use super::checker::{Fault, faults, kinds};
@@ -40,32 +47,44 @@ fn length() -> Duration {
 /// All readers, at work.
 async fn read(stage: &Arc<Stage>, tasks: &mut JoinSet<()>) -> Vec<Arc<Reader>> {
     let mut all = Vec::new();
-    for (name, app) in [("pages at one process", 0), ("pages at the other", 1)] {
+    for (name, process) in [("pages at one process", 0), ("pages at the other", 1)] {
         for person in 0..2 {
             let reader = Reader::of(name, person, None);
-            let cursor = readers::start(stage, &reader).await;
-            tasks.spawn(readers::pages(stage.clone(), reader.clone(), app, cursor));
+            let start = readers::start(stage, &reader).await;
+            tasks.spawn(readers::pages(
+                stage.clone(),
+                reader.clone(),
+                process,
+                start,
+            ));
             all.push(reader);
         }
     }
-    let cut = Some(60);
-    for (name, app, rests, cut_after, repeats) in [
-        ("a subscriber", 0, 0, None, false),
-        ("a subscriber at the other process", 1, 0, None, false),
-        ("a slow subscriber", 1, 3000, None, false),
-        ("a subscriber that is cut off", 0, 0, cut, false),
-        ("one that is cut off and slow", 1, 500, cut, false),
-        ("one that repeats at the seam", 0, 0, cut, true),
+    let fault = |seam| match seam {
+        Seam::Behind => None,
+        Seam::TooEarly => Some(Fault::Repeated),
+        Seam::Anew => Some(Fault::Lost),
+    };
+    for (name, process, way, rests, seam) in [
+        ("a socket", 0, Way::Socket, 0, Seam::Behind),
+        ("a socket at the other", 1, Way::Socket, 0, Seam::Behind),
+        ("a slow socket", 1, Way::Socket, 3000, Seam::Behind),
+        ("events", 0, Way::Events, 0, Seam::Behind),
+        ("events at the other", 1, Way::Events, 0, Seam::Behind),
+        ("slow events", 0, Way::Events, 3000, Seam::Behind),
+        ("a socket that repeats", 0, Way::Socket, 0, Seam::TooEarly),
+        ("events that repeat", 1, Way::Events, 0, Seam::TooEarly),
+        ("a socket without cursor", 1, Way::Socket, 0, Seam::Anew),
     ] {
-        let reader = Reader::of(name, 0, repeats.then_some(Fault::Repeated));
-        let cursor = readers::start(stage, &reader).await;
+        let reader = Reader::of(name, 0, fault(seam));
+        let start = readers::start(stage, &reader).await;
         let habits = Habits {
-            app,
+            process,
+            way,
             rests,
-            cut_after,
-            repeats,
+            seam,
         };
-        let task = readers::subscriber(stage.clone(), reader.clone(), habits, cursor);
+        let task = readers::subscriber(stage.clone(), reader.clone(), habits, start);
         tasks.spawn(task);
         all.push(reader);
     }
@@ -99,12 +118,16 @@ async fn blow(stage: &Arc<Stage>) {
     let until = Instant::now() + length();
     writers::holder(stage.clone(), HELD).await;
     sleep(Duration::from_secs(1)).await;
+    stage.set_rough(true);
+    tasks.spawn(writers::cuts(stage.clone()));
     writers::misfortune(stage.clone(), until).await;
     sleep(until.saturating_duration_since(Instant::now())).await;
+    stage.set_rough(false);
     stage.written.store(true, Ordering::Relaxed);
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
+    writers::last_words(stage).await;
 }
 
 /// Waits until the good readers have read what there is, or do not get on.
@@ -131,6 +154,8 @@ async fn every_change_is_read_exactly_once_whatever_happens() {
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
+    stage.tell();
+    stage.check_acknowledged().await;
     let mut wrong = Vec::new();
     for reader in &all {
         let truth = stage.truth(&stage.people[reader.person]).await;
