@@ -132,9 +132,9 @@ async fn blow(stage: &Arc<Stage>) {
 
 /// Waits until the good readers have read what there is, or do not get on.
 async fn settle(stage: &Stage, all: &[Arc<Reader>]) {
+    let deadline = Instant::now() + Duration::from_secs(30);
     for reader in all.iter().filter(|reader| reader.planted.is_none()) {
         let truth = stage.truth(&stage.people[reader.person]).await;
-        let deadline = Instant::now() + Duration::from_secs(30);
         while reader.count() < truth.versions.len() && Instant::now() < deadline {
             sleep(Duration::from_millis(50)).await;
         }

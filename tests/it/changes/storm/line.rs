@@ -19,7 +19,10 @@ use crate::{
     support::Client,
 };
 
-const CHANGES: &str = "subscription($after: String) { changes(after: $after) {
+const CHANGES: &str =
+    "subscription($after: String) { changes(after: $after) { cursor itemId changedAt } }";
+/// With what is loaded for each event, and may fail by itself.
+const CHANGES_WITH_ITEMS: &str = "subscription($after: String) { changes(after: $after) {
     cursor itemId changedAt item { version } } }";
 /// How long it listens at a time.
 const WHILE: Duration = Duration::from_millis(500);
@@ -49,20 +52,22 @@ pub(super) enum Line {
 
 impl Line {
     /// A subscription that begins at `start`, or goes on behind `last`. `None` if it did not come about: to be tried again.
+    /// `slow`: whoever listens holds little, and asks for more.
     pub(super) async fn open(
         client: &Client,
         way: Way,
-        narrow: bool,
+        slow: bool,
         start: Option<&str>,
         last: Option<&str>,
     ) -> Option<Line> {
+        let query = if slow { CHANGES_WITH_ITEMS } else { CHANGES };
         let opening = async {
-            let tcp = connect(client, narrow).await?;
+            let tcp = connect(client, slow).await?;
             match way {
                 Way::Socket => {
                     let after = json!({ "after": last.or(start) });
                     let mut socket = socket_over(tcp, client).await?;
-                    let payload = json!({ "query": CHANGES, "variables": after });
+                    let payload = json!({ "query": query, "variables": after });
                     let subscribe = json!({ "type": "subscribe", "id": "s", "payload": payload });
                     socket.try_send(subscribe).await?;
                     Some(Line::Socket(Box::new(socket)))
@@ -71,7 +76,7 @@ impl Line {
                     // The request stays what it was, as browsers send it.
                     let after = json!({ "after": start });
                     let last = last.map(|last| ("last-event-id", last));
-                    let events = Events::over(tcp, client, CHANGES, after, last.as_slice()).await?;
+                    let events = Events::over(tcp, client, query, after, last.as_slice()).await?;
                     let status = events.head.split(' ').nth(1).unwrap();
                     assert!(["200", "503", "504"].contains(&status), "{}", events.head);
                     (status == "200").then(|| Line::Events(Box::new(events)))

@@ -133,8 +133,8 @@ pub(super) async fn subscriber(
             Seam::TooEarly => before.as_deref(),
             Seam::Behind | Seam::Anew => last.as_deref(),
         };
-        let narrow = habits.rests > 0;
-        let line = Line::open(&client, habits.way, narrow, start.as_deref(), behind).await;
+        let slow = habits.rests > 0;
+        let line = Line::open(&client, habits.way, slow, start.as_deref(), behind).await;
         let Some(mut line) = line else {
             sleep(Duration::from_millis(20 + dice.below(150))).await;
             continue;
@@ -149,7 +149,7 @@ pub(super) async fn subscriber(
                 Told::Nothing => {}
                 Told::Ended => break,
             }
-            let rests = habits.rests > 0 && !stage.written.load(Ordering::Relaxed);
+            let rests = slow && !stage.written.load(Ordering::Relaxed);
             if rests && dice.below(100) == 0 {
                 sleep(Duration::from_millis(dice.below(habits.rests))).await;
             }

@@ -173,7 +173,11 @@ impl Stage {
         for _ in 0..8 {
             let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(25);
             let _ = conn.batch_execute(&undone).await;
-            // Readers read, and have seen that those have ended.
+            // Readers read, and have seen that those have ended; subscribers do when they are told that somebody has
+            // written. Messages alone put nothing on disk.
+            let _ = conn
+                .batch_execute("SELECT pg_notify('snapnote_changes', '*')")
+                .await;
             sleep(Duration::from_millis(120)).await;
         }
         sleep(Duration::from_millis(300)).await;

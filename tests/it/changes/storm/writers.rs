@@ -194,7 +194,7 @@ pub(super) async fn misfortune(stage: Arc<Stage>, until: Instant) {
 /// database.
 pub(super) async fn cuts(stage: Arc<Stage>) {
     let mut dice = stage.dice();
-    while goes_on(&stage).await {
+    while !stage.written.load(Ordering::Relaxed) {
         let process = dice.one_of(&stage.processes);
         process.front.cut(4);
         if dice.below(3) == 0 {
