@@ -37,7 +37,7 @@ use super::checker::{Fault, faults, kinds};
 const WRITERS: usize = 24;
 const CALLERS: usize = 8;
 /// How long one transaction is held open at the beginning, while nothing else goes wrong.
-const HELD: Duration = Duration::from_secs(9);
+const HELD: Duration = Duration::from_secs(11);
 
 fn length() -> Duration {
     let seconds = std::env::var("SNAPNOTE_STORM_SECONDS");
@@ -132,7 +132,7 @@ async fn blow(stage: &Arc<Stage>) {
 
 /// Waits until the good readers have read what there is, or do not get on.
 async fn settle(stage: &Stage, all: &[Arc<Reader>]) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(60);
     for reader in all.iter().filter(|reader| reader.planted.is_none()) {
         let truth = stage.truth(&stage.people[reader.person]).await;
         while reader.count() < truth.versions.len() && Instant::now() < deadline {

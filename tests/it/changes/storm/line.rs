@@ -166,9 +166,9 @@ fn told(payload: &Value) -> Told {
     Told::Change(key, text("cursor").to_owned())
 }
 
-/// The service stops, or the database is away; a close for any other reason is wrong.
+/// The service stops, the database is away, or who it is was said too late; a close for any other reason is wrong.
 fn comes_again(code: u16, why: &str) -> Told {
-    assert!(code == 1001 || code == 1013, "closed: {code} {why}");
+    assert!([1001, 1013, 4408].contains(&code), "closed: {code} {why}");
     Told::Ended
 }
 

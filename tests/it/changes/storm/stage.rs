@@ -38,7 +38,7 @@ use crate::{
 /// Items of a person that the writers share.
 const ITEMS: usize = 24;
 /// How late a change may come while a transaction is held open, in milliseconds.
-const PATIENCE: i64 = 4_000;
+const PATIENCE: i64 = 6_000;
 
 pub(in crate::changes) struct Stage {
     folder: PathBuf,
