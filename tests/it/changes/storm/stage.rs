@@ -1,7 +1,7 @@
 //! Where the storm takes place: a PostgreSQL of its own that can be killed, two processes of the service on it, and people.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -70,36 +70,20 @@ pub(super) struct Someone {
 
 impl Stage {
     pub(super) async fn set() -> Arc<Stage> {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let folder = folder.join(format!("storm-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        let settings = Settings {
-            folder: folder.clone(),
-            binaries: None,
-            durable: false,
-        };
-        let server = Embedded::start(settings).await;
-        let server = server.unwrap_or_else(|error| panic!("{error}"));
-        let mut conn = AsyncPgConnection::establish(&server.superuser_url("snapnote"))
-            .await
-            .unwrap();
-        // What was rolled back stays unflushed for as long as can be.
-        for sql in [
-            "ALTER SYSTEM SET wal_writer_delay = '10s'",
-            "ALTER SYSTEM SET autovacuum = off",
-            "SELECT pg_reload_conf()",
-        ] {
-            conn.batch_execute(sql).await.unwrap();
-        }
+        sweep();
+        let folder = folder("");
+        let server = start_server(&folder).await;
         let target = Target::parse(&server.url()).unwrap();
         migrate::up(&target).await.unwrap();
+        let seed = u64::from(std::process::id());
         let database = Place::Database(socket_of(&server.url()));
-        let process = async |number: u64| {
-            let folder = format!("storm-{}-{number}", std::process::id());
-            let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
-            Process::start(folder, database.clone(), Dice::of(1000 + number)).await
+        let process = async |name: &str, seed| {
+            Process::start(self::folder(name), database.clone(), Dice::of(seed)).await
         };
-        let processes = [process(0).await, process(1).await];
+        let processes = [
+            process("-a", seed << 20).await,
+            process("-b", seed << 21).await,
+        ];
         let people = [
             Someone::new(&processes[0], "ada").await,
             Someone::new(&processes[0], "grace").await,
@@ -114,7 +98,7 @@ impl Stage {
             over: AtomicBool::new(false),
             held_until: Mutex::default(),
             tally: Tally::default(),
-            seed: AtomicU64::new(u64::from(std::process::id())),
+            seed: AtomicU64::new(seed),
         })
     }
 
@@ -286,6 +270,50 @@ impl Someone {
         self.prompt.lock().unwrap().push(id);
         id
     }
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let unique = format!("storm-{}{name}", std::process::id());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique)
+}
+
+/// Removes what failed storms have left, whose processes have ended.
+fn sweep() {
+    for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let pid = name.strip_prefix("storm-").map(|rest| {
+            let end = rest.find('-').unwrap_or(rest.len());
+            &rest[..end]
+        });
+        let ended = |pid| !Path::new("/proc").join(pid).exists();
+        if pid.is_some_and(ended) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+async fn start_server(folder: &Path) -> Embedded {
+    let _ = std::fs::remove_dir_all(folder);
+    let settings = Settings {
+        folder: folder.to_owned(),
+        binaries: None,
+        durable: false,
+    };
+    let server = Embedded::start(settings).await;
+    let server = server.unwrap_or_else(|error| panic!("{error}"));
+    let url = server.superuser_url("snapnote");
+    let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
+    // What was rolled back stays unflushed for as long as can be.
+    for sql in [
+        "ALTER SYSTEM SET wal_writer_delay = '10s'",
+        "ALTER SYSTEM SET autovacuum = off",
+        "SELECT pg_reload_conf()",
+    ] {
+        conn.batch_execute(sql).await.unwrap();
+    }
+    server
 }
 
 /// The server's Unix socket: its folder is the host of the URL, percent-encoded.
