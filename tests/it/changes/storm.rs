@@ -138,12 +138,12 @@ async fn blow(stage: &Arc<Stage>) {
     writers::last_words(stage).await;
 }
 
-/// Waits until the good readers have read what there is, or do not get on.
+/// Waits until those have read what there is who must, or do not get on.
 async fn settle(stage: &Stage, all: &[Arc<Reader>]) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    for reader in all.iter().filter(|reader| reader.planted.is_none()) {
+    for reader in all.iter().filter(|reader| reader.is_whole()) {
         let truth = stage.truth(&stage.people[reader.person]).await;
-        while reader.count() < truth.versions.len() && Instant::now() < deadline {
+        while reader.different() < truth.versions.len() && Instant::now() < deadline {
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -151,7 +151,8 @@ async fn settle(stage: &Stage, all: &[Arc<Reader>]) {
     sleep(Duration::from_secs(2)).await;
 }
 
-/// Who is not as they must be: good readers without a fault, the others with the one that was planted.
+/// Who is not as they must be: good readers without a fault, the others with the one that was planted. Those that only
+/// repeat have no other.
 async fn judge(stage: &Stage, all: &[Arc<Reader>]) -> Vec<String> {
     let mut wrong = Vec::new();
     for reader in all {
@@ -172,10 +173,12 @@ async fn judge(stage: &Stage, all: &[Arc<Reader>]) -> Vec<String> {
         );
         let as_planted = match reader.planted {
             None => kinds.is_empty(),
+            Some(Fault::Repeated) => kinds == [Fault::Repeated].into(),
             Some(fault) => kinds.contains(&fault),
         };
         if !as_planted {
-            let some = &found[..found.len().min(5)];
+            let others = found.iter().filter(|found| Some(found.0) != reader.planted);
+            let some: Vec<_> = others.take(5).collect();
             wrong.push(format!("{}: {some:?}", reader.name));
         }
     }

@@ -1,6 +1,7 @@
 //! Those who read in the storm, over lines that break: in pages, and as subscribers that come again, some of them slow.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
@@ -46,6 +47,18 @@ impl Reader {
 
     pub(super) fn count(&self) -> usize {
         self.receipts.lock().unwrap().len()
+    }
+
+    /// How many changes it was given, however often.
+    pub(super) fn different(&self) -> usize {
+        let receipts = self.receipts.lock().unwrap();
+        let keys: HashSet<Key> = receipts.iter().map(|receipt| receipt.key).collect();
+        keys.len()
+    }
+
+    /// Whether it must be given everything, once or more often.
+    pub(super) fn is_whole(&self) -> bool {
+        self.planted.is_none_or(|fault| fault == Fault::Repeated)
     }
 }
 
