@@ -8,7 +8,9 @@
 //!
 //! The seam between the log and the queue: a reader takes its place in the queue first, and then reads the log to its end. So
 //! what it did not read comes through the queue; and what comes through the queue and was seen already, it knows by its
-//! cursor, which is a snapshot. Snapshots of one database are ordered, so there is no third case.
+//! cursor, which is a snapshot. Snapshots of one database are ordered, so there is no third case, as long as the tailer begins
+//! no later than where each reader stands. It begins where the first one stands that has read; whoever was reading at that
+//! moment may have read earlier, and reads again.
 
 mod hub;
 mod reader;

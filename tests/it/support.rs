@@ -434,11 +434,9 @@ impl Client {
             head.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        stream
-            .write_all(format!("{head}\r\n").as_bytes())
-            .await
-            .unwrap();
-        // A server that refuses by the head alone may close before it has read the body.
+        // A server that refuses by the head alone may close before it has read the body, and the line may break at any
+        // time; what was not answered has the status 0.
+        let _ = stream.write_all(format!("{head}\r\n").as_bytes()).await;
         let _ = stream.write_all(body).await;
         read_answer(&mut stream).await
     }

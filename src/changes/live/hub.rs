@@ -50,6 +50,8 @@ struct Watched {
     readers: usize,
     /// What the tailer has read, and the stamp of its epoch; `None` until the first reader has read.
     seen: Option<(Arc<Seen>, u64)>,
+    /// How often the tailer has begun where a reader stood.
+    begun: u64,
     /// There may be something new.
     due: bool,
     /// When readers were last told something.
@@ -90,6 +92,7 @@ impl Hub {
             queue: broadcast::Sender::new(QUEUE),
             readers: 0,
             seen: None,
+            begun: 0,
             due: false,
             told_at: None,
         });
@@ -111,17 +114,28 @@ impl Hub {
         }
     }
 
+    /// How often the tailer has begun with a person: a reader asks before it reads the log, and says it to [`Hub::begin`].
+    pub(super) fn begun(&self, owner: UserId) -> u64 {
+        self.people().get(&owner).map_or(0, |person| person.begun)
+    }
+
     /// A reader with a place in the queue has read the log so far: from there the tailer begins, if it has not begun.
-    pub(super) fn begin(&self, owner: UserId, read: &Cursor) {
+    /// Whether the queue goes on from there. It does not if the tailer has begun while this reader read: that was where
+    /// another one stood, who may have read later and seen more. What came between would be in neither; so it reads again.
+    pub(super) fn begin(&self, owner: UserId, read: &Cursor, begun: u64) -> bool {
         let mut people = self.people();
-        if let Some(person) = people.get_mut(&owner)
-            && person.seen.is_none()
-        {
-            person.seen = Some((read.base(), read.stamp()));
-            if person.due {
-                self.wake.notify_one();
-            }
+        let Some(person) = people.get_mut(&owner) else {
+            return true;
+        };
+        if person.seen.is_some() {
+            return person.begun == begun;
         }
+        person.seen = Some((read.base(), read.stamp()));
+        person.begun += 1;
+        if person.due {
+            self.wake.notify_one();
+        }
+        true
     }
 
     /// There may be something new of these.

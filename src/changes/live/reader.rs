@@ -121,9 +121,10 @@ impl Reader {
     async fn read_on(&mut self) -> Result<(), Error> {
         let (mut patience, most) = PATIENCE;
         let mut faults = 0;
-        let page = loop {
+        let (page, begun) = loop {
+            let begun = self.live.inner.hub.begun(self.owner);
             let error = match self.page().await {
-                Ok(page) => break page,
+                Ok(page) => break (page, begun),
                 Err(error) => error,
             };
             faults = match error.code {
@@ -141,10 +142,7 @@ impl Reader {
             sleep(patience).await;
             patience = (2 * patience).min(most);
         };
-        self.behind = page.more;
-        if !page.more {
-            self.live.inner.hub.begin(self.owner, &page.end);
-        }
+        self.behind = page.more || !self.live.inner.hub.begin(self.owner, &page.end, begun);
         self.at = Some(page.end);
         self.ready = page.changes.into();
         Ok(())

@@ -1,6 +1,6 @@
 //! The feed as it goes on: nothing lost and nothing twice at the seam, slow readers, other processes, and who is asked what.
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, task::Poll, time::Duration};
 
 use diesel_async::SimpleAsyncConnection;
 use futures_util::{Stream, StreamExt};
@@ -278,4 +278,28 @@ async fn writes_of_its_own_do_not_keep_a_process_from_looking_for_others() {
     app.sql(&insert(&grace.id, elsewhere)).await;
     assert_eq!(next(&mut of_grace, 1).await, [elsewhere.to_string()]);
     busy.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_before_another_begins_loses_nothing_that_came_between() {
+    let app = TestApp::with(|settings| settings.live.poll = Duration::from_secs(60)).await;
+    let ada = Person::signed_up(&app, "ada").await;
+    // One step of reading more each time, so that one of them ends where the log has answered and nobody has looked.
+    for steps in 1..16 {
+        let cursor = cursor_of(&ada).await;
+        let mut early = subscribe(&app, &ada.id, Some(cursor.clone()));
+        for _ in 0..steps {
+            let polled = std::future::poll_fn(|task| Poll::Ready(early.as_mut().poll_next(task)));
+            assert!(polled.await.is_pending());
+            sleep(Duration::from_millis(10)).await;
+        }
+        let between = Uuid::now_v7();
+        app.sql(&insert(&ada.id, between)).await;
+        let mut late = subscribe(&app, &ada.id, Some(cursor));
+        assert_eq!(next(&mut late, 1).await, [between.to_string()]);
+        let after = course(&ada.client).await;
+        let expected = [between.to_string(), after.clone()];
+        assert_eq!(next(&mut early, 2).await, expected, "{steps}");
+        assert_eq!(next(&mut late, 1).await, [after]);
+    }
 }

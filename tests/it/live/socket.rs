@@ -87,6 +87,12 @@ impl Socket {
         self.send_text(&message.to_string()).await;
     }
 
+    /// `None` if the line has broken.
+    pub(crate) async fn try_send(&mut self, message: Value) -> Option<()> {
+        let message = Message::text(message.to_string());
+        self.stream.send(message).await.ok()
+    }
+
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.stream.send(Message::text(text)).await.unwrap();
     }
@@ -121,7 +127,8 @@ impl Socket {
         assert!(heard.is_err(), "{heard:?}");
     }
 
-    async fn heard(&mut self) -> Heard {
+    /// What comes next, however long it takes.
+    pub(crate) async fn heard(&mut self) -> Heard {
         loop {
             return match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
@@ -166,6 +173,19 @@ impl Events {
         variables: Value,
         headers: &[(&str, &str)],
     ) -> Events {
+        let stream = TcpStream::connect(client.address).await.unwrap();
+        let events = Events::over(stream, client, query, variables, headers).await;
+        events.expect("it broke off")
+    }
+
+    /// Over that line; `None` if it breaks off before the answer begins.
+    pub(crate) async fn over(
+        mut stream: TcpStream,
+        client: &Client,
+        query: &str,
+        variables: Value,
+        headers: &[(&str, &str)],
+    ) -> Option<Events> {
         let body = json!({ "query": query, "variables": variables }).to_string();
         let mut head = format!(
             "POST /graphql HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n",
@@ -181,11 +201,8 @@ impl Events {
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        let mut stream = TcpStream::connect(client.address).await.unwrap();
-        stream
-            .write_all(format!("{head}\r\n{body}").as_bytes())
-            .await
-            .unwrap();
+        let request = format!("{head}\r\n{body}");
+        stream.write_all(request.as_bytes()).await.ok()?;
         let mut events = Events {
             stream,
             head: String::new(),
@@ -193,11 +210,13 @@ impl Events {
             comments: 0,
         };
         while !events.text.contains("\r\n\r\n") {
-            assert!(events.read().await, "it broke off: {}", events.text);
+            if !events.read().await {
+                return None;
+            }
         }
-        let (head, rest) = events.text.split_once("\r\n\r\n").unwrap();
+        let (head, rest) = events.text.split_once("\r\n\r\n")?;
         (events.head, events.text) = (head.to_lowercase(), rest.to_owned());
-        events
+        Some(events)
     }
 
     async fn read(&mut self) -> bool {

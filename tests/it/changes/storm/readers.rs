@@ -1,23 +1,22 @@
-//! Those who read in the storm: in pages, and as subscribers that are slow, or cut off and come again.
+//! Those who read in the storm, over lines that break: in pages, and as subscribers that come again, some of them slow.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use futures_util::StreamExt;
 use serde_json::{Value, json};
-use snapnote::changes::{Cursor, parse_cursor};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::{
     super::{
         checker::{Fault, Key, Receipt},
-        live::subscribe,
         newest,
     },
+    line::{Line, Told, Way, is_passing},
     stage::Stage,
 };
 
@@ -49,6 +48,18 @@ impl Reader {
     pub(super) fn count(&self) -> usize {
         self.receipts.lock().unwrap().len()
     }
+
+    /// How many changes it was given, however often.
+    pub(super) fn different(&self) -> usize {
+        let receipts = self.receipts.lock().unwrap();
+        let keys: HashSet<Key> = receipts.iter().map(|receipt| receipt.key).collect();
+        keys.len()
+    }
+
+    /// Whether it must be given everything, once or more often.
+    pub(super) fn is_whole(&self) -> bool {
+        self.planted.is_none_or(|fault| fault == Fault::Repeated)
+    }
 }
 
 pub(super) fn is_over(stage: &Stage) -> bool {
@@ -56,32 +67,33 @@ pub(super) fn is_over(stage: &Stage) -> bool {
 }
 
 /// The newest cursor of a reader's person.
-pub(super) async fn start(stage: &Stage, reader: &Reader) -> Cursor {
-    let client = &stage.people[reader.person].person.client;
-    parse_cursor(newest(client).await.as_str().unwrap()).unwrap()
+pub(super) async fn start(stage: &Stage, reader: &Reader) -> String {
+    let newest = newest(&stage.client(reader.person, 0)).await;
+    newest.as_str().unwrap().to_owned()
 }
 
 /// In pages of any size, by the API of one of the processes.
-pub(super) async fn pages(stage: Arc<Stage>, reader: Arc<Reader>, app: usize, cursor: Cursor) {
+pub(super) async fn pages(stage: Arc<Stage>, reader: Arc<Reader>, process: usize, start: String) {
     const CHANGES: &str =
         "query($first: Int, $after: String) { changes(first: $first, after: $after) {
         nodes { itemId changedAt } pageInfo { endCursor hasNextPage } } }";
     let mut dice = stage.dice();
-    let client = stage.people[reader.person].person.at(&stage.apps[app]);
-    let mut after = Value::String(cursor.encode());
+    let client = stage.client(reader.person, process);
+    let mut after = Value::String(start);
     while !is_over(&stage) {
         let variables = json!({ "first": 1 + dice.below(100), "after": after });
-        let answer = client.graphql(CHANGES, variables).await;
-        let page = &answer["data"]["changes"];
-        if page.is_null() {
-            let code = &answer["errors"][0]["extensions"]["code"];
-            assert!(
-                code != "CURSOR_EXPIRED" && code != "BAD_USER_INPUT",
-                "{answer}"
-            );
+        let answer = client.post(CHANGES, variables).await;
+        let answer: Option<Value> = serde_json::from_str(&answer.body).ok();
+        let page = answer.as_ref().map(|answer| &answer["data"]["changes"]);
+        let Some(page) = page.filter(|page| !page.is_null()) else {
+            if let Some(answer) = &answer {
+                let code = &answer["errors"][0]["extensions"]["code"];
+                assert!(is_passing(code), "{answer}");
+            }
             sleep(Duration::from_millis(50)).await;
             continue;
-        }
+        };
+        stage.tally.pages.add();
         for node in page["nodes"].as_array().unwrap() {
             let id: Uuid = node["itemId"].as_str().unwrap().parse().unwrap();
             let at = node["changedAt"].as_str().unwrap();
@@ -95,17 +107,26 @@ pub(super) async fn pages(stage: Arc<Stage>, reader: Arc<Reader>, app: usize, cu
     }
 }
 
+/// Where a subscriber goes on that comes again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seam {
+    /// Behind the last change that it was given.
+    Behind,
+    /// One change too early.
+    TooEarly,
+    /// With what happens from then on.
+    Anew,
+}
+
 /// What kind of subscriber.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Habits {
     /// At which process.
-    pub(super) app: usize,
-    /// It rests now and then for up to so many milliseconds.
+    pub(super) process: usize,
+    pub(super) way: Way,
+    /// It rests now and then for up to so many milliseconds, while others write.
     pub(super) rests: u64,
-    /// It is cut off after so many changes at most, and goes on behind the last that it was given.
-    pub(super) cut_after: Option<u64>,
-    /// It goes on one change too early.
-    pub(super) repeats: bool,
+    pub(super) seam: Seam,
 }
 
 /// A subscriber.
@@ -113,32 +134,41 @@ pub(super) async fn subscriber(
     stage: Arc<Stage>,
     reader: Arc<Reader>,
     habits: Habits,
-    mut cursor: Cursor,
+    start: String,
 ) {
     let mut dice = stage.dice();
-    let person = &stage.people[reader.person].person.id;
+    let client = stage.client(reader.person, habits.process);
+    let mut start = Some(start);
+    // The cursors of the last two changes.
+    let (mut before, mut last): (Option<String>, Option<String>) = (None, None);
     while !is_over(&stage) {
-        let mut changes = subscribe(&stage.apps[habits.app], person, Some(cursor.clone()));
-        let mut left = habits
-            .cut_after
-            .map_or(u64::MAX, |most| 1 + dice.below(most));
-        while left > 0 && !is_over(&stage) {
-            let Ok(next) = timeout(Duration::from_millis(500), changes.next()).await else {
-                continue;
-            };
-            let change = next
-                .unwrap()
-                .unwrap_or_else(|error| panic!("{}", error.log_text()));
-            reader.received((change.item.id, change.changed_at.timestamp_micros()));
-            let before =
-                std::mem::replace(&mut cursor, parse_cursor(&change.cursor.encode()).unwrap());
-            left -= 1;
-            if left == 0 && habits.repeats {
-                cursor = before;
+        let behind = match habits.seam {
+            Seam::TooEarly => before.as_deref(),
+            Seam::Behind | Seam::Anew => last.as_deref(),
+        };
+        let slow = habits.rests > 0;
+        let line = Line::open(&client, habits.way, slow, start.as_deref(), behind).await;
+        let Some(mut line) = line else {
+            sleep(Duration::from_millis(20 + dice.below(150))).await;
+            continue;
+        };
+        stage.tally.subscriptions.add();
+        while !is_over(&stage) {
+            match line.next().await {
+                Told::Change(key, cursor) => {
+                    reader.received(key);
+                    before = last.replace(cursor);
+                }
+                Told::Nothing => {}
+                Told::Ended => break,
             }
-            if habits.rests > 0 && dice.below(100) == 0 {
+            let rests = slow && !stage.written.load(Ordering::Relaxed);
+            if rests && dice.below(100) == 0 {
                 sleep(Duration::from_millis(dice.below(habits.rests))).await;
             }
+        }
+        if habits.seam == Seam::Anew {
+            (start, last) = (None, None);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Where the storm takes place: a PostgreSQL of its own that can be killed, two processes on it, and people.
+//! Where the storm takes place: a PostgreSQL of its own that can be killed, two processes of the service on it, and people.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,6 +15,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use serde_json::Value;
 use snapnote::db::{
     connect::Target,
     embedded::{Embedded, Settings},
@@ -23,20 +24,27 @@ use snapnote::db::{
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::super::checker::{Key, Truth};
-use crate::{session_list::Person, support::TestApp};
+use super::{
+    super::checker::{Key, Truth},
+    process::Process,
+    proxy::Place,
+    tally::Tally,
+};
+use crate::{
+    people::{SIGN_UP, person},
+    support::Client,
+};
 
 /// Items of a person that the writers share.
 const ITEMS: usize = 24;
 /// How late a change may come while a transaction is held open, in milliseconds.
-const PATIENCE: i64 = 4_000;
+const PATIENCE: i64 = 6_000;
 
 pub(in crate::changes) struct Stage {
     folder: PathBuf,
     server: Embedded,
-    /// Two processes, as it were.
-    pub(super) apps: [TestApp; 2],
-    pub(super) people: Vec<Someone>,
+    pub(super) processes: [Process; 2],
+    pub(super) people: [Someone; 2],
     /// Writers rest while it is set.
     pub(super) calm: AtomicBool,
     /// Writers stop when it is set.
@@ -45,73 +53,68 @@ pub(in crate::changes) struct Stage {
     pub(super) over: AtomicBool,
     /// Until then a transaction is held open, and nothing else is wrong.
     pub(super) held_until: Mutex<Option<DateTime<Utc>>>,
+    pub(super) tally: Tally,
     seed: AtomicU64,
 }
 
 pub(super) struct Someone {
-    pub(super) person: Person,
+    token: String,
     pub(super) id: Uuid,
     /// Items that all writers work at.
     pub(super) items: Vec<Uuid>,
     /// Items that are made in single statements, by callers of the API.
     pub(super) prompt: Mutex<Vec<Uuid>>,
+    /// Versions of items that the service has said are saved.
+    pub(super) acknowledged: Mutex<Vec<(Uuid, i32)>>,
 }
 
 impl Stage {
     pub(super) async fn set() -> Arc<Stage> {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let folder = folder.join(format!("storm-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        let settings = Settings {
-            folder: folder.clone(),
-            binaries: None,
-            durable: false,
-        };
-        let server = Embedded::start(settings).await;
-        let server = server.unwrap_or_else(|error| panic!("{error}"));
-        let mut conn = AsyncPgConnection::establish(&server.superuser_url("snapnote"))
-            .await
-            .unwrap();
-        // What was rolled back stays unflushed for as long as can be.
-        for sql in [
-            "ALTER SYSTEM SET wal_writer_delay = '10s'",
-            "ALTER SYSTEM SET autovacuum = off",
-            "SELECT pg_reload_conf()",
-        ] {
-            conn.batch_execute(sql).await.unwrap();
-        }
+        sweep();
+        let folder = folder("");
+        let server = start_server(&folder).await;
         let target = Target::parse(&server.url()).unwrap();
         migrate::up(&target).await.unwrap();
-        let app = async |name: &str| {
-            TestApp::at(target.clone(), name.to_owned(), |settings| {
-                settings.live.direct = Some(target.clone());
-                settings.live.poll = Duration::from_millis(300);
-                settings.live.check = Duration::from_millis(700);
-            })
-            .await
+        let seed = u64::from(std::process::id());
+        let database = Place::Database(socket_of(&server.url()));
+        let process = async |name: &str, seed| {
+            Process::start(self::folder(name), database.clone(), Dice::of(seed)).await
         };
-        let apps = [app("storm_a").await, app("storm_b").await];
-        let mut people = Vec::new();
-        for name in ["ada", "grace"] {
-            let person = Person::signed_up(&apps[0], name).await;
-            people.push(Someone {
-                id: person.id.parse().unwrap(),
-                person,
-                items: (0..ITEMS).map(|_| Uuid::now_v7()).collect(),
-                prompt: Mutex::default(),
-            });
-        }
+        let processes = [
+            process("-a", seed << 20).await,
+            process("-b", seed << 21).await,
+        ];
+        let people = [
+            Someone::new(&processes[0], "ada").await,
+            Someone::new(&processes[0], "grace").await,
+        ];
         Arc::new(Stage {
             folder,
             server,
-            apps,
+            processes,
             people,
             calm: AtomicBool::new(false),
             written: AtomicBool::new(false),
             over: AtomicBool::new(false),
             held_until: Mutex::default(),
-            seed: AtomicU64::new(u64::from(std::process::id())),
+            tally: Tally::default(),
+            seed: AtomicU64::new(seed),
         })
+    }
+
+    /// A person, as a client of one of the processes.
+    pub(super) fn client(&self, person: usize, process: usize) -> Client {
+        Client {
+            address: self.processes[process].front.address,
+            token: Some(self.people[person].token.clone()),
+        }
+    }
+
+    /// Whether lines between clients and the service break by themselves.
+    pub(super) fn set_rough(&self, rough: bool) {
+        for process in &self.processes {
+            process.front.set_rough(rough);
+        }
     }
 
     /// A connection past the service, as superuser. Waits while the server is away.
@@ -132,12 +135,12 @@ impl Stage {
 
     /// A source of numbers for one task.
     pub(super) fn dice(&self) -> Dice {
-        let seed = self.seed.fetch_add(1, Ordering::Relaxed);
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Dice::of(self.seed.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Cuts all of the service's connections.
-    pub(super) async fn cut(&self) {
+    /// The server ends all of the service's connections.
+    pub(super) async fn terminate(&self) {
+        self.tally.terminations.add();
         let cut =
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'snapnote'";
         let _ = self.conn().await.batch_execute(cut).await;
@@ -146,6 +149,7 @@ impl Stage {
     /// Ends the server at once, as a crash would, in the moment at which transactions have been rolled back of which nothing
     /// is on disk; and waits until it is there again.
     pub(super) async fn crash(&self) {
+        self.tally.crashes.add();
         self.calm.store(true, Ordering::Relaxed);
         // Longer than any transaction is held open: each that is committed puts on disk what was rolled back before.
         sleep(Duration::from_millis(3500)).await;
@@ -153,7 +157,11 @@ impl Stage {
         for _ in 0..8 {
             let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(25);
             let _ = conn.batch_execute(&undone).await;
-            // Readers read, and have seen that those have ended.
+            // Readers read, and have seen that those have ended; subscribers do when they are told that somebody has
+            // written. Messages alone put nothing on disk.
+            let _ = conn
+                .batch_execute("SELECT pg_notify('snapnote_changes', '*')")
+                .await;
             sleep(Duration::from_millis(120)).await;
         }
         sleep(Duration::from_millis(300)).await;
@@ -198,22 +206,142 @@ impl Stage {
         }
     }
 
+    /// What was said to be saved is there.
+    pub(super) async fn check_acknowledged(&self) {
+        for someone in &self.people {
+            let truth = self.truth(someone).await;
+            let there = truth
+                .versions
+                .iter()
+                .map(|((item, _), version)| (*item, *version));
+            let there: std::collections::HashSet<(Uuid, i32)> = there.collect();
+            let acknowledged = someone.acknowledged.lock().unwrap();
+            assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+            for saved in acknowledged.iter() {
+                assert!(there.contains(saved), "{saved:?} is lost");
+            }
+        }
+    }
+
+    /// What happened.
+    pub(super) fn tell(&self) {
+        let sum = |cuts: fn(&Process) -> u64| self.processes.iter().map(cuts).sum::<u64>();
+        println!(
+            "{}\nlines cut: {} of clients, {} to the database",
+            self.tally,
+            sum(|process| process.front.cuts()),
+            sum(|process| process.back.cuts())
+        );
+    }
+
     pub(super) async fn clear(self: Arc<Stage>) {
         let Some(stage) = Arc::into_inner(self) else {
             panic!("somebody is still on the stage");
         };
-        for app in stage.apps {
-            app.stop().await;
+        for process in stage.processes {
+            process.end().await;
         }
         stage.server.stop().await;
         let _ = std::fs::remove_dir_all(&stage.folder);
     }
 }
 
+impl Someone {
+    /// Has just signed up.
+    async fn new(process: &Process, name: &str) -> Someone {
+        let visitor = Client {
+            address: process.front.address,
+            token: None,
+        };
+        let answer = visitor.data(SIGN_UP, person(name)).await;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Someone {
+            token: text(&answer["signUp"]["accessToken"]),
+            id: text(&answer["signUp"]["user"]["id"]).parse().unwrap(),
+            items: (0..ITEMS).map(|_| Uuid::now_v7()).collect(),
+            prompt: Mutex::default(),
+            acknowledged: Mutex::default(),
+        }
+    }
+
+    /// The id of an item that a caller of the API will make.
+    pub(super) fn new_item(&self) -> Uuid {
+        let id = Uuid::now_v7();
+        self.prompt.lock().unwrap().push(id);
+        id
+    }
+}
+
+/// A folder of this test's own.
+fn folder(name: &str) -> PathBuf {
+    let unique = format!("storm-{}{name}", std::process::id());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique)
+}
+
+/// Removes what failed storms have left, whose processes have ended.
+fn sweep() {
+    for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let pid = name.strip_prefix("storm-").map(|rest| {
+            let end = rest.find('-').unwrap_or(rest.len());
+            &rest[..end]
+        });
+        let ended = |pid| !Path::new("/proc").join(pid).exists();
+        if pid.is_some_and(ended) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+async fn start_server(folder: &Path) -> Embedded {
+    let _ = std::fs::remove_dir_all(folder);
+    let settings = Settings {
+        folder: folder.to_owned(),
+        binaries: None,
+        durable: false,
+    };
+    let server = Embedded::start(settings).await;
+    let server = server.unwrap_or_else(|error| panic!("{error}"));
+    let url = server.superuser_url("snapnote");
+    let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
+    // What was rolled back stays unflushed for as long as can be.
+    for sql in [
+        "ALTER SYSTEM SET wal_writer_delay = '10s'",
+        "ALTER SYSTEM SET autovacuum = off",
+        "SELECT pg_reload_conf()",
+    ] {
+        conn.batch_execute(sql).await.unwrap();
+    }
+    server
+}
+
+/// The server's Unix socket: its folder is the host of the URL, percent-encoded.
+fn socket_of(url: &str) -> PathBuf {
+    let (_, rest) = url.split_once('@').unwrap();
+    let (host, _) = rest.split_once(':').unwrap();
+    let mut parts = host.split('%');
+    let mut folder = parts.next().unwrap().as_bytes().to_vec();
+    for part in parts {
+        folder.push(u8::from_str_radix(&part[..2], 16).unwrap());
+        folder.extend(part[2..].bytes());
+    }
+    PathBuf::from(String::from_utf8(folder).unwrap()).join(".s.PGSQL.5432")
+}
+
 /// Numbers by chance (xorshift).
 pub(super) struct Dice(u64);
 
 impl Dice {
+    pub(super) fn of(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Other numbers.
+    pub(super) fn another(&mut self) -> Dice {
+        Dice::of(self.below(1 << 40))
+    }
+
     /// Below that.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;

@@ -1,5 +1,5 @@
 //! Those who write in the storm: in transactions of their own that overlap, are held open, rolled back and killed; and by
-//! the API, at either process.
+//! the API, at either process, over lines that break. And what goes wrong meanwhile.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -8,11 +8,15 @@ use std::{
 
 use chrono::Utc;
 use diesel_async::SimpleAsyncConnection;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::stage::{Dice, Someone, Stage};
+use super::{
+    line::is_passing,
+    stage::{Dice, Someone, Stage},
+};
+use crate::support::Client;
 
 /// Whether it goes on; rests while all rest.
 async fn goes_on(stage: &Stage) -> bool {
@@ -78,34 +82,78 @@ pub(super) async fn transactions(stage: Arc<Stage>, longest: u64) {
                 _ => conn.batch_execute("COMMIT").await,
             }
         };
+        let worked = worked.await;
+        match (&worked, end) {
+            (Ok(()), 0..=3) => stage.tally.rolled_back.add(),
+            (Ok(()), _) => stage.tally.committed.add(),
+            (Err(_), 4) => stage.tally.killed.add(),
+            (Err(_), _) => stage.tally.failed.add(),
+        }
         // A lock that came too late, a crash, or its own death.
-        if worked.await.is_err() {
+        if worked.is_err() {
             conn = stage.conn().await;
         }
     }
 }
 
-/// Callers of the API at one of the processes.
+const CREATE: &str =
+    "mutation($id: ID!, $name: String!) { saved: createCourse(input: { id: $id, name: $name }) {
+    course { version } userErrors { code } } }";
+const UPDATE: &str =
+    "mutation($id: ID!, $name: String!) { saved: updateCourse(input: { id: $id, name: $name }) {
+    course { version } userErrors { code } } }";
+
+/// Callers of the API at one of the processes. What was not answered they send again if it is a creation.
 pub(super) async fn callers(stage: Arc<Stage>, index: usize) {
-    const CREATE: &str = "mutation($id: ID!) { createCourse(input: { id: $id, name: \"c\" }) { userErrors { code } } }";
-    const UPDATE: &str = "mutation($id: ID!, $name: String!) { updateCourse(input: { id: $id, name: $name }) { userErrors { code } } }";
     let mut dice = stage.dice();
-    let app = &stage.apps[index % 2];
-    let someone = &stage.people[(index / 2) % 2];
-    let client = someone.person.at(app);
-    let mut own = Vec::new();
+    let (process, person) = (index % 2, (index / 2) % 2);
+    let client = stage.client(person, process);
+    let someone = &stage.people[person];
+    let (mut own, mut new) = (Vec::new(), someone.new_item());
     while goes_on(&stage).await {
-        if own.len() < 5 {
-            let id = Uuid::now_v7();
-            someone.prompt.lock().unwrap().push(id);
-            client.graphql(CREATE, json!({ "id": id })).await;
-            own.push(id);
+        let creates = own.len() < 5;
+        let (mutation, id) = if creates {
+            (CREATE, new)
         } else {
-            let variables =
-                json!({ "id": dice.one_of(&own), "name": dice.below(1 << 40).to_string() });
-            client.graphql(UPDATE, variables).await;
+            (UPDATE, *dice.one_of(&own))
+        };
+        let name = dice.below(1 << 40).to_string();
+        if let Some(version) = save(&stage, &client, mutation, id, &name).await {
+            someone.acknowledged.lock().unwrap().push((id, version));
+            if creates {
+                own.push(id);
+                new = someone.new_item();
+            }
         }
         sleep(Duration::from_millis(20 + dice.below(100))).await;
+    }
+}
+
+/// The version that was saved; `None` if that was not said.
+async fn save(stage: &Stage, client: &Client, mutation: &str, id: Uuid, name: &str) -> Option<i32> {
+    stage.tally.calls.add();
+    let variables = json!({ "id": id, "name": name });
+    let answer = client.post(mutation, variables).await;
+    let answer: Value = serde_json::from_str(&answer.body).ok()?;
+    let saved = &answer["data"]["saved"];
+    if saved.is_null() {
+        let code = &answer["errors"][0]["extensions"]["code"];
+        assert!(is_passing(code), "{answer}");
+        return None;
+    }
+    assert_eq!(saved["userErrors"], json!([]), "{answer}");
+    stage.tally.answers.add();
+    Some(saved["course"]["version"].as_i64().unwrap() as i32)
+}
+
+/// One change more of everybody's at each process, behind which subscribers hear of all that was written past the service.
+pub(super) async fn last_words(stage: &Stage) {
+    for (process, person) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        let client = stage.client(person, process);
+        let id = Uuid::now_v7();
+        while save(stage, &client, CREATE, id, "last").await.is_none() {
+            sleep(Duration::from_millis(100)).await;
+        }
     }
 }
 
@@ -114,23 +162,44 @@ pub(super) async fn holder(stage: Arc<Stage>, time: Duration) {
     let mut conn = stage.conn().await;
     let someone = &stage.people[0];
     conn.batch_execute("BEGIN").await.unwrap();
-    let insert = super::super::insert(&someone.person.id, Uuid::now_v7());
+    let insert = super::super::insert(&someone.id.to_string(), Uuid::now_v7());
     conn.batch_execute(&insert).await.unwrap();
     sleep(time).await;
     *stage.held_until.lock().unwrap() = Some(Utc::now());
     conn.batch_execute("COMMIT").await.unwrap();
 }
 
-/// What goes wrong from outside, until the end: connections are cut, and the server crashes.
+/// What goes wrong with processes, until the end: the service is killed, loses the database, and the database crashes.
 pub(super) async fn misfortune(stage: Arc<Stage>, until: Instant) {
-    let mut round = 0;
-    while Instant::now() + Duration::from_secs(6) < until {
-        sleep(Duration::from_secs(4)).await;
-        round += 1;
-        if round % 3 == 0 {
-            stage.crash().await;
-        } else {
-            stage.cut().await;
+    let [one, other] = &stage.processes;
+    for round in 0.. {
+        if Instant::now() + Duration::from_secs(9) > until {
+            return;
         }
+        sleep(Duration::from_millis(2500)).await;
+        match round % 6 {
+            0 => one.kill(&stage.tally).await,
+            1 => {
+                one.back.cut(2);
+                other.back.cut(2);
+            }
+            3 => other.kill(&stage.tally).await,
+            4 => stage.terminate().await,
+            _ => stage.crash().await,
+        }
+    }
+}
+
+/// What goes wrong with lines, until all is written: some of the clients' are cut, and a few of the service's to the
+/// database.
+pub(super) async fn cuts(stage: Arc<Stage>) {
+    let mut dice = stage.dice();
+    while !stage.written.load(Ordering::Relaxed) {
+        let process = dice.one_of(&stage.processes);
+        process.front.cut(4);
+        if dice.below(3) == 0 {
+            process.back.cut(6);
+        }
+        sleep(Duration::from_millis(200 + dice.below(1500))).await;
     }
 }
