@@ -23,7 +23,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 use self::{
@@ -195,7 +195,9 @@ async fn every_change_is_read_exactly_once_whatever_happens() {
         read_flawed(&stage, &mut tasks),
     ]
     .concat();
-    blow(&stage).await;
+    let patience = length() + Duration::from_secs(180);
+    let blown = timeout(patience, blow(&stage)).await;
+    blown.expect("writers come to their end: is a process of the service gone?");
     settle(&stage, &all).await;
     stage.over.store(true, Ordering::Relaxed);
     while let Some(ended) = tasks.join_next().await {
