@@ -43,7 +43,8 @@ pub(in crate::http) enum Output {
 }
 
 /// Runs a call for whoever still may, when it is its turn. Queries keep their turn until they are answered or given up,
-/// mutations until they have really ended.
+/// mutations until they have really ended. When no turns are given any longer, what waits for one says that whoever asks may
+/// not.
 pub(in crate::http) fn outputs(
     state: EdgeState,
     standing: Standing,
@@ -51,7 +52,9 @@ pub(in crate::http) fn outputs(
     turns: Arc<Semaphore>,
 ) -> BoxStream<'static, Output> {
     let begun = async move {
-        let turn = turns.acquire_owned().await.ok();
+        let Ok(turn) = turns.acquire_owned().await else {
+            return only(Output::SignedOut);
+        };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
         let standing = match timeout_at(deadline, standing.again(&state.auth)).await {
@@ -62,6 +65,7 @@ pub(in crate::http) fn outputs(
         };
         match state.api.admit(call) {
             Ok(admitted) => {
+                let turn = Some(turn);
                 let run = Run { id, deadline, turn };
                 run.of_admitted(&state, &standing, admitted, None)
             }
