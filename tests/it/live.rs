@@ -1,6 +1,7 @@
 //! Subscriptions, over WebSocket here; `protocol`: what closes a socket and with which code; `ending`: tokens, sessions and
-//! stops; `events`: server-sent events; `clients`: the public clients of both protocols.
+//! stops; `bounds`: callers who take nothing, and a stuck database; `events`: server-sent events; `clients`: the public clients of both protocols.
 
+mod bounds;
 mod clients;
 mod ending;
 mod events;
