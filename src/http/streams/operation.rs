@@ -1,6 +1,7 @@
 //! One operation as a stream of what it says: a query's or a mutation's one answer, a subscription's many.
 //!
-//! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were.
+//! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were. Each event
+//! of a subscription has the deadline of a request.
 
 use std::sync::Arc;
 
@@ -123,10 +124,10 @@ fn events(
         Ok(place)
     });
     let place = place.map_err(no_place)?;
-    let asker = standing.asker();
+    let (asker, limit) = (standing.asker(), state.settings.request_timeout);
     let events = state
         .api
-        .subscribe(admitted, asker, resumed_after, id.as_str());
+        .subscribe(admitted, asker, limit, resumed_after, id.as_str());
     let said = events.map(move |event| {
         let _held = &place;
         let is_last = event.is_last();

@@ -1,5 +1,6 @@
-//! What nobody can make others pay for: callers who take nothing, and a stop that takes all its time.
+//! What nobody can make others pay for: callers who take nothing, a stop that takes all its time, and a stuck database.
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use tokio::{
     io::AsyncWriteExt,
@@ -8,12 +9,12 @@ use tokio::{
 };
 
 use super::{
-    socket::Events,
+    socket::{Events, Socket},
     until,
 };
 use crate::{
-    changes::{course, newest},
-    support::{Client, TestApp},
+    changes::{course, newest, rename},
+    support::{Client, TestApp, superuser},
 };
 
 /// Events of 20 MB in all, of which nothing is taken.
@@ -85,4 +86,48 @@ async fn what_is_only_remembered_is_written_down_though_requests_took_all_the_ti
     app.stop().await;
     let used = "SELECT count(*) FROM sessions WHERE last_used_at > now() - interval '30 minutes'";
     assert_eq!(other.number(used).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_stuck_database_leave_connections_to_others_and_go_on_without_their_items() {
+    let app = TestApp::with(|settings| {
+        settings.edge.request_timeout = Duration::from_secs(2);
+    })
+    .await;
+    let ada = app.signed_up("ada").await;
+    let after = newest(&ada).await;
+    let id = course(&ada).await;
+    let mut lock = superuser(&app.database).await;
+    let held = "BEGIN; LOCK TABLE courses IN ACCESS EXCLUSIVE MODE";
+    lock.batch_execute(held).await.unwrap();
+    let query = "subscription($after: String) { changes(after: $after) { cursor item { id ... on Course { name } } } }";
+    let mut socket = Socket::of(&ada).await;
+    for number in 0..20 {
+        let variables = json!({ "after": after });
+        let id = number.to_string();
+        socket.subscribe(&id, query, variables).await;
+    }
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND NOT granted";
+    until("events wait", async || app.number(waiting).await >= 4).await;
+    // Half of the eight are for others.
+    for _ in 0..4 {
+        ada.data("{ me { id } }", Value::Null).await;
+    }
+    assert!(app.number(waiting).await <= 4);
+    for _ in 0..20 {
+        let message = socket.message().await;
+        assert_eq!(message["type"], "next", "{message}");
+        let payload = &message["payload"];
+        let error = &payload["errors"][0];
+        assert_eq!(error["extensions"]["code"], "TIMEOUT", "{message}");
+        assert_eq!(error["path"], json!(["changes", "item"]));
+        assert!(payload["data"]["changes"]["cursor"].is_string());
+        assert_eq!(payload["data"]["changes"]["item"], Value::Null);
+    }
+    lock.batch_execute("ROLLBACK").await.unwrap();
+    rename(&ada, &id, "again").await;
+    for _ in 0..20 {
+        let change = socket.change().await;
+        assert_eq!(change["item"]["name"], "again");
+    }
 }
