@@ -162,7 +162,8 @@ impl Socket {
     /// What happens next.
     async fn next(&mut self, stopping: &CancellationToken, stopped: bool) -> Happened {
         let (reads, takes) = (self.machine.reads(), self.wire.is_idle());
-        let rechecks = self.standing.is_some() && self.asking.is_none() && self.clock.over.is_none();
+        let rechecks =
+            self.standing.is_some() && self.asking.is_none() && self.clock.over.is_none();
         let due = self.clock.next(self.machine.is_new());
         tokio::select! {
             traffic = self.wire.traffic(reads) => Happened::Traffic(traffic),
@@ -184,6 +185,7 @@ impl Socket {
                 Next::GoOn
             }
             Happened::Traffic(Traffic::Sent) => Next::GoOn,
+            Happened::Traffic(Traffic::Breach(close)) => Next::Close(close),
             Happened::Traffic(Traffic::Gone) => Next::Drop,
             Happened::Said(said) => self.said(*said),
             Happened::Known(purpose, known) => {
@@ -202,9 +204,6 @@ impl Socket {
     fn received(&mut self, message: Message) -> Next {
         self.clock.heard = Instant::now();
         match message {
-            Message::Text(text) if text.len() > self.state.settings.max_body => {
-                Next::Close(Close::too_big())
-            }
             Message::Text(text) => self.on(Event::Received(ClientMessage::parse(&text))),
             Message::Binary(_) => self.on(Event::Received(Err("Messages are text"))),
             Message::Ping(_) | Message::Pong(_) => Next::GoOn,

@@ -240,10 +240,7 @@ fn the_protocol_is_kept_to_the_letter() {
                 ("@admitted", ACK),
                 (SUBSCRIBE_A, START_A),
                 ("@listening a", ""),
-                (
-                    "@ended",
-                    "begin nothing | stop a | close 4401 Unauthorized",
-                ),
+                ("@ended", "begin nothing | stop a | close 4401 Unauthorized"),
                 ("@next a", ""),
                 (SUBSCRIBE_B, ""),
             ],
