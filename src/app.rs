@@ -2,7 +2,11 @@
 
 use std::{future::Future, sync::Arc};
 
-use tokio::{net::TcpListener, task::JoinSet, time::timeout_at};
+use tokio::{
+    net::TcpListener,
+    task::JoinSet,
+    time::{Duration, Instant, timeout_at},
+};
 
 use crate::{
     audit::Audit,
@@ -15,6 +19,9 @@ use crate::{
     mail::{MailSettings, Mailer},
     search, trash,
 };
+
+/// How long what is to be written down may take when the service stops and all the time for requests is used up.
+const WRITING_DOWN: Duration = Duration::from_secs(3);
 
 /// Everything that a service is made of but its database's address.
 #[derive(Clone)]
@@ -136,10 +143,12 @@ impl App {
             tracing::warn!("some WebSockets did not close in time and were cut off");
         }
         mutations.close();
+        let deadline = deadline.max(Instant::now() + WRITING_DOWN);
         if timeout_at(deadline, mutations.wait()).await.is_err() {
             tracing::warn!("some mutations did not end in time and were given up");
         }
         jobs.shutdown().await;
+        let deadline = deadline.max(Instant::now() + WRITING_DOWN);
         if timeout_at(deadline, self.auth.finish()).await.is_err() {
             tracing::warn!("what was still to be written down did not end in time");
         }

@@ -24,8 +24,8 @@ pub struct StreamConfig {
     /// How long a new WebSocket may take to say connection_init.
     #[arg(long, env = "SNAPNOTE_INIT_TIMEOUT", default_value = "5s")]
     pub init_timeout: Span,
-    /// How often something is sent over a WebSocket or an event stream on which nothing happens; who does not answer for
-    /// two of these is cut off.
+    /// How often something is sent over a WebSocket or an event stream on which nothing happens; who does not answer pings,
+    /// or takes no events, for two of these is cut off.
     #[arg(long, env = "SNAPNOTE_HEARTBEAT", default_value = "15s")]
     pub heartbeat: Span,
 }

@@ -25,6 +25,7 @@ use diesel_async::{
     pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use futures_util::FutureExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Row, Statement, Writers, Writes, connect::Target, sql::Origin};
 use crate::error::Error;
@@ -55,6 +56,8 @@ pub struct PoolSettings {
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
+    /// How many connections those may lease at a time who share it; `None`: all of the pool.
+    share: Option<Arc<Semaphore>>,
 }
 
 struct Inner {
@@ -111,6 +114,17 @@ impl Database {
         };
         Database {
             inner: Arc::new(inner),
+            share: None,
+        }
+    }
+
+    /// The same pool, of which whoever asks by this handle and its copies leases half of the connections at most, and waits
+    /// for them: for work of which there may be any amount, so that it leaves connections to others.
+    pub(crate) fn half(&self) -> Database {
+        let half = (self.status().most / 2).max(1);
+        Database {
+            inner: self.inner.clone(),
+            share: Some(Arc::new(Semaphore::new(half))),
         }
     }
 
@@ -119,6 +133,10 @@ impl Database {
     /// # Errors
     /// UNAVAILABLE if none is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
+        let of_share = match self.share.clone() {
+            Some(share) => Some(share.acquire_owned().await.map_err(Error::internal)?),
+            None => None,
+        };
         let object = self
             .inner
             .pool
@@ -132,6 +150,7 @@ impl Database {
             wrote: Writers::default(),
             busy: false,
             in_transaction: false,
+            _of_share: of_share,
         })
     }
 
@@ -226,6 +245,8 @@ pub struct Connection {
     /// A statement is on its way. Still set when dropped: nobody waited for its end.
     busy: bool,
     in_transaction: bool,
+    /// Its place among those that share half of the pool.
+    _of_share: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {

@@ -1,6 +1,12 @@
 //! The change feed in the API, in pages.
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject};
+use std::borrow::Cow;
+
+use async_graphql::{
+    Context, ContextSelectionSet, Enum, ID, Object, OutputType, Positioned, ServerResult,
+    SimpleObject, Value, parser::types::Field, registry::Registry,
+};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     context::ContextExt,
@@ -9,6 +15,7 @@ use super::{
     page::{PageArguments, PageInfo},
     scalars::{DateTime, id_of},
     search::ItemType,
+    subscription::EventLimit,
 };
 use crate::{
     changes::{self, ChangeAction as Action},
@@ -66,10 +73,13 @@ impl Change {
     }
 
     /// The item as it is now, which may be newer than this change; null once it is deleted.
-    async fn item(&self, ctx: &Context<'_>) -> Option<Result<Item, Error>> {
+    async fn item(&self, ctx: &Context<'_>) -> Option<Result<ItemInTime, Error>> {
+        let limit = ctx.data_opt::<EventLimit>();
+        let deadline = limit.map(|limit| Instant::now() + limit.0);
         let item = self.0.item;
-        let loaded = Item::load(Loaders::of(ctx), item.kind, item.id).await;
-        loaded.transpose()
+        let loaded = Item::load(Loaders::of(ctx), item.kind, item.id);
+        let item = in_time(deadline, loaded).await.flatten().transpose()?;
+        Some(item.map(|item| ItemInTime { item, deadline }))
     }
 
     /// The version that the item has since this change; of a deletion, the last one that it had.
@@ -80,6 +90,47 @@ impl Change {
     /// When it changed.
     async fn changed_at(&self) -> DateTime {
         DateTime(self.0.changed_at)
+    }
+}
+
+/// An item that is answered, with all that is selected in it, before a deadline. In a page that is the request's; an event of
+/// a subscription has one of its own, so that one that finds the database stuck tells the rest of what it knows, and the
+/// subscription goes on.
+struct ItemInTime {
+    item: Item,
+    deadline: Option<Instant>,
+}
+
+async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Error> {
+    let Some(deadline) = deadline else {
+        return Ok(work.await);
+    };
+    let late = |_| Error::timeout("an event passed its deadline");
+    timeout_at(deadline, work).await.map_err(late)
+}
+
+impl OutputType for ItemInTime {
+    fn type_name() -> Cow<'static, str> {
+        <Item as OutputType>::type_name()
+    }
+
+    fn introspection_type_name(&self) -> Cow<'static, str> {
+        self.item.introspection_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Item as OutputType>::create_type_info(registry)
+    }
+
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        match in_time(self.deadline, self.item.resolve(ctx, field)).await {
+            Ok(resolved) => resolved,
+            Err(late) => Err::<Item, Error>(late).resolve(ctx, field).await,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_graphql::{
@@ -14,8 +15,11 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
     runtime::TokioTimer,
 };
-use futures_util::task::{FutureObj, Spawn, SpawnError};
-use tokio::task::JoinSet;
+use futures_util::{
+    FutureExt,
+    task::{FutureObj, Spawn, SpawnError},
+};
+use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use super::{
@@ -83,6 +87,9 @@ pub(crate) struct TasksOfCourse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewersUser;
 
+/// How much longer than the event that waits for it a batch may take: whoever still waits must not lose it.
+const BEHIND_ITS_EVENT: Duration = Duration::from_secs(1);
+
 /// Loads for one request.
 pub(crate) struct Loaders {
     batches: DataLoader<Batches>,
@@ -90,9 +97,23 @@ pub(crate) struct Loaders {
 
 impl Loaders {
     pub(crate) fn new(services: Services, asker: Asker) -> Self {
+        Loaders::by(RequestTasks::default(), services, asker)
+    }
+
+    /// For the events of a subscription, which loads for as long as somebody listens. A batch is given up a little after the
+    /// event that asked for it, at that limit.
+    pub(crate) fn for_events(services: Services, asker: Asker, limit: Duration) -> Self {
+        let tasks = RequestTasks {
+            limit: Some(limit + BEHIND_ITS_EVENT),
+            ..Default::default()
+        };
+        Loaders::by(tasks, services, asker)
+    }
+
+    fn by(tasks: RequestTasks, services: Services, asker: Asker) -> Self {
         let batches = Batches { services, asker };
         Loaders {
-            batches: DataLoader::new(batches, RequestTasks::default(), TokioTimer::default()),
+            batches: DataLoader::new(batches, tasks, TokioTimer::default()),
         }
     }
 
@@ -129,13 +150,20 @@ impl Loaders {
 /// The tasks of one request. They end with it: a batch that is under way when the request passes its deadline is given up,
 /// and its statement is cancelled. Those that have ended are let go of: a subscription has ever new ones.
 #[derive(Default)]
-struct RequestTasks(Mutex<JoinSet<()>>);
+struct RequestTasks {
+    tasks: Mutex<JoinSet<()>>,
+    /// How long a batch may take; `None`: as long as its request.
+    limit: Option<Duration>,
+}
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(batch);
+        match self.limit {
+            Some(limit) => tasks.spawn(timeout(limit, batch).map(|_| ())),
+            None => tasks.spawn(batch),
+        };
         Ok(())
     }
 }

@@ -33,7 +33,7 @@ mod task;
 mod trash;
 mod user;
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
     MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode, Value,
@@ -43,7 +43,7 @@ use futures_util::{FutureExt, Stream, StreamExt};
 pub use context::{Asker, Services};
 pub use gate::{Admitted, Gate, Limits, Operation};
 use loaders::Loaders;
-use subscription::{Position, Subscription};
+use subscription::{EventLimit, Position, Subscription};
 
 use crate::error::Error;
 
@@ -112,6 +112,8 @@ pub struct Api {
 struct Inner {
     schema: Schema<Query, Mutation, Subscription>,
     services: Services,
+    /// The same for the events of subscriptions: they share a part of the connections.
+    for_events: Services,
     gate: Gate,
     sdl: String,
 }
@@ -127,10 +129,15 @@ impl Api {
             .data(services.clone())
             .finish();
         let gate = Gate::new(&sdl, limits);
+        let for_events = Services {
+            database: services.database.half(),
+            ..services.clone()
+        };
         Api {
             inner: Arc::new(Inner {
                 schema,
                 services,
+                for_events,
                 gate,
                 sdl,
             }),
@@ -157,18 +164,21 @@ impl Api {
     /// Runs an admitted subscription, for as long as the stream is polled; nothing is done ahead of a poll. Every error has
     /// its code. Ends behind an event without data.
     ///
+    /// `limit`: how long it may take to load what an event brings; what takes longer is null, with an error.
     /// `resumed_after`: the cursor behind which to go on, as the transport says it; it wins over the argument.
     pub fn subscribe(
         &self,
         admitted: Admitted,
         asker: Asker,
+        limit: Duration,
         resumed_after: Option<String>,
         request_id: &str,
     ) -> impl Stream<Item = Event> + Send + 'static {
-        let loaders = Loaders::new(self.inner.services.clone(), asker.clone());
+        let services = self.inner.for_events.clone();
+        let loaders = Loaders::for_events(services.clone(), asker.clone(), limit);
         let position = Position::resumed(resumed_after);
-        let request = admitted.request.data(asker).data(loaders);
-        let request = request.data(position.clone());
+        let request = admitted.request.data(asker).data(loaders).data(services);
+        let request = request.data(EventLimit(limit)).data(position.clone());
         let answers = AssertUnwindSafe(self.inner.schema.execute_stream(request)).catch_unwind();
         let request_id = request_id.to_owned();
         until_it_fails(answers.map(move |answer| {

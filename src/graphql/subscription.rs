@@ -3,7 +3,10 @@
 //! It says nothing of how events travel, nor of how long somebody may listen: a token that expires and a session that ends
 //! are the transports' to see.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_graphql::{Context, Subscription};
 use futures_util::{StreamExt, stream::BoxStream};
@@ -42,6 +45,10 @@ impl Position {
         *newest.unwrap_or_else(PoisonError::into_inner) = Some(cursor.encode());
     }
 }
+
+/// How long it may take to load what an event brings: it has no request's deadline.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EventLimit(pub(super) Duration);
 
 /// The root of subscriptions.
 pub(crate) struct Subscription;

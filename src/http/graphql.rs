@@ -154,7 +154,9 @@ async fn answer(
     let admitted = match state.api.admit(call) {
         Ok(admitted) => admitted,
         Err(refused) if events == Events::Preferred => {
-            return Ok(Reached::Stream(sse::refusal(state, refused, request_id)));
+            return Ok(Reached::Stream(sse::refusal(
+                state, parts, refused, request_id,
+            )));
         }
         Err(refused) => return Err(Refused::NotAdmitted(refused)),
     };
@@ -163,7 +165,7 @@ async fn answer(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        let asked = sse::Asked::of(&parts.headers, client, request_id.clone(), deadline);
+        let asked = sse::Asked::of(parts, client, request_id.clone(), deadline);
         let stream = asked.answer(state, admitted);
         return stream.await.map(Reached::Stream).map_err(Refused::of_token);
     }

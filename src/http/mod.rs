@@ -4,7 +4,7 @@
 //! - `websocket` and `sse`: operations that go on; [`streams`] is what they have in common.
 //! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
 //! - `images`: pictures that are kept in a local folder.
-//! - [`server`]: the accept loop. `request_id`: the id in every answer. `cors`: which pages may call.
+//! - [`server`]: the accept loop; `line`: a connection below HTTP. `request_id`: the id in every answer. `cors`: which pages may call.
 //!   `forwarded`: where a request comes from.
 
 mod call;
@@ -14,6 +14,7 @@ mod graphiql;
 mod graphql;
 mod health;
 mod images;
+mod line;
 mod negotiate;
 mod request_id;
 pub mod server;

@@ -24,6 +24,8 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
+use super::line::{Held, Line};
+
 /// How connections are held.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -88,13 +90,28 @@ pub(crate) async fn serve(
     deadline
 }
 
-/// Answers one connection's requests, one after the other, until either side ends it.
+/// Answers one connection's requests, one after the other, until either side ends it, or it is cut.
 async fn hold(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
     settings: &ServerSettings,
     stopping: CancellationToken,
+) -> hyper::Result<()> {
+    let line = Line::default();
+    tokio::select! {
+        ended = answer(stream, address, router, settings, stopping, &line) => ended,
+        () = line.is_cut() => Ok(()),
+    }
+}
+
+async fn answer(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    settings: &ServerSettings,
+    stopping: CancellationToken,
+    line: &Line,
 ) -> hyper::Result<()> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's delay");
@@ -105,13 +122,17 @@ async fn hold(
     let answer = |mut request: Request<Incoming>| {
         used.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
+        request.extensions_mut().insert(line.clone());
         router.clone().call(request)
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_headers(64)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service_fn(answer))
+        .serve_connection(
+            TokioIo::new(Held::new(stream, line.clone())),
+            service_fn(answer),
+        )
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

@@ -4,18 +4,20 @@
 //! An event's id is the cursor behind it. Whoever comes back with `Last-Event-ID`, as browsers do by themselves, goes on
 //! there, whatever cursor the operation names. Every few seconds a comment says that the connection lives.
 //!
-//! When a token expires or what it stands for is revoked, UNAUTHENTICATED comes as `next`, and `complete`. When the service
-//! stops, the response breaks off without `complete`, so that clients come back.
+//! When a token expires or what it stands for is revoked, UNAUTHENTICATED comes as `next`, and `complete`, in place of further
+//! events; what is answered once is answered. When the service stops, the events break off without `complete`, so that
+//! clients come back.
 //!
 //! An operation runs on a task of its own, one output ahead of the connection; a caller who takes nothing for two heartbeats
-//! is cut off.
+//! is cut off, and so is one of events who takes nothing when the service stops: the connection is cut, since what waits on
+//! it would never end.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::Response as Answer;
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -24,13 +26,14 @@ use futures_util::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     EdgeState,
     graphql::{Written, bearer_of},
+    line::Line,
     request_id::RequestId,
     streams::{
         operation::{self, Output},
@@ -39,11 +42,17 @@ use super::{
 };
 use crate::{
     auth::{Auth, Client},
+    changes::parse_cursor,
     error::Error,
-    graphql::Admitted,
+    graphql::{Admitted, Operation, error},
 };
 
 static LAST_EVENT_ID: &str = "last-event-id";
+
+/// How soon it is asked again whether somebody still is who they were, if that could not be known.
+const RETRY: Duration = Duration::from_secs(1);
+/// How long the last events may take to go out when the service stops.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// A request to be answered so.
 pub(super) struct Asked {
@@ -52,23 +61,20 @@ pub(super) struct Asked {
     last_event_id: Option<String>,
     id: RequestId,
     deadline: Instant,
+    line: Line,
 }
 
 impl Asked {
-    pub(super) fn of(
-        headers: &HeaderMap,
-        client: Client,
-        id: RequestId,
-        deadline: Instant,
-    ) -> Self {
-        let last = headers.get(LAST_EVENT_ID);
+    pub(super) fn of(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
+        let last = parts.headers.get(LAST_EVENT_ID);
         let last = last.and_then(|value| value.to_str().ok());
         Asked {
             client,
-            token: bearer_of(headers).map(Arc::from),
+            token: bearer_of(&parts.headers).map(Arc::from),
             last_event_id: last.filter(|id| !id.is_empty()).map(str::to_owned),
             id,
             deadline,
+            line: Line::of(parts),
         }
     }
 
@@ -82,37 +88,69 @@ impl Asked {
         admitted: Admitted,
     ) -> Result<Response, Error> {
         let revocations = state.auth.revocations();
-        let standing = Standing::of(&state.auth, self.token, self.client).await?;
+        let is_lost = admitted.operation == Operation::Subscription && self.has_bad_place();
+        let standing = Standing::of(&state.auth, self.token, self.client);
+        let late = |_| Error::timeout("reading the session");
+        let standing = timeout_at(self.deadline, standing).await.map_err(late)??;
+        if is_lost {
+            let message = "Last-Event-ID must be the id of an event: a cursor of the changes.";
+            let refused = error::refused(Error::bad_input(message));
+            let outputs = only_refused(refused, &self.id);
+            return Ok(respond(state, self.line, outputs, None));
+        }
         let run = operation::Run {
             id: self.id,
             deadline: self.deadline,
             turn: None,
         };
         let outputs = run.of_admitted(state, &standing, admitted, self.last_event_id);
-        Ok(respond(state, outputs, Some((standing, revocations))))
+        let asker = Some((standing, revocations));
+        Ok(respond(state, self.line, outputs, asker))
+    }
+
+    /// Whether the caller comes back to what is no place of the feed.
+    fn has_bad_place(&self) -> bool {
+        let last = self.last_event_id.as_deref();
+        last.is_some_and(|last| parse_cursor(last).is_err())
     }
 }
 
+fn only_refused(refused: Answer, id: &RequestId) -> BoxStream<'static, Output> {
+    let output = operation::not_admitted(Box::new(refused), id);
+    stream::iter([output]).boxed()
+}
+
 /// A request that the gate did not admit: by the protocol that is an answer like another.
-pub(super) fn refusal(state: &EdgeState, refused: Box<Answer>, id: &RequestId) -> Response {
-    let output = operation::not_admitted(refused, id);
-    respond(state, stream::iter([output]).boxed(), None)
+pub(super) fn refusal(
+    state: &EdgeState,
+    parts: &Parts,
+    refused: Box<Answer>,
+    id: &RequestId,
+) -> Response {
+    let outputs = only_refused(*refused, id);
+    respond(state, Line::of(parts), outputs, None)
 }
 
 fn respond(
     state: &EdgeState,
+    line: Line,
     outputs: BoxStream<'static, Output>,
     asker: Option<(Standing, watch::Receiver<()>)>,
 ) -> Response {
     let (sender, mut receiver) = mpsc::channel(1);
     let (standing, revocations) = asker.unzip();
+    let heartbeat = state.settings.streams.heartbeat;
     let sending = Sending {
         auth: state.auth.clone(),
         recheck: standing.as_ref().and_then(Standing::good_for).map(after),
         standing,
         revocations,
+        is_listening: false,
         stopping: state.streams.stopping().clone(),
-        heartbeat: state.settings.streams.heartbeat,
+        heartbeat,
+        beat: after(heartbeat),
+        patience: state.settings.request_timeout.min(heartbeat),
+        line,
         sender,
     };
     tokio::spawn(sending.run(outputs));
@@ -139,8 +177,15 @@ struct Sending {
     revocations: Option<watch::Receiver<()>>,
     /// When the token is looked at again.
     recheck: Option<Instant>,
+    /// Whether it is a subscription, which has begun.
+    is_listening: bool,
     stopping: CancellationToken,
-    heartbeat: std::time::Duration,
+    heartbeat: Duration,
+    /// When something is sent, if nothing is to be said until then.
+    beat: Instant,
+    /// How long it may take to look at a token.
+    patience: Duration,
+    line: Line,
     sender: mpsc::Sender<Bytes>,
 }
 
@@ -148,56 +193,66 @@ enum Happened {
     Said(Option<Output>),
     Quiet,
     Recheck,
-    /// The caller has gone, or the service stops.
-    Over,
+    Over(End),
+}
+
+/// How a response ends.
+enum End {
+    /// All is said.
+    Complete,
+    /// The caller has gone.
+    Gone,
+    /// The caller has taken nothing for too long.
+    Blocked,
+    /// The service stops.
+    Stopping,
 }
 
 impl Sending {
-    async fn run(mut self, mut outputs: BoxStream<'static, Output>) {
-        // The caller sees at once that it is answered.
-        let mut chunk = Some(Bytes::from_static(b":\n\n"));
-        let mut is_listening = false;
-        loop {
-            if let Some(chunk) = chunk.take()
-                && !self.send(chunk).await
-            {
-                return;
+    async fn run(mut self, outputs: BoxStream<'static, Output>) {
+        let end = self.send_all(outputs).await.err();
+        let Sending { line, sender, .. } = self;
+        match end.unwrap_or(End::Complete) {
+            End::Complete | End::Gone => {}
+            End::Blocked => line.cut(),
+            End::Stopping => {
+                drop(sender);
+                sleep(LEAVING).await;
+                line.cut();
             }
-            let happened = self.next(&mut outputs, is_listening).await;
-            chunk = match happened {
-                Happened::Said(Some(Output::Listening)) => {
-                    is_listening = true;
-                    None
-                }
-                Happened::Said(Some(Output::SignedOut)) => return self.sign_out().await,
-                Happened::Said(Some(output)) => Some(event(&output)),
-                Happened::Said(None) => {
-                    self.send(complete()).await;
-                    return;
-                }
-                Happened::Quiet => Some(Bytes::from_static(b":\n\n")),
-                Happened::Recheck if self.may_go_on().await => None,
-                Happened::Recheck => return self.sign_out().await,
-                Happened::Over => return,
-            };
         }
     }
 
-    async fn next(
-        &mut self,
-        outputs: &mut BoxStream<'static, Output>,
-        is_listening: bool,
-    ) -> Happened {
-        let quiet = after(self.heartbeat);
-        let recheck = self.recheck.unwrap_or(quiet + RECHECK);
+    async fn send_all(&mut self, mut outputs: BoxStream<'static, Output>) -> Result<(), End> {
+        // The caller sees at once that it is answered.
+        self.send(comment()).await?;
+        loop {
+            match self.next(&mut outputs).await {
+                Happened::Said(Some(Output::Listening)) => self.is_listening = true,
+                Happened::Said(Some(Output::SignedOut)) => return self.sign_out().await,
+                Happened::Said(Some(output)) => self.send(event(&output)).await?,
+                Happened::Said(None) => return self.send(complete()).await,
+                Happened::Quiet => self.send(comment()).await?,
+                Happened::Recheck if self.may_go_on().await => {}
+                Happened::Recheck => return self.sign_out().await,
+                Happened::Over(end) => return Err(end),
+            }
+        }
+    }
+
+    async fn next(&mut self, outputs: &mut BoxStream<'static, Output>) -> Happened {
+        // What is to have one answer has it, though the service stops or the asker signs out; it has its deadline.
+        let goes_on = self.is_listening;
+        let recheck = self.recheck.unwrap_or(self.beat + RECHECK);
         tokio::select! {
+            // Whoever may hear no more hears no more, however much there is to say.
+            biased;
+            () = self.sender.closed() => Happened::Over(End::Gone),
+            () = self.stopping.cancelled(), if goes_on => Happened::Over(End::Stopping),
+            () = news(&mut self.revocations), if goes_on => Happened::Recheck,
+            () = sleep_until(recheck), if goes_on => Happened::Recheck,
             output = outputs.next() => Happened::Said(output),
-            () = sleep_until(quiet) => Happened::Quiet,
-            () = sleep_until(recheck) => Happened::Recheck,
-            () = news(&mut self.revocations) => Happened::Recheck,
-            // One answer that is due soon is waited for.
-            () = self.stopping.cancelled(), if is_listening => Happened::Over,
-            () = self.sender.closed() => Happened::Over,
+            () = sleep_until(self.beat) => Happened::Quiet,
         }
     }
 
@@ -209,7 +264,9 @@ impl Sending {
         if standing.has_expired() {
             return false;
         }
-        match standing.again(&self.auth).await {
+        let late = |_| Error::timeout("reading a stream's session");
+        let standing = timeout(self.patience, standing.again(&self.auth));
+        match standing.await.map_err(late).flatten() {
             Ok(standing) => {
                 self.recheck = standing.good_for().map(after);
                 true
@@ -220,22 +277,31 @@ impl Sending {
                     error = error.log_text(),
                     "a stream's token could not be looked at"
                 );
-                self.recheck = Some(after(std::time::Duration::from_secs(1)));
+                self.recheck = Some(after(RETRY));
                 true
             }
         }
     }
 
-    async fn sign_out(self) {
-        if self.send(event(&operation::signed_out())).await {
-            self.send(complete()).await;
-        }
+    async fn sign_out(&mut self) -> Result<(), End> {
+        self.send(event(&operation::signed_out())).await?;
+        self.send(complete()).await
     }
 
-    /// Whether the connection has taken it.
-    async fn send(&self, chunk: Bytes) -> bool {
-        let sent = timeout(2 * self.heartbeat, self.sender.send(chunk)).await;
-        matches!(sent, Ok(Ok(())))
+    /// Done when the connection has taken it.
+    async fn send(&mut self, chunk: Bytes) -> Result<(), End> {
+        let sent = timeout(2 * self.heartbeat, self.sender.send(chunk));
+        tokio::select! {
+            biased;
+            sent = sent => match sent {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(End::Gone),
+                Err(_) => return Err(End::Blocked),
+            },
+            () = self.stopping.cancelled(), if self.is_listening => return Err(End::Stopping),
+        }
+        self.beat = after(self.heartbeat);
+        Ok(())
     }
 }
 
@@ -248,7 +314,7 @@ async fn news(revocations: &mut Option<watch::Receiver<()>>) {
     std::future::pending().await
 }
 
-fn after(time: std::time::Duration) -> Instant {
+fn after(time: Duration) -> Instant {
     Instant::now() + time
 }
 
@@ -271,6 +337,10 @@ fn event(output: &Output) -> Bytes {
     text.push_str(&serde_json::to_string(&answer).unwrap_or_default());
     text.push_str("\n\n");
     Bytes::from(text)
+}
+
+fn comment() -> Bytes {
+    Bytes::from_static(b":\n\n")
 }
 
 fn complete() -> Bytes {

@@ -1,7 +1,8 @@
 //! Subscriptions, over WebSocket here; `protocol`: what closes a socket and with which code; `ending`: tokens, sessions and
-//! stops; `events`: server-sent events; `clients`: the public clients of both protocols;
-//! `offline`: the example of an offline-first client.
+//! stops; `bounds`: callers who take nothing, and a stuck database; `events`: server-sent events; `clients`: the public clients
+//! of both protocols; `offline`: the example of an offline-first client.
 
+mod bounds;
 mod clients;
 mod ending;
 mod events;

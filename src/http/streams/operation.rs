@@ -1,6 +1,7 @@
 //! One operation as a stream of what it says: a query's or a mutation's one answer, a subscription's many.
 //!
-//! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were.
+//! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were. Each event
+//! of a subscription has the deadline of a request.
 
 use std::sync::Arc;
 
@@ -43,7 +44,8 @@ pub(in crate::http) enum Output {
 }
 
 /// Runs a call for whoever still may, when it is its turn. Queries keep their turn until they are answered or given up,
-/// mutations until they have really ended.
+/// mutations until they have really ended. When no turns are given any longer, what waits for one says that whoever asks may
+/// not.
 pub(in crate::http) fn outputs(
     state: EdgeState,
     standing: Standing,
@@ -51,7 +53,9 @@ pub(in crate::http) fn outputs(
     turns: Arc<Semaphore>,
 ) -> BoxStream<'static, Output> {
     let begun = async move {
-        let turn = turns.acquire_owned().await.ok();
+        let Ok(turn) = turns.acquire_owned().await else {
+            return only(Output::SignedOut);
+        };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
         let standing = match timeout_at(deadline, standing.again(&state.auth)).await {
@@ -62,6 +66,7 @@ pub(in crate::http) fn outputs(
         };
         match state.api.admit(call) {
             Ok(admitted) => {
+                let turn = Some(turn);
                 let run = Run { id, deadline, turn };
                 run.of_admitted(&state, &standing, admitted, None)
             }
@@ -119,10 +124,10 @@ fn events(
         Ok(place)
     });
     let place = place.map_err(no_place)?;
-    let asker = standing.asker();
+    let (asker, limit) = (standing.asker(), state.settings.request_timeout);
     let events = state
         .api
-        .subscribe(admitted, asker, resumed_after, id.as_str());
+        .subscribe(admitted, asker, limit, resumed_after, id.as_str());
     let said = events.map(move |event| {
         let _held = &place;
         let is_last = event.is_last();

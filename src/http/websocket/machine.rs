@@ -25,6 +25,8 @@ pub(super) enum Event {
     Refreshed,
     /// The token has expired, or what it stands for was revoked.
     Ended,
+    /// What still runs has had all the time that there is, and a little more.
+    Overdue,
     /// An operation says something; `None`: it is complete.
     Said(String, Option<Output>),
     /// The service is to stop.
@@ -41,6 +43,8 @@ pub(super) enum Action {
     Refresh(Bearer),
     Start(String, crate::graphql::Call),
     Stop(String),
+    /// Let nothing begin that waits for its turn.
+    BeginNothing,
     /// Close the socket; nothing comes behind it.
     Close(Close),
 }
@@ -52,7 +56,8 @@ pub(super) struct Machine {
     operations: HashMap<String, Kind>,
     /// A new token is looked at; until that is known nothing more is read.
     refreshing: bool,
-    stopping: bool,
+    /// How it is closed when all that runs is answered; until then nothing more is read.
+    ending: Option<Close>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +81,7 @@ enum Kind {
 impl Machine {
     /// Whether more may be read.
     pub(super) fn reads(&self) -> bool {
-        !self.refreshing && !self.stopping && self.singles() < MOST_AT_A_TIME
+        !self.refreshing && self.ending.is_none() && self.singles() < MOST_AT_A_TIME
     }
 
     /// Whether nothing runs.
@@ -108,12 +113,10 @@ impl Machine {
                 vec![Action::Send(ServerMessage::Pong(None))]
             }
             Event::Refused(why) => self.close(why),
-            Event::Ended => self.close(Close::unauthorized()),
+            Event::Ended => self.sign_out(),
+            Event::Overdue => self.close(Close::unauthorized()),
             Event::Said(id, output) => self.said(id, output),
-            Event::Stopping => {
-                self.stopping = true;
-                self.close_when_done()
-            }
+            Event::Stopping => self.end(Close::going_away()),
         }
     }
 
@@ -160,9 +163,15 @@ impl Machine {
         let (message, ends) = match output {
             Some(Output::Listening) => {
                 *kind = Kind::Listening;
-                return self.close_when_done();
+                return match self.ending.take() {
+                    Some(why) => self.end(why),
+                    None => Vec::new(),
+                };
             }
-            Some(Output::SignedOut) => return self.close(Close::unauthorized()),
+            Some(Output::SignedOut) => {
+                self.operations.remove(&id);
+                return self.sign_out();
+            }
             Some(Output::Next { answer, .. }) => (ServerMessage::Next(id.clone(), answer), false),
             Some(Output::Failed(answer)) => (ServerMessage::Error(id.clone(), answer), true),
             None => (ServerMessage::Complete(id.clone()), true),
@@ -175,11 +184,32 @@ impl Machine {
         actions
     }
 
-    /// What is to have one answer may still have it when the service stops.
+    /// Whoever may ask no longer is answered what runs already, and nothing that does not.
+    fn sign_out(&mut self) -> Vec<Action> {
+        let mut actions = vec![Action::BeginNothing];
+        actions.extend(self.end(Close::unauthorized()));
+        actions
+    }
+
+    /// Ends what listens, and closes when what is to have one answer has it.
+    fn end(&mut self, why: Close) -> Vec<Action> {
+        self.ending.get_or_insert(why);
+        let kinds = self.operations.iter();
+        let listening = kinds.filter(|(_, kind)| **kind == Kind::Listening);
+        let ids: Vec<String> = listening.map(|(id, _)| id.clone()).collect();
+        let mut actions = Vec::new();
+        for id in ids {
+            self.operations.remove(&id);
+            actions.push(Action::Stop(id));
+        }
+        actions.extend(self.close_when_done());
+        actions
+    }
+
     fn close_when_done(&mut self) -> Vec<Action> {
-        match self.stopping && self.singles() == 0 {
-            true => self.close(Close::going_away()),
-            false => Vec::new(),
+        match self.ending.clone() {
+            Some(why) if self.operations.is_empty() => self.close(why),
+            _ => Vec::new(),
         }
     }
 

@@ -190,6 +190,14 @@ impl Close {
         Close::new(1001, "The service stops")
     }
 
+    pub(super) fn bad_frame() -> Close {
+        Close::new(1002, "Protocol error")
+    }
+
+    pub(super) fn bad_text() -> Close {
+        Close::new(1007, "The message is no UTF-8")
+    }
+
     pub(super) fn too_big() -> Close {
         Close::new(1009, "The message is too large")
     }

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use super::{
     EdgeState, forwarded,
     graphql::{refusal, user_agent},
+    line::Line,
     negotiate::MediaType,
 };
 use crate::auth::Client;
@@ -40,6 +41,9 @@ const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// Bytes that are read at a time: few, since most sockets are idle.
 const READ_BUFFER: usize = 2048;
 
+/// Bytes of a message beside those of a body: its type, its id, and the names of its fields.
+const ENVELOPE: usize = 4096;
+
 /// Whether the request asks for a WebSocket.
 pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     let upgrades = headers.get_all(header::UPGRADE).iter();
@@ -56,29 +60,33 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         let message = "Pages of this origin may not call.";
         return refusal(StatusCode::FORBIDDEN, MediaType::Json, message);
     }
+    let line = Line::of(&parts);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, state).await {
         Ok(upgrade) => upgrade,
         Err(rejected) => return rejected.into_response(),
     };
-    let place = match state.streams.sockets().take() {
-        Ok(place) if !state.streams.stopping().is_cancelled() => place,
-        _ => return no_room(),
+    if state.streams.stopping().is_cancelled() {
+        return not_now("The service stops. Try again in a moment.");
+    }
+    let Ok(place) = state.streams.sockets().take() else {
+        return not_now("There are as many WebSockets as there may be. Try again later.");
     };
     let ip_address = forwarded::address(address.ip(), &parts.headers, &settings.trusted_proxies);
     let introduction = Introduction {
         client: Client::new(Some(ip_address), user_agent(&parts.headers)),
         bearer: bearer(&parts.headers),
     };
+    let longest = settings.max_body + ENVELOPE;
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_frame_size(2 * settings.max_body)
-        .max_message_size(2 * settings.max_body);
+        .max_frame_size(longest)
+        .max_message_size(longest);
     let acceptable = upgrade.selected_protocol().is_some();
     let (state, tracked) = (state.clone(), state.streams.tasks().token());
     upgrade.on_upgrade(async move |socket| {
-        let (wire, _tracked) = (Wire::new(socket), tracked);
+        let (wire, _tracked) = (Wire::new(socket, line), tracked);
         if acceptable {
             Socket::new(state, wire, introduction, place).run().await;
         } else {
@@ -87,8 +95,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
     })
 }
 
-fn no_room() -> Response {
-    let message = "There are as many WebSockets as there may be. Try again later.";
+fn not_now(message: &'static str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let mut response = refusal(status, MediaType::Json, message);
     let seconds = HeaderValue::from_static("5");

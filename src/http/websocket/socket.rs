@@ -36,6 +36,9 @@ use crate::{
 /// How soon it is asked again whether somebody still is who they were, if that could not be known.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How much longer than its deadline an answer may take to go out when the socket is to end.
+const SENDING: Duration = Duration::from_secs(1);
+
 /// What a handshake tells.
 pub(super) struct Introduction {
     pub(super) client: Client,
@@ -91,6 +94,8 @@ struct Clock {
     heard: Instant,
     /// When the token is looked at again.
     recheck: Option<Instant>,
+    /// When it is over, if the token has ended and something still runs.
+    over: Option<Instant>,
 }
 
 enum Happened {
@@ -117,6 +122,7 @@ impl Socket {
                 beat: now + settings.heartbeat,
                 heard: now,
                 recheck: None,
+                over: None,
             },
             revocations: state.auth.revocations(),
             wire,
@@ -156,7 +162,8 @@ impl Socket {
     /// What happens next.
     async fn next(&mut self, stopping: &CancellationToken, stopped: bool) -> Happened {
         let (reads, takes) = (self.machine.reads(), self.wire.is_idle());
-        let rechecks = self.standing.is_some() && self.asking.is_none();
+        let rechecks =
+            self.standing.is_some() && self.asking.is_none() && self.clock.over.is_none();
         let due = self.clock.next(self.machine.is_new());
         tokio::select! {
             traffic = self.wire.traffic(reads) => Happened::Traffic(traffic),
@@ -178,6 +185,7 @@ impl Socket {
                 Next::GoOn
             }
             Happened::Traffic(Traffic::Sent) => Next::GoOn,
+            Happened::Traffic(Traffic::Breach(close)) => Next::Close(close),
             Happened::Traffic(Traffic::Gone) => Next::Drop,
             Happened::Said(said) => self.said(*said),
             Happened::Known(purpose, known) => {
@@ -196,9 +204,6 @@ impl Socket {
     fn received(&mut self, message: Message) -> Next {
         self.clock.heard = Instant::now();
         match message {
-            Message::Text(text) if text.len() > self.state.settings.max_body => {
-                Next::Close(Close::too_big())
-            }
             Message::Text(text) => self.on(Event::Received(ClientMessage::parse(&text))),
             Message::Binary(_) => self.on(Event::Received(Err("Messages are text"))),
             Message::Ping(_) | Message::Pong(_) => Next::GoOn,
@@ -222,6 +227,9 @@ impl Socket {
     }
 
     fn known(&mut self, purpose: Purpose, known: Result<Standing, Error>) -> Next {
+        if self.clock.over.is_some() {
+            return Next::GoOn;
+        }
         let event = match (purpose, known) {
             (_, Ok(standing)) => match self.let_in(standing) {
                 Err(close) => Event::Refused(close),
@@ -265,6 +273,9 @@ impl Socket {
         let now = Instant::now();
         if self.machine.is_new() && now >= self.clock.init {
             return self.on(Event::InitTimedOut);
+        }
+        if self.clock.over.is_some_and(|over| now >= over) {
+            return self.on(Event::Overdue);
         }
         if self.clock.recheck.is_some_and(|due| now >= due) {
             if self.standing.as_ref().is_some_and(Standing::has_expired) {
@@ -326,10 +337,19 @@ impl Socket {
                 Action::Refresh(bearer) => self.admit(Purpose::Refresh, bearer),
                 Action::Start(id, call) => self.start(id, call),
                 Action::Stop(id) => drop(self.running.remove(&id)),
+                Action::BeginNothing => self.begin_nothing(),
                 Action::Close(close) => return Next::Close(close),
             }
         }
         Next::GoOn
+    }
+
+    /// Nobody is asked any longer who they are; what runs has its deadline.
+    fn begin_nothing(&mut self) {
+        self.turns.close();
+        self.clock.recheck = None;
+        let limit = self.state.settings.request_timeout + SENDING;
+        self.clock.over.get_or_insert(Instant::now() + limit);
     }
 
     fn admit(&mut self, purpose: Purpose, bearer: Bearer) {
@@ -385,7 +405,7 @@ enum Next {
 impl Clock {
     fn next(&self, is_new: bool) -> Instant {
         let init = is_new.then_some(self.init);
-        let others = [init, self.recheck].into_iter().flatten();
+        let others = [init, self.recheck, self.over].into_iter().flatten();
         others.fold(self.beat, Instant::min)
     }
 }

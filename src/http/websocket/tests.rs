@@ -35,6 +35,7 @@ fn event(text: &str) -> Event {
         "forbidden" => Event::Refused(Close::forbidden()),
         "refreshed" => Event::Refreshed,
         "ended" => Event::Ended,
+        "overdue" => Event::Overdue,
         "stopping" => Event::Stopping,
         "listening" => said(Some(Output::Listening)),
         "next" => said(Some(Output::Next {
@@ -58,6 +59,7 @@ fn told(action: &Action) -> String {
         Action::Refresh(bearer) => format!("refresh {bearer:?}"),
         Action::Start(id, call) => format!("start {id} {}", call.query),
         Action::Stop(id) => format!("stop {id}"),
+        Action::BeginNothing => "begin nothing".to_owned(),
         Action::Close(close) => format!("close {} {}", close.code, close.reason),
     }
 }
@@ -237,9 +239,56 @@ fn the_protocol_is_kept_to_the_letter() {
                 (INIT_TOKEN, "admit Token"),
                 ("@admitted", ACK),
                 (SUBSCRIBE_A, START_A),
-                ("@ended", "close 4401 Unauthorized"),
+                ("@listening a", ""),
+                ("@ended", "begin nothing | stop a | close 4401 Unauthorized"),
                 ("@next a", ""),
                 (SUBSCRIBE_B, ""),
+            ],
+        ),
+        (
+            "a token that ends: subscriptions end, answers are waited for",
+            &[
+                (INIT_TOKEN, "admit Token"),
+                ("@admitted", ACK),
+                (SUBSCRIBE_A, START_A),
+                ("@listening a", ""),
+                (SUBSCRIBE_B, START_B),
+                ("@ended", "begin nothing | stop a"),
+                ("@next a", ""),
+                ("@next b", "next b"),
+                ("@stopping", ""),
+                ("@done b", "complete b | close 4401 Unauthorized"),
+            ],
+        ),
+        (
+            "a token that ends, and an answer that never comes",
+            &[
+                (INIT_TOKEN, "admit Token"),
+                ("@admitted", ACK),
+                (SUBSCRIBE_A, START_A),
+                ("@ended", "begin nothing"),
+                ("@overdue", "close 4401 Unauthorized"),
+            ],
+        ),
+        (
+            "a token that ends before a subscription has begun",
+            &[
+                (INIT_TOKEN, "admit Token"),
+                ("@admitted", ACK),
+                (SUBSCRIBE_A, START_A),
+                ("@ended", "begin nothing"),
+                ("@listening a", "stop a | close 4401 Unauthorized"),
+            ],
+        ),
+        (
+            "an operation of somebody who is gone, while another is answered",
+            &[
+                (INIT_TOKEN, "admit Token"),
+                ("@admitted", ACK),
+                (SUBSCRIBE_A, START_A),
+                (SUBSCRIBE_B, START_B),
+                ("@signed-out a", "begin nothing"),
+                ("@failed b", "error b | close 4401 Unauthorized"),
             ],
         ),
         (
@@ -248,7 +297,7 @@ fn the_protocol_is_kept_to_the_letter() {
                 (INIT_TOKEN, "admit Token"),
                 ("@admitted", ACK),
                 (SUBSCRIBE_A, START_A),
-                ("@signed-out a", "close 4401 Unauthorized"),
+                ("@signed-out a", "begin nothing | close 4401 Unauthorized"),
             ],
         ),
         (
@@ -259,7 +308,7 @@ fn the_protocol_is_kept_to_the_letter() {
                 (SUBSCRIBE_A, START_A),
                 ("@listening a", ""),
                 (SUBSCRIBE_B, START_B),
-                ("@stopping", ""),
+                ("@stopping", "stop a"),
                 ("@next b", "next b"),
                 ("@done b", "complete b | close 1001 The service stops"),
             ],

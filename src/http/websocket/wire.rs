@@ -12,8 +12,9 @@ use std::{
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{Sink, Stream};
 use tokio::time::timeout;
+use tungstenite::{Error as Broken, error::ProtocolError};
 
-use super::messages::Close;
+use super::{super::line::Line, messages::Close};
 
 /// Messages that may wait to be sent; while there are so many, nothing more is read.
 const MOST_WAITING: usize = 16;
@@ -24,11 +25,14 @@ const CLOSING: Duration = Duration::from_secs(5);
 /// A socket on the wire.
 pub(super) struct Wire {
     socket: WebSocket,
+    line: Line,
     waiting: VecDeque<Message>,
     /// Whether something was written that has not gone out yet.
     unsent: bool,
     /// Whether the other side took nothing more when it was last tried.
     is_blocked: bool,
+    /// Whether nothing more can be read, since what came was no frame.
+    is_broken: bool,
 }
 
 /// What happens on the wire.
@@ -38,17 +42,21 @@ pub(super) enum Traffic {
     Sent,
     /// So it has, after the other side had taken nothing for a while: it is there.
     Progress,
+    /// What came is no message of the protocol below; how it is to be closed.
+    Breach(Close),
     /// The connection is no more.
     Gone,
 }
 
 impl Wire {
-    pub(super) fn new(socket: WebSocket) -> Self {
+    pub(super) fn new(socket: WebSocket, line: Line) -> Self {
         Wire {
             socket,
+            line,
             waiting: VecDeque::new(),
             unsent: false,
             is_blocked: false,
+            is_broken: false,
         }
     }
 
@@ -76,17 +84,27 @@ impl Wire {
             Poll::Ready(Ok(false)) => {}
             Poll::Pending => self.is_blocked = true,
         }
-        if !reads || self.waiting.len() >= MOST_WAITING {
+        if !reads || self.is_broken || self.waiting.len() >= MOST_WAITING {
             return Poll::Pending;
         }
         match Pin::new(&mut self.socket).poll_next(ctx) {
             Poll::Ready(Some(Ok(message))) => Poll::Ready(Traffic::Received(message)),
-            Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "a socket broke");
-                Poll::Ready(Traffic::Gone)
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(self.broken(error)),
             Poll::Ready(None) => Poll::Ready(Traffic::Gone),
             Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn broken(&mut self, error: axum::Error) -> Traffic {
+        tracing::debug!(%error, "a socket broke");
+        match breach(error) {
+            Some(close) => {
+                self.is_broken = true;
+                // The rest of what is no message would be in the way of the close frame.
+                self.line.linger();
+                Traffic::Breach(close)
+            }
+            None => Traffic::Gone,
         }
     }
 
@@ -123,8 +141,30 @@ impl Wire {
                 reason: close.reason.into(),
             })));
         }
-        let ended = async { while !matches!(self.traffic(true).await, Traffic::Gone) {} };
+        let ended = async {
+            while !matches!(self.traffic(true).await, Traffic::Gone) {
+                if self.is_broken && self.is_idle() {
+                    return;
+                }
+            }
+        };
         // Whoever cannot be told is cut off.
         let _ = timeout(CLOSING, ended).await;
+    }
+}
+
+/// How a breach of RFC 6455 is closed; `None` for a connection that has broken off.
+fn breach(error: axum::Error) -> Option<Close> {
+    let error = error.into_inner().downcast::<Broken>().ok()?;
+    match *error {
+        Broken::Capacity(_) => Some(Close::too_big()),
+        Broken::Utf8(_) => Some(Close::bad_text()),
+        Broken::Protocol(
+            ProtocolError::ResetWithoutClosingHandshake
+            | ProtocolError::SendAfterClosing
+            | ProtocolError::ReceivedAfterClosing,
+        ) => None,
+        Broken::Protocol(_) => Some(Close::bad_frame()),
+        _ => None,
     }
 }

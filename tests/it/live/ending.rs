@@ -1,5 +1,6 @@
 //! How streams end: tokens expire, sessions are revoked, the service stops.
 
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -11,7 +12,7 @@ use super::{
 use crate::{
     changes::{course, mutate, newest},
     session_list::Person,
-    support::TestApp,
+    support::{TestApp, superuser},
 };
 
 fn unauthorized() -> Heard {
@@ -149,6 +150,76 @@ async fn whoever_is_deactivated_hears_no_more() {
     )
     .await;
     assert_eq!(listening.next().await, unauthorized());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_ends_their_own_session_has_the_answer_first() {
+    let app = TestApp::start().await;
+    Person::signed_up(&app, "ada").await;
+    let leave = "mutation { signOut { userErrors { code } } createCourse(input: { name: \"x\" }) { course { id } } }";
+    for _ in 0..5 {
+        let ada = Person::signed_in(&app, "ada").await;
+        let mut socket = subscribed(&ada.client, "s").await;
+        socket.subscribe("m", leave, Value::Null).await;
+        let mut answers = Vec::new();
+        let last = loop {
+            match socket.next().await {
+                Heard::Message(message) if message["id"] == "m" => answers.push(message),
+                // The subscription may have heard of the course before it ended.
+                Heard::Message(_) => {}
+                last => break last,
+            }
+        };
+        assert_eq!(last, unauthorized());
+        let data = &answers[0]["payload"]["data"];
+        assert_eq!(data["signOut"]["userErrors"], json!([]), "{answers:?}");
+        assert_eq!(answers[1]["type"], "complete");
+        let ada = Person::signed_in(&app, "ada").await;
+        let mut events = Events::open(&ada.client, leave, Value::Null, &[]).await;
+        let (_, _, answer) = events.next().await.unwrap();
+        let errors = &answer["data"]["signOut"]["userErrors"];
+        assert_eq!(*errors, json!([]), "{answer}");
+        assert_eq!(events.next().await.unwrap().0, "complete");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_token_expires_what_runs_is_answered_and_what_waits_is_not_run() {
+    let app = TestApp::with(|settings| {
+        settings.auth.access_lifetime = Duration::from_secs(6);
+        settings.pool.most = 16;
+    })
+    .await;
+    let ada = app.signed_up("ada").await;
+    let mut socket = subscribed(&ada, "s").await;
+    let mut lock = superuser(&app.database).await;
+    let held = "BEGIN; LOCK TABLE courses IN ACCESS EXCLUSIVE MODE";
+    lock.batch_execute(held).await.unwrap();
+    let create =
+        "mutation($name: String!) { createCourse(input: { name: $name }) { course { name } } }";
+    let waiting = "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database() AND NOT granted";
+    for number in 0..10 {
+        let id = number.to_string();
+        let variables = json!({ "name": "runs" });
+        socket.subscribe(&id, create, variables).await;
+        until("it runs", async || app.number(waiting).await == number + 1).await;
+        if number > 0 {
+            socket.send(json!({ "type": "complete", "id": id })).await;
+        }
+    }
+    socket
+        .subscribe("waits", create, json!({ "name": "waits" }))
+        .await;
+    until("the token expires", async || app.live.subscribers() == 0).await;
+    socket.is_silent().await;
+    lock.batch_execute("ROLLBACK").await.unwrap();
+    let next = socket.message().await;
+    let name = &next["payload"]["data"]["createCourse"]["course"]["name"];
+    assert_eq!((&next["id"], name), (&json!("0"), &json!("runs")), "{next}");
+    assert_eq!(socket.message().await["type"], "complete");
+    assert_eq!(socket.next().await, unauthorized());
+    let names = "SELECT string_agg(DISTINCT name, ',') FROM courses";
+    assert_eq!(app.text(names).await, "runs");
 }
 
 #[tokio::test(flavor = "multi_thread")]

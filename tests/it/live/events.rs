@@ -70,6 +70,20 @@ async fn the_cursor_need_not_be_selected_to_be_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_back_to_no_event_is_told_so() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let last = [("last-event-id", "nonsense")];
+    let mut events = Events::open(&ada, CHANGES, Value::Null, &last).await;
+    let (_, _, data) = events.next().await.unwrap();
+    let error = &data["errors"][0];
+    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{data}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("Last-Event-ID"), "{message}");
+    assert_eq!(events.next().await.unwrap().0, "complete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn silence_is_filled_with_comments() {
     let app = TestApp::with(|settings| {
         settings.edge.streams.heartbeat = Duration::from_millis(100);

@@ -2,7 +2,10 @@
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};
-use tokio::time::{Duration, Instant};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Duration, Instant},
+};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
@@ -72,9 +75,41 @@ async fn each_breach_of_the_protocol_has_its_code() {
         .await
         .unwrap();
     assert_eq!(socket.next().await.code(), 4400);
-    let mut socket = Socket::open(&ada).await;
-    socket.send_text(&"x".repeat(1024 * 1024 + 1)).await;
-    assert_eq!(socket.next().await.code(), 1009);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_breach_of_the_layer_below_is_told_before_the_line_is_given_up() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let long_ping = [[0x89, 0xfe, 0, 200, 0, 0, 0, 0].as_slice(), &[0; 200]].concat();
+    let terabyte = [0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let table: [(&str, &[u8], u16); 5] = [
+        ("a reserved opcode", &[0x83, 0x80, 0, 0, 0, 0], 1002),
+        ("no mask", &[0x81, 0x02, b'{', b'}'], 1002),
+        ("a long ping", &long_ping, 1002),
+        ("no UTF-8", &[0x81, 0x82, 0, 0, 0, 0, 0xc3, 0x28], 1007),
+        ("a terabyte", &terabyte, 1009),
+    ];
+    for (name, bytes, code) in table {
+        let mut socket = Socket::of(&ada).await;
+        socket.stream.get_mut().write_all(bytes).await.unwrap();
+        match socket.next().await {
+            Heard::Closed(closed, _) => assert_eq!(closed, code, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    // All of it is sent before anything is read.
+    let most = 1024 * 1024 + 4096;
+    for length in [most + 1, 3 * 1024 * 1024] {
+        let mut socket = Socket::of(&ada).await;
+        socket.send_text(&"x".repeat(length)).await;
+        assert_eq!(socket.next().await.code(), 1009, "{length}");
+    }
+    let mut socket = Socket::of(&ada).await;
+    let ping = r#"{"type":"ping"}"#;
+    let spaces = " ".repeat(most - ping.len());
+    socket.send_text(&format!("{ping}{spaces}")).await;
+    assert_eq!(socket.message().await, json!({ "type": "pong" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -267,6 +267,15 @@ impl Events {
         }
     }
 
+    /// Whether the answer comes to an end of its own; false if the connection breaks off.
+    pub(crate) async fn ends(mut self) -> bool {
+        while self.read().await {
+            let keep = self.text.len().saturating_sub(5);
+            self.text.drain(..keep);
+        }
+        self.text == "0\r\n\r\n"
+    }
+
     /// Until a comment comes.
     pub(crate) async fn heartbeat(&mut self) {
         let chunk = self.chunk().await;
