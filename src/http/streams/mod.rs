@@ -84,15 +84,22 @@ impl Streams {
     /// Looks every second, while somebody streams, whether they still may: this is what ends the streams of whoever signs
     /// out at another process. Without subscriptions it asks the database nothing.
     pub(crate) async fn look_for_revoked(self, auth: Auth) {
+        let mut fails = false;
         loop {
             tokio::time::sleep(LOOK).await;
             if self.inner.subscriptions.taken() == 0 {
                 continue;
             }
-            if let Err(error) = auth.look_for_revoked().await {
-                let error = error.log_text();
-                tracing::warn!(error, "what was revoked could not be read; it tries again");
+            let looked = auth.look_for_revoked().await;
+            match &looked {
+                Err(error) if !fails => {
+                    let error = error.log_text();
+                    tracing::warn!(error, "what was revoked cannot be read; it tries again");
+                }
+                Ok(()) if fails => tracing::info!("what was revoked is read again"),
+                _ => {}
             }
+            fails = looked.is_err();
         }
     }
 
