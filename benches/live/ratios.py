@@ -2,7 +2,7 @@
 import statistics, sys
 
 rows = [line.split() for line in sys.stdin]
-rows = [(row[0], float(row[1].rstrip("/s")), float(row[2])) for row in rows if len(row) == 4]
+rows = [(row[0], float(row[1].rstrip("/s")), float(row[2]) + float(row[5])) for row in rows if len(row) == 7]
 for name in ("subscribers", "naive"):
     ratios = []
     for place, row in enumerate(rows):

@@ -11,10 +11,10 @@ use crate::{changes::store::Since, db::Writers, error::Error};
 const PERSONS: usize = 200;
 /// Changes of a person that go through the queue at most; with more, readers are sent to the log.
 const CHANGES: usize = 100;
-/// How long it rests between two looks, at least and at most: several times as long as the last one took, so that it never
-/// takes much from those who write. What is written meanwhile is read at once.
-const REST: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(30));
-const TIMES: u32 = 5;
+/// How long it rests between two looks, at least and at most, so that it never takes much from those who write: a
+/// millisecond more for each person who had written, for the more there are the cheaper is each in one statement.
+const REST: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(60));
+const REST_EACH: Duration = Duration::from_millis(1);
 /// How long it waits after a failure, at first and at most.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -45,14 +45,13 @@ pub(super) async fn run(live: &Live) {
             checked = Instant::now();
             hub.mark(&Writers::Anybody);
         }
-        let begun = Instant::now();
         match read_due(live).await {
-            Ok(()) => {
+            Ok(persons) => {
                 if patience > PATIENCE.0 {
                     tracing::info!("subscribers are read for again");
                 }
                 patience = PATIENCE.0;
-                sleep((TIMES * begun.elapsed()).clamp(REST.0, REST.1)).await;
+                sleep((REST.0 + REST_EACH * persons).min(REST.1)).await;
             }
             Err(error) => {
                 if patience == PATIENCE.0 {
@@ -66,12 +65,15 @@ pub(super) async fn run(live: &Live) {
     }
 }
 
-async fn read_due(live: &Live) -> Result<(), Error> {
+/// Answers of how many persons it has read.
+async fn read_due(live: &Live) -> Result<u32, Error> {
+    let mut persons: u32 = 0;
     loop {
         let readers = live.inner.hub.due(PERSONS);
         if readers.is_empty() {
-            return Ok(());
+            return Ok(persons);
         }
+        persons = persons.saturating_add(u32::try_from(readers.len()).unwrap_or(u32::MAX));
         if let Err(error) = read(live, &readers).await {
             let users = readers.iter().map(|reader| reader.owner.0).collect();
             live.inner.hub.mark(&Writers::These(users));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long it rests between two messages: what is written meanwhile goes into the next.
-const REST: Duration = Duration::from_millis(15);
+const REST: Duration = Duration::from_millis(20);
 /// Persons that a message names at most: PostgreSQL takes 8000 bytes.
 const PERSONS: usize = 200;
 /// How long it waits before it connects again, at first and at most.
