@@ -143,7 +143,6 @@ impl App {
             tracing::warn!("some WebSockets did not close in time and were cut off");
         }
         mutations.close();
-        let deadline = deadline.max(Instant::now() + WRITING_DOWN);
         if timeout_at(deadline, mutations.wait()).await.is_err() {
             tracing::warn!("some mutations did not end in time and were given up");
         }
