@@ -44,5 +44,3 @@ BEGIN
     INSERT INTO change_epochs (database) VALUES (change_database());
 END
 $$;
-
-SELECT begin_change_epoch();

@@ -100,7 +100,7 @@ impl Cursor {
         self.cut.clone()
     }
 
-    /// Whether it has seen a transaction whose number is not given out before `next`.
+    /// Whether it has seen what no snapshot that ends at `next` shows.
     pub(super) fn is_ahead_of(&self, next: u64) -> bool {
         let target = self.cut.as_ref().map_or(0, |(target, _)| target.next);
         self.base.next.max(target) > next

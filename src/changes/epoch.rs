@@ -1,7 +1,10 @@
 //! The epoch of the log: begun by a job of its own, since after a restore every entry may be to be rewritten, and no request
 //! lives so long.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use tokio::{sync::Notify, time::timeout};
 
@@ -16,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(super) struct Beginning {
     asked: Notify,
     done: Notify,
+    /// It takes longer than anybody waits: nobody does, for each of them holds a connection.
+    slow: AtomicBool,
 }
 
 impl Beginning {
@@ -25,16 +30,23 @@ impl Beginning {
     /// UNAVAILABLE if it takes longer.
     pub(super) async fn wait(&self) -> Result<(), Error> {
         let done = self.done.notified();
-        self.asked.notify_one();
-        let late = |_| Error::unavailable("the change log begins a new epoch");
-        timeout(PATIENCE, done).await.map_err(late)
+        if !self.slow.load(Ordering::Relaxed) {
+            self.asked.notify_one();
+            if timeout(PATIENCE, done).await.is_ok() {
+                return Ok(());
+            }
+            self.slow.store(true, Ordering::Relaxed);
+        }
+        Err(Error::unavailable("the change log begins a new epoch"))
     }
 
     /// Begins an epoch whenever one is asked for, for as long as the process runs.
     pub(super) async fn run(&self, database: &Database) {
         loop {
             self.asked.notified().await;
-            match begin(database).await {
+            let begun = begin(database).await;
+            self.slow.store(false, Ordering::Relaxed);
+            match begun {
                 Ok(()) => {
                     tracing::info!("the change log has an epoch; older cursors have expired");
                     self.done.notify_waiters();

@@ -74,7 +74,7 @@ impl Row for Moment {
 }
 
 impl Moment {
-    /// The first transaction number that has not been given out.
+    /// The end of the snapshot: nothing that is visible has this number or a higher one.
     pub(super) fn next(&self) -> Result<u64, Error> {
         let next = self.snapshot.split(':').nth(1).map(str::parse);
         next.and_then(Result::ok).ok_or_else(|| self.is_none())

@@ -1,8 +1,8 @@
 //! GraphQL over server-sent events, in the distinct connections mode of graphql-sse: one operation a response, `next` events
 //! with its answers, and a `complete` event behind them.
 //!
-//! An event's id is the cursor behind it. Whoever comes back with `Last-Event-ID`, as browsers do by themselves, goes on
-//! there, whatever cursor the operation names. Every few seconds a comment says that the connection lives.
+//! An event's id is the cursor behind it. Whoever comes back with `Last-Event-ID` goes on there, whatever cursor
+//! the operation names. Every few seconds a comment says that the connection lives.
 //!
 //! When a token expires or what it stands for is revoked, UNAUTHENTICATED comes as `next`, and `complete`, in place of further
 //! events; what is answered once is answered. When the service stops, the events break off without `complete`, so that

@@ -34,6 +34,7 @@ const authorization = async () => ({ Authorization: `Bearer ${await accessToken(
 
 async function* changes(after) {
   for (;;) {
+    await accessToken(); // Throws if one must sign in anew, and so it ends.
     let timer;
     const client = createClient({
       url, retryAttempts: 0, connectionParams: authorization,
@@ -53,7 +54,9 @@ async function* changes(after) {
         after = data.changes.cursor;
       }
     } catch (error) {
-      if (Array.isArray(error)) throw error; // CURSOR_EXPIRED, say: the lists must be read afresh.
+      const code = Array.isArray(error) ? error[0].extensions?.code : 'NETWORK';
+      // CURSOR_EXPIRED, say: the lists must be read afresh.
+      if (!['NETWORK', 'UNAVAILABLE', 'TIMEOUT', 'RATE_LIMITED', 'INTERNAL'].includes(code)) throw error;
     } finally {
       client.dispose();
     }

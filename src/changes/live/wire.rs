@@ -68,26 +68,22 @@ pub(super) async fn listen(live: &Live) {
     let (hub, Some(direct)) = (&live.inner.hub, &live.inner.settings.direct) else {
         return;
     };
-    let mut patience = PATIENCE.0;
+    let (mut patience, mut told) = (PATIENCE.0, false);
     loop {
         hub.until_watched().await;
         let outcome = hear(live, direct).await;
-        let heard = hub.set_hears(false);
+        if hub.set_hears(false) {
+            (patience, told) = (PATIENCE.0, false);
+            // So that the tailer looks at once, and more often from then on.
+            hub.mark(&Writers::Anybody);
+        }
         if let Err(error) = outcome {
-            if heard || patience == PATIENCE.0 {
-                let every = live.inner.settings.poll;
-                tracing::warn!(
-                    error,
-                    ?every,
-                    "other processes are not heard, but looked for"
-                );
+            if !told {
+                tracing::warn!(error, "other processes are not heard, but looked for");
             }
+            told = true;
             sleep(patience).await;
-            patience = if heard {
-                PATIENCE.0
-            } else {
-                (2 * patience).min(PATIENCE.1)
-            };
+            patience = (2 * patience).min(PATIENCE.1);
         }
     }
 }
@@ -100,8 +96,11 @@ async fn hear(live: &Live, direct: &Target) -> Result<(), String> {
     listens.map_err(|error| error.to_string())?;
     let mut messages = std::pin::pin!(conn.notifications_stream());
     while hub.is_watched() {
-        // Only who hears itself is sure to hear others.
-        speak(live).await?;
+        // Only who hears itself is sure to hear others. Who cannot speak, since all connections are taken, say, may hear.
+        let spoken = speak(live).await;
+        if !hub.hears() {
+            spoken.clone()?;
+        }
         let mut hears_itself = false;
         while let Ok(heard) = timeout(SILENCE, messages.next()).await {
             let message = heard.ok_or("the connection that listens has ended")?;
@@ -119,7 +118,7 @@ async fn hear(live: &Live, direct: &Target) -> Result<(), String> {
                 return Ok(());
             }
         }
-        if !hears_itself {
+        if spoken.is_ok() && !hears_itself {
             return Err(
                 "no message comes: DATABASE_DIRECT_URL is a pooler's, or of another database"
                     .to_owned(),
@@ -131,7 +130,8 @@ async fn hear(live: &Live, direct: &Target) -> Result<(), String> {
 
 /// Says something of no meaning to others.
 async fn speak(live: &Live) -> Result<(), String> {
-    let spoken = send_once(live, &Writers::default()).await;
+    let spoken = timeout(SILENCE, send_once(live, &Writers::default())).await;
+    let spoken = spoken.map_err(|_| "nothing can be said")?;
     spoken.map_err(|error| error.log_text())
 }
 

@@ -102,8 +102,12 @@ async fn a_cursor_that_names_thousands_of_transactions_is_read_like_any_other() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_that_takes_long_to_begin_holds_no_request_up() {
-    let app =
-        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_secs(3)).await;
+    let app = TestApp::with(|settings| {
+        settings.edge.request_timeout = Duration::from_secs(3);
+        settings.pool.most = 3;
+        settings.pool.wait = Duration::from_millis(500);
+    })
+    .await;
     let ada = Person::signed_up(&app, "ada").await;
     app.sql("DELETE FROM change_epochs").await;
     // As if there were a large log to be rewritten.
@@ -116,6 +120,13 @@ async fn an_epoch_that_takes_long_to_begin_holds_no_request_up() {
         let code = ada.client.error_code("{ changesCursor }", json!({})).await;
         assert_eq!(code, "UNAVAILABLE");
     }
+    // Nobody waits for it any longer, so there are connections for others.
+    let many = (0..30).map(|_| ada.client.error_code("{ changesCursor }", json!({})));
+    let many = futures_util::future::join_all(many);
+    let me = ada.client.data("{ me { email } }", json!({}));
+    let (many, me) = tokio::join!(many, me);
+    assert!(many.iter().all(|code| code == "UNAVAILABLE"));
+    assert_eq!(me["me"]["email"], "ada@example.com");
     // Longer than a request may live, all in all.
     tokio::time::sleep(Duration::from_secs(3)).await;
     rewriting.batch_execute("COMMIT").await.unwrap();
