@@ -19,10 +19,10 @@ use axum::http::request::Parts;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    sync::Notify,
     time::timeout,
 };
 use tokio_io_timeout::TimeoutWriter;
-use tokio_util::sync::CancellationToken;
 
 /// How long what still comes is read after the last word.
 const LINGERING: Duration = Duration::from_secs(2);
@@ -31,9 +31,12 @@ const MOST_UNREAD: usize = 16 * 1024 * 1024;
 
 /// What can be done to a connection by whoever answers on it. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Line {
-    cut: CancellationToken,
-    lingers: Arc<AtomicBool>,
+pub(super) struct Line(Arc<Wishes>);
+
+#[derive(Default)]
+struct Wishes {
+    cut: Notify,
+    lingers: AtomicBool,
 }
 
 impl Line {
@@ -45,18 +48,18 @@ impl Line {
     /// Ends the connection, whatever waits to be sent: for a caller who takes nothing. One that has become a WebSocket is its
     /// own and is not touched.
     pub(super) fn cut(&self) {
-        self.cut.cancel();
+        self.0.cut.notify_one();
     }
 
-    /// Done when it is to be ended.
+    /// Done when it is to be ended. One waits: the accept loop.
     pub(super) async fn is_cut(&self) {
-        self.cut.cancelled().await;
+        self.0.cut.notified().await;
     }
 
     /// What the caller still sends is read for a moment when the connection is given up. Bytes that nobody reads would make
     /// the system break it off, and with it what was said last and has not arrived.
     pub(super) fn linger(&self) {
-        self.lingers.store(true, Ordering::Relaxed);
+        self.0.lingers.store(true, Ordering::Relaxed);
     }
 }
 
@@ -85,7 +88,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if !self.line.lingers.load(Ordering::Relaxed) {
+        if !self.line.0.lingers.load(Ordering::Relaxed) {
             return;
         }
         if let (Some(socket), Ok(runtime)) =

@@ -37,20 +37,18 @@ use super::{
     request_id::RequestId,
     streams::{
         operation::{self, Output},
-        standing::{RECHECK, Standing, says_no},
+        standing::{RECHECK, RETRY, Standing, says_no},
     },
 };
 use crate::{
     auth::{Auth, Client},
     changes::parse_cursor,
     error::Error,
-    graphql::{Admitted, Operation, error},
+    graphql::{Admitted, Operation},
 };
 
 static LAST_EVENT_ID: &str = "last-event-id";
 
-/// How soon it is asked again whether somebody still is who they were, if that could not be known.
-const RETRY: Duration = Duration::from_secs(1);
 /// How long the last events may take to go out when the service stops.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -94,8 +92,7 @@ impl Asked {
         let standing = timeout_at(self.deadline, standing).await.map_err(late)??;
         if is_lost {
             let message = "Last-Event-ID must be the id of an event: a cursor of the changes.";
-            let refused = error::refused(Error::bad_input(message));
-            let outputs = only_refused(refused, &self.id);
+            let outputs = operation::failing(Error::bad_input(message), &self.id);
             return Ok(respond(state, self.line, outputs, None));
         }
         let run = operation::Run {
@@ -115,11 +112,6 @@ impl Asked {
     }
 }
 
-fn only_refused(refused: Answer, id: &RequestId) -> BoxStream<'static, Output> {
-    let output = operation::not_admitted(Box::new(refused), id);
-    stream::iter([output]).boxed()
-}
-
 /// A request that the gate did not admit: by the protocol that is an answer like another.
 pub(super) fn refusal(
     state: &EdgeState,
@@ -127,7 +119,7 @@ pub(super) fn refusal(
     refused: Box<Answer>,
     id: &RequestId,
 ) -> Response {
-    let outputs = only_refused(*refused, id);
+    let outputs = operation::only(operation::not_admitted(refused, id));
     respond(state, Line::of(parts), outputs, None)
 }
 

@@ -61,8 +61,8 @@ pub(in crate::http) fn outputs(
         let standing = match timeout_at(deadline, standing.again(&state.auth)).await {
             Ok(Ok(standing)) => standing,
             Ok(Err(error)) if says_no(&error) => return only(Output::SignedOut),
-            Ok(Err(error)) => return only(failed(error, &id)),
-            Err(_) => return only(failed(Error::timeout("reading the session"), &id)),
+            Ok(Err(error)) => return failing(error, &id),
+            Err(_) => return failing(Error::timeout("reading the session"), &id),
         };
         match state.api.admit(call) {
             Ok(admitted) => {
@@ -96,7 +96,7 @@ impl Run {
         let Run { id, deadline, turn } = self;
         if admitted.operation == Operation::Subscription {
             return events(state, standing, admitted, resumed_after, &id)
-                .unwrap_or_else(|error| only(failed(error, &id)));
+                .unwrap_or_else(|error| failing(error, &id));
         }
         let (state, asker) = (state.clone(), standing.asker());
         let run = async move {
@@ -163,7 +163,13 @@ fn failed(error: Error, id: &RequestId) -> Output {
     not_admitted(Box::new(error::refused(error)), id)
 }
 
-fn only(output: Output) -> BoxStream<'static, Output> {
+/// Nothing but an error.
+pub(in crate::http) fn failing(error: Error, id: &RequestId) -> BoxStream<'static, Output> {
+    only(failed(error, id))
+}
+
+/// One output, and it is complete.
+pub(in crate::http) fn only(output: Output) -> BoxStream<'static, Output> {
     stream::iter([output]).boxed()
 }
 

@@ -15,6 +15,9 @@ use crate::{
 /// session that was seen is trusted.
 pub(in crate::http) const RECHECK: Duration = Duration::from_secs(300);
 
+/// How soon it is asked again, if it could not be known.
+pub(in crate::http) const RETRY: Duration = Duration::from_secs(1);
+
 /// Somebody, as they were when they were last asked. Cheap to clone. Not `Debug`: it holds a token.
 #[derive(Clone)]
 pub(in crate::http) struct Standing {

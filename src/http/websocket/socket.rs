@@ -20,7 +20,7 @@ use super::{
         streams::{
             Place,
             operation::{self, Output},
-            standing::{Standing, says_no},
+            standing::{RETRY, Standing, says_no},
         },
     },
     machine::{Action, Event, MOST_AT_A_TIME, Machine},
@@ -32,9 +32,6 @@ use crate::{
     error::{Code, Error},
     graphql::Call,
 };
-
-/// How soon it is asked again whether somebody still is who they were, if that could not be known.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How much longer than its deadline an answer may take to go out when the socket is to end.
 const SENDING: Duration = Duration::from_secs(1);
