@@ -77,7 +77,10 @@ impl Audit {
         if self.days == 0 {
             return Ok(0);
         }
-        in_steps(database, 1, |conn| Box::pin(store::prune(conn, self.days))).await
+        in_steps(database, 1, async |conn| {
+            store::prune(conn, self.days).await
+        })
+        .await
     }
 }
 

@@ -253,8 +253,9 @@ impl Auth {
 
     /// Ends when a step was not a full one: there is always something that has just come to be past.
     async fn forget_once(&self) -> Result<(), Error> {
-        in_steps(&self.inner.database, store::STEP as u64, |conn| {
-            Box::pin(store::forget(conn))
+        let full = store::STEP as u64;
+        in_steps(&self.inner.database, full, async |conn| {
+            store::forget(conn).await
         })
         .await?;
         Ok(())

@@ -256,18 +256,16 @@ fn limit(room: usize) -> i64 {
 
 /// Begins an epoch of the log, unless one holds: in a database that is new, was restored, promoted or branched off.
 pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
-    conn.begin().await?;
-    let outcome = async {
+    conn.transaction(async |conn| {
         // After a restore it may have every entry to look at.
         conn.batch("SET LOCAL statement_timeout = 0")
             .await
             .map_err(crate::db::pool::from_database)?;
         conn.execute(Statement::new("SELECT begin_change_epoch()"))
-            .await
-    };
-    let outcome = outcome.await;
-    conn.end(outcome).await?;
-    Ok(())
+            .await?;
+        Ok(())
+    })
+    .await
 }
 
 /// Sends a message to every process that listens.

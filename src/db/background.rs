@@ -1,31 +1,29 @@
-//! How work in the background is done: now and then, and in small steps with a rest between them, so that it is never what
-//! a request waits for.
+//! How background jobs work: now and then, in small transactions with a rest between them, so that no request waits for
+//! them.
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-
-use super::{Connection, Database};
+use super::{Connection, Database, connection::Work};
 use crate::error::Error;
 
-/// How long it rests between two steps.
+/// The rest between two steps.
 pub(crate) const REST: Duration = Duration::from_millis(50);
 
-/// Takes steps, each in a transaction of its own, until one does less than `full`; answers how much all did.
+/// Runs `step` in a transaction of its own, again and again until one does less than `full`. Returns how much all did.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; whatever a step says.
-pub(crate) async fn in_steps(
-    database: &Database,
-    full: u64,
-    step: impl for<'conn> Fn(&'conn mut Connection) -> BoxFuture<'conn, Result<u64, Error>>,
-) -> Result<u64, Error> {
+/// UNAVAILABLE if the database cannot be reached; the error of a step.
+pub(crate) async fn in_steps<F>(database: &Database, full: u64, step: F) -> Result<u64, Error>
+where
+    for<'r> F: AsyncFnOnce(&'r mut Connection) -> Result<u64, Error>
+        + Work<&'r mut Connection, Result<u64, Error>, Future: Send>
+        + Clone
+        + Send,
+{
     let mut all = 0;
     loop {
         let mut conn = database.connection().await?;
-        conn.begin().await?;
-        let outcome = step(&mut conn).await;
-        let done = conn.end(outcome).await?;
+        let done = conn.transaction(step.clone()).await?;
         all += done;
         if done < full {
             return Ok(all);

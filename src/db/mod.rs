@@ -1,6 +1,8 @@
 //! The database: how it is reached, and the one way in which statements are sent to it.
 //!
-//! - [`pool`]: [`Database`], the bounded pool; [`Connection`], one leased from it, with transactions.
+//! - [`pool`]: [`Database`], the bounded pool of connections.
+//! - `connection`: [`Connection`], one leased from it: statements, transactions, and repeating those that lost a conflict.
+//! - `failure`: what the database's errors mean for callers.
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
@@ -12,7 +14,9 @@
 
 pub(crate) mod background;
 pub mod connect;
+mod connection;
 pub mod embedded;
+mod failure;
 pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
@@ -20,9 +24,12 @@ pub mod pool;
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
 pub(crate) mod sql;
+#[cfg(test)]
+mod tests;
 pub(crate) mod writes;
 
-pub use pool::{Connection, Database, PoolSettings};
+pub use connection::Connection;
+pub use pool::{Database, PoolSettings};
 pub use sql::Origin;
 pub(crate) use sql::{Row, Statement};
 pub(crate) use writes::{Writers, Writes};

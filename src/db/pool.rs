@@ -1,7 +1,4 @@
-//! The bounded pool of connections, and the lease of one.
-//!
-//! A [`Connection`] given up in the middle of a statement or a transaction (its request passed the deadline) is never
-//! used again: the statement is cancelled at the server, and what it had not committed is rolled back.
+//! The bounded pool of connections.
 //!
 //! Checking a connection at every use costs more than the statement behind it, so only one that has idled is checked;
 //! a closed one is noticed without asking.
@@ -18,20 +15,19 @@ use deadpool::{
     Runtime,
     managed::{Hook, HookError, PoolConfig, QueueMode, TimeoutType, Timeouts},
 };
-use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection,
-    methods::LoadQuery,
     pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use futures_util::FutureExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use super::{Row, Statement, Writers, Writes, connect::Target, sql::Origin};
+pub(crate) use super::failure::{from_database, violated_unique};
+use super::{Connection, Writes, connect::Target};
 use crate::error::Error;
 
 type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
-type Object = deadpool::managed::Object<Manager>;
+pub(super) type Object = deadpool::managed::Object<Manager>;
 type PoolError = deadpool::managed::PoolError<pooled_connection::PoolError>;
 
 /// How long a connection may idle before it is checked at its next use.
@@ -143,15 +139,7 @@ impl Database {
             .get()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok(Connection {
-            object: Some(object),
-            database: self.clone(),
-            origin: None,
-            wrote: Writers::default(),
-            busy: false,
-            in_transaction: false,
-            _of_share: of_share,
-        })
+        Ok(Connection::new(object, self.clone(), of_share))
     }
 
     /// The pool at this moment.
@@ -168,6 +156,14 @@ impl Database {
     /// How many statements were sent since the process started; those that begin or end a transaction do not count.
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_statement(&self) {
+        self.inner.statements.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.inner.target
     }
 
     /// Who has written by way of this pool.
@@ -231,219 +227,5 @@ fn unavailable(error: &PoolError) -> Error {
             Error::unavailable("all connections to the database are in use")
         }
         other => Error::unavailable(format!("no connection to the database: {other}")),
-    }
-}
-
-/// A connection of one's own until it is dropped.
-pub struct Connection {
-    /// `None` only while it is dropped.
-    object: Option<Object>,
-    database: Database,
-    origin: Option<Arc<Origin>>,
-    /// Whose items were changed by what is not known to be committed yet.
-    wrote: Writers,
-    /// A statement is on its way. Still set when dropped: nobody waited for its end.
-    busy: bool,
-    in_transaction: bool,
-    /// Its place among those that share half of the pool.
-    _of_share: Option<OwnedSemaphorePermit>,
-}
-
-impl Connection {
-    /// What is written on it comes from there: the change log has it.
-    #[must_use]
-    pub(crate) fn for_changes_from(mut self, origin: Origin) -> Connection {
-        self.origin = Some(Arc::new(origin));
-        self
-    }
-
-    /// Notes, for the change feed, whose items what is sent next or has been sent in this transaction may change: for
-    /// statements that say no author.
-    pub(crate) fn writes_for(&mut self, writers: Writers) {
-        self.wrote.add(writers);
-    }
-
-    /// Puts where changes come from into a statement that has an author, and notes the author.
-    fn sign<R>(&mut self, statement: &mut Statement<R>) {
-        if let Some(author) = statement.comes_from(self.origin.as_ref()) {
-            self.writes_for(Writers::These([author].into()));
-        }
-    }
-
-    /// Sends a statement and reads all its rows.
-    pub(crate) async fn rows<R>(&mut self, statement: Statement<R>) -> Result<Vec<R>, Error>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
-        self.try_rows(statement).await.map_err(from_database)
-    }
-
-    /// Sends a statement that answers one row at most.
-    pub(crate) async fn row<R>(&mut self, statement: Statement<R>) -> Result<Option<R>, Error>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
-        Ok(self.rows(statement).await?.pop())
-    }
-
-    /// As [`Connection::rows`], but hands over the database's refusal, so that a violated constraint can be told by name.
-    pub(crate) async fn try_rows<R>(
-        &mut self,
-        mut statement: Statement<R>,
-    ) -> Result<Vec<R>, DieselError>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
-        self.sign(&mut statement);
-        let answer = self.load(statement).await;
-        self.note_writes();
-        answer
-    }
-
-    /// Sends a query of diesel's language and reads all its rows.
-    pub(crate) async fn load<'query, Q, R>(&mut self, query: Q) -> Result<Vec<R>, DieselError>
-    where
-        Q: LoadQuery<'query, AsyncPgConnection, R> + Send + 'query,
-        R: Send,
-    {
-        let answer = diesel_async::RunQueryDsl::load::<R>(query, self.begin_statement()).await;
-        self.busy = false;
-        answer
-    }
-
-    /// Sends a statement and answers how many rows it touched.
-    pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
-        self.sign(&mut statement);
-        let answer = diesel_async::RunQueryDsl::execute(statement, self.begin_statement()).await;
-        self.busy = false;
-        self.note_writes();
-        answer.map_err(from_database)
-    }
-
-    /// Begins a transaction; [`Connection::end`] must follow. One that is dropped before is rolled back.
-    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
-        debug_assert!(!self.in_transaction, "transactions do not nest");
-        self.in_transaction = true;
-        self.batch("BEGIN").await.map_err(from_database)
-    }
-
-    /// Commits if the outcome is good, rolls back if it is not, and hands the outcome on.
-    pub(crate) async fn end<T, E: From<Error>>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
-        let last = if outcome.is_ok() {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        };
-        let ended = self.batch(last).await.map_err(from_database);
-        self.in_transaction = ended.is_err();
-        self.note_writes();
-        let value = outcome?;
-        ended?;
-        Ok(value)
-    }
-
-    /// Sends text that answers no rows, as it is.
-    pub(crate) async fn batch(&mut self, text: &str) -> Result<(), DieselError> {
-        self.busy = true;
-        let answer = self.raw().batch_execute(text).await;
-        self.busy = false;
-        answer
-    }
-
-    /// Tells who has written, once it is committed, or nobody knows whether it is.
-    fn note_writes(&mut self) {
-        if !self.in_transaction && !self.wrote.is_nobody() {
-            let wrote = std::mem::take(&mut self.wrote);
-            self.database.writes().note(wrote);
-        }
-    }
-
-    fn begin_statement(&mut self) -> &mut AsyncPgConnection {
-        self.busy = true;
-        self.database
-            .inner
-            .statements
-            .fetch_add(1, Ordering::Relaxed);
-        self.raw()
-    }
-
-    fn raw(&mut self) -> &mut AsyncPgConnection {
-        self.object
-            .as_mut()
-            .expect("it is there until it is dropped")
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if !self.busy && !self.in_transaction {
-            return;
-        }
-        let Some(object) = self.object.take() else {
-            return;
-        };
-        let abandoned = Object::take(object);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let database = self.database.clone();
-        let wrote = std::mem::take(&mut self.wrote);
-        runtime.spawn(async move {
-            let target = &database.inner.target;
-            target.cancel(abandoned.cancel_token()).await;
-            drop(abandoned);
-            // It may have been committed before it was cancelled.
-            database.writes().note(wrote);
-        });
-    }
-}
-
-/// What the database says becomes an [`Error`]; its words go to the log alone.
-pub(crate) fn from_database(error: DieselError) -> Error {
-    match &error {
-        DieselError::DatabaseError(
-            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
-            _,
-        ) => Error::unavailable(format!("the connection to the database broke: {error}")),
-        // Whoever was signed in when the request came was deleted while it ran.
-        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, information)
-            if information
-                .constraint_name()
-                .is_some_and(|name| name.ends_with("_user_id_fkey")) =>
-        {
-            Error::unauthenticated("This user is gone.")
-        }
-        DieselError::DatabaseError(_, information) => {
-            let message = information.message();
-            if message.starts_with("canceling statement due to") {
-                return Error::timeout(message);
-            }
-            let going_away = [
-                "terminating connection",
-                "the database system is",
-                "cannot execute",
-                // A standby, asked what only a primary knows.
-                "recovery is in progress",
-            ];
-            if going_away.iter().any(|start| message.starts_with(start)) {
-                return Error::unavailable(message);
-            }
-            let constraint = information.constraint_name().unwrap_or("none");
-            Error::internal(format!("{message} (constraint: {constraint})"))
-        }
-        _ => Error::internal(error),
-    }
-}
-
-/// The name of the unique constraint that a statement ran into, if that is why it failed.
-pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
-    match error {
-        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
-            information.constraint_name()
-        }
-        _ => None,
     }
 }

@@ -40,25 +40,48 @@ single_column! {
 }
 
 /// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
+///
+/// A clone is cheap, so that a statement can be sent again.
 pub(crate) struct Statement<R> {
+    parts: Arc<Parts>,
+    row: PhantomData<fn() -> R>,
+}
+
+#[derive(Clone)]
+struct Parts {
     text: Cow<'static, str>,
     values: Vec<Value>,
-    row: PhantomData<fn() -> R>,
+}
+
+impl<R> Clone for Statement<R> {
+    fn clone(&self) -> Self {
+        Statement {
+            parts: self.parts.clone(),
+            row: PhantomData,
+        }
+    }
 }
 
 impl<R> Statement<R> {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Statement {
+        let parts = Parts {
             text: text.into(),
             values: Vec::with_capacity(8),
+        };
+        Statement {
+            parts: Arc::new(parts),
             row: PhantomData,
         }
+    }
+
+    fn parts(&mut self) -> &mut Parts {
+        Arc::make_mut(&mut self.parts)
     }
 
     /// Binds the next placeholder's value.
     #[must_use]
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+        self.parts().values.push(value.into());
         self
     }
 
@@ -66,14 +89,14 @@ impl<R> Statement<R> {
     /// connection's [`Origin`] goes along.
     #[must_use]
     pub(crate) fn by(mut self, owner: impl Into<Uuid>) -> Self {
-        self.values.push(Value::Author(owner.into(), None));
+        self.parts().values.push(Value::Author(owner.into(), None));
         self
     }
 
     /// Says where the change comes from, if the statement names an author; answers whose items it changes.
     pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
         let mut owner = None;
-        for value in &mut self.values {
+        for value in &mut self.parts().values {
             if let Value::Author(author, known) = value {
                 *known = origin.cloned();
                 owner = Some(*author);
@@ -84,14 +107,15 @@ impl<R> Statement<R> {
 
     /// Appends text, for a statement that is put together from constants.
     pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
-        self.text.to_mut().push_str(text);
+        self.parts().text.to_mut().push_str(text);
         self
     }
 
     /// Appends a placeholder and binds its value.
     pub(crate) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
-        self.values.push(value.into());
-        let placeholder = format!("${}", self.values.len());
+        let values = &mut self.parts().values;
+        values.push(value.into());
+        let placeholder = format!("${}", values.len());
         self.sql(&placeholder)
     }
 }
@@ -108,16 +132,17 @@ impl<R> QueryId for Statement<R> {
 
 impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let mut rest: &str = &self.text;
+        let Parts { text, values } = &*self.parts;
+        let mut rest: &str = text;
         // Diesel numbers values in the order in which they are bound: that of their first appearance.
-        let mut bound: Vec<(usize, usize)> = Vec::with_capacity(self.values.len());
+        let mut bound: Vec<(usize, usize)> = Vec::with_capacity(values.len());
         let mut next = 1;
         while let Some((before, number, after)) = next_placeholder(rest) {
             out.push_sql(before);
             let value = number
                 .checked_sub(1)
-                .and_then(|index| self.values.get(index))
-                .ok_or_else(|| misnumbered(&self.text))?;
+                .and_then(|index| values.get(index))
+                .ok_or_else(|| misnumbered(text))?;
             if let Some((_, first)) = bound.iter().find(|(known, _)| *known == number) {
                 out.push_sql(&value.again(*first));
             } else {
@@ -128,10 +153,10 @@ impl<R> QueryFragment<Pg> for Statement<R> {
             rest = after;
         }
         out.push_sql(rest);
-        if bound.len() == self.values.len() {
+        if bound.len() == values.len() {
             Ok(())
         } else {
-            Err(misnumbered(&self.text))
+            Err(misnumbered(text))
         }
     }
 }

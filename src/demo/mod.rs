@@ -80,9 +80,8 @@ pub async fn fill(database: &Database, auth: &Auth, secret: &[u8]) -> Result<Rep
         let password = password_of(secret, &person.email);
         let owner = sign_up(database, auth, &person, &password).await?;
         let mut conn = database.connection().await?;
-        conn.begin().await?;
-        let outcome = add_items(&mut conn, owner, &person, start).await;
-        report.added += conn.end(outcome).await?;
+        let added = conn.transaction(async |conn| add_items(conn, owner, &person, start).await);
+        report.added += added.await?;
         report.people.push(DemoPerson {
             name: person.name,
             email: person.email,

@@ -101,9 +101,10 @@ impl Images {
     ) -> Result<Upload, Failure> {
         let announced = announced(new)?;
         let id = Uuid::new_v4();
-        conn.begin().await?;
-        let opened = store::open(conn, viewer.user_id, id, new.document_id, &announced).await;
-        let opened = conn.end(opened).await?;
+        let opened = conn.transaction(async |conn| {
+            store::open(conn, viewer.user_id, id, new.document_id, &announced).await
+        });
+        let opened = opened.await?;
         if let Some(expires_at) = opened.expires_at {
             return Ok(self.upload(id, &announced, expires_at).await?);
         }
@@ -225,13 +226,14 @@ impl Images {
     ) -> Result<(), Failure> {
         let conn = self.inner.database.connection().await?;
         let mut conn = conn.for_changes_from(client.origin());
-        conn.begin().await?;
-        let attached = match store::attach(&mut conn, viewer.user_id, new).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::unavailable("a picture's document or upload changed")),
-            Err(error) => Err(error),
-        };
-        let ended = conn.end(attached).await;
+        let attached = conn.transaction(async |conn| {
+            if store::attach(conn, viewer.user_id, new).await? {
+                Ok(())
+            } else {
+                Err(Error::unavailable("a picture's document or upload changed"))
+            }
+        });
+        let ended = attached.await;
         drop(conn);
         let Err(error) = ended else {
             return Ok(());

@@ -38,9 +38,9 @@ pub async fn sweep(images: &Images) -> Result<u64, Error> {
     let mut all = 0;
     loop {
         let mut conn = images.inner.database.connection().await?;
-        conn.begin().await?;
-        let claimed = store::claim(&mut conn, STEP).await;
-        let claimed = conn.end(claimed).await?;
+        let claimed = conn
+            .transaction(async |conn| store::claim(conn, STEP).await)
+            .await?;
         drop(conn);
         if claimed.is_empty() {
             return Ok(all);

@@ -37,6 +37,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 const LOGIN_WANTED: u16 = 530;
 
 /// Why a mail was not sent.
+#[derive(Clone)]
 pub(super) struct Undelivered {
     /// For whoever runs the service.
     pub(super) why: String,

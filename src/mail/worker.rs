@@ -5,7 +5,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::{Mutex, Notify},
+    time::sleep,
+};
 use uuid::Uuid;
 
 use super::{
@@ -40,6 +43,9 @@ pub struct Mailer {
     token_of: TokenOf,
     written: Arc<Notify>,
 }
+
+/// Whether the server took a mail.
+type Delivery = Result<(), Undelivered>;
 
 /// What became of the mail that was due.
 enum Step {
@@ -121,12 +127,18 @@ impl Mailer {
 
     async fn send_next(&self) -> Result<Step, Error> {
         let mut conn = self.database.connection().await?;
-        conn.begin().await?;
-        let outcome = self.step(&mut conn).await;
-        conn.end(outcome).await
+        let tried = Mutex::new(None);
+        conn.transaction(async |conn| self.step(conn, &tried).await)
+            .await
     }
 
-    async fn step(&self, conn: &mut Connection) -> Result<Step, Error> {
+    /// `tried` is the mail that was given to the server, and the outcome: a transaction that is repeated must not send it
+    /// again.
+    async fn step(
+        &self,
+        conn: &mut Connection,
+        tried: &Mutex<Option<(Uuid, Delivery)>>,
+    ) -> Result<Step, Error> {
         let Some(mail) = store::next_due(conn).await? else {
             return Ok(Step::NothingDue);
         };
@@ -143,7 +155,13 @@ impl Mailer {
             tell_given_up(&mail, failed.attempts);
             return Ok(Step::Failed);
         }
-        match self.deliver(kind, &mail).await {
+        let mut tried = tried.lock().await;
+        let delivery = match tried.take() {
+            Some((id, delivery)) if id == mail.id => delivery,
+            _ => self.deliver(kind, &mail).await,
+        };
+        *tried = Some((mail.id, delivery.clone()));
+        match delivery {
             Ok(()) => {
                 store::delete(conn, mail.id).await?;
                 Ok(Step::Sent)
@@ -155,7 +173,7 @@ impl Mailer {
         }
     }
 
-    async fn deliver(&self, kind: Option<&Kind>, mail: &Mail) -> Result<(), Undelivered> {
+    async fn deliver(&self, kind: Option<&Kind>, mail: &Mail) -> Delivery {
         // A newer version may have written it, and will send it.
         let unknown = "this version of the service does not know its kind";
         let kind = kind.ok_or_else(|| Undelivered::for_now(unknown.to_owned()))?;

@@ -114,11 +114,10 @@ pub(crate) async fn search(
         return Ok(Found::default());
     }
     let asked_at = after.map_or_else(Utc::now, |place| place.asked_at);
-    conn.begin().await?;
-    let outcome = async {
+    let found = conn.transaction(async |conn| {
         store::go_by_index(conn).await?;
         let Some((plan, marks)) = look_up(conn, viewer, &query).await? else {
-            return Ok(None);
+            return Ok::<_, Error>(None);
         };
         let one_more = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
         let hits = store::find(
@@ -131,9 +130,8 @@ pub(crate) async fn search(
             one_more,
         );
         Ok(Some((hits.await?, marks)))
-    };
-    let outcome = outcome.await;
-    let Some((mut hits, marks)) = conn.end::<_, Error>(outcome).await? else {
+    });
+    let Some((mut hits, marks)) = found.await? else {
         return Ok(Found::default());
     };
     let has_more = hits.len() > size;

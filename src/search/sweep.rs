@@ -36,5 +36,5 @@ pub async fn run(database: Database) {
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database) -> Result<u64, Error> {
     let full = STEP.unsigned_abs();
-    in_steps(database, full, |conn| Box::pin(store::sweep(conn, STEP))).await
+    in_steps(database, full, async |conn| store::sweep(conn, STEP).await).await
 }

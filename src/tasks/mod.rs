@@ -109,12 +109,11 @@ pub async fn set_completed(
     let mut problems = Problems::default();
     problems.ids(ids.len());
     problems.finish()?;
-    conn.begin().await?;
-    let outcome = set_completed_at_once(conn, viewer, ids, completed).await;
-    conn.end(outcome).await
+    conn.transaction(async |conn| set_all_completed(conn, viewer, ids, completed).await)
+        .await
 }
 
-async fn set_completed_at_once(
+async fn set_all_completed(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],

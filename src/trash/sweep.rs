@@ -42,7 +42,7 @@ pub async fn run(database: Database, days: u32) {
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
-    in_steps(database, 1, |conn| Box::pin(step(conn, days))).await
+    in_steps(database, 1, async |conn| step(conn, days).await).await
 }
 
 /// One row if this process may sweep: no other holds the lock. The actor is set for this transaction alone.

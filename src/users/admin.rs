@@ -128,8 +128,7 @@ async fn set(
     user: UserId,
     standing: Standing,
 ) -> Result<User, Failure> {
-    conn.begin().await?;
-    let outcome = async {
+    conn.transaction(async |conn| {
         let admins = store::lock_admins(conn).await?;
         if !admins.contains(&viewer.user_id) {
             return Err(Error::forbidden("Only admins may do this.").into());
@@ -144,9 +143,8 @@ async fn set(
             Refusal::of("userId", RefusalCode::NotFound, message)
         };
         Ok(changed.ok_or_else(unknown)?)
-    };
-    let outcome = outcome.await;
-    conn.end(outcome).await
+    })
+    .await
 }
 
 /// # Errors
@@ -161,14 +159,12 @@ pub(super) fn must_leave_an_admin(admins: &[UserId], without: UserId) -> Result<
 
 /// Makes the user with that address an admin, as the operator; `None` if there is no such user.
 pub async fn grant(conn: &mut Connection, email: &str) -> Result<Option<User>, Error> {
-    conn.begin().await?;
-    let outcome = async {
+    conn.transaction(async |conn| {
         store::act_as_service(conn).await?;
         match store::find_by_email(conn, email).await? {
             Some(user) => store::set(conn, user.id, Standing::Role(Role::Admin)).await,
             None => Ok(None),
         }
-    };
-    let outcome = outcome.await;
-    conn.end(outcome).await
+    })
+    .await
 }

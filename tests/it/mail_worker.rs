@@ -398,3 +398,24 @@ async fn the_worker_is_woken_and_tries_again_by_itself() {
     server.has(2).await;
     worker.abort();
 }
+
+#[tokio::test]
+async fn a_mail_is_sent_once_even_if_its_transaction_is_repeated() {
+    let outbox = Outbox::new().await;
+    let server = Server::start("127.0.0.1", 0).await;
+    outbox.farewell("ada@example.com").await;
+    outbox
+        .sql(
+            "CREATE SEQUENCE tries;
+             CREATE FUNCTION fails_twice() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 IF nextval('tries') <= 2 THEN RAISE 'deadlock detected' USING ERRCODE = '40P01'; END IF;
+                 RETURN OLD;
+             END $$;
+             CREATE TRIGGER fails BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION fails_twice();
+             GRANT ALL ON SEQUENCE tries TO snapnote",
+        )
+        .await;
+    assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 1);
+    assert_eq!(server.mails().len(), 1);
+}

@@ -127,13 +127,11 @@ pub(super) async fn change_password(
         .bind(client.address())
         .bind(client.user_agent.clone())
         .bind(password.told);
-    conn.begin().await?;
-    let outcome = async {
+    let changed = conn.transaction(async |conn| {
         lock(conn, viewer.user_id).await?;
-        conn.row(statement).await
-    };
-    let outcome = outcome.await;
-    Ok(conn.end(outcome).await?.map(|(_, ended)| ended))
+        conn.row(statement.clone()).await
+    });
+    Ok(changed.await?.map(|(_, ended)| ended))
 }
 
 /// A password is a way to sign in, too.

@@ -154,10 +154,8 @@ async fn first_sight(
         email_verified: claims.email_verified,
     };
     let mut conn = auth.connection(client).await?;
-    conn.begin().await?;
-    let outcome = make_or_link(&mut conn, identity, &person, client).await;
-    let sight = conn.end(outcome).await?;
-    Ok(match sight {
+    let sight = conn.transaction(async |conn| make_or_link(conn, identity, &person, client).await);
+    Ok(match sight.await? {
         Sight::Made => None,
         Sight::TakenOver => {
             auth.inner.mail_waits.notify_one();

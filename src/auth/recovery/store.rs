@@ -119,14 +119,12 @@ pub(super) async fn reset_password(
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
         .bind(session.refresh_token_hash);
-    conn.begin().await?;
-    let outcome = async {
-        conn.row(Statement::<Id>::new(LOCK).bind(token_hash))
-            .await?;
-        conn.row(statement).await
-    };
-    let outcome = outcome.await;
-    conn.end(outcome).await
+    let lock = Statement::<Id>::new(LOCK).bind(token_hash);
+    conn.transaction(async |conn| {
+        conn.row(lock.clone()).await?;
+        conn.row(statement.clone()).await
+    })
+    .await
 }
 
 const UNVERIFIED: &str =

@@ -110,9 +110,8 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<Newcomer>, Vec<Proble
 /// # Errors
 /// UNAVAILABLE, TIMEOUT or INTERNAL alone: nobody was added.
 pub async fn import(conn: &mut Connection, people: &[Newcomer]) -> Result<Imported, Error> {
-    conn.begin().await?;
-    let outcome = add_all(conn, people).await;
-    conn.end(outcome).await
+    conn.transaction(async |conn| add_all(conn, people).await)
+        .await
 }
 
 async fn add_all(conn: &mut Connection, people: &[Newcomer]) -> Result<Imported, Error> {

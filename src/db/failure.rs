@@ -1,0 +1,70 @@
+//! From the database's errors to the service's: what the caller is told, and what can be tried again.
+//!
+//! Messages are compared with PostgreSQL's English ones, since diesel-async hands over SQLSTATEs only as a
+//! [`DatabaseErrorKind`], which knows few of them.
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::error::Error;
+
+/// Maps a database error to an [`Error`]. Only the log shows the database's message.
+pub(crate) fn from_database(error: DieselError) -> Error {
+    if is_conflict(&error) {
+        return Error::unavailable(format!("a conflict between transactions: {error}"));
+    }
+    match &error {
+        DieselError::DatabaseError(
+            DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
+            _,
+        ) => Error::unavailable(format!("the connection to the database broke: {error}")),
+        // The signed-in user was deleted while the request ran.
+        DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, information)
+            if information
+                .constraint_name()
+                .is_some_and(|name| name.ends_with("_user_id_fkey")) =>
+        {
+            Error::unauthenticated("This user is gone.")
+        }
+        DieselError::DatabaseError(_, information) => {
+            let message = information.message();
+            if message.starts_with("canceling statement due to") {
+                return Error::timeout(message);
+            }
+            let going_away = [
+                "terminating connection",
+                "the database system is",
+                "cannot execute",
+                // A standby cannot run functions that need a primary.
+                "recovery is in progress",
+            ];
+            if going_away.iter().any(|start| message.starts_with(start)) {
+                return Error::unavailable(message);
+            }
+            let constraint = information.constraint_name().unwrap_or("none");
+            Error::internal(format!("{message} (constraint: {constraint})"))
+        }
+        _ => Error::internal(error),
+    }
+}
+
+/// Whether the server rolled the statement and its transaction back only because of other transactions, so that the same
+/// transaction may succeed if it is repeated: 40001 (serialization_failure) or 40P01 (deadlock_detected).
+pub(super) fn is_conflict(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
+        DieselError::DatabaseError(DatabaseErrorKind::Unknown, information) => {
+            information.message() == "deadlock detected"
+        }
+        _ => false,
+    }
+}
+
+/// The name of the unique constraint that a statement violated, if that is why it failed.
+pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
+    match error {
+        DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
+            information.constraint_name()
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,107 @@
+//! Tests of connections against a real PostgreSQL: the one that the tests in `tests/it` share.
+
+mod conflicts;
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use tokio::sync::OnceCell;
+
+use super::{
+    Connection, Database, PoolSettings, Statement,
+    connect::Target,
+    embedded::{Embedded, Settings},
+};
+
+async fn server() -> &'static Embedded {
+    static SERVER: OnceCell<Embedded> = OnceCell::const_new();
+    let start = || async {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tmp/postgres");
+        let settings = Settings {
+            folder,
+            binaries: None,
+            durable: false,
+        };
+        Embedded::start(settings)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
+    };
+    SERVER.get_or_init(start).await
+}
+
+/// A pool for a new database, in which this SQL was run.
+struct Stage {
+    name: String,
+    pool: Database,
+}
+
+impl Stage {
+    async fn with(setup: &str) -> Stage {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        // The tests in `tests/it` drop the databases of processes that have ended by this name.
+        let name = format!("test_{}_lib_{number}", std::process::id());
+        let mut postgres = superuser("postgres").await;
+        let create = format!("CREATE DATABASE {name} OWNER snapnote");
+        postgres.batch_execute(&create).await.unwrap();
+        let fast = format!("ALTER DATABASE {name} SET deadlock_timeout = '10ms'");
+        postgres.batch_execute(&fast).await.unwrap();
+        let url = server().await.url();
+        let (head, _) = url.split_once('?').unwrap_or((&url, ""));
+        let (address, _) = head.rsplit_once('/').unwrap();
+        let url = url.replacen(head, &format!("{address}/{name}"), 1);
+        let settings = PoolSettings {
+            kept: 1,
+            most: 4,
+            wait: Duration::from_secs(30),
+            lifetime: Duration::from_secs(300),
+        };
+        let stage = Stage {
+            name,
+            pool: Database::new(Target::parse(&url).unwrap(), &settings),
+        };
+        stage.conn().await.batch(setup).await.unwrap();
+        stage
+    }
+
+    async fn conn(&self) -> Connection {
+        self.pool.connection().await.unwrap()
+    }
+
+    async fn superuser(&self) -> AsyncPgConnection {
+        superuser(&self.name).await
+    }
+
+    /// One number that SQL returns.
+    async fn number(&self, text: &str) -> i64 {
+        number(&mut self.conn().await, text).await
+    }
+
+    /// Waits until this SQL returns true.
+    async fn until(&self, text: &str) {
+        let text = format!("SELECT ({text})::int::bigint");
+        let wait = async {
+            while self.number(&text).await == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait)
+            .await
+            .unwrap_or_else(|_| panic!("not within 30 s: {text}"));
+    }
+}
+
+async fn number(conn: &mut Connection, text: &str) -> i64 {
+    let statement = Statement::<(i64,)>::new(text.to_owned());
+    conn.row(statement).await.unwrap().unwrap().0
+}
+
+async fn superuser(database: &str) -> AsyncPgConnection {
+    AsyncPgConnection::establish(&server().await.superuser_url(database))
+        .await
+        .unwrap()
+}
