@@ -17,7 +17,7 @@ use crate::{
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{self, ImageSettings, Images},
     mail::{MailSettings, Mailer},
-    search, trash,
+    pending, search, trash,
 };
 
 /// How long what is to be written down may take when the service stops and all the time for requests is used up.
@@ -130,6 +130,7 @@ impl App {
             self.database.clone(),
             self.settings.trash_days,
         ));
+        jobs.spawn(pending::run(self.database.clone()));
         jobs.spawn(search::sweep::run(self.database.clone()));
         let streams = self.edge.streams.clone();
         jobs.spawn(streams.clone().look_for_revoked(self.auth.clone()));

@@ -20,6 +20,7 @@
 //! | [`mail`] | the outbox: mails are written, sent, and tried again |
 //! | [`images`] | pictures of documents: sent, checked, cleaned, kept and removed |
 //! | [`users`] [`courses`] [`documents`] [`tasks`] | a noun each: `mod` (rules, commands), `model` (rows), `store` (all its SQL) |
+//! | [`pending`] | what commands on many rows leave to a background job |
 //! | [`items`] | what courses, documents and tasks have in common |
 //! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
 //! | `rules` | how inputs are checked |
@@ -53,6 +54,7 @@ pub mod http;
 pub mod images;
 pub mod items;
 pub mod mail;
+pub mod pending;
 mod rules;
 pub mod search;
 pub mod tasks;

@@ -23,7 +23,7 @@ use crate::{
     auth::UserId,
     db::{Connection, Database},
     error::Error,
-    trash::ItemRef,
+    items::ItemRef,
 };
 
 /// Days within which a walk that began without a cursor must have come to its end: its oldest changes may be pruned

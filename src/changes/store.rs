@@ -16,7 +16,7 @@ use crate::{
     auth::UserId,
     db::{Connection, Row, Statement},
     error::Error,
-    trash::ItemRef,
+    items::ItemRef,
 };
 
 /// An entry of the log about an item.

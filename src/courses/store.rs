@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use diesel::sql_types::{BigInt, Uuid as SqlUuid};
+use diesel::sql_types::{BigInt, Bool, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::model::{Course, CourseChanges, CourseCounts, CourseList, NewCourse};
@@ -10,6 +10,7 @@ use crate::{
     auth::UserId,
     db::{
         Connection, Row, Statement,
+        current::{self, Source},
         keyset::{List, Order, PageRow},
         pool::{from_database, violated_unique},
         sql::Value,
@@ -21,7 +22,7 @@ use crate::{
 
 const FIND_ALL: &str = "
     SELECT id, name, description, color, icon, version, created_at, updated_at, deleted_at, NULL::bigint, NULL::bigint
-    FROM courses WHERE user_id = $1 AND id = ANY($2)";
+    FROM current_courses WHERE user_id = $1 AND id = ANY($2)";
 
 pub(super) async fn find_all(
     conn: &mut Connection,
@@ -96,18 +97,34 @@ pub(super) async fn update(
     conn.row(statement).await
 }
 
-const COUNTS: &str = "
-    SELECT course.id,
-        (SELECT count(*) FROM documents
-         WHERE user_id = $1 AND course_id = course.id AND status = 'active'),
-        (SELECT count(*) FROM tasks
-         WHERE user_id = $1 AND course_id = course.id AND status = 'active' AND completed_at IS NULL)
-    FROM unnest($2) AS course (id)";
+/// What counts of a course are over; `listed` is the course.
+const DOCUMENTS_OF_COURSE: &str =
+    "documents WHERE user_id = listed.user_id AND course_id = listed.id AND status = 'active'";
+const OPEN_TASKS_OF_COURSE: &str = "tasks WHERE user_id = listed.user_id AND course_id = listed.id AND status = 'active' AND completed_at IS NULL";
 
-type CountsRow = (Uuid, CourseCounts);
+fn count_of<R: Row>(statement: &mut Statement<R>, source: Source, what: &str) {
+    statement.sql("(SELECT count(*) FROM ").sql(source.prefix());
+    statement.sql(what).sql(")");
+}
+
+type CountsRow = (Uuid, CourseCounts, bool);
 
 impl Row for CountsRow {
-    type Sql = (SqlUuid, (BigInt, BigInt));
+    type Sql = (SqlUuid, (BigInt, BigInt), Bool);
+}
+
+fn counts_statement(owner: UserId, ids: &[Uuid], source: Source) -> Statement<CountsRow> {
+    let mut statement = Statement::new("SELECT listed.id, ");
+    count_of(&mut statement, source, DOCUMENTS_OF_COURSE);
+    statement.sql(", ");
+    count_of(&mut statement, source, OPEN_TASKS_OF_COURSE);
+    statement.sql(", EXISTS (SELECT FROM pending_operations WHERE user_id = ");
+    statement.value(owner).sql(") FROM unnest(");
+    statement
+        .value(ids.to_vec())
+        .sql(") AS given (id) CROSS JOIN LATERAL (SELECT given.id, ");
+    statement.value(owner).sql(" AS user_id) AS listed");
+    statement
 }
 
 pub(super) async fn counts(
@@ -115,32 +132,30 @@ pub(super) async fn counts(
     owner: UserId,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    let rows: Vec<CountsRow> = conn
-        .rows(Statement::new(COUNTS).bind(owner).bind(ids))
-        .await?;
-    Ok(rows.into_iter().collect())
+    let statement = |source| counts_statement(owner, &ids, source);
+    let rows = current::read(conn, statement, |(_, _, pending)| *pending).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(course, counts, _)| (course, counts))
+        .collect())
 }
 
 impl List for CourseList {
     type Item = Course;
     const TABLE: &'static str = "courses";
 
-    fn columns(&self, statement: &mut Statement<PageRow<Course>>) {
+    fn columns(&self, statement: &mut Statement<PageRow<Course>>, source: Source) {
         statement.sql(
             "id, name, description, color, icon, version, created_at, updated_at, deleted_at, ",
         );
-        statement.sql("CASE WHEN ").value(self.columns.document_count).sql(
-            " THEN (SELECT count(*) FROM documents
-              WHERE user_id = courses.user_id AND course_id = courses.id AND status = 'active') END, ",
-        );
-        statement
-            .sql("CASE WHEN ")
-            .value(self.columns.open_task_count)
-            .sql(
-                " THEN (SELECT count(*) FROM tasks
-              WHERE user_id = courses.user_id AND course_id = courses.id AND status = 'active'
-                AND completed_at IS NULL) END",
-            );
+        let columns = &self.columns;
+        statement.sql("CASE WHEN ").value(columns.document_count);
+        statement.sql(" THEN ");
+        count_of(statement, source, DOCUMENTS_OF_COURSE);
+        statement.sql(" END, CASE WHEN ");
+        statement.value(columns.open_task_count).sql(" THEN ");
+        count_of(statement, source, OPEN_TASKS_OF_COURSE);
+        statement.sql(" END");
     }
 
     fn conditions(&self, statement: &mut Statement<PageRow<Course>>, _owner: Uuid) {

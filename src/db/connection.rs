@@ -79,6 +79,18 @@ impl Connection {
         self
     }
 
+    /// Where changes come from: the address and the program, if they are known.
+    pub(crate) fn origin(&self) -> (Option<String>, Option<String>) {
+        let origin = self.origin.as_deref();
+        let address = origin.and_then(|origin| origin.address.clone());
+        (address, origin.and_then(|origin| origin.program.clone()))
+    }
+
+    /// Wakes the job that finishes pending operations.
+    pub(crate) fn wake_pending(&self) {
+        self.database.wake_pending();
+    }
+
     /// Notes, for the change feed, the owners of items that the next statement, or this transaction, may change: for
     /// statements that do not name an author.
     pub(crate) fn writes_for(&mut self, writers: Writers) {

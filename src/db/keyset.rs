@@ -1,17 +1,22 @@
 //! Pages of lists, by keyset: the rows behind a position of the order, found in an index, not counted off.
 //!
 //! One statement answers a page, or one page for each of several parents (LATERAL: measured 1.6 times faster than a
-//! window function and 2.1 times faster than json_agg), with the total where it is asked for. The nouns say what their
-//! lists are ([`List`]); `graphql::page` turns arguments into a [`Slice`] and positions into cursors.
+//! window function and 2.1 times faster than json_agg), with the total where it is asked for. The total is counted once per
+//! parent, before the page is joined: as a column beside the page's rows PostgreSQL counted it again for each row (100 rows
+//! of 50,000: 1,237 ms, now 13 ms). The nouns say what their lists are ([`List`]); `graphql::page` turns arguments into a
+//! [`Slice`] and positions into cursors.
 
 use std::collections::HashMap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use diesel::sql_types::{BigInt, Nullable};
+use diesel::sql_types::{BigInt, Bool, Nullable};
 use diesel_async::{AsyncPgConnection, methods::LoadQuery};
 use uuid::Uuid;
 
-use super::{Connection, Row, Statement};
+use super::{
+    Connection, Row, Statement,
+    current::{self, Source},
+};
 use crate::error::Error;
 
 /// What a list sorts by. The id breaks ties, in the same direction.
@@ -95,20 +100,21 @@ pub(crate) trait List {
     const TABLE: &'static str;
 
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
-    fn columns(&self, statement: &mut Statement<PageRow<Self::Item>>);
+    fn columns(&self, statement: &mut Statement<PageRow<Self::Item>>, source: Source);
     /// Writes ` AND …` for each condition that rows must meet, the owner's apart: that is written already.
     fn conditions(&self, statement: &mut Statement<PageRow<Self::Item>>, owner: Uuid);
     /// The order that it is in.
     fn order(&self) -> Order;
 }
 
-/// Parent, total, row: a parent without rows has one with none.
-pub(crate) type PageRow<R> = (Option<Uuid>, Option<i64>, Option<R>);
+/// Parent, total, whether an operation of the owner is pending, row: a parent without rows has one with none.
+pub(crate) type PageRow<R> = (Option<Uuid>, Option<i64>, bool, Option<R>);
 
 impl<R: Row> Row for PageRow<R> {
     type Sql = (
         Nullable<diesel::sql_types::Uuid>,
         Nullable<BigInt>,
+        Bool,
         Nullable<R::Sql>,
     );
 }
@@ -126,9 +132,10 @@ where
     L::Item: Send,
     for<'query> Statement<PageRow<L::Item>>: LoadQuery<'query, AsyncPgConnection, PageRow<L::Item>>,
 {
-    let statement = page_statement(owner, None, list, slice, count);
+    let statement = |source| page_statement(owner, None, list, slice, count, source);
+    let rows = current::read(conn, statement, |(_, _, pending, _)| *pending);
     let mut page = Page::empty();
-    for (_, total, item) in conn.rows(statement).await? {
+    for (_, total, _, item) in rows.await? {
         page.total = total;
         page.items.extend(item);
     }
@@ -151,8 +158,9 @@ where
 {
     let mut pages: HashMap<Uuid, Page<L::Item>> =
         courses.iter().map(|id| (*id, Page::empty())).collect();
-    let statement = page_statement(owner, Some(courses), list, slice, count);
-    for (parent, total, item) in conn.rows(statement).await? {
+    let statement = |source| page_statement(owner, Some(&courses), list, slice, count, source);
+    let rows = current::read(conn, statement, |(_, _, pending, _)| *pending);
+    for (parent, total, _, item) in rows.await? {
         let Some(page) = parent.and_then(|parent| pages.get_mut(&parent)) else {
             continue;
         };
@@ -165,29 +173,35 @@ where
         .collect())
 }
 
-/// `SELECT parent, total, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
+/// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
+/// `OFFSET 0` keeps the planner from counting after it has joined the page.
 fn page_statement<L: List>(
     owner: Uuid,
-    courses: Option<Vec<Uuid>>,
+    courses: Option<&[Uuid]>,
     list: &L,
     slice: &Slice,
     count: bool,
+    source: Source,
 ) -> Statement<PageRow<L::Item>> {
     let nested = courses.is_some();
-    let mut statement = Statement::new("SELECT parent.id, CASE WHEN ");
-    statement.value(count).sql(" THEN (SELECT count(*)");
-    rows_of(&mut statement, owner, nested, list);
-    statement.sql(") END, item.* FROM ");
+    let mut statement = Statement::new(
+        "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
+    );
+    statement.value(owner).sql("), item.* FROM (SELECT id, ");
+    if count {
+        statement.sql("(SELECT count(*)");
+        rows_of(&mut statement, owner, nested, list, source);
+        statement.sql(") AS total FROM ");
+    } else {
+        statement.sql("NULL::bigint AS total FROM ");
+    }
     match courses {
-        Some(courses) => statement
-            .sql("unnest(")
-            .value(courses)
-            .sql(") AS parent (id)"),
-        None => statement.sql("(VALUES (NULL::uuid)) AS parent (id)"),
+        Some(courses) => statement.sql("unnest(").value(courses.to_vec()).sql(")"),
+        None => statement.sql("(VALUES (NULL::uuid))"),
     };
-    statement.sql(" LEFT JOIN LATERAL (SELECT ");
-    list.columns(&mut statement);
-    rows_of(&mut statement, owner, nested, list);
+    statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
+    list.columns(&mut statement, source);
+    rows_of(&mut statement, owner, nested, list, source);
     between(&mut statement, list.order(), slice);
     statement.sql(") AS item ON true");
     statement
@@ -198,11 +212,13 @@ fn rows_of<L: List>(
     owner: Uuid,
     nested: bool,
     list: &L,
+    source: Source,
 ) {
     statement
         .sql(" FROM ")
+        .sql(source.prefix())
         .sql(L::TABLE)
-        .sql(" WHERE user_id = ")
+        .sql(" AS listed WHERE user_id = ")
         .value(owner);
     if nested {
         statement.sql(" AND course_id = parent.id");

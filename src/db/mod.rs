@@ -6,7 +6,7 @@
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
-//! - [`keyset`]: pages of lists by cursor.
+//! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //! - [`embedded`]: the PostgreSQL that the service starts itself.
 //!
@@ -15,6 +15,7 @@
 pub(crate) mod background;
 pub mod connect;
 mod connection;
+pub(crate) mod current;
 pub mod embedded;
 mod failure;
 pub(crate) mod keyset;

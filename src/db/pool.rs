@@ -20,7 +20,7 @@ use diesel_async::{
     pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
 };
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{Connection, Writes, connect::Target};
@@ -62,6 +62,8 @@ struct Inner {
     kept: usize,
     statements: AtomicU64,
     writes: Writes,
+    /// Wakes the job that finishes pending operations.
+    pending: Notify,
 }
 
 /// The pool at one moment, for health checks and metrics.
@@ -107,6 +109,7 @@ impl Database {
             kept: settings.kept,
             statements: AtomicU64::new(0),
             writes: Writes::default(),
+            pending: Notify::default(),
         };
         Database {
             inner: Arc::new(inner),
@@ -164,6 +167,16 @@ impl Database {
 
     pub(super) fn target(&self) -> &Target {
         &self.inner.target
+    }
+
+    /// Returns when a command has left a pending operation to the background job.
+    pub(crate) async fn pending_added(&self) {
+        self.inner.pending.notified().await;
+    }
+
+    /// Wakes the job that finishes pending operations.
+    pub(super) fn wake_pending(&self) {
+        self.inner.pending.notify_one();
     }
 
     /// Who has written by way of this pool.

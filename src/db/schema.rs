@@ -144,6 +144,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    pending_operations (user_id, item_id) {
+        user_id -> Uuid,
+        item_id -> Uuid,
+        kind -> Int2,
+        operation -> Text,
+        actor_id -> Nullable<Uuid>,
+        ip_address -> Nullable<Inet>,
+        user_agent -> Nullable<Text>,
+        created_at -> Timestamptz,
+        retry_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     revocations (id) {
         id -> Int8,
         subject_id -> Uuid,
@@ -246,6 +260,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         last_sign_in_at -> Nullable<Timestamptz>,
+        deleted_at -> Nullable<Timestamptz>,
     }
 }
 

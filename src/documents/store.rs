@@ -13,6 +13,7 @@ use crate::{
     auth::UserId,
     db::{
         Connection, Row, Statement,
+        current::Source,
         keyset::{List, Order, PageRow},
         pool::{from_database, violated_unique},
         sql::Value,
@@ -25,7 +26,7 @@ use crate::{
 const FIND_ALL: &str = "
     SELECT id, course_id, title, NULL::text, NULL::text, excerpt, processing_time, metadata, version,
         created_at, updated_at, deleted_at, trashed_with
-    FROM documents WHERE user_id = $1 AND id = ANY($2)";
+    FROM current_documents WHERE user_id = $1 AND id = ANY($2)";
 
 pub(super) async fn find_all(
     conn: &mut Connection,
@@ -76,7 +77,9 @@ impl Row for WithCourse {
 /// of one type: what has it among the courses and tasks keeps it.
 const INSERT: &str = "
     WITH course AS MATERIALIZED (
-        SELECT status FROM courses WHERE user_id = $1 AND id = $3 FOR SHARE
+        SELECT status FROM courses WHERE user_id = $1 AND id = $3
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $3 AND operation = 'remove')
+        FOR SHARE
     ), made AS (
         INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, excerpt_is_own,
             processing_time, metadata)
@@ -170,10 +173,14 @@ pub(super) struct Changed {
 }
 
 /// One text whatever is changed, so that it is prepared once. The new course is locked before the document, as
-/// everywhere; where none is named, none is locked.
+/// everywhere; where none is named, none is locked. The course that the document is in is asked, too: the row's own status
+/// may follow later (`pending`). A document that moves to another course leaves what it is still to be told by the previous
+/// one.
 const UPDATE: &str = "
     WITH course AS MATERIALIZED (
-        SELECT status FROM courses WHERE user_id = $1 AND id = $5 FOR SHARE
+        SELECT status FROM courses WHERE user_id = $1 AND id = $5
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $5 AND operation = 'remove')
+        FOR SHARE
     ), done AS (
         UPDATE documents SET
             course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
@@ -183,11 +190,15 @@ const UPDATE: &str = "
             excerpt = CASE WHEN $12 THEN $13 WHEN $14 AND NOT excerpt_is_own THEN $15 ELSE excerpt END,
             excerpt_is_own = CASE WHEN $12 THEN $16 ELSE excerpt_is_own END,
             processing_time = CASE WHEN $17 THEN $18 ELSE processing_time END,
-            metadata = CASE WHEN $19 THEN $20 ELSE metadata END
-        WHERE user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
+            metadata = CASE WHEN $19 THEN $20 ELSE metadata END,
+            status = CASE WHEN $4 THEN 'active' ELSE status END,
+            deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
+            trashed_with = CASE WHEN NOT $4 THEN trashed_with END
+        WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
+            AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
             AND (NOT $4 OR EXISTS (SELECT FROM course WHERE status = 'active'))
         RETURNING id, course_id, title, original_text, formatted_note, excerpt, processing_time, metadata, version,
-            created_at, updated_at, deleted_at, trashed_with
+            created_at, updated_at, NULL::timestamptz, NULL::uuid
     )
     SELECT (SELECT status FROM course), done.* FROM (VALUES (1)) AS one LEFT JOIN done ON true";
 
@@ -231,7 +242,7 @@ impl List for DocumentList {
     type Item = Document;
     const TABLE: &'static str = "documents";
 
-    fn columns(&self, statement: &mut Statement<PageRow<Document>>) {
+    fn columns(&self, statement: &mut Statement<PageRow<Document>>, _source: Source) {
         statement
             .sql("id, course_id, title, CASE WHEN ")
             .value(self.columns.original_text);

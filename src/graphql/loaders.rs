@@ -36,9 +36,9 @@ use crate::{
     documents::{self, Document, DocumentTexts},
     error::Error,
     images::{self, model::Image},
+    items::ItemKind,
     tasks::{self, Task},
-    trash::{self, ItemKind},
-    users,
+    trash, users,
 };
 
 /// A course by its id.

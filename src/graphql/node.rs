@@ -15,7 +15,10 @@ use super::{
     task::Task,
     user::User,
 };
-use crate::{error::Error, items::StatusFilter, trash::ItemKind};
+use crate::{
+    error::Error,
+    items::{ItemKind, StatusFilter},
+};
 
 /// Ids that `nodes` takes at most.
 const MOST_NODES: usize = 100;

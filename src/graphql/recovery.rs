@@ -162,8 +162,9 @@ impl RecoveryMutation {
         Some(deactivate_me(ctx, input).await)
     }
 
-    /// Deletes you and all that is yours, for good; `deletedIds` holds your id alone. LAST_ADMIN if you are the only active
-    /// admin.
+    /// Deletes the viewer's account and everything in it permanently. The viewer is signed out everywhere and the email
+    /// address is free at once; the rest may take a moment longer to be deleted. `deletedIds` contains only the viewer's id.
+    /// LAST_ADMIN if the viewer is the only active admin.
     async fn delete_me(
         &self,
         ctx: &Context<'_>,

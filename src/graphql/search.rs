@@ -19,8 +19,8 @@ use super::{
 use crate::{
     documents::excerpt,
     error::Error,
+    items::ItemKind,
     search::{self, Field, Found, Marks, Narrowed, Passage, Place},
-    trash::ItemKind,
 };
 
 /// Items whose passages are looked for at a time, in the whole process.

@@ -15,7 +15,8 @@ use super::{
 use crate::{
     db::keyset::{Page, Position, time_key},
     error::{Error, Failure},
-    trash::{self, ItemRef},
+    items::ItemRef,
+    trash,
 };
 
 impl Listed for Item {
@@ -99,10 +100,10 @@ pub(crate) struct ItemsPayload {
     user_errors: Vec<UserError>,
 }
 
-/// What a mutation that deletes for good answers.
+/// The result of a mutation that deletes permanently.
 #[derive(SimpleObject)]
 pub(crate) struct DeletePayload {
-    /// The ids of all that was deleted, what stood in deleted courses included; null if nothing was done.
+    /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
     deleted_ids: Option<Vec<ID>>,
     /// What was wrong with the input; then nothing was changed.
     user_errors: Vec<UserError>,
@@ -123,8 +124,9 @@ pub(crate) struct TrashMutation;
 
 #[Object]
 impl TrashMutation {
-    /// Moves items to the trash, all of them or none. A course takes its active documents and tasks along. What is in the
-    /// trash stays as it is.
+    /// Moves items to the trash, all of them or none. A course takes its documents and tasks along: they are in the trash at
+    /// once. Their versions, and their entries in the change feed, may follow a moment later if the course has many. Items
+    /// that are in the trash already stay as they are.
     async fn trash_items(
         &self,
         ctx: &Context<'_>,
@@ -133,8 +135,9 @@ impl TrashMutation {
         Some(trash_items(ctx, input).await)
     }
 
-    /// Brings items back from the trash, all of them or none. A course brings back what it took along, not what was in the
-    /// trash before. An item whose course stays in the trash is IN_TRASH. What is active stays as it is.
+    /// Brings items back from the trash, all of them or none. A course brings back the items that it took along, at once, but
+    /// not those that were in the trash before. Their versions, and their entries in the change feed, may follow a moment
+    /// later if the course has many. IN_TRASH if an item's course stays in the trash. Active items stay as they are.
     async fn restore_items(
         &self,
         ctx: &Context<'_>,
@@ -143,7 +146,8 @@ impl TrashMutation {
         Some(restore_items(ctx, input).await)
     }
 
-    /// Deletes for good what is in the trash, all of the ids or none; a course with all that is in it.
+    /// Deletes items in the trash permanently, all of them or none; a course with its documents and tasks. They are gone at
+    /// once; their entries in the change feed may follow a moment later if there are many.
     async fn delete_items(
         &self,
         ctx: &Context<'_>,
@@ -152,7 +156,8 @@ impl TrashMutation {
         Some(delete_items(ctx, input).await)
     }
 
-    /// Deletes for good all that is in the trash.
+    /// Deletes everything in the trash permanently. It is gone at once; the entries in the change feed may follow a moment
+    /// later if there is much.
     async fn empty_trash(&self, ctx: &Context<'_>) -> Option<Result<DeletePayload, Error>> {
         Some(empty_trash(ctx).await)
     }

@@ -38,7 +38,7 @@ impl Row for OpenedRow {
 /// A link works for a quarter of an hour; whoever has begun by then has another one to end, and the sweep waits for them.
 const OPEN: &str = "
     WITH document AS (
-        SELECT status FROM documents WHERE user_id = $1 AND id = $3
+        SELECT status FROM current_documents WHERE user_id = $1 AND id = $3
     ), others AS (
         SELECT count(*) AS number, extract(epoch FROM min(expires_at) - now()) * 1000 AS first_expires_in
         FROM image_objects WHERE user_id = $1 AND state = 'open' AND expires_at > now()
@@ -102,12 +102,12 @@ impl Row for StandingRow {
 }
 
 const STANDING: &str = "
-    SELECT documents.status, upload.content_type, upload.byte_size, coalesce(image.upload_id = $3, false)
+    SELECT document.status, upload.content_type, upload.byte_size, coalesce(image.upload_id = $3, false)
     FROM (VALUES (1)) AS one
-    LEFT JOIN documents ON documents.user_id = $1 AND documents.id = $2
+    LEFT JOIN current_documents AS document ON document.user_id = $1 AND document.id = $2
     LEFT JOIN image_objects AS upload ON upload.user_id = $1 AND upload.id = $3 AND upload.document_id = $2
         AND upload.state = 'open' AND upload.expires_at > now()
-    LEFT JOIN image_objects AS image ON image.user_id = $1 AND image.id = documents.image_id";
+    LEFT JOIN image_objects AS image ON image.user_id = $1 AND image.id = document.image_id";
 
 pub(super) async fn standing(
     conn: &mut Connection,
@@ -166,7 +166,10 @@ pub(super) async fn announce_image(
 /// the sweep.
 const ATTACH: &str = "
     WITH document AS MATERIALIZED (
-        SELECT id FROM documents WHERE user_id = $1 AND id = $2 AND status = 'active' FOR NO KEY UPDATE
+        SELECT id FROM documents
+        WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND NOT EXISTS (
+            SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
+        FOR NO KEY UPDATE
     ), upload AS (
         UPDATE image_objects SET state = 'removing'
         WHERE user_id = $1 AND id = $3 AND state = 'open' AND EXISTS (SELECT FROM document)
@@ -208,7 +211,9 @@ pub(super) async fn end_upload(
 }
 
 const DETACH: &str = "
-    UPDATE documents SET image_id = NULL WHERE user_id = $1 AND id = $2 AND status = 'active' AND image_id IS NOT NULL";
+    UPDATE documents SET image_id = NULL
+    WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND image_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')";
 
 pub(super) async fn detach(
     conn: &mut Connection,

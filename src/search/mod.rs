@@ -27,7 +27,7 @@ pub use query::MOST_QUERY;
 use query::Query;
 pub use store::Hit;
 
-use crate::{auth::Viewer, db::Connection, error::Error, trash::ItemKind};
+use crate::{auth::Viewer, db::Connection, error::Error, items::ItemKind};
 
 /// Words that are looked for with what resembles them, at most; the others as they are.
 const MOST_LOOKED_UP: usize = 8;

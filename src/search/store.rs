@@ -12,7 +12,7 @@ use crate::{
     auth::UserId,
     db::{Connection, Row, Statement},
     error::Error,
-    trash::ItemKind,
+    items::ItemKind,
 };
 
 /// A term as the dictionary sees it, beside one of the words that it stands for.
@@ -122,6 +122,8 @@ impl Row for Hit {
 /// since lexemes are scoped, and nothing may tempt the planner to read all of the owner's instead. It answers the four sets
 /// apart, so that the words of a row, which lie elsewhere, need not be fetched to tell which it is in.
 ///
+/// An entry's `is_active` may be out of date while operations of its owner are pending: then the items themselves are asked.
+///
 /// A class of 0 to 7 comes first: all in the title or not; as written, of the same stem, alike, or misspelt. Then how recent
 /// (up to 0.1), and for the hundred that are best so far how often and where (up to 0.8).
 const FIND: &str = "
@@ -141,7 +143,14 @@ const FIND: &str = "
                 WHEN title_words @@ alike THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
             END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS fits
         FROM entry, asked
-        WHERE user_id = $1 AND is_active AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
+        WHERE user_id = $1 AND CASE WHEN EXISTS (SELECT FROM pending_operations WHERE user_id = $1) THEN EXISTS (
+                SELECT FROM current_courses AS item WHERE item.user_id = $1 AND item.id = entry.id AND status = 'active'
+                UNION ALL
+                SELECT FROM current_documents AS item WHERE item.user_id = $1 AND item.id = entry.id AND status = 'active'
+                UNION ALL
+                SELECT FROM current_tasks AS item WHERE item.user_id = $1 AND item.id = entry.id AND status = 'active')
+            ELSE is_active END
+            AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
             AND (cardinality($2) = 0 OR EXISTS (
                 SELECT FROM branch WHERE (cardinality($2) = 1 OR words @@ query) AND folded LIKE ALL (present)))
             AND NOT folded LIKE ANY ($4)

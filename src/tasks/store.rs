@@ -13,6 +13,7 @@ use crate::{
     auth::UserId,
     db::{
         Connection, Row, Statement,
+        current::Source,
         keyset::{List, Order, PageRow},
         pool::{from_database, violated_unique},
         sql::Value,
@@ -25,7 +26,7 @@ use crate::{
 const FIND_ALL: &str = "
     SELECT id, course_id, title, description, completed_at, due_at, priority, version, created_at, updated_at,
         deleted_at, trashed_with
-    FROM tasks WHERE user_id = $1 AND id = ANY($2)";
+    FROM current_tasks WHERE user_id = $1 AND id = ANY($2)";
 
 pub(super) async fn find_all(
     conn: &mut Connection,
@@ -57,7 +58,9 @@ impl Row for WithCourse {
 /// of one type: what has it among the courses and documents keeps it.
 const INSERT: &str = "
     WITH course AS MATERIALIZED (
-        SELECT status FROM courses WHERE user_id = $1 AND id = $3 FOR SHARE
+        SELECT status FROM courses WHERE user_id = $1 AND id = $3
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $3 AND operation = 'remove')
+        FOR SHARE
     ), made AS (
         INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority)
         SELECT $1, $2, $3, $4, $5, $6, $7
@@ -105,10 +108,13 @@ pub(super) struct Changed {
 }
 
 /// One text whatever is changed, so that it is prepared once. The new course is locked before the task, as everywhere;
-/// where none is named, none is locked.
+/// where none is named, none is locked. The course that the task is in is asked, too: the row's own status may follow later
+/// (`pending`). A task that moves to another course leaves what it is still to be told by the previous one.
 const UPDATE: &str = "
     WITH course AS MATERIALIZED (
-        SELECT status FROM courses WHERE user_id = $1 AND id = $5 FOR SHARE
+        SELECT status FROM courses WHERE user_id = $1 AND id = $5
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $5 AND operation = 'remove')
+        FOR SHARE
     ), done AS (
         UPDATE tasks SET
             course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
@@ -116,11 +122,15 @@ const UPDATE: &str = "
             description = CASE WHEN $8 THEN $9 ELSE description END,
             completed_at = CASE WHEN $10 THEN coalesce(completed_at, now()) WHEN $11 THEN NULL ELSE completed_at END,
             due_at = CASE WHEN $12 THEN $13 ELSE due_at END,
-            priority = coalesce($14, priority)
-        WHERE user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
+            priority = coalesce($14, priority),
+            status = CASE WHEN $4 THEN 'active' ELSE status END,
+            deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
+            trashed_with = CASE WHEN NOT $4 THEN trashed_with END
+        WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
+            AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = tasks.course_id AND courses.status = 'trash')
             AND ($5 IS NULL OR EXISTS (SELECT FROM course WHERE status = 'active'))
         RETURNING id, course_id, title, description, completed_at, due_at, priority, version, created_at, updated_at,
-            deleted_at, trashed_with
+            NULL::timestamptz, NULL::uuid
     )
     SELECT (SELECT status FROM course), done.* FROM (VALUES (1)) AS one LEFT JOIN done ON true";
 
@@ -159,7 +169,12 @@ pub(super) async fn update(
 
 /// Locked in the order of the ids, as everywhere, so that two callers cannot wait for each other.
 const LOCK: &str = "
-    SELECT id, status = 'trash' FROM tasks WHERE user_id = $1 AND id = ANY($2) ORDER BY id FOR NO KEY UPDATE";
+    SELECT id, status = 'trash' AND trashed_with IS NULL
+        OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+    FROM tasks AS item
+    WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+        SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
+    ORDER BY id FOR NO KEY UPDATE";
 
 #[derive(Queryable)]
 struct Locked {
@@ -210,7 +225,7 @@ impl List for TaskList {
     type Item = Task;
     const TABLE: &'static str = "tasks";
 
-    fn columns(&self, statement: &mut Statement<PageRow<Task>>) {
+    fn columns(&self, statement: &mut Statement<PageRow<Task>>, _source: Source) {
         statement.sql(
             "id, course_id, title, description, completed_at, due_at, priority, version, created_at, updated_at,
              deleted_at, trashed_with",

@@ -1,10 +1,11 @@
-//! The trash: what goes in, comes back and is deleted for good, for courses, documents and tasks alike.
+//! The trash: what goes in, comes back and is deleted permanently, for courses, documents and tasks alike.
 //!
-//! A course takes its active documents and tasks along and brings them back; nothing active ever stands in a trashed
-//! course. Every command takes all of its ids or none.
+//! An item is active if it was not moved to the trash itself and its course is active. So a course takes its documents and
+//! tasks along and brings them back, however many there are: a command changes the items that it names, and what is in a
+//! course follows by the operation that it adds ([`pending`]). Every command takes all of its ids or none.
 //!
-//! The order of locks, here and wherever something is put into a course: courses, documents, tasks, each by id. The SQL
-//! is in `store`; the sweep of what has lain here too long is in [`sweep`].
+//! Each command locks the owner's row first, then the items that it names, by kind and id. The SQL is in `store`; the
+//! deletion of what has been in the trash too long is in [`sweep`].
 
 mod store;
 pub mod sweep;
@@ -13,138 +14,183 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-pub use store::{ItemKind, ItemRef};
 pub(crate) use store::{ORDER, find_kinds, page};
 
 use crate::{
     auth::Viewer,
     db::Connection,
     error::{Error, Failure, Refusal, RefusalCode},
-    items,
+    items::{self, ItemKind, ItemRef},
+    pending::{self, Operation},
     rules::Problems,
 };
-use store::Found;
+use store::Named;
 
 /// Moves items to the trash. Those that are there already stay as they are. Answers them in the order of the ids.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not.
+/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's.
 pub async fn trash(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
 ) -> Result<Vec<ItemRef>, Failure> {
-    check(ids)?;
-    conn.begin().await?;
-    let outcome = trash_at_once(conn, viewer, ids).await;
-    conn.end(outcome).await
-}
-
-async fn trash_at_once(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: &[Uuid],
-) -> Result<Vec<ItemRef>, Failure> {
-    let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
-    refuse(ids, |id| {
-        if found.contains_key(&id) {
-            None
-        } else {
-            Some(missing())
-        }
-    })?;
-    store::trash(conn, viewer.user_id, ids.to_vec()).await?;
-    Ok(in_order(ids, &found))
+    change(conn, viewer, ids, &Command::Trash).await
 }
 
 /// Brings items back from the trash. Those that are active stay as they are. Answers them in the order of the ids.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not; IN_TRASH of each whose course stays in the trash.
+/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's; IN_TRASH of each whose course stays
+/// in the trash.
 pub async fn restore(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
 ) -> Result<Vec<ItemRef>, Failure> {
-    check(ids)?;
-    conn.begin().await?;
-    let outcome = restore_at_once(conn, viewer, ids).await;
-    conn.end(outcome).await
+    change(conn, viewer, ids, &Command::Restore).await
 }
 
-async fn restore_at_once(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: &[Uuid],
-) -> Result<Vec<ItemRef>, Failure> {
-    let trashed_courses = store::lock_courses_of(conn, viewer.user_id, ids.to_vec()).await?;
-    let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
-    let asked: HashSet<Uuid> = ids.iter().copied().collect();
-    let stays_in_trash = |item: &Found| {
-        let course = item.course_id.filter(|_| item.in_trash);
-        course.is_some_and(|course| trashed_courses.contains(&course) && !asked.contains(&course))
-    };
-    refuse(ids, |id| match found.get(&id) {
-        None => Some(missing()),
-        Some(item) if stays_in_trash(item) => Some((
-            RefusalCode::InTrash,
-            "Its course is in the trash. Restore it first.",
-        )),
-        Some(_) => None,
-    })?;
-    store::restore(conn, viewer.user_id, ids.to_vec()).await?;
-    Ok(in_order(ids, &found))
-}
-
-/// Deletes for good what is in the trash; a course with all that is in it. Answers the ids of everything deleted: first
-/// those that were asked for, in their order.
+/// Deletes items in the trash permanently, courses with all that is in them. Answers the ids of everything deleted: first
+/// those that were named, in their order.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that there is not; NOT_IN_TRASH of each that is active.
+/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's; NOT_IN_TRASH of each that is active.
 pub async fn delete(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>, Failure> {
     check(ids)?;
-    conn.begin().await?;
-    let outcome = delete_at_once(conn, viewer, ids).await;
-    conn.end(outcome).await
+    let owner = viewer.user_id;
+    let deleted = conn.transaction(async |conn| {
+        let named = named(conn, viewer, ids, &Command::Delete).await?;
+        let items = in_order(ids, &named);
+        let along = store::contents(conn, owner, courses_among(&items)).await?;
+        let delete = Operation::Remove;
+        pending::add_items(conn, owner, delete, &items, Some(owner)).await?;
+        let named = items.iter().map(|item| item.id);
+        let along = along.into_iter().filter(|id| !ids.contains(id));
+        Ok::<_, Failure>(named.chain(along).collect())
+    });
+    let deleted: Vec<Uuid> = deleted.await?;
+    pending::work_on(conn, owner).await;
+    Ok(deleted)
 }
 
-async fn delete_at_once(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: &[Uuid],
-) -> Result<Vec<Uuid>, Failure> {
-    let found = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
-    refuse(ids, |id| match found.get(&id) {
-        None => Some(missing()),
-        Some(item) if !item.in_trash => Some((
-            RefusalCode::NotInTrash,
-            "Only what is in the trash can be deleted for good.",
-        )),
-        Some(_) => None,
-    })?;
-    let gone = store::delete(conn, viewer.user_id, ids.to_vec()).await?;
-    let asked: Vec<Uuid> = items::each_once(ids).map(|(_, id)| id).collect();
-    let along = gone.into_iter().filter(|id| !asked.contains(id));
-    Ok(asked.iter().copied().chain(along).collect())
-}
-
-/// Deletes for good all that is in the trash; answers the ids of everything deleted.
+/// Deletes everything in the trash permanently; answers the ids of everything deleted.
 ///
 /// # Errors
 /// UNAVAILABLE, TIMEOUT or INTERNAL alone.
 pub async fn empty(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, Error> {
-    conn.begin().await?;
-    let outcome = empty_at_once(conn, viewer).await;
-    conn.end(outcome).await
+    let owner = viewer.user_id;
+    let deleted = conn.transaction(async |conn| {
+        pending::lock_owner(conn, owner).await?;
+        let items = store::roots(conn, owner).await?;
+        let along = store::contents(conn, owner, courses_among(&items)).await?;
+        let delete = Operation::Remove;
+        pending::add_items(conn, owner, delete, &items, Some(owner)).await?;
+        let roots = items.iter().map(|item| item.id);
+        Ok::<_, Error>(roots.chain(along).collect())
+    });
+    let deleted: Vec<Uuid> = deleted.await?;
+    pending::work_on(conn, owner).await;
+    Ok(deleted)
 }
 
-async fn empty_at_once(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, Error> {
-    let ids = store::lock_all(conn, viewer.user_id).await?;
-    store::delete(conn, viewer.user_id, ids).await
+/// What is done to items that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Trash,
+    Restore,
+    Delete,
+}
+
+impl Command {
+    /// Why an item cannot be dealt with; `ids`: all that are named.
+    fn refusal(
+        self,
+        item: Option<&Named>,
+        ids: &HashSet<Uuid>,
+    ) -> Option<(RefusalCode, &'static str)> {
+        let Some(item) = item else {
+            return Some((RefusalCode::NotFound, "There is no such item."));
+        };
+        let course_stays =
+            item.course_in_trash && item.course_id.is_some_and(|course| !ids.contains(&course));
+        match self {
+            Command::Restore if course_stays => Some((
+                RefusalCode::InTrash,
+                "Its course is in the trash. Restore it first.",
+            )),
+            Command::Delete if !item.in_trash() => Some((
+                RefusalCode::NotInTrash,
+                "Only items in the trash can be deleted permanently.",
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Trashes or restores.
+async fn change(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    command: &Command,
+) -> Result<Vec<ItemRef>, Failure> {
+    check(ids)?;
+    let owner = viewer.user_id;
+    let changed = conn.transaction(async |conn| {
+        let named = named(conn, viewer, ids, command).await?;
+        let items = in_order(ids, &named);
+        match command {
+            Command::Trash => store::trash(conn, owner, ids.to_vec()).await?,
+            Command::Restore | Command::Delete => store::restore(conn, owner, ids.to_vec()).await?,
+        }
+        let courses: Vec<ItemRef> = items
+            .iter()
+            .copied()
+            .filter(|item| item.kind == ItemKind::Course)
+            .collect();
+        pending::add_items(conn, owner, Operation::Settle, &courses, Some(owner)).await?;
+        Ok::<_, Failure>(items)
+    });
+    let changed = changed.await?;
+    pending::work_on(conn, owner).await;
+    Ok(changed)
+}
+
+/// Locks the owner and the items, gives items that are not settled yet the state of their courses, and refuses if the command
+/// cannot be done with one of them.
+async fn named(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: &[Uuid],
+    command: &Command,
+) -> Result<HashMap<Uuid, Named>, Failure> {
+    let owner = viewer.user_id;
+    pending::lock_owner(conn, owner).await?;
+    let named = store::lock(conn, owner, ids).await?;
+    let all: HashSet<Uuid> = ids.iter().copied().collect();
+    let refusals: Vec<Refusal> = items::each_once(ids)
+        .filter_map(|(index, id)| {
+            let refusal = command.refusal(named.get(&id), &all);
+            refusal.map(|(code, message)| Refusal::of_id(index, code, message))
+        })
+        .collect();
+    if !refusals.is_empty() {
+        return Err(Failure::Refused(refusals));
+    }
+    for kind in ItemKind::IN_COURSES {
+        if named
+            .values()
+            .any(|item| item.kind == kind && !item.is_settled())
+        {
+            pending::settle_items(conn, owner, kind, ids.to_vec()).await?;
+        }
+    }
+    Ok(named)
 }
 
 fn check(ids: &[Uuid]) -> Result<(), Failure> {
@@ -153,34 +199,16 @@ fn check(ids: &[Uuid]) -> Result<(), Failure> {
     problems.finish()
 }
 
-fn missing() -> (RefusalCode, &'static str) {
-    (RefusalCode::NotFound, "There is no such item.")
-}
-
-/// Refuses if the judgement of any id is against it, and names them all.
-fn refuse(
-    ids: &[Uuid],
-    judge: impl Fn(Uuid) -> Option<(RefusalCode, &'static str)>,
-) -> Result<(), Failure> {
-    let refusals: Vec<Refusal> = items::each_once(ids)
-        .filter_map(|(index, id)| {
-            judge(id).map(|(code, message)| Refusal::of_id(index, code, message))
-        })
-        .collect();
-    if refusals.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Refused(refusals))
-    }
-}
-
-fn in_order(ids: &[Uuid], found: &HashMap<Uuid, Found>) -> Vec<ItemRef> {
+fn in_order(ids: &[Uuid], named: &HashMap<Uuid, Named>) -> Vec<ItemRef> {
     items::each_once(ids)
         .filter_map(|(_, id)| {
-            found.get(&id).map(|item| ItemRef {
-                kind: item.kind,
-                id,
-            })
+            let kind = named.get(&id)?.kind;
+            Some(ItemRef { kind, id })
         })
         .collect()
+}
+
+fn courses_among(items: &[ItemRef]) -> Vec<Uuid> {
+    let courses = items.iter().filter(|item| item.kind == ItemKind::Course);
+    courses.map(|course| course.id).collect()
 }

@@ -1,6 +1,6 @@
-//! All the SQL of the trash. Every statement is its owner's alone, the sweep's apart, which is in `sweep`.
+//! All the SQL of the trash. Every statement is its owner's alone, the sweep's apart.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use diesel::{
     Queryable,
@@ -12,65 +12,19 @@ use crate::{
     auth::UserId,
     db::{
         Connection, Row, Statement,
+        current::{self, Source},
         keyset::{KeyKind, Order, Position, SortKey},
     },
     error::Error,
+    items::{ItemKind, ItemRef},
 };
 
-/// What kind of item it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemKind {
-    /// A course.
-    Course,
-    /// A document.
-    Document,
-    /// A task.
-    Task,
-}
-
-impl From<ItemKind> for i16 {
-    fn from(kind: ItemKind) -> i16 {
-        match kind {
-            ItemKind::Course => 1,
-            ItemKind::Document => 2,
-            ItemKind::Task => 3,
-        }
-    }
-}
-
-impl TryFrom<i16> for ItemKind {
-    type Error = String;
-
-    fn try_from(number: i16) -> Result<Self, String> {
-        match number {
-            1 => Ok(ItemKind::Course),
-            2 => Ok(ItemKind::Document),
-            3 => Ok(ItemKind::Task),
-            _ => Err(format!("no kind of item has the number {number}")),
-        }
-    }
-}
-
-/// An item by its kind and id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Queryable)]
-pub struct ItemRef {
-    /// What it is.
-    #[diesel(deserialize_as = i16)]
-    pub kind: ItemKind,
-    /// Its id.
-    pub id: Uuid,
-}
-
-impl Row for ItemRef {
-    type Sql = (SmallInt, SqlUuid);
-}
-
 const FIND_KINDS: &str = "
-    SELECT 1::smallint, id FROM courses WHERE user_id = $1 AND id = ANY($2)
-    UNION ALL SELECT 2::smallint, id FROM documents WHERE user_id = $1 AND id = ANY($2)
-    UNION ALL SELECT 3::smallint, id FROM tasks WHERE user_id = $1 AND id = ANY($2)";
+    SELECT 1::smallint, id FROM current_courses WHERE user_id = $1 AND id = ANY($2)
+    UNION ALL SELECT 2::smallint, id FROM current_documents WHERE user_id = $1 AND id = ANY($2)
+    UNION ALL SELECT 3::smallint, id FROM current_tasks WHERE user_id = $1 AND id = ANY($2)";
 
-/// What each of these ids is, in one statement; those that are no item of the owner's are left out.
+/// What each of these ids is, in one statement; those that are no item of the owner's are omitted.
 pub(crate) async fn find_kinds(
     conn: &mut Connection,
     owner: UserId,
@@ -80,94 +34,88 @@ pub(crate) async fn find_kinds(
         .await
 }
 
-/// An item as a command finds it.
+/// An item that a command names.
 #[derive(Debug, Clone, Queryable)]
-pub(super) struct Found {
+pub(super) struct Named {
     #[diesel(deserialize_as = i16)]
     pub(super) kind: ItemKind,
     id: Uuid,
-    pub(super) in_trash: bool,
-    /// The course that it stands in.
+    /// Whether its row says that it is active.
+    is_active: bool,
+    /// Whether its row says that its course took it along.
+    with_course: bool,
+    /// The course that it is in.
     pub(super) course_id: Option<Uuid>,
+    pub(super) course_in_trash: bool,
 }
 
-impl Row for Found {
-    type Sql = (SmallInt, SqlUuid, Bool, Nullable<SqlUuid>);
+impl Row for Named {
+    type Sql = (SmallInt, SqlUuid, Bool, Bool, Nullable<SqlUuid>, Bool);
 }
 
-/// A course is locked together with all that is in it, each table by id: who locks in another order could wait for
-/// somebody who waits for him.
+impl Named {
+    /// Whether the item is in the trash, by itself or because its course is.
+    pub(super) fn in_trash(&self) -> bool {
+        !self.is_active && !self.with_course || self.course_in_trash
+    }
+
+    /// Whether its row has the state of its course, or one of its own.
+    pub(super) fn is_settled(&self) -> bool {
+        match self.is_active {
+            true => !self.course_in_trash,
+            false => !self.with_course || self.course_in_trash,
+        }
+    }
+}
+
+/// Locked by kind and id, as everywhere.
 const LOCK: [&str; 3] = [
-    "SELECT 1::smallint, id, status = 'trash', NULL::uuid FROM courses
-     WHERE user_id = $1 AND id = ANY($2) ORDER BY id FOR UPDATE",
-    "SELECT 2::smallint, id, status = 'trash', course_id FROM documents
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) ORDER BY id FOR UPDATE",
-    "SELECT 3::smallint, id, status = 'trash', course_id FROM tasks
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) ORDER BY id FOR UPDATE",
+    "SELECT 1::smallint, id, status = 'active', false, NULL::uuid, false FROM courses
+     WHERE user_id = $1 AND id = ANY($2) AND id NOT IN (
+         SELECT item_id FROM pending_operations WHERE user_id = $1 AND item_id = ANY($2) AND operation = 'remove')
+     ORDER BY id FOR NO KEY UPDATE",
+    "SELECT 2::smallint, id, status = 'active', trashed_with IS NOT NULL, course_id,
+         EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+     FROM documents AS item
+     WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+         SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
+     ORDER BY id FOR NO KEY UPDATE",
+    "SELECT 3::smallint, id, status = 'active', trashed_with IS NOT NULL, course_id,
+         EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+     FROM tasks AS item
+     WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+         SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
+     ORDER BY id FOR NO KEY UPDATE",
 ];
 
-/// Locks items, and what is in the courses among them, until the transaction ends; answers them as they are from now on.
+/// Locks items until the transaction ends; answers them as they are from now on. The owner is locked already, so no course
+/// goes to the trash or comes back meanwhile.
 pub(super) async fn lock(
     conn: &mut Connection,
     owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Found>, Error> {
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Named>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     for text in LOCK {
-        let rows: Vec<Found> = conn
-            .rows(Statement::new(text).bind(owner).bind(ids.clone()))
+        let rows: Vec<Named> = conn
+            .rows(Statement::new(text).bind(owner).bind(ids.to_vec()))
             .await?;
         found.extend(rows.into_iter().map(|item| (item.id, item)));
     }
     Ok(found)
 }
 
-const LOCK_COURSES_OF: &str = "
-    SELECT id, status = 'trash' FROM courses
-    WHERE user_id = $1 AND (id = ANY($2) OR id IN (
-        SELECT course_id FROM documents WHERE user_id = $1 AND id = ANY($2)
-        UNION ALL SELECT course_id FROM tasks WHERE user_id = $1 AND id = ANY($2)))
-    ORDER BY id FOR UPDATE";
-
-#[derive(Queryable)]
-struct CourseState {
-    id: Uuid,
-    in_trash: bool,
-}
-
-impl Row for CourseState {
-    type Sql = (SqlUuid, Bool);
-}
-
-/// Locks the courses among the ids and those that the documents and tasks among them stand in, so that none goes to
-/// the trash before this transaction ends; answers which of them are there.
-pub(super) async fn lock_courses_of(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<HashSet<Uuid>, Error> {
-    let rows: Vec<CourseState> = conn
-        .rows(Statement::new(LOCK_COURSES_OF).bind(owner).bind(ids))
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter(|course| course.in_trash)
-        .map(|course| course.id)
-        .collect())
-}
-
-/// What stands in a course goes with it, even where it is named itself.
+/// By the statement's time: the transaction may have begun long before it had the lock.
 const TRASH: [&str; 3] = [
-    "UPDATE courses SET status = 'trash', deleted_at = now()
+    "UPDATE courses SET status = 'trash', deleted_at = statement_timestamp()
      WHERE user_id = $1 AND id = ANY($2) AND status = 'active'",
-    "UPDATE documents SET status = 'trash', deleted_at = now(),
-         trashed_with = CASE WHEN course_id = ANY($2) THEN course_id END
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) AND status = 'active'",
-    "UPDATE tasks SET status = 'trash', deleted_at = now(),
-         trashed_with = CASE WHEN course_id = ANY($2) THEN course_id END
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) AND status = 'active'",
+    "UPDATE documents SET status = 'trash', deleted_at = statement_timestamp()
+     WHERE user_id = $1 AND id = ANY($2) AND status = 'active' AND course_id <> ALL ($2)",
+    "UPDATE tasks SET status = 'trash', deleted_at = statement_timestamp()
+     WHERE user_id = $1 AND id = ANY($2) AND status = 'active' AND (course_id = ANY ($2)) IS NOT TRUE",
 ];
 
+/// Moves the items themselves to the trash. What is in a course that is named goes with the course, even if it is named, too.
 pub(super) async fn trash(
     conn: &mut Connection,
     owner: UserId,
@@ -176,16 +124,17 @@ pub(super) async fn trash(
     run(conn, owner, ids, TRASH).await
 }
 
-/// A course brings back what it took along, not what was in the trash before.
+/// What is named comes back even if its course did not take it along.
 const RESTORE: [&str; 3] = [
     "UPDATE courses SET status = 'active', deleted_at = NULL
      WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
     "UPDATE documents SET status = 'active', deleted_at = NULL, trashed_with = NULL
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2) AND trashed_with IS NOT NULL) AND status = 'trash'",
+     WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
     "UPDATE tasks SET status = 'active', deleted_at = NULL, trashed_with = NULL
-     WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2) AND trashed_with IS NOT NULL) AND status = 'trash'",
+     WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
 ];
 
+/// Brings the items themselves back.
 pub(super) async fn restore(
     conn: &mut Connection,
     owner: UserId,
@@ -207,43 +156,39 @@ async fn run(
     Ok(())
 }
 
-/// What stands in a course goes first, so that the log tells of each row and no cascade is left to do it.
-const DELETE: [&str; 3] = [
-    "DELETE FROM documents WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) RETURNING 2::smallint, id",
-    "DELETE FROM tasks WHERE user_id = $1 AND (id = ANY($2) OR course_id = ANY($2)) RETURNING 3::smallint, id",
-    "DELETE FROM courses WHERE user_id = $1 AND id = ANY($2) RETURNING 1::smallint, id",
-];
+type Id = (Uuid,);
 
-/// Deletes items, courses with all that is in them; answers the ids of everything deleted.
-pub(super) async fn delete(
+const CONTENTS: &str = "
+    SELECT id FROM current_documents WHERE user_id = $1 AND course_id = ANY($2)
+    UNION ALL SELECT id FROM current_tasks WHERE user_id = $1 AND course_id = ANY($2)";
+
+/// The ids of what is in these courses.
+pub(super) async fn contents(
     conn: &mut Connection,
     owner: UserId,
-    ids: Vec<Uuid>,
+    courses: Vec<Uuid>,
 ) -> Result<Vec<Uuid>, Error> {
-    let mut gone = Vec::with_capacity(ids.len());
-    for text in DELETE {
-        let rows: Vec<ItemRef> = conn
-            .rows(Statement::new(text).by(owner).bind(ids.clone()))
-            .await?;
-        gone.extend(rows.into_iter().map(|item| item.id));
+    if courses.is_empty() {
+        return Ok(Vec::new());
     }
-    Ok(gone)
+    let statement = Statement::<Id>::new(CONTENTS).bind(owner).bind(courses);
+    let rows = conn.rows(statement).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-const LOCK_ALL: [&str; 3] = [
-    "SELECT 1::smallint, id FROM courses WHERE user_id = $1 AND status = 'trash' ORDER BY id FOR UPDATE",
-    "SELECT 2::smallint, id FROM documents WHERE user_id = $1 AND status = 'trash' ORDER BY id FOR UPDATE",
-    "SELECT 3::smallint, id FROM tasks WHERE user_id = $1 AND status = 'trash' ORDER BY id FOR UPDATE",
-];
+/// What is in a course that is in the trash goes with it.
+const ROOTS: &str = "
+    SELECT 1::smallint, id FROM current_courses WHERE user_id = $1 AND status = 'trash'
+    UNION ALL SELECT 2::smallint, id FROM current_documents AS item
+    WHERE user_id = $1 AND status = 'trash'
+        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+    UNION ALL SELECT 3::smallint, id FROM current_tasks AS item
+    WHERE user_id = $1 AND status = 'trash'
+        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')";
 
-/// Locks all that is in the owner's trash, and answers the ids.
-pub(super) async fn lock_all(conn: &mut Connection, owner: UserId) -> Result<Vec<Uuid>, Error> {
-    let mut ids = Vec::new();
-    for text in LOCK_ALL {
-        let rows: Vec<ItemRef> = conn.rows(Statement::new(text).bind(owner)).await?;
-        ids.extend(rows.into_iter().map(|item| item.id));
-    }
-    Ok(ids)
+/// What is in the trash, but for what is in courses that are.
+pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<ItemRef>, Error> {
+    conn.rows(Statement::new(ROOTS).bind(owner)).await
 }
 
 /// The order of the trash: last deleted first.
@@ -256,35 +201,38 @@ pub(crate) const ORDER: Order = Order {
     descending: true,
 };
 
-/// The total beside an item; an empty page has the total alone.
-type TrashRow = (Option<i64>, Option<ItemRef>);
+/// The total and whether an operation of the owner is pending beside an item; an empty page has these alone.
+type TrashRow = (Option<i64>, bool, Option<ItemRef>);
 
 impl Row for TrashRow {
-    type Sql = (Nullable<BigInt>, Nullable<(SmallInt, SqlUuid)>);
+    type Sql = (Nullable<BigInt>, Bool, Nullable<(SmallInt, SqlUuid)>);
 }
 
 /// Each table gives its newest from its index; together they are cut again.
-const PAGE: &str = "
-    SELECT CASE WHEN $1 THEN
-            (SELECT count(*) FROM courses WHERE user_id = $2 AND status = 'trash')
-            + (SELECT count(*) FROM documents WHERE user_id = $2 AND status = 'trash')
-            + (SELECT count(*) FROM tasks WHERE user_id = $2 AND status = 'trash') END,
-        item.kind, item.id
-    FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
-        (SELECT 1::smallint AS kind, id, deleted_at FROM courses
-         WHERE user_id = $2 AND status = 'trash' AND (deleted_at, id) < ($3::timestamptz, $4)
-         ORDER BY deleted_at DESC, id DESC LIMIT $5)
-        UNION ALL
-        (SELECT 2::smallint, id, deleted_at FROM documents
-         WHERE user_id = $2 AND status = 'trash' AND (deleted_at, id) < ($3::timestamptz, $4)
-         ORDER BY deleted_at DESC, id DESC LIMIT $5)
-        UNION ALL
-        (SELECT 3::smallint, id, deleted_at FROM tasks
-         WHERE user_id = $2 AND status = 'trash' AND (deleted_at, id) < ($3::timestamptz, $4)
-         ORDER BY deleted_at DESC, id DESC LIMIT $5)
-        ORDER BY deleted_at DESC, id DESC LIMIT $5
-    ) AS item ON true
-    ORDER BY item.deleted_at DESC, item.id DESC";
+fn page_text(source: Source) -> String {
+    let count = |table: &str| {
+        let table = format!("{}{table}", source.prefix());
+        format!("(SELECT count(*) FROM {table} WHERE user_id = $2 AND status = 'trash')")
+    };
+    let newest = |kind: ItemKind| {
+        let (number, table) = (i16::from(kind), kind.table());
+        format!(
+            "(SELECT {number}::smallint AS kind, id, deleted_at FROM {prefix}{table}
+              WHERE user_id = $2 AND status = 'trash' AND (deleted_at, id) < ($3::timestamptz, $4)
+              ORDER BY deleted_at DESC, id DESC LIMIT $5)",
+            prefix = source.prefix()
+        )
+    };
+    format!(
+        "SELECT CASE WHEN $1 THEN {} END, EXISTS (SELECT FROM pending_operations WHERE user_id = $2), item.kind, item.id
+        FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+            {} ORDER BY deleted_at DESC, id DESC LIMIT $5
+        ) AS item ON true
+        ORDER BY item.deleted_at DESC, item.id DESC",
+        ItemKind::ALL.map(|kind| count(kind.table())).join(" + "),
+        ItemKind::ALL.map(newest).join(" UNION ALL "),
+    )
+}
 
 /// The first `size` items of the trash behind a position, and, if asked, how many there are in all.
 pub(crate) async fn page(
@@ -297,16 +245,62 @@ pub(crate) async fn page(
     let (key, id) = after.map_or(("infinity", Uuid::max()), |position| {
         (&position.key, position.id)
     });
-    let statement = Statement::new(PAGE)
-        .bind(count)
-        .bind(owner)
-        .bind(key)
-        .bind(id)
-        .bind(size);
-    let rows: Vec<TrashRow> = conn.rows(statement).await?;
-    let total = rows.first().and_then(|(total, _)| *total);
+    let statement = |source| {
+        Statement::<TrashRow>::new(page_text(source))
+            .bind(count)
+            .bind(owner)
+            .bind(key)
+            .bind(id)
+            .bind(size)
+    };
+    let rows = current::read(conn, statement, |(_, pending, _)| *pending).await?;
+    let total = rows.first().and_then(|(total, ..)| *total);
     Ok((
-        rows.into_iter().filter_map(|(_, item)| item).collect(),
+        rows.into_iter().filter_map(|(.., item)| item).collect(),
         total,
     ))
+}
+
+/// Owners of what has been in the trash too long and is not being deleted yet. An index leads to the old rows.
+const OWNERS_OF_OLD: &str = "
+    SELECT DISTINCT user_id FROM (
+        SELECT user_id, id FROM courses WHERE status = 'trash' AND deleted_at < now() - make_interval(days => $1)
+        UNION ALL SELECT user_id, id FROM documents
+        WHERE status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $1)
+        UNION ALL SELECT user_id, id FROM tasks
+        WHERE status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $1)
+    ) AS old
+    WHERE user_id > $2 AND NOT EXISTS (
+        SELECT FROM pending_operations AS pending
+        WHERE pending.user_id = old.user_id AND pending.item_id = old.id AND operation = 'remove')
+    ORDER BY user_id LIMIT 100";
+
+/// A hundred owners of old items in the trash, after that owner.
+pub(super) async fn owners_of_old(
+    conn: &mut Connection,
+    days: i32,
+    after: Option<UserId>,
+) -> Result<Vec<UserId>, Error> {
+    let statement = Statement::<Id>::new(OWNERS_OF_OLD)
+        .bind(days)
+        .bind(after.map_or(Uuid::nil(), Uuid::from));
+    let rows = conn.rows(statement).await?;
+    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+}
+
+const OLD: &str = "
+    SELECT 1::smallint, id FROM courses
+    WHERE user_id = $1 AND status = 'trash' AND deleted_at < now() - make_interval(days => $2)
+    UNION ALL SELECT 2::smallint, id FROM documents
+    WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
+    UNION ALL SELECT 3::smallint, id FROM tasks
+    WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)";
+
+/// What has been in an owner's trash for that many days; what its course took along goes with the course.
+pub(super) async fn old(
+    conn: &mut Connection,
+    owner: UserId,
+    days: i32,
+) -> Result<Vec<ItemRef>, Error> {
+    conn.rows(Statement::new(OLD).bind(owner).bind(days)).await
 }

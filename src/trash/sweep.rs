@@ -1,20 +1,21 @@
-//! The sweep: deletes for good what has lain in the trash too long, in small steps, by one process at a time.
-//!
-//! The lock is the transaction's: a session's would not pass a transaction pooler. The log says that the service did it.
+//! The clean-up of the trash: deletes permanently what has been there too long. It marks the items, per owner, and leaves
+//! the deletion to `pending`: an owner whose items cannot be deleted keeps no other's from it. The log says that the service
+//! did it.
 
 use std::time::Duration;
 
+use super::store;
 use crate::{
-    db::{Connection, Database, Statement, Writers, background::in_steps},
+    auth::UserId,
+    db::{Connection, Database},
     error::Error,
+    pending::{self, Operation},
 };
 
-/// Rows of a table that one step deletes at most; a course takes all that is in it along.
-const STEP: i64 = 100;
 /// How often a process looks.
 const EVERY: Duration = Duration::from_secs(15 * 60);
 
-/// Sweeps now and then, for as long as the process runs. `days` of 0: never.
+/// Sweeps every 15 minutes, for as long as the process runs. `days` of 0: never.
 pub async fn run(database: Database, days: u32) {
     if days == 0 {
         return;
@@ -24,70 +25,46 @@ pub async fn run(database: Database, days: u32) {
         ticks.tick().await;
         match sweep(&database, days).await {
             Ok(0) => {}
-            Ok(rows) => tracing::info!(
-                rows,
-                days,
-                "deleted for good what had lain in the trash too long"
-            ),
+            Ok(items) => tracing::info!(items, days, "deleting old items in the trash"),
             Err(error) => tracing::warn!(
                 error = error.log_text(),
-                "the sweep of the trash failed; it tries again"
+                "the clean-up of the trash failed; retrying"
             ),
         }
     }
 }
 
-/// Deletes all that has been in the trash for that many days; answers how many rows.
+/// Marks everything that has been in the trash for that many days as deleted, and wakes the job that deletes it; answers
+/// how many items were marked, what is in marked courses not counted.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
-    in_steps(database, 1, async |conn| step(conn, days).await).await
+    let days = i32::try_from(days).unwrap_or(i32::MAX);
+    let (mut marked, mut last) = (0, None);
+    loop {
+        let mut conn = database.connection().await?;
+        let owners = store::owners_of_old(&mut conn, days, last).await?;
+        let Some(newest) = owners.last().copied() else {
+            return Ok(marked);
+        };
+        for owner in owners {
+            marked += mark(&mut conn, owner, days).await?;
+        }
+        conn.wake_pending();
+        last = Some(newest);
+    }
 }
 
-/// One row if this process may sweep: no other holds the lock. The actor is set for this transaction alone.
-const LOCK: &str = "
-    SELECT length(set_config('snapnote.actor', 'service', true))::bigint
-    WHERE pg_try_advisory_xact_lock(8315168184020661350)";
-
-/// Courses first, with all that is in them: what they took along is as old as they are. Rows that somebody holds are
-/// left for the next time.
-const STEPS: [&str; 3] = [
-    "WITH old AS (
-        SELECT user_id, id FROM courses
-        WHERE status = 'trash' AND deleted_at < now() - make_interval(days => $1)
-        ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    ), documents_in_them AS (
-        DELETE FROM documents USING old WHERE documents.user_id = old.user_id AND documents.course_id = old.id
-    ), tasks_in_them AS (
-        DELETE FROM tasks USING old WHERE tasks.user_id = old.user_id AND tasks.course_id = old.id
-    )
-    DELETE FROM courses USING old WHERE courses.user_id = old.user_id AND courses.id = old.id",
-    "DELETE FROM documents USING (
-        SELECT user_id, id FROM documents
-        WHERE status = 'trash' AND deleted_at < now() - make_interval(days => $1)
-        ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    ) AS old WHERE documents.user_id = old.user_id AND documents.id = old.id",
-    "DELETE FROM tasks USING (
-        SELECT user_id, id FROM tasks
-        WHERE status = 'trash' AND deleted_at < now() - make_interval(days => $1)
-        ORDER BY deleted_at LIMIT $2 FOR UPDATE SKIP LOCKED
-    ) AS old WHERE tasks.user_id = old.user_id AND tasks.id = old.id",
-];
-
-async fn step(conn: &mut Connection, days: u32) -> Result<u64, Error> {
-    if conn.row(Statement::<(i64,)>::new(LOCK)).await?.is_none() {
-        return Ok(0);
-    }
-    let days = i32::try_from(days).unwrap_or(i32::MAX);
-    let mut rows = 0;
-    for text in STEPS {
-        rows += conn
-            .execute(Statement::new(text).bind(days).bind(STEP))
-            .await? as u64;
-    }
-    if rows > 0 {
-        conn.writes_for(Writers::Anybody);
-    }
-    Ok(rows)
+/// Nothing if somebody else moves the owner's items at the moment: the next run finds them.
+async fn mark(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64, Error> {
+    conn.transaction(async |conn| {
+        if !pending::lock_owner_if_free(conn, owner).await? {
+            return Ok(0);
+        }
+        let old = store::old(conn, owner, days).await?;
+        pending::add_items(conn, owner, Operation::Remove, &old, None).await?;
+        Ok(old.len() as u64)
+    })
+    .await
 }

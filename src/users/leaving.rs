@@ -1,14 +1,16 @@
-//! Leaving: for a while, or for good. Whoever leaves shows once more who they are.
+//! Leaving: deactivating an account, or deleting it. Users who leave confirm their password first.
 
 use super::{
     admin::{Standing, must_leave_an_admin},
     gone,
-    model::User,
+    model::{Role, User},
     store,
 };
 use crate::{
     auth::{Auth, Client, Viewer, credentials},
-    error::Failure,
+    db::Connection,
+    error::{Error, Failure},
+    pending,
 };
 
 /// Signs the viewer out everywhere and bars them from signing in, until an admin admits them again. Nothing is deleted.
@@ -23,19 +25,23 @@ pub async fn deactivate(
 ) -> Result<User, Failure> {
     credentials::confirm(auth, viewer, password, client).await?;
     let mut conn = auth.connection(client).await?;
-    conn.begin().await?;
-    let outcome = async {
-        must_leave_an_admin(&store::lock_admins(&mut conn).await?, viewer.user_id)?;
-        let user = store::set(&mut conn, viewer.user_id, Standing::Active(false)).await?;
-        Ok(user.ok_or_else(gone)?)
-    };
-    let outcome = outcome.await;
-    let user = conn.end::<_, Failure>(outcome).await?;
+    let user = conn
+        .transaction(async |conn| {
+            let role = lock_admins_without(conn, viewer).await?;
+            let user = store::set(conn, viewer.user_id, Standing::Active(false)).await?;
+            let user = user.ok_or_else(gone)?;
+            if user.role != role {
+                return Err(role_changed().into());
+            }
+            Ok::<_, Failure>(user)
+        })
+        .await?;
     auth.somebody_left();
     Ok(user)
 }
 
-/// Deletes the viewer and all that is theirs, for good. A mail says farewell, if they verified their address.
+/// Deletes the viewer's account permanently. The viewer is signed out and the address is free when this returns; what they
+/// own is deleted then or soon after. A mail confirms it, if the address was verified.
 ///
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
@@ -47,15 +53,32 @@ pub async fn delete(
 ) -> Result<(), Failure> {
     credentials::confirm(auth, viewer, password, client).await?;
     let mut conn = auth.connection(client).await?;
-    conn.begin().await?;
-    let outcome = async {
-        must_leave_an_admin(&store::lock_admins(&mut conn).await?, viewer.user_id)?;
-        store::delete(&mut conn, viewer.user_id).await?;
-        Ok::<_, Failure>(())
-    };
-    let outcome = outcome.await;
-    conn.end(outcome).await?;
+    conn.transaction(async |conn| {
+        let role = lock_admins_without(conn, viewer).await?;
+        if !store::leave(conn, viewer.user_id, role).await? {
+            return Err(role_changed().into());
+        }
+        Ok::<_, Failure>(pending::add_user(conn, viewer.user_id).await?)
+    })
+    .await?;
     auth.somebody_left();
     auth.mail_waits().notify_one();
+    pending::work_on(&mut conn, viewer.user_id).await;
     Ok(())
+}
+
+fn role_changed() -> Error {
+    Error::unavailable("the user's role changed while they left")
+}
+
+/// The viewer's role. If it is ADMIN, no admin can be made less before the transaction ends; nobody else's rows are locked.
+///
+/// # Errors
+/// LAST_ADMIN if there would be no active admin without the viewer.
+async fn lock_admins_without(conn: &mut Connection, viewer: &Viewer) -> Result<Role, Failure> {
+    let role = store::role(conn, viewer.user_id).await?.ok_or_else(gone)?;
+    if role == Role::Admin {
+        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
+    }
+    Ok(role)
 }

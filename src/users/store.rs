@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use diesel::{
-    QueryDsl,
+    ExpressionMethods, QueryDsl,
     sql_types::{BigInt, Nullable, Uuid as SqlUuid},
 };
 use uuid::Uuid;
 
 use super::{
     admin::{Standing, UserFilter},
-    model::{Profile, ProfileChanges, User, UserChanges},
+    model::{Profile, ProfileChanges, Role, User, UserChanges},
 };
 use crate::{
     auth::UserId,
@@ -22,18 +22,21 @@ use crate::{
 };
 
 pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
-    let found = users::table.find(id.0).select((
-        users::id,
-        users::email,
-        users::name,
-        users::avatar_url,
-        users::email_verified,
-        users::is_active,
-        users::role,
-        users::created_at,
-        users::updated_at,
-        users::last_sign_in_at,
-    ));
+    let found = users::table
+        .find(id.0)
+        .filter(users::deleted_at.is_null())
+        .select((
+            users::id,
+            users::email,
+            users::name,
+            users::avatar_url,
+            users::email_verified,
+            users::is_active,
+            users::role,
+            users::created_at,
+            users::updated_at,
+            users::last_sign_in_at,
+        ));
     Ok(conn.load(found).await.map_err(from_database)?.pop())
 }
 
@@ -142,13 +145,14 @@ impl Row for ListRow {
 const LIST: &str = "
     SELECT CASE WHEN $1 THEN (
             SELECT count(*) FROM users
-            WHERE ($2 IS NULL OR strpos(lower(email), lower($2)) > 0) AND ($3 IS NULL OR is_active = $3)) END,
+            WHERE deleted_at IS NULL AND ($2 IS NULL OR strpos(lower(email), lower($2)) > 0)
+                AND ($3 IS NULL OR is_active = $3)) END,
         person.*
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
         SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
         FROM users
-        WHERE ($2 IS NULL OR strpos(lower(email), lower($2)) > 0) AND ($3 IS NULL OR is_active = $3)
-            AND (created_at, id) < ($4::timestamptz, $5)
+        WHERE deleted_at IS NULL AND ($2 IS NULL OR strpos(lower(email), lower($2)) > 0)
+            AND ($3 IS NULL OR is_active = $3) AND (created_at, id) < ($4::timestamptz, $5)
         ORDER BY created_at DESC, id DESC LIMIT $6
     ) AS person ON true";
 
@@ -175,10 +179,20 @@ pub(super) async fn list(
     ))
 }
 
-const LOCK_ADMINS: &str =
-    "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR UPDATE";
+const ROLE: &str = "SELECT role FROM users WHERE id = $1 AND is_active";
 
-/// All active admins, none of whom can be made less before this transaction ends.
+/// The role that a user has at the moment; `None` if the user is not active.
+pub(super) async fn role(conn: &mut Connection, user: UserId) -> Result<Option<Role>, Error> {
+    let row = conn.row(Statement::<(String,)>::new(ROLE).bind(user));
+    let role = row.await?.map(|(role,)| Role::try_from(role));
+    role.transpose().map_err(Error::internal)
+}
+
+const LOCK_ADMINS: &str =
+    "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR NO KEY UPDATE";
+
+/// All active admins, none of whom can be made less before this transaction ends. They can still write and be referred to;
+/// only signing in waits, so the transaction must be short.
 pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Error> {
     let rows: Vec<(Uuid,)> = conn.rows(Statement::new(LOCK_ADMINS)).await?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
@@ -201,7 +215,7 @@ pub(super) async fn act_as_service(conn: &mut Connection) -> Result<(), Error> {
 }
 
 const SET: &str = "
-    UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role) WHERE id = $1
+    UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role) WHERE id = $1 AND deleted_at IS NULL
     RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
 
 /// A trigger ends the sessions of who is deactivated.
@@ -218,27 +232,36 @@ pub(super) async fn set(
     conn.row(statement).await
 }
 
-/// The log's rows go last, since what goes before writes some; one without personal data stays, and a mail, if somebody
-/// verified the address. A mail that is being sent this moment goes when it is.
-const DELETE: [&str; 4] = [
-    "WITH person AS (
-        DELETE FROM users WHERE id = $1 RETURNING email, email_verified
+/// The user has no address, no password and no other account from now on; a trigger ends the sessions. A mail says
+/// farewell if the address was verified. A mail that is being sent at this moment is deleted once it is sent. Nothing if
+/// the role has changed since it was read.
+const LEAVE: &str = "
+    WITH before AS (
+        SELECT email, email_verified FROM users WHERE id = $1 AND is_active AND role = $2
+    ), left_behind AS (
+        UPDATE users SET is_active = false, deleted_at = now(), email = id || '@deleted.invalid', email_verified = false,
+            password_hash = NULL
+        WHERE id = $1 AND is_active AND role = $2 RETURNING id
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
-            SELECT mails.id FROM mails, person WHERE user_id = $1 OR lower(recipient) = lower(person.email)
+            SELECT mails.id FROM mails, before WHERE user_id = $1 OR lower(recipient) = lower(before.email)
             FOR UPDATE OF mails SKIP LOCKED)
+    ), farewell AS (
+        INSERT INTO mails (kind, recipient) SELECT 'account_deleted', before.email FROM before, left_behind
+        WHERE before.email_verified
+    ), former AS (
+        INSERT INTO former_accounts (account_hash) SELECT account_hash(provider, provider_account_id)
+        FROM accounts, left_behind WHERE user_id = $1 ON CONFLICT DO NOTHING
+    ), unlinked AS (
+        DELETE FROM accounts USING left_behind WHERE user_id = $1
     )
-    INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person WHERE email_verified",
-    "UPDATE audit_logs SET ip_address = NULL, user_agent = NULL WHERE actor_id = $1 AND actor_id <> user_id",
-    "DELETE FROM audit_logs WHERE user_id = $1",
-    "INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
-    VALUES ($1, $1, 'DELETED', 'User', $1, NULL, NULL)",
-];
+    SELECT id FROM left_behind";
 
-/// Deletes a user and all that is theirs.
-pub(super) async fn delete(conn: &mut Connection, user: UserId) -> Result<(), Error> {
-    for text in DELETE {
-        conn.execute(Statement::new(text).bind(user)).await?;
-    }
-    Ok(())
+/// Signs a user out everywhere, for ever, and frees the address; `false` if the role is another one by now. The rest of
+/// what they own is deleted by the operation that the caller adds.
+pub(super) async fn leave(conn: &mut Connection, user: UserId, role: Role) -> Result<bool, Error> {
+    let statement = Statement::<(Uuid,)>::new(LEAVE)
+        .bind(user)
+        .bind(role.as_str());
+    Ok(conn.row(statement).await?.is_some())
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 18] = [
+const ORDER: [&[&str]; 19] = [
     &["cli"],
     &["telemetry"],
     &["config"],
@@ -20,6 +20,7 @@ const ORDER: [&[&str]; 18] = [
     &["audit", "mail"],
     &["images"],
     &["users", "courses", "documents", "tasks"],
+    &["pending"],
     &["items"],
     &["auth"],
     &["rules"],

@@ -336,6 +336,7 @@ async fn the_sweep_deletes_what_has_lain_too_long_and_nothing_else() {
         snapnote::trash::sweep::sweep(&app.pool, 30)
     );
     assert_eq!((first.is_ok(), second.is_ok()), (true, true));
+    snapnote::pending::finish(&app.pool).await.unwrap();
     assert_eq!(
         ada.data("{ trash { totalCount } }", json!({})).await["trash"]["totalCount"],
         2

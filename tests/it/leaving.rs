@@ -1,5 +1,7 @@
 //! Leaving: for a while, or for good. What stays behind of whoever is deleted is searched for in every table.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -270,6 +272,9 @@ async fn a_user_with_two_thousand_documents_is_deleted() {
     .await;
     let payload = leave(&ada.client, DELETE_ME, json!("correct horse")).await;
     assert_eq!(payload["deletedIds"], json!([ada.id]));
+    while app.number("SELECT count(*) FROM users").await > 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let ids = where_is(&app, &ada.id).await;
     assert!(ids.starts_with("audit_logs: 1, revocations: "), "{ids}");
 }

@@ -20,6 +20,7 @@ mod import;
 mod isolation;
 mod issuers;
 mod keeping;
+mod large;
 mod leaving;
 mod live;
 mod log;

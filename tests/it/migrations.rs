@@ -5,6 +5,16 @@ use snapnote::db::{connect::Target, migrate};
 
 use crate::support::{empty_database, superuser, url_of};
 
+/// The names of all migrations.
+pub(crate) fn names() -> Vec<String> {
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
+    let mut names: Vec<String> = folder
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 /// Everything that the catalogue knows of the schema, a line each.
 async fn catalogue(conn: &mut AsyncPgConnection) -> Vec<String> {
     #[derive(diesel::QueryableByName)]
@@ -15,13 +25,15 @@ async fn catalogue(conn: &mut AsyncPgConnection) -> Vec<String> {
     let query = diesel::sql_query(
         "SELECT format('column %s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default,
                 collation_name) AS line FROM information_schema.columns WHERE table_schema = 'public'
+         UNION ALL SELECT format('view %s %s', viewname, definition) FROM pg_views WHERE schemaname = 'public'
          UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
          UNION ALL SELECT format('constraint %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid))
              FROM pg_constraint WHERE connamespace = 'public'::regnamespace
          UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
          UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
              AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
-         UNION ALL SELECT format('comment %s %s %s', objoid::regclass, objsubid, description)
+         UNION ALL SELECT format('comment %s %s %s', objoid::regclass,
+                 (SELECT attname FROM pg_attribute WHERE attrelid = objoid AND attnum = objsubid), description)
              FROM pg_description JOIN pg_class ON pg_class.oid = objoid WHERE relnamespace = 'public'::regnamespace
          ORDER BY 1",
     );

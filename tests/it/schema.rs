@@ -2,7 +2,7 @@
 
 use diesel_async::RunQueryDsl;
 
-use crate::support::{migrated_database, superuser};
+use crate::support::{TestApp, migrated_database, superuser};
 
 /// `schema.graphql` is what clients generate their types from: it must be what the service serves.
 #[test]
@@ -26,8 +26,8 @@ async fn the_description_of_the_tables_is_what_the_migrations_make() {
     let query = diesel::sql_query(
         "SELECT format('%s %s %s%s', table_name, column_name,
                 CASE WHEN is_nullable = 'YES' THEN 'Nullable ' ELSE '' END, udt_name) AS line
-         FROM information_schema.columns
-         WHERE table_schema = 'public' AND table_name <> '__diesel_schema_migrations'
+         FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+         WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name <> '__diesel_schema_migrations'
          ORDER BY table_name, ordinal_position",
     );
     let database = migrated_database().await;
@@ -97,4 +97,21 @@ async fn every_constraint_has_a_name_of_its_own() {
     let names: Vec<Name> = query.load(&mut superuser(&database).await).await.unwrap();
     let names: Vec<String> = names.into_iter().map(|name| name.name).collect();
     assert!(names.is_empty(), "{names:?}");
+}
+
+/// A column that is added to a table of items must be added to its view `current_…`, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_views_of_current_items_have_all_columns_of_their_tables() {
+    let app = TestApp::start().await;
+    for table in ["courses", "documents", "tasks"] {
+        let columns = |relation: String| {
+            format!(
+                "SELECT string_agg(column_name || ' ' || udt_name, ', ' ORDER BY column_name)
+                 FROM information_schema.columns WHERE table_schema = 'public' AND table_name = '{relation}'"
+            )
+        };
+        let table_has = app.text(&columns(table.to_owned())).await;
+        let view_has = app.text(&columns(format!("current_{table}"))).await;
+        assert_eq!(view_has, table_has, "{table}");
+    }
 }

@@ -9,7 +9,7 @@ mod life;
 mod long;
 mod pages;
 mod parts;
-mod plans;
+pub(crate) mod plans;
 mod strangers;
 mod upgrade;
 

@@ -53,17 +53,17 @@ async fn among_many() -> (TestApp, Client) {
 
 /// How a table was read since.
 #[derive(Debug)]
-struct Read {
+pub(crate) struct Read {
     /// From its start to its end, so often.
-    whole: i64,
+    pub(crate) whole: i64,
     /// Rows of it, by its indexes.
-    fetched: i64,
+    pub(crate) fetched: i64,
     /// Entries of its indexes.
     entries: i64,
 }
 
 /// What was read of a table.
-async fn read_of(app: &TestApp, table: &str) -> Read {
+pub(crate) async fn read_of(app: &TestApp, table: &str) -> Read {
     let number =
         |column| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = '{table}'");
     let indexes =
@@ -82,7 +82,7 @@ async fn used(app: &TestApp, index: &str) -> i64 {
 }
 
 /// Has a service of its own asked, whose connections start with counters at zero; they tell at their end what they read.
-async fn asked_alone(app: &TestApp, client: &Client, ask: impl AsyncFnOnce(&Client)) {
+pub(crate) async fn asked_alone(app: &TestApp, client: &Client, ask: impl AsyncFnOnce(&Client)) {
     let service = TestApp::on(app.database.clone(), |_| {}).await;
     app.sql("SELECT pg_stat_reset()").await;
     let client = Client {

@@ -3,7 +3,11 @@
 //!
 //! Each noun has its own rules, rows and SQL; what works across them is in `trash`.
 
+mod kind;
+
 use uuid::Uuid;
+
+pub use kind::{ItemKind, ItemRef};
 
 use crate::{
     db::{Row, Statement, sql::Value},

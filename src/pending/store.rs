@@ -1,0 +1,384 @@
+//! The SQL of pending operations on items. That of deleting a user is in `leave`.
+
+use diesel::{
+    Queryable,
+    sql_types::{Nullable, SmallInt, Text, Uuid as SqlUuid},
+};
+use uuid::Uuid;
+
+use crate::{
+    auth::UserId,
+    db::{Connection, Row, Statement},
+    error::Error,
+    items::{ItemKind, ItemRef},
+};
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// Give a course's documents and tasks its state.
+    Settle,
+    /// Delete an item; a course with its contents.
+    Remove,
+    /// Delete the user.
+    Leave,
+}
+
+impl Operation {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Operation::Settle => "settle",
+            Operation::Remove => "remove",
+            Operation::Leave => "leave",
+        }
+    }
+}
+
+impl TryFrom<String> for Operation {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        [Operation::Settle, Operation::Remove, Operation::Leave]
+            .into_iter()
+            .find(|operation| operation.name() == name)
+            .ok_or_else(|| format!("there is no operation {name}"))
+    }
+}
+
+const LOCK_OWNER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
+const LOCK_OWNER_IF_FREE: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
+
+/// Locks the owner's trash until the transaction ends; `false` if there is no such user.
+pub(crate) async fn lock_owner(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
+    let statement = Statement::<(Uuid,)>::new(LOCK_OWNER).bind(owner);
+    Ok(conn.row(statement).await?.is_some())
+}
+
+/// The same, without waiting: `false`, too, if another transaction holds it.
+pub(crate) async fn lock_owner_if_free(
+    conn: &mut Connection,
+    owner: UserId,
+) -> Result<bool, Error> {
+    let statement = Statement::<(Uuid,)>::new(LOCK_OWNER_IF_FREE).bind(owner);
+    Ok(conn.row(statement).await?.is_some())
+}
+
+/// A course that is to be settled may be deleted before it is.
+const ADD_ITEMS: &str = "
+    INSERT INTO pending_operations (user_id, item_id, kind, operation, actor_id, ip_address, user_agent)
+    SELECT $1, item.id, item.kind, $4, $5, $6::inet, $7 FROM unnest($2, $3) AS item (id, kind)
+    ON CONFLICT (user_id, item_id) DO UPDATE SET operation = excluded.operation, actor_id = excluded.actor_id,
+        ip_address = excluded.ip_address, user_agent = excluded.user_agent, retry_at = excluded.retry_at
+    WHERE pending_operations.operation <> 'remove'";
+
+/// Adds an operation for each of these items. `actor`: who asked for it, `None` for the service itself; the connection knows
+/// from where. The caller's transaction has locked the owner.
+pub(crate) async fn add_items(
+    conn: &mut Connection,
+    owner: UserId,
+    operation: Operation,
+    items: &[ItemRef],
+    actor: Option<UserId>,
+) -> Result<(), Error> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let (address, program) = conn.origin();
+    let kinds: Vec<i16> = items.iter().map(|item| item.kind.into()).collect();
+    let statement = Statement::new(ADD_ITEMS)
+        .bind(owner)
+        .bind(items.iter().map(|item| item.id).collect::<Vec<_>>())
+        .bind(kinds)
+        .bind(operation.name())
+        .bind(actor.map(Uuid::from))
+        .bind(address)
+        .bind(program);
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+const ADD_USER: &str = "
+    INSERT INTO pending_operations (user_id, item_id, kind, operation, actor_id) VALUES ($1, $1, 0, 'leave', $1)";
+
+/// Adds the deletion of a user.
+pub(crate) async fn add_user(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    conn.execute(Statement::new(ADD_USER).bind(user)).await?;
+    Ok(())
+}
+
+/// An operation as a step finds it.
+#[derive(Debug, Clone, Queryable)]
+pub(super) struct Pending {
+    /// The item; the user, if the user is deleted.
+    pub(super) id: Uuid,
+    kind: i16,
+    #[diesel(deserialize_as = String)]
+    pub(super) operation: Operation,
+    actor: Option<Uuid>,
+    address: Option<String>,
+    program: Option<String>,
+}
+
+impl Row for Pending {
+    type Sql = (
+        SqlUuid,
+        SmallInt,
+        Text,
+        Nullable<SqlUuid>,
+        Nullable<Text>,
+        Nullable<Text>,
+    );
+}
+
+impl Pending {
+    /// `None`: it is about the user.
+    pub(super) fn kind(&self) -> Option<ItemKind> {
+        ItemKind::try_from(self.kind).ok()
+    }
+}
+
+/// The user's own deletion first, since it includes everything else.
+const NEXT: &str = "
+    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
+     WHERE user_id = $1 AND item_id = $1 AND retry_at <= now())
+    UNION ALL
+    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
+     WHERE user_id = $1 AND retry_at <= now() ORDER BY item_id LIMIT 1)
+    LIMIT 1";
+
+/// The first operation of an owner that is not set aside.
+pub(super) async fn next(conn: &mut Connection, owner: UserId) -> Result<Option<Pending>, Error> {
+    conn.row(Statement::new(NEXT).bind(owner)).await
+}
+
+const NEXT_OWNER: &str = "
+    SELECT user_id FROM pending_operations WHERE user_id > $1 AND retry_at <= now() ORDER BY user_id LIMIT 1";
+
+/// The owner after this one for whom something is pending, in the order of their ids.
+pub(super) async fn next_owner(
+    conn: &mut Connection,
+    after: UserId,
+) -> Result<Option<UserId>, Error> {
+    let row = conn.row(Statement::<(Uuid,)>::new(NEXT_OWNER).bind(after));
+    Ok(row.await?.map(|(id,)| UserId(id)))
+}
+
+const SET_ASIDE: &str = "
+    UPDATE pending_operations SET retry_at = now() + interval '1 day' WHERE user_id = $1 AND item_id = $2";
+
+/// Leaves an operation that fails alone for a day.
+pub(super) async fn set_aside(conn: &mut Connection, owner: UserId, id: Uuid) -> Result<(), Error> {
+    conn.execute(Statement::new(SET_ASIDE).bind(owner).bind(id))
+        .await?;
+    Ok(())
+}
+
+const SET_ORIGIN: &str = "
+    SELECT set_config('snapnote.actor', coalesce($1::text, 'service'), true),
+        set_config('snapnote.address', coalesce($2, ''), true), set_config('snapnote.program', coalesce($3, ''), true),
+        set_config('snapnote.logging', $4, true)";
+
+/// Has the change log say who asked for what this transaction does, or has it say nothing.
+pub(super) async fn set_origin(
+    conn: &mut Connection,
+    pending: &Pending,
+    logged: bool,
+) -> Result<(), Error> {
+    let statement = Statement::new(SET_ORIGIN)
+        .bind(pending.actor)
+        .bind(pending.address.clone())
+        .bind(pending.program.clone())
+        .bind(if logged { "on" } else { "off" });
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+const IS_IN_TRASH: &str = "SELECT status = 'trash' FROM courses WHERE user_id = $1 AND id = $2";
+
+/// Whether a course is in the trash; `None` if it is gone.
+pub(super) async fn is_in_trash(
+    conn: &mut Connection,
+    owner: UserId,
+    course: Uuid,
+) -> Result<Option<bool>, Error> {
+    let row = conn.row(
+        Statement::<(bool,)>::new(IS_IN_TRASH)
+            .bind(owner)
+            .bind(course),
+    );
+    Ok(row.await?.map(|(in_trash,)| in_trash))
+}
+
+/// How an item differs from its course. An index leads to the first two.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unsettled {
+    /// Still active in a course that is in the trash.
+    Active,
+    /// Still in the trash, with a course that was restored.
+    Trashed,
+    /// In the trash since the course's previous move to the trash.
+    Stale,
+}
+
+impl Unsettled {
+    fn condition(self) -> &'static str {
+        match self {
+            Unsettled::Active => "item.status = 'active'",
+            Unsettled::Trashed => "item.status = 'trash' AND item.trashed_with IS NOT NULL",
+            Unsettled::Stale => {
+                "item.status = 'trash' AND item.trashed_with IS NOT NULL AND item.deleted_at <> course.deleted_at"
+            }
+        }
+    }
+}
+
+/// Gives a course's state to `size` items of one kind that are in it; answers to how many. Rows that other transactions
+/// hold are left for the next step.
+pub(super) async fn settle(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    course: Uuid,
+    unsettled: Unsettled,
+    size: i64,
+) -> Result<i64, Error> {
+    let (table, unsettled) = (kind.table(), unsettled.condition());
+    let text = format!(
+        "WITH course AS MATERIALIZED (
+            SELECT id, status, deleted_at FROM courses WHERE user_id = $1 AND id = $2
+        ), batch AS MATERIALIZED (
+            SELECT item.id FROM {table} AS item, course
+            WHERE item.user_id = $1 AND item.course_id = $2 AND {unsettled}
+            LIMIT $3 FOR NO KEY UPDATE OF item SKIP LOCKED
+        )
+        UPDATE {table} SET status = course.status, deleted_at = course.deleted_at,
+            trashed_with = CASE WHEN course.status = 'trash' THEN course.id END
+        FROM course, batch WHERE {table}.user_id = $1 AND {table}.id = batch.id"
+    );
+    let statement = Statement::new(text).bind(owner).bind(course).bind(size);
+    Ok(count(conn.execute(statement).await?))
+}
+
+/// Gives the state of their courses to items of one kind at once; those that went to the trash by themselves keep theirs.
+pub(crate) async fn settle_items(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    ids: Vec<Uuid>,
+) -> Result<(), Error> {
+    let table = kind.table();
+    let text = format!(
+        "UPDATE {table} SET status = course.status, deleted_at = course.deleted_at,
+            trashed_with = CASE WHEN course.status = 'trash' THEN course.id END
+        FROM courses AS course
+        WHERE {table}.user_id = $1 AND {table}.id = ANY($2) AND course.user_id = $1 AND course.id = {table}.course_id
+            AND ({table}.status = 'active' OR trashed_with IS NOT NULL)
+            AND ({table}.status <> course.status OR {table}.deleted_at IS DISTINCT FROM course.deleted_at)"
+    );
+    conn.execute(Statement::new(text).by(owner).bind(ids))
+        .await?;
+    Ok(())
+}
+
+const END_SETTLED: &str = "
+    DELETE FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'settle' AND NOT EXISTS (
+        SELECT FROM courses AS course JOIN (
+            SELECT course_id, status, deleted_at, trashed_with FROM documents WHERE user_id = $1 AND course_id = $2
+            UNION ALL SELECT course_id, status, deleted_at, trashed_with FROM tasks WHERE user_id = $1 AND course_id = $2
+        ) AS item ON item.course_id = course.id
+        WHERE course.user_id = $1 AND course.id = $2 AND (item.status = 'active' OR trashed_with IS NOT NULL)
+            AND (item.status <> course.status OR item.deleted_at IS DISTINCT FROM course.deleted_at))";
+
+/// Ends the operation if the whole course is settled; answers how many ended.
+pub(super) async fn end_settled(
+    conn: &mut Connection,
+    owner: UserId,
+    course: Uuid,
+) -> Result<i64, Error> {
+    let statement = Statement::new(END_SETTLED).bind(owner).bind(course);
+    Ok(count(conn.execute(statement).await?))
+}
+
+/// Deletes items of one kind that are marked, `size` at most from this operation on, and ends their operations; answers how
+/// many ended. Nothing that is active is ever deleted.
+pub(super) async fn remove_items(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    first: &Pending,
+    size: i64,
+) -> Result<i64, Error> {
+    let table = kind.table();
+    let text = format!(
+        "WITH batch AS MATERIALIZED (
+            SELECT item_id FROM pending_operations
+            WHERE user_id = $1 AND item_id >= $2 AND kind = $3 AND operation = 'remove' AND retry_at <= now()
+                AND (actor_id, host(ip_address), user_agent) IS NOT DISTINCT FROM ($4, $5, $6)
+            ORDER BY item_id LIMIT $7
+        ), locked AS MATERIALIZED (
+            SELECT id FROM {table} WHERE user_id = $1 AND id IN (SELECT item_id FROM batch) AND status = 'trash'
+            FOR UPDATE SKIP LOCKED
+        ), gone AS (
+            DELETE FROM {table} USING locked WHERE {table}.user_id = $1 AND {table}.id = locked.id
+        )
+        DELETE FROM pending_operations
+        WHERE user_id = $1 AND item_id IN (SELECT item_id FROM batch) AND (
+            item_id IN (SELECT id FROM locked)
+            OR NOT EXISTS (SELECT FROM {table} WHERE user_id = $1 AND id = item_id AND status = 'trash'))"
+    );
+    let statement = Statement::new(text)
+        .bind(owner)
+        .bind(first.id)
+        .bind(i16::from(kind))
+        .bind(first.actor)
+        .bind(first.address.clone())
+        .bind(first.program.clone())
+        .bind(size);
+    Ok(count(conn.execute(statement).await?))
+}
+
+/// Deletes `size` items of one kind that are in a course; answers how many went.
+pub(super) async fn remove_contents(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    course: Uuid,
+    size: i64,
+) -> Result<i64, Error> {
+    let table = kind.table();
+    let text = format!(
+        "WITH locked AS MATERIALIZED (
+            SELECT id FROM {table} WHERE user_id = $1 AND course_id = $2 LIMIT $3 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM {table} USING locked WHERE {table}.user_id = $1 AND {table}.id = locked.id"
+    );
+    let statement = Statement::new(text).bind(owner).bind(course).bind(size);
+    Ok(count(conn.execute(statement).await?))
+}
+
+const REMOVE_COURSE: [&str; 2] = [
+    "DELETE FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash'
+        AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = $2)
+        AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = $2)",
+    "DELETE FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove'
+        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash')",
+];
+
+/// Deletes a course that is empty, and ends its operation; answers how many rows went.
+pub(super) async fn remove_course(
+    conn: &mut Connection,
+    owner: UserId,
+    course: Uuid,
+) -> Result<i64, Error> {
+    let mut rows = 0;
+    for text in REMOVE_COURSE {
+        let statement = Statement::new(text).bind(owner).bind(course);
+        rows += count(conn.execute(statement).await?);
+    }
+    Ok(rows)
+}
+
+/// A number of rows as PostgreSQL counts them.
+pub(super) fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
