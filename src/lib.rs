@@ -22,7 +22,7 @@
 //! | [`users`] [`courses`] [`documents`] [`tasks`] | a noun each: `mod` (rules, commands), `model` (rows), `store` (all its SQL) |
 //! | [`items`] | what courses, documents and tasks have in common |
 //! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
-//! | `rules` | how inputs are checked |
+//! | [`email_address`] `rules` | valid email addresses and when two are the same account; how inputs are checked |
 //! | [`db`] | the database: pool, connections, pages, migrations, the embedded server |
 //! | [`error`] | what can go wrong, in two kinds that never mix |
 //!
@@ -47,6 +47,7 @@ pub mod courses;
 pub mod db;
 pub mod demo;
 pub mod documents;
+pub mod email_address;
 pub mod error;
 pub mod graphql;
 pub mod http;

@@ -123,6 +123,7 @@ diesel::table! {
         token_hash -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        email_key -> Text,
     }
 }
 
@@ -246,6 +247,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         last_sign_in_at -> Nullable<Timestamptz>,
+        email_key -> Text,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     db::{
         Connection, Row, Statement, keyset::Slice, pool::from_database, schema::users, sql::Value,
     },
+    email_address::EmailAddress,
     error::Error,
     rules::Change,
 };
@@ -39,13 +40,14 @@ pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<Use
 
 const FIND_BY_EMAIL: &str = "
     SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
-    FROM users WHERE lower(email) = lower($1)";
+    FROM users WHERE email_key = $1";
 
 pub(super) async fn find_by_email(
     conn: &mut Connection,
-    email: &str,
+    email: &EmailAddress,
 ) -> Result<Option<User>, Error> {
-    conn.row(Statement::new(FIND_BY_EMAIL).bind(email)).await
+    let statement = Statement::new(FIND_BY_EMAIL).bind(email.key());
+    conn.row(statement).await
 }
 
 const UPDATE: &str = "
@@ -222,10 +224,10 @@ pub(super) async fn set(
 /// verified the address. A mail that is being sent this moment goes when it is.
 const DELETE: [&str; 4] = [
     "WITH person AS (
-        DELETE FROM users WHERE id = $1 RETURNING email, email_verified
+        DELETE FROM users WHERE id = $1 RETURNING email, email_key, email_verified
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
-            SELECT mails.id FROM mails, person WHERE user_id = $1 OR lower(recipient) = lower(person.email)
+            SELECT mails.id FROM mails, person WHERE user_id = $1 OR lower(recipient COLLATE \"C\") = person.email_key
             FOR UPDATE OF mails SKIP LOCKED)
     )
     INSERT INTO mails (kind, recipient) SELECT 'account_deleted', email FROM person WHERE email_verified",

@@ -22,7 +22,7 @@ const ORDER: [&[&str]; 18] = [
     &["users", "courses", "documents", "tasks"],
     &["items"],
     &["auth"],
-    &["rules"],
+    &["email_address", "rules"],
     &["db"],
     &["error"],
 ];

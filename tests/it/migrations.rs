@@ -21,8 +21,10 @@ async fn catalogue(conn: &mut AsyncPgConnection) -> Vec<String> {
          UNION ALL SELECT 'trigger ' || pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
          UNION ALL SELECT 'function ' || pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
              AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
-         UNION ALL SELECT format('comment %s %s %s', objoid::regclass, objsubid, description)
-             FROM pg_description JOIN pg_class ON pg_class.oid = objoid WHERE relnamespace = 'public'::regnamespace
+         UNION ALL SELECT format('comment %s %s %s', objoid::regclass, attname, description)
+             FROM pg_description JOIN pg_class ON pg_class.oid = objoid
+                 LEFT JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid AND objsubid > 0
+             WHERE relnamespace = 'public'::regnamespace
          ORDER BY 1",
     );
     let lines: Vec<Line> = query.load(conn).await.unwrap();

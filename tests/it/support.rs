@@ -115,7 +115,6 @@ pub(crate) async fn superuser(database: &str) -> AsyncPgConnection {
         .unwrap()
 }
 
-/// The name of a database that nobody else has.
 /// The folder of the pictures of a database.
 pub(crate) fn image_folder(database: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
@@ -123,7 +122,8 @@ pub(crate) fn image_folder(database: &str) -> PathBuf {
         .join(database)
 }
 
-fn fresh_name() -> String {
+/// The name of a database that nobody else has.
+pub(crate) fn fresh_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(
         "test_{}_{}",
