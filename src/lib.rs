@@ -23,7 +23,7 @@
 //! | [`pending`] | what commands on many rows leave to a background job |
 //! | [`items`] | what courses, documents and tasks have in common |
 //! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
-//! | `rules` | how inputs are checked |
+//! | [`email_address`] `rules` | valid email addresses and when two are the same account; how inputs are checked |
 //! | [`db`] | the database: pool, connections, pages, migrations, the embedded server |
 //! | [`error`] | what can go wrong, in two kinds that never mix |
 //!
@@ -48,6 +48,7 @@ pub mod courses;
 pub mod db;
 pub mod demo;
 pub mod documents;
+pub mod email_address;
 pub mod error;
 pub mod graphql;
 pub mod http;

@@ -50,6 +50,11 @@ impl Problems {
         self.0.push(Refusal::of(field, code, message));
     }
 
+    /// Notes the mistake of a field that is parsed by a type of its own, if it has one.
+    pub(crate) fn note<T>(&mut self, parsed: &Result<T, Refusal>) {
+        self.0.extend(parsed.as_ref().err().cloned());
+    }
+
     /// Text that must be there: not blank, `most` code points at most.
     pub(crate) fn text(&mut self, field: &str, value: &str, most: usize) {
         if value.trim().is_empty() {

@@ -2,8 +2,8 @@
 -- psql -d DATABASE -f benches/http/seed.sql
 \set ON_ERROR_STOP 1
 \set users 1000
-INSERT INTO users (id, email, name)
-SELECT md5('user' || u)::uuid, 'user' || u || '@example.test', 'User ' || u FROM generate_series(1, :users) u;
+INSERT INTO users (id, email, email_key, name)
+SELECT md5('user' || u)::uuid, 'user' || u || '@example.test', 'user' || u || '@example.test', 'User ' || u FROM generate_series(1, :users) u;
 INSERT INTO user_profiles (user_id) SELECT id FROM users;
 INSERT INTO sessions (user_id, id, refresh_token_hash, expires_at)
 SELECT md5('user' || u)::uuid, md5('session' || u)::uuid, sha256('none'), now() + interval '30 days'

@@ -16,8 +16,8 @@ FROM generate_series(0, 19999) AS number, generate_series(1, 14) AS at,
     JOIN bench_words ON bench_words.n = w.wanted
 GROUP BY number;
 CREATE UNIQUE INDEX IF NOT EXISTS bench_sentences_n ON bench_sentences (n);
-INSERT INTO users (id, email, name)
-SELECT md5('reader' || u)::uuid, 'reader' || u || '@example.test', 'Reader ' || u FROM generate_series(:from, :to) u;
+INSERT INTO users (id, email, email_key, name)
+SELECT md5('reader' || u)::uuid, 'reader' || u || '@example.test', 'reader' || u || '@example.test', 'Reader ' || u FROM generate_series(:from, :to) u;
 INSERT INTO user_profiles (user_id) SELECT md5('reader' || u)::uuid FROM generate_series(:from, :to) u;
 INSERT INTO sessions (user_id, id, refresh_token_hash, expires_at)
 SELECT md5('reader' || u)::uuid, md5('reading' || u)::uuid, sha256('none'), now() + interval '30 days' FROM generate_series(:from, :to) u;

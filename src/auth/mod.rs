@@ -24,8 +24,6 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub(crate) use checks::EMAIL_LENGTH;
-pub use checks::is_email;
 pub use model::{
     Account, Admission, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
 };

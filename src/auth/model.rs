@@ -122,7 +122,7 @@ impl Client {
 
 /// Somebody who signs up. Not `Debug`: it holds a password.
 pub struct NewUser {
-    /// Unique without regard to case; 255 characters at most.
+    /// A valid address that no other user has.
     pub email: String,
     /// 8 to 128 characters.
     pub password: String,

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Auth,
-    checks::{MOST_PASSWORD, check_email, check_new_password, is_email},
+    checks::{MOST_PASSWORD, check_new_password},
     credentials::{self, store::Credentials},
     model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
     passwords::Verdict,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     db::Connection,
+    email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
     rules::Problems,
 };
@@ -53,27 +54,27 @@ impl Auth {
 /// Makes a person and signs them in at once.
 ///
 /// # Errors
-/// What is wrong with the input; WEAK_PASSWORD; TAKEN if somebody has the address, in upper or lower case: they get a
-/// mail. RATE_LIMITED.
+/// What is wrong with the input; WEAK_PASSWORD; TAKEN if another user has the address: its owner gets a mail. RATE_LIMITED.
 pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<SignedIn, Failure> {
-    let email = new.email.trim();
+    let email = EmailAddress::of_input("email", &new.email);
     let mut problems = Problems::default();
-    check_email(&mut problems, "email", email);
+    problems.note(&email);
     check_new_password(&mut problems, "password", &new.password);
     problems.text("name", &new.name, MOST_NAME);
     problems.finish()?;
+    let email = email?;
     auth.inner.throttle.sign_up(client).await?;
-    auth.refuse_weak("password", &new.password, [email, &new.name])
+    auth.refuse_weak("password", &new.password, [email.as_str(), &new.name])
         .await?;
-    if store::email_taken(&mut auth.connection(client).await?, email).await? {
-        return Err(taken(auth, email, client).await?.into());
+    if store::email_taken(&mut auth.connection(client).await?, &email).await? {
+        return Err(taken(auth, &email, client).await?.into());
     }
     let hash = auth.inner.passwords.hash(new.password).await?;
     let user = UserId(Uuid::now_v7());
     let session = store::sign_up(
         &mut auth.connection(client).await?,
         user,
-        email,
+        &email,
         &new.name,
         &hash,
         auth.new_session(client),
@@ -81,13 +82,13 @@ pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<Signe
     .await?;
     match session {
         Some(session) => Ok(auth.signed_in(session)?),
-        None => Err(taken(auth, email, client).await?.into()),
+        None => Err(taken(auth, &email, client).await?.into()),
     }
 }
 
 /// Whoever has the address is told that somebody tried to sign up with it.
-async fn taken(auth: &Auth, email: &str, client: &Client) -> Result<Refusal, Error> {
-    if auth.inner.throttle.mail(email).await {
+async fn taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
+    if auth.inner.throttle.mail(email.key()).await {
         store::tell_of_sign_up(&mut auth.connection(client).await?, email, client).await?;
         auth.inner.mail_waits.notify_one();
     }
@@ -105,9 +106,9 @@ pub async fn sign_in(
     password: String,
     client: &Client,
 ) -> Result<SignedIn, Failure> {
-    let email = email.trim();
-    // What is no address, nobody has.
-    let searched = if is_email(email) { email } else { "" };
+    // No user has an invalid address, or the empty one that is looked up in its place.
+    let parsed = EmailAddress::parse(email).ok();
+    let searched = parsed.as_ref().map_or("", EmailAddress::key);
     let network = client.network();
     let mut conn = auth.connection(client).await?;
     let (found, known) =

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::model::{Client, Session, UserId, Viewer};
 use crate::{
     db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
+    email_address::EmailAddress,
     error::Error,
 };
 
@@ -23,7 +24,7 @@ pub(super) struct NewSession<'a> {
 /// The person, their profile, their first session and its entry in the log: all or nothing.
 const SIGN_UP: &str = "
     WITH person AS (
-        INSERT INTO users (id, email, name, password_hash, last_sign_in_at) VALUES ($1, $2, $3, $4, now())
+        INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at) VALUES ($1, $2, $9, $3, $4, now())
     ), profile AS (
         INSERT INTO user_profiles (user_id) VALUES ($1)
     ), logged AS (
@@ -34,24 +35,25 @@ const SIGN_UP: &str = "
     VALUES ($1, $5, $6::inet, $7, $8, now() + interval '30 days')
     RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
 
-/// `None` if somebody has that address.
+/// `None` if another user has that address.
 pub(super) async fn sign_up(
     conn: &mut Connection,
     user: UserId,
-    email: &str,
+    email: &EmailAddress,
     name: &str,
     password_hash: &str,
     session: NewSession<'_>,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::<Session>::new(SIGN_UP)
         .by(user)
-        .bind(email)
+        .bind(email.as_str())
         .bind(name)
         .bind(password_hash)
         .bind(session.id)
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
-        .bind(session.refresh_token_hash);
+        .bind(session.refresh_token_hash)
+        .bind(email.key());
     match conn.try_rows(statement).await {
         Ok(mut rows) => Ok(rows.pop()),
         Err(error) if violated_unique(&error) == Some("users_email_key") => Ok(None),
@@ -61,26 +63,29 @@ pub(super) async fn sign_up(
 
 type Found = (Uuid,);
 
-const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE lower(email) = lower($1)";
+const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE email_key = $1";
 
-/// Whether somebody has that address, in upper or lower case.
-pub(super) async fn email_taken(conn: &mut Connection, email: &str) -> Result<bool, Error> {
-    let found = conn.row(Statement::<Found>::new(EMAIL_TAKEN).bind(email));
+/// Whether a user has that address.
+pub(super) async fn email_taken(
+    conn: &mut Connection,
+    email: &EmailAddress,
+) -> Result<bool, Error> {
+    let found = conn.row(Statement::<Found>::new(EMAIL_TAKEN).bind(email.key()));
     Ok(found.await?.is_some())
 }
 
 const TELL_OF_SIGN_UP: &str = "
     INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
-    SELECT 'sign_up_attempted', id, email, $2::inet, $3 FROM users WHERE lower(email) = lower($1) AND is_active";
+    SELECT 'sign_up_attempted', id, email, $2::inet, $3 FROM users WHERE email_key = $1 AND is_active";
 
-/// Mails to whoever has that address that somebody tried to sign up with it.
+/// Mails the owner of that address that it was used in an attempt to sign up.
 pub(super) async fn tell_of_sign_up(
     conn: &mut Connection,
-    email: &str,
+    email: &EmailAddress,
     client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(TELL_OF_SIGN_UP)
-        .bind(email)
+        .bind(email.key())
         .bind(client.address())
         .bind(client.user_agent.clone());
     conn.execute(statement).await?;

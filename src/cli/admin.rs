@@ -12,6 +12,7 @@ use super::{Place, ensure_schema, pool, say, told};
 use crate::{
     config::{AdminAction, Config},
     db::{Connection, Database},
+    email_address::EmailAddress,
     mail::{self, WaitingMail},
     users::{
         self,
@@ -46,7 +47,7 @@ async fn act(
     let database = Database::new(place.target.clone(), &pool(&config.database));
     let mut conn = database.connection().await.map_err(told)?;
     match action {
-        AdminAction::Grant { email } => grant(&mut conn, email.trim()).await,
+        AdminAction::Grant { email } => grant(&mut conn, &email).await,
         AdminAction::ImportUsers { .. } => {
             let imported = import::import(&mut conn, people).await.map_err(told)?;
             say(report(&imported))
@@ -59,10 +60,12 @@ async fn act(
     }
 }
 
-async fn grant(conn: &mut Connection, email: &str) -> Result<(), String> {
-    match users::grant(conn, email).await.map_err(told)? {
+async fn grant(conn: &mut Connection, typed: &str) -> Result<(), String> {
+    let email = EmailAddress::parse(typed)
+        .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
+    match users::grant(conn, &email).await.map_err(told)? {
         Some(user) => say(format_args!("{} is an admin now.\n", user.email)),
-        None => Err(format!("Nobody has signed up with the address {email}.")),
+        None => Err(format!("No user has the email address {}.", email.as_str())),
     }
 }
 

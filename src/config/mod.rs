@@ -143,9 +143,9 @@ pub enum Command {
 /// What only an operator may do.
 #[derive(Subcommand, Debug, Clone)]
 pub enum AdminAction {
-    /// Makes the user with this address an admin.
+    /// Makes the user with this email address an admin.
     Grant {
-        /// The address, in upper or lower case.
+        /// The email address. ASCII case does not matter.
         email: String,
     },
     /// Takes over the users of another system; docs/auth.md tells the format.

@@ -123,6 +123,7 @@ diesel::table! {
         token_hash -> Bytea,
         created_at -> Timestamptz,
         expires_at -> Timestamptz,
+        email_key -> Text,
     }
 }
 
@@ -260,6 +261,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         last_sign_in_at -> Nullable<Timestamptz>,
+        email_key -> Text,
         deleted_at -> Nullable<Timestamptz>,
     }
 }

@@ -19,6 +19,7 @@ use crate::{
     auth::{self, Auth, Client, NewUser, UserId},
     db::{Connection, Database},
     documents::excerpt,
+    email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     users,
 };
@@ -126,7 +127,9 @@ async fn sign_up(
                 .any(|refusal| refusal.code == RefusalCode::Taken) =>
         {
             let mut conn = database.connection().await?;
-            let known = users::find_by_email(&mut conn, &person.email).await?;
+            let email = EmailAddress::of_input("email", &person.email)
+                .map_err(|refusal| broken(&person.email, refusal.into()))?;
+            let known = users::find_by_email(&mut conn, &email).await?;
             Ok(known
                 .ok_or_else(|| {
                     Error::unavailable("a person was deleted while the demo was filled in")

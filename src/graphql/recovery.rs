@@ -20,7 +20,7 @@ use crate::{
 /// Who has forgotten their password.
 #[derive(InputObject)]
 pub(crate) struct RequestPasswordResetInput {
-    /// The e-mail address, in upper or lower case.
+    /// The email address of the account. ASCII case does not matter.
     email: String,
 }
 
@@ -58,7 +58,9 @@ pub(crate) struct VerifyEmailInput {
 /// been within the last 5 minutes.
 #[derive(InputObject)]
 pub(crate) struct RequestEmailChangeInput {
-    /// An e-mail address of 255 characters at most; white space around it is dropped.
+    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
+    /// internationalized domain in lower case or in ASCII.
     new_email: String,
     /// Your password.
     #[graphql(secret)]

@@ -85,7 +85,9 @@ impl Session {
 /// Who signs up.
 #[derive(InputObject)]
 pub(crate) struct SignUpInput {
-    /// An e-mail address of 255 characters at most; white space around it is dropped.
+    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
+    /// internationalized domain in lower case or in ASCII.
     email: String,
     /// 8 to 128 characters.
     #[graphql(secret)]
@@ -97,7 +99,7 @@ pub(crate) struct SignUpInput {
 /// Who signs in.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
-    /// The e-mail address, in upper or lower case.
+    /// The email address of the account. ASCII case does not matter.
     email: String,
     /// The password.
     #[graphql(secret)]

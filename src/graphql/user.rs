@@ -72,7 +72,8 @@ impl User {
         id_of(self.row.id.0)
     }
 
-    /// What they sign in with; unique without regard to upper and lower case. 255 characters at most.
+    /// The email address that the user signs in with, as it was typed. Maximum 255 characters. No two users have addresses
+    /// that differ only in ASCII case or in the form of their domain (Unicode or xn--…).
     fn email(&self) -> &str {
         &self.row.email
     }

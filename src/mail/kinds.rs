@@ -150,15 +150,20 @@ pub(super) const KINDS: [Kind; 10] = [
         page: None,
         body: &[
             Text(
-                "You get this because somebody signed in to SnapNote through an outside provider that vouches for this \
-                 address as theirs.",
+                "You get this because an external identity provider confirmed that this email address is yours, and your \
+                 SnapNote account can be opened by signing in there from now on:",
             ),
+            Time,
+            Origin,
+            Program,
             Text(
-                "The address had never been confirmed here. So the password that the account had was removed, and whoever \
-                 was signed in was signed out. What is kept in the account is still there.",
+                "If the address had not been confirmed here before, the password, the sessions and the other ways to sign \
+                 in that the account had were removed. Your courses, documents and tasks are unchanged.",
             ),
+            Text("If it was you, there is nothing to do."),
             Text(
-                "If it was not you, look after your account at that provider, and tell whoever runs this SnapNote.",
+                "If it was not you, secure your account at that provider, change your SnapNote password, and tell the \
+                 operator of this SnapNote.",
             ),
         ],
     },

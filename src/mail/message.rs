@@ -10,12 +10,13 @@ use lettre::{
         header::{ContentTransferEncoding, HeaderName, HeaderValue},
     },
 };
-use url::{Host, Url};
+use url::Url;
 
 use super::{
     kinds::{Kind, Paragraph},
     store::Mail,
 };
+use crate::email_address::EmailAddress;
 
 /// Of a mail that is not encoded, in characters: RFC 5322, 2.1.1.
 const LONGEST_LINE: usize = 998;
@@ -43,8 +44,7 @@ impl Letterhead {
             .map(|paragraph| self.fill(paragraph, kind, mail, token))
             .collect();
         let recipient = address(&mail.recipient)?;
-        let sender = self.from.email.domain();
-        let domain = ascii_domain(sender).unwrap_or_else(|| sender.to_owned());
+        let domain = ascii_domain(&self.from.email);
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
             .from(self.from.clone())
@@ -142,31 +142,19 @@ fn one_line(text: &str) -> String {
     text.replace(breaks, " ")
 }
 
-/// A recipient as servers take it. A domain in Latin letters works with every server; what is before the `@` stays as it is.
+/// A recipient in the form that every mail server accepts.
 fn address(recipient: &str) -> Result<Address, String> {
-    let wrong = |why: &str| format!("the recipient is no address that mail can be sent to: {why}");
-    if recipient.contains(|character: char| character.is_control() || character.is_whitespace()) {
-        return Err(wrong("it has a space or a control character"));
-    }
-    let address: Address = recipient
-        .parse()
-        .map_err(|error: lettre::address::AddressError| wrong(&error.to_string()))?;
-    match ascii_domain(address.domain()) {
-        Some(domain) => {
-            Address::new(address.user(), domain).map_err(|error| wrong(&error.to_string()))
-        }
-        None => Ok(address),
-    }
+    let wrong =
+        |why: &str| format!("the recipient is not an address that mail can be sent to: {why}");
+    let email = EmailAddress::exactly(recipient).map_err(|invalid| wrong(&invalid.reason()))?;
+    Address::new(email.local_part(), email.domain()).map_err(|error| wrong(&error.to_string()))
 }
 
-/// `None` if it is in ASCII already, or cannot be put so.
-fn ascii_domain(domain: &str) -> Option<String> {
-    if domain.is_ascii() {
-        return None;
-    }
-    match Host::parse(domain) {
-        Ok(Host::Domain(ascii)) => Some(ascii),
-        _ => None,
+/// The domain of the sender in ASCII, as far as it can be written so.
+fn ascii_domain(sender: &Address) -> String {
+    match EmailAddress::exactly(sender.as_ref()) {
+        Ok(email) => email.domain().to_owned(),
+        Err(_) => sender.domain().to_owned(),
     }
 }
 
@@ -341,7 +329,7 @@ mod tests {
         let cases = [
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),
             ("ädä@example.org", "ädä@example.org"),
-            ("ada@localhost", "ada@localhost"),
+            ("Ada@localhost", "Ada@localhost"),
         ];
         for (recipient, expected) in cases {
             assert_eq!(address(recipient).as_deref(), Ok(expected));

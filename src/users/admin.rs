@@ -10,6 +10,7 @@ use crate::{
         Connection,
         keyset::{KeyKind, Order, Page, Position, Slice, SortKey, time_key, trimmed},
     },
+    email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
 };
 
@@ -158,7 +159,7 @@ pub(super) fn must_leave_an_admin(admins: &[UserId], without: UserId) -> Result<
 }
 
 /// Makes the user with that address an admin, as the operator; `None` if there is no such user.
-pub async fn grant(conn: &mut Connection, email: &str) -> Result<Option<User>, Error> {
+pub async fn grant(conn: &mut Connection, email: &EmailAddress) -> Result<Option<User>, Error> {
     conn.transaction(async |conn| {
         store::act_as_service(conn).await?;
         match store::find_by_email(conn, email).await? {

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::{
     auth::{UserId, Viewer},
     db::Connection,
+    email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     rules::{Change, Problems},
 };
@@ -32,8 +33,11 @@ pub async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Err
     store::find(conn, id).await
 }
 
-/// The user with that address, in upper or lower case.
-pub async fn find_by_email(conn: &mut Connection, email: &str) -> Result<Option<User>, Error> {
+/// The user with that address.
+pub async fn find_by_email(
+    conn: &mut Connection,
+    email: &EmailAddress,
+) -> Result<Option<User>, Error> {
     store::find_by_email(conn, email).await
 }
 

@@ -15,7 +15,7 @@ pub struct User {
     /// Unique among all users.
     #[diesel(deserialize_as = Uuid)]
     pub id: UserId,
-    /// Unique without regard to case; 255 characters at most.
+    /// As it was typed; its canonical form is unique.
     pub email: String,
     /// 1 to 255 characters.
     pub name: String,

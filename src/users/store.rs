@@ -17,6 +17,7 @@ use crate::{
     db::{
         Connection, Row, Statement, keyset::Slice, pool::from_database, schema::users, sql::Value,
     },
+    email_address::EmailAddress,
     error::Error,
     rules::Change,
 };
@@ -42,13 +43,14 @@ pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<Use
 
 const FIND_BY_EMAIL: &str = "
     SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
-    FROM users WHERE lower(email) = lower($1)";
+    FROM users WHERE email_key = $1";
 
 pub(super) async fn find_by_email(
     conn: &mut Connection,
-    email: &str,
+    email: &EmailAddress,
 ) -> Result<Option<User>, Error> {
-    conn.row(Statement::new(FIND_BY_EMAIL).bind(email)).await
+    let statement = Statement::new(FIND_BY_EMAIL).bind(email.key());
+    conn.row(statement).await
 }
 
 const UPDATE: &str = "
@@ -237,14 +239,14 @@ pub(super) async fn set(
 /// the role has changed since it was read.
 const LEAVE: &str = "
     WITH before AS (
-        SELECT email, email_verified FROM users WHERE id = $1 AND is_active AND role = $2
+        SELECT email, email_key, email_verified FROM users WHERE id = $1 AND is_active AND role = $2
     ), left_behind AS (
-        UPDATE users SET is_active = false, deleted_at = now(), email = id || '@deleted.invalid', email_verified = false,
-            password_hash = NULL
+        UPDATE users SET is_active = false, deleted_at = now(), email = id || '@deleted.invalid',
+            email_key = id || '@deleted.invalid', email_verified = false, password_hash = NULL
         WHERE id = $1 AND is_active AND role = $2 RETURNING id
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
-            SELECT mails.id FROM mails, before WHERE user_id = $1 OR lower(recipient) = lower(before.email)
+            SELECT mails.id FROM mails, before WHERE user_id = $1 OR lower(recipient COLLATE \"C\") = before.email_key
             FOR UPDATE OF mails SKIP LOCKED)
     ), farewell AS (
         INSERT INTO mails (kind, recipient) SELECT 'account_deleted', before.email FROM before, left_behind

@@ -455,8 +455,8 @@ async fn all_that_is_told_of_fifty_users_takes_a_few_statements() {
     let app = TestApp::start().await;
     let root = admin(&app, "root").await;
     app.sql(
-        "INSERT INTO users (id, email, name, password_hash)
-         SELECT gen_random_uuid(), n || '@example.com', n, 'x' FROM generate_series(1, 60) AS n;
+        "INSERT INTO users (id, email, email_key, name, password_hash)
+         SELECT gen_random_uuid(), n || '@example.com', n || '@example.com', n, 'x' FROM generate_series(1, 60) AS n;
          INSERT INTO user_profiles (user_id) SELECT id FROM users ON CONFLICT DO NOTHING",
     )
     .await;

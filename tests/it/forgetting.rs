@@ -28,7 +28,8 @@ async fn what_is_long_past_is_forgotten_and_nothing_else() {
     let database = migrated_database().await;
     sql(
         &database,
-        "INSERT INTO users (id, email, name) VALUES (gen_random_uuid(), 'ada@example.com', 'Ada');
+        "INSERT INTO users (id, email, email_key, name)
+         VALUES (gen_random_uuid(), 'ada@example.com', 'ada@example.com', 'Ada');
          INSERT INTO revocations (subject_id, revoked_at)
          SELECT gen_random_uuid(), now() - interval '2 hours' FROM generate_series(1, 2500);
          INSERT INTO revocations (subject_id) VALUES (gen_random_uuid());
@@ -38,8 +39,8 @@ async fn what_is_long_past_is_forgotten_and_nothing_else() {
          FROM users, (VALUES
              (1, -29, NULL, 'open'), (170, 140, NULL, 'ran out'), (181, 91, NULL, 'ran out long ago'),
              (100, 10, 89, 'ended'), (100, 10, 91, 'ended long ago')) AS session (began, runs_out, ended, program);
-         INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
-         SELECT users.id, gen_random_uuid(), purpose, email, sha256(purpose::bytea), now() - past * interval '1 hour'
+         INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
+         SELECT users.id, gen_random_uuid(), purpose, email, email_key, sha256(purpose::bytea), now() - past * interval '1 hour'
          FROM users, (VALUES
              ('password_reset', 25), ('email_verification', 25), ('email_change', 23)) AS token (purpose, past);
          INSERT INTO mails (kind, recipient, token_id, died_at, next_attempt_at)

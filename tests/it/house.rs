@@ -23,7 +23,7 @@ const ORDER: [&[&str]; 19] = [
     &["pending"],
     &["items"],
     &["auth"],
-    &["rules"],
+    &["email_address", "rules"],
     &["db"],
     &["error"],
 ];

@@ -3,6 +3,7 @@
 //! Tokens that must be refused are in `attacks`, whom an address links to in `linking`, what becomes of the keys when an
 //! issuer changes or fails in `keys`, how often it is asked who somebody is in `sight`; the server and the tokens in `issuer`.
 
+mod addresses;
 mod attacks;
 mod issuer;
 mod keys;

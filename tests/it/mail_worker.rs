@@ -55,9 +55,10 @@ impl Outbox {
     async fn password_reset(&self) -> Uuid {
         let (user, token) = (Uuid::new_v4(), Uuid::new_v4());
         self.sql(&format!(
-            "INSERT INTO users (id, email, name) VALUES ('{user}', '{user}@example.com', 'Ada');
-             INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at) VALUES ('{user}', '{token}',
-                'password_reset', '{user}@example.com', sha256('{token}'), now() + interval '30 minutes');
+            "INSERT INTO users (id, email, email_key, name)
+                VALUES ('{user}', '{user}@example.com', '{user}@example.com', 'Ada');
+             INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at) VALUES ('{user}',
+                '{token}', 'password_reset', '{user}@example.com', '{user}@example.com', sha256('{token}'), now() + interval '30 minutes');
              INSERT INTO mails (kind, user_id, recipient, token_id)
                 VALUES ('password_reset', '{user}', '{user}@example.com', '{token}')"
         ))

@@ -1,12 +1,13 @@
 //! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `first_session`, `people`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
+//! A file a subject: `first_session`, `people`, `addresses`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
 //! `leaving`, `log` (the audit log), `secrets`, `keeping`, `images`, `search`, `changes` (the feed, in pages and live), `live`
 //! (WebSocket and server-sent events), `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
 //! the API `mail_worker`, `forgetting`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod addresses;
 mod admins;
 mod changes;
 mod edge;

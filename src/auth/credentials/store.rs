@@ -45,16 +45,16 @@ const CREDENTIALS: &str = "
             AND last_used_at > now() - interval '90 days')
     FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
         SELECT id, email, email_verified, name, CASE WHEN is_active THEN password_hash END
-        FROM users WHERE lower(email) = lower($1)
+        FROM users WHERE email_key = $1
     ) AS person ON true";
 
 pub(in crate::auth) async fn credentials(
     conn: &mut Connection,
-    email: &str,
+    email_key: &str,
     network: Option<&str>,
 ) -> Result<Found, Error> {
     let statement = Statement::new(CREDENTIALS)
-        .bind(email)
+        .bind(email_key)
         .bind(network.map(str::to_owned));
     Ok(conn.row(statement).await?.unwrap_or_default())
 }

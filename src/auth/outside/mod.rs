@@ -34,7 +34,7 @@ pub use settings::IssuerSettings;
 use settings::Kind;
 pub(super) use sight::admission;
 
-use crate::error::Error;
+use crate::{email_address::EmailAddress, error::Error};
 
 /// Characters of a subject at most, as of a name.
 const MOST_TEXT: usize = 255;
@@ -65,7 +65,9 @@ pub(super) struct Identity {
 /// What an issuer tells of somebody, in a form that can be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims {
-    pub(super) email: Option<String>,
+    /// `None`, too, if what it tells is not a valid address as it stands.
+    pub(super) email: Option<EmailAddress>,
+    /// Whether the issuer has verified the address, and names it in the canonical form.
     pub(super) email_verified: bool,
     pub(super) name: Option<String>,
     pub(super) picture: Option<String>,
@@ -87,10 +89,13 @@ impl Claims {
             let url = url::Url::parse(url);
             url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
         };
+        let exact = |text| EmailAddress::exactly(text).ok();
+        let email = email.as_str().and_then(exact);
+        // Some issuers write it as text.
+        let verified = *email_verified == Value::Bool(true) || email_verified == "true";
         Claims {
-            email: text(email, usize::MAX),
-            // Some issuers write it as text.
-            email_verified: *email_verified == Value::Bool(true) || email_verified == "true",
+            email_verified: verified && email.as_ref().is_some_and(EmailAddress::is_canonical),
+            email,
             name: text(name, MOST_TEXT),
             picture: text(picture, MOST_PICTURE + 1)
                 .filter(|url| url.chars().count() <= MOST_PICTURE)

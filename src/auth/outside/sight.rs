@@ -1,22 +1,21 @@
 //! Who an outside identity is here: found, made at first sight, or linked to the user who has the address.
 //!
-//! An address that the issuer has verified is proof enough: it links to the user who has it. If that user never verified
-//! it, somebody else may have signed up with it and wait for its owner: whatever they could sign in with is removed first.
-//! An address that is not verified links to nobody.
+//! An address that the issuer has verified is proof enough: it links to the user who has it, who gets a mail each time. If
+//! that user never verified it, somebody else may have signed up with it and wait for its owner: whatever they could sign
+//! in with is removed first. An address that is not verified, or not in the canonical form, links to no user.
 
 use uuid::Uuid;
 
 use super::{
     super::{
-        Auth, EMAIL_LENGTH,
-        checks::is_email,
+        Auth,
         model::{Admission, Client, Credential, UserId, Viewer},
     },
     Claims, Identity, Verifier,
     refusals::{Refused, Turn},
-    store::{self, Found, NewPerson},
+    store::{self, Found, LinkTo, NewPerson},
 };
-use crate::{db::Connection, error::Error};
+use crate::{db::Connection, email_address::EmailAddress, error::Error};
 
 /// Who sends that token of an outside issuer; `None` if it is nobody's, or theirs who may not sign in.
 pub(in crate::auth) async fn admission(
@@ -143,8 +142,8 @@ async fn first_sight(
     claims: &Claims,
     client: &Client,
 ) -> Result<Option<Refused>, Error> {
-    let Some(email) = claims.email.as_deref().filter(|email| is_email(email)) else {
-        return Ok(nobody(identity, "its issuer tells no e-mail address"));
+    let Some(email) = &claims.email else {
+        return Ok(nobody(identity, "its issuer tells no valid email address"));
     };
     let person = NewPerson {
         id: UserId(Uuid::now_v7()),
@@ -157,7 +156,7 @@ async fn first_sight(
     let sight = conn.transaction(async |conn| make_or_link(conn, identity, &person, client).await);
     Ok(match sight.await? {
         Sight::Made => None,
-        Sight::TakenOver => {
+        Sight::Linked => {
             auth.inner.mail_waits.notify_one();
             None
         }
@@ -175,17 +174,17 @@ fn nobody(identity: &Identity, why: &str) -> Option<Refused> {
     Some(Refused::Nobody)
 }
 
-fn name_of(email: &str) -> String {
-    let local = email.split('@').next().unwrap_or(email);
-    local.chars().take(EMAIL_LENGTH).collect()
+/// The part of an address before the `@` is never longer than a name may be.
+fn name_of(email: &EmailAddress) -> String {
+    email.local_part().to_owned()
 }
 
 /// What a first sight came to.
 enum Sight {
     /// There is an account now, by us or by another request.
     Made,
-    /// As `Made`, and what somebody could sign in with who never verified the address is gone.
-    TakenOver,
+    /// The account was linked to a user who was there before; a mail to them waits.
+    Linked,
     Former,
     Deactivated,
     Unverified,
@@ -202,7 +201,8 @@ async fn make_or_link(
     }
     if store::make(conn, person).await? {
         // If another request has just made the account, with another address, this user is one too many.
-        return match store::link(conn, identity, person.id, client).await? {
+        let new = LinkTo::New(person.id);
+        return match store::link(conn, identity, new, client).await? {
             true => Ok(Sight::Made),
             false => store::unmake(conn, person.id).await.map(|()| Sight::Made),
         };
@@ -222,10 +222,11 @@ async fn make_or_link(
     if !owner.email_verified {
         store::take_over(conn, owner.id, client).await?;
     }
-    store::link(conn, identity, owner.id, client).await?;
-    Ok(if owner.email_verified {
-        Sight::Made
-    } else {
-        Sight::TakenOver
-    })
+    if !store::link(conn, identity, LinkTo::Existing(owner.id), client).await? {
+        // Everything is rolled back: credentials are removed only together with a linking.
+        return Err(Error::unavailable(
+            "another request linked the account meanwhile",
+        ));
+    }
+    Ok(Sight::Linked)
 }

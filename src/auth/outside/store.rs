@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     db::{Connection, Row, Statement},
+    email_address::EmailAddress,
     error::Error,
 };
 
@@ -66,7 +67,7 @@ const REFRESH: &str = "
         name = CASE WHEN $4 IS DISTINCT FROM before.claimed_name THEN coalesce($4, name) ELSE name END,
         avatar_url = CASE WHEN $5 IS DISTINCT FROM before.claimed_avatar_url THEN coalesce($5, avatar_url)
             ELSE avatar_url END,
-        email_verified = email_verified OR ($7 AND lower(email) = lower($6))
+        email_verified = email_verified OR ($7 AND email_key = $6)
     FROM before WHERE users.id = $1";
 
 /// Takes over what the issuer tells now; at most once an hour.
@@ -82,7 +83,7 @@ pub(super) async fn refresh(
         .bind(identity.subject.as_str())
         .bind(claims.name.clone())
         .bind(claims.picture.clone())
-        .bind(claims.email.clone())
+        .bind(claims.email.as_ref().map(|email| email.key().to_owned()))
         .bind(claims.email_verified);
     conn.execute(statement).await?;
     Ok(())
@@ -102,7 +103,7 @@ pub(super) async fn is_former(conn: &mut Connection, identity: &Identity) -> Res
 /// Somebody whom an outside issuer vouches for.
 pub(super) struct NewPerson<'a> {
     pub(super) id: UserId,
-    pub(super) email: &'a str,
+    pub(super) email: &'a EmailAddress,
     pub(super) name: String,
     pub(super) avatar_url: Option<String>,
     pub(super) email_verified: bool,
@@ -110,8 +111,8 @@ pub(super) struct NewPerson<'a> {
 
 const MAKE: &str = "
     WITH person AS (
-        INSERT INTO users (id, email, name, avatar_url, email_verified, last_sign_in_at)
-        VALUES ($1, $2, $3, $4, $5, now()) ON CONFLICT DO NOTHING RETURNING id
+        INSERT INTO users (id, email, email_key, name, avatar_url, email_verified, last_sign_in_at)
+        VALUES ($1, $2, $6, $3, $4, $5, now()) ON CONFLICT DO NOTHING RETURNING id
     )
     INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
 
@@ -119,10 +120,11 @@ const MAKE: &str = "
 pub(super) async fn make(conn: &mut Connection, person: &NewPerson<'_>) -> Result<bool, Error> {
     let statement = Statement::<Id>::new(MAKE)
         .by(person.id)
-        .bind(person.email)
+        .bind(person.email.as_str())
         .bind(person.name.as_str())
         .bind(person.avatar_url.clone())
-        .bind(person.email_verified);
+        .bind(person.email_verified)
+        .bind(person.email.key());
     Ok(conn.row(statement).await?.is_some())
 }
 
@@ -139,6 +141,7 @@ pub(super) async fn unmake(conn: &mut Connection, user: UserId) -> Result<(), Er
     Ok(())
 }
 
+/// Mails the owner unless the user was made by this very sign-in.
 const LINK: &str = "
     WITH account AS (
         INSERT INTO accounts (user_id, id, provider, provider_account_id, claimed_name, claimed_avatar_url)
@@ -146,16 +149,32 @@ const LINK: &str = "
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
         SELECT $1, $1, 'ACCOUNT_LINKED', 'Account', id, changed('provider', NULL, $3), $7::inet, $8 FROM account
+    ), mailed AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'account_linked', users.id, email, $7::inet, $8 FROM users, account WHERE users.id = $1 AND $9
     )
     SELECT id FROM account";
+
+/// Whom an account is linked to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LinkTo {
+    /// A user whom this sign-in has made.
+    New(UserId),
+    /// A user who was there before.
+    Existing(UserId),
+}
 
 /// `false` if another request has just made the account.
 pub(super) async fn link(
     conn: &mut Connection,
     identity: &Identity,
-    user: UserId,
+    to: LinkTo,
     client: &Client,
 ) -> Result<bool, Error> {
+    let (user, is_told) = match to {
+        LinkTo::New(user) => (user, false),
+        LinkTo::Existing(user) => (user, true),
+    };
     let statement = Statement::<Id>::new(LINK)
         .bind(user)
         .bind(Uuid::now_v7())
@@ -164,7 +183,8 @@ pub(super) async fn link(
         .bind(identity.claims.name.clone())
         .bind(identity.claims.picture.clone())
         .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind(client.user_agent.clone())
+        .bind(is_told);
     Ok(conn.row(statement).await?.is_some())
 }
 
@@ -182,30 +202,31 @@ impl Row for Owner {
 }
 
 const LOCK_OWNER: &str =
-    "SELECT id, email_verified, is_active FROM users WHERE lower(email) = lower($1) FOR UPDATE";
+    "SELECT id, email_verified, is_active FROM users WHERE email_key = $1 FOR UPDATE";
 
-pub(super) async fn lock_owner(conn: &mut Connection, email: &str) -> Result<Option<Owner>, Error> {
-    conn.row(Statement::new(LOCK_OWNER).bind(email)).await
+pub(super) async fn lock_owner(
+    conn: &mut Connection,
+    email: &EmailAddress,
+) -> Result<Option<Owner>, Error> {
+    let statement = Statement::new(LOCK_OWNER).bind(email.key());
+    conn.row(statement).await
 }
 
 /// The address is verified now, and nothing that was there before opens the door any more.
 const TAKE_OVER: &str = "
     WITH person AS (
         UPDATE users SET password_hash = NULL, email_verified = true, last_sign_in_at = now() WHERE id = $1
-        RETURNING id, email
+        RETURNING id
     ), ended AS (
         UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL RETURNING id
     ), voided AS (
         DELETE FROM mail_tokens WHERE user_id = $1
     ), unlinked AS (
         DELETE FROM accounts WHERE user_id = $1
-    ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
-        SELECT id, NULL::uuid, 'CREDENTIALS_REMOVED', 'User', id, $2::inet, $3 FROM person
-        UNION ALL SELECT $1, NULL, 'SESSION_REVOKED', 'Session', id, $2::inet, $3 FROM ended
     )
-    INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
-    SELECT 'account_linked', id, email, $2::inet, $3 FROM person";
+    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+    SELECT id, NULL::uuid, 'CREDENTIALS_REMOVED', 'User', id, $2::inet, $3 FROM person
+    UNION ALL SELECT $1, NULL, 'SESSION_REVOKED', 'Session', id, $2::inet, $3 FROM ended";
 
 /// Removes the password, sessions, tokens and accounts of a user who never verified their address.
 pub(super) async fn take_over(

@@ -12,12 +12,13 @@ use uuid::Uuid;
 use self::store::{Purpose, Verified};
 use super::{
     Auth,
-    checks::{check_email, check_new_password},
+    checks::check_new_password,
     credentials,
     model::{Client, SignedIn, Viewer},
     tokens,
 };
 use crate::{
+    email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
     rules::Problems,
 };
@@ -50,15 +51,12 @@ pub async fn request_password_reset(
     email: &str,
     client: &Client,
 ) -> Result<(), Failure> {
-    let email = email.trim();
-    let mut problems = Problems::default();
-    check_email(&mut problems, "email", email);
-    problems.finish()?;
+    let email = EmailAddress::of_input("email", email)?;
     auth.inner.throttle.password_reset(client).await?;
-    if auth.inner.throttle.reset_mail(email).await {
+    if auth.inner.throttle.reset_mail(email.key()).await {
         let token = auth.new_mailed_token();
         let mut conn = auth.connection(client).await?;
-        store::request_password_reset(&mut conn, email, token, client).await?;
+        store::request_password_reset(&mut conn, &email, token, client).await?;
         auth.inner.mail_waits.notify_one();
     }
     Ok(())
@@ -134,16 +132,13 @@ pub async fn request_email_change(
     password: Option<String>,
     client: &Client,
 ) -> Result<(), Failure> {
-    let new_email = new_email.trim();
-    let mut problems = Problems::default();
-    check_email(&mut problems, "newEmail", new_email);
-    problems.finish()?;
+    let new_email = EmailAddress::of_input("newEmail", new_email)?;
     credentials::confirm(auth, viewer, password, client).await?;
     auth.inner.throttle.email_change(viewer.user_id).await?;
-    if auth.inner.throttle.mail(new_email).await {
+    if auth.inner.throttle.mail(new_email.key()).await {
         let token = auth.new_mailed_token();
         let mut conn = auth.connection(client).await?;
-        store::request_change(&mut conn, viewer.user_id, new_email, token, client).await?;
+        store::request_change(&mut conn, viewer.user_id, &new_email, token, client).await?;
         auth.inner.mail_waits.notify_one();
     }
     Ok(())

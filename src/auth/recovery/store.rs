@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
+    email_address::EmailAddress,
     error::Error,
 };
 
@@ -22,32 +23,33 @@ type Id = (Uuid,);
 /// one statement and one commit that writes; a known one's token and entry in the log are two more rows of it.
 const REQUEST_RESET: &str = "
     WITH person AS (
-        SELECT id, email FROM users WHERE lower(email) = lower($1) AND is_active
+        SELECT id, email, email_key FROM users WHERE email_key = $1 AND is_active
     ), token AS (
-        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
-        SELECT id, $2, 'password_reset', email, $3, now() + interval '30 minutes' FROM person
+        INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
+        SELECT id, $2, 'password_reset', email, email_key, $3, now() + interval '30 minutes' FROM person
         ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
-            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+            email_key = excluded.email_key, token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
     ), logged AS (
         INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, 'PASSWORD_RESET_REQUESTED', 'User', id, $4::inet, $5 FROM person
     )
     INSERT INTO mails (kind, user_id, recipient, token_id)
-    SELECT 'password_reset', id, coalesce(email, $1), CASE WHEN id IS NOT NULL THEN $2 END
+    SELECT 'password_reset', id, coalesce(email, $6), CASE WHEN id IS NOT NULL THEN $2 END
     FROM (VALUES (1)) AS one LEFT JOIN person ON true";
 
 pub(super) async fn request_password_reset(
     conn: &mut Connection,
-    email: &str,
+    email: &EmailAddress,
     token: Mailed,
     client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_RESET)
-        .bind(email)
+        .bind(email.key())
         .bind(token.id)
         .bind(token.hash)
         .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind(client.user_agent.clone())
+        .bind(email.recipient());
     conn.execute(statement).await?;
     Ok(())
 }
@@ -78,10 +80,10 @@ const LOCK: &str = "
 const RESET: &str = "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
-        RETURNING user_id, email
+        RETURNING user_id, email_key
     ), person AS (
         UPDATE users SET password_hash = $2, last_sign_in_at = now(),
-            email_verified = email_verified OR lower(users.email) = lower(token.email)
+            email_verified = email_verified OR users.email_key = token.email_key
         FROM token WHERE users.id = act_as(token.user_id, $4, $5) AND is_active RETURNING users.id, users.email
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $1
@@ -141,12 +143,12 @@ pub(super) async fn unverified_email(
 
 const REQUEST_VERIFICATION: &str = "
     WITH person AS (
-        SELECT id, email FROM users WHERE id = $1 AND is_active AND NOT email_verified
+        SELECT id, email, email_key FROM users WHERE id = $1 AND is_active AND NOT email_verified
     ), token AS (
-        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
-        SELECT id, $2, 'email_verification', email, $3, now() + interval '24 hours' FROM person
+        INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
+        SELECT id, $2, 'email_verification', email, email_key, $3, now() + interval '24 hours' FROM person
         ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
-            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+            email_key = excluded.email_key, token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
     )
     INSERT INTO mails (kind, user_id, recipient, token_id)
     SELECT 'email_verification', id, email, $2 FROM person";
@@ -170,14 +172,14 @@ const REQUEST_CHANGE: &str = "
         SELECT id, email FROM users WHERE id = $1 AND is_active
     ), free AS (
         SELECT id FROM person
-        WHERE NOT EXISTS (SELECT FROM users WHERE lower(email) = lower($2) AND users.id <> $1)
+        WHERE NOT EXISTS (SELECT FROM users WHERE email_key = $7 AND users.id <> $1)
     ), voided AS (
         DELETE FROM mail_tokens WHERE user_id = $1 AND purpose = 'email_change' AND NOT EXISTS (SELECT FROM free)
     ), token AS (
-        INSERT INTO mail_tokens (user_id, id, purpose, email, token_hash, expires_at)
-        SELECT id, $3, 'email_change', $2, $4, now() + interval '24 hours' FROM free
+        INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
+        SELECT id, $3, 'email_change', $2, $7, $4, now() + interval '24 hours' FROM free
         ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
-            token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
+            email_key = excluded.email_key, token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'EMAIL_CHANGE_REQUESTED', 'User', id, $5::inet, $6 FROM person
@@ -186,22 +188,24 @@ const REQUEST_CHANGE: &str = "
         SELECT 'email_change_requested', id, email, $5::inet, $6 FROM person
     )
     INSERT INTO mails (kind, user_id, recipient, token_id)
-    SELECT 'email_change', id, $2, $3 FROM person";
+    SELECT 'email_change', id, $8, $3 FROM person";
 
 pub(super) async fn request_change(
     conn: &mut Connection,
     user: UserId,
-    new_email: &str,
+    new_email: &EmailAddress,
     token: Mailed,
     client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_CHANGE)
         .bind(user)
-        .bind(new_email)
+        .bind(new_email.as_str())
         .bind(token.id)
         .bind(token.hash)
         .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind(client.user_agent.clone())
+        .bind(new_email.key())
+        .bind(new_email.recipient());
     conn.execute(statement).await?;
     Ok(())
 }
@@ -251,10 +255,10 @@ const VERIFY: &str = "
     ), token AS (
         DELETE FROM mail_tokens USING owner
         WHERE user_id = owner.id AND token_hash = $2 AND purpose = 'email_verification' AND expires_at > now()
-        RETURNING mail_tokens.email
+        RETURNING mail_tokens.email_key
     ), person AS (
         UPDATE users SET email_verified = true FROM token
-        WHERE id = act_as($1, $3, $4) AND is_active AND lower(users.email) = lower(token.email) RETURNING id
+        WHERE id = act_as($1, $3, $4) AND is_active AND users.email_key = token.email_key RETURNING id
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'EMAIL_VERIFIED', 'User', id, $3::inet, $4 FROM person
@@ -282,9 +286,9 @@ const CHANGE: &str = "
     ), token AS (
         DELETE FROM mail_tokens USING owner
         WHERE user_id = owner.id AND token_hash = $2 AND purpose = 'email_change' AND expires_at > now()
-        RETURNING mail_tokens.email
+        RETURNING mail_tokens.email, mail_tokens.email_key
     ), person AS (
-        UPDATE users SET email = token.email, email_verified = true FROM token
+        UPDATE users SET email = token.email, email_key = token.email_key, email_verified = true FROM token
         WHERE id = act_as($1, $3, $4) AND is_active RETURNING id, users.email
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $2

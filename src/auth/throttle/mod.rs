@@ -19,7 +19,7 @@ use super::{
     model::{Client, UserId, Viewer},
     tokens::hmac,
 };
-use crate::{db::Database, error::Error};
+use crate::{db::Database, email_address::EmailAddress, error::Error};
 
 /// How long the database may take before a throttle lets everybody pass.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -279,15 +279,12 @@ impl Throttle {
     }
 }
 
-/// An account, however its address is written: what the database takes for one address must not have two buckets. It folds
-/// case character by character, so that İ is an i, and, with another library, a Σ that ends a word is a ς.
+/// The account that an address belongs to: its key. A text that is not a valid address belongs to no user, but counts too.
 fn account_of(email: &str) -> String {
-    let folded = |character: char| match character.to_lowercase().next() {
-        Some('ς') => 'σ',
-        Some(lower) => lower,
-        None => character,
-    };
-    email.trim().chars().map(folded).collect()
+    match EmailAddress::parse(email) {
+        Ok(email) => email.key().to_owned(),
+        Err(_) => email.trim().to_ascii_lowercase(),
+    }
 }
 
 #[cfg(test)]
@@ -312,15 +309,22 @@ mod tests {
     #[test]
     fn an_address_is_one_account_however_it_is_written() {
         for written in [
-            "idis@example.com",
-            "IDIS@Example.COM",
-            " İdis@example.com\n",
+            "idis@bücher.example",
+            "IDIS@BüCHER.Example",
+            " Idis@xn--Bcher-KVA.example\n",
         ] {
-            assert_eq!(account_of(written), "idis@example.com", "{written}");
+            let expected = "idis@xn--bcher-kva.example";
+            assert_eq!(account_of(written), expected, "{written}");
         }
-        for written in ["ΝΟΣ@example.com", "νος@example.com", "νοσ@example.com"] {
-            assert_eq!(account_of(written), "νοσ@example.com", "{written}");
+        for written in [
+            "İdis@bücher.example",
+            "ıdis@bücher.example",
+            "idiſ@bücher.example",
+        ] {
+            let other = account_of(written);
+            assert_ne!(other, account_of("idis@bücher.example"), "{written}");
         }
+        assert_eq!(account_of(" No Address\n"), "no address");
     }
 
     #[test]

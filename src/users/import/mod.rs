@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{MOST_AVATAR_URL, MOST_NAME};
-use crate::{auth, db::Connection, error::Error};
+use crate::{auth, db::Connection, email_address::EmailAddress, error::Error};
 
 /// People that one statement writes.
 const BATCH: usize = 1000;
@@ -33,6 +33,9 @@ pub struct Newcomer {
     #[serde(default = "Uuid::now_v7")]
     id: Uuid,
     email: String,
+    /// Derived from `email` when the file is read.
+    #[serde(skip_deserializing)]
+    email_key: String,
     name: String,
     /// bcrypt, or Argon2 as a PHC string; null for who has no password.
     password_hash: Option<String>,
@@ -85,7 +88,11 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<Newcomer>, Vec<Proble
         let mut found = Vec::new();
         match parse(text) {
             Ok(person) => {
-                let person = Newcomer { line, ..person };
+                let mut person = Newcomer { line, ..person };
+                match EmailAddress::parse(&person.email) {
+                    Ok(email) => person.set_email(&email),
+                    Err(invalid) => found.push(format!("email {}", invalid.reason())),
+                }
                 found.extend(person.problems(now));
                 found.extend(seen.problems(&person));
                 people.push(person);
@@ -141,6 +148,11 @@ fn parse(text: &[u8]) -> Result<Newcomer, String> {
 }
 
 impl Newcomer {
+    fn set_email(&mut self, email: &EmailAddress) {
+        self.email = email.as_str().to_owned();
+        self.email_key = email.key().to_owned();
+    }
+
     fn problems(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, message: &str| {
@@ -148,10 +160,6 @@ impl Newcomer {
                 problems.push(message.to_owned());
             }
         };
-        check(
-            auth::is_email(&self.email),
-            "email must be an e-mail address of 255 characters at most.",
-        );
         check(
             is_name(&self.name),
             "name must have 1 to 255 characters, and not white space alone.",
@@ -201,8 +209,10 @@ struct Seen {
 impl Seen {
     fn problems(&mut self, person: &Newcomer) -> Vec<String> {
         let mut problems = Vec::new();
-        let email = person.email.to_lowercase();
-        if let Some(line) = self.emails.insert(email, person.line) {
+        let email = person.email_key.clone();
+        // An invalid address has no key.
+        let seen = (!email.is_empty()).then(|| self.emails.insert(email, person.line));
+        if let Some(line) = seen.flatten() {
             problems.push(format!("email is that of line {line}, too."));
         }
         if let Some(line) = self.ids.insert(person.id, person.line) {

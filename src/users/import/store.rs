@@ -12,10 +12,10 @@ use crate::{
 const ADD: &str = "
     WITH person AS (
         INSERT INTO users
-            (id, email, name, avatar_url, password_hash, email_verified, created_at, updated_at, last_sign_in_at)
-        SELECT id, email, name, avatar_url, password_hash, coalesce(email_verified, false), created_at, created_at,
+            (id, email, email_key, name, avatar_url, password_hash, email_verified, created_at, updated_at, last_sign_in_at)
+        SELECT id, email, email_key, name, avatar_url, password_hash, coalesce(email_verified, false), created_at, created_at,
             last_sign_in_at
-        FROM jsonb_to_recordset($1) AS newcomer (id uuid, email text, name text, avatar_url text, password_hash text,
+        FROM jsonb_to_recordset($1) AS newcomer (id uuid, email text, email_key text, name text, avatar_url text, password_hash text,
             email_verified boolean, created_at timestamptz, last_sign_in_at timestamptz)
         ON CONFLICT DO NOTHING
         RETURNING id

@@ -65,7 +65,8 @@ async fn stage() -> [TestApp; 2] {
     let database = migrated_database().await;
     let apps = [process(&database).await, process(&database).await];
     let people = format!(
-        "INSERT INTO users (id, email, name) SELECT lpad(to_hex(n), 32, '0')::uuid, n || '@example.com', 'n'
+        "INSERT INTO users (id, email, email_key, name)
+         SELECT lpad(to_hex(n), 32, '0')::uuid, n || '@example.com', n || '@example.com', 'n'
          FROM generate_series(1, {PEOPLE}) AS n"
     );
     apps[0].sql(&people).await;

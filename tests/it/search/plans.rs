@@ -28,7 +28,8 @@ const TIMES: i64 = 8;
 
 /// Fifty people with the same words; of each, 200 documents, 40 tasks and 20 courses.
 const KEEP: &str = "
-    INSERT INTO users (id, email, name) SELECT md5(n::text)::uuid, n || '@example.org', n FROM generate_series(2, 50) AS n;
+    INSERT INTO users (id, email, email_key, name)
+    SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(2, 50) AS n;
     INSERT INTO courses (user_id, id, name)
     SELECT users.id, md5('course ' || n)::uuid, 'Course number ' || n FROM users, generate_series(1, 20) AS n;
     INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt, metadata)
