@@ -34,7 +34,7 @@ use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
 use revocation::Revocation;
 use throttle::Throttle;
-pub use throttle::{Limit, ThrottleSettings};
+pub use throttle::{Limit, ThrottleSettings, limiter_pool};
 use tokens::Tokens;
 pub(crate) use tokens::hmac;
 
@@ -90,11 +90,15 @@ struct Inner {
 }
 
 impl Auth {
-    /// With these settings, on that database.
+    /// With these settings, on that database. `limiter`: a pool of the rate limiter's own ([`limiter_pool`]).
     ///
     /// # Errors
     /// A message that names the issuer whose settings are wrong.
-    pub fn new(database: Database, settings: AuthSettings) -> Result<Auth, String> {
+    pub fn new(
+        database: Database,
+        limiter: Database,
+        settings: AuthSettings,
+    ) -> Result<Auth, String> {
         let throttle_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
@@ -105,7 +109,7 @@ impl Auth {
                 settings.access_lifetime,
             ),
             revocation: Revocation::new(database.clone()),
-            throttle: Throttle::new(database.clone(), settings.throttle, throttle_key),
+            throttle: Throttle::new(limiter, settings.throttle, throttle_key),
             outside: Outside::new(
                 settings.issuers,
                 settings.key_ages,

@@ -108,19 +108,15 @@ pub async fn sign_in(
     let email = email.trim();
     // What is no address, nobody has.
     let searched = if is_email(email) { email } else { "" };
-    let network = client.network();
-    let mut conn = auth.connection(client).await?;
-    let (found, known) =
-        credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
-    drop(conn);
-    auth.inner.throttle.sign_in(email, client, known).await?;
+    let throttle = &auth.inner.throttle;
+    let found = match throttle.sign_in(email, searched, client).await? {
+        Some(found) => found,
+        None => auth.credentials(searched).await?,
+    };
     let user = found.as_ref().map(|found| found.user_id);
     let mut attempt = auth.attempt(found, password.clone(), client).await?;
     if let Attempt::Overtaken = attempt {
-        let mut conn = auth.connection(client).await?;
-        let (found, _) =
-            credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
-        drop(conn);
+        let found = auth.credentials(searched).await?;
         attempt = auth.attempt(found, password, client).await?;
     }
     if let Attempt::Opened(session) = attempt {
@@ -159,6 +155,13 @@ async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
 }
 
 impl Auth {
+    /// Whose account that is, and what they can show.
+    async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
+        let mut conn = self.inner.database.connection().await?;
+        let (found, _) = credentials::store::credentials(&mut conn, email, None).await?;
+        Ok(found)
+    }
+
     /// Opens a session if that is their password.
     async fn attempt(
         &self,

@@ -195,7 +195,7 @@ pub struct DatabaseConfig {
     /// Connections that stay open when nobody needs them.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
-    /// Connections at most.
+    /// Maximum number of connections in the pool. Rate limits have two more of their own.
     #[arg(long, env = "SNAPNOTE_POOL_MAX", default_value = "15", value_parser = at_least_one)]
     pub pool_max: usize,
     /// How long a request waits for a connection before it is UNAVAILABLE.

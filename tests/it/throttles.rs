@@ -1,15 +1,15 @@
 //! Throttles: what is tried too often must wait, whoever tries; and nobody can keep an owner out. Confirming who one is is in
-//! `confirming`, how many mails one gets in `mails`.
+//! `confirming`, how many mails one gets in `mails`, limits without an answer of the database in `outage`.
 
 mod confirming;
 mod mails;
+mod outage;
 
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
 };
 
-use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snapnote::auth::ThrottleSettings;
@@ -17,7 +17,7 @@ use snapnote::auth::ThrottleSettings;
 use crate::{
     people::{SIGN_IN, SIGN_UP, person},
     session_list::Person,
-    support::{Answer, Client, TestApp, superuser},
+    support::{Answer, Client, TestApp},
 };
 
 /// Where the owner is, and where nobody has signed in.
@@ -394,31 +394,6 @@ async fn the_buckets_name_nobody() {
     assert_eq!(app.number("SELECT count(*) FROM throttles").await, 2);
     let named = "SELECT count(*) FROM throttles WHERE throttles::text ~ 'ada|example|127'";
     assert_eq!(app.number(named).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_database_lets_everybody_pass() {
-    let app = limited(|limits| {
-        limits.sign_in = "1/h".parse().unwrap();
-        limits.sign_in_address = "1/h".parse().unwrap();
-    })
-    .await;
-    app.signed_up("ada").await;
-    let mut slow = superuser(&app.database).await;
-    let lock = "BEGIN; LOCK TABLE throttles IN ACCESS EXCLUSIVE MODE";
-    slow.batch_execute(lock).await.unwrap();
-    // More than the service has connections: none may be stuck for good.
-    let tries = (0..20).map(|_| sign_in(&app, HOME, "ada@example.com", "correct horse"));
-    for answer in join_all(tries).await {
-        assert_eq!(told(&answer, "signIn")["userErrors"], json!([]));
-    }
-    slow.batch_execute("COMMIT").await.unwrap();
-    assert!(passed(
-        &sign_in(&app, HOME, "ada@example.com", "correct horse").await
-    ));
-    assert!(!passed(
-        &sign_in(&app, HOME, "ada@example.com", "correct horse").await
-    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
