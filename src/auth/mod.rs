@@ -1,7 +1,7 @@
 //! Who somebody is: signing up, in and out, tokens, sessions, and what is mailed to prove an address.
 //!
 //! A request shows an access token of ours, or one of an outside issuer ([`Auth::viewer`]). Commands are by subject:
-//! [`sessions`] (signing up, in and out), [`credentials`] (changing and confirming a password), [`recovery`] (tokens that
+//! [`sessions`] (signing up, in and out), [`refresh`] (going on with a session), [`credentials`] (changing and confirming a password), [`recovery`] (tokens that
 //! are mailed), [`outside`] (issuers of others). Rows are in [`model`], all the SQL in `store` modules; `passwords`,
 //! `tokens`, `revocation` and `throttle` each say what they promise.
 
@@ -11,6 +11,7 @@ pub mod model;
 pub mod outside;
 mod passwords;
 pub mod recovery;
+pub mod refresh;
 mod revocation;
 pub mod sessions;
 mod store;
@@ -55,6 +56,8 @@ pub struct AuthSettings {
     pub audience: String,
     /// How long an access token is good.
     pub access_lifetime: Duration,
+    /// How long after its exchange a refresh token is still served.
+    pub refresh_grace: Duration,
     /// Passwords that are hashed at a time.
     pub hashing_permits: usize,
     /// How often it is written down when sessions were last used.
@@ -83,6 +86,7 @@ struct Inner {
     /// Sessions that were used since it was last written down.
     used: Mutex<HashSet<Uuid>>,
     usage_interval: Duration,
+    refresh_grace: Duration,
     /// Told when a mail has been put into the outbox.
     mail_waits: Arc<Notify>,
     /// What goes on after its request has been answered.
@@ -118,6 +122,7 @@ impl Auth {
             )?,
             used: Mutex::default(),
             usage_interval: settings.usage_interval,
+            refresh_grace: settings.refresh_grace,
             mail_waits: Arc::default(),
             unfinished: TaskTracker::new(),
             database,

@@ -1,4 +1,4 @@
-//! Signing up, in and out; sessions, and going on with one.
+//! Signing up, in and out; sessions. Going on with one is in `refresh`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -209,46 +209,6 @@ impl Auth {
             Verdict::Right | Verdict::Wrong => Ok(None),
         }
     }
-}
-
-/// A new access token and a new refresh token for a refresh token.
-///
-/// The token that was used last gets the same successor again (two open tabs, a lost reply) until that is used itself; an
-/// older one ends the session, since somebody has a copy.
-///
-/// # Errors
-/// INVALID_TOKEN if it is none of ours, too old, or its session has ended; RATE_LIMITED.
-pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<SignedIn, Failure> {
-    let invalid = || super::recovery::invalid_token("refreshToken");
-    let (session_id, generation) = auth.inner.tokens.read_refresh(token).ok_or_else(invalid)?;
-    auth.inner.throttle.refresh(session_id, client).await?;
-    let next = generation.checked_add(1).ok_or_else(invalid)?;
-    let successor = tokens::stored(&auth.inner.tokens.refresh(session_id, next));
-    let mut conn = auth.connection(client).await?;
-    let rotated = store::rotate(
-        &mut conn,
-        session_id,
-        generation,
-        tokens::stored(token),
-        successor,
-    )
-    .await?;
-    if let Some(session) = rotated {
-        return Ok(auth.signed_in(session)?);
-    }
-    let session = store::open_session(&mut conn, session_id)
-        .await?
-        .ok_or_else(invalid)?;
-    if session.generation == next {
-        return Ok(auth.signed_in(session)?);
-    }
-    if session.generation > next {
-        let (user, how) = (session.user_id, End::RefreshTokenReused);
-        store::end(&mut conn, user, session_id, how, client).await?;
-        auth.inner.revocation.forget(session_id);
-        tracing::warn!(session = %session_id, "an old refresh token was used: its session was ended");
-    }
-    Err(invalid().into())
 }
 
 /// Ends the viewer's session; `false` if they have none here, an outside issuer vouching for them.
