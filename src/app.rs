@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     audit::Audit,
-    auth::{Auth, AuthSettings},
+    auth::{Auth, AuthSettings, limiter_pool},
     changes::{Live, LiveSettings},
     db::{Database, PoolSettings, connect::Target},
     graphql::{Api, Limits, Services},
@@ -51,6 +51,8 @@ pub struct AppSettings {
 /// The service, ready to serve.
 pub struct App {
     database: Database,
+    /// The rate limiter's own connections, which nothing else can hold.
+    limiter: Database,
     auth: Auth,
     mailer: Mailer,
     images: Images,
@@ -65,8 +67,9 @@ impl App {
     /// # Errors
     /// A message that names the setting that is wrong.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
+        let limiter = Database::new(target.clone(), &limiter_pool(&settings.pool));
         let database = Database::new(target, &settings.pool);
-        let auth = Auth::new(database.clone(), settings.auth.clone())?;
+        let auth = Auth::new(database.clone(), limiter.clone(), settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
         let services = Services {
@@ -87,6 +90,7 @@ impl App {
         )?;
         Ok(App {
             database,
+            limiter,
             auth,
             mailer,
             images,
@@ -120,6 +124,7 @@ impl App {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let mut jobs = JoinSet::new();
         jobs.spawn(self.database.clone().close_spare_connections());
+        jobs.spawn(self.limiter.clone().close_spare_connections());
         jobs.spawn(self.auth.clone().forget_what_is_past());
         jobs.spawn(self.auth.clone().note_usage());
         jobs.spawn(self.mailer.run());
@@ -152,6 +157,7 @@ impl App {
         if timeout_at(deadline, self.auth.finish()).await.is_err() {
             tracing::warn!("what was still to be written down did not end in time");
         }
+        self.limiter.close();
         self.database.close();
     }
 }

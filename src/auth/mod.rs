@@ -1,7 +1,7 @@
 //! Who somebody is: signing up, in and out, tokens, sessions, and what is mailed to prove an address.
 //!
 //! A request shows an access token of ours, or one of an outside issuer ([`Auth::viewer`]). Commands are by subject:
-//! [`sessions`] (signing up, in and out), [`credentials`] (changing and confirming a password), [`recovery`] (tokens that
+//! [`sessions`] (signing up, in and out), [`refresh`] (going on with a session), [`credentials`] (changing and confirming a password), [`recovery`] (tokens that
 //! are mailed), [`outside`] (issuers of others). Rows are in [`model`], all the SQL in `store` modules; `passwords`,
 //! `tokens`, `revocation` and `throttle` each say what they promise.
 
@@ -11,6 +11,7 @@ pub mod model;
 pub mod outside;
 mod passwords;
 pub mod recovery;
+pub mod refresh;
 mod revocation;
 pub mod sessions;
 mod store;
@@ -32,7 +33,7 @@ use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
 use revocation::Revocation;
 use throttle::Throttle;
-pub use throttle::{Limit, ThrottleSettings};
+pub use throttle::{Limit, ThrottleSettings, limiter_pool};
 use tokens::Tokens;
 pub(crate) use tokens::hmac;
 
@@ -53,6 +54,8 @@ pub struct AuthSettings {
     pub audience: String,
     /// How long an access token is good.
     pub access_lifetime: Duration,
+    /// How long after its exchange a refresh token is still served.
+    pub refresh_grace: Duration,
     /// Passwords that are hashed at a time.
     pub hashing_permits: usize,
     /// How often it is written down when sessions were last used.
@@ -81,6 +84,7 @@ struct Inner {
     /// Sessions that were used since it was last written down.
     used: Mutex<HashSet<Uuid>>,
     usage_interval: Duration,
+    refresh_grace: Duration,
     /// Told when a mail has been put into the outbox.
     mail_waits: Arc<Notify>,
     /// What goes on after its request has been answered.
@@ -88,11 +92,15 @@ struct Inner {
 }
 
 impl Auth {
-    /// With these settings, on that database.
+    /// With these settings, on that database. `limiter`: a pool of the rate limiter's own ([`limiter_pool`]).
     ///
     /// # Errors
     /// A message that names the issuer whose settings are wrong.
-    pub fn new(database: Database, settings: AuthSettings) -> Result<Auth, String> {
+    pub fn new(
+        database: Database,
+        limiter: Database,
+        settings: AuthSettings,
+    ) -> Result<Auth, String> {
         let throttle_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
@@ -103,7 +111,7 @@ impl Auth {
                 settings.access_lifetime,
             ),
             revocation: Revocation::new(database.clone()),
-            throttle: Throttle::new(database.clone(), settings.throttle, throttle_key),
+            throttle: Throttle::new(limiter, settings.throttle, throttle_key),
             outside: Outside::new(
                 settings.issuers,
                 settings.key_ages,
@@ -112,6 +120,7 @@ impl Auth {
             )?,
             used: Mutex::default(),
             usage_interval: settings.usage_interval,
+            refresh_grace: settings.refresh_grace,
             mail_waits: Arc::default(),
             unfinished: TaskTracker::new(),
             database,

@@ -1,4 +1,4 @@
-//! Signing up, in and out; sessions, and going on with one.
+//! Signing up, in and out; sessions. Going on with one is in `refresh`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -109,19 +109,15 @@ pub async fn sign_in(
     // No user has an invalid address, or the empty one that is looked up in its place.
     let parsed = EmailAddress::parse(email).ok();
     let searched = parsed.as_ref().map_or("", EmailAddress::key);
-    let network = client.network();
-    let mut conn = auth.connection(client).await?;
-    let (found, known) =
-        credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
-    drop(conn);
-    auth.inner.throttle.sign_in(email, client, known).await?;
+    let throttle = &auth.inner.throttle;
+    let found = match throttle.sign_in(email, searched, client).await? {
+        Some(found) => found,
+        None => auth.credentials(searched).await?,
+    };
     let user = found.as_ref().map(|found| found.user_id);
     let mut attempt = auth.attempt(found, password.clone(), client).await?;
     if let Attempt::Overtaken = attempt {
-        let mut conn = auth.connection(client).await?;
-        let (found, _) =
-            credentials::store::credentials(&mut conn, searched, network.as_deref()).await?;
-        drop(conn);
+        let found = auth.credentials(searched).await?;
         attempt = auth.attempt(found, password, client).await?;
     }
     if let Attempt::Opened(session) = attempt {
@@ -160,6 +156,13 @@ async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
 }
 
 impl Auth {
+    /// Whose account that is, and what they can show.
+    async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
+        let mut conn = self.inner.database.connection().await?;
+        let (found, _) = credentials::store::credentials(&mut conn, email, None).await?;
+        Ok(found)
+    }
+
     /// Opens a session if that is their password.
     async fn attempt(
         &self,
@@ -207,46 +210,6 @@ impl Auth {
             Verdict::Right | Verdict::Wrong => Ok(None),
         }
     }
-}
-
-/// A new access token and a new refresh token for a refresh token.
-///
-/// The token that was used last gets the same successor again (two open tabs, a lost reply) until that is used itself; an
-/// older one ends the session, since somebody has a copy.
-///
-/// # Errors
-/// INVALID_TOKEN if it is none of ours, too old, or its session has ended; RATE_LIMITED.
-pub async fn refresh(auth: &Auth, token: &str, client: &Client) -> Result<SignedIn, Failure> {
-    let invalid = || super::recovery::invalid_token("refreshToken");
-    let (session_id, generation) = auth.inner.tokens.read_refresh(token).ok_or_else(invalid)?;
-    auth.inner.throttle.refresh(session_id, client).await?;
-    let next = generation.checked_add(1).ok_or_else(invalid)?;
-    let successor = tokens::stored(&auth.inner.tokens.refresh(session_id, next));
-    let mut conn = auth.connection(client).await?;
-    let rotated = store::rotate(
-        &mut conn,
-        session_id,
-        generation,
-        tokens::stored(token),
-        successor,
-    )
-    .await?;
-    if let Some(session) = rotated {
-        return Ok(auth.signed_in(session)?);
-    }
-    let session = store::open_session(&mut conn, session_id)
-        .await?
-        .ok_or_else(invalid)?;
-    if session.generation == next {
-        return Ok(auth.signed_in(session)?);
-    }
-    if session.generation > next {
-        let (user, how) = (session.user_id, End::RefreshTokenReused);
-        store::end(&mut conn, user, session_id, how, client).await?;
-        auth.inner.revocation.forget(session_id);
-        tracing::warn!(session = %session_id, "an old refresh token was used: its session was ended");
-    }
-    Err(invalid().into())
 }
 
 /// Ends the viewer's session; `false` if they have none here, an outside issuer vouching for them.

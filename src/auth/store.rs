@@ -172,31 +172,6 @@ pub(super) async fn log(
     Ok(())
 }
 
-/// The one atomic step of a rotation: of twenty who try it with one token, one succeeds.
-const ROTATE: &str = "
-    UPDATE sessions SET generation = generation + 1, refresh_token_hash = $4, last_used_at = now(),
-        expires_at = least(now() + interval '30 days', created_at + interval '90 days')
-    WHERE id = $1 AND generation = $2 AND refresh_token_hash = $3 AND ended_at IS NULL AND expires_at > now()
-        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
-
-pub(super) async fn rotate(
-    conn: &mut Connection,
-    session: Uuid,
-    generation: i32,
-    used: Vec<u8>,
-    successor: Vec<u8>,
-) -> Result<Option<Session>, Error> {
-    conn.row(
-        Statement::new(ROTATE)
-            .bind(session)
-            .bind(generation)
-            .bind(used)
-            .bind(successor),
-    )
-    .await
-}
-
 const OPEN: &str = "
     SELECT sessions.id, user_id, generation, host(ip_address), user_agent, sessions.created_at, last_used_at, expires_at
     FROM sessions JOIN users ON users.id = user_id
@@ -232,16 +207,14 @@ const END: &str = "
         WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING id
     )
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
-    SELECT $1, $3, $4, 'Session', id, $5::inet, $6 FROM ended";
+    SELECT $1, $1, $3, 'Session', id, $4::inet, $5 FROM ended";
 
-/// How a session ends.
+/// How its owner ends a session.
 #[derive(Clone, Copy)]
 pub(super) enum End {
     SignedOut,
     /// By its owner, from another session.
     Revoked,
-    /// An old refresh token was used: somebody has a copy.
-    RefreshTokenReused,
 }
 
 /// Whether there was such an open session.
@@ -252,15 +225,13 @@ pub(super) async fn end(
     how: End,
     client: &Client,
 ) -> Result<bool, Error> {
-    let (actor, action) = match how {
-        End::SignedOut => (Some(user.0), "SIGN_OUT"),
-        End::Revoked => (Some(user.0), "SESSION_REVOKED"),
-        End::RefreshTokenReused => (None, "REFRESH_TOKEN_REUSED"),
+    let action = match how {
+        End::SignedOut => "SIGN_OUT",
+        End::Revoked => "SESSION_REVOKED",
     };
     let statement = Statement::new(END)
         .bind(user)
         .bind(session)
-        .bind(actor)
         .bind(action)
         .bind(client.address())
         .bind(client.user_agent.clone());

@@ -313,6 +313,7 @@ fn settings(
             issuer: config.auth.jwt_issuer.clone(),
             audience: config.auth.jwt_audience.clone(),
             access_lifetime: config.auth.access_token_lifetime.0,
+            refresh_grace: config.auth.refresh_grace.0,
             hashing_permits: config.auth.hashing_permits,
             usage_interval: USAGE_INTERVAL,
             throttle: config.throttle.settings(),

@@ -195,7 +195,7 @@ pub struct DatabaseConfig {
     /// Connections that stay open when nobody needs them.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
-    /// Connections at most.
+    /// Maximum number of connections in the pool. Rate limits have two more of their own.
     #[arg(long, env = "SNAPNOTE_POOL_MAX", default_value = "15", value_parser = at_least_one)]
     pub pool_max: usize,
     /// How long a request waits for a connection before it is UNAVAILABLE.
@@ -273,6 +273,10 @@ pub struct AuthConfig {
     /// How long an access token is good.
     #[arg(long, env = "SNAPNOTE_ACCESS_TOKEN_LIFETIME", default_value = "15m")]
     pub access_token_lifetime: Span,
+    /// How long after its exchange a refresh token still gets the same successor (1s–10m): for lost replies and several tabs.
+    /// After that, using it ends the session.
+    #[arg(long, env = "SNAPNOTE_REFRESH_GRACE", default_value = "60s", value_parser = grace)]
+    pub refresh_grace: Span,
     /// Passwords that are hashed at a time; more let sign-ins slow everybody else down.
     #[arg(long, env = "SNAPNOTE_HASHING_PERMITS", default_value = "1", value_parser = at_least_one)]
     pub hashing_permits: usize,
@@ -393,6 +397,17 @@ fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let network = text.parse::<IpNet>().ok().or_else(address);
     network.ok_or_else(|| "write a network as 10.0.0.0/8 or 2001:db8::/32".to_owned())
+}
+
+/// Long enough for a client to try again, and too short for a thief to go on beside the owner.
+fn grace(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(600);
+    if bounds.contains(&span.0) {
+        Ok(span)
+    } else {
+        Err("it must be between 1s and 10m".to_owned())
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -103,6 +103,8 @@ fn what_makes_no_sense_is_refused() {
         ["--pool-max", "4"],
         ["--pool-kept", "16"],
         ["--pool-wait", "0s"],
+        ["--refresh-grace", "999ms"],
+        ["--refresh-grace", "601s"],
         ["--max-body", "0"],
         ["--max-depth", "deep"],
         ["--listen", "nowhere"],

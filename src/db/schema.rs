@@ -207,6 +207,9 @@ diesel::table! {
         last_used_at -> Timestamptz,
         expires_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+        rotated_at -> Timestamptz,
+        rotated_ip_address -> Nullable<Inet>,
+        rotated_user_agent -> Nullable<Text>,
     }
 }
 

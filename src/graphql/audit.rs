@@ -17,7 +17,8 @@ pub(crate) struct AuditEvent(Event);
 #[Object]
 impl AuditEvent {
     /// What was done, in upper case, e.g. SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, SESSION_REVOKED, REFRESH_TOKEN_REUSED,
-    /// PASSWORD_CHANGED, EMAIL_CHANGED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. New ones may come.
+    /// REFRESH_TOKEN_REPEATED, PASSWORD_CHANGED, EMAIL_CHANGED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. New ones may
+    /// come.
     fn action(&self) -> &str {
         &self.0.action
     }

@@ -10,7 +10,7 @@ use super::{
     user::User,
 };
 use crate::{
-    auth::{self, NewUser, SignedIn, Viewer, sessions},
+    auth::{self, NewUser, SignedIn, Viewer, refresh, sessions},
     error::{Error, Failure},
     users,
 };
@@ -125,7 +125,8 @@ pub(crate) struct AuthPayload {
     access_token: Option<String>,
     /// When the access token expires: 15 minutes from now, if the operator sets nothing else.
     access_token_expires_at: Option<DateTime>,
-    /// Opaque and for one use: send it with `refreshSession` for new tokens. Keep it where no script of others can read it.
+    /// Opaque and for one use: send it with `refreshSession` for new tokens, and store the new one before you use it. Keep it
+    /// where no script of others can read it.
     refresh_token: Option<String>,
     /// What was wrong with the input; then nobody was signed in.
     user_errors: Vec<UserError>,
@@ -194,15 +195,16 @@ impl SessionMutation {
         Some(auth_payload(ctx, done).await)
     }
 
-    /// A new access token and a new refresh token for a refresh token, which is thereby used up. The one that was used last
-    /// gets the same answer again until its successor is used, so that two tabs, or a reply that was lost, do no harm; an
-    /// older one ends the session.
+    /// Exchanges a refresh token for a new access token and refresh token. Each refresh token can be used once. For 60 seconds
+    /// after the exchange (the operator's setting) the same refresh token returns the same successor again, so two tabs or a
+    /// lost reply do no harm. After that, a replaced token ends the session (INVALID_TOKEN).
+    /// The owner gets a mail if their address is verified.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
         input: RefreshSessionInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let done = sessions::refresh(
+        let done = refresh::refresh_session(
             &ctx.services().auth,
             &input.refresh_token,
             &ctx.asker().client,

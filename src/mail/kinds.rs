@@ -30,7 +30,7 @@ pub(super) enum Paragraph {
 
 use Paragraph::{App, Link, Origin, Program, Text, Time};
 
-pub(super) const KINDS: [Kind; 10] = [
+pub(super) const KINDS: [Kind; 11] = [
     Kind {
         name: "password_reset",
         subject: "Choose a new SnapNote password",
@@ -179,6 +179,28 @@ pub(super) const KINDS: [Kind; 10] = [
             Text("If it was not you, tell whoever runs this SnapNote."),
         ],
     },
+    Kind {
+        name: "refresh_token_reused",
+        subject: "SnapNote has ended one of your sessions",
+        page: None,
+        body: &[
+            Text(
+                "You get this because a refresh token of your SnapNote account was used again after it had been replaced. \
+                 Another program may have a copy of it, so the session was ended. The replaced token came with this request:",
+            ),
+            Time,
+            Origin,
+            Program,
+            Text(
+                "If you know this program, its connection probably broke at a bad moment. Sign in with it again; there is \
+                 nothing else to do.",
+            ),
+            Text(
+                "Otherwise sign in and change your password at once, which ends all other sessions:",
+            ),
+            App,
+        ],
+    },
 ];
 
 impl Kind {
@@ -199,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_kinds_are_those_of_the_table() {
-        let migration = include_str!("../../migrations/2026-11-21-000004_identity/up.sql");
+        let migration = include_str!("../../migrations/2026-11-29-000013_refresh_tokens/up.sql");
         let (_, list) = migration.split_once("kind IN (").expect("it has a list");
         let (list, _) = list.split_once(')').expect("it ends");
         let mut known: Vec<&str> = list

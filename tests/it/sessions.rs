@@ -1,4 +1,7 @@
-//! Sessions and their tokens: rotation, reuse, forgeries, and how soon what was ended is refused.
+//! Sessions and their tokens: rotation, forgeries, and how soon what was ended is refused. Tokens that are used again are in
+//! `reuse`.
+
+mod reuse;
 
 use std::time::{Duration, Instant};
 
@@ -97,64 +100,6 @@ async fn a_refresh_goes_on_with_the_session_under_new_tokens() {
         "SELECT count(*) FROM sessions WHERE generation = 2 AND refresh_token_hash = sha256(";
     let token = refresh_token(&payload);
     assert_eq!(app.number(&format!("{hash}'{token}')")).await, 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_token_used_last_gets_the_same_successor_until_that_is_used() {
-    let app = TestApp::start().await;
-    let first = signed_up(&app, "ada").await.refresh_token;
-    let second = refresh_token(&refresh(&app, &first).await);
-    for _ in 0..3 {
-        assert_eq!(refresh_token(&refresh(&app, &first).await), second);
-    }
-    let third = refresh_token(&refresh(&app, &second).await);
-    assert_ne!(third, second);
-    assert_eq!(refresh_token(&refresh(&app, &second).await), third);
-    assert_eq!(app.number("SELECT max(generation) FROM sessions").await, 3);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn twenty_refreshes_with_one_token_get_one_successor() {
-    let app = TestApp::start().await;
-    let ada = signed_up(&app, "ada").await;
-    let answers = join_all((0..20).map(|_| refresh(&app, &ada.refresh_token))).await;
-    let successor = refresh_token(&answers[0]);
-    for payload in &answers {
-        assert_eq!(payload["userErrors"], json!([]));
-        assert_eq!(payload["session"]["id"], ada.session);
-        assert_eq!(refresh_token(payload), successor);
-    }
-    assert_eq!(app.number("SELECT sum(generation) FROM sessions").await, 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_older_token_ends_the_session() {
-    let app = TestApp::start().await;
-    let ada = signed_up(&app, "ada").await;
-    let other = signed_up(&app, "grace").await;
-    let elsewhere = TestApp::on(app.database.clone(), |_| {}).await;
-    let there = Client {
-        address: elsewhere.address,
-        ..ada.client.clone()
-    };
-    assert_eq!(ask(&there).await.status, 200);
-    let second = refresh_token(&refresh(&app, &ada.refresh_token).await);
-    let third = refresh_token(&refresh(&app, &second).await);
-    assert_eq!(ask(&ada.client).await.status, 200);
-
-    assert_eq!(refresh(&app, &ada.refresh_token).await, invalid_token());
-    for token in [&ada.refresh_token, &second, &third] {
-        assert_eq!(refresh(&app, token).await, invalid_token());
-    }
-    assert_eq!(ask(&ada.client).await.status, 401);
-    let waited = refused_after(&there).await;
-    assert!(waited < Duration::from_millis(1500), "{waited:?}");
-    assert_eq!(ask(&other.client).await.status, 200);
-    let logged = format!(
-        "SELECT count(*) FROM audit_logs WHERE action = 'REFRESH_TOKEN_REUSED' AND user_id = '{}' AND entity_id = '{}'",
-        ada.user, ada.session
-    );
-    assert_eq!(app.number(&logged).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

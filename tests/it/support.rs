@@ -51,6 +51,7 @@ pub(crate) fn settings() -> AppSettings {
             issuer: "snapnote".to_owned(),
             audience: "snapnote".to_owned(),
             access_lifetime: Duration::from_secs(900),
+            refresh_grace: Duration::from_secs(60),
             hashing_permits: 2,
             usage_interval: Duration::from_secs(60),
             throttle: ThrottleSettings::OFF,

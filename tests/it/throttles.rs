@@ -1,15 +1,15 @@
 //! Throttles: what is tried too often must wait, whoever tries; and nobody can keep an owner out. Confirming who one is is in
-//! `confirming`, how many mails one gets in `mails`.
+//! `confirming`, how many mails one gets in `mails`, limits without an answer of the database in `outage`.
 
 mod confirming;
 mod mails;
+mod outage;
 
 use std::{
     collections::HashSet,
     time::{Duration, Instant},
 };
 
-use diesel_async::SimpleAsyncConnection;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use snapnote::auth::ThrottleSettings;
@@ -17,7 +17,7 @@ use snapnote::auth::ThrottleSettings;
 use crate::{
     people::{SIGN_IN, SIGN_UP, person},
     session_list::Person,
-    support::{Answer, Client, TestApp, superuser},
+    support::{Answer, Client, TestApp},
 };
 
 /// Where the owner is, and where nobody has signed in.
@@ -196,6 +196,23 @@ async fn how_long_to_wait_is_told_truly() {
     assert!(!passed(&sign_up(&app, HOME, "hedy").await));
 }
 
+/// Signs in to other accounts until each service has counted an attempt in the database.
+async fn until_shared(apps: &[&TestApp]) {
+    let began = Instant::now();
+    for app in apps {
+        let counted = "SELECT count(*) FROM throttles";
+        let before = app.number(counted).await;
+        for n in 0.. {
+            let email = format!("{before}-{n}@example.com");
+            sign_in(app, AWAY, &email, "wrong horse").await;
+            if app.number(counted).await > before {
+                break;
+            }
+            assert!(began.elapsed() < Duration::from_secs(20), "never counted");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_share_the_buckets() {
     let app = limited(|limits| limits.sign_in = "4/h".parse().unwrap()).await;
@@ -204,6 +221,8 @@ async fn two_processes_share_the_buckets() {
         settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
+    // Both limiters have a connection: opening one may take longer on a busy machine than the limiter waits.
+    until_shared(&[&app, &other]).await;
     let tries = (0..20).map(|n| {
         let app = if n % 2 == 0 { &app } else { &other };
         sign_in(app, HOME, "ada@example.com", "wrong horse")
@@ -392,31 +411,6 @@ async fn the_buckets_name_nobody() {
     assert_eq!(app.number("SELECT count(*) FROM throttles").await, 2);
     let named = "SELECT count(*) FROM throttles WHERE throttles::text ~ 'ada|example|127'";
     assert_eq!(app.number(named).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_database_lets_everybody_pass() {
-    let app = limited(|limits| {
-        limits.sign_in = "1/h".parse().unwrap();
-        limits.sign_in_address = "1/h".parse().unwrap();
-    })
-    .await;
-    app.signed_up("ada").await;
-    let mut slow = superuser(&app.database).await;
-    let lock = "BEGIN; LOCK TABLE throttles IN ACCESS EXCLUSIVE MODE";
-    slow.batch_execute(lock).await.unwrap();
-    // More than the service has connections: none may be stuck for good.
-    let tries = (0..20).map(|_| sign_in(&app, HOME, "ada@example.com", "correct horse"));
-    for answer in join_all(tries).await {
-        assert_eq!(told(&answer, "signIn")["userErrors"], json!([]));
-    }
-    slow.batch_execute("COMMIT").await.unwrap();
-    assert!(passed(
-        &sign_in(&app, HOME, "ada@example.com", "correct horse").await
-    ));
-    assert!(!passed(
-        &sign_in(&app, HOME, "ada@example.com", "correct horse").await
-    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

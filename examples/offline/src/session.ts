@@ -41,8 +41,8 @@ export class Session implements Tokens {
   }
 
   /**
-   * If the answer is lost, or the program ends before the new token is kept, the old one gets the same answer again, until
-   * its successor has been used. So it is kept before it is used.
+   * If the response is lost, or the program ends before the new token is stored, the old token returns the same successor for
+   * 60 seconds. After that it ends the session. So the new token is stored before it is used.
    */
   private async refresh(): Promise<string> {
     const patience = AbortSignal.timeout(this.patienceMs);

@@ -1,160 +1,114 @@
-//! Throttles: how often something may be tried. They slow an attacker down and lock nobody out.
+//! Rate limits: how often something may be tried. They slow an attacker down and never lock out an account's owner.
 //!
-//! Token buckets in the database, so that all processes share them. Whoever hammers an account from somewhere empties the
-//! bucket of that account and that address, and then the account's own; but the latter holds back only addresses from
-//! which nobody signed in there lately, so the owner still comes in from where they always do; and nobody who is signed in
-//! already. An account is the address that was typed, known or not. If the database does not answer at once, everybody may
-//! pass, and the log says so.
+//! The limits are token buckets in the database, so that all processes share them. An attacker who tries one account from one
+//! network empties the bucket of that account and that network, and then the account's own. The account's own holds back only
+//! networks from which nobody signed in there lately, so the owner still signs in from where they usually do, and sessions
+//! that exist go on. An account is the address that was typed, known or not.
 //!
-//! The statement is in `store`.
+//! The limiter has two connections of its own, so that a caller who keeps the pool busy does not switch the limits off. If
+//! the database does not answer within [`PATIENCE`], or returns an error, the same buckets in this process's memory decide
+//! (`memory`). Only refreshing a session passes then: its tokens cannot be guessed, and the database must answer for the
+//! refresh itself.
+//!
+//! What may be tried how often is in `limits`, the statement in `store`.
 
+mod limits;
+mod memory;
 mod store;
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use self::store::Bucket;
+pub use self::limits::{Limit, ThrottleSettings};
+use self::{memory::Memory, store::Bucket};
 use super::{
+    credentials::store::{Credentials, credentials},
     model::{Client, UserId, Viewer},
     tokens::hmac,
 };
-use crate::{db::Database, email_address::EmailAddress, error::Error};
+use crate::{
+    db::{Connection, Database, PoolSettings},
+    email_address::EmailAddress,
+    error::Error,
+};
 
-/// How long the database may take before a throttle lets everybody pass.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the database may take, waiting for a connection included, before memory decides.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The limiter's connections.
+const CONNECTIONS: usize = 2;
 
-/// How often something may be done: `5/h`, `10/15m`, or `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit(Option<Rate>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rate {
-    times: i32,
-    /// Milliseconds.
-    period: i32,
-}
-
-impl Limit {
-    /// As often as one likes.
-    pub const OFF: Limit = Limit(None);
-
-    /// Tokens, and the milliseconds after which one comes back; `None` if there is no limit.
-    fn bucket(self) -> Option<(i32, i32)> {
-        self.0
-            .map(|rate| (rate.times, (rate.period / rate.times).max(1)))
+/// The rate limiter's own pool, beside the pool with these settings. It keeps no connection open while nothing is limited, and
+/// serves waiting attempts in the order of their arrival.
+pub fn limiter_pool(pool: &PoolSettings) -> PoolSettings {
+    PoolSettings {
+        kept: 0,
+        most: CONNECTIONS,
+        wait: PATIENCE,
+        lifetime: pool.lifetime,
     }
 }
 
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "write a limit as 5/h, 10/15m, 100/d or off".to_owned();
-        if text == "off" {
-            return Ok(Limit::OFF);
-        }
-        let (times, period) = text.split_once('/').ok_or_else(wrong)?;
-        let unit_at = period.len().checked_sub(1).ok_or_else(wrong)?;
-        let (count, unit) = period.split_at_checked(unit_at).ok_or_else(wrong)?;
-        let unit = match unit {
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
-        };
-        let whole = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => digits.parse::<i32>().ok().filter(|number| *number > 0),
-            false => None,
-        };
-        let count = if count.is_empty() {
-            Some(1)
-        } else {
-            whole(count)
-        };
-        let period = count
-            .and_then(|count| count.checked_mul(unit))
-            .filter(|period| *period <= 7 * 86_400_000)
-            .ok_or_else(|| "a limit's period must be a week at most".to_owned())?;
-        let times = whole(times).filter(|times| *times <= 1_000_000);
-        Ok(Limit(Some(Rate {
-            times: times.ok_or_else(wrong)?,
-            period,
-        })))
-    }
-}
-
-/// How often each thing may be tried. Each has a setting of its own.
-#[derive(Debug, Clone)]
-pub struct ThrottleSettings {
-    /// Signing in to one account from one address, and confirming a password.
-    pub sign_in: Limit,
-    /// Signing in from one address, to whatever accounts.
-    pub sign_in_address: Limit,
-    /// Signing in to one account, from addresses without a session there that was used in 90 days; and confirming a
-    /// password in one session.
-    pub sign_in_account: Limit,
-    /// Signing up from one address.
-    pub sign_up: Limit,
-    /// Asking for a password's reset, and using its token, from one address.
-    pub password_reset: Limit,
-    /// Asking for a change of address, by one account.
-    pub email_change: Limit,
-    /// Refreshing one session.
-    pub refresh: Limit,
-    /// Refreshing from one address, whatever sessions.
-    pub refresh_address: Limit,
-    /// Mails that a stranger can cause, to one recipient: to reset a password, and of all other kinds.
-    pub mail: Limit,
-}
-
-impl ThrottleSettings {
-    /// No limits at all.
-    pub const OFF: ThrottleSettings = ThrottleSettings {
-        sign_in: Limit::OFF,
-        sign_in_address: Limit::OFF,
-        sign_in_account: Limit::OFF,
-        sign_up: Limit::OFF,
-        password_reset: Limit::OFF,
-        email_change: Limit::OFF,
-        refresh: Limit::OFF,
-        refresh_address: Limit::OFF,
-        mail: Limit::OFF,
-    };
-}
-
-/// The buckets. They are told apart by an HMAC, so that the table names nobody.
+/// The rate limiter. Buckets are told apart by an HMAC, so that the table names nobody.
 pub(super) struct Throttle {
+    /// The limiter's own pool.
     database: Database,
+    /// Decides while the database does not answer.
+    memory: Memory,
+    /// Whether the database did not answer the last time.
+    silent: AtomicBool,
     settings: ThrottleSettings,
     key: Vec<u8>,
 }
 
 impl Throttle {
-    /// `key`: of the service's own.
+    /// `database`: a pool of the limiter's own ([`limiter_pool`]); `key`: of the service's own.
     pub(super) fn new(database: Database, settings: ThrottleSettings, key: Vec<u8>) -> Self {
         Throttle {
             database,
+            memory: Memory::new(),
+            silent: AtomicBool::new(false),
             settings,
             key,
         }
     }
 
-    /// An attempt to sign in. `known`: somebody signed in there from this address lately.
+    /// An attempt to sign in. Returns whose account `searched` is, read on the connection that takes the tokens, so that the
+    /// limit is decided before the pool is asked. `None` if it was not read: there is no limit, or the database does not
+    /// answer. Memory then treats every client as a stranger, whether the address is known or not.
     pub(super) async fn sign_in(
         &self,
         email: &str,
+        searched: &str,
         client: &Client,
-        known: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Option<Credentials>>, Error> {
         let account = account_of(email);
-        let mut buckets = self.of_account_and_address(&account, client);
-        if !known {
-            let limit = self.settings.sign_in_account;
-            buckets.push(self.bucket("sign-in account", limit, &[&account]));
+        let anywhere = present(self.of_account_and_address(&account, client));
+        let of_strangers = self.bucket(
+            "sign-in account",
+            self.settings.sign_in_account,
+            &[&account],
+        );
+        let all = [&anywhere[..], of_strangers.as_slice()].concat();
+        if all.is_empty() {
+            return Ok(None);
         }
-        self.take(buckets).await
+        let network = client.network();
+        let read = self.in_time(async {
+            let mut conn = self.lease().await?;
+            let (found, known) = credentials(&mut conn, searched, network.as_deref()).await?;
+            let buckets = if known { &anywhere } else { &all };
+            Ok((found, store::take(&mut conn, buckets).await?))
+        });
+        if let Some((found, wait)) = read.await {
+            return allowed(wait).map(|()| Some(found));
+        }
+        allowed(self.memory.take(&all, Instant::now())).map(|()| None)
     }
 
     /// An attempt to confirm a password by who is signed in already. In place of the account's bucket, which strangers can
@@ -202,7 +156,7 @@ impl Throttle {
             .await
     }
 
-    /// A refresh of a session whose token is genuine.
+    /// A refresh of a session whose token is genuine. It passes if the database does not answer.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
         let session = session.to_string();
         let mut buckets = vec![self.bucket("refresh", self.settings.refresh, &[&session])];
@@ -213,7 +167,7 @@ impl Throttle {
                 &[&address],
             ));
         }
-        self.take(buckets).await
+        self.taken(&present(buckets)).await.map_or(Ok(()), allowed)
     }
 
     /// Whether one more mail that a stranger caused may go to that recipient; one too many is dropped in silence.
@@ -229,6 +183,7 @@ impl Throttle {
 
     async fn mail_of(&self, name: &str, recipient: &str) -> bool {
         let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
+        // It fails only if the limit is reached.
         self.take(vec![bucket]).await.is_ok()
     }
 
@@ -252,30 +207,66 @@ impl Throttle {
         })
     }
 
+    /// Takes a token from each bucket, or from none: in the database or, if it does not answer, in memory.
     async fn take(&self, buckets: Vec<Option<Bucket>>) -> Result<(), Error> {
-        let buckets: Vec<Bucket> = buckets.into_iter().flatten().collect();
-        if buckets.is_empty() {
-            return Ok(());
-        }
-        let taken = async {
-            let mut conn = self.database.connection().await?;
-            store::take(&mut conn, &buckets).await
+        let buckets = present(buckets);
+        let wait = match self.taken(&buckets).await {
+            Some(wait) => wait,
+            None => self.memory.take(&buckets, Instant::now()),
         };
-        match tokio::time::timeout(PATIENCE, taken).await {
-            Ok(Ok(0)) => Ok(()),
-            Ok(Ok(wait)) => Err(Error::rate_limited(Duration::from_millis(wait))),
-            Ok(Err(error)) => {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "a throttle could not be read: it lets everybody pass"
-                );
-                Ok(())
-            }
-            Err(_) => {
-                tracing::warn!("a throttle took too long: it lets everybody pass");
-                Ok(())
-            }
+        allowed(wait)
+    }
+
+    /// Takes the tokens in the database. Returns how long to wait for them; `None` if the database does not answer.
+    async fn taken(&self, buckets: &[Bucket]) -> Option<Duration> {
+        if buckets.is_empty() {
+            return Some(Duration::ZERO);
         }
+        let taken = async { store::take(&mut self.lease().await?, buckets).await };
+        self.in_time(taken).await
+    }
+
+    /// Leases one of the limiter's connections. A connection that takes longer to open than its caller waits is opened all the
+    /// same and serves the next caller; otherwise a slow network would leave the limits to memory for ever.
+    async fn lease(&self) -> Result<Connection, Error> {
+        let database = self.database.clone();
+        let leased = tokio::spawn(async move { database.connection().await });
+        leased.await.map_err(Error::internal)?
+    }
+
+    /// What the database answers; `None` if that is an error, or takes too long. Both are logged, once until it answers again.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Option<T> {
+        let why = match timeout(PATIENCE, answer).await {
+            Ok(Ok(answer)) => {
+                if self.silent.swap(false, Ordering::Relaxed) {
+                    tracing::info!("the database decides about rate limits again");
+                }
+                return Some(answer);
+            }
+            Ok(Err(error)) => error.log_text().to_owned(),
+            Err(_) => format!("no answer within {PATIENCE:?}"),
+        };
+        if !self.silent.swap(true, Ordering::Relaxed) {
+            let error = why.as_str();
+            tracing::warn!(
+                error,
+                "the database does not decide about rate limits; this process's memory does"
+            );
+        }
+        None
+    }
+}
+
+/// The buckets of the limits that are not off.
+fn present(buckets: Vec<Option<Bucket>>) -> Vec<Bucket> {
+    buckets.into_iter().flatten().collect()
+}
+
+fn allowed(wait: Duration) -> Result<(), Error> {
+    if wait.is_zero() {
+        Ok(())
+    } else {
+        Err(Error::rate_limited(wait))
     }
 }
 
@@ -290,21 +281,6 @@ fn account_of(email: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn limits_are_written_as_a_rate_or_off() {
-        let bucket = |text: &str| text.parse::<Limit>().map(Limit::bucket);
-        assert_eq!(bucket("off"), Ok(None));
-        assert_eq!(bucket("5/h"), Ok(Some((5, 720_000))));
-        assert_eq!(bucket("10/15m"), Ok(Some((10, 90_000))));
-        assert_eq!(bucket("1000/s"), Ok(Some((1000, 1))));
-        for bad in [
-            "", "5", "/h", "5/", "0/h", "-1/h", "5/0h", "5/y", "5/8d", "x/h", "5/h/h", "+5/h",
-            "5/é",
-        ] {
-            assert!(bad.parse::<Limit>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn an_address_is_one_account_however_it_is_written() {

@@ -1,4 +1,6 @@
-//! The SQL of throttles.
+//! The SQL of the rate limits.
+
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -10,6 +12,7 @@ use crate::{
 const TAKE: &str = "SELECT take_tokens($1, $2, $3)";
 
 /// One bucket to take a token from.
+#[derive(Clone, Copy)]
 pub(super) struct Bucket {
     pub(super) key: Uuid,
     /// Tokens that it holds.
@@ -18,8 +21,23 @@ pub(super) struct Bucket {
     pub(super) spacing: i32,
 }
 
-/// Takes a token from each bucket, or from none; answers how many milliseconds to wait until all have one.
-pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<u64, Error> {
+impl Bucket {
+    /// Tokens that it holds: at least one.
+    pub(super) fn capacity(&self) -> u32 {
+        u32::try_from(self.capacity).unwrap_or_default().max(1)
+    }
+
+    /// The time after which it gets one back.
+    pub(super) fn spacing(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.spacing).unwrap_or_default())
+    }
+}
+
+/// Takes a token from each bucket, or from none. Returns how long to wait until all have one; zero if they were taken.
+pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<Duration, Error> {
+    if buckets.is_empty() {
+        return Ok(Duration::ZERO);
+    }
     let statement = Statement::<(i64,)>::new(TAKE)
         .bind(buckets.iter().map(|bucket| bucket.key).collect::<Vec<_>>())
         .bind(
@@ -35,5 +53,5 @@ pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<u6
                 .collect::<Vec<_>>(),
         );
     let wait = conn.row(statement).await?.map_or(0, |(wait,)| wait);
-    Ok(u64::try_from(wait).unwrap_or(0))
+    Ok(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
 }

@@ -60,7 +60,7 @@ pub(crate) struct Read {
     /// Rows of it, by its indexes.
     pub(crate) fetched: i64,
     /// Entries of its indexes.
-    entries: i64,
+    pub(crate) entries: i64,
 }
 
 /// What was read of a table.

@@ -1,0 +1,145 @@
+//! The SQL of refresh tokens.
+
+use std::time::Duration;
+
+use diesel::{Queryable, sql_types::Bool};
+use uuid::Uuid;
+
+use super::super::model::{Client, Session, UserId};
+use crate::{
+    db::{Connection, Row, Statement, sql::Value},
+    error::Error,
+};
+
+/// A refresh token and its successor, as SHA-256.
+pub(super) struct Rotation {
+    pub(super) session: Uuid,
+    /// Of the token that is used.
+    pub(super) generation: i32,
+    pub(super) used: Vec<u8>,
+    pub(super) successor: Vec<u8>,
+}
+
+/// The one atomic step of an exchange: of twenty clients that try it with one token, one succeeds.
+const ROTATE: &str = "
+    UPDATE sessions SET generation = generation + 1, refresh_token_hash = $4, last_used_at = now(),
+        rotated_at = now(), rotated_ip_address = $5::inet, rotated_user_agent = $6,
+        expires_at = least(now() + interval '30 days', created_at + interval '90 days')
+    WHERE id = $1 AND generation = $2 AND refresh_token_hash = $3 AND ended_at IS NULL AND expires_at > now()
+        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)
+    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+
+/// `None` if the token is not the newest of an open session.
+pub(super) async fn rotate(
+    conn: &mut Connection,
+    rotation: Rotation,
+    client: &Client,
+) -> Result<Option<Session>, Error> {
+    conn.row(
+        Statement::new(ROTATE)
+            .bind(rotation.session)
+            .bind(rotation.generation)
+            .bind(rotation.used)
+            .bind(rotation.successor)
+            .bind(client.address())
+            .bind(client.user_agent.clone()),
+    )
+    .await
+}
+
+/// An open session, and how a client's refresh relates to its last one.
+#[derive(Queryable)]
+pub(super) struct Rotated {
+    pub(super) session: Session,
+    /// Whether the newest token was made within the grace period.
+    pub(super) lately: bool,
+    /// Whether the client is in another network, or another program, than the one that the newest token was made for.
+    pub(super) elsewhere: bool,
+}
+
+impl Row for Rotated {
+    type Sql = (<Session as Row>::Sql, Bool, Bool);
+}
+
+const ROTATED: &str = "
+    SELECT sessions.id, user_id, generation, host(ip_address), user_agent, sessions.created_at, last_used_at, expires_at,
+        rotated_at >= now() - make_interval(secs => $2),
+        rotated_user_agent IS DISTINCT FROM $4
+            OR NOT coalesce(rotated_ip_address <<= $3::inet, rotated_ip_address IS NULL AND $3 IS NULL)
+    FROM sessions JOIN users ON users.id = user_id
+    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+
+/// `None` if the session has ended, or its user may not sign in.
+pub(super) async fn rotated(
+    conn: &mut Connection,
+    session: Uuid,
+    grace: Duration,
+    client: &Client,
+) -> Result<Option<Rotated>, Error> {
+    let statement = Statement::new(ROTATED)
+        .bind(session)
+        .bind(Value::Double(Some(grace.as_secs_f64())))
+        .bind(client.network())
+        .bind(client.user_agent.clone());
+    conn.row(statement).await
+}
+
+/// Who repeated it is not known.
+const LOG_REPETITION: &str = "
+    INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+    SELECT user_id, 'REFRESH_TOKEN_REPEATED', 'Session', id, $3::inet, $4
+    FROM sessions WHERE user_id = $1 AND id = $2 FOR KEY SHARE";
+
+/// Notes that a replaced token was served to another client.
+pub(super) async fn log_repetition(
+    conn: &mut Connection,
+    user: UserId,
+    session: Uuid,
+    client: &Client,
+) -> Result<(), Error> {
+    let statement = Statement::new(LOG_REPETITION)
+        .bind(user)
+        .bind(session)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// An address that nobody has verified gets no mail: it may be a stranger's.
+const END_REUSED: &str = "
+    WITH ended AS (
+        UPDATE sessions SET ended_at = now()
+        WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING user_id, id
+    ), logged AS (
+        INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+        SELECT user_id, 'REFRESH_TOKEN_REUSED', 'Session', id, $3::inet, $4 FROM ended
+    ), mailed AS (
+        INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
+        SELECT 'refresh_token_reused', users.id, email, $3::inet, $4
+        FROM ended JOIN users ON users.id = user_id WHERE email_verified AND is_active
+        RETURNING id
+    )
+    SELECT EXISTS (SELECT FROM ended), EXISTS (SELECT FROM mailed)";
+
+type Ended = (bool, bool);
+
+impl Row for Ended {
+    type Sql = (Bool, Bool);
+}
+
+/// Ends a session and says so in the log. A trigger tells all processes. Returns whether it was open, and whether a mail
+/// waits to be sent.
+pub(super) async fn end_reused(
+    conn: &mut Connection,
+    user: UserId,
+    session: Uuid,
+    client: &Client,
+) -> Result<Ended, Error> {
+    let statement = Statement::<Ended>::new(END_REUSED)
+        .bind(user)
+        .bind(session)
+        .bind(client.address())
+        .bind(client.user_agent.clone());
+    Ok(conn.row(statement).await?.unwrap_or_default())
+}
