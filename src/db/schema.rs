@@ -152,6 +152,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    search_departed (user_id, item_id) {
+        user_id -> Uuid,
+        item_id -> Uuid,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::Tsvector;
 
@@ -270,6 +277,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     mail_tokens,
     mails,
     revocations,
+    search_departed,
     search_entries,
     search_words,
     sessions,
