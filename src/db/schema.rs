@@ -44,10 +44,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
     change_epochs (id) {
         id -> Uuid,
         database -> Text,
         began_at -> Timestamptz,
+        first_id -> Int8,
+        first_xid -> Xid8,
     }
 }
 
