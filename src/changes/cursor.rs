@@ -9,6 +9,8 @@
 //! again: those of transactions that were rolled back, or under way, and left nothing on disk. What it saw was
 //! committed, and that is on disk; so all numbers below it stay what they are.
 //!
+//! A cursor belongs to an epoch, and has seen all entries from before it (see `epoch`).
+//!
 //! A cursor is no secret and not signed: whoever forges one reads their own feed.
 
 use std::sync::Arc;

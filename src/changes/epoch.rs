@@ -1,5 +1,10 @@
-//! The epoch of the log: begun by a job of its own, since after a restore every entry may be to be rewritten, and no request
-//! lives so long.
+//! The epoch of the log. It begins where the transaction ids of older entries mean nothing: in a database that was restored, promoted or
+//! branched off.
+//!
+//! The epoch stores where it begins: `first_id`, the id of its first entry, and `first_xid`, a transaction id below which it has no entry.
+//! For readers, entries below `first_id` are older than everything else. Nothing is rewritten, so beginning an epoch costs the same for any
+//! log. A transaction that took an id below `first_id` must have ended before, or its entries would be missed by cursors of the epoch.
+//! `begin_change_epoch()` waits for these transactions, so a background job calls it: the wait may be longer than a request lives.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -65,7 +65,7 @@ pub(super) struct Moment {
     pub(super) epoch: Option<Uuid>,
     pub(super) now: DateTime<Utc>,
     snapshot: String,
-    /// The newest transaction that is visible in the log.
+    /// The newest transaction of the epoch that is visible in the log. If none is, the last one before the epoch.
     newest: Option<i64>,
 }
 
@@ -92,9 +92,29 @@ impl Moment {
     }
 }
 
-const MOMENT: &str = "
-    SELECT change_epoch(), statement_timestamp(), pg_current_snapshot()::text,
-        (SELECT xid::text::bigint FROM audit_logs WHERE user_id = $1 ORDER BY xid DESC LIMIT 1)";
+/// The epoch and the snapshot of a statement. Without an epoch, its columns are null.
+macro_rules! moment {
+    () => {
+        "(
+        SELECT epoch.id AS epoch, epoch.first_id, epoch.first_xid, statement_timestamp() AS now,
+            pg_current_snapshot()::text AS snapshot, pg_snapshot_xmax(pg_current_snapshot()) AS next_xid
+        FROM (VALUES (1)) AS one LEFT JOIN change_epochs AS epoch ON epoch.database = change_database() OFFSET 0
+    ) AS moment"
+    };
+}
+
+const MOMENT: &str = concat!(
+    "
+    SELECT moment.epoch, moment.now, moment.snapshot, coalesce(newest.xid::text::bigint, moment.first_xid::text::bigint - 1)
+    FROM ",
+    moment!(),
+    "
+    LEFT JOIN LATERAL (
+        SELECT xid FROM audit_logs
+        WHERE user_id = $1 AND xid >= moment.first_xid AND xid < moment.next_xid AND CASE WHEN id < moment.first_id THEN false ELSE true END
+        ORDER BY xid DESC LIMIT 1
+    ) AS newest ON true"
+);
 
 /// The database now, and none of the log.
 pub(super) async fn moment(conn: &mut Connection, owner: UserId) -> Result<Moment, Error> {
@@ -119,25 +139,34 @@ impl Row for NewsRow {
 /// Two arms and a fence: one condition with OR is planned badly while somebody holds an old transaction open, and without
 /// the fence the order by id would be read off the primary key, through the whole log. The readers stand behind a fence,
 /// too: where the planner sees how few they are, it plans anew each time, which takes longer than the reading.
-const NEWS: &str = "
-    SELECT reader.id, moment.epoch, moment.now, moment.snapshot, newest.xid::text::bigint,
+///
+/// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly all of these
+/// out of the index scans, and the condition on `id` rejects the others. It is a CASE, so that it does not draw the planner to the
+/// primary key. Without an epoch nothing is read.
+const NEWS: &str = concat!(
+    "
+    SELECT reader.id, moment.epoch, moment.now, moment.snapshot,
+        coalesce(newest.xid::text::bigint, moment.first_xid::text::bigint - 1),
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (SELECT $1 AS ids, $2 AS nexts, $3 AS helds OFFSET 0) AS given
     CROSS JOIN unnest(given.ids, given.nexts, given.helds) WITH ORDINALITY AS reader (id, next, held, place)
-    CROSS JOIN (
-        SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
-    ) AS moment
+    CROSS JOIN ",
+    moment!(),
+    "
     LEFT JOIN LATERAL (
-        SELECT xid FROM audit_logs WHERE user_id = reader.id ORDER BY xid DESC LIMIT 1
+        SELECT xid FROM audit_logs
+        WHERE user_id = reader.id AND xid >= moment.first_xid AND xid < moment.next_xid AND CASE WHEN id < moment.first_id THEN false ELSE true END
+        ORDER BY xid DESC LIMIT 1
     ) AS newest ON true
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
             SELECT id, xid, action, entity_type, entity_id, version, created_at FROM audit_logs
-            WHERE user_id = reader.id AND xid >= reader.next::xid8
+            WHERE user_id = reader.id AND xid >= greatest(reader.next::xid8, moment.first_xid) AND xid < moment.next_xid
+                AND CASE WHEN id < moment.first_id THEN false ELSE true END
             UNION ALL
             SELECT id, xid, action, entity_type, entity_id, version, created_at
             FROM unnest(reader.held::xid8[]) AS held (xid) JOIN audit_logs USING (xid)
-            WHERE user_id = reader.id
+            WHERE user_id = reader.id AND CASE WHEN id < moment.first_id THEN false ELSE true END
         )
         SELECT id, xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
@@ -147,7 +176,8 @@ const NEWS: &str = "
             AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
         ORDER BY id LIMIT $6
     ) AS item ON true
-    ORDER BY reader.place, item.id";
+    ORDER BY reader.place, item.id"
+);
 
 /// What each of these logs holds that its reader has not seen, in the readers' order; of each `room` entries and, if
 /// there are more, one beyond. Nothing that is older than `days` before `since`, or before now.
@@ -186,26 +216,30 @@ impl Row for RestRow {
 
 /// By the primary key, from the last id on: nearly all that stands there belongs to the page. CASE keeps the planner from
 /// taking the conditions on transactions for a way in; IN (SELECT …) is a hash table, where a list would be gone through for
-/// each entry, and a cursor may name thousands.
-const REST: &str = "
+/// each entry, and a cursor may name thousands. Entries from before the epoch count as written by transaction 3, the oldest there is.
+const REST: &str = concat!(
+    "
     SELECT moment.epoch, moment.now, moment.snapshot, NULL::bigint,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
-    FROM (
-        SELECT change_epoch() AS epoch, statement_timestamp() AS now, pg_current_snapshot()::text AS snapshot OFFSET 0
-    ) AS moment
+    FROM ",
+    moment!(),
+    "
     LEFT JOIN LATERAL (
-        SELECT id, xid, action, entity_id, version, created_at,
+        SELECT id, entry.xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
-        FROM audit_logs
+        FROM audit_logs CROSS JOIN LATERAL (
+            SELECT CASE WHEN id < moment.first_id THEN '3'::xid8 ELSE audit_logs.xid END AS xid
+        ) AS entry
         WHERE user_id = $1 AND id > $2
-            AND CASE WHEN xid < $3::xid8 THEN xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
-            AND CASE WHEN xid < $5::xid8 THEN xid IN (SELECT unnest($6::xid8[])) ELSE true END
+            AND CASE WHEN entry.xid < $3::xid8 THEN entry.xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
+            AND CASE WHEN entry.xid < $5::xid8 THEN entry.xid IN (SELECT unnest($6::xid8[])) ELSE true END
             AND entity_type IN ('Course', 'Document', 'Task')
             AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
             AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
         ORDER BY id LIMIT $9
     ) AS item ON true
-    ORDER BY item.id";
+    ORDER BY item.id"
+);
 
 /// A page that was cut: what was seen at its end and not before, behind its last entry.
 #[derive(Debug, Clone, Copy)]
@@ -257,7 +291,7 @@ fn limit(room: usize) -> i64 {
 /// Begins an epoch of the log, unless one holds: in a database that is new, was restored, promoted or branched off.
 pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
     conn.transaction(async |conn| {
-        // After a restore it may have every entry to look at.
+        // The function waits for the writers that are in flight, however long these take.
         conn.batch("SET LOCAL statement_timeout = 0")
             .await
             .map_err(crate::db::pool::from_database)?;

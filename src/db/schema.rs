@@ -44,10 +44,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::Xid8;
+
     change_epochs (id) {
         id -> Uuid,
         database -> Text,
         began_at -> Timestamptz,
+        first_id -> Int8,
+        first_xid -> Xid8,
     }
 }
 
@@ -163,6 +168,13 @@ diesel::table! {
         id -> Int8,
         subject_id -> Uuid,
         revoked_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    search_departed (user_id, item_id) {
+        user_id -> Uuid,
+        item_id -> Uuid,
     }
 }
 
@@ -290,6 +302,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     mail_tokens,
     mails,
     revocations,
+    search_departed,
     search_entries,
     search_words,
     sessions,

@@ -1,4 +1,5 @@
-//! All the SQL of the search: a person's dictionary, and their entries. Triggers write both (`migrations/…_search`).
+//! All the SQL of the search: a user's dictionary, and their entries. Triggers write both (`migrations/…_search` and
+//! `migrations/…_search_words`).
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -205,7 +206,7 @@ pub(super) async fn find(
 const SWEEP: &str = "
     WITH lost AS MATERIALIZED (
         SELECT id, user_id, word FROM search_words WHERE lost_at < now() - interval '10 minutes'
-        ORDER BY lost_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ORDER BY lost_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
     ), looked_up AS MATERIALIZED (
         SELECT lost.id, entry.id AS item_id FROM lost LEFT JOIN LATERAL (
             SELECT id FROM search_entries
@@ -226,4 +227,33 @@ pub(super) async fn sweep(conn: &mut Connection, most: i64) -> Result<u64, Error
     let statement = Statement::<(i64,)>::new(SWEEP).bind(most);
     let looked_at = conn.row(statement).await?.map_or(0, |(count,)| count);
     Ok(looked_at.unsigned_abs())
+}
+
+/// The words of deleted items count as lost from now on, not from the deletion on: a transaction that saves one of them now does not
+/// see that it will be lost, and has the usual ten minutes to commit. An item without words leaves the queue, so an item with words
+/// takes at least two steps. Rows that others hold are skipped, so that this never waits and cannot be part of a deadlock.
+const LEAVE: &str = "
+    WITH departed AS MATERIALIZED (
+        SELECT user_id, item_id FROM search_departed ORDER BY user_id, item_id LIMIT $1 FOR UPDATE SKIP LOCKED
+    ), brought AS MATERIALIZED (
+        SELECT word.id FROM departed CROSS JOIN LATERAL (
+            SELECT id FROM search_words WHERE item_id = departed.item_id AND user_id = departed.user_id
+            LIMIT $1 FOR UPDATE SKIP LOCKED) AS word
+        LIMIT $1
+    ), lost AS (
+        UPDATE search_words SET item_id = NULL, lost_at = now() WHERE id IN (SELECT id FROM brought) RETURNING id
+    ), gone AS (
+        DELETE FROM search_departed USING departed
+        WHERE search_departed.user_id = departed.user_id AND search_departed.item_id = departed.item_id AND (
+            SELECT true FROM search_words WHERE item_id = departed.item_id AND user_id = departed.user_id LIMIT 1) IS NULL
+        RETURNING search_departed.item_id
+    )
+    SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM gone)";
+
+/// Marks words of deleted items as lost, at most `limit`, and removes items without words from the queue, at most `limit`. Returns the
+/// number of both. It is 0 once nothing is left that can be done now.
+pub(super) async fn leave(conn: &mut Connection, limit: i64) -> Result<u64, Error> {
+    let statement = Statement::<(i64,)>::new(LEAVE).bind(limit);
+    let done = conn.row(statement).await?.map_or(0, |(count,)| count);
+    Ok(done.unsigned_abs())
 }

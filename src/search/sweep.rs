@@ -1,5 +1,8 @@
 //! The sweep of the dictionary: words that the item which brought them has lost, and that no other item has, are forgotten.
 //!
+//! Deleted items wait in a queue. The sweep first marks the words that these items brought as lost, in steps, so that a deletion costs
+//! little whatever the item contains.
+//!
 //! It waits ten minutes, longer than any transaction takes: what had the word when it was lost has committed by then, and
 //! whoever brings it after that takes it over.
 
@@ -30,11 +33,13 @@ pub async fn run(database: Database) {
     }
 }
 
-/// Forgets all the words that were lost ten minutes ago and that nothing has; answers how many were looked at.
+/// Marks the words of deleted items as lost. Then forgets all the words that were lost ten minutes ago and that nothing has; answers
+/// how many of these were looked at.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn sweep(database: &Database) -> Result<u64, Error> {
+    in_steps(database, 1, |conn| Box::pin(store::leave(conn, STEP))).await?;
     let full = STEP.unsigned_abs();
     in_steps(database, full, async |conn| store::sweep(conn, STEP).await).await
 }

@@ -2,6 +2,7 @@
 
 mod astray;
 mod checker;
+mod epochs;
 mod live;
 mod speed;
 mod storm;

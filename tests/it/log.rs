@@ -2,6 +2,7 @@
 //! without secrets, and for as long as it is kept. What admins leave there is in `admins`.
 
 mod pruning;
+mod texts;
 
 use std::collections::BTreeSet;
 

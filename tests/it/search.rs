@@ -1,5 +1,6 @@
 //! The search as a caller sees it. What it finds of what people write is judged by the golden set, in `golden`.
 
+mod costs;
 mod dictionary;
 mod golden;
 mod highlights;

@@ -2,6 +2,7 @@
 //! a migrated template, and the service in this process, spoken to over HTTP as a client would.
 
 mod answer;
+mod cost;
 
 use std::{
     net::SocketAddr,
@@ -11,6 +12,7 @@ use std::{
 };
 
 pub(crate) use answer::{Answer, read_answer};
+pub(crate) use cost::cost;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use serde_json::{Value, json};
 use snapnote::{
@@ -114,6 +116,17 @@ pub(crate) async fn superuser(database: &str) -> AsyncPgConnection {
     AsyncPgConnection::establish(&server().await.superuser_url(database))
         .await
         .unwrap()
+}
+
+/// One number that SQL answers on this connection.
+pub(crate) async fn number(conn: &mut AsyncPgConnection, text: &str) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Number {
+        #[diesel(sql_type = diesel::sql_types::BigInt)]
+        n: i64,
+    }
+    let query = diesel::sql_query(format!("SELECT ({text})::bigint AS n"));
+    query.get_result::<Number>(conn).await.unwrap().n
 }
 
 /// The name of a database that nobody else has.
@@ -339,17 +352,7 @@ impl TestApp {
 
     /// One number that SQL answers.
     pub(crate) async fn number(&self, text: &str) -> i64 {
-        #[derive(diesel::QueryableByName)]
-        struct Number {
-            #[diesel(sql_type = diesel::sql_types::BigInt)]
-            n: i64,
-        }
-        let query = diesel::sql_query(format!("SELECT ({text})::bigint AS n"));
-        query
-            .get_result::<Number>(&mut superuser(&self.database).await)
-            .await
-            .unwrap()
-            .n
+        number(&mut superuser(&self.database).await, text).await
     }
 
     /// One text that SQL answers.

@@ -4,13 +4,22 @@ use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 
 use super::{DELETE, RESTORE, TRASH, course, did, document, found, found_sorted, update};
-use crate::support::{Client, TestApp, superuser};
+use crate::support::{Client, TestApp, cost, superuser};
 
-/// Lets the words that are lost have been lost for longer than the sweep waits, and sweeps.
-async fn sweep_later(app: &TestApp) {
+async fn sweep(app: &TestApp) {
+    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+}
+
+/// Marks the words of deleted items as lost, and lets all lost words have been lost for longer than the sweep waits.
+async fn age(app: &TestApp) {
+    sweep(app).await;
     app.sql("UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL")
         .await;
-    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+}
+
+async fn sweep_later(app: &TestApp) {
+    age(app).await;
+    sweep(app).await;
 }
 
 async fn delete(client: &Client, ids: &[&Value]) {
@@ -44,7 +53,7 @@ async fn a_word_goes_once_nothing_has_it_and_stays_while_something_has() {
     )
     .await;
     assert_eq!(known(&app, "giraffe").await, 1, "not at once");
-    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+    sweep(&app).await;
     assert_eq!(known(&app, "giraffe").await, 1, "nor within ten minutes");
     sweep_later(&app).await;
     let left = [
@@ -98,8 +107,7 @@ async fn a_word_that_comes_back_while_the_sweep_forgets_it_is_kept() {
     let first = document(&ada, &course, "First", "a giraffe", "").await;
     document(&ada, &course, "Second", "an okapi", "").await;
     delete(&ada, &[&first]).await;
-    let age = "UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL";
-    app.sql(age).await;
+    age(&app).await;
     let mut writer = superuser(&app.database).await;
     writer
         .batch_execute(
@@ -107,12 +115,75 @@ async fn a_word_that_comes_back_while_the_sweep_forgets_it_is_kept() {
         )
         .await
         .unwrap();
-    snapnote::search::sweep::sweep(&app.pool).await.unwrap();
+    sweep(&app).await;
     writer.batch_execute("COMMIT").await.unwrap();
     assert_eq!(found(&ada, "girafe").await, ["Second"]);
     sweep_later(&app).await;
     assert_eq!(found(&ada, "girafe").await, ["Second"]);
     assert_eq!(known(&app, "giraffe").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_is_saved_again_while_the_sweep_takes_it_from_a_deleted_item_is_kept() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let first = document(&ada, &course, "First", "a wombat", "").await;
+    document(&ada, &course, "Second", "an okapi", "").await;
+    delete(&ada, &[&first]).await;
+    let mut writer = superuser(&app.database).await;
+    writer
+        .batch_execute(
+            "BEGIN; UPDATE documents SET formatted_note = 'a wombat' WHERE title = 'Second'",
+        )
+        .await
+        .unwrap();
+    // The item was deleted long ago; its word is not looked at before this transaction can have ended.
+    sweep(&app).await;
+    sweep(&app).await;
+    assert_eq!(known(&app, "wombat").await, 1);
+    writer.batch_execute("COMMIT").await.unwrap();
+    sweep_later(&app).await;
+    assert_eq!(found(&ada, "wonbat").await, ["Second"]);
+    assert_eq!(known(&app, "wombat").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleting_an_item_writes_no_words_and_the_sweep_works_off_all_of_them() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let course = course(&ada, "Course", "").await;
+    let words = |from: u32, to: u32| {
+        let words = (from..to).map(|n| format!("word{n}"));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    // Words of one item take several steps of the sweep; others are shared, or left to a second deleted item.
+    let long = document(&ada, &course, "Long", &words(0, 1_700), "").await;
+    let short = document(&ada, &course, "Short", &words(1_690, 1_710), "").await;
+    document(&ada, &course, "Kept", &words(1_600, 1_700), "").await;
+    did(&ada, TRASH, json!({ "ids": [long, short] })).await;
+    let mut writer = superuser(&app.database).await;
+    let deletion = "DELETE FROM documents WHERE status = 'trash'";
+    for (table, rows) in [
+        ("search_words", 0),
+        ("search_departed", 2),
+        ("search_entries", 2),
+    ] {
+        let cost = cost(&mut writer, deletion, table).await;
+        assert_eq!(cost.written, rows, "{table}");
+    }
+    app.sql(deletion).await;
+    assert_eq!(found(&ada, "word1690").await, ["Kept"]);
+    sweep(&app).await;
+    let queued = "SELECT count(*) FROM search_departed";
+    assert_eq!(app.number(queued).await, 0, "all are worked off");
+    let of_none = "SELECT count(*) FROM search_words WHERE item_id IS NOT NULL
+        AND item_id NOT IN (SELECT id FROM search_entries)";
+    assert_eq!(app.number(of_none).await, 0);
+    sweep_later(&app).await;
+    let left = "SELECT count(*) FROM search_words WHERE word LIKE 'word%'";
+    assert_eq!(app.number(left).await, 100);
+    assert_eq!(found(&ada, "wordd1699").await, ["Kept"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -127,8 +198,7 @@ async fn thousands_of_words_are_swept_by_two_at_once() {
     let gone = document(&ada, &course, "Gone", &words(0, 3_000), "").await;
     document(&ada, &course, "Kept", &words(2_000, 2_500), "").await;
     delete(&ada, &[&gone]).await;
-    app.sql("UPDATE search_words SET lost_at = lost_at - interval '11 minutes' WHERE lost_at IS NOT NULL")
-        .await;
+    age(&app).await;
     let (one, other) = tokio::join!(
         snapnote::search::sweep::sweep(&app.pool),
         snapnote::search::sweep::sweep(&app.pool)
@@ -175,6 +245,9 @@ async fn somebody_who_leaves_leaves_nothing_behind() {
         assert_eq!(app.number(&orphans).await, 0, "{table}");
     }
     assert_eq!(found_sorted(&eve, "nekc OR girafes").await, ["Giraffes"]);
+    sweep(&app).await;
+    let queued = "SELECT count(*) FROM search_departed";
+    assert_eq!(app.number(queued).await, 0, "nor in the queue of the sweep");
     app.sql("DELETE FROM users").await;
     assert_eq!(app.number(rows).await, 0);
 }
