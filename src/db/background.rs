@@ -1,20 +1,37 @@
-//! How work in the background is done: now and then, and in small steps with a rest between them, so that it is never what
-//! a request waits for.
+//! Background jobs: they run periodically or all the time, in small steps with pauses between them, so that no request waits
+//! for them.
+//!
+//! - [`Jobs`]: the supervisor, which starts jobs again that end or panic. [`JobStates`]: how each job fares.
+//! - `every`: a schedule of [`Periodic`] jobs. [`Backoff`]: the pauses after failures.
+//! - [`in_steps`]: a job's work in transactions of bounded size. [`Cleanup`]: rows that are due, except those that fail.
+
+mod backoff;
+mod cleanup;
+mod job;
+mod schedule;
+mod supervisor;
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+pub use self::job::{Job, JobState, JobStates, Phase};
+pub(crate) use self::{
+    backoff::Backoff,
+    cleanup::{Cleanup, Sweeper, isolate},
+    schedule::{Periodic, caught},
+    supervisor::Jobs,
+};
 use super::{Connection, Database};
 use crate::error::Error;
 
-/// How long it rests between two steps.
+/// The pause between two steps.
 pub(crate) const REST: Duration = Duration::from_millis(50);
 
-/// Takes steps, each in a transaction of its own, until one does less than `full`; answers how much all did.
+/// Takes steps, each in a transaction of its own, until one does less than `full`; returns how much all did.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; whatever a step says.
+/// UNAVAILABLE if the database cannot be reached; the error of a step that fails.
 pub(crate) async fn in_steps(
     database: &Database,
     full: u64,

@@ -4,13 +4,14 @@
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
+//! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - [`keyset`]: pages of lists by cursor.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //! - [`embedded`]: the PostgreSQL that the service starts itself.
 //!
 //! What is asked of the database stands in the `store.rs` of each noun, never here.
 
-pub(crate) mod background;
+pub mod background;
 pub mod connect;
 pub mod embedded;
 pub(crate) mod keyset;

@@ -2,6 +2,7 @@
 //! a migrated template, and the service in this process, spoken to over HTTP as a client would.
 
 mod answer;
+mod log;
 
 use std::{
     net::SocketAddr,
@@ -12,6 +13,7 @@ use std::{
 
 pub(crate) use answer::{Answer, read_answer};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+pub(crate) use log::with_log;
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
@@ -78,6 +80,7 @@ pub(crate) fn settings() -> AppSettings {
         audit_days: 365,
         live: LiveSettings::new(30, None),
         mail: MailSettings {
+            idle: MailSettings::IDLE,
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
             app_url: "https://app.example.com".parse().unwrap(),

@@ -1,0 +1,250 @@
+//! What is known of each background job: the log tells operators when one fails and recovers, `/readyz` shows the state.
+//!
+//! A job that keeps failing is logged as ERROR once, and again once a day; the failures in between are DEBUG. If it fails
+//! because the database or another server is away, that is no fault of the service: it is a WARN at first, and an ERROR
+//! when it has lasted for five minutes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tracing::Level;
+
+use crate::error::{Code, Error};
+
+/// How often a job that keeps failing is logged as ERROR.
+const REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a job may fail because something is away before that is an ERROR.
+const OUTAGE: Duration = Duration::from_secs(5 * 60);
+
+/// The states of all background jobs of a process. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct JobStates {
+    entries: Arc<Mutex<BTreeMap<&'static str, Entry>>>,
+}
+
+#[derive(Default)]
+struct Entry {
+    restarting: bool,
+    failures: u32,
+    last_success: Option<Instant>,
+    last_failure: Option<Instant>,
+    /// When the present series of failures began.
+    failing_since: Option<Instant>,
+    /// Whether the present series was logged as WARN, and when it was last logged as ERROR.
+    is_warned: bool,
+    last_error_logged: Option<Instant>,
+}
+
+/// What a job is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It runs, and its last attempt did not fail.
+    Running,
+    /// Its last attempt failed; it tries again after a pause.
+    Failing,
+    /// It ended or panicked; it is started again after a pause.
+    Restarting,
+}
+
+impl Phase {
+    /// The phase as `/readyz` shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Running => "running",
+            Phase::Failing => "failing",
+            Phase::Restarting => "restarting",
+        }
+    }
+}
+
+/// The state of one job at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobState {
+    /// The job's fixed name.
+    pub name: &'static str,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Consecutive failures since its last success.
+    pub failures: u32,
+    /// Time since its last success; `None` before the first.
+    pub since_success: Option<Duration>,
+    /// Time since its last failure; `None` if it never failed.
+    pub since_failure: Option<Duration>,
+}
+
+impl JobStates {
+    /// The handle of the job with that name, which is shown from now on.
+    pub fn job(&self, name: &'static str) -> Job {
+        self.lock().entry(name).or_default();
+        Job {
+            name,
+            states: self.clone(),
+        }
+    }
+
+    /// The states of all jobs, by name.
+    pub fn list(&self) -> Vec<JobState> {
+        let entries = self.lock();
+        let state = |(name, entry): (&&'static str, &Entry)| JobState {
+            name,
+            phase: match entry {
+                Entry {
+                    restarting: true, ..
+                } => Phase::Restarting,
+                Entry { failures: 0, .. } => Phase::Running,
+                _ => Phase::Failing,
+            },
+            failures: entry.failures,
+            since_success: entry.last_success.map(|at| at.elapsed()),
+            since_failure: entry.last_failure.map(|at| at.elapsed()),
+        };
+        entries.iter().map(state).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One job, which reports through this handle how it fares. Cheap to clone.
+#[derive(Clone)]
+pub struct Job {
+    name: &'static str,
+    states: JobStates,
+}
+
+impl Job {
+    /// The job's fixed name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// An attempt succeeded.
+    pub(crate) fn succeeded(&self) {
+        let failures = self.update(|entry| {
+            let failures = entry.failures;
+            *entry = Entry {
+                last_success: Some(Instant::now()),
+                last_failure: entry.last_failure,
+                ..Entry::default()
+            };
+            failures
+        });
+        if failures > 0 {
+            tracing::info!(job = self.name, failures, "a background job works again");
+        }
+    }
+
+    /// An attempt failed; the next one follows after `retry_in`.
+    pub(crate) fn failed(&self, error: &Error, retry_in: Duration) {
+        let is_away = error.code == Code::Unavailable;
+        let (failures, level) = self.update(|entry| {
+            entry.count_failure();
+            (entry.failures, entry.level(is_away, Instant::now()))
+        });
+        let (job, error) = (self.name, error.log_text());
+        // The level of a tracing event is a constant.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    job,
+                    error,
+                    failures,
+                    ?retry_in,
+                    "a background job failed; retrying"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => log!(error),
+            Level::WARN => log!(warn),
+            _ => log!(debug),
+        }
+    }
+
+    /// The job is started.
+    pub(super) fn started(&self) {
+        self.update(|entry| entry.restarting = false);
+    }
+
+    /// The job ended although it should run as long as the process; it starts again after `restart_in`.
+    pub(super) fn ended(&self, error: &str, restart_in: Duration) {
+        let failures = self.update(|entry| {
+            entry.restarting = true;
+            entry.count_failure();
+            entry.failures
+        });
+        let job = self.name;
+        tracing::error!(
+            job,
+            error,
+            failures,
+            ?restart_in,
+            "a background job ended; restarting it"
+        );
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> T {
+        change(self.states.lock().entry(self.name).or_default())
+    }
+}
+
+impl Entry {
+    /// The level at which a failure at that time is logged.
+    fn level(&mut self, is_away: bool, now: Instant) -> Level {
+        let since = *self.failing_since.get_or_insert(now);
+        if is_away && now.duration_since(since) < OUTAGE {
+            return match std::mem::replace(&mut self.is_warned, true) {
+                true => Level::DEBUG,
+                false => Level::WARN,
+            };
+        }
+        let logged = self.last_error_logged;
+        if logged.is_some_and(|at| now.duration_since(at) < REMINDER) {
+            return Level::DEBUG;
+        }
+        self.last_error_logged = Some(now);
+        Level::ERROR
+    }
+
+    fn count_failure(&mut self) {
+        self.failures = self.failures.saturating_add(1);
+        self.last_failure = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_an_error_once_a_day_and_an_outage_a_warning_first() {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        let began = Instant::now();
+        // Seconds since the first failure, whether something is away, and the level.
+        let cases = [
+            (0, true, Level::WARN),
+            (1, true, Level::DEBUG),
+            (4 * MINUTE, true, Level::DEBUG),
+            (5 * MINUTE, true, Level::ERROR),
+            (20 * MINUTE, true, Level::DEBUG),
+            (21 * MINUTE, false, Level::DEBUG),
+            (DAY, true, Level::DEBUG),
+            (DAY + 5 * MINUTE, true, Level::ERROR),
+        ];
+        let mut entry = Entry::default();
+        for (seconds, is_away, level) in cases {
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(entry.level(is_away, now), level, "after {seconds} s");
+        }
+        let mut entry = Entry::default();
+        for (seconds, level) in [(0, Level::ERROR), (1, Level::DEBUG), (DAY, Level::ERROR)] {
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(entry.level(false, now), level, "after {seconds} s");
+        }
+    }
+}
