@@ -1,10 +1,11 @@
 //! What lives as long as the process, put together: the one place where every part meets the others.
 
+mod jobs;
+
 use std::{future::Future, sync::Arc};
 
 use tokio::{
     net::TcpListener,
-    task::JoinSet,
     time::{Duration, Instant, timeout_at},
 };
 
@@ -12,15 +13,14 @@ use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings, limiter_pool},
     changes::{Live, LiveSettings},
-    db::{Database, PoolSettings, connect::Target},
+    db::{Database, PoolSettings, background::JobStates, connect::Target},
     graphql::{Api, Limits, Services},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
-    images::{self, ImageSettings, Images},
+    images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
-    pending, search, trash,
 };
 
-/// How long what is to be written down may take when the service stops and all the time for requests is used up.
+/// How long pending writes and deliveries of mails may take when the service stops, even if requests used all the time.
 const WRITING_DOWN: Duration = Duration::from_secs(3);
 
 /// Everything that a service is made of but its database's address.
@@ -58,6 +58,7 @@ pub struct App {
     images: Images,
     live: Live,
     edge: Edge,
+    job_states: JobStates,
     settings: AppSettings,
 }
 
@@ -81,11 +82,13 @@ impl App {
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(services, settings.limits.clone());
+        let job_states = JobStates::default();
         let edge = Edge::new(
             api,
             auth.clone(),
             images.clone(),
             database.clone(),
+            job_states.clone(),
             settings.edge.clone(),
         )?;
         Ok(App {
@@ -96,6 +99,7 @@ impl App {
             images,
             live,
             edge,
+            job_states,
             settings,
         })
     }
@@ -122,23 +126,8 @@ impl App {
 
     /// Serves until `stop` is done; then finishes what is in flight, and stops everything.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
-        let mut jobs = JoinSet::new();
-        jobs.spawn(self.database.clone().close_spare_connections());
-        jobs.spawn(self.limiter.clone().close_spare_connections());
-        jobs.spawn(self.auth.clone().forget_what_is_past());
-        jobs.spawn(self.auth.clone().note_usage());
-        jobs.spawn(self.mailer.run());
-        jobs.spawn(Audit::new(self.settings.audit_days).prune(self.database.clone()));
-        jobs.spawn(self.live.clone().run());
-        jobs.spawn(images::sweep::run(self.images.clone()));
-        jobs.spawn(trash::sweep::run(
-            self.database.clone(),
-            self.settings.trash_days,
-        ));
-        jobs.spawn(pending::run(self.database.clone()));
-        jobs.spawn(search::sweep::run(self.database.clone()));
+        let jobs = self.start_jobs();
         let streams = self.edge.streams.clone();
-        jobs.spawn(streams.clone().look_for_revoked(self.auth.clone()));
         let mutations = self.edge.mutations.clone();
         let stop = async {
             stop.await;
@@ -152,9 +141,13 @@ impl App {
         if timeout_at(deadline, mutations.wait()).await.is_err() {
             tracing::warn!("some mutations did not end in time and were given up");
         }
-        jobs.shutdown().await;
-        let deadline = deadline.max(Instant::now() + WRITING_DOWN);
-        if timeout_at(deadline, self.auth.finish()).await.is_err() {
+        jobs.stop().await;
+        let soon = Instant::now() + WRITING_DOWN;
+        let (noted, ()) = tokio::join!(
+            timeout_at(deadline.max(soon), self.auth.finish()),
+            self.mailer.finish(soon),
+        );
+        if noted.is_err() {
             tracing::warn!("what was still to be written down did not end in time");
         }
         self.limiter.close();

@@ -7,7 +7,7 @@
 mod model;
 mod store;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -16,13 +16,13 @@ pub(crate) use model::Part;
 
 use crate::{
     auth::Client,
-    db::{Connection, Database, background::in_steps},
+    db::{
+        Connection, Database,
+        background::{Periodic, Sweeper},
+    },
     error::Error,
     users::Admin,
 };
-
-/// How often a process looks for what can be pruned.
-const EVERY: Duration = Duration::from_secs(3600);
 
 /// The log, and for how many days it is kept. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
@@ -53,20 +53,10 @@ impl Audit {
         Ok(pages)
     }
 
-    /// Prunes now and then, for as long as the process runs.
-    pub async fn prune(self, database: Database) {
-        let mut ticks = tokio::time::interval(EVERY);
-        loop {
-            ticks.tick().await;
-            match self.prune_once(&database).await {
-                Ok(0) => {}
-                Ok(rows) => tracing::info!(rows, days = self.days, "pruned the audit log"),
-                Err(error) => tracing::warn!(
-                    error = error.log_text(),
-                    "the audit log could not be pruned; it tries again"
-                ),
-            }
-        }
+    /// The periodic job that prunes the log; `None` if entries are kept for ever.
+    pub(crate) fn cleanup(self, database: &Database) -> Option<Periodic> {
+        let cleanup = store::pruning(self.days)?;
+        Some(Sweeper::new(cleanup).periodic(database))
     }
 
     /// Prunes all that is old enough, in small steps; answers how many entries. None, if they are kept for ever.
@@ -74,13 +64,10 @@ impl Audit {
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
     pub async fn prune_once(self, database: &Database) -> Result<u64, Error> {
-        if self.days == 0 {
-            return Ok(0);
+        match store::pruning(self.days) {
+            Some(cleanup) => Sweeper::new(cleanup).run(database).await,
+            None => Ok(0),
         }
-        in_steps(database, 1, async |conn| {
-            store::prune(conn, self.days).await
-        })
-        .await
     }
 }
 

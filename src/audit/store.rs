@@ -6,12 +6,9 @@ use uuid::Uuid;
 use super::model::Event;
 use crate::{
     auth::{Client, UserId},
-    db::{Connection, Row, Statement},
+    db::{Connection, Row, Statement, background::Cleanup},
     error::Error,
 };
-
-/// Entries that one step of pruning takes at most.
-const STEP: i64 = 1000;
 
 type EventOf = (Uuid, Event);
 
@@ -66,33 +63,38 @@ pub(super) async fn note_reading(
     Ok(())
 }
 
-const LOCK: &str = "SELECT pg_try_advisory_xact_lock(8315168184020661352)";
+/// Pruning deletes old entries, except those of creations, which lose all but what makes an id known. An entry's id here is
+/// `<user>/<id>`: the primary key. The condition is that of the index `audit_logs_prunable_idx`.
+const DUE: &str = "
+    SELECT concat(user_id, '/', id) FROM audit_logs
+    WHERE created_at < now() - make_interval(days => $3)
+        AND (action <> 'CREATED' OR ip_address IS NOT NULL OR user_agent IS NOT NULL OR changes IS NOT NULL)
+        AND concat(user_id, '/', id) <> ALL ($2)
+    ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED";
 
-/// The condition is that of the index `audit_logs_prunable_idx`.
-const PRUNE: &str = "
+const FINISH: &str = "
     WITH old AS MATERIALIZED (
-        SELECT user_id, id, action FROM audit_logs
-        WHERE created_at < now() - make_interval(days => $1)
-            AND (action <> 'CREATED' OR ip_address IS NOT NULL OR user_agent IS NOT NULL OR changes IS NOT NULL)
-        ORDER BY created_at LIMIT $2 FOR UPDATE SKIP LOCKED
+        SELECT split_part(entry, '/', 1)::uuid AS user_id, split_part(entry, '/', 2)::bigint AS id
+        FROM unnest($1) AS entry
     ), stripped AS (
         UPDATE audit_logs SET ip_address = NULL, user_agent = NULL, changes = NULL FROM old
-        WHERE audit_logs.user_id = old.user_id AND audit_logs.id = old.id AND old.action = 'CREATED'
+        WHERE audit_logs.user_id = old.user_id AND audit_logs.id = old.id AND action = 'CREATED'
+        RETURNING 1
     ), deleted AS (
         DELETE FROM audit_logs USING old
-        WHERE audit_logs.user_id = old.user_id AND audit_logs.id = old.id AND old.action <> 'CREATED'
+        WHERE audit_logs.user_id = old.user_id AND audit_logs.id = old.id AND action <> 'CREATED'
+        RETURNING 1
     )
-    SELECT count(*) FROM old";
+    SELECT (SELECT count(*) FROM stripped) + (SELECT count(*) FROM deleted)";
 
-/// One step of pruning, by one process at a time; answers how many entries. 0 if another process does it.
-pub(super) async fn prune(conn: &mut Connection, days: u32) -> Result<u64, Error> {
-    let locked: Option<(bool,)> = conn.row(Statement::new(LOCK)).await?;
-    if !locked.is_some_and(|(locked,)| locked) {
-        return Ok(0);
-    }
-    let statement = Statement::new(PRUNE).bind(counted(days)).bind(STEP);
-    let pruned: Option<(i64,)> = conn.row(statement).await?;
-    Ok(pruned.map_or(0, |(rows,)| rows.unsigned_abs()))
+/// The clean-up of entries that are older than that; `None` if they are kept for ever.
+pub(super) fn pruning(days: u32) -> Option<Cleanup> {
+    (days > 0).then(|| Cleanup {
+        name: "audit-log",
+        due: DUE,
+        finish: FINISH,
+        days: Some(counted(days)),
+    })
 }
 
 /// Days as PostgreSQL can count them back from now.

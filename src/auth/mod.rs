@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod model;
 pub mod outside;
 mod passwords;
+mod past;
 pub mod recovery;
 pub mod refresh;
 mod revocation;
@@ -18,8 +19,9 @@ mod store;
 mod strength;
 mod throttle;
 mod tokens;
+mod usage;
 
-use std::{collections::HashSet, mem, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{collections::HashSet, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
@@ -31,6 +33,7 @@ pub use model::{
 use outside::{IssuerSettings, KeyAges, Outside};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
+pub(crate) use past::cleanups;
 use revocation::Revocation;
 use throttle::Throttle;
 pub use throttle::{Limit, ThrottleSettings, limiter_pool};
@@ -38,7 +41,7 @@ use tokens::Tokens;
 pub(crate) use tokens::hmac;
 
 use crate::{
-    db::{Connection, Database, background::in_steps},
+    db::{Connection, Database},
     error::Error,
 };
 
@@ -83,7 +86,6 @@ struct Inner {
     outside: Outside,
     /// Sessions that were used since it was last written down.
     used: Mutex<HashSet<Uuid>>,
-    usage_interval: Duration,
     refresh_grace: Duration,
     /// Told when a mail has been put into the outbox.
     mail_waits: Arc<Notify>,
@@ -119,7 +121,6 @@ impl Auth {
                 &settings.secret,
             )?,
             used: Mutex::default(),
-            usage_interval: settings.usage_interval,
             refresh_grace: settings.refresh_grace,
             mail_waits: Arc::default(),
             unfinished: TaskTracker::new(),
@@ -204,35 +205,14 @@ impl Auth {
         self.inner.tokens.mail(id)
     }
 
-    /// Writes down now and then when sessions were last used, for as long as the process runs.
-    pub async fn note_usage(self) {
-        loop {
-            tokio::time::sleep(self.inner.usage_interval).await;
-            self.note_usage_once().await;
-        }
-    }
-
     /// Finishes what goes on though its request has been answered, and writes down what is only remembered.
     pub async fn finish(&self) {
         self.inner.unfinished.close();
         self.inner.unfinished.wait().await;
-        self.note_usage_once().await;
-    }
-
-    /// Writes down which sessions were used; asks the database nothing if none was.
-    async fn note_usage_once(&self) {
-        let used = mem::take(&mut *self.lock_used());
-        if used.is_empty() {
-            return;
-        }
-        let noted = async {
-            let mut conn = self.inner.database.connection().await?;
-            store::note_usage(&mut conn, used.into_iter().collect()).await
-        };
-        if let Err(error) = noted.await {
+        if let Err(error) = self.note_usage().await {
             tracing::warn!(
                 error = error.log_text(),
-                "when sessions were last used could not be written down"
+                "writing down when sessions were last used failed at the stop"
             );
         }
     }
@@ -242,30 +222,6 @@ impl Auth {
             .used
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Deletes now and then what is long past, for as long as the process runs.
-    pub async fn forget_what_is_past(self) {
-        let mut ticks = tokio::time::interval(Duration::from_secs(3600));
-        loop {
-            ticks.tick().await;
-            if let Err(error) = self.forget_once().await {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "what is long past could not be deleted; it tries again"
-                );
-            }
-        }
-    }
-
-    /// Ends when a step was not a full one: there is always something that has just come to be past.
-    async fn forget_once(&self) -> Result<(), Error> {
-        let full = store::STEP as u64;
-        in_steps(&self.inner.database, full, async |conn| {
-            store::forget(conn).await
-        })
-        .await?;
-        Ok(())
     }
 
     /// Somebody may no longer sign in: this process asks at the next request, and need not wait to be told.

@@ -269,11 +269,10 @@ const NOTE_USAGE: &str = "
     WHERE id IN (
         SELECT id FROM sessions WHERE id = ANY($1) AND ended_at IS NULL AND expires_at > now() FOR UPDATE SKIP LOCKED)";
 
-/// These sessions were used just now.
-pub(super) async fn note_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<(), Error> {
+/// These sessions were used just now; returns how many of them were noted.
+pub(super) async fn note_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<u64, Error> {
     let statement = Statement::new(NOTE_USAGE).bind(sessions);
-    conn.execute(statement).await?;
-    Ok(())
+    Ok(conn.execute(statement).await? as u64)
 }
 
 /// Looks back further than a session is trusted.
@@ -322,41 +321,4 @@ pub(super) async fn trusted(
     session: Uuid,
 ) -> Result<Option<Trusted>, Error> {
     conn.row(Statement::new(TRUSTED).bind(session)).await
-}
-
-/// Rows of a table that one step deletes at most; the statements have it.
-pub(super) const STEP: usize = 1000;
-
-/// What nobody needs any more, by one process at a time, in small steps. An index leads to each: it is asked for all the
-/// time, and mostly finds little. A session that nobody ended has been over for 90 days when it is 180 days old; when it
-/// would run out is in no index, since that is written with every use. A token stays while its mail waits, which is given
-/// up with a word when it comes to its turn.
-const FORGET: [&str; 6] = [
-    "DELETE FROM revocations WHERE id IN (
-        SELECT id FROM revocations WHERE revoked_at < now() - interval '1 hour' ORDER BY id LIMIT 1000)",
-    "DELETE FROM sessions WHERE id IN (
-        SELECT id FROM sessions WHERE ended_at < now() - interval '90 days' LIMIT 1000)",
-    "DELETE FROM sessions WHERE id IN (
-        SELECT id FROM sessions WHERE ended_at IS NULL AND created_at < now() - interval '180 days' LIMIT 1000)",
-    "DELETE FROM mail_tokens WHERE id IN (
-        SELECT id FROM mail_tokens WHERE expires_at < now() - interval '1 day'
-            AND NOT EXISTS (SELECT FROM mails WHERE token_id = mail_tokens.id AND died_at IS NULL) LIMIT 1000)",
-    "DELETE FROM mails WHERE id IN (SELECT id FROM mails WHERE died_at < now() - interval '30 days' LIMIT 1000)",
-    "DELETE FROM throttles WHERE key IN (SELECT key FROM throttles WHERE full_at < now() LIMIT 1000)",
-];
-
-const FORGET_LOCK: &str = "SELECT pg_try_advisory_xact_lock(8315168184020661351)";
-
-/// Deletes what is long past, one step of it; answers how many rows went from the table that lost most: there may be much
-/// more if that is a full [`STEP`]. None if another process does it.
-pub(super) async fn forget(conn: &mut Connection) -> Result<u64, Error> {
-    let locked: Option<(bool,)> = conn.row(Statement::new(FORGET_LOCK)).await?;
-    if !locked.is_some_and(|(locked,)| locked) {
-        return Ok(0);
-    }
-    let mut most = 0;
-    for text in FORGET {
-        most = most.max(conn.execute(Statement::new(text)).await?);
-    }
-    Ok(most as u64)
 }

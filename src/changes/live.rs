@@ -27,7 +27,7 @@ use self::{hub::Hub, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
-    db::{Database, connect::Target},
+    db::{Database, background::Job, connect::Target},
     error::Error,
 };
 
@@ -117,11 +117,11 @@ impl Live {
     }
 
     /// Reads for the subscribers, and tells other processes who has written here, for as long as the process runs.
-    pub async fn run(self) {
+    pub(crate) async fn run(self, job: Job) {
         let (messages, to_send) = wire::outbox();
         tokio::join!(
             tail::follow_writes(&self, messages),
-            tail::run(&self),
+            tail::run(&self, &job),
             wire::send(&self, to_send),
             wire::listen(&self),
             self.inner.feed.keep_epoch(&self.inner.database),

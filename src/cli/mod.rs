@@ -350,6 +350,7 @@ fn settings(
         audit_days: config.auth.audit_days,
         live: LiveSettings::new(config.database.changes_days, place.direct.clone()),
         mail: MailSettings {
+            idle: MailSettings::IDLE,
             smtp_url: config
                 .mail
                 .smtp_url

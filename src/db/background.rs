@@ -1,18 +1,35 @@
-//! How background jobs work: now and then, in small transactions with a rest between them, so that no request waits for
-//! them.
+//! Background jobs: they run periodically or all the time, in small steps with pauses between them, so that no request waits
+//! for them.
+//!
+//! - [`Jobs`]: the supervisor, which starts jobs again that end or panic. [`JobStates`]: how each job fares.
+//! - `every`: a schedule of [`Periodic`] jobs. [`Backoff`]: the pauses after failures.
+//! - [`in_steps`]: a job's work in transactions of bounded size. [`Cleanup`]: rows that are due, except those that fail.
+
+mod backoff;
+mod cleanup;
+mod job;
+mod schedule;
+mod supervisor;
 
 use std::time::Duration;
 
+pub use self::job::{Job, JobState, JobStates, Phase};
+pub(crate) use self::{
+    backoff::Backoff,
+    cleanup::{Cleanup, Sweeper, isolate},
+    schedule::{Periodic, caught},
+    supervisor::Jobs,
+};
 use super::{Connection, Database, connection::Work};
 use crate::error::Error;
 
-/// The rest between two steps.
+/// The pause between two steps.
 pub(crate) const REST: Duration = Duration::from_millis(50);
 
-/// Runs `step` in a transaction of its own, again and again until one does less than `full`. Returns how much all did.
+/// Takes steps, each in a transaction of its own, until one does less than `full`; returns how much all did.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; the error of a step.
+/// UNAVAILABLE if the database cannot be reached; the error of a step that fails.
 pub(crate) async fn in_steps<F>(database: &Database, full: u64, step: F) -> Result<u64, Error>
 where
     for<'r> F: AsyncFnOnce(&'r mut Connection) -> Result<u64, Error>

@@ -6,13 +6,14 @@
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
+//! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //! - [`embedded`]: the PostgreSQL that the service starts itself.
 //!
 //! What is asked of the database stands in the `store.rs` of each noun, never here.
 
-pub(crate) mod background;
+pub mod background;
 pub mod connect;
 mod connection;
 pub(crate) mod current;

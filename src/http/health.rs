@@ -15,7 +15,11 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::EdgeState;
-use crate::db::{Database, migrate};
+use crate::db::{
+    Database,
+    background::{JobState, JobStates},
+    migrate,
+};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -70,6 +74,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         "database": if pending.is_some() { "up" } else { "down" },
         "pendingMigrations": pending,
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.most },
+        "jobs": jobs(&state.jobs),
         "version": env!("CARGO_PKG_VERSION"),
     });
     let status = if ready {
@@ -79,4 +84,19 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     };
     let headers = [(header::CACHE_CONTROL, "no-store")];
     (status, headers, Json(body)).into_response()
+}
+
+/// Each background job by its name. A failing job does not make the service unready; its error is in the log alone.
+fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
+    let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
+    let entry = |job: JobState| {
+        let state = json!({
+            "state": job.phase.as_str(),
+            "failures": job.failures,
+            "secondsSinceSuccess": seconds(job.since_success),
+            "secondsSinceFailure": seconds(job.since_failure),
+        });
+        (job.name.to_owned(), state)
+    };
+    states.list().into_iter().map(entry).collect()
 }

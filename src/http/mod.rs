@@ -39,7 +39,12 @@ use tokio_util::task::TaskTracker;
 
 use streams::{StreamSettings, Streams};
 
-use crate::{auth::Auth, db::Database, graphql::Api, images::Images};
+use crate::{
+    auth::Auth,
+    db::{Database, background::JobStates},
+    graphql::Api,
+    images::Images,
+};
 
 /// What the edge allows.
 #[derive(Debug, Clone)]
@@ -69,6 +74,7 @@ struct EdgeState {
     auth: Auth,
     images: Images,
     database: Database,
+    jobs: JobStates,
     uploads: images::Places,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
@@ -97,6 +103,7 @@ impl Edge {
         auth: Auth,
         images: Images,
         database: Database,
+        jobs: JobStates,
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
         let mutations = TaskTracker::new();
@@ -108,6 +115,7 @@ impl Edge {
             auth,
             images,
             database,
+            jobs,
             uploads: images::Places::new(settings.uploads.most, settings.uploads.patience),
             settings: Arc::new(settings),
             mutations: mutations.clone(),

@@ -272,9 +272,17 @@ pub(super) async fn claim(conn: &mut Connection, most: i64) -> Result<Vec<Object
 
 const FORGET: &str = "DELETE FROM image_objects WHERE id = ANY($1) AND state = 'removing'";
 
-/// Deletes the rows of objects that are removed.
-pub(super) async fn forget(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
-    conn.execute(Statement::new(FORGET).bind(ids)).await?;
+/// Deletes the rows of objects that are removed; returns how many there were.
+pub(super) async fn forget(conn: &mut Connection, ids: Vec<Uuid>) -> Result<u64, Error> {
+    Ok(conn.execute(Statement::new(FORGET).bind(ids)).await? as u64)
+}
+
+const SET_ASIDE: &str = "
+    UPDATE image_objects SET sweep_at = now() + interval '1 day' WHERE id = ANY($1) AND state = 'removing'";
+
+/// Leaves objects that could not be removed alone for a day.
+pub(super) async fn set_aside(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
+    conn.execute(Statement::new(SET_ASIDE).bind(ids)).await?;
     Ok(())
 }
 

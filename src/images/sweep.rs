@@ -3,34 +3,28 @@
 //!
 //! It asks the tables alone. An object is removed before its row, so a process that dies in between leaves a row for the
 //! next one; and a row is claimed only when nobody can be writing its object any more, and no document has it.
+//!
+//! An object that cannot be removed is set aside for a day, with an ERROR that names it; the others are removed.
 
-use std::time::Duration;
+use uuid::Uuid;
 
-use super::{Images, store};
-use crate::{db::background::REST, error::Error};
+use super::{
+    Images,
+    model::{ObjectKind, ObjectRef},
+    store,
+};
+use crate::{
+    db::background::{REST, isolate},
+    error::Error,
+};
 
-/// Objects that one step claims at most.
+/// Maximum objects that one step claims.
 const STEP: i64 = 100;
-/// How often a process looks.
-const EVERY: Duration = Duration::from_secs(5 * 60);
 
-/// Sweeps now and then, for as long as the process runs.
-pub(crate) async fn run(images: Images) {
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        match sweep(&images).await {
-            Ok(0) => {}
-            Ok(objects) => tracing::info!(objects, "removed pictures that nobody needs"),
-            Err(error) => tracing::warn!(
-                error = error.log_text(),
-                "the sweep of pictures failed; it tries again"
-            ),
-        }
-    }
-}
+/// An object that could not be removed, or whose row could not be deleted.
+type Failed = (Uuid, Error);
 
-/// Removes all that is due; answers how many objects. What cannot be removed now is tried again in a while.
+/// Removes all objects that are due; returns how many.
 ///
 /// # Errors
 /// UNAVAILABLE if the database or the store cannot be reached.
@@ -45,20 +39,67 @@ pub async fn sweep(images: &Images) -> Result<u64, Error> {
         if claimed.is_empty() {
             return Ok(all);
         }
-        let (mut removed, mut failure) = (Vec::with_capacity(claimed.len()), None);
-        for object in claimed {
-            match images.inner.storage.remove(object).await {
-                Ok(()) => removed.push(object.id),
-                Err(error) => failure = Some(error),
-            }
+        let (removed, mut failed) = remove(images, claimed).await;
+        if removed.is_empty() && !failed.is_empty() {
+            check_store(images).await?;
         }
         all += removed.len() as u64;
-        let mut conn = images.inner.database.connection().await?;
-        store::forget(&mut conn, removed).await?;
-        if let Some(error) = failure {
-            return Err(error);
-        }
-        drop(conn);
+        failed.extend(delete_rows(images, removed).await?);
+        set_aside(images, failed).await?;
         tokio::time::sleep(REST).await;
     }
+}
+
+async fn remove(images: &Images, claimed: Vec<ObjectRef>) -> (Vec<Uuid>, Vec<Failed>) {
+    let (mut removed, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
+    for object in claimed {
+        match images.inner.storage.remove(object).await {
+            Ok(()) => removed.push(object.id),
+            Err(error) => failed.push((object.id, error)),
+        }
+    }
+    (removed, failed)
+}
+
+/// Whether the store works: removing an object that does not exist succeeds. If it does not, the objects are not at fault,
+/// and are tried again when their claim ends.
+async fn check_store(images: &Images) -> Result<(), Error> {
+    let absent = ObjectRef {
+        kind: ObjectKind::Upload,
+        id: Uuid::new_v4(),
+    };
+    images.inner.storage.remove(absent).await
+}
+
+/// Deletes the rows of objects that are removed; returns those for which that failed.
+async fn delete_rows(images: &Images, removed: Vec<Uuid>) -> Result<Vec<Failed>, Error> {
+    let isolated = isolate(removed, |ids| {
+        Box::pin(async move {
+            let mut conn = images.inner.database.connection().await?;
+            store::forget(&mut conn, ids).await
+        })
+    });
+    let isolated = isolated.await?;
+    match isolated.too_many {
+        Some(error) => Err(error),
+        None => Ok(isolated.failed),
+    }
+}
+
+async fn set_aside(images: &Images, failed: Vec<Failed>) -> Result<(), Error> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    for (object, error) in &failed {
+        let error = error.log_text();
+        tracing::error!(
+            job = "images",
+            %object,
+            error,
+            "a picture could not be removed; it is set aside for a day"
+        );
+    }
+    let ids = failed.into_iter().map(|(id, _)| id).collect();
+    let mut conn = images.inner.database.connection().await?;
+    store::set_aside(&mut conn, ids).await
 }

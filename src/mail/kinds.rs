@@ -8,9 +8,21 @@ pub(super) struct Kind {
     /// As it stands in the row.
     pub(super) name: &'static str,
     pub(super) subject: &'static str,
+    /// Which mails are sent before it.
+    pub(super) urgency: Urgency,
     /// The page that takes its token; `None` if it carries none.
     pub(super) page: Option<&'static str>,
     pub(super) body: &'static [Paragraph],
+}
+
+/// How urgent mails of a kind are: the most urgent ones are sent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// A user waits for it and cannot sign in without it.
+    Reset,
+    /// It tells the owner of an account that access to it has changed, or is about to.
+    Security,
+    Other,
 }
 
 /// A part of what a mail says.
@@ -33,6 +45,7 @@ use Paragraph::{App, Link, Origin, Program, Text, Time};
 pub(super) const KINDS: [Kind; 11] = [
     Kind {
         name: "password_reset",
+        urgency: Urgency::Reset,
         subject: "Choose a new SnapNote password",
         page: Some("reset-password"),
         body: &[
@@ -46,6 +59,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "email_verification",
+        urgency: Urgency::Other,
         subject: "Confirm your SnapNote address",
         page: Some("verify-email"),
         body: &[
@@ -61,6 +75,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "email_change",
+        urgency: Urgency::Other,
         subject: "Confirm your new SnapNote address",
         page: Some("verify-email"),
         body: &[
@@ -75,6 +90,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "email_change_requested",
+        urgency: Urgency::Security,
         subject: "Your SnapNote address is about to change",
         page: None,
         body: &[
@@ -89,6 +105,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "email_changed",
+        urgency: Urgency::Security,
         subject: "Your SnapNote address has changed",
         page: None,
         body: &[
@@ -104,6 +121,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "password_changed",
+        urgency: Urgency::Security,
         subject: "Your SnapNote password has changed",
         page: None,
         body: &[
@@ -115,6 +133,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "new_device",
+        urgency: Urgency::Security,
         subject: "A new device has signed in to SnapNote",
         page: None,
         body: &[
@@ -131,6 +150,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "sign_up_attempted",
+        urgency: Urgency::Other,
         subject: "You have a SnapNote account already",
         page: None,
         body: &[
@@ -146,6 +166,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "account_linked",
+        urgency: Urgency::Security,
         subject: "A new way to sign in to your SnapNote account",
         page: None,
         body: &[
@@ -169,6 +190,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "account_deleted",
+        urgency: Urgency::Other,
         subject: "Your SnapNote account is deleted",
         page: None,
         body: &[
@@ -181,6 +203,7 @@ pub(super) const KINDS: [Kind; 11] = [
     },
     Kind {
         name: "refresh_token_reused",
+        urgency: Urgency::Security,
         subject: "SnapNote has ended one of your sessions",
         page: None,
         body: &[

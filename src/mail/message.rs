@@ -177,6 +177,7 @@ mod tests {
             created_at: DateTime::from_timestamp(1_800_000_000, 0).expect("it is a time"),
             user_is_gone: false,
             token_ran_out: false,
+            claimed_until: DateTime::from_timestamp(1_800_000_120, 0).expect("it is a time"),
         }
     }
 

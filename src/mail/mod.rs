@@ -1,21 +1,23 @@
 //! Mails: an outbox in the database, and the worker that empties it.
 //!
-//! A mail is a row that says of which kind it is, to whom it goes and which token it carries. Whoever changes what it tells
-//! of writes it in the same transaction; [`Mailer`] renders it, sends it, and tries again until that succeeds, or its link has
-//! run out, or for three days; what is given up stays to be seen for 30 days. It is sent once at least: what a crash comes
-//! between may arrive twice, under the same `Message-ID`.
+//! A mail is a row that says of which kind it is, to whom it goes and which token it carries. The command that changes what
+//! the mail reports writes the row in the same transaction. [`Mailer`] renders the mail, sends it, and retries until that
+//! succeeds, or its link has expired, or for three days; a mail that was given up stays visible for 30 days. It is sent at
+//! least once: a crash at the wrong moment sends it twice, under the same `Message-ID`.
 //!
-//! A token is in no row and in no log. It is derived from its id when the mail is rendered, and stands in the fragment of a
-//! link, which browsers send to no server. `kinds` holds what mails say, `message` writes them, `transport` holds the ways
-//! out, `worker` the loop, `store` all the SQL.
+//! A token is in no row and in no log. It is derived from its id when the mail is rendered, and is in the fragment of a link,
+//! which browsers send to no server. `kinds` has the texts and the urgency of mails, `message` renders them, `transport` has
+//! the ways out (`smtp`, with the connections that `kept` keeps, and files), `worker` the loop, `store` all the SQL.
 
+mod kept;
 mod kinds;
 mod message;
+mod smtp;
 mod store;
 mod transport;
 mod worker;
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use lettre::message::Mailbox;
 pub use store::{WaitingMail, retry_dead, waiting};
@@ -32,6 +34,8 @@ pub struct MailSettings {
     pub from: String,
     /// Where people use SnapNote; links go to pages beneath it.
     pub app_url: Url,
+    /// How long an SMTP connection is kept that no mail needs.
+    pub idle: Duration,
     /// Where mails are put as `.eml` files if there is no server to send them; made when the first one is.
     pub folder: PathBuf,
 }
@@ -49,6 +53,9 @@ impl fmt::Debug for MailSettings {
 }
 
 impl MailSettings {
+    /// How long an operator's SMTP server sees an idle connection.
+    pub const IDLE: Duration = Duration::from_secs(30);
+
     fn sender(&self) -> Result<Mailbox, String> {
         self.from.parse().map_err(|error| {
             format!(
@@ -81,6 +88,7 @@ mod tests {
             smtp_url: Some("smtp://ada:secret@example.com".to_owned()),
             from: from.to_owned(),
             app_url: app_url.parse().expect("it is a URL"),
+            idle: MailSettings::IDLE,
             folder: PathBuf::new(),
         }
     }

@@ -10,12 +10,13 @@ use diesel::{
 };
 use uuid::Uuid;
 
+use super::kinds::Kind;
 use crate::{
     db::{Connection, Row, Statement},
     error::Error,
 };
 
-/// A mail that is due.
+/// A mail that was claimed, to be sent.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct Mail {
     pub(super) id: Uuid,
@@ -30,6 +31,8 @@ pub(super) struct Mail {
     pub(super) user_is_gone: bool,
     /// Whether there was a good token that nobody used or voided, until its time was over.
     pub(super) token_ran_out: bool,
+    /// Until when no other worker claims it.
+    pub(super) claimed_until: DateTime<Utc>,
 }
 
 impl Row for Mail {
@@ -43,20 +46,47 @@ impl Row for Mail {
         Timestamptz,
         Bool,
         Bool,
+        Timestamptz,
     );
 }
 
-const NEXT_DUE: &str = "
-    SELECT mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END, host(ip_address), user_agent,
+/// The index `mails_due_idx` leads to the mail of each kind that has been due for longest; the most urgent of these is claimed.
+/// The claim replaces a lock: no other worker takes the mail within two minutes, four times as long as a delivery may take.
+const CLAIM: &str = "
+    WITH due AS (
+        SELECT mail.id, token_id FROM unnest($1, $2) AS wanted (kind, urgency) CROSS JOIN LATERAL (
+            SELECT id, token_id, next_attempt_at FROM mails
+            WHERE mails.kind = wanted.kind AND died_at IS NULL AND next_attempt_at <= now()
+            ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AS mail
+        ORDER BY urgency, next_attempt_at LIMIT 1
+    )
+    UPDATE mails SET next_attempt_at = clock_timestamp() + interval '2 minutes'
+    FROM due LEFT JOIN mail_tokens ON mail_tokens.id = due.token_id
+    WHERE mails.id = due.id
+    RETURNING mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END, host(ip_address), user_agent,
         mails.created_at, mails.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE users.id = mails.user_id),
-        coalesce(expires_at <= now(), false)
-    FROM mails LEFT JOIN mail_tokens ON mail_tokens.id = token_id
-    WHERE died_at IS NULL AND next_attempt_at <= now()
-    ORDER BY next_attempt_at LIMIT 1 FOR UPDATE OF mails SKIP LOCKED";
+        coalesce(expires_at <= now(), false), next_attempt_at";
 
-/// The mail that has been due for longest, kept from other workers until the transaction ends.
-pub(super) async fn next_due(conn: &mut Connection) -> Result<Option<Mail>, Error> {
-    conn.row(Statement::new(NEXT_DUE)).await
+/// Claims the most urgent mail of these kinds that is due; of equally urgent ones, the one that has been due for longest.
+pub(super) async fn claim(
+    conn: &mut Connection,
+    kinds: impl Iterator<Item = &'static Kind>,
+) -> Result<Option<Mail>, Error> {
+    let (names, urgencies): (Vec<String>, Vec<i32>) = kinds
+        .map(|kind| (kind.name.to_owned(), kind.urgency as i32))
+        .unzip();
+    let statement = Statement::new(CLAIM).bind(names).bind(urgencies);
+    conn.row(statement).await
+}
+
+const RELEASE: &str =
+    "UPDATE mails SET next_attempt_at = now() WHERE id = ANY($1) AND died_at IS NULL";
+
+/// Gives up the claims to mails whose delivery was cut off: they are due again.
+pub(super) async fn release(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
+    conn.execute(Statement::new(RELEASE).bind(ids)).await?;
+    Ok(())
 }
 
 const DELETE: &str = "DELETE FROM mails WHERE id = $1";
@@ -72,43 +102,57 @@ pub(super) async fn delete(conn: &mut Connection, id: Uuid) -> Result<(), Error>
 pub(super) struct Failed {
     pub(super) attempts: i32,
     pub(super) died: bool,
+    /// Seconds until the next attempt.
+    retry_seconds: f64,
+}
+
+impl Failed {
+    pub(super) fn retry_in(&self) -> Duration {
+        Duration::try_from_secs_f64(self.retry_seconds).unwrap_or_default()
+    }
 }
 
 impl Row for Failed {
-    type Sql = (Integer, Bool);
+    type Sql = (Integer, Bool, Double);
 }
 
-/// Waits 2 s, 4 s, 8 s, … from the end of the attempt, not from that of the transaction's beginning.
+/// Waits 2 s, 4 s, 8 s, … from the end of the attempt. Does nothing if the claim ran out and another worker has the mail.
 const FAILED: &str = "
-    UPDATE mails SET attempts = attempts + 1, last_error = $2,
+    UPDATE mails SET attempts = attempts + 1, last_error = $3,
         next_attempt_at = clock_timestamp()
             + least(interval '2 seconds' * power(2, least(attempts, 9)), interval '15 minutes'),
-        died_at = CASE WHEN $3 OR created_at < now() - interval '3 days' THEN clock_timestamp() END
-    WHERE id = $1
-    RETURNING attempts, died_at IS NOT NULL";
+        died_at = CASE WHEN $4 OR created_at < now() - interval '3 days' THEN clock_timestamp() END
+    WHERE id = $1 AND next_attempt_at = $2
+    RETURNING attempts, died_at IS NOT NULL, extract(epoch FROM next_attempt_at - clock_timestamp())::double precision";
 
-/// Notes why a mail was not sent. It dies if it is `hopeless`, or old; otherwise it waits for its next attempt.
+/// Notes why a mail was not sent. It dies if it is `hopeless`, or old; otherwise it waits for its next attempt. `None` if the
+/// mail is no longer claimed by the caller, or was deleted.
 pub(super) async fn failed(
     conn: &mut Connection,
-    id: Uuid,
+    mail: &Mail,
     why: &str,
     hopeless: bool,
-) -> Result<Failed, Error> {
-    let statement = Statement::new(FAILED).bind(id).bind(why).bind(hopeless);
-    let failed = conn.row(statement).await?;
-    failed.ok_or_else(|| Error::internal("a mail that is locked is gone"))
+) -> Result<Option<Failed>, Error> {
+    let statement = Statement::new(FAILED)
+        .bind(mail.id)
+        .bind(mail.claimed_until)
+        .bind(why)
+        .bind(hopeless);
+    conn.row(statement).await
 }
 
 const RAN_OUT: &str = "
     UPDATE mails SET died_at = clock_timestamp(),
         last_error = left(concat_ws(': ', 'its link ran out before it could be sent', last_error), 500)
-    WHERE id = $1
-    RETURNING attempts, true";
+    WHERE id = $1 AND next_attempt_at = $2
+    RETURNING attempts, true, 0::double precision";
 
-/// Gives up a mail whose token ran out; what the server last said of it stays with it.
-pub(super) async fn ran_out(conn: &mut Connection, id: Uuid) -> Result<Failed, Error> {
-    let failed = conn.row(Statement::new(RAN_OUT).bind(id)).await?;
-    failed.ok_or_else(|| Error::internal("a mail that is locked is gone"))
+/// Gives up a mail whose token ran out; what the server last said of it stays with it. `None` as for [`failed`].
+pub(super) async fn ran_out(conn: &mut Connection, mail: &Mail) -> Result<Option<Failed>, Error> {
+    let statement = Statement::new(RAN_OUT)
+        .bind(mail.id)
+        .bind(mail.claimed_until);
+    conn.row(statement).await
 }
 
 #[derive(Queryable)]
@@ -122,11 +166,19 @@ impl Row for Rest {
 }
 
 const REST: &str = "
-    SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision FROM mails WHERE died_at IS NULL";
+    SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision
+    FROM unnest($1) AS wanted (kind) CROSS JOIN LATERAL (
+        SELECT next_attempt_at FROM mails WHERE mails.kind = wanted.kind AND died_at IS NULL
+        ORDER BY next_attempt_at LIMIT 1
+    ) AS mail";
 
-/// How long until a mail is due: zero if one is (another worker may have it), `None` if none waits.
-pub(super) async fn until_next(conn: &mut Connection) -> Result<Option<Duration>, Error> {
-    let rest: Option<Rest> = conn.row(Statement::new(REST)).await?;
+/// How long until a mail of these kinds is due, or a claim runs out; `None` if none waits.
+pub(super) async fn until_next(
+    conn: &mut Connection,
+    kinds: impl Iterator<Item = &'static Kind>,
+) -> Result<Option<Duration>, Error> {
+    let names: Vec<String> = kinds.map(|kind| kind.name.to_owned()).collect();
+    let rest: Option<Rest> = conn.row(Statement::new(REST).bind(names)).await?;
     let seconds = rest.and_then(|rest| rest.seconds);
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }

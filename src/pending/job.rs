@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::{Failed, Locked, Size, Step, step, store};
 use crate::{
     auth::UserId,
-    db::{Connection, Database},
+    db::{
+        Connection, Database,
+        background::{Backoff, Job},
+    },
     error::{Code, Error},
 };
 
@@ -19,24 +22,28 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(15 * 60);
 /// The pause between two steps.
 const PAUSE: Duration = Duration::from_millis(20);
-/// The pause while all that is left is held by other transactions or processes, and after a failure of the database.
+/// The pause while all that is left is held by other transactions or processes.
 const BLOCKED: Duration = Duration::from_secs(1);
+/// The first and the longest pause after a failure of the database.
+const FAILED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Finishes what is pending for as long as the process runs: at its start, when a command of this process leaves something,
 /// and every 15 minutes.
-pub async fn run(database: Database) {
+pub(crate) async fn run(database: Database, job: Job) {
+    let mut backoff = Backoff::new(FAILED.0, FAILED.1);
     loop {
         match finish(&database).await {
-            Ok(Finished { blocked: false, .. }) => {
-                let _ = timeout(EVERY, database.pending_added()).await;
+            Ok(finished) => {
+                job.succeeded();
+                backoff.reset();
+                let pause = if finished.blocked { BLOCKED } else { EVERY };
+                // A command that leaves something ends the pause.
+                let _ = timeout(pause, database.pending_added()).await;
             }
-            Ok(Finished { blocked: true, .. }) => sleep(BLOCKED).await,
             Err(error) => {
-                tracing::warn!(
-                    error = error.log_text(),
-                    "finishing pending operations failed; retrying"
-                );
-                sleep(BLOCKED).await;
+                let pause = backoff.pause();
+                job.failed(&error.log_text(), pause);
+                sleep(pause).await;
             }
         }
     }
@@ -56,7 +63,7 @@ pub struct Finished {
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn finish(database: &Database) -> Result<Finished, Error> {
-    let mut job = Job::default();
+    let mut sizes = Sizes::default();
     let (mut finished, mut last) = (Finished::default(), UserId(Uuid::nil()));
     let mut round = Finished::default();
     loop {
@@ -71,7 +78,7 @@ pub async fn finish(database: &Database) -> Result<Finished, Error> {
             continue;
         };
         last = owner;
-        match job.step(&mut conn, owner).await? {
+        match sizes.step(&mut conn, owner).await? {
             Step::Nothing => {}
             Step::Blocked | Step::Emptied => round.blocked = true,
             Step::Rows(rows) => {
@@ -86,20 +93,20 @@ pub async fn finish(database: &Database) -> Result<Finished, Error> {
 
 /// How large the next step of each owner is.
 #[derive(Default)]
-struct Job {
-    sizes: HashMap<UserId, Size>,
+struct Sizes {
+    of: HashMap<UserId, Size>,
 }
 
-impl Job {
+impl Sizes {
     async fn step(&mut self, conn: &mut Connection, owner: UserId) -> Result<Step, Error> {
         let (began, size) = (
             Instant::now(),
-            self.sizes.remove(&owner).unwrap_or(Size::FIRST),
+            self.of.remove(&owner).unwrap_or(Size::FIRST),
         );
         match step(conn, owner, size, Locked::Skip).await {
             Ok(done) => {
                 if let Step::Rows(_) = done {
-                    self.sizes.insert(owner, size.after(began.elapsed()));
+                    self.of.insert(owner, size.after(began.elapsed()));
                 }
                 Ok(done)
             }
@@ -122,7 +129,7 @@ impl Job {
         if failed.error.code == Code::Unavailable {
             return Err(failed.error);
         }
-        self.sizes.insert(owner, size.after_failure());
+        self.of.insert(owner, size.after_failure());
         if !size.is_smallest() {
             return Ok(Step::Rows(1));
         }

@@ -19,7 +19,8 @@ mod store;
 
 use std::time::{Duration, Instant};
 
-pub use job::{Finished, finish, run};
+pub(crate) use job::run;
+pub use job::{Finished, finish};
 pub(crate) use store::{
     Operation, add_items, add_user, lock_owner, lock_owner_if_free, settle_items,
 };

@@ -6,40 +6,30 @@
 //! It waits ten minutes, longer than any transaction takes: what had the word when it was lost has committed by then, and
 //! whoever brings it after that takes it over.
 
-use std::time::Duration;
-
 use super::store;
 use crate::{
-    db::{Database, background::in_steps},
-    error::Error,
+    db::{Connection, Database, background::in_steps},
+    error::{Code, Error},
 };
 
-/// Words that one step looks at.
+/// Maximum words of one step.
 const STEP: i64 = 500;
-/// How often a process looks.
-const EVERY: Duration = Duration::from_secs(15 * 60);
 
-/// Sweeps now and then, for as long as the process runs.
-pub async fn run(database: Database) {
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = sweep(&database).await {
-            tracing::warn!(
-                error = error.log_text(),
-                "the search's dictionary could not be swept; it tries again"
-            );
-        }
-    }
-}
-
-/// Marks the words of deleted items as lost. Then forgets all the words that were lost ten minutes ago and that nothing has; answers
-/// how many of these were looked at.
+/// Marks the words of deleted items as lost. Then forgets all the words that were lost ten minutes ago and that no item has; returns how many were looked at. A step that
+/// fails is tried again with half as many words, so that words before the one that fails are still dealt with.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached.
+/// UNAVAILABLE if the database cannot be reached; the error of the first word that fails.
 pub async fn sweep(database: &Database) -> Result<u64, Error> {
-    in_steps(database, 1, |conn| Box::pin(store::leave(conn, STEP))).await?;
-    let full = STEP.unsigned_abs();
-    in_steps(database, full, async |conn| store::sweep(conn, STEP).await).await
+    in_steps(database, 1, async |conn| store::leave(conn, STEP).await).await?;
+    let mut size = STEP;
+    loop {
+        let full = size.unsigned_abs();
+        let step = async |conn: &mut Connection| store::sweep(conn, size).await;
+        let swept = in_steps(database, full, step).await;
+        match swept {
+            Err(error) if size > 1 && error.code != Code::Unavailable => size /= 2,
+            swept => return swept,
+        }
+    }
 }

@@ -2,8 +2,6 @@
 //! the deletion to `pending`: an owner whose items cannot be deleted keeps no other's from it. The log says that the service
 //! did it.
 
-use std::time::Duration;
-
 use super::store;
 use crate::{
     auth::UserId,
@@ -11,28 +9,6 @@ use crate::{
     error::Error,
     pending::{self, Operation},
 };
-
-/// How often a process looks.
-const EVERY: Duration = Duration::from_secs(15 * 60);
-
-/// Sweeps every 15 minutes, for as long as the process runs. `days` of 0: never.
-pub async fn run(database: Database, days: u32) {
-    if days == 0 {
-        return;
-    }
-    let mut ticks = tokio::time::interval(EVERY);
-    loop {
-        ticks.tick().await;
-        match sweep(&database, days).await {
-            Ok(0) => {}
-            Ok(items) => tracing::info!(items, days, "deleting old items in the trash"),
-            Err(error) => tracing::warn!(
-                error = error.log_text(),
-                "the clean-up of the trash failed; retrying"
-            ),
-        }
-    }
-}
 
 /// Marks everything that has been in the trash for that many days as deleted, and wakes the job that deletes it; answers
 /// how many items were marked, what is in marked courses not counted.

@@ -19,6 +19,7 @@ use crate::{
     },
     email_address::EmailAddress,
     error::Error,
+    items::{contains, unless_null},
     rules::Change,
 };
 
@@ -144,19 +145,12 @@ impl Row for ListRow {
     type Sql = (Nullable<BigInt>, Nullable<<User as Row>::Sql>);
 }
 
-const LIST: &str = "
-    SELECT CASE WHEN $1 THEN (
-            SELECT count(*) FROM users
-            WHERE deleted_at IS NULL AND ($2 IS NULL OR strpos(lower(email), lower($2)) > 0)
-                AND ($3 IS NULL OR is_active = $3)) END,
-        person.*
-    FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
-        SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
-        FROM users
-        WHERE deleted_at IS NULL AND ($2 IS NULL OR strpos(lower(email), lower($2)) > 0)
-            AND ($3 IS NULL OR is_active = $3) AND (created_at, id) < ($4::timestamptz, $5)
-        ORDER BY created_at DESC, id DESC LIMIT $6
-    ) AS person ON true";
+/// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
+fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
+    statement.sql(" AND deleted_at IS NULL");
+    unless_null(statement, "is_active", " = ", filter.active);
+    contains(statement, "lower(email)", filter.email_contains.as_deref());
+}
 
 /// One row more than asked for tells whether there are more.
 pub(super) async fn list(
@@ -166,13 +160,22 @@ pub(super) async fn list(
     count: bool,
 ) -> Result<(Vec<User>, Option<i64>), Error> {
     let after = slice.after.as_ref();
-    let statement = Statement::new(LIST)
-        .bind(count)
-        .bind(filter.email_contains.clone())
-        .bind(filter.active)
-        .bind(after.map_or("infinity", |position| &position.key))
-        .bind(after.map_or(Uuid::max(), |position| position.id))
-        .bind(slice.size + 1);
+    let mut statement =
+        Statement::new("SELECT CASE WHEN $1 THEN (SELECT count(*) FROM users WHERE true")
+            .bind(count);
+    write_filter(&mut statement, filter);
+    statement.sql(
+        ") END, listed.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
+            SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
+            FROM users WHERE (created_at, id) < (",
+    );
+    statement.value(after.map_or("infinity", |position| &position.key));
+    statement.sql("::timestamptz, ");
+    statement.value(after.map_or(Uuid::max(), |position| position.id));
+    statement.sql(")");
+    write_filter(&mut statement, filter);
+    statement.sql(" ORDER BY created_at DESC, id DESC LIMIT ");
+    statement.value(slice.size + 1).sql(") AS listed ON true");
     let rows: Vec<ListRow> = conn.rows(statement).await?;
     let total = rows.first().and_then(|(total, _)| *total);
     Ok((

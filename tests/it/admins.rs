@@ -1,6 +1,8 @@
 //! Admins: they see all users, bar and admit them and make others admins; one of them always stays. What they read of
 //! others is noted there, and what others keep they cannot read.
 
+mod plans;
+
 use std::collections::BTreeSet;
 
 use futures_util::future::join;

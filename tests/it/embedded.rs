@@ -33,6 +33,7 @@ async fn a_new_folder_gets_a_server_whose_database_the_service_owns() {
     assert_eq!(ask(&client, "SHOW server_encoding").await, "UTF8");
     assert_eq!(ask(&client, "SHOW listen_addresses").await, "");
     assert_eq!(ask(&client, "SHOW wal_level").await, "replica");
+    assert_eq!(ask(&client, "SHOW data_checksums").await, "on");
     assert_eq!(ask(&client, "SHOW fsync").await, "off");
     assert_eq!(ask(&client, "SHOW max_connections").await, "300");
     let text =

@@ -7,13 +7,14 @@ use tokio::time::{sleep, timeout};
 
 use crate::support::{TestApp, migrated_database, superuser};
 
-async fn sql(database: &str, text: &str) {
+/// Executes SQL as the superuser.
+pub(crate) async fn sql(database: &str, text: &str) {
     let mut conn = superuser(database).await;
     conn.batch_execute(text).await.unwrap();
 }
 
 /// Waits until SQL answers that number.
-async fn comes_to(app: &TestApp, query: &str, expected: i64) {
+pub(crate) async fn comes_to(app: &TestApp, query: &str, expected: i64) {
     let wait = async {
         while app.number(query).await != expected {
             sleep(Duration::from_millis(20)).await;

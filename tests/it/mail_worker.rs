@@ -1,17 +1,19 @@
 //! The outbox against a small SMTP server (`server`): sent once, never lost, and given up where it can be seen.
 
-mod server;
+mod claims;
+mod connections;
+mod order;
+pub(crate) mod server;
+mod ways;
 
-use std::{
-    collections::HashSet, os::unix::fs::PermissionsExt, path::PathBuf, sync::Arc, time::Duration,
-};
+use std::{collections::HashSet, path::PathBuf, sync::Arc, time::Duration};
 
-use diesel_async::SimpleAsyncConnection;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use snapnote::{
-    db::{Database, connect::Target},
+    db::{Database, background::JobStates, connect::Target},
     mail::{MailSettings, Mailer, WaitingMail, retry_dead, waiting},
 };
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinHandle};
 use uuid::Uuid;
 
 use self::server::{Manner, Server};
@@ -66,15 +68,70 @@ impl Outbox {
         token
     }
 
+    /// Mails that need no token.
+    async fn farewells(&self, count: usize) {
+        self.sql(&format!(
+            "INSERT INTO mails (kind, recipient)
+             SELECT 'account_deleted', 'ada' || n || '@example.com' FROM generate_series(1, {count}) AS n"
+        ))
+        .await;
+    }
+
+    /// Rows of the outbox that were read so far, by an index or not. Sessions report when they end, so close the pool first.
+    async fn rows_read(&self) -> i64 {
+        #[derive(diesel::QueryableByName)]
+        struct Read {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            n: i64,
+        }
+        let mut conn = superuser(&self.name).await;
+        let others = "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database() AND usename = 'snapnote'";
+        let read = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) AS n FROM pg_stat_user_tables WHERE relname = 'mails'";
+        while diesel::sql_query(others)
+            .get_result::<Read>(&mut conn)
+            .await
+            .unwrap()
+            .n
+            > 0
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        diesel::sql_query(read)
+            .get_result::<Read>(&mut conn)
+            .await
+            .unwrap()
+            .n
+    }
+
     fn mailer(&self, smtp_url: Option<String>, folder: PathBuf) -> Mailer {
+        self.mailer_that_keeps(smtp_url, folder, MailSettings::IDLE)
+    }
+
+    fn mailer_that_keeps(
+        &self,
+        smtp_url: Option<String>,
+        folder: PathBuf,
+        idle: Duration,
+    ) -> Mailer {
         let settings = MailSettings {
             smtp_url,
+            idle,
             from: "SnapNote <no-reply@example.com>".to_owned(),
             app_url: "https://app.example.com".parse().unwrap(),
             folder,
         };
         let token_of = Arc::new(token_of);
         Mailer::new(self.pool.clone(), &settings, token_of, self.written.clone()).unwrap()
+    }
+
+    /// Runs the worker, as the service does.
+    fn run(&self, mailer: &Mailer) -> JoinHandle<()> {
+        let states = JobStates::default();
+        tokio::spawn(
+            mailer
+                .clone()
+                .run(states.job("mail"), states.job("mail-delivery")),
+        )
     }
 
     fn mailer_to(&self, server: &Server) -> Mailer {
@@ -165,12 +222,7 @@ async fn no_mail_is_lost_while_the_server_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_send_each_mail_once() {
     let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
-    outbox
-        .sql(
-            "INSERT INTO mails (kind, recipient)
-             SELECT 'account_deleted', 'ada' || n || '@example.com' FROM generate_series(1, 40) AS n",
-        )
-        .await;
+    outbox.farewells(40).await;
     let (one, other) = (outbox.mailer_to(&server), outbox.mailer_to(&server));
     let (one, other) = tokio::join!(one.send_all_due(), other.send_all_due());
     let (one, other) = (one.unwrap(), other.unwrap());
@@ -329,75 +381,6 @@ async fn a_token_that_the_server_repeats_is_not_kept() {
     let error = outbox.waiting().await[0].last_error.clone().unwrap();
     assert!(error.contains("/reset-password#token=…"), "{error}");
     assert!(!error.contains("token-"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_sent_in_plain_text_unless_it_may() {
-    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.2", 0).await);
-    outbox.farewell("ada@example.com").await;
-    let url = format!("smtp://ada:secret@127.0.0.2:{}", server.port);
-    let mailer = outbox.mailer(Some(url), PathBuf::new());
-    assert_eq!(mailer.send_all_due().await.unwrap(), 0);
-    let error = outbox.waiting().await[0].last_error.clone().unwrap();
-    assert!(error.contains("STARTTLS"), "{error}");
-    assert_eq!(server.seen.lock().unwrap().commands, ["EHLO"]);
-
-    outbox.make_due().await;
-    let url = format!("smtp://127.0.0.2:{}?tls=none", server.port);
-    let mailer = outbox.mailer(Some(url), PathBuf::new());
-    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_server_mails_become_files() {
-    let outbox = Outbox::new().await;
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(&outbox.name);
-    let token = outbox.password_reset().await;
-    let id = outbox.waiting().await[0].id;
-    let mailer = outbox.mailer(None, folder.clone());
-    assert_eq!(mailer.send_all_due().await.unwrap(), 1);
-    let mode = |path: &PathBuf| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder), 0o700);
-    let files: Vec<PathBuf> = folder
-        .read_dir()
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    assert_eq!(files.len(), 1, "{files:?}");
-    let name = files[0].file_name().unwrap().to_str().unwrap();
-    assert!(
-        name.ends_with(&format!("Z-password_reset-{id}.eml")),
-        "{name}"
-    );
-    assert_eq!(mode(&files[0]), 0o600);
-    let mail = std::fs::read_to_string(&files[0]).unwrap();
-    assert!(mail.contains(&token_of(token)), "{mail}");
-    std::fs::remove_dir_all(folder).unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_worker_is_woken_and_tries_again_by_itself() {
-    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
-    let worker = tokio::spawn(outbox.mailer_to(&server).run());
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    outbox.farewell("ada@example.com").await;
-    outbox.written.notify_one();
-    server.has(1).await;
-
-    server.becomes(LATER);
-    outbox.farewell("grace@example.com").await;
-    outbox.written.notify_one();
-    let refused = async {
-        while outbox.waiting().await.iter().all(|mail| mail.attempts == 0) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), refused)
-        .await
-        .unwrap();
-    server.becomes(Manner::Takes);
-    server.has(2).await;
-    worker.abort();
 }
 
 #[tokio::test]

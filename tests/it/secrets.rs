@@ -1,15 +1,10 @@
 //! Passwords and tokens: neither the log nor the database tells them.
 
-use std::{
-    io::Write,
-    sync::{Arc, Mutex},
-};
-
 use serde_json::json;
 
 use crate::{
     people::{ME, SIGN_UP, person, sign_in},
-    support::{Client, TestApp},
+    support::{Client, TestApp, with_log},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,21 +43,6 @@ fn rows_with(text: &str) -> String {
              oid::regclass, '{text}', encode('{text}', 'hex')), false, true, '')))[1]::text::bigint)
          FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     )
-}
-
-/// A log that is kept in memory, down to the finest level.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Signs up, in and on, rightly and wrongly; answers the secrets that were told on the way.
@@ -111,23 +91,10 @@ async fn tell_secrets() -> Vec<String> {
 
 #[test]
 fn no_password_and_no_token_is_logged() {
-    let kept = Kept::default();
-    let log = kept.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || log.clone())
-        .finish();
-    let dispatch = tracing::Dispatch::new(subscriber);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .on_thread_start(move || {
-            std::mem::forget(tracing::dispatcher::set_default(&dispatch));
-        })
-        .build()
-        .unwrap();
-    let told = runtime.block_on(async { tokio::spawn(tell_secrets()).await.unwrap() });
-    drop(runtime);
-    let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let (told, log) = with_log(tracing::Level::TRACE, |log| async move {
+        let told = tell_secrets().await;
+        (told, log.text())
+    });
     assert!(log.contains("an access token was refused"), "{log}");
     for secret in told {
         assert!(!log.contains(&secret), "{secret} is in the log:\n{log}");

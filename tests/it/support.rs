@@ -3,6 +3,7 @@
 
 mod answer;
 mod cost;
+mod log;
 
 use std::{
     net::SocketAddr,
@@ -14,6 +15,7 @@ use std::{
 pub(crate) use answer::{Answer, read_answer};
 pub(crate) use cost::cost;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+pub(crate) use log::with_log;
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
@@ -81,6 +83,7 @@ pub(crate) fn settings() -> AppSettings {
         audit_days: 365,
         live: LiveSettings::new(30, None),
         mail: MailSettings {
+            idle: MailSettings::IDLE,
             smtp_url: None,
             from: "SnapNote <no-reply@example.com>".to_owned(),
             app_url: "https://app.example.com".parse().unwrap(),

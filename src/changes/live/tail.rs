@@ -5,7 +5,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Live, wire::Outbox};
-use crate::{changes::store::Since, db::Writers, error::Error};
+use crate::{
+    changes::store::Since,
+    db::{
+        Writers,
+        background::{Backoff, Job},
+    },
+    error::Error,
+};
 
 /// Persons that one statement reads at most.
 const PERSONS: usize = 200;
@@ -28,10 +35,12 @@ pub(super) async fn follow_writes(live: &Live, outbox: Outbox) {
 }
 
 /// Reads whoever may have something new; all, when the clock says so. Rests while there are no subscribers.
-pub(super) async fn run(live: &Live) {
+pub(super) async fn run(live: &Live, job: &Job) {
     let (hub, settings) = (&live.inner.hub, &live.inner.settings);
-    let (mut patience, most) = PATIENCE;
+    let mut backoff = Backoff::new(PATIENCE.0, PATIENCE.1);
     let mut checked = Instant::now();
+    // If this is a restart, what was being read is read again.
+    hub.mark(&Writers::Anybody);
     loop {
         hub.until_watched().await;
         let every = if hub.hears() {
@@ -47,19 +56,14 @@ pub(super) async fn run(live: &Live) {
         }
         match read_due(live).await {
             Ok(persons) => {
-                if patience > PATIENCE.0 {
-                    tracing::info!("subscribers are read for again");
-                }
-                patience = PATIENCE.0;
+                job.succeeded();
+                backoff.reset();
                 sleep((REST.0 + REST_EACH * persons).min(REST.1)).await;
             }
             Err(error) => {
-                if patience == PATIENCE.0 {
-                    let error = error.log_text();
-                    tracing::warn!(error, "subscribers cannot be read for; it tries again");
-                }
-                sleep(patience).await;
-                patience = (2 * patience).min(most);
+                let pause = backoff.pause();
+                job.failed(&error.log_text(), pause);
+                sleep(pause).await;
             }
         }
     }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{super::store, Live};
 use crate::{
-    db::{Writers, Writes, connect::Target},
+    db::{Writers, Writes, background::Backoff, connect::Target},
     error::Error,
 };
 
@@ -68,12 +68,14 @@ pub(super) async fn listen(live: &Live) {
     let (hub, Some(direct)) = (&live.inner.hub, &live.inner.settings.direct) else {
         return;
     };
-    let (mut patience, mut told) = (PATIENCE.0, false);
+    hub.set_hears(false);
+    let (mut backoff, mut told) = (Backoff::new(PATIENCE.0, PATIENCE.1), false);
     loop {
         hub.until_watched().await;
         let outcome = hear(live, direct).await;
         if hub.set_hears(false) {
-            (patience, told) = (PATIENCE.0, false);
+            backoff.reset();
+            told = false;
             // So that the tailer looks at once, and more often from then on.
             hub.mark(&Writers::Anybody);
         }
@@ -82,8 +84,7 @@ pub(super) async fn listen(live: &Live) {
                 tracing::warn!(error, "other processes are not heard, but looked for");
             }
             told = true;
-            sleep(patience).await;
-            patience = (2 * patience).min(PATIENCE.1);
+            sleep(backoff.pause()).await;
         }
     }
 }

@@ -73,6 +73,8 @@ fn initialise(folder: &Folder, binaries: &Binaries, lock: &File) -> Result<(), E
             .args(["--username", SUPERUSER, "--auth", "trust"])
             .args(["--encoding", "UTF8", "--locale", "C"])
             .args(["--lc-ctype", character_type, "--no-instructions"])
+            // A page that the disk has damaged is then an error, and not wrong data.
+            .arg("--data-checksums")
             .arg("--pgdata")
             .arg(folder.new_data());
         if !folder.is_durable() {

@@ -16,10 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) use places::{Full, Holder, Place, Places};
 
-use crate::auth::Auth;
-
-/// How often it is looked up what was revoked while somebody streams.
-const LOOK: Duration = Duration::from_secs(1);
+use crate::{auth::Auth, error::Error};
 
 /// How many may stream at a time, and how streams are kept alive.
 #[derive(Debug, Clone)]
@@ -81,26 +78,16 @@ impl Streams {
         }
     }
 
-    /// Looks every second, while somebody streams, whether they still may: this is what ends the streams of whoever signs
-    /// out at another process. Without subscriptions it asks the database nothing.
-    pub(crate) async fn look_for_revoked(self, auth: Auth) {
-        let mut fails = false;
-        loop {
-            tokio::time::sleep(LOOK).await;
-            if self.inner.subscriptions.taken() == 0 {
-                continue;
-            }
-            let looked = auth.look_for_revoked().await;
-            match &looked {
-                Err(error) if !fails => {
-                    let error = error.log_text();
-                    tracing::warn!(error, "what was revoked cannot be read; it tries again");
-                }
-                Ok(()) if fails => tracing::info!("what was revoked is read again"),
-                _ => {}
-            }
-            fails = looked.is_err();
+    /// Reads which sessions were revoked, if there are subscriptions: this ends the streams of a user who signs out at
+    /// another process. A background job calls it every second. It reads no rows itself, so it always returns 0.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub(crate) async fn look_for_revoked(&self, auth: &Auth) -> Result<u64, Error> {
+        if self.inner.subscriptions.taken() > 0 {
+            auth.look_for_revoked().await?;
         }
+        Ok(0)
     }
 
     /// Asks all streams to end: they finish what they are at, and begin nothing.

@@ -11,7 +11,7 @@ use crate::{
 
 /// In the order in which they are worked off, `$2` rows of each at a time. What refers to other rows goes before them. The
 /// log of others keeps what the user did as an admin, but not from where.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "DELETE FROM search_words WHERE id IN (
         SELECT id FROM search_words WHERE user_id = $1 LIMIT $2)",
     "DELETE FROM search_entries WHERE user_id = $1 AND id IN (
@@ -25,6 +25,8 @@ const STEPS: [&str; 9] = [
             AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = courses.id)
             AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = courses.id)
         LIMIT $2 FOR UPDATE SKIP LOCKED)",
+    "DELETE FROM search_departed WHERE user_id = $1 AND item_id IN (
+        SELECT item_id FROM search_departed WHERE user_id = $1 LIMIT $2)",
     "DELETE FROM pending_operations WHERE user_id = $1 AND item_id IN (
         SELECT item_id FROM pending_operations WHERE user_id = $1 AND operation <> 'leave' LIMIT $2)",
     "DELETE FROM sessions WHERE user_id = $1 AND id IN (

@@ -158,6 +158,65 @@ async fn what_a_process_left_that_died_while_it_wrote_goes_with_its_row() {
     assert!(!folder.exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_cannot_be_removed_is_set_aside_for_a_day_and_the_others_go() {
+    let notebook = Notebook::new().await;
+    // More than one step claims, and those that cannot be removed are due first.
+    notebook
+        .app
+        .sql(
+            "INSERT INTO image_objects
+                 (user_id, id, document_id, kind, state, content_type, byte_size, width, height, sweep_at)
+             SELECT user_id, gen_random_uuid(), id, 'image', 'removing', 'image/png', 1, 1, 1, now() - n * interval '1 minute'
+             FROM documents, generate_series(1, 230) AS n",
+        )
+        .await;
+    let folder = image_folder(&notebook.app.database).join("images");
+    fs::create_dir_all(&folder).unwrap();
+    let oldest = "SELECT string_agg(id::text, ' ') FROM (SELECT id FROM image_objects ORDER BY sweep_at LIMIT 120) AS oldest";
+    for id in notebook.app.text(oldest).await.split(' ') {
+        // A file where there should be a folder.
+        fs::write(folder.join(id), "").unwrap();
+    }
+    assert_eq!(sweep(&notebook.app.images).await.unwrap(), 110);
+    let aside = "SELECT count(*) FROM image_objects WHERE sweep_at > now() + interval '23 hours'";
+    assert_eq!(notebook.app.number(aside).await, 120);
+    assert_eq!(
+        notebook
+            .app
+            .number("SELECT count(*) FROM image_objects")
+            .await,
+        120
+    );
+    fs::remove_dir_all(&folder).unwrap();
+    notebook
+        .app
+        .sql("UPDATE image_objects SET sweep_at = now()")
+        .await;
+    assert_eq!(sweep(&notebook.app.images).await.unwrap(), 120);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_set_aside_while_the_store_is_away() {
+    let notebook = Notebook::new().await;
+    notebook.with_picture(&png(20, 20)).await;
+    notebook.with_picture(&png(21, 20)).await;
+    let folder = image_folder(&notebook.app.database);
+    let elsewhere = folder.with_extension("away");
+    fs::rename(&folder, &elsewhere).unwrap();
+    fs::write(&folder, "").unwrap();
+    notebook
+        .app
+        .sql("UPDATE image_objects SET sweep_at = now() WHERE state <> 'stored'")
+        .await;
+    assert!(sweep(&notebook.app.images).await.is_err());
+    let aside = "SELECT count(*) FROM image_objects WHERE sweep_at > now() + interval '11 minutes'";
+    assert_eq!(notebook.app.number(aside).await, 0);
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&elsewhere, &folder).unwrap();
+    assert_eq!(notebook.sweep().await, 3);
+}
+
 /// Sets and removes pictures over and over; a mutation may be refused or UNAVAILABLE, when its rows are swept under it.
 async fn change_over_and_over(notebook: Arc<Notebook>, until: Instant) {
     let mine = document(&notebook.ada, &notebook.course).await;

@@ -1,4 +1,4 @@
-//! A small SMTP server, which can treat whoever comes badly in several ways.
+//! A small SMTP server, which can treat its clients badly in several ways.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,35 +11,46 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// How the server treats who comes.
+/// How the server treats its clients. It is looked up at each command.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     Takes,
-    /// Answers that command so; the empty one: whoever connects.
+    /// Sends that response to that command; for an empty command, as the greeting.
     Answers(&'static str, &'static str),
     /// Closes the connection in the middle of the mail.
     HangsUp,
     /// Refuses the mail, and repeats its links.
     RepeatsLinks,
+    /// Sends no response for recipients that start with this.
+    HangsFor(&'static str),
+    /// Takes one mail per connection and rejects the next one with 421.
+    TakesOne,
+    /// Closes each connection after one mail, without a response.
+    ClosesAfterOne,
 }
 
 /// What the server has seen.
 #[derive(Default)]
-pub(super) struct Seen {
-    pub(super) commands: Vec<String>,
+pub(crate) struct Seen {
+    pub(crate) commands: Vec<String>,
+    /// Recipients, in the order in which they were named.
+    pub(crate) recipients: Vec<String>,
+    /// Connections that were made, and how many of them are open.
+    pub(crate) connections: usize,
+    pub(crate) open: usize,
     mails: Vec<String>,
 }
 
-pub(super) struct Server {
-    pub(super) port: u16,
+pub(crate) struct Server {
+    pub(crate) port: u16,
     manner: Arc<Mutex<Manner>>,
-    pub(super) seen: Arc<Mutex<Seen>>,
+    pub(crate) seen: Arc<Mutex<Seen>>,
     listening: JoinHandle<()>,
 }
 
 impl Server {
     /// On a port of that host; 0: any that is free.
-    pub(super) async fn start(host: &str, port: u16) -> Server {
+    pub(crate) async fn start(host: &str, port: u16) -> Server {
         let listener = TcpListener::bind((host, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let manner = Arc::new(Mutex::new(Manner::Takes));
@@ -50,8 +61,13 @@ impl Server {
                 let (manner, seen) = shared.clone();
                 // A client may go away at any time.
                 tokio::spawn(async move {
-                    let manner = *manner.lock().unwrap();
-                    let _ = converse(stream, manner, &seen).await;
+                    {
+                        let mut seen = seen.lock().unwrap();
+                        seen.connections += 1;
+                        seen.open += 1;
+                    }
+                    let _ = converse(stream, &manner, &seen).await;
+                    seen.lock().unwrap().open -= 1;
                 });
             }
         });
@@ -63,43 +79,54 @@ impl Server {
         }
     }
 
-    pub(super) fn becomes(&self, manner: Manner) {
+    pub(crate) fn becomes(&self, manner: Manner) {
         *self.manner.lock().unwrap() = manner;
     }
 
-    pub(super) fn mails(&self) -> Vec<String> {
+    pub(crate) fn mails(&self) -> Vec<String> {
         self.seen.lock().unwrap().mails.clone()
     }
 
-    pub(super) async fn stop(self) -> u16 {
+    pub(crate) async fn stop(self) -> u16 {
         self.listening.abort();
         let _ = self.listening.await;
         self.port
     }
 
     /// Waits until that many mails have come.
-    pub(super) async fn has(&self, count: usize) {
-        let arrive = async {
-            while self.mails().len() < count {
+    pub(crate) async fn has(&self, count: usize) {
+        self.until(|seen| seen.mails.len() >= count).await;
+    }
+
+    /// Waits until that holds.
+    pub(crate) async fn until(&self, holds: impl Fn(&Seen) -> bool) {
+        let wait = async {
+            while !holds(&self.seen.lock().unwrap()) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), arrive)
+        tokio::time::timeout(Duration::from_secs(20), wait)
             .await
             .unwrap();
     }
 }
 
-async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std::io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    manner: &Mutex<Manner>,
+    seen: &Mutex<Seen>,
+) -> std::io::Result<()> {
     let (input, mut output) = stream.into_split();
     let mut lines = BufReader::new(input).lines();
-    let greeting = match manner {
+    let now = || *manner.lock().unwrap();
+    let greeting = match now() {
         Manner::Answers("", answer) => answer,
         _ => "220 test ESMTP",
     };
     output
         .write_all(format!("{greeting}\r\n").as_bytes())
         .await?;
+    let mut taken_here = 0;
     while let Some(line) = lines.next_line().await? {
         let command = line
             .split([' ', ':'])
@@ -107,6 +134,7 @@ async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std:
             .unwrap_or_default()
             .to_uppercase();
         seen.lock().unwrap().commands.push(command.clone());
+        let manner = now();
         let answer = match &*command {
             _ if let Manner::Answers(to, answer) = manner
                 && to == command =>
@@ -115,12 +143,29 @@ async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std:
             }
             "EHLO" => "250-test\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SMTPUTF8".to_owned(),
             "AUTH" => "235 welcome".to_owned(),
+            "MAIL" if manner == Manner::TakesOne && taken_here > 0 => {
+                output.write_all(b"421 4.7.0 enough\r\n").await?;
+                return Ok(());
+            }
+            "RCPT" => {
+                let recipient = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
+                seen.lock().unwrap().recipients.push(recipient.clone());
+                if let Manner::HangsFor(start) = manner
+                    && recipient.starts_with(start)
+                {
+                    // Until the client gives up.
+                    lines.next_line().await?;
+                    return Ok(());
+                }
+                "250 well".to_owned()
+            }
             "DATA" => {
                 output.write_all(b"354 go on\r\n").await?;
                 if manner == Manner::HangsUp {
                     lines.next_line().await?;
                     return Ok(());
                 }
+                taken_here += 1;
                 taken(&mut lines, manner, seen).await?
             }
             "QUIT" => {
@@ -130,6 +175,9 @@ async fn converse(stream: TcpStream, manner: Manner, seen: &Mutex<Seen>) -> std:
             _ => "250 well".to_owned(),
         };
         output.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        if manner == Manner::ClosesAfterOne && taken_here > 0 {
+            return Ok(());
+        }
     }
     Ok(())
 }

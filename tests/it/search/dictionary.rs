@@ -251,3 +251,23 @@ async fn somebody_who_leaves_leaves_nothing_behind() {
     app.sql("DELETE FROM users").await;
     assert_eq!(app.number(rows).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_cannot_be_forgotten_does_not_keep_older_ones() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    app.sql(
+        "CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it is stuck'; END $$;
+         CREATE TRIGGER stuck BEFORE DELETE ON search_words
+             FOR EACH ROW WHEN (OLD.word = 'stuckword') EXECUTE FUNCTION stuck();
+         INSERT INTO search_words (user_id, word, stem, look, lost_at)
+         SELECT users.id, word, word, search_look(word), now() - minutes * interval '1 minute'
+         FROM users, (SELECT 'older' || n, 60 FROM generate_series(1, 30) AS n
+             UNION ALL VALUES ('stuckword', 40)) AS lost (word, minutes)",
+    )
+    .await;
+    assert!(snapnote::search::sweep::sweep(&app.pool).await.is_err());
+    let left = "SELECT string_agg(word, ' ') FROM search_words WHERE lost_at < now() - interval '10 minutes'";
+    assert_eq!(app.text(left).await, "stuckword");
+    drop(ada);
+}

@@ -1,0 +1,293 @@
+//! Clean-ups: rows that are due, in steps of bounded size, by one process at a time.
+//!
+//! A row that cannot be cleaned up does not hold up the others. The step that contains it is tried again in halves until the
+//! row is found; then it is set aside for a day, with an ERROR that names it. The list of such rows is kept in memory: after
+//! a restart they are tried again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+
+use super::{Periodic, in_steps};
+use crate::{
+    db::{Connection, Database, Statement},
+    error::{Code, Error},
+};
+
+/// Maximum rows of one step.
+const STEP: u32 = 1000;
+/// How long a row that failed is left alone.
+const ASIDE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Maximum rows that one run sets aside. With more, it is not the rows that are at fault.
+const MAX_FAILED: usize = 20;
+
+/// One table's clean-up: the statements, which stand in a `store` module.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cleanup {
+    /// The job's name.
+    pub(crate) name: &'static str,
+    /// Selects and locks rows that are due and returns their ids as text: at most `$1` of them, none of those in `$2`. If
+    /// there is an age in days, it is `$3`.
+    pub(crate) due: &'static str,
+    /// Cleans up the rows with the ids `$1`, an array of text, and returns how many there were.
+    pub(crate) finish: &'static str,
+    /// The age in days at which a row is due, if it is a setting.
+    pub(crate) days: Option<i32>,
+}
+
+/// A clean-up with the rows that are set aside. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Sweeper {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    cleanup: Cleanup,
+    /// Rows that failed, and until when they are left alone.
+    aside: Mutex<HashMap<String, Instant>>,
+    /// The rows of the step that was begun last.
+    begun: Mutex<Vec<String>>,
+}
+
+impl Sweeper {
+    /// Sets nothing aside yet.
+    pub(crate) fn new(cleanup: Cleanup) -> Sweeper {
+        let inner = Inner {
+            cleanup,
+            aside: Mutex::default(),
+            begun: Mutex::default(),
+        };
+        Sweeper {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// The periodic job that cleans up on that database.
+    pub(crate) fn periodic(self, database: &Database) -> Periodic {
+        let database = database.clone();
+        Periodic::new(self.inner.cleanup.name, move || {
+            let (sweeper, database) = (self.clone(), database.clone());
+            async move { sweeper.run(&database).await }
+        })
+    }
+
+    /// Cleans up all rows that are due; returns how many. None if another process does it at the same time.
+    ///
+    /// # Errors
+    /// The error of the statement, if it failed for every row, or for more than can be set aside.
+    pub(crate) async fn run(&self, database: &Database) -> Result<u64, Error> {
+        let mut done = 0;
+        loop {
+            lock(&self.inner.begun).clear();
+            let steps = in_steps(database, u64::from(STEP), async |conn| {
+                self.step(conn).await
+            });
+            match steps.await {
+                Ok(rows) => return Ok(done + rows),
+                Err(error) => done += self.one_by_one(database, error).await?,
+            }
+        }
+    }
+
+    async fn step(&self, conn: &mut Connection) -> Result<u64, Error> {
+        let cleanup = &self.inner.cleanup;
+        let locked: Option<(bool,)> = conn.row(Statement::new(LOCK).bind(cleanup.name)).await?;
+        if !locked.is_some_and(|(locked,)| locked) {
+            return Ok(0);
+        }
+        let mut due = Statement::<(String,)>::new(cleanup.due)
+            .bind(i64::from(STEP))
+            .bind(self.aside());
+        if let Some(days) = cleanup.days {
+            due = due.bind(days);
+        }
+        let ids: Vec<String> = conn.rows(due).await?.into_iter().map(|(id,)| id).collect();
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        lock(&self.inner.begun).clone_from(&ids);
+        finish(conn, cleanup.finish, ids).await
+    }
+
+    /// Finds the rows for which the step that was begun last failed, and sets them aside; returns how many succeeded.
+    async fn one_by_one(&self, database: &Database, error: Error) -> Result<u64, Error> {
+        let ids = std::mem::take(&mut *lock(&self.inner.begun));
+        if ids.is_empty() || error.code == Code::Unavailable {
+            return Err(error);
+        }
+        let statement = self.inner.cleanup.finish;
+        let isolated = isolate(ids, |ids| {
+            Box::pin(async move {
+                let mut conn = database.connection().await?;
+                finish(&mut conn, statement, ids).await
+            })
+        })
+        .await?;
+        if isolated.done == 0 {
+            return match isolated.failed.into_iter().next() {
+                Some((row, error)) => Err(error.context(&format!("row {row}"))),
+                None => Ok(0),
+            };
+        }
+        let too_many = isolated.too_many;
+        self.set_aside(isolated.failed);
+        match too_many {
+            Some(error) => Err(error),
+            None => Ok(isolated.done),
+        }
+    }
+
+    fn set_aside(&self, failed: Vec<(String, Error)>) {
+        let (job, until) = (self.inner.cleanup.name, Instant::now() + ASIDE);
+        for (row, error) in failed {
+            let error = error.log_text();
+            tracing::error!(
+                job,
+                row,
+                error,
+                "a row could not be cleaned up; it is set aside for a day"
+            );
+            lock(&self.inner.aside).insert(row, until);
+        }
+    }
+
+    fn aside(&self) -> Vec<String> {
+        let mut aside = lock(&self.inner.aside);
+        let now = Instant::now();
+        aside.retain(|_, until| *until > now);
+        aside.keys().cloned().collect()
+    }
+}
+
+/// One process at a time cleans up a table. The lock ends with its transaction, so it works behind a transaction pooler.
+const LOCK: &str =
+    "SELECT pg_try_advisory_xact_lock(hashtextextended('snapnote clean-up: ' || $1, 0))";
+
+async fn finish(
+    conn: &mut Connection,
+    statement: &'static str,
+    ids: Vec<String>,
+) -> Result<u64, Error> {
+    let finished = conn.row(Statement::<(i64,)>::new(statement).bind(ids));
+    Ok(finished.await?.map_or(0, |(rows,)| rows.unsigned_abs()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What became of rows that were tried in halves.
+pub(crate) struct Isolated<T> {
+    /// How many succeeded.
+    pub(crate) done: u64,
+    /// The rows that failed on their own, with their errors.
+    pub(crate) failed: Vec<(T, Error)>,
+    /// The last error, if there were more than can be told apart: then the rest was not tried.
+    pub(crate) too_many: Option<Error>,
+}
+
+/// Applies `act` to all rows, and to halves of those for which it fails, down to the rows that fail on their own.
+///
+/// # Errors
+/// UNAVAILABLE: then no row is at fault, and the rest was not tried.
+pub(crate) async fn isolate<'a, T: Clone>(
+    rows: Vec<T>,
+    act: impl Fn(Vec<T>) -> BoxFuture<'a, Result<u64, Error>>,
+) -> Result<Isolated<T>, Error> {
+    let mut isolated = Isolated {
+        done: 0,
+        failed: Vec::new(),
+        too_many: None,
+    };
+    let mut to_try = vec![rows];
+    while let Some(mut rows) = to_try.pop() {
+        if rows.is_empty() {
+            continue;
+        }
+        let error = match act(rows.clone()).await {
+            Ok(done) => {
+                isolated.done += done;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if error.code == Code::Unavailable {
+            return Err(error);
+        }
+        if rows.len() > 1 {
+            let half = rows.split_off(rows.len() / 2);
+            to_try.extend([half, rows]);
+            continue;
+        }
+        let failed = rows.into_iter().map(|row| (row, error.clone()));
+        isolated.failed.extend(failed);
+        if isolated.failed.len() > MAX_FAILED {
+            isolated.too_many = Some(error);
+            break;
+        }
+    }
+    Ok(isolated)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// Isolates rows of which `bad` ones fail; also returns how many statements that took.
+    async fn isolated(
+        rows: u32,
+        bad: &[u32],
+        error: &Error,
+    ) -> (Result<Isolated<u32>, Error>, u32) {
+        let statements = AtomicU32::new(0);
+        let act = |rows: Vec<u32>| -> BoxFuture<'_, Result<u64, Error>> {
+            statements.fetch_add(1, Ordering::Relaxed);
+            let outcome = match rows.iter().any(|row| bad.contains(row)) {
+                true => Err(error.clone()),
+                false => Ok(rows.len() as u64),
+            };
+            Box::pin(std::future::ready(outcome))
+        };
+        let outcome = isolate((0..rows).collect(), act).await;
+        (outcome, statements.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn rows_that_fail_are_found_and_all_others_succeed() {
+        let error = Error::internal("this row is stuck");
+        for (rows, bad) in [(1000, &[0, 17, 998][..]), (1, &[0]), (7, &[]), (0, &[])] {
+            let (outcome, statements) = isolated(rows, bad, &error).await;
+            let outcome = outcome.expect("the database is there");
+            let mut failed: Vec<u32> = outcome.failed.iter().map(|(row, _)| *row).collect();
+            failed.sort_unstable();
+            assert_eq!(failed, bad);
+            assert_eq!(outcome.done, u64::from(rows) - bad.len() as u64);
+            assert!(
+                outcome.too_many.is_none() && statements <= 60,
+                "{statements}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_fails_for_all_rows_is_not_tried_for_each() {
+        let all: Vec<u32> = (0..1000).collect();
+        let (outcome, statements) = isolated(1000, &all, &Error::internal("no such table")).await;
+        let outcome = outcome.expect("the database is there");
+        assert!(outcome.too_many.is_some() && outcome.done == 0);
+        assert!(statements < 80, "{statements}");
+    }
+
+    #[tokio::test]
+    async fn no_row_is_at_fault_when_the_database_is_away() {
+        let (outcome, statements) = isolated(1000, &[5], &Error::unavailable("away")).await;
+        assert!(outcome.is_err_and(|error| error.code == Code::Unavailable));
+        assert_eq!(statements, 1);
+    }
+}

@@ -1,0 +1,101 @@
+//! Periodic jobs: each runs every so often, and sooner after a failure.
+//!
+//! Jobs that share a schedule run one after the other, so that together they use one connection. Each is caught on its own:
+//! one that fails or panics does not keep the others from running.
+
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::time::{Instant, sleep_until};
+
+use super::{Backoff, job::Job};
+use crate::error::Error;
+
+/// The first pause after a failure. Later ones double, up to the job's period.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The body of a periodic job; returns how many rows or objects it dealt with.
+type Body = Arc<dyn Fn() -> BoxFuture<'static, Result<u64, Error>> + Send + Sync>;
+
+/// A periodic job before it is scheduled.
+#[derive(Clone)]
+pub(crate) struct Periodic {
+    pub(super) name: &'static str,
+    body: Body,
+}
+
+impl Periodic {
+    /// A job with that fixed name.
+    pub(crate) fn new<F>(
+        name: &'static str,
+        body: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Periodic
+    where
+        F: Future<Output = Result<u64, Error>> + Send + 'static,
+    {
+        Periodic {
+            name,
+            body: Arc::new(move || body().boxed()),
+        }
+    }
+}
+
+/// Runs each of these jobs at once and then every `period`, for as long as the process runs.
+pub(crate) async fn every(period: Duration, jobs: Vec<(Job, Periodic)>) {
+    let turn = |(job, periodic): (Job, Periodic)| Turn {
+        job,
+        body: periodic.body,
+        backoff: Backoff::new(FIRST_PAUSE, period),
+        due: Instant::now(),
+    };
+    let mut turns: Vec<Turn> = jobs.into_iter().map(turn).collect();
+    while let Some(next) = turns.iter().map(|turn| turn.due).min() {
+        sleep_until(next).await;
+        for turn in &mut turns {
+            if turn.due <= Instant::now() {
+                turn.take(period).await;
+            }
+        }
+    }
+}
+
+/// A job and when it runs next.
+struct Turn {
+    job: Job,
+    body: Body,
+    backoff: Backoff,
+    due: Instant,
+}
+
+impl Turn {
+    async fn take(&mut self, period: Duration) {
+        let outcome = caught(async { (self.body)().await }).await;
+        let error = match outcome {
+            Ok(Ok(rows)) => {
+                if rows > 0 {
+                    let job = self.job.name();
+                    tracing::info!(job, rows, "a background job did its work");
+                }
+                self.job.succeeded();
+                self.backoff.reset();
+                self.due = Instant::now() + period;
+                return;
+            }
+            Ok(Err(error)) => error.log_text(),
+            Err(panic) => panic,
+        };
+        let pause = self.backoff.pause();
+        self.job.failed(&error, pause);
+        self.due = Instant::now() + pause;
+    }
+}
+
+/// Runs that, and turns a panic into a text that tells its message.
+pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        format!("panicked: {}", text.as_deref().unwrap_or("no message"))
+    })
+}

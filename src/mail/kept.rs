@@ -1,0 +1,100 @@
+//! SMTP connections that are kept open for the next mail, so that a burst of mails does not log in for each.
+//!
+//! A connection is tested before it is used again, and closed when no mail has needed it for a while.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// How long a server may take to answer NOOP, which tests a kept connection, or QUIT.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The kept connections. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Kept {
+    inner: Arc<Mutex<Idle>>,
+    idle: Duration,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// Oldest first, each with the time at which it is closed.
+    connections: Vec<(AsyncSmtpConnection, Instant)>,
+    /// Whether a task is waiting to close them.
+    is_closing: bool,
+}
+
+impl Kept {
+    /// Keeps none yet. `idle`: how long a connection is kept that no mail needs.
+    pub(super) fn new(idle: Duration) -> Kept {
+        Kept {
+            inner: Arc::default(),
+            idle,
+        }
+    }
+
+    /// A connection that still works. There are never more of them than mails are sent at the same time.
+    pub(super) async fn take(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let (mut connection, _) = self.lock().connections.pop()?;
+            if timeout(PATIENCE, connection.test_connected()).await == Ok(true) {
+                return Some(connection);
+            }
+        }
+    }
+
+    /// Keeps a connection over which a mail has been sent.
+    pub(super) fn put(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.lock();
+        let until = Instant::now() + self.idle;
+        idle.connections.push((connection, until));
+        if !std::mem::replace(&mut idle.is_closing, true) {
+            tokio::spawn(self.clone().close_idle());
+        }
+    }
+
+    /// Closes all connections that are kept.
+    pub(super) async fn close(&self) {
+        let connections = std::mem::take(&mut self.lock().connections);
+        for (connection, _) in connections {
+            quit(connection).await;
+        }
+    }
+
+    /// Closes connections as they have idled for long enough, until none is kept.
+    async fn close_idle(self) {
+        while let Some(until) = self.next_end() {
+            sleep_until(until).await;
+            while let Some(connection) = self.take_expired() {
+                quit(connection).await;
+            }
+        }
+    }
+
+    /// When the next connection is to be closed; `None` if none is kept.
+    fn next_end(&self) -> Option<Instant> {
+        let mut idle = self.lock();
+        let next = idle.connections.first().map(|(_, until)| *until);
+        idle.is_closing = next.is_some();
+        next
+    }
+
+    fn take_expired(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.lock();
+        let (_, until) = idle.connections.first()?;
+        (*until <= Instant::now()).then(|| idle.connections.remove(0).0)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Idle> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends QUIT; a response is not required.
+async fn quit(mut connection: AsyncSmtpConnection) {
+    let _ = timeout(PATIENCE, connection.quit()).await;
+}

@@ -1,0 +1,100 @@
+//! Several mails at the same time: the urgent ones first, and none held up by a recipient for whom the server hangs.
+
+use std::time::Duration;
+
+use super::{
+    Outbox,
+    server::{Manner, Server},
+};
+
+/// Mails of that kind that are due since so many minutes.
+fn mails(kind: &str, count: usize, minutes: usize) -> String {
+    format!(
+        "INSERT INTO mails (kind, recipient, next_attempt_at)
+         SELECT '{kind}', '{kind}' || n || '@example.com', now() - interval '{minutes} minutes'
+         FROM generate_series(1, {count}) AS n;"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn password_resets_are_sent_first_then_security_notices_then_the_rest() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    outbox.sql(&mails("sign_up_attempted", 60, 30)).await;
+    outbox.sql(&mails("password_changed", 20, 20)).await;
+    for _ in 0..10 {
+        outbox.password_reset().await;
+    }
+    assert_eq!(outbox.mailer_to(&server).send_all_due().await.unwrap(), 90);
+    let recipients = server.seen.lock().unwrap().recipients.clone();
+    let last = |is_one: fn(&str) -> bool| recipients.iter().rposition(|name| is_one(name)).unwrap();
+    let is_reset =
+        |name: &str| !name.starts_with("sign_up") && !name.starts_with("password_changed");
+    // Four are sent at the same time, so three may overtake the last one.
+    assert!(last(is_reset) < 13, "{recipients:?}");
+    assert!(
+        last(|name| name.starts_with("password_changed")) < 33,
+        "{recipients:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_for_whom_the_server_hangs_delays_no_other_mail() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    server.becomes(Manner::HangsFor("slow"));
+    outbox.farewell("slow@example.com").await;
+    let worker = outbox.run(&outbox.mailer_to(&server));
+    server
+        .until(|seen| seen.recipients == ["slow@example.com"])
+        .await;
+    outbox.sql(&mails("account_linked", 15, 0)).await;
+    outbox.written.notify_one();
+    server.has(15).await;
+    assert_eq!(outbox.waiting().await.len(), 1);
+    worker.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_mails_hang_a_password_reset_is_sent_and_no_connection_is_held() {
+    let (outbox, server) = (Outbox::new().await, Server::start("127.0.0.1", 0).await);
+    server.becomes(Manner::HangsFor("new_device"));
+    outbox.sql(&mails("new_device", 8, 1)).await;
+    let worker = outbox.run(&outbox.mailer_to(&server));
+    server.until(|seen| seen.recipients.len() == 3).await;
+    for sent in 1..=3 {
+        outbox.password_reset().await;
+        outbox.written.notify_one();
+        server.has(sent).await;
+    }
+    let held = async {
+        while outbox.pool.status().open > outbox.pool.status().idle {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), held)
+        .await
+        .unwrap();
+    let recipients = server.seen.lock().unwrap().recipients.clone();
+    let hanging = recipients
+        .iter()
+        .filter(|name| name.starts_with("new_device"));
+    assert_eq!(hanging.count(), 3, "the last slot is for resets");
+    worker.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_mail_is_found_by_an_index_however_many_wait() {
+    let outbox = Outbox::new().await;
+    outbox.sql(&mails("sign_up_attempted", 50_000, 5)).await;
+    outbox
+        .sql("UPDATE mails SET next_attempt_at = now() + interval '1 hour' WHERE recipient LIKE '%9@example.com'; ANALYZE mails")
+        .await;
+    let server = Server::start("127.0.0.1", 0).await;
+    server.becomes(Manner::HangsFor("sign"));
+    let before = outbox.rows_read().await;
+    let worker = outbox.run(&outbox.mailer_to(&server));
+    server.until(|seen| seen.recipients.len() == 3).await;
+    worker.abort();
+    outbox.pool.close();
+    let read = outbox.rows_read().await - before;
+    assert!(read < 200, "{read} rows were read to claim three mails");
+}

@@ -1,0 +1,60 @@
+//! The service's log, kept in memory.
+
+use std::{
+    future::Future,
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+/// A log in memory. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// All lines so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// How many lines contain all of these parts.
+    pub(crate) fn lines(&self, parts: &[&str]) -> usize {
+        let has_all = |line: &&str| parts.iter().all(|part| line.contains(part));
+        self.text().lines().filter(has_all).count()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs a test on a runtime of its own, whose log is kept down to that level.
+pub(crate) fn with_log<T, F>(level: tracing::Level, test: impl FnOnce(Log) -> F) -> T
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_max_level(level)
+        .with_writer(move || writer.clone())
+        .finish();
+    let dispatch = tracing::Dispatch::new(subscriber);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .on_thread_start(move || {
+            std::mem::forget(tracing::dispatcher::set_default(&dispatch));
+        })
+        .build()
+        .unwrap();
+    let test = test(log);
+    runtime.block_on(async { tokio::spawn(test).await.unwrap() })
+}
