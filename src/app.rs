@@ -150,8 +150,8 @@ impl App {
         if noted.is_err() {
             tracing::warn!("what was still to be written down did not end in time");
         }
-        self.limiter.close();
-        self.database.close();
+        self.limiter.close().await;
+        self.database.close().await;
     }
 }
 

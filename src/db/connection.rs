@@ -3,10 +3,14 @@
 //! A statement or transaction that loses a conflict with others (a deadlock, a serialization failure) was rolled back by the
 //! server. It is repeated up to twice; if it still fails, the caller gets UNAVAILABLE.
 //!
-//! A [`Connection`] that is dropped in the middle of a statement or a transaction (its request passed the deadline) is never
-//! used again: the statement is cancelled at the server, and what it had not committed is rolled back.
+//! A [`Connection`] that is dropped in the middle of a statement or a transaction (its caller hung up, or the request passed
+//! its deadline) is recovered before it is used again (`session.rs`): the statement ends or is cancelled, and what it had not
+//! committed is rolled back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::{QueryResult, result::Error as DieselError};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, methods::LoadQuery};
@@ -14,8 +18,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Database, Row, Statement, Writers,
-    failure::{from_database, is_conflict},
-    pool::Object,
+    failure::{from_database, is_cancelled, is_conflict},
+    pool::{Abandoned, Object},
     sql::Origin,
 };
 use crate::error::Error;
@@ -33,11 +37,11 @@ pub struct Connection {
     origin: Option<Arc<Origin>>,
     /// Owners of items that were changed by statements not known to be committed yet.
     wrote: Writers,
-    /// A statement was sent. Still set when the connection is dropped if its future was dropped before its end.
-    busy: bool,
+    /// When the statement was sent that is running. Still set after its future was dropped before its end.
+    sent: Option<Instant>,
     transaction: Transaction,
     /// Its slot among the users of half of the pool.
-    _of_share: Option<OwnedSemaphorePermit>,
+    of_share: Option<OwnedSemaphorePermit>,
 }
 
 /// The state of a connection's transaction.
@@ -66,9 +70,9 @@ impl Connection {
             database,
             origin: None,
             wrote: Writers::default(),
-            busy: false,
+            sent: None,
             transaction: Transaction::None,
-            _of_share: of_share,
+            of_share,
         }
     }
 
@@ -173,7 +177,9 @@ impl Connection {
     /// Whether a statement with this outcome is to be repeated, after the pause that this waits for. Inside a transaction
     /// it is not: the whole transaction is.
     async fn repeats<T>(&self, outcome: &QueryResult<T>, repeats: &mut u32) -> bool {
-        let conflict = outcome.as_ref().is_err_and(is_conflict);
+        let conflict = outcome
+            .as_ref()
+            .is_err_and(|error| self.lost_conflict(error));
         conflict && self.transaction == Transaction::None && another_try(repeats).await
     }
 
@@ -234,7 +240,7 @@ impl Connection {
 
     /// Sends text that returns no rows, as it is.
     pub(crate) async fn batch(&mut self, text: &str) -> QueryResult<()> {
-        self.busy = true;
+        self.sent = Some(Instant::now());
         let sent = self.raw().batch_execute(text).await;
         self.ended(sent)
     }
@@ -251,18 +257,18 @@ impl Connection {
         if self.transaction == Transaction::Abandoned {
             return Err(DieselError::BrokenTransactionManager);
         }
-        self.busy = true;
+        self.sent = Some(Instant::now());
         self.database.count_statement();
         Ok(self.raw())
     }
 
     /// Notes that a statement has ended, and what that means for its transaction.
     fn ended<T>(&mut self, outcome: QueryResult<T>) -> QueryResult<T> {
-        self.busy = false;
+        self.sent = None;
         if let Err(error) = &outcome
             && self.transaction == Transaction::Open
         {
-            self.transaction = if is_conflict(error) {
+            self.transaction = if self.lost_conflict(error) {
                 Transaction::Conflict
             } else {
                 Transaction::Failed
@@ -271,10 +277,17 @@ impl Connection {
         outcome
     }
 
+    /// Whether repeating what failed with this error may succeed: also if it was struck by a cancel request that was meant
+    /// for an earlier user's statement.
+    fn lost_conflict(&self, error: &DieselError) -> bool {
+        let session = self.object.as_deref();
+        is_conflict(error)
+            || is_cancelled(error) && session.is_some_and(|it| it.may_be_cancelled_late())
+    }
+
     fn raw(&mut self) -> &mut AsyncPgConnection {
-        self.object
-            .as_mut()
-            .expect("it is there until it is dropped")
+        let session = self.object.as_mut();
+        &mut session.expect("it is there until it is dropped").connection
     }
 }
 
@@ -367,23 +380,16 @@ impl Drop for OpenTransaction<'_> {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if !self.busy && self.transaction == Transaction::None {
+        if self.sent.is_none() && self.transaction == Transaction::None {
             return;
         }
-        let Some(object) = self.object.take() else {
-            return;
+        let abandoned = Abandoned {
+            object: self.object.take(),
+            sent: self.sent,
+            in_transaction: self.transaction != Transaction::None,
+            wrote: std::mem::take(&mut self.wrote),
+            of_share: self.of_share.take(),
         };
-        let abandoned = Object::take(object);
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
-            return;
-        };
-        let database = self.database.clone();
-        let wrote = std::mem::take(&mut self.wrote);
-        runtime.spawn(async move {
-            database.target().cancel(abandoned.cancel_token()).await;
-            drop(abandoned);
-            // It may have been committed before it was cancelled.
-            database.writes().note(wrote);
-        });
+        self.database.recover(abandoned);
     }
 }

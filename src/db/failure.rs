@@ -59,6 +59,16 @@ pub(super) fn is_conflict(error: &DieselError) -> bool {
     }
 }
 
+/// Whether the server received a cancel request while the statement ran.
+pub(super) fn is_cancelled(error: &DieselError) -> bool {
+    match error {
+        DieselError::DatabaseError(_, information) => {
+            information.message() == "canceling statement due to user request"
+        }
+        _ => false,
+    }
+}
+
 /// The name of the unique constraint that a statement violated, if that is why it failed.
 pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     match error {

@@ -2,6 +2,7 @@
 //!
 //! - [`pool`]: [`Database`], the bounded pool of connections.
 //! - `connection`: [`Connection`], one leased from it: statements, transactions, and repeating those that lost a conflict.
+//! - `session`: opening connections, and recovering those whose user went away in the middle of a statement.
 //! - `failure`: what the database's errors mean for callers.
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
@@ -25,6 +26,7 @@ pub mod pool;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
+mod session;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

@@ -1,37 +1,32 @@
 //! The bounded pool of connections.
 //!
 //! Checking a connection at every use costs more than the statement behind it, so only one that has idled is checked;
-//! a closed one is noticed without asking.
+//! a closed one is noticed without asking. A connection whose user went away in the middle of a statement keeps its slot
+//! until it is recovered (`session.rs`) or closed.
 
 use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use deadpool::{
     Runtime,
-    managed::{Hook, HookError, PoolConfig, QueueMode, TimeoutType, Timeouts},
+    managed::{PoolConfig, QueueMode, TimeoutType, Timeouts},
 };
-use diesel_async::{
-    AsyncPgConnection, SimpleAsyncConnection,
-    pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod},
-};
-use futures_util::FutureExt;
-use tokio::sync::{Notify, Semaphore};
+use diesel::ConnectionError;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
 
 pub(crate) use super::failure::{from_database, violated_unique};
-use super::{Connection, Writes, connect::Target};
+use super::{Connection, Writers, Writes, connect::Target, session::Sessions};
 use crate::error::Error;
 
-type Manager = AsyncDieselConnectionManager<AsyncPgConnection>;
-pub(super) type Object = deadpool::managed::Object<Manager>;
-type PoolError = deadpool::managed::PoolError<pooled_connection::PoolError>;
+pub(super) type Object = deadpool::managed::Object<Sessions>;
+type PoolError = deadpool::managed::PoolError<ConnectionError>;
 
-/// How long a connection may idle before it is checked at its next use.
-const TRUSTED_IDLE: Duration = Duration::from_secs(10);
 /// How long a connection beyond those that are kept may idle before it is closed.
 const SPARE_IDLE: Duration = Duration::from_secs(60);
 
@@ -57,13 +52,14 @@ pub struct Database {
 }
 
 struct Inner {
-    pool: deadpool::managed::Pool<Manager>,
-    target: Target,
+    pool: deadpool::managed::Pool<Sessions>,
     kept: usize,
     statements: AtomicU64,
+    abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
     pending: Notify,
+    recoveries: TaskTracker,
 }
 
 /// The pool at one moment, for health checks and metrics.
@@ -82,13 +78,6 @@ pub struct PoolStatus {
 impl Database {
     /// A pool for that database. Opens nothing yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
-        let connect_to = target.clone();
-        let mut config = ManagerConfig::default();
-        config.recycling_method = RecyclingMethod::Fast;
-        config.custom_setup = Box::new(move |_| {
-            let target = connect_to.clone();
-            async move { target.connect().await }.boxed()
-        });
         let mut limits = PoolConfig::new(settings.most);
         limits.queue_mode = QueueMode::Lifo;
         limits.timeouts = Timeouts {
@@ -96,20 +85,19 @@ impl Database {
             create: None,
             recycle: Some(Duration::from_secs(5)),
         };
-        let pool = deadpool::managed::Pool::builder(Manager::new_with_config("", config))
+        let pool = deadpool::managed::Pool::builder(Sessions::new(target, settings.lifetime))
             .config(limits)
             .runtime(Runtime::Tokio1)
-            .pre_recycle(replaced_after(settings.lifetime))
-            .post_recycle(checked_after_idling())
             .build()
             .expect("timeouts are given together with a runtime");
         let inner = Inner {
             pool,
-            target,
             kept: settings.kept,
             statements: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
             writes: Writes::default(),
             pending: Notify::default(),
+            recoveries: TaskTracker::new(),
         };
         Database {
             inner: Arc::new(inner),
@@ -165,8 +153,24 @@ impl Database {
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn target(&self) -> &Target {
-        &self.inner.target
+    /// How often a connection was given up in the middle of a statement or a transaction since the process started.
+    pub fn abandoned(&self) -> u64 {
+        self.inner.abandoned.load(Ordering::Relaxed)
+    }
+
+    /// How many cancel requests were sent since the process started.
+    pub fn cancels(&self) -> u64 {
+        self.inner.pool.manager().cancels()
+    }
+
+    /// Recovers a connection that was given up in the middle of a statement or a transaction, and returns it to the pool.
+    pub(super) fn recover(&self, abandoned: Abandoned) {
+        self.inner.abandoned.fetch_add(1, Ordering::Relaxed);
+        // Without a runtime, dropping it closes the connection.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let recovery = abandoned.recover(self.clone());
+            self.inner.recoveries.spawn_on(recovery, &runtime);
+        }
     }
 
     /// Returns when a command has left a pending operation to the background job.
@@ -189,6 +193,7 @@ impl Database {
         let mut ticks = tokio::time::interval(SPARE_IDLE / 2);
         loop {
             ticks.tick().await;
+            self.inner.pool.manager().close_unclaimed();
             let mut spare = self
                 .inner
                 .pool
@@ -203,35 +208,52 @@ impl Database {
         }
     }
 
-    /// Closes the pool: who waits for a connection is refused, and those that come back are closed.
-    pub fn close(&self) {
+    /// Closes the pool: callers that wait for a connection get UNAVAILABLE, and connections that come back are closed. Waits
+    /// until statements that were given up have ended or are cancelled.
+    pub async fn close(&self) {
         self.inner.pool.close();
+        self.inner.pool.manager().close();
+        self.inner.recoveries.close();
+        self.inner.recoveries.wait().await;
     }
 }
 
-fn replaced_after(lifetime: Duration) -> Hook<Manager> {
-    Hook::sync_fn(move |_, metrics| {
-        if metrics.age() < lifetime {
-            Ok(())
-        } else {
-            Err(HookError::message("old enough to be replaced"))
-        }
-    })
+/// A connection that was given up in the middle of a statement or a transaction. It is closed when this is dropped.
+pub(super) struct Abandoned {
+    pub(super) object: Option<Object>,
+    /// When the statement was sent whose end is not known; `None` if no statement was running.
+    pub(super) sent: Option<Instant>,
+    pub(super) in_transaction: bool,
+    /// Owners of items that may have been changed.
+    pub(super) wrote: Writers,
+    /// Its slot among the users of half of the pool.
+    pub(super) of_share: Option<OwnedSemaphorePermit>,
 }
 
-fn checked_after_idling() -> Hook<Manager> {
-    Hook::async_fn(|connection: &mut AsyncPgConnection, metrics| {
-        async move {
-            if metrics.last_used() < TRUSTED_IDLE {
-                return Ok(());
-            }
-            let answer = connection.batch_execute("SELECT 1").await;
-            answer.map_err(|error| {
-                HookError::Backend(pooled_connection::PoolError::QueryError(error))
-            })
+impl Abandoned {
+    async fn recover(mut self, database: Database) {
+        let Some(object) = &mut self.object else {
+            return;
+        };
+        let sessions = database.inner.pool.manager();
+        let recovered = object
+            .recover(sessions, self.sent, self.in_transaction)
+            .await;
+        // What it wrote may have been committed before it was cancelled.
+        database.writes().note(std::mem::take(&mut self.wrote));
+        if recovered {
+            drop(self.object.take());
         }
-        .boxed()
-    })
+        drop(self.of_share.take());
+    }
+}
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
 }
 
 fn unavailable(error: &PoolError) -> Error {

@@ -1,6 +1,7 @@
 //! Tests of connections against a real PostgreSQL: the one that the tests in `tests/it` share.
 
 mod conflicts;
+mod hang_ups;
 
 use std::{
     path::PathBuf,
@@ -36,11 +37,17 @@ async fn server() -> &'static Embedded {
 /// A pool for a new database, in which this SQL was run.
 struct Stage {
     name: String,
+    url: String,
     pool: Database,
 }
 
 impl Stage {
     async fn with(setup: &str) -> Stage {
+        Stage::of(4, setup).await
+    }
+
+    /// With a pool of `most` connections.
+    async fn of(most: usize, setup: &str) -> Stage {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         // The tests in `tests/it` drop the databases of processes that have ended by this name.
@@ -54,16 +61,8 @@ impl Stage {
         let (head, _) = url.split_once('?').unwrap_or((&url, ""));
         let (address, _) = head.rsplit_once('/').unwrap();
         let url = url.replacen(head, &format!("{address}/{name}"), 1);
-        let settings = PoolSettings {
-            kept: 1,
-            most: 4,
-            wait: Duration::from_secs(30),
-            lifetime: Duration::from_secs(300),
-        };
-        let stage = Stage {
-            name,
-            pool: Database::new(Target::parse(&url).unwrap(), &settings),
-        };
+        let pool = pool(&url, most);
+        let stage = Stage { name, url, pool };
         stage.conn().await.batch(setup).await.unwrap();
         stage
     }
@@ -93,6 +92,16 @@ impl Stage {
             .await
             .unwrap_or_else(|_| panic!("not within 30 s: {text}"));
     }
+}
+
+fn pool(url: &str, most: usize) -> Database {
+    let settings = PoolSettings {
+        kept: 1,
+        most,
+        wait: Duration::from_secs(30),
+        lifetime: Duration::from_secs(300),
+    };
+    Database::new(Target::parse(url).unwrap(), &settings)
 }
 
 async fn number(conn: &mut Connection, text: &str) -> i64 {

@@ -6,13 +6,19 @@
 mod upgrade;
 
 use chrono::Utc;
+use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
-use snapnote::users::import;
+use snapnote::{
+    db::{connect::Target, migrate},
+    email_address::EmailAddress,
+    users::{self, import},
+};
 use uuid::Uuid;
 
 use crate::{
+    leaving::where_is,
     people::{SIGN_UP, sign_in},
-    support::{Client, TestApp},
+    support::{Client, TestApp, fresh_name, superuser, url_of},
 };
 
 /// An owner's address, one that a case mapping, a normalization or IDNA takes for the same, and whether that is valid.
@@ -177,4 +183,77 @@ async fn one_address_is_one_account_in_any_ascii_case_and_in_both_forms_of_its_d
         );
         assert_eq!(app.number(&told).await, 1, "{same}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_grants_to_the_address_itself_and_to_none_that_resembles_it() {
+    let app = TestApp::start().await;
+    for (owner, lookalike, valid) in LOOKALIKES {
+        app.sql("DELETE FROM users").await;
+        signed_up(&app, owner).await;
+        let mut conn = app.pool.connection().await.unwrap();
+        let address = EmailAddress::parse(lookalike);
+        assert_eq!(address.is_ok(), valid, "{lookalike}");
+        if let Ok(address) = address {
+            let granted = users::grant(&mut conn, &address).await.unwrap();
+            assert!(granted.is_none(), "{lookalike}");
+        }
+        let address = EmailAddress::parse(&owner.to_ascii_uppercase()).unwrap();
+        let granted = users::grant(&mut conn, &address).await.unwrap();
+        assert_eq!(granted.unwrap().email, owner);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_users_address_leaves_the_outbox_in_every_form_that_others_typed() {
+    let app = unsent().await;
+    let typed = ["zyxo@BüCHER.example", "ZYXO@xn--bcher-kva.Example"];
+    let eve = signed_up(&app, "eve@elsewhere.example").await;
+    let change = "requestEmailChange(input: { newEmail: $email, password: \"correct horse\" })";
+    let reset = "requestPasswordReset(input: { email: $email })";
+    for email in typed {
+        assert_eq!(errors(&eve, change, email).await, json!([]));
+        assert_eq!(errors(&app.visitor(), reset, email).await, json!([]));
+    }
+    // Mails that were given up stay for a while, whatever becomes of their tokens.
+    app.sql("UPDATE mails SET died_at = now(); DELETE FROM mail_tokens")
+        .await;
+    let given_up = "SELECT count(*) FROM mails WHERE kind = 'email_change' AND strpos(lower(recipient), 'zyxo') > 0";
+    assert_eq!(app.number(given_up).await, 2);
+    let zyxo = signed_up(&app, "zyxo@bücher.example").await;
+    let delete =
+        "mutation { deleteMe(input: { password: \"correct horse\" }) { userErrors { code } } }";
+    zyxo.data(delete, json!({})).await;
+    assert_eq!(where_is(&app, "zyxo").await, "");
+}
+
+/// A database in which lower('I') is not 'i'; `None` before PostgreSQL 15.
+async fn turkish_database() -> Option<String> {
+    let name = fresh_name();
+    let sql = format!(
+        "CREATE DATABASE {name} OWNER snapnote TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'tr'"
+    );
+    let mut conn = superuser("postgres").await;
+    conn.batch_execute(&sql).await.ok().map(|()| name)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_the_same_whatever_the_databases_collation_takes_for_lower_case() {
+    let Some(database) = turkish_database().await else {
+        return;
+    };
+    migrate::up(&Target::parse(&url_of(&database).await).unwrap())
+        .await
+        .unwrap();
+    let app = TestApp::on(database, |_| {}).await;
+    assert_eq!(app.text("lower('I')").await, "ı");
+    signed_up(&app, "INFO@KIT.example").await;
+    let answer = sign_in(&app.visitor(), "info@kit.example", "correct horse").await;
+    assert_eq!(answer["userErrors"], json!([]));
+    let taken = sign_up(&app, "Info@kit.example").await;
+    assert_eq!(taken["userErrors"][0]["code"], "TAKEN");
+    for other in ["ınfo@kit.example", "İNFO@kit.example"] {
+        signed_up(&app, other).await;
+    }
+    assert_eq!(app.number("SELECT count(*) FROM users").await, 3);
 }

@@ -14,6 +14,7 @@ mod edge;
 mod embedded;
 mod first_session;
 mod forgetting;
+mod hang_ups;
 mod house;
 mod http;
 mod images;

@@ -397,7 +397,7 @@ async fn nobody_is_trusted_on_old_knowledge_when_the_database_is_away() {
     let app = TestApp::start().await;
     let ada = signed_up(&app, "ada").await;
     assert_eq!(ask(&ada.client).await.status, 200);
-    app.pool.close();
+    app.pool.close().await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
     for answer in join_all((0..5).map(|_| ask(&ada.client))).await {
         assert_eq!(answer.status, 503, "{answer:?}");

@@ -132,7 +132,6 @@ pub(crate) async fn number(conn: &mut AsyncPgConnection, text: &str) -> i64 {
     query.get_result::<Number>(conn).await.unwrap().n
 }
 
-/// The name of a database that nobody else has.
 /// The folder of the pictures of a database.
 pub(crate) fn image_folder(database: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
@@ -140,6 +139,7 @@ pub(crate) fn image_folder(database: &str) -> PathBuf {
         .join(database)
 }
 
+/// The name of a database that nobody else has.
 fn fresh_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(

@@ -89,8 +89,8 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<Newcomer>, Vec<Proble
         match parse(text) {
             Ok(person) => {
                 let mut person = Newcomer { line, ..person };
-                match EmailAddress::parse(&person.email) {
-                    Ok(email) => person.set_email(&email),
+                match EmailAddress::exactly(&person.email) {
+                    Ok(email) => email.key().clone_into(&mut person.email_key),
                     Err(invalid) => found.push(format!("email {}", invalid.reason())),
                 }
                 found.extend(person.problems(now));
@@ -148,11 +148,6 @@ fn parse(text: &[u8]) -> Result<Newcomer, String> {
 }
 
 impl Newcomer {
-    fn set_email(&mut self, email: &EmailAddress) {
-        self.email = email.as_str().to_owned();
-        self.email_key = email.key().to_owned();
-    }
-
     fn problems(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, message: &str| {
@@ -269,6 +264,9 @@ mod tests {
             ("id", json!(null)),
             ("email", json!("ada")),
             ("email", json!("ada@example.com\0")),
+            ("email", json!("ada@example.com ")),
+            ("email", json!("ada@\u{17F}hop.example")),
+            ("email_key", json!("ada@example.com")),
             ("email", json!(null)),
             ("name", json!(" ")),
             ("name", json!("A\0")),

@@ -48,7 +48,7 @@ async fn among_many() -> (TestApp, Client) {
     let count = "SELECT count(*) FROM documents";
     assert_eq!(app.number(count).await, PEOPLE * DOCUMENTS);
     // What it reads is not to be counted.
-    app.pool.close();
+    app.pool.close().await;
     (app, ada)
 }
 

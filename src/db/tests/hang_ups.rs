@@ -1,0 +1,319 @@
+//! Connections whose user goes away at any moment are used again, and are right; or they are closed.
+
+use std::{collections::HashSet, pin::pin, task::Poll, time::Duration};
+
+use diesel_async::SimpleAsyncConnection;
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use super::{Stage, number, pool};
+use crate::{
+    db::{Connection, Database, Statement, Writers, pool::from_database},
+    error::{Code, Error},
+};
+
+const SETUP: &str = "
+    CREATE TABLE counters (id integer PRIMARY KEY, n bigint NOT NULL);
+    INSERT INTO counters VALUES (1, 0), (2, 0)";
+
+/// When a future is dropped.
+#[derive(Debug, Clone, Copy)]
+enum Dropped {
+    /// Right after a poll, so that its request may not have left yet.
+    AfterPoll,
+    /// When it would be polled again, so that the response to its request has arrived.
+    BeforePoll,
+}
+
+/// Polls a future so many times, and drops it unless it has ended.
+async fn polled<F: Future>(future: F, times: usize, dropped: Dropped) -> Option<F::Output> {
+    let (mut future, mut left) = (pin!(future), times);
+    std::future::poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        match (future.as_mut().poll(context), dropped) {
+            (Poll::Ready(output), _) => Poll::Ready(Some(output)),
+            (Poll::Pending, Dropped::AfterPoll) if left == 0 => Poll::Ready(None),
+            (Poll::Pending, _) => Poll::Pending,
+        }
+    })
+    .await
+}
+
+async fn session(conn: &mut Connection) -> i64 {
+    number(conn, "SELECT pg_backend_pid()::bigint").await
+}
+
+/// Sends this SQL and drops it when it runs.
+async fn abandoned(stage: &Stage, sql: &'static str) {
+    let mut conn = stage.conn().await;
+    dropped_when_it_runs(stage, conn.batch(sql)).await;
+}
+
+async fn dropped_when_it_runs<T>(stage: &Stage, running: impl Future<Output = T>) {
+    let runs = async {
+        let mut other = stage.superuser().await;
+        let count = "SELECT 1 / count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
+        while other.batch_execute(count).await.is_err() {}
+    };
+    tokio::select! {
+        _ = running => panic!("it ended"),
+        () = runs => {}
+    }
+}
+
+#[tokio::test]
+async fn a_statement_can_be_dropped_at_every_await_point() {
+    let stage = Stage::of(1, SETUP).await;
+    let first = session(&mut stage.conn().await).await;
+    for dropped in [Dropped::AfterPoll, Dropped::BeforePoll] {
+        for times in 1.. {
+            // A new text, so that it is prepared first.
+            let text = format!("SELECT $1 + 1000 * {times} -- {dropped:?}");
+            let statement = |n: i64| Statement::<(i64,)>::new(text.clone()).bind(n);
+            let mut conn = stage.conn().await;
+            let ended = polled(conn.rows(statement(0)), times, dropped).await;
+            drop(conn);
+            let mut conn = stage.conn().await;
+            assert_eq!(session(&mut conn).await, first, "{dropped:?} {times}");
+            for n in 1..4 {
+                let (sum,) = conn.row(statement(n)).await.unwrap().unwrap();
+                assert_eq!(sum, n + 1000 * times as i64, "{dropped:?} {times}");
+            }
+            if ended.is_some() {
+                assert!(times > 2, "it has more await points");
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_can_be_dropped_at_every_await_point() {
+    let stage = Stage::of(1, SETUP).await;
+    let first = session(&mut stage.conn().await).await;
+    let mut observer = pool(&stage.url, 1).connection().await.unwrap();
+    for dropped in [Dropped::AfterPoll, Dropped::BeforePoll] {
+        let before = stage.number("SELECT n FROM counters WHERE id = 1").await;
+        for times in 1.. {
+            let mut conn = stage.conn().await;
+            let work = conn.transaction(async |conn| {
+                number(
+                    conn,
+                    "SELECT length(set_config('snapnote.test', 'on', true))::bigint",
+                )
+                .await;
+                let increment = "UPDATE counters SET n = n + 1 WHERE id = $1";
+                conn.execute(Statement::new(increment).bind(1)).await?;
+                conn.execute(Statement::new(increment).bind(2)).await?;
+                Ok::<_, Error>(())
+            });
+            let ended = polled(work, times, dropped).await;
+            drop(conn);
+            let mut conn = stage.conn().await;
+            assert_eq!(session(&mut conn).await, first, "{dropped:?} {times}");
+            let halves = number(&mut conn, "SELECT max(n) - min(n) FROM counters").await;
+            assert_eq!(halves, 0, "{dropped:?} {times}");
+            let settings =
+                "SELECT length(coalesce(current_setting('snapnote.test', true), ''))::bigint";
+            assert_eq!(number(&mut conn, settings).await, 0, "{dropped:?} {times}");
+            let open = "SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+            assert_eq!(number(&mut observer, open).await, 0, "{dropped:?} {times}");
+            if let Some(outcome) = ended {
+                outcome.unwrap();
+                assert!(times > 5, "it has more await points");
+                break;
+            }
+        }
+        let after = stage.number("SELECT n FROM counters WHERE id = 1").await;
+        // The last one, and those that were dropped while they were committed.
+        assert!((1..=3).contains(&(after - before)), "{dropped:?}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_nobody_reads_are_dropped() {
+    let stage = Stage::of(1, SETUP).await;
+    let first = session(&mut stage.conn().await).await;
+    for times in 1..10 {
+        let mut conn = stage.conn().await;
+        let many = Statement::<(i64,)>::new("SELECT generate_series(1, 300000)::bigint");
+        assert!(
+            polled(conn.rows(many), times, Dropped::BeforePoll)
+                .await
+                .is_none()
+        );
+        drop(conn);
+        let mut conn = stage.conn().await;
+        assert_eq!(number(&mut conn, "SELECT 42::bigint").await, 42);
+        assert_eq!(session(&mut conn).await, first);
+    }
+}
+
+#[tokio::test]
+async fn a_long_statement_is_cancelled_and_its_connection_used_again() {
+    let stage = Stage::of(1, SETUP).await;
+    let first = session(&mut stage.conn().await).await;
+    let sleeps = "UPDATE counters SET n = 7; SELECT pg_sleep(60)";
+    for in_transaction in [false, true] {
+        let mut conn = stage.conn().await;
+        if in_transaction {
+            let running = conn.transaction(async |conn| {
+                let outcome = conn.batch(sleeps).await;
+                outcome.map_err(from_database)
+            });
+            dropped_when_it_runs(&stage, running).await;
+        } else {
+            dropped_when_it_runs(&stage, conn.batch(sleeps)).await;
+        }
+        drop(conn);
+        let mut conn = stage.conn().await;
+        assert_eq!(session(&mut conn).await, first);
+        assert_eq!(
+            number(&mut conn, "SELECT sum(n)::bigint FROM counters").await,
+            0
+        );
+    }
+    assert_eq!(stage.pool.cancels(), 2);
+    assert_eq!(stage.pool.abandoned(), 2);
+}
+
+#[tokio::test]
+async fn a_statement_that_does_not_end_costs_its_connection() {
+    let stage = Stage::of(1, SETUP).await;
+    let first = session(&mut stage.conn().await).await;
+    abandoned(
+        &stage,
+        "DO $$ BEGIN
+            LOOP
+                BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END;
+                EXIT WHEN (SELECT n FROM counters WHERE id = 1) > 0;
+            END LOOP;
+        END $$",
+    )
+    .await;
+    assert_ne!(session(&mut stage.conn().await).await, first);
+    let mut superuser = stage.superuser().await;
+    let end = format!("UPDATE counters SET n = 1; SELECT pg_terminate_backend({first})");
+    superuser.batch_execute(&end).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_short_statement_is_not_cancelled() {
+    let stage = Stage::of(1, SETUP).await;
+    let short = || {
+        Statement::new("UPDATE counters SET n = n + 1 WHERE id = 1 AND pg_sleep(0.005) IS NOT NULL")
+    };
+    stage.conn().await.execute(short()).await.unwrap();
+    for _ in 0..40 {
+        let mut conn = stage.conn().await;
+        let ended = polled(conn.execute(short()), 1, Dropped::AfterPoll).await;
+        assert!(ended.is_none());
+    }
+    // A busy machine may delay some of them.
+    let committed = stage.number("SELECT n FROM counters WHERE id = 1").await;
+    assert!(
+        stage.pool.cancels() < 20,
+        "{} cancels",
+        stage.pool.cancels()
+    );
+    assert!(committed > 20, "{committed} committed");
+}
+
+#[tokio::test]
+async fn a_slot_stays_taken_until_its_connection_is_recovered() {
+    let stage = Stage::of(2, SETUP).await;
+    let half: Database = stage.pool.half();
+    let mut conn = half.connection().await.unwrap();
+    let sleeps = Statement::<(i64,)>::new("SELECT 1::bigint FROM pg_sleep(60)");
+    assert!(
+        polled(conn.rows(sleeps), 1, Dropped::AfterPoll)
+            .await
+            .is_none()
+    );
+    let idle = stage.pool.status().idle;
+    drop(conn);
+    assert_eq!(stage.pool.status().idle, idle);
+    assert!(
+        half.connection().now_or_never().is_none(),
+        "the share's slot is free"
+    );
+    half.connection().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_change_feed_hears_of_what_was_dropped() {
+    let stage = Stage::of(1, SETUP).await;
+    let author = Uuid::new_v4();
+    let mut conn = stage.conn().await;
+    conn.writes_for(Writers::These(HashSet::from([author])));
+    let update = Statement::new("UPDATE counters SET n = n + 1");
+    assert!(
+        polled(conn.execute(update), 1, Dropped::AfterPoll)
+            .await
+            .is_none()
+    );
+    drop(conn);
+    let noted = tokio::time::timeout(Duration::from_secs(30), stage.pool.writes().taken());
+    assert_eq!(
+        noted.await.unwrap(),
+        Writers::These(HashSet::from([author]))
+    );
+}
+
+/// Runs a statement of a second, which the server is asked to cancel meanwhile, as by a request that comes late.
+async fn struck_by_a_cancel(stage: &Stage) -> Result<(), Error> {
+    let mut conn = stage.conn().await;
+    let sleeps = Statement::<(i64,)>::new("SELECT 1::bigint FROM pg_sleep(1)");
+    let mut superuser = stage.superuser().await;
+    let cancel = "SELECT 1 / count(pg_cancel_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'active' AND wait_event = 'PgSleep'";
+    let cancelled = async { while superuser.batch_execute(cancel).await.is_err() {} };
+    tokio::join!(conn.rows(sleeps), cancelled).0.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_cancel_request_that_comes_late_harms_nobody() {
+    let stage = Stage::of(1, SETUP).await;
+    let error = struck_by_a_cancel(&stage).await.unwrap_err();
+    assert_eq!(error.code, Code::Timeout, "an operator's cancel");
+    abandoned(&stage, "SELECT pg_sleep(60)").await;
+    struck_by_a_cancel(&stage).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_whose_caller_goes_away_while_it_is_opened_is_left_to_the_next() {
+    let stage = Stage::of(1, SETUP).await;
+    let another = pool(&stage.url, 4);
+    for times in 1..20 {
+        let gone = polled(another.connection(), times, Dropped::AfterPoll).await;
+        drop(gone);
+    }
+    let mut conn = another.connection().await.unwrap();
+    let sessions = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND backend_type = 'client backend'";
+    assert_eq!(
+        number(&mut conn, sessions).await,
+        2,
+        "the stage's and this one"
+    );
+}
+
+#[tokio::test]
+async fn a_pool_that_closes_waits_for_what_was_dropped() {
+    let stage = Stage::of(1, SETUP).await;
+    abandoned(
+        &stage,
+        "UPDATE counters SET n = 7 WHERE pg_sleep(60) IS NOT NULL",
+    )
+    .await;
+    stage.pool.close().await;
+    let active = "SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
+    let mut conn = pool(&stage.url, 1).connection().await.unwrap();
+    assert_eq!(number(&mut conn, active).await, 0);
+}
