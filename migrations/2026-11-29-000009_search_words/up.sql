@@ -76,39 +76,43 @@ BEGIN
 END
 $$;
 
--- Everything else about the items that a statement changed, in one statement. Where an item's text changed, its entry is right already.
--- A row of the FROM list is carried along whole, its texts read and decompressed: hence the subqueries, which OFFSET 0 keeps apart.
---
--- The settings hold for these functions alone: a plan is kept for a connection's life, and one that was made for thousands of items must
--- not read a whole table for a single one.
-CREATE FUNCTION courses_search_move() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+-- Everything else about the items that a statement changed, item by item: each is one look-up by the primary key, whatever the
+-- statistics say. One joined statement was planned by them, and with outdated ones read all entries of the owner for each item (2.1 s
+-- instead of 0.1 s per 1,000 items). Where an item's text changed, its entry is right already. Only the columns that are needed are
+-- read: a whole row would be carried along with its texts, read and decompressed.
+CREATE FUNCTION courses_search_move() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    item record;
 BEGIN
-    UPDATE search_entries AS entry SET is_active = item.status = 'active', touched_at = item.updated_at
-    FROM (SELECT user_id, id, status, updated_at FROM changed OFFSET 0) AS item
-    WHERE entry.user_id = item.user_id AND entry.id = item.id
-        AND (entry.is_active, entry.touched_at) IS DISTINCT FROM (item.status = 'active', item.updated_at);
+    FOR item IN SELECT user_id, id, status = 'active' AS is_active, updated_at FROM changed LOOP
+        UPDATE search_entries SET is_active = item.is_active, touched_at = item.updated_at
+        WHERE user_id = item.user_id AND id = item.id
+            AND (is_active, touched_at) IS DISTINCT FROM (item.is_active, item.updated_at);
+    END LOOP;
     RETURN NULL;
 END
 $$;
 
-CREATE FUNCTION search_move() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+CREATE FUNCTION search_move() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    item record;
 BEGIN
-    UPDATE search_entries AS entry SET course_id = item.course_id, is_active = item.status = 'active', touched_at = item.updated_at
-    FROM (SELECT user_id, id, course_id, status, updated_at FROM changed OFFSET 0) AS item
-    WHERE entry.user_id = item.user_id AND entry.id = item.id
-        AND (entry.course_id, entry.is_active, entry.touched_at)
-            IS DISTINCT FROM (item.course_id, item.status = 'active', item.updated_at);
+    FOR item IN SELECT user_id, id, course_id, status = 'active' AS is_active, updated_at FROM changed LOOP
+        UPDATE search_entries SET course_id = item.course_id, is_active = item.is_active, touched_at = item.updated_at
+        WHERE user_id = item.user_id AND id = item.id
+            AND (course_id, is_active, touched_at) IS DISTINCT FROM (item.course_id, item.is_active, item.updated_at);
+    END LOOP;
     RETURN NULL;
 END
 $$;
 
-CREATE OR REPLACE FUNCTION search_leave() RETURNS trigger LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+CREATE OR REPLACE FUNCTION search_leave() RETURNS trigger LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    item record;
 BEGIN
-    DELETE FROM search_entries AS entry USING (SELECT user_id, id FROM deleted OFFSET 0) AS item
-    WHERE entry.user_id = item.user_id AND entry.id = item.id;
+    FOR item IN SELECT user_id, id FROM deleted LOOP
+        DELETE FROM search_entries WHERE user_id = item.user_id AND id = item.id;
+    END LOOP;
     INSERT INTO search_departed (user_id, item_id) SELECT user_id, id FROM deleted ON CONFLICT DO NOTHING;
     RETURN NULL;
 END

@@ -1,4 +1,5 @@
 -- Operations that are pending must be finished first: without the views their items would come back.
+LOCK TABLE pending_operations IN ACCESS EXCLUSIVE MODE;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pending_operations) THEN

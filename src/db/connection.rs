@@ -192,6 +192,10 @@ impl Connection {
     ///
     /// # Errors
     /// What `work` returns; UNAVAILABLE if the conflicts continue; what [`from_database`] makes of a COMMIT that fails.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn cannot state that its future is Send, and the compiler fails to infer it"
+    )]
     pub(crate) fn transaction<'work, 'conn, T, E, F>(
         &'conn mut self,
         work: F,
@@ -219,22 +223,6 @@ impl Connection {
                     Ended::Conflict(_) => {}
                 }
             }
-        }
-    }
-
-    /// Begins a transaction; [`Connection::end`] must follow. To be removed: use [`Connection::transaction`].
-    pub(crate) async fn begin(&mut self) -> Result<(), Error> {
-        let open = OpenTransaction::begin(self).await?;
-        std::mem::forget(open);
-        Ok(())
-    }
-
-    /// Commits if the outcome is good, rolls back if it is not, and returns the outcome. To be removed: use
-    /// [`Connection::transaction`].
-    pub(crate) async fn end<T, E: From<Error>>(&mut self, outcome: Result<T, E>) -> Result<T, E> {
-        match OpenTransaction(self).end(outcome).await {
-            Ended::Finally(outcome) => outcome,
-            Ended::Conflict(error) => Err(error.into()),
         }
     }
 

@@ -42,6 +42,8 @@ where
 {
     let rows = conn.rows(statement(Source::Tables)).await?;
     if rows.first().is_some_and(is_pending) {
+        // If the process that left it has ended, this one continues.
+        conn.wake_pending();
         return conn.rows(statement(Source::Views)).await;
     }
     Ok(rows)

@@ -1,5 +1,7 @@
 //! Tests of connections against a real PostgreSQL: the one that the tests in `tests/it` share.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod conflicts;
 mod hang_ups;
 

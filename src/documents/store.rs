@@ -196,6 +196,7 @@ const UPDATE: &str = "
             trashed_with = CASE WHEN NOT $4 THEN trashed_with END
         WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
             AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')
             AND (NOT $4 OR EXISTS (SELECT FROM course WHERE status = 'active'))
         RETURNING id, course_id, title, original_text, formatted_note, excerpt, processing_time, metadata, version,
             created_at, updated_at, NULL::timestamptz, NULL::uuid

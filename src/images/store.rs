@@ -169,6 +169,7 @@ const ATTACH: &str = "
         SELECT id FROM documents
         WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND NOT EXISTS (
             SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')
         FOR NO KEY UPDATE
     ), upload AS (
         UPDATE image_objects SET state = 'removing'
@@ -213,7 +214,8 @@ pub(super) async fn end_upload(
 const DETACH: &str = "
     UPDATE documents SET image_id = NULL
     WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND image_id IS NOT NULL
-        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')";
+        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
+        AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')";
 
 pub(super) async fn detach(
     conn: &mut Connection,

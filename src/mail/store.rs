@@ -65,7 +65,8 @@ const CLAIM: &str = "
     FROM due LEFT JOIN mail_tokens ON mail_tokens.id = due.token_id
     WHERE mails.id = due.id
     RETURNING mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END, host(ip_address), user_agent,
-        mails.created_at, mails.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM users WHERE users.id = mails.user_id),
+        mails.created_at, mails.user_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM users WHERE users.id = mails.user_id AND deleted_at IS NULL),
         coalesce(expires_at <= now(), false), next_attempt_at";
 
 /// Claims the most urgent mail of these kinds that is due; of equally urgent ones, the one that has been due for longest.

@@ -135,7 +135,7 @@ impl Mailer {
                 }
                 Err(error) => {
                     let pause = backoff.pause();
-                    job.failed(&error.log_text(), pause);
+                    job.failed(&error, pause);
                     pause
                 }
             };
@@ -306,7 +306,9 @@ impl Mailer {
         let Some(failed) = failed else { return Ok(()) };
         let why = without(why, Some(&mail.recipient));
         match delivery {
-            Some(delivery) if undelivered.no_server => delivery.failed(&why, failed.retry_in()),
+            Some(delivery) if undelivered.no_server => {
+                delivery.failed(&Error::unavailable(why), failed.retry_in());
+            }
             _ => log_failure(mail, &failed, &why),
         }
         if failed.died {

@@ -42,7 +42,7 @@ pub(crate) async fn run(database: Database, job: Job) {
             }
             Err(error) => {
                 let pause = backoff.pause();
-                job.failed(&error.log_text(), pause);
+                job.failed(&error, pause);
                 sleep(pause).await;
             }
         }
@@ -114,8 +114,7 @@ impl Sizes {
         }
     }
 
-    /// Takes a smaller step the next time; sets the operation aside if the smallest one fails. Waits out a database that
-    /// is away.
+    /// Takes a smaller step the next time; sets the operation aside if the smallest one fails.
     async fn failed(
         &mut self,
         conn: &mut Connection,
@@ -126,14 +125,15 @@ impl Sizes {
         let Some(pending) = failed.pending else {
             return Err(failed.error);
         };
+        // Other transactions are in the way, or the connection is broken: then the next owner's step fails, too.
         if failed.error.code == Code::Unavailable {
-            return Err(failed.error);
+            return Ok(Step::Blocked);
         }
         self.of.insert(owner, size.after_failure());
         if !size.is_smallest() {
             return Ok(Step::Rows(1));
         }
-        store::set_aside(conn, owner, pending.id).await?;
+        store::set_aside(conn, owner, &pending).await?;
         tracing::error!(
             user = %owner.0,
             item = %pending.id,

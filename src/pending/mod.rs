@@ -3,14 +3,14 @@
 //! Moving a course of 100,000 tasks to the trash takes longer than a request may. So a command commits what was asked for
 //! in a few rows, among them one in `pending_operations`, and every reader sees it from then on, through the views
 //! `current_…` (`db::current`). The rows that follow are moved or deleted in steps. Each step is a short transaction: it
-//! writes the change log as it goes, never runs into a time limit, and what a crash interrupts goes on at the next start.
+//! writes the change log as it goes. After a crash the next process continues.
 //!
 //! A command finishes what it can within [`BUDGET`] itself, so that a usual course is moved when its response is sent.
 //! The job of the process does the rest, one step per owner in turn, so that one owner's operation delays no other's.
 //!
 //! The row of the owner in `users`, locked FOR NO KEY UPDATE, is the lock of all this: whatever moves the owner's items to
-//! the trash, back, or out of it holds it, each step included. It stops nothing else but signing in. Locks are taken in one
-//! order everywhere: user, courses, documents, tasks, each by id. Steps wait for no item: they skip the locked ones and
+//! the trash, back, or out of it holds it, each step included. It delays only sign-ins and changes of that row. Locks are taken in
+//! one order everywhere: user, courses, documents, tasks, each by id. Steps wait for no item: they skip the locked ones and
 //! come back.
 
 mod job;
@@ -18,6 +18,8 @@ mod leave;
 mod store;
 
 use std::time::{Duration, Instant};
+
+use uuid::Uuid;
 
 pub(crate) use job::run;
 pub use job::{Finished, finish};
@@ -32,7 +34,6 @@ use crate::{
     items::ItemKind,
 };
 use store::{Pending, Unsettled};
-use uuid::Uuid;
 
 /// How long a command works on its own operations before it leaves the rest to the job.
 const BUDGET: Duration = Duration::from_millis(500);
@@ -85,7 +86,7 @@ impl Size {
         if elapsed < short {
             Size((self.0 * 2).min(SIZES.1))
         } else if elapsed > long {
-            Size((self.0 / 2).max(SIZES.0))
+            Size((self.0 / 2).max(SIZES.0.min(self.0)))
         } else {
             self
         }
@@ -142,21 +143,25 @@ async fn step(
             Locked::Skip => store::lock_owner_if_free(conn, owner).await?,
         };
         if !is_ours {
-            return Ok(Step::Blocked);
+            return Ok((Step::Blocked, None));
         }
         let Some(pending) = store::next(conn, owner).await? else {
-            return Ok(Step::Nothing);
+            return Ok((Step::Nothing, None));
         };
-        let done = advance(conn, owner, &pending, size.0).await;
-        done.map_err(|error| Failed {
-            pending: Some(pending),
-            error,
-        })
+        let advanced = advance(conn, owner, &pending, size.0).await;
+        let pending = Some(pending);
+        match advanced {
+            Ok(done) => Ok((done, pending)),
+            Err(error) => Err(Failed { pending, error }),
+        }
     });
     match done.await? {
-        Step::Rows(0) => Ok(Step::Blocked),
-        Step::Emptied => Ok(leave::finish(conn, owner).await?),
-        done => Ok(done),
+        (Step::Rows(0), _) => Ok(Step::Blocked),
+        (Step::Emptied, pending) => {
+            let finished = leave::finish(conn, owner).await;
+            finished.map_err(|error| Failed { pending, error })
+        }
+        (done, _) => Ok(done),
     }
 }
 

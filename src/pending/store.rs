@@ -71,7 +71,7 @@ const ADD_ITEMS: &str = "
         ip_address = excluded.ip_address, user_agent = excluded.user_agent, retry_at = excluded.retry_at
     WHERE pending_operations.operation <> 'remove'";
 
-/// Adds an operation for each of these items. `actor`: who asked for it, `None` for the service itself; the connection knows
+/// Adds an operation for each of these items; returns how many are new. `actor`: who asked for it, `None` for the service itself; the connection knows
 /// from where. The caller's transaction has locked the owner.
 pub(crate) async fn add_items(
     conn: &mut Connection,
@@ -79,9 +79,9 @@ pub(crate) async fn add_items(
     operation: Operation,
     items: &[ItemRef],
     actor: Option<UserId>,
-) -> Result<(), Error> {
+) -> Result<u64, Error> {
     if items.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let (address, program) = conn.origin();
     let kinds: Vec<i16> = items.iter().map(|item| item.kind.into()).collect();
@@ -93,8 +93,7 @@ pub(crate) async fn add_items(
         .bind(actor.map(Uuid::from))
         .bind(address)
         .bind(program);
-    conn.execute(statement).await?;
-    Ok(())
+    Ok(conn.execute(statement).await? as u64)
 }
 
 const ADD_USER: &str = "
@@ -164,12 +163,20 @@ pub(super) async fn next_owner(
 }
 
 const SET_ASIDE: &str = "
-    UPDATE pending_operations SET retry_at = now() + interval '1 day' WHERE user_id = $1 AND item_id = $2";
+    UPDATE pending_operations SET retry_at = now() + interval '1 day'
+    WHERE user_id = $1 AND item_id = $2 AND operation = $3 AND retry_at <= now()";
 
-/// Leaves an operation that fails alone for a day.
-pub(super) async fn set_aside(conn: &mut Connection, owner: UserId, id: Uuid) -> Result<(), Error> {
-    conn.execute(Statement::new(SET_ASIDE).bind(owner).bind(id))
-        .await?;
+/// Sets an operation that failed aside for a day.
+pub(super) async fn set_aside(
+    conn: &mut Connection,
+    owner: UserId,
+    pending: &Pending,
+) -> Result<(), Error> {
+    let statement = Statement::new(SET_ASIDE)
+        .bind(owner)
+        .bind(pending.id)
+        .bind(pending.operation.name());
+    conn.execute(statement).await?;
     Ok(())
 }
 
@@ -249,6 +256,7 @@ pub(super) async fn settle(
         ), batch AS MATERIALIZED (
             SELECT item.id FROM {table} AS item, course
             WHERE item.user_id = $1 AND item.course_id = $2 AND {unsettled}
+                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = item.id AND operation = 'remove')
             LIMIT $3 FOR NO KEY UPDATE OF item SKIP LOCKED
         )
         UPDATE {table} SET status = course.status, deleted_at = course.deleted_at,
@@ -283,11 +291,12 @@ pub(crate) async fn settle_items(
 const END_SETTLED: &str = "
     DELETE FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'settle' AND NOT EXISTS (
         SELECT FROM courses AS course JOIN (
-            SELECT course_id, status, deleted_at, trashed_with FROM documents WHERE user_id = $1 AND course_id = $2
-            UNION ALL SELECT course_id, status, deleted_at, trashed_with FROM tasks WHERE user_id = $1 AND course_id = $2
+            SELECT id, course_id, status, deleted_at, trashed_with FROM documents WHERE user_id = $1 AND course_id = $2
+            UNION ALL SELECT id, course_id, status, deleted_at, trashed_with FROM tasks WHERE user_id = $1 AND course_id = $2
         ) AS item ON item.course_id = course.id
         WHERE course.user_id = $1 AND course.id = $2 AND (item.status = 'active' OR trashed_with IS NOT NULL)
-            AND (item.status <> course.status OR item.deleted_at IS DISTINCT FROM course.deleted_at))";
+            AND (item.status <> course.status OR item.deleted_at IS DISTINCT FROM course.deleted_at)
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = item.id AND operation = 'remove'))";
 
 /// Ends the operation if the whole course is settled; answers how many ended.
 pub(super) async fn end_settled(
@@ -357,9 +366,11 @@ pub(super) async fn remove_contents(
 }
 
 const REMOVE_COURSE: [&str; 2] = [
-    "DELETE FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash'
-        AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = $2)
-        AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = $2)",
+    "DELETE FROM courses WHERE user_id = $1 AND id = ANY (ARRAY(
+        SELECT id FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash'
+            AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = $2)
+            AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = $2)
+        FOR UPDATE SKIP LOCKED))",
     "DELETE FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove'
         AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash')",
 ];

@@ -128,6 +128,7 @@ const UPDATE: &str = "
             trashed_with = CASE WHEN NOT $4 THEN trashed_with END
         WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
             AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = tasks.course_id AND courses.status = 'trash')
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')
             AND ($5 IS NULL OR EXISTS (SELECT FROM course WHERE status = 'active'))
         RETURNING id, course_id, title, description, completed_at, due_at, priority, version, created_at, updated_at,
             NULL::timestamptz, NULL::uuid

@@ -146,12 +146,13 @@ async fn change(
         let items = in_order(ids, &named);
         match command {
             Command::Trash => store::trash(conn, owner, ids.to_vec()).await?,
-            Command::Restore | Command::Delete => store::restore(conn, owner, ids.to_vec()).await?,
+            Command::Restore => store::restore(conn, owner, ids.to_vec()).await?,
+            Command::Delete => {}
         }
         let courses: Vec<ItemRef> = items
             .iter()
             .copied()
-            .filter(|item| item.kind == ItemKind::Course)
+            .filter(|item| item.kind == ItemKind::Course && named[&item.id].changes(*command))
             .collect();
         pending::add_items(conn, owner, Operation::Settle, &courses, Some(owner)).await?;
         Ok::<_, Failure>(items)

@@ -1,4 +1,4 @@
-//! All the SQL of the trash. Every statement is its owner's alone, the sweep's apart.
+//! All the SQL of the trash. Every statement is scoped to one owner, except the one that lists owners with old items.
 
 use std::collections::HashMap;
 
@@ -8,6 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
+use super::Command;
 use crate::{
     auth::UserId,
     db::{
@@ -57,6 +58,15 @@ impl Named {
     /// Whether the item is in the trash, by itself or because its course is.
     pub(super) fn in_trash(&self) -> bool {
         !self.is_active && !self.with_course || self.course_in_trash
+    }
+
+    /// Whether this command changes the row.
+    pub(super) fn changes(&self, command: Command) -> bool {
+        match command {
+            Command::Trash => self.is_active,
+            Command::Restore => !self.is_active,
+            Command::Delete => true,
+        }
     }
 
     /// Whether its row has the state of its course, or one of its own.
@@ -289,18 +299,26 @@ pub(super) async fn owners_of_old(
 }
 
 const OLD: &str = "
-    SELECT 1::smallint, id FROM courses
-    WHERE user_id = $1 AND status = 'trash' AND deleted_at < now() - make_interval(days => $2)
-    UNION ALL SELECT 2::smallint, id FROM documents
-    WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
-    UNION ALL SELECT 3::smallint, id FROM tasks
-    WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)";
+    SELECT kind, id FROM (
+        SELECT 1::smallint AS kind, id FROM courses
+        WHERE user_id = $1 AND status = 'trash' AND deleted_at < now() - make_interval(days => $2)
+        UNION ALL SELECT 2::smallint, id FROM documents
+        WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
+        UNION ALL SELECT 3::smallint, id FROM tasks
+        WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
+    ) AS old
+    WHERE NOT EXISTS (
+        SELECT FROM pending_operations WHERE user_id = $1 AND item_id = old.id AND operation = 'remove')
+    LIMIT $3";
 
-/// What has been in an owner's trash for that many days; what its course took along goes with the course.
+/// At most `limit` items that have been in an owner's trash for that many days and are not marked yet; the contents of courses
+/// are deleted with their course.
 pub(super) async fn old(
     conn: &mut Connection,
     owner: UserId,
     days: i32,
+    limit: i64,
 ) -> Result<Vec<ItemRef>, Error> {
-    conn.rows(Statement::new(OLD).bind(owner).bind(days)).await
+    let statement = Statement::new(OLD).bind(owner).bind(days).bind(limit);
+    conn.rows(statement).await
 }

@@ -10,6 +10,9 @@ use crate::{
     pending::{self, Operation},
 };
 
+/// Items that one transaction marks.
+const STEP: i64 = 1_000;
+
 /// Marks everything that has been in the trash for that many days as deleted, and wakes the job that deletes it; answers
 /// how many items were marked, what is in marked courses not counted.
 ///
@@ -25,22 +28,40 @@ pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
             return Ok(marked);
         };
         for owner in owners {
-            marked += mark(&mut conn, owner, days).await?;
+            match mark_all(&mut conn, owner, days).await {
+                Ok(items) => marked += items,
+                Err(error) => tracing::error!(
+                    user = %owner.0,
+                    error = error.log_text(),
+                    "marking old items in the trash failed; retrying in the next run"
+                ),
+            }
         }
         conn.wake_pending();
         last = Some(newest);
     }
 }
 
-/// Nothing if somebody else moves the owner's items at the moment: the next run finds them.
+/// Marks an owner's old items, a bounded number per transaction.
+async fn mark_all(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64, Error> {
+    let mut marked = 0;
+    loop {
+        let items = mark(conn, owner, days).await?;
+        marked += items;
+        if items < STEP.unsigned_abs() {
+            return Ok(marked);
+        }
+    }
+}
+
+/// Marks nothing if another transaction holds the owner's trash: the next run finds the items.
 async fn mark(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64, Error> {
     conn.transaction(async |conn| {
         if !pending::lock_owner_if_free(conn, owner).await? {
             return Ok(0);
         }
-        let old = store::old(conn, owner, days).await?;
-        pending::add_items(conn, owner, Operation::Remove, &old, None).await?;
-        Ok(old.len() as u64)
+        let old = store::old(conn, owner, days, STEP).await?;
+        pending::add_items(conn, owner, Operation::Remove, &old, None).await
     })
     .await
 }

@@ -55,6 +55,7 @@ pub async fn delete(
     let mut conn = auth.connection(client).await?;
     conn.transaction(async |conn| {
         let role = lock_admins_without(conn, viewer).await?;
+        pending::lock_owner(conn, viewer.user_id).await?;
         if !store::leave(conn, viewer.user_id, role).await? {
             return Err(role_changed().into());
         }

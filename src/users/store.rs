@@ -58,7 +58,7 @@ const UPDATE: &str = "
     UPDATE users SET
         name = CASE WHEN $2 THEN $3 ELSE name END,
         avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END
-    WHERE id = $1
+    WHERE id = $1 AND deleted_at IS NULL
     RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
 
 pub(super) async fn update(
@@ -237,16 +237,16 @@ pub(super) async fn set(
     conn.row(statement).await
 }
 
-/// The user has no address, no password and no other account from now on; a trigger ends the sessions. A mail says
-/// farewell if the address was verified. A mail that is being sent at this moment is deleted once it is sent. Nothing if
-/// the role has changed since it was read.
+/// From now on the user has no email address, no password and no external account; a trigger ends the sessions. A mail
+/// confirms the deletion if the address was verified. No row if the role has changed since it was read.
 const LEAVE: &str = "
     WITH before AS (
-        SELECT email, email_key, email_verified FROM users WHERE id = $1 AND is_active AND role = $2
+        SELECT email, email_key, email_verified, gen_random_uuid() || '@deleted.invalid' AS tombstone
+        FROM users WHERE id = $1 AND is_active AND role = $2
     ), left_behind AS (
-        UPDATE users SET is_active = false, deleted_at = now(), email = id || '@deleted.invalid',
-            email_key = id || '@deleted.invalid', email_verified = false, password_hash = NULL
-        WHERE id = $1 AND is_active AND role = $2 RETURNING id
+        UPDATE users SET is_active = false, deleted_at = now(), email = tombstone, email_key = tombstone,
+            email_verified = false, password_hash = NULL
+        FROM before WHERE id = $1 AND is_active AND role = $2 RETURNING id
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
             SELECT mails.id FROM mails, before WHERE user_id = $1 OR lower(recipient COLLATE \"C\") = before.email_key
@@ -262,8 +262,8 @@ const LEAVE: &str = "
     )
     SELECT id FROM left_behind";
 
-/// Signs a user out everywhere, for ever, and frees the address; `false` if the role is another one by now. The rest of
-/// what they own is deleted by the operation that the caller adds.
+/// Signs a user out everywhere and frees the email address; `false` if the role has changed. The caller has locked the user,
+/// and adds the operation that deletes everything else.
 pub(super) async fn leave(conn: &mut Connection, user: UserId, role: Role) -> Result<bool, Error> {
     let statement = Statement::<(Uuid,)>::new(LEAVE)
         .bind(user)

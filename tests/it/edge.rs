@@ -131,10 +131,17 @@ async fn course(client: &Client) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_deadline_the_statement_is_cancelled_and_nothing_is_changed() {
-    let app =
-        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_millis(500)).await;
-    let ada = app.signed_up("ada").await;
+    let patient = TestApp::start().await;
+    let ada = patient.signed_up("ada").await;
     let id = course(&ada).await;
+    let app = TestApp::on(patient.database.clone(), |settings| {
+        settings.edge.request_timeout = Duration::from_millis(500);
+    })
+    .await;
+    let ada = Client {
+        address: app.address,
+        ..ada
+    };
     let mut holder = superuser(&app.database).await;
     holder
         .batch_execute("BEGIN; SELECT FROM courses FOR UPDATE")

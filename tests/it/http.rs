@@ -349,9 +349,16 @@ async fn a_query_whose_caller_hangs_up_is_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_that_passes_the_deadline_is_a_timeout_in_either_type() {
-    let app =
-        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_millis(400)).await;
-    let ada = app.signed_up("ada").await;
+    let patient = TestApp::start().await;
+    let ada = patient.signed_up("ada").await;
+    let app = TestApp::on(patient.database.clone(), |settings| {
+        settings.edge.request_timeout = Duration::from_millis(400);
+    })
+    .await;
+    let ada = Client {
+        address: app.address,
+        ..ada
+    };
     let _holder = holder(&app, "BEGIN; LOCK TABLE courses").await;
     let query = r#"{"query":"{ courses { nodes { id } } }"}"#;
     for accept in ["application/json", "application/graphql-response+json"] {

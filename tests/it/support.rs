@@ -140,7 +140,7 @@ pub(crate) fn image_folder(database: &str) -> PathBuf {
 }
 
 /// The name of a database that nobody else has.
-fn fresh_name() -> String {
+pub(crate) fn fresh_name() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     format!(
         "test_{}_{}",

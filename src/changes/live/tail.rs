@@ -62,7 +62,7 @@ pub(super) async fn run(live: &Live, job: &Job) {
             }
             Err(error) => {
                 let pause = backoff.pause();
-                job.failed(&error.log_text(), pause);
+                job.failed(&error, pause);
                 sleep(pause).await;
             }
         }

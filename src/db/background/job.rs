@@ -1,6 +1,8 @@
 //! What is known of each background job: the log tells operators when one fails and recovers, `/readyz` shows the state.
 //!
-//! A job that keeps failing is logged as ERROR once, and again once a day; the failures in between are DEBUG.
+//! A job that keeps failing is logged as ERROR once, and again once a day; the failures in between are DEBUG. If it fails
+//! because the database or another server is away, that is no fault of the service: it is a WARN at first, and an ERROR
+//! when it has lasted for five minutes.
 
 use std::{
     collections::BTreeMap,
@@ -8,8 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::Level;
+
+use crate::error::{Code, Error};
+
 /// How often a job that keeps failing is logged as ERROR.
 const REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long a job may fail because something is away before that is an ERROR.
+const OUTAGE: Duration = Duration::from_secs(5 * 60);
 
 /// The states of all background jobs of a process. Cheap to clone.
 #[derive(Clone, Default)]
@@ -23,6 +31,10 @@ struct Entry {
     failures: u32,
     last_success: Option<Instant>,
     last_failure: Option<Instant>,
+    /// When the present series of failures began.
+    failing_since: Option<Instant>,
+    /// Whether the present series was logged as WARN, and when it was last logged as ERROR.
+    is_warned: bool,
     last_error_logged: Option<Instant>,
 }
 
@@ -113,9 +125,13 @@ impl Job {
     /// An attempt succeeded.
     pub(crate) fn succeeded(&self) {
         let failures = self.update(|entry| {
-            entry.last_success = Some(Instant::now());
-            entry.last_error_logged = None;
-            std::mem::take(&mut entry.failures)
+            let failures = entry.failures;
+            *entry = Entry {
+                last_success: Some(Instant::now()),
+                last_failure: entry.last_failure,
+                ..Entry::default()
+            };
+            failures
         });
         if failures > 0 {
             tracing::info!(job = self.name, failures, "a background job works again");
@@ -123,33 +139,29 @@ impl Job {
     }
 
     /// An attempt failed; the next one follows after `retry_in`.
-    pub(crate) fn failed(&self, error: &str, retry_in: Duration) {
-        let (failures, remind) = self.update(|entry| {
+    pub(crate) fn failed(&self, error: &Error, retry_in: Duration) {
+        let is_away = error.code == Code::Unavailable;
+        let (failures, level) = self.update(|entry| {
             entry.count_failure();
-            let logged = entry.last_error_logged;
-            let remind = logged.is_none_or(|at| at.elapsed() >= REMINDER);
-            if remind {
-                entry.last_error_logged = entry.last_failure;
-            }
-            (entry.failures, remind)
+            (entry.failures, entry.level(is_away, Instant::now()))
         });
-        let job = self.name;
-        if remind {
-            tracing::error!(
-                job,
-                error,
-                failures,
-                ?retry_in,
-                "a background job failed; retrying"
-            );
-        } else {
-            tracing::debug!(
-                job,
-                error,
-                failures,
-                ?retry_in,
-                "a background job failed again; retrying"
-            );
+        let (job, error) = (self.name, error.log_text());
+        // The level of a tracing event is a constant.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    job,
+                    error,
+                    failures,
+                    ?retry_in,
+                    "a background job failed; retrying"
+                )
+            };
+        }
+        match level {
+            Level::ERROR => log!(error),
+            Level::WARN => log!(warn),
+            _ => log!(debug),
         }
     }
 
@@ -181,8 +193,58 @@ impl Job {
 }
 
 impl Entry {
+    /// The level at which a failure at that time is logged.
+    fn level(&mut self, is_away: bool, now: Instant) -> Level {
+        let since = *self.failing_since.get_or_insert(now);
+        if is_away && now.duration_since(since) < OUTAGE {
+            return match std::mem::replace(&mut self.is_warned, true) {
+                true => Level::DEBUG,
+                false => Level::WARN,
+            };
+        }
+        let logged = self.last_error_logged;
+        if logged.is_some_and(|at| now.duration_since(at) < REMINDER) {
+            return Level::DEBUG;
+        }
+        self.last_error_logged = Some(now);
+        Level::ERROR
+    }
+
     fn count_failure(&mut self) {
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(Instant::now());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_an_error_once_a_day_and_an_outage_a_warning_first() {
+        const MINUTE: u64 = 60;
+        const DAY: u64 = 24 * 60 * MINUTE;
+        let began = Instant::now();
+        // Seconds since the first failure, whether something is away, and the level.
+        let cases = [
+            (0, true, Level::WARN),
+            (1, true, Level::DEBUG),
+            (4 * MINUTE, true, Level::DEBUG),
+            (5 * MINUTE, true, Level::ERROR),
+            (20 * MINUTE, true, Level::DEBUG),
+            (21 * MINUTE, false, Level::DEBUG),
+            (DAY, true, Level::DEBUG),
+            (DAY + 5 * MINUTE, true, Level::ERROR),
+        ];
+        let mut entry = Entry::default();
+        for (seconds, is_away, level) in cases {
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(entry.level(is_away, now), level, "after {seconds} s");
+        }
+        let mut entry = Entry::default();
+        for (seconds, level) in [(0, Level::ERROR), (1, Level::DEBUG), (DAY, Level::ERROR)] {
+            let now = began + Duration::from_secs(seconds);
+            assert_eq!(entry.level(false, now), level, "after {seconds} s");
+        }
     }
 }

@@ -81,8 +81,8 @@ impl Turn {
                 self.due = Instant::now() + period;
                 return;
             }
-            Ok(Err(error)) => error.log_text(),
-            Err(panic) => panic,
+            Ok(Err(error)) => error,
+            Err(panic) => Error::internal(panic),
         };
         let pause = self.backoff.pause();
         self.job.failed(&error, pause);

@@ -24,13 +24,13 @@ async fn users_are_found_by_a_part_of_their_address_by_an_index() {
     let app = TestApp::start().await;
     let root = admin(&app, "root").await;
     app.sql(
-        "INSERT INTO users (id, email, name, created_at)
-         SELECT md5(n::text)::uuid, 'User' || n || '@example.com', n, now() - n * interval '1 minute'
+        "INSERT INTO users (id, email, email_key, name, created_at)
+         SELECT md5(n::text)::uuid, 'User' || n || '@example.com', 'user' || n || '@example.com', n, now() - n * interval '1 minute'
          FROM generate_series(1, 100000) AS n",
     )
     .await;
     app.sql("VACUUM ANALYZE users").await;
-    app.pool.close();
+    app.pool.close().await;
     let service = TestApp::on(app.database.clone(), |_| {}).await;
     app.sql("SELECT pg_stat_reset()").await;
     let client = Client {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// More than a command moves within its response.
-const TASKS: i64 = 4_000;
+const TASKS: i64 = 8_000;
 
 async fn serving(app: &TestApp) -> Serving {
     let folder = std::env::temp_dir();

@@ -146,3 +146,43 @@ async fn items_of_an_active_course_are_deleted_without_it() {
     notebook.finish().await;
     assert_eq!(notebook.seen().await, seen);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_item_stays_deleted_when_its_course_is_restored_before_its_row_is_gone() {
+    let notebook = Notebook::new().await;
+    run(&notebook.ada, TRASH, json!({ "ids": [notebook.course] })).await;
+    notebook.finish().await;
+    let (task, document) = (&notebook.tasks[0], &notebook.documents[0]);
+    // As `deleteItems` commits it; the rows of items that are named cannot be held.
+    let mark = |table: &str, kind: i32, id: &str| {
+        format!(
+            "INSERT INTO pending_operations (user_id, item_id, kind, operation, actor_id, retry_at)
+             SELECT user_id, id, {kind}, 'remove', user_id, 'infinity' FROM {table} WHERE id = '{id}';"
+        )
+    };
+    let marks = mark("documents", 2, document) + &mark("tasks", 3, task);
+    notebook.app.sql(&marks).await;
+    notebook
+        .only_committed(RESTORE, json!({ "ids": [notebook.course] }))
+        .await;
+    for mutation in [
+        format!("updateTask(input: {{ id: \"{task}\", courseId: null }})"),
+        format!(
+            "updateDocument(input: {{ id: \"{document}\", courseId: \"{}\" }})",
+            notebook.other
+        ),
+        format!("completeTasks(input: {{ ids: [\"{task}\"] }})"),
+    ] {
+        let query = format!("mutation {{ {mutation} {{ userErrors {{ code field }} }} }}");
+        let payload = run(&notebook.ada, &query, json!({})).await;
+        assert_eq!(code(&payload), "NOT_FOUND", "{mutation}: {payload}");
+    }
+    let seen = notebook.seen().await;
+    assert_eq!(seen["course"]["openTaskCount"], 2);
+    notebook.finish().await;
+    assert_eq!(notebook.seen().await, seen);
+    let left = format!(
+        "SELECT (SELECT count(*) FROM tasks WHERE id = '{task}') + (SELECT count(*) FROM documents WHERE id = '{document}')"
+    );
+    assert_eq!(notebook.app.number(&left).await, 0);
+}

@@ -94,7 +94,7 @@ async fn the_next_mail_is_found_by_an_index_however_many_wait() {
     let worker = outbox.run(&outbox.mailer_to(&server));
     server.until(|seen| seen.recipients.len() == 3).await;
     worker.abort();
-    outbox.pool.close();
+    outbox.pool.close().await;
     let read = outbox.rows_read().await - before;
     assert!(read < 200, "{read} rows were read to claim three mails");
 }

@@ -40,7 +40,7 @@ async fn a_new_task_reads_as_much_whether_its_owner_has_lost_no_words_or_a_hundr
 
 /// Runs the sweep on connections of its own, and returns how many rows and index entries of the dictionary these read.
 async fn words_read_by_a_sweep(app: &TestApp) -> i64 {
-    app.pool.close();
+    app.pool.close().await;
     let service = TestApp::on(app.database.clone(), |_| {}).await;
     app.sql("SELECT pg_stat_reset()").await;
     snapnote::search::sweep::sweep(&service.pool).await.unwrap();
@@ -82,7 +82,7 @@ async fn with_tasks() -> (TestApp, Client) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     app.sql(
-        "INSERT INTO users (id, email, name) SELECT md5(n::text)::uuid, n || '@example.org', n FROM generate_series(1, 3) AS n;
+        "INSERT INTO users (id, email, email_key, name) SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(1, 3) AS n;
          INSERT INTO tasks (user_id, id, title) SELECT users.id, md5('task ' || n)::uuid, 'Task ' || n FROM users, generate_series(1, 1000) AS n;
          ANALYZE",
     )
@@ -110,7 +110,8 @@ async fn a_single_change_after_a_change_of_a_thousand_items_reads_a_single_entry
             assert!(cost.written > 400, "{cost:?}");
         }
         let cost = cost(&mut writer, &change(one), "search_entries").await;
-        assert!(cost.read <= 4 && cost.written == 1, "{cost:?}");
+        // The entry, and its dead versions from the changes that were rolled back: not the thousands of other entries.
+        assert!(cost.read <= 20 && cost.written == 1, "{cost:?}");
     }
 }
 

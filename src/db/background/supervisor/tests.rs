@@ -173,6 +173,19 @@ async fn a_job_that_fails_is_logged_once_and_holds_up_no_other_job_of_its_schedu
 }
 
 #[tokio::test]
+async fn a_job_that_fails_while_the_database_is_away_is_a_warning() {
+    let (log, _guard) = Log::capture();
+    let states = JobStates::default();
+    let mut jobs = quick_jobs(&states);
+    let away = Periodic::new("away", || async { Err(Error::unavailable("no route")) });
+    jobs.every(Duration::from_millis(1), vec![away]);
+    until(|| state(&states, "away").failures > 5).await;
+    assert_eq!(log.lines(&["WARN", "job=\"away\"", "no route"]), 1);
+    assert_eq!(log.lines(&["ERROR"]), 0);
+    jobs.stop().await;
+}
+
+#[tokio::test]
 async fn a_stop_ends_all_jobs() {
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
