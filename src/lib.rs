@@ -57,6 +57,7 @@ pub mod items;
 pub mod mail;
 pub mod pending;
 mod rules;
+pub mod scalars;
 pub mod search;
 pub mod tasks;
 pub mod telemetry;

@@ -5,7 +5,10 @@
 
 use serde_json::Value;
 
-use crate::error::{Failure, Refusal, RefusalCode};
+use crate::{
+    error::{Failure, Refusal, RefusalCode},
+    scalars::MaybeUndefined,
+};
 
 /// Ids that one mutation takes at most.
 pub(crate) const MOST_IDS: usize = 100;
@@ -13,32 +16,6 @@ pub(crate) const MOST_IDS: usize = 100;
 const METADATA_DEPTH: usize = 32;
 /// How long metadata may be, in bytes of JSON.
 const METADATA_BYTES: usize = 64 * 1024;
-
-/// A field of an update.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Change<T> {
-    /// Left out: stays as it is.
-    Keep,
-    /// Null: cleared, where it can be null.
-    Clear,
-    /// Set to this.
-    Set(T),
-}
-
-impl<T> Change<T> {
-    /// Whether the caller sent the field.
-    pub(crate) fn given(&self) -> bool {
-        !matches!(self, Change::Keep)
-    }
-
-    /// The new value, if there is one.
-    pub(crate) fn value(&self) -> Option<&T> {
-        match self {
-            Change::Set(value) => Some(value),
-            Change::Keep | Change::Clear => None,
-        }
-    }
-}
 
 /// The mistakes found in an input so far.
 #[derive(Debug, Default)]
@@ -64,11 +41,19 @@ impl Problems {
                 format!("{field} must not be blank."),
             );
         }
-        self.optional_text(field, value, most);
+        self.optional_text(field, Some(value), most);
     }
 
     /// Text that may be empty: `most` code points at most.
-    pub(crate) fn optional_text(&mut self, field: &str, value: &str, most: usize) {
+    pub(crate) fn optional_text(
+        &mut self,
+        field: &str,
+        value: Option<impl AsRef<str>>,
+        most: usize,
+    ) {
+        let Some(value) = value.as_ref().map(AsRef::as_ref) else {
+            return;
+        };
         self.storable(field, value);
         if value.chars().count() > most {
             self.add(
@@ -91,11 +76,22 @@ impl Problems {
     }
 
     /// A required text of an update: left out is fine, null is blank.
-    pub(crate) fn changed_text(&mut self, field: &str, change: &Change<String>, most: usize) {
-        match change {
-            Change::Keep => {}
-            Change::Clear => self.must_not_be_null(field),
-            Change::Set(value) => self.text(field, value, most),
+    pub(crate) fn changed_text(
+        &mut self,
+        field: &str,
+        change: &MaybeUndefined<String>,
+        most: usize,
+    ) {
+        self.not_null(field, change);
+        if let MaybeUndefined::Value(value) = change {
+            self.text(field, value, most);
+        }
+    }
+
+    /// A field of an update that must have a value, if it is given.
+    pub(crate) fn not_null<T>(&mut self, field: &str, change: &MaybeUndefined<T>) {
+        if change.is_null() {
+            self.must_not_be_null(field);
         }
     }
 

@@ -1,128 +1,57 @@
-//! Courses: what they are and what can be done with them. Documents and tasks stand in them; the trash is in `trash`.
+//! Courses: they contain documents and tasks.
 //!
-//! The rules are here, the rows in [`model`], all the SQL in `store`.
+//! The rules are here, the columns and inputs in [`model`], all the SQL in `store`.
 
 pub mod model;
 mod store;
 
 use std::collections::HashMap;
 
+use async_graphql::ID;
 use uuid::Uuid;
 
+pub(crate) use model::CourseCounts;
 pub use model::{
-    Course, CourseChanges, CourseFilter, CourseList, CourseOrder, CourseSortKey, NewCourse,
+    Course, CourseFilter, CourseOrder, CourseOrderField, CreateCourseInput, UpdateCourseInput,
 };
-pub(crate) use model::{CourseColumns, CourseCounts};
 
 use crate::{
-    auth::Viewer,
-    db::{Connection, keyset},
+    auth::{UserId, Viewer},
+    db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, ATTEMPTS, NewId, Updated},
-    rules::{Change, Problems},
+    items::{self, NewId, Updated, Written},
+    rules::Problems,
 };
 
-const MOST_NAME: usize = 255;
-const MOST_DESCRIPTION: usize = 10_000;
-const MOST_ICON: usize = 50;
+const MAX_NAME: usize = 255;
+const MAX_DESCRIPTION: usize = 10_000;
+const MAX_ICON: usize = 50;
 
-/// Makes a course. One with the caller's own id that is there already comes back as it is.
+/// Creates a course. If the viewer has a course with the chosen id already, returns that course unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; TAKEN if another of the caller's objects has the id, or had it.
+/// What is wrong with the input; TAKEN if another of the viewer's objects has or had the id.
 pub async fn create(
     conn: &mut Connection,
     viewer: &Viewer,
-    new: NewCourse,
+    input: &CreateCourseInput,
 ) -> Result<Course, Failure> {
-    let mut problems = Problems::default();
-    let id = NewId::of(new.id.as_deref(), &mut problems);
-    problems.text("name", &new.name, MOST_NAME);
-    check_optional(
-        &mut problems,
-        "description",
-        new.description.as_deref(),
-        MOST_DESCRIPTION,
-    );
-    check_color(&mut problems, new.color.as_deref());
-    check_optional(&mut problems, "icon", new.icon.as_deref(), MOST_ICON);
-    problems.finish()?;
-    if let Some(course) = store::insert(conn, viewer.user_id, id, &new).await? {
-        return Ok(course);
-    }
-    find(conn, viewer, id.id).await?.ok_or_else(items::taken)
+    items::create(conn, viewer, input).await
 }
 
-/// Changes a course. With a `version`, only if it is still at it.
+/// Updates a course. With a `version`, only if the course still has that version.
 ///
 /// # Errors
 /// What is wrong with the input; NOT_FOUND, IN_TRASH.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
-    changes: CourseChanges,
+    input: &UpdateCourseInput,
 ) -> Result<Updated<Course>, Failure> {
-    let mut problems = Problems::default();
-    problems.changed_text("name", &changes.name, MOST_NAME);
-    check_optional(
-        &mut problems,
-        "description",
-        set(&changes.description),
-        MOST_DESCRIPTION,
-    );
-    check_color(&mut problems, set(&changes.color));
-    check_optional(&mut problems, "icon", set(&changes.icon), MOST_ICON);
-    problems.finish()?;
-    for _ in 0..ATTEMPTS {
-        if let Some(course) = store::update(conn, viewer.user_id, &changes).await? {
-            return Ok(Updated::Done(course));
-        }
-        let Some(course) = find(conn, viewer, changes.id).await? else {
-            return Err(items::not_found("id", "course"));
-        };
-        if course.deleted_at.is_some() {
-            return Err(items::in_trash("id", "course"));
-        }
-        if changes
-            .version
-            .is_some_and(|version| version != course.version)
-        {
-            return Ok(Updated::Conflict(course));
-        }
-    }
-    Err(Error::unavailable("a course kept changing while it was updated").into())
+    items::update(conn, viewer, input).await
 }
 
-/// The viewer's course with that id, active or in the trash.
-pub async fn find(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    id: Uuid,
-) -> Result<Option<Course>, Error> {
-    Ok(find_all(conn, viewer, vec![id]).await?.pop())
-}
-
-/// The viewer's courses with these ids, in no order; those that are not there are left out.
-pub async fn find_all(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<Vec<Course>, Error> {
-    store::find_all(conn, viewer.user_id, ids).await
-}
-
-/// One page of the viewer's courses.
-pub(crate) async fn page(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    list: &CourseList,
-    slice: &keyset::Slice,
-    count: bool,
-) -> Result<keyset::Page<Course>, Error> {
-    keyset::page(conn, viewer.user_id.0, list, slice, count).await
-}
-
-/// What stands in each of these courses; one that is not the viewer's has nothing in it.
+/// What is in each of these courses; nothing for courses that are not the viewer's.
 pub(crate) async fn counts(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -131,13 +60,62 @@ pub(crate) async fn counts(
     store::counts(conn, viewer.user_id, ids).await
 }
 
-fn set(change: &Change<String>) -> Option<&str> {
-    change.value().map(String::as_str)
+impl items::Create for CreateCourseInput {
+    type Item = Course;
+
+    fn chosen_id(&self) -> Option<&ID> {
+        self.id.as_ref()
+    }
+
+    fn has_course(&self) -> bool {
+        false
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.text("name", &self.name, MAX_NAME);
+        problems.optional_text("description", self.description.as_ref(), MAX_DESCRIPTION);
+        check_color(problems, self.color.as_deref());
+        problems.optional_text("icon", self.icon.as_ref(), MAX_ICON);
+    }
+
+    async fn insert(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+        id: NewId,
+    ) -> Result<Written<Course>, Failure> {
+        store::insert(conn, owner, id, self).await
+    }
 }
 
-fn check_optional(problems: &mut Problems, field: &str, value: Option<&str>, most: usize) {
-    if let Some(value) = value {
-        problems.optional_text(field, value, most);
+impl items::Update for UpdateCourseInput {
+    type Item = Course;
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn version(&self) -> Option<i32> {
+        self.version
+    }
+
+    fn has_course(&self) -> bool {
+        false
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.changed_text("name", &self.name, MAX_NAME);
+        problems.optional_text("description", self.description.value(), MAX_DESCRIPTION);
+        check_color(problems, self.color.value().map(String::as_str));
+        problems.optional_text("icon", self.icon.value(), MAX_ICON);
+    }
+
+    async fn apply(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Written<Course>, Error> {
+        store::update(conn, viewer.user_id, self).await
     }
 }
 
@@ -148,7 +126,7 @@ fn check_color(problems: &mut Problems, color: Option<&str>) {
         problems.add(
             "color",
             RefusalCode::Invalid,
-            "color must be of the form #RRGGBB.",
+            "color must have the form #RRGGBB.",
         );
     }
 }

@@ -1,183 +1,160 @@
-//! The rows of courses, and what a caller can ask of them.
+//! Courses: their columns, and what callers can ask of them.
 
+use async_graphql::{Enum, ID, InputObject};
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use crate::{
     db::{
-        Row,
-        keyset::{KeyKind, Order, Position, SortKey, time_key},
+        keyset::{KeyKind, Order, Position, SortKey},
+        row,
     },
-    items::StatusFilter,
-    rules::Change,
+    items::{OrderBy, OrderDirection, StatusFilter, item},
+    scalars::{MaybeUndefined, ObjectId},
 };
 
-/// A course as it is stored.
-#[derive(Debug, Clone, Queryable)]
-pub struct Course {
-    /// Unique among its owner's objects.
-    pub id: Uuid,
-    /// 1 to 255 characters.
-    pub name: String,
-    /// 10,000 characters at most.
-    pub description: Option<String>,
-    /// `#RRGGBB`
-    pub color: Option<String>,
-    /// An emoji or the name of an icon; 50 characters at most.
-    pub icon: Option<String>,
-    /// Counts up with every change, from 1.
-    pub version: i32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed; moving to the trash and back is no change.
-    pub updated_at: DateTime<Utc>,
-    /// When it went to the trash; `None` while active.
-    pub deleted_at: Option<DateTime<Utc>>,
-    /// Active documents in it; `None` where the list was not asked for it.
-    pub document_count: Option<i64>,
-    /// Active tasks in it that are not completed; `None` where the list was not asked for it.
-    pub open_task_count: Option<i64>,
-}
-
-impl Row for Course {
-    type Sql = (
-        SqlUuid,
-        Text,
-        Nullable<Text>,
-        Nullable<Text>,
-        Nullable<Text>,
-        Integer,
-        Timestamptz,
-        Timestamptz,
-        Nullable<Timestamptz>,
-        Nullable<BigInt>,
-        Nullable<BigInt>,
-    );
-}
-
-impl Course {
-    /// Its place in that order.
-    pub(crate) fn position(&self, order: CourseOrder) -> Position {
-        let key = match order.key {
-            CourseSortKey::UpdatedAt => time_key(self.updated_at),
-            CourseSortKey::CreatedAt => time_key(self.created_at),
-            CourseSortKey::Name => self.name.clone(),
-        };
-        Position { key, id: self.id }
+row! {
+    /// A course as it is stored.
+    #[derive(Debug, Clone)]
+    pub struct Course from courses {
+        /// Unique among its owner's objects.
+        pub id: Uuid,
+        /// 1–255 characters.
+        pub name: String,
+        /// Maximum 10,000 characters.
+        pub description: Option<String>,
+        /// `#RRGGBB`
+        pub color: Option<String>,
+        /// An emoji or the name of an icon. Maximum 50 characters.
+        pub icon: Option<String>,
+        /// Counts its changes, from 1.
+        pub version: i32,
+        /// When it was created.
+        pub created_at: DateTime<Utc>,
+        /// When it last changed. Moving it to the trash and restoring it are not changes.
+        pub updated_at: DateTime<Utc>,
+        /// When it was moved to the trash; `None` while it is active.
+        pub deleted_at: Option<DateTime<Utc>>;
+        on demand
+        /// Its active documents; `None` if they were not counted.
+        pub document_count: Option<i64>,
+        /// Its active tasks that are not completed; `None` if they were not counted.
+        pub open_task_count: Option<i64>,
     }
 }
 
-/// What stands in a course.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Queryable)]
-pub(crate) struct CourseCounts {
-    /// Active documents.
-    pub(crate) documents: i64,
-    /// Active tasks that are not completed.
-    pub(crate) open_tasks: i64,
+item!(Course);
+
+row! {
+    /// How many items are in a course.
+    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+    pub(crate) struct CourseCounts {
+        /// Active documents.
+        pub(crate) documents: i64,
+        /// Active tasks that are not completed.
+        pub(crate) open_tasks: i64,
+    }
 }
 
-/// A course to be made.
-#[derive(Debug, Clone)]
-pub struct NewCourse {
-    /// The caller's own id, if it gave one.
-    pub id: Option<String>,
-    /// 1 to 255 characters.
+/// An `id` of your own (a UUID) makes the creation safe to repeat: the second time, the existing object is returned
+/// unchanged. This applies to every create mutation.
+#[derive(InputObject, Debug, Clone, Default)]
+pub struct CreateCourseInput {
+    /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
+    pub id: Option<ID>,
+    /// 1–255 characters, not only white space.
     pub name: String,
-    /// 10,000 characters at most.
+    /// Maximum 10,000 characters.
     pub description: Option<String>,
     /// `#RRGGBB`
     pub color: Option<String>,
-    /// 50 characters at most.
+    /// An emoji or the name of an icon. Maximum 50 characters.
     pub icon: Option<String>,
 }
 
-/// What to change of a course.
-#[derive(Debug, Clone)]
-pub struct CourseChanges {
-    /// Which course.
-    pub id: Uuid,
-    /// The version that the caller has seen; `None`: whichever it is.
+/// With a `version`, the item is updated only if it still has that version: otherwise CONFLICT. Omitted fields keep their
+/// values; null clears a field that can be null. This applies to every update mutation.
+#[derive(InputObject, Debug, Clone)]
+pub struct UpdateCourseInput {
+    /// The course's id.
+    pub id: ObjectId,
+    /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// 1 to 255 characters.
-    pub name: Change<String>,
-    /// 10,000 characters at most.
-    pub description: Change<String>,
+    /// 1–255 characters. Must not be null.
+    pub name: MaybeUndefined<String>,
+    /// Maximum 10,000 characters.
+    pub description: MaybeUndefined<String>,
     /// `#RRGGBB`
-    pub color: Change<String>,
-    /// 50 characters at most.
-    pub icon: Change<String>,
+    pub color: MaybeUndefined<String>,
+    /// Maximum 50 characters.
+    pub icon: MaybeUndefined<String>,
 }
 
-/// Which courses a list holds.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Which courses a list contains. Omitted or null fields do not filter, except `status`.
+#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CourseFilter {
-    /// Active, in the trash, or both.
+    /// Only courses with this status. Null includes the trash.
+    #[graphql(default)]
     pub status: StatusFilter,
-    /// Text that the name contains, whatever the case.
+    /// Only courses whose name contains this text, ignoring case.
     pub name_contains: Option<String>,
 }
 
-/// How a list of courses is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The order of a list of courses. Courses with equal values are sorted by id, in the same direction.
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CourseOrder {
-    /// By what.
-    pub key: CourseSortKey,
-    /// Largest first.
-    pub descending: bool,
+    /// What to sort by.
+    pub field: CourseOrderField,
+    /// The direction.
+    #[graphql(default_with = "OrderDirection::Desc")]
+    pub direction: OrderDirection,
 }
 
-/// What courses sort by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CourseSortKey {
-    /// When they last changed.
-    UpdatedAt,
-    /// When they were made.
-    CreatedAt,
-    /// The name, by the Unicode collation order.
-    Name,
-}
-
-impl From<CourseOrder> for Order {
-    fn from(order: CourseOrder) -> Self {
-        let key = match order.key {
-            CourseSortKey::UpdatedAt => SortKey {
-                name: "course.updated",
-                kind: KeyKind::Time,
-                expression: "updated_at",
-            },
-            CourseSortKey::CreatedAt => SortKey {
-                name: "course.created",
-                kind: KeyKind::Time,
-                expression: "created_at",
-            },
-            CourseSortKey::Name => SortKey {
-                name: "course.name",
-                kind: KeyKind::Text,
-                expression: "name",
-            },
-        };
-        Order {
-            key,
-            descending: order.descending,
+impl Default for CourseOrder {
+    fn default() -> Self {
+        CourseOrder {
+            field: CourseOrderField::UpdatedAt,
+            direction: OrderDirection::Desc,
         }
     }
 }
 
-/// Columns that cost something, so that they are read only where they are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct CourseColumns {
-    pub(crate) document_count: bool,
-    pub(crate) open_task_count: bool,
+/// What courses can be sorted by.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CourseOrderField {
+    /// When they last changed.
+    UpdatedAt,
+    /// When they were created.
+    CreatedAt,
+    /// The name, in Unicode collation order, the same on every server.
+    Name,
 }
 
-/// A list of courses.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct CourseList {
-    pub(crate) filter: CourseFilter,
-    pub(crate) order: CourseOrder,
-    pub(crate) columns: CourseColumns,
+impl OrderBy<Course> for CourseOrder {
+    fn order(self) -> Order<Course> {
+        let key = match self.field {
+            CourseOrderField::UpdatedAt => SortKey {
+                name: "course.updated",
+                kind: KeyKind::Time,
+                expression: "updated_at",
+                position: |course| Position::at_time(course.updated_at, course.id),
+            },
+            CourseOrderField::CreatedAt => SortKey {
+                name: "course.created",
+                kind: KeyKind::Time,
+                expression: "created_at",
+                position: |course| Position::at_time(course.created_at, course.id),
+            },
+            CourseOrderField::Name => SortKey {
+                name: "course.name",
+                kind: KeyKind::Text,
+                expression: "name",
+                position: |course| Position::of(&course.name, course.id),
+            },
+        };
+        Order {
+            key,
+            descending: self.direction == OrderDirection::Desc,
+        }
+    }
 }

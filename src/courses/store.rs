@@ -1,100 +1,88 @@
-//! All the SQL of courses. Every statement is its owner's alone.
+//! All the SQL of courses. Every statement is scoped to one owner.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
-use diesel::sql_types::{BigInt, Bool, Uuid as SqlUuid};
 use uuid::Uuid;
 
-use super::model::{Course, CourseChanges, CourseCounts, CourseList, NewCourse};
+use super::model::{
+    Course, CourseCounts, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput,
+};
 use crate::{
     auth::UserId,
     db::{
-        Connection, Row, Statement,
+        Columns, Connection, Statement,
         current::{self, Source},
-        keyset::{List, Order, PageRow},
-        pool::{from_database, violated_unique},
-        sql::Value,
     },
     error::{Error, Failure},
-    items::{self, NewId},
-    rules::Change,
+    items::{
+        Changes, Item, Listed, NewId, Written,
+        store::{self, Conditions},
+    },
+    scalars::check_text,
 };
 
-const FIND_ALL: &str = "
-    SELECT id, name, description, color, icon, version, created_at, updated_at, deleted_at, NULL::bigint, NULL::bigint
-    FROM current_courses WHERE user_id = $1 AND id = ANY($2)";
+const COLUMNS: &str = Course::COLUMNS;
 
-pub(super) async fn find_all(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<Vec<Course>, Error> {
-    conn.rows(Statement::new(FIND_ALL).bind(owner).bind(ids))
-        .await
-}
+/// An id belongs to one object of its owner, so a document or a task with it keeps it.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "WITH made AS (
+            INSERT INTO courses (user_id, id, name, description, color, icon)
+            SELECT $1, $2, $3, $4, $5, $6
+            WHERE (SELECT set_origin($address, $program))
+                AND NOT ($7 AND (EXISTS (SELECT FROM documents WHERE user_id = $1 AND id = $2)
+                                 OR EXISTS (SELECT FROM tasks WHERE user_id = $1 AND id = $2)))
+            ON CONFLICT (user_id, id) DO NOTHING
+            RETURNING {COLUMNS}, 0::bigint, 0::bigint
+        )
+        SELECT NULL, made.* FROM (VALUES (1)) AS one LEFT JOIN made ON true"
+    )
+});
 
-/// An id is the caller's alone, and of one type: what has it among the documents and tasks keeps it.
-const INSERT: &str = "
-    INSERT INTO courses (user_id, id, name, description, color, icon)
-    SELECT $1, $2, $3, $4, $5, $6
-    WHERE NOT ($7 AND (EXISTS (SELECT FROM documents WHERE user_id = $1 AND id = $2)
-                       OR EXISTS (SELECT FROM tasks WHERE user_id = $1 AND id = $2)))
-    ON CONFLICT (user_id, id) DO NOTHING
-    RETURNING id, name, description, color, icon, version, created_at, updated_at, deleted_at, 0::bigint, 0::bigint";
-
-/// `None` if a course, or something else, has the id.
 pub(super) async fn insert(
     conn: &mut Connection,
     owner: UserId,
     id: NewId,
-    new: &NewCourse,
-) -> Result<Option<Course>, Failure> {
-    let statement = Statement::<Course>::new(INSERT)
-        .by(owner)
+    input: &CreateCourseInput,
+) -> Result<Written<Course>, Failure> {
+    let statement = Statement::write(INSERT.as_str(), owner)
         .bind(id.id)
-        .bind(new.name.as_str())
-        .bind(new.description.clone())
-        .bind(new.color.clone())
-        .bind(new.icon.clone())
-        .bind(id.own);
-    match conn.try_rows(statement).await {
-        Ok(mut rows) => Ok(rows.pop()),
-        Err(error) if violated_unique(&error) == Some(items::CREATED_ONCE) => Err(items::taken()),
-        Err(error) => Err(from_database(error).into()),
-    }
+        .bind(input.name.as_str())
+        .bind(input.description.clone())
+        .bind(input.color.clone())
+        .bind(input.icon.clone())
+        .bind(id.chosen);
+    store::insert(conn, statement).await
 }
 
-/// One text whatever is changed, so that it is prepared once.
-const UPDATE: &str = "
-    UPDATE courses SET
-        name = CASE WHEN $4 THEN $5 ELSE name END,
-        description = CASE WHEN $6 THEN $7 ELSE description END,
-        color = CASE WHEN $8 THEN $9 ELSE color END,
-        icon = CASE WHEN $10 THEN $11 ELSE icon END
-    WHERE user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
-    RETURNING id, name, description, color, icon, version, created_at, updated_at, deleted_at,
-        NULL::bigint, NULL::bigint";
+/// One text whatever changes, so that it is prepared once.
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE courses SET
+            name = CASE WHEN $4 THEN $5 ELSE name END,
+            description = CASE WHEN $6 THEN $7 ELSE description END,
+            color = CASE WHEN $8 THEN $9 ELSE color END,
+            icon = CASE WHEN $10 THEN $11 ELSE icon END
+        WHERE (SELECT set_origin($address, $program))
+            AND user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
+        RETURNING NULL, {COLUMNS}, NULL::bigint, NULL::bigint"
+    )
+});
 
-/// `None` if there is no such active course at that version.
+/// Updates a course, if it is active and has that version.
 pub(super) async fn update(
     conn: &mut Connection,
     owner: UserId,
-    changes: &CourseChanges,
-) -> Result<Option<Course>, Error> {
-    let text = |change: &Change<String>| Value::Text(change.value().cloned());
-    let statement = Statement::new(UPDATE)
-        .by(owner)
-        .bind(changes.id)
-        .bind(changes.version)
-        .bind(changes.name.given())
-        .bind(text(&changes.name))
-        .bind(changes.description.given())
-        .bind(text(&changes.description))
-        .bind(changes.color.given())
-        .bind(text(&changes.color))
-        .bind(changes.icon.given())
-        .bind(text(&changes.icon));
-    conn.row(statement).await
+    input: &UpdateCourseInput,
+) -> Result<Written<Course>, Error> {
+    let statement = Statement::write(UPDATE.as_str(), owner)
+        .bind(input.id)
+        .bind(input.version)
+        .bind_change(&input.name)
+        .bind_change(&input.description)
+        .bind_change(&input.color)
+        .bind_change(&input.icon);
+    Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
 /// What counts of a course are over; `listed` is the course.
@@ -102,16 +90,12 @@ const DOCUMENTS_OF_COURSE: &str =
     "documents WHERE user_id = listed.user_id AND course_id = listed.id AND status = 'active'";
 const OPEN_TASKS_OF_COURSE: &str = "tasks WHERE user_id = listed.user_id AND course_id = listed.id AND status = 'active' AND completed_at IS NULL";
 
-fn count_of<R: Row>(statement: &mut Statement<R>, source: Source, what: &str) {
+fn count_of<R>(statement: &mut Statement<R>, source: Source, what: &str) {
     statement.sql("(SELECT count(*) FROM ").sql(source.prefix());
     statement.sql(what).sql(")");
 }
 
 type CountsRow = (Uuid, CourseCounts, bool);
-
-impl Row for CountsRow {
-    type Sql = (SqlUuid, (BigInt, BigInt), Bool);
-}
 
 fn counts_statement(owner: UserId, ids: &[Uuid], source: Source) -> Statement<CountsRow> {
     let mut statement = Statement::new("SELECT listed.id, ");
@@ -140,30 +124,29 @@ pub(super) async fn counts(
         .collect())
 }
 
-impl List for CourseList {
-    type Item = Course;
-    const TABLE: &'static str = "courses";
+impl Listed for Course {
+    type Filter = CourseFilter;
+    type OrderBy = CourseOrder;
 
-    fn columns(&self, statement: &mut Statement<PageRow<Course>>, source: Source) {
-        statement.sql(
-            "id, name, description, color, icon, version, created_at, updated_at, deleted_at, ",
-        );
-        let columns = &self.columns;
-        statement.sql("CASE WHEN ").value(columns.document_count);
-        statement.sql(" THEN ");
-        count_of(statement, source, DOCUMENTS_OF_COURSE);
-        statement.sql(" END, CASE WHEN ");
-        statement.value(columns.open_task_count).sql(" THEN ");
-        count_of(statement, source, OPEN_TASKS_OF_COURSE);
-        statement.sql(" END");
+    fn check(filter: &CourseFilter) -> Result<(), Error> {
+        check_text("nameContains", filter.name_contains.as_deref())
     }
 
-    fn conditions(&self, statement: &mut Statement<PageRow<Course>>, _owner: Uuid) {
-        self.filter.status.condition(statement);
-        items::contains(statement, "name", self.filter.name_contains.as_deref());
+    fn conditions(filter: &CourseFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
+        let CourseFilter {
+            status,
+            name_contains,
+        } = filter;
+        conditions
+            .status(*status)
+            .contains("name", name_contains.as_deref());
     }
 
-    fn order(&self) -> Order {
-        self.order.into()
+    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+        let counted = match column {
+            "document_count" => DOCUMENTS_OF_COURSE,
+            _ => OPEN_TASKS_OF_COURSE,
+        };
+        count_of(statement, source, counted);
     }
 }

@@ -17,7 +17,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, method
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    Database, Row, Statement, Writers,
+    Database, Load, Statement, Writers,
     failure::{from_database, is_cancelled, is_conflict},
     pool::{Abandoned, Object},
     sql::Origin,
@@ -109,34 +109,34 @@ impl Connection {
     }
 
     /// Sends a statement and reads all its rows.
-    pub(crate) async fn rows<R>(&mut self, statement: Statement<R>) -> Result<Vec<R>, Error>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
+    pub(crate) async fn rows<R: Load>(&mut self, statement: Statement<R>) -> Result<Vec<R>, Error> {
         self.try_rows(statement).await.map_err(from_database)
     }
 
     /// Sends a statement that returns at most one row.
-    pub(crate) async fn row<R>(&mut self, statement: Statement<R>) -> Result<Option<R>, Error>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
+    pub(crate) async fn row<R: Load>(
+        &mut self,
+        statement: Statement<R>,
+    ) -> Result<Option<R>, Error> {
         Ok(self.rows(statement).await?.pop())
     }
 
     /// As [`Connection::rows`], but returns the database's error, so that the caller can recognise a violated constraint by
     /// its name.
-    pub(crate) async fn try_rows<R>(&mut self, mut statement: Statement<R>) -> QueryResult<Vec<R>>
-    where
-        R: Row + Send,
-        for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-    {
+    pub(crate) async fn try_rows<R: Load>(
+        &mut self,
+        mut statement: Statement<R>,
+    ) -> QueryResult<Vec<R>> {
         self.sign(&mut statement);
-        let outcome = self.load(statement).await;
-        self.note_writes();
-        outcome
+        let mut repeats = 0;
+        loop {
+            let sent = R::load(statement.clone(), self.begin_statement()?).await;
+            let outcome = self.ended(sent);
+            if !self.repeats(&outcome, &mut repeats).await {
+                self.note_writes();
+                return outcome;
+            }
+        }
     }
 
     /// Sends a query of diesel's language and reads all its rows.

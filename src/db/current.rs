@@ -5,9 +5,7 @@
 //! views `current_…` tell how it is to be read. They cannot use the indexes that the orders of lists have, so a list reads
 //! the tables, together with whether an operation of its owner is pending; only if one is, it reads again, from the views.
 
-use diesel_async::{AsyncPgConnection, methods::LoadQuery};
-
-use super::{Connection, Row, Statement};
+use super::{Connection, Load, Statement};
 use crate::error::Error;
 
 /// Which relations a statement reads.
@@ -31,15 +29,11 @@ impl Source {
 
 /// Reads from the tables and, if the first row tells that an operation of the owner is pending, again from the views. The
 /// statement must return at least one row.
-pub(crate) async fn read<R>(
+pub(crate) async fn read<R: Load>(
     conn: &mut Connection,
     statement: impl Fn(Source) -> Statement<R>,
     is_pending: impl Fn(&R) -> bool,
-) -> Result<Vec<R>, Error>
-where
-    R: Row + Send,
-    for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
-{
+) -> Result<Vec<R>, Error> {
     let rows = conn.rows(statement(Source::Tables)).await?;
     if rows.first().is_some_and(is_pending) {
         // If the process that left it has ended, this one continues.

@@ -6,29 +6,36 @@
 //! of 50,000: 1,237 ms, now 13 ms). The nouns say what their lists are ([`List`]); `graphql::page` turns arguments into a
 //! [`Slice`] and positions into cursors.
 
-use std::collections::HashMap;
+use std::{borrow::Borrow, collections::HashMap};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use diesel::sql_types::{BigInt, Bool, Nullable};
-use diesel_async::{AsyncPgConnection, methods::LoadQuery};
 use uuid::Uuid;
 
 use super::{
-    Connection, Row, Statement,
+    Connection, Load, Statement,
     current::{self, Source},
 };
 use crate::error::Error;
 
-/// What a list sorts by. The id breaks ties, in the same direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SortKey {
+/// What a list of `T` sorts by. The id breaks ties, in the same direction.
+pub(crate) struct SortKey<T> {
     /// Names list and key in cursors, e.g. `task.due`.
     pub(crate) name: &'static str,
     /// What its values are.
     pub(crate) kind: KeyKind,
     /// The key in SQL; never null. An index on (user, status, this, id) makes the order cheap.
     pub(crate) expression: &'static str,
+    /// The key and the id of a row.
+    pub(crate) position: fn(&T) -> Position,
 }
+
+impl<T> Clone for SortKey<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for SortKey<T> {}
 
 /// What values a sort key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,14 +48,21 @@ pub(crate) enum KeyKind {
     Number,
 }
 
-/// An order: a key and a direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Order {
-    pub(crate) key: SortKey,
+/// An order of a list of `T`: a key and a direction.
+pub(crate) struct Order<T> {
+    pub(crate) key: SortKey<T>,
     pub(crate) descending: bool,
 }
 
-/// The place of one row in an order.
+impl<T> Clone for Order<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Order<T> {}
+
+/// The position of one row in an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Position {
     /// The row's sort key as text.
@@ -82,95 +96,116 @@ pub(crate) struct Page<T> {
 }
 
 impl<T> Page<T> {
-    fn empty() -> Self {
+    /// The page after some position, of rows of which there is one more than `size` if there are more.
+    pub(crate) fn of(mut items: Vec<T>, size: usize, continued: bool) -> Self {
+        let has_next = items.len() > size;
+        items.truncate(size);
         Page {
-            items: Vec::new(),
+            items,
             total: None,
-            has_next: false,
-            has_previous: false,
+            has_next,
+            has_previous: continued,
+        }
+    }
+
+    /// The page without the one row too many, which tells whether there are more.
+    pub(crate) fn trimmed(mut items: Vec<T>, total: Option<i64>, slice: &Slice) -> Self {
+        let size = usize::try_from(slice.size).unwrap_or(0);
+        let more = items.len() > size;
+        items.truncate(size);
+        if slice.backward {
+            items.reverse();
+        }
+        let forward = !slice.backward;
+        Page {
+            items,
+            total,
+            has_next: if forward {
+                more
+            } else {
+                slice.before.is_some()
+            },
+            has_previous: if forward {
+                slice.after.is_some() || slice.offset > 0
+            } else {
+                more
+            },
         }
     }
 }
 
-/// A list of one person's rows.
-pub(crate) trait List {
+/// A list of one owner's rows.
+pub(crate) trait List: Sync {
     /// The row of the list.
-    type Item: Row;
+    type Item: Send;
+    /// [`PageRow`] of it.
+    type Row: Load + Borrow<PageRow<Self::Item>> + Into<PageRow<Self::Item>>;
+
     /// The table that it lists.
-    const TABLE: &'static str;
-
+    fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
-    fn columns(&self, statement: &mut Statement<PageRow<Self::Item>>, source: Source);
-    /// Writes ` AND …` for each condition that rows must meet, the owner's apart: that is written already.
-    fn conditions(&self, statement: &mut Statement<PageRow<Self::Item>>, owner: Uuid);
+    fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
+    /// Writes ` AND …` for each condition that rows must meet, except for the owner's, which is written already.
+    fn conditions(&self, statement: &mut Statement<Self::Row>, owner: Uuid);
     /// The order that it is in.
-    fn order(&self) -> Order;
+    fn order(&self) -> Order<Self::Item>;
 }
 
-/// Parent, total, whether an operation of the owner is pending, row: a parent without rows has one with none.
-pub(crate) type PageRow<R> = (Option<Uuid>, Option<i64>, bool, Option<R>);
-
-impl<R: Row> Row for PageRow<R> {
-    type Sql = (
-        Nullable<diesel::sql_types::Uuid>,
-        Nullable<BigInt>,
-        Bool,
-        Nullable<R::Sql>,
-    );
-}
+/// Parent, total, whether an operation of the owner is pending, row. A parent without rows has one without an item.
+pub(crate) type PageRow<T> = (Option<Uuid>, Option<i64>, bool, Option<T>);
 
 /// One page of the owner's list.
-pub(crate) async fn page<L>(
+pub(crate) async fn page<L: List>(
     conn: &mut Connection,
     owner: Uuid,
     list: &L,
     slice: &Slice,
     count: bool,
-) -> Result<Page<L::Item>, Error>
-where
-    L: List,
-    L::Item: Send,
-    for<'query> Statement<PageRow<L::Item>>: LoadQuery<'query, AsyncPgConnection, PageRow<L::Item>>,
-{
-    let statement = |source| page_statement(owner, None, list, slice, count, source);
-    let rows = current::read(conn, statement, |(_, _, pending, _)| *pending);
-    let mut page = Page::empty();
-    for (_, total, _, item) in rows.await? {
-        page.total = total;
-        page.items.extend(item);
+) -> Result<Page<L::Item>, Error> {
+    let mut items = Vec::new();
+    let mut counted = None;
+    for (_, total, _, item) in rows(conn, owner, None, list, slice, count).await? {
+        counted = total;
+        items.extend(item);
     }
-    Ok(trimmed(page, slice))
+    Ok(Page::trimmed(items, counted, slice))
 }
 
 /// One page of the owner's list for each of the parents, by the parent's id: rows whose `course_id` it is.
-pub(crate) async fn pages_of_courses<L>(
+pub(crate) async fn pages_of_courses<L: List>(
     conn: &mut Connection,
     owner: Uuid,
     courses: Vec<Uuid>,
     list: &L,
     slice: &Slice,
     count: bool,
-) -> Result<HashMap<Uuid, Page<L::Item>>, Error>
-where
-    L: List,
-    L::Item: Send,
-    for<'query> Statement<PageRow<L::Item>>: LoadQuery<'query, AsyncPgConnection, PageRow<L::Item>>,
-{
-    let mut pages: HashMap<Uuid, Page<L::Item>> =
-        courses.iter().map(|id| (*id, Page::empty())).collect();
-    let statement = |source| page_statement(owner, Some(&courses), list, slice, count, source);
-    let rows = current::read(conn, statement, |(_, _, pending, _)| *pending);
-    for (parent, total, _, item) in rows.await? {
-        let Some(page) = parent.and_then(|parent| pages.get_mut(&parent)) else {
+) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
+    let mut pages: HashMap<Uuid, (Vec<L::Item>, Option<i64>)> =
+        courses.iter().map(|id| (*id, Default::default())).collect();
+    for (parent, total, _, item) in rows(conn, owner, Some(&courses), list, slice, count).await? {
+        let Some((items, counted)) = parent.and_then(|parent| pages.get_mut(&parent)) else {
             continue;
         };
-        page.total = total;
-        page.items.extend(item);
+        *counted = total;
+        items.extend(item);
     }
     Ok(pages
         .into_iter()
-        .map(|(parent, page)| (parent, trimmed(page, slice)))
+        .map(|(parent, (items, total))| (parent, Page::trimmed(items, total, slice)))
         .collect())
+}
+
+async fn rows<L: List>(
+    conn: &mut Connection,
+    owner: Uuid,
+    courses: Option<&[Uuid]>,
+    list: &L,
+    slice: &Slice,
+    count: bool,
+) -> Result<impl Iterator<Item = PageRow<L::Item>>, Error> {
+    let statement = |source| page_statement(owner, courses, list, slice, count, source);
+    let rows = current::read(conn, statement, |row: &L::Row| row.borrow().2).await?;
+    Ok(rows.into_iter().map(Into::into))
 }
 
 /// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
@@ -182,7 +217,7 @@ fn page_statement<L: List>(
     slice: &Slice,
     count: bool,
     source: Source,
-) -> Statement<PageRow<L::Item>> {
+) -> Statement<L::Row> {
     let nested = courses.is_some();
     let mut statement = Statement::new(
         "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
@@ -208,7 +243,7 @@ fn page_statement<L: List>(
 }
 
 fn rows_of<L: List>(
-    statement: &mut Statement<PageRow<L::Item>>,
+    statement: &mut Statement<L::Row>,
     owner: Uuid,
     nested: bool,
     list: &L,
@@ -217,7 +252,7 @@ fn rows_of<L: List>(
     statement
         .sql(" FROM ")
         .sql(source.prefix())
-        .sql(L::TABLE)
+        .sql(L::table())
         .sql(" AS listed WHERE user_id = ")
         .value(owner);
     if nested {
@@ -227,7 +262,7 @@ fn rows_of<L: List>(
 }
 
 /// The bounds, the order and the length of a page. One row more than asked for tells whether there are more.
-fn between<R>(statement: &mut Statement<R>, order: Order, slice: &Slice) {
+fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     let expression = order.key.expression;
     let cast = match order.key.kind {
         KeyKind::Time => "::timestamptz",
@@ -271,25 +306,13 @@ fn between<R>(statement: &mut Statement<R>, order: Order, slice: &Slice) {
     }
 }
 
-/// Without the one row too many, which tells whether there are more.
-pub(crate) fn trimmed<T>(mut page: Page<T>, slice: &Slice) -> Page<T> {
-    let size = usize::try_from(slice.size).unwrap_or(0);
-    let more = page.items.len() > size;
-    page.items.truncate(size);
-    if slice.backward {
-        page.items.reverse();
-        page.has_previous = more;
-        page.has_next = slice.before.is_some();
-    } else {
-        page.has_next = more;
-        page.has_previous = slice.after.is_some() || slice.offset > 0;
+impl<T> Order<T> {
+    /// The opaque cursor of a row. It names its order, so that a cursor of another list or order is recognised.
+    pub(crate) fn cursor(self, row: &T) -> String {
+        self.encode(&(self.key.position)(row))
     }
-    page
-}
 
-impl Order {
-    /// The opaque cursor of a position: it names its order, so that it can be told from another list's.
-    pub(crate) fn cursor(self, position: &Position) -> String {
+    fn encode(self, position: &Position) -> String {
         let direction = if self.descending { '-' } else { '+' };
         let id = position.id.simple();
         URL_SAFE_NO_PAD.encode(format!("{}{direction}{id}{}", self.key.name, position.key))
@@ -323,24 +346,35 @@ impl KeyKind {
     }
 }
 
-/// A moment as a position's key.
-pub(crate) fn time_key(time: chrono::DateTime<chrono::Utc>) -> String {
-    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+impl Position {
+    /// The position of a row whose key is a time.
+    pub(crate) fn at_time(time: chrono::DateTime<chrono::Utc>, id: Uuid) -> Position {
+        let key = time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        Position { key, id }
+    }
+
+    /// The position of a row with another key.
+    pub(crate) fn of(key: impl Into<String>, id: Uuid) -> Position {
+        let key = key.into();
+        Position { key, id }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CREATED: SortKey = SortKey {
+    const CREATED: SortKey<Position> = SortKey {
         name: "task.created",
         kind: KeyKind::Time,
         expression: "created_at",
+        position: Position::clone,
     };
-    const TITLE: SortKey = SortKey {
+    const TITLE: SortKey<Position> = SortKey {
         name: "task.title",
         kind: KeyKind::Text,
         expression: "title",
+        position: Position::clone,
     };
 
     #[test]

@@ -6,7 +6,7 @@
 //! - `failure`: what the database's errors mean for callers.
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: who has written lately, for the change feed.
-//! - [`sql`]: statements whose text is written by hand and prepared once.
+//! - [`sql`]: statements with handwritten text, prepared once. [`row`]: what they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
@@ -23,6 +23,7 @@ mod failure;
 pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
+pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
@@ -34,6 +35,7 @@ pub(crate) mod writes;
 
 pub use connection::Connection;
 pub use pool::{Database, PoolSettings};
+pub(crate) use row::{Columns, Load, Row, numbered, row};
 pub use sql::Origin;
-pub(crate) use sql::{Row, Statement};
+pub(crate) use sql::Statement;
 pub(crate) use writes::{Writers, Writes};

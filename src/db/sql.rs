@@ -1,9 +1,15 @@
-//! A statement whose text is written by hand, typed by the row that it answers.
+//! A statement with handwritten text, typed by the [`Row`] that it returns.
 //!
-//! Diesel prepares text that is built at run time anew at every call, and so it does every UPDATE of its query language.
-//! A [`Statement`] is prepared once a connection: its text is a constant, or put together from a few constants.
-//! **Nothing that a caller sent may ever stand in the text**: it would be an injection, and a statement in the cache for
-//! each value. Values are bound.
+//! Diesel prepares text that is built at run time, and every UPDATE of its query language, anew for every call. A
+//! [`Statement`] is prepared once per connection: its text is a constant or is composed of a few constants.
+//! **The text never contains anything that a caller sent**: that would be an injection, and one cached statement per value.
+//! Values are bound.
+//!
+//! # Where a change comes from
+//! The triggers of the change log record the address and the program of the caller. A statement that changes logged rows
+//! calls `set_origin($address, $program)` for this transaction, before it changes anything: [`Statement::write`]. A setting of
+//! the connection would leak behind a transaction pooler, and a transaction around every statement would cost two
+//! round trips.
 
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
@@ -16,28 +22,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-/// A row that a [`Statement`] answers: its columns' SQL types, in the order of the struct's fields.
-pub(crate) trait Row {
-    /// The SQL types of the columns, as a tuple.
-    type Sql;
-}
-
-/// A row of one column is a tuple of one.
-macro_rules! single_column {
-    ($($rust:ty => $sql:ty),+ $(,)?) => {$(
-        impl Row for ($rust,) {
-            type Sql = ($sql,);
-        }
-    )+};
-}
-
-single_column! {
-    bool => sql_types::Bool,
-    i64 => sql_types::BigInt,
-    String => sql_types::Text,
-    Uuid => sql_types::Uuid,
-    serde_json::Value => sql_types::Jsonb,
-}
+use super::Row;
 
 /// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
 ///
@@ -51,6 +36,10 @@ pub(crate) struct Statement<R> {
 struct Parts {
     text: Cow<'static, str>,
     values: Vec<Value>,
+    /// The owner of the items that it changes.
+    writer: Option<Uuid>,
+    /// What `$address` and `$program` stand for.
+    origin: Option<Arc<Origin>>,
 }
 
 impl<R> Clone for Statement<R> {
@@ -67,6 +56,8 @@ impl<R> Statement<R> {
         let parts = Parts {
             text: text.into(),
             values: Vec::with_capacity(8),
+            writer: None,
+            origin: None,
         };
         Statement {
             parts: Arc::new(parts),
@@ -85,24 +76,22 @@ impl<R> Statement<R> {
         self
     }
 
-    /// Binds the owner of what this statement writes. The log's triggers are told where the change comes from: the
-    /// connection's [`Origin`] goes along.
-    #[must_use]
-    pub(crate) fn by(mut self, owner: impl Into<Uuid>) -> Self {
-        self.parts().values.push(Value::Author(owner.into(), None));
-        self
+    /// A statement that changes items of `owner`, bound as `$1`. Each part of the text that changes logged rows has the
+    /// condition `(SELECT set_origin($address, $program))`: as a subquery it runs once, before the first row is read.
+    pub(crate) fn write(text: impl Into<Cow<'static, str>>, owner: impl Into<Uuid>) -> Self {
+        let owner = owner.into();
+        let mut statement = Statement::new(text).bind(owner);
+        statement.parts().writer = Some(owner);
+        statement
     }
 
-    /// Says where the change comes from, if the statement names an author; answers whose items it changes.
+    /// Sets the origin of the changes; returns the owner of the changed items, if this is a statement that writes.
     pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
-        let mut owner = None;
-        for value in &mut self.parts().values {
-            if let Value::Author(author, known) = value {
-                *known = origin.cloned();
-                owner = Some(*author);
-            }
+        let writer = self.parts.writer?;
+        if let Some(origin) = origin {
+            self.parts().origin = Some(origin.clone());
         }
-        owner
+        Some(writer)
     }
 
     /// Appends text, for a statement that is put together from constants.
@@ -132,28 +121,31 @@ impl<R> QueryId for Statement<R> {
 
 impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Parts { text, values } = &*self.parts;
+        let Parts { text, values, .. } = &*self.parts;
+        let origin = self.parts.origin.as_deref().unwrap_or(Origin::UNKNOWN);
         let mut rest: &str = text;
         // Diesel numbers values in the order in which they are bound: that of their first appearance.
-        let mut bound: Vec<(usize, usize)> = Vec::with_capacity(values.len());
-        let mut next = 1;
-        while let Some((before, number, after)) = next_placeholder(rest) {
+        let mut bound: Vec<Placeholder> = Vec::with_capacity(values.len());
+        while let Some((before, placeholder, after)) = next_placeholder(rest) {
             out.push_sql(before);
-            let value = number
-                .checked_sub(1)
-                .and_then(|index| values.get(index))
-                .ok_or_else(|| misnumbered(text))?;
-            if let Some((_, first)) = bound.iter().find(|(known, _)| *known == number) {
-                out.push_sql(&value.again(*first));
-            } else {
-                value.push(&mut out)?;
-                bound.push((number, next));
-                next += value.width();
-            }
             rest = after;
+            if let Some(first) = bound.iter().position(|known| *known == placeholder) {
+                out.push_sql(&format!("${}", first + 1));
+                continue;
+            }
+            bound.push(placeholder);
+            match placeholder {
+                Placeholder::Address => out.push_bind_param::<NullableText, _>(&origin.address)?,
+                Placeholder::Program => out.push_bind_param::<NullableText, _>(&origin.program)?,
+                Placeholder::Value(number) => {
+                    let value = number.checked_sub(1).and_then(|index| values.get(index));
+                    value.ok_or_else(|| misnumbered(text))?.push(&mut out)?;
+                }
+            }
         }
         out.push_sql(rest);
-        if bound.len() == values.len() {
+        let numbered = |placeholder: &&Placeholder| matches!(placeholder, Placeholder::Value(_));
+        if bound.iter().filter(numbered).count() == values.len() {
             Ok(())
         } else {
             Err(misnumbered(text))
@@ -161,15 +153,33 @@ impl<R> QueryFragment<Pg> for Statement<R> {
     }
 }
 
-/// The text before the next `$n`, n, and the text behind it.
-fn next_placeholder(text: &str) -> Option<(&str, usize, &str)> {
-    let at = text.find('$')?;
-    let digits = text[at + 1..]
-        .bytes()
-        .take_while(u8::is_ascii_digit)
-        .count();
-    let number = text[at + 1..at + 1 + digits].parse().ok()?;
-    Some((&text[..at], number, &text[at + 1 + digits..]))
+type NullableText = sql_types::Nullable<sql_types::Text>;
+
+/// What a statement's text binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placeholder {
+    /// `$1`, `$2`, …
+    Value(usize),
+    /// `$address`: where the change comes from.
+    Address,
+    /// `$program`: what the caller's program calls itself.
+    Program,
+}
+
+/// The text before the next placeholder, the placeholder, and the text after it.
+fn next_placeholder(text: &str) -> Option<(&str, Placeholder, &str)> {
+    let (before, rest) = text.split_once('$')?;
+    for (name, placeholder) in [
+        ("address", Placeholder::Address),
+        ("program", Placeholder::Program),
+    ] {
+        if let Some(after) = rest.strip_prefix(name) {
+            return Some((before, placeholder, after));
+        }
+    }
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, after) = rest.split_at(digits);
+    Some((before, Placeholder::Value(number.parse().ok()?), after))
 }
 
 fn misnumbered(text: &str) -> diesel::result::Error {
@@ -178,7 +188,7 @@ fn misnumbered(text: &str) -> diesel::result::Error {
     )
 }
 
-/// Where a change comes from, as the log has it.
+/// Where a change comes from, as the change log records it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The address of the caller, as text.
@@ -212,26 +222,22 @@ pub(crate) enum Value {
     Uuids(Vec<Uuid>),
     Time(Option<DateTime<Utc>>),
     Json(Option<serde_json::Value>),
-    /// The owner of what is written, and where the change comes from.
-    Author(Uuid, Option<Arc<Origin>>),
 }
 
 impl Value {
-    /// How many parameters it is.
-    fn width(&self) -> usize {
-        if matches!(self, Value::Author(..)) {
-            3
-        } else {
-            1
-        }
-    }
-
-    /// The SQL of a value that has been bound already, its first parameter being that one.
-    fn again(&self, first: usize) -> String {
-        match self {
-            Value::Author(..) => format!("act_as(${first}, ${}, ${})", first + 1, first + 2),
-            _ => format!("${first}"),
-        }
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(
+            self,
+            Value::Bool(None)
+                | Value::SmallInt(None)
+                | Value::SmallInts(None)
+                | Value::Int(None)
+                | Value::Double(None)
+                | Value::Text(None)
+                | Value::Uuid(None)
+                | Value::Time(None)
+                | Value::Json(None)
+        )
     }
 
     fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
@@ -255,17 +261,6 @@ impl Value {
             Value::Uuids(value) => out.push_bind_param::<Array<sql_types::Uuid>, _>(value),
             Value::Time(value) => out.push_bind_param::<Nullable<Timestamptz>, _>(value),
             Value::Json(value) => out.push_bind_param::<Nullable<Jsonb>, _>(value),
-            Value::Author(owner, origin) => {
-                let origin = origin.as_deref().unwrap_or(Origin::UNKNOWN);
-                out.push_sql("act_as(");
-                out.push_bind_param::<sql_types::Uuid, _>(owner)?;
-                out.push_sql(", ");
-                out.push_bind_param::<Nullable<Text>, _>(&origin.address)?;
-                out.push_sql(", ");
-                out.push_bind_param::<Nullable<Text>, _>(&origin.program)?;
-                out.push_sql(")");
-                Ok(())
-            }
         }
     }
 }
@@ -363,14 +358,12 @@ mod tests {
     }
 
     #[test]
-    fn an_author_brings_along_where_the_change_comes_from() {
-        let statement = Statement::<()>::new("SELECT $2, $1, $3, $1")
-            .by(Uuid::nil())
-            .bind("a")
-            .bind("b");
+    fn a_write_binds_its_origin_where_the_text_names_it() {
+        let text = "UPDATE a SET b = $2 WHERE (SELECT set_origin($address, $program)) AND c = $1";
+        let statement = Statement::<()>::write(text, Uuid::nil()).bind("b");
         assert_eq!(
             text_of(&statement).expect("well numbered"),
-            "SELECT $1, act_as($2, $3, $4), $5, act_as($2, $3, $4)"
+            "UPDATE a SET b = $1 WHERE (SELECT set_origin($2, $3)) AND c = $4"
         );
     }
 

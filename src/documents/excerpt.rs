@@ -1,21 +1,21 @@
-//! Markdown as plain text, and the start of it.
+//! Markdown as plain text, and excerpts: the start of that text.
 //!
-//! What a reader would not read aloud is left out: markup, link targets, HTML. Formulas and code stay as they are
-//! written. It never fails: what is no Markdown is text.
+//! Omits what a reader would not read aloud: markup, link targets, HTML. Keeps formulas and code as they are written. Never
+//! fails: whatever is not Markdown is text.
 
 use pulldown_cmark::{Event, Options, Parser, TagEnd};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The length of an excerpt at most, in code points.
-pub const MOST: usize = 200;
+/// The maximum length of an excerpt, in code points.
+pub const MAX_LENGTH: usize = 200;
 
-/// The start of a Markdown note as plain text on one line, cut between two characters as a reader sees them.
+/// The start of a Markdown note as plain text on one line, cut between two graphemes.
 pub fn of_note(markdown: &str) -> String {
     let mut words = String::new();
-    // Enough to fill an excerpt, whatever follows: a note of megabytes is not read to its end.
+    // Enough to fill an excerpt, so a note of megabytes is not read to its end.
     for event in Parser::new_ext(markdown, options()) {
         push_plain(&mut words, &event);
-        if words.len() > MOST * 16 && words.chars().count() > MOST * 4 {
+        if words.len() > MAX_LENGTH * 16 && words.chars().count() > MAX_LENGTH * 4 {
             break;
         }
     }
@@ -24,7 +24,7 @@ pub fn of_note(markdown: &str) -> String {
     let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
     for grapheme in line.graphemes(true) {
         length += grapheme.chars().count();
-        if length > MOST {
+        if length > MAX_LENGTH {
             break;
         }
         excerpt.push_str(grapheme);
@@ -33,7 +33,7 @@ pub fn of_note(markdown: &str) -> String {
     excerpt
 }
 
-/// A Markdown text as plain text, a line for each of its paragraphs, items and rows.
+/// A Markdown text as plain text, with one line per paragraph, item and row.
 pub fn plain_text(markdown: &str) -> String {
     let mut plain = String::new();
     for event in Parser::new_ext(markdown, options()) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_left_out_and_words_stay_apart() {
+    fn markup_is_omitted_and_words_stay_separate() {
         let note = "# Eigenvalues\n\nA *scalar* $\\lambda$ with [a link](https://example.com):\n\n- one\n- `two`\n\n\
                     | a | b |\n|---|---|\n| 1 | 2 |\n\n<b>bold</b>";
         assert_eq!(
@@ -99,13 +99,13 @@ mod tests {
         assert_eq!(
             of_note(&note),
             "x".repeat(195),
-            "the family has seven code points and would pass 200"
+            "the emoji has seven code points and would exceed 200"
         );
-        assert_eq!(of_note(&"語".repeat(300)).chars().count(), MOST);
+        assert_eq!(of_note(&"語".repeat(300)).chars().count(), MAX_LENGTH);
     }
 
     #[test]
-    fn nothing_comes_of_nothing() {
+    fn an_empty_note_has_an_empty_excerpt() {
         assert_eq!(of_note(""), "");
         assert_eq!(of_note("   \n\n---\n"), "");
     }

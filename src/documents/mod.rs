@@ -1,7 +1,7 @@
-//! Documents: the recognised text of a lecture page and the Markdown note made of it. Each stands in one course.
+//! Documents: the recognised text of a lecture page, and the Markdown note made from it. Each is in one course.
 //!
-//! The rules are here, the rows in [`model`], all the SQL in `store`, and in `excerpt` how a note's start becomes plain
-//! text.
+//! The rules are here, the columns and inputs in [`model`], all the SQL in `store`, and in `excerpt` how the start of a note
+//! becomes plain text.
 
 pub mod excerpt;
 pub mod model;
@@ -9,127 +9,49 @@ mod store;
 
 use std::collections::HashMap;
 
+use async_graphql::ID;
 use uuid::Uuid;
 
-pub(crate) use model::DocumentColumns;
 pub use model::{
-    Document, DocumentChanges, DocumentFilter, DocumentList, DocumentOrder, DocumentSortKey,
-    DocumentTexts, NewDocument,
+    CreateDocumentInput, Document, DocumentFilter, DocumentOrder, DocumentOrderField,
+    DocumentTexts, UpdateDocumentInput,
 };
-use store::{Changed, Inserted, NewExcerpt};
+use store::NewExcerpt;
 
 use crate::{
-    auth::Viewer,
-    db::{Connection, keyset},
+    auth::{UserId, Viewer},
+    db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, ATTEMPTS, NewId, Updated},
-    rules::{Change, Problems},
+    items::{self, NewId, Updated, Written},
+    rules::Problems,
 };
 
-const MOST_TITLE: usize = 500;
+const MAX_TITLE: usize = 500;
 
-/// Makes a document in an active course. One with the caller's own id that is there already comes back as it is.
+/// Creates a document in an active course. If the viewer has a document with the chosen id already, returns that document
+/// unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the caller's objects has the
-/// id, or had it.
+/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
+/// id.
 pub async fn create(
     conn: &mut Connection,
     viewer: &Viewer,
-    new: NewDocument,
+    input: &CreateDocumentInput,
 ) -> Result<Document, Failure> {
-    let mut problems = Problems::default();
-    let id = NewId::of(new.id.as_deref(), &mut problems);
-    problems.text("title", &new.title, MOST_TITLE);
-    problems.storable("originalText", &new.original_text);
-    problems.storable("formattedNote", &new.formatted_note);
-    if let Some(excerpt) = &new.excerpt {
-        problems.optional_text("excerpt", excerpt, excerpt::MOST);
-    }
-    check_processing_time(&mut problems, new.processing_time);
-    problems.metadata("metadata", &new.metadata);
-    problems.finish()?;
-    let course_status = match store::insert(conn, viewer.user_id, id, &new).await? {
-        Inserted::Document(document) => return Ok(*document),
-        Inserted::Nothing { course_status } => course_status,
-    };
-    if id.own
-        && let Some(document) = find(conn, viewer, id.id).await?
-    {
-        return Ok(document);
-    }
-    Err(items::cannot_take(course_status.as_deref()).unwrap_or_else(items::taken))
+    items::create(conn, viewer, input).await
 }
 
-/// Changes a document. With a `version`, only if it is still at it.
+/// Updates a document. With a `version`, only if the document still has that version.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the document or of the course that it would go into.
+/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the document or of its new course.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
-    changes: DocumentChanges,
+    input: &UpdateDocumentInput,
 ) -> Result<Updated<Document>, Failure> {
-    check(&changes)?;
-    for _ in 0..ATTEMPTS {
-        // An excerpt that is to be made of a note that is not sent: of the one that is there, if it stays the same.
-        let made_of_stored =
-            changes.excerpt == Change::Clear && changes.formatted_note == Change::Keep;
-        let stored = if made_of_stored {
-            texts(conn, viewer, vec![changes.id])
-                .await?
-                .remove(&changes.id)
-        } else {
-            None
-        };
-        let excerpt = NewExcerpt::of(&changes, stored.as_ref());
-        let seen = changes
-            .version
-            .or(stored.as_ref().map(|texts| texts.version));
-        let Changed {
-            document,
-            course_status,
-        } = store::update(conn, viewer.user_id, &changes, &excerpt, seen).await?;
-        if let Some(document) = document {
-            return Ok(Updated::Done(document));
-        }
-        let Some(document) = find(conn, viewer, changes.id).await? else {
-            return Err(items::not_found("id", "document"));
-        };
-        if document.deleted_at.is_some() {
-            return Err(items::in_trash("id", "document"));
-        }
-        if changes
-            .version
-            .is_some_and(|version| version != document.version)
-        {
-            return Ok(Updated::Conflict(document));
-        }
-        if changes.course_id.given()
-            && let Some(refusal) = items::cannot_take(course_status.as_deref())
-        {
-            return Err(refusal);
-        }
-    }
-    Err(Error::unavailable("a document kept changing while it was updated").into())
-}
-
-/// The viewer's document with that id, active or in the trash.
-pub async fn find(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    id: Uuid,
-) -> Result<Option<Document>, Error> {
-    Ok(find_all(conn, viewer, vec![id]).await?.pop())
-}
-
-/// The viewer's documents with these ids, in no order and without their texts; those that are not there are left out.
-pub async fn find_all(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<Vec<Document>, Error> {
-    store::find_all(conn, viewer.user_id, ids).await
+    items::update(conn, viewer, input).await
 }
 
 /// The texts of the viewer's documents with these ids.
@@ -141,56 +63,87 @@ pub(crate) async fn texts(
     store::texts(conn, viewer.user_id, ids).await
 }
 
-/// One page of the viewer's documents.
-pub(crate) async fn page(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    list: &DocumentList,
-    slice: &keyset::Slice,
-    count: bool,
-) -> Result<keyset::Page<Document>, Error> {
-    keyset::page(conn, viewer.user_id.0, list, slice, count).await
-}
+impl items::Create for CreateDocumentInput {
+    type Item = Document;
 
-/// One page of documents for each of these courses of the viewer's.
-pub(crate) async fn pages_of_courses(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    courses: Vec<Uuid>,
-    list: &DocumentList,
-    slice: &keyset::Slice,
-    count: bool,
-) -> Result<HashMap<Uuid, keyset::Page<Document>>, Error> {
-    keyset::pages_of_courses(conn, viewer.user_id.0, courses, list, slice, count).await
-}
-
-fn check(changes: &DocumentChanges) -> Result<(), Failure> {
-    let mut problems = Problems::default();
-    if changes.course_id == Change::Clear {
-        problems.must_not_be_null("courseId");
+    fn chosen_id(&self) -> Option<&ID> {
+        self.id.as_ref()
     }
-    problems.changed_text("title", &changes.title, MOST_TITLE);
-    let texts = [
-        ("originalText", &changes.original_text),
-        ("formattedNote", &changes.formatted_note),
-    ];
-    for (field, change) in texts {
-        match change {
-            Change::Keep => {}
-            Change::Clear => problems.must_not_be_null(field),
-            Change::Set(text) => problems.storable(field, text),
+
+    fn has_course(&self) -> bool {
+        true
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.text("title", &self.title, MAX_TITLE);
+        problems.storable("originalText", &self.original_text);
+        problems.storable("formattedNote", &self.formatted_note);
+        problems.optional_text("excerpt", self.excerpt.as_ref(), excerpt::MAX_LENGTH);
+        check_processing_time(problems, self.processing_time);
+        if let Some(metadata) = &self.metadata {
+            problems.metadata("metadata", &metadata.0);
         }
     }
-    if let Change::Set(excerpt) = &changes.excerpt {
-        problems.optional_text("excerpt", excerpt, excerpt::MOST);
+
+    async fn insert(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+        id: NewId,
+    ) -> Result<Written<Document>, Failure> {
+        store::insert(conn, owner, id, self).await
     }
-    check_processing_time(&mut problems, changes.processing_time.value().copied());
-    match &changes.metadata {
-        Change::Keep => {}
-        Change::Clear => problems.must_not_be_null("metadata"),
-        Change::Set(metadata) => problems.metadata("metadata", metadata),
+}
+
+impl items::Update for UpdateDocumentInput {
+    type Item = Document;
+
+    fn id(&self) -> Uuid {
+        self.id.0
     }
-    problems.finish()
+
+    fn version(&self) -> Option<i32> {
+        self.version
+    }
+
+    fn has_course(&self) -> bool {
+        self.course_id.is_value()
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.not_null("courseId", &self.course_id);
+        problems.changed_text("title", &self.title, MAX_TITLE);
+        for (field, text) in [
+            ("originalText", &self.original_text),
+            ("formattedNote", &self.formatted_note),
+        ] {
+            problems.not_null(field, text);
+            problems.storable(field, text.value().map_or("", String::as_str));
+        }
+        problems.optional_text("excerpt", self.excerpt.value(), excerpt::MAX_LENGTH);
+        check_processing_time(problems, self.processing_time.value().copied());
+        problems.not_null("metadata", &self.metadata);
+        if let Some(metadata) = self.metadata.value() {
+            problems.metadata("metadata", &metadata.0);
+        }
+    }
+
+    async fn apply(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Written<Document>, Error> {
+        // An excerpt can be made from a note that the caller did not send: from the stored one, if it stays the same.
+        let stored = if self.excerpt.is_null() && self.formatted_note.is_undefined() {
+            let id = self.id.0;
+            texts(conn, viewer, vec![id]).await?.remove(&id)
+        } else {
+            None
+        };
+        let excerpt = NewExcerpt::of(self, stored.as_ref());
+        let seen = self.version.or(stored.as_ref().map(|texts| texts.version));
+        store::update(conn, viewer.user_id, self, &excerpt, seen).await
+    }
 }
 
 fn check_processing_time(problems: &mut Problems, seconds: Option<f64>) {

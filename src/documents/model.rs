@@ -1,225 +1,188 @@
-//! The rows of documents, and what a caller can ask of them.
+//! Documents: their columns, and what callers can ask of them.
 
-use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Double, Integer, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
+use async_graphql::{Enum, ID, InputObject};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     db::{
-        Row,
-        keyset::{KeyKind, Order, Position, SortKey, time_key},
+        keyset::{KeyKind, Order, Position, SortKey},
+        row,
     },
-    items::StatusFilter,
-    rules::Change,
+    items::{OrderBy, OrderDirection, StatusFilter, item},
+    scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
 
-/// A document as it is stored; its texts, which can be long, only where they were asked for.
-#[derive(Debug, Clone, Queryable)]
-pub struct Document {
-    /// Unique among its owner's objects.
-    pub id: Uuid,
-    /// The course that it stands in.
-    pub course_id: Uuid,
-    /// 1 to 500 characters.
+type Time = chrono::DateTime<chrono::Utc>;
+
+row! {
+    /// A document as it is stored. Its texts can be long, so they are read only on demand.
+    #[derive(Debug, Clone)]
+    pub struct Document from documents {
+        /// Unique among its owner's objects.
+        pub id: Uuid,
+        /// The course that it is in.
+        pub course_id: Uuid,
+        /// 1–500 characters.
+        pub title: String,
+        /// The start of the note as plain text. Maximum 200 characters.
+        pub excerpt: String,
+        /// Seconds that recognition and formatting took, 0 or more.
+        pub processing_time: Option<f64>,
+        /// A JSON object.
+        pub metadata: Value,
+        /// Counts its changes, from 1.
+        pub version: i32,
+        /// When it was created.
+        pub created_at: Time,
+        /// When it last changed. Moving it to the trash and restoring it are not changes.
+        pub updated_at: Time,
+        /// When it was moved to the trash; `None` while it is active.
+        pub deleted_at: Option<Time>,
+        /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
+        pub trashed_with: Option<Uuid>;
+        on demand
+        /// The recognised text; `None` if it was not read.
+        pub original_text: Option<String>,
+        /// The note made from it, in Markdown; `None` if it was not read.
+        pub formatted_note: Option<String>,
+    }
+}
+
+item!(Document);
+
+row! {
+    /// The long texts of a document.
+    #[derive(Debug, Clone, Default)]
+    pub struct DocumentTexts from documents {
+        /// The recognised text.
+        pub original_text: String,
+        /// The note made from it, in Markdown.
+        pub formatted_note: String,
+        /// The version that they belong to.
+        pub version: i32,
+    }
+}
+
+/// A document to create.
+#[derive(InputObject, Debug, Clone)]
+pub struct CreateDocumentInput {
+    /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
+    pub id: Option<ID>,
+    /// The course that it goes into, which must be active.
+    pub course_id: ObjectId,
+    /// 1–500 characters, not only white space.
     pub title: String,
-    /// The text as it was recognised; `None` where it was not read.
-    pub original_text: Option<String>,
-    /// The note made of it, in Markdown; `None` where it was not read.
-    pub formatted_note: Option<String>,
-    /// The start of the note as plain text, 200 characters at most.
-    pub excerpt: String,
+    /// The recognised text. May be empty.
+    pub original_text: String,
+    /// The note, in Markdown. May be empty.
+    pub formatted_note: String,
+    /// Maximum 200 characters. By default the service makes it from the note.
+    pub excerpt: Option<String>,
     /// Seconds that recognition and formatting took, 0 or more.
     pub processing_time: Option<f64>,
-    /// A JSON object.
-    pub metadata: Value,
-    /// Counts up with every change, from 1.
-    pub version: i32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed; moving to the trash and back is no change.
-    pub updated_at: DateTime<Utc>,
-    /// When it went to the trash; `None` while active.
-    pub deleted_at: Option<DateTime<Utc>>,
-    /// The course that took it to the trash; `None` if it went alone, and while active.
-    pub trashed_with: Option<Uuid>,
+    /// A JSON object (maximum 64 KiB and 32 levels, default `{}`).
+    pub metadata: Option<JsonObject>,
 }
 
-impl Row for Document {
-    type Sql = (
-        SqlUuid,
-        SqlUuid,
-        Text,
-        Nullable<Text>,
-        Nullable<Text>,
-        Text,
-        Nullable<Double>,
-        Jsonb,
-        Integer,
-        Timestamptz,
-        Timestamptz,
-        Nullable<Timestamptz>,
-        Nullable<SqlUuid>,
-    );
-}
-
-impl Document {
-    /// Its place in that order.
-    pub(crate) fn position(&self, order: DocumentOrder) -> Position {
-        let key = match order.key {
-            DocumentSortKey::CreatedAt => time_key(self.created_at),
-            DocumentSortKey::UpdatedAt => time_key(self.updated_at),
-            DocumentSortKey::Title => self.title.clone(),
-        };
-        Position { key, id: self.id }
-    }
-}
-
-/// The long texts of a document.
-#[derive(Debug, Clone, Queryable, Default)]
-pub struct DocumentTexts {
-    /// The text as it was recognised.
-    pub original_text: String,
-    /// The note made of it, in Markdown.
-    pub formatted_note: String,
-    /// The version that they belong to.
-    pub version: i32,
-}
-
-/// A document to be made.
-#[derive(Debug, Clone)]
-pub struct NewDocument {
-    /// The caller's own id, if it gave one.
-    pub id: Option<String>,
-    /// The active course that it goes into.
-    pub course_id: Uuid,
-    /// 1 to 500 characters.
-    pub title: String,
-    /// May be empty.
-    pub original_text: String,
-    /// Markdown; may be empty.
-    pub formatted_note: String,
-    /// 200 characters at most; `None`: made of the note.
-    pub excerpt: Option<String>,
-    /// Seconds, 0 or more.
-    pub processing_time: Option<f64>,
-    /// A JSON object of 64 KiB at most, 32 levels deep at most.
-    pub metadata: Value,
-}
-
-/// What to change of a document.
-#[derive(Debug, Clone)]
-pub struct DocumentChanges {
-    /// Which document.
-    pub id: Uuid,
-    /// The version that the caller has seen; `None`: whichever it is.
+/// A change of a document.
+#[derive(InputObject, Debug, Clone)]
+pub struct UpdateDocumentInput {
+    /// The document's id.
+    pub id: ObjectId,
+    /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// The active course that it moves to.
-    pub course_id: Change<Uuid>,
-    /// 1 to 500 characters.
-    pub title: Change<String>,
-    /// May be empty.
-    pub original_text: Change<String>,
-    /// Markdown; may be empty.
-    pub formatted_note: Change<String>,
-    /// 200 characters at most; cleared: made of the note, and again whenever the note changes.
-    pub excerpt: Change<String>,
-    /// Seconds, 0 or more.
-    pub processing_time: Change<f64>,
-    /// A JSON object of 64 KiB at most, 32 levels deep at most.
-    pub metadata: Change<Value>,
+    /// Moves the document to this course, which must be active. Must not be null.
+    pub course_id: MaybeUndefined<ObjectId>,
+    /// 1–500 characters. Must not be null.
+    pub title: MaybeUndefined<String>,
+    /// The recognised text. May be empty. Must not be null.
+    pub original_text: MaybeUndefined<String>,
+    /// The note, in Markdown. May be empty. Must not be null.
+    pub formatted_note: MaybeUndefined<String>,
+    /// Maximum 200 characters. Null: the service makes it from the note, and again whenever the note changes.
+    pub excerpt: MaybeUndefined<String>,
+    /// Seconds that recognition and formatting took, 0 or more.
+    pub processing_time: MaybeUndefined<f64>,
+    /// Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
+    pub metadata: MaybeUndefined<JsonObject>,
 }
 
-/// Which documents a list holds. What is `None` is not asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Which documents a list contains. Omitted or null fields do not filter, except `status`.
+#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct DocumentFilter {
-    /// Those of one course.
-    pub course_id: Option<Uuid>,
-    /// Active, in the trash, or both.
+    /// Only documents in this course.
+    pub course_id: Option<ObjectId>,
+    /// Only documents with this status. Null includes the trash.
+    #[graphql(default)]
     pub status: StatusFilter,
-    /// Text that the title contains, whatever the case.
+    /// Only documents whose title contains this text, ignoring case.
     pub title_contains: Option<String>,
-    /// A JSON object that the metadata contains.
-    pub metadata_contains: Option<Value>,
-    /// Those with a picture, or those without one.
+    /// Only documents whose metadata contains all of this (JSON containment).
+    pub metadata_contains: Option<JsonObject>,
+    /// Only documents with a picture, or only those without one.
     pub has_image: Option<bool>,
-    /// Made at this moment or later.
-    pub created_after: Option<DateTime<Utc>>,
-    /// Made before this moment.
-    pub created_before: Option<DateTime<Utc>>,
+    /// Only documents that were created at or after this time.
+    pub created_after: Option<DateTime>,
+    /// Only documents that were created before this time.
+    pub created_before: Option<DateTime>,
 }
 
-impl DocumentFilter {
-    /// Whether it asks for anything but the status and the course.
-    pub(crate) fn is_special(&self) -> bool {
-        self.title_contains.is_some()
-            || self.metadata_contains.is_some()
-            || self.has_image.is_some()
-            || self.created_after.is_some()
-            || self.created_before.is_some()
-    }
-}
-
-/// How a list of documents is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DocumentOrder {
-    /// By what.
-    pub key: DocumentSortKey,
-    /// Largest first.
-    pub descending: bool,
+    /// What to sort by.
+    pub field: DocumentOrderField,
+    /// The direction.
+    #[graphql(default_with = "OrderDirection::Desc")]
+    pub direction: OrderDirection,
 }
 
-/// What documents sort by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DocumentSortKey {
-    /// When they were made.
-    CreatedAt,
-    /// When they last changed.
-    UpdatedAt,
-    /// The title, by the Unicode collation order.
-    Title,
-}
-
-impl From<DocumentOrder> for Order {
-    fn from(order: DocumentOrder) -> Self {
-        let key = match order.key {
-            DocumentSortKey::CreatedAt => SortKey {
-                name: "document.created",
-                kind: KeyKind::Time,
-                expression: "created_at",
-            },
-            DocumentSortKey::UpdatedAt => SortKey {
-                name: "document.updated",
-                kind: KeyKind::Time,
-                expression: "updated_at",
-            },
-            DocumentSortKey::Title => SortKey {
-                name: "document.title",
-                kind: KeyKind::Text,
-                expression: "title",
-            },
-        };
-        Order {
-            key,
-            descending: order.descending,
+impl Default for DocumentOrder {
+    fn default() -> Self {
+        DocumentOrder {
+            field: DocumentOrderField::CreatedAt,
+            direction: OrderDirection::Desc,
         }
     }
 }
 
-/// Columns that can be long, so that they are read only where they are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub(crate) struct DocumentColumns {
-    pub(crate) original_text: bool,
-    pub(crate) formatted_note: bool,
+/// What documents can be sorted by.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DocumentOrderField {
+    /// When they were created.
+    CreatedAt,
+    /// When they last changed.
+    UpdatedAt,
+    /// The title, in Unicode collation order, the same on every server.
+    Title,
 }
 
-/// A list of documents.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct DocumentList {
-    pub(crate) filter: DocumentFilter,
-    pub(crate) order: DocumentOrder,
-    pub(crate) columns: DocumentColumns,
+impl OrderBy<Document> for DocumentOrder {
+    fn order(self) -> Order<Document> {
+        let key = match self.field {
+            DocumentOrderField::CreatedAt => SortKey {
+                name: "document.created",
+                kind: KeyKind::Time,
+                expression: "created_at",
+                position: |document| Position::at_time(document.created_at, document.id),
+            },
+            DocumentOrderField::UpdatedAt => SortKey {
+                name: "document.updated",
+                kind: KeyKind::Time,
+                expression: "updated_at",
+                position: |document| Position::at_time(document.updated_at, document.id),
+            },
+            DocumentOrderField::Title => SortKey {
+                name: "document.title",
+                kind: KeyKind::Text,
+                expression: "title",
+                position: |document| Position::of(&document.title, document.id),
+            },
+        };
+        Order {
+            key,
+            descending: self.direction == OrderDirection::Desc,
+        }
+    }
 }

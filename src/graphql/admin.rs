@@ -1,17 +1,17 @@
 //! What admins do, in the API.
 
-use async_graphql::{Context, ID, InputObject, Object};
+use async_graphql::{Context, InputObject, Object};
 
 use super::{
     context::ContextExt,
     error::outcome,
     page::{Connection, Listed, PageArguments, Selected},
-    scalars::known_id,
     user::{Role, User, UserPayload},
 };
 use crate::{
     auth::UserId,
     error::{Error, Failure},
+    scalars::ObjectId,
     users::{self, UserFilter},
 };
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(InputObject)]
 pub(crate) struct SetUserActiveInput {
     /// Whose.
-    user_id: ID,
+    user_id: ObjectId,
     /// False ends all that they have open, within a second.
     active: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct SetUserActiveInput {
 #[derive(InputObject)]
 pub(crate) struct SetUserRoleInput {
     /// Whose.
-    user_id: ID,
+    user_id: ObjectId,
     /// The role from now on.
     role: Role,
 }
@@ -128,14 +128,14 @@ async fn set_user_active(
     input: SetUserActiveInput,
 ) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let user = UserId(known_id(&input.user_id));
+    let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
     payload(users::set_active(&mut conn, viewer, user, input.active).await)
 }
 
 async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let user = UserId(known_id(&input.user_id));
+    let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
     payload(users::set_role(&mut conn, viewer, user, input.role.into()).await)
 }

@@ -1,13 +1,14 @@
 //! The audit log in the API.
 
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{ID, Object};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{
-    page::PageInfo,
+use super::page::{HasCursor, LogConnection};
+use crate::{
+    audit::Event,
+    db::keyset::Page,
     scalars::{DateTime, JsonObject, id_of},
 };
-use crate::audit::Event;
 
 /// Something that was done by a user or to them.
 #[derive(Clone)]
@@ -60,50 +61,17 @@ impl AuditEvent {
     }
 }
 
-/// An event of the log, with its place.
-#[derive(SimpleObject, Clone)]
-pub(crate) struct AuditEventEdge {
-    /// Its place in this log; opaque. Give it as `after`.
-    cursor: String,
-    /// The event.
-    node: AuditEvent,
-}
+impl HasCursor for AuditEvent {
+    type Cursor = ();
 
-/// A page of the log.
-#[derive(SimpleObject)]
-pub(crate) struct AuditEventConnection {
-    /// The events with their cursors.
-    edges: Vec<AuditEventEdge>,
-    /// The events alone.
-    nodes: Vec<AuditEvent>,
-    /// Where this page stands in the log.
-    page_info: PageInfo,
-}
-
-impl AuditEventConnection {
-    /// A page of so many; `events` holds one more if there are more. `continued`: it does not begin with the newest.
-    pub(crate) fn new(mut events: Vec<Event>, size: usize, continued: bool) -> Self {
-        let has_next = events.len() > size;
-        events.truncate(size);
-        let cursors: Vec<String> = events.iter().map(|event| cursor(event.id)).collect();
-        let page_info = PageInfo {
-            has_next_page: has_next,
-            has_previous_page: continued,
-            start_cursor: cursors.first().cloned(),
-            end_cursor: cursors.last().cloned(),
-        };
-        let nodes: Vec<AuditEvent> = events.into_iter().map(AuditEvent).collect();
-        let edges = cursors
-            .into_iter()
-            .zip(nodes.iter().cloned())
-            .map(|(cursor, node)| AuditEventEdge { cursor, node })
-            .collect();
-        AuditEventConnection {
-            edges,
-            nodes,
-            page_info,
-        }
+    fn cursor(&self, (): &()) -> String {
+        cursor(self.0.id)
     }
+}
+
+/// A page of the log. `events` has one more than `size` if there are more; `continued`: it does not begin with the newest.
+pub(crate) fn page(events: Vec<Event>, size: usize, continued: bool) -> LogConnection<AuditEvent> {
+    LogConnection::new(Page::of(events, size, continued), None, AuditEvent)
 }
 
 fn cursor(id: i64) -> String {

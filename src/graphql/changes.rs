@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    Context, ContextSelectionSet, Enum, ID, Object, OutputType, Positioned, ServerResult,
-    SimpleObject, Value, parser::types::Field, registry::Registry,
+    Context, ContextSelectionSet, Enum, ID, Object, OutputType, Positioned, ServerResult, Value,
+    parser::types::Field, registry::Registry,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -12,14 +12,15 @@ use super::{
     context::ContextExt,
     loaders::Loaders,
     node::Item,
-    page::{PageArguments, PageInfo},
-    scalars::{DateTime, id_of},
-    search::ItemType,
+    page::{HasCursor, LogConnection, PageArguments},
     subscription::EventLimit,
 };
 use crate::{
     changes::{self, ChangeAction as Action},
+    db::keyset::Page,
     error::Error,
+    items::ItemKind,
+    scalars::{DateTime, id_of},
 };
 
 /// What happened to an item.
@@ -63,8 +64,8 @@ impl Change {
     }
 
     /// What kind of item it is.
-    async fn item_type(&self) -> ItemType {
-        self.0.item.kind.into()
+    async fn item_type(&self) -> ItemKind {
+        self.0.item.kind
     }
 
     /// Which one.
@@ -134,48 +135,11 @@ impl OutputType for ItemInTime {
     }
 }
 
-/// A change, with its place.
-#[derive(SimpleObject)]
-pub(crate) struct ChangeEdge {
-    /// Its place in the feed; opaque. Give it as `after`.
-    cursor: String,
-    /// The change.
-    node: Change,
-}
+impl HasCursor for Change {
+    type Cursor = ();
 
-/// A page of the change feed.
-pub(crate) struct ChangeConnection {
-    page: changes::Page,
-    continued: bool,
-}
-
-/// A page of the change feed.
-#[Object]
-impl ChangeConnection {
-    /// The changes with their cursors.
-    async fn edges(&self) -> Vec<ChangeEdge> {
-        let edges = self.page.changes.iter().map(|change| ChangeEdge {
-            cursor: change.cursor.encode(),
-            node: Change(change.clone()),
-        });
-        edges.collect()
-    }
-
-    /// The changes alone.
-    async fn nodes(&self) -> Vec<Change> {
-        self.page.changes.iter().cloned().map(Change).collect()
-    }
-
-    /// Where this page stands in the feed. `endCursor` is there even if the page is empty: keep it, and ask with it the next
-    /// time.
-    async fn page_info(&self) -> PageInfo {
-        let first = self.page.changes.first();
-        PageInfo {
-            has_next_page: self.page.more,
-            has_previous_page: self.continued,
-            start_cursor: first.map(|change| change.cursor.encode()),
-            end_cursor: Some(self.page.end.encode()),
-        }
+    fn cursor(&self, (): &()) -> String {
+        self.0.cursor.encode()
     }
 }
 
@@ -196,7 +160,7 @@ impl ChangesQuery {
             desc = "Only what comes behind this cursor; from the oldest change kept if left out."
         )]
         after: Option<String>,
-    ) -> Result<ChangeConnection, Error> {
+    ) -> Result<LogConnection<Change>, Error> {
         let viewer = ctx.viewer()?;
         let continued = after.is_some();
         let after = after.as_deref().map(changes::parse_cursor).transpose()?;
@@ -210,7 +174,14 @@ impl ChangesQuery {
         let page = feed
             .page(&mut conn, viewer.user_id, after.as_ref(), size)
             .await?;
-        Ok(ChangeConnection { page, continued })
+        let end = Some(page.end.encode());
+        let page = Page {
+            items: page.changes,
+            total: None,
+            has_next: page.more,
+            has_previous: continued,
+        };
+        Ok(LogConnection::new(page, end, Change))
     }
 
     /// The newest cursor. To begin: take it, read the lists, then read the changes after it; nothing is missed.

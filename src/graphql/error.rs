@@ -7,7 +7,10 @@ use std::{borrow::Cow, time::Duration};
 
 use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
 
-use crate::error::{Code, Error, Failure, Refusal, RefusalCode};
+use crate::{
+    error::{Code, Error, Failure, Refusal, RefusalCode},
+    items::Updated,
+};
 
 /// Something in the input that the caller can put right; nothing was changed.
 #[derive(SimpleObject)]
@@ -94,6 +97,17 @@ pub(crate) fn outcome<T>(result: Result<T, Failure>) -> Result<Outcome<T>, Error
         }),
         Err(Failure::Error(error)) => Err(error),
     }
+}
+
+/// As [`outcome`], of an update: a conflict becomes a `userErrors` entry beside the current item.
+pub(crate) fn update_outcome<T>(result: Result<Updated<T>, Failure>) -> Result<Outcome<T>, Error> {
+    let Outcome { value, user_errors } = outcome(result)?;
+    let (value, user_errors) = match value {
+        Some(Updated::Done(item)) => (Some(item), user_errors),
+        Some(Updated::Conflict(item)) => (Some(item), vec![UserError::conflict()]),
+        None => (None, user_errors),
+    };
+    Ok(Outcome { value, user_errors })
 }
 
 impl From<Error> for async_graphql::Error {

@@ -6,12 +6,12 @@ use super::{
     context::ContextExt,
     document::{Document, DocumentPayload},
     error::{UserError, outcome},
-    scalars::{DateTime, Url, id_of, known_id},
 };
 use crate::{
     documents,
     error::{Error, Failure},
     images::model::{self, NewUpload},
+    scalars::{DateTime, ObjectId, Url, id_of},
 };
 
 /// A picture of the page that a document was made from.
@@ -50,7 +50,7 @@ impl Image {
 #[derive(InputObject)]
 pub(crate) struct RequestImageUploadInput {
     /// The document that it is for; it must be active.
-    document_id: ID,
+    document_id: ObjectId,
     /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`; what you send must be that.
     content_type: String,
     /// How many bytes you will send, exactly: 1 to 20,971,520.
@@ -112,16 +112,16 @@ pub(crate) struct ImageUploadPayload {
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
     /// The document that the upload was requested for; it must be active.
-    document_id: ID,
+    document_id: ObjectId,
     /// The upload that `requestImageUpload` answered. Once used, it is gone.
-    upload_id: ID,
+    upload_id: ObjectId,
 }
 
 /// A document that is to have no picture.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
     /// Which document; it must be active.
-    document_id: ID,
+    document_id: ObjectId,
 }
 
 /// Mutations of pictures.
@@ -166,7 +166,7 @@ async fn request_image_upload(
 ) -> Result<ImageUploadPayload, Error> {
     let viewer = ctx.viewer()?;
     let new = NewUpload {
-        document_id: known_id(&input.document_id),
+        document_id: input.document_id.0,
         content_type: input.content_type,
         byte_size: input.byte_size,
     };
@@ -183,7 +183,7 @@ async fn set_document_image(
     input: SetDocumentImageInput,
 ) -> Result<DocumentPayload, Error> {
     let (viewer, client) = (ctx.viewer()?, &ctx.asker().client);
-    let (document, upload) = (known_id(&input.document_id), known_id(&input.upload_id));
+    let (document, upload) = (input.document_id.0, input.upload_id.0);
     let images = &ctx.services().images;
     payload(images.set(viewer, client, document, upload).await)
 }
@@ -192,7 +192,7 @@ async fn remove_document_image(
     ctx: &Context<'_>,
     input: RemoveDocumentImageInput,
 ) -> Result<DocumentPayload, Error> {
-    let (viewer, document) = (ctx.viewer()?, known_id(&input.document_id));
+    let (viewer, document) = (ctx.viewer()?, input.document_id.0);
     let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
     payload(images.remove(&mut conn, viewer, document).await)
 }

@@ -1,11 +1,13 @@
-//! What is loaded in batches: objects and lists that look-ahead cannot see, asked for one by one and read at once.
+//! Batches: objects and lists that lookahead cannot see are requested one by one and loaded together.
 //!
-//! One [`Loaders`] a request, so that nobody is given what was loaded for another. It keeps nothing: a mutation's second
-//! field must see what its first one did.
+//! There is one [`Loaders`] per request, so no caller gets what was loaded for another. It caches nothing: the second field of a
+//! mutation must see the changes of the first. The delay of a batch is the library's millisecond; with none, batches split
+//! up among threads.
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::Hash,
+    hash::{Hash, Hasher},
+    marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -24,40 +26,56 @@ use uuid::Uuid;
 
 use super::{
     context::{Asker, Services},
-    document::DocumentsArguments,
-    task::TasksArguments,
+    page::ListArguments,
     user::User,
 };
 use crate::{
     audit::Audit,
     auth::{Client, Viewer},
-    courses::{self, Course, CourseCounts},
+    courses::{self, CourseCounts},
     db::{Connection, keyset::Page},
-    documents::{self, Document, DocumentTexts},
+    documents::{self, DocumentTexts},
     error::Error,
     images::{self, model::Image},
-    items::ItemKind,
-    tasks::{self, Task},
-    trash, users,
+    items::{self, ItemKind, Listed},
+    users,
 };
 
-/// A course by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CourseById(pub(crate) Uuid);
+/// An item by its id, without its columns on demand.
+#[derive(Debug)]
+pub(crate) struct ItemById<T>(Uuid, PhantomData<fn() -> T>);
 
-/// A document by its id, without its texts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct DocumentById(pub(crate) Uuid);
+impl<T> ItemById<T> {
+    pub(crate) fn new(id: Uuid) -> Self {
+        ItemById(id, PhantomData)
+    }
+}
 
-/// A task by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TaskById(pub(crate) Uuid);
+impl<T> Clone for ItemById<T> {
+    fn clone(&self) -> Self {
+        ItemById::new(self.0)
+    }
+}
 
-/// What kind of item has that id.
+impl<T> PartialEq for ItemById<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
+
+impl<T> Eq for ItemById<T> {}
+
+impl<T> Hash for ItemById<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+/// The kind of an item, by its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct KindOfItem(pub(crate) Uuid);
 
-/// How much stands in a course.
+/// How many items are in a course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CountsOfCourse(pub(crate) Uuid);
 
@@ -69,21 +87,14 @@ pub(crate) struct TextsOfDocument(pub(crate) Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ImageOfDocument(pub(crate) Uuid);
 
-/// A page of the documents of a course.
+/// A page of the items of a course.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct DocumentsOfCourse {
+pub(crate) struct PageOfCourse<T: Listed> {
     pub(crate) course: Uuid,
-    pub(crate) arguments: Arc<DocumentsArguments>,
+    pub(crate) arguments: Arc<ListArguments<T>>,
 }
 
-/// A page of the tasks of a course.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct TasksOfCourse {
-    pub(crate) course: Uuid,
-    pub(crate) arguments: Arc<TasksArguments>,
-}
-
-/// The user who asks: the owner of all that they see.
+/// The viewer's own user: the owner of all items that they see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewersUser;
 
@@ -203,47 +214,17 @@ impl Batches {
     }
 }
 
-impl Loader<CourseById> for Batches {
-    type Value = Course;
+impl<T: items::Item> Loader<ItemById<T>> for Batches {
+    type Value = T;
     type Error = Error;
 
-    async fn load(&self, keys: &[CourseById]) -> Result<HashMap<CourseById, Course>, Error> {
+    async fn load(&self, keys: &[ItemById<T>]) -> Result<HashMap<ItemById<T>, T>, Error> {
         let (mut conn, viewer) = self.begin().await?;
-        let found =
-            courses::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found: Vec<T> = items::find_all(&mut conn, viewer, ids).await?;
         Ok(found
             .into_iter()
-            .map(|course| (CourseById(course.id), course))
-            .collect())
-    }
-}
-
-impl Loader<DocumentById> for Batches {
-    type Value = Document;
-    type Error = Error;
-
-    async fn load(&self, keys: &[DocumentById]) -> Result<HashMap<DocumentById, Document>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
-        let found =
-            documents::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(found
-            .into_iter()
-            .map(|document| (DocumentById(document.id), document))
-            .collect())
-    }
-}
-
-impl Loader<TaskById> for Batches {
-    type Value = Task;
-    type Error = Error;
-
-    async fn load(&self, keys: &[TaskById]) -> Result<HashMap<TaskById, Task>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
-        let found =
-            tasks::find_all(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(found
-            .into_iter()
-            .map(|task| (TaskById(task.id), task))
+            .map(|item| (ItemById::new(item.id()), item))
             .collect())
     }
 }
@@ -255,7 +236,7 @@ impl Loader<KindOfItem> for Batches {
     async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
         let (mut conn, viewer) = self.begin().await?;
         let ids = keys.iter().map(|key| key.0).collect();
-        let found = trash::find_kinds(&mut conn, viewer.user_id, ids).await?;
+        let found = items::find_kinds(&mut conn, viewer.user_id, ids).await?;
         Ok(found
             .into_iter()
             .map(|item| (KindOfItem(item.id), item.kind))
@@ -317,63 +298,27 @@ impl Loader<ImageOfDocument> for Batches {
     }
 }
 
-impl Loader<DocumentsOfCourse> for Batches {
-    type Value = Page<Document>;
+impl<T: Listed> Loader<PageOfCourse<T>> for Batches {
+    type Value = Page<T>;
     type Error = Error;
 
     async fn load(
         &self,
-        keys: &[DocumentsOfCourse],
-    ) -> Result<HashMap<DocumentsOfCourse, Page<Document>>, Error> {
+        keys: &[PageOfCourse<T>],
+    ) -> Result<HashMap<PageOfCourse<T>, Page<T>>, Error> {
         let (mut conn, viewer) = self.begin().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
-        for arguments in keys
-            .iter()
-            .map(|key| &key.arguments)
-            .collect::<HashSet<_>>()
-        {
-            let courses = keys
-                .iter()
-                .filter(|key| key.arguments == *arguments)
-                .map(|key| key.course)
-                .collect();
-            let pages = arguments.pages(&mut conn, viewer, courses).await?;
-            let key = |course| DocumentsOfCourse {
-                course,
-                arguments: arguments.clone(),
-            };
-            loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
-        }
-        Ok(loaded)
-    }
-}
-
-impl Loader<TasksOfCourse> for Batches {
-    type Value = Page<Task>;
-    type Error = Error;
-
-    async fn load(
-        &self,
-        keys: &[TasksOfCourse],
-    ) -> Result<HashMap<TasksOfCourse, Page<Task>>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
-        let mut loaded = HashMap::with_capacity(keys.len());
-        for arguments in keys
-            .iter()
-            .map(|key| &key.arguments)
-            .collect::<HashSet<_>>()
-        {
-            let courses = keys
-                .iter()
-                .filter(|key| key.arguments == *arguments)
-                .map(|key| key.course)
-                .collect();
-            let pages = arguments.pages(&mut conn, viewer, courses).await?;
-            let key = |course| TasksOfCourse {
-                course,
-                arguments: arguments.clone(),
-            };
-            loaded.extend(pages.into_iter().map(|(course, page)| (key(course), page)));
+        let all: HashSet<_> = keys.iter().map(|key| &key.arguments).collect();
+        for arguments in all {
+            let of_these = keys.iter().filter(|key| key.arguments == *arguments);
+            let courses = of_these.map(|key| key.course).collect();
+            let pages = arguments
+                .pages_of_courses(&mut conn, viewer, courses)
+                .await?;
+            loaded.extend(pages.into_iter().map(|(course, page)| {
+                let arguments = arguments.clone();
+                (PageOfCourse { course, arguments }, page)
+            }));
         }
         Ok(loaded)
     }

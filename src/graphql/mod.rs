@@ -11,7 +11,6 @@
 //! Nothing here knows HTTP.
 
 mod admin;
-mod ahead;
 mod audit;
 mod changes;
 pub mod context;
@@ -21,11 +20,11 @@ pub mod error;
 pub mod gate;
 mod image;
 mod loaders;
+mod lookahead;
 mod node;
 mod page;
 mod personal;
 mod recovery;
-mod scalars;
 mod search;
 mod session;
 mod subscription;

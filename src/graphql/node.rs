@@ -1,7 +1,6 @@
-//! What has an id: the interfaces `Node` and `Item`, and finding any of it by its id.
+//! Objects with an id: the interfaces `Node` and `Item`, and finding objects by their ids.
 
-use async_graphql::{Context, Enum, ID, InputObject, Interface, Object};
-use chrono::Utc;
+use async_graphql::{Context, ID, Interface, Object};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -9,27 +8,26 @@ use super::{
     context::ContextExt,
     course::Course,
     document::Document,
-    loaders::{CourseById, DocumentById, KindOfItem, Loaders, TaskById, ViewersUser},
-    scalars::{DateTime, known_id},
+    loaders::{ItemById, KindOfItem, Loaders, ViewersUser},
     session::Session,
     task::Task,
     user::User,
 };
 use crate::{
     error::Error,
-    items::{ItemKind, StatusFilter},
+    items::{self, ItemKind, ItemStatus},
+    scalars::{DateTime, ObjectId},
 };
 
-/// Ids that `nodes` takes at most.
-const MOST_NODES: usize = 100;
+const MAX_NODES: usize = 100;
 
-/// An object with an id that is unique across all types that you can see: a UUID (RFC 9562), version 7 where the service
-/// makes it.
+/// An object with an id that is unique among all objects that you can see: a UUID (RFC 9562), of version 7 if the service
+/// generates it.
 #[derive(Interface)]
 #[graphql(field(
     name = "id",
     ty = "ID",
-    desc = "A UUID, unique across all that you can see."
+    desc = "A UUID, unique among all objects that you can see."
 ))]
 pub(crate) enum Node {
     User(User),
@@ -39,14 +37,14 @@ pub(crate) enum Node {
     Task(Task),
 }
 
-/// What a person keeps: a course, a document or a task.
+/// An item of a user: a course, a document or a task.
 #[expect(clippy::duplicated_attributes, reason = "two fields may have one type")]
 #[derive(Interface)]
 #[graphql(
     field(
         name = "id",
         ty = "ID",
-        desc = "A UUID, unique across all that you can see."
+        desc = "A UUID, unique among all objects that you can see."
     ),
     field(
         name = "status",
@@ -56,18 +54,18 @@ pub(crate) enum Node {
     field(
         name = "version",
         ty = "i32",
-        desc = "Counts up with every change; send it back as `version` to update only what you have seen."
+        desc = "Counts the changes, from 1. Pass it as `version` to update only what you have seen."
     ),
-    field(name = "created_at", ty = "DateTime", desc = "When it was made."),
+    field(name = "created_at", ty = "DateTime", desc = "When it was created."),
     field(
         name = "updated_at",
         ty = "DateTime",
-        desc = "When it last changed; going to the trash and coming back is no change."
+        desc = "When it last changed. Moving it to the trash and restoring it are not changes."
     ),
     field(
         name = "deleted_at",
         ty = "Option<DateTime>",
-        desc = "When it went to the trash; null while active."
+        desc = "When it was moved to the trash. Null while it is active."
     )
 )]
 pub(crate) enum Item {
@@ -77,26 +75,24 @@ pub(crate) enum Item {
 }
 
 impl Item {
-    /// Loads an item of a known kind; `None` if it is gone.
+    /// Loads an item of a known kind; `None` if it was deleted.
     pub(crate) async fn load(
         loaders: &Loaders,
         kind: ItemKind,
         id: Uuid,
     ) -> Result<Option<Item>, Error> {
-        Ok(match kind {
-            ItemKind::Course => loaders
-                .maybe(CourseById(id))
-                .await?
-                .map(|course| Item::Course(course.into())),
-            ItemKind::Document => loaders
-                .maybe(DocumentById(id))
-                .await?
-                .map(|row| Item::Document(row.into())),
-            ItemKind::Task => loaders
-                .maybe(TaskById(id))
-                .await?
-                .map(|task| Item::Task(task.into())),
-        })
+        async fn item<T: items::Item>(
+            loaders: &Loaders,
+            id: Uuid,
+            object: impl FnOnce(T) -> Item,
+        ) -> Result<Option<Item>, Error> {
+            Ok(loaders.maybe(ItemById::new(id)).await?.map(object))
+        }
+        match kind {
+            ItemKind::Course => item(loaders, id, |row| Item::Course(Course::from(row))).await,
+            ItemKind::Document => item(loaders, id, |row| Item::Document(Document(row))).await,
+            ItemKind::Task => item(loaders, id, |row| Item::Task(Task(row))).await,
+        }
     }
 }
 
@@ -110,72 +106,35 @@ impl From<Item> for Node {
     }
 }
 
-/// Where an item is.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ItemStatus {
-    /// Where it is worked with.
-    Active,
-    /// In the trash: it can be restored, and is deleted for good after a while (30 days, if the operator sets nothing else).
-    Trash,
-}
-
-impl ItemStatus {
-    pub(crate) fn of(deleted_at: Option<chrono::DateTime<Utc>>) -> Self {
-        if deleted_at.is_some() {
-            ItemStatus::Trash
-        } else {
-            ItemStatus::Active
-        }
-    }
-}
-
-impl From<Option<ItemStatus>> for StatusFilter {
-    fn from(status: Option<ItemStatus>) -> Self {
-        match status {
-            Some(ItemStatus::Active) => StatusFilter::Active,
-            Some(ItemStatus::Trash) => StatusFilter::Trash,
-            None => StatusFilter::Any,
-        }
-    }
-}
-
-/// Several items: all of them or none.
-#[derive(InputObject)]
-pub(crate) struct ItemIdsInput {
-    /// 1 to 100 ids; one that is there twice counts once.
-    ids: Vec<ID>,
-}
-
-impl ItemIdsInput {
-    pub(crate) fn known_ids(&self) -> Vec<Uuid> {
-        self.ids.iter().map(known_id).collect()
-    }
-}
-
 /// Finding any object by its id.
 #[derive(Default)]
 pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Any object of yours by its id; null where there is none.
-    async fn node(&self, ctx: &Context<'_>, id: ID) -> Option<Result<Node, Error>> {
-        find(ctx, known_id(&id)).await.transpose()
+    /// Your object with this id. Null if you have none.
+    async fn node(&self, ctx: &Context<'_>, id: ObjectId) -> Option<Result<Node, Error>> {
+        find_any(ctx, id.0).await.transpose()
     }
 
-    /// Objects of yours by their ids, in the order of the ids; null where there is none. 100 at most.
-    async fn nodes(&self, ctx: &Context<'_>, ids: Vec<ID>) -> Result<Vec<Option<Node>>, Error> {
+    /// Your objects with these ids (maximum 100), in the order of the ids. Null for each id that you have no object with.
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        ids: Vec<ObjectId>,
+    ) -> Result<Vec<Option<Node>>, Error> {
         ctx.viewer()?;
-        if ids.len() > MOST_NODES {
+        if ids.len() > MAX_NODES {
+            let given = ids.len();
             return Err(Error::bad_input(format!(
-                "ids must be {MOST_NODES} at most."
+                "`ids` must contain at most {MAX_NODES} ids; got {given}."
             )));
         }
-        try_join_all(ids.iter().map(|id| find(ctx, known_id(id)))).await
+        try_join_all(ids.iter().map(|id| find_any(ctx, id.0))).await
     }
 }
 
-async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
+async fn find_any(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
     let viewer = ctx.viewer()?;
     let loaders = Loaders::of(ctx);
     if id == viewer.user_id.0 {
@@ -185,4 +144,15 @@ async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
         return Ok(Item::load(loaders, kind, id).await?.map(Node::from));
     }
     Ok(Session::find(ctx, id).await?.map(Node::Session))
+}
+
+/// The viewer's item with that id.
+pub(crate) async fn find<T: items::Item, N: From<T>>(
+    ctx: &Context<'_>,
+    id: Uuid,
+) -> Result<Option<N>, Error> {
+    let viewer = ctx.viewer()?;
+    let mut conn = ctx.connection().await?;
+    let item: Option<T> = items::find(&mut conn, viewer, id).await?;
+    Ok(item.map(N::from))
 }

@@ -6,7 +6,6 @@ use super::{
     context::ContextExt,
     error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
-    scalars::id_of,
     session::{AuthPayload, auth_payload},
     trash::DeletePayload,
     user::{User, UserPayload},
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     auth::{credentials, recovery},
     error::{Error, Failure},
+    scalars::id_of,
     users,
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object, SimpleObject, Union};
+use async_graphql::{Context, Object, SimpleObject, Union};
 use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
@@ -13,49 +13,18 @@ use super::{
     loaders::{Loaders, TextsOfDocument},
     node::Item,
     page::{PageArguments, PageInfo},
-    scalars::known_id,
     task::Task,
 };
 use crate::{
     documents::excerpt,
     error::Error,
     items::ItemKind,
+    scalars::ObjectId,
     search::{self, Field, Found, Marks, Narrowed, Passage, Place},
 };
 
 /// Items whose passages are looked for at a time, in the whole process.
 static PASSAGES: Semaphore = Semaphore::const_new(4);
-
-/// What kind of item something is.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ItemType {
-    /// A course.
-    Course,
-    /// A document.
-    Document,
-    /// A task.
-    Task,
-}
-
-impl From<ItemType> for ItemKind {
-    fn from(ty: ItemType) -> Self {
-        match ty {
-            ItemType::Course => ItemKind::Course,
-            ItemType::Document => ItemKind::Document,
-            ItemType::Task => ItemKind::Task,
-        }
-    }
-}
-
-impl From<ItemKind> for ItemType {
-    fn from(kind: ItemKind) -> Self {
-        match kind {
-            ItemKind::Course => ItemType::Course,
-            ItemKind::Document => ItemType::Document,
-            ItemKind::Task => ItemType::Task,
-        }
-    }
-}
 
 /// What a search finds.
 #[derive(Union)]
@@ -228,9 +197,9 @@ impl SearchQuery {
         )]
         query: String,
         #[graphql(desc = "Only items of these types; all if left out or null.")] types: Option<
-            Vec<ItemType>,
+            Vec<ItemKind>,
         >,
-        #[graphql(desc = "Only what stands in this course.")] course_id: Option<ID>,
+        #[graphql(desc = "Only what stands in this course.")] course_id: Option<ObjectId>,
         #[graphql(desc = "The first so many: 1 to 100; 50 if left out.")] first: Option<i32>,
         #[graphql(desc = "Only what stands behind this cursor of the same search.")] after: Option<
             String,
@@ -248,8 +217,8 @@ impl SearchQuery {
         };
         let after = after.map(place).transpose()?;
         let narrowed = Narrowed {
-            kinds: types.map(|types| types.into_iter().map(ItemKind::from).collect()),
-            course_id: course_id.as_ref().map(known_id),
+            kinds: types,
+            course_id: course_id.map(|course| course.0),
         };
         let mut conn = ctx.connection().await?;
         let found =

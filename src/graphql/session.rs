@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::{
     context::ContextExt,
     error::{UserError, outcome},
-    scalars::{DateTime, id_of, known_id},
     user::User,
 };
 use crate::{
     auth::{self, NewUser, SignedIn, Viewer, refresh, sessions},
     error::{Error, Failure},
+    scalars::{DateTime, ObjectId, id_of},
     users,
 };
 
@@ -145,7 +145,7 @@ pub(crate) struct SignOutPayload {
 #[derive(InputObject)]
 pub(crate) struct RevokeSessionInput {
     /// One of your open sessions.
-    session_id: ID,
+    session_id: ObjectId,
 }
 
 /// What ending sessions answers.
@@ -279,7 +279,7 @@ async fn revoke_session(
     input: RevokeSessionInput,
 ) -> Result<SessionsPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let session = known_id(&input.session_id);
+    let session = input.session_id.0;
     let done = sessions::revoke_session(auth, viewer, session, &ctx.asker().client).await;
     let done = outcome(done)?;
     Ok(SessionsPayload {

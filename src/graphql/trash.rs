@@ -1,6 +1,7 @@
-//! The trash in the API: the list of what lies in it, and the mutations of any item.
+//! The trash in the API: its list, and the mutations that work for items of all kinds.
 
 use async_graphql::{Context, ID, Object, SimpleObject};
+use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -8,35 +9,35 @@ use super::{
     context::ContextExt,
     error::{UserError, outcome},
     loaders::Loaders,
-    node::{Item, ItemIdsInput},
-    page::{Connection, Listed, PageArguments, Selected},
-    scalars::id_of,
+    node::Item,
+    page::{Connection, HasCursor, ItemObject, PageArguments, Selected},
 };
 use crate::{
-    db::keyset::{Page, Position, time_key},
+    db::keyset::Page,
     error::{Error, Failure},
-    items::ItemRef,
+    items::{Item as _, ItemIdsInput, ItemRef},
+    scalars::id_of,
     trash,
 };
 
-impl Listed for Item {
-    /// Last deleted first: there is no other.
-    type Order = ();
+/// The order of the trash is fixed: last deleted first.
+impl HasCursor for Item {
+    type Cursor = ();
 
-    fn cursor(&self, (): ()) -> String {
-        let (id, deleted_at) = match self {
-            Item::Course(course) => course.trashed(),
-            Item::Document(document) => document.trashed(),
-            Item::Task(task) => task.trashed(),
+    fn cursor(&self, (): &()) -> String {
+        fn position<T: ItemObject>(item: &T) -> (Uuid, Option<DateTime<Utc>>) {
+            (item.row().id(), item.row().deleted_at())
+        }
+        let position = match self {
+            Item::Course(course) => position(course),
+            Item::Document(document) => position(document),
+            Item::Task(task) => position(task),
         };
-        trash::ORDER.cursor(&Position {
-            key: time_key(deleted_at.unwrap_or_default()),
-            id,
-        })
+        trash::ORDER.cursor(&position)
     }
 }
 
-/// Loads items by what is known of them, in that order; those that are gone by now are left out.
+/// Loads items in their order. Omits those that have been deleted in the meantime.
 async fn load(ctx: &Context<'_>, items: Vec<ItemRef>) -> Result<Vec<Item>, Error> {
     let loaders = Loaders::of(ctx);
     let loaded = try_join_all(
@@ -48,18 +49,18 @@ async fn load(ctx: &Context<'_>, items: Vec<ItemRef>) -> Result<Vec<Item>, Error
     Ok(loaded.into_iter().flatten().collect())
 }
 
-/// What lies in the trash.
+/// Queries of the trash.
 #[derive(Default)]
 pub(crate) struct TrashQuery;
 
 #[Object]
 impl TrashQuery {
-    /// Everything in the trash, last deleted first.
+    /// Your items in the trash, last deleted first.
     async fn trash(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Only what stands behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
     ) -> Result<Connection<Item>, Error> {
         let viewer = ctx.viewer()?;
         let count = Selected::of(ctx).total;
@@ -70,33 +71,24 @@ impl TrashQuery {
         }
         .slice(trash::ORDER)?;
         let mut conn = ctx.connection().await?;
-        let (mut items, total) = trash::page(
-            &mut conn,
-            viewer.user_id,
-            slice.after.as_ref(),
-            slice.size + 1,
-            count,
-        )
-        .await?;
+        let page = trash::page(&mut conn, viewer.user_id, &slice, count).await?;
         drop(conn);
-        let has_next = i64::try_from(items.len()).is_ok_and(|found| found > slice.size);
-        items.truncate(usize::try_from(slice.size).unwrap_or(usize::MAX));
         let page = Page {
-            items: load(ctx, items).await?,
-            total,
-            has_next,
-            has_previous: slice.after.is_some(),
+            items: load(ctx, page.items).await?,
+            total: page.total,
+            has_next: page.has_next,
+            has_previous: page.has_previous,
         };
-        Ok(Connection::new(page, (), |item| item))
+        Ok(Connection::new(page, &(), |item| item))
     }
 }
 
-/// What a mutation of several items answers.
+/// The result of a mutation of several items.
 #[derive(SimpleObject)]
 pub(crate) struct ItemsPayload {
-    /// The items as they are now, in the order of the ids, each once; null if nothing was done.
+    /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
     items: Option<Vec<Item>>,
-    /// What was wrong with the input; then nothing was changed.
+    /// What was wrong with the input. If this is not empty, nothing was changed.
     user_errors: Vec<UserError>,
 }
 
@@ -105,7 +97,7 @@ pub(crate) struct ItemsPayload {
 pub(crate) struct DeletePayload {
     /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
     deleted_ids: Option<Vec<ID>>,
-    /// What was wrong with the input; then nothing was changed.
+    /// What was wrong with the input. If this is not empty, nothing was changed.
     user_errors: Vec<UserError>,
 }
 
@@ -118,15 +110,15 @@ impl DeletePayload {
     }
 }
 
-/// Mutations of any item.
+/// Mutations of items of all kinds.
 #[derive(Default)]
 pub(crate) struct TrashMutation;
 
 #[Object]
 impl TrashMutation {
-    /// Moves items to the trash, all of them or none. A course takes its documents and tasks along: they are in the trash at
-    /// once. Their versions, and their entries in the change feed, may follow a moment later if the course has many. Items
-    /// that are in the trash already stay as they are.
+    /// Moves items to the trash, all of them or none. A course takes its documents and tasks along immediately. If it has many,
+    /// their versions and their entries in the change feed may follow a moment later. Items that are in the trash already
+    /// stay unchanged.
     async fn trash_items(
         &self,
         ctx: &Context<'_>,
@@ -135,9 +127,9 @@ impl TrashMutation {
         Some(trash_items(ctx, input).await)
     }
 
-    /// Brings items back from the trash, all of them or none. A course brings back the items that it took along, at once, but
-    /// not those that were in the trash before. Their versions, and their entries in the change feed, may follow a moment
-    /// later if the course has many. IN_TRASH if an item's course stays in the trash. Active items stay as they are.
+    /// Restores items from the trash, all of them or none. A course immediately restores the items that it took along, but not
+    /// those that were in the trash before. If there are many, their versions and their entries in the change feed may
+    /// follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
     async fn restore_items(
         &self,
         ctx: &Context<'_>,
@@ -146,8 +138,8 @@ impl TrashMutation {
         Some(restore_items(ctx, input).await)
     }
 
-    /// Deletes items in the trash permanently, all of them or none; a course with its documents and tasks. They are gone at
-    /// once; their entries in the change feed may follow a moment later if there are many.
+    /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
+    /// They are gone immediately. If there are many, their entries in the change feed may follow a moment later.
     async fn delete_items(
         &self,
         ctx: &Context<'_>,
@@ -156,8 +148,8 @@ impl TrashMutation {
         Some(delete_items(ctx, input).await)
     }
 
-    /// Deletes everything in the trash permanently. It is gone at once; the entries in the change feed may follow a moment
-    /// later if there is much.
+    /// Permanently deletes everything in the trash. It is gone immediately. If there is much, the entries in the change feed
+    /// may follow a moment later.
     async fn empty_trash(&self, ctx: &Context<'_>) -> Option<Result<DeletePayload, Error>> {
         Some(empty_trash(ctx).await)
     }
@@ -166,7 +158,7 @@ impl TrashMutation {
 async fn trash_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = trash::trash(&mut conn, viewer, &input.known_ids()).await;
+    let done = trash::trash(&mut conn, viewer, &input.ids()).await;
     drop(conn);
     items_payload(ctx, done).await
 }
@@ -174,7 +166,7 @@ async fn trash_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayl
 async fn restore_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = trash::restore(&mut conn, viewer, &input.known_ids()).await;
+    let done = trash::restore(&mut conn, viewer, &input.ids()).await;
     drop(conn);
     items_payload(ctx, done).await
 }
@@ -197,7 +189,7 @@ async fn items_payload(
 async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = outcome(trash::delete(&mut conn, viewer, &input.known_ids()).await)?;
+    let done = outcome(trash::delete(&mut conn, viewer, &input.ids()).await)?;
     Ok(DeletePayload::new(done.value.map(ids), done.user_errors))
 }
 

@@ -6,19 +6,19 @@ use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Simp
 use tokio::sync::OnceCell;
 
 use super::{
-    audit::{self, AuditEventConnection},
+    audit::{self, AuditEvent},
     context::ContextExt,
     error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
-    page::PageArguments,
+    page::{LogConnection, PageArguments},
     personal::{AccountsOf, LogOf, ProfileOf, SessionsOf, Whose},
-    scalars::{DateTime, Url, change, id_of},
     session::Session,
 };
 use crate::{
     auth::{self, Viewer},
     db::keyset::Position,
     error::Error,
+    scalars::{DateTime, Url, id_of},
     users::{self, ProfileChanges, UserChanges},
 };
 
@@ -150,7 +150,7 @@ impl User {
         )]
         first: Option<i32>,
         #[graphql(desc = "The cursor behind which to read on.")] after: Option<String>,
-    ) -> Result<AuditEventConnection, Error> {
+    ) -> Result<LogConnection<AuditEvent>, Error> {
         let arguments = PageArguments {
             first,
             ..PageArguments::default()
@@ -168,7 +168,7 @@ impl User {
         };
         let events = Loaders::of(ctx).one(page).await?;
         let size = usize::try_from(size).unwrap_or(0);
-        Ok(AuditEventConnection::new(events, size, before.is_some()))
+        Ok(audit::page(events, size, before.is_some()))
     }
 }
 

@@ -1,15 +1,13 @@
 //! The kinds of items.
 
-use diesel::{
-    Queryable,
-    sql_types::{SmallInt, Uuid as SqlUuid},
-};
+use async_graphql::Enum;
 use uuid::Uuid;
 
-use crate::db::Row;
+use crate::db::{numbered, row};
 
-/// What kind of item it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The kind of an item.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[graphql(name = "ItemType")]
 pub enum ItemKind {
     /// A course.
     Course,
@@ -18,6 +16,12 @@ pub enum ItemKind {
     /// A task.
     Task,
 }
+
+numbered!(ItemKind {
+    Course = 1,
+    Document = 2,
+    Task = 3,
+});
 
 impl ItemKind {
     /// All kinds.
@@ -34,41 +38,24 @@ impl ItemKind {
             ItemKind::Task => "tasks",
         }
     }
-}
 
-impl From<ItemKind> for i16 {
-    fn from(kind: ItemKind) -> i16 {
-        match kind {
-            ItemKind::Course => 1,
-            ItemKind::Document => 2,
-            ItemKind::Task => 3,
+    /// The kind's name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ItemKind::Course => "course",
+            ItemKind::Document => "document",
+            ItemKind::Task => "task",
         }
     }
 }
 
-impl TryFrom<i16> for ItemKind {
-    type Error = String;
-
-    fn try_from(number: i16) -> Result<Self, String> {
-        match number {
-            1 => Ok(ItemKind::Course),
-            2 => Ok(ItemKind::Document),
-            3 => Ok(ItemKind::Task),
-            _ => Err(format!("no kind of item has the number {number}")),
-        }
+row! {
+    /// An item, by its kind and id.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct ItemRef {
+        /// Its kind.
+        pub kind: ItemKind,
+        /// Its id.
+        pub id: Uuid,
     }
-}
-
-/// An item by its kind and id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Queryable)]
-pub struct ItemRef {
-    /// What it is.
-    #[diesel(deserialize_as = i16)]
-    pub kind: ItemKind,
-    /// Its id.
-    pub id: Uuid,
-}
-
-impl Row for ItemRef {
-    type Sql = (SmallInt, SqlUuid);
 }

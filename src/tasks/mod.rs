@@ -1,105 +1,61 @@
-//! Tasks: what is to be done, in a course or beside them all.
+//! Tasks: things to do, in a course or in none.
 //!
-//! The rules are here, the rows in [`model`], all the SQL in `store`.
+//! The rules are here, the columns and inputs in [`model`], all the SQL in `store`.
 
 pub mod model;
 mod store;
 
 use std::collections::HashMap;
 
+use async_graphql::ID;
 use uuid::Uuid;
 
 pub use model::{
-    NewTask, Task, TaskChanges, TaskFilter, TaskList, TaskOrder, TaskPriority, TaskSortKey,
+    CreateTaskInput, Task, TaskFilter, TaskOrder, TaskOrderField, TaskPriority, UpdateTaskInput,
 };
-use store::{Changed, Inserted};
 
 use crate::{
-    auth::Viewer,
-    db::{Connection, keyset},
+    auth::{UserId, Viewer},
+    db::Connection,
     error::{Error, Failure, Refusal, RefusalCode},
-    items::{self, ATTEMPTS, NewId, Updated},
-    rules::{Change, Problems},
+    items::{self, NewId, Updated, Written, find_all},
+    rules::Problems,
 };
 
-const MOST_TITLE: usize = 200;
-const MOST_DESCRIPTION: usize = 1_000;
+const MAX_TITLE: usize = 200;
+const MAX_DESCRIPTION: usize = 1_000;
 
-/// Makes a task, in an active course or in none. One with the caller's own id that is there already comes back as it is.
+/// Creates a task, in an active course or in none. If the viewer has a task with the chosen id already, returns that task
+/// unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the caller's objects has the
-/// id, or had it.
-pub async fn create(conn: &mut Connection, viewer: &Viewer, new: NewTask) -> Result<Task, Failure> {
-    let mut problems = Problems::default();
-    let id = NewId::of(new.id.as_deref(), &mut problems);
-    problems.text("title", &new.title, MOST_TITLE);
-    if let Some(description) = &new.description {
-        problems.optional_text("description", description, MOST_DESCRIPTION);
-    }
-    if new.priority.is_none() {
-        problems.must_not_be_null("priority");
-    }
-    problems.finish()?;
-    let course_status = match store::insert(conn, viewer.user_id, id, &new).await? {
-        Inserted::Task(task) => return Ok(task),
-        Inserted::Nothing { course_status } => course_status,
-    };
-    if id.own
-        && let Some(task) = find(conn, viewer, id.id).await?
-    {
-        return Ok(task);
-    }
-    let refusal = new
-        .course_id
-        .and_then(|_| items::cannot_take(course_status.as_deref()));
-    Err(refusal.unwrap_or_else(items::taken))
+/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
+/// id.
+pub async fn create(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    input: &CreateTaskInput,
+) -> Result<Task, Failure> {
+    items::create(conn, viewer, input).await
 }
 
-/// Changes a task. With a `version`, only if it is still at it.
+/// Updates a task. With a `version`, only if the task still has that version.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the task or of the course that it would go into.
+/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the task or of its new course.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
-    changes: TaskChanges,
+    input: &UpdateTaskInput,
 ) -> Result<Updated<Task>, Failure> {
-    check(&changes)?;
-    for _ in 0..ATTEMPTS {
-        let Changed {
-            task,
-            course_status,
-        } = store::update(conn, viewer.user_id, &changes).await?;
-        if let Some(task) = task {
-            return Ok(Updated::Done(task));
-        }
-        let Some(task) = find(conn, viewer, changes.id).await? else {
-            return Err(items::not_found("id", "task"));
-        };
-        if task.deleted_at.is_some() {
-            return Err(items::in_trash("id", "task"));
-        }
-        if changes
-            .version
-            .is_some_and(|version| version != task.version)
-        {
-            return Ok(Updated::Conflict(task));
-        }
-        if changes.course_id.value().is_some()
-            && let Some(refusal) = items::cannot_take(course_status.as_deref())
-        {
-            return Err(refusal);
-        }
-    }
-    Err(Error::unavailable("a task kept changing while it was updated").into())
+    items::update(conn, viewer, input).await
 }
 
-/// Marks tasks as completed, or as open again: all of them or none. Those that are so already stay as they are.
-/// Answers them in the order of the ids, each once.
+/// Completes or reopens tasks, all of them or none. Tasks that are in that state already stay unchanged. Returns the tasks in
+/// the order of the ids, without duplicates.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND or IN_TRASH of each id that it is true of.
+/// BLANK or TOO_LONG of `ids`; NOT_FOUND or IN_TRASH of each id that cannot be changed.
 pub async fn set_completed(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -126,12 +82,12 @@ async fn set_all_completed(
             None => refusals.push(Refusal::of_id(
                 index,
                 RefusalCode::NotFound,
-                "There is no such task.",
+                "There is no task with this id.",
             )),
             Some(true) => refusals.push(Refusal::of_id(
                 index,
                 RefusalCode::InTrash,
-                "The task is in the trash.",
+                "The task is in the trash. Restore it first.",
             )),
             Some(false) => {}
         }
@@ -140,7 +96,7 @@ async fn set_all_completed(
         return Err(Failure::Refused(refusals));
     }
     store::set_completed(conn, viewer.user_id, ids.to_vec(), completed).await?;
-    let mut tasks: HashMap<Uuid, Task> = find_all(conn, viewer, ids.to_vec())
+    let mut tasks: HashMap<Uuid, Task> = find_all::<Task>(conn, viewer, ids.to_vec())
         .await?
         .into_iter()
         .map(|task| (task.id, task))
@@ -150,54 +106,58 @@ async fn set_all_completed(
         .collect())
 }
 
-/// The viewer's task with that id, active or in the trash.
-pub async fn find(conn: &mut Connection, viewer: &Viewer, id: Uuid) -> Result<Option<Task>, Error> {
-    Ok(find_all(conn, viewer, vec![id]).await?.pop())
-}
+impl items::Create for CreateTaskInput {
+    type Item = Task;
 
-/// The viewer's tasks with these ids, in no order; those that are not there are left out.
-pub async fn find_all(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<Vec<Task>, Error> {
-    store::find_all(conn, viewer.user_id, ids).await
-}
-
-/// One page of the viewer's tasks.
-pub(crate) async fn page(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    list: &TaskList,
-    slice: &keyset::Slice,
-    count: bool,
-) -> Result<keyset::Page<Task>, Error> {
-    keyset::page(conn, viewer.user_id.0, list, slice, count).await
-}
-
-/// One page of tasks for each of these courses of the viewer's.
-pub(crate) async fn pages_of_courses(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    courses: Vec<Uuid>,
-    list: &TaskList,
-    slice: &keyset::Slice,
-    count: bool,
-) -> Result<HashMap<Uuid, keyset::Page<Task>>, Error> {
-    keyset::pages_of_courses(conn, viewer.user_id.0, courses, list, slice, count).await
-}
-
-fn check(changes: &TaskChanges) -> Result<(), Failure> {
-    let mut problems = Problems::default();
-    problems.changed_text("title", &changes.title, MOST_TITLE);
-    if let Change::Set(description) = &changes.description {
-        problems.optional_text("description", description, MOST_DESCRIPTION);
+    fn chosen_id(&self) -> Option<&ID> {
+        self.id.as_ref()
     }
-    if changes.completed == Change::Clear {
-        problems.must_not_be_null("completed");
+
+    fn has_course(&self) -> bool {
+        self.course_id.is_some()
     }
-    if changes.priority == Change::Clear {
-        problems.must_not_be_null("priority");
+
+    fn check(&self, problems: &mut Problems) {
+        problems.text("title", &self.title, MAX_TITLE);
+        problems.optional_text("description", self.description.as_ref(), MAX_DESCRIPTION);
+        if self.priority.is_none() {
+            problems.must_not_be_null("priority");
+        }
     }
-    problems.finish()
+
+    async fn insert(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+        id: NewId,
+    ) -> Result<Written<Task>, Failure> {
+        store::insert(conn, owner, id, self).await
+    }
+}
+
+impl items::Update for UpdateTaskInput {
+    type Item = Task;
+
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+
+    fn version(&self) -> Option<i32> {
+        self.version
+    }
+
+    fn has_course(&self) -> bool {
+        self.course_id.is_value()
+    }
+
+    fn check(&self, problems: &mut Problems) {
+        problems.changed_text("title", &self.title, MAX_TITLE);
+        problems.optional_text("description", self.description.value(), MAX_DESCRIPTION);
+        problems.not_null("completed", &self.completed);
+        problems.not_null("priority", &self.priority);
+    }
+
+    async fn apply(&self, conn: &mut Connection, viewer: &Viewer) -> Result<Written<Task>, Error> {
+        store::update(conn, viewer.user_id, self).await
+    }
 }

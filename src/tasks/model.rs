@@ -1,254 +1,216 @@
-//! The rows of tasks, and what a caller can ask of them.
+//! Tasks: their columns, and what callers can ask of them.
 
-use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid},
-};
+use async_graphql::{Enum, ID, InputObject};
 use uuid::Uuid;
 
 use crate::{
     db::{
-        Row,
-        keyset::{KeyKind, Order, Position, SortKey, time_key},
+        keyset::{KeyKind, Order, Position, SortKey},
+        numbered, row,
     },
-    items::StatusFilter,
-    rules::Change,
+    items::{OrderBy, OrderDirection, StatusFilter, item},
+    scalars::{DateTime, MaybeUndefined, ObjectId},
 };
 
-/// A task as it is stored.
-#[derive(Debug, Clone, Queryable)]
-pub struct Task {
-    /// Unique among its owner's objects.
-    pub id: Uuid,
-    /// The course that it stands in; `None`: in none.
-    pub course_id: Option<Uuid>,
-    /// 1 to 200 characters.
-    pub title: String,
-    /// 1,000 characters at most.
-    pub description: Option<String>,
-    /// When it was completed; `None` while it is open.
-    pub completed_at: Option<DateTime<Utc>>,
-    /// When it is to be done; `None`: at no certain time.
-    pub due_at: Option<DateTime<Utc>>,
-    /// How important it is.
-    #[diesel(deserialize_as = i16)]
-    pub priority: TaskPriority,
-    /// Counts up with every change, from 1.
-    pub version: i32,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When it last changed; moving to the trash and back is no change.
-    pub updated_at: DateTime<Utc>,
-    /// When it went to the trash; `None` while active.
-    pub deleted_at: Option<DateTime<Utc>>,
-    /// The course that took it to the trash; `None` if it went alone, and while active.
-    pub trashed_with: Option<Uuid>,
-}
+type Time = chrono::DateTime<chrono::Utc>;
 
-impl Row for Task {
-    type Sql = (
-        SqlUuid,
-        Nullable<SqlUuid>,
-        Text,
-        Nullable<Text>,
-        Nullable<Timestamptz>,
-        Nullable<Timestamptz>,
-        SmallInt,
-        Integer,
-        Timestamptz,
-        Timestamptz,
-        Nullable<Timestamptz>,
-        Nullable<SqlUuid>,
-    );
-}
-
-impl Task {
-    /// Its place in that order. Without a due date it comes last, whichever the direction.
-    pub(crate) fn position(&self, order: TaskOrder) -> Position {
-        let never = if order.descending {
-            "-infinity"
-        } else {
-            "infinity"
-        };
-        let key = match order.key {
-            TaskSortKey::CreatedAt => time_key(self.created_at),
-            TaskSortKey::UpdatedAt => time_key(self.updated_at),
-            TaskSortKey::DueAt => self.due_at.map_or_else(|| never.to_owned(), time_key),
-            TaskSortKey::Priority => i16::from(self.priority).to_string(),
-            TaskSortKey::Title => self.title.clone(),
-        };
-        Position { key, id: self.id }
+row! {
+    /// A task as it is stored.
+    #[derive(Debug, Clone)]
+    pub struct Task from tasks {
+        /// Unique among its owner's objects.
+        pub id: Uuid,
+        /// The course that it is in; `None` if it is in no course.
+        pub course_id: Option<Uuid>,
+        /// 1–200 characters.
+        pub title: String,
+        /// Maximum 1,000 characters.
+        pub description: Option<String>,
+        /// When it was completed; `None` while it is open.
+        pub completed_at: Option<Time>,
+        /// When it is due.
+        pub due_at: Option<Time>,
+        /// Its priority.
+        pub priority: TaskPriority,
+        /// Counts its changes, from 1.
+        pub version: i32,
+        /// When it was created.
+        pub created_at: Time,
+        /// When it last changed. Moving it to the trash and restoring it are not changes.
+        pub updated_at: Time,
+        /// When it was moved to the trash; `None` while it is active.
+        pub deleted_at: Option<Time>,
+        /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
+        pub trashed_with: Option<Uuid>,
     }
 }
 
-/// How important a task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+item!(Task);
+
+/// The priority of a task.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum TaskPriority {
     /// Can wait.
     Low,
-    /// As most are.
+    /// The default.
     #[default]
     Normal,
     /// Comes first.
     High,
 }
 
-impl From<TaskPriority> for i16 {
-    fn from(priority: TaskPriority) -> Self {
-        match priority {
-            TaskPriority::Low => 0,
-            TaskPriority::Normal => 1,
-            TaskPriority::High => 2,
-        }
-    }
-}
+numbered!(TaskPriority {
+    Low = 0,
+    Normal = 1,
+    High = 2,
+});
 
-impl TryFrom<i16> for TaskPriority {
-    type Error = String;
-
-    fn try_from(number: i16) -> Result<Self, String> {
-        match number {
-            0 => Ok(TaskPriority::Low),
-            1 => Ok(TaskPriority::Normal),
-            2 => Ok(TaskPriority::High),
-            _ => Err(format!("no task has the priority {number}")),
-        }
-    }
-}
-
-/// A task to be made.
-#[derive(Debug, Clone)]
-pub struct NewTask {
-    /// The caller's own id, if it gave one.
-    pub id: Option<String>,
-    /// The active course that it goes into; `None`: none.
-    pub course_id: Option<Uuid>,
-    /// 1 to 200 characters.
+/// A task to create.
+#[derive(InputObject, Debug, Clone, Default)]
+pub struct CreateTaskInput {
+    /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
+    pub id: Option<ID>,
+    /// The course that it goes into, which must be active; none by default.
+    pub course_id: Option<ObjectId>,
+    /// 1–200 characters, not only white space.
     pub title: String,
-    /// 1,000 characters at most.
+    /// Maximum 1,000 characters.
     pub description: Option<String>,
-    /// When it is to be done.
-    pub due_at: Option<DateTime<Utc>>,
-    /// How important it is; `None` is refused.
+    /// When it is due.
+    pub due_at: Option<DateTime>,
+    /// Its priority. Must not be null.
+    #[graphql(default_with = "Some(TaskPriority::Normal)")]
     pub priority: Option<TaskPriority>,
 }
 
-/// What to change of a task.
-#[derive(Debug, Clone)]
-pub struct TaskChanges {
-    /// Which task.
-    pub id: Uuid,
-    /// The version that the caller has seen; `None`: whichever it is.
+/// A change of a task.
+#[derive(InputObject, Debug, Clone)]
+pub struct UpdateTaskInput {
+    /// The task's id.
+    pub id: ObjectId,
+    /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// The active course that it moves to; cleared: into none.
-    pub course_id: Change<Uuid>,
-    /// 1 to 200 characters.
-    pub title: Change<String>,
-    /// 1,000 characters at most.
-    pub description: Change<String>,
-    /// Whether it is completed; one that is keeps the time at which it was.
-    pub completed: Change<bool>,
-    /// When it is to be done.
-    pub due_at: Change<DateTime<Utc>>,
-    /// How important it is.
-    pub priority: Change<TaskPriority>,
+    /// Moves the task to this course, which must be active. Null moves it out of its course.
+    pub course_id: MaybeUndefined<ObjectId>,
+    /// 1–200 characters. Must not be null.
+    pub title: MaybeUndefined<String>,
+    /// Maximum 1,000 characters.
+    pub description: MaybeUndefined<String>,
+    /// Completes or reopens the task. Must not be null. A task that is completed already keeps its `completedAt`.
+    pub completed: MaybeUndefined<bool>,
+    /// When it is due.
+    pub due_at: MaybeUndefined<DateTime>,
+    /// Its priority. Must not be null.
+    pub priority: MaybeUndefined<TaskPriority>,
 }
 
-/// Which tasks a list holds. What is `None` is not asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Which tasks a list contains. Omitted or null fields do not filter, except `status`.
+#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TaskFilter {
-    /// Completed, or open.
+    /// Only completed tasks, or only open ones.
     pub completed: Option<bool>,
-    /// Those of one course.
-    pub course_id: Option<Uuid>,
-    /// Active, in the trash, or both.
+    /// Only tasks in this course.
+    pub course_id: Option<ObjectId>,
+    /// Only tasks with this status. Null includes the trash.
+    #[graphql(default)]
     pub status: StatusFilter,
-    /// Any of these.
+    /// Only tasks with one of these priorities. An empty list matches nothing.
     pub priority: Option<Vec<TaskPriority>>,
-    /// Text that the title contains, whatever the case.
+    /// Only tasks whose title contains this text, ignoring case.
     pub title_contains: Option<String>,
-    /// In a course, or in none.
+    /// Only tasks in a course, or only those in no course.
     pub has_course: Option<bool>,
-    /// With a due date, or without.
+    /// Only tasks with a due date, or only those without one.
     pub has_due_date: Option<bool>,
-    /// Due at this moment or later.
-    pub due_after: Option<DateTime<Utc>>,
-    /// Due before this moment.
-    pub due_before: Option<DateTime<Utc>>,
+    /// Only tasks that are due at or after this time.
+    pub due_after: Option<DateTime>,
+    /// Only tasks that are due before this time.
+    pub due_before: Option<DateTime>,
 }
 
-impl TaskFilter {
-    /// Whether it asks for anything but the status, the course and completion.
-    pub(crate) fn is_special(&self) -> bool {
-        self.priority.is_some()
-            || self.title_contains.is_some()
-            || self.has_course.is_some()
-            || self.has_due_date.is_some()
-            || self.due_after.is_some()
-            || self.due_before.is_some()
-    }
-}
-
-/// How a list of tasks is sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The order of a list of tasks. Tasks with equal values are sorted by id, in the same direction.
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskOrder {
-    /// By what.
-    pub key: TaskSortKey,
-    /// Largest first.
-    pub descending: bool,
+    /// What to sort by.
+    pub field: TaskOrderField,
+    /// The direction.
+    #[graphql(default_with = "OrderDirection::Desc")]
+    pub direction: OrderDirection,
 }
 
-/// What tasks sort by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TaskSortKey {
-    /// When they were made.
-    CreatedAt,
-    /// When they last changed.
-    UpdatedAt,
-    /// When they are due; those without a due date last, in either direction.
-    DueAt,
-    /// How important they are.
-    Priority,
-    /// The title, by the Unicode collation order.
-    Title,
-}
-
-impl From<TaskOrder> for Order {
-    fn from(order: TaskOrder) -> Self {
-        let time = |name, expression| SortKey {
-            name,
-            kind: KeyKind::Time,
-            expression,
-        };
-        let key = match order.key {
-            TaskSortKey::CreatedAt => time("task.created", "created_at"),
-            TaskSortKey::UpdatedAt => time("task.updated", "updated_at"),
-            TaskSortKey::DueAt if order.descending => {
-                time("task.due", "coalesce(due_at, '-infinity')")
-            }
-            TaskSortKey::DueAt => time("task.due", "coalesce(due_at, 'infinity')"),
-            TaskSortKey::Priority => SortKey {
-                name: "task.priority",
-                kind: KeyKind::Number,
-                expression: "priority",
-            },
-            TaskSortKey::Title => SortKey {
-                name: "task.title",
-                kind: KeyKind::Text,
-                expression: "title",
-            },
-        };
-        Order {
-            key,
-            descending: order.descending,
+impl Default for TaskOrder {
+    fn default() -> Self {
+        TaskOrder {
+            field: TaskOrderField::CreatedAt,
+            direction: OrderDirection::Desc,
         }
     }
 }
 
-/// A list of tasks.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TaskList {
-    pub(crate) filter: TaskFilter,
-    pub(crate) order: TaskOrder,
+/// What tasks can be sorted by. Tasks without a due date come last, in both directions.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TaskOrderField {
+    /// When they were created.
+    CreatedAt,
+    /// When they last changed.
+    UpdatedAt,
+    /// When they are due. Tasks without a due date come last, in both directions.
+    DueAt,
+    /// Their priority. `DESC`: high first.
+    Priority,
+    /// The title, in Unicode collation order, the same on every server.
+    Title,
+}
+
+impl OrderBy<Task> for TaskOrder {
+    fn order(self) -> Order<Task> {
+        let descending = self.direction == OrderDirection::Desc;
+        let key = match self.field {
+            TaskOrderField::CreatedAt => SortKey {
+                name: "task.created",
+                kind: KeyKind::Time,
+                expression: "created_at",
+                position: |task| Position::at_time(task.created_at, task.id),
+            },
+            TaskOrderField::UpdatedAt => SortKey {
+                name: "task.updated",
+                kind: KeyKind::Time,
+                expression: "updated_at",
+                position: |task| Position::at_time(task.updated_at, task.id),
+            },
+            // Infinity stands for no due date, so that one comparison serves every order.
+            TaskOrderField::DueAt if descending => SortKey {
+                name: "task.due",
+                kind: KeyKind::Time,
+                expression: "coalesce(due_at, '-infinity')",
+                position: |task| due(task, "-infinity"),
+            },
+            TaskOrderField::DueAt => SortKey {
+                name: "task.due",
+                kind: KeyKind::Time,
+                expression: "coalesce(due_at, 'infinity')",
+                position: |task| due(task, "infinity"),
+            },
+            TaskOrderField::Priority => SortKey {
+                name: "task.priority",
+                kind: KeyKind::Number,
+                expression: "priority",
+                position: |task| Position::of(i16::from(task.priority).to_string(), task.id),
+            },
+            TaskOrderField::Title => SortKey {
+                name: "task.title",
+                kind: KeyKind::Text,
+                expression: "title",
+                position: |task| Position::of(&task.title, task.id),
+            },
+        };
+        Order { key, descending }
+    }
+}
+
+fn due(task: &Task, never: &str) -> Position {
+    match task.due_at {
+        Some(due_at) => Position::at_time(due_at, task.id),
+        None => Position::of(never, task.id),
+    }
 }

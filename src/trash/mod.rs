@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-pub(crate) use store::{ORDER, find_kinds, page};
+pub(crate) use store::{ORDER, page};
 
 use crate::{
     auth::Viewer,

@@ -2,56 +2,36 @@
 
 use std::collections::HashMap;
 
-use diesel::{
-    Queryable,
-    sql_types::{BigInt, Bool, Nullable, SmallInt, Uuid as SqlUuid},
-};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Command;
 use crate::{
     auth::UserId,
     db::{
-        Connection, Row, Statement,
+        Connection, Statement,
         current::{self, Source},
-        keyset::{KeyKind, Order, Position, SortKey},
+        keyset::{KeyKind, Order, Page, Position, Slice, SortKey},
+        row,
     },
     error::Error,
     items::{ItemKind, ItemRef},
 };
 
-const FIND_KINDS: &str = "
-    SELECT 1::smallint, id FROM current_courses WHERE user_id = $1 AND id = ANY($2)
-    UNION ALL SELECT 2::smallint, id FROM current_documents WHERE user_id = $1 AND id = ANY($2)
-    UNION ALL SELECT 3::smallint, id FROM current_tasks WHERE user_id = $1 AND id = ANY($2)";
-
-/// What each of these ids is, in one statement; those that are no item of the owner's are omitted.
-pub(crate) async fn find_kinds(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<Vec<ItemRef>, Error> {
-    conn.rows(Statement::new(FIND_KINDS).bind(owner).bind(ids))
-        .await
-}
-
-/// An item that a command names.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Named {
-    #[diesel(deserialize_as = i16)]
-    pub(super) kind: ItemKind,
-    id: Uuid,
-    /// Whether its row says that it is active.
-    is_active: bool,
-    /// Whether its row says that its course took it along.
-    with_course: bool,
-    /// The course that it is in.
-    pub(super) course_id: Option<Uuid>,
-    pub(super) course_in_trash: bool,
-}
-
-impl Row for Named {
-    type Sql = (SmallInt, SqlUuid, Bool, Bool, Nullable<SqlUuid>, Bool);
+row! {
+    /// An item that a command names.
+    #[derive(Debug, Clone)]
+    pub(super) struct Named {
+        pub(super) kind: ItemKind,
+        id: Uuid,
+        /// Whether its row says that it is active.
+        is_active: bool,
+        /// Whether its row says that its course took it to the trash.
+        with_course: bool,
+        /// The course that it is in.
+        pub(super) course_id: Option<Uuid>,
+        pub(super) course_in_trash: bool,
+    }
 }
 
 impl Named {
@@ -78,99 +58,87 @@ impl Named {
     }
 }
 
-/// Locked by kind and id, as everywhere.
-const LOCK: [&str; 3] = [
-    "SELECT 1::smallint, id, status = 'active', false, NULL::uuid, false FROM courses
-     WHERE user_id = $1 AND id = ANY($2) AND id NOT IN (
-         SELECT item_id FROM pending_operations WHERE user_id = $1 AND item_id = ANY($2) AND operation = 'remove')
-     ORDER BY id FOR NO KEY UPDATE",
-    "SELECT 2::smallint, id, status = 'active', trashed_with IS NOT NULL, course_id,
-         EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
-     FROM documents AS item
-     WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
-         SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
-     ORDER BY id FOR NO KEY UPDATE",
-    "SELECT 3::smallint, id, status = 'active', trashed_with IS NOT NULL, course_id,
-         EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
-     FROM tasks AS item
-     WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
-         SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
-     ORDER BY id FOR NO KEY UPDATE",
-];
+/// Locks by kind and id, as every statement does.
+fn lock_text(kind: ItemKind) -> String {
+    let (number, table) = (i16::from(kind), kind.table());
+    let (state, containers) = match kind {
+        ItemKind::Course => ("false, NULL::uuid, false", "item.id"),
+        _ => (
+            "trashed_with IS NOT NULL, course_id,
+             EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')",
+            "item.id, item.course_id",
+        ),
+    };
+    format!(
+        "SELECT {number}::smallint, id, status = 'active', {state} FROM {table} AS item
+        WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+            SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN ({containers}) AND operation = 'remove')
+        ORDER BY id FOR NO KEY UPDATE"
+    )
+}
 
-/// Locks items until the transaction ends; answers them as they are from now on. The owner is locked already, so no course
-/// goes to the trash or comes back meanwhile.
+/// Locks items until the transaction ends, and returns their state. The owner is locked already, so no course goes to the trash
+/// or is restored in the meantime.
 pub(super) async fn lock(
     conn: &mut Connection,
     owner: UserId,
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Named>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
-    for text in LOCK {
-        let rows: Vec<Named> = conn
-            .rows(Statement::new(text).bind(owner).bind(ids.to_vec()))
-            .await?;
+    for kind in ItemKind::ALL {
+        let statement = Statement::new(lock_text(kind)).bind(owner);
+        let rows: Vec<Named> = conn.rows(statement.bind(ids.to_vec())).await?;
         found.extend(rows.into_iter().map(|item| (item.id, item)));
     }
     Ok(found)
 }
 
-/// By the statement's time: the transaction may have begun long before it had the lock.
-const TRASH: [&str; 3] = [
-    "UPDATE courses SET status = 'trash', deleted_at = statement_timestamp()
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'active'",
-    "UPDATE documents SET status = 'trash', deleted_at = statement_timestamp()
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'active' AND course_id <> ALL ($2)",
-    "UPDATE tasks SET status = 'trash', deleted_at = statement_timestamp()
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'active' AND (course_id = ANY ($2)) IS NOT TRUE",
-];
-
-/// Moves the items themselves to the trash. What is in a course that is named goes with the course, even if it is named, too.
+/// Moves the items themselves to the trash. The items in a course that is named go with the course, even if they are named
+/// too. The time is that of the statement: the transaction may have begun long before it had the lock.
 pub(super) async fn trash(
     conn: &mut Connection,
     owner: UserId,
     ids: Vec<Uuid>,
 ) -> Result<(), Error> {
-    run(conn, owner, ids, TRASH).await
-}
-
-/// What is named comes back even if its course did not take it along.
-const RESTORE: [&str; 3] = [
-    "UPDATE courses SET status = 'active', deleted_at = NULL
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
-    "UPDATE documents SET status = 'active', deleted_at = NULL, trashed_with = NULL
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
-    "UPDATE tasks SET status = 'active', deleted_at = NULL, trashed_with = NULL
-     WHERE user_id = $1 AND id = ANY($2) AND status = 'trash'",
-];
-
-/// Brings the items themselves back.
-pub(super) async fn restore(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<(), Error> {
-    run(conn, owner, ids, RESTORE).await
-}
-
-async fn run(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-    texts: [&'static str; 3],
-) -> Result<(), Error> {
-    for text in texts {
-        conn.execute(Statement::new(text).by(owner).bind(ids.clone()))
+    let of_kind = |kind| match kind {
+        ItemKind::Course => "",
+        _ => " AND (course_id = ANY($2)) IS NOT TRUE",
+    };
+    for kind in ItemKind::ALL {
+        let (table, condition) = (kind.table(), of_kind(kind));
+        let text = format!(
+            "UPDATE {table} SET status = 'trash', deleted_at = statement_timestamp()
+            WHERE (SELECT set_origin($address, $program))
+                AND user_id = $1 AND id = ANY($2) AND status = 'active'{condition}"
+        );
+        conn.execute(Statement::write(text, owner).bind(ids.clone()))
             .await?;
     }
     Ok(())
 }
 
-type Id = (Uuid,);
-
-const CONTENTS: &str = "
-    SELECT id FROM current_documents WHERE user_id = $1 AND course_id = ANY($2)
-    UNION ALL SELECT id FROM current_tasks WHERE user_id = $1 AND course_id = ANY($2)";
+/// Restores the items themselves, even if their course did not take them to the trash.
+pub(super) async fn restore(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<(), Error> {
+    for kind in ItemKind::ALL {
+        let table = kind.table();
+        let taken_along = match kind {
+            ItemKind::Course => "",
+            _ => ", trashed_with = NULL",
+        };
+        let text = format!(
+            "UPDATE {table} SET status = 'active', deleted_at = NULL{taken_along}
+            WHERE (SELECT set_origin($address, $program))
+                AND user_id = $1 AND id = ANY($2) AND status = 'trash'"
+        );
+        conn.execute(Statement::write(text, owner).bind(ids.clone()))
+            .await?;
+    }
+    Ok(())
+}
 
 /// The ids of what is in these courses.
 pub(super) async fn contents(
@@ -181,44 +149,48 @@ pub(super) async fn contents(
     if courses.is_empty() {
         return Ok(Vec::new());
     }
-    let statement = Statement::<Id>::new(CONTENTS).bind(owner).bind(courses);
-    let rows = conn.rows(statement).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+    let of_kind = |kind: ItemKind| {
+        let table = kind.table();
+        format!("SELECT id FROM current_{table} WHERE user_id = $1 AND course_id = ANY($2)")
+    };
+    let text = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
+    conn.rows(Statement::new(text).bind(owner).bind(courses))
+        .await
 }
 
-/// What is in a course that is in the trash goes with it.
-const ROOTS: &str = "
-    SELECT 1::smallint, id FROM current_courses WHERE user_id = $1 AND status = 'trash'
-    UNION ALL SELECT 2::smallint, id FROM current_documents AS item
-    WHERE user_id = $1 AND status = 'trash'
-        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
-    UNION ALL SELECT 3::smallint, id FROM current_tasks AS item
-    WHERE user_id = $1 AND status = 'trash'
-        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')";
-
-/// What is in the trash, but for what is in courses that are.
+/// The items in the trash, without those that are in a course in the trash: they go with it.
 pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<ItemRef>, Error> {
-    conn.rows(Statement::new(ROOTS).bind(owner)).await
+    let of_kind = |kind: ItemKind| {
+        let (number, table) = (i16::from(kind), kind.table());
+        let alone = match kind {
+            ItemKind::Course => "",
+            _ => {
+                "AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')"
+            }
+        };
+        format!(
+            "SELECT {number}::smallint, id FROM current_{table} AS item WHERE user_id = $1 AND status = 'trash' {alone}"
+        )
+    };
+    let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
+    conn.rows(Statement::new(text).bind(owner)).await
 }
 
 /// The order of the trash: last deleted first.
-pub(crate) const ORDER: Order = Order {
+pub(crate) const ORDER: Order<(Uuid, Option<DateTime<Utc>>)> = Order {
     key: SortKey {
         name: "trash",
         kind: KeyKind::Time,
         expression: "deleted_at",
+        position: |(id, deleted_at)| Position::at_time(deleted_at.unwrap_or_default(), *id),
     },
     descending: true,
 };
 
-/// The total and whether an operation of the owner is pending beside an item; an empty page has these alone.
+/// The total, whether an operation of the owner is pending, and an item; an empty page has one row without an item.
 type TrashRow = (Option<i64>, bool, Option<ItemRef>);
 
-impl Row for TrashRow {
-    type Sql = (Nullable<BigInt>, Bool, Nullable<(SmallInt, SqlUuid)>);
-}
-
-/// Each table gives its newest from its index; together they are cut again.
+/// Reads the newest items of each table from its index, and cuts them off again together.
 fn page_text(source: Source) -> String {
     let count = |table: &str| {
         let table = format!("{}{table}", source.prefix());
@@ -244,14 +216,14 @@ fn page_text(source: Source) -> String {
     )
 }
 
-/// The first `size` items of the trash behind a position, and, if asked, how many there are in all.
+/// A page of the trash. One row more than its size tells whether there are more.
 pub(crate) async fn page(
     conn: &mut Connection,
     owner: UserId,
-    after: Option<&Position>,
-    size: i64,
+    slice: &Slice,
     count: bool,
-) -> Result<(Vec<ItemRef>, Option<i64>), Error> {
+) -> Result<Page<ItemRef>, Error> {
+    let after = slice.after.as_ref();
     let (key, id) = after.map_or(("infinity", Uuid::max()), |position| {
         (&position.key, position.id)
     });
@@ -261,64 +233,69 @@ pub(crate) async fn page(
             .bind(owner)
             .bind(key)
             .bind(id)
-            .bind(size)
+            .bind(slice.size + 1)
     };
     let rows = current::read(conn, statement, |(_, pending, _)| *pending).await?;
     let total = rows.first().and_then(|(total, ..)| *total);
-    Ok((
-        rows.into_iter().filter_map(|(.., item)| item).collect(),
-        total,
-    ))
+    let items = rows.into_iter().filter_map(|(.., item)| item).collect();
+    Ok(Page::trimmed(items, total, slice))
 }
 
-/// Owners of what has been in the trash too long and is not being deleted yet. An index leads to the old rows.
-const OWNERS_OF_OLD: &str = "
-    SELECT DISTINCT user_id FROM (
-        SELECT user_id, id FROM courses WHERE status = 'trash' AND deleted_at < now() - make_interval(days => $1)
-        UNION ALL SELECT user_id, id FROM documents
-        WHERE status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $1)
-        UNION ALL SELECT user_id, id FROM tasks
-        WHERE status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $1)
-    ) AS old
-    WHERE user_id > $2 AND NOT EXISTS (
-        SELECT FROM pending_operations AS pending
-        WHERE pending.user_id = old.user_id AND pending.item_id = old.id AND operation = 'remove')
-    ORDER BY user_id LIMIT 100";
+/// Items of a kind that have been in the trash for that many days (a parameter). Items that their course took along are deleted
+/// with it.
+fn old_items(kind: ItemKind, condition: &str, days: &str) -> String {
+    let (number, table) = (i16::from(kind), kind.table());
+    let alone = match kind {
+        ItemKind::Course => "",
+        _ => " AND trashed_with IS NULL",
+    };
+    format!(
+        "SELECT {number}::smallint AS kind, user_id, id FROM {table}
+        WHERE {condition} AND status = 'trash'{alone} AND deleted_at < now() - make_interval(days => {days})"
+    )
+}
 
-/// A hundred owners of old items in the trash, after that owner.
+/// Up to 100 owners, after that owner, of items that have been in the trash too long and are not being deleted yet.
 pub(super) async fn owners_of_old(
     conn: &mut Connection,
     days: i32,
     after: Option<UserId>,
 ) -> Result<Vec<UserId>, Error> {
-    let statement = Statement::<Id>::new(OWNERS_OF_OLD)
+    let old = ItemKind::ALL.map(|kind| old_items(kind, "user_id > $2", "$1"));
+    let text = format!(
+        "SELECT DISTINCT user_id FROM ({}) AS old
+        WHERE NOT EXISTS (
+            SELECT FROM pending_operations AS pending
+            WHERE pending.user_id = old.user_id AND pending.item_id = old.id AND operation = 'remove')
+        ORDER BY user_id LIMIT 100",
+        old.join(" UNION ALL ")
+    );
+    let statement = Statement::<Uuid>::new(text)
         .bind(days)
         .bind(after.map_or(Uuid::nil(), Uuid::from));
-    let rows = conn.rows(statement).await?;
-    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+    Ok(conn
+        .rows(statement)
+        .await?
+        .into_iter()
+        .map(UserId)
+        .collect())
 }
 
-const OLD: &str = "
-    SELECT kind, id FROM (
-        SELECT 1::smallint AS kind, id FROM courses
-        WHERE user_id = $1 AND status = 'trash' AND deleted_at < now() - make_interval(days => $2)
-        UNION ALL SELECT 2::smallint, id FROM documents
-        WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
-        UNION ALL SELECT 3::smallint, id FROM tasks
-        WHERE user_id = $1 AND status = 'trash' AND trashed_with IS NULL AND deleted_at < now() - make_interval(days => $2)
-    ) AS old
-    WHERE NOT EXISTS (
-        SELECT FROM pending_operations WHERE user_id = $1 AND item_id = old.id AND operation = 'remove')
-    LIMIT $3";
-
-/// At most `limit` items that have been in an owner's trash for that many days and are not marked yet; the contents of courses
-/// are deleted with their course.
+/// At most `limit` items that have been in an owner's trash for that many days and are not marked yet.
 pub(super) async fn old(
     conn: &mut Connection,
     owner: UserId,
     days: i32,
     limit: i64,
 ) -> Result<Vec<ItemRef>, Error> {
-    let statement = Statement::new(OLD).bind(owner).bind(days).bind(limit);
+    let old = ItemKind::ALL.map(|kind| old_items(kind, "user_id = $1", "$2"));
+    let text = format!(
+        "SELECT kind, id FROM ({}) AS old
+        WHERE NOT EXISTS (
+            SELECT FROM pending_operations WHERE user_id = $1 AND item_id = old.id AND operation = 'remove')
+        LIMIT $3",
+        old.join(" UNION ALL ")
+    );
+    let statement = Statement::new(text).bind(owner).bind(days).bind(limit);
     conn.rows(statement).await
 }

@@ -8,7 +8,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::{
         Connection,
-        keyset::{KeyKind, Order, Page, Position, Slice, SortKey, time_key, trimmed},
+        keyset::{KeyKind, Order, Page, Position, Slice, SortKey},
     },
     email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
@@ -45,25 +45,16 @@ pub struct UserFilter {
     pub active: Option<bool>,
 }
 
-/// The order of all users: who signed up last, first.
-pub(crate) const ORDER: Order = Order {
+/// The order of all users: newest first.
+pub(crate) const ORDER: Order<User> = Order {
     key: SortKey {
         name: "user",
         kind: KeyKind::Time,
         expression: "created_at",
+        position: |user| Position::at_time(user.created_at, user.id.0),
     },
     descending: true,
 };
-
-impl User {
-    /// Where the user stands in the list of all.
-    pub(crate) fn position(&self) -> Position {
-        Position {
-            key: time_key(self.created_at),
-            id: self.id.0,
-        }
-    }
-}
 
 /// A page of all users, newest first.
 pub(crate) async fn list(
@@ -74,13 +65,7 @@ pub(crate) async fn list(
     count: bool,
 ) -> Result<Page<User>, Error> {
     let (items, total) = store::list(conn, filter, slice, count).await?;
-    let page = Page {
-        items,
-        total,
-        has_next: false,
-        has_previous: false,
-    };
-    Ok(trimmed(page, slice))
+    Ok(Page::trimmed(items, total, slice))
 }
 
 /// What an admin changes of a user, or they themselves.

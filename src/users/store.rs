@@ -141,15 +141,12 @@ pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool
 /// The total beside a user; an empty page has the total alone.
 type ListRow = (Option<i64>, Option<User>);
 
-impl Row for ListRow {
-    type Sql = (Nullable<BigInt>, Nullable<<User as Row>::Sql>);
-}
-
 /// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
 fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
     statement.sql(" AND deleted_at IS NULL");
-    unless_null(statement, "is_active", " = ", filter.active);
-    contains(statement, "lower(email)", filter.email_contains.as_deref());
+    Conditions::new(statement, Uuid::nil())
+        .either(filter.active, "is_active", "NOT is_active")
+        .contains("lower(email)", filter.email_contains.as_deref());
 }
 
 /// One row more than asked for tells whether there are more.

@@ -1,0 +1,175 @@
+//! What a statement returns: the SQL types of its columns, derived from the Rust types that they are read into.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    QueryResult,
+    sql_types::{self, Nullable},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, methods::LoadQuery};
+use uuid::Uuid;
+
+use super::Statement;
+
+/// What a [`Statement`](super::Statement) returns: one column, a tuple, or a struct that [`row!`] declares. `None` is NULL; an
+/// optional row is NULL in all of its columns.
+pub(crate) trait Row {
+    /// The SQL type of the column, or a tuple of the columns' types.
+    type Sql;
+}
+
+macro_rules! columns {
+    ($($rust:ty => $sql:ident),+ $(,)?) => {$(
+        impl Row for $rust {
+            type Sql = sql_types::$sql;
+        }
+    )+};
+}
+
+columns! {
+    bool => Bool,
+    i16 => SmallInt,
+    i32 => Integer,
+    i64 => BigInt,
+    f64 => Double,
+    String => Text,
+    Uuid => Uuid,
+    DateTime<Utc> => Timestamptz,
+    serde_json::Value => Jsonb,
+}
+
+impl<T: Row> Row for Option<T> {
+    type Sql = Nullable<T::Sql>;
+}
+
+impl<T: Row> Row for Vec<T> {
+    type Sql = sql_types::Array<T::Sql>;
+}
+
+impl<T: Row> Row for Box<T> {
+    type Sql = T::Sql;
+}
+
+macro_rules! tuples {
+    ($(($($column:ident),+)),+ $(,)?) => {$(
+        impl<$($column: Row),+> Row for ($($column,)+) {
+            type Sql = ($($column::Sql,)+);
+        }
+    )+};
+}
+
+tuples! {
+    (A),
+    (A, B),
+    (A, B, C),
+    (A, B, C, D),
+    (A, B, C, D, E),
+    (A, B, C, D, E, F),
+}
+
+/// A [`Row`] that can be loaded: all of them can. Code that is generic over rows cannot derive that itself, so it names this
+/// bound.
+pub(crate) trait Load: Row + Send + Sized {
+    /// Sends a statement and reads all its rows.
+    fn load(
+        statement: Statement<Self>,
+        conn: &mut AsyncPgConnection,
+    ) -> impl Future<Output = QueryResult<Vec<Self>>> + Send;
+}
+
+impl<R> Load for R
+where
+    R: Row + Send,
+    for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
+{
+    fn load(
+        statement: Statement<R>,
+        conn: &mut AsyncPgConnection,
+    ) -> impl Future<Output = QueryResult<Vec<R>>> + Send {
+        RunQueryDsl::load(statement, conn)
+    }
+}
+
+/// A struct that is read from columns.
+pub(crate) trait Columns: Row {
+    /// The names of its columns, comma-separated, in the order of its fields; those on demand are not among them.
+    const COLUMNS: &'static str;
+    /// The names of the columns on demand.
+    const ON_DEMAND: &'static [&'static str];
+}
+
+/// Declares a struct that is read from columns with the names of its fields: the single list of these columns.
+///
+/// `from <table>` compares each column's type with `db::schema` at compile time. Columns `on demand` cost something, so lists
+/// read them only if they are selected, and their fields are optional; they are the last columns of a row.
+macro_rules! row {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $name:ident $(from $table:ident)? {
+            $(#[$first_meta:meta])* $first_vis:vis $first:ident: $first_ty:ty
+            $(, $(#[$field_meta:meta])* $field_vis:vis $field:ident: $ty:ty)* $(,)?
+            $(; on demand $($(#[$late_meta:meta])* $late_vis:vis $late:ident: $late_ty:ty),+ $(,)?)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(diesel::Queryable)]
+        $vis struct $name {
+            $(#[$first_meta])* $first_vis $first: $first_ty,
+            $($(#[$field_meta])* $field_vis $field: $ty,)*
+            $($($(#[$late_meta])* $late_vis $late: $late_ty,)+)?
+        }
+
+        impl $crate::db::Row for $name {
+            type Sql = (
+                <$first_ty as $crate::db::Row>::Sql,
+                $(<$ty as $crate::db::Row>::Sql,)*
+                $($(<$late_ty as $crate::db::Row>::Sql,)+)?
+            );
+        }
+
+        impl $crate::db::Columns for $name {
+            const COLUMNS: &'static str = concat!(stringify!($first) $(, ", ", stringify!($field))*);
+            const ON_DEMAND: &'static [&'static str] = &[$($(stringify!($late)),+)?];
+        }
+
+        $(
+            const _: () = {
+                fn has_type<Sql>(_: impl diesel::Expression<SqlType = Sql>) {}
+                fn _compiles_if_the_table_has_these_columns() {
+                    use $crate::db::schema::$table::dsl;
+                    has_type::<<$first_ty as $crate::db::Row>::Sql>(dsl::$first);
+                    $(has_type::<<$ty as $crate::db::Row>::Sql>(dsl::$field);)*
+                }
+            };
+        )?
+    };
+}
+pub(crate) use row;
+
+/// Stores an enum as a small number: the single list of these numbers.
+macro_rules! numbered {
+    ($name:ident { $($variant:ident = $number:literal),+ $(,)? }) => {
+        impl From<$name> for i16 {
+            fn from(value: $name) -> i16 {
+                match value {
+                    $($name::$variant => $number),+
+                }
+            }
+        }
+
+        impl $crate::db::Row for $name {
+            type Sql = diesel::sql_types::SmallInt;
+        }
+
+        impl diesel::Queryable<diesel::sql_types::SmallInt, diesel::pg::Pg> for $name {
+            type Row = i16;
+
+            fn build(number: i16) -> diesel::deserialize::Result<Self> {
+                match number {
+                    $($number => Ok($name::$variant),)+
+                    _ => Err(format!("{} has no number {number}", stringify!($name)).into()),
+                }
+            }
+        }
+    };
+}
+pub(crate) use numbered;

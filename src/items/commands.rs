@@ -1,0 +1,176 @@
+//! What creating and updating have in common for all items.
+
+use async_graphql::ID;
+use uuid::Uuid;
+
+use super::{Item, ItemKind, find, in_trash, not_found, taken};
+use crate::{
+    auth::{UserId, Viewer},
+    db::Connection,
+    error::{Error, Failure, RefusalCode},
+    rules::Problems,
+    scalars::parse_uuid,
+};
+
+/// The id of a new item: chosen by its owner, or a UUID of version 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewId {
+    pub(crate) id: Uuid,
+    /// The owner chose it, so it may be in use.
+    pub(crate) chosen: bool,
+}
+
+impl NewId {
+    /// The chosen id, or a new one. An id that is not a UUID is a problem.
+    pub(crate) fn of(chosen: Option<&ID>, problems: &mut Problems) -> NewId {
+        let Some(chosen) = chosen else {
+            let id = Uuid::now_v7();
+            return NewId { id, chosen: false };
+        };
+        let id = parse_uuid(chosen);
+        if id.is_none() {
+            problems.add(
+                "id",
+                RefusalCode::Invalid,
+                "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.",
+            );
+        }
+        NewId {
+            id: id.unwrap_or_default(),
+            chosen: true,
+        }
+    }
+}
+
+/// What a statement that writes an item returns: the status of the course that the item goes into (`None` if it does not exist
+/// or is not named), and the item (`None` if nothing was written).
+pub(crate) type Written<T> = (Option<String>, Option<T>);
+
+/// An input that creates an item.
+pub(crate) trait Create: Sync {
+    /// What it creates.
+    type Item: Item;
+
+    /// The id that the owner chose.
+    fn chosen_id(&self) -> Option<&ID>;
+    /// Whether it names a course.
+    fn has_course(&self) -> bool;
+    /// Notes what is wrong with it.
+    fn check(&self, problems: &mut Problems);
+    /// Inserts the item, if its course is active and its id is not in use.
+    fn insert(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+        id: NewId,
+    ) -> impl Future<Output = Result<Written<Self::Item>, Failure>> + Send;
+}
+
+/// Creates an item. If the viewer has an item of this kind with the chosen id already, returns that item unchanged.
+///
+/// # Errors
+/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
+/// id.
+pub(crate) async fn create<C: Create>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    input: &C,
+) -> Result<C::Item, Failure> {
+    let mut problems = Problems::default();
+    let id = NewId::of(input.chosen_id(), &mut problems);
+    input.check(&mut problems);
+    problems.finish()?;
+    let (course_status, item) = input.insert(conn, viewer.user_id, id).await?;
+    if let Some(item) = item {
+        return Ok(item);
+    }
+    if id.chosen
+        && let Some(item) = find(conn, viewer, id.id).await?
+    {
+        return Ok(item);
+    }
+    let refusal = input.has_course().then(|| closed(course_status.as_deref()));
+    Err(refusal.flatten().unwrap_or_else(taken))
+}
+
+/// How an update ended.
+#[derive(Debug, Clone)]
+pub enum Updated<T> {
+    /// The item after the update.
+    Done(T),
+    /// The item as it is. It has changed since the version that the caller sent, so it was not updated.
+    Conflict(T),
+}
+
+/// An input that updates an item.
+pub(crate) trait Update: Sync {
+    /// What it updates.
+    type Item: Item;
+
+    /// The item's id.
+    fn id(&self) -> Uuid;
+    /// The version that the caller has seen; `None` to update any version.
+    fn version(&self) -> Option<i32>;
+    /// Whether it moves the item into a course.
+    fn has_course(&self) -> bool;
+    /// Notes what is wrong with it.
+    fn check(&self, problems: &mut Problems);
+    /// Updates the item, if it is active, has that version, and its new course is active.
+    fn apply(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> impl Future<Output = Result<Written<Self::Item>, Error>> + Send;
+}
+
+/// How often an update is tried while other requests change the item.
+const ATTEMPTS: usize = 5;
+
+/// Updates an item.
+///
+/// # Errors
+/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the item or of its new course; UNAVAILABLE if other requests keep
+/// changing the item.
+pub(crate) async fn update<U: Update>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    input: &U,
+) -> Result<Updated<U::Item>, Failure> {
+    let mut problems = Problems::default();
+    input.check(&mut problems);
+    problems.finish()?;
+    let name = U::Item::KIND.name();
+    for _ in 0..ATTEMPTS {
+        let (course_status, updated) = input.apply(conn, viewer).await?;
+        if let Some(mut item) = updated {
+            item.set_active();
+            return Ok(Updated::Done(item));
+        }
+        let Some(item) = find::<U::Item>(conn, viewer, input.id()).await? else {
+            return Err(not_found("id", name));
+        };
+        if item.deleted_at().is_some() {
+            return Err(in_trash("id", name));
+        }
+        if input.version().is_some_and(|seen| seen != item.version()) {
+            return Ok(Updated::Conflict(item));
+        }
+        if input.has_course()
+            && let Some(refusal) = closed(course_status.as_deref())
+        {
+            return Err(refusal);
+        }
+    }
+    let detail = format!("a {name} kept changing while it was updated");
+    Err(Error::unavailable(detail).into())
+}
+
+/// Why nothing can go into a course with that status; `None` if it can.
+fn closed(course_status: Option<&str>) -> Option<Failure> {
+    let course = ItemKind::Course.name();
+    match course_status {
+        None => Some(not_found("courseId", course)),
+        Some("trash") => Some(in_trash("courseId", course)),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,178 @@
+//! Lists of items: their filters and orders as callers give them, and the conditions that follow from them.
+//!
+//! A noun implements [`Listed`]; [`List`] makes one page of the noun's items out of it, by `db::keyset`.
+
+use std::{borrow::Cow, collections::HashMap, hash::Hash};
+
+use async_graphql::{
+    Enum, InputType, InputValueError, InputValueResult, Value, registry::Registry,
+};
+use uuid::Uuid;
+
+use super::{Item, ItemStatus, store::Conditions};
+use crate::{
+    auth::Viewer,
+    db::{
+        Connection, Statement,
+        current::Source,
+        keyset::{self, Order, Page, Slice},
+    },
+    error::Error,
+};
+
+/// Which items a list contains, by where they are: active ones by default; null for those in the trash too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatusFilter(pub Option<ItemStatus>);
+
+impl Default for StatusFilter {
+    fn default() -> Self {
+        StatusFilter(Some(ItemStatus::Active))
+    }
+}
+
+/// As `ItemStatus`, nullable.
+impl InputType for StatusFilter {
+    type RawValueType = Option<ItemStatus>;
+
+    fn type_name() -> Cow<'static, str> {
+        <Option<ItemStatus> as InputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Option<ItemStatus> as InputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Option<ItemStatus> as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let status = <Option<ItemStatus> as InputType>::parse(value);
+        status.map(StatusFilter).map_err(InputValueError::propagate)
+    }
+
+    fn to_value(&self) -> Value {
+        InputType::to_value(&self.0)
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(&self.0)
+    }
+}
+
+/// The direction of an order.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderDirection {
+    /// Smallest, oldest or alphabetically first items first.
+    Asc,
+    /// Largest, newest or alphabetically last items first.
+    Desc,
+}
+
+/// What a noun's `orderBy` argument is.
+pub(crate) trait OrderBy<T>: InputType + Copy + PartialEq + Eq + Hash + Default {
+    /// The order in SQL.
+    fn order(self) -> Order<T>;
+}
+
+/// A noun that has lists.
+pub(crate) trait Listed: Item {
+    /// Its `filter` argument.
+    type Filter: InputType + Clone + PartialEq + Eq + Hash + Default;
+    /// Its `orderBy` argument.
+    type OrderBy: OrderBy<Self>;
+
+    /// Rejects a filter that the database cannot compare with.
+    fn check(filter: &Self::Filter) -> Result<(), Error>;
+
+    /// Writes the conditions of a filter.
+    fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
+
+    /// Writes a column that is read on demand.
+    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source);
+}
+
+/// A list of one owner's items of a noun.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct List<T: Listed> {
+    filter: T::Filter,
+    pub(crate) order_by: T::OrderBy,
+    /// For each of the row's columns on demand, whether it is read.
+    on_demand: Vec<bool>,
+}
+
+impl<T: Listed> List<T> {
+    /// The list with that filter, in that order. `selects`: whether a column on demand is read.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT if the database cannot compare with a value of the filter.
+    pub(crate) fn new(
+        filter: Option<T::Filter>,
+        order_by: Option<T::OrderBy>,
+        selects: impl Fn(&str) -> bool,
+    ) -> Result<Self, Error> {
+        let filter = filter.unwrap_or_default();
+        T::check(&filter)?;
+        Ok(List {
+            filter,
+            order_by: order_by.unwrap_or_default(),
+            on_demand: T::ON_DEMAND.iter().map(|column| selects(column)).collect(),
+        })
+    }
+
+    /// The order that it is in.
+    pub(crate) fn order(&self) -> Order<T> {
+        self.order_by.order()
+    }
+
+    /// One page of it.
+    pub(crate) async fn page(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+        slice: &Slice,
+        count: bool,
+    ) -> Result<Page<T>, Error> {
+        keyset::page(conn, viewer.user_id.0, self, slice, count).await
+    }
+
+    /// One page of the items in each of these courses, by the course's id.
+    pub(crate) async fn pages_of_courses(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+        courses: Vec<Uuid>,
+        slice: &Slice,
+        count: bool,
+    ) -> Result<HashMap<Uuid, Page<T>>, Error> {
+        keyset::pages_of_courses(conn, viewer.user_id.0, courses, self, slice, count).await
+    }
+}
+
+impl<T: Listed> keyset::List for List<T> {
+    type Item = T;
+    type Row = T::PageRow;
+
+    fn table() -> &'static str {
+        T::KIND.table()
+    }
+
+    fn columns(&self, statement: &mut Statement<T::PageRow>, source: Source) {
+        statement.sql(T::COLUMNS);
+        for (column, read) in T::ON_DEMAND.iter().zip(&self.on_demand) {
+            statement.sql(", CASE WHEN ").value(*read).sql(" THEN ");
+            T::on_demand(column, statement, source);
+            statement.sql(" END");
+        }
+    }
+
+    fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
+        let mut conditions = Conditions::new(statement, owner);
+        T::conditions(&self.filter, &mut conditions);
+        conditions.finish();
+    }
+
+    fn order(&self) -> Order<T> {
+        List::order(self)
+    }
+}

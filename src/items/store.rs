@@ -1,0 +1,217 @@
+//! SQL that is the same for all items. Every statement is scoped to one owner.
+
+use uuid::Uuid;
+
+use super::{CREATED_ONCE, Item, ItemKind, ItemRef, StatusFilter, Written, taken};
+use crate::{
+    auth::{UserId, Viewer},
+    db::{
+        Connection, Statement,
+        pool::{from_database, violated_unique},
+        sql::Value,
+    },
+    error::{Error, Failure},
+    items::ItemStatus,
+    scalars::MaybeUndefined,
+};
+
+/// The longest text that `…Contains` looks for, in code points: no name or title is longer.
+const MAX_PATTERN: usize = 500;
+
+/// The viewer's item with that id, active or in the trash, without its columns on demand.
+pub(crate) async fn find<T: Item>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    id: Uuid,
+) -> Result<Option<T>, Error> {
+    Ok(find_all(conn, viewer, vec![id]).await?.pop())
+}
+
+/// The viewer's items with these ids, in no particular order and without their columns on demand. Omits those that do not
+/// exist.
+pub(crate) async fn find_all<T: Item>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<Vec<T>, Error> {
+    let nulls = ", NULL".repeat(T::ON_DEMAND.len());
+    let (columns, table) = (T::COLUMNS, T::KIND.table());
+    let text =
+        format!("SELECT {columns}{nulls} FROM current_{table} WHERE user_id = $1 AND id = ANY($2)");
+    let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
+    conn.rows(statement).await
+}
+
+/// The kind of each of these ids. Omits those that are not items of the owner.
+pub(crate) async fn find_kinds(
+    conn: &mut Connection,
+    owner: UserId,
+    ids: Vec<Uuid>,
+) -> Result<Vec<ItemRef>, Error> {
+    let of_kind = |kind: ItemKind| {
+        let (number, table) = (i16::from(kind), kind.table());
+        format!(
+            "SELECT {number}::smallint, id FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
+        )
+    };
+    let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
+    conn.rows(Statement::new(text).bind(owner).bind(ids)).await
+}
+
+/// Sends a statement that inserts an item. It returns exactly one row.
+pub(crate) async fn insert<T: Item>(
+    conn: &mut Connection,
+    statement: Statement<T::Written>,
+) -> Result<Written<T>, Failure> {
+    match conn.try_rows(statement).await {
+        Ok(mut rows) => match rows.pop() {
+            Some(written) => Ok(written.into()),
+            None => Err(Error::internal("an INSERT returned no row").into()),
+        },
+        Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Err(taken()),
+        Err(error) => Err(from_database(error).into()),
+    }
+}
+
+/// Binds fields of an update.
+pub(crate) trait Changes {
+    /// Binds whether the field was given, and its value: `column = CASE WHEN $n THEN $n+1 ELSE column END`.
+    #[must_use]
+    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
+    where
+        Option<T>: Into<Value>;
+}
+
+impl<R> Changes for Statement<R> {
+    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
+    where
+        Option<T>: Into<Value>,
+    {
+        let value = field.value().cloned();
+        self.bind(!field.is_undefined()).bind(value.into())
+    }
+}
+
+/// Writes the conditions of a list's filter.
+///
+/// Conditions that many lists have are written if they are given, so that each combination has a plan of its own. The others
+/// are written together, as soon as one of them is given, with NULL for those that are not: otherwise callers could make a
+/// prepared statement for each combination.
+pub(crate) struct Conditions<'a, R> {
+    statement: &'a mut Statement<R>,
+    owner: Uuid,
+    rare: Vec<(&'static str, &'static str, Value)>,
+}
+
+impl<'a, R> Conditions<'a, R> {
+    pub(crate) fn new(statement: &'a mut Statement<R>, owner: Uuid) -> Self {
+        Conditions {
+            statement,
+            owner,
+            rare: Vec::new(),
+        }
+    }
+
+    /// The item's status, as a constant in the text.
+    pub(crate) fn status(&mut self, status: StatusFilter) -> &mut Self {
+        match status.0 {
+            Some(ItemStatus::Active) => self.statement.sql(" AND status = 'active'"),
+            Some(ItemStatus::Trash) => self.statement.sql(" AND status = 'trash'"),
+            None => self.statement,
+        };
+        self
+    }
+
+    /// A condition without values, `if_true` or `if_false`.
+    pub(crate) fn either(
+        &mut self,
+        flag: Option<bool>,
+        if_true: &str,
+        if_false: &str,
+    ) -> &mut Self {
+        if let Some(flag) = flag {
+            let condition = if flag { if_true } else { if_false };
+            self.statement.sql(" AND ").sql(condition);
+        }
+        self
+    }
+
+    /// `<column> = value`.
+    pub(crate) fn equals(&mut self, column: &str, value: Option<impl Into<Value>>) -> &mut Self {
+        if let Some(value) = value {
+            self.statement
+                .sql(" AND ")
+                .sql(column)
+                .sql(" = ")
+                .value(value);
+        }
+        self
+    }
+
+    /// `<left> value <right>`, rarely given.
+    pub(crate) fn rarely(
+        &mut self,
+        left: &'static str,
+        value: impl Into<Value>,
+        right: &'static str,
+    ) -> &mut Self {
+        self.rare.push((left, right, value.into()));
+        self
+    }
+
+    /// Text that a column contains, ignoring case.
+    pub(crate) fn contains(&mut self, column: &str, part: Option<&str>) -> &mut Self {
+        contains(self.statement, column, part);
+        self
+    }
+
+    /// What a JSON column contains. Its index holds values in their owner's scope; JSON without values is compared directly.
+    pub(crate) fn holds(&mut self, column: &str, part: Option<&serde_json::Value>) -> &mut Self {
+        let Some(part) = part else { return self };
+        let statement = &mut *self.statement;
+        if has_values(part) {
+            statement.sql(" AND search_owned(user_id, ").sql(column);
+            statement.sql(") @> search_owned(").value(self.owner);
+            statement.sql(", ").value(part.clone()).sql(")");
+        } else {
+            statement.sql(" AND ").sql(column).sql(" @> ");
+            statement.value(part.clone());
+        }
+        self
+    }
+
+    pub(super) fn finish(self) {
+        if self.rare.iter().all(|(.., value)| value.is_null()) {
+            return;
+        }
+        for (left, right, value) in self.rare {
+            let statement = &mut *self.statement;
+            statement.sql(" AND (").value(value.clone());
+            statement.sql(" IS NULL OR ").sql(left).value(value);
+            statement.sql(right).sql(")");
+        }
+    }
+}
+
+/// Writes ` AND …` for text that a column contains, ignoring case; nothing if there is no such text.
+pub(crate) fn contains<R>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
+    let Some(part) = part else { return };
+    if part.chars().nth(MAX_PATTERN).is_some() {
+        statement.sql(" AND false");
+        return;
+    }
+    let escaped = part
+        .replace('\\', "\\\\")
+        .replace('%', "\\%")
+        .replace('_', "\\_");
+    statement.sql(" AND ").sql(column).sql(" ILIKE ");
+    statement.value(format!("%{escaped}%"));
+}
+
+fn has_values(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Object(fields) => fields.values().any(has_values),
+        serde_json::Value::Array(values) => values.iter().any(has_values),
+        _ => true,
+    }
+}
