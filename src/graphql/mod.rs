@@ -1,6 +1,6 @@
 //! The GraphQL edge: the schema, and the way of a request through it.
 //!
-//! A request is admitted by the [`gate`] (parsed, validated, measured, its variables coerced), then executed. Resolvers
+//! A request is admitted by [`graphql_gate`] (parsed, validated, measured, its variables coerced), then executed. Resolvers
 //! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
@@ -18,7 +18,6 @@ pub mod context;
 mod course;
 mod document;
 pub mod error;
-pub mod gate;
 mod image;
 mod loaders;
 mod node;
@@ -41,7 +40,7 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt};
 
 pub use context::{Asker, Services};
-pub use gate::{Admitted, Gate, Limits, Operation};
+pub use graphql_gate::{Admitted, Gate, Limits, Operation};
 use loaders::Loaders;
 use subscription::{EventLimit, Position, Subscription};
 

@@ -6,7 +6,33 @@
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 
-use crate::error::Code;
+/// What kind of mistake a request was rejected for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// The request names no operation.
+    BadRequest,
+    /// The document is no GraphQL.
+    ParseFailed,
+    /// The document does not fit the schema.
+    ValidationFailed,
+    /// A variable has a value that it cannot have.
+    BadUserInput,
+    /// The operation would cost more than one request may.
+    QueryTooComplex,
+}
+
+impl Code {
+    /// The code as it stands in `extensions.code`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::BadRequest => "BAD_REQUEST",
+            Code::ParseFailed => "PARSE_FAILED",
+            Code::ValidationFailed => "VALIDATION_FAILED",
+            Code::BadUserInput => "BAD_USER_INPUT",
+            Code::QueryTooComplex => "QUERY_TOO_COMPLEX",
+        }
+    }
+}
 
 /// Errors that one answer holds at most; a document can have thousands.
 pub(super) const MOST_PROBLEMS: usize = 20;

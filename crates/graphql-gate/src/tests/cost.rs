@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::super::price::VALUES;
+use super::super::field_cost::VALUES;
 use super::{SDL, admit, admit_twice, gate};
 
 fn cost(query: &str, variables: &Json) -> u64 {
@@ -101,7 +101,7 @@ fn values_within_objects_cost_nothing() {
 
 #[test]
 fn introspection_costs_little_and_more_if_it_asks_more() {
-    let standard = cost(&super::hostile::introspection(), &json!({}));
+    let standard = cost(&super::hostile_documents::introspection(), &json!({}));
     assert!((100..2_000).contains(&standard), "{standard}");
     assert_eq!(cost("{ __schema { queryType { name } } }", &json!({})), 1);
     assert_eq!(

@@ -20,11 +20,11 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Pos, Value, Variables};
 use serde_json::{Map, Value as Json};
 
-use super::gaps::NeverNull;
-use super::place::Places;
+use super::apollo_workarounds::input_values::NeverNull;
 use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
+use super::source_map::Places;
 use super::translate;
-use crate::error::Code;
+use crate::rejection::Code;
 
 /// A variable that an operation declares.
 pub(super) struct Variable {

@@ -14,7 +14,7 @@ use apollo_compiler::{Name, Schema};
 
 use super::Limits;
 use super::cost::{Children, Conditions, Cost, Plan};
-use super::price;
+use super::field_cost;
 use super::rejection::Rejection;
 
 /// Measures an operation against all limits but the cost's, which waits for the variables.
@@ -110,7 +110,7 @@ impl<'a> Walk<'a> {
             true => Default::default(),
             false => self.selections(&field.selection_set, level + 1)?,
         };
-        let price = price::of(self.schema, parent, field);
+        let price = field_cost::of(self.schema, parent, field);
         plan.add_field(Conditions::of(&field.directives), price, children);
         Ok(shape.within_field(parent, field))
     }

@@ -3,9 +3,9 @@
 //! async-graphql leaves holes that this module closes: it expands fragments without a bound before any deadline, executes
 //! with required variables missing, in fast validation drops input fields it does not know, and runs a mutation twice
 //! that is written twice. So a request's text is counted ([`tokens`]), parsed and validated by apollo-compiler
-//! ([`document`], with [`syntax`] and [`gaps`] for what that library lets through), measured and priced in one walk
-//! ([`measure`], [`price`], [`cost`]) and translated into the library's own tree ([`translate`]), in which a field of the
-//! root stands once ([`merge`]). What comes out is cached by the text; on every request only the variables are coerced
+//! (`prepare`, with `apollo_workarounds` for what that library lets through), measured and priced in one walk
+//! (`analysis`, `field_cost`, [`cost`]) and translated into the library's own tree ([`translate`]), in which a field of the
+//! root stands once (`root_fields`). What comes out is cached by the text; on every request only the variables are coerced
 //! ([`variables`]) and the cost is evaluated, so the answer is the same whether the cache is warm or cold.
 //!
 //! One parser alone reads the text: what was validated is what runs, with no room between two grammars.
@@ -13,17 +13,16 @@
 //! The gate never executes anything, never waits, and knows neither who asks nor HTTP. What it admits is meant for a
 //! schema built with `ValidationMode::Fast` and the library's own limits off.
 //!
-//! Read on: [`Gate::admit`], then `document.rs`.
+//! Read on: [`Gate::admit`], then `prepare.rs`.
 
+mod analysis;
+mod apollo_workarounds;
 mod cost;
-mod document;
-mod gaps;
-mod measure;
-mod merge;
-mod place;
-mod price;
+mod field_cost;
+mod prepare;
 mod rejection;
-mod syntax;
+mod root_fields;
+mod source_map;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -39,11 +38,11 @@ use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 use serde_json::{Map, Value as Json};
 
-use self::document::Prepared;
-pub use self::rejection::Rejection;
+use self::prepare::Prepared;
+pub use self::rejection::{Code, Rejection};
 pub use async_graphql::parser::types::OperationType as Operation;
 
-/// How much one request may ask for. What is over a limit is refused with [`QUERY_TOO_COMPLEX`](crate::error::Code).
+/// How much one request may ask for. What is over a limit is refused with [`QUERY_TOO_COMPLEX`](Code::QueryTooComplex).
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// Bytes of the document's text.
@@ -65,7 +64,7 @@ pub struct Limits {
     pub root_fields: usize,
     /// Fields and fragments, fragments expanded. The library looks at each of them on every request.
     pub selections: usize,
-    /// Points; about one for each object that the operation could load, see `price.rs`.
+    /// Points; about one for each object that the operation could load, see `field_cost.rs`.
     pub cost: u64,
     /// Documents that are remembered, at most.
     pub cached_documents: usize,
@@ -127,7 +126,7 @@ impl Gate {
         };
         let capacity = limits.cached_bytes as u64;
         Self {
-            schema: document::schema(sdl),
+            schema: prepare::schema(sdl),
             cache: Cache::with_weighter(limits.cached_documents, capacity, by_text),
             limits,
         }
@@ -172,12 +171,12 @@ impl Gate {
     /// cost's hold for the text alone, so finding one says that it keeps them.
     fn prepared(&self, text: &str, operation: Option<&str>) -> Result<Arc<Prepared>, Rejection> {
         if text.len() > LONGEST_CACHED {
-            return document::prepare(&self.schema, &self.limits, text, operation).map(Arc::new);
+            return prepare::prepare(&self.schema, &self.limits, text, operation).map(Arc::new);
         }
         if let Some(prepared) = self.cache.get(&Asked { text, operation }) {
             return Ok(prepared);
         }
-        let prepared = document::prepare(&self.schema, &self.limits, text, operation)?;
+        let prepared = prepare::prepare(&self.schema, &self.limits, text, operation)?;
         let prepared = Arc::new(prepared);
         let key = Key {
             text: text.into(),

@@ -15,12 +15,13 @@ use apollo_compiler::{Node, Schema, ast};
 use async_graphql::Variables;
 use async_graphql::parser::types;
 
+use super::apollo_workarounds::{input_values, missing_colons};
 use super::cost::Cost;
-use super::place::Places;
 use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
+use super::source_map::Places;
 use super::variables::Variable;
-use super::{Limits, gaps, measure, merge, syntax, tokens, translate, variables};
-use crate::error::Code;
+use super::{Limits, analysis, root_fields, tokens, translate, variables};
+use crate::rejection::Code;
 
 /// One operation of a valid document that keeps the limits.
 pub(super) struct Prepared {
@@ -38,7 +39,7 @@ impl Prepared {
     pub(super) fn document(&self, variables: &Variables) -> types::ExecutableDocument {
         let mut document = self.document.clone();
         if self.root_depends {
-            merge::root(&mut document, variables);
+            root_fields::root(&mut document, variables);
         }
         document
     }
@@ -64,16 +65,16 @@ pub(super) fn prepare(
     operation_name: Option<&str>,
 ) -> Result<Prepared, Rejection> {
     tokens::check(text, limits)?;
-    syntax::check(text)?;
+    missing_colons::check(text)?;
     let places = Places::of(text);
     let document = validated(schema, limits, text, &places)?;
     let operation = chosen(&document, operation_name)?;
-    let never_null = gaps::check(schema, &document, operation, &places)?;
-    let cost = measure::measure(schema, &document, operation, limits)?;
+    let never_null = input_values::check(schema, &document, operation, &places)?;
+    let cost = analysis::measure(schema, &document, operation, limits)?;
     let mut translated = translate::translate(schema, &document, operation, &places);
-    let root_depends = merge::depends_on_variables(&translated);
+    let root_depends = root_fields::depends_on_variables(&translated);
     if !root_depends {
-        merge::root(&mut translated, &Variables::default());
+        root_fields::root(&mut translated, &Variables::default());
     }
     Ok(Prepared {
         operation: translate::operation_type(operation.operation_type),
@@ -110,9 +111,9 @@ fn check_definitions(document: &ast::Document, limits: &Limits) -> Result<(), Re
     };
     let operations = count(|one| matches!(one, ast::Definition::OperationDefinition(_)));
     let fragments = count(|one| matches!(one, ast::Definition::FragmentDefinition(_)));
-    measure::within("The number of operations", operations, limits.operations)?;
+    analysis::within("The number of operations", operations, limits.operations)?;
     let what = "The number of fragments times operations";
-    measure::within(what, fragments * operations, limits.fragments)
+    analysis::within(what, fragments * operations, limits.fragments)
 }
 
 /// apollo-compiler's findings on one line each, in the order of the text.

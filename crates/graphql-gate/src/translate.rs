@@ -19,7 +19,7 @@ use async_graphql::parser::types;
 use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
-use super::place::Places;
+use super::source_map::Places;
 
 /// The document for the library, which holds the operation alone and names none.
 pub(super) fn translate(

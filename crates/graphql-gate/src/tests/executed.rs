@@ -14,7 +14,7 @@ use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value as Json, json};
 
 use super::super::{Gate, Limits};
-use super::hostile;
+use super::hostile_documents as hostile;
 
 #[derive(SimpleObject, Clone)]
 struct Task {

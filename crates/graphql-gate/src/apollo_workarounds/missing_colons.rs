@@ -5,14 +5,14 @@
 //!
 //! Read on: `tokens.rs` for the tokens, `gaps.rs` for what validation passes over.
 
-use super::place::Places;
-use super::rejection::{Problem, Rejection};
-use super::tokens::Tokens;
-use crate::error::Code;
+use crate::rejection::Code;
+use crate::rejection::{Problem, Rejection};
+use crate::source_map::Places;
+use crate::tokens::Tokens;
 
 /// Refuses a name without a colon where only a name with one can stand: in parentheses and in input objects. Other names
 /// there are values and types, which stand behind a sign, or within a list.
-pub(super) fn check(text: &str) -> Result<(), Rejection> {
+pub(crate) fn check(text: &str) -> Result<(), Rejection> {
     let mut brackets = Vec::new();
     let mut parentheses = 0;
     let mut before: &[u8] = b"";

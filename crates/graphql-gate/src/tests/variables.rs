@@ -5,7 +5,7 @@ use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use serde_json::{Value as Json, json};
 
-use super::super::document;
+use super::super::prepare;
 use super::{SDL, admit, admit_twice, errors, gate, told};
 
 /// A document that takes `$x` of this type.
@@ -301,7 +301,7 @@ fn values_that_do_not_fit_are_told_by_their_place() {
 
 /// None if it refuses them.
 fn coerced_by_apollo(ty: &str, variables: &Json) -> Option<Json> {
-    let schema = document::schema(SDL);
+    let schema = prepare::schema(SDL);
     let document = ExecutableDocument::parse_and_validate(&schema, taking(ty), "query")
         .unwrap_or_else(|invalid| panic!("{ty}: {}", invalid.errors));
     let operation = document

@@ -19,16 +19,16 @@ use apollo_compiler::executable::{
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Node, Schema};
 
-use super::place::Places;
-use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
-use crate::error::Code;
+use crate::rejection::Code;
+use crate::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
+use crate::source_map::Places;
 
 /// The names of nullable variables that stand where null is not allowed. That is valid, since they or their places have
 /// a default for when they are left out; but a null that is sent must be refused.
-pub(super) type NeverNull = HashSet<Name>;
+pub(crate) type NeverNull = HashSet<Name>;
 
 /// Checks one operation of a document that apollo-compiler holds for valid.
-pub(super) fn check(
+pub(crate) fn check(
     schema: &Valid<Schema>,
     document: &ExecutableDocument,
     operation: &Operation,

@@ -4,7 +4,7 @@
 
 mod cost;
 mod executed;
-mod hostile;
+mod hostile_documents;
 mod rejected;
 mod time;
 mod variables;

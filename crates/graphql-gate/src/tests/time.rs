@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::super::{Gate, Limits};
-use super::hostile;
+use super::hostile_documents as hostile;
 use super::{SDL, admit, gate};
 
 const UPDATE: &str = "mutation Rename($input: UpdateTaskInput!) {

@@ -6,7 +6,7 @@
 //! Read on: `document.rs`.
 
 use super::Limits;
-use super::measure::within;
+use super::analysis::within;
 use super::rejection::Rejection;
 
 /// Refuses a text that is too long, has too many tokens or nests brackets too deep, whatever else it may be.
