@@ -11,9 +11,9 @@ use crate::{
 };
 
 /// The page's size if `first` and `last` are left out.
-const DEFAULT_SIZE: i32 = 50;
+pub(super) const DEFAULT_SIZE: i32 = 50;
 /// The page's size at most.
-const MOST_SIZE: i32 = 100;
+pub(super) const MOST_SIZE: i32 = 100;
 /// Rows that `offset` passes over at most.
 const MOST_OFFSET: i32 = 10_000;
 

@@ -1,10 +1,10 @@
-//! The one walk over an operation: how deep and how large it is, and what it costs as a function of its variables.
+//! One walk over an operation that measures its depth and size and builds the formula of its cost.
 //!
-//! A fragment is walked once and remembered, so fragments that double at each of 30 levels take microseconds; all sums
-//! saturate. Other operations of the document do not count. Fields that a variable may skip count in every measure but
-//! the cost.
+//! Each fragment is visited once and its measurements are reused, so fragments that double at each of 30 levels take
+//! microseconds. All sums saturate. Other operations of the document do not count. Fields that variables may skip count
+//! in all measurements except the cost.
 //!
-//! Read on: `price.rs` for what a field costs, `cost.rs` for how the cost is kept and evaluated.
+//! Read on: `field_cost.rs` for the cost of a field, `cost.rs` for the formula.
 
 use std::collections::HashMap;
 
@@ -12,91 +12,95 @@ use apollo_compiler::executable::{ExecutableDocument, Field, Operation, Selectio
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 
-use super::Limits;
-use super::cost::{Children, Conditions, Cost, Plan};
-use super::field_cost;
-use super::rejection::Rejection;
+use crate::cost::{Children, Conditions, CostFormula, SelectionCost};
+use crate::field_cost;
+use crate::limits::{self, CostRules, Limits};
+use crate::rejection::Rejection;
 
-/// Measures an operation against all limits but the cost's, which waits for the variables.
-pub(super) fn measure(
+/// Maximum nesting of introspection lists, as in graphql-js. Types of fields of types of fields multiply, and the
+/// standard introspection query needs one.
+const MAX_INTROSPECTION_LISTS: usize = 2;
+
+/// Checks an operation against all limits except the cost, which depends on the variables. Returns the cost formula.
+pub(crate) fn analyse(
     schema: &Valid<Schema>,
     document: &ExecutableDocument,
     operation: &Operation,
     limits: &Limits,
-) -> Result<Cost, Rejection> {
+    cost_rules: &CostRules,
+) -> Result<CostFormula, Rejection> {
     let mut walk = Walk {
         schema,
         document,
         limits,
+        cost_rules,
         fragments: HashMap::new(),
-        plans: Vec::new(),
+        fragment_costs: Vec::new(),
     };
-    let (shape, plan) = walk.selections(&operation.selection_set, 1)?;
-    shape.check(limits)?;
-    Ok(Cost::new(walk.plans, plan))
+    let (size, cost) = walk.selections(&operation.selection_set, 1)?;
+    size.check(limits)?;
+    Ok(CostFormula::new(walk.fragment_costs, cost))
 }
-
-/// How often lists of introspection may stand within each other, as in graphql-js: types of fields of types of fields
-/// multiply, and the standard introspection query needs one.
-const INTROSPECTED_LISTS: usize = 2;
 
 struct Walk<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
     limits: &'a Limits,
-    fragments: HashMap<&'a Name, (Shape, usize)>,
-    /// The fragments' plans, each behind those that it uses.
-    plans: Vec<Plan>,
+    cost_rules: &'a CostRules,
+    /// The size of each visited fragment, and the index of its cost.
+    fragments: HashMap<&'a Name, (SelectionSize, usize)>,
+    /// Each fragment comes after the fragments that it uses.
+    fragment_costs: Vec<SelectionCost>,
 }
 
-/// How large a selection set is, fragments expanded.
+/// The size of a selection set after expanding fragments.
 #[derive(Debug, Clone, Copy, Default)]
-struct Shape {
-    /// Fields within fields.
+struct SelectionSize {
+    /// Nesting of fields.
     depth: usize,
-    /// Selection sets within selection sets, those of fragments included.
+    /// Nesting of selection sets, including those of fragments.
     levels: usize,
     /// Fields and fragments.
     selections: usize,
     aliases: usize,
-    /// Fields of the set itself.
+    /// Fields of the set itself, without nested ones.
     own_fields: usize,
-    /// Lists of introspection within each other.
-    introspected_lists: usize,
+    /// Nesting of introspection lists.
+    introspection_lists: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// `level` counts the selection sets around this one, and itself: the walk's own depth in the stack.
+    /// `level` counts this selection set and those around it. It is the depth of the recursion.
     fn selections(
         &mut self,
         set: &'a SelectionSet,
         level: usize,
-    ) -> Result<(Shape, Plan), Rejection> {
+    ) -> Result<(SelectionSize, SelectionCost), Rejection> {
         self.check_nesting(level)?;
-        let mut shape = Shape {
+        let mut size = SelectionSize {
             levels: 1,
-            ..Shape::default()
+            ..SelectionSize::default()
         };
-        let mut plan = Plan::default();
+        let mut cost = SelectionCost::default();
         for selection in &set.selections {
             let part = match selection {
-                Selection::Field(field) => self.field(field, &set.ty, level, &mut plan)?,
+                Selection::Field(field) => self.field(field, &set.ty, level, &mut cost)?,
                 Selection::InlineFragment(inline) => {
-                    let (shape, children) = self.selections(&inline.selection_set, level + 1)?;
+                    let (size, children) = self.selections(&inline.selection_set, level + 1)?;
                     let conditions = Conditions::of(&inline.directives);
-                    plan.add_fragment(conditions, Children::Plan(children));
-                    shape.within_fragment()
+                    cost.add_fragment(conditions, Children::Inline(children));
+                    size.in_fragment()
                 }
                 Selection::FragmentSpread(spread) => {
-                    let (shape, index) = self.fragment(&spread.fragment_name, level + 1)?;
-                    let children = Children::of_fragment(index, &self.plans);
-                    plan.add_fragment(Conditions::of(&spread.directives), children);
-                    shape.within_fragment()
+                    let (size, index) = self.fragment(&spread.fragment_name, level + 1)?;
+                    let children = Children::of_fragment(index, &self.fragment_costs);
+                    cost.add_fragment(Conditions::of(&spread.directives), children);
+                    size.in_fragment()
                 }
             };
-            shape = shape.beside(part);
+            size = size.with_sibling(part);
         }
-        Ok((shape, plan))
+        Ok((size, cost))
     }
 
     fn field(
@@ -104,55 +108,56 @@ impl<'a> Walk<'a> {
         field: &'a Field,
         parent: &Name,
         level: usize,
-        plan: &mut Plan,
-    ) -> Result<Shape, Rejection> {
-        let (shape, children) = match field.selection_set.selections.is_empty() {
+        cost: &mut SelectionCost,
+    ) -> Result<SelectionSize, Rejection> {
+        let (size, children) = match field.selection_set.selections.is_empty() {
             true => Default::default(),
             false => self.selections(&field.selection_set, level + 1)?,
         };
-        let price = field_cost::of(self.schema, parent, field);
-        plan.add_field(Conditions::of(&field.directives), price, children);
-        Ok(shape.within_field(parent, field))
+        let rule = field_cost::of(self.cost_rules, self.schema, parent, field);
+        cost.add_field(Conditions::of(&field.directives), rule, children);
+        Ok(size.in_field(parent, field))
     }
 
-    fn fragment(&mut self, name: &'a Name, level: usize) -> Result<(Shape, usize), Rejection> {
-        if let Some(&(shape, index)) = self.fragments.get(name) {
-            self.check_nesting(level + shape.levels - 1)?;
-            return Ok((shape, index));
+    fn fragment(
+        &mut self,
+        name: &'a Name,
+        level: usize,
+    ) -> Result<(SelectionSize, usize), Rejection> {
+        if let Some(&(size, index)) = self.fragments.get(name) {
+            self.check_nesting(level + size.levels - 1)?;
+            return Ok((size, index));
         }
-        let (shape, plan) = self.selections(&self.document.fragments[name].selection_set, level)?;
-        let index = self.plans.len();
-        self.plans.push(plan);
-        self.fragments.insert(name, (shape, index));
-        Ok((shape, index))
+        let (size, cost) = self.selections(&self.document.fragments[name].selection_set, level)?;
+        let index = self.fragment_costs.len();
+        self.fragment_costs.push(cost);
+        self.fragments.insert(name, (size, index));
+        Ok((size, index))
     }
 
     fn check_nesting(&self, level: usize) -> Result<(), Rejection> {
-        within(
-            "The nesting of fields and fragments",
-            level,
-            self.limits.nesting,
-        )
+        let what = "The nesting of fields and fragments";
+        limits::check(what, level, self.limits.nesting)
     }
 }
 
-impl Shape {
-    fn beside(self, other: Self) -> Self {
+impl SelectionSize {
+    fn with_sibling(self, other: Self) -> Self {
         Self {
             depth: self.depth.max(other.depth),
             levels: self.levels.max(other.levels),
             selections: self.selections.saturating_add(other.selections),
             aliases: self.aliases.saturating_add(other.aliases),
             own_fields: self.own_fields.saturating_add(other.own_fields),
-            introspected_lists: self.introspected_lists.max(other.introspected_lists),
+            introspection_lists: self.introspection_lists.max(other.introspection_lists),
         }
     }
 
-    fn within_field(self, parent: &Name, field: &Field) -> Self {
+    fn in_field(self, parent: &Name, field: &Field) -> Self {
         let lists = ["fields", "inputFields", "interfaces", "possibleTypes"];
         let is_list = parent == "__Type" && lists.contains(&field.name.as_str());
         Self {
-            introspected_lists: self.introspected_lists + usize::from(is_list),
+            introspection_lists: self.introspection_lists + usize::from(is_list),
             depth: self.depth + 1,
             levels: self.levels + 1,
             selections: self.selections.saturating_add(1),
@@ -163,7 +168,7 @@ impl Shape {
         }
     }
 
-    fn within_fragment(self) -> Self {
+    fn in_fragment(self) -> Self {
         Self {
             levels: self.levels + 1,
             selections: self.selections.saturating_add(1),
@@ -175,7 +180,7 @@ impl Shape {
         for (what, counted, limit) in [
             ("The depth of fields", self.depth, limits.depth),
             (
-                "The number of fields of the root",
+                "The number of root fields",
                 self.own_fields,
                 limits.root_fields,
             ),
@@ -186,21 +191,13 @@ impl Shape {
                 limits.selections,
             ),
             (
-                "The nesting of lists of introspection",
-                self.introspected_lists,
-                INTROSPECTED_LISTS,
+                "The nesting of introspection lists",
+                self.introspection_lists,
+                MAX_INTROSPECTION_LISTS,
             ),
         ] {
-            within(what, counted, limit)?;
+            limits::check(what, counted, limit)?;
         }
         Ok(())
     }
-}
-
-/// Refuses more than the limit.
-pub(super) fn within(what: &str, counted: usize, limit: usize) -> Result<(), Rejection> {
-    if counted > limit {
-        return Err(Rejection::over(what, counted as u64, limit as u64));
-    }
-    Ok(())
 }

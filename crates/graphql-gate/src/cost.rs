@@ -1,193 +1,195 @@
-//! An operation's cost as a function of its variables: a small tree in which all that is known beforehand is summed up.
+//! The cost of an operation as a formula of its variables: a small tree in which everything known is already added up.
 //!
-//! It knows no schema and no field names; `price.rs` does. Evaluating it takes a step for each place that a variable
-//! decides, and each fragment once, so a document without such variables costs no time at all.
+//! Evaluation takes one step per selection that depends on a variable, and visits each fragment once. A document
+//! without such variables takes no time. The formula does not know the schema or field names; `field_cost.rs` does.
 //!
-//! Read on: `price.rs` for the prices, `measure.rs` for who builds the tree.
+//! Read on: `field_cost.rs` for the cost of each field, `analysis.rs` for the code that builds the formula.
 
 use apollo_compiler::ast::Value as Literal;
 use apollo_compiler::executable::DirectiveList;
 use async_graphql::{Name, Value, Variables};
 
-/// The length of a list that nothing tells anything about.
+/// The length of a list if no argument determines it.
 const ASSUMED_LENGTH: u64 = 10;
 
-/// So many objects of introspection cost a point; they are made of memory, not of the database.
-pub(super) const INTROSPECTED_FOR_A_POINT: u64 = 100;
+/// Introspection objects per point. They are cheap, because they come from memory.
+const INTROSPECTION_OBJECTS_PER_POINT: u64 = 100;
 
-/// What an operation costs, in points.
-pub(super) struct Cost {
-    /// Of the fragments, each behind those that it uses.
-    fragments: Vec<Plan>,
-    operation: Plan,
+/// The cost of an operation in points.
+pub(crate) struct CostFormula {
+    /// Each fragment comes after the fragments that it uses.
+    fragments: Vec<SelectionCost>,
+    operation: SelectionCost,
 }
 
-impl Cost {
-    pub(super) fn new(fragments: Vec<Plan>, operation: Plan) -> Self {
+impl CostFormula {
+    pub(crate) fn new(fragments: Vec<SelectionCost>, operation: SelectionCost) -> Self {
         Self {
             fragments,
             operation,
         }
     }
 
-    /// The cost with these variables, which must be coerced.
-    pub(super) fn of(&self, variables: &Variables) -> u64 {
+    /// The cost with these variables. They must be coerced.
+    pub(crate) fn evaluate(&self, variables: &Variables) -> u64 {
         if self.operation.terms.is_empty() {
-            return self.operation.known.total();
+            return self.operation.constant.total();
         }
         let mut fragments = Vec::with_capacity(self.fragments.len());
         for fragment in &self.fragments {
-            let sum = fragment.sum(variables, &fragments);
-            fragments.push(sum);
+            let subtotal = fragment.evaluate(variables, &fragments);
+            fragments.push(subtotal);
         }
-        self.operation.sum(variables, &fragments).total()
+        self.operation.evaluate(variables, &fragments).total()
     }
 }
 
-/// What a selection set costs.
+/// The cost of a selection set.
 #[derive(Default)]
-pub(super) struct Plan {
-    /// What it costs whatever the variables are.
-    known: Sum,
+pub(crate) struct SelectionCost {
+    /// The part that does not depend on variables.
+    constant: Subtotal,
     terms: Vec<Term>,
 }
 
-/// What a selection costs if its conditions hold.
+/// The cost of a selection if its conditions hold.
 struct Term {
     conditions: Conditions,
-    price: Price,
+    rule: FieldCost,
     children: Children,
 }
 
-/// What is selected within a selection.
-pub(super) enum Children {
-    Plan(Plan),
-    /// An index into [`Cost::fragments`].
+/// The selection set of a field or fragment.
+pub(crate) enum Children {
+    Inline(SelectionCost),
+    /// An index into [`CostFormula::fragments`].
     Fragment(usize),
 }
 
-/// How a field's own cost follows from its children's.
-pub(super) enum Price {
-    /// A scalar of so many points.
+/// How the cost of a field follows from the cost of its children.
+pub(crate) enum FieldCost {
+    /// A scalar with its own points.
     Leaf(u64),
-    /// One object of so many points; lists in it that say no length have this one.
-    Object(u64, Size),
-    /// A list of objects of so many points each.
-    List(u64, Size),
-    /// A list of objects of so many points each, as long as the field around it says.
+    /// One object with its own points. The length applies to lists in the object that have no length of their own.
+    Object(u64, ListLength),
+    /// A list of objects, with the points of each object.
+    List(u64, ListLength),
+    /// A list of objects whose length the parent field determines, with the points of each object.
     ListOfParent(u64),
-    /// A page of so many objects.
-    Connection(Size),
-    /// What a page holds of each of its objects.
+    /// A page of objects.
+    Connection(ListLength),
+    /// A field of a page that is read for each of its objects.
     Page,
-    /// The object of an edge, which its page counts.
+    /// The object of an edge. Its page counts it.
     Node,
     /// `__schema` or `__type`.
     Introspection,
-    /// A fragment: its children's cost is its own.
+    /// A fragment. It costs as much as its children.
     Fragment,
 }
 
-/// Points so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Sum {
+struct Subtotal {
     points: u64,
-    /// Points for each object of the page or the list whose length the field around knows.
-    each: u64,
-    /// Whether the objects of the page are loaded, so that a connection is more than its count.
-    paged: bool,
+    /// Points per object of the page or list whose length the parent field determines.
+    points_per_item: u64,
+    /// Whether the objects of the page are loaded. A connection may select only its count.
+    loads_items: bool,
 }
 
-/// How many objects.
-pub(super) struct Size {
-    /// The largest of these counts.
-    pub(super) asked: Vec<Amount>,
-    /// What it is if none of them is there.
-    pub(super) otherwise: u64,
-    pub(super) most: u64,
+/// The number of objects in a list or page.
+pub(crate) struct ListLength {
+    /// The largest of these applies.
+    pub(crate) sources: Vec<LengthSource>,
+    /// Applies if no source has a value.
+    pub(crate) default: u64,
+    pub(crate) max: u64,
 }
 
-/// A number that an argument gives.
-pub(super) enum Amount {
-    Known(u64),
-    /// An integer variable; `left_out` is what it is if the variable is left out, and does not stand for null.
+/// An argument that determines the length of a list.
+pub(crate) enum LengthSource {
+    Literal(u64),
+    /// An integer variable. `if_omitted` applies if the variable is omitted, but not if it is null.
     Integer {
         variable: Name,
-        left_out: Option<u64>,
+        if_omitted: Option<u64>,
     },
-    /// As long as this variable's list.
+    /// The length of the list in this variable.
     Length {
         variable: Name,
     },
-    /// As long as the list `ids` in this variable's input object.
+    /// The length of the list `ids` in this variable's input object.
     LengthOfIds {
         variable: Name,
     },
 }
 
-/// What `@skip` and `@include` say.
+/// The conditions of `@skip` and `@include`.
 #[derive(PartialEq)]
-pub(super) enum Conditions {
+pub(crate) enum Conditions {
     Never,
-    /// Each of these variables has this value; always, if there is none.
+    /// Each of these variables must have this value. No variables means always.
     If(Vec<(Name, bool)>),
 }
 
-impl Plan {
-    pub(super) fn add_field(&mut self, conditions: Conditions, price: Price, children: Plan) {
-        self.add(conditions, price, Children::Plan(children));
+impl SelectionCost {
+    pub(crate) fn add_field(
+        &mut self,
+        conditions: Conditions,
+        rule: FieldCost,
+        children: SelectionCost,
+    ) {
+        self.add(conditions, rule, Children::Inline(children));
     }
 
-    pub(super) fn add_fragment(&mut self, conditions: Conditions, children: Children) {
-        self.add(conditions, Price::Fragment, children);
+    pub(crate) fn add_fragment(&mut self, conditions: Conditions, children: Children) {
+        self.add(conditions, FieldCost::Fragment, children);
     }
 
-    fn add(&mut self, conditions: Conditions, price: Price, children: Children) {
+    fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
         if conditions == Conditions::Never {
             return;
         }
-        if let Children::Plan(Plan { known, terms }) = &children
+        if let Children::Inline(SelectionCost { constant, terms }) = &children
             && terms.is_empty()
-            && price.is_known()
+            && rule.is_constant()
         {
-            let sum = price.apply(*known, &Variables::default());
-            if sum == Sum::default() {
+            let subtotal = rule.apply(*constant, &Variables::default());
+            if subtotal == Subtotal::default() {
                 return;
             }
             if conditions.is_always() {
-                self.known = self.known.plus(sum);
+                self.constant = self.constant.plus(subtotal);
                 return;
             }
         }
         self.terms.push(Term {
             conditions,
-            price,
+            rule,
             children,
         });
     }
 
-    fn sum(&self, variables: &Variables, fragments: &[Sum]) -> Sum {
-        let holding = self
-            .terms
-            .iter()
-            .filter(|term| term.conditions.hold(variables));
-        holding.fold(self.known, |sum, term| {
+    fn evaluate(&self, variables: &Variables, fragments: &[Subtotal]) -> Subtotal {
+        let terms = self.terms.iter();
+        let included = terms.filter(|term| term.conditions.hold(variables));
+        included.fold(self.constant, |subtotal, term| {
             let children = match &term.children {
-                Children::Plan(plan) => plan.sum(variables, fragments),
+                Children::Inline(cost) => cost.evaluate(variables, fragments),
                 Children::Fragment(index) => fragments[*index],
             };
-            sum.plus(term.price.apply(children, variables))
+            subtotal.plus(term.rule.apply(children, variables))
         })
     }
 }
 
 impl Children {
-    /// The fragment at `index` of the plans; what is known of it needs no looking up later.
-    pub(super) fn of_fragment(index: usize, plans: &[Plan]) -> Self {
-        let plan = &plans[index];
-        if plan.terms.is_empty() {
-            return Self::Plan(Plan {
-                known: plan.known,
+    /// The fragment at `index`. A constant cost is copied, so that evaluation does not look it up.
+    pub(crate) fn of_fragment(index: usize, fragments: &[SelectionCost]) -> Self {
+        let fragment = &fragments[index];
+        if fragment.terms.is_empty() {
+            return Self::Inline(SelectionCost {
+                constant: fragment.constant,
                 terms: Vec::new(),
             });
         }
@@ -195,95 +197,103 @@ impl Children {
     }
 }
 
-impl Price {
-    fn is_known(&self) -> bool {
+impl FieldCost {
+    fn is_constant(&self) -> bool {
         match self {
-            Self::Object(_, size) | Self::List(_, size) | Self::Connection(size) => size.is_known(),
+            Self::Object(_, length) | Self::List(_, length) | Self::Connection(length) => {
+                length.is_constant()
+            }
             _ => true,
         }
     }
 
-    fn apply(&self, children: Sum, variables: &Variables) -> Sum {
-        let points = |points| Sum {
+    fn apply(&self, children: Subtotal, variables: &Variables) -> Subtotal {
+        let points = |points| Subtotal {
             points,
-            ..Sum::default()
+            ..Subtotal::default()
         };
-        let each = |each, paged| Sum {
+        let per_item = |points_per_item, loads_items| Subtotal {
             points: 0,
-            each,
-            paged,
+            points_per_item,
+            loads_items,
         };
         match self {
             Self::Leaf(own) => points(*own),
-            Self::Object(own, size) => {
-                let listed = children.each.saturating_mul(size.of(variables));
-                points(own.saturating_add(children.points).saturating_add(listed))
+            Self::Object(own, length) => {
+                let length = length.evaluate(variables);
+                let lists = children.points_per_item.saturating_mul(length);
+                points(own.saturating_add(children.points).saturating_add(lists))
             }
-            Self::List(own, size) => {
-                let one = own.saturating_add(children.total());
-                points(one.saturating_mul(size.of(variables)))
+            Self::List(own, length) => {
+                let item = own.saturating_add(children.total());
+                points(item.saturating_mul(length.evaluate(variables)))
             }
-            Self::ListOfParent(own) => each(own.saturating_add(children.total()), false),
-            Self::Connection(size) => {
-                let one = children.each.saturating_add(u64::from(children.paged));
-                let page = one.saturating_mul(size.of(variables));
+            Self::ListOfParent(own) => per_item(own.saturating_add(children.total()), false),
+            Self::Connection(length) => {
+                let own = u64::from(children.loads_items);
+                let item = children.points_per_item.saturating_add(own);
+                let page = item.saturating_mul(length.evaluate(variables));
                 points(page.saturating_add(children.points))
             }
-            Self::Page => each(children.total(), true),
+            Self::Page => per_item(children.total(), true),
             Self::Node => points(children.total()),
-            Self::Introspection => points(1 + children.total() / INTROSPECTED_FOR_A_POINT),
+            Self::Introspection => points(1 + children.total() / INTROSPECTION_OBJECTS_PER_POINT),
             Self::Fragment => children,
         }
     }
 }
 
-impl Sum {
+impl Subtotal {
     fn plus(self, other: Self) -> Self {
         Self {
             points: self.points.saturating_add(other.points),
-            each: self.each.saturating_add(other.each),
-            paged: self.paged || other.paged,
+            points_per_item: self.points_per_item.saturating_add(other.points_per_item),
+            loads_items: self.loads_items || other.loads_items,
         }
     }
 
-    /// The points where nothing tells how long the lists are.
+    /// The points if no parent field determines the length of the lists.
     fn total(self) -> u64 {
-        self.points
-            .saturating_add(self.each.saturating_mul(ASSUMED_LENGTH))
+        let lists = self.points_per_item.saturating_mul(ASSUMED_LENGTH);
+        self.points.saturating_add(lists)
     }
 }
 
-impl Size {
-    pub(super) fn of_amount(amount: Amount) -> Self {
+impl ListLength {
+    pub(crate) fn of(source: LengthSource) -> Self {
         Self {
-            asked: vec![amount],
-            otherwise: ASSUMED_LENGTH,
-            most: u64::MAX,
+            sources: vec![source],
+            default: ASSUMED_LENGTH,
+            max: u64::MAX,
         }
     }
 
-    pub(super) fn assumed() -> Self {
-        Self::of_amount(Amount::Known(ASSUMED_LENGTH))
+    pub(crate) fn assumed() -> Self {
+        Self::of(LengthSource::Literal(ASSUMED_LENGTH))
     }
 
-    fn is_known(&self) -> bool {
-        let known = |amount: &Amount| matches!(amount, Amount::Known(_));
-        self.asked.iter().all(known)
+    fn is_constant(&self) -> bool {
+        let is_literal = |source: &LengthSource| matches!(source, LengthSource::Literal(_));
+        self.sources.iter().all(is_literal)
     }
 
-    fn of(&self, variables: &Variables) -> u64 {
-        let asked = self.asked.iter().filter_map(|amount| amount.of(variables));
-        asked.max().unwrap_or(self.otherwise).min(self.most)
+    fn evaluate(&self, variables: &Variables) -> u64 {
+        let sources = self.sources.iter();
+        let lengths = sources.filter_map(|source| source.evaluate(variables));
+        lengths.max().unwrap_or(self.default).min(self.max)
     }
 }
 
-impl Amount {
-    fn of(&self, variables: &Variables) -> Option<u64> {
+impl LengthSource {
+    fn evaluate(&self, variables: &Variables) -> Option<u64> {
         match self {
-            Self::Known(amount) => Some(*amount),
-            Self::Integer { variable, left_out } => match variables.get(variable) {
-                None => *left_out,
-                // Below zero is refused behind the gate and loads nothing.
+            Self::Literal(length) => Some(*length),
+            Self::Integer {
+                variable,
+                if_omitted,
+            } => match variables.get(variable) {
+                None => *if_omitted,
+                // Resolvers reject negative sizes and load nothing.
                 Some(Value::Number(number)) => Some(number.as_u64().unwrap_or(0)),
                 Some(_) => None,
             },
@@ -304,7 +314,7 @@ fn length(value: &Value) -> Option<u64> {
 }
 
 impl Conditions {
-    pub(super) fn of(directives: &DirectiveList) -> Self {
+    pub(crate) fn of(directives: &DirectiveList) -> Self {
         let mut variables = Vec::new();
         for directive in directives {
             let wanted = match directive.name.as_str() {

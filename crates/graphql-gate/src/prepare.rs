@@ -1,9 +1,8 @@
-//! From a text to an operation that is ready to run as often as it is asked for: all that can be done before the
-//! variables are known.
+//! Everything that can be done with a document before the variables are known: parse, validate, measure, translate.
 //!
-//! It never looks at a variable's value, so what it makes can be cached by the text.
+//! Nothing here reads the value of a variable, so the result can be cached by the document's text.
 //!
-//! Read on: `gaps.rs`, `measure.rs`, `translate.rs`, which are its steps.
+//! Read on: `apollo_workarounds`, `analysis.rs` and `translate.rs`, in the order in which they run.
 
 use std::sync::Arc;
 
@@ -15,95 +14,91 @@ use apollo_compiler::{Node, Schema, ast};
 use async_graphql::Variables;
 use async_graphql::parser::types;
 
-use super::apollo_workarounds::{input_values, missing_colons};
-use super::cost::Cost;
-use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
-use super::source_map::Places;
-use super::variables::Variable;
-use super::{Limits, analysis, root_fields, tokens, translate, variables};
-use crate::rejection::Code;
+use crate::cost::CostFormula;
+use crate::limits::{self, CostRules, Limits};
+use crate::rejection::{MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
+use crate::source_map::SourceMap;
+use crate::variables::{self, VariableDeclaration};
+use crate::{analysis, apollo_workarounds, root_fields, tokens, translate};
 
-/// One operation of a valid document that keeps the limits.
-pub(super) struct Prepared {
-    pub(super) operation: types::OperationType,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) variables: Vec<Variable>,
-    pub(super) cost: Cost,
+/// One operation of a valid document that is within the limits.
+pub(crate) struct PreparedOperation {
+    pub(crate) operation: types::OperationType,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) variables: Vec<VariableDeclaration>,
+    pub(crate) cost: CostFormula,
     document: types::ExecutableDocument,
-    /// Whether it depends on the variables which fields the root has; then they cannot be merged once for all.
-    root_depends: bool,
+    /// Whether variables decide which root fields are selected. They are then collected on each request.
+    root_depends_on_variables: bool,
 }
 
-impl Prepared {
-    /// The document for one execution, in which no field of the root stands twice.
-    pub(super) fn document(&self, variables: &Variables) -> types::ExecutableDocument {
+impl PreparedOperation {
+    /// The document for one execution. It selects each root field once.
+    pub(crate) fn document(&self, variables: &Variables) -> types::ExecutableDocument {
         let mut document = self.document.clone();
-        if self.root_depends {
-            root_fields::root(&mut document, variables);
+        if self.root_depends_on_variables {
+            root_fields::collect(&mut document, variables);
         }
         document
     }
 }
 
 /// The schema that documents are validated against. Panics if `sdl` is not valid.
-pub(super) fn schema(sdl: &str) -> Valid<Schema> {
+pub(crate) fn schema(sdl: &str) -> Valid<Schema> {
     let schema = Schema::parse_and_validate(sdl, "schema.graphql")
         .expect("the SDL is exported from a schema that was built");
-    if schema.type_field("__Type", "isOneOf").is_ok() {
-        return schema;
-    }
-    // The library answers this field of today's introspection; apollo-compiler's own types do not have it yet.
-    let extended = format!("{sdl}\nextend type __Type {{ isOneOf: Boolean }}");
-    Schema::parse_and_validate(extended, "schema.graphql").expect("a new field keeps it valid")
+    apollo_workarounds::with_is_one_of(schema, sdl)
 }
 
-/// Parses, validates, measures and translates one operation of a document.
-pub(super) fn prepare(
+/// Checks one operation of a document and prepares it for execution.
+pub(crate) fn prepare(
     schema: &Valid<Schema>,
     limits: &Limits,
+    cost_rules: &CostRules,
     text: &str,
     operation_name: Option<&str>,
-) -> Result<Prepared, Rejection> {
+) -> Result<PreparedOperation, Rejection> {
     tokens::check(text, limits)?;
-    missing_colons::check(text)?;
-    let places = Places::of(text);
-    let document = validated(schema, limits, text, &places)?;
-    let operation = chosen(&document, operation_name)?;
-    let never_null = input_values::check(schema, &document, operation, &places)?;
-    let cost = analysis::measure(schema, &document, operation, limits)?;
-    let mut translated = translate::translate(schema, &document, operation, &places);
-    let root_depends = root_fields::depends_on_variables(&translated);
-    if !root_depends {
-        root_fields::root(&mut translated, &Variables::default());
+    apollo_workarounds::check_colons(text)?;
+    let source_map = SourceMap::new(text);
+    let document = parse_and_validate(schema, limits, text, &source_map)?;
+    let operation = select_operation(&document, operation_name)?;
+    let null_forbidden =
+        apollo_workarounds::check_operation(schema, &document, operation, &source_map)?;
+    let cost = analysis::analyse(schema, &document, operation, limits, cost_rules)?;
+    let mut translated = translate::translate(schema, &document, operation, &source_map);
+    let root_depends_on_variables = root_fields::depend_on_variables(&translated);
+    if !root_depends_on_variables {
+        root_fields::collect(&mut translated, &Variables::default());
     }
-    Ok(Prepared {
+    Ok(PreparedOperation {
         operation: translate::operation_type(operation.operation_type),
         name: operation.name.as_ref().map(|name| name.as_str().into()),
-        variables: variables::declared(schema, operation, &never_null, &places),
+        variables: variables::declarations(schema, operation, &null_forbidden, &source_map),
         cost,
         document: translated,
-        root_depends,
+        root_depends_on_variables,
     })
 }
 
-fn validated(
+fn parse_and_validate(
     schema: &Valid<Schema>,
     limits: &Limits,
     text: &str,
-    places: &Places,
+    source_map: &SourceMap,
 ) -> Result<Valid<ExecutableDocument>, Rejection> {
-    // Only a second line behind `tokens`, which has counted; the parser counts the blanks between tokens, too.
+    // A second safeguard: `tokens` has already counted. The parser's count includes the white space between tokens.
     let mut parser = Parser::new().token_limit(2 * limits.tokens + 2);
     let parsed = parser
         .parse_ast(text, "query")
-        .map_err(|invalid| rejection(Code::ParseFailed, &invalid.errors, places))?;
+        .map_err(|invalid| rejection(RejectionKind::Syntax, &invalid.errors, source_map))?;
     check_definitions(&parsed, limits)?;
     parsed
         .to_executable_validate(schema)
-        .map_err(|invalid| rejection(Code::ValidationFailed, &invalid.errors, places))
+        .map_err(|invalid| rejection(RejectionKind::Validation, &invalid.errors, source_map))
 }
 
-/// Validation reads all of a fragment anew for each operation that uses it, so not both may be many.
+/// apollo-compiler validates a fragment again for each operation that uses it, so the product of both is limited.
 fn check_definitions(document: &ast::Document, limits: &Limits) -> Result<(), Rejection> {
     let count = |is: fn(&ast::Definition) -> bool| {
         let definitions = document.definitions.iter();
@@ -111,35 +106,31 @@ fn check_definitions(document: &ast::Document, limits: &Limits) -> Result<(), Re
     };
     let operations = count(|one| matches!(one, ast::Definition::OperationDefinition(_)));
     let fragments = count(|one| matches!(one, ast::Definition::FragmentDefinition(_)));
-    analysis::within("The number of operations", operations, limits.operations)?;
+    limits::check("The number of operations", operations, limits.operations)?;
     let what = "The number of fragments times operations";
-    analysis::within(what, fragments * operations, limits.fragments)
+    limits::check(what, fragments * operations, limits.fragments)
 }
 
-/// apollo-compiler's findings on one line each, in the order of the text.
-fn rejection(code: Code, errors: &DiagnosticList, places: &Places) -> Rejection {
-    // A field that is not there is left out, and then its object selects nothing, which is not worth telling.
-    let name = |one: &Diagnostic<'_, DiagnosticData>| one.error.unstable_error_name();
-    let is_undefined = |one| name(&one) == Some("UndefinedField");
-    let undefined = errors.iter().any(is_undefined);
-    let tells = |one: &_| !(undefined && name(one) == Some("MissingSubselection"));
+/// The errors of apollo-compiler, one line each, in the order of the text.
+fn rejection(kind: RejectionKind, errors: &DiagnosticList, source_map: &SourceMap) -> Rejection {
     let problem = |one: Diagnostic<'_, DiagnosticData>| {
-        Problem::new(&one.error.to_string(), places.start(one.error.location()))
+        let position = source_map.start(one.error.location());
+        Problem::new(&one.error.to_string(), position)
     };
-    let telling = errors.iter().filter(tells).map(problem);
-    Rejection::new(code, telling.take(MOST_PROBLEMS).collect())
+    let problems = apollo_workarounds::without_consequential_errors(errors).map(problem);
+    Rejection::new(kind, problems.take(MAX_PROBLEMS).collect())
 }
 
 /// The specification's GetOperation.
-fn chosen<'a>(
+fn select_operation<'a>(
     document: &'a Valid<ExecutableDocument>,
     name: Option<&str>,
 ) -> Result<&'a Node<Operation>, Rejection> {
     document.operations.get(name).map_err(|_| {
         let message = match name {
-            Some(name) => format!("There is no operation named \"{}\".", short(name)),
-            None => "There are several operations, so operationName must name one.".to_owned(),
+            Some(name) => format!("The document has no operation named \"{}\".", short(name)),
+            None => "The document has several operations. Set operationName to one of them.".into(),
         };
-        Rejection::because(Code::BadRequest, &message)
+        Rejection::because(RejectionKind::OperationName, &message)
     })
 }

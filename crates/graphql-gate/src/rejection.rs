@@ -1,99 +1,89 @@
-//! Why a request was not admitted, in words for people and a code for programs.
+//! Why a request was not admitted: a kind for programs, messages for people.
 //!
-//! A message never repeats more of a request than a short name, so an answer is short however long the request was.
-//!
-//! Read on: `Gate::admit`, which returns these.
+//! A message repeats at most a short name from the request, so a response is short however long the request was.
 
 use async_graphql::{ErrorExtensionValues, Pos, ServerError};
 
-/// What kind of mistake a request was rejected for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// The request names no operation.
-    BadRequest,
-    /// The document is no GraphQL.
-    ParseFailed,
-    /// The document does not fit the schema.
-    ValidationFailed,
-    /// A variable has a value that it cannot have.
-    BadUserInput,
-    /// The operation would cost more than one request may.
-    QueryTooComplex,
-}
+/// Maximum errors in one response. A document can have thousands.
+pub(crate) const MAX_PROBLEMS: usize = 20;
 
-impl Code {
-    /// The code as it stands in `extensions.code`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::BadRequest => "BAD_REQUEST",
-            Code::ParseFailed => "PARSE_FAILED",
-            Code::ValidationFailed => "VALIDATION_FAILED",
-            Code::BadUserInput => "BAD_USER_INPUT",
-            Code::QueryTooComplex => "QUERY_TOO_COMPLEX",
-        }
-    }
-}
+/// The largest integer that every JSON parser reads exactly. Counts can exceed it, because nested fragments multiply.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// Errors that one answer holds at most; a document can have thousands.
-pub(super) const MOST_PROBLEMS: usize = 20;
+/// Maximum characters of a message.
+const MAX_MESSAGE: usize = 200;
 
-/// The largest number that every JSON reader takes exactly; fragments in fragments count up beyond it.
-const LARGEST_NUMBER: u64 = (1 << 53) - 1;
-
-/// Characters of one message at most.
-const LONGEST_MESSAGE: usize = 200;
-
-/// Characters at most of a name from the request within a message.
-const LONGEST_NAME: usize = 40;
+/// Maximum characters of a name from the request in a message.
+const MAX_NAME: usize = 40;
 
 /// A request that must not run, with all reasons that were found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rejection {
-    /// What kind of mistake it is; one for all problems.
-    pub code: Code,
-    /// What was counted and what is allowed; only with [`Code::QueryTooComplex`].
-    over: Option<(u64, u64)>,
+    /// The kind of mistake. All errors of one rejection have the same kind.
+    pub kind: RejectionKind,
+    exceeded: Option<Exceeded>,
     problems: Vec<Problem>,
+}
+
+/// The kind of mistake in a rejected request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectionKind {
+    /// The operation name is missing or unknown.
+    OperationName,
+    /// The document is not valid GraphQL syntax.
+    Syntax,
+    /// The document does not match the schema.
+    Validation,
+    /// A variable has an invalid value.
+    Variables,
+    /// The request exceeds a limit.
+    TooComplex,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Exceeded {
+    counted: u64,
+    limit: u64,
 }
 
 /// One reason, on one line.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     message: String,
     position: Option<Pos>,
 }
 
 impl Rejection {
-    /// For these reasons, of which there must be one at least.
-    pub(super) fn new(code: Code, problems: Vec<Problem>) -> Self {
+    /// `problems` must not be empty.
+    pub(crate) fn new(kind: RejectionKind, problems: Vec<Problem>) -> Self {
         Self {
-            code,
-            over: None,
+            kind,
+            exceeded: None,
             problems,
         }
     }
 
-    /// For one reason that stands nowhere in the document.
-    pub(super) fn because(code: Code, message: &str) -> Self {
-        Self::new(code, vec![Problem::new(message, None)])
+    /// A rejection for one reason that has no position in the document.
+    pub(crate) fn because(kind: RejectionKind, message: &str) -> Self {
+        Self::new(kind, vec![Problem::new(message, None)])
     }
 
-    /// `what` was counted and is more than is allowed.
-    pub(super) fn over(what: &str, counted: u64, limit: u64) -> Self {
-        let counted = counted.min(LARGEST_NUMBER);
-        let message = format!("{what} is over the limit: {counted} of {limit} at most.");
+    pub(crate) fn over_limit(what: &str, counted: u64, limit: u64) -> Self {
+        let counted = counted.min(MAX_SAFE_INTEGER);
+        let message = format!("{what} is {counted}; the maximum is {limit}.");
         Self {
-            over: Some((counted, limit)),
-            ..Self::because(Code::QueryTooComplex, &message)
+            exceeded: Some(Exceeded { counted, limit }),
+            ..Self::because(RejectionKind::TooComplex, &message)
         }
     }
 
-    /// The errors of an answer that has no data; each with its code, and with `cost` and `limit` if it asks too much.
-    pub fn into_server_errors(self) -> Vec<ServerError> {
+    /// The errors of a response without data. Each has `code` in its extensions, and `cost` and `limit` if the request
+    /// exceeds a limit.
+    pub fn into_server_errors(self, code: &str) -> Vec<ServerError> {
         let mut extensions = ErrorExtensionValues::default();
-        extensions.set("code", self.code.as_str());
-        if let Some((cost, limit)) = self.over {
-            extensions.set("cost", cost);
+        extensions.set("code", code);
+        if let Some(Exceeded { counted, limit }) = self.exceeded {
+            extensions.set("cost", counted);
             extensions.set("limit", limit);
         }
         let error = |problem: Problem| ServerError {
@@ -105,20 +95,20 @@ impl Rejection {
 }
 
 impl Problem {
-    pub(super) fn new(message: &str, position: Option<Pos>) -> Self {
+    pub(crate) fn new(message: &str, position: Option<Pos>) -> Self {
         Self {
-            message: on_one_line(message, LONGEST_MESSAGE),
+            message: on_one_line(message, MAX_MESSAGE),
             position,
         }
     }
 }
 
-/// A name from the request, cut so that what is said about it is not cut off.
-pub(super) fn short(name: &str) -> String {
-    on_one_line(name, LONGEST_NAME)
+/// Shortens a name from the request, so that the rest of the message is not cut off.
+pub(crate) fn short(name: &str) -> String {
+    on_one_line(name, MAX_NAME)
 }
 
-fn on_one_line(text: &str, longest: usize) -> String {
+fn on_one_line(text: &str, max_characters: usize) -> String {
     let printable = |character: char| {
         if character.is_control() {
             ' '
@@ -127,7 +117,7 @@ fn on_one_line(text: &str, longest: usize) -> String {
         }
     };
     let mut characters = text.chars().map(printable);
-    let mut line: String = characters.by_ref().take(longest).collect();
+    let mut line: String = characters.by_ref().take(max_characters).collect();
     if characters.next().is_some() {
         line.push('…');
     }

@@ -1,77 +1,60 @@
-//! What the specification forbids and apollo-compiler 1.33 lets through: its gaps, closed.
+//! Checks the arguments of fields and directives in one operation.
 //!
-//! - A variable inside a list or an input object must fit its place in full, nullability and lists included, and must be
-//!   declared even inside a custom scalar.
-//! - A default of `null` does not make a nullable variable fit where null is not allowed.
-//! - An input object names a field once, and one with `@oneOf` names exactly one, which is never null.
-//! - Fields of the root that share a key have lists of the same length in their arguments.
-//!
-//! It never repeats what apollo-compiler checks, and looks at the chosen operation alone.
-//!
-//! Read on: `document.rs`, which asks for it.
+//! - A variable inside a list or an input object must match its position in full, including nullability and lists. It
+//!   must be declared even inside a custom scalar.
+//! - A default of `null` does not make a nullable variable valid where null is not allowed.
+//! - An input object contains each field once. One with `@oneOf` contains exactly one field, which is never null.
 
 use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::ast::{Argument, InputValueDefinition, Type, Value, VariableDefinition};
 use apollo_compiler::executable::{
-    DirectiveList, ExecutableDocument, Field, Operation, Selection, SelectionSet,
+    DirectiveList, ExecutableDocument, Operation, Selection, SelectionSet,
 };
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Node, Schema};
 
-use crate::rejection::Code;
-use crate::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
-use crate::source_map::Places;
+use super::is_one_of;
+use crate::rejection::{Problem, short};
+use crate::source_map::SourceMap;
 
-/// The names of nullable variables that stand where null is not allowed. That is valid, since they or their places have
-/// a default for when they are left out; but a null that is sent must be refused.
-pub(crate) type NeverNull = HashSet<Name>;
-
-/// Checks one operation of a document that apollo-compiler holds for valid.
-pub(crate) fn check(
+/// Adds what is wrong to `problems`. Returns the nullable variables that are used where null is not allowed.
+pub(super) fn check(
     schema: &Valid<Schema>,
     document: &ExecutableDocument,
     operation: &Operation,
-    places: &Places,
-) -> Result<NeverNull, Rejection> {
+    source_map: &SourceMap,
+    problems: &mut Vec<Problem>,
+) -> HashSet<Name> {
     let mut check = Check {
         schema,
         document,
-        places,
+        source_map,
         variables: operation
             .variables
             .iter()
-            .map(|one| (&one.name, &**one))
+            .map(|variable| (&variable.name, &**variable))
             .collect(),
-        seen: HashSet::new(),
-        never_null: NeverNull::new(),
-        problems: Vec::new(),
+        checked_fragments: HashSet::new(),
+        null_forbidden: HashSet::new(),
+        problems,
     };
     check.selections(&operation.selection_set);
-    check.root(
-        &operation.selection_set,
-        &mut HashMap::new(),
-        &mut HashSet::new(),
-    );
-    if check.problems.is_empty() {
-        return Ok(check.never_null);
-    }
-    check.problems.truncate(MOST_PROBLEMS);
-    Err(Rejection::new(Code::ValidationFailed, check.problems))
+    check.null_forbidden
 }
 
 struct Check<'a> {
     schema: &'a Schema,
     document: &'a ExecutableDocument,
-    places: &'a Places,
+    source_map: &'a SourceMap,
     variables: HashMap<&'a Name, &'a VariableDefinition>,
-    /// Fragments that were looked at; a place in a fragment is the same however often it is spread.
-    seen: HashSet<&'a Name>,
-    never_null: NeverNull,
-    problems: Vec<Problem>,
+    /// A fragment is checked once, because its positions are the same in every spread.
+    checked_fragments: HashSet<&'a Name>,
+    null_forbidden: HashSet<Name>,
+    problems: &'a mut Vec<Problem>,
 }
 
-/// Where a value stands: of which type it must be, and whether it may be left out for a default there.
+/// The position of a value: its type, and whether it has a default for an omitted value.
 #[derive(Clone, Copy)]
 struct Location<'a> {
     ty: &'a Type,
@@ -102,10 +85,9 @@ impl<'a> Check<'a> {
                 }
                 Selection::FragmentSpread(spread) => {
                     self.directives(&spread.directives);
-                    if self.seen.insert(&spread.fragment_name) {
-                        self.selections(
-                            &self.document.fragments[&spread.fragment_name].selection_set,
-                        );
+                    if self.checked_fragments.insert(&spread.fragment_name) {
+                        let fragment = &self.document.fragments[&spread.fragment_name];
+                        self.selections(&fragment.selection_set);
                     }
                 }
             }
@@ -127,14 +109,12 @@ impl<'a> Check<'a> {
     ) {
         for argument in arguments {
             let definition = definitions.iter().find(|one| one.name == argument.name);
-            self.value(
-                &argument.value,
-                definition.map(|one| Location::of(one.as_ref())),
-            );
+            let location = definition.map(|one| Location::of(one.as_ref()));
+            self.value(&argument.value, location);
         }
     }
 
-    /// `location` is None inside a custom scalar, where anything may stand.
+    /// `location` is None inside a custom scalar, where every value is valid.
     fn value(&mut self, value: &'a Node<Value>, location: Option<Location<'a>>) {
         match &**value {
             Value::Variable(name) => self.variable(name, value, location),
@@ -160,10 +140,10 @@ impl<'a> Check<'a> {
     ) {
         let ty = location.map(|location| location.ty.inner_named_type().as_str());
         let input = ty.and_then(|name| self.schema.get_input_object(name));
-        if let Some(input) = input.filter(|input| input.directives.has("oneOf"))
+        if let Some(input) = input.filter(|input| is_one_of(input))
             && !matches!(fields, [(_, value)] if !self.can_be_null(value))
         {
-            let message = format!("`{}` takes exactly one of its fields, not null", input.name);
+            let message = format!("`{}` requires exactly one non-null field", input.name);
             self.problem(&message, object);
         }
         let mut names = HashSet::with_capacity(fields.len());
@@ -176,10 +156,8 @@ impl<'a> Check<'a> {
                 self.problem(&message, value);
             }
             let definition = input.and_then(|input| input.fields.get(name));
-            self.value(
-                value,
-                definition.map(|definition| Location::of(definition.as_ref())),
-            );
+            let location = definition.map(|one| Location::of(one.as_ref()));
+            self.value(value, location);
         }
     }
 
@@ -201,17 +179,17 @@ impl<'a> Check<'a> {
         };
         let Some(location) = location else { return };
         let has_default = |default: &Node<Value>| !default.is_null();
-        let bridges =
-            variable.default_value.as_ref().is_some_and(has_default) || location.has_default;
-        let fits = if location.ty.is_non_null() && !variable.ty.is_non_null() && bridges {
-            self.never_null.insert(name.clone());
-            variable
-                .ty
-                .is_assignable_to(&location.ty.clone().nullable())
-        } else {
-            variable.ty.is_assignable_to(location.ty)
-        };
-        if !fits {
+        let default = variable.default_value.as_ref();
+        let may_be_omitted = default.is_some_and(has_default) || location.has_default;
+        let is_allowed =
+            if location.ty.is_non_null() && !variable.ty.is_non_null() && may_be_omitted {
+                self.null_forbidden.insert(name.clone());
+                let nullable = location.ty.clone().nullable();
+                variable.ty.is_assignable_to(&nullable)
+            } else {
+                variable.ty.is_assignable_to(location.ty)
+            };
+        if !is_allowed {
             let (name, ty) = (short(name), &variable.ty);
             let message = format!(
                 "variable `${name}` of type `{ty}` cannot be used where `{}` is expected",
@@ -221,56 +199,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Compares the root's fields by key. apollo-compiler has compared all of their arguments but for the length of lists.
-    fn root(
-        &mut self,
-        set: &'a SelectionSet,
-        first: &mut HashMap<&'a Name, &'a Field>,
-        seen: &mut HashSet<&'a Name>,
-    ) {
-        for selection in &set.selections {
-            match selection {
-                Selection::Field(field) => {
-                    let earlier = first.entry(field.response_key()).or_insert(field);
-                    if let Some(argument) = conflict(earlier, field) {
-                        let key = short(field.response_key());
-                        let message = format!("different arguments for the same name `{key}`");
-                        self.problem(&message, &argument.value);
-                    }
-                }
-                Selection::InlineFragment(inline) => self.root(&inline.selection_set, first, seen),
-                Selection::FragmentSpread(spread) => {
-                    if seen.insert(&spread.fragment_name) {
-                        let fragment = &self.document.fragments[&spread.fragment_name];
-                        self.root(&fragment.selection_set, first, seen);
-                    }
-                }
-            }
-        }
-    }
-
     fn problem(&mut self, message: &str, at: &Node<Value>) {
-        let position = self.places.start(at.location());
+        let position = self.source_map.start(at.location());
         self.problems.push(Problem::new(message, position));
-    }
-}
-
-fn conflict<'a>(earlier: &Field, later: &'a Field) -> Option<&'a Node<Argument>> {
-    later.arguments.iter().find(|argument| {
-        let other = earlier.specified_argument_by_name(&argument.name);
-        other.is_some_and(|other| !same_lengths(other, &argument.value))
-    })
-}
-
-fn same_lengths(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::List(one), Value::List(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same_lengths(a, b))
-        }
-        (Value::Object(one), Value::Object(other)) => one.iter().all(|(name, value)| {
-            let same_field = other.iter().find(|(other, _)| other == name);
-            same_field.is_some_and(|(_, other)| same_lengths(value, other))
-        }),
-        _ => true,
     }
 }

@@ -1,27 +1,24 @@
-//! The one mistake in a text that apollo-compiler's parser passes over: a name of an argument or an input field without
-//! a colon. It drops the name and what was meant by it, so `{title "new"}` would change nothing and succeed.
+//! Finds names of arguments and input fields that have no colon.
 //!
-//! Among 600,000 altered documents this was the only text that graphql-js refuses and apollo-compiler parses.
-//!
-//! Read on: `tokens.rs` for the tokens, `gaps.rs` for what validation passes over.
+//! apollo-compiler's parser accepts them and drops the name, so `{title "new"}` would change nothing and succeed. Among
+//! 600,000 mutated documents this was the only fault that graphql-js rejects and apollo-compiler's parser accepts.
 
-use crate::rejection::Code;
-use crate::rejection::{Problem, Rejection};
-use crate::source_map::Places;
+use crate::rejection::{Problem, Rejection, RejectionKind};
+use crate::source_map::SourceMap;
 use crate::tokens::Tokens;
 
-/// Refuses a name without a colon where only a name with one can stand: in parentheses and in input objects. Other names
-/// there are values and types, which stand behind a sign, or within a list.
+/// Rejects a name without a colon where only a name with a colon is valid: in parentheses and in input objects. Other
+/// names in these positions are values and types. They follow a sign, or are inside a list.
 pub(crate) fn check(text: &str) -> Result<(), Rejection> {
     let mut brackets = Vec::new();
     let mut parentheses = 0;
-    let mut before: &[u8] = b"";
-    let mut awaits_colon = false;
-    for token in Tokens::of(text).filter(|token| !token.is_ignored()) {
-        if awaits_colon && token.text != b":" {
-            let position = Places::of(text).at(token.offset);
+    let mut previous: &[u8] = b"";
+    let mut expects_colon = false;
+    for token in Tokens::new(text).filter(|token| !token.is_ignored()) {
+        if expects_colon && token.text != b":" {
+            let position = SourceMap::new(text).position(token.offset);
             let problem = Problem::new("syntax error: expected a colon", Some(position));
-            return Err(Rejection::new(Code::ParseFailed, vec![problem]));
+            return Err(Rejection::new(RejectionKind::Syntax, vec![problem]));
         }
         match token.text[0] {
             bracket @ (b'(' | b'[' | b'{') => {
@@ -31,10 +28,10 @@ pub(crate) fn check(text: &str) -> Result<(), Rejection> {
             b')' | b']' | b'}' => parentheses -= usize::from(brackets.pop() == Some(b'(')),
             _ => {}
         }
-        let among_names = parentheses > 0 && brackets.last() != Some(&b'[');
-        let is_told = matches!(before, b":" | b"$" | b"@" | b"=");
-        awaits_colon = token.is_name() && among_names && !is_told;
-        before = token.text;
+        let is_name_position = parentheses > 0 && brackets.last() != Some(&b'[');
+        let follows_sign = matches!(previous, b":" | b"$" | b"@" | b"=");
+        expects_colon = token.is_name() && is_name_position && !follows_sign;
+        previous = token.text;
     }
     Ok(())
 }

@@ -1,22 +1,37 @@
-//! The gate, tried on documents good and bad, each with a cold cache and with a warm one.
+//! Tests of the gate on valid and invalid documents, each with a cold and a warm cache.
 //!
-//! Read on: one file for each thing that the gate promises.
+//! - `rejected`: which documents are valid. `variables`: which values are valid, and how they are coerced.
+//! - `cost`: what operations cost. `hostile`: the limits.
+//! - `executed`: how async-graphql executes admitted documents, with the schema in `service`.
 
 mod cost;
 mod executed;
+mod hostile;
 mod hostile_documents;
 mod rejected;
-mod time;
+mod service;
 mod variables;
 
 use serde_json::{Value as Json, json};
 
-use super::{Admitted, Gate, Limits, Rejection};
+use crate::{Admitted, CostRules, Gate, Limits, Rejection, RejectionKind};
 
 const SDL: &str = include_str!("schema.graphql");
 
+const RULES: CostRules = CostRules {
+    free_types: &[
+        "PageInfo",
+        "UserError",
+        "Highlight",
+        "TextRange",
+        "HttpHeader",
+    ],
+    default_page_size: 50,
+    max_page_size: 100,
+};
+
 fn gate() -> Gate {
-    Gate::new(SDL, Limits::default())
+    Gate::new(SDL, Limits::default(), RULES)
 }
 
 fn admit(gate: &Gate, query: &str, variables: &Json) -> Result<Admitted, Rejection> {
@@ -24,7 +39,7 @@ fn admit(gate: &Gate, query: &str, variables: &Json) -> Result<Admitted, Rejecti
     gate.admit(query, None, variables.clone())
 }
 
-/// Asks twice and holds the answers against each other, since the second finds the cache warm.
+/// Admits a request twice and compares the results, because the second finds a warm cache.
 fn admit_twice(query: &str, variables: &Json) -> Result<Admitted, Rejection> {
     let gate = gate();
     let cold = admit(&gate, query, variables);
@@ -39,14 +54,25 @@ fn admit_twice(query: &str, variables: &Json) -> Result<Admitted, Rejection> {
     cold
 }
 
-/// A rejection as its code and its first message.
-fn told(rejection: Rejection) -> (&'static str, String) {
-    let code = rejection.code.as_str();
-    let error = rejection.into_server_errors().swap_remove(0);
+fn code(rejection: &Rejection) -> &'static str {
+    match rejection.kind {
+        RejectionKind::OperationName => "BAD_REQUEST",
+        RejectionKind::Syntax => "PARSE_FAILED",
+        RejectionKind::Validation => "VALIDATION_FAILED",
+        RejectionKind::Variables => "BAD_USER_INPUT",
+        RejectionKind::TooComplex => "QUERY_TOO_COMPLEX",
+    }
+}
+
+/// The code and the first message of a rejection.
+fn first_error(rejection: Rejection) -> (&'static str, String) {
+    let code = code(&rejection);
+    let error = rejection.into_server_errors(code).swap_remove(0);
     (code, error.message)
 }
 
-/// What the client would see of a rejection.
+/// The errors in the response to the client.
 fn errors(rejection: Rejection) -> Json {
-    json!(rejection.into_server_errors())
+    let code = code(&rejection);
+    json!(rejection.into_server_errors(code))
 }
