@@ -1,6 +1,6 @@
 //! The GraphQL edge: the schema, and the way of a request through it.
 //!
-//! [`graphql_gate`] admits a request (parses, validates and limits it, coerces its variables); then it is executed. Resolvers
+//! [`graphql_gate`] validates and limits each request and coerces its variables. async-graphql then executes it. Resolvers
 //! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
@@ -93,7 +93,7 @@ pub fn sdl() -> String {
     format!("{}\n", lines.join("\n").trim())
 }
 
-/// How operations are priced.
+/// The rules by which the gate counts the cost of an operation.
 const COST_RULES: CostRules = CostRules {
     free_types: &[
         "PageInfo",
