@@ -6,6 +6,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
+use graphql_gate::{Rejection, RejectionKind};
 
 use crate::{
     error::{Code, Error, Failure, Refusal, RefusalCode},
@@ -135,6 +136,18 @@ pub(crate) fn refused(error: Error) -> Response {
     // It is at no place of the document.
     error.locations.clear();
     Response::from_errors(vec![error])
+}
+
+/// The response to a request that the gate rejected.
+pub(crate) fn rejected(rejection: Rejection) -> Response {
+    let code = match rejection.kind {
+        RejectionKind::OperationName => Code::BadRequest,
+        RejectionKind::Syntax => Code::ParseFailed,
+        RejectionKind::Validation => Code::ValidationFailed,
+        RejectionKind::Variables => Code::BadUserInput,
+        RejectionKind::TooComplex => Code::QueryTooComplex,
+    };
+    Response::from_errors(rejection.into_server_errors(code.as_str()))
 }
 
 /// Characters of an error's message at most, where the library words it.

@@ -1,6 +1,6 @@
 //! The GraphQL edge: the schema, and the way of a request through it.
 //!
-//! A request is admitted by the [`gate`] (parsed, validated, measured, its variables coerced), then executed. Resolvers
+//! [`graphql_gate`] validates and limits each request and coerces its variables. async-graphql then executes it. Resolvers
 //! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
 //!
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
@@ -17,7 +17,6 @@ pub mod context;
 mod course;
 mod document;
 pub mod error;
-pub mod gate;
 mod image;
 mod loaders;
 mod lookahead;
@@ -39,8 +38,10 @@ use async_graphql::{
 };
 use futures_util::{FutureExt, Stream, StreamExt};
 
+pub use async_graphql::parser::types::OperationType as Operation;
 pub use context::{Asker, Services};
-pub use gate::{Admitted, Gate, Limits, Operation};
+pub use graphql_gate::{Admitted, Limits};
+use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
 use subscription::{EventLimit, Position, Subscription};
 
@@ -91,6 +92,19 @@ pub fn sdl() -> String {
     format!("{}\n", lines.join("\n").trim())
 }
 
+/// The rules by which the gate counts the cost of an operation.
+const COST_RULES: CostRules = CostRules {
+    free_types: &[
+        "PageInfo",
+        "UserError",
+        "Highlight",
+        "TextRange",
+        "HttpHeader",
+    ],
+    default_page_size: page::DEFAULT_SIZE as u64,
+    max_page_size: page::MAX_SIZE as u64,
+};
+
 /// A request as a caller sends it.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
@@ -121,13 +135,13 @@ impl Api {
     /// The API over these services, within these limits.
     pub fn new(services: Services, limits: Limits) -> Api {
         let sdl = sdl();
-        // Sound only behind the gate, which has validated and measured whatever comes here.
+        // Safe only behind the gate, which validates and limits every request.
         let schema = build()
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .data(services.clone())
             .finish();
-        let gate = Gate::new(&sdl, limits);
+        let gate = Gate::new(&sdl, limits, COST_RULES);
         let for_events = Services {
             database: services.database.half(),
             ..services.clone()
@@ -157,7 +171,7 @@ impl Api {
             self.inner
                 .gate
                 .admit(&call.query, call.operation_name.as_deref(), call.variables);
-        admitted.map_err(|refusal| Box::new(Response::from_errors(refusal.into_server_errors())))
+        admitted.map_err(|rejection| Box::new(error::rejected(rejection)))
     }
 
     /// Runs an admitted subscription, for as long as the stream is polled; nothing is done ahead of a poll. Every error has
@@ -240,6 +254,17 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_schema_has_the_types_that_cost_nothing() {
+        let sdl = sdl();
+        for name in COST_RULES.free_types {
+            assert!(
+                sdl.contains(&format!("type {name} ")),
+                "there is no type {name}"
+            );
+        }
+    }
 
     #[tokio::test]
     async fn a_panic_is_a_fault_that_tells_the_caller_nothing() {

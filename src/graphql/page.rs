@@ -28,8 +28,9 @@ use crate::{
 };
 
 /// The size of a page if neither `first` nor `last` is given.
-const DEFAULT_SIZE: i32 = 50;
-const MAX_SIZE: i32 = 100;
+pub(super) const DEFAULT_SIZE: i32 = 50;
+/// The maximum size of a page.
+pub(super) const MAX_SIZE: i32 = 100;
 const MAX_OFFSET: i32 = 10_000;
 
 /// The arguments that select a part of a list.

@@ -1,9 +1,9 @@
-//! What operations cost, and that the cost follows the variables.
+//! The cost of operations, and its dependence on variables.
 
 use serde_json::{Value as Json, json};
 
-use super::super::price::VALUES;
-use super::{SDL, admit, admit_twice, gate};
+use super::hostile_documents::introspection;
+use super::{RULES, SDL, admit, admit_twice, gate};
 
 fn cost(query: &str, variables: &Json) -> u64 {
     match admit_twice(query, variables) {
@@ -13,7 +13,7 @@ fn cost(query: &str, variables: &Json) -> u64 {
 }
 
 #[test]
-fn a_point_for_each_object_that_could_be_loaded() {
+fn each_object_that_could_be_loaded_costs_a_point() {
     for (query, expected) in [
         ("{ __typename }", 0),
         ("{ me { id name } }", 1),
@@ -59,7 +59,7 @@ fn a_page_costs_its_size() {
 }
 
 #[test]
-fn the_objects_of_a_page_count_once_however_they_are_read() {
+fn the_objects_of_a_page_count_once_however_they_are_selected() {
     for (selected, expected) in [
         ("totalCount", 1),
         ("pageInfo { endCursor }", 10),
@@ -84,14 +84,14 @@ fn the_objects_of_a_page_count_once_however_they_are_read() {
 }
 
 #[test]
-fn values_within_objects_cost_nothing() {
+fn free_types_cost_nothing() {
     let query = "{ search(query: \"a\", first: 10) {
         edges { score highlights { text ranges { start end } } node { ... on Course { id } ... on Task { id } } }
     } }";
     assert_eq!(cost(query, &json!({})), 10);
     let query = "mutation { requestImageUpload { upload { headers { name } } } }";
     assert_eq!(cost(query, &json!({})), 2);
-    for name in VALUES {
+    for name in RULES.free_types {
         assert!(
             SDL.contains(&format!("type {name} ")),
             "there is no type {name}"
@@ -100,8 +100,8 @@ fn values_within_objects_cost_nothing() {
 }
 
 #[test]
-fn introspection_costs_little_and_more_if_it_asks_more() {
-    let standard = cost(&super::hostile::introspection(), &json!({}));
+fn introspection_costs_little_and_grows_with_the_query() {
+    let standard = cost(&introspection(), &json!({}));
     assert!((100..2_000).contains(&standard), "{standard}");
     assert_eq!(cost("{ __schema { queryType { name } } }", &json!({})), 1);
     assert_eq!(
@@ -114,7 +114,7 @@ fn introspection_costs_little_and_more_if_it_asks_more() {
 }
 
 #[test]
-fn the_cost_follows_the_variables() {
+fn the_cost_depends_on_the_variables() {
     let page = "query($n: Int) { courses(first: $n) { nodes { id } } }";
     let default = "query($n: Int = 7) { courses(first: $n) { nodes { id } } }";
     let schema_default = "query($n: Int) { me { auditLog(first: $n) { nodes { action } } } }";
@@ -159,7 +159,7 @@ fn the_cost_follows_the_variables() {
 }
 
 #[test]
-fn a_warm_cache_answers_other_variables_as_a_cold_one() {
+fn a_warm_cache_gives_the_same_cost_for_other_variables() {
     let query = "query($n: Int, $deep: Boolean = false) {
         courses(first: $n) { nodes { id ...Tasks @include(if: $deep) } }
     } fragment Tasks on Course { tasks(first: $n) { nodes { owner { id } } } }";
@@ -175,7 +175,7 @@ fn a_warm_cache_answers_other_variables_as_a_cold_one() {
 }
 
 #[test]
-fn a_fragment_costs_as_much_as_the_field_that_uses_it_says() {
+fn lists_in_a_fragment_have_the_length_from_the_field_that_uses_it() {
     let query = "mutation($two: [ID!]!) {
         a: completeTasks(input: {ids: $two}) { ...Done }
         b: completeTasks(input: {ids: [1, 2, 3, 4, 5]}) { ...Done }
@@ -184,7 +184,7 @@ fn a_fragment_costs_as_much_as_the_field_that_uses_it_says() {
 }
 
 #[test]
-fn literal_conditions_are_known_beforehand() {
+fn literal_conditions_need_no_variables() {
     for (query, expected) in [
         ("{ me @skip(if: true) { id } }", 0),
         ("{ me @include(if: false) { id } }", 0),

@@ -1,11 +1,8 @@
-//! The specification's CollectFields for the root of an operation: each key stands there once, with all that is selected
-//! under it.
+//! The specification's CollectFields for the root of an operation: each response key once, with all its selections.
 //!
-//! The library resolves a field as often as it is written, which at the root of a mutation runs it as often; and it
-//! looks for a subscription's field outside of fragments only. Further down, where fields only read, it merges the
-//! answers, so nothing below the root is touched.
-//!
-//! Read on: `document.rs`, which asks for it.
+//! async-graphql resolves a field as often as the document selects it, so a mutation would run several times. It also
+//! looks for a subscription's field only outside fragments. Below the root fields only read, and async-graphql merges
+//! their values, so only the root is changed.
 
 use std::collections::HashSet;
 
@@ -18,15 +15,15 @@ use async_graphql::{Name, Positioned, Value, Variables};
 
 type Fragments = std::collections::HashMap<Name, Positioned<FragmentDefinition>>;
 
-/// Whether variables decide which fields the root has.
-pub(super) fn depends_on_variables(document: &ExecutableDocument) -> bool {
-    let mut seen = HashSet::new();
+/// Whether variables decide which root fields are selected.
+pub(crate) fn depend_on_variables(document: &ExecutableDocument) -> bool {
+    let mut checked_fragments = HashSet::new();
     let mut operations = document.operations.iter();
     operations.any(|(_, operation)| {
         has_condition(
             &operation.node.selection_set.node,
             &document.fragments,
-            &mut seen,
+            &mut checked_fragments,
         )
     })
 }
@@ -34,90 +31,92 @@ pub(super) fn depends_on_variables(document: &ExecutableDocument) -> bool {
 fn has_condition<'a>(
     set: &'a SelectionSet,
     fragments: &'a Fragments,
-    seen: &mut HashSet<&'a Name>,
+    checked_fragments: &mut HashSet<&'a Name>,
 ) -> bool {
     set.items.iter().any(|selection| {
         let directives = selection.node.directives();
-        let variable =
+        let has_variable =
             |one: &Positioned<Directive>| condition(one, &Variables::default()).is_none();
-        if directives.iter().any(variable) {
+        if directives.iter().any(has_variable) {
             return true;
         }
         match &selection.node {
             Selection::Field(_) => false,
             Selection::InlineFragment(inline) => {
-                has_condition(&inline.node.selection_set.node, fragments, seen)
+                let set = &inline.node.selection_set.node;
+                has_condition(set, fragments, checked_fragments)
             }
             Selection::FragmentSpread(spread) => {
                 let name = &spread.node.fragment_name.node;
-                let fragment = fragments.get(name).filter(|_| seen.insert(name));
-                fragment.is_some_and(|fragment| {
-                    has_condition(&fragment.node.selection_set.node, fragments, seen)
+                let fragment = fragments.get(name);
+                let unchecked = fragment.filter(|_| checked_fragments.insert(name));
+                unchecked.is_some_and(|fragment| {
+                    let set = &fragment.node.selection_set.node;
+                    has_condition(set, fragments, checked_fragments)
                 })
             }
         }
     })
 }
 
-/// Replaces the root's selections by its fields, each once and without conditions. The variables must be coerced.
-pub(super) fn root(document: &mut ExecutableDocument, variables: &Variables) {
+/// Replaces the selections of the root with its fields, each once and without conditions. The variables must be coerced.
+pub(crate) fn collect(document: &mut ExecutableDocument, variables: &Variables) {
     let DocumentOperations::Single(operation) = &mut document.operations else {
         return;
     };
     let set = &mut operation.node.selection_set.node;
-    let mut collection = Collection {
+    let mut collected = CollectedFields {
         fragments: &document.fragments,
         variables,
-        seen: HashSet::new(),
-        fields: IndexMap::new(),
+        visited_fragments: HashSet::new(),
+        by_key: IndexMap::new(),
     };
-    collection.collect(std::mem::take(&mut set.items));
+    collected.add_selections(std::mem::take(&mut set.items));
     let field =
         |field: Positioned<Field>| Positioned::new(Selection::Field(field.clone()), field.pos);
-    set.items = collection.fields.into_values().map(field).collect();
+    set.items = collected.by_key.into_values().map(field).collect();
 }
 
-struct Collection<'a> {
+struct CollectedFields<'a> {
     fragments: &'a Fragments,
     variables: &'a Variables,
-    /// Fragments that were collected; once is enough.
-    seen: HashSet<Name>,
-    fields: IndexMap<Name, Positioned<Field>>,
+    visited_fragments: HashSet<Name>,
+    by_key: IndexMap<Name, Positioned<Field>>,
 }
 
-impl Collection<'_> {
-    fn collect(&mut self, items: Vec<Positioned<Selection>>) {
+impl CollectedFields<'_> {
+    fn add_selections(&mut self, items: Vec<Positioned<Selection>>) {
         for selection in items {
             if !self.is_included(&selection.node) {
                 continue;
             }
             match selection.node {
-                Selection::Field(field) => self.add(field),
+                Selection::Field(field) => self.add_field(field),
                 Selection::InlineFragment(inline) => {
-                    self.collect(inline.node.selection_set.node.items);
+                    self.add_selections(inline.node.selection_set.node.items);
                 }
                 Selection::FragmentSpread(spread) => {
                     let name = spread.node.fragment_name.node;
                     if let Some(fragment) = self.fragments.get(&name)
-                        && self.seen.insert(name)
+                        && self.visited_fragments.insert(name)
                     {
-                        self.collect(fragment.node.selection_set.node.items.clone());
+                        self.add_selections(fragment.node.selection_set.node.items.clone());
                     }
                 }
             }
         }
     }
 
-    fn add(&mut self, mut field: Positioned<Field>) {
+    fn add_field(&mut self, mut field: Positioned<Field>) {
         field.node.directives.clear();
         let key = field.node.response_key().node.clone();
-        match self.fields.get_mut(&key) {
+        match self.by_key.get_mut(&key) {
             Some(earlier) => {
                 let selected = &mut earlier.node.selection_set.node.items;
                 selected.append(&mut field.node.selection_set.node.items);
             }
             None => {
-                self.fields.insert(key, field);
+                self.by_key.insert(key, field);
             }
         }
     }
@@ -130,7 +129,7 @@ impl Collection<'_> {
     }
 }
 
-/// Whether a directive lets its selection stand; None if that depends on a variable that has no value.
+/// Whether a directive includes its selection. None if this depends on a variable without a value.
 fn condition(directive: &Positioned<Directive>, variables: &Variables) -> Option<bool> {
     let wanted = match directive.node.name.node.as_str() {
         "include" => true,

@@ -1,11 +1,9 @@
-//! From apollo-compiler's valid document to the library's: the chosen operation and the fragments that it uses.
+//! Translates apollo-compiler's valid document to async-graphql's: the selected operation and the fragments that it uses.
 //!
-//! The library's own parser never sees the text, so there is no second grammar that could read it otherwise. A fragment
-//! on a union within another type, which the library drops without a word, becomes one fragment for each member.
+//! async-graphql's own parser does not see the text, so no second grammar can read it differently. async-graphql
+//! silently drops a fragment on a union inside another type (no upstream issue known). It becomes one fragment per member.
 //!
-//! It never checks anything; what comes here is valid, and bounded by `measure.rs`.
-//!
-//! Read on: `merge.rs`, for what is then done to the root.
+//! Nothing is checked here: the document is valid, and `analysis.rs` has limited its size.
 
 use std::collections::HashMap;
 
@@ -19,19 +17,19 @@ use async_graphql::parser::types;
 use async_graphql::{Name, Pos, Positioned, Value as ConstValue};
 use async_graphql_value::Value;
 
-use super::place::Places;
+use crate::source_map::SourceMap;
 
-/// The document for the library, which holds the operation alone and names none.
-pub(super) fn translate(
+/// The document for async-graphql. It contains only this operation, without a name.
+pub(crate) fn translate(
     schema: &Valid<Schema>,
     document: &valid::ExecutableDocument,
     operation: &valid::Operation,
-    places: &Places,
+    source_map: &SourceMap,
 ) -> types::ExecutableDocument {
     let mut translation = Translation {
         schema,
         document,
-        places,
+        source_map,
         fragments: HashMap::new(),
     };
     let set = &operation.selection_set;
@@ -39,17 +37,17 @@ pub(super) fn translate(
     let operation = types::OperationDefinition {
         ty: operation_type(operation.operation_type),
         variable_definitions: operation.variables.iter().map(variable).collect(),
-        // There are none that an operation may have.
+        // No directive in the schema is valid on an operation.
         directives: Vec::new(),
         selection_set,
     };
     types::ExecutableDocument {
-        operations: types::DocumentOperations::Single(nowhere(operation)),
+        operations: types::DocumentOperations::Single(unpositioned(operation)),
         fragments: translation.fragments,
     }
 }
 
-pub(super) fn operation_type(of: ast::OperationType) -> types::OperationType {
+pub(crate) fn operation_type(of: ast::OperationType) -> types::OperationType {
     match of {
         ast::OperationType::Query => types::OperationType::Query,
         ast::OperationType::Mutation => types::OperationType::Mutation,
@@ -60,32 +58,32 @@ pub(super) fn operation_type(of: ast::OperationType) -> types::OperationType {
 struct Translation<'a> {
     schema: &'a Schema,
     document: &'a valid::ExecutableDocument,
-    places: &'a Places,
+    source_map: &'a SourceMap,
     fragments: HashMap<Name, Positioned<types::FragmentDefinition>>,
 }
 
 impl<'a> Translation<'a> {
-    /// `within` is the narrowest type that the selected object is known to have.
+    /// `parent` is the narrowest type that the selected object is known to have.
     fn selections(
         &mut self,
         set: &'a valid::SelectionSet,
-        within: &'a apollo::Name,
+        parent: &'a apollo::Name,
     ) -> Positioned<types::SelectionSet> {
         let mut items = Vec::with_capacity(set.selections.len());
         for selection in &set.selections {
             match selection {
                 valid::Selection::Field(field) => items.push(self.field(field)),
                 valid::Selection::FragmentSpread(spread) => {
-                    self.spread(spread, within, &mut items);
+                    self.spread(spread, parent, &mut items);
                 }
                 valid::Selection::InlineFragment(inline) => {
                     let set = &inline.selection_set;
                     let condition = inline.type_condition.as_ref();
-                    self.inline(condition, &inline.directives, set, within, &mut items);
+                    self.inline(condition, &inline.directives, set, parent, &mut items);
                 }
             }
         }
-        nowhere(types::SelectionSet { items })
+        unpositioned(types::SelectionSet { items })
     }
 
     fn field(&mut self, field: &'a Node<valid::Field>) -> Positioned<types::Selection> {
@@ -104,22 +102,22 @@ impl<'a> Translation<'a> {
     fn spread(
         &mut self,
         spread: &'a valid::FragmentSpread,
-        within: &'a apollo::Name,
+        parent: &'a apollo::Name,
         items: &mut Vec<Positioned<types::Selection>>,
     ) {
         let fragment = &self.document.fragments[&spread.fragment_name];
         let condition = fragment.type_condition();
-        if self.is_foreign_union(condition, within) {
+        if self.is_foreign_union(condition, parent) {
             let set = &fragment.selection_set;
-            return self.inline(Some(condition), &spread.directives, set, within, items);
+            return self.inline(Some(condition), &spread.directives, set, parent, items);
         }
         self.fragment(fragment);
-        items.push(nowhere(types::Selection::FragmentSpread(nowhere(
-            types::FragmentSpread {
+        items.push(unpositioned(types::Selection::FragmentSpread(
+            unpositioned(types::FragmentSpread {
                 fragment_name: name(&spread.fragment_name),
                 directives: self.directives(&spread.directives),
-            },
-        ))));
+            }),
+        )));
     }
 
     fn fragment(&mut self, fragment: &'a valid::Fragment) {
@@ -133,7 +131,7 @@ impl<'a> Translation<'a> {
             selection_set: self.selections(set, &set.ty),
         };
         self.fragments
-            .insert(Name::new(&fragment.name), nowhere(translated));
+            .insert(Name::new(&fragment.name), unpositioned(translated));
     }
 
     fn inline(
@@ -141,22 +139,22 @@ impl<'a> Translation<'a> {
         condition: Option<&'a apollo::Name>,
         directives: &'a DirectiveList,
         set: &'a valid::SelectionSet,
-        within: &'a apollo::Name,
+        parent: &'a apollo::Name,
         items: &mut Vec<Positioned<types::Selection>>,
     ) {
-        let is_object = self.schema.get_object(within).is_some();
-        let foreign = condition.filter(|condition| self.is_foreign_union(condition, within));
+        let is_object = self.schema.get_object(parent).is_some();
+        let foreign = condition.filter(|condition| self.is_foreign_union(condition, parent));
         let union = foreign.and_then(|union| self.schema.get_union(union));
         match union {
-            // What is valid applies: an object is of one type, which is a member then.
-            Some(_) if is_object => items.push(self.inline_on(None, directives, set, within)),
+            // The parent is an object type, so a valid fragment on a union always applies.
+            Some(_) if is_object => items.push(self.inline_on(None, directives, set, parent)),
             Some(union) => {
                 for member in &union.members {
                     items.push(self.inline_on(Some(member), directives, set, member));
                 }
             }
             None => {
-                let narrower = condition.filter(|_| !is_object).unwrap_or(within);
+                let narrower = condition.filter(|_| !is_object).unwrap_or(parent);
                 items.push(self.inline_on(condition, directives, set, narrower));
             }
         }
@@ -167,19 +165,19 @@ impl<'a> Translation<'a> {
         condition: Option<&apollo::Name>,
         directives: &DirectiveList,
         set: &'a valid::SelectionSet,
-        within: &'a apollo::Name,
+        parent: &'a apollo::Name,
     ) -> Positioned<types::Selection> {
-        nowhere(types::Selection::InlineFragment(nowhere(
+        unpositioned(types::Selection::InlineFragment(unpositioned(
             types::InlineFragment {
                 type_condition: condition.map(type_condition),
                 directives: self.directives(directives),
-                selection_set: self.selections(set, within),
+                selection_set: self.selections(set, parent),
             },
         )))
     }
 
-    fn is_foreign_union(&self, condition: &apollo::Name, within: &apollo::Name) -> bool {
-        condition != within
+    fn is_foreign_union(&self, condition: &apollo::Name, parent: &apollo::Name) -> bool {
+        condition != parent
             && matches!(
                 self.schema.types.get(condition),
                 Some(ExtendedType::Union(_))
@@ -188,7 +186,7 @@ impl<'a> Translation<'a> {
 
     fn directives(&self, directives: &[Node<Directive>]) -> Vec<Positioned<types::Directive>> {
         let translate = |directive: &Node<Directive>| {
-            nowhere(types::Directive {
+            unpositioned(types::Directive {
                 name: name(&directive.name),
                 arguments: self.arguments(&directive.arguments),
             })
@@ -209,12 +207,12 @@ impl<'a> Translation<'a> {
     }
 
     fn at(&self, span: Option<SourceSpan>) -> Pos {
-        self.places.start(span).unwrap_or_default()
+        self.source_map.start(span).unwrap_or_default()
     }
 }
 
-/// A literal that holds no variable, such as a default.
-pub(super) fn constant(literal: &ast::Value) -> Option<ConstValue> {
+/// The value of a literal without variables, such as a default.
+pub(crate) fn constant(literal: &ast::Value) -> Option<ConstValue> {
     value(literal).into_const()
 }
 
@@ -237,7 +235,7 @@ fn value(literal: &ast::Value) -> Value {
     }
 }
 
-/// Beyond what a number holds, which can only be within a custom scalar, it stays text.
+/// A number that is too large for JSON becomes text. It can only be inside a custom scalar.
 fn number(digits: &str) -> Value {
     match digits.parse() {
         Ok(number) => Value::Number(number),
@@ -245,26 +243,26 @@ fn number(digits: &str) -> Value {
     }
 }
 
-/// The default stays behind: it comes with the coerced values.
+/// Omits the default: the coerced variables include it.
 fn variable(variable: &Node<ast::VariableDefinition>) -> Positioned<types::VariableDefinition> {
     let ty = types::Type::new(&variable.ty.to_string());
-    nowhere(types::VariableDefinition {
+    unpositioned(types::VariableDefinition {
         name: name(&variable.name),
-        var_type: nowhere(ty.expect("both libraries write types as GraphQL does")),
+        var_type: unpositioned(ty.expect("both libraries print types in GraphQL syntax")),
         directives: Vec::new(),
         default_value: None,
     })
 }
 
 fn type_condition(on: &apollo::Name) -> Positioned<types::TypeCondition> {
-    nowhere(types::TypeCondition { on: name(on) })
+    unpositioned(types::TypeCondition { on: name(on) })
 }
 
 fn name(name: &apollo::Name) -> Positioned<Name> {
-    nowhere(Name::new(name))
+    unpositioned(Name::new(name))
 }
 
-/// For what no error of the library points at.
-fn nowhere<T>(node: T) -> Positioned<T> {
+/// For nodes that no error of async-graphql refers to.
+fn unpositioned<T>(node: T) -> Positioned<T> {
     Positioned::new(node, Pos::default())
 }

@@ -1,54 +1,44 @@
-//! Splits a document's text into tokens and counts them, before anything is built of it.
+//! Splits a document's text into tokens and counts them, before anything is built from it.
 //!
-//! It never accepts or refuses a text as GraphQL; that is the parser's work. Where a text is no GraphQL the count may be
-//! too high, but never lower than what the parser would make of it.
-//!
-//! Read on: `document.rs`.
+//! Whether the text is valid GraphQL is decided by the parser. If it is not, the count may be too high, but never lower
+//! than the parser's.
 
-use super::Limits;
-use super::measure::within;
-use super::rejection::Rejection;
+use crate::limits::{self, Limits};
+use crate::rejection::Rejection;
 
-/// Refuses a text that is too long, has too many tokens or nests brackets too deep, whatever else it may be.
-pub(super) fn check(text: &str, limits: &Limits) -> Result<(), Rejection> {
-    within(
-        "The document's length in bytes",
-        text.len(),
-        limits.document_bytes,
-    )?;
+/// Rejects a text that is too long, has too many tokens or nests brackets too deeply.
+pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), Rejection> {
+    let what = "The document's length in bytes";
+    limits::check(what, text.len(), limits.document_bytes)?;
     let mut open: usize = 0;
-    for (index, token) in Tokens::of(text).enumerate() {
+    for (index, token) in Tokens::new(text).enumerate() {
         match token.text {
             b"(" | b"[" | b"{" => open += 1,
             b")" | b"]" | b"}" => open = open.saturating_sub(1),
             _ => {}
         }
-        within(
-            "The number of tokens in the document",
-            index + 1,
-            limits.tokens,
-        )?;
-        within("The document's nesting", open, limits.nesting)?;
+        limits::check("The number of tokens", index + 1, limits.tokens)?;
+        limits::check("The nesting of brackets", open, limits.nesting)?;
     }
     Ok(())
 }
 
-/// The tokens of a text, comments and commas among them, without blanks.
-pub(super) struct Tokens<'a> {
+/// The tokens of a text, including comments and commas, without white space.
+pub(crate) struct Tokens<'a> {
     text: &'a [u8],
     at: usize,
 }
 
-/// A token of at least one byte.
+/// A token. It has at least one byte.
 #[derive(Clone, Copy)]
-pub(super) struct Token<'a> {
-    pub(super) text: &'a [u8],
-    /// Where it begins, in bytes.
-    pub(super) offset: usize,
+pub(crate) struct Token<'a> {
+    pub(crate) text: &'a [u8],
+    /// The byte offset of its start.
+    pub(crate) offset: usize,
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self {
             text: text.as_bytes(),
             at: 0,
@@ -60,7 +50,7 @@ impl<'a> Iterator for Tokens<'a> {
     type Item = Token<'a>;
 
     fn next(&mut self) -> Option<Token<'a>> {
-        self.at += blanks(&self.text[self.at..]);
+        self.at += white_space(&self.text[self.at..]);
         let rest = &self.text[self.at..];
         if rest.is_empty() {
             return None;
@@ -75,25 +65,25 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 impl Token<'_> {
-    pub(super) fn is_name(self) -> bool {
+    pub(crate) fn is_name(self) -> bool {
         is_name(self.text[0]) && !self.text[0].is_ascii_digit()
     }
 
-    /// Whether it means nothing.
-    pub(super) fn is_ignored(self) -> bool {
+    /// Whether the token is a comment or a comma.
+    pub(crate) fn is_ignored(self) -> bool {
         matches!(self.text[0], b',' | b'#')
     }
 }
 
-fn blanks(text: &[u8]) -> usize {
-    let blank = run(text, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
-    match &text[blank..] {
-        [0xef, 0xbb, 0xbf, rest @ ..] => blank + 3 + blanks(rest),
-        _ => blank,
+fn white_space(text: &[u8]) -> usize {
+    let length = run(text, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+    match &text[length..] {
+        [0xef, 0xbb, 0xbf, rest @ ..] => length + 3 + white_space(rest),
+        _ => length,
     }
 }
 
-/// The length in bytes of the token that `text` begins with; `text` is not empty.
+/// The length in bytes of the first token in `text`, which is not empty.
 fn length(text: &[u8]) -> usize {
     match text {
         [b'#', ..] => run(text, |byte| !matches!(byte, b'\n' | b'\r')),
@@ -120,7 +110,7 @@ fn digits(text: &[u8]) -> usize {
     run(text, |byte| byte.is_ascii_digit())
 }
 
-/// A number without its sign, which begins with a digit.
+/// The length of a number without its sign.
 fn number(text: &[u8]) -> usize {
     let mut at = digits(text);
     if let [b'.', b'0'..=b'9', ..] = text[at..] {
@@ -133,7 +123,7 @@ fn number(text: &[u8]) -> usize {
     }
 }
 
-/// The rest of a string behind its opening quote. One that is not closed ends with its line, where the parser gives up.
+/// The length of a string after its opening quote. An unterminated string ends with its line, as in the parser.
 fn string(inside: &[u8]) -> usize {
     let mut at = 0;
     loop {
@@ -146,7 +136,7 @@ fn string(inside: &[u8]) -> usize {
     }
 }
 
-/// The rest of a block string behind its opening quotes.
+/// The length of a block string after its opening quotes.
 fn block_string(inside: &[u8]) -> usize {
     let mut at = 0;
     loop {

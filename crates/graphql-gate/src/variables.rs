@@ -1,14 +1,10 @@
-//! The values of an operation's variables, coerced as the specification says, before anything runs.
+//! Coerces the values of an operation's variables as the specification requires, before anything runs.
 //!
-//! apollo-compiler's `coerce_variable_values` is not used: it leaves an id that came as a number a number, takes defaults
-//! as they are written, refuses large floats, names the type but not the variable in an error, repeats the value there
-//! whole, and copies every text two times. A test holds the two against each other.
-//!
-//! What is left out stays left out, since an update tells it from null. Custom scalars are checked by the library, when
-//! it makes them.
-//!
-//! Read on: `Gate::admit`, which asks for it on every request.
+//! This replaces apollo-compiler's `coerce_variable_values`; `apollo_workarounds` lists its faults, and a test compares
+//! the two. Omitted values stay omitted, because an update treats them differently from null. async-graphql checks custom
+//! scalars when it constructs them.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use apollo_compiler::ast::{self, Type};
@@ -20,55 +16,50 @@ use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Pos, Value, Variables};
 use serde_json::{Map, Value as Json};
 
-use super::gaps::NeverNull;
-use super::place::Places;
-use super::rejection::{MOST_PROBLEMS, Problem, Rejection, short};
-use super::translate;
-use crate::error::Code;
+use crate::apollo_workarounds::is_one_of;
+use crate::rejection::{MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
+use crate::source_map::SourceMap;
+use crate::translate;
 
 /// A variable that an operation declares.
-pub(super) struct Variable {
+pub(crate) struct VariableDeclaration {
     name: Name,
     ty: Type,
     default: Option<Value>,
-    /// It is nullable but stands where null is not allowed: it may be left out, not null.
-    never_null: bool,
+    /// Whether a nullable variable is used where null is not allowed: it may be omitted, but not null.
+    null_forbidden: bool,
     position: Option<Pos>,
 }
 
 /// The variables of a valid operation.
-pub(super) fn declared(
+pub(crate) fn declarations(
     schema: &Valid<Schema>,
     operation: &Operation,
-    never_null: &NeverNull,
-    places: &Places,
-) -> Vec<Variable> {
+    null_forbidden: &HashSet<apollo::Name>,
+    source_map: &SourceMap,
+) -> Vec<VariableDeclaration> {
     let declare = |variable: &Node<ast::VariableDefinition>| {
         let default = variable.default_value.as_ref();
-        Variable {
+        VariableDeclaration {
             name: Name::new(&variable.name),
             ty: variable.ty.as_ref().clone(),
             default: default.and_then(|value| Coercion::new(schema).default(value, &variable.ty)),
-            never_null: never_null.contains(&variable.name),
-            position: places.start(variable.location()),
+            null_forbidden: null_forbidden.contains(&variable.name),
+            position: source_map.start(variable.location()),
         }
     };
     operation.variables.iter().map(declare).collect()
 }
 
-/// Coerces what was sent. What is not declared is ignored.
-///
-/// # Errors
-///
-/// [`Code::BadUserInput`], with the place of each mistake within its variable.
-pub(super) fn coerce(
+/// Coerces the values that the client sent. Undeclared variables are ignored. Each error has the path to the wrong value.
+pub(crate) fn coerce(
     schema: &Valid<Schema>,
-    declared: &[Variable],
+    declarations: &[VariableDeclaration],
     mut sent: Map<String, Json>,
 ) -> Result<Variables, Rejection> {
     let mut coercion = Coercion::new(schema);
     let mut values = Variables::default();
-    for variable in declared {
+    for variable in declarations {
         coercion.position = variable.position;
         let sent = sent.remove(variable.name.as_str());
         if let Some(value) = coercion.variable(variable, sent) {
@@ -78,25 +69,25 @@ pub(super) fn coerce(
     if coercion.problems.is_empty() {
         return Ok(values);
     }
-    Err(Rejection::new(Code::BadUserInput, coercion.problems))
+    Err(Rejection::new(RejectionKind::Variables, coercion.problems))
 }
 
 struct Coercion<'a> {
     schema: &'a Schema,
-    /// Where the variable is declared that is coerced now.
+    /// The declaration of the variable that is being coerced.
     position: Option<Pos>,
     problems: Vec<Problem>,
 }
 
-/// Where a value stands within its variable.
+/// The path from a variable to a value inside it.
 #[derive(Clone, Copy)]
-enum Place<'a> {
+enum ValuePath<'a> {
     Variable(&'a str),
-    Field(&'a Place<'a>, &'a str),
-    Item(&'a Place<'a>, usize),
+    Field(&'a ValuePath<'a>, &'a str),
+    Item(&'a ValuePath<'a>, usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for ValuePath<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(formatter, "${}", short(name)),
@@ -106,7 +97,7 @@ impl fmt::Display for Place<'_> {
     }
 }
 
-/// None where there is no value, or where a problem was noted; then what is made is not used.
+/// Methods return None for an omitted value, and after adding a problem.
 impl<'a> Coercion<'a> {
     fn new(schema: &'a Schema) -> Self {
         Self {
@@ -116,31 +107,31 @@ impl<'a> Coercion<'a> {
         }
     }
 
-    fn variable(&mut self, variable: &Variable, sent: Option<Json>) -> Option<Value> {
-        let place = Place::Variable(&variable.name);
+    fn variable(&mut self, variable: &VariableDeclaration, sent: Option<Json>) -> Option<Value> {
+        let path = ValuePath::Variable(&variable.name);
         match sent {
-            Some(Json::Null) if variable.never_null => {
-                self.problem(place, "null is not allowed where it is used")
+            Some(Json::Null) if variable.null_forbidden => {
+                self.problem(path, "null is not allowed where the variable is used")
             }
-            Some(value) => self.value(value, &variable.ty, place),
+            Some(value) => self.value(value, &variable.ty, path),
             None if variable.default.is_some() => variable.default.clone(),
-            None if variable.ty.is_non_null() => self.missing(place, &variable.ty),
+            None if variable.ty.is_non_null() => self.missing(path, &variable.ty),
             None => None,
         }
     }
 
-    fn value(&mut self, value: Json, ty: &Type, place: Place<'_>) -> Option<Value> {
+    fn value(&mut self, value: Json, ty: &Type, path: ValuePath<'_>) -> Option<Value> {
         match (value, ty) {
             (Json::Null, ty) if ty.is_non_null() => {
-                self.problem(place, &format!("{ty} is expected, and null is not allowed"))
+                self.problem(path, &format!("expected {ty}, got null"))
             }
             (Json::Null, _) => Some(Value::Null),
-            (value, Type::Named(name) | Type::NonNullNamed(name)) => self.named(value, name, place),
+            (value, Type::Named(name) | Type::NonNullNamed(name)) => self.named(value, name, path),
             (Json::Array(items), Type::List(ty) | Type::NonNullList(ty)) => {
                 let items = items.into_iter().enumerate();
-                // All of them, for all their problems; None if one of them is none.
+                // Coerces all items before collecting, to report the problems of all.
                 let items: Vec<_> = items
-                    .map(|(index, item)| self.value(item, ty, Place::Item(&place, index)))
+                    .map(|(index, item)| self.value(item, ty, ValuePath::Item(&path, index)))
                     .collect();
                 items
                     .into_iter()
@@ -148,24 +139,24 @@ impl<'a> Coercion<'a> {
                     .map(Value::List)
             }
             (single, Type::List(ty) | Type::NonNullList(ty)) => {
-                Some(Value::List(vec![self.value(single, ty, place)?]))
+                Some(Value::List(vec![self.value(single, ty, path)?]))
             }
         }
     }
 
-    fn named(&mut self, value: Json, name: &apollo::Name, place: Place<'_>) -> Option<Value> {
+    fn named(&mut self, value: Json, name: &apollo::Name, path: ValuePath<'_>) -> Option<Value> {
         match self.schema.types.get(name)? {
-            ExtendedType::Enum(ty) => self.enumerated(value, ty, place),
-            ExtendedType::InputObject(ty) => self.object(value, ty, place),
-            _ => self.scalar(value, name, place),
+            ExtendedType::Enum(ty) => self.enumerated(value, ty, path),
+            ExtendedType::InputObject(ty) => self.object(value, ty, path),
+            _ => self.scalar(value, name, path),
         }
     }
 
-    fn scalar(&mut self, value: Json, ty: &str, place: Place<'_>) -> Option<Value> {
+    fn scalar(&mut self, value: Json, ty: &str, path: ValuePath<'_>) -> Option<Value> {
         match (ty, value) {
             ("Int", Json::Number(number)) => match number.as_i64().map(i32::try_from) {
                 Some(Ok(number)) => Some(number.into()),
-                _ => self.problem(place, "Int is expected, a whole number of 32 bits"),
+                _ => self.problem(path, "Int must be a 32-bit integer"),
             },
             ("Float", Json::Number(number)) => Some(Value::Number(number)),
             ("String" | "ID", Json::String(text)) => Some(Value::String(text)),
@@ -174,65 +165,65 @@ impl<'a> Coercion<'a> {
                 Some(Value::String(number.to_string()))
             }
             ("Int" | "Float" | "String" | "Boolean" | "ID", value) => {
-                self.unexpected(place, ty, &value)
+                self.unexpected(path, ty, &value)
             }
             // A custom scalar.
             (_, value) => Value::from_json(value).ok(),
         }
     }
 
-    fn enumerated(&mut self, value: Json, ty: &EnumType, place: Place<'_>) -> Option<Value> {
+    fn enumerated(&mut self, value: Json, ty: &EnumType, path: ValuePath<'_>) -> Option<Value> {
         match value {
             Json::String(text) => match ty.values.contains_key(text.as_str()) {
                 true => Some(Value::Enum(Name::new(text))),
                 false => {
-                    let message = format!("\"{}\" is no value of {}", short(&text), ty.name);
-                    self.problem(place, &message)
+                    let message = format!("\"{}\" is not a value of {}", short(&text), ty.name);
+                    self.problem(path, &message)
                 }
             },
-            value => self.unexpected(place, &ty.name, &value),
+            value => self.unexpected(path, &ty.name, &value),
         }
     }
 
-    fn object(&mut self, value: Json, ty: &InputObjectType, place: Place<'_>) -> Option<Value> {
+    fn object(&mut self, value: Json, ty: &InputObjectType, path: ValuePath<'_>) -> Option<Value> {
         let Json::Object(mut sent) = value else {
-            return self.unexpected(place, &ty.name, &value);
+            return self.unexpected(path, &ty.name, &value);
         };
-        if ty.directives.has("oneOf") && (sent.len() != 1 || sent.values().any(Json::is_null)) {
-            let message = format!("{} takes exactly one of its fields, not null", ty.name);
-            return self.problem(place, &message);
+        if is_one_of(ty) && (sent.len() != 1 || sent.values().any(Json::is_null)) {
+            let message = format!("{} requires exactly one non-null field", ty.name);
+            return self.problem(path, &message);
         }
         let mut object = IndexMap::with_capacity(sent.len());
         for (name, field) in &ty.fields {
-            let place = Place::Field(&place, name);
+            let path = ValuePath::Field(&path, name);
             let value = match (sent.remove(name.as_str()), &field.default_value) {
-                (Some(value), _) => self.value(value, &field.ty, place),
+                (Some(value), _) => self.value(value, &field.ty, path),
                 (None, Some(default)) => self.default(default, &field.ty),
-                (None, None) if field.ty.is_non_null() => self.missing(place, &field.ty),
+                (None, None) if field.ty.is_non_null() => self.missing(path, &field.ty),
                 (None, None) => None,
             };
             if let Some(value) = value {
                 object.insert(Name::new(name), value);
             }
         }
-        for unknown in sent.keys().take(MOST_PROBLEMS) {
+        for unknown in sent.keys().take(MAX_PROBLEMS) {
             let message = format!("{} has no such field", ty.name);
-            self.problem(Place::Field(&place, unknown), &message);
+            self.problem(ValuePath::Field(&path, unknown), &message);
         }
         Some(Value::Object(object))
     }
 
-    /// A default is as valid as the document or the schema in which it stands.
+    /// A default is valid, because its document or schema is.
     fn default(&mut self, literal: &ast::Value, ty: &Type) -> Option<Value> {
         let literal = translate::constant(literal)?.into_json().ok()?;
-        self.value(literal, ty, Place::Variable("default"))
+        self.value(literal, ty, ValuePath::Variable("default"))
     }
 
-    fn missing(&mut self, place: Place<'_>, ty: &Type) -> Option<Value> {
-        self.problem(place, &format!("{ty} is expected, and it is missing"))
+    fn missing(&mut self, path: ValuePath<'_>, ty: &Type) -> Option<Value> {
+        self.problem(path, &format!("expected {ty}, got nothing"))
     }
 
-    fn unexpected(&mut self, place: Place<'_>, expected: &str, value: &Json) -> Option<Value> {
+    fn unexpected(&mut self, path: ValuePath<'_>, expected: &str, value: &Json) -> Option<Value> {
         let found = match value {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
@@ -241,12 +232,12 @@ impl<'a> Coercion<'a> {
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
         };
-        self.problem(place, &format!("{expected} is expected, not {found}"))
+        self.problem(path, &format!("expected {expected}, got {found}"))
     }
 
-    fn problem(&mut self, place: Place<'_>, message: &str) -> Option<Value> {
-        if self.problems.len() < MOST_PROBLEMS {
-            let message = format!("Variable \"{place}\": {message}.");
+    fn problem(&mut self, path: ValuePath<'_>, message: &str) -> Option<Value> {
+        if self.problems.len() < MAX_PROBLEMS {
+            let message = format!("Variable \"{path}\": {message}.");
             self.problems.push(Problem::new(&message, self.position));
         }
         None

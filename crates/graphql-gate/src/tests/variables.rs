@@ -1,15 +1,18 @@
-//! Which values variables may have, and what is made of them.
+//! Which values of variables are valid, and how they are coerced.
+//!
+//! The values are grouped by what apollo-compiler's own coercion does with them. If an upgrade moves a value to another
+//! group, this file fails; `apollo_workarounds` lists what can then be deleted.
 
 use apollo_compiler::ExecutableDocument;
 use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use serde_json::{Value as Json, json};
 
-use super::super::document;
-use super::{SDL, admit, admit_twice, errors, gate, told};
+use super::{SDL, admit, admit_twice, errors, first_error, gate};
+use crate::prepare;
 
-/// A document that takes `$x` of this type.
-fn taking(ty: &str) -> String {
+/// A document with a variable `$x` of this type.
+fn document_with(ty: &str) -> String {
     let field = match ty.trim_end_matches('!') {
         "Int" => "courses(first: $x) { totalCount }",
         "Int = 5" => "courses(first: $x) { totalCount }",
@@ -26,17 +29,17 @@ fn taking(ty: &str) -> String {
         "CourseOrder" | "CourseOrder = {field: NAME}" => "courses(orderBy: $x) { totalCount }",
         "OrderDirection" => "courses(orderBy: {field: NAME, direction: $x}) { totalCount }",
         "TaskKey" => "taskBy(key: $x) { id }",
-        other => panic!("no field takes {other}"),
+        other => panic!("no field has an argument of type {other}"),
     };
     format!("query($x: {ty}) {{ {field} }}")
 }
 
-/// The coerced variables, or the error's message.
+/// The coerced variables, or the message of the error.
 fn coerced(ty: &str, variables: &Json) -> Result<Json, String> {
-    match admit_twice(&taking(ty), variables) {
+    match admit_twice(&document_with(ty), variables) {
         Ok(admitted) => Ok(json!(admitted.request.variables)),
         Err(rejection) => {
-            let (code, message) = told(rejection);
+            let (code, message) = first_error(rejection);
             assert_eq!(code, "BAD_USER_INPUT", "{ty} with {variables}: {message}");
             Err(message)
         }
@@ -100,8 +103,8 @@ fn accepted() -> Vec<(&'static str, Json, Json)> {
     ]
 }
 
-/// What apollo-compiler makes something else of.
-fn corrected() -> Vec<(&'static str, Json, Json)> {
+/// Values that apollo-compiler rejects or coerces differently.
+fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
     let order = json!({"field": "NAME", "direction": "DESC"});
     vec![
         ("ID!", json!({"x": 5}), json!({"x": "5"})),
@@ -131,97 +134,97 @@ fn corrected() -> Vec<(&'static str, Json, Json)> {
     ]
 }
 
-fn refused() -> Vec<(&'static str, Json, &'static str)> {
+fn rejected() -> Vec<(&'static str, Json, &'static str)> {
     vec![
         (
             "Int!",
             json!({}),
-            "Variable \"$x\": Int! is expected, and it is missing.",
+            "Variable \"$x\": expected Int!, got nothing.",
         ),
         (
             "Int!",
             json!({"x": null}),
-            "Variable \"$x\": Int! is expected, and null is not allowed.",
+            "Variable \"$x\": expected Int!, got null.",
         ),
         (
             "Int",
             json!({"x": 1.5}),
-            "Variable \"$x\": Int is expected, a whole number of 32 bits.",
+            "Variable \"$x\": Int must be a 32-bit integer.",
         ),
         (
             "Int",
             json!({"x": 2147483648_u64}),
-            "Variable \"$x\": Int is expected, a whole number of 32 bits.",
+            "Variable \"$x\": Int must be a 32-bit integer.",
         ),
         (
             "Int",
             json!({"x": "1"}),
-            "Variable \"$x\": Int is expected, not a string.",
+            "Variable \"$x\": expected Int, got a string.",
         ),
         (
             "Int",
             json!({"x": [1]}),
-            "Variable \"$x\": Int is expected, not a list.",
+            "Variable \"$x\": expected Int, got a list.",
         ),
         (
             "Float",
             json!({"x": "1"}),
-            "Variable \"$x\": Float is expected, not a string.",
+            "Variable \"$x\": expected Float, got a string.",
         ),
         (
             "String",
             json!({"x": 1}),
-            "Variable \"$x\": String is expected, not a number.",
+            "Variable \"$x\": expected String, got a number.",
         ),
         (
             "Boolean!",
             json!({"x": 1}),
-            "Variable \"$x\": Boolean is expected, not a number.",
+            "Variable \"$x\": expected Boolean, got a number.",
         ),
         (
             "ID!",
             json!({"x": 1.5}),
-            "Variable \"$x\": ID is expected, not a number.",
+            "Variable \"$x\": expected ID, got a number.",
         ),
         (
             "ID!",
             json!({"x": true}),
-            "Variable \"$x\": ID is expected, not a boolean.",
+            "Variable \"$x\": expected ID, got a boolean.",
         ),
         (
             "[ID!]!",
             json!({"x": null}),
-            "Variable \"$x\": [ID!]! is expected, and null is not allowed.",
+            "Variable \"$x\": expected [ID!]!, got null.",
         ),
         (
             "[ID!]!",
             json!({"x": ["a", null]}),
-            "Variable \"$x[1]\": ID! is expected, and null is not allowed.",
+            "Variable \"$x[1]\": expected ID!, got null.",
         ),
         (
             "[ID!]!",
             json!({"x": [["a"]]}),
-            "Variable \"$x[0]\": ID is expected, not a list.",
+            "Variable \"$x[0]\": expected ID, got a list.",
         ),
         (
             "TaskPriority!",
             json!({"x": "SOON"}),
-            "Variable \"$x\": \"SOON\" is no value of TaskPriority.",
+            "Variable \"$x\": \"SOON\" is not a value of TaskPriority.",
         ),
         (
             "TaskPriority!",
             json!({"x": 1}),
-            "Variable \"$x\": TaskPriority is expected, not a number.",
+            "Variable \"$x\": expected TaskPriority, got a number.",
         ),
         (
             "TaskFilter",
             json!({"x": "a"}),
-            "Variable \"$x\": TaskFilter is expected, not a string.",
+            "Variable \"$x\": expected TaskFilter, got a string.",
         ),
         (
             "TaskFilter",
             json!({"x": [{}]}),
-            "Variable \"$x\": TaskFilter is expected, not a list.",
+            "Variable \"$x\": expected TaskFilter, got a list.",
         ),
         (
             "TaskFilter",
@@ -231,55 +234,55 @@ fn refused() -> Vec<(&'static str, Json, &'static str)> {
         (
             "TaskFilter",
             json!({"x": {"priority": ["LOW", "SOON"]}}),
-            "Variable \"$x.priority[1]\": \"SOON\" is no value of TaskPriority.",
+            "Variable \"$x.priority[1]\": \"SOON\" is not a value of TaskPriority.",
         ),
         (
             "CourseOrder",
             json!({"x": {}}),
-            "Variable \"$x.field\": CourseOrderField! is expected, and it is missing.",
+            "Variable \"$x.field\": expected CourseOrderField!, got nothing.",
         ),
         (
             "CourseOrder",
             json!({"x": {"field": "NAME", "direction": null}}),
-            "Variable \"$x.direction\": OrderDirection! is expected, and null is not allowed.",
+            "Variable \"$x.direction\": expected OrderDirection!, got null.",
         ),
     ]
 }
 
-/// What apollo-compiler accepts.
-fn refused_here() -> Vec<(&'static str, Json, &'static str)> {
+/// Values that apollo-compiler accepts.
+fn rejected_only_here() -> Vec<(&'static str, Json, &'static str)> {
     vec![
         (
             "Boolean = true",
             json!({"x": null}),
-            "Variable \"$x\": null is not allowed where it is used.",
+            "Variable \"$x\": null is not allowed where the variable is used.",
         ),
         (
             "OrderDirection",
             json!({"x": null}),
-            "Variable \"$x\": null is not allowed where it is used.",
+            "Variable \"$x\": null is not allowed where the variable is used.",
         ),
         (
             "TaskKey!",
             json!({"x": {}}),
-            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+            "Variable \"$x\": TaskKey requires exactly one non-null field.",
         ),
         (
             "TaskKey!",
             json!({"x": {"id": 1, "title": "a"}}),
-            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+            "Variable \"$x\": TaskKey requires exactly one non-null field.",
         ),
         (
             "TaskKey!",
             json!({"x": {"id": null}}),
-            "Variable \"$x\": TaskKey takes exactly one of its fields, not null.",
+            "Variable \"$x\": TaskKey requires exactly one non-null field.",
         ),
     ]
 }
 
 #[test]
-fn values_are_coerced_as_the_specification_says() {
-    for (ty, variables, expected) in accepted().into_iter().chain(corrected()) {
+fn values_are_coerced_by_the_specification() {
+    for (ty, variables, expected) in accepted().into_iter().chain(coerced_differently()) {
         assert_eq!(
             coerced(ty, &variables),
             Ok(expected),
@@ -289,8 +292,8 @@ fn values_are_coerced_as_the_specification_says() {
 }
 
 #[test]
-fn values_that_do_not_fit_are_told_by_their_place() {
-    for (ty, variables, expected) in refused().into_iter().chain(refused_here()) {
+fn invalid_values_are_reported_with_their_path() {
+    for (ty, variables, expected) in rejected().into_iter().chain(rejected_only_here()) {
         assert_eq!(
             coerced(ty, &variables),
             Err(expected.to_owned()),
@@ -299,10 +302,10 @@ fn values_that_do_not_fit_are_told_by_their_place() {
     }
 }
 
-/// None if it refuses them.
+/// None if apollo-compiler rejects the variables.
 fn coerced_by_apollo(ty: &str, variables: &Json) -> Option<Json> {
-    let schema = document::schema(SDL);
-    let document = ExecutableDocument::parse_and_validate(&schema, taking(ty), "query")
+    let schema = prepare::schema(SDL);
+    let document = ExecutableDocument::parse_and_validate(&schema, document_with(ty), "query")
         .unwrap_or_else(|invalid| panic!("{ty}: {}", invalid.errors));
     let operation = document
         .operations
@@ -314,7 +317,7 @@ fn coerced_by_apollo(ty: &str, variables: &Json) -> Option<Json> {
 }
 
 #[test]
-fn apollo_compiler_agrees_but_where_it_is_known_not_to() {
+fn apollo_compiler_agrees_except_in_known_cases() {
     for (ty, variables, expected) in accepted() {
         assert_eq!(
             coerced_by_apollo(ty, &variables),
@@ -322,21 +325,21 @@ fn apollo_compiler_agrees_but_where_it_is_known_not_to() {
             "{ty} with {variables}"
         );
     }
-    for (ty, variables, expected) in corrected() {
+    for (ty, variables, expected) in coerced_differently() {
         assert_ne!(
             coerced_by_apollo(ty, &variables),
             Some(expected),
             "{ty} with {variables}"
         );
     }
-    for (ty, variables, _) in refused() {
+    for (ty, variables, _) in rejected() {
         assert_eq!(
             coerced_by_apollo(ty, &variables),
             None,
             "{ty} with {variables}"
         );
     }
-    for (ty, variables, _) in refused_here() {
+    for (ty, variables, _) in rejected_only_here() {
         assert!(
             coerced_by_apollo(ty, &variables).is_some(),
             "{ty} with {variables}"
@@ -345,7 +348,7 @@ fn apollo_compiler_agrees_but_where_it_is_known_not_to() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_and_none_at_length() {
+fn all_mistakes_are_reported_together_in_short_messages() {
     let long = "x".repeat(1_000_000);
     let query = "mutation($input: CreateTaskInput!,\n  $ids: ItemIdsInput!) {
         createTask(input: $input) { task { id } } trashItems(input: $ids) { items { id } } }";
@@ -353,32 +356,28 @@ fn all_mistakes_are_told_at_once_and_none_at_length() {
         "input": {"priority": long, "title": {"a": long}, long.as_str(): long},
         "ids": {"ids": vec![Json::Null; 100]}
     });
-    let answer = errors(
-        admit_twice(query, &variables)
-            .err()
-            .expect("it does not fit"),
-    );
-    assert_eq!(answer.as_array().map(Vec::len), Some(20));
+    let response = errors(admit_twice(query, &variables).err().expect("it is invalid"));
+    assert_eq!(response.as_array().map(Vec::len), Some(20));
     assert_eq!(
-        answer[0]["message"],
-        "Variable \"$input.title\": String is expected, not an object."
+        response[0]["message"],
+        "Variable \"$input.title\": expected String, got an object."
     );
-    assert_eq!(answer[0]["locations"], json!([{"line": 1, "column": 10}]));
-    assert_eq!(answer[0]["extensions"], json!({"code": "BAD_USER_INPUT"}));
+    assert_eq!(response[0]["locations"], json!([{"line": 1, "column": 10}]));
+    assert_eq!(response[0]["extensions"], json!({"code": "BAD_USER_INPUT"}));
     assert_eq!(
-        answer[3]["message"],
-        "Variable \"$ids.ids[0]\": ID! is expected, and null is not allowed."
+        response[3]["message"],
+        "Variable \"$ids.ids[0]\": expected ID!, got null."
     );
-    assert_eq!(answer[3]["locations"], json!([{"line": 2, "column": 3}]));
-    assert!(answer.to_string().len() < 5_000);
+    assert_eq!(response[3]["locations"], json!([{"line": 2, "column": 3}]));
+    assert!(response.to_string().len() < 5_000);
 }
 
 #[test]
-fn a_warm_cache_remembers_no_values() {
+fn the_cache_contains_no_values() {
     let gate = gate();
-    let query = taking("Int = 5");
+    let query = document_with("Int = 5");
     for sent in [json!({}), json!({"x": 1}), json!({"x": null}), json!({})] {
-        let admitted = admit(&gate, &query, &sent).expect("it fits");
+        let admitted = admit(&gate, &query, &sent).expect("it is valid");
         let expected = sent.get("x").cloned().unwrap_or(json!(5));
         assert_eq!(json!(admitted.request.variables), json!({"x": expected}));
     }

@@ -1,0 +1,206 @@
+//! Checks the arguments of fields and directives in one operation.
+//!
+//! - A variable inside a list or an input object must match its position in full, including nullability and lists. It
+//!   must be declared even inside a custom scalar.
+//! - A default of `null` does not make a nullable variable valid where null is not allowed.
+//! - An input object contains each field once. One with `@oneOf` contains exactly one field, which is never null.
+
+use std::collections::{HashMap, HashSet};
+
+use apollo_compiler::ast::{Argument, InputValueDefinition, Type, Value, VariableDefinition};
+use apollo_compiler::executable::{
+    DirectiveList, ExecutableDocument, Operation, Selection, SelectionSet,
+};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Node, Schema};
+
+use super::is_one_of;
+use crate::rejection::{Problem, short};
+use crate::source_map::SourceMap;
+
+/// Adds what is wrong to `problems`. Returns the nullable variables that are used where null is not allowed.
+pub(super) fn check(
+    schema: &Valid<Schema>,
+    document: &ExecutableDocument,
+    operation: &Operation,
+    source_map: &SourceMap,
+    problems: &mut Vec<Problem>,
+) -> HashSet<Name> {
+    let mut check = Check {
+        schema,
+        document,
+        source_map,
+        variables: operation
+            .variables
+            .iter()
+            .map(|variable| (&variable.name, &**variable))
+            .collect(),
+        checked_fragments: HashSet::new(),
+        null_forbidden: HashSet::new(),
+        problems,
+    };
+    check.selections(&operation.selection_set);
+    check.null_forbidden
+}
+
+struct Check<'a> {
+    schema: &'a Schema,
+    document: &'a ExecutableDocument,
+    source_map: &'a SourceMap,
+    variables: HashMap<&'a Name, &'a VariableDefinition>,
+    /// A fragment is checked once, because its positions are the same in every spread.
+    checked_fragments: HashSet<&'a Name>,
+    null_forbidden: HashSet<Name>,
+    problems: &'a mut Vec<Problem>,
+}
+
+/// The position of a value: its type, and whether it has a default for an omitted value.
+#[derive(Clone, Copy)]
+struct Location<'a> {
+    ty: &'a Type,
+    has_default: bool,
+}
+
+impl<'a> Location<'a> {
+    fn of(definition: &'a InputValueDefinition) -> Self {
+        Self {
+            ty: &definition.ty,
+            has_default: definition.default_value.is_some(),
+        }
+    }
+}
+
+impl<'a> Check<'a> {
+    fn selections(&mut self, set: &'a SelectionSet) {
+        for selection in &set.selections {
+            match selection {
+                Selection::Field(field) => {
+                    self.directives(&field.directives);
+                    self.arguments(&field.arguments, &field.definition.arguments);
+                    self.selections(&field.selection_set);
+                }
+                Selection::InlineFragment(inline) => {
+                    self.directives(&inline.directives);
+                    self.selections(&inline.selection_set);
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.directives(&spread.directives);
+                    if self.checked_fragments.insert(&spread.fragment_name) {
+                        let fragment = &self.document.fragments[&spread.fragment_name];
+                        self.selections(&fragment.selection_set);
+                    }
+                }
+            }
+        }
+    }
+
+    fn directives(&mut self, directives: &'a DirectiveList) {
+        for directive in directives {
+            if let Some(definition) = self.schema.directive_definitions.get(&directive.name) {
+                self.arguments(&directive.arguments, &definition.arguments);
+            }
+        }
+    }
+
+    fn arguments(
+        &mut self,
+        arguments: &'a [Node<Argument>],
+        definitions: &'a [Node<InputValueDefinition>],
+    ) {
+        for argument in arguments {
+            let definition = definitions.iter().find(|one| one.name == argument.name);
+            let location = definition.map(|one| Location::of(one.as_ref()));
+            self.value(&argument.value, location);
+        }
+    }
+
+    /// `location` is None inside a custom scalar, where every value is valid.
+    fn value(&mut self, value: &'a Node<Value>, location: Option<Location<'a>>) {
+        match &**value {
+            Value::Variable(name) => self.variable(name, value, location),
+            Value::List(items) => {
+                let item = location.map(|location| Location {
+                    ty: location.ty.item_type(),
+                    has_default: false,
+                });
+                for value in items {
+                    self.value(value, item);
+                }
+            }
+            Value::Object(fields) => self.object(value, fields, location),
+            _ => {}
+        }
+    }
+
+    fn object(
+        &mut self,
+        object: &Node<Value>,
+        fields: &'a [(Name, Node<Value>)],
+        location: Option<Location<'a>>,
+    ) {
+        let ty = location.map(|location| location.ty.inner_named_type().as_str());
+        let input = ty.and_then(|name| self.schema.get_input_object(name));
+        if let Some(input) = input.filter(|input| is_one_of(input))
+            && !matches!(fields, [(_, value)] if !self.can_be_null(value))
+        {
+            let message = format!("`{}` requires exactly one non-null field", input.name);
+            self.problem(&message, object);
+        }
+        let mut names = HashSet::with_capacity(fields.len());
+        for (name, value) in fields {
+            if !names.insert(name) {
+                let message = format!(
+                    "the input field `{}` is provided multiple times",
+                    short(name)
+                );
+                self.problem(&message, value);
+            }
+            let definition = input.and_then(|input| input.fields.get(name));
+            let location = definition.map(|one| Location::of(one.as_ref()));
+            self.value(value, location);
+        }
+    }
+
+    fn can_be_null(&self, value: &Value) -> bool {
+        match value {
+            Value::Variable(name) => {
+                let variable = self.variables.get(name);
+                variable.is_some_and(|variable| !variable.ty.is_non_null())
+            }
+            value => value.is_null(),
+        }
+    }
+
+    /// The specification's IsVariableUsageAllowed.
+    fn variable(&mut self, name: &'a Name, value: &'a Node<Value>, location: Option<Location<'a>>) {
+        let Some(variable) = self.variables.get(name).copied() else {
+            let message = format!("variable `${}` is not declared", short(name));
+            return self.problem(&message, value);
+        };
+        let Some(location) = location else { return };
+        let has_default = |default: &Node<Value>| !default.is_null();
+        let default = variable.default_value.as_ref();
+        let may_be_omitted = default.is_some_and(has_default) || location.has_default;
+        let is_allowed =
+            if location.ty.is_non_null() && !variable.ty.is_non_null() && may_be_omitted {
+                self.null_forbidden.insert(name.clone());
+                let nullable = location.ty.clone().nullable();
+                variable.ty.is_assignable_to(&nullable)
+            } else {
+                variable.ty.is_assignable_to(location.ty)
+            };
+        if !is_allowed {
+            let (name, ty) = (short(name), &variable.ty);
+            let message = format!(
+                "variable `${name}` of type `{ty}` cannot be used where `{}` is expected",
+                location.ty
+            );
+            self.problem(&message, value);
+        }
+    }
+
+    fn problem(&mut self, message: &str, at: &Node<Value>) {
+        let position = self.source_map.start(at.location());
+        self.problems.push(Problem::new(message, position));
+    }
+}

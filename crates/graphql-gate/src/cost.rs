@@ -1,0 +1,347 @@
+//! The cost of an operation as a formula of its variables: a small tree in which everything known is already added up.
+//!
+//! Evaluation takes one step per selection that depends on a variable, and visits each fragment once. A document
+//! without such variables takes no time. The formula does not know the schema or field names; `field_cost.rs` does.
+//!
+//! Read on: `field_cost.rs` for the cost of each field, `analysis.rs` for the code that builds the formula.
+
+use apollo_compiler::ast::Value as Literal;
+use apollo_compiler::executable::DirectiveList;
+use async_graphql::{Name, Value, Variables};
+
+/// The length of a list if no argument determines it.
+const ASSUMED_LENGTH: u64 = 10;
+
+/// Introspection objects per point. They are cheap, because they come from memory.
+const INTROSPECTION_OBJECTS_PER_POINT: u64 = 100;
+
+/// The cost of an operation in points.
+pub(crate) struct CostFormula {
+    /// Each fragment comes after the fragments that it uses.
+    fragments: Vec<SelectionCost>,
+    operation: SelectionCost,
+}
+
+impl CostFormula {
+    pub(crate) fn new(fragments: Vec<SelectionCost>, operation: SelectionCost) -> Self {
+        Self {
+            fragments,
+            operation,
+        }
+    }
+
+    /// The cost with these variables. They must be coerced.
+    pub(crate) fn evaluate(&self, variables: &Variables) -> u64 {
+        if self.operation.terms.is_empty() {
+            return self.operation.constant.total();
+        }
+        let mut fragments = Vec::with_capacity(self.fragments.len());
+        for fragment in &self.fragments {
+            let subtotal = fragment.evaluate(variables, &fragments);
+            fragments.push(subtotal);
+        }
+        self.operation.evaluate(variables, &fragments).total()
+    }
+}
+
+/// The cost of a selection set.
+#[derive(Default)]
+pub(crate) struct SelectionCost {
+    /// The part that does not depend on variables.
+    constant: Subtotal,
+    terms: Vec<Term>,
+}
+
+/// The cost of a selection if its conditions hold.
+struct Term {
+    conditions: Conditions,
+    rule: FieldCost,
+    children: Children,
+}
+
+/// The selection set of a field or fragment.
+pub(crate) enum Children {
+    Inline(SelectionCost),
+    /// An index into [`CostFormula::fragments`].
+    Fragment(usize),
+}
+
+/// How the cost of a field follows from the cost of its children.
+pub(crate) enum FieldCost {
+    /// A scalar with its own points.
+    Leaf(u64),
+    /// One object with its own points. The length applies to lists in the object that have no length of their own.
+    Object(u64, ListLength),
+    /// A list of objects, with the points of each object.
+    List(u64, ListLength),
+    /// A list of objects whose length the parent field determines, with the points of each object.
+    ListOfParent(u64),
+    /// A page of objects.
+    Connection(ListLength),
+    /// A field of a page that is read for each of its objects.
+    Page,
+    /// The object of an edge. Its page counts it.
+    Node,
+    /// `__schema` or `__type`.
+    Introspection,
+    /// A fragment. It costs as much as its children.
+    Fragment,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Subtotal {
+    points: u64,
+    /// Points per object of the page or list whose length the parent field determines.
+    points_per_item: u64,
+    /// Whether the objects of the page are loaded. A connection may select only its count.
+    loads_items: bool,
+}
+
+/// The number of objects in a list or page.
+pub(crate) struct ListLength {
+    /// The largest of these applies.
+    pub(crate) sources: Vec<LengthSource>,
+    /// Applies if no source has a value.
+    pub(crate) default: u64,
+    pub(crate) max: u64,
+}
+
+/// An argument that determines the length of a list.
+pub(crate) enum LengthSource {
+    Literal(u64),
+    /// An integer variable. `if_omitted` applies if the variable is omitted, but not if it is null.
+    Integer {
+        variable: Name,
+        if_omitted: Option<u64>,
+    },
+    /// The length of the list in this variable.
+    Length {
+        variable: Name,
+    },
+    /// The length of the list `ids` in this variable's input object.
+    LengthOfIds {
+        variable: Name,
+    },
+}
+
+/// The conditions of `@skip` and `@include`.
+#[derive(PartialEq)]
+pub(crate) enum Conditions {
+    Never,
+    /// Each of these variables must have this value. No variables means always.
+    If(Vec<(Name, bool)>),
+}
+
+impl SelectionCost {
+    pub(crate) fn add_field(
+        &mut self,
+        conditions: Conditions,
+        rule: FieldCost,
+        children: SelectionCost,
+    ) {
+        self.add(conditions, rule, Children::Inline(children));
+    }
+
+    pub(crate) fn add_fragment(&mut self, conditions: Conditions, children: Children) {
+        self.add(conditions, FieldCost::Fragment, children);
+    }
+
+    fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
+        if conditions == Conditions::Never {
+            return;
+        }
+        if let Children::Inline(SelectionCost { constant, terms }) = &children
+            && terms.is_empty()
+            && rule.is_constant()
+        {
+            let subtotal = rule.apply(*constant, &Variables::default());
+            if subtotal == Subtotal::default() {
+                return;
+            }
+            if conditions.is_always() {
+                self.constant = self.constant.plus(subtotal);
+                return;
+            }
+        }
+        self.terms.push(Term {
+            conditions,
+            rule,
+            children,
+        });
+    }
+
+    fn evaluate(&self, variables: &Variables, fragments: &[Subtotal]) -> Subtotal {
+        let terms = self.terms.iter();
+        let included = terms.filter(|term| term.conditions.hold(variables));
+        included.fold(self.constant, |subtotal, term| {
+            let children = match &term.children {
+                Children::Inline(cost) => cost.evaluate(variables, fragments),
+                Children::Fragment(index) => fragments[*index],
+            };
+            subtotal.plus(term.rule.apply(children, variables))
+        })
+    }
+}
+
+impl Children {
+    /// The fragment at `index`. A constant cost is copied, so that evaluation does not look it up.
+    pub(crate) fn of_fragment(index: usize, fragments: &[SelectionCost]) -> Self {
+        let fragment = &fragments[index];
+        if fragment.terms.is_empty() {
+            return Self::Inline(SelectionCost {
+                constant: fragment.constant,
+                terms: Vec::new(),
+            });
+        }
+        Self::Fragment(index)
+    }
+}
+
+impl FieldCost {
+    fn is_constant(&self) -> bool {
+        match self {
+            Self::Object(_, length) | Self::List(_, length) | Self::Connection(length) => {
+                length.is_constant()
+            }
+            _ => true,
+        }
+    }
+
+    fn apply(&self, children: Subtotal, variables: &Variables) -> Subtotal {
+        let points = |points| Subtotal {
+            points,
+            ..Subtotal::default()
+        };
+        let per_item = |points_per_item, loads_items| Subtotal {
+            points: 0,
+            points_per_item,
+            loads_items,
+        };
+        match self {
+            Self::Leaf(own) => points(*own),
+            Self::Object(own, length) => {
+                let length = length.evaluate(variables);
+                let lists = children.points_per_item.saturating_mul(length);
+                points(own.saturating_add(children.points).saturating_add(lists))
+            }
+            Self::List(own, length) => {
+                let item = own.saturating_add(children.total());
+                points(item.saturating_mul(length.evaluate(variables)))
+            }
+            Self::ListOfParent(own) => per_item(own.saturating_add(children.total()), false),
+            Self::Connection(length) => {
+                let own = u64::from(children.loads_items);
+                let item = children.points_per_item.saturating_add(own);
+                let page = item.saturating_mul(length.evaluate(variables));
+                points(page.saturating_add(children.points))
+            }
+            Self::Page => per_item(children.total(), true),
+            Self::Node => points(children.total()),
+            Self::Introspection => points(1 + children.total() / INTROSPECTION_OBJECTS_PER_POINT),
+            Self::Fragment => children,
+        }
+    }
+}
+
+impl Subtotal {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            points: self.points.saturating_add(other.points),
+            points_per_item: self.points_per_item.saturating_add(other.points_per_item),
+            loads_items: self.loads_items || other.loads_items,
+        }
+    }
+
+    /// The points if no parent field determines the length of the lists.
+    fn total(self) -> u64 {
+        let lists = self.points_per_item.saturating_mul(ASSUMED_LENGTH);
+        self.points.saturating_add(lists)
+    }
+}
+
+impl ListLength {
+    pub(crate) fn of(source: LengthSource) -> Self {
+        Self {
+            sources: vec![source],
+            default: ASSUMED_LENGTH,
+            max: u64::MAX,
+        }
+    }
+
+    pub(crate) fn assumed() -> Self {
+        Self::of(LengthSource::Literal(ASSUMED_LENGTH))
+    }
+
+    fn is_constant(&self) -> bool {
+        let is_literal = |source: &LengthSource| matches!(source, LengthSource::Literal(_));
+        self.sources.iter().all(is_literal)
+    }
+
+    fn evaluate(&self, variables: &Variables) -> u64 {
+        let sources = self.sources.iter();
+        let lengths = sources.filter_map(|source| source.evaluate(variables));
+        lengths.max().unwrap_or(self.default).min(self.max)
+    }
+}
+
+impl LengthSource {
+    fn evaluate(&self, variables: &Variables) -> Option<u64> {
+        match self {
+            Self::Literal(length) => Some(*length),
+            Self::Integer {
+                variable,
+                if_omitted,
+            } => match variables.get(variable) {
+                None => *if_omitted,
+                // Resolvers reject negative sizes and load nothing.
+                Some(Value::Number(number)) => Some(number.as_u64().unwrap_or(0)),
+                Some(_) => None,
+            },
+            Self::Length { variable } => length(variables.get(variable)?),
+            Self::LengthOfIds { variable } => match variables.get(variable)? {
+                Value::Object(input) => length(input.get("ids")?),
+                _ => None,
+            },
+        }
+    }
+}
+
+fn length(value: &Value) -> Option<u64> {
+    match value {
+        Value::List(items) => Some(items.len() as u64),
+        _ => None,
+    }
+}
+
+impl Conditions {
+    pub(crate) fn of(directives: &DirectiveList) -> Self {
+        let mut variables = Vec::new();
+        for directive in directives {
+            let wanted = match directive.name.as_str() {
+                "include" => true,
+                "skip" => false,
+                _ => continue,
+            };
+            let value = directive.specified_argument_by_name("if");
+            match value.map(|value| &**value) {
+                Some(Literal::Boolean(value)) if *value != wanted => return Self::Never,
+                Some(Literal::Variable(name)) => variables.push((Name::new(name), wanted)),
+                _ => {}
+            }
+        }
+        Self::If(variables)
+    }
+
+    fn is_always(&self) -> bool {
+        matches!(self, Self::If(variables) if variables.is_empty())
+    }
+
+    fn hold(&self, variables: &Variables) -> bool {
+        match self {
+            Self::Never => false,
+            Self::If(wanted) => wanted
+                .iter()
+                .all(|(name, wanted)| variables.get(name) == Some(&Value::Boolean(*wanted))),
+        }
+    }
+}

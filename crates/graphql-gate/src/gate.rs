@@ -1,0 +1,90 @@
+//! The gate itself: [`Gate::admit`] takes a request through all checks.
+//!
+//! Read on: `prepare.rs` for the checks of the document, `variables.rs` for the checks of the variables.
+
+use std::sync::Arc;
+
+use apollo_compiler::Schema;
+use apollo_compiler::validation::Valid;
+use async_graphql::Request;
+use async_graphql::parser::types::OperationType;
+use serde_json::{Map, Value as Json};
+
+use crate::cache::DocumentCache;
+use crate::limits::{CostRules, Limits};
+use crate::prepare::{self, prepare};
+use crate::rejection::Rejection;
+use crate::variables;
+
+/// Admits or rejects requests. Create one per schema and share it.
+pub struct Gate {
+    schema: Valid<Schema>,
+    limits: Limits,
+    cost_rules: CostRules,
+    pub(crate) cache: DocumentCache,
+}
+
+/// A request that can be executed.
+pub struct Admitted {
+    /// The type of the operation. The transport decides which types it accepts: a mutation must not use GET, and only a
+    /// subscription streams.
+    pub operation: OperationType,
+    /// The name of the operation, for logs. None if the operation is anonymous.
+    pub operation_name: Option<Arc<str>>,
+    /// The cost in points; see [`CostRules`].
+    pub cost: u64,
+    /// The request for async-graphql: the parsed document with one operation, and the coerced variables. Omitted
+    /// variables and input fields stay omitted. `query` is empty, and `operation_name` is not set.
+    pub request: Request,
+}
+
+impl Gate {
+    /// Creates a gate for the schema in `sdl`.
+    ///
+    /// # Panics
+    ///
+    /// If `sdl` is not a valid schema. It is exported from code, so an invalid one is a bug.
+    pub fn new(sdl: &str, limits: Limits, cost_rules: CostRules) -> Self {
+        Self {
+            schema: prepare::schema(sdl),
+            cache: DocumentCache::new(&limits),
+            limits,
+            cost_rules,
+        }
+    }
+
+    /// Checks everything about a request that can be checked before it runs.
+    ///
+    /// An empty `operation_name` counts as omitted. Variables that the operation does not declare are ignored.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] with the reasons. Nothing has run in this case.
+    pub fn admit(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: Map<String, Json>,
+    ) -> Result<Admitted, Rejection> {
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        let prepared = self.cache.get_or_prepare(query, operation_name, || {
+            let (schema, limits) = (&self.schema, &self.limits);
+            prepare(schema, limits, &self.cost_rules, query, operation_name)
+        })?;
+        let variables = variables::coerce(&self.schema, &prepared.variables, variables)?;
+        let cost = prepared.cost.evaluate(&variables);
+        if cost > self.limits.cost {
+            let what = "The operation's cost";
+            return Err(Rejection::over_limit(what, cost, self.limits.cost));
+        }
+        let mut request = Request::new("");
+        request.set_parsed_query(prepared.document(&variables));
+        request.variables = variables;
+        Ok(Admitted {
+            operation: prepared.operation,
+            operation_name: prepared.name.clone(),
+            cost,
+            request,
+        })
+    }
+}

@@ -1,0 +1,63 @@
+//! Admission of GraphQL requests before async-graphql executes them.
+//!
+//! async-graphql has gaps that a public API must not have. It expands fragments without a limit before any deadline
+//! applies. It executes operations whose required variables are missing. In fast validation it ignores unknown input
+//! fields. It runs a mutation twice if a document selects it twice. A [`Gate`] closes these gaps in five steps:
+//!
+//! 1. Count the tokens of the text, before anything is built from it (`tokens`).
+//! 2. Parse and validate the text with apollo-compiler (`prepare`, `apollo_workarounds`).
+//! 3. Measure the operation and derive its cost as a formula of its variables (`analysis`, `field_cost`, `cost`).
+//! 4. Translate the document into async-graphql's types (`translate`), with each root field once (`root_fields`).
+//! 5. Coerce the variables and evaluate the cost (`variables`).
+//!
+//! The results of steps 1 to 4 are cached by the document's text. Step 5 runs on every request, so a response does not
+//! depend on the state of the cache. Only apollo-compiler parses the text: async-graphql executes what was validated.
+//!
+//! The gate does not execute anything, does not wait, and does not know the caller or the transport. It is meant for a
+//! schema that is built with `ValidationMode::Fast` and without async-graphql's own limits.
+//!
+//! # Example
+//!
+//! ```
+//! use graphql_gate::{CostRules, Gate, Limits, RejectionKind};
+//! use serde_json::Map;
+//!
+//! let sdl = "type Query { book(id: ID!): Book } type Book { title: String! }";
+//! let rules = CostRules { free_types: &[], default_page_size: 20, max_page_size: 100 };
+//! let gate = Gate::new(sdl, Limits::default(), rules);
+//!
+//! let admitted = gate.admit("{ book(id: 7) { title } }", None, Map::new())?;
+//! assert_eq!(admitted.cost, 1);
+//!
+//! let rejection = gate.admit("{ book { title } }", None, Map::new()).err().expect("`id` is required");
+//! assert_eq!(rejection.kind, RejectionKind::Validation);
+//! let errors = rejection.into_server_errors("VALIDATION_FAILED");
+//! assert_eq!(errors[0].message, "the required argument `Query.book(id:)` is not provided");
+//! # Ok::<(), graphql_gate::Rejection>(())
+//! ```
+
+mod analysis;
+mod apollo_workarounds;
+mod cache;
+mod cost;
+mod field_cost;
+mod gate;
+mod limits;
+mod prepare;
+mod rejection;
+mod root_fields;
+mod source_map;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod translate;
+mod variables;
+
+pub use gate::{Admitted, Gate};
+pub use limits::{CostRules, Limits};
+pub use rejection::{Rejection, RejectionKind};
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

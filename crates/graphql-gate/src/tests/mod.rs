@@ -1,0 +1,78 @@
+//! Tests of the gate on valid and invalid documents, each with a cold and a warm cache.
+//!
+//! - `rejected`: which documents are valid. `variables`: which values are valid, and how they are coerced.
+//! - `cost`: what operations cost. `hostile`: the limits.
+//! - `executed`: how async-graphql executes admitted documents, with the schema in `service`.
+
+mod cost;
+mod executed;
+mod hostile;
+mod hostile_documents;
+mod rejected;
+mod service;
+mod variables;
+
+use serde_json::{Value as Json, json};
+
+use crate::{Admitted, CostRules, Gate, Limits, Rejection, RejectionKind};
+
+const SDL: &str = include_str!("schema.graphql");
+
+const RULES: CostRules = CostRules {
+    free_types: &[
+        "PageInfo",
+        "UserError",
+        "Highlight",
+        "TextRange",
+        "HttpHeader",
+    ],
+    default_page_size: 50,
+    max_page_size: 100,
+};
+
+fn gate() -> Gate {
+    Gate::new(SDL, Limits::default(), RULES)
+}
+
+fn admit(gate: &Gate, query: &str, variables: &Json) -> Result<Admitted, Rejection> {
+    let variables = variables.as_object().expect("variables are an object");
+    gate.admit(query, None, variables.clone())
+}
+
+/// Admits a request twice and compares the results, because the second finds a warm cache.
+fn admit_twice(query: &str, variables: &Json) -> Result<Admitted, Rejection> {
+    let gate = gate();
+    let cold = admit(&gate, query, variables);
+    let warm = admit(&gate, query, variables);
+    match (&cold, &warm) {
+        (Ok(cold), Ok(warm)) => {
+            assert_eq!(cold.cost, warm.cost, "{query}");
+            assert_eq!(cold.request.variables, warm.request.variables, "{query}");
+        }
+        (cold, warm) => assert_eq!(cold.as_ref().err(), warm.as_ref().err(), "{query}"),
+    }
+    cold
+}
+
+fn code(rejection: &Rejection) -> &'static str {
+    match rejection.kind {
+        RejectionKind::OperationName => "BAD_REQUEST",
+        RejectionKind::Syntax => "PARSE_FAILED",
+        RejectionKind::Validation => "VALIDATION_FAILED",
+        RejectionKind::Variables => "BAD_USER_INPUT",
+        RejectionKind::TooComplex => "QUERY_TOO_COMPLEX",
+    }
+}
+
+/// The code and the first message of a rejection.
+fn first_error(rejection: Rejection) -> (&'static str, String) {
+    let code = code(&rejection);
+    let error = rejection.into_server_errors(code).swap_remove(0);
+    (code, error.message)
+}
+
+/// The errors in the response to the client.
+fn errors(rejection: Rejection) -> Json {
+    let code = code(&rejection);
+    json!(rejection.into_server_errors(code))
+}
