@@ -1,177 +1,178 @@
-//! What mails say: a text for each kind. To say something otherwise, change it here.
+//! The texts of all mails. To change what a mail says, change its template here.
 //!
-//! Each says why somebody gets it, and what to do if it was not they who did what it tells of. Nothing is filled in here:
-//! `message` does that.
+//! Each mail says why the user gets it, and what to do if the user did not cause it. `message` fills in the values.
 
-/// What mails of a kind say.
-pub(super) struct Kind {
-    /// As it stands in the row.
-    pub(super) name: &'static str,
+/// The text of one kind of mail.
+pub(super) struct Template {
+    /// Its value in `mails.kind`.
+    pub(super) kind: &'static str,
     pub(super) subject: &'static str,
-    /// Which mails are sent before it.
+    /// The order of sending.
     pub(super) urgency: Urgency,
-    /// The page that takes its token; `None` if it carries none.
+    /// The page that takes its token. `None` if it has no token.
     pub(super) page: Option<&'static str>,
     pub(super) body: &'static [Paragraph],
 }
 
-/// How urgent mails of a kind are: the most urgent ones are sent first.
+/// How urgent mails are. The most urgent ones are sent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
     /// A user waits for it and cannot sign in without it.
     Reset,
-    /// It tells the owner of an account that access to it has changed, or is about to.
+    /// It tells the owner of an account that access to it has changed or is about to.
     Security,
     Other,
 }
 
-/// A part of what a mail says.
+/// A part of a mail's text.
 pub(super) enum Paragraph {
     Text(&'static str),
-    /// To the kind's page, with the token.
+    /// A link to the template's page, with the token.
     Link,
-    /// To where people use SnapNote.
+    /// A link to the app.
     App,
-    /// When what it tells of happened.
+    /// When the event happened.
     Time,
-    /// From which address it was done.
+    /// The IP address of the client that caused it.
     Origin,
-    /// With which program it was done.
+    /// The program of the client that caused it.
     Program,
 }
 
 use Paragraph::{App, Link, Origin, Program, Text, Time};
 
-pub(super) const KINDS: [Kind; 11] = [
-    Kind {
-        name: "password_reset",
+pub(super) const TEMPLATES: [Template; 11] = [
+    Template {
+        kind: "password_reset",
         urgency: Urgency::Reset,
         subject: "Choose a new SnapNote password",
         page: Some("reset-password"),
         body: &[
             Text(
-                "Somebody asked for a new password for the SnapNote account with this address. If it was you, choose one here:",
+                "Someone requested a new password for the SnapNote account with this address. If it was you, choose one here:",
             ),
             Link,
-            Text("The link is good for 30 minutes and can be used once."),
-            Text("If it was not you, do nothing: your password stays as it is."),
+            Text("The link is valid for 30 minutes and can be used once."),
+            Text("If it was not you, do nothing: your password does not change."),
         ],
     },
-    Kind {
-        name: "email_verification",
+    Template {
+        kind: "email_verification",
         urgency: Urgency::Other,
         subject: "Confirm your SnapNote address",
         page: Some("verify-email"),
         body: &[
             Text(
-                "A SnapNote account has this address. If it is yours, sign in and confirm the address here:",
+                "A SnapNote account uses this address. If it is yours, sign in and confirm the address here:",
             ),
             Link,
-            Text("The link is good for 24 hours."),
-            Text(
-                "If you have not signed up, do nothing: the address will not be confirmed without you.",
-            ),
+            Text("The link is valid for 24 hours."),
+            Text("If you have not signed up, do nothing: the address will not be confirmed."),
         ],
     },
-    Kind {
-        name: "email_change",
+    Template {
+        kind: "email_change",
         urgency: Urgency::Other,
         subject: "Confirm your new SnapNote address",
         page: Some("verify-email"),
         body: &[
             Text(
-                "Somebody who is signed in to SnapNote wants to use this address from now on. If it was you, sign in and \
+                "A SnapNote user wants to use this address from now on. If it was you, sign in and \
                  confirm it here:",
             ),
             Link,
-            Text("The link is good for 24 hours. Until you confirm it, your old address stays."),
+            Text(
+                "The link is valid for 24 hours. Until you confirm the address, your old one stays.",
+            ),
             Text("If it was not you, do nothing: the address will not be used."),
         ],
     },
-    Kind {
-        name: "email_change_requested",
+    Template {
+        kind: "email_change_requested",
         urgency: Urgency::Security,
         subject: "Your SnapNote address is about to change",
         page: None,
         body: &[
             Text(
-                "You get this because somebody who is signed in to your SnapNote account asked to use another e-mail address \
+                "You are receiving this because someone who is signed in to your SnapNote account requested another email address \
                  for it. It will change as soon as the other address is confirmed.",
             ),
-            Text("If it was you, there is nothing to do here."),
-            Text("If it was not you, sign in and change your password at once:"),
+            Text("If it was you, you do not need to do anything here."),
+            Text("If it was not you, sign in and change your password immediately:"),
             App,
         ],
     },
-    Kind {
-        name: "email_changed",
+    Template {
+        kind: "email_changed",
         urgency: Urgency::Security,
         subject: "Your SnapNote address has changed",
         page: None,
         body: &[
             Text(
-                "You get this because your SnapNote account had this e-mail address until now. It has another one from now \
+                "You are receiving this because your SnapNote account had this email address until now. It has another one from now \
                  on, and nothing more will be sent to this one.",
             ),
-            Text("If it was you, there is nothing to do."),
+            Text("If it was you, you do not need to do anything."),
             Text(
-                "If it was not you, somebody else can get into your account: tell whoever runs this SnapNote at once.",
+                "If it was not you, someone else has access to your account: tell the operator of this SnapNote immediately.",
             ),
         ],
     },
-    Kind {
-        name: "password_changed",
+    Template {
+        kind: "password_changed",
         urgency: Urgency::Security,
         subject: "Your SnapNote password has changed",
         page: None,
         body: &[
-            Text("You get this because the password of your SnapNote account was changed."),
-            Text("If it was you, there is nothing to do."),
-            Text("If it was not you, say that you forgot your password, and choose a new one:"),
+            Text(
+                "You are receiving this because the password of your SnapNote account was changed.",
+            ),
+            Text("If it was you, you do not need to do anything."),
+            Text("If it was not you, use \"Forgot password\" to choose a new one:"),
             App,
         ],
     },
-    Kind {
-        name: "new_device",
+    Template {
+        kind: "new_device",
         urgency: Urgency::Security,
         subject: "A new device has signed in to SnapNote",
         page: None,
         body: &[
             Text(
-                "You get this because somebody signed in to your SnapNote account from a device that it did not know:",
+                "You are receiving this because someone signed in to your SnapNote account from a new device:",
             ),
             Time,
             Origin,
             Program,
-            Text("If it was you, there is nothing to do."),
-            Text("If it was not you, sign in, end that session and change your password at once:"),
+            Text("If it was you, you do not need to do anything."),
+            Text(
+                "If it was not you, sign in, end that session and change your password immediately:",
+            ),
             App,
         ],
     },
-    Kind {
-        name: "sign_up_attempted",
+    Template {
+        kind: "sign_up_attempted",
         urgency: Urgency::Other,
-        subject: "You have a SnapNote account already",
+        subject: "You already have a SnapNote account",
         page: None,
         body: &[
             Text(
-                "You get this because somebody tried to sign up for SnapNote with your address, which has an account already.",
+                "You are receiving this because someone tried to sign up for SnapNote with your address, which already has an account.",
             ),
-            Text(
-                "If it was you, sign in; if you do not know the password any more, choose a new one:",
-            ),
+            Text("If it was you, sign in. If you have forgotten your password, choose a new one:"),
             App,
             Text("If it was not you, do nothing: nothing has changed."),
         ],
     },
-    Kind {
-        name: "account_linked",
+    Template {
+        kind: "account_linked",
         urgency: Urgency::Security,
         subject: "A new way to sign in to your SnapNote account",
         page: None,
         body: &[
             Text(
-                "You get this because an external identity provider confirmed that this email address is yours, and your \
+                "You are receiving this because an external identity provider confirmed that this email address is yours, and your \
                  SnapNote account can be opened by signing in there from now on:",
             ),
             Time,
@@ -181,58 +182,58 @@ pub(super) const KINDS: [Kind; 11] = [
                 "If the address had not been confirmed here before, the password, the sessions and the other ways to sign \
                  in that the account had were removed. Your courses, documents and tasks are unchanged.",
             ),
-            Text("If it was you, there is nothing to do."),
+            Text("If it was you, you do not need to do anything."),
             Text(
                 "If it was not you, secure your account at that provider, change your SnapNote password, and tell the \
                  operator of this SnapNote.",
             ),
         ],
     },
-    Kind {
-        name: "account_deleted",
+    Template {
+        kind: "account_deleted",
         urgency: Urgency::Other,
-        subject: "Your SnapNote account is deleted",
+        subject: "Your SnapNote account was deleted",
         page: None,
         body: &[
             Text(
-                "You get this because your SnapNote account was deleted, with all that you kept in it. This is the last mail; \
+                "You are receiving this because your SnapNote account was deleted with all its content. This is the last mail; \
                  farewell.",
             ),
-            Text("If it was not you, tell whoever runs this SnapNote."),
+            Text("If it was not you, tell the operator of this SnapNote."),
         ],
     },
-    Kind {
-        name: "refresh_token_reused",
+    Template {
+        kind: "refresh_token_reused",
         urgency: Urgency::Security,
         subject: "SnapNote has ended one of your sessions",
         page: None,
         body: &[
             Text(
-                "You get this because a refresh token of your SnapNote account was used again after it had been replaced. \
+                "You are receiving this because a refresh token of your SnapNote account was used again after it had been replaced. \
                  Another program may have a copy of it, so the session was ended. The replaced token came with this request:",
             ),
             Time,
             Origin,
             Program,
             Text(
-                "If you know this program, its connection probably broke at a bad moment. Sign in with it again; there is \
-                 nothing else to do.",
+                "If you know this program, its connection probably broke at a bad moment. Sign in with it again. You do not \
+                 need to do anything else.",
             ),
             Text(
-                "Otherwise sign in and change your password at once, which ends all other sessions:",
+                "Otherwise sign in and change your password immediately, which ends all other sessions:",
             ),
             App,
         ],
     },
 ];
 
-impl Kind {
-    /// The kind with that name.
-    pub(super) fn named(name: &str) -> Option<&'static Kind> {
-        KINDS.iter().find(|kind| kind.name == name)
+impl Template {
+    /// The template of a kind.
+    pub(super) fn of_kind(kind: &str) -> Option<&'static Template> {
+        TEMPLATES.iter().find(|template| template.kind == kind)
     }
 
-    /// Whether a mail of this kind is of no use without a token.
+    /// Whether a mail of this kind is useless without a token.
     pub(super) fn needs_token(&self) -> bool {
         self.page.is_some()
     }
@@ -243,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kinds_are_those_of_the_table() {
+    fn templates_match_the_kinds_of_the_table() {
         let migration = include_str!("../../migrations/2026-11-29-000013_refresh_tokens/up.sql");
         let (_, list) = migration.split_once("kind IN (").expect("it has a list");
         let (list, _) = list.split_once(')').expect("it ends");
@@ -251,7 +252,7 @@ mod tests {
             .split(',')
             .map(|name| name.trim().trim_matches('\''))
             .collect();
-        let mut said: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+        let mut said: Vec<&str> = TEMPLATES.iter().map(|template| template.kind).collect();
         known.sort_unstable();
         said.sort_unstable();
         assert_eq!(known, said);
