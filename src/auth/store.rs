@@ -264,14 +264,14 @@ pub(super) async fn end_others(
 }
 
 /// Skips locked rows, so that two processes never wait for each other. The next use updates them.
-const NOTE_USAGE: &str = "
+const RECORD_USAGE: &str = "
     UPDATE sessions SET last_used_at = now(), expires_at = least(now() + interval '30 days', created_at + interval '90 days')
     WHERE id IN (
         SELECT id FROM sessions WHERE id = ANY($1) AND ended_at IS NULL AND expires_at > now() FOR UPDATE SKIP LOCKED)";
 
 /// Updates the last use of these sessions to now. Returns how many were updated.
 pub(super) async fn record_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<u64, Error> {
-    let statement = Statement::new(NOTE_USAGE).bind(sessions);
+    let statement = Statement::new(RECORD_USAGE).bind(sessions);
     Ok(conn.execute(statement).await? as u64)
 }
 

@@ -159,7 +159,7 @@ async fn add_items(
         let row = CourseRow {
             id: id_of(&[&user.folder, &course.folder]),
             course,
-            created_at: moment(start, 0, index),
+            created_at: time_on(start, 0, index),
         };
         added += store::add_course(conn, owner, &row).await?;
         for note in content::notes(user, course)? {
@@ -184,12 +184,12 @@ fn document<'a>(
         id: id_of(&[&user.folder, course, &note.file]),
         course_id: id_of(&[&user.folder, course]),
         title: &note.title,
-        original_text: recognised(&note.markdown),
+        original_text: recognized_text(&note.markdown),
         formatted_note: &note.markdown,
         excerpt: excerpt::of_note(&note.markdown),
         processing_time: 1.2 + (note.markdown.len() % 37) as f64 / 10.0,
         metadata: serde_json::json!({ "page": note.page, "tags": note.tags, "source": "camera" }),
-        created_at: moment(start, note.day, note.markdown.len()),
+        created_at: time_on(start, note.day, note.markdown.len()),
         deleted_at: note.trashed.map(|day| trashed(start, day, 5)),
     }
 }
@@ -202,15 +202,15 @@ fn task_row<'a>(user: &User, index: usize, task: &'a Task, start: DateTime<Utc>)
             .as_ref()
             .map(|course| id_of(&[&user.folder, course])),
         task,
-        created_at: moment(start, task.created, index),
-        due_at: task.due.map(|day| moment(start, day, 3)),
-        completed_at: task.completed.map(|day| moment(start, day, index)),
+        created_at: time_on(start, task.created, index),
+        due_at: task.due.map(|day| time_on(start, day, 3)),
+        completed_at: task.completed.map(|day| time_on(start, day, index)),
         deleted_at: task.trashed.map(|day| trashed(start, day, index)),
     }
 }
 
 /// Imitates text recognition of a page: plain text in lines as wide as a notebook.
-fn recognised(markdown: &str) -> String {
+fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
     for line in excerpt::plain_text(markdown).lines() {
@@ -232,7 +232,7 @@ fn recognised(markdown: &str) -> String {
 }
 
 /// A time on a day of the semester between 8:00 and 18:00, which varies from item to item.
-fn moment(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
+fn time_on(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
     let midnight = start
         .date_naive()
         .and_time(chrono::NaiveTime::MIN)
@@ -246,7 +246,7 @@ fn moment(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
 
 /// When an item was trashed: recently enough that it is not deleted at once.
 fn trashed(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
-    moment(start, day.max(TODAY - 20), variation)
+    time_on(start, day.max(TODAY - 20), variation)
 }
 
 /// A UUID (version 8, RFC 9562) derived from the content's path.

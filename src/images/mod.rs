@@ -6,6 +6,7 @@
 //!
 //! - [`model`]: rows. `store`: all SQL.
 //! - `storage` and `presigned`: the bytes, in a folder or in S3. `links`: the service's own links.
+//! - `serving`: reading images, links to them, and what the service's own HTTP endpoints need.
 //! - `content`: type, size and metadata of an image's bytes.
 //! - [`sweep`]: removes objects that are no longer needed.
 //!
@@ -29,11 +30,12 @@ mod content;
 mod links;
 pub mod model;
 mod presigned;
+mod serving;
 mod storage;
 mod store;
 pub mod sweep;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -42,7 +44,8 @@ use uuid::Uuid;
 
 use content::{NotAPicture, Picture};
 use links::Links;
-use model::{Announced, ContentType, Image, MAX_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
+use model::{Announced, ContentType, MAX_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
+pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
 pub use storage::StorageSettings;
 use storage::{Storage, UploadContents};
@@ -99,11 +102,6 @@ impl Images {
         Ok(Images {
             inner: Arc::new(inner),
         })
-    }
-
-    /// Whether this service receives and serves images itself. Otherwise the store does.
-    pub(crate) fn are_served(&self) -> bool {
-        self.inner.storage.is_folder()
     }
 
     /// Creates an upload for an image of the viewer's document.
@@ -309,79 +307,6 @@ impl Images {
         let found = documents::find(&mut conn, viewer, id).await?;
         found.ok_or_else(|| items::not_found("documentId", "document"))
     }
-
-    /// A link to an image. The same within each hour, and valid for at least an hour.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if there are no credentials to sign it.
-    pub async fn url(&self, image: &Image) -> Result<String, Error> {
-        let (id, kind) = (image.id, ObjectKind::Image);
-        match self.inner.storage.links(ObjectRef { kind, id }) {
-            Some((links, key)) => {
-                let now = Utc::now();
-                links.image(&key, id, image.content_type, now).await
-            }
-            None => Ok(self.inner.links.image(id, image.content_type, Utc::now())),
-        }
-    }
-
-    /// The announced type and size of an upload. `None` if the link is invalid or has expired, or the upload was used.
-    pub(crate) async fn announced_upload(
-        &self,
-        id: Uuid,
-        expires: i64,
-        signature: &str,
-    ) -> Result<Option<Announced>, Error> {
-        if !self
-            .inner
-            .links
-            .may_upload(id, expires, signature, Utc::now())
-        {
-            return Ok(None);
-        }
-        let mut conn = self.inner.database.connection().await?;
-        store::announced(&mut conn, id).await
-    }
-
-    /// Starts receiving an upload.
-    pub(crate) async fn stage(&self, id: Uuid) -> Result<Staging, Error> {
-        self.inner.storage.stage(id).await
-    }
-
-    /// Opens an image's file, and returns its size. `None` if the link is invalid or has expired, or the image was
-    /// deleted.
-    pub(crate) async fn open(
-        &self,
-        id: Uuid,
-        content_type: ContentType,
-        until: i64,
-        signature: &str,
-    ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
-        let now = Utc::now();
-        if !self
-            .inner
-            .links
-            .may_read(id, content_type, until, signature, now)
-        {
-            return Ok(None);
-        }
-        self.inner.storage.open_image(id).await
-    }
-}
-
-/// The images of these documents. Documents without an image are omitted.
-pub(crate) async fn of_documents(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    documents: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Image>, Error> {
-    let images = store::images_of(conn, viewer.user_id, documents).await?;
-    Ok(images.into_iter().collect())
-}
-
-/// The `Content-Disposition` of an image, with a file name for saving it.
-pub(crate) fn disposition(id: Uuid, content_type: ContentType) -> String {
-    format!("inline; filename=\"{id}.{}\"", content_type.extension())
 }
 
 fn announced(new: &NewUpload) -> Result<Announced, Failure> {

@@ -130,16 +130,7 @@ fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucke
             }
         }
     }
-    let of_environment = |wanted: &str| {
-        let found = environment.iter().find(|(name, _)| name == wanted);
-        found
-            .map(|(_, value)| value.clone())
-            .filter(|value| !value.is_empty())
-    };
-    let region = region
-        .or_else(|| of_environment("AWS_REGION"))
-        .or_else(|| of_environment("AWS_DEFAULT_REGION"))
-        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let region = region.unwrap_or_else(|| default_region(environment));
     let by_path = match style.as_deref() {
         Some("path") => true,
         Some("host") => false,
@@ -157,6 +148,18 @@ fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucke
         UrlStyle::VirtualHost
     };
     rusty_s3::Bucket::new(endpoint, style, name, region).map_err(|error| error.to_string())
+}
+
+/// The region of the environment, or [`DEFAULT_REGION`].
+fn default_region(environment: &[(String, String)]) -> String {
+    let set = |wanted: &str| {
+        let found = environment.iter().find(|(name, _)| name == wanted);
+        let value = found.map(|(_, value)| value.clone());
+        value.filter(|value| !value.is_empty())
+    };
+    set("AWS_REGION")
+        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned())
 }
 
 impl Bucket {

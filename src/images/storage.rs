@@ -1,6 +1,6 @@
 //! The bytes of images: in a local folder, or in S3 or a compatible store, both through `object_store`.
 //!
-//! A key consists of a kind and an id of ours, and never of anything that a client sent. This module does not know the
+//! A key consists of a kind and an id that the service makes, and never of anything that a client sent. This module does not know the
 //! owner or the type of the bytes. In a folder, each object has its own folder, so that partial files of a killed
 //! process are removed with it. `presigned` makes links to S3.
 

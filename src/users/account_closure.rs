@@ -2,9 +2,8 @@
 
 use super::{
     admin::{AccessChange, require_another_admin},
-    gone,
     model::{Role, User},
-    store,
+    store, user_deleted,
 };
 use crate::{
     auth::{Auth, Client, Viewer, credentials},
@@ -30,7 +29,7 @@ pub async fn deactivate(
             let role = lock_admins_without(conn, viewer).await?;
             let user =
                 store::change_access(conn, viewer.user_id, AccessChange::Active(false)).await?;
-            let user = user.ok_or_else(gone)?;
+            let user = user.ok_or_else(user_deleted)?;
             if user.role != role {
                 return Err(role_changed().into());
             }
@@ -79,7 +78,9 @@ fn role_changed() -> Error {
 /// # Errors
 /// LAST_ADMIN if there would be no active admin without the viewer.
 async fn lock_admins_without(conn: &mut Connection, viewer: &Viewer) -> Result<Role, Failure> {
-    let role = store::role(conn, viewer.user_id).await?.ok_or_else(gone)?;
+    let role = store::role(conn, viewer.user_id)
+        .await?
+        .ok_or_else(user_deleted)?;
     if role == Role::Admin {
         require_another_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
     }

@@ -59,7 +59,7 @@ pub async fn update(
     }
     problems.finish()?;
     let user = store::update(conn, viewer.user_id, &changes).await?;
-    Ok(user.ok_or_else(gone)?)
+    Ok(user.ok_or_else(user_deleted)?)
 }
 
 /// The profiles of these users, by user id.
@@ -96,10 +96,10 @@ pub async fn update_profile(
     }
     problems.finish()?;
     let profile = store::update_profile(conn, viewer.user_id, &changes).await?;
-    Ok(profile.ok_or_else(gone)?)
+    Ok(profile.ok_or_else(user_deleted)?)
 }
 
 /// The viewer was deleted after the request was authenticated.
-fn gone() -> Error {
+fn user_deleted() -> Error {
     Error::unauthenticated("This user was deleted.")
 }

@@ -47,7 +47,7 @@ pub async fn change_password(
     };
     if auth.verify(current, Some(hash.clone())).await? == Verdict::Wrong {
         return Err(auth
-            .wrong_password_logged(viewer, "currentPassword", client)
+            .log_wrong_password(viewer, "currentPassword", client)
             .await?);
     }
     auth.reject_weak_password("newPassword", &new, [&credentials.email, &credentials.name])
@@ -85,7 +85,7 @@ pub async fn confirm(
     let credentials = auth.credentials_of(viewer, client).await?;
     match (credentials.password_hash, password) {
         (Some(hash), Some(password)) => match auth.verify(password, Some(hash)).await? {
-            Verdict::Wrong => Err(auth.wrong_password_logged(viewer, field, client).await?),
+            Verdict::Wrong => Err(auth.log_wrong_password(viewer, field, client).await?),
             Verdict::Right | Verdict::RightButOutdated => Ok(()),
         },
         (Some(_), None) => Err(wrong_password(field, "This change requires your password.")),
@@ -145,7 +145,7 @@ impl Auth {
     }
 
     /// Logs a wrong password, and returns the error for the caller.
-    async fn wrong_password_logged(
+    async fn log_wrong_password(
         &self,
         viewer: &Viewer,
         field: &str,

@@ -41,7 +41,7 @@ use crate::{email_address::EmailAddress, error::Error};
 /// Maximum length of a subject or a name in characters.
 const MAX_TEXT_LENGTH: usize = 255;
 /// Maximum length of a picture's URL in characters.
-const MAX_PICTURE_LENGTH: usize = 512;
+const MAX_PICTURE_URL_LENGTH: usize = 512;
 
 /// The verifiers of all configured issuers.
 pub(super) struct ExternalProviders {
@@ -99,8 +99,8 @@ impl Claims {
             email_verified: verified && email.as_ref().is_some_and(EmailAddress::is_canonical),
             email,
             name: text(name, MAX_TEXT_LENGTH),
-            picture: text(picture, MAX_PICTURE_LENGTH + 1)
-                .filter(|url| url.chars().count() <= MAX_PICTURE_LENGTH)
+            picture: text(picture, MAX_PICTURE_URL_LENGTH + 1)
+                .filter(|url| url.chars().count() <= MAX_PICTURE_URL_LENGTH)
                 .filter(address),
         }
     }

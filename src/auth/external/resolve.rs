@@ -156,7 +156,7 @@ async fn first_sign_in(
     };
     let mut conn = auth.connection(client).await?;
     let outcome =
-        conn.transaction(async |conn| make_or_link(conn, identity, &new_user, client).await);
+        conn.transaction(async |conn| create_or_link(conn, identity, &new_user, client).await);
     Ok(match outcome.await? {
         FirstSignIn::Done => None,
         FirstSignIn::Linked => {
@@ -195,7 +195,7 @@ enum FirstSignIn {
     Unverified,
 }
 
-async fn make_or_link(
+async fn create_or_link(
     conn: &mut Connection,
     identity: &Identity,
     new_user: &NewExternalUser<'_>,
@@ -214,6 +214,16 @@ async fn make_or_link(
                 .map(|()| FirstSignIn::Done),
         };
     }
+    link_existing(conn, identity, new_user, client).await
+}
+
+/// Links the account to the user who has the address.
+async fn link_existing(
+    conn: &mut Connection,
+    identity: &Identity,
+    new_user: &NewExternalUser<'_>,
+    client: &Client,
+) -> Result<FirstSignIn, Error> {
     let Some(owner) = store::lock_owner(conn, new_user.email).await? else {
         return Err(Error::unavailable(
             "the user was deleted while an account was linked",

@@ -83,7 +83,7 @@ pub async fn reset_password(
     auth.inner.rate_limiter.password_reset(client).await?;
     let token_hash = tokens::token_hash(token);
     let mut conn = auth.connection(client).await?;
-    let owner = store::reset_of(&mut conn, token_hash.clone()).await?;
+    let owner = store::reset_token_owner(&mut conn, token_hash.clone()).await?;
     drop(conn);
     // Passwords are only hashed for valid tokens.
     let (email, name) = owner.ok_or_else(|| invalid_token("token"))?;

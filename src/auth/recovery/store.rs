@@ -54,7 +54,7 @@ pub(super) async fn request_password_reset(
     Ok(())
 }
 
-const RESET_OF: &str = "
+const RESET_TOKEN_OWNER: &str = "
     SELECT users.email, name FROM mail_tokens JOIN users ON users.id = user_id
     WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now() AND is_active";
 
@@ -65,11 +65,12 @@ impl Row for EmailAndName {
 }
 
 /// The address and name of the user of a valid token.
-pub(super) async fn reset_of(
+pub(super) async fn reset_token_owner(
     conn: &mut Connection,
     token_hash: Vec<u8>,
 ) -> Result<Option<EmailAndName>, Error> {
-    conn.row(Statement::new(RESET_OF).bind(token_hash)).await
+    conn.row(Statement::new(RESET_TOKEN_OWNER).bind(token_hash))
+        .await
 }
 
 /// As for a change of password: sign-ins in progress are committed before the sessions are ended.
