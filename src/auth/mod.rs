@@ -109,7 +109,8 @@ impl Auth {
         limiter_database: Database,
         settings: AuthSettings,
     ) -> Result<Auth, String> {
-        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote rate limit v1"]);
+        // The label is part of the keys of stored buckets, so it keeps its old name.
+        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
             tokens: Tokens::new(
