@@ -1,4 +1,4 @@
-//! What lives as long as the process, put together: the one place where every part meets the others.
+//! Creates the parts of the service that live as long as the process, and connects them.
 
 mod jobs;
 
@@ -11,7 +11,7 @@ use tokio::{
 
 use crate::{
     audit::Audit,
-    auth::{Auth, AuthSettings, limiter_pool},
+    auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
     db::{Database, PoolSettings, background::JobStates, connect::Target},
     graphql::{Api, Limits, Services},
@@ -20,39 +20,39 @@ use crate::{
     mail::{MailSettings, Mailer},
 };
 
-/// How long pending writes and deliveries of mails may take when the service stops, even if requests used all the time.
-const WRITING_DOWN: Duration = Duration::from_secs(3);
+/// How long pending writes and mail deliveries may take at shutdown, even if requests used the whole timeout.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Everything that a service is made of but its database's address.
+/// All settings of the service except its database's address.
 #[derive(Clone)]
 pub struct AppSettings {
-    /// The pool of connections.
+    /// The connection pool.
     pub pool: PoolSettings,
     /// Tokens and passwords.
     pub auth: AuthSettings,
-    /// How much one request may ask for.
+    /// Limits per request.
     pub limits: Limits,
-    /// The HTTP edge.
+    /// The HTTP interface.
     pub edge: EdgeSettings,
-    /// The accept loop.
+    /// The HTTP server.
     pub server: ServerSettings,
-    /// Days after which the trash is emptied; 0: never.
+    /// Days that items stay in the trash before they are deleted. 0 for no limit.
     pub trash_days: u32,
-    /// Days for which the audit log is kept; 0: for ever.
+    /// Days that entries of the audit log are kept. 0 for no limit.
     pub audit_days: u32,
-    /// How far the change feed goes back, and how it goes on live.
+    /// The change feed.
     pub live: LiveSettings,
     /// How mails are sent.
     pub mail: MailSettings,
-    /// Where pictures are kept.
+    /// Where images are stored.
     pub images: ImageSettings,
 }
 
 /// The service, ready to serve.
 pub struct App {
     database: Database,
-    /// The rate limiter's own connections, which nothing else can hold.
-    limiter: Database,
+    /// The rate limiter's own pool.
+    rate_limiter_database: Database,
     auth: Auth,
     mailer: Mailer,
     images: Images,
@@ -63,14 +63,19 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the service together. Connects to nothing yet.
+    /// Creates the service. Does not connect to anything yet.
     ///
     /// # Errors
-    /// A message that names the setting that is wrong.
+    /// A message that names the invalid setting.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
-        let limiter = Database::new(target.clone(), &limiter_pool(&settings.pool));
+        let rate_limiter_database =
+            Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
         let database = Database::new(target, &settings.pool);
-        let auth = Auth::new(database.clone(), limiter.clone(), settings.auth.clone())?;
+        let auth = Auth::new(
+            database.clone(),
+            rate_limiter_database.clone(),
+            settings.auth.clone(),
+        )?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
         let services = Services {
@@ -93,7 +98,7 @@ impl App {
         )?;
         Ok(App {
             database,
-            limiter,
+            rate_limiter_database,
             auth,
             mailer,
             images,
@@ -109,12 +114,12 @@ impl App {
         &self.database
     }
 
-    /// Signing in and knowing who is signed in.
+    /// Authentication.
     pub fn auth(&self) -> &Auth {
         &self.auth
     }
 
-    /// Pictures.
+    /// Images.
     pub fn images(&self) -> &Images {
         &self.images
     }
@@ -124,7 +129,7 @@ impl App {
         &self.live
     }
 
-    /// Serves until `stop` is done; then finishes what is in flight, and stops everything.
+    /// Serves until `stop` completes. Then finishes the requests in progress and stops everything.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let jobs = self.start_jobs();
         let streams = self.edge.streams.clone();
@@ -135,29 +140,29 @@ impl App {
         };
         let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;
         if timeout_at(deadline, streams.ended()).await.is_err() {
-            tracing::warn!("some WebSockets did not close in time and were cut off");
+            tracing::warn!("WebSockets cut off at shutdown: they did not close in time");
         }
         mutations.close();
         if timeout_at(deadline, mutations.wait()).await.is_err() {
-            tracing::warn!("some mutations did not end in time and were given up");
+            tracing::warn!("mutations aborted at shutdown: they did not end in time");
         }
         jobs.stop().await;
-        let soon = Instant::now() + WRITING_DOWN;
+        let soon = Instant::now() + FLUSH_TIMEOUT;
         let (noted, ()) = tokio::join!(
             timeout_at(deadline.max(soon), self.auth.finish()),
             self.mailer.finish(soon),
         );
         if noted.is_err() {
-            tracing::warn!("what was still to be written down did not end in time");
+            tracing::warn!("pending writes aborted at shutdown: they did not end in time");
         }
-        self.limiter.close().await;
+        self.rate_limiter_database.close().await;
         self.database.close().await;
     }
 }
 
-/// The worker that sends what `auth` puts into the outbox, with the tokens that `auth` makes.
+/// The worker that sends the mails that `auth` adds to the outbox. `auth` derives their tokens.
 fn mailer(database: &Database, auth: &Auth, settings: &MailSettings) -> Result<Mailer, String> {
     let tokens = auth.clone();
     let token_of = Arc::new(move |id| tokens.mailed_token(id));
-    Mailer::new(database.clone(), settings, token_of, auth.mail_waits())
+    Mailer::new(database.clone(), settings, token_of, auth.mail_queued())
 }

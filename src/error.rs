@@ -1,44 +1,44 @@
-//! What can go wrong, in two kinds that never mix.
+//! The two kinds of failures: refusals and errors.
 //!
-//! A [`Refusal`] is a mistake that the caller made and can put right: it becomes a `userErrors` entry, and nothing was
-//! changed. An [`Error`] is everything else: it becomes a GraphQL error with a [`Code`], its cause is logged once and
-//! never shown. A command that can do both returns [`Failure`].
+//! A [`Refusal`] is a mistake that the caller can fix. It becomes a `userErrors` entry, and nothing was changed. An
+//! [`Error`] is everything else. It becomes a GraphQL error with a [`Code`]; its cause is logged once and never shown.
+//! A command that can return both returns [`Failure`].
 //!
-//! This module knows neither GraphQL nor HTTP nor SQL; `graphql::error` and `http` say how each kind is answered.
+//! This module knows neither GraphQL nor HTTP nor SQL; `graphql::error` and `http` map failures to responses.
 
 use std::{borrow::Cow, fmt, time::Duration};
 
-/// What stands in `extensions.code` of a GraphQL error. Stable: programs decide by it.
+/// The `extensions.code` of a GraphQL error. Stable, since programs depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// No token, or one that is bad, expired, revoked or of somebody who is gone.
+    /// There is no token, or it is invalid, expired, revoked, or its user was deleted.
     Unauthenticated,
-    /// Signed in, but not allowed to.
+    /// The viewer is signed in but not allowed to do this.
     Forbidden,
-    /// Too often of late: carries `retryAfterMs`.
+    /// A rate limit was reached. Has `retryAfterMs`.
     RateLimited,
-    /// The request is not one that GraphQL over HTTP allows, or names no operation.
+    /// The request does not conform to GraphQL over HTTP, or has no operation.
     BadRequest,
-    /// The document is no GraphQL.
+    /// The document is not valid GraphQL syntax.
     ParseFailed,
-    /// The document does not fit the schema.
+    /// The document does not conform to the schema.
     ValidationFailed,
-    /// A variable or an argument has a value that it cannot have.
+    /// A variable or an argument has an invalid value.
     BadUserInput,
-    /// The operation would cost more than one request may: carries `cost` and `limit`.
+    /// The operation would cost more than a request may. Has `cost` and `limit`.
     QueryTooComplex,
-    /// The cursor of the change feed is too old, or of another database: what it would go on with must be read afresh.
+    /// The change feed's cursor is too old or of another database. The client must read everything again.
     CursorExpired,
-    /// The request passed its deadline; what it had not committed is rolled back.
+    /// The request exceeded its deadline. Uncommitted changes were rolled back.
     Timeout,
-    /// The database is away or too busy; the request can be sent again later.
+    /// The database is unreachable or too busy. The request can be retried later.
     Unavailable,
-    /// A fault of the service: carries the `requestId` under which it was logged.
+    /// An internal error. Has the `requestId` under which it was logged.
     Internal,
 }
 
 impl Code {
-    /// The code as the API writes it, e.g. `BAD_USER_INPUT`.
+    /// The code in the API, e.g. `BAD_USER_INPUT`.
     pub fn as_str(self) -> &'static str {
         match self {
             Code::Unauthenticated => "UNAUTHENTICATED",
@@ -57,26 +57,26 @@ impl Code {
     }
 }
 
-/// How long a caller should wait before it asks an unavailable service again.
+/// How long a caller should wait before it retries when the service is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// An error of the request: what the caller may know, and what only the log may.
+/// A request error, with a message for the caller and a detail for the log only.
 ///
-/// It has no `Display`, so that nothing can show its detail by accident.
+/// It does not implement `Display`, so that no code shows its detail by accident.
 #[derive(Debug, Clone)]
 pub struct Error {
-    /// What kind it is.
+    /// The kind of error.
     pub code: Code,
-    /// For people, in English; safe to show.
+    /// An English message that is safe to show.
     pub message: Cow<'static, str>,
-    /// What happened, for the log alone; empty where the message says it all.
+    /// What happened, only for the log. Empty if the message says everything.
     pub detail: String,
-    /// How long the caller should wait before asking again; `None` if that would not help.
+    /// How long the caller should wait before retrying. `None` if retrying does not help.
     pub retry_after: Option<Duration>,
 }
 
 impl Error {
-    /// An error whose message says all there is to say.
+    /// An error without a detail.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Self {
         Error {
             code,
@@ -97,61 +97,61 @@ impl Error {
         }
     }
 
-    /// A fault of the service: `detail` is logged, never shown.
+    /// An internal error. `detail` is logged, never shown.
     pub fn internal(detail: impl fmt::Display) -> Self {
-        let message = "The service made a mistake. It has been logged under this request's id.";
+        let message = "An internal error occurred. It was logged with this request's id.";
         Error::with_detail(Code::Internal, message, detail)
     }
 
-    /// Something that the service needs is away for now; `detail` is logged, never shown.
+    /// Something that the service needs is unavailable. `detail` is logged, never shown.
     pub fn unavailable(detail: impl fmt::Display) -> Self {
-        let message = "The service is busy or its database is away. Try again in a moment.";
+        let message = "The service is busy or its database is unavailable. Retry in a moment.";
         Error {
             retry_after: Some(RETRY_AFTER),
             ..Error::with_detail(Code::Unavailable, message, detail)
         }
     }
 
-    /// The request passed its deadline.
+    /// The request exceeded its deadline.
     pub fn timeout(detail: impl fmt::Display) -> Self {
-        let message =
-            "The request took too long and was stopped. What it had not finished is undone.";
+        let message = "The request exceeded its time limit and was stopped. Unfinished changes were rolled back.";
         Error::with_detail(Code::Timeout, message, detail)
     }
 
-    /// Too often of late; asking again helps after a while.
+    /// A rate limit was reached. Retrying helps after `wait`.
     pub fn rate_limited(wait: Duration) -> Self {
         Error {
             retry_after: Some(wait),
             ..Error::new(
                 Code::RateLimited,
-                "That was tried too often. Try again later.",
+                "Too many attempts. Try again after the time in retryAfterMs.",
             )
         }
     }
 
-    /// Signed in, but not allowed to.
+    /// The viewer is signed in but not allowed to do this.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Code::Forbidden, message)
     }
 
-    /// Nobody is signed in where somebody must be, or the token is no good.
+    /// The request requires a signed-in user, or its token is invalid.
     pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Code::Unauthenticated, message)
     }
 
-    /// An argument has a value that it cannot have.
+    /// An argument has an invalid value.
     pub fn bad_input(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Code::BadUserInput, message)
     }
 
-    /// A cursor of the change feed from which no reader can go on.
+    /// A cursor of the change feed that no longer works.
     pub fn cursor_expired() -> Self {
-        let message = "This cursor has expired. Take a new one (changesCursor), and read afresh what you keep.";
+        let message =
+            "This cursor has expired. Get a new one from changesCursor, then read all data again.";
         Error::new(Code::CursorExpired, message)
     }
 
-    /// The same error, its log entry saying what was being done.
+    /// Adds to the detail what was being done.
     #[must_use]
     pub fn context(mut self, doing: &str) -> Self {
         self.detail = if self.detail.is_empty() {
@@ -164,7 +164,7 @@ impl Error {
 }
 
 impl Error {
-    /// What the log says of it: everything.
+    /// Code and detail for the log.
     pub fn log_text(&self) -> String {
         let said = if self.detail.is_empty() {
             &*self.message
@@ -175,49 +175,49 @@ impl Error {
     }
 }
 
-/// Why a caller's input was refused. The contract's `UserErrorCode`; stable.
+/// Why an input was rejected. The contract's `UserErrorCode`. Stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalCode {
-    /// Empty, only white space, or null where there must be a value.
+    /// Empty, only white space, or null where a value is required.
     Blank,
-    /// Longer than the field may be.
+    /// Longer than the field's maximum.
     TooLong,
-    /// Shorter than the field must be.
+    /// Shorter than the field's minimum.
     TooShort,
-    /// Not of the form that the field must have.
+    /// Not in the required format.
     Invalid,
-    /// The e-mail address, or the id, is in use.
+    /// The email address or the id is in use.
     Taken,
-    /// No such object, or not the caller's: the two are told apart to nobody.
+    /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
     /// The item has changed since the version that was sent.
     Conflict,
-    /// The item, or the course that it would go into, is in the trash.
+    /// The item, or the course that it would be put into, is in the trash.
     InTrash,
-    /// Only what is in the trash can be deleted for good.
+    /// Only items in the trash can be deleted permanently.
     NotInTrash,
-    /// The e-mail address or the password is wrong: the two are told apart to nobody.
+    /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
-    /// There must be one active admin.
+    /// There must be at least one active admin.
     LastAdmin,
-    /// The password is known from leaks or too easy to guess.
+    /// The password has been leaked or is too easy to guess.
     WeakPassword,
-    /// More bytes, or more pixels, than a picture may have.
+    /// More bytes or pixels than an image may have.
     TooLarge,
-    /// No picture of a type that is taken.
+    /// Not an image of an accepted type.
     UnsupportedType,
 }
 
-/// One mistake in a caller's input.
+/// A mistake in an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// What kind of mistake.
+    /// The kind of mistake.
     pub code: RefusalCode,
-    /// Path to the argument at fault, e.g. `["input", "title"]`; `None` where it is no one argument's.
+    /// Path of the invalid argument, e.g. `["input", "title"]`. `None` if no single argument is wrong.
     pub field: Option<Vec<String>>,
-    /// For people, in English; not stable.
+    /// An English message. Not stable.
     pub message: String,
 }
 
@@ -231,7 +231,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal of the `index`th id of `input.ids`.
+    /// A refusal of the id at `index` in `input.ids`.
     pub fn of_id(index: usize, code: RefusalCode, message: impl Into<String>) -> Self {
         let field = Some(vec![
             "input".to_owned(),
@@ -245,7 +245,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal that is no one argument's.
+    /// A refusal of no single argument.
     pub fn general(code: RefusalCode, message: impl Into<String>) -> Self {
         Refusal {
             code,
@@ -255,12 +255,12 @@ impl Refusal {
     }
 }
 
-/// Why a command did nothing.
+/// Why a command changed nothing.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The caller's mistakes, at least one, in the order of the arguments.
+    /// The mistakes in the input in the order of the arguments. At least one.
     Refused(Vec<Refusal>),
-    /// Anything else.
+    /// Everything else.
     Error(Error),
 }
 

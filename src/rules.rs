@@ -1,7 +1,6 @@
-//! The rules that inputs of every noun share: how text is checked, what is left out of an update, and what text
-//! PostgreSQL cannot hold.
+//! Rules for inputs of all nouns: text lengths, omitted and null fields, and text that PostgreSQL cannot store.
 //!
-//! A command collects all [`Problems`] of its input before it answers, so that a form can mark every field at once.
+//! A command collects all [`Problems`] of its input before it returns, so that a form can mark every field at once.
 
 use serde_json::Value;
 
@@ -10,30 +9,30 @@ use crate::{
     scalars::MaybeUndefined,
 };
 
-/// Ids that one mutation takes at most.
-pub(crate) const MOST_IDS: usize = 100;
-/// How deep metadata may be nested; the object itself is level 1.
-const METADATA_DEPTH: usize = 32;
-/// How long metadata may be, in bytes of JSON.
-const METADATA_BYTES: usize = 64 * 1024;
+/// Maximum number of ids per mutation.
+pub(crate) const MAX_IDS: usize = 100;
+/// Maximum nesting of metadata. The object itself is level 1.
+const MAX_METADATA_DEPTH: usize = 32;
+/// Maximum size of metadata in bytes of JSON.
+const MAX_METADATA_BYTES: usize = 64 * 1024;
 
 /// The mistakes found in an input so far.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Refusal>);
 
 impl Problems {
-    /// Notes a mistake in `input.<field>`.
+    /// Adds a mistake in `input.<field>`.
     pub(crate) fn add(&mut self, field: &str, code: RefusalCode, message: impl Into<String>) {
         self.0.push(Refusal::of(field, code, message));
     }
 
-    /// Notes the mistake of a field that is parsed by a type of its own, if it has one.
+    /// Adds the mistake of a field that its own type parses, if there is one.
     pub(crate) fn note<T>(&mut self, parsed: &Result<T, Refusal>) {
         self.0.extend(parsed.as_ref().err().cloned());
     }
 
-    /// Text that must be there: not blank, `most` code points at most.
-    pub(crate) fn text(&mut self, field: &str, value: &str, most: usize) {
+    /// Checks required text: not blank, maximum `max` code points.
+    pub(crate) fn text(&mut self, field: &str, value: &str, max: usize) {
         if value.trim().is_empty() {
             return self.add(
                 field,
@@ -41,30 +40,30 @@ impl Problems {
                 format!("{field} must not be blank."),
             );
         }
-        self.optional_text(field, Some(value), most);
+        self.optional_text(field, Some(value), max);
     }
 
-    /// Text that may be empty: `most` code points at most.
+    /// Checks text that may be empty: maximum `max` code points.
     pub(crate) fn optional_text(
         &mut self,
         field: &str,
         value: Option<impl AsRef<str>>,
-        most: usize,
+        max: usize,
     ) {
         let Some(value) = value.as_ref().map(AsRef::as_ref) else {
             return;
         };
         self.storable(field, value);
-        if value.chars().count() > most {
+        if value.chars().count() > max {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have {most} characters at most."),
+                format!("{field} must have at most {max} characters."),
             );
         }
     }
 
-    /// Text of any length that PostgreSQL can hold.
+    /// Checks that PostgreSQL can store the text.
     pub(crate) fn storable(&mut self, field: &str, value: &str) {
         if value.contains('\0') {
             self.add(
@@ -75,27 +74,27 @@ impl Problems {
         }
     }
 
-    /// A required text of an update: left out is fine, null is blank.
+    /// Checks required text in an update: it may be omitted but not null.
     pub(crate) fn changed_text(
         &mut self,
         field: &str,
         change: &MaybeUndefined<String>,
-        most: usize,
+        max: usize,
     ) {
         self.not_null(field, change);
         if let MaybeUndefined::Value(value) = change {
-            self.text(field, value, most);
+            self.text(field, value, max);
         }
     }
 
-    /// A field of an update that must have a value, if it is given.
+    /// Checks a field of an update that must not be null.
     pub(crate) fn not_null<T>(&mut self, field: &str, change: &MaybeUndefined<T>) {
         if change.is_null() {
             self.must_not_be_null(field);
         }
     }
 
-    /// Null where there must be a value.
+    /// Adds a mistake: the field must not be null.
     pub(crate) fn must_not_be_null(&mut self, field: &str) {
         self.add(
             field,
@@ -104,13 +103,13 @@ impl Problems {
         );
     }
 
-    /// Metadata: a JSON object, not too deep, not too long.
+    /// Checks metadata: maximum nesting and size.
     pub(crate) fn metadata(&mut self, field: &str, value: &Value) {
-        if depth_of(value) > METADATA_DEPTH {
+        if depth_of(value) > MAX_METADATA_DEPTH {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must be nested {METADATA_DEPTH} levels at most."),
+                format!("{field} must have at most {MAX_METADATA_DEPTH} levels of nesting."),
             );
         }
         if contains_nul(value) {
@@ -120,36 +119,36 @@ impl Problems {
                 format!("{field} must not contain the character U+0000."),
             );
         }
-        if value.to_string().len() > METADATA_BYTES {
+        if value.to_string().len() > MAX_METADATA_BYTES {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have {METADATA_BYTES} bytes of JSON at most."),
+                format!("{field} must have at most {MAX_METADATA_BYTES} bytes of JSON."),
             );
         }
     }
 
-    /// The ids of a mutation: one at least, not too many.
+    /// Checks the number of ids of a mutation.
     pub(crate) fn ids(&mut self, count: usize) {
         if count == 0 {
             self.add(
                 "ids",
                 RefusalCode::Blank,
-                "ids must name one item at least.",
+                "ids must contain at least one id.",
             );
-        } else if count > MOST_IDS {
+        } else if count > MAX_IDS {
             self.add(
                 "ids",
                 RefusalCode::TooLong,
-                format!("ids must name {MOST_IDS} items at most."),
+                format!("ids must contain at most {MAX_IDS} ids; got {count}."),
             );
         }
     }
 
-    /// Goes on if there are none.
+    /// Succeeds if there are no mistakes.
     ///
     /// # Errors
-    /// All of them, in the order in which they were found.
+    /// All mistakes in the order in which they were found.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         if self.0.is_empty() {
             Ok(())
@@ -207,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_bounded_in_depth_and_length() {
+    fn metadata_is_limited_in_depth_and_size() {
         let nested = |levels: usize| (1..levels).fold(json!({}), |inner, _| json!({ "a": inner }));
         let mut problems = Problems::default();
         problems.metadata("metadata", &nested(32));
         assert!(codes(problems).is_empty());
         let mut problems = Problems::default();
         problems.metadata("metadata", &nested(33));
-        problems.metadata("metadata", &json!({ "a": "x".repeat(METADATA_BYTES) }));
+        problems.metadata("metadata", &json!({ "a": "x".repeat(MAX_METADATA_BYTES) }));
         problems.metadata("metadata", &json!({ "a": ["\0"] }));
         assert_eq!(
             codes(problems),

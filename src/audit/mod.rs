@@ -1,8 +1,12 @@
-//! The audit log: what was done by somebody and to them. Triggers and the statements of signing in write it; here it is
-//! read, and pruned.
+//! The audit log: what users did, and what happened to their accounts and data. Triggers and the statements of `auth`
+//! write it. This module reads and prunes it.
 //!
-//! The log is also what an item's id is known by for ever, so that nothing that was deleted comes back: pruning takes
-//! everything off an old entry of a creation but that.
+//! The log also keeps the ids of all items ever created, so that deleted ids are never reused. Pruning therefore
+//! removes everything from an old CREATED entry except what identifies the item.
+//!
+//! # Design decision
+//! `audit` is above `auth` in the order of modules. `auth` writes entries in the statement that makes the change, so
+//! that none is missing, and `audit` needs to know who is an admin.
 
 mod model;
 mod store;
@@ -24,20 +28,20 @@ use crate::{
     users::Admin,
 };
 
-/// The log, and for how many days it is kept. Cheap to copy.
+/// The audit log and its retention in days. Cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct Audit {
     days: u32,
 }
 
 impl Audit {
-    /// `days` of 0: for ever.
+    /// `days` of 0 keeps entries forever.
     pub fn new(days: u32) -> Audit {
         Audit { days }
     }
 
-    /// The newest events of each of these users that are older than the one named, newest first: `size` and, if there are
-    /// more, one beyond.
+    /// The newest events of each of these users with an id below `before`, newest first. Returns `size` events and, if
+    /// there are more, one extra.
     pub(crate) async fn pages(
         self,
         conn: &mut Connection,
@@ -53,13 +57,13 @@ impl Audit {
         Ok(pages)
     }
 
-    /// The periodic job that prunes the log; `None` if entries are kept for ever.
+    /// The periodic job that prunes the log. `None` if entries are kept forever.
     pub(crate) fn cleanup(self, database: &Database) -> Option<Periodic> {
         let cleanup = store::pruning(self.days)?;
         Some(Sweeper::new(cleanup).periodic(database))
     }
 
-    /// Prunes all that is old enough, in small steps; answers how many entries. None, if they are kept for ever.
+    /// Prunes all old entries in small steps. Returns their number; 0 if entries are kept forever.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -71,7 +75,7 @@ impl Audit {
     }
 }
 
-/// Notes in the logs of these users that an admin read a part of what is theirs.
+/// Logs for these users that an admin read a part of their private data.
 pub(crate) async fn note_reading(
     conn: &mut Connection,
     admin: &Admin,

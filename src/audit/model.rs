@@ -1,4 +1,4 @@
-//! The rows of the audit log as they are read.
+//! The rows of the audit log.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -10,26 +10,26 @@ use uuid::Uuid;
 
 use crate::db::Row;
 
-/// Something that was done by a user or to them.
+/// An event that a user caused or that concerns them.
 #[derive(Debug, Clone, Queryable)]
 pub struct Event {
     /// Ascends with time.
     pub id: i64,
     /// Upper case with underscores, e.g. `SIGN_IN`.
     pub action: String,
-    /// What it was done to, e.g. `Course`.
+    /// The type of the affected object, e.g. `Course`.
     pub entity_type: String,
-    /// Which.
+    /// The id of the affected object.
     pub entity_id: Option<Uuid>,
-    /// Who did it; `None`: the service itself, or nobody knows.
+    /// The user who caused it. `None` for the service, or if it is unknown.
     pub actor_id: Option<Uuid>,
     /// Field name to `{old, new}`.
     pub changes: Option<Value>,
-    /// The address that it came from.
+    /// The client's IP address.
     pub ip_address: Option<String>,
-    /// The program that it came from.
+    /// The client's program.
     pub user_agent: Option<String>,
-    /// When.
+    /// When it happened.
     pub created_at: DateTime<Utc>,
 }
 
@@ -47,7 +47,7 @@ impl Row for Event {
     );
 }
 
-/// What an admin can read of another user.
+/// Private data of a user that an admin can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Profile,
@@ -57,7 +57,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// What the log calls reading it.
+    /// The log's action for reading it.
     pub(super) fn action(self) -> &'static str {
         match self {
             Part::Profile => "PROFILE_READ",

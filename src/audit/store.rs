@@ -1,4 +1,4 @@
-//! The SQL of reading and pruning the audit log.
+//! The SQL that reads and prunes the audit log.
 
 use diesel::sql_types::Uuid as SqlUuid;
 use uuid::Uuid;
@@ -16,7 +16,7 @@ impl Row for EventOf {
     type Sql = (SqlUuid, <Event as Row>::Sql);
 }
 
-/// What is older than the log is kept may be there still, bare or not pruned yet: it is not shown.
+/// Entries older than the retention may still exist, stripped or not yet pruned. They are not returned.
 const PAGES: &str = "
     SELECT person.id, event.* FROM unnest($1) AS person (id) CROSS JOIN LATERAL (
         SELECT id, action, entity_type, entity_id, actor_id, changes, host(ip_address), user_agent, created_at
@@ -63,8 +63,8 @@ pub(super) async fn note_reading(
     Ok(())
 }
 
-/// Pruning deletes old entries, except those of creations, which lose all but what makes an id known. An entry's id here is
-/// `<user>/<id>`: the primary key. The condition is that of the index `audit_logs_prunable_idx`.
+/// Pruning deletes old entries, except CREATED ones, which only keep what identifies the item. The entry's key here is
+/// `<user>/<id>`, the primary key. The condition is that of the index `audit_logs_prunable_idx`.
 const DUE: &str = "
     SELECT concat(user_id, '/', id) FROM audit_logs
     WHERE created_at < now() - make_interval(days => $3)
@@ -87,7 +87,7 @@ const FINISH: &str = "
     )
     SELECT (SELECT count(*) FROM stripped) + (SELECT count(*) FROM deleted)";
 
-/// The clean-up of entries that are older than that; `None` if they are kept for ever.
+/// The clean-up of entries that are older than `days`. `None` if they are kept forever.
 pub(super) fn pruning(days: u32) -> Option<Cleanup> {
     (days > 0).then(|| Cleanup {
         name: "audit-log",
@@ -97,7 +97,7 @@ pub(super) fn pruning(days: u32) -> Option<Cleanup> {
     })
 }
 
-/// Days as PostgreSQL can count them back from now.
+/// Days within the range of PostgreSQL's dates.
 fn counted(days: u32) -> i32 {
     i32::try_from(days.min(36_500)).unwrap_or(0)
 }

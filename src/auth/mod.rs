@@ -1,25 +1,32 @@
-//! Who somebody is: signing up, in and out, tokens, sessions, and what is mailed to prove an address.
+//! Authentication: sign-up, sign-in and sign-out, tokens, sessions, passwords, and mailed tokens that prove an email
+//! address.
 //!
-//! A request shows an access token of ours, or one of an outside issuer ([`Auth::viewer`]). Commands are by subject:
-//! [`sessions`] (signing up, in and out), [`refresh`] (going on with a session), [`credentials`] (changing and confirming a password), [`recovery`] (tokens that
-//! are mailed), [`outside`] (issuers of others). Rows are in [`model`], all the SQL in `store` modules; `passwords`,
-//! `tokens`, `revocation` and `throttle` each say what they promise.
+//! A request carries an access token of this service or of an external identity provider ([`Auth::viewer`]). The
+//! commands:
+//! - [`sessions`]: sign up, sign in, sign out; list and revoke sessions.
+//! - [`refresh`]: exchange refresh tokens.
+//! - [`credentials`]: change and confirm a password.
+//! - [`recovery`]: mailed tokens (password reset, email verification, email change).
+//! - [`external`]: external identity providers.
+//!
+//! [`model`] has the rows, the `store` modules all SQL. `passwords`, `tokens`, `revocation` and `rate_limit` each
+//! document their guarantees.
 
-mod checks;
+mod cleanups;
 pub mod credentials;
+pub mod external;
 pub mod model;
-pub mod outside;
+mod password_rules;
+mod password_strength;
 mod passwords;
-mod past;
+mod rate_limit;
 pub mod recovery;
 pub mod refresh;
 mod revocation;
+mod session_usage;
 pub mod sessions;
 mod store;
-mod strength;
-mod throttle;
 mod tokens;
-mod usage;
 
 use std::{collections::HashSet, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
 
@@ -27,16 +34,16 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+pub(crate) use cleanups::cleanups;
+use external::{ExternalProviders, IssuerSettings, KeyAges};
 pub use model::{
-    Account, Admission, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
+    Account, Authenticated, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
 };
-use outside::{IssuerSettings, KeyAges, Outside};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
-pub(crate) use past::cleanups;
+use rate_limit::RateLimiter;
+pub use rate_limit::{Limit, RateLimitSettings, rate_limiter_pool};
 use revocation::Revocation;
-use throttle::Throttle;
-pub use throttle::{Limit, ThrottleSettings, limiter_pool};
 use tokens::Tokens;
 pub(crate) use tokens::hmac;
 
@@ -45,33 +52,32 @@ use crate::{
     error::Error,
 };
 
-/// How tokens are made and passwords hashed, whom else to believe, and how often what may be tried. Not `Debug`: it holds
-/// the secret.
+/// Settings of authentication. Not `Debug`: it holds the secret.
 #[derive(Clone)]
 pub struct AuthSettings {
-    /// The key of access tokens, and what all other keys are made of; 32 bytes at least.
+    /// Signs access tokens; all other keys are derived from it. At least 32 bytes.
     pub secret: Vec<u8>,
     /// The `iss` of access tokens.
     pub issuer: String,
     /// The `aud` of access tokens.
     pub audience: String,
-    /// How long an access token is good.
+    /// Lifetime of an access token.
     pub access_lifetime: Duration,
-    /// How long after its exchange a refresh token is still served.
+    /// Grace period: how long after its exchange a refresh token still returns the same successor.
     pub refresh_grace: Duration,
-    /// Passwords that are hashed at a time.
+    /// Maximum number of passwords that are hashed at the same time.
     pub hashing_permits: usize,
-    /// How often it is written down when sessions were last used.
+    /// How often the last use of sessions is stored.
     pub usage_interval: Duration,
-    /// How often what may be tried.
-    pub throttle: ThrottleSettings,
-    /// Outside issuers whose tokens are taken.
+    /// Rate limits.
+    pub rate_limits: RateLimitSettings,
+    /// External identity providers whose tokens are accepted.
     pub issuers: Vec<IssuerSettings>,
-    /// How old their keys may be.
+    /// Limits on the age of their public keys.
     pub key_ages: KeyAges,
 }
 
-/// Signing in and knowing who is signed in. Cheap to clone.
+/// Signs users in and identifies the sender of a request. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth {
     inner: Arc<Inner>,
@@ -82,28 +88,29 @@ struct Inner {
     passwords: Passwords,
     tokens: Tokens,
     revocation: Revocation,
-    throttle: Throttle,
-    outside: Outside,
-    /// Sessions that were used since it was last written down.
-    used: Mutex<HashSet<Uuid>>,
+    rate_limiter: RateLimiter,
+    external: ExternalProviders,
+    /// Sessions used since their last use was last stored.
+    used_sessions: Mutex<HashSet<Uuid>>,
     refresh_grace: Duration,
-    /// Told when a mail has been put into the outbox.
-    mail_waits: Arc<Notify>,
-    /// What goes on after its request has been answered.
-    unfinished: TaskTracker,
+    /// Notified when a mail is added to the outbox.
+    mail_queued: Arc<Notify>,
+    /// Work that continues after the response to its request.
+    background_tasks: TaskTracker,
 }
 
 impl Auth {
-    /// With these settings, on that database. `limiter`: a pool of the rate limiter's own ([`limiter_pool`]).
+    /// Creates the service. `limiter_database` is the rate limiter's own pool ([`rate_limiter_pool`]).
     ///
     /// # Errors
-    /// A message that names the issuer whose settings are wrong.
+    /// A message that names the issuer with invalid settings.
     pub fn new(
         database: Database,
-        limiter: Database,
+        limiter_database: Database,
         settings: AuthSettings,
     ) -> Result<Auth, String> {
-        let throttle_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
+        // The label is part of the keys of stored buckets, so it keeps its old name.
+        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
             tokens: Tokens::new(
@@ -113,17 +120,17 @@ impl Auth {
                 settings.access_lifetime,
             ),
             revocation: Revocation::new(database.clone()),
-            throttle: Throttle::new(limiter, settings.throttle, throttle_key),
-            outside: Outside::new(
+            rate_limiter: RateLimiter::new(limiter_database, settings.rate_limits, rate_limit_key),
+            external: ExternalProviders::new(
                 settings.issuers,
                 settings.key_ages,
                 &settings.issuer,
                 &settings.secret,
             )?,
-            used: Mutex::default(),
+            used_sessions: Mutex::default(),
             refresh_grace: settings.refresh_grace,
-            mail_waits: Arc::default(),
-            unfinished: TaskTracker::new(),
+            mail_queued: Arc::default(),
+            background_tasks: TaskTracker::new(),
             database,
         };
         Ok(Auth {
@@ -131,33 +138,33 @@ impl Auth {
         })
     }
 
-    /// Who sends that token, one of ours or of an outside issuer. Somebody whom an issuer vouches for is made a user at
-    /// first sight.
+    /// Identifies the sender of a token, which this service or an external identity provider issued. On their first
+    /// sign-in, users of an external provider get an account.
     ///
     /// # Errors
-    /// UNAUTHENTICATED if it is nobody's, has expired, or has been revoked; FORBIDDEN if an issuer does not vouch for an
-    /// address that another user has; UNAVAILABLE if it cannot be known.
+    /// UNAUTHENTICATED if the token is invalid, expired or revoked. FORBIDDEN if another user has the email address and
+    /// the provider has not verified it. UNAVAILABLE if the database or the provider's keys cannot be read.
     pub async fn viewer(&self, token: &str, client: &Client) -> Result<Viewer, Error> {
-        Ok(self.admission(token, client).await?.viewer)
+        Ok(self.authenticate(token, client).await?.viewer)
     }
 
-    /// Who sends that token, as [`Auth::viewer`] finds out, and when it expires: for what goes on for longer than a request.
+    /// Like [`Auth::viewer`], and also returns when the token expires. For connections that outlive one request.
     ///
     /// # Errors
-    /// As [`Auth::viewer`].
-    pub async fn admission(&self, token: &str, client: &Client) -> Result<Admission, Error> {
-        let admission = match self.inner.outside.verifier_of(token) {
-            Some(verifier) => outside::admission(self, verifier, token, client).await?,
-            None => self.of_access_token(token).await?,
+    /// Same as [`Auth::viewer`].
+    pub async fn authenticate(&self, token: &str, client: &Client) -> Result<Authenticated, Error> {
+        let authenticated = match self.inner.external.verifier_of(token) {
+            Some(verifier) => external::authenticate(self, verifier, token, client).await?,
+            None => self.authenticate_access_token(token).await?,
         };
-        admission.ok_or_else(|| {
+        authenticated.ok_or_else(|| {
             Error::unauthenticated(
-                "The access token is not valid, or no longer. Sign in again, or refresh the session.",
+                "The access token is invalid, expired or revoked. Call refreshSession for a new one, or sign in again.",
             )
         })
     }
 
-    async fn of_access_token(&self, token: &str) -> Result<Option<Admission>, Error> {
+    async fn authenticate_access_token(&self, token: &str) -> Result<Option<Authenticated>, Error> {
         let Some(access) = self.inner.tokens.verify_access(token) else {
             return Ok(None);
         };
@@ -165,8 +172,8 @@ impl Auth {
         if !self.inner.revocation.is_open(user_id, session).await? {
             return Ok(None);
         }
-        self.lock_used().insert(session);
-        Ok(Some(Admission {
+        self.used_sessions().insert(session);
+        Ok(Some(Authenticated {
             viewer: Viewer {
                 user_id,
                 credential: Credential::Session(session),
@@ -175,61 +182,61 @@ impl Auth {
         }))
     }
 
-    /// Changes whenever this process learns that something was revoked: whoever was admitted for longer than a request asks
-    /// again then. That is at once for what this process revokes itself, and for the rest when any request comes, or with
-    /// [`Auth::look_for_revoked`].
+    /// Changes whenever this process learns of a revocation. Connections that outlive one request then authenticate
+    /// again. The process learns of its own revocations at once, and of others with the next request or
+    /// [`Auth::refresh_revocations`].
     pub fn revocations(&self) -> watch::Receiver<()> {
-        self.inner.revocation.news()
+        self.inner.revocation.changes()
     }
 
-    /// Reads what was revoked, if nobody has within the last second.
+    /// Reads the list of revocations, unless it was read within the last second.
     ///
     /// # Errors
-    /// UNAVAILABLE if it cannot be known.
-    pub async fn look_for_revoked(&self) -> Result<(), Error> {
-        self.inner.revocation.look().await
+    /// UNAVAILABLE if the list cannot be read.
+    pub async fn refresh_revocations(&self) -> Result<(), Error> {
+        self.inner.revocation.refresh().await
     }
 
-    /// How many passwords were hashed or verified since the process started.
+    /// Number of passwords that were hashed or verified since the process started.
     pub fn passwords_hashed(&self) -> u64 {
         self.inner.passwords.hashed()
     }
 
-    /// Told whenever a mail has been put into the outbox.
-    pub fn mail_waits(&self) -> Arc<Notify> {
-        self.inner.mail_waits.clone()
+    /// Notified whenever a mail is added to the outbox.
+    pub fn mail_queued(&self) -> Arc<Notify> {
+        self.inner.mail_queued.clone()
     }
 
-    /// The token that is mailed under that id.
+    /// The mailed token with this id.
     pub fn mailed_token(&self, id: Uuid) -> String {
         self.inner.tokens.mail(id)
     }
 
-    /// Finishes what goes on though its request has been answered, and writes down what is only remembered.
+    /// Finishes work that outlives its request, and stores the last use of sessions.
     pub async fn finish(&self) {
-        self.inner.unfinished.close();
-        self.inner.unfinished.wait().await;
-        if let Err(error) = self.note_usage().await {
+        self.inner.background_tasks.close();
+        self.inner.background_tasks.wait().await;
+        if let Err(error) = self.record_usage().await {
             tracing::warn!(
                 error = error.log_text(),
-                "writing down when sessions were last used failed at the stop"
+                "storing the last use of sessions failed at shutdown"
             );
         }
     }
 
-    fn lock_used(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
+    fn used_sessions(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
         self.inner
-            .used
+            .used_sessions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Somebody may no longer sign in: this process asks at the next request, and need not wait to be told.
-    pub(crate) fn somebody_left(&self) {
-        self.inner.revocation.ask_again();
+    /// Call this after a user lost access: this process then reads the list of revocations at the next request.
+    pub(crate) fn revoke_user(&self) {
+        self.inner.revocation.invalidate();
     }
 
-    /// A connection on which what is written is logged as that client's.
+    /// A connection whose changes are logged with this client's address and program.
     pub(crate) async fn connection(&self, client: &Client) -> Result<Connection, Error> {
         let conn = self.inner.database.connection().await?;
         Ok(conn.for_changes_from(client.origin()))

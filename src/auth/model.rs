@@ -1,4 +1,10 @@
-//! Who somebody is: their id, their session, and what a request shows of them.
+//! Users' ids, sessions, accounts, and what a request says about its sender.
+//!
+//! # Design decision
+//! **Where a change came from** travels with the statement that makes it. The statement calls `set_origin(owner, address,
+//! program)`, which notes address and program for its transaction and returns the owner; the entries that triggers write
+//! take them as column defaults. A setting of the connection would leak behind a transaction pooler, and a transaction
+//! around every statement would cost two round trips.
 
 use std::{fmt, net::IpAddr};
 
@@ -11,7 +17,7 @@ use uuid::Uuid;
 
 use crate::db::{Origin, Row, sql::Value};
 
-/// Whose something is: every statement on what people keep takes one.
+/// The id of a user. Every statement on users' data takes the owner's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub Uuid);
 
@@ -27,65 +33,65 @@ impl From<UserId> for Value {
     }
 }
 
-/// Who is signed in, and how they showed it.
+/// The signed-in user and their credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Viewer {
-    /// Who.
+    /// The user's id.
     pub user_id: UserId,
-    /// By what.
+    /// The credential of the request.
     pub credential: Credential,
 }
 
-/// Who a token is of, and how long it says so.
+/// The viewer that a token identifies, and the token's expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admission {
-    /// Who.
+pub struct Authenticated {
+    /// The viewer.
     pub viewer: Viewer,
-    /// When the token expires, by its own word.
+    /// When the token expires.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How somebody showed who they are.
+/// The credential by which a viewer is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credential {
-    /// By an access token of this session.
+    /// An access token of this session.
     Session(Uuid),
-    /// By an outside issuer's token: there is no session here.
-    Outside {
-        /// When they signed in there, by the issuer's clock; `None` if it does not say.
+    /// A token of an external identity provider, which has no session here.
+    External {
+        /// When the user signed in there, by the provider's clock. `None` if the token does not say.
         signed_in_at: Option<DateTime<Utc>>,
     },
 }
 
 impl Viewer {
-    /// Their session; `None` if an outside issuer vouches for them.
+    /// The session's id. `None` for a token of an external identity provider.
     pub fn session_id(&self) -> Option<Uuid> {
         match self.credential {
             Credential::Session(id) => Some(id),
-            Credential::Outside { .. } => None,
+            Credential::External { .. } => None,
         }
     }
 }
 
-/// From where a request comes.
+/// The client that sent a request.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
-    /// The address; `None` if it is not known.
+    /// The IP address. `None` if it is unknown.
     pub ip_address: Option<IpAddr>,
-    /// What the program calls itself, without control characters and 512 characters at most.
+    /// The `User-Agent`, without control characters. Maximum 512 characters.
     pub user_agent: Option<String>,
 }
 
 impl Client {
-    const MOST_USER_AGENT: usize = 512;
+    const MAX_USER_AGENT_LENGTH: usize = 512;
 
-    /// Keeps of a user agent what can be stored and shown.
+    /// Removes control characters from the user agent and truncates it.
     pub fn new(ip_address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
         let clean = |agent: &str| -> String {
             agent
                 .chars()
                 .filter(|character| !character.is_control())
-                .take(Self::MOST_USER_AGENT)
+                .take(Self::MAX_USER_AGENT_LENGTH)
                 .collect()
         };
         Client {
@@ -94,7 +100,7 @@ impl Client {
         }
     }
 
-    /// What counts as one address: all of an IPv6 /64 are one subscriber's.
+    /// The network that rate limits count: an IPv4 address, or an IPv6 /64, which one subscriber owns.
     pub(crate) fn network(&self) -> Option<String> {
         Some(match self.ip_address?.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
@@ -105,13 +111,13 @@ impl Client {
         })
     }
 
-    /// The address as text, as the store takes it.
+    /// The canonical IP address as text, for SQL.
     pub(super) fn address(&self) -> Option<String> {
         self.ip_address
             .map(|address| address.to_canonical().to_string())
     }
 
-    /// As the change log has it.
+    /// Address and program for the change log.
     pub fn origin(&self) -> Origin {
         Origin {
             address: self.address(),
@@ -120,7 +126,7 @@ impl Client {
     }
 }
 
-/// Somebody who signs up. Not `Debug`: it holds a password.
+/// A user who signs up. Not `Debug`: it holds a password.
 pub struct NewUser {
     /// A valid address that no other user has.
     pub email: String,
@@ -130,25 +136,25 @@ pub struct NewUser {
     pub name: String,
 }
 
-/// A session as it is stored.
+/// A row of `sessions`.
 #[derive(Debug, Clone, Queryable)]
 pub struct Session {
     /// Unique among all sessions.
     pub id: Uuid,
-    /// Whose it is.
+    /// The owner.
     #[diesel(deserialize_as = Uuid)]
     pub user_id: UserId,
-    /// The number of its newest refresh token, from 1.
+    /// Number of the newest refresh token, starting at 1.
     pub generation: i32,
-    /// The address that it was signed in from.
+    /// The IP address at sign-in.
     pub ip_address: Option<String>,
-    /// The program that it was signed in with.
+    /// The user agent at sign-in.
     pub user_agent: Option<String>,
-    /// When it was signed in.
+    /// When the user signed in.
     pub created_at: DateTime<Utc>,
-    /// When it was last used by any request, to the minute.
+    /// When the session was last used by any request, to the minute.
     pub last_used_at: DateTime<Utc>,
-    /// When it ends if it is not used before.
+    /// When the session expires unless it is used.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -171,14 +177,14 @@ impl Row for Session {
     );
 }
 
-/// An outside identity that somebody signs in with.
+/// An account at an external identity provider, with which a user signs in.
 #[derive(Debug, Clone, Queryable)]
 pub struct Account {
-    /// The issuer's name in the settings.
+    /// The provider's name in the settings.
     pub provider: String,
-    /// Who they are there.
+    /// The user's id there.
     pub provider_account_id: String,
-    /// When they first came with it.
+    /// When the account was linked.
     pub created_at: DateTime<Utc>,
 }
 
@@ -186,7 +192,7 @@ impl Row for Account {
     type Sql = (Text, Text, Timestamptz);
 }
 
-/// What somebody who has signed in is given. Its tokens are shown to nobody else: `Debug` leaves them out.
+/// The result of a sign-in. `Debug` omits the tokens.
 #[derive(Clone)]
 pub struct SignedIn {
     /// The session.
@@ -195,12 +201,12 @@ pub struct SignedIn {
     pub access_token: String,
     /// When it expires.
     pub access_token_expires_at: DateTime<Utc>,
-    /// Opaque, for one use.
+    /// Opaque. Can be used once.
     pub refresh_token: String,
 }
 
 impl SignedIn {
-    /// Who has signed in.
+    /// The signed-in user.
     pub fn viewer(&self) -> Viewer {
         Viewer {
             user_id: self.session.user_id,
@@ -223,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_agent_is_cleaned_and_cut() {
+    fn user_agents_are_cleaned_and_truncated() {
         let agent = format!("curl\0\n/8 {}", "x".repeat(600));
         let client = Client::new(None, Some(&agent));
         let kept = client.user_agent.expect("something is left");

@@ -1,8 +1,8 @@
-//! Passwords: hashed with Argon2id, off the async threads, a few at a time.
+//! Password hashing with Argon2id, in blocking threads, a few at the same time.
 //!
-//! Hashing takes 19 MiB and some 20 ms of a processor. Without the permits a burst of sign-ins cut everybody else's
-//! throughput to a sixth. Who has no password, or is not there, costs the same as who is. Hashes that other systems made
-//! (bcrypt, any Argon2) are verified as they are, and never made.
+//! Hashing takes 19 MiB and about 20 ms of CPU. Without the limit on concurrent hashes, a burst of sign-ins reduced the
+//! throughput of all other requests to a sixth. Users without a password and unknown users cost the same time as
+//! others. Hashes of other systems (bcrypt, any Argon2) are verified but never created.
 
 use std::{
     str::FromStr,
@@ -25,77 +25,77 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// What a hash of another system may cost at most; a costlier one never verifies.
-const MOST_MEMORY_KIB: u32 = 1024 * 1024;
-const MOST_PASSES: u32 = 20;
-const MOST_LANES: u32 = 16;
-/// Of bcrypt, as the exponent of 2; the most takes some 5 s.
-const LEAST_BCRYPT_COST: u32 = 4;
-const MOST_BCRYPT_COST: u32 = 16;
+/// Maximum cost of hashes from other systems. Costlier hashes never verify.
+const MAX_MEMORY_KIB: u32 = 1024 * 1024;
+const MAX_PASSES: u32 = 20;
+const MAX_LANES: u32 = 16;
+/// bcrypt's cost is an exponent of 2. The maximum takes about 5 s.
+const MIN_BCRYPT_COST: u32 = 4;
+const MAX_BCRYPT_COST: u32 = 16;
 
-/// Whether a password is the one of a hash.
+/// The result of verifying a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is not, or there is no hash that can be understood.
+    /// The password is wrong, or the hash is missing or invalid.
     Wrong,
-    /// It is.
+    /// The password is right.
     Right,
-    /// It is, and the hash is not of our algorithm with our parameters: time to replace it.
-    RightButOld,
+    /// The password is right, but the hash has another algorithm or other parameters than ours and must be replaced.
+    RightButOutdated,
 }
 
-/// Hashes and verifies. Cheap to clone.
+/// Hashes and verifies passwords. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Passwords {
     permits: Arc<Semaphore>,
     hashed: Arc<AtomicU64>,
-    /// Of no password: what an unknown person's is compared with.
-    nobodys: Arc<str>,
+    /// Compared with the passwords of unknown users, so that they cost the same time.
+    dummy_hash: Arc<str>,
 }
 
 impl Passwords {
-    /// `permits`: hashes at a time.
+    /// `permits`: maximum number of concurrent hashes.
     pub(super) fn new(permits: usize) -> Self {
-        let nobodys = hash("nobody has this password")
+        let dummy_hash = hash("no user has this password")
             .expect("the parameters are constants within Argon2's limits");
         Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             hashed: Arc::new(AtomicU64::new(0)),
-            nobodys: nobodys.into(),
+            dummy_hash: dummy_hash.into(),
         }
     }
 
-    /// A password's hash as a PHC string.
+    /// Hashes a password into a PHC string.
     pub(super) async fn hash(&self, password: String) -> Result<String, Error> {
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        self.off_the_async_threads(move || hash(&password)).await?
+        self.run_blocking(move || hash(&password)).await?
     }
 
-    /// Whether that is the password of the hash; never, and at the same cost, if there is no hash.
+    /// Verifies a password. Without a hash the result is `Wrong`, after the same time.
     pub(super) async fn verify(
         &self,
         password: String,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        let nobodys = self.nobodys.clone();
-        self.off_the_async_threads(move || match hash {
-            Some(hash) => verdict(&password, &hash),
+        let dummy_hash = self.dummy_hash.clone();
+        self.run_blocking(move || match hash {
+            Some(hash) => verify(&password, &hash),
             None => {
-                verdict(&password, &nobodys);
+                verify(&password, &dummy_hash);
                 Verdict::Wrong
             }
         })
         .await
     }
 
-    /// How many passwords were hashed or verified since the process started.
+    /// Number of passwords that were hashed or verified since the process started.
     pub(super) fn hashed(&self) -> u64 {
         self.hashed.load(Ordering::Relaxed)
     }
 
-    /// Does what takes tens of milliseconds of a processor, when it is its turn.
-    pub(super) async fn off_the_async_threads<T: Send + 'static>(
+    /// Runs CPU-bound work in a blocking thread once a permit is free.
+    pub(super) async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
@@ -105,13 +105,13 @@ impl Passwords {
             .acquire_owned()
             .await
             .map_err(Error::internal)?;
-        // The permit goes along: a request that gives up does not make room for another hash before this one ends.
+        // The task owns the permit: if a request gives up, the permit is only released when its hash ends.
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
             work()
         });
         task.await
-            .map_err(|error| Error::internal(format!("working on a password: {error}")))
+            .map_err(|error| Error::internal(format!("the password task failed: {error}")))
     }
 }
 
@@ -123,14 +123,15 @@ fn hash(password: &str) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-fn verdict(password: &str, text: &str) -> Verdict {
+fn verify(password: &str, text: &str) -> Verdict {
     let right = if let Some(hash) = argon2_hash(text) {
-        // Algorithm, version and parameters are those of the hash.
+        // The hash carries algorithm, version and parameters.
         Argon2::default()
             .verify_password(password.as_bytes(), &hash)
             .is_ok()
     } else if is_bcrypt_hash(text) {
-        // Like every bcrypt it reads 72 bytes. Some end at a NUL, too, and would take what stands before it alone.
+        // bcrypt reads at most 72 bytes. Some implementations also stop at a NUL and would only compare the text before
+        // it.
         !password.contains('\0') && bcrypt::verify(password, text).unwrap_or(false)
     } else {
         false
@@ -138,11 +139,11 @@ fn verdict(password: &str, text: &str) -> Verdict {
     match right {
         false => Verdict::Wrong,
         true if is_ours(text) => Verdict::Right,
-        true => Verdict::RightButOld,
+        true => Verdict::RightButOutdated,
     }
 }
 
-/// Whether that is a hash that [`Passwords::verify`] understands: any Argon2 as a PHC string, or bcrypt, at a bearable cost.
+/// Whether [`Passwords::verify`] can verify this hash: any Argon2 as a PHC string, or bcrypt, within the maximum cost.
 pub(crate) fn is_known_hash(text: &str) -> bool {
     argon2_hash(text).is_some() || is_bcrypt_hash(text)
 }
@@ -156,24 +157,24 @@ fn is_ours(text: &str) -> bool {
 fn argon2_hash(text: &str) -> Option<PasswordHash> {
     let mut hash = PasswordHash::new(text).ok()?;
     Algorithm::try_from(hash.algorithm.as_str()).ok()?;
-    // Argon2 1.0 wrote no version; this library would take the newest.
+    // Argon2 1.0 wrote no version; the library would assume the newest.
     let version = hash.version.get_or_insert(Version::V0x10.into());
     Version::try_from(*version).ok()?;
     let parameters = Params::try_from(&hash).ok()?;
-    let bearable = parameters.m_cost() <= MOST_MEMORY_KIB
-        && parameters.t_cost() <= MOST_PASSES
-        && parameters.p_cost() <= MOST_LANES;
+    let affordable = parameters.m_cost() <= MAX_MEMORY_KIB
+        && parameters.t_cost() <= MAX_PASSES
+        && parameters.p_cost() <= MAX_LANES;
     let complete = hash.salt.is_some() && hash.hash.is_some();
-    (bearable && complete).then_some(hash)
+    (affordable && complete).then_some(hash)
 }
 
-/// Not `$2x$`: a crypt with a fault made those, and this library has not that fault.
+/// Rejects `$2x$`: a faulty crypt made those hashes, and this library does not reproduce its fault.
 fn is_bcrypt_hash(text: &str) -> bool {
     let prefixed = ["$2a$", "$2b$", "$2y$"]
         .iter()
         .any(|prefix| text.starts_with(prefix));
     let cost = bcrypt::HashParts::from_str(text).map(|parts| parts.get_cost());
-    prefixed && cost.is_ok_and(|cost| (LEAST_BCRYPT_COST..=MOST_BCRYPT_COST).contains(&cost))
+    prefixed && cost.is_ok_and(|cost| (MIN_BCRYPT_COST..=MAX_BCRYPT_COST).contains(&cost))
 }
 
 #[cfg(test)]
@@ -181,7 +182,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_hash_knows_its_password_alone() {
+    async fn a_hash_verifies_only_its_password() {
         let passwords = Passwords::new(1);
         let hash = passwords
             .hash("correct horse".to_owned())
@@ -195,21 +196,21 @@ mod tests {
             ("correct horse", Some(hash.clone()), Verdict::Right),
             ("wrong horse", Some(hash), Verdict::Wrong),
             ("correct horse", None, Verdict::Wrong),
-            ("nobody has this password", None, Verdict::Wrong),
+            ("no user has this password", None, Verdict::Wrong),
             ("correct horse", Some("no hash".to_owned()), Verdict::Wrong),
         ] {
-            let answer = passwords
+            let verdict = passwords
                 .verify(password.to_owned(), hash)
                 .await
                 .expect("it can be verified");
-            assert_eq!(answer, expected, "{password}");
+            assert_eq!(verdict, expected, "{password}");
         }
         assert_eq!(passwords.hashed(), 6);
     }
 
-    /// Test vectors of Argon2's and crypt_blowfish's authors.
+    /// Test vectors by the authors of Argon2 and crypt_blowfish.
     #[test]
-    fn hashes_of_other_systems_are_right_but_old() {
+    fn hashes_of_other_systems_verify_and_are_outdated() {
         for (password, hash) in [
             (
                 "password",
@@ -237,22 +238,22 @@ mod tests {
             ),
         ] {
             assert!(is_known_hash(hash), "{hash}");
-            assert_eq!(verdict(password, hash), Verdict::RightButOld, "{hash}");
-            assert_eq!(verdict("another", hash), Verdict::Wrong, "{hash}");
+            assert_eq!(verify(password, hash), Verdict::RightButOutdated, "{hash}");
+            assert_eq!(verify("another", hash), Verdict::Wrong, "{hash}");
         }
     }
 
     #[test]
-    fn bcrypt_reads_72_bytes_and_never_a_nul() {
+    fn bcrypt_reads_72_bytes_and_rejects_nul() {
         let hash = bcrypt::hash("x".repeat(72), 4).expect("it can be hashed");
-        assert_eq!(verdict(&"x".repeat(100), &hash), Verdict::RightButOld);
-        assert_eq!(verdict(&"x".repeat(71), &hash), Verdict::Wrong);
+        assert_eq!(verify(&"x".repeat(100), &hash), Verdict::RightButOutdated);
+        assert_eq!(verify(&"x".repeat(71), &hash), Verdict::Wrong);
         let hash = bcrypt::hash("a\0b", 4).expect("it can be hashed");
-        assert_eq!(verdict("a\0b", &hash), Verdict::Wrong);
+        assert_eq!(verify("a\0b", &hash), Verdict::Wrong);
     }
 
     #[test]
-    fn what_is_malformed_or_too_costly_never_verifies() {
+    fn malformed_and_too_costly_hashes_never_verify() {
         let end = "$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
         let blowfish = "$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
         for hash in [
@@ -277,7 +278,7 @@ mod tests {
         ] {
             assert!(!is_known_hash(hash), "{hash}");
             for password in ["U*U", "password", ""] {
-                assert_eq!(verdict(password, hash), Verdict::Wrong, "{hash}");
+                assert_eq!(verify(password, hash), Verdict::Wrong, "{hash}");
             }
         }
     }

@@ -1,11 +1,14 @@
-//! Whether a session still is one, and an outside account still somebody's, without a query a request.
+//! Revocation: whether a session is still open and an external account still linked, without a query per request.
 //!
-//! A session (an account and its user) is read when a process first sees it, and then trusted for 15 minutes at most. What was revoked in the last
-//! 20 minutes is a short list that the process reads at most once a second, and only while requests come; a request
-//! whose knowledge is older waits for the one reading in flight. So a signed-out token dies within a second on every
-//! process. All of this goes by the database's clock: this machine's may be wrong, or stand still while it is suspended.
+//! A process reads a session (or an external account and its user) when it first sees it, and then trusts it for at
+//! most 15 minutes. What was revoked in the last 20 minutes is a short list. The process reads that list at most once a
+//! second, and only while requests arrive. A request that finds an older list waits for the read in progress. So
+//! revoked tokens stop working within a second on every process. All times are the database's: this machine's clock may
+//! be wrong, or stop while it is suspended.
 //!
-//! The statements are in `store`.
+//! # Design decision
+//! **A revoked user is read again, not rejected.** The list has sessions, which never come back, and users, who may be
+//! reactivated. While a user is on it, their external tokens cost one statement per request.
 
 use std::{
     collections::HashSet,
@@ -24,12 +27,12 @@ use super::{
 };
 use crate::{db::Database, error::Error};
 
-/// How old the list of what was revoked may be when a request comes.
-const FRESH: Duration = Duration::from_secs(1);
-/// Sessions that a process remembers at most, and outside accounts.
-const REMEMBERED: usize = 100_000;
+/// Maximum age of the list when a request arrives.
+const MAX_LIST_AGE: Duration = Duration::from_secs(1);
+/// Maximum number of sessions, and of external accounts, that a process caches.
+const MAX_CACHED: usize = 100_000;
 
-/// What this process knows of sessions. Cheap to clone.
+/// What this process knows about sessions. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Revocation {
     inner: Arc<Inner>,
@@ -37,27 +40,27 @@ pub(super) struct Revocation {
 
 struct Inner {
     database: Database,
-    /// By the session's id.
-    seen: Cache<Uuid, Trusted>,
-    /// By the issuer's name and the subject.
-    accounts: Cache<String, Trusted>,
-    newest: RwLock<Option<Arc<Reading>>>,
-    /// Told when something was revoked.
-    news: watch::Sender<()>,
-    /// Held by whoever reads; says how the last reading failed, if it did.
-    reading: Mutex<Option<Failed>>,
+    /// By session id.
+    trusted_sessions: Cache<Uuid, Trusted>,
+    /// By provider and subject.
+    trusted_accounts: Cache<String, Trusted>,
+    newest: RwLock<Option<Arc<RevocationList>>>,
+    /// Notified when something was revoked.
+    changes: watch::Sender<()>,
+    /// Locked while the list is read. Holds the last failure.
+    last_failure: Mutex<Option<FailedRead>>,
 }
 
-/// The list as it was read.
-struct Reading {
-    /// Just before it was asked for: what was revoked later may be missing.
+/// The list of revocations.
+struct RevocationList {
+    /// When the read began. Later revocations may be missing.
     began: Instant,
     /// The same moment by the database's clock.
     at: DateTime<Utc>,
     revoked: HashSet<Uuid>,
 }
 
-struct Failed {
+struct FailedRead {
     ended: Instant,
     error: Error,
 }
@@ -66,28 +69,28 @@ impl Revocation {
     pub(super) fn new(database: Database) -> Self {
         let inner = Inner {
             database,
-            seen: Cache::new(REMEMBERED),
-            accounts: Cache::new(REMEMBERED),
+            trusted_sessions: Cache::new(MAX_CACHED),
+            trusted_accounts: Cache::new(MAX_CACHED),
             newest: RwLock::default(),
-            news: watch::Sender::new(()),
-            reading: Mutex::default(),
+            changes: watch::Sender::new(()),
+            last_failure: Mutex::default(),
         };
         Revocation {
             inner: Arc::new(inner),
         }
     }
 
-    /// Whether the session is open and that user's.
+    /// Whether the session is open and belongs to this user.
     ///
     /// # Errors
-    /// UNAVAILABLE if the database cannot be asked: nobody is trusted on old knowledge.
+    /// UNAVAILABLE if the list cannot be read. Old lists are never used.
     pub(super) async fn is_open(&self, user: UserId, session: Uuid) -> Result<bool, Error> {
-        let known = self.knowledge().await?;
-        if known.revoked.contains(&session) {
+        let list = self.current_list().await?;
+        if list.revoked.contains(&session) {
             return Ok(false);
         }
-        if let Some(trusted) = self.inner.seen.get(&session)
-            && known.at < trusted.until
+        if let Some(trusted) = self.inner.trusted_sessions.get(&session)
+            && list.at < trusted.until
         {
             return Ok(trusted.user_id == user);
         }
@@ -96,66 +99,67 @@ impl Revocation {
             return Ok(false);
         };
         let is_theirs = trusted.user_id == user;
-        self.inner.seen.insert(session, trusted);
+        self.inner.trusted_sessions.insert(session, trusted);
         Ok(is_theirs)
     }
 
-    /// Who has that outside account, if that was read lately and nothing has happened to them since. While a user is in
-    /// the list they are read at every request: they may have come back.
+    /// The user of an external account, if it was read recently and nothing was revoked since. While a user is on the
+    /// list, this returns `None`, so that they are read at every request: they may have been reactivated.
     pub(super) async fn user_of(&self, account: &str) -> Result<Option<UserId>, Error> {
-        let known = self.knowledge().await?;
-        let trusted = self.inner.accounts.get(account);
+        let list = self.current_list().await?;
+        let trusted = self.inner.trusted_accounts.get(account);
         let trusted = trusted.filter(|trusted| {
-            known.at < trusted.until && !known.revoked.contains(&trusted.user_id.0)
+            list.at < trusted.until && !list.revoked.contains(&trusted.user_id.0)
         });
         Ok(trusted.map(|trusted| trusted.user_id))
     }
 
-    /// Who has that outside account was read just now.
+    /// Caches the user of an external account.
     pub(super) fn remember_account(&self, account: String, user_id: UserId, until: DateTime<Utc>) {
         self.inner
-            .accounts
+            .trusted_accounts
             .insert(account, Trusted { user_id, until });
     }
 
-    /// This process ended the session: it reads it again, and need not wait to be told.
+    /// Drops a session that this process ended from the cache, without waiting for the list.
     pub(super) fn forget(&self, session: Uuid) {
-        self.inner.seen.remove(&session);
-        self.inner.news.send_replace(());
+        self.inner.trusted_sessions.remove(&session);
+        self.inner.changes.send_replace(());
     }
 
-    /// Something was revoked by this process: the list is read at the next request.
-    pub(super) fn ask_again(&self) {
+    /// Drops the list after this process revoked something, so that the next request reads it.
+    pub(super) fn invalidate(&self) {
         let newest = self.inner.newest.write();
         *newest.unwrap_or_else(PoisonError::into_inner) = None;
-        self.inner.news.send_replace(());
+        self.inner.changes.send_replace(());
     }
 
-    /// Changes whenever this process learns that something was revoked.
-    pub(super) fn news(&self) -> watch::Receiver<()> {
-        self.inner.news.subscribe()
+    /// Changes whenever this process learns of a revocation.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.inner.changes.subscribe()
     }
 
-    /// Reads the list if it is not fresh.
-    pub(super) async fn look(&self) -> Result<(), Error> {
-        self.knowledge().await.map(|_| ())
+    /// Reads the list if it is too old.
+    pub(super) async fn refresh(&self) -> Result<(), Error> {
+        self.current_list().await.map(|_| ())
     }
 
-    /// This process ended these sessions.
+    /// Drops several sessions from the cache.
     pub(super) fn forget_all(&self, sessions: Vec<Uuid>) {
         for session in sessions {
             self.forget(session);
         }
     }
 
-    /// What was revoked, as of a second before this call or later.
-    async fn knowledge(&self) -> Result<Arc<Reading>, Error> {
+    /// A list that is at most a second older than this call.
+    async fn current_list(&self) -> Result<Arc<RevocationList>, Error> {
         let arrived = Instant::now();
         if let Some(reading) = self.fresh(arrived) {
             return Ok(reading);
         }
-        let mut failed = self.inner.reading.lock().await;
-        // Measured from the arrival: a reading that takes longer than a second serves all who wait for it, all the same.
+        let mut failed = self.inner.last_failure.lock().await;
+        // The age is measured from the arrival: a read that takes longer than a second still serves all who wait for
+        // it.
         if let Some(reading) = self.fresh(arrived) {
             return Ok(reading);
         }
@@ -168,7 +172,7 @@ impl Revocation {
             Ok(reading) => Ok(reading),
             Err(error) => {
                 let ended = Instant::now();
-                *failed = Some(Failed {
+                *failed = Some(FailedRead {
                     ended,
                     error: error.clone(),
                 });
@@ -177,36 +181,36 @@ impl Revocation {
         }
     }
 
-    fn fresh(&self, arrived: Instant) -> Option<Arc<Reading>> {
+    fn fresh(&self, arrived: Instant) -> Option<Arc<RevocationList>> {
         let newest = self.inner.newest.read();
         let newest = newest.unwrap_or_else(PoisonError::into_inner);
         let reading = newest.as_ref()?;
-        (reading.began + FRESH > arrived).then(|| reading.clone())
+        (reading.began + MAX_LIST_AGE > arrived).then(|| reading.clone())
     }
 
-    async fn read(&self) -> Result<Arc<Reading>, Error> {
+    async fn read(&self) -> Result<Arc<RevocationList>, Error> {
         let began = Instant::now();
         let mut conn = self.inner.database.connection().await?;
         let list = store::revoked(&mut conn).await?;
-        let reading = Arc::new(Reading {
+        let reading = Arc::new(RevocationList {
             began,
             at: list.at,
             revoked: list.subjects.into_iter().collect(),
         });
         let newest = self.inner.newest.write();
         let mut newest = newest.unwrap_or_else(PoisonError::into_inner);
-        // A clock that was put back would stretch the trust beyond what the list looks back.
+        // If the database's clock was set back, cached entries could be trusted for longer than the list looks back.
         if newest.as_ref().is_some_and(|last| reading.at < last.at) {
-            self.inner.seen.clear();
-            self.inner.accounts.clear();
+            self.inner.trusted_sessions.clear();
+            self.inner.trusted_accounts.clear();
         }
-        let is_news = newest
+        let has_new_entries = newest
             .as_ref()
             .is_none_or(|last| !reading.revoked.is_subset(&last.revoked));
         *newest = Some(reading.clone());
         drop(newest);
-        if is_news {
-            self.inner.news.send_replace(());
+        if has_new_entries {
+            self.inner.changes.send_replace(());
         }
         Ok(reading)
     }

@@ -1,4 +1,9 @@
-//! Signing up, in and out; sessions. Going on with one is in `refresh`.
+//! Signing up, in and out, and sessions. `refresh` continues a session.
+//!
+//! # Design decisions
+//! - **An unknown address costs the same time as a known one.** A sign-in hashes a password in both cases, and logs a
+//!   failure after the response.
+//! - Signing up does reveal that an address is taken, and notifies its owner by mail.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,9 +12,9 @@ use uuid::Uuid;
 
 use super::{
     Auth,
-    checks::{MOST_PASSWORD, check_new_password},
     credentials::{self, store::Credentials},
     model::{Client, NewUser, Session, SignedIn, UserId, Viewer},
+    password_rules::{MAX_PASSWORD_LENGTH, check_new_password},
     passwords::Verdict,
     store::{self, End, NewSession},
     tokens,
@@ -21,9 +26,9 @@ use crate::{
     rules::Problems,
 };
 
-const MOST_NAME: usize = 255;
-/// How long the log waits with a failed sign-in.
-const AFTER_THE_ANSWER: Duration = Duration::from_millis(100);
+const MAX_NAME_LENGTH: usize = 255;
+/// Delay before a failed sign-in is logged.
+const LOG_DELAY: Duration = Duration::from_millis(100);
 
 impl Auth {
     pub(super) fn signed_in(&self, session: Session) -> Result<SignedIn, Error> {
@@ -42,7 +47,7 @@ impl Auth {
 
     pub(super) fn new_session<'a>(&self, client: &'a Client) -> NewSession<'a> {
         let id = Uuid::now_v7();
-        let refresh_token_hash = tokens::stored(&self.inner.tokens.refresh(id, 1));
+        let refresh_token_hash = tokens::token_hash(&self.inner.tokens.refresh(id, 1));
         NewSession {
             id,
             refresh_token_hash,
@@ -51,23 +56,23 @@ impl Auth {
     }
 }
 
-/// Makes a person and signs them in at once.
+/// Creates a user and signs them in.
 ///
 /// # Errors
-/// What is wrong with the input; WEAK_PASSWORD; TAKEN if another user has the address: its owner gets a mail. RATE_LIMITED.
+/// The errors of the input. WEAK_PASSWORD. TAKEN if another user has the address; that user gets a mail. RATE_LIMITED.
 pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<SignedIn, Failure> {
     let email = EmailAddress::of_input("email", &new.email);
     let mut problems = Problems::default();
     problems.note(&email);
     check_new_password(&mut problems, "password", &new.password);
-    problems.text("name", &new.name, MOST_NAME);
+    problems.text("name", &new.name, MAX_NAME_LENGTH);
     problems.finish()?;
     let email = email?;
-    auth.inner.throttle.sign_up(client).await?;
-    auth.refuse_weak("password", &new.password, [email.as_str(), &new.name])
+    auth.inner.rate_limiter.sign_up(client).await?;
+    auth.reject_weak_password("password", &new.password, [email.as_str(), &new.name])
         .await?;
     if store::email_taken(&mut auth.connection(client).await?, &email).await? {
-        return Err(taken(auth, &email, client).await?.into());
+        return Err(email_taken(auth, &email, client).await?.into());
     }
     let hash = auth.inner.passwords.hash(new.password).await?;
     let user = UserId(Uuid::now_v7());
@@ -82,140 +87,140 @@ pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<Signe
     .await?;
     match session {
         Some(session) => Ok(auth.signed_in(session)?),
-        None => Err(taken(auth, &email, client).await?.into()),
+        None => Err(email_taken(auth, &email, client).await?.into()),
     }
 }
 
-/// Whoever has the address is told that somebody tried to sign up with it.
-async fn taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
-    if auth.inner.throttle.mail(email.key()).await {
-        store::tell_of_sign_up(&mut auth.connection(client).await?, email, client).await?;
-        auth.inner.mail_waits.notify_one();
+/// Notifies the owner of the address by mail about the attempt to sign up.
+async fn email_taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
+    if auth.inner.rate_limiter.mail(email.key()).await {
+        store::mail_sign_up_attempt(&mut auth.connection(client).await?, email, client).await?;
+        auth.inner.mail_queued.notify_one();
     }
-    let message = "Somebody has signed up with this address.";
+    let message = "Another user has this email address. Sign in, or use another address.";
     Ok(Refusal::of("email", RefusalCode::Taken, message))
 }
 
-/// Signs somebody in. An unknown address costs what a known one costs.
+/// Signs a user in. Unknown addresses cost the same time as known ones.
 ///
 /// # Errors
-/// INVALID_CREDENTIALS, whichever of the two is wrong; RATE_LIMITED.
+/// INVALID_CREDENTIALS if the address or the password is wrong; the error does not reveal which. RATE_LIMITED.
 pub async fn sign_in(
     auth: &Auth,
     email: &str,
     password: String,
     client: &Client,
 ) -> Result<SignedIn, Failure> {
-    // No user has an invalid address, or the empty one that is looked up in its place.
+    // No user has an invalid address, nor the empty one that replaces it in the lookup.
     let parsed = EmailAddress::parse(email).ok();
     let searched = parsed.as_ref().map_or("", EmailAddress::key);
-    let throttle = &auth.inner.throttle;
-    let found = match throttle.sign_in(email, searched, client).await? {
+    let rate_limiter = &auth.inner.rate_limiter;
+    let found = match rate_limiter.sign_in(email, searched, client).await? {
         Some(found) => found,
         None => auth.credentials(searched).await?,
     };
     let user = found.as_ref().map(|found| found.user_id);
     let mut attempt = auth.attempt(found, password.clone(), client).await?;
-    if let Attempt::Overtaken = attempt {
+    if let Attempt::HashReplaced = attempt {
         let found = auth.credentials(searched).await?;
         attempt = auth.attempt(found, password, client).await?;
     }
     if let Attempt::Opened(session) = attempt {
         return Ok(auth.signed_in(session)?);
     }
-    // Not waited for: the answer would come later than one for an unknown address, which logs nothing.
+    // Runs in the background: waiting for it would make the response slower than for an unknown address, which logs
+    // nothing.
     let logging = log_failed_sign_in(auth.clone(), user, client.clone());
-    auth.inner.unfinished.spawn(logging);
-    let message = "The e-mail address or the password is wrong.";
+    auth.inner.background_tasks.spawn(logging);
+    let message = "The email address or the password is wrong.";
     Err(Refusal::general(RefusalCode::InvalidCredentials, message).into())
 }
 
-/// What became of a password and the credentials that were read.
+/// The result of comparing a password with the credentials that were read.
 enum Attempt {
     Opened(Session),
     Refused,
-    /// The password is right by the hash that was read, but that has been replaced: at two first sign-ins of somebody who
-    /// was imported, by the other one.
-    Overtaken,
+    /// The password matches the hash that was read, but that hash has been replaced since. This happens when an
+    /// imported user signs in for the first time twice at once.
+    HashReplaced,
 }
 
-/// Begins when the answer is gone, so that it does not slow it; an unknown user's is the same statement, which writes nothing.
+/// Starts after the response was sent, so as not to delay it. For an unknown user the same statement runs and writes
+/// nothing.
 async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
-    tokio::time::sleep(AFTER_THE_ANSWER).await;
+    tokio::time::sleep(LOG_DELAY).await;
     let user = user.unwrap_or(UserId(Uuid::nil()));
     let logged = match auth.connection(&client).await {
         Ok(mut conn) => store::log(&mut conn, user, None, "SIGN_IN_FAILED", &client).await,
         Err(error) => Err(error),
     };
     if let Err(error) = logged {
-        tracing::warn!(
-            error = error.log_text(),
-            "a failed sign-in could not be logged"
-        );
+        tracing::warn!(error = error.log_text(), "logging a failed sign-in failed");
     }
 }
 
 impl Auth {
-    /// Whose account that is, and what they can show.
+    /// The credentials of the account with this address.
     async fn credentials(&self, email: &str) -> Result<Option<Credentials>, Error> {
         let mut conn = self.inner.database.connection().await?;
         let (found, _) = credentials::store::credentials(&mut conn, email, None).await?;
         Ok(found)
     }
 
-    /// Opens a session if that is their password.
+    /// Opens a session if the password is right.
     async fn attempt(
         &self,
-        theirs: Option<Credentials>,
+        credentials: Option<Credentials>,
         password: String,
         client: &Client,
     ) -> Result<Attempt, Error> {
-        let user = theirs.as_ref().map(|theirs| theirs.user_id);
-        let hash = theirs.and_then(|theirs| theirs.password_hash);
+        let user = credentials.as_ref().map(|credentials| credentials.user_id);
+        let hash = credentials.and_then(|credentials| credentials.password_hash);
         let verdict = self.verify(password.clone(), hash.clone()).await?;
-        let (Some(user), Some(hash), Verdict::Right | Verdict::RightButOld) = (user, hash, verdict)
+        let (Some(user), Some(hash), Verdict::Right | Verdict::RightButOutdated) =
+            (user, hash, verdict)
         else {
             return Ok(Attempt::Refused);
         };
         let replaced_by = self.rehash(verdict, password).await?;
-        let checked = store::Checked { hash, replaced_by };
+        let checked = store::VerifiedPassword { hash, replaced_by };
         let session = self.new_session(client);
         let mut conn = self.connection(client).await?;
         let opened = store::sign_in(&mut conn, user, checked, session, client.network()).await?;
         let Some((session, mailed)) = opened else {
-            return Ok(Attempt::Overtaken);
+            return Ok(Attempt::HashReplaced);
         };
         if mailed {
-            self.inner.mail_waits.notify_one();
+            self.inner.mail_queued.notify_one();
         }
         Ok(Attempt::Opened(session))
     }
 
-    /// Nobody's password is longer than it may be: hashing a megabyte would be a way to keep the service busy.
+    /// Longer passwords are never right. They are not hashed, since hashing a megabyte would keep the service busy.
     pub(super) async fn verify(
         &self,
         password: String,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
-        let fits = password.chars().count() <= MOST_PASSWORD;
+        let fits = password.chars().count() <= MAX_PASSWORD_LENGTH;
         let password = if fits { password } else { String::new() };
         let verdict = self.inner.passwords.verify(password, hash).await?;
         Ok(if fits { verdict } else { Verdict::Wrong })
     }
 
-    /// A hash of our own for a password that is right by one of another system.
+    /// A new hash if the password matched a hash of another system.
     async fn rehash(&self, verdict: Verdict, password: String) -> Result<Option<String>, Error> {
         match verdict {
-            Verdict::RightButOld => Ok(Some(self.inner.passwords.hash(password).await?)),
+            Verdict::RightButOutdated => Ok(Some(self.inner.passwords.hash(password).await?)),
             Verdict::Right | Verdict::Wrong => Ok(None),
         }
     }
 }
 
-/// Ends the viewer's session; `false` if they have none here, an outside issuer vouching for them.
+/// Ends the viewer's session. `false` if the token is an external provider's, which has no session here.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn sign_out(auth: &Auth, viewer: &Viewer, client: &Client) -> Result<bool, Error> {
     let Some(session) = viewer.session_id() else {
         return Ok(false);
@@ -226,10 +231,10 @@ pub async fn sign_out(auth: &Auth, viewer: &Viewer, client: &Client) -> Result<b
     Ok(true)
 }
 
-/// Ends one of the viewer's sessions; answers those that are still open, newest first.
+/// Ends one of the viewer's sessions. Returns those that are still open, newest first.
 ///
 /// # Errors
-/// NOT_FOUND if it is not open, or not theirs.
+/// NOT_FOUND if the session is not open or belongs to another user.
 pub async fn revoke_session(
     auth: &Auth,
     viewer: &Viewer,
@@ -239,17 +244,17 @@ pub async fn revoke_session(
     let mut conn = auth.connection(client).await?;
     let how = End::Revoked;
     if !store::end(&mut conn, viewer.user_id, session, how, client).await? {
-        let message = "There is no such open session.";
+        let message = "No open session has this id.";
         return Err(Refusal::of("sessionId", RefusalCode::NotFound, message).into());
     }
     auth.inner.revocation.forget(session);
     Ok(store::open_sessions(&mut conn, vec![viewer.user_id.0]).await?)
 }
 
-/// Ends all of the viewer's sessions but the current one; answers those that are still open.
+/// Ends all of the viewer's sessions except the current one. Returns those that are still open.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn revoke_other_sessions(
     auth: &Auth,
     viewer: &Viewer,
@@ -261,10 +266,10 @@ pub async fn revoke_other_sessions(
     store::open_sessions(&mut conn, vec![viewer.user_id.0]).await
 }
 
-/// The viewer's open session with that id.
+/// The viewer's open session with this id.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn find_session(
     auth: &Auth,
     viewer: &Viewer,
@@ -275,7 +280,7 @@ pub async fn find_session(
     Ok(session.filter(|session| session.user_id == viewer.user_id))
 }
 
-/// The open sessions of these users, by their ids, newest first; 1,000 of each at most.
+/// The open sessions of these users by user id, newest first. Maximum 1,000 per user.
 pub(crate) async fn open_sessions(
     conn: &mut Connection,
     users: Vec<Uuid>,

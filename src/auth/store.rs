@@ -1,4 +1,4 @@
-//! All the SQL of sessions, and what signing in needs of users.
+//! The SQL of sessions, and what signing in needs of users.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -21,7 +21,7 @@ pub(super) struct NewSession<'a> {
     pub(super) client: &'a Client,
 }
 
-/// The person, their profile, their first session and its entry in the log: all or nothing.
+/// Inserts the user, their profile, their first session and its log entry, or nothing.
 const SIGN_UP: &str = "
     WITH person AS (
         INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at) VALUES ($1, $2, $9, $3, $4, now())
@@ -35,7 +35,7 @@ const SIGN_UP: &str = "
     VALUES ($1, $5, $6::inet, $7, $8, now() + interval '30 days')
     RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
 
-/// `None` if another user has that address.
+/// `None` if another user has the address.
 pub(super) async fn sign_up(
     conn: &mut Connection,
     user: UserId,
@@ -61,30 +61,30 @@ pub(super) async fn sign_up(
     }
 }
 
-type Found = (Uuid,);
+type IdRow = (Uuid,);
 
 const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE email_key = $1";
 
-/// Whether a user has that address.
+/// Whether a user has the address.
 pub(super) async fn email_taken(
     conn: &mut Connection,
     email: &EmailAddress,
 ) -> Result<bool, Error> {
-    let found = conn.row(Statement::<Found>::new(EMAIL_TAKEN).bind(email.key()));
+    let found = conn.row(Statement::<IdRow>::new(EMAIL_TAKEN).bind(email.key()));
     Ok(found.await?.is_some())
 }
 
-const TELL_OF_SIGN_UP: &str = "
+const MAIL_SIGN_UP_ATTEMPT: &str = "
     INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
     SELECT 'sign_up_attempted', id, email, $2::inet, $3 FROM users WHERE email_key = $1 AND is_active";
 
-/// Mails the owner of that address that it was used in an attempt to sign up.
-pub(super) async fn tell_of_sign_up(
+/// Notifies the owner of the address by mail that it was used in an attempt to sign up.
+pub(super) async fn mail_sign_up_attempt(
     conn: &mut Connection,
     email: &EmailAddress,
     client: &Client,
 ) -> Result<(), Error> {
-    let statement = Statement::new(TELL_OF_SIGN_UP)
+    let statement = Statement::new(MAIL_SIGN_UP_ATTEMPT)
         .bind(email.key())
         .bind(client.address())
         .bind(client.user_agent.clone());
@@ -92,9 +92,9 @@ pub(super) async fn tell_of_sign_up(
     Ok(())
 }
 
-/// Nothing if the person was deactivated or has another password since it was read. Who comes from an address or with a
-/// program of which no session there was used in 90 days is a new device: its owner gets a mail, unless it is the first
-/// sign-in, or nobody has verified the address: it may be a stranger's.
+/// Changes nothing if the user was deactivated or the password changed since it was read. A device is new if no session
+/// in the last 90 days used its network, or none used its program. The owner then gets a mail, unless this is the first
+/// sign-in, or the address is unverified and may belong to a stranger.
 const SIGN_IN: &str = "
     WITH person AS (
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
@@ -118,26 +118,26 @@ const SIGN_IN: &str = "
     RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at,
         EXISTS (SELECT FROM mailed)";
 
-/// A password's hash that was found to be right, and one of our own if it was of another system.
-pub(super) struct Checked {
+/// The hash that the password matched, and a new hash if that one was another system's.
+pub(super) struct VerifiedPassword {
     pub(super) hash: String,
     pub(super) replaced_by: Option<String>,
 }
 
-type Opened = (Session, bool);
+type OpenedSession = (Session, bool);
 
-impl Row for Opened {
+impl Row for OpenedSession {
     type Sql = (<Session as Row>::Sql, Bool);
 }
 
-/// The session, and whether a mail waits to be sent.
+/// Returns the session, and whether a mail was added to the outbox.
 pub(super) async fn sign_in(
     conn: &mut Connection,
     user: UserId,
-    password: Checked,
+    password: VerifiedPassword,
     session: NewSession<'_>,
     network: Option<String>,
-) -> Result<Option<Opened>, Error> {
+) -> Result<Option<OpenedSession>, Error> {
     let statement = Statement::new(SIGN_IN)
         .bind(user)
         .bind(session.id)
@@ -154,7 +154,7 @@ const LOG: &str = "
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT id, $2, $3, 'User', id, $4::inet, $5 FROM users WHERE id = $1 FOR KEY SHARE";
 
-/// Notes something about a user. `actor`: `None` if nobody knows who it was.
+/// Logs an event of a user. `actor` is `None` if it is unknown who acted.
 pub(super) async fn log(
     conn: &mut Connection,
     user: UserId,
@@ -177,7 +177,7 @@ const OPEN: &str = "
     FROM sessions JOIN users ON users.id = user_id
     WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
 
-/// A session that is open, of somebody who may sign in.
+/// An open session of a user who may sign in.
 pub(super) async fn open_session(
     conn: &mut Connection,
     session: Uuid,
@@ -192,7 +192,7 @@ const OPEN_ALL: &str = "
         ORDER BY created_at DESC, id DESC LIMIT 1000
     ) AS session";
 
-/// The open sessions of these users, of each the newest first.
+/// The open sessions of these users, newest first.
 pub(super) async fn open_sessions(
     conn: &mut Connection,
     users: Vec<Uuid>,
@@ -200,7 +200,7 @@ pub(super) async fn open_sessions(
     conn.rows(Statement::new(OPEN_ALL).bind(users)).await
 }
 
-/// Ends a session and says so in the log. A trigger tells all processes.
+/// Ends a session and logs it. A trigger tells all processes.
 const END: &str = "
     WITH ended AS (
         UPDATE sessions SET ended_at = now()
@@ -213,11 +213,11 @@ const END: &str = "
 #[derive(Clone, Copy)]
 pub(super) enum End {
     SignedOut,
-    /// By its owner, from another session.
+    /// From another session.
     Revoked,
 }
 
-/// Whether there was such an open session.
+/// Whether the session was open.
 pub(super) async fn end(
     conn: &mut Connection,
     user: UserId,
@@ -248,13 +248,13 @@ const END_OTHERS: &str = "
     )
     SELECT id FROM ended";
 
-/// Ends all sessions but the current one; answers which.
+/// Ends all sessions except the current one. Returns their ids.
 pub(super) async fn end_others(
     conn: &mut Connection,
     viewer: &Viewer,
     client: &Client,
 ) -> Result<Vec<Uuid>, Error> {
-    let statement = Statement::<Found>::new(END_OTHERS)
+    let statement = Statement::<IdRow>::new(END_OTHERS)
         .bind(viewer.user_id)
         .bind(viewer.session_id())
         .bind(client.address())
@@ -263,15 +263,15 @@ pub(super) async fn end_others(
     Ok(ended.into_iter().map(|(id,)| id).collect())
 }
 
-/// Rows that somebody else holds are noted the next time: two processes cannot wait for each other.
-const NOTE_USAGE: &str = "
+/// Skips locked rows, so that two processes never wait for each other. The next use updates them.
+const RECORD_USAGE: &str = "
     UPDATE sessions SET last_used_at = now(), expires_at = least(now() + interval '30 days', created_at + interval '90 days')
     WHERE id IN (
         SELECT id FROM sessions WHERE id = ANY($1) AND ended_at IS NULL AND expires_at > now() FOR UPDATE SKIP LOCKED)";
 
-/// These sessions were used just now; returns how many of them were noted.
-pub(super) async fn note_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<u64, Error> {
-    let statement = Statement::new(NOTE_USAGE).bind(sessions);
+/// Updates the last use of these sessions to now. Returns how many were updated.
+pub(super) async fn record_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> Result<u64, Error> {
+    let statement = Statement::new(RECORD_USAGE).bind(sessions);
     Ok(conn.execute(statement).await? as u64)
 }
 
@@ -280,7 +280,7 @@ const REVOKED: &str = "
     SELECT now(), coalesce(array_agg(subject_id), '{}')
     FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
 
-/// The sessions that ended lately, and the users who may no longer sign in.
+/// The sessions that ended recently, and the users who may no longer sign in.
 #[derive(Queryable)]
 pub(super) struct Revoked {
     /// When the list was read, by the database's clock.
@@ -294,10 +294,10 @@ impl Row for Revoked {
 
 pub(super) async fn revoked(conn: &mut Connection) -> Result<Revoked, Error> {
     let list = conn.row(Statement::new(REVOKED)).await?;
-    list.ok_or_else(|| Error::internal("an aggregate answered no row"))
+    list.ok_or_else(|| Error::internal("an aggregate returned no row"))
 }
 
-/// A session that need not be read again for a while.
+/// A session that is trusted for some time.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct Trusted {
     #[diesel(deserialize_as = Uuid)]
@@ -315,7 +315,7 @@ const TRUSTED: &str = "
     FROM sessions JOIN users ON users.id = user_id
     WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
 
-/// `None` if the session has ended, or is of somebody who may not sign in.
+/// `None` if the session has ended or its user may not sign in.
 pub(super) async fn trusted(
     conn: &mut Connection,
     session: Uuid,

@@ -1,5 +1,5 @@
-//! The service's own tokens. It keeps none of them: an access token is verified by its signature, a refresh token can be
-//! made again from the server's key, and only its SHA-256 is stored.
+//! Access tokens, refresh tokens and mailed tokens of this service. None of them is stored: access tokens are verified
+//! by their signature; the others are derived from the server's key, and only their SHA-256 is stored.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::model::UserId;
 use crate::error::Error;
 
-/// The type of an access token (RFC 9068): one of another kind, signed with the same key, is none.
+/// The type of an access token (RFC 9068). Tokens of other types that are signed with the same key are rejected.
 const ACCESS_TOKEN: &str = "at+jwt";
 /// How far the clocks of two processes may differ, in seconds.
 const LEEWAY: u64 = 5;
@@ -49,16 +49,16 @@ struct Claims {
     exp: i64,
 }
 
-/// What of a token is read: the rest was compared already.
+/// The claims that are read. The library has checked the others.
 #[derive(Deserialize)]
-struct Identity {
+struct AccessClaims {
     sub: Uuid,
     sid: Uuid,
     exp: f64,
 }
 
-/// What an access token says.
-pub(super) struct Access {
+/// A verified access token.
+pub(super) struct AccessToken {
     pub(super) user_id: UserId,
     pub(super) session: Uuid,
     pub(super) expires_at: DateTime<Utc>,
@@ -76,7 +76,7 @@ impl Tokens {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             validation,
-            // Keys of their own, so that no token of one kind is ever one of another.
+            // Separate keys, so that a token of one kind is never valid as another.
             refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
             mail_key: hmac(secret, &[b"snapnote mail token v1"]),
             issuer: issuer.to_owned(),
@@ -88,7 +88,7 @@ impl Tokens {
         }
     }
 
-    /// An access token, and when it expires.
+    /// Makes an access token. Returns it with its expiry.
     pub(super) fn access(
         &self,
         user: UserId,
@@ -116,48 +116,50 @@ impl Tokens {
         Ok((token, expires_at))
     }
 
-    /// Whose access token that is, and of which session; `None` if it is none of ours, or has expired. Only the log is
-    /// told why.
-    pub(super) fn verify_access(&self, token: &str) -> Option<Access> {
-        let decoded =
-            jsonwebtoken::decode::<Identity>(token, &self.inner.verifying, &self.inner.validation);
+    /// Verifies an access token. `None` if it is invalid or has expired. Only the log says why.
+    pub(super) fn verify_access(&self, token: &str) -> Option<AccessToken> {
+        let decoded = jsonwebtoken::decode::<AccessClaims>(
+            token,
+            &self.inner.verifying,
+            &self.inner.validation,
+        );
         let TokenData { header, claims, .. } = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
-                tracing::debug!(%error, "an access token was refused");
+                tracing::debug!(%error, "access token rejected");
                 return None;
             }
         };
-        // RFC 7515: what is critical must be understood, and nothing of it is.
+        // RFC 7515: critical extensions must be understood, and this service knows none.
         if header.crit.is_some() {
-            tracing::debug!("a token with critical extensions was refused");
+            tracing::debug!("access token with critical extensions rejected");
             return None;
         }
         let kind = header.typ.unwrap_or_default().to_ascii_lowercase();
         if kind.strip_prefix("application/").unwrap_or(&kind) != ACCESS_TOKEN {
-            tracing::debug!(kind, "a token of another type was refused");
+            tracing::debug!(kind, "token of another type rejected");
             return None;
         }
-        Some(Access {
+        Some(AccessToken {
             user_id: UserId(claims.sub),
             session: claims.sid,
-            expires_at: moment(claims.exp)?,
+            expires_at: timestamp_of(claims.exp)?,
         })
     }
 
-    /// The refresh token of a session with that number: the same at every call.
+    /// The refresh token of a session with this number. The same at every call.
     pub(super) fn refresh(&self, session: Uuid, generation: i32) -> String {
         let number = generation.to_be_bytes();
         let proof = hmac(&self.inner.refresh_key, &[session.as_bytes(), &number]);
         URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
     }
 
-    /// The token that is mailed under that id: 256 bits, the same at every call.
+    /// The mailed token with this id: 256 bits, the same at every call.
     pub(super) fn mail(&self, id: Uuid) -> String {
         URL_SAFE_NO_PAD.encode(hmac(&self.inner.mail_key, &[id.as_bytes()]))
     }
 
-    /// The session and the number that a refresh token names; `None` if it is none of ours.
+    /// The session and the number of a refresh token. `None` if it is not genuine.
     pub(super) fn read_refresh(&self, token: &str) -> Option<(Uuid, i32)> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (session, rest) = bytes.split_first_chunk::<16>()?;
@@ -168,17 +170,17 @@ impl Tokens {
     }
 }
 
-/// A moment as tokens write it, in seconds since 1970; one that no calendar has is none.
-pub(super) fn moment(seconds: f64) -> Option<DateTime<Utc>> {
+/// The time of a numeric date in seconds since 1970. `None` if it is out of range.
+pub(super) fn timestamp_of(seconds: f64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
-/// What is stored of a token.
-pub(super) fn stored(token: &str) -> Vec<u8> {
+/// The SHA-256 of a token, which is stored.
+pub(super) fn token_hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-/// HMAC-SHA-256 of these parts, one behind the other: where they begin and end is the caller's to make plain.
+/// HMAC-SHA-256 of the concatenated parts. The caller must make sure that different parts cannot yield the same bytes.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     for part in parts {
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_token_names_its_viewer() {
+    fn access_tokens_identify_their_viewer() {
         let (token, expires_at) = tokens()
             .access(identity().0, identity().1, Utc::now())
             .expect("it can be made");
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_access_token_of_ours_is_refused() {
+    fn other_tokens_are_rejected() {
         let with = |field: &str, value: serde_json::Value| {
             let mut claims = claims();
             claims[field] = value;
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_is_the_same_each_time_and_cannot_be_forged() {
+    fn refresh_tokens_are_deterministic_and_cannot_be_forged() {
         let token = tokens().refresh(Uuid::from_u128(2), 7);
         assert_eq!(token, tokens().refresh(Uuid::from_u128(2), 7));
         assert_eq!(tokens().read_refresh(&token), Some((Uuid::from_u128(2), 7)));

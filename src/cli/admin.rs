@@ -16,7 +16,7 @@ use crate::{
     mail::{self, WaitingMail},
     users::{
         self,
-        import::{self, Imported, Newcomer},
+        import::{self, Imported, ImportedUser},
     },
 };
 
@@ -41,7 +41,7 @@ async fn act(
     config: &Config,
     place: &Place,
     action: AdminAction,
-    people: &[Newcomer],
+    people: &[ImportedUser],
 ) -> Result<(), String> {
     ensure_schema(place).await?;
     let database = Database::new(place.target.clone(), &pool(&config.database));
@@ -94,7 +94,7 @@ fn line(mail: &WaitingMail) -> String {
     )
 }
 
-fn people_of(path: &Path) -> Result<Vec<Newcomer>, String> {
+fn people_of(path: &Path) -> Result<Vec<ImportedUser>, String> {
     let shown = path.display();
     let file = read(path).map_err(|error| format!("{shown} cannot be read: {error}."))?;
     import::read(&file, Utc::now()).map_err(|problems| {
@@ -104,7 +104,7 @@ fn people_of(path: &Path) -> Result<Vec<Newcomer>, String> {
             .collect();
         format!(
             "Nobody was imported. What is wrong with {shown}, the first {} problems at most:\n{}",
-            import::MOST_PROBLEMS,
+            import::MAX_PROBLEMS,
             lines.join("\n")
         )
     })

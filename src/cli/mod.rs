@@ -22,7 +22,7 @@ use tokio::{
 use crate::{
     app::{App, AppSettings},
     auth::AuthSettings,
-    auth::outside::{IssuerSettings, KeyAges},
+    auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
     config::{Command, Config, DatabaseConfig, MigrateAction},
     db::{
@@ -316,7 +316,7 @@ fn settings(
             refresh_grace: config.auth.refresh_grace.0,
             hashing_permits: config.auth.hashing_permits,
             usage_interval: USAGE_INTERVAL,
-            throttle: config.throttle.settings(),
+            rate_limits: config.throttle.settings(),
             issuers,
             key_ages: KeyAges::default(),
         },

@@ -4,7 +4,7 @@ use clap::Args;
 use url::Url;
 
 use super::Secret;
-use crate::auth::{Limit, ThrottleSettings};
+use crate::auth::{Limit, RateLimitSettings};
 
 /// How often what may be tried: a rate such as 5/h or 10/15m, or off.
 #[derive(Args, Debug, Clone)]
@@ -47,8 +47,8 @@ pub struct ThrottleConfig {
 
 impl ThrottleConfig {
     /// As `auth` takes them.
-    pub fn settings(&self) -> ThrottleSettings {
-        ThrottleSettings {
+    pub fn settings(&self) -> RateLimitSettings {
+        RateLimitSettings {
             sign_in: self.limit_sign_in,
             sign_in_address: self.limit_sign_in_address,
             sign_in_account: self.limit_sign_in_account,

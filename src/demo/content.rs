@@ -1,4 +1,4 @@
-//! The demo's content as it stands in `demo/`: `person.json` and a folder of notes for each course.
+//! The demo's content in `demo/`: `person.json` and a folder of notes for each course.
 
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use crate::{
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
 #[derive(Deserialize)]
-pub(super) struct Person {
+pub(super) struct User {
     /// The folder's name.
     #[serde(skip)]
     pub(super) folder: String,
@@ -64,7 +64,7 @@ pub(super) struct Course {
     pub(super) icon: String,
 }
 
-/// Days are days of the semester.
+/// Times are days of the semester.
 #[derive(Deserialize)]
 pub(super) struct Task {
     pub(super) title: String,
@@ -87,10 +87,10 @@ impl Task {
     }
 }
 
-/// A lecture note: some lines of `name: value`, a line `---`, and the Markdown.
+/// A lecture note: lines of `name: value`, a line `---`, and the Markdown.
 #[derive(Default)]
 pub(super) struct Note {
-    /// The file's name without its ending.
+    /// The file's name without its extension.
     pub(super) file: String,
     pub(super) title: String,
     pub(super) day: i64,
@@ -100,27 +100,27 @@ pub(super) struct Note {
     pub(super) markdown: String,
 }
 
-/// Everybody, in the order of their folders.
-pub(super) fn people() -> Result<Vec<Person>, Error> {
+/// All users, in the order of their folders.
+pub(super) fn users() -> Result<Vec<User>, Error> {
     let mut folders: Vec<&Dir<'_>> = CONTENT.dirs().collect();
     folders.sort_by_key(|folder| folder.path());
-    folders.into_iter().map(person).collect()
+    folders.into_iter().map(user).collect()
 }
 
-fn person(folder: &Dir<'_>) -> Result<Person, Error> {
+fn user(folder: &Dir<'_>) -> Result<User, Error> {
     let path = folder.path().join("person.json");
     let file = folder
         .get_file(&path)
         .ok_or_else(|| Error::internal(format!("the demo has no {}", path.display())))?;
-    let mut person: Person = serde_json::from_slice(file.contents())
+    let mut user: User = serde_json::from_slice(file.contents())
         .map_err(|error| Error::internal(format!("the demo's {}: {error}", path.display())))?;
-    person.folder = folder.path().display().to_string();
-    Ok(person)
+    user.folder = folder.path().display().to_string();
+    Ok(user)
 }
 
 /// The notes of a course, oldest first.
-pub(super) fn notes(person: &Person, course: &Course) -> Result<Vec<Note>, Error> {
-    let path = format!("{}/{}", person.folder, course.folder);
+pub(super) fn notes(user: &User, course: &Course) -> Result<Vec<Note>, Error> {
+    let path = format!("{}/{}", user.folder, course.folder);
     let folder = CONTENT
         .get_dir(&path)
         .ok_or_else(|| Error::internal(format!("the demo has no {path}")))?;
@@ -132,7 +132,7 @@ pub(super) fn notes(person: &Person, course: &Course) -> Result<Vec<Note>, Error
 fn note(file: &include_dir::File<'_>) -> Result<Note, Error> {
     let wrong =
         |what: &str| Error::internal(format!("the demo's {}: {what}", file.path().display()));
-    let text = file.contents_utf8().ok_or_else(|| wrong("is no UTF-8"))?;
+    let text = file.contents_utf8().ok_or_else(|| wrong("is not UTF-8"))?;
     let (head, markdown) = text
         .split_once("\n---\n")
         .ok_or_else(|| wrong("has no line ---"))?;
@@ -149,19 +149,19 @@ fn note(file: &include_dir::File<'_>) -> Result<Note, Error> {
     let number = |value: &str| {
         value
             .parse::<i64>()
-            .map_err(|_| wrong("has a number that is none"))
+            .map_err(|_| wrong("has an invalid number"))
     };
     for line in head.lines() {
         let (name, value) = line
             .split_once(": ")
-            .ok_or_else(|| wrong("has a head that is not name: value"))?;
+            .ok_or_else(|| wrong("has a header line that is not name: value"))?;
         match name {
             "title" => note.title = value.to_owned(),
             "day" => note.day = number(value)?,
             "trashed" => note.trashed = Some(number(value)?),
             "page" => note.page = number(value)?,
             "tags" => note.tags = value.split(", ").map(str::to_owned).collect(),
-            _ => return Err(wrong("has a head of an unknown name")),
+            _ => return Err(wrong("has a header line with an unknown name")),
         }
     }
     Ok(note)

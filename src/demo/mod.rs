@@ -1,8 +1,8 @@
-//! A believable semester to look around in: three people, their courses, lecture notes and tasks.
+//! A realistic semester of demo data: three users with courses, lecture notes and tasks.
 //!
-//! The content stands in `demo/` at the project's root, a folder a person, and is part of the binary. Every id is made of
-//! the place where the content stands, so that filling twice adds nothing twice; what somebody has changed or deleted since
-//! stays as it is. It is for trying things out: nothing else of the service uses it.
+//! The content is in `demo/` at the project's root, one folder per user, and is part of the binary. Every id is derived
+//! from the path of its content, so filling again adds nothing twice, and does not undo later changes and deletions. It
+//! is for trying out the service; no other module uses it.
 
 mod content;
 mod store;
@@ -23,29 +23,29 @@ use crate::{
     error::{Error, Failure, RefusalCode},
     users,
 };
-use content::{Note, Person, Task};
+use content::{Note, Task, User};
 use store::{CourseRow, DocumentRow, TaskRow};
 
 /// The day of the semester that is today.
 const TODAY: i64 = 75;
 
-/// What was filled in, and how to sign in to see it.
+/// What was added, and how to sign in to see it.
 #[derive(Debug)]
 pub struct Report {
-    /// The people, in the order of their folders.
-    pub people: Vec<DemoPerson>,
-    /// Courses, documents and tasks that were added just now.
+    /// The users, in the order of their folders.
+    pub users: Vec<DemoUser>,
+    /// Number of courses, documents and tasks that were added.
     pub added: usize,
 }
 
-/// One of the people.
+/// A demo user.
 #[derive(Debug)]
-pub struct DemoPerson {
-    /// Their name.
+pub struct DemoUser {
+    /// The user's name.
     pub name: String,
-    /// What they sign in with.
+    /// The email address for signing in.
     pub email: String,
-    /// Their password, made of the service's secret; one that they changed since is not known here.
+    /// The initial password, derived from the service's secret.
     pub password: String,
 }
 
@@ -56,43 +56,43 @@ impl fmt::Display for Report {
             "{} items were added. Sign in with the mutation signIn as:",
             self.added
         )?;
-        for person in &self.people {
+        for user in &self.users {
             writeln!(
                 formatter,
                 "  {:<16} {:<20} {}",
-                person.name, person.email, person.password
+                user.name, user.email, user.password
             )?;
         }
         Ok(())
     }
 }
 
-/// Fills the database; `secret` is the service's, of which the passwords are made.
+/// Fills the database. The passwords are derived from `secret`, the service's secret.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; INTERNAL if the content is broken.
+/// UNAVAILABLE if the database cannot be reached. INTERNAL if the content is invalid.
 pub async fn fill(database: &Database, auth: &Auth, secret: &[u8]) -> Result<Report, Error> {
     let start = Utc::now() - TimeDelta::days(TODAY);
     let mut report = Report {
-        people: Vec::new(),
+        users: Vec::new(),
         added: 0,
     };
-    for person in content::people()? {
-        let password = password_of(secret, &person.email);
-        let owner = sign_up(database, auth, &person, &password).await?;
+    for user in content::users()? {
+        let password = password_of(secret, &user.email);
+        let owner = sign_up(database, auth, &user, &password).await?;
         let mut conn = database.connection().await?;
-        let added = conn.transaction(async |conn| add_items(conn, owner, &person, start).await);
+        let added = conn.transaction(async |conn| add_items(conn, owner, &user, start).await);
         report.added += added.await?;
-        report.people.push(DemoPerson {
-            name: person.name,
-            email: person.email,
+        report.users.push(DemoUser {
+            name: user.name,
+            email: user.email,
             password,
         });
     }
     Ok(report)
 }
 
-/// Nobody who does not know the service's secret can sign in as a demonstration.
+/// Without the service's secret, nobody can guess a demo user's password.
 fn password_of(secret: &[u8], email: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
     mac.update(b"snapnote demo password ");
@@ -100,25 +100,24 @@ fn password_of(secret: &[u8], email: &str) -> String {
     URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..12])
 }
 
-/// Makes the person with their profile, unless their address is there already.
+/// Creates the user with their profile, unless the address exists already.
 async fn sign_up(
     database: &Database,
     auth: &Auth,
-    person: &Person,
+    user: &User,
     password: &str,
 ) -> Result<UserId, Error> {
     let new = NewUser {
-        email: person.email.clone(),
+        email: user.email.clone(),
         password: password.to_owned(),
-        name: person.name.clone(),
+        name: user.name.clone(),
     };
     match auth::sessions::sign_up(auth, new, &Client::default()).await {
         Ok(signed_in) => {
             let viewer = signed_in.viewer();
             let mut conn = database.connection().await?;
-            let profile =
-                users::update_profile(&mut conn, &viewer, person.profile.changes()?).await;
-            profile.map_err(|failure| broken(&person.email, failure))?;
+            let profile = users::update_profile(&mut conn, &viewer, user.profile.changes()?).await;
+            profile.map_err(|failure| broken(&user.email, failure))?;
             Ok(viewer.user_id)
         }
         Err(Failure::Refused(refusals))
@@ -127,16 +126,16 @@ async fn sign_up(
                 .any(|refusal| refusal.code == RefusalCode::Taken) =>
         {
             let mut conn = database.connection().await?;
-            let email = EmailAddress::of_input("email", &person.email)
-                .map_err(|refusal| broken(&person.email, refusal.into()))?;
+            let email = EmailAddress::of_input("email", &user.email)
+                .map_err(|refusal| broken(&user.email, refusal.into()))?;
             let known = users::find_by_email(&mut conn, &email).await?;
             Ok(known
                 .ok_or_else(|| {
-                    Error::unavailable("a person was deleted while the demo was filled in")
+                    Error::unavailable("a demo user was deleted while the demo was filled in")
                 })?
                 .id)
         }
-        Err(failure) => Err(broken(&person.email, failure)),
+        Err(failure) => Err(broken(&user.email, failure)),
     }
 }
 
@@ -144,7 +143,7 @@ fn broken(what: &str, failure: Failure) -> Error {
     match failure {
         Failure::Error(error) => error,
         Failure::Refused(refusals) => Error::internal(format!(
-            "the demo's content of {what} is refused: {refusals:?}"
+            "the demo's content of {what} was rejected: {refusals:?}"
         )),
     }
 }
@@ -152,71 +151,66 @@ fn broken(what: &str, failure: Failure) -> Error {
 async fn add_items(
     conn: &mut Connection,
     owner: UserId,
-    person: &Person,
+    user: &User,
     start: DateTime<Utc>,
 ) -> Result<usize, Error> {
     let mut added = 0;
-    for (index, course) in person.courses.iter().enumerate() {
+    for (index, course) in user.courses.iter().enumerate() {
         let row = CourseRow {
-            id: id_of(&[&person.folder, &course.folder]),
+            id: id_of(&[&user.folder, &course.folder]),
             course,
-            created_at: moment(start, 0, index),
+            created_at: time_on(start, 0, index),
         };
         added += store::add_course(conn, owner, &row).await?;
-        for note in content::notes(person, course)? {
+        for note in content::notes(user, course)? {
             added +=
-                store::add_document(conn, owner, &document(person, &course.folder, &note, start))
+                store::add_document(conn, owner, &document(user, &course.folder, &note, start))
                     .await?;
         }
     }
-    for (index, task) in person.tasks.iter().enumerate() {
-        added += store::add_task(conn, owner, &task_row(person, index, task, start)).await?;
+    for (index, task) in user.tasks.iter().enumerate() {
+        added += store::add_task(conn, owner, &task_row(user, index, task, start)).await?;
     }
     Ok(added)
 }
 
 fn document<'a>(
-    person: &Person,
+    user: &User,
     course: &str,
     note: &'a Note,
     start: DateTime<Utc>,
 ) -> DocumentRow<'a> {
     DocumentRow {
-        id: id_of(&[&person.folder, course, &note.file]),
-        course_id: id_of(&[&person.folder, course]),
+        id: id_of(&[&user.folder, course, &note.file]),
+        course_id: id_of(&[&user.folder, course]),
         title: &note.title,
-        original_text: recognised(&note.markdown),
+        original_text: recognized_text(&note.markdown),
         formatted_note: &note.markdown,
         excerpt: excerpt::of_note(&note.markdown),
         processing_time: 1.2 + (note.markdown.len() % 37) as f64 / 10.0,
         metadata: serde_json::json!({ "page": note.page, "tags": note.tags, "source": "camera" }),
-        created_at: moment(start, note.day, note.markdown.len()),
+        created_at: time_on(start, note.day, note.markdown.len()),
         deleted_at: note.trashed.map(|day| trashed(start, day, 5)),
     }
 }
 
-fn task_row<'a>(
-    person: &Person,
-    index: usize,
-    task: &'a Task,
-    start: DateTime<Utc>,
-) -> TaskRow<'a> {
+fn task_row<'a>(user: &User, index: usize, task: &'a Task, start: DateTime<Utc>) -> TaskRow<'a> {
     TaskRow {
-        id: id_of(&[&person.folder, "tasks", &index.to_string()]),
+        id: id_of(&[&user.folder, "tasks", &index.to_string()]),
         course_id: task
             .course
             .as_ref()
-            .map(|course| id_of(&[&person.folder, course])),
+            .map(|course| id_of(&[&user.folder, course])),
         task,
-        created_at: moment(start, task.created, index),
-        due_at: task.due.map(|day| moment(start, day, 3)),
-        completed_at: task.completed.map(|day| moment(start, day, index)),
+        created_at: time_on(start, task.created, index),
+        due_at: task.due.map(|day| time_on(start, day, 3)),
+        completed_at: task.completed.map(|day| time_on(start, day, index)),
         deleted_at: task.trashed.map(|day| trashed(start, day, index)),
     }
 }
 
-/// What a camera and a recogniser make of a page: plain text in lines as long as a notebook is wide.
-fn recognised(markdown: &str) -> String {
+/// Imitates text recognition of a page: plain text in lines as wide as a notebook.
+fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
     for line in excerpt::plain_text(markdown).lines() {
@@ -237,8 +231,8 @@ fn recognised(markdown: &str) -> String {
     page
 }
 
-/// A time on a day of the semester, between 8 and 18 o'clock, a little different from item to item.
-fn moment(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
+/// A time on a day of the semester between 8:00 and 18:00, which varies from item to item.
+fn time_on(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
     let midnight = start
         .date_naive()
         .and_time(chrono::NaiveTime::MIN)
@@ -250,12 +244,12 @@ fn moment(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
     day + TimeDelta::minutes(8 * 60 + minutes)
 }
 
-/// When something went to the trash: lately enough that it is not emptied of it at once.
+/// When an item was trashed: recently enough that it is not deleted at once.
 fn trashed(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
-    moment(start, day.max(TODAY - 20), variation)
+    time_on(start, day.max(TODAY - 20), variation)
 }
 
-/// A UUID (version 8, RFC 9562) made of where the content stands.
+/// A UUID (version 8, RFC 9562) derived from the content's path.
 fn id_of(path: &[&str]) -> Uuid {
     let digest = Sha256::digest(path.join("/").as_bytes());
     let mut bytes = [0; 16];

@@ -1,4 +1,4 @@
-//! The demo's SQL: items with the times of a semester that is past, which the API gives to nobody.
+//! The demo's SQL: inserts items with past times, which the API does not allow.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -40,7 +40,7 @@ pub(super) struct TaskRow<'a> {
     pub(super) deleted_at: Option<DateTime<Utc>>,
 }
 
-/// What the log knows was there once, and may have been deleted since.
+/// Items that the change log knows existed before, and may have been deleted since, so they are not added again.
 const ADD_COURSE: &str = "
     INSERT INTO courses (user_id, id, name, description, color, icon, created_at, updated_at)
     SELECT $1, $2, $3, $4, $5, $6, $7, $7
@@ -62,7 +62,7 @@ pub(super) async fn add_course(
     conn.execute(statement).await
 }
 
-/// Into an active course alone, as everywhere.
+/// Only into an active course, as everywhere.
 const ADD_DOCUMENT: &str = "
     INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, processing_time,
         metadata, created_at, updated_at, status, deleted_at)

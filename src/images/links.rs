@@ -1,7 +1,11 @@
-//! Links that the service signs for itself, where the pictures stand in a local folder. Whoever has one may send that
-//! upload, or read that picture, until it expires; nothing in it can be changed.
+//! Signed links of this service, for images in a local folder. A link allows its holder to send one upload or read one
+//! image until it expires. No part of it can be changed.
 //!
-//! A picture's link is the same for all that ask within an hour, on every process, so that browsers keep what they have.
+//! # Design decisions
+//! - The service signs its own links with a key derived from its secret. Checking one needs no statement: the image's
+//!   type is in the link, signed.
+//! - An image's link is the same for all requests within an hour, on every process, so that browsers can cache the
+//!   image.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
@@ -12,9 +16,9 @@ use uuid::Uuid;
 use super::model::ContentType;
 use crate::auth::hmac;
 
-/// A link to a picture is made anew every hour…
-const HOUR: TimeDelta = TimeDelta::hours(1);
-/// …and works for so long from that hour's start: an hour at least, and some minutes for clocks that differ.
+/// An image's link changes every hour.
+const RENEWAL_INTERVAL: TimeDelta = TimeDelta::hours(1);
+/// How long it is valid from the start of that hour: at least an hour, and some minutes for differences between clocks.
 const LIFETIME: TimeDelta = TimeDelta::minutes(125);
 
 /// Makes and checks links.
@@ -24,7 +28,7 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// `base`: where this service is reached from outside.
+    /// `base`: the public URL of this service.
     pub(super) fn new(base: &Url, secret: &[u8]) -> Self {
         Links {
             base: base.as_str().trim_end_matches('/').to_owned(),
@@ -32,14 +36,14 @@ impl Links {
         }
     }
 
-    /// Where to send an upload.
+    /// The URL that accepts an upload.
     pub(super) fn upload(&self, id: Uuid, expires_at: DateTime<Utc>) -> String {
         let (base, expires) = (&self.base, expires_at.timestamp());
         let signature = self.signature("upload", id, "", expires);
         format!("{base}/uploads/{id}?expires={expires}&signature={signature}")
     }
 
-    /// Whether that is the signature of a link to send an upload, and the link is still good.
+    /// Whether the signature is that of an upload's link, and the link has not expired.
     pub(super) fn may_upload(
         &self,
         id: Uuid,
@@ -50,15 +54,15 @@ impl Links {
         now.timestamp() < expires && self.is_ours(signature, "upload", id, "", expires)
     }
 
-    /// Where to read a picture.
+    /// The URL of an image.
     pub(super) fn image(&self, id: Uuid, content_type: ContentType, now: DateTime<Utc>) -> String {
         let (base, extension) = (&self.base, content_type.extension());
-        let until = good_from_until(now).1.timestamp();
+        let until = validity(now).1.timestamp();
         let signature = self.signature("image", id, extension, until);
         format!("{base}/images/{id}.{extension}?until={until}&signature={signature}")
     }
 
-    /// Whether that is the signature of a link to a picture of that type, and the link is still good.
+    /// Whether the signature is that of a link to an image of this type, and the link has not expired.
     pub(super) fn may_read(
         &self,
         id: Uuid,
@@ -82,9 +86,9 @@ impl Links {
     }
 }
 
-/// The hour's start, and until when a link works that is made within it.
-pub(super) fn good_from_until(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
-    let start = now.duration_trunc(HOUR).unwrap_or(now);
+/// The start of the hour, and the expiry of links made within it.
+pub(super) fn validity(now: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    let start = now.duration_trunc(RENEWAL_INTERVAL).unwrap_or(now);
     (start, start + LIFETIME)
 }
 
@@ -103,7 +107,7 @@ mod tests {
         time.parse().expect("it is a time")
     }
 
-    /// The parameter that is signed, and the signature.
+    /// The expiry in a link, and the signature.
     fn parameters(url: &str) -> (i64, String) {
         let url = Url::parse(url).expect("it is a URL");
         let values: Vec<String> = url.query_pairs().map(|(_, value)| value.into()).collect();
@@ -111,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pictures_link_is_the_same_within_the_hour_and_works_for_an_hour() {
+    fn image_links_are_stable_within_the_hour_and_valid_for_an_hour() {
         let id = Uuid::from_u128(7);
         let last = at("2026-11-21T08:59:59.999Z");
         let link = links().image(id, ContentType::Png, at("2026-11-21T08:00:00Z"));
@@ -128,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_link_can_be_changed() {
+    fn changed_links_are_rejected() {
         let (id, other) = (Uuid::from_u128(7), Uuid::from_u128(8));
         let now = at("2026-11-21T08:30:00Z");
         let (until, signature) = parameters(&links().image(id, ContentType::Png, now));

@@ -1,22 +1,41 @@
-//! Pictures of documents: asked for, sent, checked, cleaned, kept and removed.
+//! Images of documents: upload, check, clean, store and remove.
 //!
-//! A picture comes in two steps. [`Images::request_upload`] gives a link by which its bytes are sent as they are, to the
-//! store itself (S3) or to this service (a local folder); [`Images::set`] reads them, tells from them what they are, takes
-//! out what is not for others, and makes the result the document's, under a key that was never in a link to send to.
+//! An image takes two steps. [`Images::request_upload`] returns a link to which the client sends the bytes unchanged,
+//! either to the store itself (S3) or to this service (a local folder). [`Images::set`] reads them, detects their type,
+//! removes private metadata, and makes the result the document's image.
 //!
-//! Rows are in [`model`], all the SQL in `store`, the bytes' place in `storage` and `presigned`, the service's own links in
-//! `links`, what pictures are in `content`, and in [`sweep`] what becomes of those that nobody needs. Whatever is written to
-//! the store has its row before: a process may die at any moment.
+//! - [`model`]: rows. `store`: all SQL.
+//! - `storage` and `presigned`: the bytes, in a folder or in S3. `links`: the service's own links.
+//! - `serving`: reading images, links to them, and what the service's own HTTP endpoints need.
+//! - `content`: type, size and metadata of an image's bytes.
+//! - [`sweep`]: removes objects that are no longer needed.
+//!
+//! # Design decisions
+//! - **A row before its object.** Every object in the store has a row in `image_objects` before it is written, and
+//!   until no process can still be writing it. So the sweep queries an index and never lists a bucket, and a process
+//!   may be killed between any two steps. An upload's row outlives its link by a quarter of an hour, longer than
+//!   sending to the service itself may take. S3 has no such limit, so a lifecycle rule of the bucket must delete later
+//!   uploads (docs/operations.md). Objects are removed before their rows.
+//! - A trigger hands an image to the sweep whenever its document loses it. A foreign key keeps the row while a document
+//!   refers to it.
+//! - **Sent under one key, stored under another.** Uploaded bytes are never served. They are read, checked, cleaned and
+//!   written under a new key, which was in no upload link.
+//! - **Four images at the same time** are read, cleaned and written per process, and each is in memory once, since it
+//!   is cleaned in place. Other requests wait without holding a database connection.
+//! - `images` is above the nouns in the order of modules. It sets a document's image and finds its owner; `documents`
+//!   only knows whether there is one (`hasImage`). `Document.image` is loaded in one statement for all documents of a
+//!   request.
 
 mod content;
 mod links;
 pub mod model;
 mod presigned;
+mod serving;
 mod storage;
 mod store;
 pub mod sweep;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -25,11 +44,12 @@ use uuid::Uuid;
 
 use content::{NotAPicture, Picture};
 use links::Links;
-use model::{Announced, ContentType, Image, MOST_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
+use model::{Announced, ContentType, MAX_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
+pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
 pub use storage::StorageSettings;
-use storage::{Found, Storage};
-use store::{NewImage, Standing};
+use storage::{Storage, UploadContents};
+use store::{NewImage, UploadState};
 
 use crate::{
     auth::{Client, Viewer},
@@ -40,21 +60,21 @@ use crate::{
     rules::Problems,
 };
 
-/// Pictures that are read, cleaned and written at a time: each is held in memory.
-const AT_A_TIME: usize = 4;
+/// Maximum number of images that are processed at the same time. Each is held in memory.
+const MAX_CONCURRENT: usize = 4;
 
-/// Where pictures are kept, and how callers reach them. Not `Debug`: it holds the secret.
+/// Where images are stored, and how clients reach them. Not `Debug`: it holds the secret.
 #[derive(Clone)]
 pub struct ImageSettings {
     /// The store.
     pub storage: StorageSettings,
-    /// The address under which callers reach this service, http or https.
+    /// The public URL of this service, http or https.
     pub public_url: Url,
-    /// The key that the key of links is made of.
+    /// The key of links is derived from this.
     pub secret: Vec<u8>,
 }
 
-/// All that is done with pictures. Cheap to clone.
+/// Commands on images. Cheap to clone.
 #[derive(Clone)]
 pub struct Images {
     inner: Arc<Inner>,
@@ -68,31 +88,26 @@ struct Inner {
 }
 
 impl Images {
-    /// With these settings, on that database.
+    /// Opens the store with these settings.
     ///
     /// # Errors
-    /// A message that names the setting that is wrong.
+    /// A message that names the invalid setting.
     pub fn new(database: Database, settings: &ImageSettings) -> Result<Images, String> {
         let inner = Inner {
             database,
             storage: Storage::open(&settings.storage)?,
             links: Links::new(&settings.public_url, &settings.secret),
-            permits: Arc::new(Semaphore::new(AT_A_TIME)),
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
         Ok(Images {
             inner: Arc::new(inner),
         })
     }
 
-    /// Whether this service itself takes pictures in and hands them out; if not, the store does.
-    pub(crate) fn are_served(&self) -> bool {
-        self.inner.storage.is_folder()
-    }
-
-    /// A link by which a picture of the viewer's document can be sent.
+    /// Creates an upload for an image of the viewer's document.
     ///
     /// # Errors
-    /// What is wrong with the input; NOT_FOUND or IN_TRASH of the document; RATE_LIMITED if too many uploads are open.
+    /// The errors of the input. NOT_FOUND or IN_TRASH for the document. RATE_LIMITED if too many uploads are open.
     pub async fn request_upload(
         &self,
         conn: &mut Connection,
@@ -108,7 +123,7 @@ impl Images {
         if let Some(expires_at) = opened.expires_at {
             return Ok(self.upload(id, &announced, expires_at).await?);
         }
-        must_be_active(opened.document_status.as_deref())?;
+        require_active(opened.document_status.as_deref())?;
         let wait = opened.first_expires_in.unwrap_or_default().max(1000);
         Err(Error::rate_limited(Duration::from_millis(wait.unsigned_abs())).into())
     }
@@ -138,12 +153,12 @@ impl Images {
         })
     }
 
-    /// Makes the picture that was sent the document's, in place of the one that it had. Done already, it succeeds.
+    /// Makes an upload the document's image, and replaces the previous one. Succeeds if that was done already.
     ///
     /// # Errors
-    /// NOT_FOUND or IN_TRASH of the document; NOT_FOUND of an upload that is not the viewer's for this document, has
-    /// expired, was used, or was not sent; INVALID or TOO_LONG of one that is no such picture as was announced, which ends
-    /// it.
+    /// NOT_FOUND or IN_TRASH for the document. NOT_FOUND for an upload that does not belong to this document and
+    /// viewer, has expired, was used, or was not sent. INVALID, UNSUPPORTED_TYPE or TOO_LARGE for an upload that is not
+    /// the announced image; this ends the upload.
     pub async fn set(
         &self,
         viewer: &Viewer,
@@ -151,35 +166,40 @@ impl Images {
         document: Uuid,
         upload: Uuid,
     ) -> Result<Document, Failure> {
-        let standing = self.standing(viewer, document, upload).await?;
-        if standing.done {
+        let state = self.upload_state(viewer, document, upload).await?;
+        if state.done {
             return self.document(viewer, document).await;
         }
-        let announced = standing.upload.ok_or_else(no_such_upload)?;
-        // Permits are waited for without a connection: whoever waits holds nothing that others need.
+        let announced = state.upload.ok_or_else(no_such_upload)?;
+        // Waits for a permit without a connection, so that waiting requests hold nothing that others need.
         let permit = self.inner.permits.clone().acquire_owned().await;
         let permit = permit.map_err(Error::internal)?;
         let bytes = match self.inner.storage.read_upload(upload).await? {
-            Found::Bytes(bytes) => bytes,
-            Found::Nothing => return Err(no_such_upload().into()),
-            Found::TooMuch => return self.refuse(viewer, upload, too_large()).await,
+            UploadContents::Bytes(bytes) => bytes,
+            UploadContents::Missing => return Err(no_such_upload().into()),
+            UploadContents::TooLarge => {
+                return self.reject_upload(viewer, upload, too_large()).await;
+            }
         };
-        let (checked, permit) = checked(bytes, announced, permit).await?;
+        let (checked, permit) = check_off_thread(bytes, announced, permit).await?;
         let (picture, bytes) = match checked {
             Ok(checked) => checked,
-            Err(refusal) => return self.refuse(viewer, upload, refusal).await,
+            Err(refusal) => return self.reject_upload(viewer, upload, refusal).await,
         };
         let new = self.write(viewer, document, upload, picture, bytes).await?;
         drop(permit);
         self.attach(viewer, client, &new).await?;
-        // What this leaves is the sweep's.
-        if let Err(error) = self.inner.storage.empty_upload(upload).await {
-            tracing::warn!(error = error.log_text(), "an upload is left to the sweep");
+        // The sweep deletes what this leaves.
+        if let Err(error) = self.inner.storage.delete_upload(upload).await {
+            tracing::warn!(
+                error = error.log_text(),
+                "deleting an upload failed; the sweep retries"
+            );
         }
         self.document(viewer, document).await
     }
 
-    /// Writes a cleaned picture under a key of its own; its row comes first.
+    /// Writes a cleaned image under a new key, after inserting its row.
     async fn write(
         &self,
         viewer: &Viewer,
@@ -205,17 +225,17 @@ impl Images {
         Ok(new)
     }
 
-    /// The upload as it stands, of an active document.
-    async fn standing(
+    /// The state of an upload for an active document.
+    async fn upload_state(
         &self,
         viewer: &Viewer,
         document: Uuid,
         upload: Uuid,
-    ) -> Result<Standing, Failure> {
+    ) -> Result<UploadState, Failure> {
         let mut conn = self.inner.database.connection().await?;
-        let standing = store::standing(&mut conn, viewer.user_id, document, upload).await?;
-        must_be_active(standing.document_status.as_deref())?;
-        Ok(standing)
+        let state = store::upload_state(&mut conn, viewer.user_id, document, upload).await?;
+        require_active(state.document_status.as_deref())?;
+        Ok(state)
     }
 
     async fn attach(
@@ -230,7 +250,9 @@ impl Images {
             if store::attach(conn, viewer.user_id, new).await? {
                 Ok(())
             } else {
-                Err(Error::unavailable("a picture's document or upload changed"))
+                Err(Error::unavailable(
+                    "the document or upload of an image changed",
+                ))
             }
         });
         let ended = attached.await;
@@ -238,17 +260,17 @@ impl Images {
         let Err(error) = ended else {
             return Ok(());
         };
-        // Somebody trashed or deleted the document, or used the upload, meanwhile: then that is what is told.
-        let standing = self.standing(viewer, new.document, new.upload).await?;
-        if standing.done {
+        // The document was trashed or deleted meanwhile, or the upload used. The caller gets that error then.
+        let state = self.upload_state(viewer, new.document, new.upload).await?;
+        if state.done {
             return Ok(());
         }
-        standing.upload.ok_or_else(no_such_upload)?;
+        state.upload.ok_or_else(no_such_upload)?;
         Err(error.into())
     }
 
-    /// Ends an upload that is none that can be used; nothing of it stays.
-    async fn refuse<T>(
+    /// Ends an unusable upload and deletes its bytes.
+    async fn reject_upload<T>(
         &self,
         viewer: &Viewer,
         upload: Uuid,
@@ -257,11 +279,11 @@ impl Images {
         let mut conn = self.inner.database.connection().await?;
         store::end_upload(&mut conn, viewer.user_id, upload).await?;
         drop(conn);
-        self.inner.storage.empty_upload(upload).await?;
+        self.inner.storage.delete_upload(upload).await?;
         Err(refusal.into())
     }
 
-    /// Takes the document's picture from it. One that has none stays as it is.
+    /// Removes the document's image. Succeeds if there is none.
     ///
     /// # Errors
     /// NOT_FOUND or IN_TRASH.
@@ -285,80 +307,6 @@ impl Images {
         let found = documents::find(&mut conn, viewer, id).await?;
         found.ok_or_else(|| items::not_found("documentId", "document"))
     }
-
-    /// A link to read that picture by: the same within each hour, and good for an hour at least.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if there are no credentials to sign it with.
-    pub async fn url(&self, image: &Image) -> Result<String, Error> {
-        let (id, kind) = (image.id, ObjectKind::Image);
-        match self.inner.storage.links(ObjectRef { kind, id }) {
-            Some((links, key)) => {
-                let now = Utc::now();
-                links.image(&key, id, image.content_type, now).await
-            }
-            None => Ok(self.inner.links.image(id, image.content_type, Utc::now())),
-        }
-    }
-
-    /// What was announced of the upload that a link names; `None` if the link is none of ours, has expired, or the upload
-    /// was used.
-    pub(crate) async fn awaited(
-        &self,
-        id: Uuid,
-        expires: i64,
-        signature: &str,
-    ) -> Result<Option<Announced>, Error> {
-        if !self
-            .inner
-            .links
-            .may_upload(id, expires, signature, Utc::now())
-        {
-            return Ok(None);
-        }
-        let mut conn = self.inner.database.connection().await?;
-        store::announced(&mut conn, id).await
-    }
-
-    /// Begins to take an awaited upload in.
-    pub(crate) async fn stage(&self, id: Uuid) -> Result<Staging, Error> {
-        self.inner.storage.stage(id).await
-    }
-
-    /// The picture that a link names, and how many bytes it has; `None` if the link is none of ours, has expired, or the
-    /// picture is gone.
-    pub(crate) async fn open(
-        &self,
-        id: Uuid,
-        content_type: ContentType,
-        until: i64,
-        signature: &str,
-    ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
-        let now = Utc::now();
-        if !self
-            .inner
-            .links
-            .may_read(id, content_type, until, signature, now)
-        {
-            return Ok(None);
-        }
-        self.inner.storage.open_image(id).await
-    }
-}
-
-/// The pictures of these documents of the viewer's; those without one are left out.
-pub(crate) async fn of_documents(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    documents: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Image>, Error> {
-    let images = store::images_of(conn, viewer.user_id, documents).await?;
-    Ok(images.into_iter().collect())
-}
-
-/// How a picture is shown and, if somebody keeps it, named.
-pub(crate) fn disposition(id: Uuid, content_type: ContentType) -> String {
-    format!("inline; filename=\"{id}.{}\"", content_type.extension())
 }
 
 fn announced(new: &NewUpload) -> Result<Announced, Failure> {
@@ -372,8 +320,8 @@ fn announced(new: &NewUpload) -> Result<Announced, Failure> {
         let message = "byteSize must be 1 or more.";
         problems.add("byteSize", RefusalCode::Invalid, message);
     }
-    if new.byte_size > MOST_BYTES {
-        let message = format!("byteSize must be {MOST_BYTES} (20 MiB) at most.");
+    if new.byte_size > MAX_BYTES {
+        let message = format!("byteSize must be at most {MAX_BYTES} (20 MiB).");
         problems.add("byteSize", RefusalCode::TooLarge, message);
     }
     problems.finish()?;
@@ -383,7 +331,7 @@ fn announced(new: &NewUpload) -> Result<Announced, Failure> {
     })
 }
 
-fn must_be_active(document_status: Option<&str>) -> Result<(), Failure> {
+fn require_active(document_status: Option<&str>) -> Result<(), Failure> {
     match document_status {
         None => Err(items::not_found("documentId", "document")),
         Some("trash") => Err(items::in_trash("documentId", "document")),
@@ -392,49 +340,55 @@ fn must_be_active(document_status: Option<&str>) -> Result<(), Failure> {
 }
 
 fn no_such_upload() -> Refusal {
-    let message = "There is no such upload, or nothing was sent to it, or it was used or has expired. Request another one.";
+    let message =
+        "The upload does not exist, has no bytes, was used or has expired. Request another upload.";
     Refusal::of("uploadId", RefusalCode::NotFound, message)
 }
 
 fn too_large() -> Refusal {
-    let message = "What was sent is larger than 20 MiB. Request another upload.";
+    let message = "The uploaded file is larger than 20 MiB. Request another upload.";
     Refusal::of("uploadId", RefusalCode::TooLarge, message)
 }
 
-/// Checks and cleans, off the async threads. The permit goes along, so that a request that gives up makes no room for
-/// another picture before this one's memory is free.
-async fn checked(
+/// Checks and cleans an image in a blocking thread. The task owns the permit, so that an abandoned request does not
+/// admit another image before this one's memory is free.
+async fn check_off_thread(
     bytes: Vec<u8>,
     announced: Announced,
     permit: OwnedSemaphorePermit,
 ) -> Result<(Result<(Picture, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
-    let work = move || (judged(bytes, &announced), permit);
+    let work = move || (check_and_clean(bytes, &announced), permit);
     let task = tokio::task::spawn_blocking(work).await;
-    task.map_err(|error| Error::internal(format!("cleaning a picture: {error}")))
+    task.map_err(|error| Error::internal(format!("the task that cleans an image failed: {error}")))
 }
 
-fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), Refusal> {
+fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), Refusal> {
     let refused_as = |code, message: String| Err(Refusal::of("uploadId", code, message));
     let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
-        return refused("What was sent is not as long as was announced.".to_owned());
+        return refused(
+            "The uploaded file does not have the announced size. Request another upload."
+                .to_owned(),
+        );
     }
     match content::cleaned(bytes) {
         Ok((picture, _)) if picture.content_type != announced.content_type.name() => {
             let (is, said) = (picture.content_type, announced.content_type.name());
-            refused(format!("What was sent is {is}, and {said} was announced."))
+            refused(format!(
+                "The uploaded file is {is}, but {said} was announced. Request another upload."
+            ))
         }
         Ok(cleaned) => Ok(cleaned),
         Err(NotAPicture::UnknownType) => {
-            let message = "What was sent is no JPEG, PNG, WebP or GIF.";
+            let message =
+                "The uploaded file is not a JPEG, PNG, WebP or GIF image. Request another upload.";
             refused_as(RefusalCode::UnsupportedType, message.to_owned())
         }
-        Err(NotAPicture::Broken(why)) => {
-            refused(format!("What was sent is no whole picture: {why}."))
-        }
+        Err(NotAPicture::Broken(why)) => refused(format!(
+            "The uploaded file is not a valid image: {why}. Request another upload."
+        )),
         Err(NotAPicture::TooManyPixels) => {
-            let message =
-                "The picture must have 20,000 pixels a side and 100 million in all at most.";
+            let message = "The image must have at most 20,000 pixels per side and 100 million pixels in total.";
             refused_as(RefusalCode::TooLarge, message.to_owned())
         }
     }

@@ -1,4 +1,4 @@
-//! Pictures as they are stored and handed out, and how much one may be.
+//! The rows of images and uploads, and their maximum size.
 
 use std::fmt;
 
@@ -11,22 +11,22 @@ use uuid::Uuid;
 
 use crate::db::Row;
 
-/// Bytes of a picture at most.
-pub const MOST_BYTES: i32 = 20 * 1024 * 1024;
+/// Maximum size of an image in bytes.
+pub const MAX_BYTES: i32 = 20 * 1024 * 1024;
 
-/// A document's picture.
+/// A document's image.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Image {
-    /// Names its object in the store.
+    /// Part of its object's key.
     pub id: Uuid,
-    /// What it is, told from its bytes.
+    /// Detected from the bytes.
     #[diesel(deserialize_as = String)]
     pub content_type: ContentType,
-    /// Of the cleaned picture.
+    /// Size of the cleaned image.
     pub byte_size: i32,
-    /// In pixels, 1 or more.
+    /// In pixels, at least 1.
     pub width: i32,
-    /// In pixels, 1 or more.
+    /// In pixels, at least 1.
     pub height: i32,
 }
 
@@ -34,12 +34,12 @@ impl Row for Image {
     type Sql = (SqlUuid, Text, Integer, Integer, Integer);
 }
 
-/// What pictures may be.
+/// The accepted types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ContentType {
     /// JPEG.
     Jpeg,
-    /// PNG, animated ones, too.
+    /// PNG, including animated ones.
     Png,
     /// WebP.
     WebP,
@@ -55,7 +55,7 @@ impl ContentType {
         ContentType::Gif,
     ];
 
-    /// As HTTP and the tables have it.
+    /// The media type, as in HTTP and in the tables.
     pub fn name(self) -> &'static str {
         match self {
             ContentType::Jpeg => "image/jpeg",
@@ -65,7 +65,7 @@ impl ContentType {
         }
     }
 
-    /// Of a file of this type.
+    /// The extension of files of this type.
     pub fn extension(self) -> &'static str {
         match self {
             ContentType::Jpeg => "jpg",
@@ -75,12 +75,12 @@ impl ContentType {
         }
     }
 
-    /// The type with that name; `None` if pictures may not be of it.
+    /// The type with this name. `None` if it is not accepted.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// The type with that extension.
+    /// The type with this extension.
     pub fn of_extension(extension: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -92,33 +92,33 @@ impl TryFrom<String> for ContentType {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        ContentType::of_name(&name).ok_or_else(|| format!("{name} is no type of pictures"))
+        ContentType::of_name(&name).ok_or_else(|| format!("{name} is not an image type"))
     }
 }
 
-/// A picture that somebody wants to send.
+/// A request for an upload.
 #[derive(Debug, Clone)]
 pub struct NewUpload {
-    /// The active document that it is for.
+    /// The active document that the image is for.
     pub document_id: Uuid,
     /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
     pub content_type: String,
-    /// 1 to [`MOST_BYTES`].
+    /// 1 to [`MAX_BYTES`].
     pub byte_size: i32,
 }
 
-/// Where and how to send a picture. Its link lets anybody send it: `Debug` leaves it out.
+/// How to send an image. `Debug` omits the link, since anyone who has it can send the image.
 #[derive(Clone)]
 pub struct Upload {
-    /// What to name it by when all is sent.
+    /// The id to pass to the second step.
     pub id: Uuid,
-    /// The method of the request.
+    /// The HTTP method.
     pub method: &'static str,
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// Headers that the request must have, beside those that every client sets by itself.
+    /// Headers that the request must have, apart from those that every client sets.
     pub headers: Vec<(&'static str, String)>,
-    /// Until when the request may begin.
+    /// The request must start before this time.
     pub expires_at: DateTime<Utc>,
 }
 
@@ -132,13 +132,13 @@ impl fmt::Debug for Upload {
     }
 }
 
-/// An upload as it was announced.
+/// The announced type and size of an upload.
 #[derive(Debug, Clone, Queryable)]
 pub struct Announced {
-    /// What the bytes are said to be.
+    /// The announced type.
     #[diesel(deserialize_as = String)]
     pub content_type: ContentType,
-    /// How many there will be.
+    /// The announced number of bytes.
     pub byte_size: i32,
 }
 
@@ -146,17 +146,17 @@ impl Row for Announced {
     type Sql = (Text, Integer);
 }
 
-/// What an object in the store holds; with its id, its key.
+/// The content of an object in the store. Kind and id form its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum ObjectKind {
     /// Bytes as they were sent.
     Upload,
-    /// A checked and cleaned picture.
+    /// A checked and cleaned image.
     Image,
 }
 
 impl ObjectKind {
-    /// As the table has it.
+    /// As stored.
     pub(super) fn name(self) -> &'static str {
         match self {
             ObjectKind::Upload => "upload",
@@ -172,11 +172,11 @@ impl TryFrom<String> for ObjectKind {
         [ObjectKind::Upload, ObjectKind::Image]
             .into_iter()
             .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("{name} is no kind of object"))
+            .ok_or_else(|| format!("{name} is not a kind of object"))
     }
 }
 
-/// An object in the store, as its key says it.
+/// An object in the store. Identifies its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Queryable)]
 pub(super) struct ObjectRef {
     #[diesel(deserialize_as = String)]

@@ -1,8 +1,10 @@
-//! The bucket: S3, or what speaks it, and the links by which callers send to it and read from it themselves.
+//! The bucket in S3, or in a compatible store, and the presigned links by which clients send and read objects
+//! themselves.
 //!
-//! `object_store` signs links of this moment alone, so `rusty_s3` signs them, with the credentials that `object_store` finds:
-//! a picture's link is dated with the hour's start, so that it is the same for all that ask within an hour, on every
-//! process. (Credentials that change within the hour change it, and one that is signed with them ends when they do.)
+//! `object_store` always dates links with the current time, so `rusty_s3` signs them, with credentials from
+//! `object_store`. An image's link is dated with the start of the hour, so that it is the same for all requests within
+//! an hour on every process. Credentials that change within the hour change the link, and the link expires when its
+//! credentials do.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,15 +24,15 @@ use super::{
 };
 use crate::error::Error;
 
-/// The region of those that do not say one, as everywhere.
+/// The default region.
 const DEFAULT_REGION: &str = "us-east-1";
-/// How long a link to send an upload may be signed for, in seconds.
-const LONGEST_UPLOAD: i64 = 24 * 3600;
-/// How long a request to the store is tried again.
-const RETRIED: Duration = Duration::from_secs(10);
+/// Maximum lifetime of an upload link in seconds.
+const MAX_UPLOAD_LIFETIME: i64 = 24 * 3600;
+/// How long requests to the store are retried.
+const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What of the environment says who the service is there. Places and buckets are in the URL alone.
-const WHO_WE_ARE: [AmazonS3ConfigKey; 11] = [
+/// The environment variables that are used: those with credentials. Endpoint and bucket are only in the URL.
+const CREDENTIAL_KEYS: [AmazonS3ConfigKey; 11] = [
     AmazonS3ConfigKey::AccessKeyId,
     AmazonS3ConfigKey::SecretAccessKey,
     AmazonS3ConfigKey::Token,
@@ -50,11 +52,11 @@ pub(super) struct Bucket {
     credentials: AwsCredentialProvider,
 }
 
-/// The store of a URL `s3://bucket/prefix?endpoint=…&region=…&style=path|host`, its links, and the prefix of its keys: empty,
-/// or with a slash at its end.
+/// Opens the store `s3://bucket/prefix?endpoint=…&region=…&style=path|host`. Returns it with its links and the prefix
+/// of its keys, which is empty or ends with a slash.
 ///
 /// # Errors
-/// A message that says what is wrong with the URL or with the credentials.
+/// A message that says what is wrong with the URL or the credentials.
 pub(super) fn open(
     url: &Url,
     environment: &[(String, String)],
@@ -65,18 +67,18 @@ pub(super) fn open(
     let mut builder = AmazonS3Builder::new()
         .with_bucket_name(bucket.name())
         .with_region(bucket.region())
-        // With the bucket in it, in whichever style: so both speak of the same place.
+        // The endpoint contains the bucket in either style, so that both libraries use the same address.
         .with_virtual_hosted_style_request(true)
         .with_endpoint(base)
         .with_allow_http(bucket.base_url().scheme() == "http")
         .with_retry(RetryConfig {
             max_retries: 3,
-            retry_timeout: RETRIED,
+            retry_timeout: RETRY_TIMEOUT,
             ..RetryConfig::default()
         });
     for (name, value) in environment {
         match name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
-            Ok(key) if WHO_WE_ARE.contains(&key) && !value.is_empty() => {
+            Ok(key) if CREDENTIAL_KEYS.contains(&key) && !value.is_empty() => {
                 builder = builder.with_config(key, value);
             }
             _ => {}
@@ -91,8 +93,8 @@ pub(super) fn open(
     Ok((store, links, prefix))
 }
 
-/// What every key begins with. Only what both libraries leave as it is: they escape all else differently, so that callers
-/// would send to one object and the service read another.
+/// The prefix of all keys. Only characters that neither library escapes are allowed: they escape others differently, so
+/// that clients would send to another object than the service reads.
 fn prefix(url: &Url) -> Result<String, String> {
     let prefix = url.path().trim_matches('/');
     if prefix.is_empty() && url.fragment().is_none() {
@@ -102,16 +104,16 @@ fn prefix(url: &Url) -> Result<String, String> {
     let mut parts = prefix.split('/');
     if url.fragment().is_some() || !parts.all(|part| !part.is_empty() && part.bytes().all(is_plain))
     {
-        return Err("its prefix must be of the letters a to z and A to Z, digits, '.', '_', '-', and single slashes".to_owned());
+        return Err("its prefix may only contain letters a to z and A to Z, digits, '.', '_', '-', and single slashes".to_owned());
     }
     Ok(format!("{prefix}/"))
 }
 
 fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucket, String> {
-    let name = url.host_str().ok_or("it names no bucket")?.to_owned();
+    let name = url.host_str().ok_or("it has no bucket")?.to_owned();
     if !url.username().is_empty() || url.password().is_some() {
         return Err(
-            "credentials do not stand in it but in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            "it must not contain credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY instead"
                 .to_owned(),
         );
     }
@@ -121,30 +123,25 @@ fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucke
             "endpoint" => endpoint = Some(value.into_owned()),
             "region" => region = Some(value.into_owned()),
             "style" => style = Some(value.into_owned()),
-            _ => return Err(format!("{key:?} is none of endpoint, region and style")),
+            _ => {
+                return Err(format!(
+                    "its parameter {key:?} is unknown; endpoint, region and style are allowed"
+                ));
+            }
         }
     }
-    let of_environment = |wanted: &str| {
-        let found = environment.iter().find(|(name, _)| name == wanted);
-        found
-            .map(|(_, value)| value.clone())
-            .filter(|value| !value.is_empty())
-    };
-    let region = region
-        .or_else(|| of_environment("AWS_REGION"))
-        .or_else(|| of_environment("AWS_DEFAULT_REGION"))
-        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let region = region.unwrap_or_else(|| default_region(environment));
     let by_path = match style.as_deref() {
         Some("path") => true,
         Some("host") => false,
-        Some(_) => return Err("style is path or host".to_owned()),
-        // Certificates of Amazon's are good for one label before its own name.
+        Some(_) => return Err("its style must be path or host".to_owned()),
+        // Amazon's certificates are only valid for one label before its own name.
         None => endpoint.is_some() || name.contains('.'),
     };
     let endpoint = endpoint.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com"));
     let endpoint: Url = endpoint
         .parse()
-        .map_err(|error| format!("its endpoint: {error}"))?;
+        .map_err(|error| format!("its endpoint is invalid: {error}"))?;
     let style = if by_path {
         UrlStyle::Path
     } else {
@@ -153,8 +150,20 @@ fn bucket(url: &Url, environment: &[(String, String)]) -> Result<rusty_s3::Bucke
     rusty_s3::Bucket::new(endpoint, style, name, region).map_err(|error| error.to_string())
 }
 
+/// The region of the environment, or [`DEFAULT_REGION`].
+fn default_region(environment: &[(String, String)]) -> String {
+    let set = |wanted: &str| {
+        let found = environment.iter().find(|(name, _)| name == wanted);
+        let value = found.map(|(_, value)| value.clone());
+        value.filter(|value| !value.is_empty())
+    };
+    set("AWS_REGION")
+        .or_else(|| set("AWS_DEFAULT_REGION"))
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned())
+}
+
 impl Bucket {
-    /// Where to send an upload of that length and type, and no other.
+    /// A link that accepts an upload of exactly this type and size.
     pub(super) async fn upload(
         &self,
         key: &str,
@@ -169,12 +178,14 @@ impl Bucket {
         action
             .headers_mut()
             .insert("content-type", announced.content_type.name());
-        let seconds = (expires_at - now).num_seconds().clamp(1, LONGEST_UPLOAD);
+        let seconds = (expires_at - now)
+            .num_seconds()
+            .clamp(1, MAX_UPLOAD_LIFETIME);
         let lifetime = Duration::from_secs(seconds.unsigned_abs());
         Ok(action.sign_with_time(lifetime, &date(now)?).into())
     }
 
-    /// Where to read a picture.
+    /// A link to an image.
     pub(super) async fn image(
         &self,
         key: &str,
@@ -183,7 +194,7 @@ impl Bucket {
         now: DateTime<Utc>,
     ) -> Result<String, Error> {
         let credentials = self.credentials().await?;
-        let (start, until) = links::good_from_until(now);
+        let (start, until) = links::validity(now);
         let mut action = self.bucket.get_object(Some(&credentials), key);
         let query = action.query_mut();
         query.insert("response-content-type", content_type.name());
@@ -196,8 +207,11 @@ impl Bucket {
 
     async fn credentials(&self) -> Result<Credentials, Error> {
         let found = self.credentials.get_credential().await;
-        let found = found
-            .map_err(|error| Error::unavailable(format!("the store's credentials: {error}")))?;
+        let found = found.map_err(|error| {
+            Error::unavailable(format!(
+                "reading the credentials of the image store failed: {error}"
+            ))
+        })?;
         let (key, secret) = (found.key_id.clone(), found.secret_key.clone());
         Ok(match &found.token {
             Some(token) => Credentials::new_with_token(key, secret, token.clone()),
@@ -231,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where_the_bucket_is() {
+    fn the_url_selects_the_bucket() {
         for (url, expected) in [
             ("s3://notes", "https://notes.s3.us-east-1.amazonaws.com/"),
             (
@@ -283,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_is_the_same_within_the_hour_and_tells_no_secret() {
+    async fn image_links_are_stable_within_the_hour_and_contain_no_secret() {
         let url = "s3://notes/pages".parse().expect("it is a URL");
         let (_, links, _) = open(&url, &environment()).expect("a store");
         let link = async |time: &str| {
@@ -307,9 +321,9 @@ mod tests {
         assert!(!first.contains("hush"));
     }
 
-    /// What botocore signs with the same key, time and headers.
+    /// The expected signatures were made by botocore with the same key, time and headers.
     #[tokio::test]
-    async fn signatures_are_those_that_another_library_makes() {
+    async fn signatures_equal_those_of_botocore() {
         let url = "s3://notes/pages?endpoint=https://s3.example.com&region=eu-central-1";
         let environment = [
             ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),

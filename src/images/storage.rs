@@ -1,8 +1,8 @@
-//! Where the bytes are: a local folder, or S3 and what speaks it, both by way of `object_store`.
+//! The bytes of images: in a local folder, or in S3 or a compatible store, both through `object_store`.
 //!
-//! A key is made of a kind and an id of ours; nothing that a caller sent is ever in one. Nothing here knows whose the bytes
-//! are, or what. In the folder each object has a folder of its own, so that what a process leaves behind that dies while it
-//! writes is removed with it. What S3 presigns for callers is in `presigned`.
+//! A key consists of a kind and an id that the service makes, and never of anything that a client sent. This module does not know the
+//! owner or the type of the bytes. In a folder, each object has its own folder, so that partial files of a killed
+//! process are removed with it. `presigned` makes links to S3.
 
 use std::{fs, io, os::unix::fs::DirBuilderExt, path::PathBuf, sync::Arc};
 
@@ -15,49 +15,49 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    model::{ContentType, MOST_BYTES, ObjectKind, ObjectRef},
+    model::{ContentType, MAX_BYTES, ObjectKind, ObjectRef},
     presigned::{self, Bucket},
 };
 use crate::error::Error;
 
-/// How much of an upload is held before it is written, in bytes.
-const PIECE: usize = 256 * 1024;
+/// Bytes of an upload that are buffered before they are written.
+const PART_SIZE: usize = 256 * 1024;
 
-/// Which store.
+/// The store.
 #[derive(Clone)]
 pub enum StorageSettings {
-    /// A local folder; it is made if it is not there.
+    /// A local folder. Created if it does not exist.
     Folder(PathBuf),
-    /// S3, or what speaks it. Not `Debug`: the environment holds the credentials.
+    /// S3 or a compatible store. Not `Debug`: the environment contains the credentials.
     S3 {
         /// `s3://bucket/prefix?endpoint=…&region=…&style=path|host`
         url: Url,
-        /// The variables `AWS_…`.
+        /// The `AWS_…` variables.
         environment: Vec<(String, String)>,
     },
 }
 
-/// The store of all pictures.
+/// The store of all images.
 pub(super) struct Storage {
     objects: Arc<dyn ObjectStore>,
-    place: Place,
+    backend: Backend,
 }
 
-enum Place {
+enum Backend {
     Folder(PathBuf),
     Bucket { links: Bucket, prefix: String },
 }
 
-/// What was found under a key.
-pub(super) enum Found {
-    Nothing,
-    /// More than a picture may have.
-    TooMuch,
+/// The contents of an upload.
+pub(super) enum UploadContents {
+    Missing,
+    /// Larger than an image may be.
+    TooLarge,
     Bytes(Vec<u8>),
 }
 
 impl Storage {
-    /// Opens a folder; connects to nothing yet.
+    /// Opens the store. Does not connect to S3 yet.
     ///
     /// # Errors
     /// A message that says what is wrong with the store's address.
@@ -66,11 +66,11 @@ impl Storage {
             StorageSettings::Folder(folder) => {
                 let wrong = |error: &dyn std::fmt::Display| {
                     format!(
-                        "The folder of pictures {} cannot be used: {error}.",
+                        "The image folder {} cannot be used: {error}.",
                         folder.display()
                     )
                 };
-                // Nobody else on the machine is to look at them.
+                // Other users of this machine must not read the images.
                 let made = fs::DirBuilder::new()
                     .recursive(true)
                     .mode(0o700)
@@ -80,7 +80,7 @@ impl Storage {
                     LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(&error))?;
                 Ok(Storage {
                     objects: Arc::new(objects.with_fsync(true)),
-                    place: Place::Folder(folder.clone()),
+                    backend: Backend::Folder(folder.clone()),
                 })
             }
             StorageSettings::S3 { url, environment } => {
@@ -89,62 +89,66 @@ impl Storage {
                     opened.map_err(|why| format!("SNAPNOTE_STORAGE_URL cannot be used: {why}."))?;
                 Ok(Storage {
                     objects: Arc::new(objects),
-                    place: Place::Bucket { links, prefix },
+                    backend: Backend::Bucket { links, prefix },
                 })
             }
         }
     }
 
-    /// Whether it is a local folder, which nobody but this service can hand out.
+    /// Whether the store is a local folder, from which only this service can serve images.
     pub(super) fn is_folder(&self) -> bool {
-        matches!(self.place, Place::Folder(_))
+        matches!(self.backend, Backend::Folder(_))
     }
 
-    /// Who makes links to the objects, with their key; `None`: the service itself.
+    /// The maker of links to an object, with the object's key. `None` if the service itself makes links.
     pub(super) fn links(&self, object: ObjectRef) -> Option<(&Bucket, String)> {
-        match &self.place {
-            Place::Folder(_) => None,
-            Place::Bucket { links, .. } => Some((links, self.key(object))),
+        match &self.backend {
+            Backend::Folder(_) => None,
+            Backend::Bucket { links, .. } => Some((links, self.key(object))),
         }
     }
 
     fn key(&self, object: ObjectRef) -> String {
         let (kind, id) = (object.kind.name(), object.id);
-        match &self.place {
-            Place::Folder(_) => format!("{kind}s/{id}/picture"),
-            Place::Bucket { prefix, .. } => format!("{prefix}{kind}s/{id}"),
+        match &self.backend {
+            Backend::Folder(_) => format!("{kind}s/{id}/picture"),
+            Backend::Bucket { prefix, .. } => format!("{prefix}{kind}s/{id}"),
         }
     }
 
-    /// Begins to take an upload in.
+    /// Starts receiving an upload.
     pub(super) async fn stage(&self, id: Uuid) -> Result<Staging, Error> {
         let kind = ObjectKind::Upload;
         let path = Path::from(self.key(ObjectRef { kind, id }));
-        let writer = self.objects.put_multipart(&path).await.map_err(away)?;
+        let writer = self
+            .objects
+            .put_multipart(&path)
+            .await
+            .map_err(store_error)?;
         Ok(Staging {
             writer,
-            pieces: Vec::new(),
-            held: 0,
+            parts: Vec::new(),
+            buffered: 0,
         })
     }
 
-    /// All the bytes of an upload, if they are no more than a picture may have.
-    pub(super) async fn read_upload(&self, id: Uuid) -> Result<Found, Error> {
+    /// Reads an upload, unless it is larger than an image may be.
+    pub(super) async fn read_upload(&self, id: Uuid) -> Result<UploadContents, Error> {
         let kind = ObjectKind::Upload;
         let path = Path::from(self.key(ObjectRef { kind, id }));
         let found = match self.objects.get(&path).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(Found::Nothing),
-            Err(error) => return Err(away(error)),
+            Err(object_store::Error::NotFound { .. }) => return Ok(UploadContents::Missing),
+            Err(error) => return Err(store_error(error)),
         };
-        if found.meta.size > MOST_BYTES.unsigned_abs().into() {
-            return Ok(Found::TooMuch);
+        if found.meta.size > MAX_BYTES.unsigned_abs().into() {
+            return Ok(UploadContents::TooLarge);
         }
-        let bytes = found.bytes().await.map_err(away)?;
-        Ok(Found::Bytes(bytes.into()))
+        let bytes = found.bytes().await.map_err(store_error)?;
+        Ok(UploadContents::Bytes(bytes.into()))
     }
 
-    /// Writes a picture, whole or not at all.
+    /// Writes an image completely or not at all.
     pub(super) async fn write_image(
         &self,
         id: Uuid,
@@ -154,7 +158,7 @@ impl Storage {
         let kind = ObjectKind::Image;
         let path = Path::from(self.key(ObjectRef { kind, id }));
         let mut options = PutOptions::default();
-        if let Place::Bucket { .. } = self.place {
+        if let Backend::Bucket { .. } = self.backend {
             let mut attributes = Attributes::new();
             attributes.insert(Attribute::ContentType, content_type.name().into());
             let disposition = super::disposition(id, content_type);
@@ -165,16 +169,16 @@ impl Storage {
         self.objects
             .put_opts(&path, payload, options)
             .await
-            .map_err(away)?;
+            .map_err(store_error)?;
         Ok(())
     }
 
-    /// A picture in the folder, and how many bytes it has; `None` if it is not there, or not in a folder.
+    /// Opens an image in the folder, and returns its size. `None` if it does not exist or the store is not a folder.
     pub(super) async fn open_image(
         &self,
         id: Uuid,
     ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
-        let Place::Folder(_) = self.place else {
+        let Backend::Folder(_) = self.backend else {
             return Ok(None);
         };
         let kind = ObjectKind::Image;
@@ -184,36 +188,38 @@ impl Storage {
                 GetResultPayload::File(file, _) => {
                     Ok(Some((tokio::fs::File::from_std(file), found.meta.size)))
                 }
-                GetResultPayload::Stream(_) => Err(Error::internal("a folder gave no file")),
+                GetResultPayload::Stream(_) => Err(Error::internal(
+                    "the local store returned a stream instead of a file",
+                )),
             },
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(away(error)),
+            Err(error) => Err(store_error(error)),
         }
     }
 
-    /// Removes the bytes of an upload. What is being written there now may come after it.
-    pub(super) async fn empty_upload(&self, id: Uuid) -> Result<(), Error> {
+    /// Deletes the bytes of an upload. A write in progress may still add them again.
+    pub(super) async fn delete_upload(&self, id: Uuid) -> Result<(), Error> {
         let kind = ObjectKind::Upload;
         let path = Path::from(self.key(ObjectRef { kind, id }));
-        gone(self.objects.delete(&path).await)
+        deleted(self.objects.delete(&path).await)
     }
 
-    /// Removes an object and whatever was left of attempts to write it. Succeeds if nothing is there.
+    /// Removes an object and the remains of failed writes. Succeeds if there is none.
     pub(super) async fn remove(&self, object: ObjectRef) -> Result<(), Error> {
-        let Place::Folder(folder) = &self.place else {
+        let Backend::Folder(folder) = &self.backend else {
             let path = Path::from(self.key(object));
-            return gone(self.objects.delete(&path).await);
+            return deleted(self.objects.delete(&path).await);
         };
         let folder = folder
             .join(format!("{}s", object.kind.name()))
             .join(object.id.to_string());
         let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
         let removed = removed.map_err(Error::internal)?;
-        removed.map_err(|error| Error::unavailable(format!("removing a picture: {error}")))
+        removed.map_err(|error| Error::unavailable(format!("removing an image failed: {error}")))
     }
 }
 
-/// Removes a folder if it is there, for good before its row goes.
+/// Removes a folder durably, before its row is deleted. Succeeds if there is none.
 fn remove_folder(folder: &std::path::Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -223,48 +229,48 @@ fn remove_folder(folder: &std::path::Path) -> io::Result<()> {
     fs::File::open(parent)?.sync_all()
 }
 
-fn gone(removed: object_store::Result<()>) -> Result<(), Error> {
+fn deleted(removed: object_store::Result<()>) -> Result<(), Error> {
     match removed {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(error) => Err(away(error)),
+        Err(error) => Err(store_error(error)),
     }
 }
 
-/// Whatever goes wrong with the store may go well later; its words are for the log.
-fn away(error: object_store::Error) -> Error {
-    Error::unavailable(format!("the store of pictures: {error}"))
+/// Any error of the store may be temporary. Its text is for the log.
+fn store_error(error: object_store::Error) -> Error {
+    Error::unavailable(format!("the image store failed: {error}"))
 }
 
-/// An upload that is being taken in: invisible until it is whole, and nothing if it is dropped before.
+/// An upload that is being received. It is invisible until it is complete, and discarded if this is dropped before.
 pub(crate) struct Staging {
     writer: Box<dyn MultipartUpload>,
-    pieces: Vec<Bytes>,
-    held: usize,
+    parts: Vec<Bytes>,
+    buffered: usize,
 }
 
 impl Staging {
-    /// Takes the next bytes.
+    /// Adds the next bytes.
     pub(crate) async fn take(&mut self, bytes: Bytes) -> Result<(), Error> {
-        self.held += bytes.len();
-        self.pieces.push(bytes);
-        if self.held < PIECE {
+        self.buffered += bytes.len();
+        self.parts.push(bytes);
+        if self.buffered < PART_SIZE {
             return Ok(());
         }
         self.write().await
     }
 
     async fn write(&mut self) -> Result<(), Error> {
-        self.held = 0;
-        let piece = self.pieces.drain(..).collect::<PutPayload>();
-        self.writer.put_part(piece).await.map_err(away)
+        self.buffered = 0;
+        let part = self.parts.drain(..).collect::<PutPayload>();
+        self.writer.put_part(part).await.map_err(store_error)
     }
 
-    /// Puts all that was taken in the place of what was there before.
+    /// Completes the upload, and replaces what was there before.
     pub(crate) async fn finish(mut self) -> Result<(), Error> {
-        if self.held > 0 {
+        if self.buffered > 0 {
             self.write().await?;
         }
-        self.writer.complete().await.map_err(away)?;
+        self.writer.complete().await.map_err(store_error)?;
         Ok(())
     }
 }

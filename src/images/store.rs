@@ -1,4 +1,4 @@
-//! All the SQL of pictures. Every statement is its owner's alone, but for what a signed link names and for the sweep.
+//! The SQL of images. Every statement takes the owner, except those for signed links and for the sweep.
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -14,18 +14,18 @@ use crate::{
     error::Error,
 };
 
-/// Uploads of one person that may be open at a time.
-pub(super) const MOST_OPEN: i64 = 20;
+/// Maximum number of open uploads per user.
+pub(super) const MAX_OPEN_UPLOADS: i64 = 20;
 
 const LOCK_OWNER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 
-/// How a request for an upload ended.
+/// The result of opening an upload.
 pub(super) struct Opened {
-    /// The document's status; `None`: there is no such document.
+    /// The document's status. `None` if there is no such document.
     pub(super) document_status: Option<String>,
-    /// When the link expires; `None`: nothing was opened.
+    /// When the link expires. `None` if no upload was opened.
     pub(super) expires_at: Option<DateTime<Utc>>,
-    /// Milliseconds until the first of the open ones expires; `None` if there is none.
+    /// Milliseconds until the first open upload expires. `None` if there is none.
     pub(super) first_expires_in: Option<i64>,
 }
 
@@ -35,7 +35,7 @@ impl Row for OpenedRow {
     type Sql = (Nullable<Text>, Nullable<Timestamptz>, Nullable<BigInt>);
 }
 
-/// A link works for a quarter of an hour; whoever has begun by then has another one to end, and the sweep waits for them.
+/// A link is valid for 15 minutes. Uploads that have started by then may take 15 more, and the sweep waits for them.
 const OPEN: &str = "
     WITH document AS (
         SELECT status FROM current_documents WHERE user_id = $1 AND id = $3
@@ -51,7 +51,8 @@ const OPEN: &str = "
     )
     SELECT (SELECT status FROM document), (SELECT expires_at FROM made), first_expires_in::bigint FROM others";
 
-/// Opens an upload, in the caller's transaction: requests of one person wait for each other, so that they are counted.
+/// Opens an upload, in the caller's transaction. The lock makes a user's requests wait for each other, so that the
+/// count is exact.
 pub(super) async fn open(
     conn: &mut Connection,
     owner: UserId,
@@ -67,7 +68,7 @@ pub(super) async fn open(
         .bind(document)
         .bind(announced.content_type.name())
         .bind(announced.byte_size)
-        .bind(MOST_OPEN);
+        .bind(MAX_OPEN_UPLOADS);
     let (document_status, expires_at, first_expires_in) =
         conn.row(statement).await?.unwrap_or_default();
     Ok(Opened {
@@ -80,28 +81,28 @@ pub(super) async fn open(
 const ANNOUNCED: &str = "
     SELECT content_type, byte_size FROM image_objects WHERE id = $1 AND state = 'open' AND expires_at > now()";
 
-/// What was announced of an upload that may be sent; the link to it names it.
+/// The announced type and size of an open upload, identified by its link.
 pub(super) async fn announced(conn: &mut Connection, id: Uuid) -> Result<Option<Announced>, Error> {
     conn.row(Statement::new(ANNOUNCED).bind(id)).await
 }
 
-/// An upload and its document before anything is done to them.
-pub(super) struct Standing {
-    /// The document's status; `None`: there is no such document.
+/// An upload and its document before they are changed.
+pub(super) struct UploadState {
+    /// The document's status. `None` if there is no such document.
     pub(super) document_status: Option<String>,
     /// The upload, if it is open and for this document.
     pub(super) upload: Option<Announced>,
-    /// Whether the document's picture was made of that upload.
+    /// Whether the document's image was made from this upload.
     pub(super) done: bool,
 }
 
-type StandingRow = (Option<String>, Option<Announced>, bool);
+type UploadStateRow = (Option<String>, Option<Announced>, bool);
 
-impl Row for StandingRow {
+impl Row for UploadStateRow {
     type Sql = (Nullable<Text>, Nullable<<Announced as Row>::Sql>, Bool);
 }
 
-const STANDING: &str = "
+const UPLOAD_STATE: &str = "
     SELECT document.status, upload.content_type, upload.byte_size, coalesce(image.upload_id = $3, false)
     FROM (VALUES (1)) AS one
     LEFT JOIN current_documents AS document ON document.user_id = $1 AND document.id = $2
@@ -109,32 +110,33 @@ const STANDING: &str = "
         AND upload.state = 'open' AND upload.expires_at > now()
     LEFT JOIN image_objects AS image ON image.user_id = $1 AND image.id = document.image_id";
 
-pub(super) async fn standing(
+pub(super) async fn upload_state(
     conn: &mut Connection,
     owner: UserId,
     document: Uuid,
     upload: Uuid,
-) -> Result<Standing, Error> {
-    let statement = Statement::<StandingRow>::new(STANDING)
+) -> Result<UploadState, Error> {
+    let statement = Statement::<UploadStateRow>::new(UPLOAD_STATE)
         .bind(owner)
         .bind(document)
         .bind(upload);
     let row = conn.row(statement).await?;
     let (document_status, upload, done) = row.unwrap_or_default();
-    Ok(Standing {
+    Ok(UploadState {
         document_status,
         upload,
         done,
     })
 }
 
-/// The row before the object: from now on the sweep knows of it. It waits for an hour, and writing takes less.
+/// Inserts the row before the object is written, so that the sweep knows it. The sweep waits an hour, and writing takes
+/// less.
 const ANNOUNCE_IMAGE: &str = "
     INSERT INTO image_objects (user_id, id, document_id, kind, state, content_type, byte_size, width, height, upload_id,
         sweep_at)
     VALUES ($1, $2, $3, 'image', 'pending', $4, $5, $6, $7, $8, now() + interval '1 hour')";
 
-/// A picture that is about to be written.
+/// An image that is about to be written.
 pub(super) struct NewImage {
     pub(super) id: Uuid,
     pub(super) document: Uuid,
@@ -162,8 +164,8 @@ pub(super) async fn announce_image(
     Ok(())
 }
 
-/// Document, upload and picture in one statement, the document locked first. A trigger leaves the picture that it had to
-/// the sweep.
+/// Changes document, upload and image in one statement, which locks the document first. A trigger hands the previous
+/// image to the sweep.
 const ATTACH: &str = "
     WITH document AS MATERIALIZED (
         SELECT id FROM documents
@@ -183,7 +185,7 @@ const ATTACH: &str = "
     UPDATE documents SET image_id = image.id FROM image, document
     WHERE documents.user_id = $1 AND documents.id = document.id";
 
-/// Makes a written picture the document's, in the caller's transaction; without success it must be rolled back.
+/// Makes a written image the document's, in the caller's transaction. If this returns `false`, roll back.
 pub(super) async fn attach(
     conn: &mut Connection,
     owner: UserId,
@@ -200,7 +202,7 @@ pub(super) async fn attach(
 const END_UPLOAD: &str = "
     UPDATE image_objects SET state = 'removing' WHERE user_id = $1 AND id = $2 AND state = 'open'";
 
-/// Takes no more bytes for that upload. Its row stays for as long as somebody could still be sending some.
+/// Closes an upload. Its row stays for as long as a client may still be sending bytes.
 pub(super) async fn end_upload(
     conn: &mut Connection,
     owner: UserId,
@@ -238,7 +240,7 @@ impl Row for ImageOf {
     type Sql = (SqlUuid, <Image as Row>::Sql);
 }
 
-/// The pictures of these documents of the owner's, each beside its document.
+/// The images of these documents, each with its document's id.
 pub(super) async fn images_of(
     conn: &mut Connection,
     owner: UserId,
@@ -248,10 +250,10 @@ pub(super) async fn images_of(
         .await
 }
 
-/// One row if this process may sweep: no other holds the lock.
+/// Returns one row if no other process is sweeping.
 const LOCK: &str = "SELECT 1::bigint WHERE pg_try_advisory_xact_lock(5037824460182939401)";
 
-/// Nothing that a document has is ever claimed. If this process dies before it is done, the next one may try in a while.
+/// Images of documents are never claimed. If this process dies, the claim expires after 10 minutes.
 const CLAIM: &str = "
     UPDATE image_objects SET state = 'removing', sweep_at = now() + interval '10 minutes'
     FROM (
@@ -264,25 +266,25 @@ const CLAIM: &str = "
     WHERE image_objects.user_id = due.user_id AND image_objects.id = due.id
     RETURNING image_objects.kind, image_objects.id";
 
-/// Claims objects that nobody needs, everybody's, for this process to remove: none, if another process sweeps.
-pub(super) async fn claim(conn: &mut Connection, most: i64) -> Result<Vec<ObjectRef>, Error> {
+/// Claims objects of all users that are no longer needed. Claims none if another process is sweeping.
+pub(super) async fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<ObjectRef>, Error> {
     if conn.row(Statement::<(i64,)>::new(LOCK)).await?.is_none() {
         return Ok(Vec::new());
     }
-    conn.rows(Statement::new(CLAIM).bind(most)).await
+    conn.rows(Statement::new(CLAIM).bind(limit)).await
 }
 
-const FORGET: &str = "DELETE FROM image_objects WHERE id = ANY($1) AND state = 'removing'";
+const DELETE_ROWS: &str = "DELETE FROM image_objects WHERE id = ANY($1) AND state = 'removing'";
 
-/// Deletes the rows of objects that are removed; returns how many there were.
-pub(super) async fn forget(conn: &mut Connection, ids: Vec<Uuid>) -> Result<u64, Error> {
-    Ok(conn.execute(Statement::new(FORGET).bind(ids)).await? as u64)
+/// Deletes the rows of removed objects, and returns how many there were.
+pub(super) async fn delete_rows(conn: &mut Connection, ids: Vec<Uuid>) -> Result<u64, Error> {
+    Ok(conn.execute(Statement::new(DELETE_ROWS).bind(ids)).await? as u64)
 }
 
 const SET_ASIDE: &str = "
     UPDATE image_objects SET sweep_at = now() + interval '1 day' WHERE id = ANY($1) AND state = 'removing'";
 
-/// Leaves objects that could not be removed alone for a day.
+/// Sets objects that could not be removed aside for a day.
 pub(super) async fn set_aside(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
     conn.execute(Statement::new(SET_ASIDE).bind(ids)).await?;
     Ok(())
@@ -293,7 +295,7 @@ mod tests {
     use super::{super::model::ObjectKind, *};
 
     #[test]
-    fn statements_name_the_kinds_as_the_code_does() {
+    fn statements_use_the_names_of_the_kinds() {
         for (text, kind) in [
             (OPEN, ObjectKind::Upload),
             (ANNOUNCE_IMAGE, ObjectKind::Image),

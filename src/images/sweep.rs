@@ -1,10 +1,11 @@
-//! The sweep: removes what nobody needs (uploads that were used or never finished, pictures whose document has another one or
-//! is gone, what a process left that died), in small steps, claimed by one process at a time.
+//! The sweep removes objects that are no longer needed: uploads that were used or never finished, images that their
+//! document has replaced or lost, and the remains of killed processes. It works in small steps, in one process at the
+//! same time.
 //!
-//! It asks the tables alone. An object is removed before its row, so a process that dies in between leaves a row for the
-//! next one; and a row is claimed only when nobody can be writing its object any more, and no document has it.
+//! The sweep only queries the tables. An object is removed before its row, so a process that dies in between leaves a
+//! row for the next run. A row is claimed only when no process can still be writing its object and no document has it.
 //!
-//! An object that cannot be removed is set aside for a day, with an ERROR that names it; the others are removed.
+//! An object that cannot be removed is set aside for a day and logged as an error; the others are removed.
 
 use uuid::Uuid;
 
@@ -18,13 +19,13 @@ use crate::{
     error::Error,
 };
 
-/// Maximum objects that one step claims.
+/// Maximum number of objects per step.
 const STEP: i64 = 100;
 
 /// An object that could not be removed, or whose row could not be deleted.
 type Failed = (Uuid, Error);
 
-/// Removes all objects that are due; returns how many.
+/// Removes all objects that are due, and returns how many.
 ///
 /// # Errors
 /// UNAVAILABLE if the database or the store cannot be reached.
@@ -61,8 +62,8 @@ async fn remove(images: &Images, claimed: Vec<ObjectRef>) -> (Vec<Uuid>, Vec<Fai
     (removed, failed)
 }
 
-/// Whether the store works: removing an object that does not exist succeeds. If it does not, the objects are not at fault,
-/// and are tried again when their claim ends.
+/// Checks whether the store works: removing a missing object must succeed. If it does not, the objects are not the
+/// cause, and are tried again when their claims expire.
 async fn check_store(images: &Images) -> Result<(), Error> {
     let absent = ObjectRef {
         kind: ObjectKind::Upload,
@@ -71,12 +72,12 @@ async fn check_store(images: &Images) -> Result<(), Error> {
     images.inner.storage.remove(absent).await
 }
 
-/// Deletes the rows of objects that are removed; returns those for which that failed.
+/// Deletes the rows of removed objects. Returns those whose deletion failed.
 async fn delete_rows(images: &Images, removed: Vec<Uuid>) -> Result<Vec<Failed>, Error> {
     let isolated = isolate(removed, |ids| {
         Box::pin(async move {
             let mut conn = images.inner.database.connection().await?;
-            store::forget(&mut conn, ids).await
+            store::delete_rows(&mut conn, ids).await
         })
     });
     let isolated = isolated.await?;
@@ -96,7 +97,7 @@ async fn set_aside(images: &Images, failed: Vec<Failed>) -> Result<(), Error> {
             job = "images",
             %object,
             error,
-            "a picture could not be removed; it is set aside for a day"
+            "removing an image failed; retrying in a day"
         );
     }
     let ids = failed.into_iter().map(|(id, _)| id).collect();

@@ -1,7 +1,7 @@
-//! A mail as it is sent: the text of its kind, filled in, as plain text and as HTML.
+//! Renders a mail from its template, as plain text and as HTML.
 //!
-//! What is filled in (who signed in with which program, say) is written by strangers: it loses its line breaks, it is
-//! escaped in HTML, and it is in no header. What mails say stands in `kinds`.
+//! Strangers control some values, such as the program of a sign-in. Their line breaks are removed, they are escaped in
+//! HTML, and they never reach a header. `templates` has the texts.
 
 use lettre::{
     Address, Message,
@@ -13,35 +13,35 @@ use lettre::{
 use url::Url;
 
 use super::{
-    kinds::{Kind, Paragraph},
     store::Mail,
+    templates::{Paragraph, Template},
 };
 use crate::email_address::EmailAddress;
 
-/// Of a mail that is not encoded, in characters: RFC 5322, 2.1.1.
-const LONGEST_LINE: usize = 998;
+/// Maximum line length in characters of mails that are not encoded (RFC 5322, 2.1.1).
+const MAX_LINE_LENGTH: usize = 998;
 
-/// Who mails come from, and where their links lead.
-pub(super) struct Letterhead {
+/// The sender of all mails, and the app that their links point to.
+pub(super) struct MessageBuilder {
     pub(super) from: Mailbox,
     pub(super) app_url: Url,
 }
 
-impl Letterhead {
-    /// The mail as it is sent; `token` for a kind that needs one.
+impl MessageBuilder {
+    /// Renders a mail. `token` is for templates that need one.
     ///
     /// # Errors
-    /// What is wrong with the recipient; no later attempt would mend it.
-    pub(super) fn write(
+    /// The reason why the recipient is invalid. Retrying does not help.
+    pub(super) fn build(
         &self,
-        kind: &Kind,
+        template: &Template,
         mail: &Mail,
         token: Option<&str>,
     ) -> Result<Message, String> {
-        let paragraphs: Vec<Filled> = kind
+        let paragraphs: Vec<Filled> = template
             .body
             .iter()
-            .map(|paragraph| self.fill(paragraph, kind, mail, token))
+            .map(|paragraph| self.fill(paragraph, template, mail, token))
             .collect();
         let recipient = address(&mail.recipient)?;
         let domain = ascii_domain(&self.from.email);
@@ -49,23 +49,29 @@ impl Letterhead {
         Message::builder()
             .from(self.from.clone())
             .to(recipient.into())
-            .subject(kind.subject)
+            .subject(template.subject)
             .message_id(Some(format!("<{}@{domain}>", mail.id)))
             .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()))
             .multipart(MultiPart::alternative_plain_html(
                 body(text(&paragraphs)),
-                body(html(kind.subject, &paragraphs)),
+                body(html(template.subject, &paragraphs)),
             ))
-            .map_err(|error| format!("it cannot be written: {error}"))
+            .map_err(|error| format!("rendering it failed: {error}"))
     }
 
-    fn fill(&self, paragraph: &Paragraph, kind: &Kind, mail: &Mail, token: Option<&str>) -> Filled {
+    fn fill(
+        &self,
+        paragraph: &Paragraph,
+        template: &Template,
+        mail: &Mail,
+        token: Option<&str>,
+    ) -> Filled {
         let unknown = "unknown";
         let address = || mail.ip_address.as_deref().unwrap_or(unknown);
         let program = || mail.user_agent.as_deref().unwrap_or(unknown);
         match paragraph {
             Paragraph::Text(text) => Filled::Text((*text).to_owned()),
-            Paragraph::Link => Filled::Link(self.link(kind.page.unwrap_or_default(), token)),
+            Paragraph::Link => Filled::Link(self.link(template.page.unwrap_or_default(), token)),
             Paragraph::App => Filled::Link(self.app_url.to_string()),
             Paragraph::Time => Filled::Text(format!(
                 "Time: {}",
@@ -76,7 +82,7 @@ impl Letterhead {
         }
     }
 
-    /// To a page of the app. The token is in the fragment: no server gets it, and no log.
+    /// A link to a page of the app. The token is in the fragment, which browsers send to no server, so no log has it.
     fn link(&self, page: &str, token: Option<&str>) -> String {
         let mut url = self.app_url.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -87,7 +93,7 @@ impl Letterhead {
     }
 }
 
-/// A paragraph as it is read.
+/// A rendered paragraph.
 enum Filled {
     Text(String),
     Link(String),
@@ -118,9 +124,9 @@ fn html(subject: &str, paragraphs: &[Filled]) -> String {
     html
 }
 
-/// Readable as it is where every server takes it so: links can be copied out of a file. Otherwise encoded.
+/// Sends ASCII text unencoded, so that links can be copied out of the file. Other text is encoded.
 fn body(text: String) -> Body {
-    if text.is_ascii() && text.lines().all(|line| line.len() <= LONGEST_LINE) {
+    if text.is_ascii() && text.lines().all(|line| line.len() <= MAX_LINE_LENGTH) {
         let lines = text.replace('\n', "\r\n").into_bytes();
         return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
     }
@@ -135,22 +141,21 @@ fn escaped(text: &str) -> String {
         .replace('\'', "&#39;")
 }
 
-/// Nobody may add a line of their own to a mail.
+/// Removes line breaks, so that a value cannot add lines to a mail.
 fn one_line(text: &str) -> String {
     let breaks =
         |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     text.replace(breaks, " ")
 }
 
-/// A recipient in the form that every mail server accepts.
+/// The recipient in a form that every mail server accepts.
 fn address(recipient: &str) -> Result<Address, String> {
-    let wrong =
-        |why: &str| format!("the recipient is not an address that mail can be sent to: {why}");
+    let wrong = |why: &str| format!("the recipient is not a valid address: {why}");
     let email = EmailAddress::exactly(recipient).map_err(|invalid| wrong(&invalid.reason()))?;
     Address::new(email.local_part(), email.domain()).map_err(|error| wrong(&error.to_string()))
 }
 
-/// The domain of the sender in ASCII, as far as it can be written so.
+/// The sender's domain in ASCII if possible.
 fn ascii_domain(sender: &Address) -> String {
     match EmailAddress::exactly(sender.as_ref()) {
         Ok(email) => email.domain().to_owned(),
@@ -164,7 +169,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::mail::kinds::KINDS;
+    use crate::mail::templates::TEMPLATES;
 
     fn mail(kind: &str) -> Mail {
         Mail {
@@ -175,14 +180,14 @@ mod tests {
             ip_address: Some("2001:db8::1".to_owned()),
             user_agent: Some("Browser/1".to_owned()),
             created_at: DateTime::from_timestamp(1_800_000_000, 0).expect("it is a time"),
-            user_is_gone: false,
-            token_ran_out: false,
+            user_deleted: false,
+            token_expired: false,
             claimed_until: DateTime::from_timestamp(1_800_000_120, 0).expect("it is a time"),
         }
     }
 
-    fn letterhead() -> Letterhead {
-        Letterhead {
+    fn builder() -> MessageBuilder {
+        MessageBuilder {
             from: "SnapNote <no-reply@example.com>"
                 .parse()
                 .expect("it is a mailbox"),
@@ -191,23 +196,23 @@ mod tests {
     }
 
     fn parts(mail: &Mail) -> (String, String) {
-        let kind = Kind::named(&mail.kind).expect("there is such a kind");
-        let letterhead = letterhead();
-        let fill = |paragraph| letterhead.fill(paragraph, kind, mail, Some("tOkEn_-1"));
-        let paragraphs: Vec<Filled> = kind.body.iter().map(fill).collect();
-        (text(&paragraphs), html(kind.subject, &paragraphs))
+        let template = Template::of_kind(&mail.kind).expect("there is such a kind");
+        let builder = builder();
+        let fill = |paragraph| builder.fill(paragraph, template, mail, Some("tOkEn_-1"));
+        let paragraphs: Vec<Filled> = template.body.iter().map(fill).collect();
+        (text(&paragraphs), html(template.subject, &paragraphs))
     }
 
     fn written(mail: &Mail) -> Result<String, String> {
-        let kind = Kind::named(&mail.kind).expect("there is such a kind");
-        let message = letterhead().write(kind, mail, Some("tOkEn_-1"))?;
+        let template = Template::of_kind(&mail.kind).expect("there is such a kind");
+        let message = builder().build(template, mail, Some("tOkEn_-1"))?;
         Ok(String::from_utf8(message.formatted()).expect("it is text"))
     }
 
     #[test]
-    fn every_kind_has_both_parts_and_the_headers_of_an_automatic_mail() {
-        for kind in &KINDS {
-            let written = written(&mail(kind.name)).expect("it can be written");
+    fn all_templates_have_both_parts_and_the_headers_of_automatic_mails() {
+        for template in &TEMPLATES {
+            let written = written(&mail(template.kind)).expect("it can be written");
             for part in [
                 "From: SnapNote <no-reply@example.com>\r\n",
                 "To: ada@example.org\r\n",
@@ -217,15 +222,19 @@ mod tests {
                 "multipart/alternative;",
                 "text/plain; charset=utf-8",
                 "text/html; charset=utf-8",
-                &format!("Subject: {}\r\n", kind.subject),
+                &format!("Subject: {}\r\n", template.subject),
             ] {
-                assert!(written.contains(part), "{}: {part}: {written}", kind.name);
+                assert!(
+                    written.contains(part),
+                    "{}: {part}: {written}",
+                    template.kind
+                );
             }
         }
     }
 
     #[test]
-    fn a_token_is_only_in_the_fragment_of_a_link() {
+    fn tokens_are_only_in_the_fragments_of_links() {
         let cases = [
             ("password_reset", "/reset-password#token=tOkEn_-1"),
             ("email_verification", "/verify-email#token=tOkEn_-1"),
@@ -241,22 +250,22 @@ mod tests {
             );
             assert_eq!(text.matches("tOkEn").count(), 1);
         }
-        for kind in KINDS.iter().filter(|kind| !kind.needs_token()) {
-            let (text, html) = parts(&mail(kind.name));
+        for template in TEMPLATES.iter().filter(|template| !template.needs_token()) {
+            let (text, html) = parts(&mail(template.kind));
             assert!(!text.contains("tOkEn") && !html.contains("tOkEn"));
         }
     }
 
     #[test]
-    fn links_lead_beneath_the_apps_path() {
-        let mut letterhead = letterhead();
-        letterhead.app_url = "https://example.com/notes/".parse().expect("it is a URL");
-        let link = letterhead.link("verify-email", Some("a"));
+    fn links_keep_the_path_of_the_app_url() {
+        let mut builder = builder();
+        builder.app_url = "https://example.com/notes/".parse().expect("it is a URL");
+        let link = builder.link("verify-email", Some("a"));
         assert_eq!(link, "https://example.com/notes/verify-email#token=a");
     }
 
     #[test]
-    fn a_new_device_is_told_with_time_address_and_program() {
+    fn new_device_mails_have_time_address_and_program() {
         let (text, _) = parts(&mail("new_device"));
         for line in [
             "Time: 2027-01-15 08:00 UTC\n",
@@ -272,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_user_agent_stays_text_in_its_line() {
+    fn hostile_user_agents_are_escaped_and_stay_in_one_line() {
         let mut mail = mail("new_device");
         mail.user_agent =
             Some("<script>\"&'\r\nSubject: won\r\n\r\n.\r\n\u{2028}{Link}".to_owned());
@@ -284,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_not_every_server_takes_is_encoded() {
+    fn text_that_not_every_server_accepts_is_encoded() {
         let mut mail = mail("new_device");
         for (agent, encodings) in [
             ("Browser/1".to_owned(), ["7bit", "7bit"]),
@@ -305,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipient_cannot_add_headers() {
+    fn recipients_cannot_add_headers() {
         for wrong in [
             "ada@example.org\r\nBcc: eve@example.org",
             "\"ada\r\nBcc: eve\"@example.org",
@@ -325,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_have_other_letters() {
+    fn addresses_may_have_non_ascii_letters() {
         let address = |recipient| address(recipient).map(|address| address.to_string());
         let cases = [
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),

@@ -1,19 +1,25 @@
-//! Mails: an outbox in the database, and the worker that empties it.
+//! Mails: an outbox in the database, and the worker that sends them.
 //!
-//! A mail is a row that says of which kind it is, to whom it goes and which token it carries. The command that changes what
-//! the mail reports writes the row in the same transaction. [`Mailer`] renders the mail, sends it, and retries until that
-//! succeeds, or its link has expired, or for three days; a mail that was given up stays visible for 30 days. It is sent at
-//! least once: a crash at the wrong moment sends it twice, under the same `Message-ID`.
+//! A mail is a row with its kind, its recipient and the id of its token. The command that changes what the mail reports
+//! writes the row in the same transaction. [`Mailer`] renders and sends the mail, and retries for three days or until
+//! its link has expired. A mail that was given up stays visible for 30 days. Each mail is sent at least once: a crash
+//! at the wrong moment sends it twice, with the same `Message-ID`.
 //!
-//! A token is in no row and in no log. It is derived from its id when the mail is rendered, and is in the fragment of a link,
-//! which browsers send to no server. `kinds` has the texts and the urgency of mails, `message` renders them, `transport` has
-//! the ways out (`smtp`, with the connections that `kept` keeps, and files), `worker` the loop, `store` all the SQL.
+//! No row and no log contains a token. The token is derived from its id when the mail is rendered.
+//!
+//! - `templates`: texts and urgency of all kinds. `message`: renders them.
+//! - `transport`: delivery over SMTP (`smtp`, with open connections in `smtp_pool`) or into files.
+//! - `worker`: the loop. `store`: all SQL, except the statements in `auth` and `users` that write mails.
+//!
+//! # Design decision
+//! `mail` is above `auth` in the order of modules. `auth` writes mails in the statement that makes the change, so that
+//! none is lost, and `mail` needs a function that derives tokens from their ids.
 
-mod kept;
-mod kinds;
 mod message;
 mod smtp;
+mod smtp_pool;
 mod store;
+mod templates;
 mod transport;
 mod worker;
 
@@ -24,23 +30,24 @@ pub use store::{WaitingMail, retry_dead, waiting};
 use url::Url;
 pub use worker::{Mailer, TokenOf};
 
-/// How mails leave, and what stands in them.
+/// How mails are sent, and from whom.
 #[derive(Clone)]
 pub struct MailSettings {
-    /// `smtps://user:password@host[:465]` (TLS from the start) or `smtp://user:password@host[:587]` (STARTTLS, without which
-    /// nothing is sent). Plain text only to a loopback host, or with `?tls=none`. `None`: mails become files in `folder`.
+    /// `smtps://user:password@host[:465]` (TLS from the start) or `smtp://user:password@host[:587]` (STARTTLS is
+    /// required). Plain text is only used for loopback hosts, or with `?tls=none`. If `None`, mails are written to
+    /// files in `folder`.
     pub smtp_url: Option<String>,
     /// The sender, e.g. `SnapNote <no-reply@example.com>`.
     pub from: String,
-    /// Where people use SnapNote; links go to pages beneath it.
+    /// The URL of the app. Links point to pages below it.
     pub app_url: Url,
-    /// How long an SMTP connection is kept that no mail needs.
+    /// How long an unused SMTP connection stays open.
     pub idle: Duration,
-    /// Where mails are put as `.eml` files if there is no server to send them; made when the first one is.
+    /// The folder of `.eml` files if there is no SMTP server. Created with the first mail.
     pub folder: PathBuf,
 }
 
-/// Without the URL of the server: it may hold a password.
+/// Omits the SMTP URL, which may contain a password.
 impl fmt::Debug for MailSettings {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -53,13 +60,13 @@ impl fmt::Debug for MailSettings {
 }
 
 impl MailSettings {
-    /// How long an operator's SMTP server sees an idle connection.
+    /// Default of `idle`.
     pub const IDLE: Duration = Duration::from_secs(30);
 
     fn sender(&self) -> Result<Mailbox, String> {
         self.from.parse().map_err(|error| {
             format!(
-                "SNAPNOTE_MAIL_FROM is {:?}, which is no sender ({error}). Write it as SnapNote <no-reply@example.com>.",
+                "SNAPNOTE_MAIL_FROM is {:?}, which is not a valid sender ({error}). Write it as SnapNote <no-reply@example.com>.",
                 self.from
             )
         })
@@ -72,7 +79,7 @@ impl MailSettings {
             return Ok(());
         }
         Err(
-            "SNAPNOTE_APP_URL must be a http or https URL without user, query and fragment. Write it as \
+            "SNAPNOTE_APP_URL must be an http or https URL without user, query and fragment. Write it as \
              https://app.example.com."
                 .to_owned(),
         )
@@ -94,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn errors_name_the_setting() {
         let from = "SnapNote <no-reply@example.com>";
         for wrong in [
             "ftp://example.com",

@@ -1,8 +1,9 @@
-//! Sending over SMTP. A password is sent in plain text only to a loopback host, or if the URL says so; it is in no error.
+//! Delivery over SMTP. Passwords are only sent in plain text to loopback hosts, or if the URL allows it. Errors never
+//! contain them.
 //!
-//! Connections are kept for the next mail (`kept`). A connection whose mail failed or ran into the deadline is dropped: the
-//! next mail could take a late response for its own and count as sent. If the server has closed a kept connection, the mail
-//! is sent over a new one.
+//! Connections stay open for the next mail (`smtp_pool`). A connection is dropped if its mail failed or timed out.
+//! Otherwise the next mail could mistake a late response for its own and count as sent. If the server has closed an
+//! idle connection, the mail is sent over a new one.
 
 use std::time::Duration;
 
@@ -18,52 +19,57 @@ use lettre::{
 use tokio::time::timeout;
 use url::{Host, Url, form_urlencoded};
 
-use super::{kept::Kept, transport::Undelivered};
+use super::{smtp_pool::SmtpPool, transport::DeliveryError};
 
-/// How long the sending of one mail may take.
+/// Maximum time for sending one mail.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// The status of a server that requires a login or TLS first (RFC 4954, RFC 3207): the settings are wrong, not the mail.
-const LOGIN_WANTED: u16 = 530;
-/// The status of a server that closes the connection (RFC 5321).
+/// The server requires a login or TLS first (RFC 4954, RFC 3207). The settings are wrong, not the mail.
+const LOGIN_REQUIRED: u16 = 530;
+/// The server closes the connection (RFC 5321).
 const SERVICE_CLOSING: u16 = 421;
 
-/// A server that takes mails.
+/// An SMTP server.
 pub(super) struct Smtp {
     host: String,
     port: u16,
     tls: Tls,
     login: Option<(String, String)>,
     hello: ClientId,
-    kept: Kept,
+    pool: SmtpPool,
 }
 
 impl Smtp {
-    /// `app_url`: its host is what this machine calls itself, since it has no better name. `idle`: how long a connection is
-    /// kept that no mail needs.
+    /// This machine identifies itself with the host of `app_url`, since it has no better name. `idle`: how long an
+    /// unused connection stays open.
     pub(super) fn new(url: &str, app_url: &Url, idle: Duration) -> Result<Self, String> {
-        let url = Url::parse(url).map_err(|error| wrong(&format!("is no URL ({error})")))?;
+        let url =
+            Url::parse(url).map_err(|error| invalid_url(&format!("is not a URL ({error})")))?;
         if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
-            return Err(wrong("has a path or a fragment after the host"));
+            return Err(invalid_url("has a path or a fragment after the host"));
         }
         let encrypted = match (url.scheme(), url.query()) {
             (_, None) => None,
             ("smtp", Some("tls=none")) => Some(false),
             ("smtp", Some("tls=required")) => Some(true),
-            _ => return Err(wrong("has a parameter that it cannot have")),
+            _ => {
+                return Err(invalid_url(
+                    "has an unknown parameter or an invalid combination of parameters",
+                ));
+            }
         };
         let host = url.host_str().filter(|host| !host.is_empty());
-        let host = host.ok_or_else(|| wrong("names no host"))?;
+        let host = host.ok_or_else(|| invalid_url("has no host"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
         let tls = || {
             TlsParameters::new(host.clone())
-                .map_err(|error| wrong(&format!("cannot be used with TLS ({error})")))
+                .map_err(|error| invalid_url(&format!("cannot be used with TLS ({error})")))
         };
         let (tls, port) = match url.scheme() {
             "smtps" => (Tls::Wrapper(tls()?), 465),
             "smtp" if !encrypted.unwrap_or(!is_loopback(&host)) => (Tls::None, 587),
             "smtp" => (Tls::Required(tls()?), 587),
-            _ => return Err(wrong("is neither smtps:// nor smtp://")),
+            _ => return Err(invalid_url("is neither smtps:// nor smtp://")),
         };
         Ok(Smtp {
             port: url.port().unwrap_or(port),
@@ -71,56 +77,56 @@ impl Smtp {
             tls,
             login: login(&url)?,
             hello: hello(app_url),
-            kept: Kept::new(idle),
+            pool: SmtpPool::new(idle),
         })
     }
 
-    /// Sends a mail, over a kept connection if there is one.
+    /// Sends a mail, over an open connection if there is one.
     ///
     /// # Errors
-    /// Why it was not sent.
-    pub(super) async fn send(&self, message: &Message) -> Result<(), Undelivered> {
+    /// The reason why it was not sent.
+    pub(super) async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
         let delivery = timeout(DEADLINE, self.deliver(message)).await;
         let connection = delivery.map_err(|_| {
             let seconds = DEADLINE.as_secs();
-            Undelivered::for_now(format!(
-                "the server did not take it within {seconds} seconds"
+            DeliveryError::temporary(format!(
+                "the server did not accept it within {seconds} seconds"
             ))
         })??;
-        self.kept.put(connection);
+        self.pool.put(connection);
         Ok(())
     }
 
-    /// Closes the connections that are kept.
+    /// Closes the open connections.
     pub(super) async fn close(&self) {
-        self.kept.close().await;
+        self.pool.close().await;
     }
 
-    /// Returns the connection over which the mail was sent. A connection over which anything failed is dropped.
-    async fn deliver(&self, message: &Message) -> Result<AsyncSmtpConnection, Undelivered> {
+    /// Returns the connection over which the mail was sent. After a failure the connection is dropped.
+    async fn deliver(&self, message: &Message) -> Result<AsyncSmtpConnection, DeliveryError> {
         let bytes = message.formatted();
-        if let Some(mut connection) = self.kept.take().await {
+        if let Some(mut connection) = self.pool.take().await {
             match connection.send(message.envelope(), &bytes).await {
                 Ok(_) => return Ok(connection),
-                Err(error) if is_lost(&error) => {}
-                Err(error) => return Err(self.refused(&error)),
+                Err(error) if is_closed_by_server(&error) => {}
+                Err(error) => return Err(self.rejected(&error)),
             }
         }
         let connected = self.connect().await;
-        let mut connection = connected.map_err(|error| Undelivered {
-            no_server: true,
-            ..Undelivered::for_now(self.words(&error))
+        let mut connection = connected.map_err(|error| DeliveryError {
+            server_unavailable: true,
+            ..DeliveryError::temporary(self.describe(&error))
         })?;
         let sent = connection.send(message.envelope(), &bytes).await;
-        sent.map_err(|error| self.refused(&error))?;
+        sent.map_err(|error| self.rejected(&error))?;
         Ok(connection)
     }
 
-    /// The failure of a mail that the server rejected, perhaps permanently.
-    fn refused(&self, error: &SmtpError) -> Undelivered {
-        Undelivered {
-            hopeless: is_final(error),
-            ..Undelivered::for_now(self.words(error))
+    /// The error of a mail that the server rejected.
+    fn rejected(&self, error: &SmtpError) -> DeliveryError {
+        DeliveryError {
+            permanent: is_permanent(error),
+            ..DeliveryError::temporary(self.describe(error))
         }
     }
 
@@ -143,8 +149,8 @@ impl Smtp {
         Ok(connection)
     }
 
-    /// What a server says may repeat what it was told.
-    fn words(&self, error: &SmtpError) -> String {
+    /// The text of an error without the password, which the server may repeat.
+    fn describe(&self, error: &SmtpError) -> String {
         let words = error.to_string();
         match &self.login {
             Some((_, password)) if !password.is_empty() => words.replace(password, "…"),
@@ -153,23 +159,24 @@ impl Smtp {
     }
 }
 
-/// Whether a server rejected a mail permanently (5yz), for example because the address does not exist.
-fn is_final(error: &SmtpError) -> bool {
+/// Whether the server rejected the mail permanently (5yz), e.g. because the address does not exist.
+fn is_permanent(error: &SmtpError) -> bool {
     let status = error.status().map(u16::from);
-    error.is_permanent() && status != Some(LOGIN_WANTED)
+    error.is_permanent() && status != Some(LOGIN_REQUIRED)
 }
 
-/// Whether the server closed a kept connection, rather than rejecting the mail. It may announce that by 421 (RFC 5321, 3.8).
-fn is_lost(error: &SmtpError) -> bool {
+/// Whether the server closed an idle connection instead of rejecting the mail. It may announce this with 421 (RFC 5321,
+/// 3.8).
+fn is_closed_by_server(error: &SmtpError) -> bool {
     error
         .status()
         .is_none_or(|status| u16::from(status) == SERVICE_CLOSING)
 }
 
-fn wrong(what: &str) -> String {
+fn invalid_url(what: &str) -> String {
     format!(
         "SNAPNOTE_SMTP_URL {what}. Write it as smtps://user:password@host, or smtp://user:password@host for STARTTLS; \
-         percent-encode what is special in user and password."
+         percent-encode special characters in user and password."
     )
 }
 
@@ -177,8 +184,8 @@ fn wrong(what: &str) -> String {
 fn login(url: &Url) -> Result<Option<(String, String)>, String> {
     match (url.username(), url.password()) {
         ("", None) => Ok(None),
-        ("", Some(_)) => Err(wrong("has a password, but no user")),
-        (_, None) => Err(wrong("has a user, but no password")),
+        ("", Some(_)) => Err(invalid_url("has a password but no user")),
+        (_, None) => Err(invalid_url("has a user but no password")),
         (user, Some(password)) => Ok(Some((decoded(user), decoded(password)))),
     }
 }
@@ -196,7 +203,7 @@ fn hello(app_url: &Url) -> ClientId {
     }
 }
 
-/// Percent-decoded: as the one name of a form, in which `+`, `&` and `=` would mean something else.
+/// Percent-decodes a part of the URL, as the only name of a form. `+`, `&` and `=` have other meanings there.
 fn decoded(part: &str) -> String {
     let form = part
         .replace('+', "%2B")
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_how_the_server_is_reached() {
+    fn the_url_selects_host_port_and_tls() {
         let cases = [
             ("smtps://example.com", "example.com", 465, "Wrapper"),
             ("smtps://example.com:1465/", "example.com", 1465, "Wrapper"),
@@ -255,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_and_no_password_is_shown() {
+    fn errors_name_the_setting_and_no_password() {
         for url in [
             "example.com",
             "https://ada:secret@example.com",
@@ -269,7 +276,7 @@ mod tests {
             "smtp://:secret@example.com",
         ] {
             let Err(error) = smtp(url) else {
-                panic!("{url} was taken");
+                panic!("{url} was accepted");
             };
             assert!(error.starts_with("SNAPNOTE_SMTP_URL "), "{error}");
             assert!(!error.contains("secret"), "{error}");

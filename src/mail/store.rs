@@ -1,5 +1,5 @@
-//! All the SQL of the outbox but what writes mails, which stands with what they tell of, and what forgets those that were
-//! given up long ago, which `auth` does beside all else that is long past.
+//! The SQL of the outbox. The statements that write mails are next to the changes that they report, and
+//! `auth::cleanups` deletes mails that were given up long ago.
 
 use std::time::Duration;
 
@@ -10,28 +10,28 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::kinds::Kind;
+use super::templates::Template;
 use crate::{
     db::{Connection, Row, Statement},
     error::Error,
 };
 
-/// A mail that was claimed, to be sent.
+/// A claimed mail.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct Mail {
     pub(super) id: Uuid,
     pub(super) kind: String,
     pub(super) recipient: String,
-    /// `None`, too, if the token is no longer good: used, voided or run out.
+    /// Also `None` if the token is no longer valid: used, voided or expired.
     pub(super) token_id: Option<Uuid>,
     pub(super) ip_address: Option<String>,
     pub(super) user_agent: Option<String>,
     pub(super) created_at: DateTime<Utc>,
-    /// Whether whom it is about was deleted since: then nobody is told any more.
-    pub(super) user_is_gone: bool,
-    /// Whether there was a good token that nobody used or voided, until its time was over.
-    pub(super) token_ran_out: bool,
-    /// Until when no other worker claims it.
+    /// Whether its user was deleted. The mail is not sent then.
+    pub(super) user_deleted: bool,
+    /// Whether its token was neither used nor voided until it expired.
+    pub(super) token_expired: bool,
+    /// No other worker claims the mail before this time.
     pub(super) claimed_until: DateTime<Utc>,
 }
 
@@ -50,8 +50,9 @@ impl Row for Mail {
     );
 }
 
-/// The index `mails_due_idx` leads to the mail of each kind that has been due for longest; the most urgent of these is claimed.
-/// The claim replaces a lock: no other worker takes the mail within two minutes, four times as long as a delivery may take.
+/// The index `mails_due_idx` finds the mail of each kind that has been due for longest; the most urgent of these is
+/// claimed. The claim replaces a lock: no other worker takes the mail for two minutes, four times the maximum time of a
+/// delivery.
 const CLAIM: &str = "
     WITH due AS (
         SELECT mail.id, token_id FROM unnest($1, $2) AS wanted (kind, urgency) CROSS JOIN LATERAL (
@@ -69,13 +70,13 @@ const CLAIM: &str = "
             SELECT FROM users WHERE users.id = mails.user_id AND deleted_at IS NULL),
         coalesce(expires_at <= now(), false), next_attempt_at";
 
-/// Claims the most urgent mail of these kinds that is due; of equally urgent ones, the one that has been due for longest.
+/// Claims the most urgent due mail of these kinds. Among equally urgent ones, the one that has been due for longest.
 pub(super) async fn claim(
     conn: &mut Connection,
-    kinds: impl Iterator<Item = &'static Kind>,
+    templates: impl Iterator<Item = &'static Template>,
 ) -> Result<Option<Mail>, Error> {
-    let (names, urgencies): (Vec<String>, Vec<i32>) = kinds
-        .map(|kind| (kind.name.to_owned(), kind.urgency as i32))
+    let (names, urgencies): (Vec<String>, Vec<i32>) = templates
+        .map(|template| (template.kind.to_owned(), template.urgency as i32))
         .unzip();
     let statement = Statement::new(CLAIM).bind(names).bind(urgencies);
     conn.row(statement).await
@@ -84,7 +85,7 @@ pub(super) async fn claim(
 const RELEASE: &str =
     "UPDATE mails SET next_attempt_at = now() WHERE id = ANY($1) AND died_at IS NULL";
 
-/// Gives up the claims to mails whose delivery was cut off: they are due again.
+/// Releases the claims of mails whose delivery was interrupted, so that they are due again.
 pub(super) async fn release(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
     conn.execute(Statement::new(RELEASE).bind(ids)).await?;
     Ok(())
@@ -92,32 +93,33 @@ pub(super) async fn release(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(),
 
 const DELETE: &str = "DELETE FROM mails WHERE id = $1";
 
-/// Deletes a mail that was sent, or need not be.
+/// Deletes a mail that was sent or is not needed.
 pub(super) async fn delete(conn: &mut Connection, id: Uuid) -> Result<(), Error> {
     conn.execute(Statement::new(DELETE).bind(id)).await?;
     Ok(())
 }
 
-/// What became of a mail that could not be sent.
+/// The result of a failed attempt.
 #[derive(Debug, Queryable)]
-pub(super) struct Failed {
+pub(super) struct FailedAttempt {
     pub(super) attempts: i32,
     pub(super) died: bool,
     /// Seconds until the next attempt.
     retry_seconds: f64,
 }
 
-impl Failed {
+impl FailedAttempt {
     pub(super) fn retry_in(&self) -> Duration {
         Duration::try_from_secs_f64(self.retry_seconds).unwrap_or_default()
     }
 }
 
-impl Row for Failed {
+impl Row for FailedAttempt {
     type Sql = (Integer, Bool, Double);
 }
 
-/// Waits 2 s, 4 s, 8 s, … from the end of the attempt. Does nothing if the claim ran out and another worker has the mail.
+/// Retries after 2 s, 4 s, 8 s, … from the end of the attempt. Changes nothing if the claim has expired and another
+/// worker has the mail.
 const FAILED: &str = "
     UPDATE mails SET attempts = attempts + 1, last_error = $3,
         next_attempt_at = clock_timestamp()
@@ -126,82 +128,85 @@ const FAILED: &str = "
     WHERE id = $1 AND next_attempt_at = $2
     RETURNING attempts, died_at IS NOT NULL, extract(epoch FROM next_attempt_at - clock_timestamp())::double precision";
 
-/// Notes why a mail was not sent. It dies if it is `hopeless`, or old; otherwise it waits for its next attempt. `None` if the
-/// mail is no longer claimed by the caller, or was deleted.
+/// Stores why a mail was not sent. The mail dies if the failure is `permanent` or the mail is three days old; otherwise
+/// it waits for its next attempt. `None` if the caller's claim has expired or the mail was deleted.
 pub(super) async fn failed(
     conn: &mut Connection,
     mail: &Mail,
     why: &str,
-    hopeless: bool,
-) -> Result<Option<Failed>, Error> {
+    permanent: bool,
+) -> Result<Option<FailedAttempt>, Error> {
     let statement = Statement::new(FAILED)
         .bind(mail.id)
         .bind(mail.claimed_until)
         .bind(why)
-        .bind(hopeless);
+        .bind(permanent);
     conn.row(statement).await
 }
 
-const RAN_OUT: &str = "
+const EXPIRED: &str = "
     UPDATE mails SET died_at = clock_timestamp(),
-        last_error = left(concat_ws(': ', 'its link ran out before it could be sent', last_error), 500)
+        last_error = left(concat_ws(': ', 'its link expired before it could be sent', last_error), 500)
     WHERE id = $1 AND next_attempt_at = $2
     RETURNING attempts, true, 0::double precision";
 
-/// Gives up a mail whose token ran out; what the server last said of it stays with it. `None` as for [`failed`].
-pub(super) async fn ran_out(conn: &mut Connection, mail: &Mail) -> Result<Option<Failed>, Error> {
-    let statement = Statement::new(RAN_OUT)
+/// Gives up a mail whose token expired, and keeps the last error. `None` as for [`failed`].
+pub(super) async fn expired(
+    conn: &mut Connection,
+    mail: &Mail,
+) -> Result<Option<FailedAttempt>, Error> {
+    let statement = Statement::new(EXPIRED)
         .bind(mail.id)
         .bind(mail.claimed_until);
     conn.row(statement).await
 }
 
 #[derive(Queryable)]
-struct Rest {
-    /// Seconds; below zero if a mail is due already.
+struct NextDue {
+    /// Seconds; negative if a mail is due.
     seconds: Option<f64>,
 }
 
-impl Row for Rest {
+impl Row for NextDue {
     type Sql = (Nullable<Double>,);
 }
 
-const REST: &str = "
+const NEXT_DUE: &str = "
     SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision
     FROM unnest($1) AS wanted (kind) CROSS JOIN LATERAL (
         SELECT next_attempt_at FROM mails WHERE mails.kind = wanted.kind AND died_at IS NULL
         ORDER BY next_attempt_at LIMIT 1
     ) AS mail";
 
-/// How long until a mail of these kinds is due, or a claim runs out; `None` if none waits.
+/// The time until a mail of these kinds is due or a claim expires. `None` if the outbox has none.
 pub(super) async fn until_next(
     conn: &mut Connection,
-    kinds: impl Iterator<Item = &'static Kind>,
+    templates: impl Iterator<Item = &'static Template>,
 ) -> Result<Option<Duration>, Error> {
-    let names: Vec<String> = kinds.map(|kind| kind.name.to_owned()).collect();
-    let rest: Option<Rest> = conn.row(Statement::new(REST).bind(names)).await?;
-    let seconds = rest.and_then(|rest| rest.seconds);
+    let names: Vec<String> = templates.map(|template| template.kind.to_owned()).collect();
+    let next: Option<NextDue> = conn.row(Statement::new(NEXT_DUE).bind(names)).await?;
+    let seconds = next.and_then(|next| next.seconds);
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
-/// A mail that is still in the outbox, for whoever runs the service.
+/// A mail in the outbox, for operators.
 #[derive(Debug, Clone, Queryable)]
 pub struct WaitingMail {
-    /// Stands in its `Message-ID`.
+    /// Part of its `Message-ID`.
     pub id: Uuid,
-    /// What it tells, e.g. `password_reset`.
+    /// Its kind, e.g. `password_reset`.
     pub kind: String,
-    /// To whom it goes.
+    /// The recipient's address.
     pub recipient: String,
     /// When it was written.
     pub created_at: DateTime<Utc>,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: i32,
-    /// When it is tried next; without meaning if it died.
+    /// When it is tried next. Has no meaning if it died.
     pub next_attempt_at: DateTime<Utc>,
-    /// Why the last attempt failed; 500 characters at most.
+    /// Why the last attempt failed. Maximum 500 characters.
     pub last_error: Option<String>,
-    /// When it was given up; `None` while it waits.
+    /// When it was given up. `None` while it waits.
     pub died_at: Option<DateTime<Utc>>,
 }
 
@@ -222,10 +227,10 @@ const WAITING: &str = "
     SELECT id, kind, recipient, created_at, attempts, next_attempt_at, last_error, died_at
     FROM mails ORDER BY created_at, id LIMIT 1000";
 
-/// What is in the outbox, given up or not: oldest first, 1000 at most.
+/// The mails in the outbox, including those that were given up, oldest first. Maximum 1,000.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn waiting(conn: &mut Connection) -> Result<Vec<WaitingMail>, Error> {
     conn.rows(Statement::new(WAITING)).await
 }
@@ -235,11 +240,11 @@ const RETRY_DEAD: &str = "
     WHERE died_at IS NOT NULL AND (token_id IS NULL
         OR EXISTS (SELECT FROM mail_tokens WHERE mail_tokens.id = token_id AND expires_at > now()))";
 
-/// Gives the mails that were given up three more days, and the first attempt at once, but for those whose link is no longer
-/// good; answers how many there were.
+/// Retries the mails that were given up, at once and for three more days, except those whose link is no longer valid.
+/// Returns how many there were.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn retry_dead(conn: &mut Connection) -> Result<usize, Error> {
     conn.execute(Statement::new(RETRY_DEAD)).await
 }

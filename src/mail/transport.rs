@@ -1,4 +1,4 @@
-//! The ways out: over SMTP (`smtp`), or into files where no server is set.
+//! Transports: SMTP (`smtp`), or files if no server is configured.
 
 use std::{
     fs,
@@ -14,34 +14,34 @@ use super::{MailSettings, smtp::Smtp, store::Mail};
 
 /// Why a mail was not sent.
 #[derive(Debug)]
-pub(super) struct Undelivered {
-    /// For operators.
+pub(super) struct DeliveryError {
+    /// The reason, for operators.
     pub(super) why: String,
-    /// No later attempt would succeed.
-    pub(super) hopeless: bool,
-    /// The server cannot be reached or does not let the service in: no mail would be sent now.
-    pub(super) no_server: bool,
+    /// Whether retrying would never succeed.
+    pub(super) permanent: bool,
+    /// Whether the server is unreachable or rejects the login, so that no mail can be sent now.
+    pub(super) server_unavailable: bool,
 }
 
-impl Undelivered {
-    /// A later attempt may succeed.
-    pub(super) fn for_now(why: String) -> Self {
-        Undelivered {
+impl DeliveryError {
+    /// Retrying may succeed.
+    pub(super) fn temporary(why: String) -> Self {
+        DeliveryError {
             why,
-            hopeless: false,
-            no_server: false,
+            permanent: false,
+            server_unavailable: false,
         }
     }
 }
 
-/// Where mails go.
+/// The transport of mails.
 pub(super) enum Transport {
     Smtp(Box<Smtp>),
     Files(PathBuf),
 }
 
 impl Transport {
-    /// As the settings say.
+    /// The transport that the settings select.
     pub(super) fn new(settings: &MailSettings) -> Result<Self, String> {
         Ok(match &settings.smtp_url {
             Some(url) => {
@@ -52,26 +52,26 @@ impl Transport {
         })
     }
 
-    /// Closes what is kept open for the next mail.
+    /// Closes open connections.
     pub(super) async fn close(&self) {
         if let Transport::Smtp(smtp) = self {
             smtp.close().await;
         }
     }
 
-    /// Sends that mail.
-    pub(super) async fn send(&self, mail: &Mail, message: &Message) -> Result<(), Undelivered> {
+    /// Sends a mail.
+    pub(super) async fn send(&self, mail: &Mail, message: &Message) -> Result<(), DeliveryError> {
         match self {
             Transport::Smtp(smtp) => {
                 smtp.send(message).await?;
-                tracing::info!(mail = %mail.id, kind = mail.kind, "a mail was sent");
+                tracing::info!(mail = %mail.id, kind = mail.kind, "mail sent");
             }
             Transport::Files(folder) => {
-                let file = file(folder, mail, message.formatted()).await;
-                let file = file.map_err(Undelivered::for_now)?;
+                let file = write_file(folder, mail, message.formatted()).await;
+                let file = file.map_err(DeliveryError::temporary)?;
                 tracing::info!(
                     file = %file.display(),
-                    "a mail was written into a file, since SNAPNOTE_SMTP_URL is not set"
+                    "mail written to a file, since SNAPNOTE_SMTP_URL is not set"
                 );
             }
         }
@@ -79,8 +79,8 @@ impl Transport {
     }
 }
 
-/// Writes a mail into a file that nobody else can read; answers its path.
-async fn file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBuf, String> {
+/// Writes a mail to a file that only this user can read. Returns its path.
+async fn write_file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBuf, String> {
     let time = Utc::now().format("%Y%m%dT%H%M%SZ");
     let name = format!("{time}-{}-{}.eml", mail.kind, mail.id);
     let folder = folder.to_owned();
@@ -88,10 +88,10 @@ async fn file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBuf, Str
     let shown = path.display().to_string();
     let writing = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes).map(|()| path));
     let written = writing.await.map_err(|error| error.to_string())?;
-    written.map_err(|error| format!("{shown} cannot be written: {error}"))
+    written.map_err(|error| format!("writing {shown} failed: {error}"))
 }
 
-/// The file is there whole or not at all.
+/// Writes a file completely or not at all.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)

@@ -1,11 +1,11 @@
-//! The worker: claims mails that are due, sends them, several at the same time, and deletes them.
+//! The mail worker: claims due mails, sends several at the same time, and deletes them.
 //!
-//! A claim is a lease: it moves the mail's next attempt two minutes into the future, so no other worker sends it meanwhile, and
-//! no database connection is held while the SMTP server is talked to. If a process dies, its mails are due again when their
-//! claims run out; a mail whose deletion was lost is then sent twice, under the same `Message-ID`.
+//! A claim is a lease: it moves the mail's next attempt two minutes into the future, so that no other worker sends it,
+//! and no database connection is held during the delivery. If a process dies, its mails are due again when their claims
+//! expire. If the deletion of a sent mail was lost, it is sent twice with the same `Message-ID`.
 //!
-//! The last free slot is for password resets: a slow server for other mails never delays them. The log names no recipient and
-//! no token.
+//! The last free slot is reserved for password resets, so that a slow server for other mails never delays them. The log
+//! contains no recipients and no tokens.
 
 use std::{
     collections::HashSet,
@@ -23,10 +23,10 @@ use uuid::Uuid;
 
 use super::{
     MailSettings,
-    kinds::{KINDS, Kind, Urgency},
-    message::Letterhead,
-    store::{self, Failed, Mail},
-    transport::{Transport, Undelivered},
+    message::MessageBuilder,
+    store::{self, FailedAttempt, Mail},
+    templates::{TEMPLATES, Template, Urgency},
+    transport::{DeliveryError, Transport},
 };
 use crate::{
     db::{
@@ -38,21 +38,21 @@ use crate::{
 
 /// Mails that a process sends at the same time. Servers accept few connections from one client, often no more than ten.
 const SLOTS: usize = 4;
-/// The longest rest. A mail that another process wrote before it died waits no longer.
-const LONGEST_REST: Duration = Duration::from_secs(15 * 60);
-/// The shortest rest, while another worker claims what is due.
-const SHORTEST_REST: Duration = Duration::from_secs(1);
-/// The pauses after errors of the database: the first and the longest.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// How long giving up claims may take when the service stops.
-const RELEASE: Duration = Duration::from_secs(1);
-/// Maximum characters that are kept of a server's response.
+/// Maximum wait. Mails that another process wrote before it died wait no longer.
+const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+/// Minimum wait, while another worker claims the due mails.
+const MIN_WAIT: Duration = Duration::from_secs(1);
+/// The first and the maximum pause after errors of the database.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// How long releasing claims may take at shutdown.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum length of a stored error in characters.
 const MAX_ERROR: usize = 500;
 
-/// Makes a token from its id.
+/// Derives a token from its id.
 pub type TokenOf = Arc<dyn Fn(Uuid) -> String + Send + Sync>;
 
-/// Empties the outbox. Cheap to clone.
+/// Sends the mails in the outbox. Cheap to clone.
 #[derive(Clone)]
 pub struct Mailer {
     inner: Arc<Inner>,
@@ -60,31 +60,31 @@ pub struct Mailer {
 
 struct Inner {
     database: Database,
-    letterhead: Letterhead,
+    message_builder: MessageBuilder,
     transport: Transport,
     token_of: TokenOf,
     written: Arc<Notify>,
     slots: Arc<Semaphore>,
     deliveries: TaskTracker,
-    /// Mails that are being delivered.
+    /// Ids of the mails that are being delivered.
     in_flight: Mutex<HashSet<Uuid>>,
     stopped: CancellationToken,
 }
 
-/// What became of a mail that was claimed.
+/// The result of a claimed mail.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Sent,
-    /// Its token was used or voided, or its user was deleted: it is not needed.
+    /// Not needed: its token was used or voided, or its user was deleted.
     Dropped,
     Failed,
 }
 
 impl Mailer {
-    /// A worker with these settings, on that database. A command that has committed a mail notifies `written`.
+    /// Creates a worker. Commands that have committed a mail notify `written`.
     ///
     /// # Errors
-    /// A message that names the setting that is wrong.
+    /// A message that names the invalid setting.
     pub fn new(
         database: Database,
         settings: &MailSettings,
@@ -94,7 +94,7 @@ impl Mailer {
         settings.check_app_url()?;
         let inner = Inner {
             database,
-            letterhead: Letterhead {
+            message_builder: MessageBuilder {
                 from: settings.sender()?,
                 app_url: settings.app_url.clone(),
             },
@@ -111,14 +111,14 @@ impl Mailer {
         })
     }
 
-    /// Sends what is due when it is due, for as long as the process runs. `job` is the reading of the outbox, `delivery` the
-    /// mail server.
+    /// Sends mails when they are due, as long as the process runs. `job` reports errors of the outbox, `delivery` those
+    /// of the mail server.
     pub async fn run(self, job: Job, delivery: Job) {
-        let mut backoff = Backoff::new(PAUSE.0, PAUSE.1);
+        let mut backoff = Backoff::new(RETRY_PAUSE.0, RETRY_PAUSE.1);
         let slots = &self.inner.slots;
         while let Ok(slot) = slots.clone().acquire_owned().await {
             let resets_only = slots.available_permits() == 0;
-            let rest = match self.claim(resets_only).await {
+            let wait = match self.claim(resets_only).await {
                 Ok(Some(mail)) => {
                     self.start(mail, slot, delivery.clone());
                     continue;
@@ -127,11 +127,11 @@ impl Mailer {
                 Err(error) => Err(error),
             };
             drop(slot);
-            let rest = match rest {
-                Ok(rest) => {
+            let wait = match wait {
+                Ok(wait) => {
                     job.succeeded();
                     backoff.reset();
-                    rest
+                    wait
                 }
                 Err(error) => {
                     let pause = backoff.pause();
@@ -140,18 +140,19 @@ impl Mailer {
                 }
             };
             tokio::select! {
-                () = sleep(rest) => {}
+                () = sleep(wait) => {}
                 () = self.inner.written.notified() => {}
-                // With a second free slot, mails of all kinds are sent again.
+                // With a second free slot, mails of all kinds can be sent again.
                 _ = slots.acquire_many(2), if resets_only => {}
             }
         }
     }
 
-    /// Tries each mail that is due, once; returns how many were sent.
+    /// Tries each due mail once. Returns how many were sent.
     ///
     /// # Errors
-    /// UNAVAILABLE, TIMEOUT or INTERNAL if the database fails. A mail that cannot be sent is no error: it is tried again.
+    /// UNAVAILABLE, TIMEOUT or INTERNAL if the database fails. A mail that cannot be sent is no error, since it is
+    /// retried.
     pub async fn send_all_due(&self) -> Result<u64, Error> {
         let slots = (0..SLOTS).map(|slot| async move {
             let mut sent = 0;
@@ -163,8 +164,8 @@ impl Mailer {
         Ok(try_join_all(slots).await?.into_iter().sum())
     }
 
-    /// Waits for the deliveries that are under way, until the deadline; those that are not done then are due again at once.
-    /// Starts no new one.
+    /// Waits for the deliveries in progress until the deadline. Interrupted mails are due again at once. Starts no new
+    /// deliveries.
     pub async fn finish(&self, deadline: Instant) {
         let inner = &self.inner;
         inner.slots.close();
@@ -176,9 +177,9 @@ impl Mailer {
         let cut_off: Vec<Uuid> = self.in_flight().drain().collect();
         if !cut_off.is_empty() {
             let mails = cut_off.len();
-            let released = timeout(RELEASE, self.release(cut_off)).await;
+            let released = timeout(RELEASE_TIMEOUT, self.release(cut_off)).await;
             let due_again = matches!(released, Ok(Ok(())));
-            tracing::warn!(mails, due_again, "mails were not sent in time for the stop");
+            tracing::warn!(mails, due_again, "deliveries interrupted by shutdown");
         }
         inner.transport.close().await;
     }
@@ -190,30 +191,28 @@ impl Mailer {
 
     async fn claim(&self, resets_only: bool) -> Result<Option<Mail>, Error> {
         let mut conn = self.inner.database.connection().await?;
-        store::claim(&mut conn, kinds(resets_only)).await
+        store::claim(&mut conn, templates(resets_only)).await
     }
 
     async fn until_next(&self, resets_only: bool) -> Result<Duration, Error> {
         let mut conn = self.inner.database.connection().await?;
-        let rest = store::until_next(&mut conn, kinds(resets_only)).await?;
-        Ok(rest
-            .unwrap_or(LONGEST_REST)
-            .clamp(SHORTEST_REST, LONGEST_REST))
+        let wait = store::until_next(&mut conn, templates(resets_only)).await?;
+        Ok(wait.unwrap_or(MAX_WAIT).clamp(MIN_WAIT, MAX_WAIT))
     }
 
-    /// Delivers a mail beside others.
+    /// Delivers a mail in the background.
     fn start(&self, mail: Mail, slot: OwnedSemaphorePermit, delivery: Job) {
         let (mailer, stopped) = (self.clone(), self.inner.stopped.clone());
         self.in_flight().insert(mail.id);
         self.inner.deliveries.spawn(async move {
             let done = async {
                 match mailer.send(&mail, Some(&delivery)).await {
-                    // The worker may be resting until the claim ends, but the next attempt is due earlier.
+                    // The worker may be waiting for the end of the claim, but the next attempt is due earlier.
                     Ok(Outcome::Failed) => mailer.inner.written.notify_one(),
                     Ok(Outcome::Sent | Outcome::Dropped) => {}
                     Err(error) => {
                         let (id, error) = (mail.id, error.log_text());
-                        tracing::warn!(mail = %id, error, "noting what became of a mail failed; it is tried again in two minutes");
+                        tracing::warn!(mail = %id, error, "storing the result of a mail failed; retrying in two minutes");
                     }
                 }
                 mailer.in_flight().remove(&mail.id);
@@ -231,25 +230,25 @@ impl Mailer {
         in_flight.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends a mail that was claimed, and notes what became of it.
+    /// Sends a claimed mail, and stores the result.
     async fn send(&self, mail: &Mail, delivery: Option<&Job>) -> Result<Outcome, Error> {
-        let kind = Kind::named(&mail.kind);
-        let needs_token = kind.is_some_and(Kind::needs_token);
-        let has_none = needs_token && mail.token_id.is_none() && !mail.token_ran_out;
-        if has_none || mail.user_is_gone {
+        let template = Template::of_kind(&mail.kind);
+        let needs_token = template.is_some_and(Template::needs_token);
+        let has_none = needs_token && mail.token_id.is_none() && !mail.token_expired;
+        if has_none || mail.user_deleted {
             self.delete(mail).await?;
-            tracing::debug!(mail = %mail.id, kind = mail.kind, "a mail was dropped: it has no good token, or its user is gone");
+            tracing::debug!(mail = %mail.id, kind = mail.kind, "mail dropped: it has no valid token, or its user was deleted");
             return Ok(Outcome::Dropped);
         }
-        if mail.token_ran_out {
+        if mail.token_expired {
             let mut conn = self.inner.database.connection().await?;
-            if let Some(failed) = store::ran_out(&mut conn, mail).await? {
+            if let Some(failed) = store::expired(&mut conn, mail).await? {
                 log_given_up(mail, failed.attempts);
             }
             return Ok(Outcome::Failed);
         }
-        let delivered = caught(self.deliver(kind, mail)).await;
-        match delivered.unwrap_or_else(|panic| Err(Undelivered::for_now(panic))) {
+        let delivered = caught(self.deliver(template, mail)).await;
+        match delivered.unwrap_or_else(|panic| Err(DeliveryError::temporary(panic))) {
             Ok(()) => {
                 if let Some(delivery) = delivery {
                     delivery.succeeded();
@@ -257,8 +256,8 @@ impl Mailer {
                 self.delete(mail).await?;
                 Ok(Outcome::Sent)
             }
-            Err(undelivered) => {
-                self.note_failure(mail, undelivered, delivery).await?;
+            Err(error) => {
+                self.note_failure(mail, error, delivery).await?;
                 Ok(Outcome::Failed)
             }
         }
@@ -269,44 +268,44 @@ impl Mailer {
         store::delete(&mut conn, mail.id).await
     }
 
-    async fn deliver(&self, kind: Option<&Kind>, mail: &Mail) -> Result<(), Undelivered> {
+    async fn deliver(&self, template: Option<&Template>, mail: &Mail) -> Result<(), DeliveryError> {
         let unknown = "this version of the service does not know its kind";
-        let kind = kind.ok_or_else(|| Undelivered::for_now(unknown.to_owned()))?;
+        let template = template.ok_or_else(|| DeliveryError::temporary(unknown.to_owned()))?;
         let token = mail.token_id.map(&*self.inner.token_of);
         let message = self
             .inner
-            .letterhead
-            .write(kind, mail, token.as_deref())
-            .map_err(|why| Undelivered {
-                hopeless: true,
-                ..Undelivered::for_now(why)
+            .message_builder
+            .build(template, mail, token.as_deref())
+            .map_err(|why| DeliveryError {
+                permanent: true,
+                ..DeliveryError::temporary(why)
             })?;
         let sent = self.inner.transport.send(mail, &message).await;
-        sent.map_err(|undelivered| Undelivered {
-            why: without(undelivered.why, token.as_deref()),
-            ..undelivered
+        sent.map_err(|error| DeliveryError {
+            why: redacted(error.why, token.as_deref()),
+            ..error
         })
     }
 
     async fn note_failure(
         &self,
         mail: &Mail,
-        undelivered: Undelivered,
+        error: DeliveryError,
         delivery: Option<&Job>,
     ) -> Result<(), Error> {
-        let why: String = undelivered
+        let why: String = error
             .why
             .replace(char::is_control, " ")
             .chars()
             .take(MAX_ERROR)
             .collect();
         let mut conn = self.inner.database.connection().await?;
-        let failed = store::failed(&mut conn, mail, &why, undelivered.hopeless).await?;
+        let failed = store::failed(&mut conn, mail, &why, error.permanent).await?;
         drop(conn);
         let Some(failed) = failed else { return Ok(()) };
-        let why = without(why, Some(&mail.recipient));
+        let why = redacted(why, Some(&mail.recipient));
         match delivery {
-            Some(delivery) if undelivered.no_server => {
+            Some(delivery) if error.server_unavailable => {
                 delivery.failed(&Error::unavailable(why), failed.retry_in());
             }
             _ => log_failure(mail, &failed, &why),
@@ -318,14 +317,14 @@ impl Mailer {
     }
 }
 
-/// The kinds of mails that may be claimed. A kind that only a newer version of the service knows is left to it.
-fn kinds(resets_only: bool) -> impl Iterator<Item = &'static Kind> {
-    let may = move |kind: &&Kind| !resets_only || kind.urgency == Urgency::Reset;
-    KINDS.iter().filter(may)
+/// The kinds that may be claimed. Kinds that only a newer version of the service knows are left to that version.
+fn templates(resets_only: bool) -> impl Iterator<Item = &'static Template> {
+    let may = move |template: &&Template| !resets_only || template.urgency == Urgency::Reset;
+    TEMPLATES.iter().filter(may)
 }
 
-/// The first failure of a mail is a warning. Later ones are not, since the mail is tried for three days.
-fn log_failure(mail: &Mail, failed: &Failed, error: &str) {
+/// Logs the first failure of a mail as a warning. Later ones are not, since the mail is retried for three days.
+fn log_failure(mail: &Mail, failed: &FailedAttempt, error: &str) {
     let (id, kind, attempts, retry_in) = (mail.id, &mail.kind, failed.attempts, failed.retry_in());
     if attempts == 1 && !failed.died {
         tracing::warn!(mail = %id, kind, attempts, ?retry_in, error, "sending a mail failed; retrying");
@@ -337,11 +336,12 @@ fn log_failure(mail: &Mail, failed: &Failed, error: &str) {
 fn log_given_up(mail: &Mail, attempts: i32) {
     let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
     let (id, kind) = (mail.id, &mail.kind);
-    tracing::error!(mail = %id, kind, domain, attempts, "a mail was given up; it is kept with its last error");
+    tracing::error!(mail = %id, kind, domain, attempts, "mail given up; it is kept with its last error");
 }
 
-/// What a server says may repeat what it was sent, such as a link that it takes for harmful.
-fn without(words: String, part: Option<&str>) -> String {
+/// Removes a text from the server's response, which may repeat what it was sent, such as a link that it considers
+/// harmful.
+fn redacted(words: String, part: Option<&str>) -> String {
     match part {
         Some(part) if !part.is_empty() => words.replace(part, "…"),
         _ => words,

@@ -1,4 +1,4 @@
-//! The job that finishes pending operations: one step for each owner in turn, until nothing is left that it can do.
+//! The job that finishes pending operations: one step per owner in turn, until nothing is left that it can do.
 
 use std::{
     collections::HashMap,
@@ -8,7 +8,7 @@ use std::{
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::{Failed, Locked, Size, Step, step, store};
+use super::{FailedStep, OnLocked, Step, StepSize, step, store};
 use crate::{
     auth::UserId,
     db::{
@@ -18,26 +18,30 @@ use crate::{
     error::{Code, Error},
 };
 
-/// How often the job looks for operations that a process has left behind.
-const EVERY: Duration = Duration::from_secs(15 * 60);
+/// How often the job looks for operations that another process left.
+const IDLE_PAUSE: Duration = Duration::from_secs(15 * 60);
 /// The pause between two steps.
-const PAUSE: Duration = Duration::from_millis(20);
-/// The pause while all that is left is held by other transactions or processes.
-const BLOCKED: Duration = Duration::from_secs(1);
-/// The first and the longest pause after a failure of the database.
-const FAILED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const STEP_PAUSE: Duration = Duration::from_millis(20);
+/// The pause while other transactions or processes hold everything that is left.
+const BLOCKED_PAUSE: Duration = Duration::from_secs(1);
+/// The first and the maximum pause after a failure of the database.
+const RETRY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// Finishes what is pending for as long as the process runs: at its start, when a command of this process leaves something,
-/// and every 15 minutes.
+/// Finishes pending operations as long as the process runs: at the start, when a command of this process leaves an
+/// operation, and every 15 minutes.
 pub(crate) async fn run(database: Database, job: Job) {
-    let mut backoff = Backoff::new(FAILED.0, FAILED.1);
+    let mut backoff = Backoff::new(RETRY_PAUSE.0, RETRY_PAUSE.1);
     loop {
         match finish(&database).await {
             Ok(finished) => {
                 job.succeeded();
                 backoff.reset();
-                let pause = if finished.blocked { BLOCKED } else { EVERY };
-                // A command that leaves something ends the pause.
+                let pause = if finished.blocked {
+                    BLOCKED_PAUSE
+                } else {
+                    IDLE_PAUSE
+                };
+                // A command that leaves an operation ends the pause.
                 let _ = timeout(pause, database.pending_added()).await;
             }
             Err(error) => {
@@ -49,21 +53,22 @@ pub(crate) async fn run(database: Database, job: Job) {
     }
 }
 
-/// What the job came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Finished {
-    /// Rows that were moved or deleted.
+    /// Number of rows that were moved or deleted.
     pub rows: i64,
-    /// Whether something is left that others hold.
+    /// Whether operations are left that other transactions or processes hold.
     pub blocked: bool,
 }
 
-/// Works on all operations that are not set aside, one step per owner in turn, until none is left, or others hold the rest.
+/// Works on all operations that are not set aside, one step per owner in turn, until none is left or others hold the
+/// rest.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn finish(database: &Database) -> Result<Finished, Error> {
-    let mut sizes = Sizes::default();
+    let mut sizes = StepSizes::default();
     let (mut finished, mut last) = (Finished::default(), UserId(Uuid::nil()));
     let mut round = Finished::default();
     loop {
@@ -87,26 +92,26 @@ pub async fn finish(database: &Database) -> Result<Finished, Error> {
             }
         }
         drop(conn);
-        sleep(PAUSE).await;
+        sleep(STEP_PAUSE).await;
     }
 }
 
-/// How large the next step of each owner is.
+/// The size of each owner's next step.
 #[derive(Default)]
-struct Sizes {
-    of: HashMap<UserId, Size>,
+struct StepSizes {
+    by_owner: HashMap<UserId, StepSize>,
 }
 
-impl Sizes {
+impl StepSizes {
     async fn step(&mut self, conn: &mut Connection, owner: UserId) -> Result<Step, Error> {
         let (began, size) = (
             Instant::now(),
-            self.of.remove(&owner).unwrap_or(Size::FIRST),
+            self.by_owner.remove(&owner).unwrap_or(StepSize::FIRST),
         );
-        match step(conn, owner, size, Locked::Skip).await {
+        match step(conn, owner, size, OnLocked::Skip).await {
             Ok(done) => {
                 if let Step::Rows(_) = done {
-                    self.of.insert(owner, size.after(began.elapsed()));
+                    self.by_owner.insert(owner, size.after(began.elapsed()));
                 }
                 Ok(done)
             }
@@ -114,22 +119,23 @@ impl Sizes {
         }
     }
 
-    /// Takes a smaller step the next time; sets the operation aside if the smallest one fails.
+    /// Makes the next step smaller. Sets the operation aside if the smallest step failed.
     async fn failed(
         &mut self,
         conn: &mut Connection,
         owner: UserId,
-        size: Size,
-        failed: Failed,
+        size: StepSize,
+        failed: FailedStep,
     ) -> Result<Step, Error> {
         let Some(pending) = failed.pending else {
             return Err(failed.error);
         };
-        // Other transactions are in the way, or the connection is broken: then the next owner's step fails, too.
+        // Another transaction blocks the step, or the connection is broken. In the latter case the next owner's step
+        // fails, too.
         if failed.error.code == Code::Unavailable {
             return Ok(Step::Blocked);
         }
-        self.of.insert(owner, size.after_failure());
+        self.by_owner.insert(owner, size.after_failure());
         if !size.is_smallest() {
             return Ok(Step::Rows(1));
         }
@@ -139,7 +145,7 @@ impl Sizes {
             item = %pending.id,
             operation = pending.operation.name(),
             error = failed.error.log_text(),
-            "a pending operation failed; it is retried in a day"
+            "pending operation failed; retrying in a day"
         );
         Ok(Step::Rows(1))
     }

@@ -1,20 +1,27 @@
-//! Operations of any size: what a request has committed to, and a background job finishes.
+//! Pending operations: work of any size that a command has committed to and a background job finishes.
 //!
-//! Moving a course of 100,000 tasks to the trash takes longer than a request may. So a command commits what was asked for
-//! in a few rows, among them one in `pending_operations`, and every reader sees it from then on, through the views
-//! `current_…` (`db::current`). The rows that follow are moved or deleted in steps. Each step is a short transaction: it
-//! writes the change log as it goes. After a crash the next process continues.
+//! Moving a course of 100,000 tasks to the trash takes longer than a request may. So a command commits a few rows,
+//! among them one in `pending_operations`, and all readers see the result at once. The other rows are moved or deleted
+//! in steps. Each step is a short transaction that also writes the change log. After a crash another process continues.
 //!
-//! A command finishes what it can within [`BUDGET`] itself, so that a usual course is moved when its response is sent.
-//! The job of the process does the rest, one step per owner in turn, so that one owner's operation delays no other's.
+//! A command works on its own operations for [`BUDGET`], so that a course of usual size is moved when its response is
+//! sent. The background job does the rest, one step per owner in turn, so that a large operation does not delay other
+//! owners.
 //!
-//! The row of the owner in `users`, locked FOR NO KEY UPDATE, is the lock of all this: whatever moves the owner's items to
-//! the trash, back, or out of it holds it, each step included. It delays only sign-ins and changes of that row. Locks are taken in
-//! one order everywhere: user, courses, documents, tasks, each by id. Steps wait for no item: they skip the locked ones and
-//! come back.
+//! # Design decisions
+//! - **Readers see the result at once.** An item is active if it was not trashed itself and its course is active. The
+//!   views `current_courses`, `current_documents` and `current_tasks` say so in SQL. Lists need the tables' indexes, so
+//!   they read the tables together with `EXISTS (SELECT FROM pending_operations …)`, and read the views only if that is
+//!   true (`db::current`).
+//! - **Settling** gives the items of a course the status of the course.
+//! - **One order of locks** everywhere: user, courses, documents, tasks, each by id. Statements that move items into,
+//!   out of or through the trash lock the owner's row in `users` first, FOR NO KEY UPDATE; each step does so, too.
+//!   Creations only refer to that row and do not wait. Sign-ins and other changes of that row wait for at most one
+//!   step.
+//! - **Steps never wait for items.** They skip locked rows and return to them later.
 
+mod account_deletion;
 mod job;
-mod leave;
 mod store;
 
 use std::time::{Duration, Instant};
@@ -37,56 +44,56 @@ use store::{Pending, Unsettled};
 
 /// How long a command works on its own operations before it leaves the rest to the job.
 const BUDGET: Duration = Duration::from_millis(500);
-/// Rows of the first step.
+/// Rows in the first step.
 const FIRST_SIZE: i64 = 200;
-/// Rows of the smallest and of the largest step, failures apart.
-const SIZES: (i64, i64) = (20, 2_000);
-/// A step that takes less than the first is followed by a larger one, one that takes longer than the second by a smaller.
+/// Minimum and maximum rows per step, unless steps fail.
+const SIZE_RANGE: (i64, i64) = (20, 2_000);
+/// A step shorter than the first is followed by a larger one, a step longer than the second by a smaller one.
 const STEP_TIME: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(300));
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Nothing is pending for the owner.
     Nothing,
     /// Another process works for this owner, or other transactions hold what is left.
     Blocked,
-    /// Moved or deleted so many rows.
+    /// Number of rows that were moved or deleted.
     Rows(i64),
-    /// Everything that a leaving user owned is deleted.
+    /// Everything that a deleted user owned is deleted.
     Emptied,
 }
 
-/// Why a step failed, and what it worked on.
-struct Failed {
-    /// `None` if it failed before it had an operation.
+/// A failed step.
+struct FailedStep {
+    /// `None` if the step failed before it had an operation.
     pending: Option<Pending>,
     error: Error,
 }
 
-impl From<Error> for Failed {
+impl From<Error> for FailedStep {
     fn from(error: Error) -> Self {
-        Failed {
+        FailedStep {
             pending: None,
             error,
         }
     }
 }
 
-/// How many rows the next step takes: as many as keep its time within bounds, so that locks are short and one that fails
-/// can be narrowed down to the row that is at fault.
+/// Number of rows in the next step. It keeps the time of a step within bounds, so that locks are short, and narrows a
+/// failure down to the row that causes it.
 #[derive(Debug, Clone, Copy)]
-struct Size(i64);
+struct StepSize(i64);
 
-impl Size {
-    const FIRST: Size = Size(FIRST_SIZE);
+impl StepSize {
+    const FIRST: StepSize = StepSize(FIRST_SIZE);
 
-    fn after(self, elapsed: Duration) -> Size {
+    fn after(self, elapsed: Duration) -> StepSize {
         let (short, long) = STEP_TIME;
         if elapsed < short {
-            Size((self.0 * 2).min(SIZES.1))
+            StepSize((self.0 * 2).min(SIZE_RANGE.1))
         } else if elapsed > long {
-            Size((self.0 / 2).max(SIZES.0.min(self.0)))
+            StepSize((self.0 / 2).max(SIZE_RANGE.0.min(self.0)))
         } else {
             self
         }
@@ -96,25 +103,25 @@ impl Size {
         self.0 == 1
     }
 
-    fn after_failure(self) -> Size {
-        Size((self.0 / 8).max(1))
+    fn after_failure(self) -> StepSize {
+        StepSize((self.0 / 8).max(1))
     }
 }
 
-/// Works on what is pending for an owner until nothing is, or for [`BUDGET`]; wakes the job if something is left. A failure
-/// is left to the job, too: what was asked for is committed already.
+/// Works on an owner's pending operations until none is left, or for [`BUDGET`]. Wakes the job if something is left.
+/// Failures are left to the job as well: the command is already committed.
 pub(crate) async fn work_on(conn: &mut Connection, owner: UserId) {
-    let (began, mut size) = (Instant::now(), Size::FIRST);
+    let (began, mut size) = (Instant::now(), StepSize::FIRST);
     while began.elapsed() < BUDGET {
         let step_began = Instant::now();
-        match step(conn, owner, size, Locked::Wait).await {
+        match step(conn, owner, size, OnLocked::Wait).await {
             Ok(Step::Nothing) => return,
             Ok(Step::Rows(_)) => size = size.after(step_began.elapsed()),
             Ok(Step::Blocked | Step::Emptied) => break,
             Err(failed) => {
                 tracing::debug!(
                     error = failed.error.log_text(),
-                    "a step failed; the job retries it"
+                    "step failed; the background job retries it"
                 );
                 break;
             }
@@ -125,22 +132,22 @@ pub(crate) async fn work_on(conn: &mut Connection, owner: UserId) {
 
 /// What to do if the owner's row is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Locked {
+enum OnLocked {
     Wait,
     Skip,
 }
 
-/// One step of the first operation that is pending for an owner, in a transaction of its own.
+/// One step of an owner's first pending operation, in its own transaction.
 async fn step(
     conn: &mut Connection,
     owner: UserId,
-    size: Size,
-    locked: Locked,
-) -> Result<Step, Failed> {
+    size: StepSize,
+    locked: OnLocked,
+) -> Result<Step, FailedStep> {
     let done = conn.transaction(async |conn| {
         let is_ours = match locked {
-            Locked::Wait => store::lock_owner(conn, owner).await?,
-            Locked::Skip => store::lock_owner_if_free(conn, owner).await?,
+            OnLocked::Wait => store::lock_owner(conn, owner).await?,
+            OnLocked::Skip => store::lock_owner_if_free(conn, owner).await?,
         };
         if !is_ours {
             return Ok((Step::Blocked, None));
@@ -152,14 +159,14 @@ async fn step(
         let pending = Some(pending);
         match advanced {
             Ok(done) => Ok((done, pending)),
-            Err(error) => Err(Failed { pending, error }),
+            Err(error) => Err(FailedStep { pending, error }),
         }
     });
     match done.await? {
         (Step::Rows(0), _) => Ok(Step::Blocked),
         (Step::Emptied, pending) => {
-            let finished = leave::finish(conn, owner).await;
-            finished.map_err(|error| Failed { pending, error })
+            let finished = account_deletion::finish(conn, owner).await;
+            finished.map_err(|error| FailedStep { pending, error })
         }
         (done, _) => Ok(done),
     }
@@ -171,7 +178,7 @@ async fn advance(
     pending: &Pending,
     size: i64,
 ) -> Result<Step, Error> {
-    let logged = pending.operation != Operation::Leave;
+    let logged = pending.operation != Operation::DeleteUser;
     store::set_origin(conn, pending, logged).await?;
     conn.writes_for(Writers::These([owner.0].into()));
     let rows = match (pending.operation, pending.kind()) {
@@ -182,12 +189,14 @@ async fn advance(
         (Operation::Remove, Some(kind)) => {
             store::remove_items(conn, owner, kind, pending, size).await?
         }
-        (Operation::Leave | Operation::Remove, _) => return leave::step(conn, owner, size).await,
+        (Operation::DeleteUser | Operation::Remove, _) => {
+            return account_deletion::step(conn, owner, size).await;
+        }
     };
     Ok(Step::Rows(rows))
 }
 
-/// Gives the course's state to what is in it; answers how many rows changed, the operation's own included.
+/// Settles the items of a course. Returns the number of changed rows, including the operation's own.
 async fn settle(
     conn: &mut Connection,
     owner: UserId,
@@ -213,7 +222,7 @@ async fn settle(
     Ok(rows)
 }
 
-/// Deletes what is in a course, then the course; answers how many rows went, the operation's own included.
+/// Deletes the items of a course, then the course. Returns the number of deleted rows, including the operation's own.
 async fn remove_course(
     conn: &mut Connection,
     owner: UserId,

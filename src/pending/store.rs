@@ -1,4 +1,4 @@
-//! The SQL of pending operations on items. That of deleting a user is in `leave`.
+//! The SQL of pending operations on items. `account_deletion` has that of deleting a user.
 
 use diesel::{
     Queryable,
@@ -13,15 +13,15 @@ use crate::{
     items::{ItemKind, ItemRef},
 };
 
-/// What is to be done.
+/// The kind of operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// Give a course's documents and tasks its state.
+    /// Gives a course's documents and tasks the status of the course.
     Settle,
-    /// Delete an item; a course with its contents.
+    /// Deletes an item, and a course with its contents.
     Remove,
-    /// Delete the user.
-    Leave,
+    /// Deletes the user.
+    DeleteUser,
 }
 
 impl Operation {
@@ -29,7 +29,7 @@ impl Operation {
         match self {
             Operation::Settle => "settle",
             Operation::Remove => "remove",
-            Operation::Leave => "leave",
+            Operation::DeleteUser => "leave",
         }
     }
 }
@@ -38,7 +38,7 @@ impl TryFrom<String> for Operation {
     type Error = String;
 
     fn try_from(name: String) -> Result<Self, String> {
-        [Operation::Settle, Operation::Remove, Operation::Leave]
+        [Operation::Settle, Operation::Remove, Operation::DeleteUser]
             .into_iter()
             .find(|operation| operation.name() == name)
             .ok_or_else(|| format!("there is no operation {name}"))
@@ -48,13 +48,13 @@ impl TryFrom<String> for Operation {
 const LOCK_OWNER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 const LOCK_OWNER_IF_FREE: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
 
-/// Locks the owner's trash until the transaction ends; `false` if there is no such user.
+/// Locks the owner's trash until the transaction ends. `false` if there is no such user.
 pub(crate) async fn lock_owner(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
     let statement = Statement::<(Uuid,)>::new(LOCK_OWNER).bind(owner);
     Ok(conn.row(statement).await?.is_some())
 }
 
-/// The same, without waiting: `false`, too, if another transaction holds it.
+/// Like [`lock_owner`], without waiting. Also `false` if another transaction holds the lock.
 pub(crate) async fn lock_owner_if_free(
     conn: &mut Connection,
     owner: UserId,
@@ -63,7 +63,7 @@ pub(crate) async fn lock_owner_if_free(
     Ok(conn.row(statement).await?.is_some())
 }
 
-/// A course that is to be settled may be deleted before it is.
+/// A course may be deleted before it is settled.
 const ADD_ITEMS: &str = "
     INSERT INTO pending_operations (user_id, item_id, kind, operation, actor_id, ip_address, user_agent)
     SELECT $1, item.id, item.kind, $4, $5, $6::inet, $7 FROM unnest($2, $3) AS item (id, kind)
@@ -71,8 +71,8 @@ const ADD_ITEMS: &str = "
         ip_address = excluded.ip_address, user_agent = excluded.user_agent, retry_at = excluded.retry_at
     WHERE pending_operations.operation <> 'remove'";
 
-/// Adds an operation for each of these items; returns how many are new. `actor`: who asked for it, `None` for the service itself; the connection knows
-/// from where. The caller's transaction has locked the owner.
+/// Adds an operation for each of these items, and returns how many are new. `actor` is `None` for the service itself;
+/// the connection knows the client. The caller's transaction has locked the owner.
 pub(crate) async fn add_items(
     conn: &mut Connection,
     owner: UserId,
@@ -105,10 +105,10 @@ pub(crate) async fn add_user(conn: &mut Connection, user: UserId) -> Result<(), 
     Ok(())
 }
 
-/// An operation as a step finds it.
+/// An operation that a step works on.
 #[derive(Debug, Clone, Queryable)]
 pub(super) struct Pending {
-    /// The item; the user, if the user is deleted.
+    /// The item's id, or the user's if the user is deleted.
     pub(super) id: Uuid,
     kind: i16,
     #[diesel(deserialize_as = String)]
@@ -130,13 +130,13 @@ impl Row for Pending {
 }
 
 impl Pending {
-    /// `None`: it is about the user.
+    /// `None` if the operation is about the user.
     pub(super) fn kind(&self) -> Option<ItemKind> {
         ItemKind::try_from(self.kind).ok()
     }
 }
 
-/// The user's own deletion first, since it includes everything else.
+/// The deletion of the user comes first, since it includes everything else.
 const NEXT: &str = "
     (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
      WHERE user_id = $1 AND item_id = $1 AND retry_at <= now())
@@ -145,7 +145,7 @@ const NEXT: &str = "
      WHERE user_id = $1 AND retry_at <= now() ORDER BY item_id LIMIT 1)
     LIMIT 1";
 
-/// The first operation of an owner that is not set aside.
+/// The owner's first operation that is not set aside.
 pub(super) async fn next(conn: &mut Connection, owner: UserId) -> Result<Option<Pending>, Error> {
     conn.row(Statement::new(NEXT).bind(owner)).await
 }
@@ -153,7 +153,7 @@ pub(super) async fn next(conn: &mut Connection, owner: UserId) -> Result<Option<
 const NEXT_OWNER: &str = "
     SELECT user_id FROM pending_operations WHERE user_id > $1 AND retry_at <= now() ORDER BY user_id LIMIT 1";
 
-/// The owner after this one for whom something is pending, in the order of their ids.
+/// The next owner with pending operations, in the order of ids.
 pub(super) async fn next_owner(
     conn: &mut Connection,
     after: UserId,
@@ -166,7 +166,7 @@ const SET_ASIDE: &str = "
     UPDATE pending_operations SET retry_at = now() + interval '1 day'
     WHERE user_id = $1 AND item_id = $2 AND operation = $3 AND retry_at <= now()";
 
-/// Sets an operation that failed aside for a day.
+/// Sets a failed operation aside for a day.
 pub(super) async fn set_aside(
     conn: &mut Connection,
     owner: UserId,
@@ -185,7 +185,7 @@ const SET_ORIGIN: &str = "
         set_config('snapnote.address', coalesce($2, ''), true), set_config('snapnote.program', coalesce($3, ''), true),
         set_config('snapnote.logging', $4, true)";
 
-/// Has the change log say who asked for what this transaction does, or has it say nothing.
+/// The change log names the operation's actor and client for this transaction, or logs nothing.
 pub(super) async fn set_origin(
     conn: &mut Connection,
     pending: &Pending,
@@ -202,7 +202,7 @@ pub(super) async fn set_origin(
 
 const IS_IN_TRASH: &str = "SELECT status = 'trash' FROM courses WHERE user_id = $1 AND id = $2";
 
-/// Whether a course is in the trash; `None` if it is gone.
+/// Whether a course is in the trash. `None` if it was deleted.
 pub(super) async fn is_in_trash(
     conn: &mut Connection,
     owner: UserId,
@@ -216,14 +216,14 @@ pub(super) async fn is_in_trash(
     Ok(row.await?.map(|(in_trash,)| in_trash))
 }
 
-/// How an item differs from its course. An index leads to the first two.
+/// How an item differs from its course. There is an index for the first two.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Unsettled {
     /// Still active in a course that is in the trash.
     Active,
     /// Still in the trash, with a course that was restored.
     Trashed,
-    /// In the trash since the course's previous move to the trash.
+    /// In the trash since a previous move of the course to the trash.
     Stale,
 }
 
@@ -239,8 +239,8 @@ impl Unsettled {
     }
 }
 
-/// Gives a course's state to `size` items of one kind that are in it; answers to how many. Rows that other transactions
-/// hold are left for the next step.
+/// Settles at most `size` items of one kind in a course, and returns how many. Rows locked by other transactions are
+/// left for the next step.
 pub(super) async fn settle(
     conn: &mut Connection,
     owner: UserId,
@@ -267,7 +267,7 @@ pub(super) async fn settle(
     Ok(count(conn.execute(statement).await?))
 }
 
-/// Gives the state of their courses to items of one kind at once; those that went to the trash by themselves keep theirs.
+/// Settles these items of one kind at once. Items that were trashed by themselves are not changed.
 pub(crate) async fn settle_items(
     conn: &mut Connection,
     owner: UserId,
@@ -298,7 +298,7 @@ const END_SETTLED: &str = "
             AND (item.status <> course.status OR item.deleted_at IS DISTINCT FROM course.deleted_at)
             AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = item.id AND operation = 'remove'))";
 
-/// Ends the operation if the whole course is settled; answers how many ended.
+/// Ends the operation if the whole course is settled. Returns how many operations ended.
 pub(super) async fn end_settled(
     conn: &mut Connection,
     owner: UserId,
@@ -308,8 +308,8 @@ pub(super) async fn end_settled(
     Ok(count(conn.execute(statement).await?))
 }
 
-/// Deletes items of one kind that are marked, `size` at most from this operation on, and ends their operations; answers how
-/// many ended. Nothing that is active is ever deleted.
+/// Deletes at most `size` marked items of one kind, starting at this operation, and ends their operations. Returns how
+/// many ended. Never deletes active items.
 pub(super) async fn remove_items(
     conn: &mut Connection,
     owner: UserId,
@@ -346,7 +346,7 @@ pub(super) async fn remove_items(
     Ok(count(conn.execute(statement).await?))
 }
 
-/// Deletes `size` items of one kind that are in a course; answers how many went.
+/// Deletes at most `size` items of one kind in a course, and returns how many.
 pub(super) async fn remove_contents(
     conn: &mut Connection,
     owner: UserId,
@@ -375,7 +375,7 @@ const REMOVE_COURSE: [&str; 2] = [
         AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = $2 AND status = 'trash')",
 ];
 
-/// Deletes a course that is empty, and ends its operation; answers how many rows went.
+/// Deletes an empty course and ends its operation. Returns the number of deleted rows.
 pub(super) async fn remove_course(
     conn: &mut Connection,
     owner: UserId,
@@ -389,7 +389,7 @@ pub(super) async fn remove_course(
     Ok(rows)
 }
 
-/// A number of rows as PostgreSQL counts them.
+/// A number of rows in PostgreSQL's type.
 pub(super) fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

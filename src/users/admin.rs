@@ -1,4 +1,5 @@
-//! What admins may do: see all users, bar and admit them, and make others admins. There is always one active admin.
+//! Commands of admins: list users, deactivate and reactivate them, and change roles. There is always at least one
+//! active admin.
 
 use super::{
     model::{Role, User},
@@ -14,12 +15,12 @@ use crate::{
     error::{Error, Failure, Refusal, RefusalCode},
 };
 
-/// A viewer who is an active admin. Only [`admin`] makes one, so whoever has one has been checked.
+/// A viewer who is an active admin. Only [`admin`] creates it, after checking.
 #[derive(Debug, Clone, Copy)]
 pub struct Admin(Viewer);
 
 impl Admin {
-    /// Who it is.
+    /// The admin's user id.
     pub fn user_id(&self) -> UserId {
         self.0.user_id
     }
@@ -28,7 +29,7 @@ impl Admin {
 /// The viewer as an admin.
 ///
 /// # Errors
-/// FORBIDDEN if they are none.
+/// FORBIDDEN if the viewer is not an active admin.
 pub async fn admin(conn: &mut Connection, viewer: &Viewer) -> Result<Admin, Error> {
     match store::is_admin(conn, viewer.user_id).await? {
         true => Ok(Admin(*viewer)),
@@ -36,12 +37,12 @@ pub async fn admin(conn: &mut Connection, viewer: &Viewer) -> Result<Admin, Erro
     }
 }
 
-/// Which users.
+/// Filters users.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
-    /// Part of the address, in upper or lower case.
+    /// Part of the email address. Case is ignored.
     pub email_contains: Option<String>,
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     pub active: Option<bool>,
 }
 
@@ -68,64 +69,67 @@ pub(crate) async fn list(
     Ok(Page::trimmed(items, total, slice))
 }
 
-/// What an admin changes of a user, or they themselves.
+/// A change of a user's access, by an admin or by the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum AccessChange {
     Active(bool),
     Role(Role),
 }
 
-impl Standing {
-    /// Whether an active admin is one no more with it.
-    fn takes_an_admin_away(self) -> bool {
-        matches!(self, Standing::Active(false) | Standing::Role(Role::User))
+impl AccessChange {
+    /// Whether the change would make an active admin inactive or a normal user.
+    fn removes_an_admin(self) -> bool {
+        matches!(
+            self,
+            AccessChange::Active(false) | AccessChange::Role(Role::User)
+        )
     }
 }
 
-/// Bars a user from signing in, ending all that they have open, or admits them again.
+/// Deactivates a user and ends all their sessions, or reactivates them.
 ///
 /// # Errors
-/// FORBIDDEN if the viewer is no admin; NOT_FOUND; LAST_ADMIN.
+/// FORBIDDEN if the viewer is not an admin; NOT_FOUND; LAST_ADMIN.
 pub async fn set_active(
     conn: &mut Connection,
     viewer: &Viewer,
     user: UserId,
     active: bool,
 ) -> Result<User, Failure> {
-    set(conn, viewer, user, Standing::Active(active)).await
+    change_access(conn, viewer, user, AccessChange::Active(active)).await
 }
 
-/// Makes a user an admin, or an admin a user.
+/// Changes a user's role.
 ///
 /// # Errors
-/// FORBIDDEN if the viewer is no admin; NOT_FOUND; LAST_ADMIN.
+/// FORBIDDEN if the viewer is not an admin; NOT_FOUND; LAST_ADMIN.
 pub async fn set_role(
     conn: &mut Connection,
     viewer: &Viewer,
     user: UserId,
     role: Role,
 ) -> Result<User, Failure> {
-    set(conn, viewer, user, Standing::Role(role)).await
+    change_access(conn, viewer, user, AccessChange::Role(role)).await
 }
 
-async fn set(
+async fn change_access(
     conn: &mut Connection,
     viewer: &Viewer,
     user: UserId,
-    standing: Standing,
+    change: AccessChange,
 ) -> Result<User, Failure> {
     conn.transaction(async |conn| {
         let admins = store::lock_admins(conn).await?;
         if !admins.contains(&viewer.user_id) {
             return Err(Error::forbidden("Only admins may do this.").into());
         }
-        if standing.takes_an_admin_away() {
-            must_leave_an_admin(&admins, user)?;
+        if change.removes_an_admin() {
+            require_another_admin(&admins, user)?;
         }
-        store::act_for(conn, viewer.user_id).await?;
-        let changed = store::set(conn, user, standing).await?;
+        store::set_actor(conn, viewer.user_id).await?;
+        let changed = store::change_access(conn, user, change).await?;
         let unknown = || {
-            let message = "There is no such user.";
+            let message = "No user has this id.";
             Refusal::of("userId", RefusalCode::NotFound, message)
         };
         Ok(changed.ok_or_else(unknown)?)
@@ -135,20 +139,22 @@ async fn set(
 
 /// # Errors
 /// LAST_ADMIN if there would be no active admin without this user.
-pub(super) fn must_leave_an_admin(admins: &[UserId], without: UserId) -> Result<(), Refusal> {
+pub(super) fn require_another_admin(admins: &[UserId], without: UserId) -> Result<(), Refusal> {
     if admins == [without] {
-        let message = "There must be one active admin. Make somebody else one first.";
+        let message = "There must be at least one active admin. Make another user an admin first.";
         return Err(Refusal::general(RefusalCode::LastAdmin, message));
     }
     Ok(())
 }
 
-/// Makes the user with that address an admin, as the operator; `None` if there is no such user.
+/// Makes the user with this address an admin, on behalf of the operator. `None` if there is no such user.
 pub async fn grant(conn: &mut Connection, email: &EmailAddress) -> Result<Option<User>, Error> {
     conn.transaction(async |conn| {
-        store::act_as_service(conn).await?;
+        store::set_actor_to_service(conn).await?;
         match store::find_by_email(conn, email).await? {
-            Some(user) => store::set(conn, user.id, Standing::Role(Role::Admin)).await,
+            Some(user) => {
+                store::change_access(conn, user.id, AccessChange::Role(Role::Admin)).await
+            }
             None => Ok(None),
         }
     })

@@ -1,15 +1,14 @@
-//! People: what they are called and what they tell of themselves, what admins do, and leaving. How they sign in is
-//! `auth`'s.
+//! Users: their names and profiles, commands of admins, and closing an account. `auth` is responsible for signing in.
 
+mod account_closure;
 mod admin;
 pub mod import;
-mod leaving;
 pub mod model;
 mod store;
 
+pub use account_closure::{deactivate, delete};
 pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
 pub(crate) use admin::{ORDER, list};
-pub use leaving::{deactivate, delete};
 pub use model::{Proficiency, Profile, ProfileChanges, Role, User, UserChanges};
 
 use std::collections::HashMap;
@@ -24,16 +23,16 @@ use crate::{
     rules::{Change, Problems},
 };
 
-const MOST_NAME: usize = 255;
-const MOST_AVATAR_URL: usize = 512;
-const MOST_PROFILE_TEXT: usize = 10_000;
+const MAX_NAME_LENGTH: usize = 255;
+const MAX_AVATAR_URL_LENGTH: usize = 512;
+const MAX_PROFILE_TEXT_LENGTH: usize = 10_000;
 
-/// The user with that id.
+/// The user with this id.
 pub async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
     store::find(conn, id).await
 }
 
-/// The user with that address.
+/// The user with this address.
 pub async fn find_by_email(
     conn: &mut Connection,
     email: &EmailAddress,
@@ -41,29 +40,29 @@ pub async fn find_by_email(
     store::find_by_email(conn, email).await
 }
 
-/// Changes what the viewer is called.
+/// Changes the viewer's name and picture.
 ///
 /// # Errors
-/// What is wrong with the input.
+/// The errors of the input.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
     changes: UserChanges,
 ) -> Result<User, Failure> {
     let mut problems = Problems::default();
-    problems.changed_text("name", &changes.name, MOST_NAME);
+    problems.changed_text("name", &changes.name, MAX_NAME_LENGTH);
     if let Change::Set(url) = &changes.avatar_url
-        && url.chars().count() > MOST_AVATAR_URL
+        && url.chars().count() > MAX_AVATAR_URL_LENGTH
     {
-        let message = format!("avatarUrl must have {MOST_AVATAR_URL} characters at most.");
+        let message = format!("avatarUrl must have at most {MAX_AVATAR_URL_LENGTH} characters.");
         problems.add("avatarUrl", RefusalCode::TooLong, message);
     }
     problems.finish()?;
     let user = store::update(conn, viewer.user_id, &changes).await?;
-    Ok(user.ok_or_else(gone)?)
+    Ok(user.ok_or_else(user_deleted)?)
 }
 
-/// What these users tell of themselves, by their ids.
+/// The profiles of these users, by user id.
 pub(crate) async fn profiles(
     conn: &mut Connection,
     users: Vec<Uuid>,
@@ -71,10 +70,10 @@ pub(crate) async fn profiles(
     store::profiles(conn, users).await
 }
 
-/// Changes what the viewer tells of themselves.
+/// Changes the viewer's profile.
 ///
 /// # Errors
-/// What is wrong with the input.
+/// The errors of the input.
 pub async fn update_profile(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -92,15 +91,15 @@ pub async fn update_profile(
     ];
     for (field, change) in texts {
         if let Change::Set(text) = change {
-            problems.optional_text(field, text, MOST_PROFILE_TEXT);
+            problems.optional_text(field, text, MAX_PROFILE_TEXT_LENGTH);
         }
     }
     problems.finish()?;
     let profile = store::update_profile(conn, viewer.user_id, &changes).await?;
-    Ok(profile.ok_or_else(gone)?)
+    Ok(profile.ok_or_else(user_deleted)?)
 }
 
-/// Whoever was signed in when the request came was deleted while it ran.
-fn gone() -> Error {
-    Error::unauthenticated("This user is gone.")
+/// The viewer was deleted after the request was authenticated.
+fn user_deleted() -> Error {
+    Error::unauthenticated("This user was deleted.")
 }

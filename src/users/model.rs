@@ -1,4 +1,4 @@
-//! The rows of users and their profiles, and what a caller can change of them.
+//! The rows of users and profiles, and the changes that a caller can make.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -9,30 +9,30 @@ use uuid::Uuid;
 
 use crate::{auth::UserId, db::Row, rules::Change};
 
-/// A user as they are stored, the password's hash apart.
+/// A row of `users` without the password hash.
 #[derive(Debug, Clone, Queryable)]
 pub struct User {
     /// Unique among all users.
     #[diesel(deserialize_as = Uuid)]
     pub id: UserId,
-    /// As it was typed; its canonical form is unique.
+    /// As typed. Its canonical form is unique.
     pub email: String,
     /// 1 to 255 characters.
     pub name: String,
-    /// An absolute http or https URL; 512 characters at most.
+    /// An absolute http or https URL. Maximum 512 characters.
     pub avatar_url: Option<String>,
-    /// Whether they have shown that the address is theirs.
+    /// Whether the user has proven that the address is theirs.
     pub email_verified: bool,
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     pub is_active: bool,
-    /// What they may do.
+    /// The user's role.
     #[diesel(deserialize_as = String)]
     pub role: Role,
-    /// When they signed up.
+    /// When the user signed up.
     pub created_at: DateTime<Utc>,
-    /// When their name, address, picture, role or state last changed.
+    /// When name, address, picture, role or status last changed.
     pub updated_at: DateTime<Utc>,
-    /// When they last signed in.
+    /// When the user last signed in.
     pub last_sign_in_at: Option<DateTime<Utc>>,
 }
 
@@ -51,17 +51,17 @@ impl Row for User {
     );
 }
 
-/// What somebody may do.
+/// The role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Works with what is theirs.
+    /// Works with their own data.
     User,
-    /// Sees to other users, too.
+    /// Also manages other users.
     Admin,
 }
 
 impl Role {
-    /// As it is stored.
+    /// As stored.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Role::User => "user",
@@ -82,21 +82,21 @@ impl TryFrom<String> for Role {
     }
 }
 
-/// What somebody tells of themselves. `None`: nothing.
+/// What a user says about themselves.
 #[derive(Debug, Clone, Queryable)]
 pub struct Profile {
-    /// How much they know already.
+    /// How much the user already knows.
     #[diesel(deserialize_as = String)]
     pub proficiency: Proficiency,
-    /// 10,000 characters at most, as each of the following.
+    /// Maximum 10,000 characters, as for each of the following.
     pub technical_background: Option<String>,
-    /// What machines they can use.
+    /// The machines that the user can use.
     pub hardware_access: Option<String>,
-    /// What they want to learn.
+    /// What the user wants to learn.
     pub learning_goals: Option<String>,
-    /// How they like things to be.
+    /// The user's preferences.
     pub preferences: Option<String>,
-    /// When it last changed.
+    /// When the profile last changed.
     pub updated_at: DateTime<Utc>,
 }
 
@@ -111,19 +111,19 @@ impl Row for Profile {
     );
 }
 
-/// How much somebody knows already.
+/// How much a user already knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proficiency {
     /// Little.
     Beginner,
     /// Something.
     Intermediate,
-    /// A lot; so at first.
+    /// A lot. The default.
     Pro,
 }
 
 impl Proficiency {
-    /// As it is stored.
+    /// As stored.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Proficiency::Beginner => "beginner",
@@ -149,26 +149,26 @@ impl TryFrom<String> for Proficiency {
     }
 }
 
-/// What to change of a user.
+/// Changes to a user.
 #[derive(Debug, Clone)]
 pub struct UserChanges {
     /// 1 to 255 characters.
     pub name: Change<String>,
-    /// An absolute http or https URL; 512 characters at most.
+    /// An absolute http or https URL. Maximum 512 characters.
     pub avatar_url: Change<String>,
 }
 
-/// What to change of a profile.
+/// Changes to a profile.
 #[derive(Debug, Clone)]
 pub struct ProfileChanges {
-    /// How much they know already.
+    /// How much the user already knows.
     pub proficiency: Change<Proficiency>,
-    /// 10,000 characters at most, as each of the following.
+    /// Maximum 10,000 characters, as for each of the following.
     pub technical_background: Change<String>,
-    /// What machines they can use.
+    /// The machines that the user can use.
     pub hardware_access: Change<String>,
-    /// What they want to learn.
+    /// What the user wants to learn.
     pub learning_goals: Change<String>,
-    /// How they like things to be.
+    /// The user's preferences.
     pub preferences: Change<String>,
 }

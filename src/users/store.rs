@@ -1,4 +1,4 @@
-//! All the SQL of users and their profiles, that of signing in apart, which is `auth`'s.
+//! The SQL of users and their profiles. `auth` has that of signing in.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use diesel::{
 use uuid::Uuid;
 
 use super::{
-    admin::{Standing, UserFilter},
+    admin::{AccessChange, UserFilter},
     model::{Profile, ProfileChanges, Role, User, UserChanges},
 };
 use crate::{
@@ -138,7 +138,7 @@ pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool
     Ok(found.await?.is_some())
 }
 
-/// The total beside a user; an empty page has the total alone.
+/// The total and a user. An empty page has one row with the total only.
 type ListRow = (Option<i64>, Option<User>);
 
 /// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
@@ -149,7 +149,7 @@ fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
         .contains("lower(email)", filter.email_contains.as_deref());
 }
 
-/// One row more than asked for tells whether there are more.
+/// Reads one row more than requested, to know whether there is a next page.
 pub(super) async fn list(
     conn: &mut Connection,
     filter: &UserFilter,
@@ -183,7 +183,7 @@ pub(super) async fn list(
 
 const ROLE: &str = "SELECT role FROM users WHERE id = $1 AND is_active";
 
-/// The role that a user has at the moment; `None` if the user is not active.
+/// The user's current role. `None` if the user is not active.
 pub(super) async fn role(conn: &mut Connection, user: UserId) -> Result<Option<Role>, Error> {
     let row = conn.row(Statement::<(String,)>::new(ROLE).bind(user));
     let role = row.await?.map(|(role,)| Role::try_from(role));
@@ -193,50 +193,53 @@ pub(super) async fn role(conn: &mut Connection, user: UserId) -> Result<Option<R
 const LOCK_ADMINS: &str =
     "SELECT id FROM users WHERE role = 'admin' AND is_active ORDER BY id FOR NO KEY UPDATE";
 
-/// All active admins, none of whom can be made less before this transaction ends. They can still write and be referred to;
-/// only signing in waits, so the transaction must be short.
+/// Locks and returns all active admins. None of them can lose the role before the transaction ends. Their other writes
+/// continue, but sign-ins wait, so the transaction must be short.
 pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Error> {
     let rows: Vec<(Uuid,)> = conn.rows(Statement::new(LOCK_ADMINS)).await?;
     Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
 }
 
-const ACT_FOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
+const SET_ACTOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
 
-/// The log says from now on, until this transaction ends, that this user did it.
-pub(super) async fn act_for(conn: &mut Connection, actor: UserId) -> Result<(), Error> {
-    let statement = Statement::new(ACT_FOR).bind(actor.0.to_string());
+/// The change log names this user as the actor until the transaction ends.
+pub(super) async fn set_actor(conn: &mut Connection, actor: UserId) -> Result<(), Error> {
+    let statement = Statement::new(SET_ACTOR).bind(actor.0.to_string());
     conn.execute(statement).await?;
     Ok(())
 }
 
-/// The log says from now on, until this transaction ends, that the service did it.
-pub(super) async fn act_as_service(conn: &mut Connection) -> Result<(), Error> {
-    conn.execute(Statement::new(ACT_FOR).bind("service"))
+/// The change log names the service as the actor until the transaction ends.
+pub(super) async fn set_actor_to_service(conn: &mut Connection) -> Result<(), Error> {
+    conn.execute(Statement::new(SET_ACTOR).bind("service"))
         .await?;
     Ok(())
 }
 
-const SET: &str = "
+const CHANGE_ACCESS: &str = "
     UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role) WHERE id = $1 AND deleted_at IS NULL
     RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
 
-/// A trigger ends the sessions of who is deactivated.
-pub(super) async fn set(
+/// A trigger ends the sessions of a deactivated user.
+pub(super) async fn change_access(
     conn: &mut Connection,
     user: UserId,
-    standing: Standing,
+    change: AccessChange,
 ) -> Result<Option<User>, Error> {
-    let (active, role) = match standing {
-        Standing::Active(active) => (Some(active), None),
-        Standing::Role(role) => (None, Some(role.as_str().to_owned())),
+    let (active, role) = match change {
+        AccessChange::Active(active) => (Some(active), None),
+        AccessChange::Role(role) => (None, Some(role.as_str().to_owned())),
     };
-    let statement = Statement::new(SET).by(user).bind(active).bind(role);
+    let statement = Statement::new(CHANGE_ACCESS)
+        .by(user)
+        .bind(active)
+        .bind(role);
     conn.row(statement).await
 }
 
-/// From now on the user has no email address, no password and no external account; a trigger ends the sessions. A mail
-/// confirms the deletion if the address was verified. No row if the role has changed since it was read.
-const LEAVE: &str = "
+/// Removes the user's email address, password and external accounts; a trigger ends the sessions. A mail confirms the
+/// deletion if the address was verified. Returns no row if the role has changed since it was read.
+const MARK_DELETED: &str = "
     WITH before AS (
         SELECT email, email_key, email_verified, gen_random_uuid() || '@deleted.invalid' AS tombstone
         FROM users WHERE id = $1 AND is_active AND role = $2
@@ -259,10 +262,14 @@ const LEAVE: &str = "
     )
     SELECT id FROM left_behind";
 
-/// Signs a user out everywhere and frees the email address; `false` if the role has changed. The caller has locked the user,
-/// and adds the operation that deletes everything else.
-pub(super) async fn leave(conn: &mut Connection, user: UserId, role: Role) -> Result<bool, Error> {
-    let statement = Statement::<(Uuid,)>::new(LEAVE)
+/// Signs a user out everywhere and releases the email address. `false` if the role has changed. The caller has locked
+/// the user, and adds the operation that deletes everything else.
+pub(super) async fn mark_deleted(
+    conn: &mut Connection,
+    user: UserId,
+    role: Role,
+) -> Result<bool, Error> {
+    let statement = Statement::<(Uuid,)>::new(MARK_DELETED)
         .bind(user)
         .bind(role.as_str());
     Ok(conn.row(statement).await?.is_some())

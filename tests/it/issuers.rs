@@ -16,7 +16,7 @@ use chrono::Utc;
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
-use snapnote::auth::outside::IssuerSettings;
+use snapnote::auth::external::IssuerSettings;
 
 use crate::support::{Answer as Reply, Client, TestApp};
 use issuer::{EC, ED, Issuer, RSA, claims, header, key, signed, token, token_of};

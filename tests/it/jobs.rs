@@ -218,13 +218,13 @@ async fn sessions_whose_use_could_not_be_noted_are_noted_later_in_chunks() {
          CREATE TRIGGER broken BEFORE UPDATE ON sessions FOR EACH ROW EXECUTE FUNCTION broken()",
     )
     .await;
-    assert!(app.auth.note_usage().await.is_err());
+    assert!(app.auth.record_usage().await.is_err());
     for token in &tokens[2050..] {
         app.auth.viewer(token, &Caller::default()).await.unwrap();
     }
     app.sql("DROP TRIGGER broken ON sessions").await;
     let before = app.pool.statements();
-    app.auth.note_usage().await.unwrap();
+    app.auth.record_usage().await.unwrap();
     assert_eq!(
         app.pool.statements() - before,
         3,
@@ -233,7 +233,7 @@ async fn sessions_whose_use_could_not_be_noted_are_noted_later_in_chunks() {
     let noted = "SELECT count(*) FROM sessions WHERE last_used_at > now() - interval '1 hour'";
     assert_eq!(app.number(noted).await, 2100);
     let before = app.pool.statements();
-    app.auth.note_usage().await.unwrap();
+    app.auth.record_usage().await.unwrap();
     assert_eq!(app.pool.statements(), before, "each once");
 }
 
@@ -249,7 +249,7 @@ async fn sessions_whose_noting_is_cut_off_are_noted_at_the_stop() {
     )
     .await;
     let auth = app.auth.clone();
-    let noting = tokio::spawn(async move { auth.note_usage().await });
+    let noting = tokio::spawn(async move { auth.record_usage().await });
     let sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
     comes_to(&app, sleeping, 1).await;
     noting.abort();

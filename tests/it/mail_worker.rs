@@ -268,7 +268,7 @@ async fn a_mail_whose_link_ran_out_is_given_up_and_seen_with_what_the_server_sai
     let mail = &outbox.waiting().await[0];
     assert!(mail.died_at.is_some() && mail.attempts == 1, "{mail:?}");
     let error = mail.last_error.as_ref().unwrap();
-    assert!(error.contains("its link ran out"), "{error}");
+    assert!(error.contains("its link expired"), "{error}");
     assert!(error.contains("come back later"), "{error}");
     // Another try would mend nothing.
     let mut conn = outbox.pool.connection().await.unwrap();

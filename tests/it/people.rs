@@ -174,7 +174,7 @@ async fn whoever_cannot_sign_in_is_told_the_same_at_the_same_cost() {
     app.sql("UPDATE users SET password_hash = NULL WHERE name = 'outsider'")
         .await;
     let refused = json!({ "user": null, "session": null, "accessToken": null, "refreshToken": null, "userErrors": [
-        { "code": "INVALID_CREDENTIALS", "field": null, "message": "The e-mail address or the password is wrong." }] });
+        { "code": "INVALID_CREDENTIALS", "field": null, "message": "The email address or the password is wrong." }] });
     let long = "x".repeat(100_000);
     for (email, password) in [
         ("ada@example.com", "wrong horse"),

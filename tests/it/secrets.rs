@@ -95,7 +95,7 @@ fn no_password_and_no_token_is_logged() {
         let told = tell_secrets().await;
         (told, log.text())
     });
-    assert!(log.contains("an access token was refused"), "{log}");
+    assert!(log.contains("access token rejected"), "{log}");
     for secret in told {
         assert!(!log.contains(&secret), "{secret} is in the log:\n{log}");
     }

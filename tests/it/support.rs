@@ -19,7 +19,7 @@ pub(crate) use log::with_log;
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
-    auth::{AuthSettings, ThrottleSettings, outside::KeyAges},
+    auth::{AuthSettings, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
     db::{
         PoolSettings,
@@ -58,7 +58,7 @@ pub(crate) fn settings() -> AppSettings {
             refresh_grace: Duration::from_secs(60),
             hashing_permits: 2,
             usage_interval: Duration::from_secs(60),
-            throttle: ThrottleSettings::OFF,
+            rate_limits: RateLimitSettings::OFF,
             issuers: Vec::new(),
             key_ages: KeyAges::default(),
         },

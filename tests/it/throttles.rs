@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use snapnote::auth::ThrottleSettings;
+use snapnote::auth::RateLimitSettings;
 
 use crate::{
     people::{SIGN_IN, SIGN_UP, person},
@@ -25,9 +25,9 @@ const HOME: &str = "203.0.113.1";
 const AWAY: &str = "198.51.100.7";
 
 /// A service with these limits that believes what a proxy on this machine says of addresses.
-async fn limited(limits: impl FnOnce(&mut ThrottleSettings)) -> TestApp {
+async fn limited(limits: impl FnOnce(&mut RateLimitSettings)) -> TestApp {
     let app = TestApp::with(|settings| {
-        limits(&mut settings.auth.throttle);
+        limits(&mut settings.auth.rate_limits);
         settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     });
     app.await
@@ -119,7 +119,7 @@ async fn attempt(app: &TestApp, kind: &str, n: usize, sessions: &[Person]) -> An
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_limit_refuses_what_is_one_too_many_until_it_is_refilled() {
-    type Set = fn(&mut ThrottleSettings);
+    type Set = fn(&mut RateLimitSettings);
     let limits: [(&str, Set); 8] = [
         ("sign in", |set| set.sign_in = "2/h".parse().unwrap()),
         ("sign in from one address", |set| {
@@ -217,7 +217,7 @@ async fn until_shared(apps: &[&TestApp]) {
 async fn two_processes_share_the_buckets() {
     let app = limited(|limits| limits.sign_in = "4/h".parse().unwrap()).await;
     let other = TestApp::on(app.database.clone(), |settings| {
-        settings.auth.throttle.sign_in = "4/h".parse().unwrap();
+        settings.auth.rate_limits.sign_in = "4/h".parse().unwrap();
         settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     })
     .await;
@@ -357,7 +357,7 @@ async fn an_ipv6_subscriber_is_one_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_caller_says_of_its_address_is_not_believed() {
     let app = TestApp::with(|settings| {
-        settings.auth.throttle.sign_up = "2/h".parse().unwrap();
+        settings.auth.rate_limits.sign_up = "2/h".parse().unwrap();
     })
     .await;
     for (n, address) in [HOME, AWAY, "192.0.2.3"].into_iter().enumerate() {
@@ -395,7 +395,7 @@ async fn an_address_signs_up_five_an_hour_and_mistakes_do_not_count() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_buckets_name_nobody() {
     let one_more = |settings: &mut snapnote::app::AppSettings| {
-        settings.auth.throttle.sign_in = "5/h".parse().unwrap();
+        settings.auth.rate_limits.sign_in = "5/h".parse().unwrap();
     };
     let app = TestApp::with(one_more).await;
     sign_in(&app, HOME, "ada@example.com", "wrong horse").await;

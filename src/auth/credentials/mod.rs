@@ -1,4 +1,4 @@
-//! Passwords of those who are signed in: changing one, and confirming who one is before what cannot be undone.
+//! Passwords of signed-in users: changing one, and confirming the user's identity before irreversible commands.
 
 pub(super) mod store;
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 use self::store::NewPassword;
 use super::{
     Auth,
-    checks::check_new_password,
     model::{Account, Client, Credential, Viewer},
+    password_rules::check_new_password,
+    password_strength,
     passwords::Verdict,
-    strength,
 };
 use crate::{
     db::Connection,
@@ -21,15 +21,15 @@ use crate::{
     rules::Problems,
 };
 
-/// How long ago somebody without a password must have signed in at their issuer, at most.
-const FRESH: TimeDelta = TimeDelta::minutes(5);
-/// How far the issuer's clock may be ahead.
-const AHEAD: TimeDelta = TimeDelta::minutes(1);
+/// Users without a password must have signed in with their provider within this time.
+const MAX_SIGN_IN_AGE: TimeDelta = TimeDelta::minutes(5);
+/// How far the provider's clock may be ahead of ours.
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
 
-/// Changes the viewer's password, ends all their other sessions, and mails them.
+/// Changes the viewer's password, ends all their other sessions, and notifies them by mail.
 ///
 /// # Errors
-/// INVALID_CREDENTIALS if the current one is wrong, or they have none; what is wrong with the new one; RATE_LIMITED.
+/// INVALID_CREDENTIALS if the current password is wrong or there is none. The errors of the new password. RATE_LIMITED.
 pub async fn change_password(
     auth: &Auth,
     viewer: &Viewer,
@@ -40,38 +40,41 @@ pub async fn change_password(
     let mut problems = Problems::default();
     check_new_password(&mut problems, "newPassword", &new);
     problems.finish()?;
-    let theirs = auth.credentials_of(viewer, client).await?;
-    let Some(hash) = theirs.password_hash.clone() else {
-        let message = "There is no password yet: ask for a password reset to set one.";
+    let credentials = auth.credentials_of(viewer, client).await?;
+    let Some(hash) = credentials.password_hash.clone() else {
+        let message = "This account has no password. Request a password reset to set one.";
         return Err(wrong_password("currentPassword", message));
     };
     if auth.verify(current, Some(hash.clone())).await? == Verdict::Wrong {
-        return Err(auth.refused(viewer, "currentPassword", client).await?);
+        return Err(auth
+            .log_wrong_password(viewer, "currentPassword", client)
+            .await?);
     }
-    auth.refuse_weak("newPassword", &new, [&theirs.email, &theirs.name])
+    auth.reject_weak_password("newPassword", &new, [&credentials.email, &credentials.name])
         .await?;
     let new_hash = auth.inner.passwords.hash(new).await?;
     let password = NewPassword {
         hash: &hash,
         new_hash: &new_hash,
-        // An address that nobody has verified may be a stranger's.
-        told: theirs.email_verified || auth.inner.throttle.mail(&theirs.email).await,
+        // An unverified address may belong to a stranger.
+        notify: credentials.email_verified
+            || auth.inner.rate_limiter.mail(&credentials.email).await,
     };
     let mut conn = auth.connection(client).await?;
     let Some(ended) = store::change_password(&mut conn, viewer, password, client).await? else {
-        // It was changed, or they were deactivated, since it was read.
+        // The password was changed, or the user deactivated, since the hash was read.
         return Err(wrong_password("currentPassword", "The password is wrong."));
     };
     auth.inner.revocation.forget_all(ended);
-    auth.inner.mail_waits.notify_one();
+    auth.inner.mail_queued.notify_one();
     Ok(())
 }
 
-/// Makes sure that it is the viewer themselves: by their password; if they have none, by having signed in at their issuer
-/// within the last 5 minutes. `field`: of the input, where the password stands.
+/// Confirms the viewer's identity: by their password, or, if they have none, by a sign-in with their provider within
+/// the last 5 minutes.
 ///
 /// # Errors
-/// INVALID_CREDENTIALS; RATE_LIMITED: a try at a password counts as one to sign in from there.
+/// INVALID_CREDENTIALS for `input.password`. RATE_LIMITED: each attempt counts as an attempt to sign in.
 pub async fn confirm(
     auth: &Auth,
     viewer: &Viewer,
@@ -79,36 +82,36 @@ pub async fn confirm(
     client: &Client,
 ) -> Result<(), Failure> {
     let field = "password";
-    let theirs = auth.credentials_of(viewer, client).await?;
-    match (theirs.password_hash, password) {
+    let credentials = auth.credentials_of(viewer, client).await?;
+    match (credentials.password_hash, password) {
         (Some(hash), Some(password)) => match auth.verify(password, Some(hash)).await? {
-            Verdict::Wrong => Err(auth.refused(viewer, field, client).await?),
-            Verdict::Right | Verdict::RightButOld => Ok(()),
+            Verdict::Wrong => Err(auth.log_wrong_password(viewer, field, client).await?),
+            Verdict::Right | Verdict::RightButOutdated => Ok(()),
         },
-        (Some(_), None) => Err(wrong_password(field, "Your password is needed for this.")),
-        (None, _) if signed_in_lately(viewer) => Ok(()),
+        (Some(_), None) => Err(wrong_password(field, "This change requires your password.")),
+        (None, _) if signed_in_recently(viewer) => Ok(()),
         (None, _) => Err(wrong_password(
             field,
-            "Sign in at your identity provider again first: it must have been within the last 5 minutes.",
+            "This change requires a sign-in within the last 5 minutes. Sign in with your identity provider again.",
         )),
     }
 }
 
-fn signed_in_lately(viewer: &Viewer) -> bool {
-    let Credential::Outside {
+fn signed_in_recently(viewer: &Viewer) -> bool {
+    let Credential::External {
         signed_in_at: Some(at),
     } = viewer.credential
     else {
         return false;
     };
-    (-AHEAD..=FRESH).contains(&(Utc::now() - at))
+    (-MAX_CLOCK_SKEW..=MAX_SIGN_IN_AGE).contains(&(Utc::now() - at))
 }
 
 fn wrong_password(field: &str, message: &str) -> Failure {
     Refusal::of(field, RefusalCode::InvalidCredentials, message).into()
 }
 
-/// What these users can sign in with, by their ids, oldest first.
+/// The accounts of these users by user id, oldest first.
 pub(crate) async fn accounts(
     conn: &mut Connection,
     users: Vec<Uuid>,
@@ -122,7 +125,7 @@ pub(crate) async fn accounts(
 }
 
 impl Auth {
-    /// What the viewer could show; a try at their password is counted.
+    /// The viewer's credentials. Counts an attempt against the rate limits if there is a password.
     async fn credentials_of(
         &self,
         viewer: &Viewer,
@@ -131,16 +134,18 @@ impl Auth {
         let mut conn = self.connection(client).await?;
         let found = store::credentials_of(&mut conn, viewer.user_id).await?;
         drop(conn);
-        let theirs = found.ok_or_else(|| Error::unauthenticated("This user is gone."))?;
-        if theirs.password_hash.is_some() {
-            let throttle = &self.inner.throttle;
-            throttle.confirm(&theirs.email, viewer, client).await?;
+        let credentials = found.ok_or_else(|| Error::unauthenticated("This user was deleted."))?;
+        if credentials.password_hash.is_some() {
+            let rate_limiter = &self.inner.rate_limiter;
+            rate_limiter
+                .confirm(&credentials.email, viewer, client)
+                .await?;
         }
-        Ok(theirs)
+        Ok(credentials)
     }
 
-    /// Logs that a password was wrong, and says so.
-    async fn refused(
+    /// Logs a wrong password, and returns the error for the caller.
+    async fn log_wrong_password(
         &self,
         viewer: &Viewer,
         field: &str,
@@ -152,23 +157,25 @@ impl Auth {
         Ok(wrong_password(field, "The password is wrong."))
     }
 
-    /// Refuses a new password that is known from leaks or easy to guess, `about_them` being known to whoever guesses.
+    /// Rejects a new password that is leaked or easy to guess, also for attackers who know `known_about_user`.
     ///
     /// # Errors
     /// WEAK_PASSWORD.
-    pub(super) async fn refuse_weak(
+    pub(super) async fn reject_weak_password(
         &self,
         field: &str,
         password: &str,
-        about_them: [&str; 2],
+        known_about_user: [&str; 2],
     ) -> Result<(), Failure> {
-        let (judged, about_them) = (password.to_owned(), about_them.map(str::to_owned));
-        let is_weak = self.inner.passwords.off_the_async_threads(move || {
-            let [email, name] = &about_them;
-            strength::is_weak(&judged, &[email, name])
+        let (password, known_about_user) =
+            (password.to_owned(), known_about_user.map(str::to_owned));
+        let is_weak = self.inner.passwords.run_blocking(move || {
+            let [email, name] = &known_about_user;
+            password_strength::is_weak(&password, &[email, name])
         });
         if is_weak.await? {
-            let message = "This password is known from leaks or too easy to guess.";
+            let message =
+                "This password has been leaked or is too easy to guess. Choose another one.";
             return Err(Refusal::of(field, RefusalCode::WeakPassword, message).into());
         }
         Ok(())

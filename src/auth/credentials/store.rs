@@ -1,4 +1,4 @@
-//! The SQL of what people sign in with: passwords, and outside accounts.
+//! The SQL of credentials: passwords and external accounts.
 
 use diesel::{
     Queryable,
@@ -12,7 +12,7 @@ use crate::{
     error::Error,
 };
 
-/// Somebody, and what they can show.
+/// A user and their password hash.
 #[derive(Queryable)]
 pub(in crate::auth) struct Credentials {
     #[diesel(deserialize_as = Uuid)]
@@ -20,7 +20,7 @@ pub(in crate::auth) struct Credentials {
     pub(in crate::auth) email: String,
     pub(in crate::auth) email_verified: bool,
     pub(in crate::auth) name: String,
-    /// `None` for who was deactivated, too.
+    /// Also `None` if the user is deactivated.
     pub(in crate::auth) password_hash: Option<String>,
 }
 
@@ -28,16 +28,17 @@ impl Row for Credentials {
     type Sql = (SqlUuid, Text, Bool, Text, Nullable<Text>);
 }
 
-/// Beside them, whether a session that began in this network was used in the last 90 days. When it began does not count: none
-/// gets older than that, so its owner would be a stranger each time that one ends.
-pub(in crate::auth) type Found = (Option<Credentials>, bool);
+/// The credentials, and whether a session of the user was used from this network in the last 90 days. The query looks
+/// at the last use, not at the sign-in: no session lives longer than 90 days, so the owner would count as a stranger
+/// whenever one ends.
+pub(in crate::auth) type CredentialsLookup = (Option<Credentials>, bool);
 
-impl Row for Found {
+impl Row for CredentialsLookup {
     type Sql = (Nullable<<Credentials as Row>::Sql>, Bool);
 }
 
-/// Does the same work for an address that nobody has. Who was deactivated is found, so that the log has what is tried there,
-/// but no password is theirs.
+/// Does the same work for an unknown address. Deactivated users are found, so that attempts are logged, but without
+/// their password hash.
 const CREDENTIALS: &str = "
     SELECT person.*, EXISTS (
         SELECT FROM sessions
@@ -52,7 +53,7 @@ pub(in crate::auth) async fn credentials(
     conn: &mut Connection,
     email_key: &str,
     network: Option<&str>,
-) -> Result<Found, Error> {
+) -> Result<CredentialsLookup, Error> {
     let statement = Statement::new(CREDENTIALS)
         .bind(email_key)
         .bind(network.map(str::to_owned));
@@ -69,8 +70,8 @@ pub(in crate::auth) async fn credentials_of(
     conn.row(Statement::new(CREDENTIALS_OF).bind(user)).await
 }
 
-/// Locks a person first, in a transaction: a sign-in that is on its way is then over, and its session is among those that
-/// the next statement sees.
+/// Locks a user inside a transaction. Sign-ins in progress are then committed, and the next statement sees their
+/// sessions.
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 
 async fn lock(conn: &mut Connection, user: UserId) -> Result<(), Error> {
@@ -78,7 +79,7 @@ async fn lock(conn: &mut Connection, user: UserId) -> Result<(), Error> {
     Ok(())
 }
 
-/// Nothing if the hash is another by now. Answers the sessions that it ended: all but the one that it came from.
+/// Changes nothing if the hash has changed. Returns the ended sessions: all but the current one.
 const CHANGE_PASSWORD: &str = "
     WITH person AS (
         UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2 AND is_active RETURNING id, email
@@ -104,15 +105,15 @@ impl Row for ChangedFor {
     type Sql = (SqlUuid, Array<SqlUuid>);
 }
 
-/// A new password's hash for an old one's.
+/// The hashes of the current and the new password.
 pub(super) struct NewPassword<'a> {
     pub(super) hash: &'a str,
     pub(super) new_hash: &'a str,
-    /// Whether a mail tells of it.
-    pub(super) told: bool,
+    /// Whether to send a mail.
+    pub(super) notify: bool,
 }
 
-/// Answers the sessions that were ended; `None` if the password is another by now.
+/// Returns the ended sessions. `None` if the password has changed since it was read.
 pub(super) async fn change_password(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -126,7 +127,7 @@ pub(super) async fn change_password(
         .bind(viewer.session_id())
         .bind(client.address())
         .bind(client.user_agent.clone())
-        .bind(password.told);
+        .bind(password.notify);
     let changed = conn.transaction(async |conn| {
         lock(conn, viewer.user_id).await?;
         conn.row(statement.clone()).await
@@ -134,7 +135,7 @@ pub(super) async fn change_password(
     Ok(changed.await?.map(|(_, ended)| ended))
 }
 
-/// A password is a way to sign in, too.
+/// A password counts as an account, too.
 const ACCOUNTS: &str = "
     SELECT user_id, provider, provider_account_id, created_at FROM (
         SELECT id AS user_id, 'password' AS provider, email AS provider_account_id, created_at
@@ -149,7 +150,7 @@ impl Row for AccountOf {
     type Sql = (SqlUuid, <Account as Row>::Sql);
 }
 
-/// What these users can sign in with, oldest first.
+/// The accounts of these users, oldest first.
 pub(super) async fn accounts(
     conn: &mut Connection,
     users: Vec<Uuid>,

@@ -1,5 +1,5 @@
-//! The SQL of tokens that are mailed: each is asked for, and used, by one statement. Whoever deletes some locks their person
-//! first, as everybody does who writes both: so no two wait for each other.
+//! The SQL of mailed tokens: one statement requests a token, and one uses it. Statements that delete tokens lock their
+//! user first, as do all others that write both, so that they never deadlock.
 
 use diesel::sql_types::Text;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::{
         model::{Client, Session, UserId},
         store::NewSession,
     },
-    Mailed,
+    NewMailToken,
 };
 use crate::{
     db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
@@ -17,10 +17,10 @@ use crate::{
     error::Error,
 };
 
-type Id = (Uuid,);
+type IdRow = (Uuid,);
 
-/// An unknown address gets a row in the outbox as a known one does, without a token: nothing is sent for it. So both cost
-/// one statement and one commit that writes; a known one's token and entry in the log are two more rows of it.
+/// An unknown address gets a row in the outbox as well, but without a token, and nothing is sent for it. So both cost
+/// one statement and one commit that writes. A known address adds two rows: the token and the log entry.
 const REQUEST_RESET: &str = "
     WITH person AS (
         SELECT id, email, email_key FROM users WHERE email_key = $1 AND is_active
@@ -40,7 +40,7 @@ const REQUEST_RESET: &str = "
 pub(super) async fn request_password_reset(
     conn: &mut Connection,
     email: &EmailAddress,
-    token: Mailed,
+    token: NewMailToken,
     client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_RESET)
@@ -54,7 +54,7 @@ pub(super) async fn request_password_reset(
     Ok(())
 }
 
-const RESET_OF: &str = "
+const RESET_TOKEN_OWNER: &str = "
     SELECT users.email, name FROM mail_tokens JOIN users ON users.id = user_id
     WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now() AND is_active";
 
@@ -64,19 +64,20 @@ impl Row for EmailAndName {
     type Sql = (Text, Text);
 }
 
-/// Whose good token that is: their address and name.
-pub(super) async fn reset_of(
+/// The address and name of the user of a valid token.
+pub(super) async fn reset_token_owner(
     conn: &mut Connection,
     token_hash: Vec<u8>,
 ) -> Result<Option<EmailAndName>, Error> {
-    conn.row(Statement::new(RESET_OF).bind(token_hash)).await
+    conn.row(Statement::new(RESET_TOKEN_OWNER).bind(token_hash))
+        .await
 }
 
-/// As in a change of password: a sign-in that is on its way is over before the sessions are ended.
+/// As for a change of password: sign-ins in progress are committed before the sessions are ended.
 const LOCK: &str = "
     SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id WHERE token_hash = $1 FOR NO KEY UPDATE OF users";
 
-/// Outside accounts that came with an address which nobody had verified may be somebody else's: they are removed.
+/// External accounts that were linked by an unverified address may belong to another person, so they are removed.
 const RESET: &str = "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
@@ -107,7 +108,7 @@ const RESET: &str = "
     SELECT id, $3, $4::inet, $5, $6, now() + interval '30 days' FROM person
     RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
 
-/// `None` if there is no such token any more.
+/// `None` if the token is no longer valid.
 pub(super) async fn reset_password(
     conn: &mut Connection,
     token_hash: Vec<u8>,
@@ -121,7 +122,7 @@ pub(super) async fn reset_password(
         .bind(session.client.address())
         .bind(session.client.user_agent.clone())
         .bind(session.refresh_token_hash);
-    let lock = Statement::<Id>::new(LOCK).bind(token_hash);
+    let lock = Statement::<IdRow>::new(LOCK).bind(token_hash);
     conn.transaction(async |conn| {
         conn.row(lock.clone()).await?;
         conn.row(statement.clone()).await
@@ -132,7 +133,7 @@ pub(super) async fn reset_password(
 const UNVERIFIED: &str =
     "SELECT email FROM users WHERE id = $1 AND is_active AND NOT email_verified";
 
-/// Their address, if it is not verified.
+/// The user's address, if it is unverified.
 pub(super) async fn unverified_email(
     conn: &mut Connection,
     user: UserId,
@@ -156,7 +157,7 @@ const REQUEST_VERIFICATION: &str = "
 pub(super) async fn request_verification(
     conn: &mut Connection,
     user: UserId,
-    token: Mailed,
+    token: NewMailToken,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_VERIFICATION)
         .bind(user)
@@ -166,7 +167,7 @@ pub(super) async fn request_verification(
     Ok(())
 }
 
-/// A taken address gets a row in the outbox too, but no token: nothing is sent for it.
+/// A taken address gets a row in the outbox too, but no token, and nothing is sent for it.
 const REQUEST_CHANGE: &str = "
     WITH person AS (
         SELECT id, email FROM users WHERE id = $1 AND is_active
@@ -190,11 +191,11 @@ const REQUEST_CHANGE: &str = "
     INSERT INTO mails (kind, user_id, recipient, token_id)
     SELECT 'email_change', id, $8, $3 FROM person";
 
-pub(super) async fn request_change(
+pub(super) async fn request_email_change(
     conn: &mut Connection,
     user: UserId,
     new_email: &EmailAddress,
-    token: Mailed,
+    token: NewMailToken,
     client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_CHANGE)
@@ -210,7 +211,7 @@ pub(super) async fn request_change(
     Ok(())
 }
 
-/// What a token that `verify_email` takes is for.
+/// What a token for `verify_email` is for.
 pub(super) enum Purpose {
     Verification,
     Change,
@@ -220,7 +221,7 @@ const PURPOSE: &str = "
     SELECT purpose FROM mail_tokens
     WHERE user_id = $1 AND token_hash = $2 AND purpose <> 'password_reset' AND expires_at > now()";
 
-/// What their good token is for; `None` if it is no such token, or another's.
+/// The purpose of a valid token. `None` if the token is unknown or another user's.
 pub(super) async fn purpose_of(
     conn: &mut Connection,
     user: UserId,
@@ -234,21 +235,21 @@ pub(super) async fn purpose_of(
     }))
 }
 
-/// What became of a token.
+/// The result of using a token.
 pub(super) enum Verified {
     Done,
     NoSuchToken,
-    /// Somebody has the new address by now.
+    /// Another user has the new address by now.
     Taken,
 }
 
 impl Verified {
-    fn of(found: Option<Id>) -> Self {
+    fn of(found: Option<IdRow>) -> Self {
         found.map_or(Verified::NoSuchToken, |_| Verified::Done)
     }
 }
 
-/// Only the address that the token was mailed to is verified by it.
+/// The token only verifies the address that it was mailed to.
 const VERIFY: &str = "
     WITH owner AS MATERIALIZED (
         SELECT id FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE
@@ -265,7 +266,7 @@ const VERIFY: &str = "
     )
     SELECT id FROM person";
 
-pub(super) async fn verify(
+pub(super) async fn verify_email(
     conn: &mut Connection,
     user: UserId,
     token_hash: Vec<u8>,
@@ -279,7 +280,7 @@ pub(super) async fn verify(
     Ok(Verified::of(conn.row(statement).await?))
 }
 
-/// The address that they had is told, and every other token is void: it was mailed there.
+/// The old address gets a mail, and all other tokens are void, since they were mailed there.
 const CHANGE: &str = "
     WITH owner AS MATERIALIZED (
         SELECT id, email FROM users WHERE id = $1 AND is_active FOR NO KEY UPDATE
@@ -308,7 +309,7 @@ pub(super) async fn change_email(
     token_hash: Vec<u8>,
     client: &Client,
 ) -> Result<Verified, Error> {
-    let statement = Statement::<Id>::new(CHANGE)
+    let statement = Statement::<IdRow>::new(CHANGE)
         .bind(user)
         .bind(token_hash)
         .bind(client.address())

@@ -1,9 +1,17 @@
-//! Refresh tokens: going on with a session, and noticing that a token was stolen.
+//! Refresh tokens: exchange, repetition within a grace period, and detection of stolen tokens.
 //!
-//! Each token is exchanged once, for its successor. A client that lost the reply, or a second tab, sends the token again
-//! within seconds: for a grace period after the exchange it gets the same successor. After that, or for an older token, two
-//! clients hold the session's tokens: the session ends and its owner is told. A repetition within the grace period from
-//! another network or program is served and logged. All times are the database's.
+//! A refresh token is derived from the server's key, the session and a number; only the SHA-256 of the newest one is
+//! stored. Each token can be exchanged once, for its successor. A client that lost the response, or a second tab, may
+//! send the token again: within `SNAPNOTE_REFRESH_GRACE` after the exchange it gets the same successor. After that, or
+//! with an older token, two clients hold tokens of the session. The session then ends, and its owner gets a mail.
+//!
+//! # Design decisions
+//! - The grace period ends even if the successor was never used. Otherwise a thief and the owner could take turns for
+//!   as long as the session lives.
+//! - The row keeps the address and program of the last exchange, and a repetition is compared with these. A mobile
+//!   client soon has another address than at its sign-in.
+//! - A repetition from another network or program within the grace period is served and logged.
+//! - All times are the database's.
 
 mod store;
 
@@ -24,8 +32,7 @@ use crate::{
 /// Exchanges a refresh token for a new access token and a new refresh token.
 ///
 /// # Errors
-/// INVALID_TOKEN if the token is not one of the service's, was replaced longer ago than the grace period, or its session has
-/// ended; RATE_LIMITED.
+/// INVALID_TOKEN if the token is unknown, its grace period has passed, or its session has ended. RATE_LIMITED.
 pub async fn refresh_session(
     auth: &Auth,
     token: &str,
@@ -33,13 +40,13 @@ pub async fn refresh_session(
 ) -> Result<SignedIn, Failure> {
     let invalid = || invalid_token("refreshToken");
     let (session_id, generation) = auth.inner.tokens.read_refresh(token).ok_or_else(invalid)?;
-    auth.inner.throttle.refresh(session_id, client).await?;
+    auth.inner.rate_limiter.refresh(session_id, client).await?;
     let next = generation.checked_add(1).ok_or_else(invalid)?;
     let rotation = Rotation {
         session: session_id,
         generation,
-        used: tokens::stored(token),
-        successor: tokens::stored(&auth.inner.tokens.refresh(session_id, next)),
+        used: tokens::token_hash(token),
+        successor: tokens::token_hash(&auth.inner.tokens.refresh(session_id, next)),
     };
     let mut conn = auth.connection(client).await?;
     if let Some(session) = store::rotate(&mut conn, rotation, client).await? {
@@ -48,49 +55,49 @@ pub async fn refresh_session(
     let grace = auth.inner.refresh_grace;
     let rotated = store::rotated(&mut conn, session_id, grace, client).await?;
     let rotated = rotated.ok_or_else(invalid)?;
-    if rotated.session.generation == next && rotated.lately {
-        return Ok(repeat(auth, &mut conn, rotated, client).await?);
+    if rotated.session.generation == next && rotated.is_recent {
+        return Ok(serve_repetition(auth, &mut conn, rotated, client).await?);
     }
     if rotated.session.generation >= next {
         let user = rotated.session.user_id;
-        end(auth, &mut conn, user, session_id, client).await?;
+        end_reused_session(auth, &mut conn, user, session_id, client).await?;
     }
     Err(invalid().into())
 }
 
-/// Serves a token that was exchanged a moment ago.
-async fn repeat(
+/// Serves a token that was exchanged within the grace period.
+async fn serve_repetition(
     auth: &Auth,
     conn: &mut Connection,
     rotated: Rotated,
     client: &Client,
 ) -> Result<SignedIn, Error> {
     let session = rotated.session;
-    if rotated.elsewhere {
+    if rotated.is_other_client {
         store::log_repetition(conn, session.user_id, session.id, client).await?;
         tracing::warn!(
             session = %session.id,
-            "a replaced refresh token was served to another network or program within the grace period"
+            "replaced refresh token served to another network or program within the grace period"
         );
     }
     auth.signed_in(session)
 }
 
-/// Ends a session two clients of which hold tokens, and tells its owner.
-async fn end(
+/// Ends a session whose tokens two clients hold, and notifies its owner by mail.
+async fn end_reused_session(
     auth: &Auth,
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
     client: &Client,
 ) -> Result<(), Error> {
-    let (ended, mailed) = store::end_reused(conn, user, session, client).await?;
+    let (ended, mailed) = store::end_session(conn, user, session, client).await?;
     auth.inner.revocation.forget(session);
     if ended {
-        tracing::warn!(%session, "a replaced refresh token was used again; its session was ended");
+        tracing::warn!(%session, "replaced refresh token used again; session ended");
     }
     if mailed {
-        auth.inner.mail_waits.notify_one();
+        auth.inner.mail_queued.notify_one();
     }
     Ok(())
 }

@@ -11,16 +11,16 @@ use crate::{
     error::Error,
 };
 
-/// A refresh token and its successor, as SHA-256.
+/// The SHA-256 of a refresh token and of its successor.
 pub(super) struct Rotation {
     pub(super) session: Uuid,
-    /// Of the token that is used.
+    /// Number of the token that is exchanged.
     pub(super) generation: i32,
     pub(super) used: Vec<u8>,
     pub(super) successor: Vec<u8>,
 }
 
-/// The one atomic step of an exchange: of twenty clients that try it with one token, one succeeds.
+/// The exchange is one atomic step: of twenty clients that send the same token, one succeeds.
 const ROTATE: &str = "
     UPDATE sessions SET generation = generation + 1, refresh_token_hash = $4, last_used_at = now(),
         rotated_at = now(), rotated_ip_address = $5::inet, rotated_user_agent = $6,
@@ -29,7 +29,7 @@ const ROTATE: &str = "
         AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)
     RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
 
-/// `None` if the token is not the newest of an open session.
+/// `None` if the token is not the newest one of an open session.
 pub(super) async fn rotate(
     conn: &mut Connection,
     rotation: Rotation,
@@ -47,14 +47,14 @@ pub(super) async fn rotate(
     .await
 }
 
-/// An open session, and how a client's refresh relates to its last one.
+/// An open session, compared with the client that repeats a token.
 #[derive(Queryable)]
 pub(super) struct Rotated {
     pub(super) session: Session,
     /// Whether the newest token was made within the grace period.
-    pub(super) lately: bool,
-    /// Whether the client is in another network, or another program, than the one that the newest token was made for.
-    pub(super) elsewhere: bool,
+    pub(super) is_recent: bool,
+    /// Whether the newest token was made for another network or another program than the client's.
+    pub(super) is_other_client: bool,
 }
 
 impl Row for Rotated {
@@ -69,7 +69,7 @@ const ROTATED: &str = "
     FROM sessions JOIN users ON users.id = user_id
     WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
 
-/// `None` if the session has ended, or its user may not sign in.
+/// `None` if the session has ended or the user may not sign in.
 pub(super) async fn rotated(
     conn: &mut Connection,
     session: Uuid,
@@ -84,13 +84,13 @@ pub(super) async fn rotated(
     conn.row(statement).await
 }
 
-/// Who repeated it is not known.
+/// No actor: it is unknown who repeated the token.
 const LOG_REPETITION: &str = "
     INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT user_id, 'REFRESH_TOKEN_REPEATED', 'Session', id, $3::inet, $4
     FROM sessions WHERE user_id = $1 AND id = $2 FOR KEY SHARE";
 
-/// Notes that a replaced token was served to another client.
+/// Logs that a replaced token was served to another client.
 pub(super) async fn log_repetition(
     conn: &mut Connection,
     user: UserId,
@@ -106,8 +106,8 @@ pub(super) async fn log_repetition(
     Ok(())
 }
 
-/// An address that nobody has verified gets no mail: it may be a stranger's.
-const END_REUSED: &str = "
+/// Unverified addresses get no mail, since they may belong to a stranger.
+const END_SESSION: &str = "
     WITH ended AS (
         UPDATE sessions SET ended_at = now()
         WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING user_id, id
@@ -122,21 +122,21 @@ const END_REUSED: &str = "
     )
     SELECT EXISTS (SELECT FROM ended), EXISTS (SELECT FROM mailed)";
 
-type Ended = (bool, bool);
+type SessionEnd = (bool, bool);
 
-impl Row for Ended {
+impl Row for SessionEnd {
     type Sql = (Bool, Bool);
 }
 
-/// Ends a session and says so in the log. A trigger tells all processes. Returns whether it was open, and whether a mail
-/// waits to be sent.
-pub(super) async fn end_reused(
+/// Ends a session and logs it; a trigger tells all processes. Returns whether the session was open, and whether a mail
+/// was added to the outbox.
+pub(super) async fn end_session(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
     client: &Client,
-) -> Result<Ended, Error> {
-    let statement = Statement::<Ended>::new(END_REUSED)
+) -> Result<SessionEnd, Error> {
+    let statement = Statement::<SessionEnd>::new(END_SESSION)
         .bind(user)
         .bind(session)
         .bind(client.address())

@@ -97,7 +97,9 @@ async fn take_in(
     parts: &Parts,
     body: &mut Body,
 ) -> Result<(), Failed> {
-    let awaited = state.images.awaited(id, link.expires, &link.signature);
+    let awaited = state
+        .images
+        .announced_upload(id, link.expires, &link.signature);
     let announced = awaited.await?.ok_or_else(no_such_upload)?;
     check_head(&parts.headers, &announced)?;
     let length = usize::try_from(announced.byte_size).unwrap_or_default();

@@ -83,9 +83,9 @@ impl Streams {
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
-    pub(crate) async fn look_for_revoked(&self, auth: &Auth) -> Result<u64, Error> {
+    pub(crate) async fn refresh_revocations(&self, auth: &Auth) -> Result<u64, Error> {
         if self.inner.subscriptions.taken() > 0 {
-            auth.look_for_revoked().await?;
+            auth.refresh_revocations().await?;
         }
         Ok(0)
     }

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use super::Holder;
 use crate::{
-    auth::{Admission, Auth, Client, Viewer},
+    auth::{Auth, Authenticated, Client, Viewer},
     error::{Code, Error},
     graphql::Asker,
 };
@@ -28,7 +28,7 @@ pub(in crate::http) struct Standing {
 #[derive(Clone)]
 struct Shown {
     token: Arc<str>,
-    admission: Admission,
+    admission: Authenticated,
 }
 
 impl Standing {
@@ -44,7 +44,7 @@ impl Standing {
         let shown = match token {
             None => None,
             Some(token) => Some(Shown {
-                admission: auth.admission(&token, &client).await?,
+                admission: auth.authenticate(&token, &client).await?,
                 token,
             }),
         };

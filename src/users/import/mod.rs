@@ -1,8 +1,8 @@
-//! Bringing people over from another system, with the hashes of their passwords: they go on signing in as they did.
+//! Imports users from another system with their password hashes, so that they can sign in as before.
 //!
-//! A file holds one person a line, as JSON. It is read and checked whole before anything is written ([`read`]), and written
-//! in one transaction ([`import`]); who is there already stays as they are, so that a file can be imported again. It never
-//! sees a password.
+//! A file has one user per line, as JSON. It is read and checked completely before anything is written ([`read`]), and
+//! written in one transaction ([`import`]). Users who already exist are not changed, so a file can be imported again.
+//! The import never sees a password.
 
 mod store;
 
@@ -15,21 +15,21 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{MOST_AVATAR_URL, MOST_NAME};
+use super::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH};
 use crate::{auth, db::Connection, email_address::EmailAddress, error::Error};
 
-/// People that one statement writes.
+/// Users per statement.
 const BATCH: usize = 1000;
-/// How long a line may be, in bytes.
-const MOST_LINE: usize = 64 * 1024;
-/// Problems after which a file is not read on.
-pub const MOST_PROBLEMS: usize = 20;
+/// Maximum length of a line in bytes.
+const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Reading stops after this number of problems.
+pub const MAX_PROBLEMS: usize = 20;
 
-/// Somebody of another system. Not `Debug`: it holds a password's hash.
+/// A user of another system. Not `Debug`: it holds a password hash.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Newcomer {
-    /// Left out: one is made.
+pub struct ImportedUser {
+    /// If omitted, a new id is made.
     #[serde(default = "Uuid::now_v7")]
     id: Uuid,
     email: String,
@@ -37,23 +37,23 @@ pub struct Newcomer {
     #[serde(skip_deserializing)]
     email_key: String,
     name: String,
-    /// bcrypt, or Argon2 as a PHC string; null for who has no password.
+    /// bcrypt, or Argon2 as a PHC string. Null if the user has no password.
     password_hash: Option<String>,
     created_at: DateTime<Utc>,
     email_verified: Option<bool>,
     avatar_url: Option<String>,
     last_sign_in_at: Option<DateTime<Utc>>,
-    /// Where they stand in the file, from 1.
+    /// Line number in the file, starting at 1.
     #[serde(skip)]
     line: usize,
 }
 
-/// What is wrong with a line of a file.
+/// A problem in a line of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Which line, from 1.
+    /// Line number, starting at 1.
     pub line: usize,
-    /// For people, in English: a whole sentence.
+    /// A complete English sentence.
     pub message: String,
 }
 
@@ -63,23 +63,24 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// People who were added.
+    /// Number of added users.
     pub added: usize,
-    /// The lines of those whose id or address was there already, ascending.
+    /// Lines of users whose id or address already existed, ascending.
     pub known: Vec<usize>,
 }
 
-/// Reads a file of people: a JSON object a line, of 64 KiB at most; blank lines are passed over. `now`: no time may be later.
+/// Reads a file of users: one JSON object per line. Maximum 64 KiB per line. Blank lines are skipped. No time may be
+/// later than `now`.
 ///
 /// # Errors
-/// The first problems, 20 at most, if there are any.
-pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<Newcomer>, Vec<Problem>> {
-    let mut people = Vec::new();
+/// The first problems, at most 20.
+pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Problem>> {
+    let mut users = Vec::new();
     let mut problems = Vec::new();
-    let mut seen = Seen::default();
+    let mut seen = SeenKeys::default();
     for (index, text) in file.split(|byte| *byte == b'\n').enumerate() {
         if text.trim_ascii().is_empty() {
             continue;
@@ -87,67 +88,67 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<Newcomer>, Vec<Proble
         let line = index + 1;
         let mut found = Vec::new();
         match parse(text) {
-            Ok(person) => {
-                let mut person = Newcomer { line, ..person };
-                match EmailAddress::exactly(&person.email) {
-                    Ok(email) => email.key().clone_into(&mut person.email_key),
+            Ok(user) => {
+                let mut user = ImportedUser { line, ..user };
+                match EmailAddress::exactly(&user.email) {
+                    Ok(email) => email.key().clone_into(&mut user.email_key),
                     Err(invalid) => found.push(format!("email {}", invalid.reason())),
                 }
-                found.extend(person.problems(now));
-                found.extend(seen.problems(&person));
-                people.push(person);
+                found.extend(user.problems(now));
+                found.extend(seen.problems(&user));
+                users.push(user);
             }
             Err(message) => found.push(message),
         }
         problems.extend(found.into_iter().map(|message| Problem { line, message }));
-        if problems.len() >= MOST_PROBLEMS {
-            problems.truncate(MOST_PROBLEMS);
+        if problems.len() >= MAX_PROBLEMS {
+            problems.truncate(MAX_PROBLEMS);
             break;
         }
     }
     if problems.is_empty() {
-        Ok(people)
+        Ok(users)
     } else {
         Err(problems)
     }
 }
 
-/// Adds those people, all or none, and a profile for each; whoever is there already stays as they are.
+/// Adds these users with their profiles, all or none. Existing users are not changed.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone: nobody was added.
-pub async fn import(conn: &mut Connection, people: &[Newcomer]) -> Result<Imported, Error> {
-    conn.transaction(async |conn| add_all(conn, people).await)
+/// Only UNAVAILABLE, TIMEOUT or INTERNAL. No user was added then.
+pub async fn import(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imported, Error> {
+    conn.transaction(async |conn| add_all(conn, users).await)
         .await
 }
 
-async fn add_all(conn: &mut Connection, people: &[Newcomer]) -> Result<Imported, Error> {
-    super::store::act_as_service(conn).await?;
+async fn add_all(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imported, Error> {
+    super::store::set_actor_to_service(conn).await?;
     let mut added = HashSet::new();
-    for batch in people.chunks(BATCH) {
+    for batch in users.chunks(BATCH) {
         added.extend(store::add(conn, batch).await?);
     }
-    let known = people.iter().filter(|person| !added.contains(&person.id));
+    let known = users.iter().filter(|user| !added.contains(&user.id));
     Ok(Imported {
         added: added.len(),
-        known: known.map(|person| person.line).collect(),
+        known: known.map(|user| user.line).collect(),
     })
 }
 
-fn parse(text: &[u8]) -> Result<Newcomer, String> {
-    if text.len() > MOST_LINE {
-        return Err(format!("It is longer than {MOST_LINE} bytes."));
+fn parse(text: &[u8]) -> Result<ImportedUser, String> {
+    if text.len() > MAX_LINE_BYTES {
+        return Err(format!("It is longer than {MAX_LINE_BYTES} bytes."));
     }
     serde_json::from_slice(text).map_err(|error| {
-        // Its own line is always the first.
+        // serde_json counts lines within this line only.
         let message = error
             .to_string()
             .replace(" at line 1 column", ", at column");
-        format!("It cannot be read: {message}.")
+        format!("It is not valid: {message}.")
     })
 }
 
-impl Newcomer {
+impl ImportedUser {
     fn problems(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, message: &str| {
@@ -157,18 +158,18 @@ impl Newcomer {
         };
         check(
             is_name(&self.name),
-            "name must have 1 to 255 characters, and not white space alone.",
+            "name must have 1 to 255 characters and must not be blank.",
         );
         check(
             self.password_hash
                 .as_deref()
                 .is_none_or(auth::is_known_hash),
-            "password_hash must be bcrypt ($2a$, $2b$, $2y$; cost 16 at most) or Argon2 (1 GiB, 20 passes, 16 lanes at \
-             most), or null.",
+            "password_hash must be bcrypt ($2a$, $2b$, $2y$; maximum cost 16) or Argon2 (maximum 1 GiB, 20 passes, \
+             16 lanes), or null.",
         );
         check(
             self.avatar_url.as_deref().is_none_or(is_avatar_url),
-            "avatar_url must be an absolute http or https URL of 512 characters at most, or null.",
+            "avatar_url must be an absolute http or https URL of at most 512 characters, or null.",
         );
         let past = DateTime::UNIX_EPOCH..=now;
         check(
@@ -184,34 +185,34 @@ impl Newcomer {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MOST_NAME && !text.contains('\0')
+    !text.trim().is_empty() && text.chars().count() <= MAX_NAME_LENGTH && !text.contains('\0')
 }
 
 fn is_avatar_url(text: &str) -> bool {
     let absolute = url::Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let blank = |character: char| character.is_control() || character.is_whitespace();
-    absolute && text.chars().count() <= MOST_AVATAR_URL && !text.contains(blank)
+    absolute && text.chars().count() <= MAX_AVATAR_URL_LENGTH && !text.contains(blank)
 }
 
-/// The addresses and ids of a file so far, each with its line.
+/// The email keys and ids in the file so far, each with its line.
 #[derive(Default)]
-struct Seen {
+struct SeenKeys {
     emails: HashMap<String, usize>,
     ids: HashMap<Uuid, usize>,
 }
 
-impl Seen {
-    fn problems(&mut self, person: &Newcomer) -> Vec<String> {
+impl SeenKeys {
+    fn problems(&mut self, user: &ImportedUser) -> Vec<String> {
         let mut problems = Vec::new();
-        let email = person.email_key.clone();
+        let email = user.email_key.clone();
         // An invalid address has no key.
-        let seen = (!email.is_empty()).then(|| self.emails.insert(email, person.line));
+        let seen = (!email.is_empty()).then(|| self.emails.insert(email, user.line));
         if let Some(line) = seen.flatten() {
-            problems.push(format!("email is that of line {line}, too."));
+            problems.push(format!("email is already used in line {line}."));
         }
-        if let Some(line) = self.ids.insert(person.id, person.line) {
-            problems.push(format!("id is that of line {line}, too."));
+        if let Some(line) = self.ids.insert(user.id, user.line) {
+            problems.push(format!("id is already used in line {line}."));
         }
         problems
     }
@@ -225,14 +226,14 @@ mod tests {
 
     const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
 
-    /// What is wrong with a person who differs from a good one in that field.
+    /// The problems of a user who differs from a valid one in this field.
     fn problems_with(field: &str, value: Value) -> Vec<String> {
-        let mut person = json!({ "email": "ada@example.com", "name": "Ada", "password_hash": HASH,
+        let mut user = json!({ "email": "ada@example.com", "name": "Ada", "password_hash": HASH,
             "created_at": "2024-02-29T12:00:00+02:00" });
-        person[field] = value;
-        match read(person.to_string().as_bytes(), Utc::now()) {
-            Ok(people) => {
-                assert_eq!(people.len(), 1);
+        user[field] = value;
+        match read(user.to_string().as_bytes(), Utc::now()) {
+            Ok(users) => {
+                assert_eq!(users.len(), 1);
                 Vec::new()
             }
             Err(problems) => problems
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_good_is_taken() {
+    fn valid_values_are_accepted() {
         for (field, value) in [
             ("id", json!("0190163d-8694-739b-aea5-966c26f8ad91")),
             ("password_hash", json!(null)),
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn invalid_values_are_reported() {
         for (field, value) in [
             ("id", json!("7")),
             ("id", json!(null)),
@@ -285,27 +286,27 @@ mod tests {
             let problems = problems_with(field, value.clone());
             assert_eq!(problems.len(), 1, "{field} {value}: {problems:?}");
         }
-        let long = problems_with("name", json!("x".repeat(MOST_LINE)));
+        let long = problems_with("name", json!("x".repeat(MAX_LINE_BYTES)));
         assert_eq!(long, ["It is longer than 65536 bytes."]);
     }
 
     #[test]
-    fn the_first_twenty_problems_are_told_with_their_lines() {
+    fn the_first_twenty_problems_are_reported_with_their_lines() {
         let file = format!("\n{}", "{}\r\n".repeat(50));
         let Err(problems) = read(file.as_bytes(), Utc::now()) else {
-            panic!("nothing of it is good");
+            panic!("the file is invalid");
         };
         assert_eq!(problems.len(), 20);
         assert_eq!(
             problems[0].to_string(),
-            "line 2: It cannot be read: missing field `email`, at column 2."
+            "line 2: It is not valid: missing field `email`, at column 2."
         );
-        assert!(read(b"\n \r\n", Utc::now()).is_ok_and(|people| people.is_empty()));
+        assert!(read(b"\n \r\n", Utc::now()).is_ok_and(|users| users.is_empty()));
         assert!(read(b"\xff", Utc::now()).is_err());
     }
 
     #[test]
-    fn nobody_stands_in_a_file_twice() {
+    fn duplicates_within_a_file_are_reported() {
         let line = |id: u128, email: &str| {
             let id = Uuid::from_u128(id);
             format!(
@@ -314,14 +315,14 @@ mod tests {
         };
         let file = [line(1, "a@b"), line(2, "A@B"), line(1, "c@d")].join("\n");
         let Err(problems) = read(file.as_bytes(), Utc::now()) else {
-            panic!("two stand there twice");
+            panic!("the file has duplicates");
         };
         let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
         assert_eq!(
             told,
             [
-                "line 2: email is that of line 1, too.",
-                "line 3: id is that of line 1, too."
+                "line 2: email is already used in line 1.",
+                "line 3: id is already used in line 1."
             ]
         );
     }

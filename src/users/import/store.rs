@@ -1,14 +1,14 @@
-//! The SQL of an import: many people a statement.
+//! The SQL of an import: many users per statement.
 
 use uuid::Uuid;
 
-use super::Newcomer;
+use super::ImportedUser;
 use crate::{
     db::{Connection, Statement},
     error::Error,
 };
 
-/// Whoever's id or address is there already is passed over.
+/// Users whose id or address already exists are skipped.
 const ADD: &str = "
     WITH person AS (
         INSERT INTO users
@@ -22,9 +22,9 @@ const ADD: &str = "
     )
     INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
 
-/// Adds people with their profiles; answers the ids of those who were added.
-pub(super) async fn add(conn: &mut Connection, people: &[Newcomer]) -> Result<Vec<Uuid>, Error> {
-    let people = serde_json::to_value(people).map_err(Error::internal)?;
-    let added: Vec<(Uuid,)> = conn.rows(Statement::new(ADD).bind(people)).await?;
+/// Adds users with their profiles. Returns the ids of the added users.
+pub(super) async fn add(conn: &mut Connection, users: &[ImportedUser]) -> Result<Vec<Uuid>, Error> {
+    let users = serde_json::to_value(users).map_err(Error::internal)?;
+    let added: Vec<(Uuid,)> = conn.rows(Statement::new(ADD).bind(users)).await?;
     Ok(added.into_iter().map(|(id,)| id).collect())
 }

@@ -45,7 +45,7 @@ async fn user_of(app: &TestApp, token: &str) -> Value {
 }
 
 async fn unsent(toml: &str) -> TestApp {
-    let issuers = snapnote::auth::outside::IssuerSettings::parse(toml).unwrap();
+    let issuers = snapnote::auth::external::IssuerSettings::parse(toml).unwrap();
     TestApp::with(|settings| {
         settings.auth.issuers = issuers;
         settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jsonwebtoken::Algorithm;
 use serde_json::json;
-use snapnote::auth::outside::{IssuerSettings, KeyAges};
+use snapnote::auth::external::{IssuerSettings, KeyAges};
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -22,8 +22,8 @@ async fn trusting_for(toml: &str, fresh: Duration, dead: Duration) -> TestApp {
         settings.auth.issuers = issuers;
         settings.auth.key_ages = KeyAges {
             fresh,
-            between: BETWEEN,
-            dead,
+            min_interval: BETWEEN,
+            max_age: dead,
         };
     })
     .await

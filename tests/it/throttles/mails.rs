@@ -10,7 +10,7 @@ use crate::{
 
 async fn three_an_hour() -> TestApp {
     let app = TestApp::with(|settings| {
-        settings.auth.throttle.mail = "3/h".parse().unwrap();
+        settings.auth.rate_limits.mail = "3/h".parse().unwrap();
         // Nobody listens there, so all mails stay in the outbox.
         settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
     });
@@ -81,7 +81,7 @@ async fn an_address_that_may_be_a_strangers_is_told_three_times_an_hour() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_asks_for_three_changes_of_address_an_hour() {
     let app = TestApp::with(|settings| {
-        settings.auth.throttle.email_change = "3/h".parse().unwrap();
+        settings.auth.rate_limits.email_change = "3/h".parse().unwrap();
         settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
     })
     .await;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use snapnote::auth::ThrottleSettings;
+use snapnote::auth::RateLimitSettings;
 use tokio::task::JoinHandle;
 
 use super::{AWAY, HOME, REFRESH, RESET, code, from, passed, sign_in, told};
@@ -18,9 +18,9 @@ use crate::{
 const POOL: usize = 15;
 
 /// A service whose limits are these, with the default pool. `wait`: for one of its connections.
-async fn limited(wait: Duration, limits: impl FnOnce(&mut ThrottleSettings)) -> TestApp {
+async fn limited(wait: Duration, limits: impl FnOnce(&mut RateLimitSettings)) -> TestApp {
     let app = TestApp::with(|settings| {
-        limits(&mut settings.auth.throttle);
+        limits(&mut settings.auth.rate_limits);
         settings.pool.most = POOL;
         settings.pool.wait = wait;
         settings.edge.request_timeout = Duration::from_secs(60);

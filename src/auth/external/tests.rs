@@ -1,12 +1,12 @@
-//! Settings of issuers that cannot be, each told with its name.
+//! Invalid settings of issuers are reported with the issuer's name.
 
-use super::{IssuerSettings, KeyAges, Outside};
+use super::{ExternalProviders, IssuerSettings, KeyAges};
 
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
 
 fn started(toml: &str) -> Result<(), String> {
     let issuers = IssuerSettings::read(toml)?;
-    Outside::new(issuers, KeyAges::default(), "snapnote", SECRET).map(|_| ())
+    ExternalProviders::new(issuers, KeyAges::default(), "snapnote", SECRET).map(|_| ())
 }
 
 fn oidc(rest: &str) -> String {
@@ -14,7 +14,7 @@ fn oidc(rest: &str) -> String {
 }
 
 #[test]
-fn issuers_that_can_be_told_apart_are_taken() {
+fn distinct_issuers_are_accepted() {
     let auth0 = "issuer = \"https://a.example/\"\naudience = \"api\"";
     let session = "[[issuer]]\nname = \"b\"\nkind = \"better-auth-session\"\nsecret = \"another secret of thirty-two bytes!!\"\n";
     assert_eq!(started(&oidc(auth0)), Ok(()));
@@ -26,7 +26,7 @@ fn issuers_that_can_be_told_apart_are_taken() {
 }
 
 #[test]
-fn what_cannot_be_is_told_with_the_issuers_name_and_without_its_secret() {
+fn invalid_settings_are_reported_without_secrets() {
     let good = "issuer = \"https://a.example/\"\naudience = \"api\"";
     let session = |name: &str, secret: &str| {
         format!(
@@ -59,34 +59,34 @@ fn what_cannot_be_is_told_with_the_issuers_name_and_without_its_secret() {
         ),
         (
             oidc(&format!("{good}\nsecret = \"{shared}\"")),
-            "secret goes with",
+            "secret is only allowed",
         ),
         (oidc(&format!("{good}\nleeway = 3")), "unknown field"),
         (
             oidc(
                 "issuer = \"snapnote\"\naudience = \"api\"\njwks_url = \"https://a.example/keys\"",
             ),
-            "this service's own",
+            "used by another one or by this service",
         ),
         (
             oidc(good).replace("\"a\"", "\"password\""),
             "name must have",
         ),
         (oidc(good).replace("oidc", "saml"), "kind must be"),
-        (oidc(good).repeat(2), "two of this name"),
+        (oidc(good).repeat(2), "another issuer has the same name"),
         (
             format!(
                 "{}{}",
                 oidc(good),
                 oidc(good).replace("name = \"a\"", "name = \"c\"")
             ),
-            "another's",
+            "used by another one",
         ),
-        (session("b", "hush"), "32 bytes at least"),
-        (session("b", &own), "two verifiers must not share one"),
+        (session("b", "hush"), "at least 32 bytes"),
+        (session("b", &own), "must differ from SNAPNOTE_JWT_SECRET"),
         (
             format!("{}{}", session("b", shared), session("c", shared)),
-            "there can be one",
+            "only one better-auth-session",
         ),
         (
             "[[issuer]]\nname = \"b\"\nsecret = hush".to_owned(),

@@ -1,6 +1,6 @@
-//! Rows that are long past: revocations, sessions, mailed tokens, mails that were given up, and rate limits.
+//! Deletes outdated rows: revocations, sessions, mailed tokens, dead mails and rate limits.
 //!
-//! Each kind of row is a background job of its own, so that a table that fails holds up no other.
+//! Each kind of row has its own background job, so that one failing table does not delay the others.
 
 mod store;
 
@@ -9,7 +9,7 @@ use crate::db::{
     background::{Periodic, Sweeper},
 };
 
-/// The clean-ups of these rows, one for each kind.
+/// The clean-up jobs, one for each kind of row.
 pub(crate) fn cleanups(database: &Database) -> Vec<Periodic> {
     let periodic = |cleanup| Sweeper::new(cleanup).periodic(database);
     store::CLEANUPS.map(periodic).into()

@@ -1,4 +1,4 @@
-//! The SQL of outside accounts.
+//! The SQL of external accounts.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -17,21 +17,21 @@ use crate::{
     error::Error,
 };
 
-type Id = (Uuid,);
+type IdRow = (Uuid,);
 
-/// Who has an outside account.
+/// The user of an external account.
 #[derive(Queryable)]
-pub(super) struct Found {
+pub(super) struct LinkedUser {
     #[diesel(deserialize_as = Uuid)]
     pub(super) user_id: UserId,
     pub(super) is_active: bool,
-    /// Whether it is an hour since their claims were read.
+    /// Whether the claims were read more than an hour ago.
     pub(super) is_stale: bool,
     /// How long this may be trusted, by the database's clock.
     pub(super) until: DateTime<Utc>,
 }
 
-impl Row for Found {
+impl Row for LinkedUser {
     type Sql = (SqlUuid, Bool, Bool, Timestamptz);
 }
 
@@ -42,15 +42,15 @@ const FIND: &str = "
 pub(super) async fn find(
     conn: &mut Connection,
     identity: &Identity,
-) -> Result<Option<Found>, Error> {
+) -> Result<Option<LinkedUser>, Error> {
     let statement = Statement::new(FIND)
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str());
     conn.row(statement).await
 }
 
-/// The user's own name and picture follow when the issuer tells another than the last time; an address that the issuer
-/// has verified is verified. The user is locked before the account, as by whoever removes it.
+/// The user's name and picture follow the provider's when those change. An address that the provider has verified
+/// becomes verified. The user is locked before the account, as in statements that delete accounts.
 const REFRESH: &str = "
     WITH owner AS MATERIALIZED (
         SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE
@@ -70,15 +70,15 @@ const REFRESH: &str = "
         email_verified = email_verified OR ($7 AND email_key = $6)
     FROM before WHERE users.id = $1";
 
-/// Takes over what the issuer tells now; at most once an hour.
+/// Updates user and account from the provider's claims, at most once an hour.
 pub(super) async fn refresh(
     conn: &mut Connection,
     identity: &Identity,
-    found: &Found,
+    linked: &LinkedUser,
 ) -> Result<(), Error> {
     let claims = &identity.claims;
     let statement = Statement::new(REFRESH)
-        .by(found.user_id)
+        .by(linked.user_id)
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str())
         .bind(claims.name.clone())
@@ -89,19 +89,19 @@ pub(super) async fn refresh(
     Ok(())
 }
 
-const FORMER: &str =
+const WAS_DELETED: &str =
     "SELECT gen_random_uuid() FROM former_accounts WHERE account_hash = account_hash($1, $2)";
 
-/// Whether it was the account of somebody who was deleted.
-pub(super) async fn is_former(conn: &mut Connection, identity: &Identity) -> Result<bool, Error> {
-    let statement = Statement::<Id>::new(FORMER)
+/// Whether the account belonged to a user who was deleted.
+pub(super) async fn was_deleted(conn: &mut Connection, identity: &Identity) -> Result<bool, Error> {
+    let statement = Statement::<IdRow>::new(WAS_DELETED)
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str());
     Ok(conn.row(statement).await?.is_some())
 }
 
-/// Somebody whom an outside issuer vouches for.
-pub(super) struct NewPerson<'a> {
+/// A user created at their first sign-in with an external identity provider.
+pub(super) struct NewExternalUser<'a> {
     pub(super) id: UserId,
     pub(super) email: &'a EmailAddress,
     pub(super) name: String,
@@ -109,39 +109,42 @@ pub(super) struct NewPerson<'a> {
     pub(super) email_verified: bool,
 }
 
-const MAKE: &str = "
+const CREATE: &str = "
     WITH person AS (
         INSERT INTO users (id, email, email_key, name, avatar_url, email_verified, last_sign_in_at)
         VALUES ($1, $2, $6, $3, $4, $5, now()) ON CONFLICT DO NOTHING RETURNING id
     )
     INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
 
-/// `false` if somebody has the address.
-pub(super) async fn make(conn: &mut Connection, person: &NewPerson<'_>) -> Result<bool, Error> {
-    let statement = Statement::<Id>::new(MAKE)
-        .by(person.id)
-        .bind(person.email.as_str())
-        .bind(person.name.as_str())
-        .bind(person.avatar_url.clone())
-        .bind(person.email_verified)
-        .bind(person.email.key());
+/// `false` if another user has the address.
+pub(super) async fn create(
+    conn: &mut Connection,
+    new_user: &NewExternalUser<'_>,
+) -> Result<bool, Error> {
+    let statement = Statement::<IdRow>::new(CREATE)
+        .by(new_user.id)
+        .bind(new_user.email.as_str())
+        .bind(new_user.name.as_str())
+        .bind(new_user.avatar_url.clone())
+        .bind(new_user.email_verified)
+        .bind(new_user.email.key());
     Ok(conn.row(statement).await?.is_some())
 }
 
-const UNMAKE: [&str; 2] = [
+const UNDO_CREATE: [&str; 2] = [
     "DELETE FROM users WHERE id = $1",
     "DELETE FROM audit_logs WHERE user_id = $1",
 ];
 
-/// Takes back a user who was made in this transaction.
-pub(super) async fn unmake(conn: &mut Connection, user: UserId) -> Result<(), Error> {
-    for text in UNMAKE {
+/// Deletes a user who was created in this transaction.
+pub(super) async fn undo_create(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    for text in UNDO_CREATE {
         conn.execute(Statement::new(text).bind(user)).await?;
     }
     Ok(())
 }
 
-/// Mails the owner unless the user was made by this very sign-in.
+/// Notifies the owner by mail, unless this sign-in created the user.
 const LINK: &str = "
     WITH account AS (
         INSERT INTO accounts (user_id, id, provider, provider_account_id, claimed_name, claimed_avatar_url)
@@ -155,27 +158,27 @@ const LINK: &str = "
     )
     SELECT id FROM account";
 
-/// Whom an account is linked to.
+/// The user to whom an account is linked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum LinkTo {
-    /// A user whom this sign-in has made.
+    /// Created by this sign-in.
     New(UserId),
-    /// A user who was there before.
+    /// Existed before.
     Existing(UserId),
 }
 
-/// `false` if another request has just made the account.
+/// `false` if another request has just created the account.
 pub(super) async fn link(
     conn: &mut Connection,
     identity: &Identity,
     to: LinkTo,
     client: &Client,
 ) -> Result<bool, Error> {
-    let (user, is_told) = match to {
+    let (user, is_notified) = match to {
         LinkTo::New(user) => (user, false),
         LinkTo::Existing(user) => (user, true),
     };
-    let statement = Statement::<Id>::new(LINK)
+    let statement = Statement::<IdRow>::new(LINK)
         .bind(user)
         .bind(Uuid::now_v7())
         .bind(identity.provider.as_str())
@@ -184,7 +187,7 @@ pub(super) async fn link(
         .bind(identity.claims.picture.clone())
         .bind(client.address())
         .bind(client.user_agent.clone())
-        .bind(is_told);
+        .bind(is_notified);
     Ok(conn.row(statement).await?.is_some())
 }
 
@@ -212,7 +215,7 @@ pub(super) async fn lock_owner(
     conn.row(statement).await
 }
 
-/// The address is verified now, and nothing that was there before opens the door any more.
+/// Verifies the address, and removes everything that was accepted for signing in before.
 const TAKE_OVER: &str = "
     WITH person AS (
         UPDATE users SET password_hash = NULL, email_verified = true, last_sign_in_at = now() WHERE id = $1

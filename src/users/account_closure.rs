@@ -1,10 +1,9 @@
-//! Leaving: deactivating an account, or deleting it. Users who leave confirm their password first.
+//! Closing an account: the viewer deactivates or deletes it, and confirms their password first.
 
 use super::{
-    admin::{Standing, must_leave_an_admin},
-    gone,
+    admin::{AccessChange, require_another_admin},
     model::{Role, User},
-    store,
+    store, user_deleted,
 };
 use crate::{
     auth::{Auth, Client, Viewer, credentials},
@@ -13,7 +12,7 @@ use crate::{
     pending,
 };
 
-/// Signs the viewer out everywhere and bars them from signing in, until an admin admits them again. Nothing is deleted.
+/// Signs the viewer out everywhere. They cannot sign in until an admin reactivates them. Nothing is deleted.
 ///
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
@@ -28,20 +27,21 @@ pub async fn deactivate(
     let user = conn
         .transaction(async |conn| {
             let role = lock_admins_without(conn, viewer).await?;
-            let user = store::set(conn, viewer.user_id, Standing::Active(false)).await?;
-            let user = user.ok_or_else(gone)?;
+            let user =
+                store::change_access(conn, viewer.user_id, AccessChange::Active(false)).await?;
+            let user = user.ok_or_else(user_deleted)?;
             if user.role != role {
                 return Err(role_changed().into());
             }
             Ok::<_, Failure>(user)
         })
         .await?;
-    auth.somebody_left();
+    auth.revoke_user();
     Ok(user)
 }
 
-/// Deletes the viewer's account permanently. The viewer is signed out and the address is free when this returns; what they
-/// own is deleted then or soon after. A mail confirms it, if the address was verified.
+/// Deletes the viewer's account permanently. When this returns, the viewer is signed out and the address can be used
+/// again. Their data is deleted then or soon after. If the address was verified, a mail confirms the deletion.
 ///
 /// # Errors
 /// INVALID_CREDENTIALS; LAST_ADMIN; RATE_LIMITED.
@@ -56,30 +56,33 @@ pub async fn delete(
     conn.transaction(async |conn| {
         let role = lock_admins_without(conn, viewer).await?;
         pending::lock_owner(conn, viewer.user_id).await?;
-        if !store::leave(conn, viewer.user_id, role).await? {
+        if !store::mark_deleted(conn, viewer.user_id, role).await? {
             return Err(role_changed().into());
         }
         Ok::<_, Failure>(pending::add_user(conn, viewer.user_id).await?)
     })
     .await?;
-    auth.somebody_left();
-    auth.mail_waits().notify_one();
+    auth.revoke_user();
+    auth.mail_queued().notify_one();
     pending::work_on(&mut conn, viewer.user_id).await;
     Ok(())
 }
 
 fn role_changed() -> Error {
-    Error::unavailable("the user's role changed while they left")
+    Error::unavailable("the user's role changed while their account was closed")
 }
 
-/// The viewer's role. If it is ADMIN, no admin can be made less before the transaction ends; nobody else's rows are locked.
+/// Returns the viewer's role. For an admin, locks all admins, so that none can lose the role before the transaction
+/// ends. Otherwise locks nothing.
 ///
 /// # Errors
 /// LAST_ADMIN if there would be no active admin without the viewer.
 async fn lock_admins_without(conn: &mut Connection, viewer: &Viewer) -> Result<Role, Failure> {
-    let role = store::role(conn, viewer.user_id).await?.ok_or_else(gone)?;
+    let role = store::role(conn, viewer.user_id)
+        .await?
+        .ok_or_else(user_deleted)?;
     if role == Role::Admin {
-        must_leave_an_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
+        require_another_admin(&store::lock_admins(conn).await?, viewer.user_id)?;
     }
     Ok(role)
 }

@@ -1,6 +1,6 @@
-//! SMTP connections that are kept open for the next mail, so that a burst of mails does not log in for each.
+//! Open SMTP connections, so that a burst of mails does not log in for each.
 //!
-//! A connection is tested before it is used again, and closed when no mail has needed it for a while.
+//! A connection is tested before it is used again, and closed when it has been idle for some time.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,12 +10,12 @@ use std::{
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// How long a server may take to answer NOOP, which tests a kept connection, or QUIT.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a server may take to respond to NOOP, which tests a connection, or QUIT.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The kept connections. Cheap to clone.
+/// The open connections. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Kept {
+pub(super) struct SmtpPool {
     inner: Arc<Mutex<Idle>>,
     idle: Duration,
 }
@@ -28,26 +28,26 @@ struct Idle {
     is_closing: bool,
 }
 
-impl Kept {
-    /// Keeps none yet. `idle`: how long a connection is kept that no mail needs.
-    pub(super) fn new(idle: Duration) -> Kept {
-        Kept {
+impl SmtpPool {
+    /// An empty pool. `idle`: how long an unused connection stays open.
+    pub(super) fn new(idle: Duration) -> SmtpPool {
+        SmtpPool {
             inner: Arc::default(),
             idle,
         }
     }
 
-    /// A connection that still works. There are never more of them than mails are sent at the same time.
+    /// Takes a connection that works. There are never more connections than concurrent deliveries.
     pub(super) async fn take(&self) -> Option<AsyncSmtpConnection> {
         loop {
             let (mut connection, _) = self.lock().connections.pop()?;
-            if timeout(PATIENCE, connection.test_connected()).await == Ok(true) {
+            if timeout(RESPONSE_TIMEOUT, connection.test_connected()).await == Ok(true) {
                 return Some(connection);
             }
         }
     }
 
-    /// Keeps a connection over which a mail has been sent.
+    /// Returns a connection over which a mail was sent.
     pub(super) fn put(&self, connection: AsyncSmtpConnection) {
         let mut idle = self.lock();
         let until = Instant::now() + self.idle;
@@ -57,7 +57,7 @@ impl Kept {
         }
     }
 
-    /// Closes all connections that are kept.
+    /// Closes all connections.
     pub(super) async fn close(&self) {
         let connections = std::mem::take(&mut self.lock().connections);
         for (connection, _) in connections {
@@ -65,7 +65,7 @@ impl Kept {
         }
     }
 
-    /// Closes connections as they have idled for long enough, until none is kept.
+    /// Closes connections that have been idle for long enough, until none is left.
     async fn close_idle(self) {
         while let Some(until) = self.next_end() {
             sleep_until(until).await;
@@ -75,7 +75,7 @@ impl Kept {
         }
     }
 
-    /// When the next connection is to be closed; `None` if none is kept.
+    /// When the next connection is to be closed. `None` if there is none.
     fn next_end(&self) -> Option<Instant> {
         let mut idle = self.lock();
         let next = idle.connections.first().map(|(_, until)| *until);
@@ -94,7 +94,7 @@ impl Kept {
     }
 }
 
-/// Sends QUIT; a response is not required.
+/// Sends QUIT. A response is not required.
 async fn quit(mut connection: AsyncSmtpConnection) {
-    let _ = timeout(PATIENCE, connection.quit()).await;
+    let _ = timeout(RESPONSE_TIMEOUT, connection.quit()).await;
 }

@@ -1,8 +1,8 @@
-//! What may be tried how often: a rate for each limit.
+//! The rate of each limit.
 
 use std::str::FromStr;
 
-/// How often something may be done: `5/h`, `10/15m`, or `off`.
+/// A rate such as `5/h` or `10/15m`, or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit(Option<Rate>);
 
@@ -14,10 +14,10 @@ struct Rate {
 }
 
 impl Limit {
-    /// As often as one likes.
+    /// No limit.
     pub const OFF: Limit = Limit(None);
 
-    /// Tokens, and the milliseconds after which one comes back; `None` if there is no limit.
+    /// The number of tokens, and the milliseconds after which one is added. `None` if there is no limit.
     pub(super) fn bucket(self) -> Option<(i32, i32)> {
         self.0
             .map(|rate| (rate.times, (rate.period / rate.times).max(1)))
@@ -54,7 +54,7 @@ impl FromStr for Limit {
         let period = count
             .and_then(|count| count.checked_mul(unit))
             .filter(|period| *period <= 7 * 86_400_000)
-            .ok_or_else(|| "a limit's period must be a week at most".to_owned())?;
+            .ok_or_else(|| "the period of a limit must be at most a week".to_owned())?;
         let times = whole(times).filter(|times| *times <= 1_000_000);
         Ok(Limit(Some(Rate {
             times: times.ok_or_else(wrong)?,
@@ -63,33 +63,33 @@ impl FromStr for Limit {
     }
 }
 
-/// How often each thing may be tried. Each has a setting of its own.
+/// The rate limits. Each has its own setting.
 #[derive(Debug, Clone)]
-pub struct ThrottleSettings {
-    /// Signing in to one account from one address, and confirming a password.
+pub struct RateLimitSettings {
+    /// Attempts to sign in to one account from one network, and to confirm a password.
     pub sign_in: Limit,
-    /// Signing in from one address, to whatever accounts.
+    /// Attempts to sign in from one network, to any account.
     pub sign_in_address: Limit,
-    /// Signing in to one account, from addresses without a session there that was used in 90 days; and confirming a
-    /// password in one session.
+    /// Attempts to sign in to one account from networks where no session of it was used in the last 90 days. Also
+    /// attempts to confirm a password in one session.
     pub sign_in_account: Limit,
-    /// Signing up from one address.
+    /// Sign-ups from one network.
     pub sign_up: Limit,
-    /// Asking for a password's reset, and using its token, from one address.
+    /// Requests for a password reset, and attempts to use its token, from one network.
     pub password_reset: Limit,
-    /// Asking for a change of address, by one account.
+    /// Requests to change the email address of one account.
     pub email_change: Limit,
-    /// Refreshing one session.
+    /// Refreshes of one session.
     pub refresh: Limit,
-    /// Refreshing from one address, whatever sessions.
+    /// Refreshes from one network, of any session.
     pub refresh_address: Limit,
-    /// Mails that a stranger can cause, to one recipient: to reset a password, and of all other kinds.
+    /// Mails that strangers can cause, per recipient. Password resets count separately from all other kinds.
     pub mail: Limit,
 }
 
-impl ThrottleSettings {
-    /// No limits at all.
-    pub const OFF: ThrottleSettings = ThrottleSettings {
+impl RateLimitSettings {
+    /// No limits.
+    pub const OFF: RateLimitSettings = RateLimitSettings {
         sign_in: Limit::OFF,
         sign_in_address: Limit::OFF,
         sign_in_account: Limit::OFF,

@@ -1,9 +1,8 @@
-//! The public keys of an issuer: fetched when they are needed, and kept.
+//! The public keys of an issuer: fetched when needed, and cached.
 //!
-//! They are fetched again after 10 minutes, or for a key that is unknown, but at most once in 30 seconds, by one request
-//! for all that wait. Only who needs a key that is not there waits: one that is there serves beside a fetch, and on for a day
-//! if the issuer cannot be reached. A fetch goes on though the request that began it is given up, and one issuer's slowness
-//! is no other's.
+//! Keys are fetched again after 10 minutes, or for an unknown key, but at most once in 30 seconds. One fetch serves all
+//! requests that wait. Only requests that need an unknown key wait. A known key serves during a fetch, and for a day if
+//! the issuer is unreachable. A fetch continues if its request gives up, and a slow issuer does not delay others.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -22,41 +21,41 @@ use url::Url;
 
 use crate::error::Error;
 
-/// Bytes of an issuer's answer at most.
-const MOST_BYTES: usize = 256 * 1024;
+/// Maximum size of an issuer's response.
+const MAX_RESPONSE_BYTES: usize = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How old the keys of an outside issuer may be.
+/// Limits on the age of an issuer's keys.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyAges {
-    /// Until then they are not fetched again, but for one that is unknown: 10 minutes.
+    /// Until this age, keys are only fetched again for an unknown key (default 10 minutes).
     pub fresh: Duration,
-    /// What lies between two fetches at least: 30 seconds.
-    pub between: Duration,
-    /// Until then they serve though the issuer cannot be reached: a day.
-    pub dead: Duration,
+    /// Minimum time between two fetches (default 30 seconds).
+    pub min_interval: Duration,
+    /// Until this age, keys are used if the issuer is unreachable (default 1 day).
+    pub max_age: Duration,
 }
 
 impl Default for KeyAges {
     fn default() -> Self {
         KeyAges {
             fresh: Duration::from_secs(10 * 60),
-            between: Duration::from_secs(30),
-            dead: Duration::from_secs(24 * 3600),
+            min_interval: Duration::from_secs(30),
+            max_age: Duration::from_secs(24 * 3600),
         }
     }
 }
 
-/// An HTTP client that follows nothing and waits for nobody.
-pub(super) fn client() -> Result<Client, String> {
+/// An HTTP client with timeouts that follows no redirects.
+pub(super) fn http_client() -> Result<Client, String> {
     Client::builder()
         .redirect(Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(TIMEOUT)
         .user_agent(concat!("snapnote/", env!("CARGO_PKG_VERSION")))
         .build()
-        .map_err(|error| format!("SNAPNOTE_ISSUERS: no HTTPS client can be made: {error}."))
+        .map_err(|error| format!("SNAPNOTE_ISSUERS: creating an HTTPS client failed: {error}."))
 }
 
 /// The keys of one issuer.
@@ -69,17 +68,17 @@ struct Inner {
     url: Url,
     client: Client,
     ages: KeyAges,
-    known: Mutex<Known>,
-    /// Held by the one that fetches.
+    cached: Mutex<CachedKeys>,
+    /// Locked during a fetch.
     fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Clone, Default)]
-struct Known {
+struct CachedKeys {
     keys: Arc<Vec<Key>>,
-    /// When these keys were asked for; `None`: there are none.
+    /// When the last successful fetch began. `None` if there are no keys.
     fetched: Option<Instant>,
-    /// When a fetch was last begun, whatever came of it.
+    /// When the last fetch began, successful or not.
     tried: Option<Instant>,
 }
 
@@ -96,7 +95,7 @@ impl Keys {
             url,
             client,
             ages,
-            known: Mutex::default(),
+            cached: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
         };
         Keys {
@@ -104,10 +103,10 @@ impl Keys {
         }
     }
 
-    /// The issuer's key with that id, for that algorithm; without an id, its only one.
+    /// The issuer's key with this id for this algorithm. Without an id, the only key.
     ///
     /// # Errors
-    /// UNAVAILABLE if there are no keys that can serve.
+    /// UNAVAILABLE if there are no usable keys.
     pub(super) async fn find(
         &self,
         id: Option<&str>,
@@ -116,27 +115,28 @@ impl Keys {
         let ages = self.inner.ages;
         let known = self.inner.lock().clone();
         if let Some(key) = known.find(id, algorithm)
-            && younger(known.fetched, ages.dead)
+            && is_younger(known.fetched, ages.max_age)
         {
-            if !younger(known.fetched, ages.fresh) && !younger(known.tried, ages.between) {
+            if !is_younger(known.fetched, ages.fresh) && !is_younger(known.tried, ages.min_interval)
+            {
                 drop(self.inner.fetch());
             }
             return Ok(Some(key));
         }
-        // It fails only if it panicked; then there are no new keys.
+        // The task only fails if it panicked. There are no new keys then.
         let _ = self.inner.fetch().await;
         let known = self.inner.lock().clone();
-        if younger(known.fetched, ages.dead) {
+        if is_younger(known.fetched, ages.max_age) {
             return Ok(known.find(id, algorithm));
         }
         let issuer = &self.inner.issuer;
         Err(Error::unavailable(format!(
-            "the keys of the issuer {issuer} cannot be fetched"
+            "fetching the keys of the issuer {issuer} failed"
         )))
     }
 }
 
-impl Known {
+impl CachedKeys {
     fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
         let fits = |key: &&Key| {
             key.decoding.family() == family(algorithm)
@@ -146,13 +146,13 @@ impl Known {
         let mut fitting = self.keys.iter().filter(fits);
         match (fitting.next(), fitting.next()) {
             (Some(key), None) => Some(key.decoding.clone()),
-            // Of two that fit, none is the one.
+            // If two keys match, the choice would be arbitrary.
             _ => None,
         }
     }
 }
 
-fn younger(at: Option<Instant>, age: Duration) -> bool {
+fn is_younger(at: Option<Instant>, age: Duration) -> bool {
     at.is_some_and(|at| at.elapsed() < age)
 }
 
@@ -166,22 +166,22 @@ fn family(algorithm: Algorithm) -> AlgorithmFamily {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, CachedKeys> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fetches the keys, unless that was tried lately; done when a fetch that is under way is over. It needs nobody who
-    /// waits for it.
+    /// Fetches the keys, unless a fetch was begun recently; waits for a fetch in progress. The task runs to its end
+    /// even if no request waits for it.
     fn fetch(self: &Arc<Self>) -> JoinHandle<()> {
         let inner = self.clone();
         tokio::spawn(async move {
             let _alone = inner.fetching.lock().await;
-            if younger(inner.lock().tried, inner.ages.between) {
+            if is_younger(inner.lock().tried, inner.ages.min_interval) {
                 return;
             }
             let began = Instant::now();
             inner.lock().tried = Some(began);
-            match published(&inner.client, inner.url.clone()).await {
+            match fetch_keys(&inner.client, inner.url.clone()).await {
                 Ok(keys) => {
                     let mut known = inner.lock();
                     known.keys = Arc::new(keys);
@@ -190,7 +190,7 @@ impl Inner {
                 Err(error) => tracing::warn!(
                     issuer = inner.issuer,
                     error,
-                    "the keys of an outside issuer could not be fetched"
+                    "fetching the keys of an issuer failed"
                 ),
             }
         })
@@ -198,16 +198,16 @@ impl Inner {
 }
 
 #[derive(Deserialize)]
-struct Published {
+struct KeySet {
     keys: Vec<Value>,
 }
 
-/// The keys that are published there and can verify a signature: one that we do not know is passed over.
-async fn published(client: &Client, url: Url) -> Result<Vec<Key>, String> {
-    let set: Published = fetch(client.get(url)).await?;
+/// The published keys that can verify signatures. Unknown kinds are skipped.
+async fn fetch_keys(client: &Client, url: Url) -> Result<Vec<Key>, String> {
+    let set: KeySet = fetch_json(client.get(url)).await?;
     let keys: Vec<Key> = set.keys.into_iter().filter_map(key).collect();
     if keys.is_empty() {
-        return Err("there is no key that could be used".to_owned());
+        return Err("the response has no usable key".to_owned());
     }
     Ok(keys)
 }
@@ -223,7 +223,7 @@ fn key(value: Value) -> Option<Key> {
         Some(name) => Some(name.to_string().parse().ok()?),
         None => None,
     };
-    // A shared secret is nothing to be published.
+    // A shared secret must not be published, so such a key is ignored.
     let public = decoding.family() != AlgorithmFamily::Hmac;
     (for_signatures && public).then_some(Key {
         id: jwk.common.key_id,
@@ -232,27 +232,28 @@ fn key(value: Value) -> Option<Key> {
     })
 }
 
-/// Reads a JSON answer of bounded length.
+/// Reads a JSON response of limited size.
 ///
 /// # Errors
-/// Why there is none, for the log.
-pub(super) async fn fetch<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, String> {
-    let words = |error: reqwest::Error| {
+/// The reason, for the log.
+pub(super) async fn fetch_json<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, String> {
+    let describe = |error: reqwest::Error| {
         let error = error.without_url();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", cause.unwrap_or_default())
     };
-    let mut answer = request.send().await.map_err(words)?;
-    if answer.status() != StatusCode::OK {
-        return Err(format!("it answered {}", answer.status()));
+    let mut response = request.send().await.map_err(describe)?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("the response status was {}", response.status()));
     }
     let mut body = Vec::new();
-    while let Some(part) = answer.chunk().await.map_err(words)? {
-        if body.len() + part.len() > MOST_BYTES {
-            return Err(format!("its answer is longer than {MOST_BYTES} bytes"));
+    while let Some(part) = response.chunk().await.map_err(describe)? {
+        if body.len() + part.len() > MAX_RESPONSE_BYTES {
+            return Err(format!(
+                "the response is longer than {MAX_RESPONSE_BYTES} bytes"
+            ));
         }
         body.extend_from_slice(&part);
     }
-    serde_json::from_slice(&body)
-        .map_err(|error| format!("its answer is not as it must be: {error}"))
+    serde_json::from_slice(&body).map_err(|error| format!("the response is invalid: {error}"))
 }

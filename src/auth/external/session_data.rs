@@ -1,14 +1,16 @@
 //! Better Auth's session cookie (`session_data`, strategy `jwt`), sent as a bearer token.
 //!
-//! It is signed with a secret that Better Auth signs other things with too, the tokens that verify addresses among them,
-//! and names neither issuer nor audience. So only what has the whole shape of a session is one.
+//! Better Auth signs other tokens with the same secret, such as those that verify email addresses, and names neither
+//! issuer nor audience. So a token is only accepted if it has the complete structure of a session.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{super::tokens::moment, Claims, Identity, refused, settings::bare_type, subject};
+use super::{
+    super::tokens::timestamp_of, Claims, Identity, rejected, settings::bare_type, subject,
+};
 
 /// How far the clocks of two machines may differ, in seconds.
 const LEEWAY: u64 = 5;
@@ -22,16 +24,16 @@ pub(in crate::auth) struct SessionData {
 
 #[derive(Deserialize)]
 struct Payload {
-    session: Session,
-    user: User,
-    /// A session's token names none; one that does is of another kind.
+    session: BetterAuthSession,
+    user: BetterAuthUser,
+    /// Session tokens have no issuer. A token with one is of another kind.
     iss: Option<Value>,
     exp: f64,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Session {
+struct BetterAuthSession {
     id: String,
     user_id: String,
     expires_at: Value,
@@ -41,7 +43,7 @@ struct Session {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct User {
+struct BetterAuthUser {
     id: Value,
     email: Value,
     #[serde(default)]
@@ -66,32 +68,32 @@ impl SessionData {
         }
     }
 
-    /// Whose session that is; `None` if it is none, or has expired.
+    /// The identity in a session token. `None` if it is invalid or has expired.
     pub(super) fn verify(&self, token: &str) -> Option<Identity> {
         let decoded = jsonwebtoken::decode::<Payload>(token, &self.key, &self.validation);
         let TokenData { header, claims, .. } = match decoded {
             Ok(decoded) => decoded,
-            Err(error) => return refused(&self.name, error),
+            Err(error) => return rejected(&self.name, error),
         };
         let kind = header.typ.as_deref().map(bare_type);
         if header.crit.is_some() || kind.is_some_and(|kind| kind != "jwt") || claims.iss.is_some() {
-            return refused(&self.name, "it is a token of another kind");
+            return rejected(&self.name, "it is not a session token");
         }
         let (session, user) = (claims.session, claims.user);
         let Some(subject) = subject(&user.id) else {
-            return refused(&self.name, "its user has no id");
+            return rejected(&self.name, "its user has no valid id");
         };
         if session.id.is_empty() || session.user_id != subject {
-            return refused(&self.name, "its session is not its user's");
+            return rejected(&self.name, "its session belongs to another user");
         }
         let end = time(&session.expires_at).filter(|end| *end > Utc::now());
-        let (Some(end), Some(expiry)) = (end, moment(claims.exp)) else {
-            return refused(&self.name, "its session has expired");
+        let (Some(end), Some(expiry)) = (end, timestamp_of(claims.exp)) else {
+            return rejected(&self.name, "its session has expired");
         };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
-            // The token is made anew every few minutes; the session began when they signed in.
+            // The token is renewed every few minutes; the session began at the sign-in.
             signed_in_at: time(&session.created_at),
             expires_at: expiry.min(end),
             claims: Claims::new(&user.email, &user.email_verified, &user.name, &user.image),
@@ -99,7 +101,7 @@ impl SessionData {
     }
 }
 
-/// A moment as JavaScript writes it: RFC 3339, or milliseconds.
+/// A time as JavaScript writes it: RFC 3339, or milliseconds.
 fn time(value: &Value) -> Option<DateTime<Utc>> {
     match value {
         Value::String(text) => Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc()),

@@ -11,29 +11,29 @@ use crate::{
 
 const TAKE: &str = "SELECT take_tokens($1, $2, $3)";
 
-/// One bucket to take a token from.
+/// A token bucket.
 #[derive(Clone, Copy)]
 pub(super) struct Bucket {
     pub(super) key: Uuid,
-    /// Tokens that it holds.
+    /// Maximum number of tokens.
     pub(super) capacity: i32,
-    /// Milliseconds after which it gets one back.
+    /// Milliseconds after which a token is added.
     pub(super) spacing: i32,
 }
 
 impl Bucket {
-    /// Tokens that it holds: at least one.
+    /// Maximum number of tokens, at least 1.
     pub(super) fn capacity(&self) -> u32 {
         u32::try_from(self.capacity).unwrap_or_default().max(1)
     }
 
-    /// The time after which it gets one back.
+    /// The time after which a token is added.
     pub(super) fn spacing(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.spacing).unwrap_or_default())
     }
 }
 
-/// Takes a token from each bucket, or from none. Returns how long to wait until all have one; zero if they were taken.
+/// Takes a token from each bucket, or from none. Returns the time until all have one; zero if the tokens were taken.
 pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<Duration, Error> {
     if buckets.is_empty() {
         return Ok(Duration::ZERO);

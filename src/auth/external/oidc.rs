@@ -1,15 +1,15 @@
-//! Tokens that an issuer signs with its own key and publishes the public half of: Auth0, Better Auth's JWT plugin, and
-//! whoever else does as OpenID Connect says.
+//! Tokens that are verified with an issuer's published keys: Auth0, Better Auth's JWT plugin, and other OpenID Connect
+//! providers.
 
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, TokenData, Validation};
 use serde_json::{Map, Value};
 
 use super::{
-    super::tokens::moment,
+    super::tokens::timestamp_of,
     Claims, Identity,
     keys::{self, KeyAges, Keys},
-    refused,
+    rejected,
     settings::{ClaimNames, OidcSettings, bare_type},
     subject,
 };
@@ -53,16 +53,16 @@ impl Oidc {
         &self.settings.issuer
     }
 
-    /// Whom that token is of; `None` if it is none of this issuer's for us, or has expired.
+    /// The identity in a token. `None` if the issuer did not sign it for this service, or if it has expired.
     ///
     /// # Errors
-    /// UNAVAILABLE if there are no keys to verify it with.
+    /// UNAVAILABLE if there are no keys to verify it.
     pub(super) async fn verify(&self, token: &str) -> Result<Option<Identity>, Error> {
         let Some(header) = self.header(token) else {
             return Ok(None);
         };
         let Some(key) = self.keys.find(header.kid.as_deref(), header.alg).await? else {
-            return Ok(refused(&self.name, "its key is none of the issuer's"));
+            return Ok(rejected(&self.name, "its key is unknown"));
         };
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.settings.issuer]);
@@ -72,29 +72,29 @@ impl Oidc {
         validation.leeway = LEEWAY;
         match jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation) {
             Ok(TokenData { claims, .. }) => Ok(self.identity(&claims)),
-            Err(error) => Ok(refused(&self.name, error)),
+            Err(error) => Ok(rejected(&self.name, error)),
         }
     }
 
-    /// The header, if it is of a token that this issuer would make: it picks a key among the issuer's own, nothing more.
+    /// The token's header, if its algorithm and type match the settings. It only selects one of the issuer's own keys.
     fn header(&self, token: &str) -> Option<Header> {
         let header = match jsonwebtoken::decode_header(token) {
             Ok(header) => header,
-            Err(error) => return refused(&self.name, error),
+            Err(error) => return rejected(&self.name, error),
         };
         if !self.settings.algorithms.contains(&header.alg) {
-            return refused(&self.name, "its algorithm is not the issuer's");
+            return rejected(&self.name, "its algorithm is not allowed");
         }
         let kind = header.typ.as_deref().map(bare_type).unwrap_or_default();
         if !self.settings.types.contains(&kind) || header.crit.is_some() {
-            return refused(&self.name, "it is a token of another kind");
+            return rejected(&self.name, "its type is not allowed");
         }
         Some(header)
     }
 
     fn identity(&self, claims: &Map<String, Value>) -> Option<Identity> {
         let Some(subject) = claims.get("sub").and_then(subject) else {
-            return refused(&self.name, "its subject cannot be stored");
+            return rejected(&self.name, "its subject is missing or invalid");
         };
         let seconds = |name: &str| {
             let value = claims.get(name)?;
@@ -102,42 +102,45 @@ impl Oidc {
         };
         let issued_at = seconds("iat");
         if issued_at.is_some_and(|at| at.timestamp() > Utc::now().timestamp() + FUTURE) {
-            return refused(&self.name, "it was issued in the future");
+            return rejected(&self.name, "it was issued in the future");
         }
         let expiry = claims.get("exp").and_then(Value::as_f64);
-        let Some(expires_at) = expiry.and_then(moment) else {
-            return refused(&self.name, "it expires at no moment");
+        let Some(expires_at) = expiry.and_then(timestamp_of) else {
+            return rejected(&self.name, "its expiry is not a valid time");
         };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
             signed_in_at: seconds("auth_time").or(issued_at),
             expires_at,
-            claims: told(claims, &self.settings.claims),
+            claims: claims_of(claims, &self.settings.claims),
         })
     }
 
-    /// What the userinfo endpoint tells of that subject.
+    /// The claims of the userinfo endpoint for this subject.
     pub(super) async fn userinfo(&self, subject: &str, token: &str) -> Option<Claims> {
         let url = self.settings.userinfo_url.clone()?;
         let request = self.client.get(url).bearer_auth(token);
-        let answer = match keys::fetch::<Map<String, Value>>(request).await {
-            Ok(answer) => answer,
+        let userinfo = match keys::fetch_json::<Map<String, Value>>(request).await {
+            Ok(userinfo) => userinfo,
             Err(error) => {
-                tracing::warn!(issuer = self.name, error, "userinfo could not be read");
+                tracing::warn!(issuer = self.name, error, "reading userinfo failed");
                 return None;
             }
         };
-        // OpenID Connect Core, 5.3.2: an answer on somebody else must not be used.
-        if answer.get("sub").and_then(Value::as_str) != Some(subject) {
-            tracing::warn!(issuer = self.name, "userinfo told of another subject");
+        // OpenID Connect Core, 5.3.2: a response about another subject must not be used.
+        if userinfo.get("sub").and_then(Value::as_str) != Some(subject) {
+            tracing::warn!(
+                issuer = self.name,
+                "userinfo rejected: it is about another subject"
+            );
             return None;
         }
-        Some(told(&answer, &self.settings.claims))
+        Some(claims_of(&userinfo, &self.settings.claims))
     }
 }
 
-fn told(claims: &Map<String, Value>, names: &ClaimNames) -> Claims {
+fn claims_of(claims: &Map<String, Value>, names: &ClaimNames) -> Claims {
     let claim = |name: &String| claims.get(name).unwrap_or(&Value::Null);
     Claims::new(
         claim(&names.email),

@@ -1,16 +1,21 @@
-//! Rate limits: how often something may be tried. They slow an attacker down and never lock out an account's owner.
+//! The rate limiter. Rate limits slow an attacker down and never lock out an account's owner.
 //!
-//! The limits are token buckets in the database, so that all processes share them. An attacker who tries one account from one
-//! network empties the bucket of that account and that network, and then the account's own. The account's own holds back only
-//! networks from which nobody signed in there lately, so the owner still signs in from where they usually do, and sessions
-//! that exist go on. An account is the address that was typed, known or not.
+//! The limits are token buckets in the database, which all processes share. An attacker who tries one account from one
+//! network empties the bucket of that account and network, and then the bucket of the account. The latter only applies
+//! to networks from which nobody signed in to the account recently. So the owner still signs in from their usual
+//! network, and open sessions continue. Unknown addresses count as accounts, too.
 //!
-//! The limiter has two connections of its own, so that a caller who keeps the pool busy does not switch the limits off. If
-//! the database does not answer within [`PATIENCE`], or returns an error, the same buckets in this process's memory decide
-//! (`memory`). Only refreshing a session passes then: its tokens cannot be guessed, and the database must answer for the
-//! refresh itself.
+//! # Design decisions
+//! - **One statement.** `take_tokens` takes a token from every bucket or from none, so that an attacker who is held
+//!   back by one bucket does not empty the others. The table is unlogged: a crash only forgets recent attempts.
+//! - **Rate limits never fail open.** The limiter has two connections of its own ([`rate_limiter_pool`]), since one
+//!   user's slow queries can hold the whole pool. If the database does not answer within [`DATABASE_TIMEOUT`], or
+//!   returns an error, the same buckets in this process's memory decide (`memory`). A limit per process is weaker than
+//!   a shared one, and much stronger than none.
+//! - Only refreshing a session is allowed then: refresh tokens cannot be guessed, and the refresh itself needs the
+//!   database.
 //!
-//! What may be tried how often is in `limits`, the statement in `store`.
+//! `limits` has the rates, `store` the statement.
 
 mod limits;
 mod memory;
@@ -25,7 +30,7 @@ use std::{
 use tokio::time::timeout;
 use uuid::Uuid;
 
-pub use self::limits::{Limit, ThrottleSettings};
+pub use self::limits::{Limit, RateLimitSettings};
 use self::{memory::Memory, store::Bucket};
 use super::{
     credentials::store::{Credentials, credentials},
@@ -38,49 +43,50 @@ use crate::{
     error::Error,
 };
 
-/// How long the database may take, waiting for a connection included, before memory decides.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// The limiter's connections.
+/// How long the database may take, including the wait for a connection, before memory decides.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Number of the rate limiter's connections.
 const CONNECTIONS: usize = 2;
 
-/// The rate limiter's own pool, beside the pool with these settings. It keeps no connection open while nothing is limited, and
-/// serves waiting attempts in the order of their arrival.
-pub fn limiter_pool(pool: &PoolSettings) -> PoolSettings {
+/// Settings of the rate limiter's own pool. It keeps no idle connections, and serves attempts in the order of their
+/// arrival.
+pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
     PoolSettings {
         kept: 0,
         most: CONNECTIONS,
-        wait: PATIENCE,
+        wait: DATABASE_TIMEOUT,
         lifetime: pool.lifetime,
     }
 }
 
-/// The rate limiter. Buckets are told apart by an HMAC, so that the table names nobody.
-pub(super) struct Throttle {
-    /// The limiter's own pool.
+/// The rate limiter. The keys of buckets are HMACs, so that the table names no account or address.
+pub(super) struct RateLimiter {
+    /// The rate limiter's own pool.
     database: Database,
     /// Decides while the database does not answer.
     memory: Memory,
-    /// Whether the database did not answer the last time.
-    silent: AtomicBool,
-    settings: ThrottleSettings,
+    /// Whether the last call to the database failed.
+    is_degraded: AtomicBool,
+    settings: RateLimitSettings,
     key: Vec<u8>,
 }
 
-impl Throttle {
-    /// `database`: a pool of the limiter's own ([`limiter_pool`]); `key`: of the service's own.
-    pub(super) fn new(database: Database, settings: ThrottleSettings, key: Vec<u8>) -> Self {
-        Throttle {
+impl RateLimiter {
+    /// `database` is the rate limiter's own pool ([`rate_limiter_pool`]), `key` the service's own key.
+    pub(super) fn new(database: Database, settings: RateLimitSettings, key: Vec<u8>) -> Self {
+        RateLimiter {
             database,
             memory: Memory::new(),
-            silent: AtomicBool::new(false),
+            is_degraded: AtomicBool::new(false),
             settings,
             key,
         }
     }
 
-    /// An attempt to sign in. Returns whose account `searched` is, read on the connection that takes the tokens, so that the
-    /// limit is decided before the pool is asked. `None` if it was not read: there is no limit, or the database does not
-    /// answer. Memory then treats every client as a stranger, whether the address is known or not.
+    /// Counts an attempt to sign in. Returns the credentials for the email key `searched`. They are read on the
+    /// connection that takes the tokens, so that the limit is decided before the main pool is used. `None` if they were
+    /// not read, since there is no limit or the database does not answer. Memory then treats every client as a
+    /// stranger, whether the address is known or not.
     pub(super) async fn sign_in(
         &self,
         email: &str,
@@ -88,45 +94,45 @@ impl Throttle {
         client: &Client,
     ) -> Result<Option<Option<Credentials>>, Error> {
         let account = account_of(email);
-        let anywhere = present(self.of_account_and_address(&account, client));
-        let of_strangers = self.bucket(
+        let base = enabled(self.account_and_network_buckets(&account, client));
+        let account_bucket = self.bucket(
             "sign-in account",
             self.settings.sign_in_account,
             &[&account],
         );
-        let all = [&anywhere[..], of_strangers.as_slice()].concat();
+        let all = [&base[..], account_bucket.as_slice()].concat();
         if all.is_empty() {
             return Ok(None);
         }
         let network = client.network();
-        let read = self.in_time(async {
+        let read = self.with_timeout(async {
             let mut conn = self.lease().await?;
             let (found, known) = credentials(&mut conn, searched, network.as_deref()).await?;
-            let buckets = if known { &anywhere } else { &all };
+            let buckets = if known { &base } else { &all };
             Ok((found, store::take(&mut conn, buckets).await?))
         });
         if let Some((found, wait)) = read.await {
-            return allowed(wait).map(|()| Some(found));
+            return check(wait).map(|()| Some(found));
         }
-        allowed(self.memory.take(&all, Instant::now())).map(|()| None)
+        check(self.memory.take(&all, Instant::now())).map(|()| None)
     }
 
-    /// An attempt to confirm a password by who is signed in already. In place of the account's bucket, which strangers can
-    /// empty, it takes from one of the session's own; whoever comes by an outside token has one for all their tokens.
+    /// Counts an attempt of a signed-in user to confirm their password. Strangers can empty the account's bucket, so
+    /// this uses a bucket of the session instead. Users of external providers have one bucket for all their tokens.
     pub(super) async fn confirm(
         &self,
         email: &str,
         viewer: &Viewer,
         client: &Client,
     ) -> Result<(), Error> {
-        let mut buckets = self.of_account_and_address(&account_of(email), client);
+        let mut buckets = self.account_and_network_buckets(&account_of(email), client);
         let session = viewer.session_id().unwrap_or(viewer.user_id.0).to_string();
         let limit = self.settings.sign_in_account;
         buckets.push(self.bucket("confirm", limit, &[&session]));
         self.take(buckets).await
     }
 
-    fn of_account_and_address(&self, account: &str, client: &Client) -> Vec<Option<Bucket>> {
+    fn account_and_network_buckets(&self, account: &str, client: &Client) -> Vec<Option<Bucket>> {
         let address = client.network();
         let nowhere = String::new();
         let here = address.as_ref().unwrap_or(&nowhere);
@@ -137,26 +143,26 @@ impl Throttle {
         buckets
     }
 
-    /// An attempt to sign up.
+    /// Counts an attempt to sign up.
     pub(super) async fn sign_up(&self, client: &Client) -> Result<(), Error> {
-        self.of_address("sign-up", self.settings.sign_up, client)
+        self.limit_network("sign-up", self.settings.sign_up, client)
             .await
     }
 
-    /// Asking for a password's reset, or trying a token.
+    /// Counts a request for a password reset, or an attempt to use its token.
     pub(super) async fn password_reset(&self, client: &Client) -> Result<(), Error> {
-        self.of_address("password reset", self.settings.password_reset, client)
+        self.limit_network("password reset", self.settings.password_reset, client)
             .await
     }
 
-    /// Asking for a change of address, by that user: each sends a mail to an address of their choice.
+    /// Counts a request to change the email address: each sends a mail to an address that the user chooses.
     pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
         let (limit, user) = (self.settings.email_change, user.0.to_string());
         self.take(vec![self.bucket("email change", limit, &[&user])])
             .await
     }
 
-    /// A refresh of a session whose token is genuine. It passes if the database does not answer.
+    /// Counts a refresh with a genuine token. Allowed if the database does not answer.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
         let session = session.to_string();
         let mut buckets = vec![self.bucket("refresh", self.settings.refresh, &[&session])];
@@ -167,27 +173,29 @@ impl Throttle {
                 &[&address],
             ));
         }
-        self.taken(&present(buckets)).await.map_or(Ok(()), allowed)
+        self.take_in_database(&enabled(buckets))
+            .await
+            .map_or(Ok(()), check)
     }
 
-    /// Whether one more mail that a stranger caused may go to that recipient; one too many is dropped in silence.
+    /// Whether one more mail that a stranger caused may go to this recipient. The caller silently drops the others.
     pub(super) async fn mail(&self, recipient: &str) -> bool {
-        self.mail_of("mail", recipient).await
+        self.mail_allowed("mail", recipient).await
     }
 
-    /// The same of a mail to reset a password. They are counted by themselves: whoever causes other mails keeps nobody from
-    /// getting back in.
+    /// The same for password reset mails. They count separately, so that other mails cannot keep an owner from
+    /// resetting their password.
     pub(super) async fn reset_mail(&self, recipient: &str) -> bool {
-        self.mail_of("reset mail", recipient).await
+        self.mail_allowed("reset mail", recipient).await
     }
 
-    async fn mail_of(&self, name: &str, recipient: &str) -> bool {
+    async fn mail_allowed(&self, name: &str, recipient: &str) -> bool {
         let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
-        // It fails only if the limit is reached.
+        // The only possible error is that the limit is reached.
         self.take(vec![bucket]).await.is_ok()
     }
 
-    async fn of_address(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {
+    async fn limit_network(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {
         match client.network() {
             Some(address) => self.take(vec![self.bucket(name, limit, &[&address])]).await,
             None => Ok(()),
@@ -209,60 +217,61 @@ impl Throttle {
 
     /// Takes a token from each bucket, or from none: in the database or, if it does not answer, in memory.
     async fn take(&self, buckets: Vec<Option<Bucket>>) -> Result<(), Error> {
-        let buckets = present(buckets);
-        let wait = match self.taken(&buckets).await {
+        let buckets = enabled(buckets);
+        let wait = match self.take_in_database(&buckets).await {
             Some(wait) => wait,
             None => self.memory.take(&buckets, Instant::now()),
         };
-        allowed(wait)
+        check(wait)
     }
 
-    /// Takes the tokens in the database. Returns how long to wait for them; `None` if the database does not answer.
-    async fn taken(&self, buckets: &[Bucket]) -> Option<Duration> {
+    /// Takes the tokens in the database. Returns the time until all buckets have one; `None` if the database does not
+    /// answer.
+    async fn take_in_database(&self, buckets: &[Bucket]) -> Option<Duration> {
         if buckets.is_empty() {
             return Some(Duration::ZERO);
         }
         let taken = async { store::take(&mut self.lease().await?, buckets).await };
-        self.in_time(taken).await
+        self.with_timeout(taken).await
     }
 
-    /// Leases one of the limiter's connections. A connection that takes longer to open than its caller waits is opened all the
-    /// same and serves the next caller; otherwise a slow network would leave the limits to memory for ever.
+    /// Leases one of the limiter's connections. If the caller gives up while a connection is opened, it is still opened
+    /// and serves the next caller. Otherwise a slow network would leave the limits to memory forever.
     async fn lease(&self) -> Result<Connection, Error> {
         let database = self.database.clone();
         let leased = tokio::spawn(async move { database.connection().await });
         leased.await.map_err(Error::internal)?
     }
 
-    /// What the database answers; `None` if that is an error, or takes too long. Both are logged, once until it answers again.
-    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Option<T> {
-        let why = match timeout(PATIENCE, answer).await {
+    /// The database's result. `None` on an error or a timeout, which is logged once until the database answers again.
+    async fn with_timeout<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Option<T> {
+        let why = match timeout(DATABASE_TIMEOUT, answer).await {
             Ok(Ok(answer)) => {
-                if self.silent.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the database decides about rate limits again");
+                if self.is_degraded.swap(false, Ordering::Relaxed) {
+                    tracing::info!("rate limits are counted in the database again");
                 }
                 return Some(answer);
             }
             Ok(Err(error)) => error.log_text().to_owned(),
-            Err(_) => format!("no answer within {PATIENCE:?}"),
+            Err(_) => format!("no response within {DATABASE_TIMEOUT:?}"),
         };
-        if !self.silent.swap(true, Ordering::Relaxed) {
+        if !self.is_degraded.swap(true, Ordering::Relaxed) {
             let error = why.as_str();
             tracing::warn!(
                 error,
-                "the database does not decide about rate limits; this process's memory does"
+                "the database does not answer for rate limits; counting in memory"
             );
         }
         None
     }
 }
 
-/// The buckets of the limits that are not off.
-fn present(buckets: Vec<Option<Bucket>>) -> Vec<Bucket> {
+/// The buckets whose limit is not off.
+fn enabled(buckets: Vec<Option<Bucket>>) -> Vec<Bucket> {
     buckets.into_iter().flatten().collect()
 }
 
-fn allowed(wait: Duration) -> Result<(), Error> {
+fn check(wait: Duration) -> Result<(), Error> {
     if wait.is_zero() {
         Ok(())
     } else {
@@ -270,7 +279,7 @@ fn allowed(wait: Duration) -> Result<(), Error> {
     }
 }
 
-/// The account that an address belongs to: its key. A text that is not a valid address belongs to no user, but counts too.
+/// The account that an address belongs to: its email key. Texts that are not a valid address are counted, too.
 fn account_of(email: &str) -> String {
     match EmailAddress::parse(email) {
         Ok(email) => email.key().to_owned(),
@@ -283,7 +292,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_account_however_it_is_written() {
+    fn spellings_of_one_address_are_one_account() {
         for written in [
             "idis@bücher.example",
             "IDIS@BüCHER.Example",
@@ -304,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_subscriber_is_one_address() {
+    fn an_ipv6_subnet_of_64_bits_is_one_network() {
         let of = |address: &str| Client::new(address.parse().ok(), None).network();
         assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::1"));
         assert_ne!(of("2001:db8:1:2::4"), of("2001:db8:1:3::4"));

@@ -1,20 +1,22 @@
-//! Outside issuers: others who vouch for people. Whom a token is of is decided by the issuer that it names, and by nothing
-//! else in it.
+//! External identity providers. The issuer that a token names decides which verifier checks it; nothing else in the
+//! token does.
 //!
-//! - `settings`: which issuers there are. `oidc`: tokens that are verified by an issuer's published keys, which `keys`
-//!   fetches and keeps. `session_data`: Better Auth's session cookie, which is signed with a shared secret.
-//! - `sight`: who an identity is here. `refusals`: who was refused lately. `store`: the SQL of that.
+//! - `settings`: the configured issuers.
+//! - `oidc`: tokens that are verified with an issuer's published keys; `keys` fetches and caches these.
+//! - `session_data`: Better Auth's session cookie, which is signed with a shared secret.
+//! - `resolve`: finds, creates or links the user of an identity; `rejections` remembers recent rejections; `store` has
+//!   the SQL.
 //!
-//! A token picks one verifier by its `iss`, or, naming none, the one of session cookies; that verifier has its own keys,
-//! algorithms, audience and types, and what the token's header says of keys is never followed. All that is refused is
-//! refused alike; only the log is told why.
+//! A token selects one verifier by its `iss`. Tokens without `iss` go to the verifier of session cookies. Each verifier
+//! has its own keys, algorithms, audience and token types, and ignores key references in the token's header. All
+//! rejections look the same to the client; only the log says why.
 
 mod keys;
 mod oidc;
-mod refusals;
+mod rejections;
+mod resolve;
 mod session_data;
 mod settings;
-mod sight;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -28,46 +30,46 @@ use serde_json::Value;
 
 pub use keys::KeyAges;
 use oidc::Oidc;
-use refusals::Refusals;
+use rejections::RecentRejections;
+pub(super) use resolve::authenticate;
 use session_data::SessionData;
+use settings::IssuerKind;
 pub use settings::IssuerSettings;
-use settings::Kind;
-pub(super) use sight::admission;
 
 use crate::{email_address::EmailAddress, error::Error};
 
-/// Characters of a subject at most, as of a name.
-const MOST_TEXT: usize = 255;
-/// Characters of a picture's address at most.
-const MOST_PICTURE: usize = 512;
+/// Maximum length of a subject or a name in characters.
+const MAX_TEXT_LENGTH: usize = 255;
+/// Maximum length of a picture's URL in characters.
+const MAX_PICTURE_URL_LENGTH: usize = 512;
 
-/// All verifiers of outside tokens.
-pub(super) struct Outside {
+/// The verifiers of all configured issuers.
+pub(super) struct ExternalProviders {
     by_issuer: HashMap<String, Oidc>,
     by_session: Option<SessionData>,
-    /// Who was refused at first sight, whosever token it was.
-    refusals: Refusals,
+    /// Recently rejected identities of all issuers.
+    rejections: RecentRejections,
 }
 
-/// Whom an issuer vouches for.
+/// The identity in a verified token.
 pub(super) struct Identity {
     /// The issuer's name in the settings.
     pub(super) provider: String,
-    /// Who it is there.
+    /// The user's id at the provider.
     pub(super) subject: String,
-    /// When they signed in there; `None` if the token does not say.
+    /// When the user signed in there. `None` if the token does not say.
     pub(super) signed_in_at: Option<DateTime<Utc>>,
     /// When the token expires.
     pub(super) expires_at: DateTime<Utc>,
     pub(super) claims: Claims,
 }
 
-/// What an issuer tells of somebody, in a form that can be stored.
+/// What a provider says about a user, in a form that can be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims {
-    /// `None`, too, if what it tells is not a valid address as it stands.
+    /// Also `None` if the claim is not a valid address.
     pub(super) email: Option<EmailAddress>,
-    /// Whether the issuer has verified the address, and names it in the canonical form.
+    /// Whether the provider has verified the address and sends it in canonical form.
     pub(super) email_verified: bool,
     pub(super) name: Option<String>,
     pub(super) picture: Option<String>,
@@ -91,61 +93,61 @@ impl Claims {
         };
         let exact = |text| EmailAddress::exactly(text).ok();
         let email = email.as_str().and_then(exact);
-        // Some issuers write it as text.
+        // Some providers send it as text.
         let verified = *email_verified == Value::Bool(true) || email_verified == "true";
         Claims {
             email_verified: verified && email.as_ref().is_some_and(EmailAddress::is_canonical),
             email,
-            name: text(name, MOST_TEXT),
-            picture: text(picture, MOST_PICTURE + 1)
-                .filter(|url| url.chars().count() <= MOST_PICTURE)
+            name: text(name, MAX_TEXT_LENGTH),
+            picture: text(picture, MAX_PICTURE_URL_LENGTH + 1)
+                .filter(|url| url.chars().count() <= MAX_PICTURE_URL_LENGTH)
                 .filter(address),
         }
     }
 }
 
-/// What picks the verifier; it is believed only once that has verified it.
+/// Selects the verifier. Not trusted until the token is verified.
 #[derive(Deserialize)]
 struct Peek {
     iss: Option<String>,
 }
 
-impl Outside {
-    /// Verifiers for these issuers, beside the service's own.
+impl ExternalProviders {
+    /// Creates the verifiers of these issuers.
     ///
     /// # Errors
-    /// A message that names the issuer that cannot be, or two that cannot be told apart.
+    /// A message that names the issuer with invalid settings, or that conflicts with another one.
     pub(super) fn new(
         issuers: Vec<IssuerSettings>,
         ages: KeyAges,
         own_issuer: &str,
         own_secret: &[u8],
-    ) -> Result<Outside, String> {
+    ) -> Result<ExternalProviders, String> {
         settings::check(&issuers, own_issuer, own_secret)?;
-        let mut outside = Outside {
+        let mut providers = ExternalProviders {
             by_issuer: HashMap::new(),
             by_session: None,
-            refusals: Refusals::new(),
+            rejections: RecentRejections::new(),
         };
         if issuers.is_empty() {
-            return Ok(outside);
+            return Ok(providers);
         }
-        let client = keys::client()?;
+        let client = keys::http_client()?;
         for issuer in issuers {
             match issuer.kind {
-                Kind::Oidc(settings) => {
+                IssuerKind::Oidc(settings) => {
                     let oidc = Oidc::new(issuer.name, *settings, client.clone(), ages);
-                    outside.by_issuer.insert(oidc.issuer().to_owned(), oidc);
+                    providers.by_issuer.insert(oidc.issuer().to_owned(), oidc);
                 }
-                Kind::SessionData { secret } => {
-                    outside.by_session = Some(SessionData::new(issuer.name, &secret));
+                IssuerKind::SessionData { secret } => {
+                    providers.by_session = Some(SessionData::new(issuer.name, &secret));
                 }
             }
         }
-        Ok(outside)
+        Ok(providers)
     }
 
-    /// The one verifier for that token; `None` if it names no outside issuer.
+    /// The verifier of a token. `None` if the token names no configured issuer.
     pub(super) fn verifier_of(&self, token: &str) -> Option<Verifier<'_>> {
         if self.by_issuer.is_empty() && self.by_session.is_none() {
             return None;
@@ -158,7 +160,7 @@ impl Outside {
     }
 }
 
-/// What verifies the tokens of one outside issuer.
+/// Verifies the tokens of one issuer.
 #[derive(Clone, Copy)]
 pub(super) enum Verifier<'a> {
     Oidc(&'a Oidc),
@@ -166,10 +168,10 @@ pub(super) enum Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    /// Whom that token is of; `None` if it is nobody's.
+    /// The identity in a token. `None` if the token is invalid.
     ///
     /// # Errors
-    /// UNAVAILABLE if the issuer's keys were never had and cannot be fetched now.
+    /// UNAVAILABLE if the issuer's keys cannot be fetched.
     async fn verify(self, token: &str) -> Result<Option<Identity>, Error> {
         match self {
             Verifier::Oidc(oidc) => oidc.verify(token).await,
@@ -177,7 +179,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// What the issuer's userinfo tells of who sent that token; `None` if it has none, or does not answer as it should.
+    /// The claims of the provider's userinfo endpoint. `None` if there is none or its response is invalid.
     async fn userinfo(self, identity: &Identity, token: &str) -> Option<Claims> {
         match self {
             Verifier::Oidc(oidc) => oidc.userinfo(&identity.subject, token).await,
@@ -186,15 +188,18 @@ impl Verifier<'_> {
     }
 }
 
-/// A subject that can be stored: some text, not too long, without control characters.
+/// A subject that can be stored: 1 to 255 characters, no control characters.
 fn subject(value: &Value) -> Option<&str> {
     let text = value.as_str()?;
-    let fits = (1..=MOST_TEXT).contains(&text.chars().count());
+    let fits = (1..=MAX_TEXT_LENGTH).contains(&text.chars().count());
     (fits && !text.contains(char::is_control)).then_some(text)
 }
 
-/// Tells the log alone why a token is none.
-fn refused<T>(issuer: &str, why: impl std::fmt::Display) -> Option<T> {
-    tracing::debug!(issuer, "an outside token was refused: {why}");
+/// Logs why a token is rejected.
+fn rejected<T>(issuer: &str, why: impl std::fmt::Display) -> Option<T> {
+    tracing::debug!(
+        issuer,
+        "token of an external identity provider rejected: {why}"
+    );
     None
 }

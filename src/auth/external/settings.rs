@@ -1,4 +1,4 @@
-//! Which outside issuers there are: a TOML file, or its text.
+//! The settings of external identity providers: a TOML file, or its text.
 
 use std::fs;
 
@@ -7,19 +7,19 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
-/// Bytes of a shared secret at least, as long as what HS256 makes.
-const LEAST_SECRET: usize = 32;
+/// Minimum length of a shared secret in bytes: that of an HS256 signature.
+const MIN_SECRET_BYTES: usize = 32;
 
-/// An outside issuer. Not `Debug`: it may hold a secret.
+/// An issuer. Not `Debug`: it may hold a secret.
 #[derive(Clone)]
 pub struct IssuerSettings {
-    /// What accounts show as their provider.
+    /// The provider of linked accounts.
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: IssuerKind,
 }
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum IssuerKind {
     Oidc(Box<OidcSettings>),
     /// Better Auth's session cookie.
     SessionData {
@@ -27,20 +27,20 @@ pub(super) enum Kind {
     },
 }
 
-/// How tokens of one issuer are verified.
+/// How the tokens of one issuer are verified.
 #[derive(Clone)]
 pub(super) struct OidcSettings {
     pub(super) issuer: String,
     pub(super) audience: Vec<String>,
     pub(super) jwks_url: Url,
     pub(super) algorithms: Vec<Algorithm>,
-    /// In lower case; the empty text: no type at all.
+    /// In lower case. The empty string stands for tokens without a type.
     pub(super) types: Vec<String>,
     pub(super) userinfo_url: Option<Url>,
     pub(super) claims: ClaimNames,
 }
 
-/// Under which names an issuer tells what it tells.
+/// The names of an issuer's claims.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ClaimNames {
@@ -91,16 +91,16 @@ enum OneOrMore {
 }
 
 impl IssuerSettings {
-    /// Reads a TOML file, or the text itself.
+    /// Reads a TOML file, or the TOML itself.
     ///
     /// # Errors
-    /// A message that names the issuer and the setting that is wrong; never a secret.
+    /// A message that names the issuer and the invalid setting, never a secret.
     pub fn read(path_or_toml: &str) -> Result<Vec<IssuerSettings>, String> {
         if path_or_toml.contains("[[issuer]]") {
             return IssuerSettings::parse(path_or_toml);
         }
         let text = fs::read_to_string(path_or_toml).map_err(|error| {
-            format!("SNAPNOTE_ISSUERS: {path_or_toml} cannot be read: {error}.")
+            format!("SNAPNOTE_ISSUERS: reading {path_or_toml} failed: {error}.")
         })?;
         IssuerSettings::parse(&text)
     }
@@ -108,10 +108,10 @@ impl IssuerSettings {
     /// Reads the text of a TOML file.
     ///
     /// # Errors
-    /// As [`IssuerSettings::read`].
+    /// Same as [`IssuerSettings::read`].
     pub fn parse(toml: &str) -> Result<Vec<IssuerSettings>, String> {
         let file: File = toml::from_str(toml).map_err(|error| {
-            // The error's own text shows the line, which may hold a secret.
+            // The error's own text shows the line, which may contain a secret.
             let line = error.span().map_or(1, |span| {
                 toml[..span.start.min(toml.len())].matches('\n').count() + 1
             });
@@ -127,12 +127,12 @@ impl Entry {
         let wrong = |what: &str| format!("SNAPNOTE_ISSUERS, issuer {name}: {what}");
         if name.trim().is_empty() || name.chars().count() > 255 || name == "password" {
             return Err(wrong(
-                "name must have 1 to 255 characters, and not be \"password\".",
+                "name must have 1 to 255 characters and must not be \"password\".",
             ));
         }
         let kind = match self.kind.as_str() {
-            "oidc" => Kind::Oidc(Box::new(self.oidc().map_err(|what| wrong(&what))?)),
-            "better-auth-session" => Kind::SessionData {
+            "oidc" => IssuerKind::Oidc(Box::new(self.oidc().map_err(|what| wrong(&what))?)),
+            "better-auth-session" => IssuerKind::SessionData {
                 secret: self.session_data().map_err(|what| wrong(&what))?,
             },
             _ => return Err(wrong("kind must be \"oidc\" or \"better-auth-session\".")),
@@ -142,7 +142,7 @@ impl Entry {
 
     fn oidc(self) -> Result<OidcSettings, String> {
         if self.secret.is_some() {
-            return Err("secret goes with the kind \"better-auth-session\" alone.".to_owned());
+            return Err("secret is only allowed with kind \"better-auth-session\".".to_owned());
         }
         let issuer = self.issuer.filter(|issuer| !issuer.is_empty());
         let issuer = issuer.ok_or("issuer must be set: the exact iss of its tokens.")?;
@@ -152,12 +152,14 @@ impl Entry {
             None => Vec::new(),
         };
         if audience.is_empty() || audience.iter().any(String::is_empty) {
-            return Err("audience must be set: who its tokens are for, which is you.".to_owned());
+            return Err(
+                "audience must be set: the aud that its tokens have for this service.".to_owned(),
+            );
         }
         let algorithms = self.algorithms.unwrap_or_else(|| vec![Algorithm::RS256]);
         let shared = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
         if algorithms.is_empty() || algorithms.iter().any(|one| shared.contains(one)) {
-            return Err("algorithms must be of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA.".to_owned());
+            return Err("algorithms must be one or more of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 and EdDSA.".to_owned());
         }
         let default_jwks = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
         let jwks_url = url("jwks_url", &self.jwks_url.unwrap_or(default_jwks))?;
@@ -186,21 +188,19 @@ impl Entry {
             || self.userinfo_url.is_some()
             || self.claims.is_some();
         if of_oidc {
-            return Err(
-                "besides name and kind, only secret goes with \"better-auth-session\".".to_owned(),
-            );
+            return Err("kind \"better-auth-session\" only allows name and secret.".to_owned());
         }
         let secret = self.secret.unwrap_or_default();
-        if secret.len() < LEAST_SECRET {
+        if secret.len() < MIN_SECRET_BYTES {
             return Err(format!(
-                "secret must be Better Auth's own, of {LEAST_SECRET} bytes at least."
+                "secret must be Better Auth's secret, with at least {MIN_SECRET_BYTES} bytes."
             ));
         }
         Ok(secret)
     }
 }
 
-/// A media type's short name in lower case: RFC 7515 lets `application/` be left out.
+/// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
 pub(super) fn bare_type(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     lower
@@ -209,7 +209,7 @@ pub(super) fn bare_type(name: &str) -> String {
         .to_owned()
 }
 
-/// Keys that come over plain HTTP could be anybody's.
+/// Keys that are fetched over plain HTTP can be forged, so HTTP is only allowed for this machine.
 fn url(setting: &str, text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok();
     let safe = |url: &Url| match (url.scheme(), url.host()) {
@@ -220,11 +220,11 @@ fn url(setting: &str, text: &str) -> Result<Url, String> {
         _ => false,
     };
     url.filter(safe).ok_or_else(|| {
-        format!("{setting} must be an https URL; http is for this machine's own addresses.")
+        format!("{setting} must be an https URL. http is only allowed for localhost and loopback addresses.")
     })
 }
 
-/// Whether these issuers can be told apart, from each other and from the service itself.
+/// Checks that no two issuers have the same name or the same tokens, and none has the service's own.
 ///
 /// # Errors
 /// A message that names the issuer.
@@ -239,27 +239,25 @@ pub(super) fn check(
         let name = issuer.name.as_str();
         let wrong = |what: &str| Err(format!("SNAPNOTE_ISSUERS, issuer {name}: {what}"));
         if names.contains(&name) {
-            return wrong("there are two of this name.");
+            return wrong("another issuer has the same name.");
         }
         names.push(name);
         match &issuer.kind {
-            Kind::Oidc(settings) if claimed.contains(&settings.issuer.as_str()) => {
+            IssuerKind::Oidc(settings) if claimed.contains(&settings.issuer.as_str()) => {
                 return wrong(
-                    "its issuer is another's, or this service's own (SNAPNOTE_JWT_ISSUER).",
+                    "its issuer is used by another one or by this service (SNAPNOTE_JWT_ISSUER).",
                 );
             }
-            Kind::Oidc(settings) => claimed.push(&settings.issuer),
-            Kind::SessionData { secret } => {
+            IssuerKind::Oidc(settings) => claimed.push(&settings.issuer),
+            IssuerKind::SessionData { secret } => {
                 sessions += 1;
                 if sessions > 1 {
                     return wrong(
-                        "there can be one better-auth-session: its tokens name no issuer.",
+                        "only one better-auth-session is allowed, since its tokens name no issuer.",
                     );
                 }
                 if bool::from(secret.as_bytes().ct_eq(own_secret)) {
-                    return wrong(
-                        "its secret is SNAPNOTE_JWT_SECRET: two verifiers must not share one.",
-                    );
+                    return wrong("its secret must differ from SNAPNOTE_JWT_SECRET.");
                 }
             }
         }

@@ -9,8 +9,8 @@ use crate::{
     pending::store::count,
 };
 
-/// In the order in which they are worked off, `$2` rows of each at a time. What refers to other rows goes before them. The
-/// log of others keeps what the user did as an admin, but not from where.
+/// Executed in this order, at most `$2` rows each. Rows that refer to others are deleted before them. The logs of other
+/// users keep what the user did as an admin, but not their address and program.
 const STEPS: [&str; 10] = [
     "DELETE FROM search_words WHERE id = ANY (ARRAY(
         SELECT id FROM search_words WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
@@ -39,7 +39,8 @@ const STEPS: [&str; 10] = [
         SELECT id FROM audit_logs WHERE user_id = $1 LIMIT $2))",
 ];
 
-/// Deletes `size` rows of a user; answers how many went: 0 if all are gone that no other transaction holds.
+/// Deletes at most `size` rows of a user, and returns how many. 0 if all rows that no other transaction holds are
+/// deleted.
 pub(super) async fn delete_rows(
     conn: &mut Connection,
     user: UserId,
@@ -55,10 +56,10 @@ pub(super) async fn delete_rows(
     Ok(rows)
 }
 
-/// No row while requests are still inserting something of the user's; those that come later find no user.
+/// Returns no row while requests are still inserting rows of the user. Later requests find no user.
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE SKIP LOCKED";
 
-/// No row while items are left. Deleting the user deletes the pending operation as well.
+/// Returns no row while items are left. Deleting the user also deletes the pending operation.
 const DELETE: &str = "
     DELETE FROM users WHERE id = $1
         AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1)
@@ -66,14 +67,14 @@ const DELETE: &str = "
         AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1)
     RETURNING id";
 
-/// What was logged in the meantime, and the one entry that stays.
+/// Deletes what was logged since, and inserts the one entry that remains.
 const LOG: [&str; 2] = [
     "DELETE FROM audit_logs WHERE user_id = $1",
     "INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     VALUES ($1, $1, 'DELETED', 'User', $1, NULL, NULL)",
 ];
 
-/// Deletes the row of a user of whom nothing else is left, in the caller's transaction; `false` if something is left.
+/// Deletes the user's row after everything else, in the caller's transaction. `false` if something is left.
 pub(super) async fn delete_user(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
     let locked = conn.row(Statement::<(Uuid,)>::new(LOCK).bind(user));
     if locked.await?.is_none() {

@@ -1,9 +1,9 @@
-//! The SQL of the clean-ups. An index leads to the rows of each, since they are looked for all the time and few are found.
+//! The SQL of the clean-ups. Each uses an index, since they run all the time and find few rows.
 
 use crate::db::background::Cleanup;
 
-/// A clean-up that deletes the rows of a table that are due, by a key. The condition is checked again by the deletion:
-/// when a step is repeated in halves, the rows are no longer locked.
+/// A clean-up that deletes the due rows of a table by key. The deletion checks the condition again: when a step is
+/// repeated in halves, the rows are no longer locked.
 macro_rules! deletion {
     ($name:literal, $table:literal, $key:literal, $type:literal, $due:literal) => {
         Cleanup {
@@ -38,9 +38,9 @@ macro_rules! deletion {
     };
 }
 
-/// A session that was never ended has been over for 90 days when it is 180 days old. No index has the time at which it
-/// expires, since that is written with every use. A token stays while its mail waits to be sent: the mailer then reports
-/// that the link has expired.
+/// A session that was never ended has expired at least 90 days ago when it is 180 days old. There is no index on
+/// `expires_at`, since every use writes it. A token stays while its mail waits to be sent, so that the mailer can
+/// report that the link has expired.
 pub(super) const CLEANUPS: [Cleanup; 6] = [
     deletion!(
         "old-revocations",

@@ -1,51 +1,51 @@
-//! Which passwords are too weak: those known from leaks, and those that are guessed soon by whoever knows the person.
+//! Password strength: rejects leaked passwords, and those that someone who knows the user can guess.
 //!
-//! The crate `zxcvbn` judges, with its lists of the commonest leaked passwords, names and words; nothing is sent anywhere.
-//! It takes some tens of milliseconds for the worst passwords: call it off the async threads.
+//! The crate `zxcvbn` decides, with its lists of common leaked passwords, names and words. No data leaves the process.
+//! The worst passwords take some tens of milliseconds, so call it in a blocking thread.
 
 use zxcvbn::{Score, zxcvbn};
 
-/// Characters that are judged: a password that begins so weakly is not saved by what follows.
-const JUDGED: usize = 64;
-/// Every letter that such a character can stand for doubles the work and more; a word needs few of them.
-const STAND_INS: &str = "4@8({[<369!1|70$5+%2";
-const MOST_STAND_INS: usize = 8;
-/// Characters that are judged where more of them stand.
-const JUDGED_OF_STAND_INS: usize = 24;
-/// Shorter parts of an address or a name say nothing of a password.
-const LEAST_PART: usize = 3;
-const OUR_NAME: &str = "snapnote";
+/// Maximum characters that are judged. What follows a weak start does not make a password strong.
+const MAX_JUDGED: usize = 64;
+/// Each letter that such a character can stand for at least doubles the work. Words need few of them.
+const SUBSTITUTES: &str = "4@8({[<369!1|70$5+%2";
+const MAX_SUBSTITUTES: usize = 8;
+/// Maximum characters that are judged if there are more substitutes.
+const MAX_JUDGED_WITH_SUBSTITUTES: usize = 24;
+/// Shorter parts of an address or a name are not searched for.
+const MIN_PART_LENGTH: usize = 3;
+const PRODUCT_NAME: &str = "snapnote";
 
-/// Whether fewer than a million guesses find the password. `about_them`: their e-mail address, their name.
-pub(super) fn is_weak(password: &str, about_them: &[&str]) -> bool {
-    let stand_ins = STAND_INS
+/// Whether fewer than a million guesses find the password. `known_about_user`: email address and name.
+pub(super) fn is_weak(password: &str, known_about_user: &[&str]) -> bool {
+    let substitutes = SUBSTITUTES
         .chars()
         .filter(|character| password.contains(*character));
-    let judged = if stand_ins.count() > MOST_STAND_INS {
-        JUDGED_OF_STAND_INS
+    let judged = if substitutes.count() > MAX_SUBSTITUTES {
+        MAX_JUDGED_WITH_SUBSTITUTES
     } else {
-        JUDGED
+        MAX_JUDGED
     };
-    let known: Vec<&str> = about_them
+    let known: Vec<&str> = known_about_user
         .iter()
-        .flat_map(|text| known_from(text))
-        .chain([OUR_NAME])
-        .map(|text| beginning(text, judged))
+        .flat_map(|text| parts_of(text))
+        .chain([PRODUCT_NAME])
+        .map(|text| prefix(text, judged))
         .collect();
-    zxcvbn(beginning(password, judged), &known).score() <= Score::One
+    zxcvbn(prefix(password, judged), &known).score() <= Score::One
 }
 
-/// An address or a name, what stands before the at sign, and the words in it.
-fn known_from(text: &str) -> impl Iterator<Item = &str> {
+/// The text itself, the part before the `@`, and the words in it.
+fn parts_of(text: &str) -> impl Iterator<Item = &str> {
     let local_part = text.split('@').next().unwrap_or(text);
     let words = text.split(|character: char| !character.is_alphanumeric());
     [text, local_part]
         .into_iter()
         .chain(words)
-        .filter(|part| part.chars().count() >= LEAST_PART)
+        .filter(|part| part.chars().count() >= MIN_PART_LENGTH)
 }
 
-fn beginning(text: &str, characters: usize) -> &str {
+fn prefix(text: &str, characters: usize) -> &str {
     let end = text.char_indices().nth(characters);
     end.map_or(text, |(at, _)| &text[..at])
 }
@@ -59,7 +59,7 @@ mod tests {
     const ADA: [&str; 2] = ["ada.lovelace.1815@example.com", "Ada Lovelace"];
 
     #[test]
-    fn what_is_leaked_or_says_who_they_are_is_weak() {
+    fn leaked_and_personal_passwords_are_weak() {
         for password in [
             "password",
             "password1",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_or_random_is_not_weak() {
+    fn long_and_random_passwords_are_not_weak() {
         for password in [
             "correct horse",
             "correct horse battery staple",
@@ -97,13 +97,13 @@ mod tests {
         }
     }
 
-    /// `cargo test --release --lib strength -- --ignored --nocapture`: 41 ms was the worst.
+    /// `cargo test --release --lib password_strength -- --ignored --nocapture`: the worst took 41 ms.
     #[test]
     #[ignore = "prints how long the worst passwords take"]
     fn the_worst_passwords() {
         is_weak("The lists are read at the first call.", &[]);
         for seed in [
-            STAND_INS,
+            SUBSTITUTES,
             "({[<1|!7",
             "1|!7+({[",
             "qwertyuiop[]",

@@ -1,12 +1,12 @@
-//! Token buckets in this process's memory: what decides while the database does not answer.
+//! Token buckets in this process's memory: used while the database does not answer.
 //!
-//! The keys, capacities and spacings are those of the database's buckets, and so is the rule of `take_tokens`. The counts are
-//! this process's own: they start full, and nothing is carried over to the database or back. An attacker who can make the
-//! database silent therefore gets each bucket once more per process, and no more.
+//! Keys, capacities, spacings and the rule are those of the database's `take_tokens`. The counts are this process's
+//! own: they start full, and nothing is copied to the database or back. So an attacker who can make the database
+//! unavailable gets each bucket once more per process.
 //!
-//! The number of buckets is bounded. At the bound the bucket that was used least recently is forgotten, that is, treated as
-//! full. Making the service forget one bucket takes [`MAX_BUCKETS`] successful attempts under other keys, each of which
-//! passes limits itself, and no new key is ever refused for lack of room.
+//! The number of buckets is bounded. At the bound, the least recently used bucket is forgotten, which means that it
+//! counts as full. To make the service forget one bucket, an attacker needs [`MAX_BUCKETS`] allowed attempts under
+//! other keys, which are limited themselves. New keys are never rejected for lack of space.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,10 +18,10 @@ use uuid::Uuid;
 
 use super::store::Bucket;
 
-/// Buckets that are remembered: about 10 MB.
+/// Maximum number of buckets, about 10 MB.
 const MAX_BUCKETS: usize = 100_000;
 
-/// The buckets. A bucket that is not here is full.
+/// The buckets. A bucket that is missing is full.
 pub(super) struct Memory {
     buckets: Mutex<Buckets>,
     max: usize,
@@ -55,7 +55,8 @@ impl Memory {
         }
     }
 
-    /// Takes a token from each bucket, or from none. Returns how long to wait until all have one; zero if they were taken.
+    /// Takes a token from each bucket, or from none. Returns the time until all have one; zero if the tokens were
+    /// taken.
     pub(super) fn take(&self, buckets: &[Bucket], now: Instant) -> Duration {
         let mut known = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let wait = buckets.iter().map(|bucket| known.wait(bucket, now)).max();
@@ -66,7 +67,7 @@ impl Memory {
             }
             known.forget(self.max, now);
         }
-        // Callers are told whole milliseconds, and never zero.
+        // Callers get whole milliseconds, never zero.
         let milliseconds = wait.as_nanos().div_ceil(1_000_000);
         Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
@@ -96,7 +97,7 @@ impl Buckets {
         self.by_use.insert(state.used, bucket.key);
     }
 
-    /// Forgets the least recently used buckets while they are full again, or there are more than `max`.
+    /// Forgets the least recently used buckets while they are full or there are more than `max`.
     fn forget(&mut self, max: usize, now: Instant) {
         while let Some(oldest) = self.by_use.first_entry() {
             let is_full = |state: &State| state.full_at <= now;
@@ -116,7 +117,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// A bucket of two tokens, one of which comes back each minute.
+    /// A bucket of two tokens. One is added per minute.
     fn bucket(key: u128) -> Bucket {
         Bucket {
             key: Uuid::from_u128(key),

@@ -1,20 +1,20 @@
-//! The rules for a new password.
+//! Length rules for new passwords.
 
 use crate::{error::RefusalCode, rules::Problems};
 
-const LEAST_PASSWORD: usize = 8;
-/// Characters of a password at most.
-pub(super) const MOST_PASSWORD: usize = 128;
+const MIN_PASSWORD_LENGTH: usize = 8;
+/// Maximum length of a password in characters.
+pub(super) const MAX_PASSWORD_LENGTH: usize = 128;
 
-/// Checks the length of the new password in `input.<field>`; whether it is easy to guess is `strength`'s.
+/// Checks the length of the new password in `input.<field>`. `password_strength` checks whether it is easy to guess.
 pub(super) fn check_new_password(problems: &mut Problems, field: &str, password: &str) {
     problems.storable(field, password);
     let length = password.chars().count();
-    if length < LEAST_PASSWORD {
-        let message = format!("{field} must have {LEAST_PASSWORD} characters at least.");
+    if length < MIN_PASSWORD_LENGTH {
+        let message = format!("{field} must have at least {MIN_PASSWORD_LENGTH} characters.");
         problems.add(field, RefusalCode::TooShort, message);
-    } else if length > MOST_PASSWORD {
-        let message = format!("{field} must have {MOST_PASSWORD} characters at most.");
+    } else if length > MAX_PASSWORD_LENGTH {
+        let message = format!("{field} must have at most {MAX_PASSWORD_LENGTH} characters.");
         problems.add(field, RefusalCode::TooLong, message);
     }
 }
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_measured_in_code_points_and_may_be_of_anything_else() {
+    fn password_length_is_counted_in_code_points() {
         let cases: [(&str, &[RefusalCode]); 6] = [
             (&"語".repeat(8), &[]),
             (&" ".repeat(128), &[]),

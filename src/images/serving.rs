@@ -1,0 +1,93 @@
+//! Reading images, links to them, and what the service's own HTTP endpoints for a local folder need.
+
+use std::collections::HashMap;
+
+use chrono::Utc;
+use uuid::Uuid;
+
+use super::{
+    Images, Staging,
+    model::{Announced, ContentType, Image, ObjectKind, ObjectRef},
+    store,
+};
+use crate::{auth::Viewer, db::Connection, error::Error};
+
+impl Images {
+    /// Whether this service receives and serves images itself. Otherwise the store does.
+    pub(crate) fn are_served(&self) -> bool {
+        self.inner.storage.is_folder()
+    }
+
+    /// A link to an image. The same within each hour, and valid for at least an hour.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if there are no credentials to sign it.
+    pub async fn url(&self, image: &Image) -> Result<String, Error> {
+        let (id, kind) = (image.id, ObjectKind::Image);
+        match self.inner.storage.links(ObjectRef { kind, id }) {
+            Some((links, key)) => {
+                let now = Utc::now();
+                links.image(&key, id, image.content_type, now).await
+            }
+            None => Ok(self.inner.links.image(id, image.content_type, Utc::now())),
+        }
+    }
+
+    /// The announced type and size of an upload. `None` if the link is invalid or has expired, or the upload was used.
+    pub(crate) async fn announced_upload(
+        &self,
+        id: Uuid,
+        expires: i64,
+        signature: &str,
+    ) -> Result<Option<Announced>, Error> {
+        if !self
+            .inner
+            .links
+            .may_upload(id, expires, signature, Utc::now())
+        {
+            return Ok(None);
+        }
+        let mut conn = self.inner.database.connection().await?;
+        store::announced(&mut conn, id).await
+    }
+
+    /// Starts receiving an upload.
+    pub(crate) async fn stage(&self, id: Uuid) -> Result<Staging, Error> {
+        self.inner.storage.stage(id).await
+    }
+
+    /// Opens an image's file, and returns its size. `None` if the link is invalid or has expired, or the image was
+    /// deleted.
+    pub(crate) async fn open(
+        &self,
+        id: Uuid,
+        content_type: ContentType,
+        until: i64,
+        signature: &str,
+    ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
+        let now = Utc::now();
+        if !self
+            .inner
+            .links
+            .may_read(id, content_type, until, signature, now)
+        {
+            return Ok(None);
+        }
+        self.inner.storage.open_image(id).await
+    }
+}
+
+/// The images of these documents. Documents without an image are omitted.
+pub(crate) async fn of_documents(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    documents: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Image>, Error> {
+    let images = store::images_of(conn, viewer.user_id, documents).await?;
+    Ok(images.into_iter().collect())
+}
+
+/// The `Content-Disposition` of an image, with a file name for saving it.
+pub(crate) fn disposition(id: Uuid, content_type: ContentType) -> String {
+    format!("inline; filename=\"{id}.{}\"", content_type.extension())
+}
