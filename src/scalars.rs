@@ -72,7 +72,7 @@ impl ScalarType for JsonObject {
 }
 
 /// An absolute http or https URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Url(pub String);
 
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
@@ -169,4 +169,4 @@ macro_rules! sql_values {
     )+};
 }
 
-sql_values!(DateTime, JsonObject, ObjectId);
+sql_values!(DateTime, JsonObject, ObjectId, Url);

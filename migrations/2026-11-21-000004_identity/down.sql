@@ -40,7 +40,7 @@ DROP INDEX audit_logs_entity_idx;
 ALTER TABLE audit_logs
     ALTER COLUMN ip_address DROP DEFAULT,
     ALTER COLUMN user_agent DROP DEFAULT;
-DROP FUNCTION act_as(uuid, text, text);
+DROP FUNCTION set_origin(text, text);
 DROP FUNCTION take_tokens(uuid[], integer[], integer[]);
 DROP TABLE throttles;
 DROP INDEX users_created_at_idx;

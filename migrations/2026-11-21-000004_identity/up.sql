@@ -159,11 +159,11 @@ $$;
 -- Where a change came from stands in the log by default: a writing statement names its owner through act_as, and the
 -- triggers' entries in the log carry the address and the program. Declared stable, so that an index is used: it answers
 -- its first argument, whatever it notes on the way.
-CREATE FUNCTION act_as(owner uuid, address text, program text) RETURNS uuid LANGUAGE plpgsql STABLE AS $$
+CREATE FUNCTION set_origin(address text, program text) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     PERFORM set_config('snapnote.address', coalesce(address, ''), true),
         set_config('snapnote.program', coalesce(program, ''), true);
-    RETURN owner;
+    RETURN true;
 END
 $$;
 ALTER TABLE audit_logs

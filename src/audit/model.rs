@@ -1,50 +1,34 @@
 //! The rows of the audit log.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{BigInt, Jsonb, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::db::Row;
+use crate::db::row;
 
-/// An event that a user caused or that concerns them.
-#[derive(Debug, Clone, Queryable)]
-pub struct Event {
-    /// Ascends with time.
-    pub id: i64,
-    /// Upper case with underscores, e.g. `SIGN_IN`.
-    pub action: String,
-    /// The type of the affected object, e.g. `Course`.
-    pub entity_type: String,
-    /// The id of the affected object.
-    pub entity_id: Option<Uuid>,
-    /// The user who caused it. `None` for the service, or if it is unknown.
-    pub actor_id: Option<Uuid>,
-    /// Field name to `{old, new}`.
-    pub changes: Option<Value>,
-    /// The client's IP address.
-    pub ip_address: Option<String>,
-    /// The client's program.
-    pub user_agent: Option<String>,
-    /// When it happened.
-    pub created_at: DateTime<Utc>,
-}
-
-impl Row for Event {
-    type Sql = (
-        BigInt,
-        Text,
-        Text,
-        Nullable<SqlUuid>,
-        Nullable<SqlUuid>,
-        Nullable<Jsonb>,
-        Nullable<Text>,
-        Nullable<Text>,
-        Timestamptz,
-    );
+row! {
+    /// An event that a user caused or that concerns them.
+    #[derive(Debug, Clone)]
+    pub struct Event {
+        /// Ascends with time.
+        pub id: i64,
+        /// Upper case with underscores, e.g. `SIGN_IN`.
+        pub action: String,
+        /// The type of the affected object, e.g. `Course`.
+        pub entity_type: String,
+        /// The id of the affected object.
+        pub entity_id: Option<Uuid>,
+        /// The user who caused it. `None` for the service, or if it is unknown.
+        pub actor_id: Option<Uuid>,
+        /// Field name to `{old, new}`.
+        pub changes: Option<Value>,
+        /// The client's IP address.
+        pub ip_address: Option<String>,
+        /// The client's program.
+        pub user_agent: Option<String>,
+        /// When it happened.
+        pub created_at: DateTime<Utc>,
+    }
 }
 
 /// Private data of a user that an admin can read.

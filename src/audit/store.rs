@@ -1,20 +1,15 @@
 //! The SQL that reads and prunes the audit log.
 
-use diesel::sql_types::Uuid as SqlUuid;
 use uuid::Uuid;
 
 use super::model::Event;
 use crate::{
     auth::{Client, UserId},
-    db::{Connection, Row, Statement, background::Cleanup},
+    db::{Connection, Statement, background::Cleanup},
     error::Error,
 };
 
 type EventOf = (Uuid, Event);
-
-impl Row for EventOf {
-    type Sql = (SqlUuid, <Event as Row>::Sql);
-}
 
 /// Entries older than the retention may still exist, stripped or not yet pruned. They are not returned.
 const PAGES: &str = "

@@ -9,13 +9,10 @@
 use std::{fmt, net::IpAddr};
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{Queryable, deserialize, pg::Pg, sql_types};
 use uuid::Uuid;
 
-use crate::db::{Origin, Row, sql::Value};
+use crate::db::{Origin, Row, sql::Value, row};
 
 /// The id of a user. Every statement on users' data takes the owner's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +21,18 @@ pub struct UserId(pub Uuid);
 impl From<UserId> for Uuid {
     fn from(id: UserId) -> Self {
         id.0
+    }
+}
+
+impl Row for UserId {
+    type Sql = sql_types::Uuid;
+}
+
+impl Queryable<sql_types::Uuid, Pg> for UserId {
+    type Row = Uuid;
+
+    fn build(id: Uuid) -> deserialize::Result<Self> {
+        Ok(UserId(id))
     }
 }
 
@@ -136,26 +145,27 @@ pub struct NewUser {
     pub name: String,
 }
 
-/// A row of `sessions`.
-#[derive(Debug, Clone, Queryable)]
-pub struct Session {
-    /// Unique among all sessions.
-    pub id: Uuid,
-    /// The owner.
-    #[diesel(deserialize_as = Uuid)]
-    pub user_id: UserId,
-    /// Number of the newest refresh token, starting at 1.
-    pub generation: i32,
-    /// The IP address at sign-in.
-    pub ip_address: Option<String>,
-    /// The user agent at sign-in.
-    pub user_agent: Option<String>,
-    /// When the user signed in.
-    pub created_at: DateTime<Utc>,
-    /// When the session was last used by any request, to the minute.
-    pub last_used_at: DateTime<Utc>,
-    /// When the session expires unless it is used.
-    pub expires_at: DateTime<Utc>,
+row! {
+    /// A row of `sessions`.
+    #[derive(Debug, Clone)]
+    pub struct Session {
+        /// Unique among all sessions.
+        pub id: Uuid,
+        /// The owner.
+        pub user_id: UserId,
+        /// Number of the newest refresh token, starting at 1.
+        pub generation: i32,
+        /// The IP address at sign-in.
+        pub ip_address: Option<String>,
+        /// The user agent at sign-in.
+        pub user_agent: Option<String>,
+        /// When the user signed in.
+        pub created_at: DateTime<Utc>,
+        /// When the session was last used by any request, to the minute.
+        pub last_used_at: DateTime<Utc>,
+        /// When the session expires unless it is used.
+        pub expires_at: DateTime<Utc>,
+    }
 }
 
 impl From<Uuid> for UserId {
@@ -164,32 +174,17 @@ impl From<Uuid> for UserId {
     }
 }
 
-impl Row for Session {
-    type Sql = (
-        SqlUuid,
-        SqlUuid,
-        Integer,
-        Nullable<Text>,
-        Nullable<Text>,
-        Timestamptz,
-        Timestamptz,
-        Timestamptz,
-    );
-}
-
-/// An account at an external identity provider, with which a user signs in.
-#[derive(Debug, Clone, Queryable)]
-pub struct Account {
-    /// The provider's name in the settings.
-    pub provider: String,
-    /// The user's id there.
-    pub provider_account_id: String,
-    /// When the account was linked.
-    pub created_at: DateTime<Utc>,
-}
-
-impl Row for Account {
-    type Sql = (Text, Text, Timestamptz);
+row! {
+    /// An account at an external identity provider, with which a user signs in.
+    #[derive(Debug, Clone)]
+    pub struct Account {
+        /// The provider's name in the settings.
+        pub provider: String,
+        /// The user's id there.
+        pub provider_account_id: String,
+        /// When the account was linked.
+        pub created_at: DateTime<Utc>,
+    }
 }
 
 /// The result of a sign-in. `Debug` omits the tokens.

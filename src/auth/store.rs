@@ -1,15 +1,11 @@
 //! The SQL of sessions, and what signing in needs of users.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Array, Bool, Timestamptz, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::model::{Client, Session, UserId, Viewer};
 use crate::{
-    db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
+    db::{Connection, Statement, pool::from_database, pool::violated_unique, row},
     email_address::EmailAddress,
     error::Error,
 };
@@ -24,9 +20,10 @@ pub(super) struct NewSession<'a> {
 /// Inserts the user, their profile, their first session and its log entry, or nothing.
 const SIGN_UP: &str = "
     WITH person AS (
-        INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at) VALUES ($1, $2, $9, $3, $4, now())
+        INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at)
+        SELECT $1, $2, $9, $3, $4, now() WHERE (SELECT set_origin($address, $program))
     ), profile AS (
-        INSERT INTO user_profiles (user_id) VALUES ($1)
+        INSERT INTO user_profiles (user_id) SELECT $1 WHERE (SELECT set_origin($address, $program))
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         VALUES ($1, $1, 'SIGN_IN', 'Session', $5, $6::inet, $7)
@@ -44,8 +41,7 @@ pub(super) async fn sign_up(
     password_hash: &str,
     session: NewSession<'_>,
 ) -> Result<Option<Session>, Error> {
-    let statement = Statement::<Session>::new(SIGN_UP)
-        .by(user)
+    let statement = Statement::<Session>::write(SIGN_UP, user)
         .bind(email.as_str())
         .bind(name)
         .bind(password_hash)
@@ -125,10 +121,6 @@ pub(super) struct VerifiedPassword {
 }
 
 type OpenedSession = (Session, bool);
-
-impl Row for OpenedSession {
-    type Sql = (<Session as Row>::Sql, Bool);
-}
 
 /// Returns the session, and whether a mail was added to the outbox.
 pub(super) async fn sign_in(
@@ -280,16 +272,13 @@ const REVOKED: &str = "
     SELECT now(), coalesce(array_agg(subject_id), '{}')
     FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
 
-/// The sessions that ended recently, and the users who may no longer sign in.
-#[derive(Queryable)]
-pub(super) struct Revoked {
-    /// When the list was read, by the database's clock.
-    pub(super) at: DateTime<Utc>,
-    pub(super) subjects: Vec<Uuid>,
-}
-
-impl Row for Revoked {
-    type Sql = (Timestamptz, Array<SqlUuid>);
+row! {
+    /// The sessions that ended recently, and the users who may no longer sign in.
+    pub(super) struct Revoked {
+        /// When the list was read, by the database's clock.
+        pub(super) at: DateTime<Utc>,
+        pub(super) subjects: Vec<Uuid>,
+    }
 }
 
 pub(super) async fn revoked(conn: &mut Connection) -> Result<Revoked, Error> {
@@ -297,17 +286,14 @@ pub(super) async fn revoked(conn: &mut Connection) -> Result<Revoked, Error> {
     list.ok_or_else(|| Error::internal("an aggregate returned no row"))
 }
 
-/// A session that is trusted for some time.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Trusted {
-    #[diesel(deserialize_as = Uuid)]
-    pub(super) user_id: UserId,
-    /// By the database's clock.
-    pub(super) until: DateTime<Utc>,
-}
-
-impl Row for Trusted {
-    type Sql = (SqlUuid, Timestamptz);
+row! {
+    /// A session that is trusted for some time.
+    #[derive(Debug, Clone)]
+    pub(super) struct Trusted {
+        pub(super) user_id: UserId,
+        /// By the database's clock.
+        pub(super) until: DateTime<Utc>,
+    }
 }
 
 const TRUSTED: &str = "

@@ -3,44 +3,29 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    result::Error as DieselError,
-    sql_types::{BigInt, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::result::Error as DieselError;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use uuid::Uuid;
 
 use super::{ChangeAction, Cursor, cursor::Seen};
 use crate::{
     auth::UserId,
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     error::Error,
     items::ItemRef,
 };
 
-/// An entry of the log about an item.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Entry {
-    pub(super) id: i64,
-    #[diesel(deserialize_as = i64)]
-    pub(super) transaction: u64,
-    #[diesel(deserialize_as = String)]
-    pub(super) action: ChangeAction,
-    pub(super) item: ItemRef,
-    pub(super) version: i32,
-    pub(super) changed_at: DateTime<Utc>,
-}
-
-impl Row for Entry {
-    type Sql = (
-        BigInt,
-        BigInt,
-        Text,
-        <ItemRef as Row>::Sql,
-        Integer,
-        Timestamptz,
-    );
+row! {
+    /// An entry of the log about an item.
+    #[derive(Debug, Clone)]
+    pub(super) struct Entry {
+        pub(super) id: i64,
+        pub(super) transaction: u64,
+        pub(super) action: ChangeAction,
+        pub(super) item: ItemRef,
+        pub(super) version: i32,
+        pub(super) changed_at: DateTime<Utc>,
+    }
 }
 
 impl TryFrom<String> for ChangeAction {
@@ -58,19 +43,17 @@ impl TryFrom<String> for ChangeAction {
     }
 }
 
-/// The database at the moment of a statement, as one person's log has it.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Moment {
-    /// `None`: the log has none in this database yet.
-    pub(super) epoch: Option<Uuid>,
-    pub(super) now: DateTime<Utc>,
-    snapshot: String,
-    /// The newest transaction of the epoch that is visible in the log. If none is, the last one before the epoch.
-    newest: Option<i64>,
-}
-
-impl Row for Moment {
-    type Sql = (Nullable<SqlUuid>, Timestamptz, Text, Nullable<BigInt>);
+row! {
+    /// The database at the moment of a statement, as one person's log has it.
+    #[derive(Debug, Clone)]
+    pub(super) struct Moment {
+        /// `None`: the log has none in this database yet.
+        pub(super) epoch: Option<Uuid>,
+        pub(super) now: DateTime<Utc>,
+        snapshot: String,
+        /// The newest transaction of the epoch that is visible in the log. If none is, the last one before the epoch.
+        newest: Option<i64>,
+    }
 }
 
 impl Moment {
@@ -130,10 +113,6 @@ pub(super) struct Since {
 }
 
 type NewsRow = (Uuid, Moment, Option<Entry>);
-
-impl Row for NewsRow {
-    type Sql = (SqlUuid, <Moment as Row>::Sql, Nullable<<Entry as Row>::Sql>);
-}
 
 /// One statement is one snapshot: what is new, the snapshot, and the newest transaction that it shows belong together.
 /// Two arms and a fence: one condition with OR is planned badly while somebody holds an old transaction open, and without
@@ -209,10 +188,6 @@ pub(super) async fn news(
 }
 
 type RestRow = (Moment, Option<Entry>);
-
-impl Row for RestRow {
-    type Sql = (<Moment as Row>::Sql, Nullable<<Entry as Row>::Sql>);
-}
 
 /// By the primary key, from the last id on: nearly all that stands there belongs to the page. CASE keeps the planner from
 /// taking the conditions on transactions for a way in; IN (SELECT …) is a hash table, where a list would be gone through for

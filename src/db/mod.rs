@@ -35,7 +35,7 @@ pub(crate) mod writes;
 
 pub use connection::Connection;
 pub use pool::{Database, PoolSettings};
-pub(crate) use row::{Columns, Load, Row, numbered, row};
+pub(crate) use row::{Columns, Load, Row, named, numbered, row};
 pub use sql::Origin;
 pub(crate) use sql::Statement;
 pub(crate) use writes::{Writers, Writes};

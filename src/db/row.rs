@@ -131,19 +131,25 @@ macro_rules! row {
             const ON_DEMAND: &'static [&'static str] = &[$($(stringify!($late)),+)?];
         }
 
-        $(
-            const _: () = {
-                fn has_type<Sql>(_: impl diesel::Expression<SqlType = Sql>) {}
-                fn _compiles_if_the_table_has_these_columns() {
-                    use $crate::db::schema::$table::dsl;
-                    has_type::<<$first_ty as $crate::db::Row>::Sql>(dsl::$first);
-                    $(has_type::<<$ty as $crate::db::Row>::Sql>(dsl::$field);)*
-                }
-            };
-        )?
+        $crate::db::row::check_columns!($($table)?; $first: $first_ty $(, $field: $ty)*);
     };
 }
 pub(crate) use row;
+
+/// Compiles only if the table has these columns, with the SQL types that the fields are read from.
+macro_rules! check_columns {
+    (; $($field:ident: $ty:ty),+) => {};
+    ($table:ident; $($field:ident: $ty:ty),+) => {
+        const _: () = {
+            fn has_type<Sql>(_: impl diesel::Expression<SqlType = Sql>) {}
+            fn _check() {
+                use $crate::db::schema::$table::dsl;
+                $(has_type::<<$ty as $crate::db::Row>::Sql>(dsl::$field);)+
+            }
+        };
+    };
+}
+pub(crate) use check_columns;
 
 /// Stores an enum as a small number: the single list of these numbers.
 macro_rules! numbered {
@@ -173,3 +179,45 @@ macro_rules! numbered {
     };
 }
 pub(crate) use numbered;
+
+/// Stores an enum as text: the single list of these texts.
+macro_rules! named {
+    ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+        impl $name {
+            /// As stored.
+            pub(crate) fn as_str(self) -> &'static str {
+                match self {
+                    $($name::$variant => $text),+
+                }
+            }
+        }
+
+        impl From<$name> for $crate::db::sql::Value {
+            fn from(value: $name) -> Self {
+                value.as_str().into()
+            }
+        }
+
+        impl From<Option<$name>> for $crate::db::sql::Value {
+            fn from(value: Option<$name>) -> Self {
+                value.map(|value| value.as_str().to_owned()).into()
+            }
+        }
+
+        impl $crate::db::Row for $name {
+            type Sql = diesel::sql_types::Text;
+        }
+
+        impl diesel::Queryable<diesel::sql_types::Text, diesel::pg::Pg> for $name {
+            type Row = String;
+
+            fn build(text: String) -> diesel::deserialize::Result<Self> {
+                match text.as_str() {
+                    $($text => Ok($name::$variant),)+
+                    _ => Err(format!("{} has no text {text}", stringify!($name)).into()),
+                }
+            }
+        }
+    };
+}
+pub(crate) use named;

@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::{
     error::Error,
-    rules::Change,
-    users::{Proficiency, ProfileChanges},
+    scalars::MaybeUndefined::Value,
+    users::{Proficiency, UpdateProfileInput},
 };
 
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
@@ -34,7 +34,7 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    pub(super) fn changes(&self) -> Result<ProfileChanges, Error> {
+    pub(super) fn changes(&self) -> Result<UpdateProfileInput, Error> {
         let proficiency = match self.proficiency.as_str() {
             "BEGINNER" => Proficiency::Beginner,
             "INTERMEDIATE" => Proficiency::Intermediate,
@@ -45,12 +45,12 @@ impl Profile {
                 )));
             }
         };
-        Ok(ProfileChanges {
-            proficiency: Change::Set(proficiency),
-            technical_background: Change::Set(self.technical_background.clone()),
-            hardware_access: Change::Set(self.hardware_access.clone()),
-            learning_goals: Change::Set(self.learning_goals.clone()),
-            preferences: Change::Set(self.preferences.clone()),
+        Ok(UpdateProfileInput {
+            proficiency: Value(proficiency),
+            technical_background: Value(self.technical_background.clone()),
+            hardware_access: Value(self.hardware_access.clone()),
+            learning_goals: Value(self.learning_goals.clone()),
+            preferences: Value(self.preferences.clone()),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 use tokio::sync::OnceCell;
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
     db::keyset::Position,
     error::Error,
     scalars::{DateTime, Url, id_of},
-    users::{self, ProfileChanges, UserChanges},
+    users::{self, Proficiency, Role, UpdateMeInput, UpdateProfileInput},
 };
 
 /// A user.
@@ -194,16 +194,6 @@ impl Account {
     }
 }
 
-/// What somebody may do.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "users::Role")]
-pub(crate) enum Role {
-    /// Works with what is theirs.
-    User,
-    /// Sees to other users, too.
-    Admin,
-}
-
 /// What a person tells of themselves.
 pub(crate) struct Profile(users::Profile);
 
@@ -212,7 +202,7 @@ pub(crate) struct Profile(users::Profile);
 impl Profile {
     /// How much they know already; `PRO` at first.
     fn proficiency(&self) -> Proficiency {
-        self.0.proficiency.into()
+        self.0.proficiency
     }
 
     /// What they have learnt; 10,000 characters at most.
@@ -241,18 +231,6 @@ impl Profile {
     }
 }
 
-/// How much somebody knows already. `PRO` at first.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "users::Proficiency")]
-pub(crate) enum Proficiency {
-    /// Little.
-    Beginner,
-    /// Something.
-    Intermediate,
-    /// A lot.
-    Pro,
-}
-
 /// Queries of people.
 #[derive(Default)]
 pub(crate) struct UserQuery;
@@ -271,30 +249,6 @@ async fn me(ctx: &Context<'_>, user: crate::auth::UserId) -> Result<User, Error>
     found
         .map(User::from)
         .ok_or_else(|| Error::unauthenticated("This user is gone."))
-}
-
-/// A field left out stays as it is; null clears it where it can be null. So in every update.
-#[derive(InputObject)]
-pub(crate) struct UpdateMeInput {
-    /// 1 to 255 characters; not null.
-    name: MaybeUndefined<String>,
-    /// 512 characters at most.
-    avatar_url: MaybeUndefined<Url>,
-}
-
-/// What to change of one's profile.
-#[derive(InputObject)]
-pub(crate) struct UpdateProfileInput {
-    /// How much you know already; not null.
-    proficiency: MaybeUndefined<Proficiency>,
-    /// 10,000 characters at most.
-    technical_background: MaybeUndefined<String>,
-    /// 10,000 characters at most.
-    hardware_access: MaybeUndefined<String>,
-    /// 10,000 characters at most.
-    learning_goals: MaybeUndefined<String>,
-    /// 10,000 characters at most.
-    preferences: MaybeUndefined<String>,
 }
 
 /// What a mutation of a user answers.
@@ -339,11 +293,7 @@ impl UserMutation {
 
 async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let changes = UserChanges {
-        name: change(input.name, |name| name),
-        avatar_url: change(input.avatar_url, |url| url.0),
-    };
-    let done = outcome(users::update(&mut ctx.connection().await?, viewer, changes).await)?;
+    let done = outcome(users::update(&mut ctx.connection().await?, viewer, &input).await)?;
     Ok(UserPayload::new(
         done.value.map(User::from),
         done.user_errors,
@@ -355,15 +305,7 @@ async fn update_profile(
     input: UpdateProfileInput,
 ) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let text = |field: MaybeUndefined<String>| change(field, |text| text);
-    let changes = ProfileChanges {
-        proficiency: change(input.proficiency, Into::into),
-        technical_background: text(input.technical_background),
-        hardware_access: text(input.hardware_access),
-        learning_goals: text(input.learning_goals),
-        preferences: text(input.preferences),
-    };
-    let done = outcome(users::update_profile(&mut ctx.connection().await?, viewer, changes).await)?;
+    let done = outcome(users::update_profile(&mut ctx.connection().await?, viewer, &input).await)?;
     let user = match done.value {
         Some(profile) => Some(User {
             profile: Arc::new(OnceCell::new_with(Some(profile))),

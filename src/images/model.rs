@@ -3,35 +3,28 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Integer, Text, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
-use crate::db::Row;
+use crate::db::row;
 
 /// Maximum size of an image in bytes.
 pub const MAX_BYTES: i32 = 20 * 1024 * 1024;
 
-/// A document's image.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
-pub struct Image {
-    /// Part of its object's key.
-    pub id: Uuid,
-    /// Detected from the bytes.
-    #[diesel(deserialize_as = String)]
-    pub content_type: ContentType,
-    /// Size of the cleaned image.
-    pub byte_size: i32,
-    /// In pixels, at least 1.
-    pub width: i32,
-    /// In pixels, at least 1.
-    pub height: i32,
-}
-
-impl Row for Image {
-    type Sql = (SqlUuid, Text, Integer, Integer, Integer);
+row! {
+    /// A document's image.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Image {
+        /// Part of its object's key.
+        pub id: Uuid,
+        /// Detected from the bytes.
+        pub content_type: ContentType,
+        /// Size of the cleaned image.
+        pub byte_size: i32,
+        /// In pixels, at least 1.
+        pub width: i32,
+        /// In pixels, at least 1.
+        pub height: i32,
+    }
 }
 
 /// The accepted types.
@@ -132,18 +125,15 @@ impl fmt::Debug for Upload {
     }
 }
 
-/// The announced type and size of an upload.
-#[derive(Debug, Clone, Queryable)]
-pub struct Announced {
-    /// The announced type.
-    #[diesel(deserialize_as = String)]
-    pub content_type: ContentType,
-    /// The announced number of bytes.
-    pub byte_size: i32,
-}
-
-impl Row for Announced {
-    type Sql = (Text, Integer);
+row! {
+    /// The announced type and size of an upload.
+    #[derive(Debug, Clone)]
+    pub struct Announced {
+        /// The announced type.
+        pub content_type: ContentType,
+        /// The announced number of bytes.
+        pub byte_size: i32,
+    }
 }
 
 /// The content of an object in the store. Kind and id form its key.
@@ -176,14 +166,12 @@ impl TryFrom<String> for ObjectKind {
     }
 }
 
-/// An object in the store. Identifies its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Queryable)]
-pub(super) struct ObjectRef {
-    #[diesel(deserialize_as = String)]
-    pub(super) kind: ObjectKind,
-    pub(super) id: Uuid,
+row! {
+    /// An object in the store. Identifies its key.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub(super) struct ObjectRef {
+        pub(super) kind: ObjectKind,
+        pub(super) id: Uuid,
+    }
 }
 
-impl Row for ObjectRef {
-    type Sql = (Text, SqlUuid);
-}

@@ -1,7 +1,6 @@
 //! The SQL of images. Every statement takes the owner, except those for signed links and for the sweep.
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement},
     error::Error,
 };
 
@@ -30,10 +29,6 @@ pub(super) struct Opened {
 }
 
 type OpenedRow = (Option<String>, Option<DateTime<Utc>>, Option<i64>);
-
-impl Row for OpenedRow {
-    type Sql = (Nullable<Text>, Nullable<Timestamptz>, Nullable<BigInt>);
-}
 
 /// A link is valid for 15 minutes. Uploads that have started by then may take 15 more, and the sweep waits for them.
 const OPEN: &str = "
@@ -97,10 +92,6 @@ pub(super) struct UploadState {
 }
 
 type UploadStateRow = (Option<String>, Option<Announced>, bool);
-
-impl Row for UploadStateRow {
-    type Sql = (Nullable<Text>, Nullable<<Announced as Row>::Sql>, Bool);
-}
 
 const UPLOAD_STATE: &str = "
     SELECT document.status, upload.content_type, upload.byte_size, coalesce(image.upload_id = $3, false)
@@ -183,7 +174,7 @@ const ATTACH: &str = "
         RETURNING id
     )
     UPDATE documents SET image_id = image.id FROM image, document
-    WHERE documents.user_id = $1 AND documents.id = document.id";
+    WHERE (SELECT set_origin($address, $program)) AND documents.user_id = $1 AND documents.id = document.id";
 
 /// Makes a written image the document's, in the caller's transaction. If this returns `false`, roll back.
 pub(super) async fn attach(
@@ -191,8 +182,7 @@ pub(super) async fn attach(
     owner: UserId,
     new: &NewImage,
 ) -> Result<bool, Error> {
-    let statement = Statement::new(ATTACH)
-        .by(owner)
+    let statement = Statement::write(ATTACH, owner)
         .bind(new.document)
         .bind(new.upload)
         .bind(new.id);
@@ -215,7 +205,8 @@ pub(super) async fn end_upload(
 
 const DETACH: &str = "
     UPDATE documents SET image_id = NULL
-    WHERE user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND image_id IS NOT NULL
+    WHERE (SELECT set_origin($address, $program))
+        AND user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND image_id IS NOT NULL
         AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
         AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')";
 
@@ -224,7 +215,7 @@ pub(super) async fn detach(
     owner: UserId,
     document: Uuid,
 ) -> Result<(), Error> {
-    conn.execute(Statement::new(DETACH).by(owner).bind(document))
+    conn.execute(Statement::write(DETACH, owner).bind(document))
         .await?;
     Ok(())
 }
@@ -235,10 +226,6 @@ const IMAGES_OF: &str = "
     WHERE documents.user_id = $1 AND documents.id = ANY($2)";
 
 type ImageOf = (Uuid, Image);
-
-impl Row for ImageOf {
-    type Sql = (SqlUuid, <Image as Row>::Sql);
-}
 
 /// The images of these documents, each with its document's id.
 pub(super) async fn images_of(

@@ -4,50 +4,33 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Bool, Double, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::templates::Template;
 use crate::{
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     error::Error,
 };
 
-/// A claimed mail.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Mail {
-    pub(super) id: Uuid,
-    pub(super) kind: String,
-    pub(super) recipient: String,
-    /// Also `None` if the token is no longer valid: used, voided or expired.
-    pub(super) token_id: Option<Uuid>,
-    pub(super) ip_address: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) created_at: DateTime<Utc>,
-    /// Whether its user was deleted. The mail is not sent then.
-    pub(super) user_deleted: bool,
-    /// Whether its token was neither used nor voided until it expired.
-    pub(super) token_expired: bool,
-    /// No other worker claims the mail before this time.
-    pub(super) claimed_until: DateTime<Utc>,
-}
-
-impl Row for Mail {
-    type Sql = (
-        SqlUuid,
-        Text,
-        Text,
-        Nullable<SqlUuid>,
-        Nullable<Text>,
-        Nullable<Text>,
-        Timestamptz,
-        Bool,
-        Bool,
-        Timestamptz,
-    );
+row! {
+    /// A claimed mail.
+    #[derive(Debug, Clone)]
+    pub(super) struct Mail {
+        pub(super) id: Uuid,
+        pub(super) kind: String,
+        pub(super) recipient: String,
+        /// Also `None` if the token is no longer valid: used, voided or expired.
+        pub(super) token_id: Option<Uuid>,
+        pub(super) ip_address: Option<String>,
+        pub(super) user_agent: Option<String>,
+        pub(super) created_at: DateTime<Utc>,
+        /// Whether its user was deleted. The mail is not sent then.
+        pub(super) user_deleted: bool,
+        /// Whether its token was neither used nor voided until it expired.
+        pub(super) token_expired: bool,
+        /// No other worker claims the mail before this time.
+        pub(super) claimed_until: DateTime<Utc>,
+    }
 }
 
 /// The index `mails_due_idx` finds the mail of each kind that has been due for longest; the most urgent of these is
@@ -99,23 +82,21 @@ pub(super) async fn delete(conn: &mut Connection, id: Uuid) -> Result<(), Error>
     Ok(())
 }
 
-/// The result of a failed attempt.
-#[derive(Debug, Queryable)]
-pub(super) struct FailedAttempt {
-    pub(super) attempts: i32,
-    pub(super) died: bool,
-    /// Seconds until the next attempt.
-    retry_seconds: f64,
+row! {
+    /// The result of a failed attempt.
+    #[derive(Debug)]
+    pub(super) struct FailedAttempt {
+        pub(super) attempts: i32,
+        pub(super) died: bool,
+        /// Seconds until the next attempt.
+        retry_seconds: f64,
+    }
 }
 
 impl FailedAttempt {
     pub(super) fn retry_in(&self) -> Duration {
         Duration::try_from_secs_f64(self.retry_seconds).unwrap_or_default()
     }
-}
-
-impl Row for FailedAttempt {
-    type Sql = (Integer, Bool, Double);
 }
 
 /// Retries after 2 s, 4 s, 8 s, … from the end of the attempt. Changes nothing if the claim has expired and another
@@ -161,14 +142,11 @@ pub(super) async fn expired(
     conn.row(statement).await
 }
 
-#[derive(Queryable)]
-struct NextDue {
-    /// Seconds; negative if a mail is due.
-    seconds: Option<f64>,
-}
-
-impl Row for NextDue {
-    type Sql = (Nullable<Double>,);
+row! {
+    struct NextDue {
+        /// Seconds; negative if a mail is due.
+        seconds: Option<f64>,
+    }
 }
 
 const NEXT_DUE: &str = "
@@ -189,38 +167,27 @@ pub(super) async fn until_next(
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
-/// A mail in the outbox, for operators.
-#[derive(Debug, Clone, Queryable)]
-pub struct WaitingMail {
-    /// Part of its `Message-ID`.
-    pub id: Uuid,
-    /// Its kind, e.g. `password_reset`.
-    pub kind: String,
-    /// The recipient's address.
-    pub recipient: String,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-    /// Number of attempts.
-    pub attempts: i32,
-    /// When it is tried next. Has no meaning if it died.
-    pub next_attempt_at: DateTime<Utc>,
-    /// Why the last attempt failed. Maximum 500 characters.
-    pub last_error: Option<String>,
-    /// When it was given up. `None` while it waits.
-    pub died_at: Option<DateTime<Utc>>,
-}
-
-impl Row for WaitingMail {
-    type Sql = (
-        SqlUuid,
-        Text,
-        Text,
-        Timestamptz,
-        Integer,
-        Timestamptz,
-        Nullable<Text>,
-        Nullable<Timestamptz>,
-    );
+row! {
+    /// A mail in the outbox, for operators.
+    #[derive(Debug, Clone)]
+    pub struct WaitingMail {
+        /// Part of its `Message-ID`.
+        pub id: Uuid,
+        /// Its kind, e.g. `password_reset`.
+        pub kind: String,
+        /// The recipient's address.
+        pub recipient: String,
+        /// When it was written.
+        pub created_at: DateTime<Utc>,
+        /// Number of attempts.
+        pub attempts: i32,
+        /// When it is tried next. Has no meaning if it died.
+        pub next_attempt_at: DateTime<Utc>,
+        /// Why the last attempt failed. Maximum 500 characters.
+        pub last_error: Option<String>,
+        /// When it was given up. `None` while it waits.
+        pub died_at: Option<DateTime<Utc>>,
+    }
 }
 
 const WAITING: &str = "

@@ -1,14 +1,10 @@
 //! The SQL of pending operations on items. `account_deletion` has that of deleting a user.
 
-use diesel::{
-    Queryable,
-    sql_types::{Nullable, SmallInt, Text, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use crate::{
     auth::UserId,
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     error::Error,
     items::{ItemKind, ItemRef},
 };
@@ -105,28 +101,18 @@ pub(crate) async fn add_user(conn: &mut Connection, user: UserId) -> Result<(), 
     Ok(())
 }
 
-/// An operation that a step works on.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct Pending {
-    /// The item's id, or the user's if the user is deleted.
-    pub(super) id: Uuid,
-    kind: i16,
-    #[diesel(deserialize_as = String)]
-    pub(super) operation: Operation,
-    actor: Option<Uuid>,
-    address: Option<String>,
-    program: Option<String>,
-}
-
-impl Row for Pending {
-    type Sql = (
-        SqlUuid,
-        SmallInt,
-        Text,
-        Nullable<SqlUuid>,
-        Nullable<Text>,
-        Nullable<Text>,
-    );
+row! {
+    /// An operation that a step works on.
+    #[derive(Debug, Clone)]
+    pub(super) struct Pending {
+        /// The item's id, or the user's if the user is deleted.
+        pub(super) id: Uuid,
+        kind: i16,
+        pub(super) operation: Operation,
+        actor: Option<Uuid>,
+        address: Option<String>,
+        program: Option<String>,
+    }
 }
 
 impl Pending {
@@ -279,11 +265,12 @@ pub(crate) async fn settle_items(
         "UPDATE {table} SET status = course.status, deleted_at = course.deleted_at,
             trashed_with = CASE WHEN course.status = 'trash' THEN course.id END
         FROM courses AS course
-        WHERE {table}.user_id = $1 AND {table}.id = ANY($2) AND course.user_id = $1 AND course.id = {table}.course_id
+        WHERE (SELECT set_origin($address, $program))
+            AND {table}.user_id = $1 AND {table}.id = ANY($2) AND course.user_id = $1 AND course.id = {table}.course_id
             AND ({table}.status = 'active' OR trashed_with IS NOT NULL)
             AND ({table}.status <> course.status OR {table}.deleted_at IS DISTINCT FROM course.deleted_at)"
     );
-    conn.execute(Statement::new(text).by(owner).bind(ids))
+    conn.execute(Statement::write(text, owner).bind(ids))
         .await?;
     Ok(())
 }

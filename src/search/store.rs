@@ -2,39 +2,33 @@
 //! `migrations/…_search_words`).
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{BigInt, Bool, Double, Integer, Nullable, SmallInt, Text, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::{Place, plan::Plan};
 use crate::{
     auth::UserId,
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     error::Error,
     items::ItemKind,
 };
 
-/// A term as the dictionary sees it, beside one of the words that it stands for.
-#[derive(Debug, Clone, Queryable)]
-pub(super) struct LookedUp {
-    /// Which term: 1, 2, ….
-    pub(super) number: i64,
-    /// What the owner's lexemes begin with.
-    pub(super) scope: String,
-    /// The term's words between single spaces.
-    pub(super) folded: String,
-    /// Whether it is a word that says nothing by itself, such as `the`.
-    pub(super) is_stop_word: bool,
-    /// A word of the owner's; `None` if none is like it.
-    pub(super) word: Option<String>,
-    /// How much it is like it, up to 100.
-    pub(super) likeness: Option<i32>,
-}
-
-impl Row for LookedUp {
-    type Sql = (BigInt, Text, Text, Bool, Nullable<Text>, Nullable<Integer>);
+row! {
+    /// A term as the dictionary sees it, beside one of the words that it stands for.
+    #[derive(Debug, Clone)]
+    pub(super) struct LookedUp {
+        /// Which term: 1, 2, ….
+        pub(super) number: i64,
+        /// What the owner's lexemes begin with.
+        pub(super) scope: String,
+        /// The term's words between single spaces.
+        pub(super) folded: String,
+        /// Whether it is a word that says nothing by itself, such as `the`.
+        pub(super) is_stop_word: bool,
+        /// A word of the owner's; `None` if none is like it.
+        pub(super) word: Option<String>,
+        /// How much it is like it, up to 100.
+        pub(super) likeness: Option<i32>,
+    }
 }
 
 /// What a part of a word or a misspelt one matches cannot be foreseen, and the planner fears the worst; but the rows are the
@@ -103,20 +97,17 @@ pub(super) async fn look_up(
     conn.rows(statement).await
 }
 
-/// Something that was found.
-#[derive(Debug, Clone, Copy, PartialEq, Queryable)]
-pub struct Hit {
-    /// What it is.
-    #[diesel(deserialize_as = i16)]
-    pub kind: ItemKind,
-    /// Its id.
-    pub id: Uuid,
-    /// How well it fits: higher is better.
-    pub score: f64,
-}
-
-impl Row for Hit {
-    type Sql = (SmallInt, SqlUuid, Double);
+row! {
+    /// Something that was found.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    pub struct Hit {
+        /// What it is.
+        pub kind: ItemKind,
+        /// Its id.
+        pub id: Uuid,
+        /// How well it fits: higher is better.
+        pub score: f64,
+    }
 }
 
 /// The words alone are fenced off: the index over everybody's lexemes answers the owner's rows and next to none of others',

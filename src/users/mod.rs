@@ -9,7 +9,7 @@ mod store;
 pub use account_closure::{deactivate, delete};
 pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
 pub(crate) use admin::{ORDER, list};
-pub use model::{Proficiency, Profile, ProfileChanges, Role, User, UserChanges};
+pub use model::{Proficiency, Profile, Role, UpdateMeInput, UpdateProfileInput, User};
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ use crate::{
     db::Connection,
     email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
-    rules::{Change, Problems},
+    rules::Problems,
 };
 
 const MAX_NAME_LENGTH: usize = 255;
@@ -47,18 +47,18 @@ pub async fn find_by_email(
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
-    changes: UserChanges,
+    input: &UpdateMeInput,
 ) -> Result<User, Failure> {
     let mut problems = Problems::default();
-    problems.changed_text("name", &changes.name, MAX_NAME_LENGTH);
-    if let Change::Set(url) = &changes.avatar_url
-        && url.chars().count() > MAX_AVATAR_URL_LENGTH
+    problems.changed_text("name", &input.name, MAX_NAME_LENGTH);
+    if let Some(url) = input.avatar_url.value()
+        && url.0.chars().count() > MAX_AVATAR_URL_LENGTH
     {
         let message = format!("avatarUrl must have at most {MAX_AVATAR_URL_LENGTH} characters.");
         problems.add("avatarUrl", RefusalCode::TooLong, message);
     }
     problems.finish()?;
-    let user = store::update(conn, viewer.user_id, &changes).await?;
+    let user = store::update(conn, viewer.user_id, input).await?;
     Ok(user.ok_or_else(user_deleted)?)
 }
 
@@ -77,25 +77,20 @@ pub(crate) async fn profiles(
 pub async fn update_profile(
     conn: &mut Connection,
     viewer: &Viewer,
-    changes: ProfileChanges,
+    input: &UpdateProfileInput,
 ) -> Result<Profile, Failure> {
     let mut problems = Problems::default();
-    if changes.proficiency == Change::Clear {
-        problems.must_not_be_null("proficiency");
-    }
-    let texts = [
-        ("technicalBackground", &changes.technical_background),
-        ("hardwareAccess", &changes.hardware_access),
-        ("learningGoals", &changes.learning_goals),
-        ("preferences", &changes.preferences),
-    ];
-    for (field, change) in texts {
-        if let Change::Set(text) = change {
-            problems.optional_text(field, text, MAX_PROFILE_TEXT_LENGTH);
-        }
+    problems.not_null("proficiency", &input.proficiency);
+    for (field, text) in [
+        ("technicalBackground", &input.technical_background),
+        ("hardwareAccess", &input.hardware_access),
+        ("learningGoals", &input.learning_goals),
+        ("preferences", &input.preferences),
+    ] {
+        problems.optional_text(field, text.value(), MAX_PROFILE_TEXT_LENGTH);
     }
     problems.finish()?;
-    let profile = store::update_profile(conn, viewer.user_id, &changes).await?;
+    let profile = store::update_profile(conn, viewer.user_id, input).await?;
     Ok(profile.ok_or_else(user_deleted)?)
 }
 

@@ -1,134 +1,100 @@
 //! The SQL of users and their profiles. `auth` has that of signing in.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
-use diesel::{
-    ExpressionMethods, QueryDsl,
-    sql_types::{BigInt, Nullable, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::{
     admin::{AccessChange, UserFilter},
-    model::{Profile, ProfileChanges, Role, User, UserChanges},
+    model::{Profile, Role, UpdateMeInput, UpdateProfileInput, User},
 };
 use crate::{
     auth::UserId,
     db::{
-        Connection, Row, Statement, keyset::Slice, pool::from_database, schema::users, sql::Value,
+        Columns, Connection, Statement, keyset::Slice,
     },
     email_address::EmailAddress,
     error::Error,
-    items::{contains, unless_null},
-    rules::Change,
+    items::{Changes, store::Conditions},
 };
 
+const COLUMNS: &str = User::COLUMNS;
+
+static FIND: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM users WHERE id = $1 AND deleted_at IS NULL"));
+
 pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
-    let found = users::table
-        .find(id.0)
-        .filter(users::deleted_at.is_null())
-        .select((
-            users::id,
-            users::email,
-            users::name,
-            users::avatar_url,
-            users::email_verified,
-            users::is_active,
-            users::role,
-            users::created_at,
-            users::updated_at,
-            users::last_sign_in_at,
-        ));
-    Ok(conn.load(found).await.map_err(from_database)?.pop())
+    conn.row(Statement::new(FIND.as_str()).bind(id)).await
 }
 
-const FIND_BY_EMAIL: &str = "
-    SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
-    FROM users WHERE email_key = $1";
+static FIND_BY_EMAIL: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {COLUMNS} FROM users WHERE email_key = $1"));
 
 pub(super) async fn find_by_email(
     conn: &mut Connection,
     email: &EmailAddress,
 ) -> Result<Option<User>, Error> {
-    let statement = Statement::new(FIND_BY_EMAIL).bind(email.key());
+    let statement = Statement::new(FIND_BY_EMAIL.as_str()).bind(email.key());
     conn.row(statement).await
 }
 
-const UPDATE: &str = "
-    UPDATE users SET
-        name = CASE WHEN $2 THEN $3 ELSE name END,
-        avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END
-    WHERE id = $1 AND deleted_at IS NULL
-    RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
+static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE users SET
+            name = CASE WHEN $2 THEN $3 ELSE name END,
+            avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END
+        WHERE (SELECT set_origin($address, $program)) AND id = $1 AND deleted_at IS NULL
+        RETURNING {COLUMNS}"
+    )
+});
 
 pub(super) async fn update(
     conn: &mut Connection,
     id: UserId,
-    changes: &UserChanges,
+    input: &UpdateMeInput,
 ) -> Result<Option<User>, Error> {
-    let statement = Statement::new(UPDATE)
-        .by(id)
-        .bind(changes.name.given())
-        .bind(text(&changes.name))
-        .bind(changes.avatar_url.given())
-        .bind(text(&changes.avatar_url));
+    let statement = Statement::write(UPDATE.as_str(), id)
+        .bind_change(&input.name)
+        .bind_change(&input.avatar_url);
     conn.row(statement).await
-}
-
-const PROFILES: &str = "
-    SELECT user_id, proficiency, technical_background, hardware_access, learning_goals, preferences, updated_at
-    FROM user_profiles WHERE user_id = ANY($1)";
-
-type ProfileRow = (Uuid, Profile);
-
-impl Row for ProfileRow {
-    type Sql = (SqlUuid, <Profile as Row>::Sql);
 }
 
 pub(super) async fn profiles(
     conn: &mut Connection,
     users: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Profile>, Error> {
-    let rows: Vec<ProfileRow> = conn.rows(Statement::new(PROFILES).bind(users)).await?;
+    let columns = Profile::COLUMNS;
+    let text = format!("SELECT user_id, {columns} FROM user_profiles WHERE user_id = ANY($1)");
+    let rows: Vec<(Uuid, Profile)> = conn.rows(Statement::new(text).bind(users)).await?;
     Ok(rows.into_iter().collect())
 }
 
-const UPDATE_PROFILE: &str = "
-    UPDATE user_profiles SET
-        proficiency = coalesce($2, proficiency),
-        technical_background = CASE WHEN $3 THEN $4 ELSE technical_background END,
-        hardware_access = CASE WHEN $5 THEN $6 ELSE hardware_access END,
-        learning_goals = CASE WHEN $7 THEN $8 ELSE learning_goals END,
-        preferences = CASE WHEN $9 THEN $10 ELSE preferences END
-    WHERE user_id = $1
-    RETURNING proficiency, technical_background, hardware_access, learning_goals, preferences, updated_at";
+static UPDATE_PROFILE: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE user_profiles SET
+            proficiency = coalesce($2, proficiency),
+            technical_background = CASE WHEN $3 THEN $4 ELSE technical_background END,
+            hardware_access = CASE WHEN $5 THEN $6 ELSE hardware_access END,
+            learning_goals = CASE WHEN $7 THEN $8 ELSE learning_goals END,
+            preferences = CASE WHEN $9 THEN $10 ELSE preferences END
+        WHERE (SELECT set_origin($address, $program)) AND user_id = $1
+        RETURNING {}",
+        Profile::COLUMNS
+    )
+});
 
 pub(super) async fn update_profile(
     conn: &mut Connection,
     user: UserId,
-    changes: &ProfileChanges,
+    input: &UpdateProfileInput,
 ) -> Result<Option<Profile>, Error> {
-    let statement = Statement::new(UPDATE_PROFILE)
-        .by(user)
-        .bind(
-            changes
-                .proficiency
-                .value()
-                .map(|proficiency| proficiency.as_str().to_owned()),
-        )
-        .bind(changes.technical_background.given())
-        .bind(text(&changes.technical_background))
-        .bind(changes.hardware_access.given())
-        .bind(text(&changes.hardware_access))
-        .bind(changes.learning_goals.given())
-        .bind(text(&changes.learning_goals))
-        .bind(changes.preferences.given())
-        .bind(text(&changes.preferences));
+    let statement = Statement::write(UPDATE_PROFILE.as_str(), user)
+        .bind(input.proficiency.value().copied())
+        .bind_change(&input.technical_background)
+        .bind_change(&input.hardware_access)
+        .bind_change(&input.learning_goals)
+        .bind_change(&input.preferences);
     conn.row(statement).await
-}
-
-fn text(change: &Change<String>) -> Value {
-    Value::Text(change.value().cloned())
 }
 
 const IS_ADMIN: &str = "SELECT id FROM users WHERE id = $1 AND role = 'admin' AND is_active";
@@ -161,11 +127,9 @@ pub(super) async fn list(
         Statement::new("SELECT CASE WHEN $1 THEN (SELECT count(*) FROM users WHERE true")
             .bind(count);
     write_filter(&mut statement, filter);
-    statement.sql(
-        ") END, listed.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (
-            SELECT id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at
-            FROM users WHERE (created_at, id) < (",
-    );
+    statement.sql(") END, listed.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (SELECT ");
+    statement.sql(COLUMNS);
+    statement.sql(" FROM users WHERE (created_at, id) < (");
     statement.value(after.map_or("infinity", |position| &position.key));
     statement.sql("::timestamptz, ");
     statement.value(after.map_or(Uuid::max(), |position| position.id));
@@ -185,9 +149,7 @@ const ROLE: &str = "SELECT role FROM users WHERE id = $1 AND is_active";
 
 /// The user's current role. `None` if the user is not active.
 pub(super) async fn role(conn: &mut Connection, user: UserId) -> Result<Option<Role>, Error> {
-    let row = conn.row(Statement::<(String,)>::new(ROLE).bind(user));
-    let role = row.await?.map(|(role,)| Role::try_from(role));
-    role.transpose().map_err(Error::internal)
+    conn.row(Statement::new(ROLE).bind(user)).await
 }
 
 const LOCK_ADMINS: &str =
@@ -196,8 +158,7 @@ const LOCK_ADMINS: &str =
 /// Locks and returns all active admins. None of them can lose the role before the transaction ends. Their other writes
 /// continue, but sign-ins wait, so the transaction must be short.
 pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Error> {
-    let rows: Vec<(Uuid,)> = conn.rows(Statement::new(LOCK_ADMINS)).await?;
-    Ok(rows.into_iter().map(|(id,)| UserId(id)).collect())
+    conn.rows(Statement::new(LOCK_ADMINS)).await
 }
 
 const SET_ACTOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
@@ -216,9 +177,13 @@ pub(super) async fn set_actor_to_service(conn: &mut Connection) -> Result<(), Er
     Ok(())
 }
 
-const CHANGE_ACCESS: &str = "
-    UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role) WHERE id = $1 AND deleted_at IS NULL
-    RETURNING id, email, name, avatar_url, email_verified, is_active, role, created_at, updated_at, last_sign_in_at";
+static CHANGE_ACCESS: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "UPDATE users SET is_active = coalesce($2, is_active), role = coalesce($3, role)
+        WHERE (SELECT set_origin($address, $program)) AND id = $1 AND deleted_at IS NULL
+        RETURNING {COLUMNS}"
+    )
+});
 
 /// A trigger ends the sessions of a deactivated user.
 pub(super) async fn change_access(
@@ -228,10 +193,9 @@ pub(super) async fn change_access(
 ) -> Result<Option<User>, Error> {
     let (active, role) = match change {
         AccessChange::Active(active) => (Some(active), None),
-        AccessChange::Role(role) => (None, Some(role.as_str().to_owned())),
+        AccessChange::Role(role) => (None, Some(role)),
     };
-    let statement = Statement::new(CHANGE_ACCESS)
-        .by(user)
+    let statement = Statement::write(CHANGE_ACCESS.as_str(), user)
         .bind(active)
         .bind(role);
     conn.row(statement).await

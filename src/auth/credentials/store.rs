@@ -1,41 +1,29 @@
 //! The SQL of credentials: passwords and external accounts.
 
-use diesel::{
-    Queryable,
-    sql_types::{Array, Bool, Nullable, Text, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::super::model::{Account, Client, UserId, Viewer};
 use crate::{
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     error::Error,
 };
 
-/// A user and their password hash.
-#[derive(Queryable)]
-pub(in crate::auth) struct Credentials {
-    #[diesel(deserialize_as = Uuid)]
-    pub(in crate::auth) user_id: UserId,
-    pub(in crate::auth) email: String,
-    pub(in crate::auth) email_verified: bool,
-    pub(in crate::auth) name: String,
-    /// Also `None` if the user is deactivated.
-    pub(in crate::auth) password_hash: Option<String>,
-}
-
-impl Row for Credentials {
-    type Sql = (SqlUuid, Text, Bool, Text, Nullable<Text>);
+row! {
+    /// A user and their password hash.
+    pub(in crate::auth) struct Credentials {
+        pub(in crate::auth) user_id: UserId,
+        pub(in crate::auth) email: String,
+        pub(in crate::auth) email_verified: bool,
+        pub(in crate::auth) name: String,
+        /// Also `None` if the user is deactivated.
+        pub(in crate::auth) password_hash: Option<String>,
+    }
 }
 
 /// The credentials, and whether a session of the user was used from this network in the last 90 days. The query looks
 /// at the last use, not at the sign-in: no session lives longer than 90 days, so the owner would count as a stranger
 /// whenever one ends.
 pub(in crate::auth) type CredentialsLookup = (Option<Credentials>, bool);
-
-impl Row for CredentialsLookup {
-    type Sql = (Nullable<<Credentials as Row>::Sql>, Bool);
-}
 
 /// Does the same work for an unknown address. Deactivated users are found, so that attempts are logged, but without
 /// their password hash.
@@ -101,10 +89,6 @@ const CHANGE_PASSWORD: &str = "
 
 type ChangedFor = (Uuid, Vec<Uuid>);
 
-impl Row for ChangedFor {
-    type Sql = (SqlUuid, Array<SqlUuid>);
-}
-
 /// The hashes of the current and the new password.
 pub(super) struct NewPassword<'a> {
     pub(super) hash: &'a str,
@@ -145,10 +129,6 @@ const ACCOUNTS: &str = "
     ) AS account ORDER BY created_at, provider";
 
 type AccountOf = (Uuid, Account);
-
-impl Row for AccountOf {
-    type Sql = (SqlUuid, <Account as Row>::Sql);
-}
 
 /// The accounts of these users, oldest first.
 pub(super) async fn accounts(

@@ -1,10 +1,6 @@
 //! The SQL of external accounts.
 
 use chrono::{DateTime, Utc};
-use diesel::{
-    Queryable,
-    sql_types::{Bool, Timestamptz, Uuid as SqlUuid},
-};
 use uuid::Uuid;
 
 use super::{
@@ -12,27 +8,23 @@ use super::{
     Identity,
 };
 use crate::{
-    db::{Connection, Row, Statement},
+    db::{Connection, Statement, row},
     email_address::EmailAddress,
     error::Error,
 };
 
 type IdRow = (Uuid,);
 
-/// The user of an external account.
-#[derive(Queryable)]
-pub(super) struct LinkedUser {
-    #[diesel(deserialize_as = Uuid)]
-    pub(super) user_id: UserId,
-    pub(super) is_active: bool,
-    /// Whether the claims were read more than an hour ago.
-    pub(super) is_stale: bool,
-    /// How long this may be trusted, by the database's clock.
-    pub(super) until: DateTime<Utc>,
-}
-
-impl Row for LinkedUser {
-    type Sql = (SqlUuid, Bool, Bool, Timestamptz);
+row! {
+    /// The user of an external account.
+    pub(super) struct LinkedUser {
+        pub(super) user_id: UserId,
+        pub(super) is_active: bool,
+        /// Whether the claims were read more than an hour ago.
+        pub(super) is_stale: bool,
+        /// How long this may be trusted, by the database's clock.
+        pub(super) until: DateTime<Utc>,
+    }
 }
 
 const FIND: &str = "
@@ -61,14 +53,15 @@ const REFRESH: &str = "
     ), noted AS (
         UPDATE accounts SET claims_read_at = now(), claimed_name = coalesce($4, accounts.claimed_name),
             claimed_avatar_url = coalesce($5, accounts.claimed_avatar_url)
-        FROM before WHERE accounts.user_id = $1 AND accounts.id = before.id
+        FROM before WHERE (SELECT set_origin($address, $program))
+            AND accounts.user_id = $1 AND accounts.id = before.id
     )
     UPDATE users SET last_sign_in_at = now(),
         name = CASE WHEN $4 IS DISTINCT FROM before.claimed_name THEN coalesce($4, name) ELSE name END,
         avatar_url = CASE WHEN $5 IS DISTINCT FROM before.claimed_avatar_url THEN coalesce($5, avatar_url)
             ELSE avatar_url END,
         email_verified = email_verified OR ($7 AND email_key = $6)
-    FROM before WHERE users.id = $1";
+    FROM before WHERE (SELECT set_origin($address, $program)) AND users.id = $1";
 
 /// Updates user and account from the provider's claims, at most once an hour.
 pub(super) async fn refresh(
@@ -77,8 +70,7 @@ pub(super) async fn refresh(
     linked: &LinkedUser,
 ) -> Result<(), Error> {
     let claims = &identity.claims;
-    let statement = Statement::new(REFRESH)
-        .by(linked.user_id)
+    let statement = Statement::write(REFRESH, linked.user_id)
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str())
         .bind(claims.name.clone())
@@ -112,7 +104,8 @@ pub(super) struct NewExternalUser<'a> {
 const CREATE: &str = "
     WITH person AS (
         INSERT INTO users (id, email, email_key, name, avatar_url, email_verified, last_sign_in_at)
-        VALUES ($1, $2, $6, $3, $4, $5, now()) ON CONFLICT DO NOTHING RETURNING id
+        SELECT $1, $2, $6, $3, $4, $5, now() WHERE (SELECT set_origin($address, $program))
+        ON CONFLICT DO NOTHING RETURNING id
     )
     INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
 
@@ -121,8 +114,7 @@ pub(super) async fn create(
     conn: &mut Connection,
     new_user: &NewExternalUser<'_>,
 ) -> Result<bool, Error> {
-    let statement = Statement::<IdRow>::new(CREATE)
-        .by(new_user.id)
+    let statement = Statement::<IdRow>::write(CREATE, new_user.id)
         .bind(new_user.email.as_str())
         .bind(new_user.name.as_str())
         .bind(new_user.avatar_url.clone())
@@ -191,17 +183,13 @@ pub(super) async fn link(
     Ok(conn.row(statement).await?.is_some())
 }
 
-/// The user who has an address.
-#[derive(Queryable)]
-pub(super) struct Owner {
-    #[diesel(deserialize_as = Uuid)]
-    pub(super) id: UserId,
-    pub(super) email_verified: bool,
-    pub(super) is_active: bool,
-}
-
-impl Row for Owner {
-    type Sql = (SqlUuid, Bool, Bool);
+row! {
+    /// The user who has an address.
+    pub(super) struct Owner {
+        pub(super) id: UserId,
+        pub(super) email_verified: bool,
+        pub(super) is_active: bool,
+    }
 }
 
 const LOCK_OWNER: &str =
@@ -218,14 +206,14 @@ pub(super) async fn lock_owner(
 /// Verifies the address, and removes everything that was accepted for signing in before.
 const TAKE_OVER: &str = "
     WITH person AS (
-        UPDATE users SET password_hash = NULL, email_verified = true, last_sign_in_at = now() WHERE id = $1
-        RETURNING id
+        UPDATE users SET password_hash = NULL, email_verified = true, last_sign_in_at = now()
+        WHERE (SELECT set_origin($address, $program)) AND id = $1 RETURNING id
     ), ended AS (
         UPDATE sessions SET ended_at = now() WHERE user_id = $1 AND ended_at IS NULL RETURNING id
     ), voided AS (
         DELETE FROM mail_tokens WHERE user_id = $1
     ), unlinked AS (
-        DELETE FROM accounts WHERE user_id = $1
+        DELETE FROM accounts WHERE (SELECT set_origin($address, $program)) AND user_id = $1
     )
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT id, NULL::uuid, 'CREDENTIALS_REMOVED', 'User', id, $2::inet, $3 FROM person
@@ -237,8 +225,7 @@ pub(super) async fn take_over(
     user: UserId,
     client: &Client,
 ) -> Result<(), Error> {
-    let statement = Statement::new(TAKE_OVER)
-        .by(user)
+    let statement = Statement::write(TAKE_OVER, user)
         .bind(client.address())
         .bind(client.user_agent.clone());
     conn.execute(statement).await?;

@@ -1,7 +1,6 @@
 //! The SQL of mailed tokens: one statement requests a token, and one uses it. Statements that delete tokens lock their
 //! user first, as do all others that write both, so that they never deadlock.
 
-use diesel::sql_types::Text;
 use uuid::Uuid;
 
 use super::{
@@ -12,7 +11,7 @@ use super::{
     NewMailToken,
 };
 use crate::{
-    db::{Connection, Row, Statement, pool::from_database, pool::violated_unique},
+    db::{Connection, Statement, pool::from_database, pool::violated_unique},
     email_address::EmailAddress,
     error::Error,
 };
@@ -60,10 +59,6 @@ const RESET_TOKEN_OWNER: &str = "
 
 type EmailAndName = (String, String);
 
-impl Row for EmailAndName {
-    type Sql = (Text, Text);
-}
-
 /// The address and name of the user of a valid token.
 pub(super) async fn reset_token_owner(
     conn: &mut Connection,
@@ -85,7 +80,8 @@ const RESET: &str = "
     ), person AS (
         UPDATE users SET password_hash = $2, last_sign_in_at = now(),
             email_verified = email_verified OR users.email_key = token.email_key
-        FROM token WHERE users.id = act_as(token.user_id, $4, $5) AND is_active RETURNING users.id, users.email
+        FROM token WHERE (SELECT set_origin($4, $5)) AND users.id = token.user_id AND is_active
+        RETURNING users.id, users.email
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $1
     ), unlinked AS (
@@ -259,7 +255,7 @@ const VERIFY: &str = "
         RETURNING mail_tokens.email_key
     ), person AS (
         UPDATE users SET email_verified = true FROM token
-        WHERE id = act_as($1, $3, $4) AND is_active AND users.email_key = token.email_key RETURNING id
+        WHERE (SELECT set_origin($3, $4)) AND id = $1 AND is_active AND users.email_key = token.email_key RETURNING id
     ), logged AS (
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'EMAIL_VERIFIED', 'User', id, $3::inet, $4 FROM person
@@ -290,7 +286,7 @@ const CHANGE: &str = "
         RETURNING mail_tokens.email, mail_tokens.email_key
     ), person AS (
         UPDATE users SET email = token.email, email_key = token.email_key, email_verified = true FROM token
-        WHERE id = act_as($1, $3, $4) AND is_active RETURNING id, users.email
+        WHERE (SELECT set_origin($3, $4)) AND id = $1 AND is_active RETURNING id, users.email
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $2
     ), logged AS (

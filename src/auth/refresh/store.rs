@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use diesel::{Queryable, sql_types::Bool};
 use uuid::Uuid;
 
 use super::super::model::{Client, Session, UserId};
 use crate::{
-    db::{Connection, Row, Statement, sql::Value},
+    db::{Connection, Statement, sql::Value, row},
     error::Error,
 };
 
@@ -47,18 +46,15 @@ pub(super) async fn rotate(
     .await
 }
 
-/// An open session, compared with the client that repeats a token.
-#[derive(Queryable)]
-pub(super) struct Rotated {
-    pub(super) session: Session,
-    /// Whether the newest token was made within the grace period.
-    pub(super) is_recent: bool,
-    /// Whether the newest token was made for another network or another program than the client's.
-    pub(super) is_other_client: bool,
-}
-
-impl Row for Rotated {
-    type Sql = (<Session as Row>::Sql, Bool, Bool);
+row! {
+    /// An open session, compared with the client that repeats a token.
+    pub(super) struct Rotated {
+        pub(super) session: Session,
+        /// Whether the newest token was made within the grace period.
+        pub(super) is_recent: bool,
+        /// Whether the newest token was made for another network or another program than the client's.
+        pub(super) is_other_client: bool,
+    }
 }
 
 const ROTATED: &str = "
@@ -123,10 +119,6 @@ const END_SESSION: &str = "
     SELECT EXISTS (SELECT FROM ended), EXISTS (SELECT FROM mailed)";
 
 type SessionEnd = (bool, bool);
-
-impl Row for SessionEnd {
-    type Sql = (Bool, Bool);
-}
 
 /// Ends a session and logs it; a trigger tells all processes. Returns whether the session was open, and whether a mail
 /// was added to the outbox.
