@@ -5,10 +5,9 @@
 //! out what is not for others, and makes the result the document's, under a key that was never in a link to send to.
 //!
 //! Rows are in [`model`], all the SQL in `store`, the bytes' place in `storage` and `presigned`, the service's own links in
-//! `links`, what pictures are in `content`, and in [`sweep`] what becomes of those that nobody needs. Whatever is written to
+//! `links`, what pictures are in the crate `image_intake`, and in [`sweep`] what becomes of those that nobody needs. Whatever is written to
 //! the store has its row before: a process may die at any moment.
 
-mod content;
 mod links;
 pub mod model;
 mod presigned;
@@ -19,11 +18,11 @@ pub mod sweep;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use image_intake::{ImageError, ImageInfo};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 use uuid::Uuid;
 
-use content::{NotAPicture, Picture};
 use links::Links;
 use model::{Announced, ContentType, Image, MOST_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
 pub(crate) use storage::Staging;
@@ -185,7 +184,7 @@ impl Images {
         viewer: &Viewer,
         document: Uuid,
         upload: Uuid,
-        picture: Picture,
+        picture: ImageInfo,
         bytes: Vec<u8>,
     ) -> Result<NewImage, Error> {
         let content_type = ContentType::try_from(picture.content_type.to_owned());
@@ -407,34 +406,33 @@ async fn checked(
     bytes: Vec<u8>,
     announced: Announced,
     permit: OwnedSemaphorePermit,
-) -> Result<(Result<(Picture, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
+) -> Result<(Result<(ImageInfo, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
     let work = move || (judged(bytes, &announced), permit);
     let task = tokio::task::spawn_blocking(work).await;
     task.map_err(|error| Error::internal(format!("cleaning a picture: {error}")))
 }
 
-fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), Refusal> {
+fn judged(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, Vec<u8>), Refusal> {
     let refused_as = |code, message: String| Err(Refusal::of("uploadId", code, message));
     let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
         return refused("What was sent is not as long as was announced.".to_owned());
     }
-    match content::cleaned(bytes) {
+    match image_intake::clean(bytes) {
         Ok((picture, _)) if picture.content_type != announced.content_type.name() => {
             let (is, said) = (picture.content_type, announced.content_type.name());
             refused(format!("What was sent is {is}, and {said} was announced."))
         }
         Ok(cleaned) => Ok(cleaned),
-        Err(NotAPicture::UnknownType) => {
-            let message = "What was sent is no JPEG, PNG, WebP or GIF.";
+        Err(ImageError::UnknownType) => {
+            let message = "The uploaded file is not a JPEG, PNG, WebP or GIF.";
             refused_as(RefusalCode::UnsupportedType, message.to_owned())
         }
-        Err(NotAPicture::Broken(why)) => {
-            refused(format!("What was sent is no whole picture: {why}."))
+        Err(ImageError::Invalid(why)) => {
+            refused(format!("The uploaded file is not a valid image: {why}."))
         }
-        Err(NotAPicture::TooManyPixels) => {
-            let message =
-                "The picture must have 20,000 pixels a side and 100 million in all at most.";
+        Err(ImageError::TooManyPixels) => {
+            let message = "The image is too large. Maximum 20,000 pixels per side and 100 million pixels in total.";
             refused_as(RefusalCode::TooLarge, message.to_owned())
         }
     }

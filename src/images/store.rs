@@ -2,12 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz, Uuid as SqlUuid};
+use image_intake::ImageInfo;
 use uuid::Uuid;
 
-use super::{
-    content::Picture,
-    model::{Announced, Image, ObjectRef},
-};
+use super::model::{Announced, Image, ObjectRef};
 use crate::{
     auth::UserId,
     db::{Connection, Row, Statement},
@@ -139,7 +137,7 @@ pub(super) struct NewImage {
     pub(super) id: Uuid,
     pub(super) document: Uuid,
     pub(super) upload: Uuid,
-    pub(super) picture: Picture,
+    pub(super) picture: ImageInfo,
     pub(super) byte_size: i32,
 }
 
