@@ -80,8 +80,8 @@ pub enum Error {
     },
     /// The server or its watchdog runs but does not respond.
     #[error(
-        "the PostgreSQL server in {} has not {awaited} for {seconds} seconds. See `postgres.log` in that folder. If you end \
-         the processes that use the folder, the next start begins anew", folder.display()
+        "the PostgreSQL server in {} has not {awaited} for {seconds} seconds. See `postgres.log` in that folder. End the \
+         processes that use the folder, then start again", folder.display()
     )]
     Unresponsive {
         /// The folder that contains the data and the log.

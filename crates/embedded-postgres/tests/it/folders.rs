@@ -15,7 +15,7 @@ use super::support::{Scratch, ask, assert_rejected, connect, run, settings, star
 async fn a_folder_with_other_files_is_rejected_and_not_changed() {
     let scratch = Scratch::new();
     let folder = scratch.folder();
-    fs::create_dir(&folder).expect("it can be made");
+    fs::create_dir(&folder).expect("it can be created");
     fs::write(folder.join("thesis.txt"), "text").expect("it can be written");
     let before = fs::metadata(&folder).expect("it is there");
     let message = assert_rejected(&folder, "did not create").await;
@@ -40,7 +40,7 @@ async fn a_folder_of_another_user_is_rejected() {
     let folder = match geteuid().is_root() {
         true => {
             let folder = scratch.folder();
-            fs::create_dir(&folder).expect("it can be made");
+            fs::create_dir(&folder).expect("it can be created");
             chown(&folder, Some(65_534), None).expect("root can");
             folder
         }
@@ -114,7 +114,7 @@ async fn a_long_path_has_its_socket_in_a_private_folder_in_tmp() {
     assert_rejected(&folder, "only the server's user can enter").await;
 
     fs::remove_dir_all(&socket).expect("it is ours");
-    symlink(&scratch.0, &socket).expect("it can be made");
+    symlink(&scratch.0, &socket).expect("it can be created");
     assert_rejected(&folder, "only the server's user can enter").await;
     fs::remove_file(&socket).expect("it is ours");
 }

@@ -97,7 +97,7 @@ async fn a_long_log_is_emptied() {
             .write(true)
             .open(&log)
             .expect("there is a log");
-        log.set_len(11 << 20).expect("it can be made longer");
+        log.set_len(11 << 20).expect("it can be extended");
     };
     make_long();
     let embedded = start(&scratch.folder()).await;
@@ -121,8 +121,8 @@ async fn initdb_is_retried_with_other_character_types() {
 
     // An initdb without C.UTF-8 that uses it for en_US.UTF-8.
     let programs = scratch.0.join("programs");
-    fs::create_dir(&programs).expect("it can be made");
-    symlink(format!("{real}/postgres"), programs.join("postgres")).expect("it can be made");
+    fs::create_dir(&programs).expect("it can be created");
+    symlink(format!("{real}/postgres"), programs.join("postgres")).expect("it can be created");
     let script = format!(
         "#!/bin/bash\n\
          case \"$*\" in *C.UTF-8*) echo 'initdb: error: invalid locale name \"C.UTF-8\"' >&2; exit 1;; esac\n\

@@ -246,7 +246,7 @@ async fn an_error_tells_the_operator_where_why_and_what_to_do() {
             "unrecognized configuration parameter \"nonsense\"".to_owned(),
         ),
     ] {
-        let error = connect(&url).await.err().expect("it is rejected");
+        let error = connect(&url).await.expect_err("it is rejected");
         assert!(error.contains(&line), "{error}");
         assert!(
             !error.contains("secret") && !error.contains('\n'),
@@ -284,7 +284,7 @@ async fn the_first_of_several_hosts_that_accepts_is_used() {
     let url = format!(
         "postgres://{ADA}@localhost:{port},127.0.0.1:{closed}/postgres?target_session_attrs=read-only"
     );
-    let error = connect(&url).await.err().expect("neither is read-only");
+    let error = connect(&url).await.expect_err("neither is read-only");
     assert!(
         error.contains(&format!(
             "at localhost:{port} or 127.0.0.1:{closed} as `ada`"
