@@ -24,8 +24,11 @@
 //! | [`items`] | what courses, documents and tasks have in common |
 //! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
 //! | [`email_address`] `rules` | valid email addresses and when two are the same account; how inputs are checked |
-//! | [`db`] | the database: pool, connections, pages, migrations, the embedded server |
+//! | [`db`] | the database: pool, connections, pages, migrations |
 //! | [`error`] | what can go wrong, in two kinds that never mix |
+//!
+//! Parts that know nothing of the product are crates of their own in `crates/`: the embedded PostgreSQL server, connection
+//! strings and TLS, and the checks of uploaded images.
 //!
 //! # Reading order
 //! [`error`], then [`courses`] (the smallest noun, whole), then [`db::pool`] and `db::sql`, then `graphql::course` and

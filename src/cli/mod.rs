@@ -3,6 +3,7 @@
 //! A failure is one message on standard error (what is wrong, where, and what to do about it) and exit code 1.
 
 mod admin;
+mod place;
 mod secret;
 
 use std::{
@@ -13,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use place::Place;
 use secret::secret;
 use tokio::{
     net::TcpListener,
@@ -25,12 +27,7 @@ use crate::{
     auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
     config::{Command, Config, DatabaseConfig, MigrateAction},
-    db::{
-        PoolSettings,
-        connect::{SessionSettings, Target},
-        embedded::{Embedded, Settings},
-        migrate,
-    },
+    db::{PoolSettings, connect::Target, migrate},
     demo,
     error::Error,
     graphql,
@@ -112,62 +109,6 @@ async fn execute(config: Config) -> Result<(), String> {
             outcome
         }
         Command::Admin { action } => admin::run(&config, action).await,
-    }
-}
-
-/// Where the data is: a server of somebody's, or one of our own, which lives as long as this.
-struct Place {
-    target: Target,
-    /// The same without a pooler before it, if there is such a way.
-    direct: Option<Target>,
-    embedded: Option<Embedded>,
-}
-
-impl Place {
-    async fn of(config: &DatabaseConfig) -> Result<Place, String> {
-        let (url, embedded) = match &config.database_url {
-            Some(url) => (url.reveal().to_owned(), None),
-            None => {
-                let folder = config.data_dir.join("postgres");
-                let settings = Settings {
-                    folder,
-                    binaries: config.pg_bin.clone(),
-                    durable: true,
-                };
-                let embedded = Embedded::start(settings)
-                    .await
-                    .map_err(|error| error.to_string())?;
-                (embedded.url(), Some(embedded))
-            }
-        };
-        let session = SessionSettings {
-            statement_timeout: config.statement_timeout.0,
-            connect_timeout: config.connect_timeout.0,
-            prepared_statements: config.prepared_statements,
-        };
-        let target = Target::parse(&url)
-            .map_err(|error| format!("DATABASE_URL: {error}"))?
-            .with(session);
-        let direct = match &config.database_direct_url {
-            _ if embedded.is_some() => Some(target.clone()),
-            None => None,
-            Some(url) => {
-                let direct = Target::parse(url.reveal());
-                let direct = direct.map_err(|error| format!("DATABASE_DIRECT_URL: {error}"))?;
-                Some(direct.with(session))
-            }
-        };
-        Ok(Place {
-            target,
-            direct,
-            embedded,
-        })
-    }
-
-    async fn leave(self) {
-        if let Some(embedded) = self.embedded {
-            embedded.stop().await;
-        }
     }
 }
 

@@ -4,13 +4,12 @@
 //! - `connection`: [`Connection`], one leased from it: statements, transactions, and repeating those that lost a conflict.
 //! - `session`: opening connections, and recovering those whose user went away in the middle of a statement.
 //! - `failure`: what the database's errors mean for callers.
-//! - [`connect`]: from a URL to a connection, with TLS.
+//! - [`connect`]: from a connection string to a diesel connection, with the crate `postgres_connect`.
 //! - `writes`: who has written lately, for the change feed.
 //! - [`sql`]: statements with handwritten text, prepared once. [`row`]: what they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
-//! - [`embedded`]: the PostgreSQL that the service starts itself.
 //!
 //! What is asked of the database stands in the `store.rs` of each noun, never here.
 
@@ -18,7 +17,6 @@ pub mod background;
 pub mod connect;
 mod connection;
 pub(crate) mod current;
-pub mod embedded;
 mod failure;
 pub(crate) mod keyset;
 pub mod migrate;

@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod hang_ups;
+mod settings;
 
 use std::{
     path::PathBuf,
@@ -12,19 +13,17 @@ use std::{
 };
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use embedded_postgres::{Embedded, Settings};
 use tokio::sync::OnceCell;
 
-use super::{
-    Connection, Database, PoolSettings, Statement,
-    connect::Target,
-    embedded::{Embedded, Settings},
-};
+use super::{Connection, Database, PoolSettings, Statement, connect::Target};
 
 async fn server() -> &'static Embedded {
     static SERVER: OnceCell<Embedded> = OnceCell::const_new();
     let start = || async {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tmp/postgres");
         let settings = Settings {
+            name: "snapnote".to_owned(),
             folder,
             binaries: None,
             durable: false,

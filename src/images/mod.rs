@@ -7,7 +7,6 @@
 //! - [`model`]: rows. `store`: all SQL.
 //! - `storage` and `presigned`: the bytes, in a folder or in S3. `links`: the service's own links.
 //! - `serving`: reading images, links to them, and what the service's own HTTP endpoints need.
-//! - `content`: type, size and metadata of an image's bytes.
 //! - [`sweep`]: removes objects that are no longer needed.
 //!
 //! # Design decisions
@@ -26,7 +25,6 @@
 //!   only knows whether there is one (`hasImage`). `Document.image` is loaded in one statement for all documents of a
 //!   request.
 
-mod content;
 mod links;
 pub mod model;
 mod presigned;
@@ -38,11 +36,11 @@ pub mod sweep;
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use image_intake::{ImageError, ImageInfo};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 use uuid::Uuid;
 
-use content::{NotAPicture, Picture};
 use links::Links;
 use model::{Announced, ContentType, MAX_BYTES, NewUpload, ObjectKind, ObjectRef, Upload};
 pub(crate) use serving::{disposition, of_documents};
@@ -205,7 +203,7 @@ impl Images {
         viewer: &Viewer,
         document: Uuid,
         upload: Uuid,
-        picture: Picture,
+        picture: ImageInfo,
         bytes: Vec<u8>,
     ) -> Result<NewImage, Error> {
         let content_type = ContentType::try_from(picture.content_type.to_owned());
@@ -356,13 +354,13 @@ async fn check_off_thread(
     bytes: Vec<u8>,
     announced: Announced,
     permit: OwnedSemaphorePermit,
-) -> Result<(Result<(Picture, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
+) -> Result<(Result<(ImageInfo, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
     let work = move || (check_and_clean(bytes, &announced), permit);
     let task = tokio::task::spawn_blocking(work).await;
     task.map_err(|error| Error::internal(format!("the task that cleans an image failed: {error}")))
 }
 
-fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Vec<u8>), Refusal> {
+fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, Vec<u8>), Refusal> {
     let refused_as = |code, message: String| Err(Refusal::of("uploadId", code, message));
     let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
@@ -371,7 +369,7 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Ve
                 .to_owned(),
         );
     }
-    match content::cleaned(bytes) {
+    match image_intake::clean(bytes) {
         Ok((picture, _)) if picture.content_type != announced.content_type.name() => {
             let (is, said) = (picture.content_type, announced.content_type.name());
             refused(format!(
@@ -379,15 +377,15 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(Picture, Ve
             ))
         }
         Ok(cleaned) => Ok(cleaned),
-        Err(NotAPicture::UnknownType) => {
+        Err(ImageError::UnknownType) => {
             let message =
                 "The uploaded file is not a JPEG, PNG, WebP or GIF image. Request another upload.";
             refused_as(RefusalCode::UnsupportedType, message.to_owned())
         }
-        Err(NotAPicture::Broken(why)) => refused(format!(
+        Err(ImageError::Invalid(why)) => refused(format!(
             "The uploaded file is not a valid image: {why}. Request another upload."
         )),
-        Err(NotAPicture::TooManyPixels) => {
+        Err(ImageError::TooManyPixels) => {
             let message = "The image must have at most 20,000 pixels per side and 100 million pixels in total.";
             refused_as(RefusalCode::TooLarge, message.to_owned())
         }

@@ -1,12 +1,10 @@
 //! The SQL of images. Every statement takes the owner, except those for signed links and for the sweep.
 
 use chrono::{DateTime, Utc};
+use image_intake::ImageInfo;
 use uuid::Uuid;
 
-use super::{
-    content::Picture,
-    model::{Announced, Image, ObjectRef},
-};
+use super::model::{Announced, Image, ObjectRef};
 use crate::{
     auth::UserId,
     db::{Connection, Statement},
@@ -132,7 +130,7 @@ pub(super) struct NewImage {
     pub(super) id: Uuid,
     pub(super) document: Uuid,
     pub(super) upload: Uuid,
-    pub(super) picture: Picture,
+    pub(super) picture: ImageInfo,
     pub(super) byte_size: i32,
 }
 

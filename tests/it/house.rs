@@ -144,7 +144,7 @@ fn sql_stands_only_in_stores_and_the_database_layer() {
 #[test]
 fn no_source_is_longer_than_five_hundred_lines() {
     let mut files = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
+    for folder in ["src", "crates", "tests", "benches", "examples"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         if folder.exists() {
             sources(&folder, &mut files);

@@ -3,7 +3,7 @@
 //! A file a subject: `first_session`, `people`, `addresses`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
 //! `leaving`, `log` (the audit log), `secrets`, `keeping`, `images`, `search`, `changes` (the feed, in pages and live), `live`
 //! (WebSocket and server-sent events), `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
-//! the API `mail_worker`, `forgetting`, `jobs`, `program`, `schema`, `migrations`, `house`, `embedded`, `tls`. What they stand on is in `support`.
+//! the API `mail_worker`, `forgetting`, `jobs`, `program`, `schema`, `migrations`, `house`. What they stand on is in `support`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,7 +11,6 @@ mod addresses;
 mod admins;
 mod changes;
 mod edge;
-mod embedded;
 mod first_session;
 mod forgetting;
 mod hang_ups;
@@ -39,5 +38,4 @@ mod session_list;
 mod sessions;
 mod support;
 mod throttles;
-mod tls;
 mod walks;

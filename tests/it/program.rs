@@ -138,7 +138,7 @@ async fn what_is_wrong_is_said_in_one_line_with_a_remedy() {
         ),
         (
             &[("DATABASE_URL", url), ("SNAPNOTE_JWT_SECRET", SECRET)],
-            &["127.0.0.1:1", "check that PostgreSQL runs there"],
+            &["127.0.0.1:1", "check that PostgreSQL is running there"],
         ),
         (
             &[("DATABASE_URL", ""), ("SNAPNOTE_JWT_SECRET", SECRET)],

@@ -15,18 +15,14 @@ use std::{
 pub(crate) use answer::{Answer, read_answer};
 pub(crate) use cost::cost;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use embedded_postgres::{Embedded, Settings};
 pub(crate) use log::with_log;
 use serde_json::{Value, json};
 use snapnote::{
     app::{App, AppSettings},
     auth::{AuthSettings, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
-    db::{
-        PoolSettings,
-        connect::Target,
-        embedded::{Embedded, Settings},
-        migrate,
-    },
+    db::{PoolSettings, connect::Target, migrate},
     graphql::Limits,
     http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
     images::{ImageSettings, StorageSettings},
@@ -103,6 +99,7 @@ async fn server() -> &'static Embedded {
     let start = || async {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
         let settings = Settings {
+            name: "snapnote".to_owned(),
             folder,
             binaries: None,
             durable: false,

@@ -1,5 +1,5 @@
 //! The program without `DATABASE_URL`: it starts a PostgreSQL of its own, keeps data and key in its folder, and leaves no
-//! server behind, however it ends. What the server itself is like is in `embedded`.
+//! server behind, however it ends. `crates/embedded-postgres` tests the server itself.
 
 use std::{
     fs,

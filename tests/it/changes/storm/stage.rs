@@ -11,16 +11,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use embedded_postgres::{Embedded, Settings};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::Value;
-use snapnote::db::{
-    connect::Target,
-    embedded::{Embedded, Settings},
-    migrate,
-};
+use snapnote::db::{connect::Target, migrate};
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -297,6 +294,7 @@ fn sweep() {
 async fn start_server(folder: &Path) -> Embedded {
     let _ = std::fs::remove_dir_all(folder);
     let settings = Settings {
+        name: "snapnote".to_owned(),
         folder: folder.to_owned(),
         binaries: None,
         durable: false,

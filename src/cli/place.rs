@@ -1,0 +1,107 @@
+//! The database of a command: the one in `DATABASE_URL`, or an embedded server in the data folder.
+
+use embedded_postgres::{Embedded, Settings};
+
+use crate::{
+    config::DatabaseConfig,
+    db::connect::{SessionSettings, Target},
+};
+
+/// A command's database. An embedded server runs as long as this value.
+pub(super) struct Place {
+    pub(super) target: Target,
+    /// The same database without a pooler, if an address without one is known.
+    pub(super) direct: Option<Target>,
+    pub(super) embedded: Option<Embedded>,
+}
+
+impl Place {
+    pub(super) async fn of(config: &DatabaseConfig) -> Result<Place, String> {
+        let (url, embedded) = match &config.database_url {
+            Some(url) => (url.reveal().to_owned(), None),
+            None => {
+                let embedded = start(config).await?;
+                (embedded.url(), Some(embedded))
+            }
+        };
+        let session = SessionSettings {
+            statement_timeout: config.statement_timeout.0,
+            connect_timeout: config.connect_timeout.0,
+            prepared_statements: config.prepared_statements,
+        };
+        let target = Target::parse(&url)
+            .map_err(|error| format!("DATABASE_URL: {error}"))?
+            .with(session);
+        let direct = match &config.database_direct_url {
+            _ if embedded.is_some() => Some(target.clone()),
+            None => None,
+            Some(url) => {
+                let direct = Target::parse(url.reveal());
+                let direct = direct.map_err(|error| format!("DATABASE_DIRECT_URL: {error}"))?;
+                Some(direct.with(session))
+            }
+        };
+        Ok(Place {
+            target,
+            direct,
+            embedded,
+        })
+    }
+
+    pub(super) async fn leave(self) {
+        if let Some(embedded) = self.embedded {
+            embedded.stop().await;
+        }
+    }
+}
+
+async fn start(config: &DatabaseConfig) -> Result<Embedded, String> {
+    let settings = Settings {
+        name: "snapnote".to_owned(),
+        folder: config.data_dir.join("postgres"),
+        binaries: config.pg_bin.clone(),
+        durable: true,
+    };
+    Embedded::start(settings)
+        .await
+        .map_err(|error| with_settings(&error))
+}
+
+/// The error, and the settings that can fix it.
+fn with_settings(error: &embedded_postgres::Error) -> String {
+    use embedded_postgres::Error;
+    let settings = match error {
+        Error::NoBinaries { .. } => {
+            "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and DATABASE_URL another server"
+        }
+        Error::OtherVersion { .. } => {
+            "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and SNAPNOTE_DATA_DIR the data folder"
+        }
+        Error::Rejected { .. } | Error::Io { .. } => "SNAPNOTE_DATA_DIR sets the data folder",
+        _ => return error.to_string(),
+    };
+    format!("{error}. {settings}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_embedded_server_name_the_settings_that_fix_them() {
+        let searched = "/nowhere contains neither".to_owned();
+        let message = with_settings(&embedded_postgres::Error::NoBinaries { searched });
+        for part in ["/nowhere", "SNAPNOTE_PG_BIN", "DATABASE_URL"] {
+            assert!(message.contains(part), "{message}");
+        }
+        let message = with_settings(&embedded_postgres::Error::Rejected {
+            folder: "/usr/postgres".into(),
+            cause: "is not a folder".to_owned(),
+            remedy: "Choose another folder",
+        });
+        assert!(
+            message.ends_with("Choose another folder. SNAPNOTE_DATA_DIR sets the data folder"),
+            "{message}"
+        );
+    }
+}
