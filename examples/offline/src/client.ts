@@ -255,7 +255,7 @@ export class OfflineClient {
     await this.commit({ replaceAll: true, put, cursor: changesCursor });
   }
 
-  /** Stores changes and their cursor in one batch, so that a crash loses nothing and at most repeats the last changes. */
+  /** Stores changes and their cursor in one batch, so that a crash loses nothing and may only repeat the last changes. */
   private async receive(changes: Change[], cursor: string | null): Promise<void> {
     const put = new Map<string, Item>();
     const remove = new Set<string>();
