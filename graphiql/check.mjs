@@ -1,10 +1,9 @@
-// Uses the GraphiQL page of a running service as a person would, in a headless Chromium, and fails on the first thing
-// that is not as it should be: a mistake in the console, a breach of the Content-Security-Policy, a request to another
-// origin, an editor without its workers. It leaves one user behind in the service's database.
+// End-to-end check of the GraphiQL page of a running service, in a headless Chromium:
 //
 //   node check.mjs http://localhost:8080 screenshot.png
 //
-// CHROMIUM names the browser's binary; /usr/bin/chromium if it is not set.
+// It uses the page like a user and fails on the first error: in the console, a violation of the Content-Security-Policy, a request to
+// another origin, or a missing editor worker. It creates one user. CHROMIUM is the browser's binary (default /usr/bin/chromium).
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -31,14 +30,14 @@ page.setDefaultTimeout(ACTION_TIMEOUT_MS);
 const { problems, workers } = watch(page);
 try {
   await opensAtBothPaths(page);
-  await mistakesAreMarked(page);
+  await errorsAreMarked(page);
   await fieldsAreCompleted(page);
   const { email, password, token } = await signUp(page);
   await headersSignIn(page, email, token);
   await documentationOpens(page);
-  await subscriptionsTellUntilStopped(page, token);
+  await subscriptionsRunUntilStopped(page, token);
   await subscriptionsEndWithTheirTab(page);
-  await subscriptionsSayWhyTheyEnd(page, email, password);
+  await subscriptionsShowTheirErrors(page, email, password);
   await reloadKeepsTabsButNoToken(page, token);
 
   for (const kind of ['editor', 'graphql', 'json']) {
@@ -54,7 +53,7 @@ try {
   await browser.close();
 }
 
-/** Collects what must not happen, and the addresses of the workers that start. */
+/** Collects problems, and the URLs of workers that start. */
 function watch(page) {
   const problems = [];
   const workers = [];
@@ -64,7 +63,7 @@ function watch(page) {
   page.on('pageerror', (error) => problems.push(`exception: ${error.message}`));
   page.on('request', (request) => {
     const url = request.url();
-    if (!url.startsWith('data:') && new URL(url).origin !== origin) problems.push(`foreign request: ${url}`);
+    if (!url.startsWith('data:') && new URL(url).origin !== origin) problems.push(`request to another origin: ${url}`);
   });
   page.on('response', (response) => {
     if (response.status() >= 400) problems.push(`HTTP ${response.status()}: ${response.url()}`);
@@ -82,13 +81,13 @@ async function opensAtBothPaths(page) {
   }
 }
 
-/** A field that does not exist is marked, and it alone: the operations that the page opens with fit the schema. */
-async function mistakesAreMarked(page) {
+/** The editor marks only an unknown field, so the page's initial operations match the schema. */
+async function errorsAreMarked(page) {
   await page.locator(`${QUERY} .view-lines`).click();
   await page.keyboard.press('Control+End');
   await type(page, 'query Wrong { me { emial } }');
   await page.locator(`${QUERY} .squiggly-error`).first().waitFor();
-  // The editor draws only what is in view; GraphiQL leaves Monaco in a global.
+  // Reads the markers from Monaco's global, because the editor renders only visible lines.
   const marked = await page.evaluate(() => globalThis.__MONACO.editor.getModelMarkers({ owner: 'graphql' }));
   assert.equal(marked.length, 1, JSON.stringify(marked));
   assert.match(marked[0].message, /emial/);
@@ -103,7 +102,7 @@ async function fieldsAreCompleted(page) {
 }
 
 async function signUp(page) {
-  // Short, so that the answer's pane does not wrap it.
+  // Short, so that the response pane does not wrap it.
   const email = `graphiql-${randomUUID().slice(0, 8)}@example.com`;
   const password = randomUUID();
   await write(
@@ -133,49 +132,49 @@ async function documentationOpens(page) {
   await page.getByRole('link', { name: 'courses', exact: true }).waitFor();
 }
 
-/** What happens elsewhere is seen as it happens, and the request ends with Stop. The screenshot is of this. */
-async function subscriptionsTellUntilStopped(page, token) {
+/** A subscription shows changes of other clients live, and Stop ends its request. Takes the screenshot. */
+async function subscriptionsRunUntilStopped(page, token) {
   await write(page, HEADERS, JSON.stringify({ Authorization: `Bearer ${token}` }));
-  const { changesCursor } = await ask(token, '{ changesCursor }');
+  const { changesCursor } = await send(token, '{ changesCursor }');
   const earlier = await createCourse(token);
   await write(page, QUERY, `subscription { changes(after: "${changesCursor}") { action itemId } }`);
   const request = await subscribe(page);
-  assert.deepEqual(await answerWith(page, earlier), created(earlier));
+  assert.deepEqual(await responseWith(page, earlier), created(earlier));
   const later = await createCourse(token);
-  assert.deepEqual(await answerWith(page, later), created(later));
+  assert.deepEqual(await responseWith(page, later), created(later));
   await page.screenshot({ path: screenshotPath });
   await ends(page, request, () => page.getByRole('button', { name: 'Stop query' }).click());
 }
 
-/** A new tab ends what runs in the old one, which would else be answered in the new one. */
+/** Opening a tab stops the operation of the old one. Otherwise its events would appear in the new tab. */
 async function subscriptionsEndWithTheirTab(page) {
   const request = await subscribe(page);
   await ends(page, request, () => page.getByRole('button', { name: 'New tab' }).click());
   await page.getByRole('button', { name: 'Close tab' }).last().click();
 }
 
-/** Each run takes the token that then stands in the headers tab; what cannot go on says why, as any answer does. */
-async function subscriptionsSayWhyTheyEnd(page, email, password) {
+/** Each run uses the current token of the Headers tab, and a subscription that cannot continue shows its error. */
+async function subscriptionsShowTheirErrors(page, email, password) {
   await write(page, QUERY, 'subscription { changes(after: "x") { itemId } }');
   await subscribe(page);
-  await answerWith(page, '"BAD_USER_INPUT"');
+  await responseWith(page, '"BAD_USER_INPUT"');
   await nothingRuns(page);
 
   const token = await signIn(email, password);
   await write(page, HEADERS, JSON.stringify({ Authorization: `Bearer ${token}` }));
-  const { changesCursor } = await ask(token, '{ changesCursor }');
+  const { changesCursor } = await send(token, '{ changesCursor }');
   await write(page, QUERY, `subscription { changes(after: "${changesCursor}") { action itemId } }`);
   await subscribe(page);
   const course = await createCourse(token);
-  assert.deepEqual(await answerWith(page, course), created(course));
-  // Of the two sessions only that of this token ends.
-  await ask(token, 'mutation { signOut { signedOut } }');
-  await answerWith(page, '"UNAUTHENTICATED"');
+  assert.deepEqual(await responseWith(page, course), created(course));
+  // Ends only this token's session, not the first one.
+  await send(token, 'mutation { signOut { signedOut } }');
+  await responseWith(page, '"UNAUTHENTICATED"');
   await nothingRuns(page);
 }
 
-/** Asks the service as another program would. */
-async function ask(token, query) {
+/** Sends an operation as another client. */
+async function send(token, query) {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
   const response = await fetch(`${origin}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query }) });
   const { data, errors } = await response.json();
@@ -183,24 +182,24 @@ async function ask(token, query) {
   return data;
 }
 
-/** Begins another session; returns its token. */
+/** Signs in again and returns the new session's token. */
 async function signIn(email, password) {
   const input = `{ email: "${email}", password: "${password}" }`;
-  const { signIn } = await ask(undefined, `mutation { signIn(input: ${input}) { accessToken } }`);
+  const { signIn } = await send(undefined, `mutation { signIn(input: ${input}) { accessToken } }`);
   return signIn.accessToken;
 }
 
 async function createCourse(token) {
   const input = '{ name: "Algebra", color: "#4F6BED" }';
-  const { createCourse } = await ask(token, `mutation { createCourse(input: ${input}) { course { id } } }`);
+  const { createCourse } = await send(token, `mutation { createCourse(input: ${input}) { course { id } } }`);
   return createCourse.course.id;
 }
 
-/** Starts the subscription in the editor; returns its request once the service has begun to answer. */
+/** Starts the subscription in the editor. Returns its request when the response begins. */
 async function subscribe(page) {
-  const answer = page.waitForResponse((response) => response.url() === `${origin}/graphql`);
+  const started = page.waitForResponse((response) => response.url() === `${origin}/graphql`);
   await page.getByRole('button', { name: 'Execute query' }).click();
-  const response = await answer;
+  const response = await started;
   assert.match(await response.headerValue('content-type'), /^text\/event-stream/);
   return response.request();
 }
@@ -220,30 +219,30 @@ function created(itemId) {
   return { data: { changes: { action: 'CREATED', itemId } } };
 }
 
-/** Waits until a text stands in the answer's pane, and returns the answer. */
-async function answerWith(page, text) {
-  const answer = await page.waitForFunction((text) => {
+/** Waits until the response pane contains a text, and returns the response. */
+async function responseWith(page, text) {
+  const response = await page.waitForFunction((text) => {
     const models = globalThis.__MONACO.editor.getModels();
-    const answer = models.find(({ uri }) => uri.path.endsWith('response.json')).getValue();
-    return answer.includes(text) && answer;
+    const response = models.find(({ uri }) => uri.path.endsWith('response.json')).getValue();
+    return response.includes(text) && response;
   }, text);
-  return JSON.parse(await answer.jsonValue());
+  return JSON.parse(await response.jsonValue());
 }
 
 async function reloadKeepsTabsButNoToken(page, token) {
   await write(page, QUERY, '{ me { email } }');
   const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
-  assert(!stored.includes(token), 'the token lies in the browser’s storage');
+  assert(!stored.includes(token), 'the browser’s storage contains the token');
   await page.reload();
   await page.locator(QUERY, { hasText: 'me { email }' }).waitFor();
 }
 
-/** Replaces an editor's text. */
+/** Replaces the text of an editor. */
 async function write(page, editor, text) {
   await page.locator(`${editor} .monaco-editor`).first().click();
   await page.keyboard.press('Control+A');
   await type(page, text);
-  // Until GraphiQL has read a new text, it runs that by the old one's name.
+  // Waits until GraphiQL has parsed the new text. Before, it would run the new text with the old operation name.
   if (editor === QUERY) await page.waitForFunction(isStored, text);
 }
 
@@ -252,16 +251,16 @@ function isStored(query) {
   return tabs[activeTabIndex].query === query;
 }
 
-/** Puts text at the cursor and takes away what stands behind it: brackets that the editor closed by itself. */
+/** Inserts text at the cursor and deletes the brackets that the editor adds after it. */
 async function type(page, text) {
   await page.keyboard.insertText(text);
   await page.keyboard.press('Control+Shift+End');
   await page.keyboard.press('Delete');
 }
 
-/** Runs the operation at the cursor and returns the service's answer. */
+/** Runs the operation at the cursor and returns the response. */
 async function run(page) {
-  const answer = page.waitForResponse((response) => response.url() === `${origin}/graphql`);
+  const response = page.waitForResponse((response) => response.url() === `${origin}/graphql`);
   await page.keyboard.press('Control+Enter');
-  return (await answer).json();
+  return (await response).json();
 }

@@ -1,5 +1,5 @@
 // Builds the page into dist/, which is committed and compiled into the service.
-// The same sources and lock file give the same bytes, on any machine: nothing here may depend on a clock or a path.
+// Builds are reproducible: nothing here may depend on the time or a path.
 
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export default defineConfig({
   base: '/graphiql/',
   build: {
     target: 'es2022',
-    // A data: URL would need a wider Content-Security-Policy.
+    // data: URLs would need a wider Content-Security-Policy.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
@@ -23,7 +23,7 @@ export default defineConfig({
   plugins: [notePackages(), writeLicenses(), compressAssets()],
 });
 
-/** Remembers the folder of every package that ends up in a bundle, the workers' bundles too. */
+/** Records the folder of every bundled package, including those in the workers' bundles. */
 function notePackages() {
   return {
     name: 'note-packages',
@@ -37,7 +37,7 @@ function notePackages() {
   };
 }
 
-/** Writes LICENSES.txt: the licences of the bundled packages, each text once, under the packages that it covers. */
+/** Writes LICENSES.txt: each licence text once, below the names of the bundled packages that it covers. */
 function writeLicenses() {
   const licenseFile = /^(licen[cs]e|copying|notice|third-?party)/i;
   return {
@@ -48,22 +48,22 @@ function writeLicenses() {
         const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
         const files = readdirSync(folder).filter((file) => licenseFile.test(file)).sort();
         const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').replace(/\r/g, '').trim());
-        const text = texts.join('\n\n') || 'The package holds no licence text.';
+        const text = texts.join('\n\n') || 'The package contains no licence text.';
         packagesByText.set(text, [...(packagesByText.get(text) ?? []), `${name} ${version} (${license})`]);
       }
       const sections = [...packagesByText].map(([text, packages]) => {
         const title = [...new Set(packages)].sort().join('\n');
         return `${title}\n\n${text}\n`;
       });
-      const intro = 'The GraphiQL page holds code of the following packages, under the licences that stand below each.\n';
+      const intro = 'The GraphiQL page contains code of the following packages, under the licences below.\n';
       writeFileSync('dist/LICENSES.txt', [intro, ...sections.sort()].join(`\n${'='.repeat(80)}\n\n`));
     },
   };
 }
 
 /**
- * Replaces every asset by its gzip: the service holds and sends nothing else. By pako, whose output, unlike that of
- * Node's zlib, is the same on every version and processor.
+ * Replaces every asset with its gzip, because the service sends nothing else. It uses pako, whose output is the same on every Node
+ * version and processor, unlike Node's zlib.
  */
 function compressAssets() {
   const folder = 'dist/assets';

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Signs in: `timing N` compares known and unknown addresses by rank, `load CLIENTS SECONDS` does nothing else, `me` writes
-wrk's requests of somebody who is signed in."""
+"""Sign-in load: `timing N` compares known and unknown addresses by rank, `load CLIENTS SECONDS` signs in repeatedly, `me` prints
+a request of a signed-in user for wrk."""
 import http.client, json, math, random, sys, threading, time
 
 SIGN_IN = "mutation($input: SignInInput!) { signIn(input: $input) { accessToken userErrors { code } } }"
 SIGN_UP = "mutation($input: SignUpInput!) { signUp(input: $input) { accessToken userErrors { code } } }"
 
 
-def ask(conn, query, **fields):
+def send(conn, query, **fields):
     body = json.dumps({"query": query, "variables": {"input": fields}})
     conn.request("POST", "/graphql", body, {"content-type": "application/json"})
     return json.loads(conn.getresponse().read())["data"]
@@ -19,11 +19,11 @@ def connection():
 
 def sign_up(name):
     fields = {"email": f"{name}@example.com", "password": "correct horse", "name": name}
-    return ask(connection(), SIGN_UP, **fields)["signUp"]["accessToken"]
+    return send(connection(), SIGN_UP, **fields)["signUp"]["accessToken"]
 
 
 def rank_test(a, b):
-    """Mann-Whitney: the chance that a value of a is greater than one of b, and the two-sided p of that being chance."""
+    """Mann-Whitney test: the probability that a value of a is greater than one of b, and the two-sided p-value."""
     ranked = sorted((value, group) for group, values in ((0, a), (1, b)) for value in values)
     ranks = sum(rank for rank, (_, group) in enumerate(ranked, 1) if group == 0)
     u = ranks - len(a) * (len(a) + 1) / 2
@@ -37,14 +37,14 @@ def timing(count):
     conn, times = connection(), {"known": [], "unknown": []}
     for name in random.sample(["known", "unknown"] * count, 2 * count):
         began = time.perf_counter()
-        answer = ask(conn, SIGN_IN, email=f"{name}@example.com", password="wrong horse")
+        response = send(conn, SIGN_IN, email=f"{name}@example.com", password="wrong horse")
         times[name].append((time.perf_counter() - began) * 1000)
-        assert answer["signIn"]["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
+        assert response["signIn"]["userErrors"][0]["code"] == "INVALID_CREDENTIALS"
     for name, values in times.items():
         values = sorted(values)
         print(f"{name}: {len(values)} sign-ins, median {values[len(values) // 2]:.2f} ms")
     chance, p = rank_test(times["known"], times["unknown"])
-    print(f"rank test: a known one is slower in {chance:.3f} of pairs, p = {p:.2f}")
+    print(f"rank test: a known address is slower in {chance:.3f} of pairs, p = {p:.2f}")
 
 
 def load(clients, seconds):
@@ -54,7 +54,7 @@ def load(clients, seconds):
     def client(index):
         conn = connection()
         while time.time() < end:
-            ask(conn, SIGN_IN, email="busy@example.com", password="correct horse")
+            send(conn, SIGN_IN, email="busy@example.com", password="correct horse")
             done[index] += 1
 
     threads = [threading.Thread(target=client, args=(index,)) for index in range(clients)]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Callers that hang up, beside one that does not: hang_ups.py SECRET [SECONDS] [SOCKETS] [HOLD]
+"""Disconnecting clients beside a normal one: hang_ups.py SECRET [SECONDS] [SOCKETS] [HOLD]
 
-Each socket sends a query that does not end by itself and closes after HOLD seconds (0.02), again and again. Prints how many did,
-and the median and the slowest response of another user's `me` meanwhile, without them and with them. Run by hang_ups."""
+Each socket repeatedly sends a query that waits for a lock and disconnects after HOLD seconds (default 0.02). Prints the number of
+disconnects and the median and maximum response time of another user's `me`, without and with these clients. Run by hang_ups."""
 import asyncio, json, statistics, subprocess, sys, time
 
 secret = sys.argv[1]
@@ -28,23 +28,23 @@ async def hang_up(until, counts):
 
 async def other(until):
     reader, writer = await asyncio.open_connection("127.0.0.1", 8088)
-    took = []
+    times = []
     while time.monotonic() < until:
-        begun = time.monotonic()
+        began = time.monotonic()
         writer.write(request(tokens[1], "{ me { id } }"))
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         await reader.readexactly(int(head.split("content-length: ")[1].split("\r\n")[0]))
         assert " 200 " in head, head
-        took.append((time.monotonic() - begun) * 1000)
+        times.append((time.monotonic() - began) * 1000)
         await asyncio.sleep(0.005)
-    return took
+    return times
 
 
 async def main():
-    for callers in (0, int(sockets)):
+    for clients in (0, int(sockets)):
         counts, until = [], time.monotonic() + seconds
-        took, *_ = await asyncio.gather(other(until), *(hang_up(until, counts) for _ in range(callers)))
-        print(f"{len(counts)} hang-ups: me median {statistics.median(took):.1f} ms, slowest {max(took):.0f} ms")
+        times, *_ = await asyncio.gather(other(until), *(hang_up(until, counts) for _ in range(clients)))
+        print(f"{len(counts)} disconnects: me median {statistics.median(times):.1f} ms, maximum {max(times):.0f} ms")
 
 
 asyncio.run(main())

@@ -1,5 +1,4 @@
--- wrk: takes the ready-made requests of $REQUESTS in turn, and says how many answers had errors.
-local failed = 0
+-- wrk script: sends the prepared requests of $REQUESTS in turn.
 function init()
   requests, at = {}, 0
   for line in io.lines(os.getenv("REQUESTS")) do

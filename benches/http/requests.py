@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes wrk's requests: a line each, token TAB body. requests.py WORKLOAD SECRET [PEOPLE] > FILE"""
+"""Prints requests for wrk, one per line: token TAB body. requests.py WORKLOAD SECRET [USERS] > FILE"""
 import base64, hashlib, hmac, json, sys, time
 
 QUERIES = {
@@ -21,7 +21,7 @@ def uuid(text):
     return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
 
 
-def part(value):
+def encoded(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
 
 
@@ -29,13 +29,13 @@ def token(user, secret):
     now = int(time.time())
     claims = {"iss": "snapnote", "aud": "snapnote", "sub": uuid(f"user{user}"), "sid": uuid(f"session{user}"),
               "iat": now, "exp": now + 86400}
-    head = part({"alg": "HS256", "typ": "at+jwt"}) + b"." + part(claims)
+    head = encoded({"alg": "HS256", "typ": "at+jwt"}) + b"." + encoded(claims)
     mac = hmac.new(secret.encode(), head, hashlib.sha256).digest()
     return (head + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
 
 
-workload, secret, *people = sys.argv[1:]
+workload, secret, *users = sys.argv[1:]
 variables = INPUT if workload == "createTask" else {}
 body = json.dumps({"query": QUERIES[workload], "variables": variables})
-for user in range(1, int(people[0] if people else 200) + 1):
+for user in range(1, int(users[0] if users else 200) + 1):
     print(f"{token(user, secret)}\t{body}")

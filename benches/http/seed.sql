@@ -1,4 +1,4 @@
--- 1,000 people with 20 courses, 200 documents, 75 tasks and an open session each. On a migrated, empty database:
+-- 1,000 users, each with 20 courses, 200 documents, 75 tasks and an open session. On a migrated, empty database:
 -- psql -d DATABASE -f benches/http/seed.sql
 \set ON_ERROR_STOP 1
 \set users 1000

@@ -1,4 +1,4 @@
-"""Times operations on many rows; see benches/large/run."""
+"""Measures operations on many rows. Run by benches/large/run."""
 
 import json
 import subprocess
@@ -21,9 +21,9 @@ def graphql(query, token=None, **variables):
         headers["Authorization"] = f"Bearer {token}"
     body = json.dumps({"query": query, "variables": variables}).encode()
     with urllib.request.urlopen(urllib.request.Request(URL, body, headers)) as response:
-        answer = json.load(response)
-    assert "errors" not in answer, answer
-    return answer["data"]
+        result = json.load(response)
+    assert "errors" not in result, result
+    return result["data"]
 
 
 def sign_up(name):

@@ -1,5 +1,5 @@
-// How long a change is on its way: node benches/live/latency.mjs TOKENS WRITE_TO LISTEN_AT COUNT
-// One person writes at one address and listens at another (or the same); from the answer of the write to its event.
+// Latency of changes: node benches/live/latency.mjs TOKENS WRITE_TO LISTEN_AT COUNT
+// One user writes to one address and subscribes at another (or the same). Measures the time from a write's response to its event.
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from '../../tests/clients/node_modules/ws/wrapper.mjs';
@@ -8,7 +8,7 @@ const [file, writeTo, listenAt, count] = process.argv.slice(2);
 const authorization = `Bearer ${readFileSync(file, 'utf8').split('\n')[0]}`;
 const socket = new WebSocket(`ws://${listenAt}/graphql`, 'graphql-transport-ws', { perMessageDeflate: false });
 const query = 'mutation { createTask(input: {title: "bench"}) { task { id } } }';
-const came = new Map();
+const arrived = new Map();
 const send = (message) => socket.send(JSON.stringify(message));
 
 socket.on('open', () => send({ type: 'connection_init', payload: { Authorization: authorization } }));
@@ -18,27 +18,27 @@ socket.on('message', (data) => {
   if (type === 'connection_ack') {
     send({ type: 'subscribe', id: '1', payload: { query: 'subscription { changes { itemId } }' } });
   } else if (type === 'next') {
-    came.set(payload.data.changes.itemId, at);
+    arrived.set(payload.data.changes.itemId, at);
   }
 });
 await sleep(3000);
 
 const times = [];
 for (let number = 0; number < count; number += 1) {
-  const answer = await fetch(`http://${writeTo}/graphql`, {
+  const response = await fetch(`http://${writeTo}/graphql`, {
     method: 'POST',
     headers: { 'Content-Type': 'application/json', Authorization: authorization },
     body: JSON.stringify({ query }),
   });
-  const { data } = await answer.json();
+  const { data } = await response.json();
   const written = performance.now();
   const { id } = data.createTask.task;
-  while (!came.has(id)) await sleep(1);
-  // It may have come before the answer was read.
-  times.push(Math.max(0, came.get(id) - written));
+  while (!arrived.has(id)) await sleep(1);
+  // The event may arrive before the response is read.
+  times.push(Math.max(0, arrived.get(id) - written));
   await sleep(5 + Math.random() * 30);
 }
 socket.close();
 times.sort((one, other) => one - other);
 const at = (part) => times[Math.min(times.length - 1, Math.floor(part * times.length))].toFixed(1);
-console.log(`${writeTo === listenAt ? 'same process' : 'another process'}: median ${at(0.5)} ms, p99 ${at(0.99)} ms, most ${at(1)} ms`);
+console.log(`${writeTo === listenAt ? 'same process' : 'another process'}: median ${at(0.5)} ms, p99 ${at(0.99)} ms, maximum ${at(1)} ms`);

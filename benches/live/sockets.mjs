@@ -1,6 +1,6 @@
-// Opens idle sockets, or subscribers, and holds them: node benches/live/sockets.mjs URL TOKENS COUNT [subscribe]
-// TOKENS is a file with one access token a line, taken in turns. Says `ready` when all are there; with `subscribe` then
-// a line for each event: the microseconds since 1970 at which it came, and the item's id.
+// Opens idle sockets or subscriptions and keeps them open: node benches/live/sockets.mjs URL TOKENS COUNT [subscribe]
+// TOKENS is a file with one access token per line, used in turn. Prints `ready` when all sockets are open. With `subscribe`, it then
+// prints a line for each event: its arrival in microseconds since 1970, and the item's id.
 import { readFileSync } from 'node:fs';
 import WebSocket from '../../tests/clients/node_modules/ws/wrapper.mjs';
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times searches of one person, one after another: search.py SECRET READER ROUNDS. Prints a line for each kind of query."""
+"""Measures searches of one user, one after another: search.py SECRET READER ROUNDS. Prints a line for each kind of query."""
 
 import base64, hashlib, hmac, http.client, json, sys, time, uuid
 
@@ -7,8 +7,8 @@ KINDS = {
     "one word": ["matrix", "corden", "genject"],
     "two words": ["waverproei nudenzen", "matrix corden", "fiyogra eigen"],
     "a common word": ["inlem", "trixma"],
-    "the beginning of one": ["matr", "waver", "quas"],
-    "a part of one": ["trixma", "enver", "jusval"],
+    "a prefix": ["matr", "waver", "quas"],
+    "a part of a word": ["trixma", "enver", "jusval"],
     "misspelt": ["nudenezn", "wavreproei", "jectdenvrezen"],
     "a phrase": ['"matrix"', '"trixma eigen"', '"waverproei nudenzen"'],
     "excluding": ["matrix -corden", "fiyogra -eigen"],
@@ -23,11 +23,11 @@ def uuid_of(text):
 
 
 def token(secret, reader):
-    part = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+    encoded = lambda value: base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
     now = int(time.time())
     claims = {"iss": "snapnote", "aud": "snapnote", "sub": uuid_of(f"reader{reader}"), "sid": uuid_of(f"reading{reader}"),
               "iat": now, "exp": now + 3600}
-    body = part({"alg": "HS256", "typ": "at+jwt"}) + b"." + part(claims)
+    body = encoded({"alg": "HS256", "typ": "at+jwt"}) + b"." + encoded(claims)
     signature = hmac.new(secret.encode(), body, hashlib.sha256).digest()
     return (body + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
 
@@ -41,10 +41,10 @@ def main():
         body = json.dumps({"query": QUERY, "variables": {"query": query}})
         began = time.perf_counter()
         connection.request("POST", "/graphql", body, headers)
-        answer = json.loads(connection.getresponse().read())
+        response = json.loads(connection.getresponse().read())
         took = (time.perf_counter() - began) * 1000
-        assert "errors" not in answer, answer
-        return took, len(answer["data"]["search"]["edges"])
+        assert "errors" not in response, response
+        return took, len(response["data"]["search"]["edges"])
 
     times, found = {kind: [] for kind in KINDS}, {kind: 0 for kind in KINDS}
     for turn in range(rounds + 5):

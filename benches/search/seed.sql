@@ -1,8 +1,8 @@
--- People :from to :to, each with so many documents, of so many of the same 20,000 sentences. On a migrated database:
+-- Users :from to :to, each with :documents documents of :sentences sentences out of 20,000. On a migrated database:
 -- psql -d DATABASE -v from=0 -v to=10 -v documents=1000 -v sentences=6 -f benches/search/seed.sql
 \set ON_ERROR_STOP 1
 SELECT setseed(0.5);
--- 30,000 words of syllables; the n-th is asked for with a frequency of 1/n, as in a language.
+-- 30,000 words made of syllables. The n-th word has a frequency of 1/n, as in natural languages.
 CREATE TABLE IF NOT EXISTS bench_words AS
 SELECT n, (SELECT string_agg((ARRAY['ba','cor','den','fi','gra','hol','in','jus','ka','lem','mor','nu','or','per','qua','ri',
     'sta','tion','ul','ver','wa','xi','yo','zen','ma','trix','ei','gen','val','ue','pro','ject'])[1 + get_byte(hash, at)  % 32], '')
@@ -22,10 +22,10 @@ INSERT INTO user_profiles (user_id) SELECT md5('reader' || u)::uuid FROM generat
 INSERT INTO sessions (user_id, id, refresh_token_hash, expires_at)
 SELECT md5('reader' || u)::uuid, md5('reading' || u)::uuid, sha256('none'), now() + interval '30 days' FROM generate_series(:from, :to) u;
 INSERT INTO courses (user_id, id, name) SELECT md5('reader' || u)::uuid, md5('read' || u)::uuid, 'Course' FROM generate_series(:from, :to) u;
--- By the hundred thousand: what the triggers would write row by row is written at once, and the indexes are made afterwards.
+-- Bulk load: disables the triggers, writes their rows in one statement each, and creates the indexes afterwards.
 ALTER TABLE documents DISABLE TRIGGER USER;
 DROP INDEX documents_title_trigrams_idx, documents_metadata_idx, search_entries_words_idx;
--- Everybody's documents lie scattered among everybody else's.
+-- Interleaves the documents of all users.
 INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, created_at, updated_at)
 SELECT md5('reader' || u)::uuid, md5('page' || u || ':' || d)::uuid, md5('read' || u)::uuid, left(split_part(s[1], '.', 1), 60), '',
     array_to_string(s, ' '), '', t, t

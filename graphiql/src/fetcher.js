@@ -1,13 +1,13 @@
-// How GraphiQL reaches the service: one POST an operation, to the page's own origin. The service answers a query or a
-// mutation with JSON, and a subscription with server-sent events (docs/live.md), so both have whatever the headers tab says.
+// Connects GraphiQL to the service: one POST per operation, to the page's own origin. The service returns JSON for queries and mutations,
+// and server-sent events for subscriptions (docs/live.md). All of them use the headers of the Headers tab.
 
 const ENDPOINT = '/graphql';
-// Whoever takes JSON as well gets events for subscriptions alone.
+// If `Accept` also allows JSON, only subscriptions return events.
 const ACCEPTED = 'application/graphql-response+json, application/json, text/event-stream';
 
 /**
- * Sends an operation when it is subscribed to, and passes on the service's answers, also those that hold errors. Ending
- * the subscription ends the request. Headers from the headers tab win over those set here.
+ * Sends an operation when GraphiQL subscribes, and passes on the responses, including those with errors. Unsubscribing aborts the
+ * request. Headers of the Headers tab override those set here.
  */
 export function fetcher(operation, { headers = {} } = {}) {
   return {
@@ -22,21 +22,21 @@ export function fetcher(operation, { headers = {} } = {}) {
 async function run(operation, typedHeaders, observer, controller) {
   const { signal } = controller;
   try {
-    for await (const answer of answers(operation, typedHeaders, signal)) {
+    for await (const response of responses(operation, typedHeaders, signal)) {
       if (signal.aborted) return;
-      observer.next(answer);
+      observer.next(response);
     }
     if (!signal.aborted) observer.complete();
   } catch ({ message }) {
-    // Not the error itself: GraphiQL would show its stack.
+    // Passes only the message, because GraphiQL would show the error's stack.
     if (!signal.aborted) observer.error({ message });
   } finally {
-    // Nothing more is read, of a stream that holds what is no answer either.
+    // Stops reading, also after an invalid event.
     controller.abort();
   }
 }
 
-async function* answers(operation, typedHeaders, signal) {
+async function* responses(operation, typedHeaders, signal) {
   const headers = new Headers({ accept: ACCEPTED, 'content-type': 'application/json' });
   for (const [name, value] of Object.entries(typedHeaders)) headers.set(name, value);
 
@@ -47,13 +47,13 @@ async function* answers(operation, typedHeaders, signal) {
     return;
   }
   for await (const { event, data } of events(response.body)) {
-    if (event === 'next') yield parsed(data, 'An event came');
+    if (event === 'next') yield parsed(data, 'An event arrived');
     if (event === 'complete') return;
   }
-  throw new Error('The service has ended the subscription. Run it again; after its last cursor, nothing is missed.');
+  throw new Error('The service ended the subscription. Run it again with the last cursor as `after` to miss no changes.');
 }
 
-/** The events of a stream, as the service writes them: lines end with \n, and data is one line. */
+/** Parses the events of a stream. The service ends lines with \n and writes data in one line. */
 async function* events(stream) {
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
@@ -66,7 +66,7 @@ async function* events(stream) {
   }
 }
 
-/** Name and value of a line. That of a comment, which only says that the line lives, has no name. */
+/** Name and value of a line. Comments (heartbeats) have an empty name. */
 function field(line) {
   const [name, value] = line.split(/: ?(.*)/);
   return [name, value];
@@ -76,15 +76,15 @@ async function sent(promise) {
   try {
     return await promise;
   } catch ({ message }) {
-    throw new Error(`The service cannot be reached, or the connection broke: ${message}`);
+    throw new Error(`The service is unreachable, or the connection was lost: ${message}`);
   }
 }
 
-/** An answer that is not JSON comes from elsewhere: a proxy's error page. */
-function parsed(text, came) {
+/** Parses a response. One that is not JSON comes from something else, such as a proxy's error page. */
+function parsed(text, source) {
   try {
     return JSON.parse(text);
   } catch {
-    throw new Error(`${came}, and the answer is not JSON: ${text.slice(0, 200)}`);
+    throw new Error(`${source}, but the response is not JSON: ${text.slice(0, 200)}`);
   }
 }

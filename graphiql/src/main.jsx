@@ -1,5 +1,5 @@
-// The GraphiQL page: an editor, a form for headers and the manual of the API at /graphql.
-// It loads nothing from elsewhere and runs under a policy without eval, blob: or inline scripts.
+// The GraphiQL page: an editor, a Headers tab and the documentation of the API at /graphql.
+// It loads nothing from other origins and runs under a Content-Security-Policy without eval, blob: or inline scripts.
 
 import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
 import { GraphiQL } from 'graphiql';
@@ -9,7 +9,7 @@ import EditorWorker from 'monaco-editor/esm/vs/editor/editor.worker.js?worker';
 import JsonWorker from 'monaco-editor/esm/vs/language/json/json.worker.js?worker';
 import GraphQLWorker from 'monaco-graphql/esm/graphql.worker.js?worker';
 
-// Not graphiql/style.css: it holds Monaco's styles a second time, and web fonts.
+// graphiql/style.css is not used, because it contains Monaco's styles a second time, and web fonts.
 import '@graphiql/react/style.css';
 import '@graphiql/plugin-doc-explorer/style.css';
 import 'graphiql/graphiql.css';
@@ -27,14 +27,14 @@ globalThis.MonacoEnvironment = {
   },
 };
 
-// What the variables tab accepts for the API's scalars; without it a JSONObject would be marked as a mistake.
+// JSON schemas of the API's scalars for the Variables tab. Without them, a JSONObject would be marked as an error.
 const SCALARS = {
   DateTime: { type: 'string', format: 'date-time' },
   JSONObject: { type: 'object' },
   URL: { type: 'string', format: 'uri' },
 };
 
-/** Ends what runs when another tab is opened: GraphiQL does so between tabs, but a new tab would get the old one's events. */
+/** Stops the running operation when a tab is opened. GraphiQL does so between existing tabs only, and a new tab would show the old events. */
 function StopWithTab() {
   const tab = useGraphiQL(({ tabs, activeTabIndex }) => tabs[activeTabIndex]?.id);
   const { stop } = useGraphiQLActions();
@@ -49,7 +49,7 @@ createRoot(document.getElementById('graphiql')).render(
     defaultHeaders={headersTemplate.trim()}
     defaultEditorToolsVisibility="headers"
     customScalarSchemas={SCALARS}
-    // Tokens must not lie in the browser's storage: the headers are not kept, nor is the history, which would hold them.
+    // Keeps tokens out of the browser's storage: headers are not persisted, and the history plugin, which contains them, is off.
     shouldPersistHeaders={false}
     plugins={[]}
   >

@@ -1,4 +1,6 @@
-//! `snapnote admin`: what an operator does to people and to mails. It answers to whoever can reach the database, and to nobody else.
+//! `snapnote admin`: commands for operators that manage admins, imports and mails.
+//!
+//! They need no sign-in: access to the database is the permission.
 
 use std::{
     fs,
@@ -8,7 +10,7 @@ use std::{
 
 use chrono::Utc;
 
-use super::{Place, ensure_schema, pool, say, told};
+use super::{DatabaseServer, ensure_schema, operator_message, print, settings::pool};
 use crate::{
     config::{AdminAction, Config},
     db::{Connection, Database},
@@ -20,42 +22,46 @@ use crate::{
     },
 };
 
-/// How long a file of people may be, in bytes.
-const MOST_FILE: u64 = 1024 * 1024 * 1024;
-/// Lines that are named at most.
-const MOST_NAMED: usize = 20;
+/// Maximum size of an import file, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
+/// Maximum line numbers listed in a report.
+const MAX_NAMED_LINES: usize = 20;
 
 pub(super) async fn run(config: &Config, action: AdminAction) -> Result<(), String> {
-    // Checked before anything is started.
-    let people = match &action {
-        AdminAction::ImportUsers { file } => people_of(file)?,
+    // The file is checked before the database is started.
+    let users = match &action {
+        AdminAction::ImportUsers { file } => read_users(file)?,
         _ => Vec::new(),
     };
-    let place = Place::of(&config.database).await?;
-    let outcome = act(config, &place, action, &people).await;
-    place.leave().await;
+    let server = DatabaseServer::start(&config.database).await?;
+    let outcome = act(config, &server, action, &users).await;
+    server.stop().await;
     outcome
 }
 
 async fn act(
     config: &Config,
-    place: &Place,
+    server: &DatabaseServer,
     action: AdminAction,
-    people: &[ImportedUser],
+    users: &[ImportedUser],
 ) -> Result<(), String> {
-    ensure_schema(place).await?;
-    let database = Database::new(place.target.clone(), &pool(&config.database));
-    let mut conn = database.connection().await.map_err(told)?;
+    ensure_schema(server).await?;
+    let database = Database::new(server.target.clone(), &pool(&config.database));
+    let mut conn = database.connection().await.map_err(operator_message)?;
     match action {
         AdminAction::Grant { email } => grant(&mut conn, &email).await,
         AdminAction::ImportUsers { .. } => {
-            let imported = import::import(&mut conn, people).await.map_err(told)?;
-            say(report(&imported))
+            let imported = import::import(&mut conn, users)
+                .await
+                .map_err(operator_message)?;
+            print(report(&imported))
         }
         AdminAction::Mails => list_mails(&mut conn).await,
         AdminAction::RetryMails => {
-            let mails = mail::retry_dead(&mut conn).await.map_err(told)?;
-            say(format_args!("{mails} mails are tried again.\n"))
+            let mails = mail::retry_dead(&mut conn)
+                .await
+                .map_err(operator_message)?;
+            print(format_args!("{mails} mails will be retried.\n"))
         }
     }
 }
@@ -63,63 +69,63 @@ async fn act(
 async fn grant(conn: &mut Connection, typed: &str) -> Result<(), String> {
     let email = EmailAddress::parse(typed)
         .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
-    match users::grant(conn, &email).await.map_err(told)? {
-        Some(user) => say(format_args!("{} is an admin now.\n", user.email)),
+    match users::grant(conn, &email).await.map_err(operator_message)? {
+        Some(user) => print(format_args!("{} is now an admin.\n", user.email)),
         None => Err(format!("No user has the email address {}.", email.as_str())),
     }
 }
 
 async fn list_mails(conn: &mut Connection) -> Result<(), String> {
-    let mails = mail::waiting(conn).await.map_err(told)?;
+    let mails = mail::waiting(conn).await.map_err(operator_message)?;
     if mails.is_empty() {
-        return say("No mail waits to be sent.\n");
+        return print("No mails are waiting.\n");
     }
     mails
         .iter()
-        .try_for_each(|mail| say(format_args!("{}\n", line(mail))))
+        .try_for_each(|mail| print(format_args!("{}\n", describe(mail))))
 }
 
-fn line(mail: &WaitingMail) -> String {
+fn describe(mail: &WaitingMail) -> String {
     let time = match mail.died_at {
         Some(at) => format!("given up {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
         None => format!(
-            "next try {}",
+            "next attempt {}",
             mail.next_attempt_at.format("%Y-%m-%dT%H:%M:%SZ")
         ),
     };
-    let error = mail.last_error.as_deref().unwrap_or("not tried yet");
+    let error = mail.last_error.as_deref().unwrap_or("not attempted yet");
     format!(
-        "{} {} to {}, {time}, {} tries: {error}",
+        "{} {} to {}, {time}, {} attempts: {error}",
         mail.id, mail.kind, mail.recipient, mail.attempts
     )
 }
 
-fn people_of(path: &Path) -> Result<Vec<ImportedUser>, String> {
+fn read_users(path: &Path) -> Result<Vec<ImportedUser>, String> {
     let shown = path.display();
-    let file = read(path).map_err(|error| format!("{shown} cannot be read: {error}."))?;
+    let file = read_file(path).map_err(|error| format!("Reading {shown} failed: {error}."))?;
     import::read(&file, Utc::now()).map_err(|problems| {
         let lines: Vec<String> = problems
             .iter()
             .map(|problem| format!("  {problem}"))
             .collect();
         format!(
-            "Nobody was imported. What is wrong with {shown}, the first {} problems at most:\n{}",
+            "No users were imported, because {shown} is invalid. The first problems (maximum {}):\n{}",
             import::MAX_PROBLEMS,
             lines.join("\n")
         )
     })
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(fs::File::open(path)?)
     };
     let mut bytes = Vec::new();
-    source.take(MOST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_FILE {
-        return Err(io::Error::other("it is longer than 1 GiB"));
+    source.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::other("the maximum size is 1 GiB"));
     }
     Ok(bytes)
 }
@@ -132,16 +138,16 @@ fn report(imported: &Imported) -> String {
     let named: Vec<String> = imported
         .known
         .iter()
-        .take(MOST_NAMED)
+        .take(MAX_NAMED_LINES)
         .map(usize::to_string)
         .collect();
-    let more = if imported.known.len() > MOST_NAMED {
+    let more = if imported.known.len() > MAX_NAMED_LINES {
         ", …"
     } else {
         ""
     };
     text.push_str(&format!(
-        "{} were there already, by their address or id, and stay as they are: lines {}{more}.\n",
+        "{} were skipped, because a user with their id or email address exists: lines {}{more}.\n",
         imported.known.len(),
         named.join(", ")
     ));
@@ -153,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_import_names_the_first_lines_that_it_passed_over() {
+    fn an_import_lists_the_first_skipped_lines() {
         let known = |known: Vec<usize>| report(&Imported { added: 3, known });
         assert_eq!(known(Vec::new()), "3 users were imported.\n");
         assert!(known(vec![2, 5]).ends_with("lines 2, 5.\n"));

@@ -1,44 +1,36 @@
-//! The program: what each command does, and how it ends.
+//! The commands of the program `snapnote`.
 //!
-//! A failure is one message on standard error (what is wrong, where, and what to do about it) and exit code 1.
+//! A command that fails prints one message to standard error and exits with code 1. The message says what is wrong, where, and
+//! what to do.
 
 mod admin;
-mod place;
+mod database_server;
 mod secret;
+mod settings;
 
 use std::{
     fmt,
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
-    time::Duration,
 };
 
-use place::Place;
+use database_server::DatabaseServer;
 use secret::secret;
+use settings::settings;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
 
 use crate::{
-    app::{App, AppSettings},
-    auth::AuthSettings,
-    auth::external::{IssuerSettings, KeyAges},
-    changes::LiveSettings,
+    app::App,
     config::{Command, Config, DatabaseConfig, MigrateAction},
-    db::{PoolSettings, connect::Target, migrate},
+    db::{connect::Target, migrate},
     demo,
     error::Error,
-    graphql,
-    graphql::Limits,
-    http::{EdgeSettings, UploadSettings, server::ServerSettings},
-    mail::MailSettings,
-    telemetry,
+    graphql, telemetry,
 };
-
-/// How often it is written down when sessions were last used.
-const USAGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Runs the program.
 pub fn run() -> ExitCode {
@@ -54,7 +46,7 @@ pub fn run() -> ExitCode {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("The service cannot start its threads: {error}.")),
+        Err(error) => return fail(&format!("The service cannot start threads: {error}.")),
     };
     match runtime.block_on(execute(config)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,24 +55,24 @@ pub fn run() -> ExitCode {
 }
 
 fn fail(message: &str) -> ExitCode {
-    // If nobody reads it, the exit code still says it.
+    // If standard error is closed, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "snapnote: {message}");
     ExitCode::FAILURE
 }
 
-/// Writes to standard output. A reader that has read enough (`snapnote schema | head`) is no fault.
-fn say(text: impl fmt::Display) -> Result<(), String> {
+/// Writes to standard output. A reader that closes the pipe early (`snapnote schema | head`) is not an error.
+fn print(text: impl fmt::Display) -> Result<(), String> {
     let written = write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("Standard output cannot be written to: {error}."))
+            Err(format!("Writing to standard output failed: {error}."))
         }
         _ => Ok(()),
     }
 }
 
-/// What an operator reads of an error: its detail, which callers never see.
-fn told(error: Error) -> String {
+/// The message of an error for an operator: its detail, which clients never see.
+fn operator_message(error: Error) -> String {
     if error.detail.is_empty() {
         error.message.into_owned()
     } else {
@@ -96,16 +88,16 @@ async fn execute(config: Config) -> Result<(), String> {
     {
         Command::Serve { migrate } => serve(&config, migrate).await,
         Command::Migrate { action } => {
-            let place = Place::of(&config.database).await?;
-            let outcome = migrate(&place.target, action).await;
-            place.leave().await;
+            let database = DatabaseServer::start(&config.database).await?;
+            let outcome = migrate(&database.target, action).await;
+            database.stop().await;
             outcome
         }
-        Command::Schema => say(graphql::sdl()),
+        Command::Schema => print(graphql::sdl()),
         Command::Demo => {
-            let place = Place::of(&config.database).await?;
-            let outcome = fill_demo(&config, &place).await;
-            place.leave().await;
+            let database = DatabaseServer::start(&config.database).await?;
+            let outcome = fill_demo(&config, &database).await;
+            database.stop().await;
             outcome
         }
         Command::Admin { action } => admin::run(&config, action).await,
@@ -117,45 +109,54 @@ async fn serve(config: &Config, migrate_first: bool) -> Result<(), String> {
         .await
         .map_err(|error| {
             format!(
-                "{} cannot be listened on: {error}. Set SNAPNOTE_LISTEN to a free one.",
+                "Listening on {} failed: {error}. Set SNAPNOTE_LISTEN to a free address.",
                 config.server.listen
             )
         })?;
-    // Known before anything is started, so that a stop while starting up stops it.
-    let stop = stop_signal()?;
-    let place = tokio::select! {
-        place = Place::of(&config.database) => place?,
-        () = stop_asked(stop.clone()) => return Ok(()),
+    // Installed before the database starts, so that a signal during start-up is not lost.
+    let shutdown = shutdown_signal()?;
+    let database = tokio::select! {
+        database = DatabaseServer::start(&config.database) => database?,
+        () = shutdown_requested(shutdown.clone()) => return Ok(()),
     };
-    let outcome = serve_at(config, &place, migrate_first, listener, stop_asked(stop)).await;
-    place.leave().await;
+    let outcome = serve_on(
+        config,
+        &database,
+        migrate_first,
+        listener,
+        shutdown_requested(shutdown),
+    )
+    .await;
+    database.stop().await;
     outcome
 }
 
-async fn serve_at(
+async fn serve_on(
     config: &Config,
-    place: &Place,
+    database: &DatabaseServer,
     migrate_first: bool,
     listener: TcpListener,
-    stop: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
 ) -> Result<(), String> {
     let secret = secret(config)?;
     if migrate_first {
-        migrate::up(&place.target).await.map_err(told)?;
+        migrate::up(&database.target)
+            .await
+            .map_err(operator_message)?;
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, place, secret, address).await?;
-    say(format_args!("API       http://{address}/graphql\n"))?;
+    let app = app(config, database, secret, address).await?;
+    print(format_args!("API       http://{address}/graphql\n"))?;
     if config.server.graphiql {
-        say(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
+        print(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
     }
-    say(format_args!("Schema    http://{address}/schema.graphql\n"))?;
-    app.serve(listener, stop).await;
+    print(format_args!("Schema    http://{address}/schema.graphql\n"))?;
+    app.serve(listener, shutdown).await;
     Ok(())
 }
 
-async fn refuse_old_schema(target: &Target) -> Result<(), String> {
-    let states = migrate::status(target).await.map_err(told)?;
+async fn reject_old_schema(target: &Target) -> Result<(), String> {
+    let states = migrate::status(target).await.map_err(operator_message)?;
     let pending: Vec<String> = states
         .into_iter()
         .filter(|state| !state.applied)
@@ -165,7 +166,7 @@ async fn refuse_old_schema(target: &Target) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "The database's schema is older than this program; not applied: {}. Run `snapnote migrate up` first, or start \
+        "The database's schema is older than this program. Pending migrations: {}. Run `snapnote migrate up` first, or start \
          with `snapnote serve --migrate`.",
         pending.join(", ")
     ))
@@ -174,145 +175,69 @@ async fn refuse_old_schema(target: &Target) -> Result<(), String> {
 async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
     match action {
         MigrateAction::Up => {
-            for version in migrate::up(target).await.map_err(told)? {
-                say(format_args!("applied {version}\n"))?;
+            for version in migrate::up(target).await.map_err(operator_message)? {
+                print(format_args!("applied {version}\n"))?;
             }
-            say("The schema is up to date.\n")
+            print("The schema is up to date.\n")
         }
         MigrateAction::Down { count } => {
-            for version in migrate::down(target, count).await.map_err(told)? {
-                say(format_args!("took back {version}\n"))?;
+            for version in migrate::down(target, count)
+                .await
+                .map_err(operator_message)?
+            {
+                print(format_args!("reverted {version}\n"))?;
             }
             Ok(())
         }
         MigrateAction::Status => {
-            for state in migrate::status(target).await.map_err(told)? {
+            for state in migrate::status(target).await.map_err(operator_message)? {
                 let applied = if state.applied { "applied" } else { "pending" };
-                say(format_args!("{applied} {}\n", state.name))?;
+                print(format_args!("{applied} {}\n", state.name))?;
             }
             Ok(())
         }
     }
 }
 
-async fn fill_demo(config: &Config, place: &Place) -> Result<(), String> {
+async fn fill_demo(config: &Config, database: &DatabaseServer) -> Result<(), String> {
     let secret = secret(config)?;
-    let app = app(config, place, secret.clone(), config.server.listen).await?;
+    let app = app(config, database, secret.clone(), config.server.listen).await?;
     let report = demo::fill(app.database(), app.auth(), &secret)
         .await
-        .map_err(told)?;
-    say(report)
+        .map_err(operator_message)?;
+    print(report)
 }
 
-/// The service on a database whose schema is as it must be; the embedded one is brought up to date.
+/// The service, on a database with a current schema. Migrations are applied to an embedded database only.
 async fn app(
     config: &Config,
-    place: &Place,
+    database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
 ) -> Result<App, String> {
-    ensure_schema(place).await?;
-    let settings = settings(config, place, secret, listening)?;
-    App::new(place.target.clone(), settings)
+    ensure_schema(database).await?;
+    let settings = settings(config, database, secret, listening)?;
+    App::new(database.target.clone(), settings)
 }
 
-async fn ensure_schema(place: &Place) -> Result<(), String> {
-    if place.embedded.is_some() {
-        migrate::up(&place.target).await.map_err(told)?;
+async fn ensure_schema(database: &DatabaseServer) -> Result<(), String> {
+    if database.embedded.is_some() {
+        migrate::up(&database.target)
+            .await
+            .map_err(operator_message)?;
         return Ok(());
     }
-    refuse_old_schema(&place.target).await
+    reject_old_schema(&database.target).await
 }
 
-fn pool(config: &DatabaseConfig) -> PoolSettings {
-    PoolSettings {
-        kept: config.pool_kept,
-        most: config.pool_max,
-        wait: config.pool_wait.0,
-        lifetime: config.pool_lifetime.0,
-    }
-}
+type ShutdownSignal = tokio::sync::watch::Receiver<bool>;
 
-fn settings(
-    config: &Config,
-    place: &Place,
-    secret: Vec<u8>,
-    listening: SocketAddr,
-) -> Result<AppSettings, String> {
-    let data_dir = &config.database.data_dir;
-    let images = config
-        .storage
-        .settings(data_dir, listening, secret.clone())?;
-    let issuers = match &config.auth.issuers {
-        Some(issuers) => IssuerSettings::read(issuers.reveal())?,
-        None => Vec::new(),
-    };
-    Ok(AppSettings {
-        pool: pool(&config.database),
-        auth: AuthSettings {
-            secret,
-            issuer: config.auth.jwt_issuer.clone(),
-            audience: config.auth.jwt_audience.clone(),
-            access_lifetime: config.auth.access_token_lifetime.0,
-            refresh_grace: config.auth.refresh_grace.0,
-            hashing_permits: config.auth.hashing_permits,
-            usage_interval: USAGE_INTERVAL,
-            rate_limits: config.throttle.settings(),
-            issuers,
-            key_ages: KeyAges::default(),
-        },
-        limits: Limits {
-            tokens: config.limits.max_tokens,
-            depth: config.limits.max_depth,
-            aliases: config.limits.max_aliases,
-            root_fields: config.limits.max_root_fields,
-            cost: config.limits.max_cost,
-            cached_documents: config.limits.cached_documents,
-            ..Limits::default()
-        },
-        edge: EdgeSettings {
-            request_timeout: config.server.request_timeout.0,
-            body_timeout: config.server.body_timeout.0,
-            max_body: config.limits.max_body,
-            graphiql: config.server.graphiql,
-            cors_origins: config.server.cors_origins.clone(),
-            trusted_proxies: config.server.trusted_proxies.clone(),
-            uploads: UploadSettings::default(),
-            streams: config.streams.settings(),
-        },
-        server: ServerSettings {
-            header_timeout: config.server.header_timeout.0,
-            // Streams have a patience of their own.
-            write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
-            max_connections: config.server.max_connections,
-            shutdown_timeout: config.server.shutdown_timeout.0,
-        },
-        trash_days: config.database.trash_days,
-        audit_days: config.auth.audit_days,
-        live: LiveSettings::new(config.database.changes_days, place.direct.clone()),
-        mail: MailSettings {
-            idle: MailSettings::IDLE,
-            smtp_url: config
-                .mail
-                .smtp_url
-                .as_ref()
-                .map(|url| url.reveal().to_owned()),
-            from: config.mail.mail_from.clone(),
-            app_url: config.mail.app_url.clone(),
-            folder: data_dir.join("mails"),
-        },
-        images,
-    })
-}
-
-type Stop = tokio::sync::watch::Receiver<bool>;
-
-/// Watches for Ctrl-C and SIGTERM; the second one ends the process at once.
-fn stop_signal() -> Result<Stop, String> {
-    let wrong = |error: io::Error| format!("The service cannot watch for signals: {error}.");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(wrong)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(wrong)?;
-    let (ask, asked) = tokio::sync::watch::channel(false);
+/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately.
+fn shutdown_signal() -> Result<ShutdownSignal, String> {
+    let failed = |error: io::Error| format!("The service cannot listen for signals: {error}.");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let (sender, receiver) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         for round in 0..2 {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
@@ -321,15 +246,15 @@ fn stop_signal() -> Result<Stop, String> {
             }
             let _ = writeln!(
                 io::stderr(),
-                "snapnote: stopping; once more to stop at once"
+                "snapnote: shutting down; press Ctrl-C again to stop immediately"
             );
-            let _ = ask.send(true);
+            let _ = sender.send(true);
         }
     });
-    Ok(asked)
+    Ok(receiver)
 }
 
-async fn stop_asked(mut stop: Stop) {
-    // An error would mean that the watcher is gone, which ends only with the process.
-    let _ = stop.wait_for(|asked| *asked).await;
+async fn shutdown_requested(mut shutdown: ShutdownSignal) {
+    // An error means that the sender is gone, and it lives as long as the process.
+    let _ = shutdown.wait_for(|requested| *requested).await;
 }

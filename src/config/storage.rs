@@ -1,4 +1,4 @@
-//! The settings of pictures: where they are kept, and where callers find them.
+//! The settings of images: where they are stored, and the URL that their links start with.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -7,26 +7,26 @@ use url::Url;
 
 use crate::images::{ImageSettings, StorageSettings};
 
-/// Where pictures are kept.
+/// Image storage.
 #[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Pictures")]
+#[command(next_help_heading = "Images")]
 pub struct StorageConfig {
-    /// The store: file:///folder, or s3://bucket/prefix?endpoint=https://…&region=… with the credentials in the usual
-    /// variables AWS_… (docs/operations.md); a prefix of letters, digits, '.', '_', '-' and '/'. Not set: the folder images
-    /// in the data folder.
+    /// The store: file:///folder, or s3://bucket/prefix?endpoint=https://…&region=… with credentials from the standard AWS_…
+    /// variables (docs/operations.md). A prefix consists of letters, digits, '.', '_', '-' and '/'. If unset, images are
+    /// stored in the folder images in the data folder.
     #[arg(long, env = "SNAPNOTE_STORAGE_URL", value_parser = storage_url)]
     pub storage_url: Option<Url>,
-    /// The address under which callers reach this service, e.g. https://api.example.com: links to pictures begin with it.
-    /// Not set: http and the address that is listened on.
+    /// The URL under which clients reach this service, e.g. https://api.example.com. Links to images start with it. If unset,
+    /// http:// and the listen address.
     #[arg(long, env = "SNAPNOTE_PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<Url>,
 }
 
 impl StorageConfig {
-    /// As `images` takes them. `listening`: the address that is listened on.
+    /// The settings in the form that `images` takes. `listening` is the listen address.
     ///
     /// # Errors
-    /// A message that says what is wrong with the addresses.
+    /// A message for the operator, if the listen address does not make a URL.
     pub fn settings(
         &self,
         data_dir: &Path,
@@ -45,9 +45,9 @@ impl StorageConfig {
         };
         let public_url = match &self.public_url {
             Some(url) => url.clone(),
-            None => format!("http://{listening}")
-                .parse()
-                .map_err(|error| format!("The address {listening} makes no URL: {error}."))?,
+            None => format!("http://{listening}").parse().map_err(|error| {
+                format!("http://{listening} is not a valid URL: {error}. Set SNAPNOTE_PUBLIC_URL.")
+            })?,
         };
         Ok(ImageSettings {
             storage,
@@ -57,7 +57,7 @@ impl StorageConfig {
     }
 }
 
-/// The variables by which programs find their credentials for S3.
+/// The standard variables for S3 credentials.
 fn aws_environment() -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
@@ -70,7 +70,7 @@ fn storage_url(text: &str) -> Result<Url, String> {
     match url.scheme() {
         "file" if url.to_file_path().is_ok() => Ok(url),
         "s3" if url.has_host() => Ok(url),
-        _ => Err("write file:///folder or s3://bucket/prefix?region=…".to_owned()),
+        _ => Err("expected file:///folder or s3://bucket/prefix?region=…".to_owned()),
     }
 }
 
@@ -85,6 +85,6 @@ fn public_url(text: &str) -> Result<Url, String> {
     if plain {
         Ok(url)
     } else {
-        Err("write an address as https://api.example.com or https://example.com/api".to_owned())
+        Err("expected a URL such as https://api.example.com or https://example.com/api".to_owned())
     }
 }

@@ -1,37 +1,37 @@
-//! The settings of what goes on for longer than a request: WebSockets and subscriptions.
+//! The settings of long-lived connections: WebSockets and subscriptions.
 
 use clap::Args;
 
-use super::{Span, at_least_one};
+use super::{Span, values::at_least_one};
 use crate::http::streams::StreamSettings;
 
-/// How many may listen.
+/// WebSockets and subscriptions.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "WebSockets and subscriptions")]
 pub struct StreamConfig {
-    /// WebSockets at a time.
+    /// Maximum WebSockets at the same time.
     #[arg(long, env = "SNAPNOTE_MAX_SOCKETS", default_value = "10000", value_parser = at_least_one)]
     pub max_sockets: usize,
-    /// WebSockets at a time of one user, and of the visitors of one address.
+    /// Maximum WebSockets of one user, or of the anonymous clients of one address.
     #[arg(long, env = "SNAPNOTE_MAX_SOCKETS_PER_USER", default_value = "50", value_parser = at_least_one)]
     pub max_sockets_per_user: usize,
-    /// Subscriptions at a time, over WebSocket and as text/event-stream.
+    /// Maximum subscriptions at the same time, over WebSocket and server-sent events together.
     #[arg(long, env = "SNAPNOTE_MAX_SUBSCRIPTIONS", default_value = "10000", value_parser = at_least_one)]
     pub max_subscriptions: usize,
-    /// Subscriptions at a time of one user, and of the visitors of one address.
+    /// Maximum subscriptions of one user, or of the anonymous clients of one address.
     #[arg(long, env = "SNAPNOTE_MAX_SUBSCRIPTIONS_PER_USER", default_value = "100", value_parser = at_least_one)]
     pub max_subscriptions_per_user: usize,
-    /// How long a new WebSocket may take to say connection_init.
+    /// How long a new WebSocket may take to send connection_init.
     #[arg(long, env = "SNAPNOTE_INIT_TIMEOUT", default_value = "5s")]
     pub init_timeout: Span,
-    /// How often something is sent over a WebSocket or an event stream on which nothing happens; who does not answer pings,
-    /// or takes no events, for two of these is cut off.
+    /// Interval of pings on idle WebSockets and of comments on idle event streams. Clients that do not answer pings, or do not
+    /// read events, for two intervals are disconnected.
     #[arg(long, env = "SNAPNOTE_HEARTBEAT", default_value = "15s")]
     pub heartbeat: Span,
 }
 
 impl StreamConfig {
-    /// As the HTTP edge takes them.
+    /// The settings in the form that `http` takes.
     pub(crate) fn settings(&self) -> StreamSettings {
         StreamSettings {
             max_sockets: self.max_sockets,

@@ -1,6 +1,6 @@
-//! That settings are read as they are documented.
+//! Tests that settings are read as documented.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
 use crate::images::{ImageSettings, StorageSettings};
@@ -14,7 +14,7 @@ fn read(flags: &[&str]) -> Result<Config, String> {
 }
 
 #[test]
-fn settings_stand_before_the_command_and_behind_it() {
+fn settings_can_come_before_or_after_the_command() {
     for flags in [
         ["--listen", "127.0.0.1:1", "serve", "--migrate"],
         ["serve", "--listen", "127.0.0.1:1", "--migrate"],
@@ -31,13 +31,13 @@ fn settings_stand_before_the_command_and_behind_it() {
 }
 
 #[test]
-fn a_line_of_env_that_cannot_be_read_is_not_shown() {
+fn an_invalid_line_of_env_is_not_quoted() {
     let line = dotenvy::Error::LineParse("hush hush".to_owned(), 4);
     assert!(!unreadable(&line).contains("hush"));
 }
 
 #[test]
-fn the_example_lists_every_setting_and_no_other() {
+fn env_example_lists_exactly_the_settings() {
     let known: BTreeSet<String> = command()
         .get_arguments()
         .filter_map(|argument| Some(argument.get_env()?.to_str()?.to_owned()))
@@ -60,7 +60,7 @@ fn the_example_lists_every_setting_and_no_other() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_hides_secrets() {
     let flags = [
         "--jwt-secret",
         "hush",
@@ -72,7 +72,7 @@ fn secrets_are_not_shown() {
 }
 
 #[test]
-fn the_help_shows_no_secret_of_the_environment() {
+fn help_hides_secrets_from_the_environment() {
     for setting in command().get_arguments() {
         let id = setting.get_id().as_str();
         let is_secret = [
@@ -88,7 +88,7 @@ fn the_help_shows_no_secret_of_the_environment() {
 }
 
 #[test]
-fn times_are_written_as_people_write_them() {
+fn durations_are_parsed() {
     assert_eq!("500ms".parse(), Ok(Span(Duration::from_millis(500))));
     assert_eq!("5m".parse(), Ok(Span(Duration::from_secs(300))));
     for bad in ["", "5", "s", "-1s", "0s", "1d", "1.5s", "99999999h", "١s"] {
@@ -97,7 +97,7 @@ fn times_are_written_as_people_write_them() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused() {
+fn invalid_settings_are_rejected_by_name() {
     for flags in [
         ["--pool-max", "0"],
         ["--pool-max", "4"],
@@ -127,7 +127,7 @@ fn what_makes_no_sense_is_refused() {
 }
 
 #[test]
-fn pictures_are_kept_in_the_data_folder_unless_said_otherwise() {
+fn images_are_stored_in_the_data_folder_by_default() {
     let listening = "127.0.0.1:8080".parse().expect("an address");
     let settings = |flags: &[&str]| {
         let config = read(flags).expect("good flags");
@@ -157,7 +157,7 @@ fn pictures_are_kept_in_the_data_folder_unless_said_otherwise() {
 }
 
 #[test]
-fn the_audit_log_is_kept_for_longer_than_the_feed_goes_back() {
+fn the_audit_log_must_be_kept_longer_than_the_change_feed() {
     for (changes, audit, good) in [
         ("30", "31", true),
         ("30", "0", true),

@@ -1,5 +1,5 @@
-// graphql-ws as docs/live.md has it, through tokens that expire: changes from a cursor on, a line of JSON each, until
-// standard input ends. Arguments: URL, ACCESS TOKEN, AFTER, REFRESH TOKEN, SECONDS between two new tokens in band.
+// The graphql-ws client of docs/live.md, while tokens expire. Prints each change after a cursor as a line of JSON until standard
+// input ends. Arguments: URL, ACCESS TOKEN, AFTER, REFRESH TOKEN, SECONDS between two new tokens in band.
 import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
@@ -15,7 +15,7 @@ globalThis.WebSocket = class extends WebSocket {
 
 let token = first;
 let refreshToken = refresh;
-/** A good one: what has a second left is not. */
+/** A token that is valid for at least one more second. */
 async function accessToken() {
   const { exp } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
   if (exp * 1000 - Date.now() > 1000 + seconds * 1000) return token;
@@ -28,18 +28,18 @@ async function accessToken() {
 }
 const everyMs = seconds * 1000;
 
-// What follows stands in docs/live.md.
+// docs/live.md contains the code from here.
 const query = 'subscription($after: String) { changes(after: $after) { cursor action itemId version } }';
 const authorization = async () => ({ Authorization: `Bearer ${await accessToken()}` });
 
 async function* changes(after) {
   for (;;) {
-    await accessToken(); // Throws if one must sign in anew, and so it ends.
+    await accessToken(); // Throws if the user must sign in again, which ends the loop.
     let timer;
     const client = createClient({
       url, retryAttempts: 0, connectionParams: authorization,
       on: {
-        // In band, and well before the old one expires: nothing is interrupted.
+        // Sends a new token in band before the old one expires, so that the subscription continues.
         connected: (socket) => {
           const renew = async () => socket.send(JSON.stringify({ type: 'ping', payload: await authorization() }));
           timer = setInterval(() => renew().catch(() => socket.close()), everyMs);
@@ -55,16 +55,16 @@ async function* changes(after) {
       }
     } catch (error) {
       const code = Array.isArray(error) ? error[0].extensions?.code : 'NETWORK';
-      // CURSOR_EXPIRED, say: the lists must be read afresh.
+      // For example CURSOR_EXPIRED: read the lists again.
       if (!['NETWORK', 'UNAVAILABLE', 'TIMEOUT', 'RATE_LIMITED', 'INTERNAL'].includes(code)) throw error;
     } finally {
       client.dispose();
     }
-    // A line that broke, a service that stopped, a token that expired all the same: from the last cursor on.
+    // The connection broke, the service stopped, or the token expired: continue from the last cursor.
     await new Promise((done) => setTimeout(done, 500 + 1000 * Math.random()));
   }
 }
-// So far.
+// docs/live.md contains the code up to here.
 
 process.stdin.on('end', () => process.exit()).resume();
 for await (const change of changes(start)) say({ change });

@@ -1,21 +1,21 @@
-// Two devices of one person, told as a story: node dist/demo/demo.js http://127.0.0.1:8080/graphql
-// It signs up somebody new, prints what happens, and ends with 1 if the devices do not end alike.
+// A scripted demo with two devices of one user: node dist/demo/demo.js http://127.0.0.1:8080/graphql
+// It signs up a new user, prints each step, and exits with 1 if the devices end with different items.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import type { Item } from '../src/items.js';
 import { Device, differences } from './device.js';
-import { everything, history, newcomer } from './truth.js';
+import { allChanges, allItems, newUser } from './service-state.js';
 
 const service = process.argv[2] ?? 'http://127.0.0.1:8080/graphql';
 const say = (text: string) => console.log(text);
 const check = (holds: boolean, what: string) => {
-  if (!holds) throw new Error(`It should be so, and is not: ${what}`);
+  if (!holds) throw new Error(`Check failed: ${what}`);
 };
 
-const who = await newcomer(service);
+const user = await newUser(service);
 const folder = mkdtempSync(`${tmpdir()}/snapnote-offline-`);
-const [a, b] = await Promise.all(['A', 'B'].map((name) => Device.signedIn(name, service, who, folder)));
+const [a, b] = await Promise.all(['A', 'B'].map((name) => Device.signedIn(name, service, user, folder)));
 if (!a || !b) throw new Error();
 
 const show = (device: Device) => {
@@ -26,24 +26,24 @@ const show = (device: Device) => {
   }
 };
 
-/** Both have sent all that they have, and have heard all that there is. */
-const alike = async () => {
+/** Waits until both devices have sent all changes and have the same items as the service. */
+const synchronized = async () => {
   await Promise.all([a.live(), b.live()]);
-  await a.until('sent', () => a.client.outbox().length === 0);
-  await b.until('sent', () => b.client.outbox().length === 0);
-  const truth = await everything(service, who);
-  const isThere = (device: Device) => () => differences(device.client.items(), truth).length === 0;
+  await a.waitUntil('sent', () => a.client.outbox().length === 0);
+  await b.waitUntil('sent', () => b.client.outbox().length === 0);
+  const expected = await allItems(service, user);
+  const isEqual = (device: Device) => () => differences(device.client.items(), expected).length === 0;
   for (const device of [a, b]) {
-    await device.until('alike', isThere(device)).catch((error) => {
-      throw new Error([error, ...differences(device.client.items(), truth)].join('\n'));
+    await device.waitUntil('synchronized', isEqual(device)).catch((error) => {
+      throw new Error([error, ...differences(device.client.items(), expected)].join('\n'));
     });
   }
-  say(`   = both have what the service has: ${truth.size} items`);
-  return truth;
+  say(`   = both devices have the service's ${expected.size} items`);
+  return expected;
 };
-const titled = (items: ReadonlyMap<string, Item>, id: string) => items.get(id)?.fields as Record<string, unknown> | undefined;
+const fieldsOf = (items: ReadonlyMap<string, Item>, id: string) => items.get(id)?.fields as Record<string, unknown> | undefined;
 
-say('1. Both are there. A makes a course, a document and three tasks; B sees them as they come.');
+say('1. Both devices are online. A creates a course, a document and three tasks, and B receives them live.');
 await Promise.all([a.live(), b.live()]);
 const course = await a.client.create('Course', { name: 'Algebra', color: '#4F6BED' });
 const note = { title: 'Groups', originalText: 'a group is …', formattedNote: '# Groups', metadata: { page: 1, by: 'pen' } };
@@ -51,92 +51,92 @@ await a.client.create('Document', { courseId: course, ...note });
 const reading = await a.client.create('Task', { courseId: course, title: 'Read chapter 1' });
 const sheet = await a.client.create('Task', { courseId: course, title: 'Sheet 1' });
 const old = await a.client.create('Task', { title: 'Buy a notebook' });
-await alike();
+await synchronized();
 show(b);
 
-say('2. A loses its network, and its user goes on working.');
-a.line.is('cut');
+say('2. A loses its network. Its user keeps working.');
+a.proxy.setMode('offline');
 const exam = await a.client.create('Task', { courseId: course, title: 'Register for the exam', dueAt: '2027-02-01T09:00:00Z' });
 await a.client.update('Task', exam, { priority: 'HIGH' });
 await a.client.update('Task', reading, { title: 'Read chapters 1 and 2', completed: true });
 await a.client.trash(old);
 show(a);
 
-say('3. B, meanwhile, changes the same task (its title, and its priority), and another.');
+say('3. Meanwhile B changes the title and priority of the same task, and another task.');
 await b.client.update('Task', reading, { title: 'Read chapter 1 twice', priority: 'HIGH' });
 await b.client.update('Task', sheet, { completed: true });
-await b.until('sent', () => b.client.outbox().length === 0);
+await b.waitUntil('sent', () => b.client.outbox().length === 0);
 
-say(`4. A is started again. It still knows what it is to do: ${a.client.outbox().map(({ kind }) => kind).join(', ')}.`);
+say(`4. A restarts. Its outbox is still there: ${a.client.outbox().map(({ kind }) => kind).join(', ')}.`);
 await a.reopen();
-check(a.client.outbox().length === 4, 'the outbox is kept');
+check(a.client.outbox().length === 4, 'the outbox survives the restart');
 
-say('5. The network is back, but each answer is lost: what A sends is done, and A is not told.');
-a.decide = ({ field, base, mine, theirs }) => {
-  say(`   ? ${field} was "${base}"; here it became "${mine}", elsewhere "${theirs}": A's user takes both`);
+say('5. The network is back, but every response is lost: the changes of A succeed, and A does not know it.');
+a.resolveConflict = ({ field, base, mine, theirs }) => {
+  say(`   ? conflict: ${field} was "${base}", is now "${mine}" here and "${theirs}" elsewhere. A's user keeps both`);
   return `${mine} (${theirs})`;
 };
-a.line.is('deaf');
+a.proxy.setMode('lossy');
 a.client.wake();
-await a.until('sent', () => a.client.outbox().length === 0);
-say(`   = nothing is left to be done: after ${a.line.lost} answers that were lost`);
-check(a.line.lost >= 4, 'answers were lost');
-a.line.is('open');
-const truth = await alike();
+await a.waitUntil('sent', () => a.client.outbox().length === 0);
+say(`   = the outbox is empty after ${a.proxy.lostResponses} lost responses`);
+check(a.proxy.lostResponses >= 4, 'responses were lost');
+a.proxy.setMode('open');
+const merged = await synchronized();
 show(a);
-const read = titled(truth, reading);
-check(read?.['title'] === 'Read chapters 1 and 2 (Read chapter 1 twice)', 'the title is what the user decided');
-check(read?.['completed'] === true && read['priority'] === 'HIGH', 'what only one of them changed is kept of both');
-check(a.conflicts.length === 1 && b.conflicts.length === 0, 'one conflict in all: an answer that was lost is none');
-check(a.refused.length + b.refused.length === 0, 'nothing was refused');
+const read = fieldsOf(merged, reading);
+check(read?.['title'] === 'Read chapters 1 and 2 (Read chapter 1 twice)', 'the title is the one that the user chose');
+check(read?.['completed'] === true && read['priority'] === 'HIGH', 'fields that only one device changed are merged');
+check(a.conflicts.length === 1 && b.conflicts.length === 0, 'there is exactly one conflict; lost responses cause none');
+check(a.rejected.length + b.rejected.length === 0, 'nothing was rejected');
 for (const [id, expected] of [[exam, 'CREATED UPDATED'], [old, 'CREATED TRASHED'], [reading, 'CREATED UPDATED UPDATED']]) {
-  const happened = (await history(service, who)).filter(({ itemId }) => itemId === id).map(({ action }) => action);
-  check(happened.join(' ') === expected, `${expected}, each once; it is ${happened.join(' ')}`);
+  const actions = (await allChanges(service, user)).filter(({ itemId }) => itemId === id).map(({ action }) => action);
+  check(actions.join(' ') === expected, `the changes are ${expected}; got ${actions.join(' ')}`);
 }
 
-say('6. A is away again, makes a task, and edits what B deletes. When it is back its cursor has expired.');
-a.line.is('cut');
+say('6. A is offline again, creates a task, and edits a task that B deletes. When A returns, its cursor has expired.');
+a.proxy.setMode('offline');
 const late = await a.client.create('Task', { title: 'Return the books' });
 await a.client.update('Task', sheet, { title: 'Sheet 1, corrected' });
 await b.client.trash(sheet);
 await b.client.delete(sheet);
 await b.client.delete(old);
-await b.until('sent', () => b.client.outbox().length === 0);
+await b.waitUntil('sent', () => b.client.outbox().length === 0);
 await a.client.stop();
-a.spoilCursor();
+a.expireCursor();
 await a.open();
-a.line.is('open');
-const end = await alike();
-check(end.has(late), 'what was made offline is there');
-check(!end.has(old), 'what was deleted is gone');
-const [refused] = a.refused;
-check(a.refused.length === 1 && refused?.codes[0] === 'NOT_FOUND', 'A is told that its edit came too late');
-const { fields } = refused?.entry as { fields: unknown };
-say(`   ! A's user is told: ${JSON.stringify(fields)} came too late, the task is deleted`);
+a.proxy.setMode('open');
+const end = await synchronized();
+check(end.has(late), 'the task that was created offline exists');
+check(!end.has(old), 'the deleted task is gone');
+const [rejected] = a.rejected;
+check(a.rejected.length === 1 && rejected?.codes[0] === 'NOT_FOUND', 'the edit of the deleted task is rejected');
+const { fields } = rejected?.entry as { fields: unknown };
+say(`   ! A's user sees: ${JSON.stringify(fields)} was rejected, because the task is deleted`);
 
-say('7. A renames a task, the answer is lost, and A renames it again. That is no conflict: both names are its own.');
-a.line.is('deaf', 'cut');
+say('7. A renames a task, the response is lost, and A renames it again. This is no conflict, because A wrote both names.');
+a.proxy.setMode('lossy', 'offline');
 await a.client.update('Task', exam, { title: 'Register' });
-await b.until('heard', () => titled(b.client.items(), exam)?.['title'] === 'Register');
+await b.waitUntil('received', () => fieldsOf(b.client.items(), exam)?.['title'] === 'Register');
 await a.client.update('Task', exam, { title: 'Register by Friday' });
-a.line.is('open');
-check(titled(await alike(), exam)?.['title'] === 'Register by Friday', 'the last name stays');
-check(a.conflicts.length === 1, 'no more conflicts');
+a.proxy.setMode('open');
+check(fieldsOf(await synchronized(), exam)?.['title'] === 'Register by Friday', 'the last name wins');
+check(a.conflicts.length === 1, 'there are no more conflicts');
 
-say('8. A trashes a task and the answer is lost; B brings the task back. A does not trash it again.');
-a.line.is('deaf', 'cut');
+say('8. A trashes a task and the response is lost. B restores the task. A does not trash it again.');
+a.proxy.setMode('lossy', 'offline');
 await a.client.trash(reading);
-await b.until('heard', () => b.client.items().get(reading)?.status === 'TRASH');
+await b.waitUntil('received', () => b.client.items().get(reading)?.status === 'TRASH');
 await b.client.restore(reading);
-await b.until('sent', () => b.client.outbox().length === 0);
-a.line.is('open');
-check((await alike()).get(reading)?.status === 'ACTIVE', 'who came last has his way');
+await b.waitUntil('sent', () => b.client.outbox().length === 0);
+a.proxy.setMode('open');
+check((await synchronized()).get(reading)?.status === 'ACTIVE', 'the last change wins');
 
-say('9. A trashes the course, with all that is in it, and brings it back.');
+say('9. A trashes the course with all its items, and restores it.');
 await a.client.trash(course);
-await alike();
+await synchronized();
 await a.client.restore(course);
-await alike();
+await synchronized();
 show(b);
 await Promise.all([a.close(), b.close()]);
 rmSync(folder, { recursive: true });

@@ -1,4 +1,4 @@
-// A device of somebody's: a line of its own, a session of its own, and a store in a file.
+// A simulated device: a flaky network, a session, and a store in a file.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import WebSocket from 'ws';
@@ -9,9 +9,9 @@ import type { Conflict, Entry } from '../src/outbox.js';
 import { post } from '../src/remote.js';
 import { Session } from '../src/session.js';
 import type { Batch } from '../src/store.js';
-import { Line } from './line.js';
+import { FlakyProxy } from './flaky-proxy.js';
 
-/** An error of a socket that is closed before it was open is told to nobody else; Node ends a program for that. */
+/** Ignores errors of sockets that close before they open. Without a listener, Node would end the program. */
 class QuietSocket extends WebSocket {
   constructor(url: string, protocols: string) {
     super(url, protocols);
@@ -19,16 +19,16 @@ class QuietSocket extends WebSocket {
   }
 }
 
-/** Short, so that the lines of the demos need not be dead for long. */
-const PATIENCE = 2_000;
+/** Short, so that frozen connections do not slow down the demos. */
+const TIMEOUT_MS = 2_000;
 
-/** A store that takes its time, and whose program can end at any moment: nothing is stored after that. */
-class MortalStore extends FileStore {
-  dead = false;
+/** A slow store that can simulate a crash of the program: after it, nothing is stored. */
+class CrashableStore extends FileStore {
+  crashed = false;
 
   override async commit(batch: Batch): Promise<void> {
     await new Promise((done) => setTimeout(done, 5));
-    if (this.dead) throw new Error('The program has ended.');
+    if (this.crashed) throw new Error('The program has crashed.');
     await super.commit(batch);
   }
 }
@@ -40,61 +40,61 @@ export interface Credentials {
 
 export class Device {
   client!: OfflineClient;
-  private store!: MortalStore;
+  private store!: CrashableStore;
   readonly conflicts: Conflict[] = [];
-  readonly refused: { entry: Entry; codes: string[] }[] = [];
-  /** What to do about conflicts: by default the last writer's, which is the other one if this one's may be done already. */
-  decide: (conflict: Conflict) => unknown = ({ mine, theirs, mayBeDone }) => (mayBeDone ? theirs : mine);
+  readonly rejected: { entry: Entry; codes: string[] }[] = [];
+  /** How conflicts are resolved. By default the last writer wins: `theirs`, if `mine` may already be applied. */
+  resolveConflict: (conflict: Conflict) => unknown = ({ mine, theirs, mayBeApplied }) => (mayBeApplied ? theirs : mine);
 
-  private constructor(readonly name: string, readonly line: Line, readonly path: string) {}
+  private constructor(readonly name: string, readonly proxy: FlakyProxy, readonly path: string) {}
 
-  static async signedIn(name: string, service: string, who: Credentials, folder: string): Promise<Device> {
-    const device = new Device(name, await Line.to(service), `${folder}/${name}`);
-    const query = `mutation($who: SignInInput!) { signIn(input: $who) { refreshToken } }`;
-    const { data } = await post<{ signIn: { refreshToken: string } }>(service, null, query, { who });
+  static async signedIn(name: string, service: string, user: Credentials, folder: string): Promise<Device> {
+    const device = new Device(name, await FlakyProxy.start(service), `${folder}/${name}`);
+    const query = `mutation($user: SignInInput!) { signIn(input: $user) { refreshToken } }`;
+    const { data } = await post<{ signIn: { refreshToken: string } }>(service, null, query, { user });
     writeFileSync(`${device.path}.token`, data.signIn.refreshToken);
     await device.open();
     return device;
   }
 
-  /** Starts the program: whatever it knows, it has from its files. */
+  /** Starts the program from its stored files. */
   async open(): Promise<void> {
-    const { url } = this.line;
+    const { url } = this.proxy;
     const token = `${this.path}.token`;
-    const store = new MortalStore(`${this.path}.json`);
-    const keep = async (next: string) => (store.dead ? undefined : writeFileSync(token, next));
-    const tokens = new Session(url, readFileSync(token, 'utf8'), keep, PATIENCE);
+    const store = new CrashableStore(`${this.path}.json`);
+    const saveRefreshToken = async (next: string) => (store.crashed ? undefined : writeFileSync(token, next));
+    const tokens = new Session(url, readFileSync(token, 'utf8'), saveRefreshToken, TIMEOUT_MS);
     this.store = store;
     this.client = await OfflineClient.open({
       url,
       tokens,
       store,
       webSocket: QuietSocket,
-      patienceMs: PATIENCE,
+      timeoutMs: TIMEOUT_MS,
       onConflict: (conflict) => {
         this.conflicts.push(conflict);
-        return this.decide(conflict);
+        return this.resolveConflict(conflict);
       },
-      onRefused: (entry, errors) => this.refused.push({ entry, codes: errors.map(({ code }) => code) }),
+      onRejected: (entry, errors) => this.rejected.push({ entry, codes: errors.map(({ code }) => code) }),
     });
     this.client.start();
   }
 
-  /** As if the program had been killed, and started again. */
+  /** Simulates a crash and restart of the program. */
   async crash(): Promise<void> {
-    this.store.dead = true;
+    this.store.crashed = true;
     this.client.stop().catch(() => {});
     await this.open();
   }
 
-  /** As if the program had been started again. */
+  /** Simulates a clean restart of the program. */
   async reopen(): Promise<void> {
     await this.client.stop();
     await this.open();
   }
 
-  /** The cursor that is kept becomes one of another database; the program must not be running. */
-  spoilCursor(): void {
+  /** Turns the stored cursor into one of another database, so that it has expired. The program must not be running. */
+  expireCursor(): void {
     const path = `${this.path}.json`;
     if (!existsSync(path)) return;
     const state = JSON.parse(readFileSync(path, 'utf8'));
@@ -104,26 +104,26 @@ export class Device {
     writeFileSync(path, JSON.stringify({ ...state, cursor: bytes.toString('base64url') }));
   }
 
-  /** Waits, and does not let the client wait when it is offline. */
-  async until(what: string, holds: () => boolean): Promise<void> {
+  /** Waits until a condition holds, and wakes the client whenever it is offline. */
+  async waitUntil(what: string, holds: () => boolean): Promise<void> {
     for (const began = Date.now(); !holds(); ) {
-      if (Date.now() - began > 120_000) throw new Error(`${this.name}: never ${what}; it is ${this.client.status}`);
+      if (Date.now() - began > 120_000) throw new Error(`${this.name}: timeout waiting until ${what}; status: ${this.client.status}`);
       await new Promise((done) => setTimeout(done, 50));
       if (this.client.status === 'offline') this.client.wake();
     }
   }
 
   async live(): Promise<void> {
-    await this.until('live', () => this.client.status === 'live');
+    await this.waitUntil('live', () => this.client.status === 'live');
   }
 
   async close(): Promise<void> {
     await this.client.stop();
-    this.line.close();
+    this.proxy.close();
   }
 }
 
-/** In words, how two sets of items differ; nothing, if they do not. */
+/** Describes the differences between two sets of items. Empty if they are equal. */
 export function differences(one: ReadonlyMap<string, Item>, other: ReadonlyMap<string, Item>): string[] {
   const found: string[] = [];
   for (const id of new Set([...one.keys(), ...other.keys()])) {
@@ -131,7 +131,7 @@ export function differences(one: ReadonlyMap<string, Item>, other: ReadonlyMap<s
     const plain = (item: Item | undefined) => item && ({ ...item, ...item.fields, fields: undefined } as Values);
     const [left, right] = [plain(a), plain(b)];
     const all = Object.keys({ ...left, ...right });
-    if (!left || !right) found.push(`${id} is here or there alone: ${JSON.stringify(a ?? b)}`);
+    if (!left || !right) found.push(`${id} exists on one side only: ${JSON.stringify(a ?? b)}`);
     else for (const key of all) if (!same(key, left[key], right[key])) found.push(`${id} ${key}: ${left[key]} / ${right[key]}`);
   }
   return found;

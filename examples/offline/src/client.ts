@@ -1,11 +1,12 @@
-// The client: what the user does is kept and shown at once; what others do comes by the feed; what waits is sent in order.
+// The offline-first client. It stores and shows the user's changes immediately, sends them in order from the outbox, and receives
+// changes of other devices through the change feed. docs/sync.md explains the design.
 
 import {
   ITEM, itemOf, newId, same,
-  type Answered, type Fields, type Item, type ItemType, type Values,
+  type Fields, type Item, type ItemPayload, type ItemType, type Values,
 } from './items.js';
-import { changesLeft, isDone, isReached, overlay, rebased, type Conflict, type Entry, type Update } from './outbox.js';
-import { Failed, Remote, type Change, type RemoteOptions } from './remote.js';
+import { hasSucceeded, isAchieved, overlay, rebase, remainingChanges, type Conflict, type Entry, type Update } from './outbox.js';
+import { Remote, RequestFailed, type Change, type RemoteOptions } from './remote.js';
 import { apply, type Batch, type State, type Store } from './store.js';
 
 export interface UserError {
@@ -17,26 +18,26 @@ export interface UserError {
 export interface ClientOptions extends RemoteOptions {
   store: Store;
   /**
-   * What a field is to hold that was changed here and elsewhere: `mine`, `theirs`, or anything made of them. At once: to
-   * leave it to the user, hold one of them, show both, and make what the user says an update like any other.
+   * Returns the value for a field that was changed here and elsewhere: `mine`, `theirs`, or any combination. It is synchronous.
+   * To let the user decide, return one of them, show both, and send the decision as a normal update.
    */
   onConflict: (conflict: Conflict) => unknown;
-  /** What was done here and cannot be done there. It has left the outbox; show it, or the user's work is lost unseen. */
-  onRefused: (entry: Entry, errors: UserError[]) => void;
+  /** Called when the service rejects a change. The change has left the outbox: show it, so that the user's work is not lost. */
+  onRejected: (entry: Entry, errors: UserError[]) => void;
 }
 
 export type Status = 'offline' | 'catching up' | 'live' | 'signed out' | 'broken';
 
-/** What will be refused again however often it is sent. */
-const FINAL = ['BAD_REQUEST', 'PARSE_FAILED', 'VALIDATION_FAILED', 'BAD_USER_INPUT', 'QUERY_TOO_COMPLEX', 'FORBIDDEN'];
+/** Errors that a retry cannot fix. */
+const PERMANENT_ERRORS = ['BAD_REQUEST', 'PARSE_FAILED', 'VALIDATION_FAILED', 'BAD_USER_INPUT', 'QUERY_TOO_COMPLEX', 'FORBIDDEN'];
 
 export class OfflineClient {
   status: Status = 'offline';
   private readonly remote: Remote;
   private readonly listeners = new Set<() => void>();
   private view: ReadonlyMap<string, Item> | undefined;
-  /** What is known to be deleted: an answer that comes late must not bring it back. Ids are never used again. */
-  private readonly gone = new Set<string>();
+  /** Ids of deleted items. A late response must not restore them; the service never reuses an id. */
+  private readonly deletedIds = new Set<string>();
   private wakeUp = () => {};
   private stopping = new AbortController();
   private running: Promise<void> | undefined;
@@ -49,15 +50,15 @@ export class OfflineClient {
     return new OfflineClient(options, await options.store.load());
   }
 
-  // ---- What an app uses.
+  // ---- The API for an app.
 
-  /** All items as the user is to see them. The same map until something changes. */
+  /** All items as the user sees them. The same map is returned until something changes. */
   items(): ReadonlyMap<string, Item> {
     this.view ??= overlay(this.state.items, this.state.outbox);
     return this.view;
   }
 
-  /** What the service does not know yet. */
+  /** Changes that the service has not confirmed yet. */
   outbox(): readonly Entry[] {
     return this.state.outbox;
   }
@@ -67,10 +68,10 @@ export class OfflineClient {
     return () => this.listeners.delete(listener);
   }
 
-  /** Kept, and to be seen, when it returns; `completed` is an update's. */
+  /** Stores a new item and returns its id. `completed` can only be set by an update. */
   async create<T extends ItemType>(type: T, fields: Omit<Fields[T], 'completed'>): Promise<string> {
     const id = newId();
-    await this.write({ key: newId(), kind: 'create', type, id, fields: fields as Values });
+    await this.enqueue({ key: newId(), kind: 'create', type, id, fields: fields as Values });
     return id;
   }
 
@@ -78,7 +79,7 @@ export class OfflineClient {
     const item = this.items().get(id);
     if (item?.type !== type || item.status !== 'ACTIVE') throw new Error(`There is no active ${type} ${id}.`);
     const update = { key: newId(), kind: 'update', type, id, fields: {}, base: {} } as const;
-    // One that waits takes this in; one that was sent does not, for it may have been done as it was.
+    // An update that was not sent yet absorbs this one. One that was sent must not change: it may have succeeded.
     const last = this.state.outbox.findLast((entry) => entry.id === id);
     const open = last?.kind === 'update' && last.sent === undefined ? last : undefined;
     const base: Values = { ...open?.base };
@@ -87,7 +88,7 @@ export class OfflineClient {
     for (const field of Object.keys(all)) {
       if (same(field, all[field], base[field])) [all, base].forEach((values) => delete values[field]);
     }
-    await this.write({ ...(open ?? update), fields: all, base });
+    await this.enqueue({ ...(open ?? update), fields: all, base });
   }
 
   async trash(id: string): Promise<void> {
@@ -98,7 +99,7 @@ export class OfflineClient {
     await this.move('restore', id, 'TRASH');
   }
 
-  /** For good; only what is in the trash. */
+  /** Deletes an item in the trash permanently. */
   async delete(id: string): Promise<void> {
     await this.move('delete', id, 'TRASH');
   }
@@ -114,41 +115,41 @@ export class OfflineClient {
     await this.running;
   }
 
-  /** Try again now: there is a network again, say (`addEventListener('online', () => client.wake())`). */
+  /** Retries now, for example when the network returns: `addEventListener('online', () => client.wake())`. */
   wake(): void {
     this.wakeUp();
   }
 
-  // ---- What is kept.
+  // ---- Local state.
 
   private async move(kind: 'trash' | 'restore' | 'delete', id: string, from: Item['status']): Promise<void> {
     const item = this.items().get(id);
     if (!item) throw new Error(`There is no item ${id}.`);
-    if (item.status === from) await this.write({ key: newId(), kind, type: item.type, id });
+    if (item.status === from) await this.enqueue({ key: newId(), kind, type: item.type, id });
   }
 
-  /** Into the outbox, or in the place of what has its key there. An update of nothing leaves it. */
-  private async write(entry: Entry): Promise<void> {
+  /** Adds an entry to the outbox, or replaces the one with the same key. An update without fields is removed. */
+  private async enqueue(entry: Entry): Promise<void> {
     const { outbox } = this.state;
-    const there = outbox.some(({ key }) => key === entry.key);
+    const exists = outbox.some(({ key }) => key === entry.key);
     const empty = entry.kind === 'update' && Object.keys(entry.fields).length === 0;
-    if (empty) await this.commit({ outbox: this.without(entry) });
-    else await this.commit({ outbox: there ? outbox.map((one) => (one.key === entry.key ? entry : one)) : [...outbox, entry] });
+    if (empty) await this.commit({ outbox: this.outboxWithout(entry) });
+    else await this.commit({ outbox: exists ? outbox.map((one) => (one.key === entry.key ? entry : one)) : [...outbox, entry] });
     if (this.status === 'live') this.wake();
   }
 
-  private without(entry: Entry): Entry[] {
+  private outboxWithout(entry: Entry): Entry[] {
     return this.state.outbox.filter(({ key }) => key !== entry.key);
   }
 
-  /** Here and in the store. Only what is newer than what is here is taken, so that all may come twice, and late. */
+  /** Applies a batch in memory and in the store. Only newer items are accepted, so data may arrive late or twice. */
   private async commit(batch: Batch): Promise<void> {
-    if (this.status === 'broken') throw new Error('The store is behind what was done: open it again.');
+    if (this.status === 'broken') throw new Error('A change could not be stored. Open the client again.');
     const { items } = this.state;
-    if (batch.fresh) this.gone.clear();
-    for (const id of batch.remove ?? []) this.gone.add(id);
-    const isNews = (item: Item) => !this.gone.has(item.id) && item.version > (items.get(item.id)?.version ?? 0);
-    const put = batch.fresh ? batch.put : batch.put?.filter(isNews);
+    if (batch.replaceAll) this.deletedIds.clear();
+    for (const id of batch.remove ?? []) this.deletedIds.add(id);
+    const isNewer = (item: Item) => !this.deletedIds.has(item.id) && item.version > (items.get(item.id)?.version ?? 0);
+    const put = batch.replaceAll ? batch.put : batch.put?.filter(isNewer);
     batch = { ...batch, ...(put && { put }) };
     apply(this.state, batch);
     this.view = undefined;
@@ -156,7 +157,7 @@ export class OfflineClient {
     try {
       await this.options.store.commit(batch);
     } catch (error) {
-      // What is here is ahead of what is stored: nothing more may be stored behind the gap.
+      // Memory is now ahead of the store. Storing later batches would hide the missing one.
       this.stopping.abort();
       this.changed('broken');
       throw error;
@@ -168,7 +169,7 @@ export class OfflineClient {
     for (const listener of this.listeners) listener();
   }
 
-  // ---- What goes on while there is a network, and comes back when there is one again.
+  // ---- Connection loop.
 
   private async run(stop: AbortSignal): Promise<void> {
     let pause = 0;
@@ -179,15 +180,15 @@ export class OfflineClient {
         await this.catchUp(stop);
         pause = 0;
         this.changed('live');
-        await this.live(stop);
+        await this.stayLive(stop);
       } catch (error) {
         failure = error;
       }
       if (stop.aborted) break;
-      const { code = 'NETWORK', retryAfterMs = 0 } = failure instanceof Failed ? failure : {};
+      const { code = 'NETWORK', retryAfterMs = 0 } = failure instanceof RequestFailed ? failure : {};
       if (code === 'UNAUTHENTICATED') return this.changed('signed out');
       if (code === 'CURSOR_EXPIRED') {
-        await this.commit({ cursor: null }).catch(() => {}); // If that fails, the client is `broken`, and stops.
+        await this.commit({ cursor: null }).catch(() => {}); // On failure the client is `broken` and stops.
         continue;
       }
       this.changed('offline');
@@ -206,12 +207,12 @@ export class OfflineClient {
     clearTimeout(timer);
   }
 
-  /** The feed and the outbox side by side, until one of them fails; then neither goes on. */
-  private async live(stop: AbortSignal): Promise<void> {
+  /** Runs the subscription and the outbox until one of them fails, and then stops both. */
+  private async stayLive(stop: AbortSignal): Promise<void> {
     const failing = new AbortController();
     const until = AbortSignal.any([stop, failing.signal]);
-    const hear = (change: Change) => this.hear([change], change.cursor);
-    const both = [this.remote.listen(this.state.cursor!, hear, until), this.sendAll(until)];
+    const receive = (change: Change) => this.receive([change], change.cursor);
+    const both = [this.remote.subscribe(this.state.cursor!, receive, until), this.sendAll(until)];
     const fail = (error: unknown) => {
       failing.abort(error);
       this.wake();
@@ -220,22 +221,22 @@ export class OfflineClient {
     throw failing.signal.reason;
   }
 
-  // ---- What comes in.
+  // ---- Receiving.
 
   private async catchUp(stop: AbortSignal): Promise<void> {
-    if (this.state.cursor === null) await this.readAfresh(stop);
+    if (this.state.cursor === null) await this.readAll(stop);
     for (let more = true; more; ) {
       const query = `query($after: String) { changes(first: 100, after: $after) {
         nodes { cursor action itemId version item { ...Item } } pageInfo { hasNextPage endCursor }
       } } ${ITEM}`;
       const { changes } = await this.remote.call<{ changes: Page<Change> }>(query, { after: this.state.cursor }, stop);
-      await this.hear(changes.nodes, changes.pageInfo.endCursor);
+      await this.receive(changes.nodes, changes.pageInfo.endCursor);
       more = changes.pageInfo.hasNextPage;
     }
   }
 
-  /** The cursor first, then the lists: what changes while they are read comes by the feed; the other way round it is lost. */
-  private async readAfresh(stop: AbortSignal): Promise<void> {
+  /** Reads the cursor before the lists, so that the feed returns every change that happens while the lists are read. */
+  private async readAll(stop: AbortSignal): Promise<void> {
     const { changesCursor } = await this.remote.call<{ changesCursor: string }>('{ changesCursor }', {}, stop);
     const put: Item[] = [];
     for (const list of ['courses', 'documents', 'tasks']) {
@@ -245,28 +246,28 @@ export class OfflineClient {
         }
       } ${ITEM}`;
       for (let after: string | null = null, more = true; more; ) {
-        const page: { list: Page<Answered> } = await this.remote.call(query, { after }, stop);
+        const page: { list: Page<ItemPayload> } = await this.remote.call(query, { after }, stop);
         put.push(...page.list.nodes.map(itemOf));
         after = page.list.pageInfo.endCursor;
         more = page.list.pageInfo.hasNextPage;
       }
     }
-    await this.commit({ fresh: true, put, cursor: changesCursor });
+    await this.commit({ replaceAll: true, put, cursor: changesCursor });
   }
 
-  /** What changed, and how far that is, in one batch: after a crash nothing is missing, and little comes again. */
-  private async hear(changes: Change[], cursor: string | null): Promise<void> {
+  /** Stores changes and their cursor in one batch, so that a crash loses nothing and may only repeat the last changes. */
+  private async receive(changes: Change[], cursor: string | null): Promise<void> {
     const put = new Map<string, Item>();
     const remove = new Set<string>();
     for (const { itemId, item } of changes) {
       if (item) put.set(itemId, itemOf(item));
       else remove.add(itemId);
     }
-    const outbox = this.state.outbox.filter((entry) => !changes.some((change) => isDone(entry, change)));
+    const outbox = this.state.outbox.filter((entry) => !changes.some((change) => hasSucceeded(entry, change)));
     await this.commit({ put: [...put.values()], remove: [...remove], outbox, cursor });
   }
 
-  // ---- What goes out.
+  // ---- Sending.
 
   private async sendAll(stop: AbortSignal): Promise<void> {
     while (!stop.aborted) {
@@ -278,64 +279,64 @@ export class OfflineClient {
 
   private async send(entry: Entry, stop: AbortSignal): Promise<void> {
     const here = this.state.items.get(entry.id);
-    // Stored before it goes out, since afterwards nobody may live to tell.
-    if (entry.sent === undefined) await this.write({ ...entry, sent: here?.version ?? 0 });
-    const settled = entry.kind === 'update' && here ? await this.settle(entry, here) : undefined;
-    if (settled === 'again') return;
+    // `sent` is stored before the request, because the program may end before the response arrives.
+    if (entry.sent === undefined) await this.enqueue({ ...entry, sent: here?.version ?? 0 });
+    const fields = entry.kind === 'update' && here ? await this.resolve(entry, here) : undefined;
+    if (fields === 'outbox changed') return;
     try {
-      const answer = await this.remote.call<{ done: Payload }>(...mutation(entry, settled, here), stop);
-      await this.take(entry, answer.done, stop);
+      const response = await this.remote.call<{ result: Payload }>(...mutation(entry, fields, here), stop);
+      await this.handleResponse(entry, response.result, stop);
     } catch (error) {
-      if (!(error instanceof Failed && FINAL.includes(error.code))) throw error;
-      await this.refuse(entry, [{ code: error.code, field: null, message: error.message }]);
+      if (!(error instanceof RequestFailed && PERMANENT_ERRORS.includes(error.code))) throw error;
+      await this.reject(entry, [{ code: error.code, field: null, message: error.message }]);
     }
   }
 
-  /** What of an update is to be sent. 'again': nothing, or somebody had to decide; the outbox has changed. */
-  private async settle(entry: Update, item: Item): Promise<Values | 'again'> {
-    const { fields, conflicts } = changesLeft(entry, item);
+  /** The fields of an update that must be sent, or 'outbox changed' if none are left or a conflict was resolved. */
+  private async resolve(entry: Update, item: Item): Promise<Values | 'outbox changed'> {
+    const { fields, conflicts } = remainingChanges(entry, item);
     if (conflicts.length === 0) {
       if (Object.keys(fields).length > 0) return fields;
-      await this.commit({ outbox: this.without(entry) });
-      return 'again';
+      await this.commit({ outbox: this.outboxWithout(entry) });
+      return 'outbox changed';
     }
-    const { sent: _, ...decided } = { ...entry, fields: { ...entry.fields }, base: { ...entry.base } };
+    const { sent: _, ...resolved } = { ...entry, fields: { ...entry.fields }, base: { ...entry.base } };
     for (const conflict of conflicts) {
-      decided.fields[conflict.field] = this.options.onConflict(conflict);
-      decided.base[conflict.field] = conflict.theirs;
+      resolved.fields[conflict.field] = this.options.onConflict(conflict);
+      resolved.base[conflict.field] = conflict.theirs;
     }
-    await this.write(decided);
-    return 'again';
+    await this.enqueue(resolved);
+    return 'outbox changed';
   }
 
-  private async take(entry: Entry, answer: Payload, stop: AbortSignal): Promise<void> {
-    const { item, items, deletedIds, userErrors } = answer;
+  private async handleResponse(entry: Entry, response: Payload, stop: AbortSignal): Promise<void> {
+    const { item, items, deletedIds, userErrors } = response;
     const put = [...(items ?? []), ...(item ? [item] : [])].map(itemOf);
     const codes = userErrors.map(({ code }) => code);
     if (codes.length === 0) {
-      await this.commit({ put, remove: deletedIds ?? [], outbox: this.without(entry) });
+      await this.commit({ put, remove: deletedIds ?? [], outbox: this.outboxWithout(entry) });
     } else if (codes.includes('CONFLICT')) {
-      // It came back as it is now: what is left to be done is judged by that. This time nothing was done, so unless
-      // an answer was lost before, it is as if it had not been sent.
+      // The response has the current item, and the next attempt compares with it. This attempt changed nothing, so the entry
+      // counts as not sent, unless an earlier response was lost.
       await this.commit({ put });
-      if (entry.sent === undefined) await this.write(entry);
+      if (entry.sent === undefined) await this.enqueue(entry);
     } else {
       const query = `query($id: ID!) { nodes(ids: [$id]) { ...Item } } ${ITEM}`;
-      const { nodes } = await this.remote.call<{ nodes: (Answered | null)[] }>(query, { id: entry.id }, stop);
-      const now = nodes[0] ? itemOf(nodes[0]) : undefined;
-      await this.commit(now ? { put: [now] } : { remove: [entry.id] });
-      if (isReached(entry, now, codes)) await this.commit({ outbox: this.without(entry) });
-      else await this.refuse(entry, userErrors);
+      const { nodes } = await this.remote.call<{ nodes: (ItemPayload | null)[] }>(query, { id: entry.id }, stop);
+      const current = nodes[0] ? itemOf(nodes[0]) : undefined;
+      await this.commit(current ? { put: [current] } : { remove: [entry.id] });
+      if (isAchieved(entry, current, codes)) await this.commit({ outbox: this.outboxWithout(entry) });
+      else await this.reject(entry, userErrors);
     }
   }
 
-  /** Without its creation nothing else can be done to an item; without an update what follows stands on what was before. */
-  private async refuse(entry: Entry, errors: UserError[]): Promise<void> {
+  /** Removes a rejected entry. A rejected create removes all entries of its item; later updates are rebased on a rejected update. */
+  private async reject(entry: Entry, errors: UserError[]): Promise<void> {
     const { outbox } = this.state;
-    const lost = outbox.filter(({ key, id }) => key === entry.key || (entry.kind === 'create' && id === entry.id));
-    const rest = outbox.filter((one) => !lost.includes(one));
-    await this.commit({ outbox: entry.kind === 'update' ? rest.map((one) => rebased(one, entry)) : rest });
-    for (const one of lost) this.options.onRefused(one, errors);
+    const rejected = outbox.filter(({ key, id }) => key === entry.key || (entry.kind === 'create' && id === entry.id));
+    const rest = outbox.filter((one) => !rejected.includes(one));
+    await this.commit({ outbox: entry.kind === 'update' ? rest.map((one) => rebase(one, entry)) : rest });
+    for (const one of rejected) this.options.onRejected(one, errors);
   }
 }
 
@@ -345,23 +346,23 @@ interface Page<T> {
 }
 
 interface Payload {
-  item?: Answered | null;
-  items?: Answered[] | null;
+  item?: ItemPayload | null;
+  items?: ItemPayload[] | null;
   deletedIds?: string[] | null;
   userErrors: UserError[];
 }
 
-/** The mutation that an entry stands for, and its variables. */
-function mutation(entry: Entry, settled: Values | undefined, here: Item | undefined): [string, object] {
+/** The mutation for an entry, and its variables. */
+function mutation(entry: Entry, fields: Values | undefined, here: Item | undefined): [string, object] {
   const { kind, type, id } = entry;
   const text = (input: string, name: string, selection: string) =>
-    `mutation($input: ${input}!) { done: ${name}(input: $input) { ${selection} userErrors { code field message } } }`;
+    `mutation($input: ${input}!) { result: ${name}(input: $input) { ${selection} userErrors { code field message } } }`;
   switch (kind) {
     case 'create':
     case 'update': {
       const verb = kind === 'create' ? 'Create' : 'Update';
       const query = text(`${verb}${type}Input`, kind + type, `item: ${type.toLowerCase()} { ...Item }`) + ITEM;
-      const input = kind === 'create' ? { id, ...entry.fields } : { id, version: here?.version, ...(settled ?? entry.fields) };
+      const input = kind === 'create' ? { id, ...entry.fields } : { id, version: here?.version, ...(fields ?? entry.fields) };
       return [query, { input }];
     }
     case 'delete':

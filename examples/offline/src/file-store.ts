@@ -1,4 +1,4 @@
-// A store in a file of JSON, for programs in Node; in a browser the same two methods are written on IndexedDB.
+// A store in a JSON file, for Node. In a browser, implement the same two methods with IndexedDB.
 
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Item } from './items.js';
@@ -14,12 +14,12 @@ export class FileStore extends MemoryStore {
 
   override async commit(batch: Batch): Promise<void> {
     await super.commit(batch);
-    // Written beside the old one, then renamed: whenever the program ends, the file is the old one or the new one.
-    const beside = `${this.path}.new`;
-    const file = openSync(beside, 'w');
+    // Writing a new file and renaming it keeps the old or the new state, whenever the program ends.
+    const temporary = `${this.path}.new`;
+    const file = openSync(temporary, 'w');
     writeFileSync(file, JSON.stringify({ ...this.state, items: [...this.state.items.values()] }));
     fsyncSync(file);
     closeSync(file);
-    renameSync(beside, this.path);
+    renameSync(temporary, this.path);
   }
 }

@@ -1,4 +1,4 @@
-// What is kept: courses, documents and tasks, and how the service is asked for them.
+// Item types, the GraphQL fragment that reads items, and ids.
 
 export interface Fields {
   Course: { name: string; description?: string | null; color?: string | null; icon?: string | null };
@@ -25,28 +25,28 @@ export type ItemType = keyof Fields;
 export interface ItemOf<T extends ItemType> {
   readonly type: T;
   readonly id: string;
-  /** 0: the service does not know it yet. */
+  /** 0 until the service has created the item. */
   readonly version: number;
   readonly status: 'ACTIVE' | 'TRASH';
-  /** The course that took it to the trash. */
+  /** The course with which it was trashed. */
   readonly trashedWith: string | null;
   readonly fields: Readonly<Required<Fields[T]>>;
 }
 
 export type Item = { [T in ItemType]: ItemOf<T> }[ItemType];
 
-/** Fields by their names, where it does not matter of which type the item is. */
+/** Field values by name, for items of any type. */
 export type Values = Record<string, unknown>;
 
-/** All fields that can be written; what a new item has where nothing was said. */
-const BLANK: Record<ItemType, Values> = {
+/** The default values of optional fields. */
+const DEFAULTS: Record<ItemType, Values> = {
   Course: { description: null, color: null, icon: null },
   Document: { metadata: {} },
   Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', dueAt: null },
 };
 
 export function newItem(type: ItemType, id: string, fields: Values): Item {
-  const item = { type, id, version: 0, status: 'ACTIVE', trashedWith: null, fields: { ...BLANK[type], ...fields } };
+  const item = { type, id, version: 0, status: 'ACTIVE', trashedWith: null, fields: { ...DEFAULTS[type], ...fields } };
   return item as unknown as Item;
 }
 
@@ -54,7 +54,7 @@ export function withFields(item: Item, fields: Values): Item {
   return { ...item, fields: { ...item.fields, ...fields } } as Item;
 }
 
-/** The same selection wherever an item is read, so that all answers can be taken alike. */
+/** The selection for every read of an item, so that all responses have the same fields. */
 export const ITEM = `
   fragment Item on Item {
     __typename id version status
@@ -65,22 +65,22 @@ export const ITEM = `
 
 type Reference = { id: string } | null | undefined;
 
-/** An item as the service answers it. */
-export interface Answered extends Values {
+/** An item in a response. */
+export interface ItemPayload extends Values {
   __typename: ItemType;
   id: string;
   version: number;
   status: Item['status'];
 }
 
-export function itemOf(answered: Answered): Item {
-  const { __typename: type, id, version, status, trashedWith, course, within, ...fields } = answered;
+export function itemOf(payload: ItemPayload): Item {
+  const { __typename: type, id, version, status, trashedWith, course, within, ...fields } = payload;
   if (type !== 'Course') fields['courseId'] = ((within ?? course) as Reference)?.id ?? null;
   const item = { type, id, version, status, trashedWith: (trashedWith as Reference)?.id ?? null, fields };
   return item as unknown as Item;
 }
 
-/** Whether two values of a field are the same, though the service writes dates and JSON in a form of its own. */
+/** Whether two values of a field are equal. The service normalizes dates and JSON, so their text may differ. */
 export function same(field: string, one: unknown, other: unknown): boolean {
   if (field === 'dueAt' && one && other) return Date.parse(one as string) === Date.parse(other as string);
   return canonical(one) === canonical(other);
@@ -94,7 +94,7 @@ function canonical(value: unknown): string {
   return JSON.stringify(value ?? null, sorted);
 }
 
-/** A UUID of version 7: the time in milliseconds, then chance. So ids sort by time, as the service's own do. */
+/** A UUID version 7: the time in milliseconds, then random bits. Ids sort by time, like the service's own. */
 export function newId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   new DataView(bytes.buffer).setBigUint64(0, (BigInt(Date.now()) << 16n) | BigInt((bytes[6]! << 8) | bytes[7]!));

@@ -1,26 +1,26 @@
-// What was done here and the service does not know yet: kept in order, shown at once, sent one by one.
+// The outbox: changes that the service has not confirmed yet, in the order in which they are sent. No network and no store.
 
 import { newItem, same, withFields, type Item, type ItemType, type Values } from './items.js';
 
-interface Written {
+interface EntryBase {
   readonly key: string;
   readonly id: string;
   readonly type: ItemType;
-  /** Once this was sent, the version that the item had here then: it may be done though no answer came. */
+  /** The item's local version when this entry was sent. If set, the entry may have succeeded without a response. */
   readonly sent?: number;
 }
 
-export type Entry = Written &
+export type Entry = EntryBase &
   (
     | { readonly kind: 'create'; readonly fields: Values }
-    /** `base`: what stood in these fields when the user changed them. */
+    /** `base` has the values of these fields before the user changed them. */
     | { readonly kind: 'update'; readonly fields: Values; readonly base: Values }
     | { readonly kind: 'trash' | 'restore' | 'delete' }
   );
 
 export type Update = Extract<Entry, { kind: 'update' }>;
 
-/** The items as the user sees them: as the service has them, with all that waits in the outbox done to them. */
+/** The items as the user sees them: the service's items with the outbox applied. */
 export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry[]): Map<string, Item> {
   const view = new Map(items);
   const move = (item: Item, status: Item['status'], trashedWith: string | null) =>
@@ -32,7 +32,7 @@ export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry
     } else if (item && entry.kind === 'update') {
       view.set(id, withFields(item, entry.fields));
     } else if (item) {
-      // A course takes along what is active in it, brings that back, and is deleted with all that it has.
+      // A course takes its active items to the trash, restores them, and is deleted with all its items.
       const within = item.type === 'Course' ? [...view.values()].filter((other) => courseOf(other) === id) : [];
       if (entry.kind === 'trash' && item.status === 'ACTIVE') {
         move(item, 'TRASH', null);
@@ -60,22 +60,22 @@ const ACTION: Partial<Record<Entry['kind'], string>> = {
 };
 
 /**
- * Whether the feed tells that an entry has been done whose answer was lost: its action has happened to its item since it
- * was sent. (Nothing happens to an item after its end.) Sending it again might undo what another device did after it.
+ * Whether a change of the feed shows that an entry succeeded although its response was lost: its action happened to its item
+ * after it was sent. Sending the entry again could undo a later change of another device. A deletion is always the last change.
  */
-export function isDone(entry: Entry, change: { itemId: string; action: string; version: number }): boolean {
+export function hasSucceeded(entry: Entry, change: { itemId: string; action: string; version: number }): boolean {
   if (entry.sent === undefined || entry.id !== change.itemId) return false;
   return change.action === ACTION[entry.kind] && (entry.kind === 'delete' || change.version > entry.sent);
 }
 
-/** Whether what an entry is to bring about is so, although the service refused it: its first sending was not lost then. */
-export function isReached(entry: Entry, item: Item | undefined, codes: readonly string[]): boolean {
+/** Whether the goal of a rejected entry is achieved, usually because an earlier attempt succeeded and its response was lost. */
+export function isAchieved(entry: Entry, item: Item | undefined, codes: readonly string[]): boolean {
   switch (entry.kind) {
     case 'create':
-      // Nobody else makes this id. So if it is taken, and nothing is there, it was made by us and has been deleted since.
+      // Only this client uses this id. If it is TAKEN but the item does not exist, it was created here and deleted since.
       return item !== undefined || codes.includes('TAKEN');
     case 'update':
-      return item !== undefined && Object.keys(changesLeft(entry, item).fields).length === 0;
+      return item !== undefined && Object.keys(remainingChanges(entry, item).fields).length === 0;
     case 'trash':
       return item?.status !== 'ACTIVE';
     case 'restore':
@@ -92,27 +92,27 @@ export interface Conflict {
   readonly base: unknown;
   readonly mine: unknown;
   readonly theirs: unknown;
-  /** An answer was lost, and more than one change came since: theirs may have been made knowing mine. Nobody can tell. */
-  readonly mayBeDone: boolean;
+  /** A response was lost and the item changed more than once since, so `theirs` may be based on `mine`. This cannot be determined. */
+  readonly mayBeApplied: boolean;
 }
 
-/** What of an update is still to be done to an item, and what stands against it. */
-export function changesLeft(update: Update, item: Item): { fields: Values; conflicts: Conflict[] } {
+/** The fields of an update that still have to be changed in an item, and its conflicts. */
+export function remainingChanges(update: Update, item: Item): { fields: Values; conflicts: Conflict[] } {
   const fields: Values = {};
   const conflicts: Conflict[] = [];
-  const mayBeDone = update.sent !== undefined && item.version > update.sent + 1;
+  const mayBeApplied = update.sent !== undefined && item.version > update.sent + 1;
   for (const [field, mine] of Object.entries(update.fields)) {
     const theirs = (item.fields as Values)[field];
     const base = update.base[field];
-    if (same(field, theirs, mine)) continue; // Done, by us before the answer was lost, or by another who wanted the same.
+    if (same(field, theirs, mine)) continue; // Already applied: by this client before the response was lost, or by another.
     if (same(field, theirs, base)) fields[field] = mine;
-    else conflicts.push({ item, field, base, mine, theirs, mayBeDone });
+    else conflicts.push({ item, field, base, mine, theirs, mayBeApplied });
   }
   return { fields, conflicts };
 }
 
-/** An entry as it is if an update before it never came about. */
-export function rebased(entry: Entry, update: Update): Entry {
+/** The entry without the effect of an earlier update that was rejected. */
+export function rebase(entry: Entry, update: Update): Entry {
   if (entry.kind !== 'update' || entry.id !== update.id) return entry;
   const base = Object.entries(entry.base).map(([field, value]) => {
     return [field, field in update.fields && same(field, value, update.fields[field]) ? update.base[field] : value] as const;

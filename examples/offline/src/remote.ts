@@ -1,11 +1,11 @@
-// The service: requests over HTTP, and the feed over a WebSocket. Nothing here knows what is kept.
+// Access to the service: requests over HTTP, and the change feed over a WebSocket. It knows nothing of the local state.
 
 import { createClient } from 'graphql-ws';
-import { ITEM, type Answered } from './items.js';
+import { ITEM, type ItemPayload } from './items.js';
 import type { Tokens } from './session.js';
 
-/** Why something did not come about: a code of the service, or NETWORK: nobody knows whether it was done. */
-export class Failed extends Error {
+/** A failed request. `code` is the service's, or NETWORK if it is unknown whether the request succeeded. */
+export class RequestFailed extends Error {
   constructor(readonly code: string, message: string, readonly retryAfterMs = 0) {
     super(`${code}: ${message}`);
   }
@@ -16,12 +16,12 @@ interface RequestError {
   extensions?: { code?: string; retryAfterMs?: number };
 }
 
-function failed(error: RequestError | undefined): Failed {
+function failureOf(error: RequestError | undefined): RequestFailed {
   const { code = 'INTERNAL', retryAfterMs } = error?.extensions ?? {};
-  return new Failed(code, error?.message ?? 'The answer is none.', retryAfterMs);
+  return new RequestFailed(code, error?.message ?? 'The response is invalid.', retryAfterMs);
 }
 
-/** One request. Throws `Failed` unless all of it was answered. */
+/** Sends one request. Throws `RequestFailed` if the response has errors or does not arrive. */
 export async function post<T>(
   url: string,
   token: string | null,
@@ -31,15 +31,15 @@ export async function post<T>(
 ): Promise<{ data: T }> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token) headers['authorization'] = `Bearer ${token}`;
-  let answer: { data?: T; errors?: RequestError[] };
+  let response: { data?: T; errors?: RequestError[] };
   try {
     const body = JSON.stringify({ query, variables });
-    answer = await (await fetch(url, { method: 'POST', headers, body, signal })).json();
+    response = await (await fetch(url, { method: 'POST', headers, body, signal })).json();
   } catch (error) {
-    throw new Failed('NETWORK', String(error));
+    throw new RequestFailed('NETWORK', String(error));
   }
-  if (!answer.data || answer.errors?.length) throw failed(answer.errors?.[0]);
-  return { data: answer.data };
+  if (!response.data || response.errors?.length) throw failureOf(response.errors?.[0]);
+  return { data: response.data };
 }
 
 /** A change of the feed. */
@@ -47,10 +47,10 @@ export interface Change {
   cursor: string;
   action: string;
   itemId: string;
-  /** The version that the item has since this change. */
+  /** The item's version after this change. */
   version: number;
-  /** As it is now, which may be newer; null: it is gone. */
-  item: Answered | null;
+  /** The current item, which may be newer than the change. Null if it was deleted. */
+  item: ItemPayload | null;
 }
 
 const FEED = `subscription($after: String) {
@@ -61,72 +61,72 @@ export interface RemoteOptions {
   /** `https://…/graphql` */
   url: string;
   tokens: Tokens;
-  /** Where there is no global one, as in Node 20: that of `ws`. */
+  /** The WebSocket class, for runtimes without a global one: in Node 20, the one of `ws`. */
   webSocket?: unknown;
-  /** After so long without an answer the line counts as dead. */
-  patienceMs?: number;
+  /** How long to wait for a response before the connection counts as lost (default 10,000). */
+  timeoutMs?: number;
 }
 
 export class Remote {
-  private readonly patience: number;
+  private readonly timeoutMs: number;
 
   constructor(private readonly options: RemoteOptions) {
-    this.patience = options.patienceMs ?? 10_000;
+    this.timeoutMs = options.timeoutMs ?? 10_000;
   }
 
-  /** A query or a mutation; with a new token once, if the service does not take the one that is here. */
+  /** Sends a query or mutation. Repeats it once with a new token if the service rejects the current one. */
   async call<T>(query: string, variables: object, stop: AbortSignal): Promise<T> {
     const { url, tokens } = this.options;
     const once = async (token: string) => {
-      const signal = AbortSignal.any([stop, AbortSignal.timeout(this.patience)]);
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(this.timeoutMs)]);
       return (await post<T>(url, token, query, variables, signal)).data;
     };
     try {
       return await once(await tokens.accessToken());
     } catch (error) {
-      if (!(error instanceof Failed && error.code === 'UNAUTHENTICATED')) throw error;
+      if (!(error instanceof RequestFailed && error.code === 'UNAUTHENTICATED')) throw error;
       return await once(await tokens.renew());
     }
   }
 
-  /** Every change behind a cursor, and then every change as it happens. It ends only by an error, or by `stop`. */
-  async listen(after: string, hear: (change: Change) => Promise<void>, stop: AbortSignal): Promise<void> {
+  /** Receives every change after a cursor, then new changes as they happen. Ends only with an error or by `stop`. */
+  async subscribe(after: string, receive: (change: Change) => Promise<void>, stop: AbortSignal): Promise<void> {
     const { url, tokens, webSocket } = this.options;
     let socket: WebSocket | undefined;
     let token = await tokens.accessToken();
-    let answered = true;
+    let ponged = true;
     const client = createClient({
       url: url.replace(/^http/, 'ws'),
       webSocketImpl: webSocket,
       connectionParams: { Authorization: `Bearer ${token}` },
-      retryAttempts: 0, // Who comes back reads what was missed first, so that is the caller's.
-      on: { opened: (opened) => (socket = opened as WebSocket), pong: () => (answered = true) },
+      retryAttempts: 0, // The caller reconnects, because it must read missed changes first.
+      on: { opened: (opened) => (socket = opened as WebSocket), pong: () => (ponged = true) },
     });
-    // One ping serves two ends: a line that is dead is noticed, and a new token takes the old one's place in band.
-    const beat = setInterval(async () => {
-      if (!answered || socket?.readyState !== 1) return client.terminate();
-      answered = false;
+    // Each ping detects a lost connection and, if there is a new token, replaces the old one in band.
+    const heartbeat = setInterval(async () => {
+      if (!ponged || socket?.readyState !== 1) return client.terminate();
+      ponged = false;
       const newest = await tokens.accessToken().catch(() => token);
       const payload = newest === token ? undefined : { Authorization: `Bearer ${newest}` };
       token = newest;
       if (socket.readyState === 1) socket.send(JSON.stringify({ type: 'ping', payload }));
-    }, this.patience);
+    }, this.timeoutMs);
     const end = () => client.terminate();
     stop.addEventListener('abort', end);
     try {
       stop.throwIfAborted();
       const feed = client.iterate<{ changes: Change }>({ query: FEED, variables: { after } });
       for await (const { data, errors } of feed) {
-        if (!data || errors?.length) throw failed(errors?.[0] as RequestError | undefined);
-        await hear(data.changes);
+        if (!data || errors?.length) throw failureOf(errors?.[0] as RequestError | undefined);
+        await receive(data.changes);
       }
-      throw new Failed('NETWORK', 'The feed has ended.');
+      throw new RequestFailed('NETWORK', 'The feed has ended.');
     } catch (error) {
-      if (Array.isArray(error)) throw failed(error[0]);
+      if (Array.isArray(error)) throw failureOf(error[0]);
       if ([4401, 4403].includes((error as CloseEvent).code)) await tokens.renew();
       throw error;
     } finally {
-      clearInterval(beat);
+      clearInterval(heartbeat);
       stop.removeEventListener('abort', end);
       client.terminate();
     }

@@ -1,12 +1,12 @@
-// Who is signed in here: an access token that is good, and the refresh token that gets the next one.
+// The session: a valid access token, and the refresh token for the next one.
 
-import { Failed, post } from './remote.js';
+import { RequestFailed, post } from './remote.js';
 
-/** What the client needs of whoever knows the tokens; write your own for an outside issuer. */
+/** The source of access tokens. Implement it yourself for an external identity provider. */
 export interface Tokens {
-  /** One that is good for a while yet. */
+  /** A token that is valid for some time. */
   accessToken(): Promise<string>;
-  /** A new one, since the service does not take the last one. Throws UNAUTHENTICATED if one must sign in anew. */
+  /** A new token, after the service rejected the last one. Throws UNAUTHENTICATED if the user must sign in again. */
   renew(): Promise<string>;
 }
 
@@ -25,16 +25,16 @@ export class Session implements Tokens {
   constructor(
     private readonly url: string,
     private refreshToken: string,
-    /** Keeps the newest refresh token where it outlives the program. */
-    private readonly keep: (refreshToken: string) => Promise<void>,
-    private readonly patienceMs = 10_000,
+    /** Stores the newest refresh token persistently. */
+    private readonly saveRefreshToken: (refreshToken: string) => Promise<void>,
+    private readonly timeoutMs = 10_000,
   ) {}
 
   async accessToken(): Promise<string> {
     return this.current && Date.now() < this.current.until ? this.current.token : this.renew();
   }
 
-  /** One at a time, whoever asks. */
+  /** Concurrent calls share one request. */
   renew(): Promise<string> {
     this.renewing ??= this.refresh().finally(() => (this.renewing = undefined));
     return this.renewing;
@@ -42,16 +42,16 @@ export class Session implements Tokens {
 
   /**
    * If the response is lost, or the program ends before the new token is stored, the old token returns the same successor for
-   * 60 seconds. After that it ends the session. So the new token is stored before it is used.
+   * 60 seconds. After that, using it ends the session. The new token is therefore stored before it is used.
    */
   private async refresh(): Promise<string> {
-    const patience = AbortSignal.timeout(this.patienceMs);
-    const { data } = await post<Refreshed>(this.url, null, REFRESH, { refreshToken: this.refreshToken }, patience);
+    const timeout = AbortSignal.timeout(this.timeoutMs);
+    const { data } = await post<Refreshed>(this.url, null, REFRESH, { refreshToken: this.refreshToken }, timeout);
     const { accessToken, refreshToken } = data.refreshSession;
-    if (!accessToken || !refreshToken) throw new Failed('UNAUTHENTICATED', 'The session has ended.');
-    await this.keep(refreshToken);
+    if (!accessToken || !refreshToken) throw new RequestFailed('UNAUTHENTICATED', 'The session has ended.');
+    await this.saveRefreshToken(refreshToken);
     this.refreshToken = refreshToken;
-    // By the token's own times: the clock here may be wrong. A fifth of its life before its end it is renewed.
+    // Uses the token's own times, because the local clock may be wrong. The token is renewed after 80 % of its lifetime.
     const { iat, exp } = JSON.parse(atob(accessToken.split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/')));
     this.current = { token: accessToken, until: Date.now() + (exp - iat) * 800 };
     return accessToken;

@@ -1,4 +1,4 @@
-// What outlives the program: the items as the service had them, how far the feed was read, and the outbox.
+// The persistent state: the service's items, the position in the feed, and the outbox. Implement `Store` for other storage.
 
 import type { Item } from './items.js';
 import type { Entry } from './outbox.js';
@@ -6,14 +6,14 @@ import type { Entry } from './outbox.js';
 export interface State {
   items: Map<string, Item>;
   outbox: readonly Entry[];
-  /** Where the feed was read to; null: nothing has been read. */
+  /** The position in the feed. Null if nothing has been read. */
   cursor: string | null;
 }
 
-/** What belongs together: all of it is stored, or nothing. */
+/** A change of the state that is stored completely or not at all. */
 export interface Batch {
-  /** All items that are not in `put` go. */
-  fresh?: boolean;
+  /** Removes all items that are not in `put`. */
+  replaceAll?: boolean;
   put?: Item[];
   remove?: string[];
   outbox?: readonly Entry[];
@@ -22,12 +22,12 @@ export interface Batch {
 
 export interface Store {
   load(): Promise<State>;
-  /** In the order of the calls, each whole or not at all: one transaction, with IndexedDB. */
+  /** Stores batches in the order of the calls, each in one transaction. */
   commit(batch: Batch): Promise<void>;
 }
 
 export function apply(state: State, batch: Batch): void {
-  if (batch.fresh) state.items.clear();
+  if (batch.replaceAll) state.items.clear();
   for (const item of batch.put ?? []) state.items.set(item.id, item);
   for (const id of batch.remove ?? []) state.items.delete(id);
   if (batch.outbox) state.outbox = batch.outbox;

@@ -77,7 +77,7 @@ async fn all_migrations_taken_back_and_applied_again_make_the_same_schema() {
     assert!(before.contains("CREATE TABLE public.courses"), "{before}");
 
     let down = run(&["migrate", "down", "99"]).await;
-    assert_eq!(down.matches("took back ").count(), applied, "{down}");
+    assert_eq!(down.matches("reverted ").count(), applied, "{down}");
     let empty = schema(&url).await;
     assert!(!empty.contains("public.courses"), "{empty}");
     assert!(!empty.contains("CREATE FUNCTION"), "{empty}");

@@ -8,19 +8,19 @@ use crate::{
 };
 
 /// A command's database. An embedded server runs as long as this value.
-pub(super) struct Place {
+pub(super) struct DatabaseServer {
     pub(super) target: Target,
     /// The same database without a pooler, if an address without one is known.
     pub(super) direct: Option<Target>,
     pub(super) embedded: Option<Embedded>,
 }
 
-impl Place {
-    pub(super) async fn of(config: &DatabaseConfig) -> Result<Place, String> {
+impl DatabaseServer {
+    pub(super) async fn start(config: &DatabaseConfig) -> Result<DatabaseServer, String> {
         let (url, embedded) = match &config.database_url {
             Some(url) => (url.reveal().to_owned(), None),
             None => {
-                let embedded = start(config).await?;
+                let embedded = start_embedded(config).await?;
                 (embedded.url(), Some(embedded))
             }
         };
@@ -41,21 +41,21 @@ impl Place {
                 Some(direct.with(session))
             }
         };
-        Ok(Place {
+        Ok(DatabaseServer {
             target,
             direct,
             embedded,
         })
     }
 
-    pub(super) async fn leave(self) {
+    pub(super) async fn stop(self) {
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
         }
     }
 }
 
-async fn start(config: &DatabaseConfig) -> Result<Embedded, String> {
+async fn start_embedded(config: &DatabaseConfig) -> Result<Embedded, String> {
     let settings = Settings {
         name: "snapnote".to_owned(),
         folder: config.data_dir.join("postgres"),

@@ -1,0 +1,116 @@
+//! Maps the settings of the operator to the settings of each module.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use super::DatabaseServer;
+use crate::{
+    app::AppSettings,
+    auth::AuthSettings,
+    auth::external::{IssuerSettings, KeyAges},
+    changes::LiveSettings,
+    config::{Config, DatabaseConfig, LimitsConfig, MailConfig},
+    db::PoolSettings,
+    graphql::Limits,
+    http::{EdgeSettings, UploadSettings, server::ServerSettings},
+    mail::MailSettings,
+};
+
+/// How often the last use of sessions is saved.
+const USAGE_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(super) fn pool(config: &DatabaseConfig) -> PoolSettings {
+    PoolSettings {
+        kept: config.pool_kept,
+        most: config.pool_max,
+        wait: config.pool_wait.0,
+        lifetime: config.pool_lifetime.0,
+    }
+}
+
+pub(super) fn settings(
+    config: &Config,
+    database: &DatabaseServer,
+    secret: Vec<u8>,
+    listening: SocketAddr,
+) -> Result<AppSettings, String> {
+    let data_dir = &config.database.data_dir;
+    let images = config
+        .storage
+        .settings(data_dir, listening, secret.clone())?;
+    Ok(AppSettings {
+        pool: pool(&config.database),
+        auth: auth_settings(config, secret)?,
+        limits: limits(&config.limits),
+        edge: edge_settings(config),
+        server: server_settings(config),
+        trash_days: config.database.trash_days,
+        audit_days: config.auth.audit_days,
+        live: LiveSettings::new(config.database.changes_days, database.direct.clone()),
+        mail: mail_settings(&config.mail, data_dir.join("mails")),
+        images,
+    })
+}
+
+fn auth_settings(config: &Config, secret: Vec<u8>) -> Result<AuthSettings, String> {
+    let issuers = match &config.auth.issuers {
+        Some(issuers) => IssuerSettings::read(issuers.reveal())?,
+        None => Vec::new(),
+    };
+    Ok(AuthSettings {
+        secret,
+        issuer: config.auth.jwt_issuer.clone(),
+        audience: config.auth.jwt_audience.clone(),
+        access_lifetime: config.auth.access_token_lifetime.0,
+        refresh_grace: config.auth.refresh_grace.0,
+        hashing_permits: config.auth.hashing_permits,
+        usage_interval: USAGE_INTERVAL,
+        rate_limits: config.rate_limits.settings(),
+        issuers,
+        key_ages: KeyAges::default(),
+    })
+}
+
+fn limits(config: &LimitsConfig) -> Limits {
+    Limits {
+        tokens: config.max_tokens,
+        depth: config.max_depth,
+        aliases: config.max_aliases,
+        root_fields: config.max_root_fields,
+        cost: config.max_cost,
+        cached_documents: config.cached_documents,
+        ..Limits::default()
+    }
+}
+
+fn edge_settings(config: &Config) -> EdgeSettings {
+    EdgeSettings {
+        request_timeout: config.server.request_timeout.0,
+        body_timeout: config.server.body_timeout.0,
+        max_body: config.limits.max_body,
+        graphiql: config.server.graphiql,
+        cors_origins: config.server.cors_origins.clone(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
+        uploads: UploadSettings::default(),
+        streams: config.streams.settings(),
+    }
+}
+
+fn server_settings(config: &Config) -> ServerSettings {
+    ServerSettings {
+        header_timeout: config.server.header_timeout.0,
+        // WebSockets and event streams detect silent clients themselves, after two heartbeats.
+        write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
+        max_connections: config.server.max_connections,
+        shutdown_timeout: config.server.shutdown_timeout.0,
+    }
+}
+
+fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
+    MailSettings {
+        idle: MailSettings::IDLE,
+        smtp_url: config.smtp_url.as_ref().map(|url| url.reveal().to_owned()),
+        from: config.mail_from.clone(),
+        app_url: config.app_url.clone(),
+        folder,
+    }
+}

@@ -1,0 +1,61 @@
+//! The settings of rate limits: one rate per limit, all in the group `SNAPNOTE_LIMIT_…`.
+
+use clap::Args;
+
+use crate::auth::{Limit, RateLimitSettings};
+
+/// Rate limits: each a rate such as 5/h or 10/15m, or off.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Rate limits (a rate such as 5/h or 10/15m, or off)")]
+pub struct RateLimitConfig {
+    /// Sign-ins to one account from one address (an IPv6 /64 counts as one). Password confirmations count too.
+    #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_IN", default_value = "10/10m")]
+    pub limit_sign_in: Limit,
+    /// Sign-ins from one address, to any account.
+    #[arg(
+        long,
+        env = "SNAPNOTE_LIMIT_SIGN_IN_ADDRESS",
+        default_value = "100/10m"
+    )]
+    pub limit_sign_in_address: Limit,
+    /// Sign-ins to one account from addresses without a session of it that was used in the last 90 days. Also password
+    /// confirmations in one session.
+    #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_IN_ACCOUNT", default_value = "30/h")]
+    pub limit_sign_in_account: Limit,
+    /// Sign-ups from one address.
+    #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_UP", default_value = "5/h")]
+    pub limit_sign_up: Limit,
+    /// Password reset requests and uses of their tokens, from one address.
+    #[arg(long, env = "SNAPNOTE_LIMIT_PASSWORD_RESET", default_value = "20/h")]
+    pub limit_password_reset: Limit,
+    /// Email change requests by one account.
+    #[arg(long, env = "SNAPNOTE_LIMIT_EMAIL_CHANGE", default_value = "3/h")]
+    pub limit_email_change: Limit,
+    /// Refreshes of one session.
+    #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH", default_value = "60/m")]
+    pub limit_refresh: Limit,
+    /// Refreshes from one address, of any session.
+    #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH_ADDRESS", default_value = "600/m")]
+    pub limit_refresh_address: Limit,
+    /// Mails to one recipient that strangers can trigger: this many password resets, and this many of all other kinds
+    /// together. Further mails are dropped silently.
+    #[arg(long, env = "SNAPNOTE_LIMIT_MAIL", default_value = "3/h")]
+    pub limit_mail: Limit,
+}
+
+impl RateLimitConfig {
+    /// The settings in the form that `auth` takes.
+    pub fn settings(&self) -> RateLimitSettings {
+        RateLimitSettings {
+            sign_in: self.limit_sign_in,
+            sign_in_address: self.limit_sign_in_address,
+            sign_in_account: self.limit_sign_in_account,
+            sign_up: self.limit_sign_up,
+            password_reset: self.limit_password_reset,
+            email_change: self.limit_email_change,
+            refresh: self.limit_refresh,
+            refresh_address: self.limit_refresh_address,
+            mail: self.limit_mail,
+        }
+    }
+}

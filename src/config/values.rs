@@ -1,0 +1,86 @@
+//! The types of setting values and their parsers. Each parser's error says what was expected.
+
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
+
+/// Text that is never shown in messages or logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("(secret)")
+    }
+}
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Secret(text.to_owned()))
+    }
+}
+
+/// A duration such as `500ms`, `10s`, `5m` or `2h`. Maximum 30 days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+const NOT_A_DURATION: &str = "expected a duration such as 500ms, 10s, 5m or 2h";
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let unit_at = text
+            .find(|character: char| !character.is_ascii_digit())
+            .unwrap_or(text.len());
+        let (number, unit) = text.split_at(unit_at);
+        let milliseconds = match unit {
+            "ms" => 1,
+            "s" => 1_000,
+            "m" => 60_000,
+            "h" => 3_600_000,
+            _ => return Err(NOT_A_DURATION.to_owned()),
+        };
+        let number: u64 = number.parse().map_err(|_| NOT_A_DURATION.to_owned())?;
+        match number.checked_mul(milliseconds) {
+            Some(0) => Err("the duration must be greater than 0".to_owned()),
+            Some(time) if time <= 30 * 24 * 3_600_000 => Ok(Span(Duration::from_millis(time))),
+            _ => Err("the maximum is 30 days (720h)".to_owned()),
+        }
+    }
+}
+
+/// A network, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(address);
+    network.ok_or_else(|| "expected a network such as 10.0.0.0/8 or 2001:db8::/32".to_owned())
+}
+
+/// Bounded so that a client has time to retry, but a thief cannot keep using the session beside its owner.
+pub(super) fn grace(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(600);
+    if bounds.contains(&span.0) {
+        Ok(span)
+    } else {
+        Err("it must be between 1s and 10m".to_owned())
+    }
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("expected a whole number, minimum 1".to_owned()),
+        Ok(number) => Ok(number),
+    }
+}
