@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use diesel::{Queryable, deserialize, pg::Pg, sql_types};
 use uuid::Uuid;
 
-use crate::db::{Origin, Row, sql::Value, row};
+use crate::db::{Origin, Row, row, sql::Value};
 
 /// The id of a user. Every statement on users' data takes the owner's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

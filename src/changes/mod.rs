@@ -11,6 +11,7 @@ mod store;
 
 use std::{collections::VecDeque, sync::Arc};
 
+use async_graphql::Enum;
 use chrono::{DateTime, Utc};
 
 pub use cursor::Cursor;
@@ -21,7 +22,7 @@ use store::{Entry, Moment, Since};
 
 use crate::{
     auth::UserId,
-    db::{Connection, Database},
+    db::{Connection, Database, named},
     error::Error,
     items::ItemRef,
 };
@@ -31,19 +32,27 @@ use crate::{
 const LONGEST_WALK: i32 = 1;
 
 /// What happened to an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeAction {
-    /// It was made.
+    /// It was created.
     Created,
-    /// Something in it changed.
+    /// It was updated.
     Updated,
-    /// It went to the trash.
+    /// It was moved to the trash.
     Trashed,
-    /// It came back from the trash.
+    /// It was restored from the trash.
     Restored,
-    /// It was deleted for good.
+    /// It was permanently deleted.
     Deleted,
 }
+
+named!(ChangeAction {
+    Created = "CREATED",
+    Updated = "UPDATED",
+    Trashed = "TRASHED",
+    Restored = "RESTORED",
+    Deleted = "DELETED",
+});
 
 /// One change of an item.
 #[derive(Debug, Clone)]
@@ -309,7 +318,7 @@ fn listed_unseen(news: &News, at: &Cursor) -> VecDeque<Change> {
     let unseen = news
         .entries
         .iter()
-        .filter(|entry| !base.sees(entry.transaction));
+        .filter(|entry| !base.sees(entry.transaction()));
     let mut changes: VecDeque<Change> = unseen
         .map(|entry| entry.at(at.until(news.seen.clone(), entry.id)))
         .collect();

@@ -20,7 +20,7 @@ row! {
     #[derive(Debug, Clone)]
     pub(super) struct Entry {
         pub(super) id: i64,
-        pub(super) transaction: u64,
+        transaction: i64,
         pub(super) action: ChangeAction,
         pub(super) item: ItemRef,
         pub(super) version: i32,
@@ -28,18 +28,10 @@ row! {
     }
 }
 
-impl TryFrom<String> for ChangeAction {
-    type Error = String;
-
-    fn try_from(action: String) -> Result<Self, String> {
-        match action.as_str() {
-            "CREATED" => Ok(ChangeAction::Created),
-            "UPDATED" => Ok(ChangeAction::Updated),
-            "TRASHED" => Ok(ChangeAction::Trashed),
-            "RESTORED" => Ok(ChangeAction::Restored),
-            "DELETED" => Ok(ChangeAction::Deleted),
-            _ => Err(format!("no change of an item is called {action}")),
-        }
+impl Entry {
+    /// The id of the transaction that wrote it.
+    pub(super) fn transaction(&self) -> u64 {
+        self.transaction.cast_unsigned()
     }
 }
 
@@ -178,7 +170,8 @@ pub(super) async fn news(
         .bind(days)
         .bind(limit(room));
     let mut read: Vec<(UserId, Moment, Vec<Entry>)> = Vec::with_capacity(readers.len());
-    for (owner, moment, entry) in conn.rows(statement).await? {
+    let rows: Vec<NewsRow> = conn.rows(statement).await?;
+    for (owner, moment, entry) in rows {
         match read.last_mut() {
             Some((last, _, entries)) if last.0 == owner => entries.extend(entry),
             _ => read.push((UserId(owner), moment, entry.into_iter().collect())),

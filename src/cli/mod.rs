@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     app::App,
-    config::{Command, Config, DatabaseConfig, MigrateAction},
+    config::{Command, Config, MigrateAction},
     db::{connect::Target, migrate},
     demo,
     error::Error,

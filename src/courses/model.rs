@@ -132,7 +132,7 @@ pub enum CourseOrderField {
 
 impl OrderBy<Course> for CourseOrder {
     fn order(self) -> Order<Course> {
-        let key = match self.field {
+        let key: SortKey<Course> = match self.field {
             CourseOrderField::UpdatedAt => SortKey {
                 name: "course.updated",
                 kind: KeyKind::Time,

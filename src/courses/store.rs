@@ -15,7 +15,7 @@ use crate::{
     },
     error::{Error, Failure},
     items::{
-        Changes, Item, Listed, NewId, Written,
+        Changes, Listed, NewId, Written,
         store::{self, Conditions},
     },
     scalars::check_text,

@@ -13,7 +13,7 @@ use std::{
 };
 
 use diesel::{QueryResult, result::Error as DieselError};
-use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection, methods::LoadQuery};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
@@ -134,22 +134,6 @@ impl Connection {
             let outcome = self.ended(sent);
             if !self.repeats(&outcome, &mut repeats).await {
                 self.note_writes();
-                return outcome;
-            }
-        }
-    }
-
-    /// Sends a query of diesel's language and reads all its rows.
-    pub(crate) async fn load<'query, Q, R>(&mut self, query: Q) -> QueryResult<Vec<R>>
-    where
-        Q: LoadQuery<'query, AsyncPgConnection, R> + Clone + Send + 'query,
-        R: Send,
-    {
-        let mut repeats = 0;
-        loop {
-            let sent = query.clone().load::<R>(self.begin_statement()?).await;
-            let outcome = self.ended(sent);
-            if !self.repeats(&outcome, &mut repeats).await {
                 return outcome;
             }
         }

@@ -41,7 +41,7 @@ impl<T: Row> Row for Option<T> {
     type Sql = Nullable<T::Sql>;
 }
 
-impl<T: Row> Row for Vec<T> {
+impl<T: Row<Sql: 'static>> Row for Vec<T> {
     type Sql = sql_types::Array<T::Sql>;
 }
 
@@ -68,7 +68,7 @@ tuples! {
 
 /// A [`Row`] that can be loaded: all of them can. Code that is generic over rows cannot derive that itself, so it names this
 /// bound.
-pub(crate) trait Load: Row + Send + Sized {
+pub(crate) trait Load: Row + Send + Sized + 'static {
     /// Sends a statement and reads all its rows.
     fn load(
         statement: Statement<Self>,
@@ -78,7 +78,7 @@ pub(crate) trait Load: Row + Send + Sized {
 
 impl<R> Load for R
 where
-    R: Row + Send,
+    R: Row + Send + 'static,
     for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
 {
     fn load(
@@ -140,12 +140,10 @@ pub(crate) use row;
 macro_rules! check_columns {
     (; $($field:ident: $ty:ty),+) => {};
     ($table:ident; $($field:ident: $ty:ty),+) => {
-        const _: () = {
+        const _: fn() = || {
             fn has_type<Sql>(_: impl diesel::Expression<SqlType = Sql>) {}
-            fn _check() {
-                use $crate::db::schema::$table::dsl;
-                $(has_type::<<$ty as $crate::db::Row>::Sql>(dsl::$field);)+
-            }
+            use $crate::db::schema::$table::dsl;
+            $(has_type::<<$ty as $crate::db::Row>::Sql>(dsl::$field);)+
         };
     };
 }
@@ -166,16 +164,10 @@ macro_rules! numbered {
             type Sql = diesel::sql_types::SmallInt;
         }
 
-        impl diesel::Queryable<diesel::sql_types::SmallInt, diesel::pg::Pg> for $name {
-            type Row = i16;
-
-            fn build(number: i16) -> diesel::deserialize::Result<Self> {
-                match number {
-                    $($number => Ok($name::$variant),)+
-                    _ => Err(format!("{} has no number {number}", stringify!($name)).into()),
-                }
-            }
-        }
+        $crate::db::row::queryable!($name from SmallInt: i16 = |number: i16| match number {
+            $($number => Some($name::$variant),)+
+            _ => None,
+        });
     };
 }
 pub(crate) use numbered;
@@ -188,6 +180,14 @@ macro_rules! named {
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $text),+
+                }
+            }
+
+            /// From its stored form.
+            pub(crate) fn parse(text: &str) -> Option<Self> {
+                match text {
+                    $($text => Some($name::$variant),)+
+                    _ => None,
                 }
             }
         }
@@ -208,16 +208,30 @@ macro_rules! named {
             type Sql = diesel::sql_types::Text;
         }
 
-        impl diesel::Queryable<diesel::sql_types::Text, diesel::pg::Pg> for $name {
-            type Row = String;
+        $crate::db::row::queryable!($name from Text: String = |text: String| $name::parse(&text));
+    };
+}
+pub(crate) use named;
 
-            fn build(text: String) -> diesel::deserialize::Result<Self> {
-                match text.as_str() {
-                    $($text => Ok($name::$variant),)+
-                    _ => Err(format!("{} has no text {text}", stringify!($name)).into()),
-                }
+/// Reads a type from a column, by way of the type that diesel reads it into.
+macro_rules! queryable {
+    ($name:ident from $sql:ident: $stored:ty = $convert:expr) => {
+        impl diesel::deserialize::FromSql<diesel::sql_types::$sql, diesel::pg::Pg> for $name {
+            fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                let stored: $stored =
+                    diesel::deserialize::FromSql::<diesel::sql_types::$sql, _>::from_sql(bytes)?;
+                let convert: fn($stored) -> Option<$name> = $convert;
+                convert(stored).ok_or_else(|| format!("unknown {}", stringify!($name)).into())
+            }
+        }
+
+        impl diesel::Queryable<diesel::sql_types::$sql, diesel::pg::Pg> for $name {
+            type Row = Self;
+
+            fn build(row: Self) -> diesel::deserialize::Result<Self> {
+                Ok(row)
             }
         }
     };
 }
-pub(crate) use named;
+pub(crate) use queryable;

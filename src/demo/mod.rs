@@ -116,7 +116,7 @@ async fn sign_up(
         Ok(signed_in) => {
             let viewer = signed_in.viewer();
             let mut conn = database.connection().await?;
-            let profile = users::update_profile(&mut conn, &viewer, user.profile.changes()?).await;
+            let profile = users::update_profile(&mut conn, &viewer, &user.profile.changes()?).await;
             profile.map_err(|failure| broken(&user.email, failure))?;
             Ok(viewer.user_id)
         }

@@ -160,7 +160,7 @@ pub enum DocumentOrderField {
 
 impl OrderBy<Document> for DocumentOrder {
     fn order(self) -> Order<Document> {
-        let key = match self.field {
+        let key: SortKey<Document> = match self.field {
             DocumentOrderField::CreatedAt => SortKey {
                 name: "document.created",
                 kind: KeyKind::Time,

@@ -16,7 +16,7 @@ use crate::{
     db::{Columns, Connection, Statement, current::Source},
     error::{Error, Failure},
     items::{
-        Changes, Item, Listed, NewId, Written,
+        Changes, Listed, NewId, Written,
         store::{self, Conditions},
     },
     rules::Problems,

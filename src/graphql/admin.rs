@@ -1,43 +1,43 @@
-//! What admins do, in the API.
+//! Admins in the API: all users, their roles and their access.
 
 use async_graphql::{Context, InputObject, Object};
 
 use super::{
     context::ContextExt,
     error::outcome,
-    page::{Connection, Listed, PageArguments, Selected},
-    user::{Role, User, UserPayload},
+    page::{Connection, HasCursor, PageArguments, Selected},
+    user::{User, UserPayload},
 };
 use crate::{
     auth::UserId,
     error::{Error, Failure},
     scalars::ObjectId,
-    users::{self, UserFilter},
+    users::{self, Role, UserFilter},
 };
 
-/// Whether somebody may sign in.
+/// Whether a user may sign in.
 #[derive(InputObject)]
 pub(crate) struct SetUserActiveInput {
-    /// Whose.
+    /// The user's id.
     user_id: ObjectId,
-    /// False ends all that they have open, within a second.
+    /// Whether the user may sign in. `false` ends all their sessions within a second.
     active: bool,
 }
 
-/// What somebody may do.
+/// The role of a user.
 #[derive(InputObject)]
 pub(crate) struct SetUserRoleInput {
-    /// Whose.
+    /// The user's id.
     user_id: ObjectId,
-    /// The role from now on.
+    /// The new role.
     role: Role,
 }
 
-impl Listed for User {
-    type Order = ();
+impl HasCursor for User {
+    type Cursor = ();
 
-    fn cursor(&self, (): ()) -> String {
-        users::ORDER.cursor(&self.position())
+    fn cursor(&self, (): &()) -> String {
+        users::ORDER.cursor(&self.row)
     }
 }
 
@@ -47,16 +47,18 @@ pub(crate) struct AdminQuery;
 
 #[Object]
 impl AdminQuery {
-    /// All users, who signed up last first. Admins only: FORBIDDEN otherwise. Their profile, sessions, accounts and log can
-    /// be read on, each reading being noted in their log; what they keep cannot.
+    /// All users, newest first. FORBIDDEN unless you are an admin. Admins can read users' profiles, sessions, accounts and audit
+    /// logs, and each of these reads is recorded in the user's audit log. Admins cannot read users' items.
     async fn users(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Only users with this in their address, in upper or lower case.")]
+        #[graphql(desc = "Only users whose email address contains this text, ignoring case.")]
         email_contains: Option<String>,
-        #[graphql(desc = "Only users who may sign in, or who may not.")] active: Option<bool>,
-        #[graphql(desc = "Users at most: 1 to 100; 50 if left out.")] first: Option<i32>,
-        #[graphql(desc = "The cursor behind which to read on.")] after: Option<String>,
+        #[graphql(desc = "Only users who may sign in, or only those who may not.")] active: Option<
+            bool,
+        >,
+        #[graphql(desc = "Return the first *n* users (1–100, default 50).")] first: Option<i32>,
+        #[graphql(desc = "Only users after this cursor.")] after: Option<String>,
     ) -> Result<Connection<User>, Error> {
         let arguments = PageArguments {
             first,
@@ -81,12 +83,12 @@ async fn all_users(
     let count = Selected::of(ctx).total;
     let mut conn = ctx.connection().await?;
     let admin = users::admin(&mut conn, viewer).await?;
-    // What PostgreSQL cannot hold stands in nobody's address.
-    let nobody = filter
+    // No address contains what PostgreSQL cannot store.
+    let matches_nothing = filter
         .email_contains
         .as_ref()
         .is_some_and(|part| part.contains('\0'));
-    let filter = match nobody {
+    let filter = match matches_nothing {
         true => UserFilter {
             email_contains: Some("\n".to_owned()),
             ..filter
@@ -94,7 +96,7 @@ async fn all_users(
         false => filter,
     };
     let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
-    Ok(Connection::new(page, (), User::from))
+    Ok(Connection::new(page, &(), User::from))
 }
 
 /// Mutations of admins.
@@ -103,8 +105,8 @@ pub(crate) struct AdminMutation;
 
 #[Object]
 impl AdminMutation {
-    /// Bars a user from signing in, which ends all that they have open, or admits them again. Admins only. LAST_ADMIN if
-    /// there would be no active admin.
+    /// Deactivates a user, which ends all their sessions, or activates them again. Admins only. LAST_ADMIN if no active admin
+    /// would be left.
     async fn set_user_active(
         &self,
         ctx: &Context<'_>,
@@ -113,7 +115,7 @@ impl AdminMutation {
         Some(set_user_active(ctx, input).await)
     }
 
-    /// Makes a user an admin, or an admin a user. Admins only. LAST_ADMIN if there would be no active admin.
+    /// Changes the role of a user. Admins only. LAST_ADMIN if no active admin would be left.
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
@@ -137,7 +139,7 @@ async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<Use
     let viewer = ctx.viewer()?;
     let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
-    payload(users::set_role(&mut conn, viewer, user, input.role.into()).await)
+    payload(users::set_role(&mut conn, viewer, user, input.role).await)
 }
 
 fn payload(done: Result<users::User, Failure>) -> Result<UserPayload, Error> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use async_graphql::{
-    Context, ContextSelectionSet, Enum, ID, Object, OutputType, Positioned, ServerResult, Value,
+    Context, ContextSelectionSet, ID, Object, OutputType, Positioned, ServerResult, Value,
     parser::types::Field, registry::Registry,
 };
 use tokio::time::{Instant, timeout_at};
@@ -16,28 +16,12 @@ use super::{
     subscription::EventLimit,
 };
 use crate::{
-    changes::{self, ChangeAction as Action},
+    changes::{self, ChangeAction},
     db::keyset::Page,
     error::Error,
     items::ItemKind,
     scalars::{DateTime, id_of},
 };
-
-/// What happened to an item.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "Action")]
-pub(crate) enum ChangeAction {
-    /// It was made.
-    Created,
-    /// Something in it changed.
-    Updated,
-    /// It went to the trash.
-    Trashed,
-    /// It came back from the trash.
-    Restored,
-    /// It was deleted for good.
-    Deleted,
-}
 
 /// A change of an item.
 #[derive(Clone)]
@@ -60,7 +44,7 @@ impl Change {
 
     /// What happened.
     async fn action(&self) -> ChangeAction {
-        self.0.action.into()
+        self.0.action
     }
 
     /// What kind of item it is.

@@ -7,7 +7,7 @@ use super::{
     course::Course,
     error::{UserError, outcome, update_outcome},
     image::Image,
-    loaders::{ImageOfDocument, ItemById, Loaders, TextsOfDocument, ViewersUser},
+    loaders::{ImageOfDocument, Loaders, TextsOfDocument, ViewersUser},
     node::find,
     page::{Connection, ItemObject, PageArguments, list},
     user::User,
@@ -120,15 +120,13 @@ impl Document {
 
     /// The course that it is in.
     async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
-        let course = Loaders::of(ctx).one(ItemById::new(self.0.course_id));
-        Ok(Course::from(course.await?))
+        Loaders::of(ctx).item(self.0.course_id).await
     }
 
     /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
-        let course = Loaders::of(ctx).one(ItemById::new(course)).await;
-        Some(course.map(Course::from))
+        Some(Loaders::of(ctx).item(course).await)
     }
 }
 

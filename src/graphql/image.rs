@@ -27,7 +27,7 @@ impl Image {
 
     /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`, told from its bytes.
     fn content_type(&self) -> &str {
-        self.0.content_type.name()
+        self.0.content_type.as_str()
     }
 
     /// 1 to 20,971,520.

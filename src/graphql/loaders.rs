@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{Hash, Hasher},
+    hash::Hash,
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -17,6 +17,7 @@ use async_graphql::{
     dataloader::{DataLoader, Loader},
     runtime::TokioTimer,
 };
+use derive_where::derive_where;
 use futures_util::{
     FutureExt,
     task::{FutureObj, Spawn, SpawnError},
@@ -26,7 +27,7 @@ use uuid::Uuid;
 
 use super::{
     context::{Asker, Services},
-    page::ListArguments,
+    page::{ItemObject, ListArguments},
     user::User,
 };
 use crate::{
@@ -42,32 +43,12 @@ use crate::{
 };
 
 /// An item by its id, without its columns on demand.
-#[derive(Debug)]
+#[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ItemById<T>(Uuid, PhantomData<fn() -> T>);
 
 impl<T> ItemById<T> {
     pub(crate) fn new(id: Uuid) -> Self {
         ItemById(id, PhantomData)
-    }
-}
-
-impl<T> Clone for ItemById<T> {
-    fn clone(&self) -> Self {
-        ItemById::new(self.0)
-    }
-}
-
-impl<T> PartialEq for ItemById<T> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl<T> Eq for ItemById<T> {}
-
-impl<T> Hash for ItemById<T> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
     }
 }
 
@@ -88,7 +69,7 @@ pub(crate) struct TextsOfDocument(pub(crate) Uuid);
 pub(crate) struct ImageOfDocument(pub(crate) Uuid);
 
 /// A page of the items of a course.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PageOfCourse<T: Listed> {
     pub(crate) course: Uuid,
     pub(crate) arguments: Arc<ListArguments<T>>,
@@ -143,6 +124,20 @@ impl Loaders {
     {
         let found = self.maybe(key).await?;
         found.ok_or_else(|| Error::unavailable("an object was deleted while it was read"))
+    }
+
+    /// Loads an item that exists.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if it was deleted between two statements of this request.
+    pub(crate) async fn item<N: ItemObject>(&self, id: Uuid) -> Result<N, Error> {
+        Ok(N::from(self.one(ItemById::<N::Row>::new(id)).await?))
+    }
+
+    /// Loads an item that may exist.
+    pub(crate) async fn maybe_item<N: ItemObject>(&self, id: Uuid) -> Result<Option<N>, Error> {
+        let row = self.maybe(ItemById::<N::Row>::new(id)).await?;
+        Ok(row.map(N::from))
     }
 
     /// Loads what may be there.

@@ -8,7 +8,8 @@ use super::{
     context::ContextExt,
     course::Course,
     document::Document,
-    loaders::{ItemById, KindOfItem, Loaders, ViewersUser},
+    loaders::{KindOfItem, Loaders, ViewersUser},
+    page::ItemObject,
     session::Session,
     task::Task,
     user::User,
@@ -81,18 +82,11 @@ impl Item {
         kind: ItemKind,
         id: Uuid,
     ) -> Result<Option<Item>, Error> {
-        async fn item<T: items::Item>(
-            loaders: &Loaders,
-            id: Uuid,
-            object: impl FnOnce(T) -> Item,
-        ) -> Result<Option<Item>, Error> {
-            Ok(loaders.maybe(ItemById::new(id)).await?.map(object))
-        }
-        match kind {
-            ItemKind::Course => item(loaders, id, |row| Item::Course(Course::from(row))).await,
-            ItemKind::Document => item(loaders, id, |row| Item::Document(Document(row))).await,
-            ItemKind::Task => item(loaders, id, |row| Item::Task(Task(row))).await,
-        }
+        Ok(match kind {
+            ItemKind::Course => loaders.maybe_item(id).await?.map(Item::Course),
+            ItemKind::Document => loaders.maybe_item(id).await?.map(Item::Document),
+            ItemKind::Task => loaders.maybe_item(id).await?.map(Item::Task),
+        })
     }
 }
 
@@ -147,12 +141,9 @@ async fn find_any(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
 }
 
 /// The viewer's item with that id.
-pub(crate) async fn find<T: items::Item, N: From<T>>(
-    ctx: &Context<'_>,
-    id: Uuid,
-) -> Result<Option<N>, Error> {
+pub(crate) async fn find<N: ItemObject>(ctx: &Context<'_>, id: Uuid) -> Result<Option<N>, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let item: Option<T> = items::find(&mut conn, viewer, id).await?;
+    let item: Option<N::Row> = items::find(&mut conn, viewer, id).await?;
     Ok(item.map(N::from))
 }

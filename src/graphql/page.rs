@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Context, InputType, Object, OutputType, SelectionField, SimpleObject};
+use derive_where::derive_where;
 use uuid::Uuid;
 
 use super::{
@@ -103,7 +104,7 @@ impl PageArguments {
 }
 
 /// The arguments of a list of items, and what is selected of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct ListArguments<T: Listed> {
     pub(crate) list: List<T>,
     slice: Slice,
@@ -159,28 +160,28 @@ impl<T: Listed> ListArguments<T> {
 }
 
 /// One page of the viewer's items.
-pub(crate) async fn list<T: Listed, N: ItemObject<Row = T> + From<T>>(
+pub(crate) async fn list<N: ItemObject>(
     ctx: &Context<'_>,
-    filter: Option<T::Filter>,
-    order_by: Option<T::OrderBy>,
+    filter: Option<<N::Row as Listed>::Filter>,
+    order_by: Option<<N::Row as Listed>::OrderBy>,
     page: &PageArguments,
 ) -> Result<Connection<N>, Error> {
     let viewer = ctx.viewer()?;
-    let arguments = ListArguments::<T>::new(filter, order_by, page, &Selected::of(ctx))?;
+    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &Selected::of(ctx))?;
     let page = arguments.page(&mut ctx.connection().await?, viewer).await?;
     Ok(Connection::new(page, &arguments.list.order(), N::from))
 }
 
 /// One page of the items in a course, preloaded if lookahead has seen it.
-pub(crate) async fn list_of_course<T: Listed, N: ItemObject<Row = T> + From<T>>(
+pub(crate) async fn list_of_course<N: ItemObject>(
     ctx: &Context<'_>,
     course: Uuid,
-    preloaded: &Preloaded<T>,
-    filter: Option<T::Filter>,
-    order_by: Option<T::OrderBy>,
+    preloaded: &Preloaded<N::Row>,
+    filter: Option<<N::Row as Listed>::Filter>,
+    order_by: Option<<N::Row as Listed>::OrderBy>,
     page: &PageArguments,
 ) -> Result<Connection<N>, Error> {
-    let arguments = ListArguments::<T>::new(filter, order_by, page, &Selected::of(ctx))?;
+    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &Selected::of(ctx))?;
     let order = arguments.list.order();
     let page = match preloaded.take(&arguments) {
         Some(page) => page,
@@ -218,7 +219,7 @@ pub(crate) trait HasCursor: OutputType {
 }
 
 /// A GraphQL object of an item.
-pub(crate) trait ItemObject: OutputType {
+pub(crate) trait ItemObject: OutputType + From<<Self as ItemObject>::Row> {
     /// Its row.
     type Row: Listed;
 

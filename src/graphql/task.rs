@@ -6,7 +6,7 @@ use super::{
     context::ContextExt,
     course::Course,
     error::{UserError, outcome, update_outcome},
-    loaders::{ItemById, Loaders, ViewersUser},
+    loaders::{Loaders, ViewersUser},
     node::find,
     page::{Connection, ItemObject, PageArguments, list},
     user::User,
@@ -105,15 +105,13 @@ impl Task {
 
     /// The course that it is in. Null if it is in none.
     async fn course(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
-        let course = ItemById::new(self.0.course_id?);
-        Some(Loaders::of(ctx).one(course).await.map(Course::from))
+        Some(Loaders::of(ctx).item(self.0.course_id?).await)
     }
 
     /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
-        let course = Loaders::of(ctx).one(ItemById::new(course)).await;
-        Some(course.map(Course::from))
+        Some(Loaders::of(ctx).item(course).await)
     }
 }
 

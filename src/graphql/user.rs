@@ -16,7 +16,6 @@ use super::{
 };
 use crate::{
     auth::{self, Viewer},
-    db::keyset::Position,
     error::Error,
     scalars::{DateTime, Url, id_of},
     users::{self, Proficiency, Role, UpdateMeInput, UpdateProfileInput},
@@ -25,7 +24,7 @@ use crate::{
 /// A user.
 #[derive(Clone)]
 pub(crate) struct User {
-    row: users::User,
+    pub(super) row: users::User,
     /// Read once for all copies: the owner of all items of a list is one person.
     profile: Arc<OnceCell<users::Profile>>,
     /// As whom they have just signed in with this request; `None` where they have not.
@@ -49,11 +48,6 @@ impl User {
             signed_in: Some(viewer),
             ..User::from(row)
         }
-    }
-
-    /// Where they stand in the list of all users.
-    pub(crate) fn position(&self) -> Position {
-        self.row.position()
     }
 
     fn whose(&self) -> Whose {

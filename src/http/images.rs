@@ -203,7 +203,7 @@ fn common(
     Ok(HeaderMap::from_iter([
         (
             header::CONTENT_TYPE,
-            HeaderValue::from_static(content_type.name()),
+            HeaderValue::from_static(content_type.as_str()),
         ),
         (header::CONTENT_DISPOSITION, value(&disposition)?),
         (header::ETAG, value(tag)?),

@@ -52,7 +52,7 @@ use store::{NewImage, UploadState};
 use crate::{
     auth::{Client, Viewer},
     db::{Connection, Database},
-    documents::{self, Document},
+    documents::Document,
     error::{Error, Failure, Refusal, RefusalCode},
     items,
     rules::Problems,
@@ -141,7 +141,7 @@ impl Images {
             }
             None => self.inner.links.upload(id, expires_at),
         };
-        let content_type = announced.content_type.name().to_owned();
+        let content_type = announced.content_type.as_str().to_owned();
         Ok(Upload {
             id,
             method: "PUT",
@@ -206,7 +206,7 @@ impl Images {
         picture: ImageInfo,
         bytes: Vec<u8>,
     ) -> Result<NewImage, Error> {
-        let content_type = ContentType::try_from(picture.content_type.to_owned());
+        let content_type = ContentType::parse(picture.content_type);
         let new = NewImage {
             id: Uuid::new_v4(),
             document,
@@ -217,7 +217,8 @@ impl Images {
         let mut conn = self.inner.database.connection().await?;
         store::announce_image(&mut conn, viewer.user_id, &new).await?;
         drop(conn);
-        let content_type = content_type.map_err(Error::internal)?;
+        let unknown = || Error::internal("a cleaned image has an unknown type");
+        let content_type = content_type.ok_or_else(unknown)?;
         let written = self.inner.storage.write_image(new.id, content_type, bytes);
         written.await?;
         Ok(new)
@@ -292,7 +293,7 @@ impl Images {
         document: Uuid,
     ) -> Result<Document, Failure> {
         store::detach(conn, viewer.user_id, document).await?;
-        let found = documents::find(conn, viewer, document).await?;
+        let found = items::find::<Document>(conn, viewer, document).await?;
         let found = found.ok_or_else(|| items::not_found("documentId", "document"))?;
         if found.deleted_at.is_some() {
             return Err(items::in_trash("documentId", "document"));
@@ -302,14 +303,14 @@ impl Images {
 
     async fn document(&self, viewer: &Viewer, id: Uuid) -> Result<Document, Failure> {
         let mut conn = self.inner.database.connection().await?;
-        let found = documents::find(&mut conn, viewer, id).await?;
+        let found = items::find::<Document>(&mut conn, viewer, id).await?;
         found.ok_or_else(|| items::not_found("documentId", "document"))
     }
 }
 
 fn announced(new: &NewUpload) -> Result<Announced, Failure> {
     let mut problems = Problems::default();
-    let content_type = ContentType::of_name(&new.content_type);
+    let content_type = ContentType::parse(&new.content_type);
     if content_type.is_none() {
         let message = "contentType must be image/jpeg, image/png, image/webp or image/gif.";
         problems.add("contentType", RefusalCode::UnsupportedType, message);
@@ -370,8 +371,8 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, 
         );
     }
     match image_intake::clean(bytes) {
-        Ok((picture, _)) if picture.content_type != announced.content_type.name() => {
-            let (is, said) = (picture.content_type, announced.content_type.name());
+        Ok((picture, _)) if picture.content_type != announced.content_type.as_str() => {
+            let (is, said) = (picture.content_type, announced.content_type.as_str());
             refused(format!(
                 "The uploaded file is {is}, but {said} was announced. Request another upload."
             ))

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::db::row;
+use crate::db::{named, row};
 
 /// Maximum size of an image in bytes.
 pub const MAX_BYTES: i32 = 20 * 1024 * 1024;
@@ -48,16 +48,6 @@ impl ContentType {
         ContentType::Gif,
     ];
 
-    /// The media type, as in HTTP and in the tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            ContentType::Jpeg => "image/jpeg",
-            ContentType::Png => "image/png",
-            ContentType::WebP => "image/webp",
-            ContentType::Gif => "image/gif",
-        }
-    }
-
     /// The extension of files of this type.
     pub fn extension(self) -> &'static str {
         match self {
@@ -68,11 +58,6 @@ impl ContentType {
         }
     }
 
-    /// The type with this name. `None` if it is not accepted.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|known| known.name() == name)
-    }
-
     /// The type with this extension.
     pub fn of_extension(extension: &str) -> Option<Self> {
         Self::ALL
@@ -81,13 +66,13 @@ impl ContentType {
     }
 }
 
-impl TryFrom<String> for ContentType {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        ContentType::of_name(&name).ok_or_else(|| format!("{name} is not an image type"))
-    }
-}
+// The media type, as in HTTP.
+named!(ContentType {
+    Jpeg = "image/jpeg",
+    Png = "image/png",
+    WebP = "image/webp",
+    Gif = "image/gif",
+});
 
 /// A request for an upload.
 #[derive(Debug, Clone)]
@@ -145,26 +130,10 @@ pub(super) enum ObjectKind {
     Image,
 }
 
-impl ObjectKind {
-    /// As stored.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            ObjectKind::Upload => "upload",
-            ObjectKind::Image => "image",
-        }
-    }
-}
-
-impl TryFrom<String> for ObjectKind {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        [ObjectKind::Upload, ObjectKind::Image]
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("{name} is not a kind of object"))
-    }
-}
+named!(ObjectKind {
+    Upload = "upload",
+    Image = "image",
+});
 
 row! {
     /// An object in the store. Identifies its key.
@@ -174,4 +143,3 @@ row! {
         pub(super) id: Uuid,
     }
 }
-

@@ -177,7 +177,7 @@ impl Bucket {
         action.headers_mut().insert("content-length", length);
         action
             .headers_mut()
-            .insert("content-type", announced.content_type.name());
+            .insert("content-type", announced.content_type.as_str());
         let seconds = (expires_at - now)
             .num_seconds()
             .clamp(1, MAX_UPLOAD_LIFETIME);
@@ -197,7 +197,7 @@ impl Bucket {
         let (start, until) = links::validity(now);
         let mut action = self.bucket.get_object(Some(&credentials), key);
         let query = action.query_mut();
-        query.insert("response-content-type", content_type.name());
+        query.insert("response-content-type", content_type.as_str());
         let disposition = super::disposition(id, content_type);
         query.insert("response-content-disposition", disposition);
         query.insert("response-cache-control", "private, max-age=3600, immutable");

@@ -109,7 +109,7 @@ impl Storage {
     }
 
     fn key(&self, object: ObjectRef) -> String {
-        let (kind, id) = (object.kind.name(), object.id);
+        let (kind, id) = (object.kind.as_str(), object.id);
         match &self.backend {
             Backend::Folder(_) => format!("{kind}s/{id}/picture"),
             Backend::Bucket { prefix, .. } => format!("{prefix}{kind}s/{id}"),
@@ -160,7 +160,7 @@ impl Storage {
         let mut options = PutOptions::default();
         if let Backend::Bucket { .. } = self.backend {
             let mut attributes = Attributes::new();
-            attributes.insert(Attribute::ContentType, content_type.name().into());
+            attributes.insert(Attribute::ContentType, content_type.as_str().into());
             let disposition = super::disposition(id, content_type);
             attributes.insert(Attribute::ContentDisposition, disposition.into());
             options.attributes = attributes;
@@ -211,7 +211,7 @@ impl Storage {
             return deleted(self.objects.delete(&path).await);
         };
         let folder = folder
-            .join(format!("{}s", object.kind.name()))
+            .join(format!("{}s", object.kind.as_str()))
             .join(object.id.to_string());
         let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
         let removed = removed.map_err(Error::internal)?;

@@ -59,7 +59,7 @@ pub(super) async fn open(
         .bind(owner)
         .bind(id)
         .bind(document)
-        .bind(announced.content_type.name())
+        .bind(announced.content_type.as_str())
         .bind(announced.byte_size)
         .bind(MAX_OPEN_UPLOADS);
     let (document_status, expires_at, first_expires_in) =
@@ -285,7 +285,7 @@ mod tests {
             (OPEN, ObjectKind::Upload),
             (ANNOUNCE_IMAGE, ObjectKind::Image),
         ] {
-            assert!(text.contains(&format!("'{}'", kind.name())));
+            assert!(text.contains(&format!("'{}'", kind.as_str())));
         }
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! A noun implements [`Listed`]; [`List`] makes one page of the noun's items out of it, by `db::keyset`.
 
-use std::{borrow::Cow, collections::HashMap, hash::Hash};
+use std::{borrow::Cow, collections::HashMap, fmt::Debug, hash::Hash};
 
 use async_graphql::{
     Enum, InputType, InputValueError, InputValueResult, Value, registry::Registry,
 };
+use derive_where::derive_where;
 use uuid::Uuid;
 
 use super::{Item, ItemStatus, store::Conditions};
@@ -70,7 +71,9 @@ pub enum OrderDirection {
 }
 
 /// What a noun's `orderBy` argument is.
-pub(crate) trait OrderBy<T>: InputType + Copy + PartialEq + Eq + Hash + Default {
+pub(crate) trait OrderBy<T>:
+    InputType + Debug + Copy + PartialEq + Eq + Hash + Default
+{
     /// The order in SQL.
     fn order(self) -> Order<T>;
 }
@@ -78,7 +81,7 @@ pub(crate) trait OrderBy<T>: InputType + Copy + PartialEq + Eq + Hash + Default 
 /// A noun that has lists.
 pub(crate) trait Listed: Item {
     /// Its `filter` argument.
-    type Filter: InputType + Clone + PartialEq + Eq + Hash + Default;
+    type Filter: InputType + Debug + Clone + PartialEq + Eq + Hash + Default;
     /// Its `orderBy` argument.
     type OrderBy: OrderBy<Self>;
 
@@ -93,7 +96,7 @@ pub(crate) trait Listed: Item {
 }
 
 /// A list of one owner's items of a noun.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct List<T: Listed> {
     filter: T::Filter,
     pub(crate) order_by: T::OrderBy,

@@ -33,9 +33,9 @@ pub(crate) trait Item: Columns + Load + Clone + Send + Sync + Unpin + 'static {
     /// Its kind.
     const KIND: ItemKind;
     /// `keyset::PageRow<Self>`, known to be loadable.
-    type PageRow: Load + Borrow<PageRow<Self>> + Into<PageRow<Self>>;
+    type PageRow: Load + Sync + Borrow<PageRow<Self>> + Into<PageRow<Self>>;
     /// `Written<Self>`, known to be loadable.
-    type Written: Load + Into<Written<Self>>;
+    type Written: Load + Sync + Into<Written<Self>>;
 
     /// Unique among its owner's objects.
     fn id(&self) -> Uuid;

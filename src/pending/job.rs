@@ -143,7 +143,7 @@ impl StepSizes {
         tracing::error!(
             user = %owner.0,
             item = %pending.id,
-            operation = pending.operation.name(),
+            operation = pending.operation.as_str(),
             error = failed.error.log_text(),
             "pending operation failed; retrying in a day"
         );

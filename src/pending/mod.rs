@@ -181,7 +181,7 @@ async fn advance(
     let logged = pending.operation != Operation::DeleteUser;
     store::set_origin(conn, pending, logged).await?;
     conn.writes_for(Writers::These([owner.0].into()));
-    let rows = match (pending.operation, pending.kind()) {
+    let rows = match (pending.operation, pending.kind) {
         (Operation::Settle, _) => settle(conn, owner, pending.id, size).await?,
         (Operation::Remove, Some(ItemKind::Course)) => {
             remove_course(conn, owner, pending.id, size).await?

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::UserId,
-    db::{Connection, Statement, row},
+    db::{Connection, Statement, named, row},
     error::Error,
     items::{ItemKind, ItemRef},
 };
@@ -20,26 +20,11 @@ pub(crate) enum Operation {
     DeleteUser,
 }
 
-impl Operation {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Operation::Settle => "settle",
-            Operation::Remove => "remove",
-            Operation::DeleteUser => "leave",
-        }
-    }
-}
-
-impl TryFrom<String> for Operation {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        [Operation::Settle, Operation::Remove, Operation::DeleteUser]
-            .into_iter()
-            .find(|operation| operation.name() == name)
-            .ok_or_else(|| format!("there is no operation {name}"))
-    }
-}
+named!(Operation {
+    Settle = "settle",
+    Remove = "remove",
+    DeleteUser = "leave",
+});
 
 const LOCK_OWNER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 const LOCK_OWNER_IF_FREE: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED";
@@ -85,7 +70,7 @@ pub(crate) async fn add_items(
         .bind(owner)
         .bind(items.iter().map(|item| item.id).collect::<Vec<_>>())
         .bind(kinds)
-        .bind(operation.name())
+        .bind(operation)
         .bind(actor.map(Uuid::from))
         .bind(address)
         .bind(program);
@@ -107,7 +92,8 @@ row! {
     pub(super) struct Pending {
         /// The item's id, or the user's if the user is deleted.
         pub(super) id: Uuid,
-        kind: i16,
+        /// `None` if the operation is about the user.
+        pub(super) kind: Option<ItemKind>,
         pub(super) operation: Operation,
         actor: Option<Uuid>,
         address: Option<String>,
@@ -115,19 +101,12 @@ row! {
     }
 }
 
-impl Pending {
-    /// `None` if the operation is about the user.
-    pub(super) fn kind(&self) -> Option<ItemKind> {
-        ItemKind::try_from(self.kind).ok()
-    }
-}
-
 /// The deletion of the user comes first, since it includes everything else.
 const NEXT: &str = "
-    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
+    (SELECT item_id, nullif(kind, 0), operation, actor_id, host(ip_address), user_agent FROM pending_operations
      WHERE user_id = $1 AND item_id = $1 AND retry_at <= now())
     UNION ALL
-    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
+    (SELECT item_id, nullif(kind, 0), operation, actor_id, host(ip_address), user_agent FROM pending_operations
      WHERE user_id = $1 AND retry_at <= now() ORDER BY item_id LIMIT 1)
     LIMIT 1";
 
@@ -161,7 +140,7 @@ pub(super) async fn set_aside(
     let statement = Statement::new(SET_ASIDE)
         .bind(owner)
         .bind(pending.id)
-        .bind(pending.operation.name());
+        .bind(pending.operation);
     conn.execute(statement).await?;
     Ok(())
 }

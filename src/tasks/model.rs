@@ -165,7 +165,7 @@ pub enum TaskOrderField {
 impl OrderBy<Task> for TaskOrder {
     fn order(self) -> Order<Task> {
         let descending = self.direction == OrderDirection::Desc;
-        let key = match self.field {
+        let key: SortKey<Task> = match self.field {
             TaskOrderField::CreatedAt => SortKey {
                 name: "task.created",
                 kind: KeyKind::Time,

@@ -10,7 +10,7 @@ use crate::{
     db::{Columns, Connection, Statement, current::Source},
     error::{Error, Failure},
     items::{
-        Changes, Item, Listed, NewId, Written,
+        Changes, Listed, NewId, Written,
         store::{self, Conditions},
     },
     scalars::{MaybeUndefined, check_text},

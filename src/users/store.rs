@@ -10,9 +10,7 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{
-        Columns, Connection, Statement, keyset::Slice,
-    },
+    db::{Columns, Connection, Statement, keyset::Slice},
     email_address::EmailAddress,
     error::Error,
     items::{Changes, store::Conditions},

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::model::{Client, Session, UserId};
 use crate::{
-    db::{Connection, Statement, sql::Value, row},
+    db::{Connection, Statement, row, sql::Value},
     error::Error,
 };
 

@@ -197,7 +197,7 @@ fn check_head(headers: &HeaderMap, announced: &Announced) -> Result<(), Refused>
             .get(name)
             .and_then(|value: &HeaderValue| value.to_str().ok())
     };
-    if text(header::CONTENT_TYPE) != Some(announced.content_type.name())
+    if text(header::CONTENT_TYPE) != Some(announced.content_type.as_str())
         || headers.contains_key(header::CONTENT_ENCODING)
     {
         let message = "Send the Content-Type that was announced, and nothing compressed.";
