@@ -1,6 +1,7 @@
--- Images of documents. An object store has their bytes, under keys that contain nothing but a random id. A row exists before the
--- first byte of its object is written, and stays as long as a process could still write the object. So the clean-up job finds
--- unneeded objects here, without listing the store, and never removes one that a document refers to.
+-- Images of documents. An object store has their bytes, under keys that contain nothing but a random id.
+--
+-- A row exists before the first byte of its object is written, and stays as long as a process could still write the object. So
+-- the clean-up job finds unneeded objects here, without listing the store, and never removes one that a document refers to.
 
 -- No foreign key to users or documents: a row outlives both until its object is removed.
 CREATE TABLE image_objects (

@@ -1,5 +1,5 @@
--- What the search reads: an entry for each item, with its words, and a dictionary of each owner's words. Triggers keep both up to
--- date, whichever program writes.
+-- What the search reads: an entry for each item, with its words, and a dictionary of each owner's words. Triggers keep both
+-- up to date, whichever program writes.
 --
 -- Every lexeme begins with its owner's scope. So each owner's words are apart from all others in the one index, and the cost of
 -- a search does not depend on how much others keep.
