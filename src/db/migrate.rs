@@ -1,46 +1,51 @@
-//! The schema's versions: embedded in the binary, applied under a lock, safe to run twice and from two processes.
+//! Applies and reverts the migrations that the binary contains (`source`). `cli` calls it; `docs/operations.md` explains it
+//! to operators, `migrations/README.md` to authors of migrations.
 //!
-//! Every run is one transaction, all migrations or none, which also passes a transaction pooler. `docs/operations.md`
-//! tells an operator how to use this; `cli` calls it.
+//! A run holds a lock and is safe to repeat and to start from several processes at the same time. Every run is one
+//! transaction: it applies all migrations or none, and it works through a transaction pooler.
 
-use diesel::migration::Migration;
+mod source;
+
+use diesel::{
+    migration::{Migration, MigrationSource},
+    pg::Pg,
+};
 use diesel_async::{
     AnsiTransactionManager, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
     TransactionManager,
 };
-use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use diesel_migrations::MigrationHarness;
+use source::Embedded;
 
 use super::{Database, Row, Statement, connect::Target};
 use crate::error::Error;
 
-const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-
-/// "snapnote" as a number: the lock that one migrating process holds.
+/// The number is the word "snapnote". One migrating process at a time holds this lock.
 const LOCK: &str =
     "SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock(8315168184020661349)";
 
-/// A migration that the binary knows.
+/// A migration that the binary contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationState {
-    /// Its name, e.g. `2026-11-21-000001_change_log`.
+    /// Its name, e.g. `2026-11-29-000001_change_log`.
     pub name: String,
-    /// Whether the database has it.
+    /// Whether the database has applied it.
     pub applied: bool,
 }
 
-/// Applies what is not applied yet; answers the names, oldest first.
+/// Applies the pending migrations. Returns their versions, oldest first.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; INTERNAL with PostgreSQL's words if a migration fails: then none is applied.
+/// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is applied.
 pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
     in_one_transaction(target, |harness| {
-        let applied = harness.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        let applied = harness.run_pending_migrations(Embedded).map_err(failed)?;
         Ok(applied.iter().map(ToString::to_string).collect())
     })
     .await
 }
 
-/// Takes back the newest `count` migrations, **with the data in their tables**; answers the names, newest first.
+/// Reverts the newest `count` migrations and **deletes the data in their tables**. Returns their versions, newest first.
 ///
 /// # Errors
 /// As [`up`].
@@ -48,53 +53,51 @@ pub async fn down(target: &Target, count: usize) -> Result<Vec<String>, Error> {
     in_one_transaction(target, move |harness| {
         let applied = harness.applied_migrations().map_err(failed)?.len();
         let reverted = (0..count.min(applied))
-            .map(|_| harness.revert_last_migration(MIGRATIONS).map_err(failed));
+            .map(|_| harness.revert_last_migration(Embedded).map_err(failed));
         reverted.map(|version| Ok(version?.to_string())).collect()
     })
     .await
 }
 
-/// All migrations that the binary knows, oldest first. Changes nothing but for diesel's own table of versions.
+/// Returns all migrations that the binary contains, oldest first. Changes nothing, except that it creates diesel's table of
+/// versions if that is missing.
 ///
 /// # Errors
 /// As [`up`].
 pub async fn status(target: &Target) -> Result<Vec<MigrationState>, Error> {
     in_one_transaction(target, |harness| {
-        let pending = harness.pending_migrations(MIGRATIONS).map_err(failed)?;
+        let pending = harness.pending_migrations(Embedded).map_err(failed)?;
         let pending: Vec<String> = pending
             .iter()
             .map(|migration| migration.name().to_string())
             .collect();
-        let all: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
-            diesel::migration::MigrationSource::migrations(&MIGRATIONS).map_err(failed)?;
-        let mut states: Vec<MigrationState> = all
-            .iter()
-            .map(|migration| migration.name().to_string())
-            .map(|name| MigrationState {
-                applied: !pending.contains(&name),
-                name,
-            })
-            .collect();
-        states.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(states)
+        let states = all()?.into_iter().map(|migration| {
+            let name = migration.name().to_string();
+            let applied = !pending.contains(&name);
+            MigrationState { name, applied }
+        });
+        Ok(states.collect())
     })
     .await
 }
 
-/// The names of the migrations that the database has not, by one short statement over the pool: for health checks.
+/// Returns the names of the pending migrations, by one short statement on a pooled connection. Health checks use it.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; INTERNAL if it was never migrated.
+/// UNAVAILABLE if the database cannot be reached. INTERNAL if it was never migrated.
 pub async fn pending(database: &Database) -> Result<Vec<String>, Error> {
     let applied = Statement::<Version>::new("SELECT version FROM __diesel_schema_migrations");
     let applied = database.connection().await?.rows(applied).await?;
-    let all: Vec<Box<dyn Migration<diesel::pg::Pg>>> =
-        diesel::migration::MigrationSource::migrations(&MIGRATIONS).map_err(failed)?;
+    let all = all()?;
     let pending = all.iter().map(|migration| migration.name()).filter(|name| {
         let version = name.version().to_string();
         !applied.iter().any(|applied| applied.version == version)
     });
     Ok(pending.map(ToString::to_string).collect())
+}
+
+fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, Error> {
+    Embedded.migrations().map_err(failed)
 }
 
 #[derive(diesel::Queryable)]
@@ -108,13 +111,13 @@ impl Row for Version {
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;
 
-/// Diesel's harness blocks, so it has a thread of its own; the lock is let go with the transaction's end.
+/// Diesel's harness blocks, so it runs on a thread of its own. The end of the transaction releases the lock.
 async fn in_one_transaction<T: Send + 'static>(
     target: &Target,
     work: impl FnOnce(&mut Harness) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
     let mut connection = target.connect().await.map_err(Error::unavailable)?;
-    // By way of diesel, which then makes each migration's own transaction a savepoint of this one.
+    // Through diesel, which then makes each migration's transaction a savepoint of this one.
     AnsiTransactionManager::begin_transaction(&mut connection)
         .await
         .map_err(Error::internal)?;

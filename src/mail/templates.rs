@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn templates_match_the_kinds_of_the_table() {
-        let migration = include_str!("../../migrations/2026-11-29-000013_refresh_tokens/up.sql");
+        let migration = include_str!("../../migrations/2026-11-29-000002_people/up.sql");
         let (_, list) = migration.split_once("kind IN (").expect("it has a list");
         let (list, _) = list.split_once(')').expect("it ends");
         let mut known: Vec<&str> = list

@@ -1,9 +1,6 @@
 //! Addresses that resemble each other: each is an account of its own, or is invalid, at every door.
 //!
-//! What external identity providers claim is in `issuers::addresses`, what the migration makes of stored addresses in
-//! `upgrade`.
-
-mod upgrade;
+//! What external identity providers claim is in `issuers::addresses`.
 
 use chrono::Utc;
 use diesel_async::SimpleAsyncConnection;
@@ -256,4 +253,20 @@ async fn accounts_are_the_same_whatever_the_databases_collation_takes_for_lower_
         signed_up(&app, other).await;
     }
     assert_eq!(app.number("SELECT count(*) FROM users").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_refuses_a_key_that_is_not_that_of_its_address() {
+    let app = TestApp::start().await;
+    app.signed_up("ada").await;
+    let mut conn = superuser(&app.database).await;
+    for wrong in [
+        "UPDATE users SET email = 'eve@example.com'",
+        "UPDATE users SET email_key = 'eve@example.com'",
+        "UPDATE users SET email_key = NULL",
+    ] {
+        assert!(conn.batch_execute(wrong).await.is_err(), "{wrong}");
+    }
+    let right = "UPDATE users SET email = 'Eve@example.com', email_key = 'eve@example.com'";
+    conn.batch_execute(right).await.unwrap();
 }

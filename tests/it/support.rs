@@ -179,14 +179,15 @@ pub(crate) async fn migrated_database() -> String {
     name
 }
 
-/// The template that all test processes share: one for each content of `migrations/`. Whoever comes first makes it; and
-/// sweeps away the databases of test processes that have ended.
+/// The template that all test processes share: one for each content of `migrations/`. The first process creates it, and
+/// drops the databases of test processes that have ended.
 async fn template() -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path().join("up.sql"))
+    let entries = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<PathBuf> = entries(folder.into())
+        .flat_map(|entry| entries(entry.unwrap().path()))
+        .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
     for file in files {

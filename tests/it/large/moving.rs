@@ -79,6 +79,9 @@ async fn a_course_may_go_and_come_and_go_before_anything_of_it_is_moved() {
     let stale = "SELECT count(*) FROM tasks JOIN courses ON courses.id = course_id
         WHERE trashed_with IS NOT NULL AND tasks.deleted_at <> courses.deleted_at";
     assert_eq!(notebook.app.number(stale).await, 0);
+    let edited = "SELECT (SELECT count(*) FROM audit_logs WHERE action = 'UPDATED')
+        + (SELECT count(*) FROM tasks WHERE updated_at <> created_at)";
+    assert_eq!(notebook.app.number(edited).await, 0, "moves are no edits");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! The search's migration, on a database that people have kept things in before there was a search.
+//! The search's migration on a database that contains items already.
 
 use diesel_async::SimpleAsyncConnection;
 use snapnote::db::{connect::Target, migrate};
@@ -6,7 +6,7 @@ use snapnote::db::{connect::Target, migrate};
 use super::found_sorted;
 use crate::support::{TestApp, superuser, url_of};
 
-/// Items of everyone who is there, written before there was a search. Some are in the trash, and one is very long.
+/// Items of every user, written while the search does not exist. Some are in the trash, and one is very long.
 const KEEP: &str = "
     INSERT INTO courses (user_id, id, name, description) SELECT id, md5('course')::uuid, 'Savanna', 'of ' || name FROM users;
     INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)
@@ -17,12 +17,12 @@ const KEEP: &str = "
     INSERT INTO tasks (user_id, id, title, description) SELECT id, md5('task')::uuid, 'Homework', 'Draw a zebra' FROM users;
     UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = 'Stripes 2'";
 
-/// How many migrations there are from the search's on.
+/// The number of migrations from the search's on.
 async fn from_the_search_on(target: &Target) -> usize {
     let states = migrate::status(target).await.unwrap();
     let at = states
         .iter()
-        .position(|state| state.name.contains("000005"));
+        .position(|state| state.name.ends_with("_search"));
     states.len() - at.unwrap()
 }
 

@@ -1,0 +1,8 @@
+-- Gives the image of a document to the clean-up job. It runs whenever a document loses its image: when the image is replaced
+-- or removed, and when the document, its course or its owner is deleted.
+CREATE OR REPLACE FUNCTION documents_leave_image() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE image_objects SET state = 'removing', sweep_at = now() WHERE user_id = OLD.user_id AND id = OLD.image_id;
+    RETURN NULL;
+END
+$$;
