@@ -13,7 +13,7 @@ use diesel_async::SimpleAsyncConnection;
 use futures_util::StreamExt;
 use snapnote::{
     auth::{Credential, UserId, Viewer},
-    courses::{self, NewCourse},
+    courses::{self, CreateCourseInput},
     db::{Database, connect::Target},
 };
 use tokio::{
@@ -47,15 +47,12 @@ async fn process(database: &str) -> TestApp {
 }
 
 async fn write(pool: &Database, number: u128) {
-    let new = NewCourse {
-        id: None,
+    let input = CreateCourseInput {
         name: "c".to_owned(),
-        description: None,
-        color: None,
-        icon: None,
+        ..CreateCourseInput::default()
     };
     let mut conn = pool.connection().await.unwrap();
-    courses::create(&mut conn, &viewer(number), new)
+    courses::create(&mut conn, &viewer(number), &input)
         .await
         .unwrap();
 }
