@@ -286,7 +286,7 @@ async fn ensure_schema(place: &Place) -> Result<(), String> {
 fn pool(config: &DatabaseConfig) -> PoolSettings {
     PoolSettings {
         kept: config.pool_kept,
-        most: config.pool_max,
+        max_connections: config.pool_max,
         wait: config.pool_wait.0,
         lifetime: config.pool_lifetime.0,
     }

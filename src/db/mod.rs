@@ -1,22 +1,23 @@
-//! The database: how it is reached, and the one way in which statements are sent to it.
+//! The database: connections to it, and the only way to send statements.
 //!
 //! - [`pool`]: [`Database`], the bounded pool of connections.
-//! - `connection`: [`Connection`], one leased from it: statements, transactions, and repeating those that lost a conflict.
-//! - `session`: opening connections, and recovering those whose user went away in the middle of a statement.
-//! - `failure`: what the database's errors mean for callers.
+//! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
+//! - `connection_manager`: opens connections, and recovers those whose user was dropped in the middle of a statement.
+//! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS.
-//! - `writes`: who has written lately, for the change feed.
+//! - `writes`: the users whose items were changed, for the change feed.
 //! - [`sql`]: statements whose text is written by hand and prepared once.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //! - [`embedded`]: the PostgreSQL that the service starts itself.
 //!
-//! What is asked of the database stands in the `store.rs` of each noun, never here.
+//! The SQL of each noun is in its `store.rs`, never here.
 
 pub mod background;
 pub mod connect;
 mod connection;
+mod connection_manager;
 pub(crate) mod current;
 pub mod embedded;
 mod failure;
@@ -26,7 +27,6 @@ pub mod pool;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
-mod session;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

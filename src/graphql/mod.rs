@@ -130,7 +130,7 @@ impl Api {
             .finish();
         let gate = Gate::new(&sdl, limits);
         let for_events = Services {
-            database: services.database.half(),
+            database: services.database.with_half_the_pool(),
             ..services.clone()
         };
         Api {

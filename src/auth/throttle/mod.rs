@@ -48,7 +48,7 @@ const CONNECTIONS: usize = 2;
 pub fn limiter_pool(pool: &PoolSettings) -> PoolSettings {
     PoolSettings {
         kept: 0,
-        most: CONNECTIONS,
+        max_connections: CONNECTIONS,
         wait: PATIENCE,
         lifetime: pool.lifetime,
     }
