@@ -1,22 +1,24 @@
-//! The HTTP edge: the only module that knows HTTP.
+//! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
-//! - `websocket` and `sse`: operations that go on; [`streams`] is what they have in common.
-//! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
-//! - `images`: pictures that are kept in a local folder.
-//! - [`server`]: the accept loop; `line`: a connection below HTTP. `request_id`: the id in every answer. `cors`: which pages may call.
-//!   `forwarded`: where a request comes from.
+//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers, `bearer` its token.
+//! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
+//! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `images`: uploads and downloads of images that are stored in a local folder.
+//! - [`server`]: the accept loop. `client_connection`: a connection below HTTP.
+//! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
+mod bearer;
 mod call;
+mod client_connection;
 mod cors;
 mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
 mod images;
-mod line;
 mod negotiate;
 mod request_id;
+mod response;
 pub mod server;
 mod sse;
 pub mod streams;
@@ -46,28 +48,28 @@ use crate::{
     images::Images,
 };
 
-/// What the edge allows.
+/// Settings of the HTTP edge.
 #[derive(Debug, Clone)]
 pub struct EdgeSettings {
     /// The deadline of a whole request.
     pub request_timeout: Duration,
-    /// How long a request's body may take to come.
+    /// Maximum time to receive a request's body.
     pub body_timeout: Duration,
-    /// Bytes of a body at most.
+    /// Maximum bytes of a request's body.
     pub max_body: usize,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
-    /// Origins whose pages may call; `*`: any. None by default.
+    /// Origins whose pages may call; `*` allows any. Default: none.
     pub cors_origins: Vec<String>,
-    /// Networks of proxies whose `X-Forwarded-For` is believed. None by default.
+    /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// How pictures are taken in, where they are kept in a local folder.
+    /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
     pub streams: StreamSettings,
 }
 
-/// What every handler can ask.
+/// The state that all handlers share.
 #[derive(Clone)]
 struct EdgeState {
     api: Api,
@@ -75,7 +77,7 @@ struct EdgeState {
     images: Images,
     database: Database,
     jobs: JobStates,
-    uploads: images::Places,
+    upload_slots: images::UploadSlots,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
     streams: Streams,
@@ -83,21 +85,21 @@ struct EdgeState {
     schema_tag: HeaderValue,
 }
 
-/// The edge: its router, and the mutations that run on it.
+/// The HTTP edge: its router, and the work that outlives a request.
 pub struct Edge {
     /// All routes.
     pub(crate) router: Router,
-    /// Mutations in flight, which outlive their connections.
+    /// Mutations in flight. They may outlive their connections.
     pub(crate) mutations: TaskTracker,
-    /// What outlives a request.
+    /// WebSockets and subscriptions.
     pub(crate) streams: Streams,
 }
 
 impl Edge {
-    /// The edge over that API.
+    /// Builds the routes of this API.
     ///
     /// # Errors
-    /// A message that names the origin that is none.
+    /// A message that names the invalid CORS origin.
     pub fn new(
         api: Api,
         auth: Auth,
@@ -116,7 +118,7 @@ impl Edge {
             images,
             database,
             jobs,
-            uploads: images::Places::new(settings.uploads.most, settings.uploads.patience),
+            upload_slots: images::UploadSlots::new(&settings.uploads),
             settings: Arc::new(settings),
             mutations: mutations.clone(),
             streams: streams.clone(),
@@ -149,7 +151,7 @@ impl Edge {
     }
 }
 
-/// The first bytes of a SHA-256, in hexadecimal.
+/// Formats the first 16 bytes of a text's SHA-256 in hexadecimal.
 struct ShortDigest<'a>(&'a str);
 
 impl std::fmt::LowerHex for ShortDigest<'_> {
@@ -171,7 +173,7 @@ async fn common_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// The schema, for tools that generate typed clients.
+/// Serves the schema, for tools that generate typed clients.
 async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response {
     let tags = headers
         .get(header::IF_NONE_MATCH)
