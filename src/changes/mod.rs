@@ -131,13 +131,8 @@ impl Feed {
         };
         let mut changes = Vec::new();
         if let Some((target, last)) = at.cut() {
-            let rest = store::PageRest {
-                owner,
-                after: &at,
-                target: &target,
-                last,
-            };
-            let (state, entries) = store::rest(conn, rest, self.days, size).await?;
+            let rest = store::rest(conn, owner, &at, (&target, last), self.days, size);
+            let (state, entries) = rest.await?;
             self.check(&at, &state, owner)?;
             changes = as_changes(&entries, size, &at, &target);
             if entries.len() > size {

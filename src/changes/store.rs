@@ -250,31 +250,25 @@ const REST: &str = concat!(
     ORDER BY item.id"
 );
 
-/// The rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after` has not.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PageRest<'a> {
-    pub(super) owner: UserId,
-    pub(super) after: &'a Cursor,
-    pub(super) target: &'a Seen,
-    pub(super) last: i64,
-}
-
-/// Reads the rest of a page that was cut: `limit` entries and, if there are more, one beyond.
+/// Reads the rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after` has not. Reads `limit`
+/// entries and, if there are more, one beyond.
 pub(super) async fn rest(
     conn: &mut Connection,
-    rest: PageRest<'_>,
+    owner: UserId,
+    after: &Cursor,
+    (target, last): (&Seen, i64),
     days: i32,
     limit: usize,
 ) -> Result<(LogState, Vec<Entry>), Error> {
-    let base = rest.after.base();
+    let base = after.base();
     let statement = Statement::new(REST)
-        .bind(rest.owner)
-        .bind(rest.last)
-        .bind(rest.target.xmax.to_string())
-        .bind(array(&rest.target.in_progress))
+        .bind(owner)
+        .bind(last)
+        .bind(target.xmax.to_string())
+        .bind(array(&target.in_progress))
         .bind(base.xmax.to_string())
         .bind(array(&base.in_progress))
-        .bind(rest.after.read_at())
+        .bind(after.read_at())
         .bind(days)
         .bind(one_more(limit));
     let mut state = None;

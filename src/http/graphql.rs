@@ -94,13 +94,11 @@ async fn respond(
     let outcome = AssertUnwindSafe(process(state, request_id, address, deadline, parts, body))
         .catch_unwind()
         .await;
-    match outcome {
-        Ok(Ok(Outcome::Stream(response))) => response,
-        Ok(Ok(Outcome::Reply(reply))) => reply.write(media_type),
-        Ok(Err(rejection)) => rejection
-            .into_reply(media_type, request_id)
-            .write(media_type),
-        Err(_) => Rejection::Failed(Error::internal("the handler panicked"))
+    let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
+    match outcome.unwrap_or_else(panicked) {
+        Ok(Outcome::Stream(response)) => response,
+        Ok(Outcome::Reply(reply)) => reply.write(media_type),
+        Err(rejection) => rejection
             .into_reply(media_type, request_id)
             .write(media_type),
     }
@@ -139,9 +137,7 @@ async fn process(
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
-    let trusted = &state.settings.trusted_proxies;
-    let address = forwarded::address(address.ip(), &parts.headers, trusted);
-    let client = Client::new(Some(address), user_agent(&parts.headers));
+    let client = client(state, address, &parts.headers);
     let viewer = viewer(state, &parts.headers, &client, deadline).await?;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
@@ -169,12 +165,16 @@ async fn process(
     }
     let asker = Asker { viewer, client };
     let response = run(state, admitted, asker, request_id, deadline, ()).await;
-    Ok(Outcome::Reply(Reply {
-        status: status_of(&response),
-        response,
-        executed: true,
-        headers: HeaderMap::new(),
-    }))
+    Ok(Outcome::Reply(Reply::executed(response)))
+}
+
+/// The address and the program from which a request comes.
+pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -> Client {
+    let trusted = &state.settings.trusted_proxies;
+    let address = forwarded::address(peer.ip(), headers, trusted);
+    let user_agent = headers.get(header::USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    Client::new(Some(address), user_agent)
 }
 
 /// The signed-in user; `None` without a token.
@@ -194,10 +194,6 @@ async fn viewer(
         Ok(Err(error)) => Err(Rejection::of_token(error)),
         Err(_) => Err(Rejection::Failed(Error::timeout("reading the session"))),
     }
-}
-
-pub(super) fn user_agent(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::USER_AGENT)?.to_str().ok()
 }
 
 /// Runs a query or a mutation. A mutation runs to its end even if the client disconnects. `guard` is dropped when the operation has ended.

@@ -30,7 +30,7 @@ use uuid::Uuid;
 pub use upload::UploadSettings;
 pub(super) use upload_slots::UploadSlots;
 
-use super::{EdgeState, request_id::RequestId};
+use super::{EdgeState, negotiate::is_cached, request_id::RequestId};
 use crate::{
     error::{Code, Error},
     images::{self, model::ContentType},
@@ -210,16 +210,6 @@ fn response_headers(
         (header::CACHE_CONTROL, value(&caching)?),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
     ]))
-}
-
-/// Whether the client has the image already.
-fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    known
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*")
 }
 
 /// The bytes that a request asks for.

@@ -124,31 +124,34 @@ impl Edge {
             streams: streams.clone(),
             readiness: health::Readiness::default(),
         };
-        let cors = cors::layer(&state.settings.cors_origins)?;
-        let mut router = Router::new()
-            .route("/graphql", any(graphql::handle))
-            .route("/schema.graphql", get(schema))
-            .route("/healthz", get(health::healthz))
-            .route("/readyz", get(health::readyz));
-        if state.settings.graphiql {
-            router = router
-                .merge(graphiql::router())
-                .route("/", get(|| async { Redirect::temporary("/graphiql") }));
-        }
-        if state.images.are_served() {
-            router = router.merge(images::router());
-        }
-        let router = router
-            .with_state(state)
-            .layer(tower::util::option_layer(cors))
-            .layer(middleware::from_fn(common_headers))
-            .layer(middleware::from_fn(request_id::set));
         Ok(Edge {
-            router,
+            router: routes(state)?,
             mutations,
             streams,
         })
     }
+}
+
+fn routes(state: EdgeState) -> Result<Router, String> {
+    let cors = cors::layer(&state.settings.cors_origins)?;
+    let mut router = Router::new()
+        .route("/graphql", any(graphql::handle))
+        .route("/schema.graphql", get(schema))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    if state.settings.graphiql {
+        router = router
+            .merge(graphiql::router())
+            .route("/", get(|| async { Redirect::temporary("/graphiql") }));
+    }
+    if state.images.are_served() {
+        router = router.merge(images::router());
+    }
+    Ok(router
+        .with_state(state)
+        .layer(tower::util::option_layer(cors))
+        .layer(middleware::from_fn(common_headers))
+        .layer(middleware::from_fn(request_id::set)))
 }
 
 /// Formats the first 16 bytes of a text's SHA-256 in hexadecimal.
@@ -175,16 +178,8 @@ async fn common_headers(request: Request, next: Next) -> Response {
 
 /// Serves the schema, for tools that generate typed clients.
 async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response {
-    let tags = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
     let tag = state.schema_tag.to_str().unwrap_or_default();
-    let known = tags
-        .split(',')
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*");
-    let mut response = if known {
+    let mut response = if negotiate::is_cached(&headers, tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         (
@@ -193,11 +188,8 @@ async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response 
         )
             .into_response()
     };
-    response
-        .headers_mut()
-        .insert(header::ETAG, state.schema_tag.clone());
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, state.schema_tag.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -135,6 +135,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
 }
 
+/// Whether the client has the entity with this tag already (`If-None-Match`).
+pub(super) fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter();
+    known
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,16 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// The reply to an executed request.
+    pub(super) fn executed(response: GraphQlResponse) -> Self {
+        Reply {
+            status: status_of(&response),
+            response,
+            executed: true,
+            headers: HeaderMap::new(),
+        }
+    }
+
     pub(super) fn write(self, media_type: MediaType) -> Response {
         let body = ResponseJson {
             response: &self.response,

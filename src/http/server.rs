@@ -53,12 +53,9 @@ pub(crate) async fn serve(
     let slots = Arc::new(Semaphore::new(settings.max_connections));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = async {
-            let slot = slots.clone().acquire_owned().await;
-            (listener.accept().await, slot)
-        };
-        let (connection, slot) = tokio::select! {
-            accepted = accepted => accepted,
+        let slot = slots.clone().acquire_owned();
+        let (slot, connection) = tokio::select! {
+            accepted = async { (slot.await, listener.accept().await) } => accepted,
             () = &mut stop => break,
         };
         let (stream, address) = match connection {
@@ -70,11 +67,10 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (router, stopping) = (router.clone(), stopping.clone());
         let settings = settings.clone();
+        let served = serve_connection(stream, address, router.clone(), settings, stopping.clone());
         connections.spawn(async move {
             let _slot = slot;
-            let served = serve_connection(stream, address, router, &settings, stopping);
             if let Err(error) = served.await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
@@ -82,12 +78,25 @@ pub(crate) async fn serve(
     }
     drop(listener);
     stopping.cancel();
-    connections.close();
     let deadline = Instant::now() + settings.shutdown_timeout;
+    wait_until_closed(&connections, deadline).await;
+    deadline
+}
+
+async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
+    connections.close();
     if timeout_at(deadline, connections.wait()).await.is_err() {
         tracing::warn!("shutdown timeout reached; requests in flight were cancelled");
     }
-    deadline
+}
+
+fn with_write_timeout(stream: TcpStream, timeout: Duration) -> TimeoutWriter<TcpStream> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "setting TCP_NODELAY failed");
+    }
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(timeout));
+    stream
 }
 
 /// Serves the requests of one connection, one after the other, until either side closes it or a handler aborts it.
@@ -95,12 +104,12 @@ async fn serve_connection(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
-    settings: &ServerSettings,
+    settings: ServerSettings,
     stopping: CancellationToken,
 ) -> hyper::Result<()> {
     let connection = ClientConnection::default();
     tokio::select! {
-        ended = serve_requests(stream, address, router, settings, stopping, &connection) => ended,
+        ended = serve_requests(stream, address, router, &settings, stopping, &connection) => ended,
         () = connection.aborted() => Ok(()),
     }
 }
@@ -113,11 +122,7 @@ async fn serve_requests(
     stopping: CancellationToken,
     client: &ClientConnection,
 ) -> hyper::Result<()> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "setting TCP_NODELAY failed");
-    }
-    let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(settings.write_timeout));
+    let stream = with_write_timeout(stream, settings.write_timeout);
     let used = AtomicBool::new(false);
     let respond = |mut request: Request<Incoming>| {
         used.store(true, Ordering::Relaxed);
@@ -125,14 +130,12 @@ async fn serve_requests(
         request.extensions_mut().insert(client.clone());
         router.clone().call(request)
     };
+    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_headers(64)
-        .serve_connection(
-            TokioIo::new(ClientStream::new(stream, client.clone())),
-            service_fn(respond),
-        )
+        .serve_connection(stream, service_fn(respond))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {

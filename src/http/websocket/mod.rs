@@ -25,10 +25,9 @@ mod transport;
 use std::net::SocketAddr;
 
 use super::{
-    EdgeState, bearer::Bearer, client_connection::ClientConnection, forwarded, graphql::user_agent,
+    EdgeState, bearer::Bearer, client_connection::ClientConnection, graphql::client,
     negotiate::MediaType, response::bad_request,
 };
-use crate::auth::Client;
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
@@ -73,9 +72,8 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
     let Ok(slot) = state.streams.sockets().acquire() else {
         return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
-    let ip_address = forwarded::address(address.ip(), &parts.headers, &settings.trusted_proxies);
     let handshake = Handshake {
-        client: Client::new(Some(ip_address), user_agent(&parts.headers)),
+        client: client(state, address, &parts.headers),
         bearer: Bearer::in_headers(&parts.headers),
     };
     let max_size = settings.max_body + ENVELOPE;
