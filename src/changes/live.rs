@@ -76,7 +76,7 @@ struct Inner {
 }
 
 impl Live {
-    /// Sends no statement yet. [`Live::run`] must run for subscriptions to work.
+    /// Sends no statement yet. `Live::run` must run for subscriptions to work.
     pub fn new(database: Database, settings: LiveSettings) -> Live {
         let inner = Inner {
             database,

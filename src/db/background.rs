@@ -1,8 +1,8 @@
 //! Background jobs. They run periodically or continuously, in small steps with pauses between them, so that no request waits for them.
 //!
-//! - [`Jobs`]: the supervisor, which restarts jobs that end or panic. [`JobStates`]: the state of each job.
-//! - `every`: a schedule of [`Periodic`] jobs. [`Backoff`]: the pauses after failures.
-//! - [`in_steps`]: a job's work in transactions of bounded size. [`Cleanup`]: rows that are due, except those that fail.
+//! - `Jobs`: the supervisor, which restarts jobs that end or panic. [`JobStates`]: the state of each job.
+//! - `every`: a schedule of `Periodic` jobs. `Backoff`: the pauses after failures.
+//! - `in_steps`: a job's work in transactions of bounded size. `Cleanup`: rows that are due, except those that fail.
 
 mod backoff;
 mod cleanup;
