@@ -1,4 +1,4 @@
-//! The log: to standard error, for people or for machines. Requests and their faults carry the request's id.
+//! The log: written to standard error as text or JSON. Log lines of a request carry its id.
 
 use std::{io::IsTerminal, panic::PanicHookInfo};
 
@@ -6,14 +6,15 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Begins to log. The first call counts.
+/// Starts logging. Later calls have no effect.
 ///
 /// # Errors
-/// A message if the filter is none.
+/// A message if the filter is invalid.
 pub fn start(config: &LogConfig) -> Result<(), String> {
     let filter = EnvFilter::builder().parse(&config.log).map_err(|error| {
         format!(
-            "SNAPNOTE_LOG is {:?}, which is no filter: {error}. Write a level such as info.",
+            "SNAPNOTE_LOG is not a valid filter: {:?} ({error}). Use a level such as `info`, or directives such as \
+             `warn,snapnote=debug`.",
             config.log
         )
     })?;
@@ -26,17 +27,18 @@ pub fn start(config: &LogConfig) -> Result<(), String> {
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
     std::panic::set_hook(Box::new(log_panic));
-    // Somebody has begun already: a test, mostly.
+    // Fails if logging has started already, for example in another test.
     started.or(Ok(()))
 }
 
-/// A line of the log like any other, under the span of the request, in place of the standard library's text.
+/// Logs a panic as an event in the span of its request, instead of the standard library's text.
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string);
+    let location = panic.location().map(ToString::to_string);
     let payload = panic.payload();
-    let words = payload
+    let message = payload
         .downcast_ref::<&str>()
         .copied()
         .or(payload.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(place, "panicked: {}", words.unwrap_or("without a word"));
+    let panic_message = message.unwrap_or("no message");
+    tracing::error!(location, panic_message, "panicked");
 }

@@ -1,10 +1,14 @@
-//! The epoch of the log. It begins where the transaction ids of older entries mean nothing: in a database that was restored, promoted or
-//! branched off.
+//! The epoch of the change log. A new epoch begins where the transaction ids of older entries become meaningless: in a database that was
+//! restored, promoted or branched.
 //!
-//! The epoch stores where it begins: `first_id`, the id of its first entry, and `first_xid`, a transaction id below which it has no entry.
-//! For readers, entries below `first_id` are older than everything else. Nothing is rewritten, so beginning an epoch costs the same for any
-//! log. A transaction that took an id below `first_id` must have ended before, or its entries would be missed by cursors of the epoch.
-//! `begin_change_epoch()` waits for these transactions, so a background job calls it: the wait may be longer than a request lives.
+//! An epoch belongs to a database (`change_database()`: cluster, database, timeline, Neon's timeline). The first reader in another database
+//! requests a new epoch, so a restore needs no extra step.
+//!
+//! The epoch stores where it begins: `first_id`, the id of its first entry, and `first_xid`, a lower bound of its transaction ids. Readers treat
+//! entries below `first_id` as older than everything else. Nothing is rewritten, so beginning an epoch costs the same for a log of any size.
+//!
+//! Transactions that took an id below `first_id` must end before the epoch begins. Otherwise cursors of the epoch would miss their entries.
+//! `begin_change_epoch()` waits for them. A background job calls it, because the wait may take longer than a request lives.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -16,49 +20,53 @@ use tokio::{sync::Notify, time::timeout};
 use super::store;
 use crate::{db::Database, error::Error};
 
-/// How long whoever finds no epoch waits for one. A log of a usual size has it sooner.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a reader without an epoch waits for one. This usually suffices.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// Where an epoch is asked for, and waited for.
+/// Requests for a new epoch, from readers to the background job.
 #[derive(Default)]
-pub(super) struct Beginning {
-    asked: Notify,
-    done: Notify,
-    /// It takes longer than anybody waits: nobody does, for each of them holds a connection.
-    slow: AtomicBool,
+pub(super) struct EpochRequests {
+    requested: Notify,
+    begun: Notify,
+    /// Beginning the epoch takes longer than [`MAX_WAIT`]. Readers do not wait then, because each would hold a connection.
+    is_slow: AtomicBool,
 }
 
-impl Beginning {
-    /// Asks for an epoch, and waits a little for it.
+impl EpochRequests {
+    /// Requests an epoch and waits a short time for it.
     ///
     /// # Errors
     /// UNAVAILABLE if it takes longer.
     pub(super) async fn wait(&self) -> Result<(), Error> {
-        let done = self.done.notified();
-        if !self.slow.load(Ordering::Relaxed) {
-            self.asked.notify_one();
-            if timeout(PATIENCE, done).await.is_ok() {
+        let begun = self.begun.notified();
+        if !self.is_slow.load(Ordering::Relaxed) {
+            self.requested.notify_one();
+            if timeout(MAX_WAIT, begun).await.is_ok() {
                 return Ok(());
             }
-            self.slow.store(true, Ordering::Relaxed);
+            self.is_slow.store(true, Ordering::Relaxed);
         }
-        Err(Error::unavailable("the change log begins a new epoch"))
+        Err(Error::unavailable(
+            "the change log is beginning a new epoch",
+        ))
     }
 
-    /// Begins an epoch whenever one is asked for, for as long as the process runs.
+    /// Begins an epoch at each request, as long as the process runs.
     pub(super) async fn run(&self, database: &Database) {
         loop {
-            self.asked.notified().await;
+            self.requested.notified().await;
             let begun = begin(database).await;
-            self.slow.store(false, Ordering::Relaxed);
+            self.is_slow.store(false, Ordering::Relaxed);
             match begun {
                 Ok(()) => {
-                    tracing::info!("the change log has an epoch; older cursors have expired");
-                    self.done.notify_waiters();
+                    tracing::info!(
+                        "a new epoch of the change log began; older cursors have expired"
+                    );
+                    self.begun.notify_waiters();
                 }
                 Err(error) => tracing::warn!(
                     error = error.log_text(),
-                    "the change log has no epoch; the next reader asks again"
+                    "beginning an epoch of the change log failed; the next reader retries"
                 ),
             }
         }

@@ -1,21 +1,21 @@
-//! The feed as it goes on: what subscribers read from, and the jobs behind it.
+//! Live subscriptions to the change feed, and the background job behind them.
 //!
-//! One tailer a process (`tail`) reads the logs of those who have subscribers, all that are to be read in one statement, when
-//! it is told that somebody has written: by this process at once, by others through `wire`, and by the clock in case a
-//! message was lost. What it reads goes to the readers of that person through `hub`, a short queue. A reader that falls
-//! behind loses its place in the queue, reads on from the log by its own cursor, and takes its place again; so a slow one
-//! costs no memory and loses nothing. Without subscribers nothing is asked of the database.
+//! Each process has one tailer (`tailer`). It reads the logs of all users who have subscribers and may have changes, in one statement. It runs
+//! when this process has written (at once), when another process reports writes (`notify`), and periodically in case a message was lost.
+//! `hub` passes what it reads to the subscribers of each user through a short queue. A subscriber that falls behind leaves the queue, reads the
+//! log after its own cursor, and joins the queue again. So a slow subscriber costs no memory and loses nothing. Without subscribers, the
+//! database is not queried.
 //!
-//! The seam between the log and the queue: a reader takes its place in the queue first, and then reads the log to its end. So
-//! what it did not read comes through the queue; and what comes through the queue and was seen already, it knows by its
-//! cursor, which is a snapshot. Snapshots of one database are ordered, so there is no third case, as long as the tailer begins
-//! no later than where each reader stands. It begins where the first one stands that has read; whoever was reading at that
-//! moment may have read earlier, and reads again.
+//! **The seam between log and queue** is one rule: a subscriber (`reader`) joins the queue first and then reads the log to its end. Changes that
+//! it did not read arrive through the queue. Changes that it has read and that also arrive through the queue are recognised by its cursor,
+//! which is a snapshot. Snapshots of one database are ordered, so there is no third case. The tailer must start no later than the position of
+//! each subscriber. It starts at the position of the first one that has read the log. A subscriber that was reading at that time may have read
+//! an earlier snapshot, so it reads again. Overflow of the queue follows the same rule.
 
 mod hub;
+mod notify;
 mod reader;
-mod tail;
-mod wire;
+mod tailer;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,29 +27,28 @@ use self::{hub::Hub, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
-    db::{Database, background::Job, connect::Target},
+    db::{Database, Writes, background::Job, connect::Target},
     error::Error,
 };
 
-/// Readers of a process that read from the log at a time, so that a thousand that come back at once leave connections
-/// to others.
-const READING: usize = 4;
+/// Maximum number of subscribers of a process that read the log at the same time. A thousand that reconnect at once leave connections to others.
+const MAX_READING: usize = 4;
 
-/// How the feed goes on live.
+/// Settings of live subscriptions.
 #[derive(Debug, Clone)]
 pub struct LiveSettings {
-    /// Days that the feed goes back, and for which a cursor is good.
+    /// Days that the feed goes back, and for which a cursor is valid.
     pub days: u32,
-    /// The database without a pooler before it, for LISTEN; `None`: processes tell each other nothing, and poll.
+    /// The database without a pooler, for LISTEN. `None`: processes do not notify each other, and poll.
     pub direct: Option<Target>,
-    /// How often all that have subscribers are read where no message may come.
+    /// How often the logs of all users with subscribers are read if no messages arrive.
     pub poll: Duration,
-    /// How often they are read where messages come, in case one was lost.
+    /// How often they are read while messages arrive, in case one was lost.
     pub check: Duration,
 }
 
 impl LiveSettings {
-    /// As an operator has it.
+    /// The settings that an operator can change; defaults for the others.
     pub fn new(days: u32, direct: Option<Target>) -> LiveSettings {
         LiveSettings {
             days,
@@ -60,7 +59,7 @@ impl LiveSettings {
     }
 }
 
-/// What subscribers read from. Cheap to clone.
+/// Live subscriptions to the change feed. Cheap to clone.
 #[derive(Clone)]
 pub struct Live {
     inner: Arc<Inner>,
@@ -72,19 +71,19 @@ struct Inner {
     settings: LiveSettings,
     hub: Hub,
     reading: Semaphore,
-    /// Tells this process's messages from others'.
+    /// Distinguishes this process's messages from those of other processes.
     process: Uuid,
 }
 
 impl Live {
-    /// Asks nothing of the database yet. Somebody must [`Live::run`] it.
+    /// Sends no statement yet. `Live::run` must run for subscriptions to work.
     pub fn new(database: Database, settings: LiveSettings) -> Live {
         let inner = Inner {
             database,
             feed: Feed::new(settings.days),
             settings,
             hub: Hub::default(),
-            reading: Semaphore::new(READING),
+            reading: Semaphore::new(MAX_READING),
             process: Uuid::new_v4(),
         };
         Live {
@@ -97,13 +96,13 @@ impl Live {
         &self.inner.feed
     }
 
-    /// How many subscribers there are in this process.
+    /// The number of subscribers in this process.
     pub fn subscribers(&self) -> usize {
-        self.inner.hub.readers()
+        self.inner.hub.subscribers()
     }
 
-    /// All changes of the viewer's items behind the cursor, or from now on without one: each once, for as long as it is
-    /// polled. While the database is away it waits. Ends with an error if the cursor has expired.
+    /// Streams all changes of the viewer's items after the cursor (default: from now on), each once. Waits while the database is unreachable.
+    /// Ends with an error if the cursor has expired.
     pub fn subscribe(
         &self,
         viewer: Viewer,
@@ -116,15 +115,15 @@ impl Live {
         })
     }
 
-    /// Reads for the subscribers, and tells other processes who has written here, for as long as the process runs.
+    /// Reads changes for the subscribers and exchanges messages with other processes, as long as the process runs.
     pub(crate) async fn run(self, job: Job) {
-        let (messages, to_send) = wire::outbox();
+        let to_notify = Writes::default();
         tokio::join!(
-            tail::follow_writes(&self, messages),
-            tail::run(&self, &job),
-            wire::send(&self, to_send),
-            wire::listen(&self),
-            self.inner.feed.keep_epoch(&self.inner.database),
+            tailer::follow_writes(&self, &to_notify),
+            tailer::run(&self, &job),
+            notify::send(&self, &to_notify),
+            notify::listen(&self),
+            self.inner.feed.begin_epochs(&self.inner.database),
         );
     }
 }

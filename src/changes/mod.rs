@@ -1,8 +1,8 @@
-//! The change feed: what changed of somebody's items since a cursor, each change once, none left out, an item's changes in
-//! the order of its versions, whatever transactions overlap.
+//! The change feed: every change of a user's items after a cursor, each exactly once, whatever transactions overlap. The changes of an item
+//! come in the order of its versions.
 //!
-//! A cursor is a snapshot, not a place: see `cursor`. Pages of the past are read here; [`live`] goes on with what happens
-//! now. All SQL is in `store`. Nothing here writes the log: triggers do.
+//! A cursor is a snapshot, not a position in a list: see `cursor`. This file reads pages of past changes; [`live`] continues with changes as
+//! they happen. All SQL is in `store`. Nothing here writes the log; triggers do.
 
 pub(crate) mod cursor;
 mod epoch;
@@ -16,9 +16,9 @@ use chrono::{DateTime, Utc};
 
 pub use cursor::Cursor;
 use cursor::Seen;
-use epoch::Beginning;
+use epoch::EpochRequests;
 pub use live::{Live, LiveSettings};
-use store::{Entry, Moment, Since};
+use store::{Entry, LogState, ReaderPosition};
 
 use crate::{
     auth::UserId,
@@ -27,22 +27,21 @@ use crate::{
     items::ItemRef,
 };
 
-/// Days within which a walk that began without a cursor must have come to its end: its oldest changes may be pruned
-/// after that.
-const LONGEST_WALK: i32 = 1;
+/// Maximum duration of a walk that began without a cursor. After that, its oldest changes may have been pruned.
+const MAX_WALK_DAYS: i32 = 1;
 
 /// What happened to an item.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeAction {
-    /// It was created.
+    /// The item was created.
     Created,
-    /// It was updated.
+    /// The item was updated.
     Updated,
-    /// It was moved to the trash.
+    /// The item was moved to the trash.
     Trashed,
-    /// It was restored from the trash.
+    /// The item was restored from the trash.
     Restored,
-    /// It was permanently deleted.
+    /// The item was deleted permanently.
     Deleted,
 }
 
@@ -57,76 +56,77 @@ named!(ChangeAction {
 /// One change of an item.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// From here on a reader goes on behind this change.
+    /// The cursor after this change.
     pub cursor: Cursor,
     /// What happened.
     pub action: ChangeAction,
-    /// To what; it may have changed again, or be gone.
+    /// The item. It may have changed again or been deleted since.
     pub item: ItemRef,
-    /// The version that the item has since; of a deletion, the last one that it had.
+    /// The item's version after this change. Of a deletion, its last version.
     pub version: i32,
-    /// When.
+    /// When the item changed.
     pub changed_at: DateTime<Utc>,
 }
 
-/// A part of somebody's feed.
+/// A page of a user's feed.
 #[derive(Debug)]
 pub(crate) struct Page {
     /// Oldest first.
     pub(crate) changes: Vec<Change>,
-    /// From here on a reader goes on behind this page.
+    /// The cursor after this page.
     pub(crate) end: Cursor,
-    /// Whether there is more behind it already.
+    /// Whether more changes follow already.
     pub(crate) more: bool,
 }
 
-/// The feed, and how far it goes back. Cheap to clone.
+/// The change feed in pages. Cheap to clone.
 #[derive(Clone)]
 pub struct Feed {
     days: i32,
-    epoch: Arc<Beginning>,
+    epoch: Arc<EpochRequests>,
 }
 
 impl Feed {
-    /// `days`: how far it goes back, and for how long a cursor is good; 1 to 36,500.
+    /// `days`: how far the feed goes back, and how long a cursor is valid (1–36,500).
     pub fn new(days: u32) -> Feed {
         let days = i32::try_from(days.clamp(1, 36_500)).unwrap_or(36_500);
         let epoch = Arc::default();
         Feed { days, epoch }
     }
 
-    /// Begins an epoch of the log whenever a reader finds none, for as long as the process runs.
-    pub(crate) async fn keep_epoch(&self, database: &Database) {
+    /// Begins an epoch of the log whenever a reader finds none, as long as the process runs.
+    pub(crate) async fn begin_epochs(&self, database: &Database) {
         self.epoch.run(database).await;
     }
 
-    /// Where the feed ends now.
+    /// The cursor at the present end of the feed.
     ///
     /// # Errors
-    /// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+    /// Only UNAVAILABLE, TIMEOUT or INTERNAL.
     pub(crate) async fn newest(
         &self,
         conn: &mut Connection,
         owner: UserId,
     ) -> Result<Cursor, Error> {
-        let mut moment = store::moment(conn, owner).await?;
-        if moment.epoch.is_none() {
+        let mut state = store::log_state(conn, owner).await?;
+        if state.epoch.is_none() {
             self.epoch.wait().await?;
-            moment = store::moment(conn, owner).await?;
+            state = store::log_state(conn, owner).await?;
         }
-        Ok(News::of(moment, &Seen::default(), Vec::new())?.end(owner))
+        Ok(NewEntries::of(state, &Seen::default(), Vec::new())?.end(owner))
     }
 
-    /// Before the oldest change that is kept: a page of all that has been seen by now, which was cut before its first entry.
+    /// The cursor before the oldest change that is kept. It is the cursor of a page of everything up to now that was cut before its first
+    /// entry.
     async fn oldest(&self, conn: &mut Connection, owner: UserId) -> Result<Cursor, Error> {
         let newest = self.newest(conn, owner).await?;
         Ok(newest.clone().past(Arc::default()).until(newest.base(), 0))
     }
 
-    /// The first changes behind a cursor, `size` at most; from the oldest kept without one.
+    /// Returns at most `size` changes after a cursor. Without a cursor, begins at the oldest change that is kept.
     ///
     /// # Errors
-    /// CURSOR_EXPIRED if the cursor is too old, another's or of another database.
+    /// CURSOR_EXPIRED if the cursor is too old, or belongs to another user or database.
     pub(crate) async fn page(
         &self,
         conn: &mut Connection,
@@ -140,30 +140,23 @@ impl Feed {
         };
         let mut changes = Vec::new();
         if let Some((target, last)) = at.cut() {
-            let rest = store::Rest {
-                owner,
-                after: &at,
-                target: &target,
-                last,
-            };
-            let (moment, entries) = store::rest(conn, rest, self.days, size).await?;
-            self.check(&at, &moment, owner)?;
-            let cut = entries.len() > size;
-            changes = listed(&entries, size, &at, &target);
-            if cut {
+            let rest = store::rest(conn, owner, &at, (&target, last), self.days, size);
+            let (state, entries) = rest.await?;
+            self.check(&at, &state, owner)?;
+            changes = as_changes(&entries, size, &at, &target);
+            if entries.len() > size {
                 return Ok(Page::cut(changes, at));
             }
             at = at.past(target);
         }
-        let room = size - changes.len();
-        let news = self.news_of(conn, owner, &at, room).await?;
-        self.check(&at, &news.moment, owner)?;
-        let cut = news.entries.len() > room;
-        let end = news.end(owner);
-        changes.extend(listed(&news.entries, room, &at, &news.seen));
-        if cut {
+        let limit = size - changes.len();
+        let new = self.new_entries_of(conn, owner, &at, limit).await?;
+        self.check(&at, &new.state, owner)?;
+        changes.extend(as_changes(&new.entries, limit, &at, &new.seen));
+        if new.entries.len() > limit {
             return Ok(Page::cut(changes, at));
         }
+        let end = new.end(owner);
         if let Some(last) = changes.last_mut() {
             last.cursor = end.clone();
         }
@@ -174,60 +167,61 @@ impl Feed {
         })
     }
 
-    /// What one person's log holds behind a cursor that is not in the middle of a page; one entry more than `room` tells
-    /// that there are more.
-    async fn news_of(
+    /// The new entries of one user's log after a cursor that is not in the middle of a page: `limit` entries and, if there are more, one
+    /// beyond.
+    async fn new_entries_of(
         &self,
         conn: &mut Connection,
         owner: UserId,
         at: &Cursor,
-        room: usize,
-    ) -> Result<News, Error> {
-        let since = Since {
+        limit: usize,
+    ) -> Result<NewEntries, Error> {
+        let reader = ReaderPosition {
             owner,
             seen: at.base(),
         };
-        let mut news = self.news(conn, &[since], at.since(), room).await?;
-        news.pop()
-            .map(|(_, news)| news)
-            .ok_or_else(|| Error::internal("the feed's statement answered nothing"))
+        let mut new = self
+            .new_entries(conn, &[reader], at.read_at(), limit)
+            .await?;
+        new.pop()
+            .map(|(_, new)| new)
+            .ok_or_else(|| Error::internal("the feed's statement returned no row"))
     }
 
-    /// What each of these logs holds that its reader has not seen.
-    async fn news(
+    /// The entries of each of these logs that its reader has not seen.
+    async fn new_entries(
         &self,
         conn: &mut Connection,
-        readers: &[Since],
-        since: Option<DateTime<Utc>>,
-        room: usize,
-    ) -> Result<Vec<(UserId, News)>, Error> {
-        let mut read = store::news(conn, readers, since, self.days, room).await?;
-        if read.iter().any(|(_, moment, _)| moment.epoch.is_none()) {
+        readers: &[ReaderPosition],
+        cursor_read_at: Option<DateTime<Utc>>,
+        limit: usize,
+    ) -> Result<Vec<(UserId, NewEntries)>, Error> {
+        let days = self.days;
+        let mut logs = store::new_entries(conn, readers, cursor_read_at, days, limit).await?;
+        if logs.iter().any(|(_, state, _)| state.epoch.is_none()) {
             self.epoch.wait().await?;
-            read = store::news(conn, readers, since, self.days, room).await?;
+            logs = store::new_entries(conn, readers, cursor_read_at, days, limit).await?;
         }
-        let news = read
-            .into_iter()
-            .zip(readers)
-            .map(|((owner, moment, entries), reader)| {
-                Ok((owner, News::of(moment, &reader.seen, entries)?))
-            });
-        news.collect()
+        let logs = logs.into_iter().zip(readers);
+        logs.map(|((owner, state, entries), reader)| {
+            Ok((owner, NewEntries::of(state, &reader.seen, entries)?))
+        })
+        .collect()
     }
 
-    /// Whether a reader can go on from a cursor.
-    fn check(&self, cursor: &Cursor, moment: &Moment, owner: UserId) -> Result<(), Error> {
+    /// Fails if a reader cannot continue from this cursor.
+    fn check(&self, cursor: &Cursor, state: &LogState, owner: UserId) -> Result<(), Error> {
         let days = if cursor.began_at_oldest() {
-            LONGEST_WALK.min(self.days)
+            MAX_WALK_DAYS.min(self.days)
         } else {
             self.days
         };
-        let old = cursor
-            .since()
-            .is_none_or(|since| moment.now - since > chrono::Duration::days(days.into()));
-        // One that has seen what has not happened is of a database that was put back, or of nobody's making.
-        let ahead = cursor.is_ahead_of(moment.next()?);
-        if old || ahead || !cursor.is_of(moment.epoch.unwrap_or_default(), owner) {
+        let is_old = cursor
+            .read_at()
+            .is_none_or(|read_at| state.now - read_at > chrono::Duration::days(days.into()));
+        // A cursor that has seen future transactions is forged, or from before a restore.
+        let is_ahead = cursor.is_ahead_of(state.xmax()?);
+        if is_old || is_ahead || !cursor.is_of(state.epoch.unwrap_or_default(), owner) {
             return Err(Error::cursor_expired());
         }
         Ok(())
@@ -235,7 +229,7 @@ impl Feed {
 }
 
 impl Page {
-    /// A page with more behind it; it ends with its last change, or where it began if it has none.
+    /// A page with more changes after it. It ends with its last change or, if it is empty, where it began.
     fn cut(changes: Vec<Change>, at: Cursor) -> Page {
         let end = changes.last().map_or(at, |change| change.cursor.clone());
         Page {
@@ -246,54 +240,60 @@ impl Page {
     }
 }
 
-/// What one person's log holds that a reader has not seen.
-struct News {
-    moment: Moment,
-    /// All that the reader has seen with this.
+/// The entries of one user's log that a reader has not seen.
+struct NewEntries {
+    state: LogState,
+    /// What the reader has seen after these entries.
     seen: Arc<Seen>,
     /// In the order of the log.
     entries: Vec<Entry>,
 }
 
-impl News {
-    /// What a reader finds that had seen `before`.
-    fn of(moment: Moment, before: &Seen, entries: Vec<Entry>) -> Result<News, Error> {
-        let seen = Arc::new(moment.seen(before)?);
-        Ok(News {
-            moment,
+impl NewEntries {
+    /// The new entries of a reader that had seen `before`.
+    fn of(state: LogState, before: &Seen, entries: Vec<Entry>) -> Result<NewEntries, Error> {
+        let seen = Arc::new(state.seen(before)?);
+        Ok(NewEntries {
+            state,
             seen,
             entries,
         })
     }
 
-    /// All that has been seen with this.
-    fn seen(&self) -> Arc<Seen> {
-        self.seen.clone()
-    }
-
-    /// How many changes there are.
-    fn count(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether it is of the epoch of this cursor, which is this person's.
+    /// Whether they belong to the epoch and owner of this cursor.
     fn is_of(&self, cursor: &Cursor, owner: UserId) -> bool {
-        cursor.is_of(self.moment.epoch.unwrap_or_default(), owner)
+        cursor.is_of(self.state.epoch.unwrap_or_default(), owner)
     }
 
     fn stamp(&self, owner: UserId) -> u64 {
-        cursor::stamp(self.moment.epoch.unwrap_or_default(), owner)
+        cursor::stamp(self.state.epoch.unwrap_or_default(), owner)
     }
 
     fn end(&self, owner: UserId) -> Cursor {
         Cursor::beginning()
             .past(self.seen.clone())
-            .stamped(self.stamp(owner), self.moment.now)
+            .stamped(self.stamp(owner), self.state.now)
+    }
+
+    /// The changes that a reader at this cursor has not seen. The last change's cursor is after all of them.
+    fn changes_after(&self, at: &Cursor) -> VecDeque<Change> {
+        let base = at.base();
+        let unseen = self
+            .entries
+            .iter()
+            .filter(|entry| !base.sees(entry.transaction()));
+        let mut changes: VecDeque<Change> = unseen
+            .map(|entry| entry.as_change(at.until(self.seen.clone(), entry.id)))
+            .collect();
+        if let Some(last) = changes.back_mut() {
+            last.cursor = at.clone().past(self.seen.clone()).refreshed(self.state.now);
+        }
+        changes
     }
 }
 
 impl Entry {
-    fn at(&self, cursor: Cursor) -> Change {
+    fn as_change(&self, cursor: Cursor) -> Change {
         Change {
             cursor,
             action: self.action,
@@ -304,35 +304,19 @@ impl Entry {
     }
 }
 
-/// The first `size` entries as changes, with their cursors on the way from a cursor to all that is seen in the end.
-fn listed(entries: &[Entry], size: usize, from: &Cursor, target: &Arc<Seen>) -> Vec<Change> {
+/// The first `size` entries as changes. Their cursors are on the way from `from` to `target`.
+fn as_changes(entries: &[Entry], size: usize, from: &Cursor, target: &Arc<Seen>) -> Vec<Change> {
     let entries = entries.iter().take(size);
     entries
-        .map(|entry| entry.at(from.until(target.clone(), entry.id)))
+        .map(|entry| entry.as_change(from.until(target.clone(), entry.id)))
         .collect()
 }
 
-/// What of the news a reader at that cursor has not seen; the last change's cursor is behind all of it.
-fn listed_unseen(news: &News, at: &Cursor) -> VecDeque<Change> {
-    let base = at.base();
-    let unseen = news
-        .entries
-        .iter()
-        .filter(|entry| !base.sees(entry.transaction()));
-    let mut changes: VecDeque<Change> = unseen
-        .map(|entry| entry.at(at.until(news.seen.clone(), entry.id)))
-        .collect();
-    if let Some(last) = changes.back_mut() {
-        last.cursor = at.clone().past(news.seen.clone()).read_at(news.moment.now);
-    }
-    changes
-}
-
-/// Reads a cursor that a caller sent.
+/// Parses a cursor that a client sent.
 ///
 /// # Errors
-/// BAD_USER_INPUT if it is none.
+/// BAD_USER_INPUT if the cursor is invalid.
 pub fn parse_cursor(text: &str) -> Result<Cursor, Error> {
     let cursor = Cursor::decode(text);
-    cursor.ok_or_else(|| Error::bad_input("after must be a cursor of the changes."))
+    cursor.ok_or_else(|| Error::bad_input("`after` must be a cursor of the change feed."))
 }

@@ -1,4 +1,4 @@
-//! All the SQL of the change feed. Every statement is of its readers alone; none reads another's log.
+//! All SQL of the change feed. Every statement reads only the logs of its readers.
 
 use std::sync::Arc;
 
@@ -36,108 +36,113 @@ impl Entry {
 }
 
 row! {
-    /// The database at the moment of a statement, as one person's log has it.
+    /// One user's log and the database, in the snapshot of a statement.
     #[derive(Debug, Clone)]
-    pub(super) struct Moment {
-        /// `None`: the log has none in this database yet.
+    pub(super) struct LogState {
+        /// `None` if no epoch has begun in this database yet.
         pub(super) epoch: Option<Uuid>,
         pub(super) now: DateTime<Utc>,
         snapshot: String,
-        /// The newest transaction of the epoch that is visible in the log. If none is, the last one before the epoch.
+        /// The newest transaction of the epoch that is visible in the log. If there is none, the last one before the epoch.
         newest: Option<i64>,
     }
 }
 
-impl Moment {
-    /// The end of the snapshot: nothing that is visible has this number or a higher one.
-    pub(super) fn next(&self) -> Result<u64, Error> {
-        let next = self.snapshot.split(':').nth(1).map(str::parse);
-        next.and_then(Result::ok).ok_or_else(|| self.is_none())
+impl LogState {
+    /// The end of the snapshot: all visible transactions are below this id.
+    pub(super) fn xmax(&self) -> Result<u64, Error> {
+        let xmax = self.snapshot.split(':').nth(1).map(str::parse);
+        xmax.and_then(Result::ok).ok_or_else(|| self.is_invalid())
     }
 
-    fn is_none(&self) -> Error {
-        Error::internal(format!("{} is no snapshot", self.snapshot))
+    fn is_invalid(&self) -> Error {
+        Error::internal(format!("invalid snapshot: {}", self.snapshot))
     }
 
-    /// What a reader has seen that had seen `before`.
+    /// What a reader that had seen `before` has seen in this snapshot.
     pub(super) fn seen(&self, before: &Seen) -> Result<Seen, Error> {
         let newest = self.newest.map(i64::unsigned_abs);
         let seen = Seen::after(before, &self.snapshot, newest);
-        seen.ok_or_else(|| self.is_none())
+        seen.ok_or_else(|| self.is_invalid())
     }
 }
 
 /// The epoch and the snapshot of a statement. Without an epoch, its columns are null.
-macro_rules! moment {
+macro_rules! log_state {
     () => {
         "(
         SELECT epoch.id AS epoch, epoch.first_id, epoch.first_xid, statement_timestamp() AS now,
             pg_current_snapshot()::text AS snapshot, pg_snapshot_xmax(pg_current_snapshot()) AS next_xid
         FROM (VALUES (1)) AS one LEFT JOIN change_epochs AS epoch ON epoch.database = change_database() OFFSET 0
-    ) AS moment"
+    ) AS log_state"
     };
 }
 
-const MOMENT: &str = concat!(
+const LOG_STATE: &str = concat!(
     "
-    SELECT moment.epoch, moment.now, moment.snapshot, coalesce(newest.xid::text::bigint, moment.first_xid::text::bigint - 1)
+    SELECT log_state.epoch, log_state.now, log_state.snapshot, coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
     FROM ",
-    moment!(),
+    log_state!(),
     "
     LEFT JOIN LATERAL (
         SELECT xid FROM audit_logs
-        WHERE user_id = $1 AND xid >= moment.first_xid AND xid < moment.next_xid AND CASE WHEN id < moment.first_id THEN false ELSE true END
+        WHERE user_id = $1 AND xid >= log_state.first_xid AND xid < log_state.next_xid AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         ORDER BY xid DESC LIMIT 1
     ) AS newest ON true"
 );
 
-/// The database now, and none of the log.
-pub(super) async fn moment(conn: &mut Connection, owner: UserId) -> Result<Moment, Error> {
-    let moment = conn.row(Statement::new(MOMENT).bind(owner)).await?;
-    moment.ok_or_else(|| Error::internal("a moment is always answered"))
+/// Reads the present state of a log, without its entries.
+pub(super) async fn log_state(conn: &mut Connection, owner: UserId) -> Result<LogState, Error> {
+    let state = conn.row(Statement::new(LOG_STATE).bind(owner)).await?;
+    state.ok_or_else(no_state)
 }
 
-/// A reader of a log, and what it has seen.
+fn no_state() -> Error {
+    Error::internal("the statement returned no state of the log")
+}
+
+/// The reader of a log, and what it has seen.
 #[derive(Debug, Clone)]
-pub(super) struct Since {
+pub(super) struct ReaderPosition {
     pub(super) owner: UserId,
     pub(super) seen: Arc<Seen>,
 }
 
-type NewsRow = (Uuid, Moment, Option<Entry>);
+type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 
-/// One statement is one snapshot: what is new, the snapshot, and the newest transaction that it shows belong together.
-/// Two arms and a fence: one condition with OR is planned badly while somebody holds an old transaction open, and without
-/// the fence the order by id would be read off the primary key, through the whole log. The readers stand behind a fence,
-/// too: where the planner sees how few they are, it plans anew each time, which takes longer than the reading.
+/// One statement is one snapshot: the new entries, the snapshot, and the newest visible transaction belong together.
 ///
-/// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly all of these
-/// out of the index scans, and the condition on `id` rejects the others. It is a CASE, so that it does not draw the planner to the
-/// primary key. Without an epoch nothing is read.
-const NEWS: &str = concat!(
+/// `unseen` has two arms, because the planner handles one condition with OR badly while an old transaction is open. It is MATERIALIZED, because
+/// the planner would otherwise satisfy the order by id with the primary key and read the whole log. OFFSET 0 is an optimization fence: a planner
+/// that sees how few readers there are plans the statement anew each time. Planning takes longer than reading.
+///
+/// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly all of these out of the
+/// index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner does not choose the primary key for it. Without
+/// an epoch, nothing is read.
+const NEW_ENTRIES: &str = concat!(
     "
-    SELECT reader.id, moment.epoch, moment.now, moment.snapshot,
-        coalesce(newest.xid::text::bigint, moment.first_xid::text::bigint - 1),
+    SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
+        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
-    FROM (SELECT $1 AS ids, $2 AS nexts, $3 AS helds OFFSET 0) AS given
-    CROSS JOIN unnest(given.ids, given.nexts, given.helds) WITH ORDINALITY AS reader (id, next, held, place)
+    FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
+    CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
     CROSS JOIN ",
-    moment!(),
+    log_state!(),
     "
     LEFT JOIN LATERAL (
         SELECT xid FROM audit_logs
-        WHERE user_id = reader.id AND xid >= moment.first_xid AND xid < moment.next_xid AND CASE WHEN id < moment.first_id THEN false ELSE true END
+        WHERE user_id = reader.id AND xid >= log_state.first_xid AND xid < log_state.next_xid AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         ORDER BY xid DESC LIMIT 1
     ) AS newest ON true
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
             SELECT id, xid, action, entity_type, entity_id, version, created_at FROM audit_logs
-            WHERE user_id = reader.id AND xid >= greatest(reader.next::xid8, moment.first_xid) AND xid < moment.next_xid
-                AND CASE WHEN id < moment.first_id THEN false ELSE true END
+            WHERE user_id = reader.id AND xid >= greatest(reader.xmax::xid8, log_state.first_xid) AND xid < log_state.next_xid
+                AND CASE WHEN id < log_state.first_id THEN false ELSE true END
             UNION ALL
             SELECT id, xid, action, entity_type, entity_id, version, created_at
-            FROM unnest(reader.held::xid8[]) AS held (xid) JOIN audit_logs USING (xid)
-            WHERE user_id = reader.id AND CASE WHEN id < moment.first_id THEN false ELSE true END
+            FROM unnest(reader.in_progress::xid8[]) AS in_progress (xid) JOIN audit_logs USING (xid)
+            WHERE user_id = reader.id AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         )
         SELECT id, xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
@@ -147,56 +152,56 @@ const NEWS: &str = concat!(
             AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
         ORDER BY id LIMIT $6
     ) AS item ON true
-    ORDER BY reader.place, item.id"
+    ORDER BY reader.position, item.id"
 );
 
-/// What each of these logs holds that its reader has not seen, in the readers' order; of each `room` entries and, if
-/// there are more, one beyond. Nothing that is older than `days` before `since`, or before now.
-pub(super) async fn news(
+/// Reads the entries of each of these logs that its reader has not seen, in the order of the readers: `limit` entries of each log and, if there
+/// are more, one beyond. Omits entries older than `days` before `cursor_read_at` (default now).
+pub(super) async fn new_entries(
     conn: &mut Connection,
-    readers: &[Since],
-    since: Option<DateTime<Utc>>,
+    readers: &[ReaderPosition],
+    cursor_read_at: Option<DateTime<Utc>>,
     days: i32,
-    room: usize,
-) -> Result<Vec<(UserId, Moment, Vec<Entry>)>, Error> {
+    limit: usize,
+) -> Result<Vec<(UserId, LogState, Vec<Entry>)>, Error> {
     let owners: Vec<Uuid> = readers.iter().map(|reader| reader.owner.0).collect();
-    let next = readers.iter().map(|reader| reader.seen.next.to_string());
-    let held = readers.iter().map(|reader| array(&reader.seen.held));
-    let statement = Statement::new(NEWS)
+    let xmaxes = readers.iter().map(|reader| reader.seen.xmax.to_string());
+    let in_progress = readers.iter().map(|reader| array(&reader.seen.in_progress));
+    let statement = Statement::new(NEW_ENTRIES)
         .bind(owners)
-        .bind(next.collect::<Vec<_>>())
-        .bind(held.collect::<Vec<_>>())
-        .bind(since)
+        .bind(xmaxes.collect::<Vec<_>>())
+        .bind(in_progress.collect::<Vec<_>>())
+        .bind(cursor_read_at)
         .bind(days)
-        .bind(limit(room));
-    let mut read: Vec<(UserId, Moment, Vec<Entry>)> = Vec::with_capacity(readers.len());
-    let rows: Vec<NewsRow> = conn.rows(statement).await?;
-    for (owner, moment, entry) in rows {
+        .bind(one_more(limit));
+    let mut read: Vec<(UserId, LogState, Vec<Entry>)> = Vec::with_capacity(readers.len());
+    let rows: Vec<NewEntriesRow> = conn.rows(statement).await?;
+    for (owner, state, entry) in rows {
         match read.last_mut() {
             Some((last, _, entries)) if last.0 == owner => entries.extend(entry),
-            _ => read.push((UserId(owner), moment, entry.into_iter().collect())),
+            _ => read.push((UserId(owner), state, entry.into_iter().collect())),
         }
     }
     Ok(read)
 }
 
-type RestRow = (Moment, Option<Entry>);
+type RestRow = (LogState, Option<Entry>);
 
-/// By the primary key, from the last id on: nearly all that stands there belongs to the page. CASE keeps the planner from
-/// taking the conditions on transactions for a way in; IN (SELECT …) is a hash table, where a list would be gone through for
-/// each entry, and a cursor may name thousands. Entries from before the epoch count as written by transaction 3, the oldest there is.
+/// Reads the primary key from the last id on, because nearly all entries there belong to the page. CASE keeps the planner from using an index
+/// for the conditions on transactions. IN (SELECT …) is a hash table; an array would be searched for each entry, and a cursor may name
+/// thousands of transactions. Entries from before the epoch count as written by transaction 3, the lowest normal transaction id.
 const REST: &str = concat!(
     "
-    SELECT moment.epoch, moment.now, moment.snapshot, NULL::bigint,
+    SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM ",
-    moment!(),
+    log_state!(),
     "
     LEFT JOIN LATERAL (
         SELECT id, entry.xid, action, entity_id, version, created_at,
             CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
         FROM audit_logs CROSS JOIN LATERAL (
-            SELECT CASE WHEN id < moment.first_id THEN '3'::xid8 ELSE audit_logs.xid END AS xid
+            SELECT CASE WHEN id < log_state.first_id THEN '3'::xid8 ELSE audit_logs.xid END AS xid
         ) AS entry
         WHERE user_id = $1 AND id > $2
             AND CASE WHEN entry.xid < $3::xid8 THEN entry.xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
@@ -209,57 +214,50 @@ const REST: &str = concat!(
     ORDER BY item.id"
 );
 
-/// A page that was cut: what was seen at its end and not before, behind its last entry.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rest<'a> {
-    pub(super) owner: UserId,
-    pub(super) after: &'a Cursor,
-    pub(super) target: &'a Seen,
-    pub(super) last: i64,
-}
-
-/// The rest of a page that was cut: `room` entries and, if there are more, one beyond.
+/// Reads the rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after` has not. Reads `limit`
+/// entries and, if there are more, one beyond.
 pub(super) async fn rest(
     conn: &mut Connection,
-    rest: Rest<'_>,
+    owner: UserId,
+    after: &Cursor,
+    (target, last): (&Seen, i64),
     days: i32,
-    room: usize,
-) -> Result<(Moment, Vec<Entry>), Error> {
-    let base = rest.after.base();
+    limit: usize,
+) -> Result<(LogState, Vec<Entry>), Error> {
+    let base = after.base();
     let statement = Statement::new(REST)
-        .bind(rest.owner)
-        .bind(rest.last)
-        .bind(rest.target.next.to_string())
-        .bind(array(&rest.target.held))
-        .bind(base.next.to_string())
-        .bind(array(&base.held))
-        .bind(rest.after.since())
+        .bind(owner)
+        .bind(last)
+        .bind(target.xmax.to_string())
+        .bind(array(&target.in_progress))
+        .bind(base.xmax.to_string())
+        .bind(array(&base.in_progress))
+        .bind(after.read_at())
         .bind(days)
-        .bind(limit(room));
-    let mut moment = None;
+        .bind(one_more(limit));
+    let mut state = None;
     let mut entries = Vec::new();
     for (at, entry) in conn.rows::<RestRow>(statement).await? {
-        moment = Some(at);
+        state = Some(at);
         entries.extend(entry);
     }
-    let moment = moment.ok_or_else(|| Error::internal("a moment is always answered"))?;
-    Ok((moment, entries))
+    Ok((state.ok_or_else(no_state)?, entries))
 }
 
-/// An array as PostgreSQL reads it.
+/// Formats an array as PostgreSQL's text form.
 fn array(ids: &[u64]) -> String {
     let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
     format!("{{{}}}", ids.join(","))
 }
 
-fn limit(room: usize) -> i64 {
-    i64::try_from(room).map_or(i64::MAX, |room| room + 1)
+fn one_more(limit: usize) -> i64 {
+    i64::try_from(limit).map_or(i64::MAX, |limit| limit + 1)
 }
 
-/// Begins an epoch of the log, unless one holds: in a database that is new, was restored, promoted or branched off.
+/// Begins an epoch of the log if this database has none: it is new, or was restored, promoted or branched.
 pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
     conn.transaction(async |conn| {
-        // The function waits for the writers that are in flight, however long these take.
+        // The function waits for the transactions in progress, however long these take.
         conn.batch("SET LOCAL statement_timeout = 0")
             .await
             .map_err(crate::db::pool::from_database)?;
@@ -278,7 +276,7 @@ pub(super) async fn notify(conn: &mut Connection, payloads: Vec<String>) -> Resu
     Ok(())
 }
 
-/// Listens to what others [`notify`], from now on.
+/// Starts to receive the messages of [`notify`].
 pub(super) async fn listen(conn: &mut AsyncPgConnection) -> Result<(), DieselError> {
     conn.batch_execute("LISTEN snapnote_changes").await
 }

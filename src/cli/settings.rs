@@ -21,7 +21,7 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(60);
 pub(super) fn pool(config: &DatabaseConfig) -> PoolSettings {
     PoolSettings {
         kept: config.pool_kept,
-        most: config.pool_max,
+        max_connections: config.pool_max,
         wait: config.pool_wait.0,
         lifetime: config.pool_lifetime.0,
     }

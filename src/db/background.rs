@@ -1,9 +1,8 @@
-//! Background jobs: they run periodically or all the time, in small steps with pauses between them, so that no request waits
-//! for them.
+//! Background jobs. They run periodically or continuously, in small steps with pauses between them, so that no request waits for them.
 //!
-//! - [`Jobs`]: the supervisor, which starts jobs again that end or panic. [`JobStates`]: how each job fares.
-//! - `every`: a schedule of [`Periodic`] jobs. [`Backoff`]: the pauses after failures.
-//! - [`in_steps`]: a job's work in transactions of bounded size. [`Cleanup`]: rows that are due, except those that fail.
+//! - `Jobs`: the supervisor, which restarts jobs that end or panic. [`JobStates`]: the state of each job.
+//! - `every`: a schedule of `Periodic` jobs. `Backoff`: the pauses after failures.
+//! - `in_steps`: a job's work in transactions of bounded size. `Cleanup`: rows that are due, except those that fail.
 
 mod backoff;
 mod cleanup;
@@ -26,10 +25,10 @@ use crate::error::Error;
 /// The pause between two steps.
 pub(crate) const REST: Duration = Duration::from_millis(50);
 
-/// Takes steps, each in a transaction of its own, until one does less than `full`; returns how much all did.
+/// Runs steps, each in its own transaction, until one processes fewer rows than `full`. Returns the number of rows that all steps processed.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; the error of a step that fails.
+/// UNAVAILABLE if the database cannot be reached; the error of the step that failed.
 pub(crate) async fn in_steps<F>(database: &Database, full: u64, step: F) -> Result<u64, Error>
 where
     for<'r> F: AsyncFnOnce(&'r mut Connection) -> Result<u64, Error>
@@ -37,13 +36,13 @@ where
         + Clone
         + Send,
 {
-    let mut all = 0;
+    let mut total = 0;
     loop {
         let mut conn = database.connection().await?;
         let done = conn.transaction(step.clone()).await?;
-        all += done;
+        total += done;
         if done < full {
-            return Ok(all);
+            return Ok(total);
         }
         drop(conn);
         tokio::time::sleep(REST).await;

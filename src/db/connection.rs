@@ -1,11 +1,13 @@
 //! A [`Connection`] leased from the pool: it sends statements and runs transactions.
 //!
-//! A statement or transaction that loses a conflict with others (a deadlock, a serialization failure) was rolled back by the
-//! server. It is repeated up to twice; if it still fails, the caller gets UNAVAILABLE.
+//! Transactions are closures, so that they can be repeated. The server ends one of two transactions in conflict (40P01, a deadlock; 40001, a
+//! serialization failure) and expects the client to repeat it. The closure runs up to three times, with a short random pause before each
+//! repeat. Single statements are repeated likewise. If the conflict continues, the caller gets UNAVAILABLE. The connection remembers the
+//! conflict, so it counts whatever the closure makes of the error. A transaction in which a statement failed is never committed.
 //!
-//! A [`Connection`] that is dropped in the middle of a statement or a transaction (its caller hung up, or the request passed
-//! its deadline) is recovered before it is used again (`session.rs`): the statement ends or is cancelled, and what it had not
-//! committed is rolled back.
+//! A [`Connection`] may be dropped in the middle of a statement or transaction: its client disconnected, or the request passed its deadline.
+//! It is recovered before it is used again (`connection_manager.rs`). The statement ends or is cancelled, and uncommitted changes are rolled
+//! back.
 
 use std::{
     sync::Arc,
@@ -24,36 +26,36 @@ use super::{
 };
 use crate::error::Error;
 
-/// How often a statement or transaction that lost a conflict is repeated.
-const REPEATS: u32 = 2;
-/// The longest pause before the first repeat. It is random, so that those who were in conflict do not meet again.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// How often a statement or transaction that lost a conflict is repeated at most.
+const MAX_REPEATS: u32 = 2;
+/// Maximum pause before the first repeat. The pause is random, so that transactions that were in conflict do not meet again.
+const MAX_PAUSE: Duration = Duration::from_millis(20);
 
-/// A connection that is leased until it is dropped.
+/// A leased connection. Dropping it returns it to the pool.
 pub struct Connection {
-    /// `None` only while it is dropped.
+    /// `None` only during `drop`.
     object: Option<Object>,
     database: Database,
     origin: Option<Arc<Origin>>,
     /// Owners of items that were changed by statements not known to be committed yet.
     wrote: Writers,
-    /// When the statement was sent that is running. Still set after its future was dropped before its end.
+    /// When the running statement was sent. Still set if its future was dropped before its end.
     sent: Option<Instant>,
     transaction: Transaction,
-    /// Its slot among the users of half of the pool.
-    of_share: Option<OwnedSemaphorePermit>,
+    /// The permit of a user of half of the pool.
+    half_permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The state of a connection's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
-    /// There is none: each statement commits by itself.
+    /// No transaction: each statement commits by itself.
     None,
-    /// No statement of it has failed.
+    /// Open, and no statement has failed.
     Open,
-    /// A statement of it failed, so it can only be rolled back.
+    /// A statement failed, so the transaction can only be rolled back.
     Failed,
-    /// As `Failed`, because of a conflict with others.
+    /// As `Failed`, because of a conflict with other transactions.
     Conflict,
     /// Its future was dropped before its end. The connection cannot be used any more.
     Abandoned,
@@ -63,7 +65,7 @@ impl Connection {
     pub(super) fn new(
         object: Object,
         database: Database,
-        of_share: Option<OwnedSemaphorePermit>,
+        half_permit: Option<OwnedSemaphorePermit>,
     ) -> Connection {
         Connection {
             object: Some(object),
@@ -72,18 +74,18 @@ impl Connection {
             wrote: Writers::default(),
             sent: None,
             transaction: Transaction::None,
-            of_share,
+            half_permit,
         }
     }
 
-    /// Sets the origin that the change log records for what is written on this connection.
+    /// Sets the origin that the change log records for changes through this connection.
     #[must_use]
     pub(crate) fn for_changes_from(mut self, origin: Origin) -> Connection {
         self.origin = Some(Arc::new(origin));
         self
     }
 
-    /// Where changes come from: the address and the program, if they are known.
+    /// The origin of changes: the address and the program, if known.
     pub(crate) fn origin(&self) -> (Option<String>, Option<String>) {
         let origin = self.origin.as_deref();
         let address = origin.and_then(|origin| origin.address.clone());
@@ -95,8 +97,8 @@ impl Connection {
         self.database.wake_pending();
     }
 
-    /// Notes, for the change feed, the owners of items that the next statement, or this transaction, may change: for
-    /// statements that do not name an author.
+    /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only needed for statements that
+    /// do not name an author.
     pub(crate) fn writes_for(&mut self, writers: Writers) {
         self.wrote.add(writers);
     }
@@ -158,24 +160,23 @@ impl Connection {
         }
     }
 
-    /// Whether a statement with this outcome is to be repeated, after the pause that this waits for. Inside a transaction
-    /// it is not: the whole transaction is.
+    /// Whether a statement with this outcome must be repeated. Waits for the pause before the repeat. Inside a transaction, the whole
+    /// transaction is repeated instead.
     async fn repeats<T>(&self, outcome: &QueryResult<T>, repeats: &mut u32) -> bool {
         let conflict = outcome
             .as_ref()
             .is_err_and(|error| self.lost_conflict(error));
-        conflict && self.transaction == Transaction::None && another_try(repeats).await
+        conflict && self.transaction == Transaction::None && pause_before_retry(repeats).await
     }
 
     /// Runs `work` in a transaction: commits if it returns `Ok`, rolls back if it returns `Err`. Transactions do not nest.
     ///
-    /// **`work` runs up to three times**, since it is repeated from the start if the transaction loses a conflict (a deadlock
-    /// or a serialization failure, of COMMIT too), whatever `work` made of that error. What it does outside of the
-    /// database must therefore be safe to repeat. A transaction whose future is dropped is rolled back, and its connection
-    /// refuses further statements.
+    /// **`work` runs up to three times.** It is repeated from the start if the transaction loses a conflict, whatever `work` made of that error. A
+    /// conflict is a deadlock or a serialization failure, also of COMMIT. The effects of `work` outside of the database must be safe to repeat. A
+    /// transaction whose future is dropped is rolled back, and its connection rejects further statements.
     ///
     /// # Errors
-    /// What `work` returns; UNAVAILABLE if the conflicts continue; what [`from_database`] makes of a COMMIT that fails.
+    /// The error of `work`; UNAVAILABLE if the conflicts continue; the error of [`from_database`] if COMMIT fails.
     #[expect(
         clippy::manual_async_fn,
         reason = "an async fn cannot state that its future is Send, and the compiler fails to infer it"
@@ -201,7 +202,7 @@ impl Connection {
                 let outcome = work.clone()(&mut *open.0).await;
                 match open.end(outcome).await {
                     Ended::Finally(outcome) => return outcome,
-                    Ended::Conflict(error) if !another_try(&mut repeats).await => {
+                    Ended::Conflict(error) if !pause_before_retry(&mut repeats).await => {
                         return Err(error.into());
                     }
                     Ended::Conflict(_) => {}
@@ -210,16 +211,16 @@ impl Connection {
         }
     }
 
-    /// Sends text that returns no rows, as it is.
+    /// Sends SQL text that returns no rows.
     pub(crate) async fn batch(&mut self, text: &str) -> QueryResult<()> {
         self.sent = Some(Instant::now());
         let sent = self.raw().batch_execute(text).await;
         self.ended(sent)
     }
 
-    /// Notes who has written, once that is committed or may be.
+    /// Notes for the change feed whose items were changed, once the changes are committed or may be.
     fn note_writes(&mut self) {
-        if self.transaction == Transaction::None && !self.wrote.is_nobody() {
+        if self.transaction == Transaction::None && !self.wrote.is_empty() {
             let wrote = std::mem::take(&mut self.wrote);
             self.database.writes().note(wrote);
         }
@@ -234,7 +235,7 @@ impl Connection {
         Ok(self.raw())
     }
 
-    /// Notes that a statement has ended, and what that means for its transaction.
+    /// Notes that a statement has ended, and updates the state of the transaction.
     fn ended<T>(&mut self, outcome: QueryResult<T>) -> QueryResult<T> {
         self.sent = None;
         if let Err(error) = &outcome
@@ -249,37 +250,36 @@ impl Connection {
         outcome
     }
 
-    /// Whether repeating what failed with this error may succeed: also if it was struck by a cancel request that was meant
-    /// for an earlier user's statement.
+    /// Whether a repeat may succeed after this error: after a conflict, or if a late cancel request for an earlier statement hit this one.
     fn lost_conflict(&self, error: &DieselError) -> bool {
-        let session = self.object.as_deref();
+        let pooled = self.object.as_deref();
         is_conflict(error)
-            || is_cancelled(error) && session.is_some_and(|it| it.may_be_cancelled_late())
+            || is_cancelled(error) && pooled.is_some_and(|it| it.may_be_cancelled_late())
     }
 
     fn raw(&mut self) -> &mut AsyncPgConnection {
-        let session = self.object.as_mut();
-        &mut session.expect("it is there until it is dropped").connection
+        let pooled = self.object.as_mut();
+        &mut pooled.expect("the connection exists until drop").connection
     }
 }
 
-/// Waits before the next try; `false` if there have been enough.
-async fn another_try(repeats: &mut u32) -> bool {
-    if *repeats == REPEATS {
+/// Waits before the next repeat. Returns false if the maximum number of repeats is reached.
+async fn pause_before_retry(repeats: &mut u32) -> bool {
+    if *repeats == MAX_REPEATS {
         return false;
     }
-    let longest = LONGEST_PAUSE * 2_u32.pow(*repeats);
+    let max_pause = MAX_PAUSE * 2_u32.pow(*repeats);
     let random = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
     *repeats += 1;
-    tokio::time::sleep(longest.mul_f64(random)).await;
+    tokio::time::sleep(max_pause.mul_f64(random)).await;
     true
 }
 
-/// A connection with a transaction that has begun. Marks it as abandoned if it is dropped without [`OpenTransaction::end`].
+/// A connection with an open transaction. Marks the transaction as abandoned if it is dropped without [`OpenTransaction::end`].
 struct OpenTransaction<'conn>(&'conn mut Connection);
 
-/// An async closure of which a bound can say that its future is `Send`, which `AsyncFnOnce` alone cannot. (As diesel-async
-/// does it; futures of transactions are spawned.)
+/// An async closure for which a bound can require that its future is `Send`, which `AsyncFnOnce` alone does not allow. Futures of transactions
+/// are spawned. (diesel-async does the same.)
 pub(crate) trait Work<A, R>:
     AsyncFnOnce(A) -> R + FnOnce(A) -> <Self as Work<A, R>>::Future
 {
@@ -296,9 +296,9 @@ where
 
 /// How a transaction ended.
 enum Ended<T, E> {
-    /// It is committed or rolled back, and there is no reason to repeat it.
+    /// Committed or rolled back, with no reason to repeat it.
     Finally(Result<T, E>),
-    /// It was rolled back because of others, and can be repeated.
+    /// Rolled back because of other transactions. It can be repeated.
     Conflict(Error),
 }
 
@@ -307,7 +307,7 @@ impl<'conn> OpenTransaction<'conn> {
         if conn.transaction != Transaction::None {
             let state = conn.transaction;
             return Err(Error::internal(format!(
-                "a transaction began inside another: {state:?}"
+                "a transaction was started inside another: {state:?}"
             )));
         }
         conn.transaction = Transaction::Open;
@@ -323,7 +323,7 @@ impl<'conn> OpenTransaction<'conn> {
             .batch(if commits { "COMMIT" } else { "ROLLBACK" })
             .await;
         let conflict = conn.transaction == Transaction::Conflict;
-        // The server has ended it even if COMMIT lost a conflict. After any other error nobody knows.
+        // The server has ended the transaction even if COMMIT lost a conflict. After any other error its state is unknown.
         if ended.is_ok() || conflict {
             conn.transaction = Transaction::None;
         }
@@ -334,7 +334,7 @@ impl<'conn> OpenTransaction<'conn> {
         }
         Ended::Finally(match (outcome, ended) {
             (Ok(_), Ok(())) if !commits => {
-                Err(Error::internal("a transaction went on after a failed statement").into())
+                Err(Error::internal("a transaction continued after a failed statement").into())
             }
             (Ok(_), Err(error)) => Err(from_database(error).into()),
             (outcome, _) => outcome,
@@ -360,7 +360,7 @@ impl Drop for Connection {
             sent: self.sent,
             in_transaction: self.transaction != Transaction::None,
             wrote: std::mem::take(&mut self.wrote),
-            of_share: self.of_share.take(),
+            half_permit: self.half_permit.take(),
         };
         self.database.recover(abandoned);
     }

@@ -1,7 +1,6 @@
-//! From the database's errors to the service's: what the caller is told, and what can be tried again.
+//! Maps the database's errors to the service's, and tells which can be retried.
 //!
-//! Messages are compared with PostgreSQL's English ones, since diesel-async hands over SQLSTATEs only as a
-//! [`DatabaseErrorKind`], which knows few of them.
+//! Messages are compared with PostgreSQL's English ones: diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which covers few.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -16,28 +15,28 @@ pub(crate) fn from_database(error: DieselError) -> Error {
         DieselError::DatabaseError(
             DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::UnableToSendCommand,
             _,
-        ) => Error::unavailable(format!("the connection to the database broke: {error}")),
+        ) => Error::unavailable(format!("the connection to the database failed: {error}")),
         // The signed-in user was deleted while the request ran.
         DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, information)
             if information
                 .constraint_name()
                 .is_some_and(|name| name.ends_with("_user_id_fkey")) =>
         {
-            Error::unauthenticated("This user is gone.")
+            Error::unauthenticated("This user account was deleted.")
         }
         DieselError::DatabaseError(_, information) => {
             let message = information.message();
             if message.starts_with("canceling statement due to") {
                 return Error::timeout(message);
             }
-            let going_away = [
+            let outages = [
                 "terminating connection",
                 "the database system is",
                 "cannot execute",
                 // A standby cannot run functions that need a primary.
                 "recovery is in progress",
             ];
-            if going_away.iter().any(|start| message.starts_with(start)) {
+            if outages.iter().any(|start| message.starts_with(start)) {
                 return Error::unavailable(message);
             }
             let constraint = information.constraint_name().unwrap_or("none");
@@ -47,8 +46,8 @@ pub(crate) fn from_database(error: DieselError) -> Error {
     }
 }
 
-/// Whether the server rolled the statement and its transaction back only because of other transactions, so that the same
-/// transaction may succeed if it is repeated: 40001 (serialization_failure) or 40P01 (deadlock_detected).
+/// Whether the server rolled back the transaction only because of other transactions, so that a repeat may succeed: 40001
+/// (serialization_failure) or 40P01 (deadlock_detected).
 pub(super) fn is_conflict(error: &DieselError) -> bool {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => true,
@@ -69,7 +68,7 @@ pub(super) fn is_cancelled(error: &DieselError) -> bool {
     }
 }
 
-/// The name of the unique constraint that a statement violated, if that is why it failed.
+/// The name of the unique constraint that the statement violated, if it failed for this reason.
 pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {

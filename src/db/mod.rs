@@ -1,21 +1,22 @@
-//! The database: how it is reached, and the one way in which statements are sent to it.
+//! The database: connections to it, and the only way to send statements.
 //!
 //! - [`pool`]: [`Database`], the bounded pool of connections.
-//! - `connection`: [`Connection`], one leased from it: statements, transactions, and repeating those that lost a conflict.
-//! - `session`: opening connections, and recovering those whose user went away in the middle of a statement.
-//! - `failure`: what the database's errors mean for callers.
-//! - [`connect`]: from a connection string to a diesel connection, with the crate `postgres_connect`.
-//! - `writes`: who has written lately, for the change feed.
-//! - [`sql`]: statements with handwritten text, prepared once. [`row`]: what they return.
+//! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
+//! - `connection_manager`: opens connections, and recovers those whose user was dropped in the middle of a statement.
+//! - `failure`: maps the database's errors to the service's.
+//! - [`connect`]: from a URL to a connection, with TLS.
+//! - `writes`: the users whose items were changed, for the change feed.
+//! - `sql`: statements with handwritten text, prepared once. `row`: what they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
-//! - [`keyset`]: pages of lists by cursor; `current`: what they read while operations are pending.
+//! - `keyset`: pages of lists by cursor; `current`: what they read while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //!
-//! What is asked of the database stands in the `store.rs` of each noun, never here.
+//! The SQL of each noun is in its `store.rs`, never here.
 
 pub mod background;
 pub mod connect;
 mod connection;
+mod connection_manager;
 pub(crate) mod current;
 mod failure;
 pub(crate) mod keyset;
@@ -25,7 +26,6 @@ pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
-mod session;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,11 @@
 //! The bounded pool of connections.
 //!
-//! Checking a connection at every use costs more than the statement behind it, so only one that has idled is checked;
-//! a closed one is noticed without asking. A connection whose user went away in the middle of a statement keeps its slot
-//! until it is recovered (`session.rs`) or closed.
+//! Checking a connection at every use costs more than the statement that follows. Therefore only connections that have idled are checked; a
+//! closed connection is noticed without a statement. A connection whose user was dropped in the middle of a statement keeps its slot until it
+//! is recovered (`connection_manager.rs`) or closed.
+//!
+//! PgBouncer in transaction mode must be 1.21 or newer: diesel-async always names its statements.
+//! `SNAPNOTE_PREPARED_STATEMENTS=false` only makes it forget them after use.
 
 use std::{
     sync::{
@@ -21,38 +24,38 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use super::failure::{from_database, violated_unique};
-use super::{Connection, Writers, Writes, connect::Target, session::Sessions};
+use super::{Connection, Writers, Writes, connect::Target, connection_manager::ConnectionManager};
 use crate::error::Error;
 
-pub(super) type Object = deadpool::managed::Object<Sessions>;
+pub(super) type Object = deadpool::managed::Object<ConnectionManager>;
 type PoolError = deadpool::managed::PoolError<ConnectionError>;
 
-/// How long a connection beyond those that are kept may idle before it is closed.
+/// How long a connection beyond the kept ones may idle before it is closed.
 const SPARE_IDLE: Duration = Duration::from_secs(60);
 
-/// How many connections there are and how long they live.
+/// The number of connections, and how long they live.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// Connections that stay open when nobody needs them.
+    /// Number of idle connections that stay open.
     pub kept: usize,
-    /// Connections at most.
-    pub most: usize,
-    /// How long a request waits for a free one before it is UNAVAILABLE.
+    /// Maximum number of connections.
+    pub max_connections: usize,
+    /// How long a caller waits for a free connection before it gets UNAVAILABLE.
     pub wait: Duration,
     /// The age at which a connection is replaced.
     pub lifetime: Duration,
 }
 
-/// The database, by way of a bounded pool of connections. Cheap to clone.
+/// The database, through a bounded pool of connections. Cheap to clone.
 #[derive(Clone)]
 pub struct Database {
     inner: Arc<Inner>,
-    /// How many connections those may lease at a time who share it; `None`: all of the pool.
-    share: Option<Arc<Semaphore>>,
+    /// Permits for half of the pool, shared by all copies of this handle. `None`: the whole pool.
+    half: Option<Arc<Semaphore>>,
 }
 
 struct Inner {
-    pool: deadpool::managed::Pool<Sessions>,
+    pool: deadpool::managed::Pool<ConnectionManager>,
     kept: usize,
     statements: AtomicU64,
     abandoned: AtomicU64,
@@ -62,34 +65,35 @@ struct Inner {
     recoveries: TaskTracker,
 }
 
-/// The pool at one moment, for health checks and metrics.
+/// The present state of the pool, for health checks and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// Connections that are open.
+    /// Number of open connections.
     pub open: usize,
-    /// Of these, how many nobody uses.
+    /// Number of open connections that are not in use.
     pub idle: usize,
-    /// Requests that wait for one.
+    /// Number of callers that wait for a connection.
     pub waiting: usize,
-    /// Connections at most.
-    pub most: usize,
+    /// Maximum number of connections.
+    pub max: usize,
 }
 
 impl Database {
-    /// A pool for that database. Opens nothing yet.
+    /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
-        let mut limits = PoolConfig::new(settings.most);
+        let mut limits = PoolConfig::new(settings.max_connections);
         limits.queue_mode = QueueMode::Lifo;
         limits.timeouts = Timeouts {
             wait: Some(settings.wait),
             create: None,
             recycle: Some(Duration::from_secs(5)),
         };
-        let pool = deadpool::managed::Pool::builder(Sessions::new(target, settings.lifetime))
+        let manager = ConnectionManager::new(target, settings.lifetime);
+        let pool = deadpool::managed::Pool::builder(manager)
             .config(limits)
             .runtime(Runtime::Tokio1)
             .build()
-            .expect("timeouts are given together with a runtime");
+            .expect("a runtime is set, which timeouts need");
         let inner = Inner {
             pool,
             kept: settings.kept,
@@ -101,27 +105,27 @@ impl Database {
         };
         Database {
             inner: Arc::new(inner),
-            share: None,
+            half: None,
         }
     }
 
-    /// The same pool, of which whoever asks by this handle and its copies leases half of the connections at most, and waits
-    /// for them: for work of which there may be any amount, so that it leaves connections to others.
-    pub(crate) fn half(&self) -> Database {
-        let half = (self.status().most / 2).max(1);
+    /// A handle to the same pool that, together with its copies, uses at most half of the connections. For work of any amount, so that it
+    /// leaves connections to other callers.
+    pub(crate) fn with_half_the_pool(&self) -> Database {
+        let half = (self.status().max / 2).max(1);
         Database {
             inner: self.inner.clone(),
-            share: Some(Arc::new(Semaphore::new(half))),
+            half: Some(Arc::new(Semaphore::new(half))),
         }
     }
 
-    /// Leases a connection; waits for one if all are in use, but not for ever.
+    /// Leases a connection. If all are in use, waits for one, but not longer than the settings allow.
     ///
     /// # Errors
-    /// UNAVAILABLE if none is free in time, or the database cannot be reached.
+    /// UNAVAILABLE if no connection is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        let of_share = match self.share.clone() {
-            Some(share) => Some(share.acquire_owned().await.map_err(Error::internal)?),
+        let half_permit = match self.half.clone() {
+            Some(half) => Some(half.acquire_owned().await.map_err(Error::internal)?),
             None => None,
         };
         let object = self
@@ -130,21 +134,21 @@ impl Database {
             .get()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok(Connection::new(object, self.clone(), of_share))
+        Ok(Connection::new(object, self.clone(), half_permit))
     }
 
-    /// The pool at this moment.
+    /// The present state of the pool.
     pub fn status(&self) -> PoolStatus {
         let status = self.inner.pool.status();
         PoolStatus {
             open: status.size,
             idle: status.available,
             waiting: status.waiting,
-            most: status.max_size,
+            max: status.max_size,
         }
     }
 
-    /// How many statements were sent since the process started; those that begin or end a transaction do not count.
+    /// The number of statements sent since the process started, without those that begin or end a transaction.
     pub fn statements(&self) -> u64 {
         self.inner.statements.load(Ordering::Relaxed)
     }
@@ -153,17 +157,17 @@ impl Database {
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How often a connection was given up in the middle of a statement or a transaction since the process started.
+    /// How often a connection was dropped in the middle of a statement or transaction since the process started.
     pub fn abandoned(&self) -> u64 {
         self.inner.abandoned.load(Ordering::Relaxed)
     }
 
-    /// How many cancel requests were sent since the process started.
+    /// The number of cancel requests sent since the process started.
     pub fn cancels(&self) -> u64 {
         self.inner.pool.manager().cancels()
     }
 
-    /// Recovers a connection that was given up in the middle of a statement or a transaction, and returns it to the pool.
+    /// Recovers an abandoned connection in the background, and returns it to the pool.
     pub(super) fn recover(&self, abandoned: Abandoned) {
         self.inner.abandoned.fetch_add(1, Ordering::Relaxed);
         // Without a runtime, dropping it closes the connection.
@@ -183,12 +187,12 @@ impl Database {
         self.inner.pending.notify_one();
     }
 
-    /// Who has written by way of this pool.
+    /// The users whose items were changed through this pool.
     pub(crate) fn writes(&self) -> &Writes {
         &self.inner.writes
     }
 
-    /// Closes connections that have idled for long, but keeps the settings' number. Runs for as long as the process.
+    /// Closes connections that have idled for long, but keeps the number in the settings. Runs as long as the process.
     pub async fn close_spare_connections(self) {
         let mut ticks = tokio::time::interval(SPARE_IDLE / 2);
         loop {
@@ -208,8 +212,8 @@ impl Database {
         }
     }
 
-    /// Closes the pool: callers that wait for a connection get UNAVAILABLE, and connections that come back are closed. Waits
-    /// until statements that were given up have ended or are cancelled.
+    /// Closes the pool: waiting callers get UNAVAILABLE, and returned connections are closed. Waits until dropped statements have ended or are
+    /// cancelled.
     pub async fn close(&self) {
         self.inner.pool.close();
         self.inner.pool.manager().close();
@@ -218,16 +222,16 @@ impl Database {
     }
 }
 
-/// A connection that was given up in the middle of a statement or a transaction. It is closed when this is dropped.
+/// A connection whose user was dropped in the middle of a statement or transaction. Dropping this closes the connection.
 pub(super) struct Abandoned {
     pub(super) object: Option<Object>,
-    /// When the statement was sent whose end is not known; `None` if no statement was running.
+    /// When the running statement was sent; `None` if no statement was running.
     pub(super) sent: Option<Instant>,
     pub(super) in_transaction: bool,
     /// Owners of items that may have been changed.
     pub(super) wrote: Writers,
-    /// Its slot among the users of half of the pool.
-    pub(super) of_share: Option<OwnedSemaphorePermit>,
+    /// The permit of a user of half of the pool.
+    pub(super) half_permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Abandoned {
@@ -235,16 +239,16 @@ impl Abandoned {
         let Some(object) = &mut self.object else {
             return;
         };
-        let sessions = database.inner.pool.manager();
+        let manager = database.inner.pool.manager();
         let recovered = object
-            .recover(sessions, self.sent, self.in_transaction)
+            .recover(manager, self.sent, self.in_transaction)
             .await;
-        // What it wrote may have been committed before it was cancelled.
+        // Its changes may have been committed before it was cancelled.
         database.writes().note(std::mem::take(&mut self.wrote));
         if recovered {
             drop(self.object.take());
         }
-        drop(self.of_share.take());
+        drop(self.half_permit.take());
     }
 }
 

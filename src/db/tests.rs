@@ -1,6 +1,6 @@
-//! Tests of connections against a real PostgreSQL: the one that the tests in `tests/it` share.
+//! Tests of connections against a real PostgreSQL, the server that the tests in `tests/it` share.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 mod conflicts;
 mod hang_ups;
@@ -35,23 +35,23 @@ async fn server() -> &'static Embedded {
     SERVER.get_or_init(start).await
 }
 
-/// A pool for a new database, in which this SQL was run.
-struct Stage {
+/// A new database and a pool for it.
+struct TestDatabase {
     name: String,
     url: String,
     pool: Database,
 }
 
-impl Stage {
-    async fn with(setup: &str) -> Stage {
-        Stage::of(4, setup).await
+impl TestDatabase {
+    async fn with(setup: &str) -> TestDatabase {
+        TestDatabase::of(4, setup).await
     }
 
-    /// With a pool of `most` connections.
-    async fn of(most: usize, setup: &str) -> Stage {
+    /// Creates a database, runs the SQL of `setup` in it, and opens a pool of `max_connections` connections.
+    async fn of(max_connections: usize, setup: &str) -> TestDatabase {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        // The tests in `tests/it` drop the databases of processes that have ended by this name.
+        // By this name, the tests in `tests/it` drop the databases of processes that have ended.
         let name = format!("test_{}_lib_{number}", std::process::id());
         let mut postgres = superuser("postgres").await;
         let create = format!("CREATE DATABASE {name} OWNER snapnote");
@@ -62,10 +62,10 @@ impl Stage {
         let (head, _) = url.split_once('?').unwrap_or((&url, ""));
         let (address, _) = head.rsplit_once('/').unwrap();
         let url = url.replacen(head, &format!("{address}/{name}"), 1);
-        let pool = pool(&url, most);
-        let stage = Stage { name, url, pool };
-        stage.conn().await.batch(setup).await.unwrap();
-        stage
+        let pool = pool(&url, max_connections);
+        let database = TestDatabase { name, url, pool };
+        database.conn().await.batch(setup).await.unwrap();
+        database
     }
 
     async fn conn(&self) -> Connection {
@@ -76,12 +76,12 @@ impl Stage {
         superuser(&self.name).await
     }
 
-    /// One number that SQL returns.
+    /// Returns the number that this SQL selects.
     async fn number(&self, text: &str) -> i64 {
         number(&mut self.conn().await, text).await
     }
 
-    /// Waits until this SQL returns true.
+    /// Waits until this SQL expression is true.
     async fn until(&self, text: &str) {
         let text = format!("SELECT ({text})::int::bigint");
         let wait = async {
@@ -95,10 +95,10 @@ impl Stage {
     }
 }
 
-fn pool(url: &str, most: usize) -> Database {
+fn pool(url: &str, max_connections: usize) -> Database {
     let settings = PoolSettings {
         kept: 1,
-        most,
+        max_connections,
         wait: Duration::from_secs(30),
         lifetime: Duration::from_secs(300),
     };

@@ -1,7 +1,8 @@
-//! Who has written lately: what tells the change feed of this process where to look.
+//! The users whose items were changed recently. They tell the change feed of this process which logs to read.
 //!
-//! A [`Connection`](super::Connection) notes the owner of what it wrote once that may be committed; one note too many does no
-//! harm, and whoever looks takes all notes at once. Bounded, whether anybody looks or not.
+//! A [`Connection`](super::Connection) notes them, once the changes may be committed, from the owner that a writing statement names anyway. So
+//! no command can forget to notify subscribers, and no transaction that writes calls NOTIFY. Superfluous notes do no harm. The reader takes all
+//! notes at once. Their number is bounded, with or without a reader.
 
 use std::{
     collections::HashSet,
@@ -11,16 +12,15 @@ use std::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-/// Persons that are told apart; with more, it may have been anybody.
-const MOST: usize = 1000;
+/// Maximum number of users in the notes. With more, the notes mean any user.
+const MAX_WRITERS: usize = 1000;
 
-/// Whose items may have changed.
+/// The users whose items may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Writers {
-    /// These persons'.
     These(HashSet<Uuid>),
-    /// Anybody's.
-    Anybody,
+    /// Any user.
+    Any,
 }
 
 impl Default for Writers {
@@ -30,18 +30,18 @@ impl Default for Writers {
 }
 
 impl Writers {
-    pub(crate) fn is_nobody(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self, Writers::These(users) if users.is_empty())
     }
 
     pub(crate) fn add(&mut self, others: Writers) {
         match (&mut *self, others) {
-            (Writers::Anybody, _) => {}
-            (_, Writers::Anybody) => *self = Writers::Anybody,
+            (Writers::Any, _) => {}
+            (_, Writers::Any) => *self = Writers::Any,
             (Writers::These(users), Writers::These(others)) => {
                 users.extend(others);
-                if users.len() > MOST {
-                    *self = Writers::Anybody;
+                if users.len() > MAX_WRITERS {
+                    *self = Writers::Any;
                 }
             }
         }
@@ -56,9 +56,9 @@ pub(crate) struct Writes {
 }
 
 impl Writes {
-    /// Notes that these may have written.
+    /// Notes that items of these users may have changed.
     pub(crate) fn note(&self, writers: Writers) {
-        if writers.is_nobody() {
+        if writers.is_empty() {
             return;
         }
         self.noted
@@ -68,11 +68,11 @@ impl Writes {
         self.wake.notify_one();
     }
 
-    /// Waits until somebody has written, and takes the notes. One waits at a time.
-    pub(crate) async fn taken(&self) -> Writers {
+    /// Waits for notes and takes them all. Only one caller may wait.
+    pub(crate) async fn next(&self) -> Writers {
         loop {
             let writers = self.take();
-            if !writers.is_nobody() {
+            if !writers.is_empty() {
                 return writers;
             }
             self.wake.notified().await;
@@ -98,17 +98,17 @@ mod tests {
         writes.note(these(1..3));
         writes.note(these(2..4));
         writes.note(these(0..0));
-        assert_eq!(writes.taken().await, these(1..4));
-        let (next, ()) = tokio::join!(writes.taken(), async { writes.note(these(7..8)) });
+        assert_eq!(writes.next().await, these(1..4));
+        let (next, ()) = tokio::join!(writes.next(), async { writes.note(these(7..8)) });
         assert_eq!(next, these(7..8));
     }
 
     #[tokio::test]
-    async fn too_many_are_anybody() {
+    async fn too_many_users_mean_any_user() {
         let writes = Writes::default();
         writes.note(these(0..900));
         writes.note(these(500..1600));
         writes.note(these(0..1));
-        assert_eq!(writes.taken().await, Writers::Anybody);
+        assert_eq!(writes.next().await, Writers::Any);
     }
 }

@@ -143,7 +143,7 @@ impl Api {
             .finish();
         let gate = Gate::new(&sdl, limits, COST_RULES);
         let for_events = Services {
-            database: services.database.half(),
+            database: services.database.with_half_the_pool(),
             ..services.clone()
         };
         Api {

@@ -1,7 +1,12 @@
-//! Reading a GraphQL request off the wire: what a well-formed one is, and the status of what is none.
+//! Reads a GraphQL call from an HTTP request or a WebSocket payload.
+//!
+//! A request that is not a well-formed call gets a status of its own. 400: it is not JSON, or is a batch. 408, 413 or 415: its body cannot be
+//! read. 422: it is JSON, but not a call.
 
 use std::time::Duration;
 
+use super::negotiate;
+use crate::graphql::Call;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
@@ -9,34 +14,32 @@ use axum::{
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
-use tokio::time::timeout;
 
-use super::negotiate;
-use crate::graphql::Call;
-
-/// Why a request is none, and the status that says so.
+/// Why a request is not a well-formed call, and its status.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotACall {
+pub(super) struct InvalidCall {
     pub(super) status: StatusCode,
     pub(super) message: &'static str,
 }
 
-fn not_a_call<T>(status: StatusCode, message: &'static str) -> Result<T, NotACall> {
-    Err(NotACall { status, message })
+const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
+
+fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
+    Err(InvalidCall { status, message })
 }
 
-/// Reads the call of a GET or POST request. What it does not read of the body stays in it.
+/// Reads the call of a GET or POST request. Bytes that it does not read stay in `body`.
 pub(super) async fn read(
     parts: &Parts,
     body: &mut Body,
-    most_body: usize,
-    patience: Duration,
-) -> Result<Call, NotACall> {
+    max_body: usize,
+    timeout: Duration,
+) -> Result<Call, InvalidCall> {
     if parts.method == Method::GET {
         return from_query(parts.uri.query().unwrap_or_default());
     }
     if !negotiate::is_json(&parts.headers) {
-        return not_a_call(
+        return invalid(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "Send the request as Content-Type: application/json, in UTF-8 and not compressed.",
         );
@@ -45,60 +48,61 @@ pub(super) async fn read(
         .headers
         .get("content-length")
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > most_body) {
-        return not_a_call(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.");
+    if announced.is_some_and(|length| length > max_body) {
+        return invalid(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     }
-    match tokio::time::timeout(patience, collected(body, most_body)).await {
+    match tokio::time::timeout(timeout, collect(body, max_body)).await {
         Ok(bytes) => from_json(&bytes?),
-        Err(_) => not_a_call(
+        Err(_) => invalid(
             StatusCode::REQUEST_TIMEOUT,
-            "The body did not come in time.",
+            "The body did not arrive in time. Send it faster, or send less.",
         ),
     }
 }
 
-async fn collected(body: &mut Body, most_body: usize) -> Result<Bytes, NotACall> {
-    match Limited::new(&mut *body, most_body).collect().await {
+async fn collect(body: &mut Body, max_body: usize) -> Result<Bytes, InvalidCall> {
+    match Limited::new(&mut *body, max_body).collect().await {
         Ok(collected) => {
             *body = Body::empty();
             Ok(collected.to_bytes())
         }
         Err(error) if error.is::<LengthLimitError>() => {
-            not_a_call(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
+            invalid(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE)
         }
-        Err(_) => not_a_call(StatusCode::BAD_REQUEST, "The body broke off."),
+        Err(_) => invalid(StatusCode::BAD_REQUEST, "The body is incomplete."),
     }
 }
 
-/// A refused request's body is read all the same: if the connection were cut, a caller that is still sending would never see
-/// the answer. What is here already takes no time; if there is more, the connection is given up with it.
-pub(super) async fn read_to_the_end(mut body: Body, response: &mut Response, patience: Duration) {
+/// Reads the rest of a rejected request's body. If the connection were closed instead, a client that is still sending would not see the
+/// response. If the rest has not arrived yet, it is read in the background and the connection closes afterwards.
+pub(super) async fn drain(mut body: Body, response: &mut Response, timeout: Duration) {
     let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.frame().await {} });
-    if timeout(Duration::from_millis(20), &mut rest).await.is_err() {
+    let arrived = tokio::time::timeout(Duration::from_millis(20), &mut rest);
+    if arrived.await.is_err() {
         let headers = response.headers_mut();
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        tokio::spawn(timeout(patience, rest));
+        tokio::spawn(tokio::time::timeout(timeout, rest));
     }
 }
 
-fn from_json(body: &[u8]) -> Result<Call, NotACall> {
+fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return not_a_call(StatusCode::BAD_REQUEST, "The body is not JSON.");
+        return invalid(StatusCode::BAD_REQUEST, "The body is not valid JSON.");
     };
     match value {
         Value::Object(fields) => from_fields(fields),
-        Value::Array(_) => not_a_call(
+        Value::Array(_) => invalid(
             StatusCode::BAD_REQUEST,
-            "Batches are not taken: send one request at a time.",
+            "Batches are not supported. Send one operation per request.",
         ),
-        _ => not_a_call(
+        _ => invalid(
             StatusCode::UNPROCESSABLE_ENTITY,
             "The body must be a JSON object.",
         ),
     }
 }
 
-fn from_query(query: &str) -> Result<Call, NotACall> {
+fn from_query(query: &str) -> Result<Call, InvalidCall> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
@@ -106,9 +110,9 @@ fn from_query(query: &str) -> Result<Call, NotACall> {
             "variables" | "extensions" => match serde_json::from_str(&value) {
                 Ok(value) => value,
                 Err(_) => {
-                    return not_a_call(
+                    return invalid(
                         StatusCode::BAD_REQUEST,
-                        "variables and extensions must be JSON.",
+                        "`variables` and `extensions` must be valid JSON.",
                     );
                 }
             },
@@ -119,21 +123,21 @@ fn from_query(query: &str) -> Result<Call, NotACall> {
     from_fields(fields)
 }
 
-/// The call in an object, be it a body or a WebSocket's payload.
-pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, NotACall> {
-    let wrong = |message| not_a_call(StatusCode::UNPROCESSABLE_ENTITY, message);
+/// Reads the call in the JSON object of a body or a WebSocket payload.
+pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, InvalidCall> {
+    let wrong = |message| invalid(StatusCode::UNPROCESSABLE_ENTITY, message);
     let Some(Value::String(query)) = fields.remove("query") else {
-        return wrong("query must be there, and must be a string.");
+        return wrong("`query` is required and must be a string.");
     };
     let operation_name = match fields.remove("operationName") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => Some(name),
-        Some(_) => return wrong("operationName must be a string."),
+        Some(_) => return wrong("`operationName` must be a string."),
     };
     let variables = match fields.remove("variables") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(variables)) => variables,
-        Some(_) => return wrong("variables must be an object."),
+        Some(_) => return wrong("`variables` must be an object."),
     };
     match fields.remove("extensions") {
         None | Some(Value::Null | Value::Object(_)) => Ok(Call {
@@ -141,7 +145,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, NotACa
             operation_name,
             variables,
         }),
-        Some(_) => wrong("extensions must be an object."),
+        Some(_) => wrong("`extensions` must be an object."),
     }
 }
 
@@ -150,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_call_has_its_status() {
+    fn an_invalid_call_has_its_own_status() {
         let table = [
             ("", 400),
             ("{", 400),
@@ -166,15 +170,15 @@ mod tests {
             ("{\"query\":\"{me{id}}\",\"extensions\":1}", 422),
         ];
         for (body, status) in table {
-            let refused = from_json(body.as_bytes()).expect_err(body);
-            assert_eq!(refused.status.as_u16(), status, "{body}");
+            let invalid = from_json(body.as_bytes()).expect_err(body);
+            assert_eq!(invalid.status.as_u16(), status, "{body}");
         }
         let good = "{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
         assert_eq!(from_json(good.as_bytes()).expect("a call").query, "q");
     }
 
     #[test]
-    fn a_query_string_is_a_call() {
+    fn a_query_string_is_read_as_a_call() {
         let call = from_query(
             "query=query%20A%7Bme%7Bid%7D%7D&operationName=A&variables=%7B%22a%22%3A1%7D",
         )

@@ -1,4 +1,4 @@
-//! Which pages of other origins may call. None by default, and none ever sends cookies: there are none.
+//! CORS: which pages of other origins may call the service. None by default. The service uses no cookies.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::Url;
 
-/// How long a browser remembers that it may call; browsers cut it to 2 hours or so.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// How long a browser may cache the response to a preflight request. Browsers reduce it to about 2 hours.
+const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
 
-/// The layer for these origins, `*` being any; `None` for none, so that OPTIONS is a method like others.
+/// The layer for these origins; `*` allows any. Without origins it is `None`, and OPTIONS gets no special treatment.
 ///
 /// # Errors
-/// A message that names the origin that is none.
+/// A message that names the invalid origin.
 pub(super) fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
     let origins: Vec<&str> = origins
         .iter()
@@ -40,23 +40,23 @@ pub(super) fn layer(origins: &[String]) -> Result<Option<CorsLayer>, String> {
             request_id.clone(),
         ])
         .expose_headers([request_id, header::RETRY_AFTER])
-        .max_age(REMEMBERED);
+        .max_age(MAX_AGE);
     Ok(Some(layer))
 }
 
-/// An origin is compared byte for byte with what browsers send, so one that they never send is a mistake.
+/// Origins are compared byte for byte with what browsers send. An origin that no browser sends is therefore rejected.
 fn exact(origin: &str) -> Result<HeaderValue, String> {
     let sent = match Url::parse(origin) {
         Ok(url) if url.origin().is_tuple() => url.origin().ascii_serialization(),
-        // As of an app's own scheme: capacitor://localhost.
+        // An app's own scheme, such as capacitor://localhost.
         Ok(url) => format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default()),
         Err(_) => String::new(),
     };
     match HeaderValue::from_str(origin) {
         Ok(value) if sent == origin && !origin.contains('*') => Ok(value),
         _ => Err(format!(
-            "SNAPNOTE_CORS_ORIGINS: {origin:?} is no origin as browsers send it. Write scheme, host and, if it is not the \
-             usual one, port, as in https://app.example.com."
+            "SNAPNOTE_CORS_ORIGINS: {origin:?} is not an origin as browsers send it. Write the scheme, the host and, unless it \
+             is the default, the port, for example https://app.example.com."
         )),
     }
 }
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_browser_sends_is_an_origin() {
+    fn only_origins_as_browsers_send_them_are_accepted() {
         for good in [
             "https://app.example.com",
             "http://localhost:5173",

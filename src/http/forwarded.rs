@@ -1,33 +1,33 @@
-//! Where a request comes from: the other end of the connection, or, where that is a trusted proxy, what it tells.
+//! The client's address: the peer of the connection or, if the peer is a trusted proxy, the address in `X-Forwarded-For`.
 //!
-//! `X-Forwarded-For` is read from its end, since anybody can send a beginning of it: the first address that is no trusted
-//! proxy's is the caller's. What they sent need not be text: it is read as bytes, so that nothing in it hides what a proxy
-//! wrote behind it.
+//! `X-Forwarded-For` is read from its end, because clients can send the beginning of it. The first address from the end that does not belong
+//! to a trusted proxy is the client's. The header is read as bytes: clients may send invalid text, which must not hide what a proxy
+//! appended.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The caller's address.
+/// The client's address.
 pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let mut caller = peer.to_canonical();
+    let mut client = peer.to_canonical();
     let values = headers.get_all("x-forwarded-for").iter().rev();
     let hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops {
-        if !trusted.iter().any(|network| network.contains(&caller)) {
+        if !trusted.iter().any(|network| network.contains(&client)) {
             break;
         }
-        match parsed(hop) {
-            Some(address) => caller = address.to_canonical(),
+        match parse(hop) {
+            Some(address) => client = address.to_canonical(),
             None => break,
         }
     }
-    caller
+    client
 }
 
-/// An address, which some proxies write with a port.
-fn parsed(hop: &[u8]) -> Option<IpAddr> {
+/// Parses an address. Some proxies add a port.
+fn parse(hop: &[u8]) -> Option<IpAddr> {
     let hop = std::str::from_utf8(hop).ok()?.trim();
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']'));
     let address = bare.unwrap_or(hop).parse().ok();
@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    fn told(peer: &str, values: &[&str], trusted: &[&str]) -> String {
+    fn address_of(peer: &str, values: &[&str], trusted: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for value in values {
             let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn only_trusted_proxies_are_believed() {
+    fn only_addresses_from_trusted_proxies_count() {
         let proxies = ["10.0.0.0/8", "::1/128"];
         let table: [(&str, &[&str], &str); 13] = [
             ("192.0.2.1", &["203.0.113.9"], "192.0.2.1"),
@@ -76,8 +76,9 @@ mod tests {
             ("10.0.0.1", &["\u{e9}", "203.0.113.9"], "203.0.113.9"),
         ];
         for (peer, values, expected) in table {
-            assert_eq!(told(peer, values, &proxies), expected, "{peer} {values:?}");
+            let address = address_of(peer, values, &proxies);
+            assert_eq!(address, expected, "{peer} {values:?}");
         }
-        assert_eq!(told("10.0.0.1", &["203.0.113.9"], &[]), "10.0.0.1");
+        assert_eq!(address_of("10.0.0.1", &["203.0.113.9"], &[]), "10.0.0.1");
     }
 }

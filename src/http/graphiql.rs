@@ -1,7 +1,7 @@
 //! The GraphiQL page and its assets, compiled into the binary from `graphiql/dist`.
 //!
-//! It never reads a file, never sends anything that is not listed at compile time, and knows nothing of GraphQL: the page
-//! talks to `/graphql` like any other client. How the page is built and checked: `graphiql/README.md`.
+//! The module reads no files at run time and serves only assets listed at compile time. The page calls `/graphql` like any other client.
+//! `graphiql/README.md` describes how the page is built and checked.
 
 use axum::Router;
 use axum::body::Body;
@@ -14,19 +14,19 @@ use include_dir::{Dir, include_dir};
 static PAGE: &str = include_str!("../../graphiql/dist/index.html");
 static LICENSES: &str = include_str!("../../graphiql/dist/LICENSES.txt");
 
-/// Scripts, styles, the favicon and a font: gzipped, and named by the hash of their content.
+/// Scripts, styles, the favicon and a font. Each is gzipped and named after the hash of its content.
 static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/graphiql/dist/assets");
 
-/// Everything from this origin alone: no inline script, no eval, no `blob:`. The editor draws with `<style>` elements and
-/// `data:` pictures, hence the two exceptions. Workers obey the policy of their own response, so assets carry it too.
+/// Allows resources of this origin only: no inline scripts, no eval, no `blob:`. The editor needs `<style>` elements and `data:` images,
+/// hence the two exceptions. Workers obey the policy of their own response, so assets carry it, too.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
      img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const REVALIDATE: &str = "no-cache";
-const KEEP_FOR_GOOD: &str = "public, max-age=31536000, immutable";
+const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// The page at `/graphiql`, and what it loads below that path.
+/// The page at `/graphiql`, and its assets below that path.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/graphiql", get(|| async { page() }))
@@ -35,10 +35,10 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route("/graphiql/assets/{name}", get(asset))
 }
 
-/// The page itself, for any path of this origin: its assets' addresses are absolute.
+/// The page. It works at any path of this origin, because the paths of its assets are absolute.
 pub(crate) fn page() -> Response {
     let page = respond("text/html; charset=utf-8", REVALIDATE, PAGE);
-    // `/graphql` answers other clients with JSON.
+    // At `/graphql`, other clients get JSON.
     ([(header::VARY, "Accept")], page).into_response()
 }
 
@@ -46,12 +46,12 @@ fn licenses() -> Response {
     respond("text/plain; charset=utf-8", REVALIDATE, LICENSES)
 }
 
-/// Compressed whatever the request accepts: the binary holds nothing else, and no browser that can run the page lacks gzip.
+/// Sends an asset gzipped, whatever the request accepts. The binary holds no other form, and every browser that runs the page supports gzip.
 async fn asset(Path(name): Path<String>) -> Response {
     let Some(file) = ASSETS.get_file(format!("{name}.gz")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let asset = respond(content_type(&name), KEEP_FOR_GOOD, file.contents());
+    let asset = respond(content_type(&name), CACHE_FOREVER, file.contents());
     ([(header::CONTENT_ENCODING, "gzip")], asset).into_response()
 }
 
@@ -88,8 +88,8 @@ mod tests {
     async fn get(path: &str) -> Response {
         let request = Request::builder().uri(path).body(Body::empty());
         let request = request.expect("the path is a valid URI");
-        let answer = router::<()>().call(request).await;
-        answer.expect("a router cannot fail")
+        let response = router::<()>().call(request).await;
+        response.expect("a router cannot fail")
     }
 
     async fn body(response: Response) -> Bytes {
@@ -111,8 +111,8 @@ mod tests {
             .expect("every asset is gzipped")
     }
 
-    /// What stands between quotes in the page and points below `/graphiql/`.
-    fn addresses_in_the_page() -> Vec<&'static str> {
+    /// The quoted paths in the page that start with `/graphiql/`.
+    fn paths_in_the_page() -> Vec<&'static str> {
         let quoted = PAGE
             .split('"')
             .filter(|text| text.starts_with("/graphiql/"));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_is_html_that_is_revalidated() {
+    async fn the_page_is_html_and_must_be_revalidated() {
         for path in ["/graphiql", "/graphiql/"] {
             let response = get(path).await;
             assert_eq!(response.status(), StatusCode::OK);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn page_and_assets_obey_a_policy_without_inline_scripts_or_eval() {
+    async fn page_and_assets_forbid_inline_scripts_and_eval() {
         let script = format!("/graphiql/assets/{}", asset_names()[0]);
         for path in ["/graphiql", "/graphiql/LICENSES.txt", &script] {
             let response = get(path).await;
@@ -155,17 +155,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_page_names_is_served_and_comes_from_this_origin() {
-        let addresses = addresses_in_the_page();
-        assert!(addresses.len() >= 3, "script, style and favicon");
-        for address in addresses {
-            assert_eq!(get(address).await.status(), StatusCode::OK, "{address}");
+    async fn the_page_refers_only_to_assets_that_are_served_from_this_origin() {
+        let paths = paths_in_the_page();
+        assert!(paths.len() >= 3, "script, style and favicon");
+        for path in paths {
+            assert_eq!(get(path).await.status(), StatusCode::OK, "{path}");
         }
-        assert!(!PAGE.contains("//"), "an address of another origin");
+        assert!(!PAGE.contains("//"), "a URL of another origin");
     }
 
     #[tokio::test]
-    async fn assets_are_gzipped_and_kept_for_good() {
+    async fn assets_are_gzipped_and_cached_forever() {
         for name in asset_names() {
             let response = get(&format!("/graphiql/assets/{name}")).await;
             assert_eq!(response.status(), StatusCode::OK, "{name}");
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn every_asset_has_a_content_type_of_its_own() {
+    fn every_asset_has_a_known_content_type() {
         let unknown: Vec<_> = asset_names()
             .into_iter()
             .filter(|name| content_type(name) == "application/octet-stream")
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_editors_workers_are_scripts_of_their_own() {
+    fn the_editors_workers_are_separate_scripts() {
         for worker in ["editor.worker-", "graphql.worker-", "json.worker-"] {
             let name = asset_names()
                 .into_iter()
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_licences_of_what_is_bundled_are_served() {
+    async fn the_licences_of_bundled_packages_are_served() {
         let response = get("/graphiql/LICENSES.txt").await;
         assert_eq!(
             header_of(&response, header::CONTENT_TYPE),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_listed_is_not_found() {
+    async fn unlisted_paths_are_not_found() {
         let compressed = format!("/graphiql/assets/{}.gz", asset_names()[0]);
         for path in [
             "/graphiql/assets/unknown.js",

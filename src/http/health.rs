@@ -1,4 +1,4 @@
-//! Whether the process lives (`/healthz`) and whether it can serve (`/readyz`).
+//! Health checks: `/healthz` (the process runs) and `/readyz` (the process can serve requests).
 
 use std::{
     sync::Arc,
@@ -21,59 +21,59 @@ use crate::db::{
     migrate,
 };
 
-/// How long the database may take to say that it is there.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How long what it said is passed on: a health check that is called often costs no query each time.
-const REMEMBERED: Duration = Duration::from_secs(1);
+/// How long the database may take to respond.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a result is reused, so that frequent health checks do not each cost a query.
+const CACHE_TIME: Duration = Duration::from_secs(1);
 
-/// What the database last said: the migrations that it has not; `None` if it said nothing.
-type Said = Option<Vec<String>>;
+/// The pending migrations; `None` if the database did not respond.
+type PendingMigrations = Option<Vec<String>>;
 
-/// What the database last said, and when.
+/// The last result of the check, and when it was made.
 #[derive(Clone, Default)]
 pub(super) struct Readiness {
-    last: Arc<Mutex<Option<(Instant, Said)>>>,
+    last: Arc<Mutex<Option<(Instant, PendingMigrations)>>>,
 }
 
 impl Readiness {
-    async fn of(&self, database: &Database) -> Said {
+    async fn check(&self, database: &Database) -> PendingMigrations {
         let mut last = self.last.lock().await;
-        if let Some((at, said)) = &*last
-            && at.elapsed() < REMEMBERED
+        if let Some((at, pending)) = &*last
+            && at.elapsed() < CACHE_TIME
         {
-            return said.clone();
+            return pending.clone();
         }
-        let said = match timeout(PATIENCE, migrate::pending(database)).await {
+        let pending = match timeout(CHECK_TIMEOUT, migrate::pending(database)).await {
             Ok(Ok(pending)) => Some(pending),
             Ok(Err(error)) => {
-                tracing::warn!(error = error.log_text(), "the database is not ready");
+                tracing::warn!(error = error.log_text(), "readiness check failed");
                 None
             }
             Err(_) => {
-                tracing::warn!("the database has not said in time that it is ready");
+                tracing::warn!(timeout = ?CHECK_TIMEOUT, "readiness check timed out");
                 None
             }
         };
-        *last = Some((Instant::now(), said.clone()));
-        said
+        *last = Some((Instant::now(), pending.clone()));
+        pending
     }
 }
 
-/// The process lives.
+/// The process runs.
 pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can serve: 503 while the database is away, or its schema is older than the program.
+/// The process can serve requests. 503 while the database is unreachable or migrations are pending.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
-    let pending = state.readiness.of(&state.database).await;
+    let pending = state.readiness.check(&state.database).await;
     let ready = pending.as_ref().is_some_and(Vec::is_empty);
     let pool = state.database.status();
     let body = json!({
         "status": if ready { "ready" } else { "unavailable" },
         "database": if pending.is_some() { "up" } else { "down" },
         "pendingMigrations": pending,
-        "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.most },
+        "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max },
         "jobs": jobs(&state.jobs),
         "version": env!("CARGO_PKG_VERSION"),
     });
@@ -86,7 +86,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     (status, headers, Json(body)).into_response()
 }
 
-/// Each background job by its name. A failing job does not make the service unready; its error is in the log alone.
+/// The state of each background job. A failing job does not make the service unready. Its error appears only in the log.
 fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
     let seconds = |age: Option<Duration>| age.map(|age| age.as_secs());
     let entry = |job: JobState| {

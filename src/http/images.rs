@@ -1,13 +1,13 @@
-//! Pictures over HTTP, where they are kept in a local folder: `PUT /uploads/…` takes the bytes of one in, `GET /images/…`
-//! hands one out, by links that the service signed. Where S3 keeps them, callers speak to it, and nothing is here.
+//! Images over HTTP, if they are stored in a local folder: `PUT /uploads/…` receives an image, `GET /images/…` sends one. The service signs
+//! the links to both. If images are stored in S3, clients talk to S3 directly and these routes do not exist.
 //!
-//! Handing out is here, taking in is in `taking`, and who sends what at this moment in `places`.
+//! Downloads are in this file, uploads in `upload`. `upload_slots` limits the uploads that run at the same time.
 //!
-//! Bytes are streamed both ways and never held whole. No token is asked for: the link says what may be done. Whatever is
-//! wrong with a request is answered 4xx, in JSON, and nothing of it stays.
+//! Bytes are streamed both ways; an image is never held in memory as a whole. Requests need no token, because the signed link grants access.
+//! Invalid requests get a 4xx status with a JSON body and leave nothing behind.
 
-mod places;
-mod taking;
+mod upload;
+mod upload_slots;
 
 use std::ops::Range;
 
@@ -27,55 +27,55 @@ use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-pub(super) use places::Places;
-pub use taking::UploadSettings;
+pub use upload::UploadSettings;
+pub(super) use upload_slots::UploadSlots;
 
-use super::{EdgeState, request_id::RequestId};
+use super::{EdgeState, negotiate::is_cached, request_id::RequestId};
 use crate::{
     error::{Code, Error},
     images::{self, model::ContentType},
 };
 
-/// When whoever is refused for what others do is to try again, in seconds.
+/// Seconds after which a client may retry a request that was rejected because of other uploads.
 const RETRY_AFTER: u16 = 3;
-/// How much of a picture is read at a time, in bytes.
-const PIECE: usize = 64 * 1024;
+/// Bytes of an image that are read at once.
+const CHUNK: usize = 64 * 1024;
 
-/// The routes, for a store that has no links of its own.
+/// The routes, for a local folder.
 pub(super) fn router() -> Router<EdgeState> {
     Router::new()
-        .route("/uploads/{id}", put(taking::take))
-        .route("/images/{name}", get(give))
+        .route("/uploads/{id}", put(upload::upload))
+        .route("/images/{name}", get(download))
 }
 
-/// An answer that is a mistake of the caller's.
-struct Refused(StatusCode, &'static str);
+/// A response to an invalid request: a 4xx status and a message.
+struct Rejection(StatusCode, &'static str);
 
-/// Why nothing was taken or given.
-enum Failed {
-    Refused(Refused),
-    Error(Error),
+/// Why an upload or download failed.
+enum ImageError {
+    Rejected(Rejection),
+    Failed(Error),
 }
 
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
-        Failed::Refused(refused)
+impl From<Rejection> for ImageError {
+    fn from(rejection: Rejection) -> Self {
+        ImageError::Rejected(rejection)
     }
 }
 
-impl From<Error> for Failed {
+impl From<Error> for ImageError {
     fn from(error: Error) -> Self {
-        Failed::Error(error)
+        ImageError::Failed(error)
     }
 }
 
-impl Failed {
+impl ImageError {
     fn into_response(self, request_id: &RequestId) -> Response {
         let (status, message) = match self {
-            Failed::Refused(Refused(status, message)) => (status, message.into()),
-            Failed::Error(error) => {
+            ImageError::Rejected(Rejection(status, message)) => (status, message.into()),
+            ImageError::Failed(error) => {
                 let request_id = request_id.as_str();
-                tracing::warn!(request_id, error = error.log_text(), "a request failed");
+                tracing::warn!(request_id, error = error.log_text(), "image request failed");
                 let status = match error.code {
                     Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                     Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
@@ -97,7 +97,7 @@ impl Failed {
     }
 }
 
-/// What is signed in a link to a picture.
+/// The query of a signed link to an image.
 #[derive(Deserialize)]
 struct ImageLink {
     until: i64,
@@ -105,21 +105,21 @@ struct ImageLink {
 }
 
 /// `GET /images/<id>.<extension>`
-async fn give(
+async fn download(
     State(state): State<EdgeState>,
     Extension(request_id): Extension<RequestId>,
     name: Result<Path<String>, axum::extract::rejection::PathRejection>,
     link: Result<Query<ImageLink>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let given = match (name, link) {
-        (Ok(Path(name)), Ok(Query(link))) => hand_out(&state, &name, &link, &headers).await,
+    let outcome = match (name, link) {
+        (Ok(Path(name)), Ok(Query(link))) => send_image(&state, &name, &link, &headers).await,
         _ => Err(no_such_image().into()),
     };
-    let mut response = given.unwrap_or_else(|failed| failed.into_response(&request_id));
+    let mut response = outcome.unwrap_or_else(|error| error.into_response(&request_id));
     let headers = response.headers_mut();
     for (name, value) in [
-        // Were it anything but a picture, it could do nothing.
+        // If the bytes were anything but an image, a browser would still not run them.
         (
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; sandbox",
@@ -134,52 +134,52 @@ async fn give(
     response
 }
 
-fn no_such_image() -> Refused {
-    let message = "There is no such picture, or the link to it has expired.";
-    Refused(StatusCode::NOT_FOUND, message)
+fn no_such_image() -> Rejection {
+    let message = "This image does not exist, or its link has expired. Request a new link.";
+    Rejection(StatusCode::NOT_FOUND, message)
 }
 
-async fn hand_out(
+async fn send_image(
     state: &EdgeState,
     name: &str,
     link: &ImageLink,
     headers: &HeaderMap,
-) -> Result<Response, Failed> {
-    let (id, content_type) = named(name).ok_or_else(no_such_image)?;
+) -> Result<Response, ImageError> {
+    let (id, content_type) = parse_name(name).ok_or_else(no_such_image)?;
     let open = state
         .images
         .open(id, content_type, link.until, &link.signature);
     let (mut file, size) = open.await?.ok_or_else(no_such_image)?;
-    // What stands under an id never changes.
+    // The image of an id never changes.
     let tag = format!("\"{id}\"");
-    let mut answer = common(id, content_type, link, &tag)?;
-    if is_known(headers, &tag) {
-        answer.remove(header::CONTENT_TYPE);
-        return Ok((StatusCode::NOT_MODIFIED, answer).into_response());
+    let mut response = response_headers(id, content_type, link, &tag)?;
+    if is_cached(headers, &tag) {
+        response.remove(header::CONTENT_TYPE);
+        return Ok((StatusCode::NOT_MODIFIED, response).into_response());
     }
-    let (status, range) = match asked(headers, &tag, size) {
-        Asked::All => (StatusCode::OK, 0..size),
-        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Asked::Beyond => {
-            answer.remove(header::CONTENT_TYPE);
-            answer.insert(header::CONTENT_RANGE, value(&format!("bytes */{size}"))?);
-            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, answer).into_response());
+    let (status, range) = match requested_range(headers, &tag, size) {
+        RequestedRange::All => (StatusCode::OK, 0..size),
+        RequestedRange::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        RequestedRange::NotSatisfiable => {
+            response.remove(header::CONTENT_TYPE);
+            response.insert(header::CONTENT_RANGE, value(&format!("bytes */{size}"))?);
+            return Ok((StatusCode::RANGE_NOT_SATISFIABLE, response).into_response());
         }
     };
     let length = range.end - range.start;
-    answer.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     if status == StatusCode::PARTIAL_CONTENT {
         let part = format!("bytes {}-{}/{size}", range.start, range.end - 1);
-        answer.insert(header::CONTENT_RANGE, value(&part)?);
-        let found = file.seek(std::io::SeekFrom::Start(range.start)).await;
-        found.map_err(|error| Error::unavailable(format!("reading a picture: {error}")))?;
+        response.insert(header::CONTENT_RANGE, value(&part)?);
+        let sought = file.seek(std::io::SeekFrom::Start(range.start)).await;
+        sought.map_err(|error| Error::unavailable(format!("reading an image failed: {error}")))?;
     }
-    let bytes = ReaderStream::with_capacity(file.take(length), PIECE);
-    Ok((status, answer, Body::from_stream(bytes)).into_response())
+    let bytes = ReaderStream::with_capacity(file.take(length), CHUNK);
+    Ok((status, response, Body::from_stream(bytes)).into_response())
 }
 
-/// The id and the type that a picture's name says.
-fn named(name: &str) -> Option<(Uuid, ContentType)> {
+/// The id and the type in an image's name.
+fn parse_name(name: &str) -> Option<(Uuid, ContentType)> {
     let (id, extension) = name.split_once('.')?;
     Some((
         Uuid::try_parse(id).ok()?,
@@ -191,14 +191,14 @@ fn value(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(Error::internal)
 }
 
-fn common(
+fn response_headers(
     id: Uuid,
     content_type: ContentType,
     link: &ImageLink,
     tag: &str,
 ) -> Result<HeaderMap, Error> {
-    let left = (link.until - Utc::now().timestamp()).max(0);
-    let kept = format!("private, max-age={left}, immutable");
+    let max_age = (link.until - Utc::now().timestamp()).max(0);
+    let caching = format!("private, max-age={max_age}, immutable");
     let disposition = images::disposition(id, content_type);
     Ok(HeaderMap::from_iter([
         (
@@ -207,63 +207,53 @@ fn common(
         ),
         (header::CONTENT_DISPOSITION, value(&disposition)?),
         (header::ETAG, value(tag)?),
-        (header::CACHE_CONTROL, value(&kept)?),
+        (header::CACHE_CONTROL, value(&caching)?),
         (header::ACCEPT_RANGES, HeaderValue::from_static("bytes")),
     ]))
 }
 
-/// Whether the caller has it already.
-fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    known
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*")
-}
-
-/// Which bytes a caller asks for.
+/// The bytes that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
-enum Asked {
+enum RequestedRange {
     All,
     Part(Range<u64>),
-    /// None that there are.
-    Beyond,
+    /// The range lies beyond the end of the image.
+    NotSatisfiable,
 }
 
-/// One range is given; several, or what cannot be understood, are not asked for (RFC 9110 allows it).
-fn asked(headers: &HeaderMap, tag: &str, size: u64) -> Asked {
+/// Reads the `Range` header. Several ranges, or an invalid header, request the whole image (RFC 9110 allows it).
+fn requested_range(headers: &HeaderMap, tag: &str, size: u64) -> RequestedRange {
     let text = |name| {
         headers
             .get(name)
             .and_then(|value: &HeaderValue| value.to_str().ok())
     };
     let Some(range) = text(header::RANGE) else {
-        return Asked::All;
+        return RequestedRange::All;
     };
     if headers.contains_key(header::IF_RANGE) && text(header::IF_RANGE) != Some(tag) {
-        return Asked::All;
+        return RequestedRange::All;
     }
     let Ok(parsed) = parse_range_header(range) else {
-        return Asked::All;
+        return RequestedRange::All;
     };
     let [range] = parsed.ranges.as_slice() else {
-        return Asked::All;
+        return RequestedRange::All;
     };
     let (start, end) = match (range.start, range.end) {
         (StartPosition::FromLast(length), _) => (size.saturating_sub(length), size),
         (StartPosition::Index(start), EndPosition::LastByte) => (start, size),
         (StartPosition::Index(start), EndPosition::Index(last)) if last < start => {
-            return Asked::All;
+            return RequestedRange::All;
         }
         (StartPosition::Index(start), EndPosition::Index(last)) => {
             (start, last.saturating_add(1).min(size))
         }
     };
     if start < end {
-        Asked::Part(start..end)
+        RequestedRange::Part(start..end)
     } else {
-        Asked::Beyond
+        RequestedRange::NotSatisfiable
     }
 }
 
@@ -272,34 +262,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_range_is_given_and_what_is_no_range_is_not_asked_for() {
+    fn one_range_is_honoured_and_invalid_ranges_are_ignored() {
         let of = |range: &str, if_range: Option<&str>| {
             let mut headers = HeaderMap::new();
             headers.insert(header::RANGE, value(range).expect("a header"));
             if let Some(tag) = if_range {
                 headers.insert(header::IF_RANGE, value(tag).expect("a header"));
             }
-            asked(&headers, "\"a\"", 100)
+            requested_range(&headers, "\"a\"", 100)
         };
         for (range, expected) in [
-            ("bytes=0-0", Asked::Part(0..1)),
-            ("bytes=10-19", Asked::Part(10..20)),
-            ("bytes=90-", Asked::Part(90..100)),
-            ("bytes=90-1000", Asked::Part(90..100)),
-            ("bytes=90-18446744073709551615", Asked::Part(90..100)),
-            ("bytes=-10", Asked::Part(90..100)),
-            ("bytes=-1000", Asked::Part(0..100)),
-            ("bytes=100-", Asked::Beyond),
-            ("bytes=-0", Asked::All),
-            ("bytes=20-10", Asked::All),
-            ("bytes=0-1,5-6", Asked::All),
-            ("items=0-1", Asked::All),
-            ("bytes=a-b", Asked::All),
-            ("bytes=99999999999999999999-", Asked::All),
+            ("bytes=0-0", RequestedRange::Part(0..1)),
+            ("bytes=10-19", RequestedRange::Part(10..20)),
+            ("bytes=90-", RequestedRange::Part(90..100)),
+            ("bytes=90-1000", RequestedRange::Part(90..100)),
+            (
+                "bytes=90-18446744073709551615",
+                RequestedRange::Part(90..100),
+            ),
+            ("bytes=-10", RequestedRange::Part(90..100)),
+            ("bytes=-1000", RequestedRange::Part(0..100)),
+            ("bytes=100-", RequestedRange::NotSatisfiable),
+            ("bytes=-0", RequestedRange::All),
+            ("bytes=20-10", RequestedRange::All),
+            ("bytes=0-1,5-6", RequestedRange::All),
+            ("items=0-1", RequestedRange::All),
+            ("bytes=a-b", RequestedRange::All),
+            ("bytes=99999999999999999999-", RequestedRange::All),
         ] {
             assert_eq!(of(range, None), expected, "{range}");
         }
-        assert_eq!(of("bytes=0-0", Some("\"a\"")), Asked::Part(0..1));
-        assert_eq!(of("bytes=0-0", Some("\"b\"")), Asked::All);
+        assert_eq!(of("bytes=0-0", Some("\"a\"")), RequestedRange::Part(0..1));
+        assert_eq!(of("bytes=0-0", Some("\"b\"")), RequestedRange::All);
     }
 }

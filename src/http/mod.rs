@@ -1,22 +1,24 @@
-//! The HTTP edge: the only module that knows HTTP.
+//! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP; `call` reads a request, `negotiate` its headers.
-//! - `websocket` and `sse`: operations that go on; [`streams`] is what they have in common.
-//! - `graphiql`: the page to explore in. `health`: `/healthz` and `/readyz`. `/schema.graphql` is here.
-//! - `images`: pictures that are kept in a local folder.
-//! - [`server`]: the accept loop; `line`: a connection below HTTP. `request_id`: the id in every answer. `cors`: which pages may call.
-//!   `forwarded`: where a request comes from.
+//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers, `bearer` its token.
+//! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
+//! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `images`: uploads and downloads of images that are stored in a local folder.
+//! - [`server`]: the accept loop. `client_connection`: a connection below HTTP.
+//! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
+mod bearer;
 mod call;
+mod client_connection;
 mod cors;
 mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
 mod images;
-mod line;
 mod negotiate;
 mod request_id;
+mod response;
 pub mod server;
 mod sse;
 pub mod streams;
@@ -46,28 +48,28 @@ use crate::{
     images::Images,
 };
 
-/// What the edge allows.
+/// Settings of the HTTP edge.
 #[derive(Debug, Clone)]
 pub struct EdgeSettings {
     /// The deadline of a whole request.
     pub request_timeout: Duration,
-    /// How long a request's body may take to come.
+    /// Maximum time to receive a request's body.
     pub body_timeout: Duration,
-    /// Bytes of a body at most.
+    /// Maximum bytes of a request's body.
     pub max_body: usize,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
-    /// Origins whose pages may call; `*`: any. None by default.
+    /// Origins whose pages may call; `*` allows any. Default: none.
     pub cors_origins: Vec<String>,
-    /// Networks of proxies whose `X-Forwarded-For` is believed. None by default.
+    /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
-    /// How pictures are taken in, where they are kept in a local folder.
+    /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
     pub streams: StreamSettings,
 }
 
-/// What every handler can ask.
+/// The state that all handlers share.
 #[derive(Clone)]
 struct EdgeState {
     api: Api,
@@ -75,7 +77,7 @@ struct EdgeState {
     images: Images,
     database: Database,
     jobs: JobStates,
-    uploads: images::Places,
+    upload_slots: images::UploadSlots,
     settings: Arc<EdgeSettings>,
     mutations: TaskTracker,
     streams: Streams,
@@ -83,21 +85,21 @@ struct EdgeState {
     schema_tag: HeaderValue,
 }
 
-/// The edge: its router, and the mutations that run on it.
+/// The HTTP edge: its router, and the work that outlives a request.
 pub struct Edge {
     /// All routes.
     pub(crate) router: Router,
-    /// Mutations in flight, which outlive their connections.
+    /// Mutations in flight. They may outlive their connections.
     pub(crate) mutations: TaskTracker,
-    /// What outlives a request.
+    /// WebSockets and subscriptions.
     pub(crate) streams: Streams,
 }
 
 impl Edge {
-    /// The edge over that API.
+    /// Builds the routes of this API.
     ///
     /// # Errors
-    /// A message that names the origin that is none.
+    /// A message that names the invalid CORS origin.
     pub fn new(
         api: Api,
         auth: Auth,
@@ -116,40 +118,43 @@ impl Edge {
             images,
             database,
             jobs,
-            uploads: images::Places::new(settings.uploads.most, settings.uploads.patience),
+            upload_slots: images::UploadSlots::new(&settings.uploads),
             settings: Arc::new(settings),
             mutations: mutations.clone(),
             streams: streams.clone(),
             readiness: health::Readiness::default(),
         };
-        let cors = cors::layer(&state.settings.cors_origins)?;
-        let mut router = Router::new()
-            .route("/graphql", any(graphql::handle))
-            .route("/schema.graphql", get(schema))
-            .route("/healthz", get(health::healthz))
-            .route("/readyz", get(health::readyz));
-        if state.settings.graphiql {
-            router = router
-                .merge(graphiql::router())
-                .route("/", get(|| async { Redirect::temporary("/graphiql") }));
-        }
-        if state.images.are_served() {
-            router = router.merge(images::router());
-        }
-        let router = router
-            .with_state(state)
-            .layer(tower::util::option_layer(cors))
-            .layer(middleware::from_fn(common_headers))
-            .layer(middleware::from_fn(request_id::set));
         Ok(Edge {
-            router,
+            router: routes(state)?,
             mutations,
             streams,
         })
     }
 }
 
-/// The first bytes of a SHA-256, in hexadecimal.
+fn routes(state: EdgeState) -> Result<Router, String> {
+    let cors = cors::layer(&state.settings.cors_origins)?;
+    let mut router = Router::new()
+        .route("/graphql", any(graphql::handle))
+        .route("/schema.graphql", get(schema))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    if state.settings.graphiql {
+        router = router
+            .merge(graphiql::router())
+            .route("/", get(|| async { Redirect::temporary("/graphiql") }));
+    }
+    if state.images.are_served() {
+        router = router.merge(images::router());
+    }
+    Ok(router
+        .with_state(state)
+        .layer(tower::util::option_layer(cors))
+        .layer(middleware::from_fn(common_headers))
+        .layer(middleware::from_fn(request_id::set)))
+}
+
+/// Formats the first 16 bytes of a text's SHA-256 in hexadecimal.
 struct ShortDigest<'a>(&'a str);
 
 impl std::fmt::LowerHex for ShortDigest<'_> {
@@ -171,18 +176,10 @@ async fn common_headers(request: Request, next: Next) -> Response {
     response
 }
 
-/// The schema, for tools that generate typed clients.
+/// Serves the schema, for tools that generate typed clients.
 async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response {
-    let tags = headers
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
     let tag = state.schema_tag.to_str().unwrap_or_default();
-    let known = tags
-        .split(',')
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*");
-    let mut response = if known {
+    let mut response = if negotiate::is_cached(&headers, tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         (
@@ -191,11 +188,8 @@ async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response 
         )
             .into_response()
     };
-    response
-        .headers_mut()
-        .insert(header::ETAG, state.schema_tag.clone());
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, state.schema_tag.clone());
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

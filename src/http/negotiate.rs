@@ -1,13 +1,13 @@
-//! What a caller sends and what it can read, by the headers.
+//! Content negotiation: what the client sends and what it accepts, by the request's headers.
 //!
-//! The rules are those of the GraphQL-over-HTTP draft; nothing here reads a body.
+//! The rules are those of the GraphQL-over-HTTP draft. Nothing here reads a body.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// How an answer is written.
+/// The media type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MediaType {
-    /// `application/graphql-response+json`: the status says whether the request was one that could run.
+    /// `application/graphql-response+json`: the status tells whether the request could run.
     GraphQl,
     /// `application/json`: 200 for every well-formed request, as older clients expect.
     Json,
@@ -22,8 +22,8 @@ impl MediaType {
     }
 }
 
-/// The best of the two that the caller accepts; `None` if it accepts neither. One that does not say gets JSON.
-pub(super) fn answer_type(headers: &HeaderMap) -> Option<MediaType> {
+/// The media type that the client prefers. `None` if it accepts neither; JSON if it sends no `Accept`.
+pub(super) fn response_type(headers: &HeaderMap) -> Option<MediaType> {
     const GRAPHQL: &str = "application/graphql-response+json";
     let Some(accepted) = accepted(headers) else {
         return Some(MediaType::Json);
@@ -32,7 +32,7 @@ pub(super) fn answer_type(headers: &HeaderMap) -> Option<MediaType> {
         quality_of(&accepted, GRAPHQL),
         quality_of(&accepted, "application/json"),
     );
-    // Of two that are equally welcome the newer, if it was asked for by name: a wildcard is from who knows neither.
+    // If both have the same quality, the newer type wins only if it is named: clients that send a wildcard may not know it.
     let named = accepted.iter().any(|(range, _)| range == GRAPHQL);
     match (graphql, json) {
         (0, 0) => None,
@@ -41,18 +41,18 @@ pub(super) fn answer_type(headers: &HeaderMap) -> Option<MediaType> {
     }
 }
 
-/// Whether the caller takes answers as a stream of events.
+/// Whether the client accepts responses as `text/event-stream`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Events {
-    /// It does not say so by name: a wildcard is from who knows nothing of events.
-    Refused,
-    /// It does, for what can be answered in no other way.
+    /// Not named. Clients that send a wildcard may not support events.
+    NotAccepted,
+    /// Accepted, for operations that have no other form of response.
     Accepted,
-    /// It would rather have them than one answer as JSON, or takes nothing else.
+    /// Preferred to JSON, or the only accepted type.
     Preferred,
 }
 
-/// Whether `text/event-stream` is welcome, by name.
+/// Whether `Accept` names `text/event-stream`.
 pub(super) fn events(headers: &HeaderMap) -> Events {
     let accepted = accepted(headers).unwrap_or_default();
     let named = accepted
@@ -61,13 +61,13 @@ pub(super) fn events(headers: &HeaderMap) -> Events {
     let json = quality_of(&accepted, "application/json")
         .max(quality_of(&accepted, "application/graphql-response+json"));
     match named {
-        None | Some((_, 0)) => Events::Refused,
+        None | Some((_, 0)) => Events::NotAccepted,
         Some((_, quality)) if *quality > json => Events::Preferred,
         Some(_) => Events::Accepted,
     }
 }
 
-/// Whether the caller would rather see a page: a browser's address line.
+/// Whether the client prefers HTML, as a browser does that opens a page.
 pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     let Some(accepted) = accepted(headers) else {
         return false;
@@ -82,7 +82,7 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     html.is_some_and(|html| html >= json)
 }
 
-/// The media ranges of `Accept` with their qualities in thousandths; `None` if there is no such header.
+/// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header.
 fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
     let mut ranges = Vec::new();
     for value in headers.get_all(header::ACCEPT) {
@@ -104,7 +104,7 @@ fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
     }
 }
 
-/// How welcome a media type is, by the most specific range that covers it.
+/// The quality of a media type, by the most specific range that matches.
 fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
     for range in [name, "application/*", "*/*"] {
         if let Some((_, quality)) = accepted.iter().find(|(accepted, _)| accepted == range) {
@@ -114,7 +114,7 @@ fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
     0
 }
 
-/// Whether the body is said to be JSON in UTF-8, and not compressed.
+/// Whether the headers declare the body as uncompressed JSON in UTF-8.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(Ok(content_type)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else {
         return false;
@@ -135,6 +135,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
 }
 
+/// Whether the client has the entity with this tag already (`If-None-Match`).
+pub(super) fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter();
+    known
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|tags| tags.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_is_what_the_caller_accepts_best() {
+    fn the_response_type_is_the_one_the_client_prefers() {
         let table = [
             ("application/json", Some(MediaType::Json)),
             (
@@ -175,16 +185,16 @@ mod tests {
         ];
         for (accept, expected) in table {
             assert_eq!(
-                answer_type(&with(header::ACCEPT, accept)),
+                response_type(&with(header::ACCEPT, accept)),
                 expected,
                 "{accept}"
             );
         }
-        assert_eq!(answer_type(&HeaderMap::new()), Some(MediaType::Json));
+        assert_eq!(response_type(&HeaderMap::new()), Some(MediaType::Json));
     }
 
     #[test]
-    fn events_are_sent_to_whoever_names_them() {
+    fn events_are_sent_only_to_clients_that_name_them() {
         let table = [
             ("text/event-stream", Events::Preferred),
             ("Text/Event-Stream; q=0.5", Events::Preferred),
@@ -198,15 +208,15 @@ mod tests {
                 Events::Accepted,
             ),
             ("text/event-stream, */*", Events::Accepted),
-            ("text/event-stream;q=0", Events::Refused),
-            ("text/*", Events::Refused),
-            ("*/*", Events::Refused),
-            ("application/json", Events::Refused),
+            ("text/event-stream;q=0", Events::NotAccepted),
+            ("text/*", Events::NotAccepted),
+            ("*/*", Events::NotAccepted),
+            ("application/json", Events::NotAccepted),
         ];
         for (accept, expected) in table {
             assert_eq!(events(&with(header::ACCEPT, accept)), expected, "{accept}");
         }
-        assert_eq!(events(&HeaderMap::new()), Events::Refused);
+        assert_eq!(events(&HeaderMap::new()), Events::NotAccepted);
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! Every request has an id: the caller's, if it is a sane one, or one of ours. It is in the answer and, by the request's
-//! span, in whatever is logged meanwhile. The query string is not logged: it can hold the values of variables.
+//! Request ids. Each request has the id that the client sends as `X-Request-Id`, if it is valid, or a new one.
+//!
+//! The id is in the response and, through the request's tracing span, in every log line of the request. The query string is not logged,
+//! because it can hold the values of variables.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,14 +15,14 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
-const LONGEST: usize = 64;
+const MAX_LENGTH: usize = 64;
 
 /// The id of a request.
 #[derive(Debug, Clone)]
 pub(super) struct RequestId(Arc<str>);
 
 impl RequestId {
-    /// An id of ours.
+    /// A new id.
     pub(super) fn new() -> Self {
         RequestId(Uuid::now_v7().to_string().into())
     }
@@ -29,7 +31,7 @@ impl RequestId {
         let given = headers
             .get(&NAME)
             .and_then(|value| value.to_str().ok())
-            .filter(|id| is_sane(id));
+            .filter(|id| is_valid(id));
         given.map_or_else(RequestId::new, |id| RequestId(id.into()))
     }
 
@@ -38,13 +40,12 @@ impl RequestId {
     }
 }
 
-fn is_sane(id: &str) -> bool {
-    let may_be_there =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=LONGEST).contains(&id.len()) && id.bytes().all(may_be_there)
+fn is_valid(id: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(is_allowed)
 }
 
-/// Gives the request its id and its span, and the id to the answer, too.
+/// Middleware that adds the id and the span to the request, and the id to the response.
 pub(super) async fn set(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let span = tracing::error_span!(
@@ -54,9 +55,9 @@ pub(super) async fn set(mut request: Request, next: Next) -> Response {
         path = request.uri().path(),
     );
     request.extensions_mut().insert(id.clone());
-    let begun = Instant::now();
+    let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    tracing::debug!(parent: &span, status = response.status().as_u16(), took = ?begun.elapsed(), "answered");
+    tracing::debug!(parent: &span, status = response.status().as_u16(), took = ?started.elapsed(), "request finished");
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(NAME.clone(), value);
     }
@@ -68,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sane_id_is_taken_over_and_no_other() {
+    fn only_a_valid_id_is_kept() {
         let of = |id: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(NAME.clone(), id.parse().expect("a header's value"));

@@ -1,7 +1,6 @@
-//! The accept loop: connections with time limits and a bound on their number, and an orderly end.
+//! The accept loop: connections with timeouts, a maximum number of connections, and graceful shutdown.
 //!
-//! axum's own loop sets no timeouts, so that a caller who sends a byte a minute, or never reads, would hold a connection for
-//! ever.
+//! axum's own loop sets no timeouts. With it, a client that sends one byte per minute, or never reads, would hold a connection forever.
 
 use std::{
     net::SocketAddr,
@@ -24,26 +23,26 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 
-use super::line::{Held, Line};
+use super::client_connection::{ClientConnection, ClientStream};
 
-/// How connections are held.
+/// Timeouts and limits of connections.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// How long a request's head may take to come, and how long a connection may idle between two requests.
+    /// Maximum time to receive a request's head, and maximum idle time between two requests.
     pub header_timeout: Duration,
-    /// How long a caller may take nothing of what is sent to them.
+    /// How long a client may read nothing before it is disconnected.
     pub write_timeout: Duration,
-    /// Connections at a time; further ones wait to be accepted.
+    /// Maximum number of open connections. Further ones wait to be accepted.
     pub max_connections: usize,
-    /// How long requests in flight may go on when the service stops.
+    /// How long requests in flight may continue when the service stops.
     pub shutdown_timeout: Duration,
 }
 
-/// How long a connection that has brought no request yet may still bring one when the service stops: browsers open some
-/// in advance, and stopping does not wait for them.
-const LAST_CHANCE: Duration = Duration::from_millis(300);
+/// When the service stops, how long a connection without any request yet may still send one. Browsers open connections in advance, and
+/// shutdown does not wait for these.
+const UNUSED_GRACE: Duration = Duration::from_millis(300);
 
-/// Serves until `stop` is done, then lets the requests in flight come to their end. Answers when all must have ended.
+/// Serves until `stop` completes, then waits for the requests in flight. Returns the deadline of the shutdown.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -51,88 +50,92 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Instant {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let places = Arc::new(Semaphore::new(settings.max_connections));
+    let slots = Arc::new(Semaphore::new(settings.max_connections));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = async {
-            let place = places.clone().acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (connection, place) = tokio::select! {
-            accepted = accepted => accepted,
+        let slot = slots.clone().acquire_owned();
+        let (slot, connection) = tokio::select! {
+            accepted = async { (slot.await, listener.accept().await) } => accepted,
             () = &mut stop => break,
         };
         let (stream, address) = match connection {
             Ok(connection) => connection,
             Err(error) => {
-                // Out of file descriptors, mostly: others will be closed in a moment.
-                tracing::warn!(%error, "a connection could not be accepted");
+                // Usually the process is out of file descriptors. Wait until other connections are closed.
+                tracing::warn!(%error, "accepting a connection failed; retrying");
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let (router, stopping) = (router.clone(), stopping.clone());
         let settings = settings.clone();
+        let served = serve_connection(stream, address, router.clone(), settings, stopping.clone());
         connections.spawn(async move {
-            let _place = place;
-            if let Err(error) = hold(stream, address, router, &settings, stopping).await {
-                tracing::debug!(%error, %address, "a connection broke");
+            let _slot = slot;
+            if let Err(error) = served.await {
+                tracing::debug!(%error, %address, "a connection failed");
             }
         });
     }
     drop(listener);
     stopping.cancel();
-    connections.close();
     let deadline = Instant::now() + settings.shutdown_timeout;
-    if timeout_at(deadline, connections.wait()).await.is_err() {
-        tracing::warn!("some requests did not end in time and were cut off");
-    }
+    wait_until_closed(&connections, deadline).await;
     deadline
 }
 
-/// Answers one connection's requests, one after the other, until either side ends it, or it is cut.
-async fn hold(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    settings: &ServerSettings,
-    stopping: CancellationToken,
-) -> hyper::Result<()> {
-    let line = Line::default();
-    tokio::select! {
-        ended = answer(stream, address, router, settings, stopping, &line) => ended,
-        () = line.is_cut() => Ok(()),
+async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
+    connections.close();
+    if timeout_at(deadline, connections.wait()).await.is_err() {
+        tracing::warn!("shutdown timeout reached; requests in flight were cancelled");
     }
 }
 
-async fn answer(
+fn with_write_timeout(stream: TcpStream, timeout: Duration) -> TimeoutWriter<TcpStream> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "setting TCP_NODELAY failed");
+    }
+    let mut stream = TimeoutWriter::new(stream);
+    stream.set_timeout(Some(timeout));
+    stream
+}
+
+/// Serves the requests of one connection, one after the other, until either side closes it or a handler aborts it.
+async fn serve_connection(
+    stream: TcpStream,
+    address: SocketAddr,
+    router: Router,
+    settings: ServerSettings,
+    stopping: CancellationToken,
+) -> hyper::Result<()> {
+    let connection = ClientConnection::default();
+    tokio::select! {
+        ended = serve_requests(stream, address, router, &settings, stopping, &connection) => ended,
+        () = connection.aborted() => Ok(()),
+    }
+}
+
+async fn serve_requests(
     stream: TcpStream,
     address: SocketAddr,
     router: Router,
     settings: &ServerSettings,
     stopping: CancellationToken,
-    line: &Line,
+    client: &ClientConnection,
 ) -> hyper::Result<()> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps Nagle's delay");
-    }
-    let mut stream = TimeoutWriter::new(stream);
-    stream.set_timeout(Some(settings.write_timeout));
+    let stream = with_write_timeout(stream, settings.write_timeout);
     let used = AtomicBool::new(false);
-    let answer = |mut request: Request<Incoming>| {
+    let respond = |mut request: Request<Incoming>| {
         used.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
-        request.extensions_mut().insert(line.clone());
+        request.extensions_mut().insert(client.clone());
         router.clone().call(request)
     };
+    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_headers(64)
-        .serve_connection(
-            TokioIo::new(Held::new(stream, line.clone())),
-            service_fn(answer),
-        )
+        .serve_connection(stream, service_fn(respond))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
@@ -141,7 +144,7 @@ async fn answer(
     }
     tokio::select! {
         ended = connection.as_mut() => return ended,
-        () = sleep(LAST_CHANCE) => {}
+        () = sleep(UNUSED_GRACE) => {}
     }
     if used.load(Ordering::Relaxed) {
         connection.await

@@ -1,20 +1,19 @@
-//! GraphQL over server-sent events, in the distinct connections mode of graphql-sse: one operation a response, `next` events
-//! with its answers, and a `complete` event behind them.
+//! GraphQL over server-sent events, in the distinct connections mode of graphql-sse: one operation per response, its outputs as `next` events,
+//! then a `complete` event.
 //!
-//! An event's id is the cursor behind it. Whoever comes back with `Last-Event-ID` goes on there, whatever cursor
-//! the operation names. Every few seconds a comment says that the connection lives.
+//! The id of an event is its cursor. A client that reconnects with `Last-Event-ID` resumes after that cursor, whatever `after` the operation
+//! has, because clients of event streams reconnect with their original request. A comment is sent every few seconds to show that the
+//! connection is alive.
 //!
-//! When a token expires or what it stands for is revoked, UNAUTHENTICATED comes as `next`, and `complete`, in place of further
-//! events; what is answered once is answered. When the service stops, the events break off without `complete`, so that
-//! clients come back.
+//! When a subscription's token expires or its session is revoked, the client gets UNAUTHENTICATED as `next`, then `complete`. Queries and
+//! mutations still get their response. When the service stops, event streams end without `complete`, so that clients reconnect.
 //!
-//! An operation runs on a task of its own, one output ahead of the connection; a caller who takes nothing for two heartbeats
-//! is cut off, and so is one of events who takes nothing when the service stops: the connection is cut, since what waits on
-//! it would never end.
+//! An operation runs in its own task, one output ahead of the connection. A client that reads nothing for two heartbeats is disconnected. So is
+//! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use async_graphql::Response as Answer;
+use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, header, request::Parts},
@@ -32,12 +31,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EdgeState,
-    graphql::{Written, bearer_of},
-    line::Line,
+    bearer::Bearer,
+    client_connection::ClientConnection,
     request_id::RequestId,
+    response::ResponseJson,
     streams::{
+        live_auth::{LiveAuth, RECHECK, RETRY, denies_access},
         operation::{self, Output},
-        standing::{RECHECK, RETRY, Standing, says_no},
     },
 };
 use crate::{
@@ -49,103 +49,104 @@ use crate::{
 
 static LAST_EVENT_ID: &str = "last-event-id";
 
-/// How long the last events may take to go out when the service stops.
-const LEAVING: Duration = Duration::from_secs(2);
+/// How long the last events may take to be sent when the service stops.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// A request to be answered so.
-pub(super) struct Asked {
+/// A request whose response is an event stream.
+pub(super) struct EventStreamRequest {
     client: Client,
     token: Option<Arc<str>>,
     last_event_id: Option<String>,
     id: RequestId,
     deadline: Instant,
-    line: Line,
+    connection: ClientConnection,
 }
 
-impl Asked {
-    pub(super) fn of(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
+impl EventStreamRequest {
+    pub(super) fn new(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
         let last = parts.headers.get(LAST_EVENT_ID);
         let last = last.and_then(|value| value.to_str().ok());
-        Asked {
+        EventStreamRequest {
             client,
-            token: bearer_of(&parts.headers).map(Arc::from),
+            token: Bearer::in_headers(&parts.headers).token(),
             last_event_id: last.filter(|id| !id.is_empty()).map(str::to_owned),
             id,
             deadline,
-            line: Line::of(parts),
+            connection: ClientConnection::of(parts),
         }
     }
 
-    /// Runs the operation, and answers with what it says.
+    /// Runs the operation and streams its outputs.
     ///
     /// # Errors
     /// As [`Auth::viewer`].
-    pub(super) async fn answer(
+    pub(super) async fn respond(
         self,
         state: &EdgeState,
         admitted: Admitted,
     ) -> Result<Response, Error> {
         let revocations = state.auth.revocations();
-        let is_lost = admitted.operation == Operation::Subscription && self.has_bad_place();
-        let standing = Standing::of(&state.auth, self.token, self.client);
+        let is_invalid = admitted.operation == Operation::Subscription && self.has_invalid_cursor();
+        let check = LiveAuth::check(&state.auth, self.token, self.client);
         let late = |_| Error::timeout("reading the session");
-        let standing = timeout_at(self.deadline, standing).await.map_err(late)??;
-        if is_lost {
-            let message = "Last-Event-ID must be the id of an event: a cursor of the changes.";
-            let outputs = operation::failing(Error::bad_input(message), &self.id);
-            return Ok(respond(state, self.line, outputs, None));
+        let live_auth = timeout_at(self.deadline, check).await.map_err(late)??;
+        if is_invalid {
+            let message =
+                "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
+            let output = operation::failed(Error::bad_input(message), &self.id);
+            let outputs = operation::single(output);
+            return Ok(stream_events(state, self.connection, outputs, None));
         }
         let run = operation::Run {
             id: self.id,
             deadline: self.deadline,
-            turn: None,
+            slot: None,
         };
-        let outputs = run.of_admitted(state, &standing, admitted, self.last_event_id);
-        let asker = Some((standing, revocations));
-        Ok(respond(state, self.line, outputs, asker))
+        let outputs = run.start(state, &live_auth, admitted, self.last_event_id);
+        let auth = Some((live_auth, revocations));
+        Ok(stream_events(state, self.connection, outputs, auth))
     }
 
-    /// Whether the caller comes back to what is no place of the feed.
-    fn has_bad_place(&self) -> bool {
+    fn has_invalid_cursor(&self) -> bool {
         let last = self.last_event_id.as_deref();
         last.is_some_and(|last| parse_cursor(last).is_err())
     }
 }
 
-/// A request that the gate did not admit: by the protocol that is an answer like another.
-pub(super) fn refusal(
+/// Responds to a request that the gate rejected. The protocol treats this as an ordinary response.
+pub(super) fn not_admitted(
     state: &EdgeState,
     parts: &Parts,
-    refused: Box<Answer>,
+    response: Box<GraphQlResponse>,
     id: &RequestId,
 ) -> Response {
-    let outputs = operation::only(operation::not_admitted(refused, id));
-    respond(state, Line::of(parts), outputs, None)
+    let outputs = operation::single(operation::not_admitted(response, id));
+    stream_events(state, ClientConnection::of(parts), outputs, None)
 }
 
-fn respond(
+fn stream_events(
     state: &EdgeState,
-    line: Line,
+    connection: ClientConnection,
     outputs: BoxStream<'static, Output>,
-    asker: Option<(Standing, watch::Receiver<()>)>,
+    auth: Option<(LiveAuth, watch::Receiver<()>)>,
 ) -> Response {
     let (sender, mut receiver) = mpsc::channel(1);
-    let (standing, revocations) = asker.unzip();
+    let (live_auth, revocations) = auth.unzip();
     let heartbeat = state.settings.streams.heartbeat;
-    let sending = Sending {
+    let event_sender = EventSender {
         auth: state.auth.clone(),
-        recheck: standing.as_ref().and_then(Standing::good_for).map(after),
-        standing,
+        recheck: live_auth.as_ref().and_then(LiveAuth::valid_for).map(after),
+        live_auth,
         revocations,
-        is_listening: false,
+        is_subscription: false,
         stopping: state.streams.stopping().clone(),
         heartbeat,
-        beat: after(heartbeat),
-        patience: state.settings.request_timeout.min(heartbeat),
-        line,
+        next_heartbeat: after(heartbeat),
+        auth_timeout: state.settings.request_timeout.min(heartbeat),
+        connection,
         sender,
     };
-    tokio::spawn(sending.run(outputs));
+    tokio::spawn(event_sender.run(outputs));
     let chunks = stream::poll_fn(move |ctx| receiver.poll_recv(ctx));
     let body = Body::from_stream(chunks.map(Ok::<Bytes, Infallible>));
     let mut response = body.into_response();
@@ -153,7 +154,7 @@ fn respond(
         (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store, no-transform"),
         (header::VARY, "Accept, Authorization"),
-        // Proxies that collect answers hold events back.
+        // Proxies that buffer responses would delay events.
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ] {
         let value = HeaderValue::from_static(value);
@@ -162,112 +163,111 @@ fn respond(
     response
 }
 
-/// What sends the events of one response.
-struct Sending {
+/// Sends the events of one response.
+struct EventSender {
     auth: Auth,
-    standing: Option<Standing>,
+    live_auth: Option<LiveAuth>,
     revocations: Option<watch::Receiver<()>>,
-    /// When the token is looked at again.
+    /// When the client is authenticated again.
     recheck: Option<Instant>,
-    /// Whether it is a subscription, which has begun.
-    is_listening: bool,
+    /// Whether the operation is a subscription that has started.
+    is_subscription: bool,
     stopping: CancellationToken,
     heartbeat: Duration,
-    /// When something is sent, if nothing is to be said until then.
-    beat: Instant,
-    /// How long it may take to look at a token.
-    patience: Duration,
-    line: Line,
+    /// When a comment is sent unless an event is sent before.
+    next_heartbeat: Instant,
+    /// Maximum duration of an authentication.
+    auth_timeout: Duration,
+    connection: ClientConnection,
     sender: mpsc::Sender<Bytes>,
 }
 
-enum Happened {
-    Said(Option<Output>),
-    Quiet,
+enum SenderEvent {
+    Output(Option<Output>),
+    Heartbeat,
     Recheck,
-    Over(End),
+    End(End),
 }
 
-/// How a response ends.
+/// Why a response ends before its operation is complete.
 enum End {
-    /// All is said.
-    Complete,
-    /// The caller has gone.
-    Gone,
-    /// The caller has taken nothing for too long.
+    Disconnected,
+    /// The client has read nothing for too long.
     Blocked,
     /// The service stops.
     Stopping,
 }
 
-impl Sending {
+impl EventSender {
     async fn run(mut self, outputs: BoxStream<'static, Output>) {
         let end = self.send_all(outputs).await.err();
-        let Sending { line, sender, .. } = self;
-        match end.unwrap_or(End::Complete) {
-            End::Complete | End::Gone => {}
-            End::Blocked => line.cut(),
-            End::Stopping => {
+        let EventSender {
+            connection, sender, ..
+        } = self;
+        match end {
+            None | Some(End::Disconnected) => {}
+            Some(End::Blocked) => connection.abort(),
+            Some(End::Stopping) => {
                 drop(sender);
-                sleep(LEAVING).await;
-                line.cut();
+                sleep(STOP_GRACE).await;
+                connection.abort();
             }
         }
     }
 
     async fn send_all(&mut self, mut outputs: BoxStream<'static, Output>) -> Result<(), End> {
-        // The caller sees at once that it is answered.
+        // The client sees at once that the response has started.
         self.send(comment()).await?;
         loop {
             match self.next(&mut outputs).await {
-                Happened::Said(Some(Output::Listening)) => self.is_listening = true,
-                Happened::Said(Some(Output::SignedOut)) => return self.sign_out().await,
-                Happened::Said(Some(output)) => self.send(event(&output)).await?,
-                Happened::Said(None) => return self.send(complete()).await,
-                Happened::Quiet => self.send(comment()).await?,
-                Happened::Recheck if self.may_go_on().await => {}
-                Happened::Recheck => return self.sign_out().await,
-                Happened::Over(end) => return Err(end),
+                SenderEvent::Output(Some(Output::Subscribed)) => self.is_subscription = true,
+                SenderEvent::Output(Some(Output::SignedOut)) => return self.sign_out().await,
+                SenderEvent::Output(Some(output)) => self.send(event(&output)).await?,
+                SenderEvent::Output(None) => return self.send(complete()).await,
+                SenderEvent::Heartbeat => self.send(comment()).await?,
+                SenderEvent::Recheck if self.recheck().await => {}
+                SenderEvent::Recheck => return self.sign_out().await,
+                SenderEvent::End(end) => return Err(end),
             }
         }
     }
 
-    async fn next(&mut self, outputs: &mut BoxStream<'static, Output>) -> Happened {
-        // What is to have one answer has it, though the service stops or the asker signs out; it has its deadline.
-        let goes_on = self.is_listening;
-        let recheck = self.recheck.unwrap_or(self.beat + RECHECK);
+    async fn next(&mut self, outputs: &mut BoxStream<'static, Output>) -> SenderEvent {
+        // Queries and mutations get their response even if the service stops or the client signs out. They have a deadline of their own.
+        let is_subscription = self.is_subscription;
+        let recheck = self.recheck.unwrap_or(self.next_heartbeat + RECHECK);
         tokio::select! {
-            // Whoever may hear no more hears no more, however much there is to say.
+            // Revocations come before events, so that a busy stream ends as soon as an idle one.
             biased;
-            () = self.sender.closed() => Happened::Over(End::Gone),
-            () = self.stopping.cancelled(), if goes_on => Happened::Over(End::Stopping),
-            () = news(&mut self.revocations), if goes_on => Happened::Recheck,
-            () = sleep_until(recheck), if goes_on => Happened::Recheck,
-            output = outputs.next() => Happened::Said(output),
-            () = sleep_until(self.beat) => Happened::Quiet,
+            () = self.sender.closed() => SenderEvent::End(End::Disconnected),
+            () = self.stopping.cancelled(), if is_subscription => SenderEvent::End(End::Stopping),
+            () = revoked(&mut self.revocations), if is_subscription => SenderEvent::Recheck,
+            () = sleep_until(recheck), if is_subscription => SenderEvent::Recheck,
+            output = outputs.next() => SenderEvent::Output(output),
+            () = sleep_until(self.next_heartbeat) => SenderEvent::Heartbeat,
         }
     }
 
-    /// Whether whoever asked still may. If that cannot be known, it is asked again soon.
-    async fn may_go_on(&mut self) -> bool {
-        let Some(standing) = self.standing.clone() else {
+    /// Authenticates the client again. Returns false if its access has ended. If that is unknown because of an outage, retries soon.
+    async fn recheck(&mut self) -> bool {
+        let Some(live_auth) = self.live_auth.clone() else {
             return true;
         };
-        if standing.has_expired() {
+        if live_auth.has_expired() {
             return false;
         }
         let late = |_| Error::timeout("reading a stream's session");
-        let standing = timeout(self.patience, standing.again(&self.auth));
-        match standing.await.map_err(late).flatten() {
-            Ok(standing) => {
-                self.recheck = standing.good_for().map(after);
+        let checked = timeout(self.auth_timeout, live_auth.recheck(&self.auth));
+        match checked.await.map_err(late).flatten() {
+            Ok(live_auth) => {
+                self.recheck = live_auth.valid_for().map(after);
                 true
             }
-            Err(error) if says_no(&error) => false,
+            Err(error) if denies_access(&error) => false,
             Err(error) => {
                 tracing::warn!(
                     error = error.log_text(),
-                    "a stream's token could not be looked at"
+                    "authenticating an event stream again failed; retrying"
                 );
                 self.recheck = Some(after(RETRY));
                 true
@@ -280,24 +280,25 @@ impl Sending {
         self.send(complete()).await
     }
 
-    /// Done when the connection has taken it.
+    /// Returns when the connection has accepted the chunk.
     async fn send(&mut self, chunk: Bytes) -> Result<(), End> {
         let sent = timeout(2 * self.heartbeat, self.sender.send(chunk));
         tokio::select! {
             biased;
             sent = sent => match sent {
                 Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(End::Gone),
+                Ok(Err(_)) => return Err(End::Disconnected),
                 Err(_) => return Err(End::Blocked),
             },
-            () = self.stopping.cancelled(), if self.is_listening => return Err(End::Stopping),
+            () = self.stopping.cancelled(), if self.is_subscription => return Err(End::Stopping),
         }
-        self.beat = after(self.heartbeat);
+        self.next_heartbeat = after(self.heartbeat);
         Ok(())
     }
 }
 
-async fn news(revocations: &mut Option<watch::Receiver<()>>) {
+/// Returns when the process learns of a revocation.
+async fn revoked(revocations: &mut Option<watch::Receiver<()>>) {
     if let Some(revocations) = revocations
         && revocations.changed().await.is_ok()
     {
@@ -310,23 +311,23 @@ fn after(time: Duration) -> Instant {
     Instant::now() + time
 }
 
-/// An output as an event.
+/// Formats an output as an event.
 fn event(output: &Output) -> Bytes {
-    let (answer, cursor) = match output {
-        Output::Next { answer, cursor } => (Written::executed(answer), cursor.as_deref()),
-        Output::Failed(answer) => (Written::not_executed(answer), None),
-        Output::Listening | Output::SignedOut => return Bytes::new(),
+    let (response, cursor) = match output {
+        Output::Next { response, cursor } => (ResponseJson::executed(response), cursor.as_deref()),
+        Output::Failed(response) => (ResponseJson::not_executed(response), None),
+        Output::Subscribed | Output::SignedOut => return Bytes::new(),
     };
     let mut text = String::from("event: next\n");
-    // A cursor is one line; another would be taken for a field.
+    // An id is one line. A second line would be read as another field.
     if let Some(cursor) = cursor.filter(|cursor| !cursor.contains(['\n', '\r', '\0'])) {
         text.push_str("id: ");
         text.push_str(cursor);
         text.push('\n');
     }
-    // JSON has no line break outside of strings, and within them they are escaped.
+    // Compact JSON has no line breaks: those within strings are escaped.
     text.push_str("data: ");
-    text.push_str(&serde_json::to_string(&answer).unwrap_or_default());
+    text.push_str(&serde_json::to_string(&response).unwrap_or_default());
     text.push_str("\n\n");
     Bytes::from(text)
 }

@@ -206,7 +206,7 @@ async fn a_mutation_runs_to_its_end_though_the_caller_hangs_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_free_connection_the_service_is_unavailable_for_now() {
     let app = TestApp::with(|settings| {
-        settings.pool.most = 1;
+        settings.pool.max_connections = 1;
         settings.pool.wait = Duration::from_millis(200);
     })
     .await;

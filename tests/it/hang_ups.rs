@@ -31,7 +31,7 @@ async fn sessions(app: &TestApp) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_callers_who_hang_up_cost_no_connections() {
     const SLOTS: usize = 24;
-    let app = TestApp::with(|settings| settings.pool.most = SLOTS).await;
+    let app = TestApp::with(|settings| settings.pool.max_connections = SLOTS).await;
     let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
     let mut locker = superuser(&app.database).await;
     let lock = "BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE";

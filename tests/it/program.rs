@@ -329,7 +329,7 @@ async fn the_log_is_json_when_asked_and_tells_no_token() {
         .collect();
     let answered = lines
         .iter()
-        .find(|line| line["message"] == "answered" && line["span"]["id"] == "traced-1");
+        .find(|line| line["message"] == "request finished" && line["span"]["id"] == "traced-1");
     assert_eq!(answered.expect("the answer is logged")["status"], 200);
     for secret in [SECRET, access, refresh, "correct horse battery"] {
         assert!(!log.contains(secret), "the log tells {secret}");

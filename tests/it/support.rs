@@ -42,7 +42,7 @@ pub(crate) fn settings() -> AppSettings {
     AppSettings {
         pool: PoolSettings {
             kept: 1,
-            most: 8,
+            max_connections: 8,
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(300),
         },

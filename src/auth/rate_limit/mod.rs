@@ -53,7 +53,7 @@ const CONNECTIONS: usize = 2;
 pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
     PoolSettings {
         kept: 0,
-        most: CONNECTIONS,
+        max_connections: CONNECTIONS,
         wait: DATABASE_TIMEOUT,
         lifetime: pool.lifetime,
     }

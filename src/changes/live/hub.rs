@@ -1,6 +1,6 @@
-//! Who has subscribers in this process, whom the tailer is to read, and the queues from it to them.
+//! The users who have subscribers in this process, and the queues from the tailer to the subscribers.
 //!
-//! Bounded: a queue holds a few pieces of news whoever reads it; what it has no room for, readers find in the log.
+//! Queues are bounded, whether subscribers read them or not. Subscribers find in the log what does not fit.
 
 use std::{
     collections::HashMap,
@@ -13,146 +13,147 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, broadcast};
 
-use super::super::{Cursor, News, cursor::Seen, store::Since};
+use super::super::{Cursor, NewEntries, cursor::Seen, store::ReaderPosition};
 use crate::{auth::UserId, db::Writers};
 
-/// Pieces of news that a queue holds.
+/// Number of messages that a queue holds.
 const QUEUE: usize = 8;
 
-/// How old what readers know of the time may grow, in minutes, while nothing happens: cursors are good for days.
-const QUIET: i64 = 30;
+/// Minutes without changes after which subscribers get the present time, so that their cursors do not expire.
+const MAX_SILENCE: i64 = 30;
 
-/// What the tailer tells the readers of one person.
+/// A message from the tailer to the subscribers of one user.
 #[derive(Clone)]
-pub(super) enum Told {
-    /// This is new since the tailer read the last time.
-    News(Arc<News>),
-    /// More is new than goes through a queue.
-    Much,
-    /// Nothing was new at that time.
-    Quiet(DateTime<Utc>),
+pub(super) enum HubMessage {
+    /// Entries since the tailer's last read.
+    New(Arc<NewEntries>),
+    /// More entries than fit into the queue. Subscribers must read the log.
+    Overflow,
+    /// There was no new entry at this time.
+    NothingNew(DateTime<Utc>),
 }
 
-/// All that have subscribers.
+/// All users with subscribers in this process.
 #[derive(Default)]
 pub(super) struct Hub {
-    people: Mutex<HashMap<UserId, Watched>>,
-    /// For the tailer: somebody is to be read.
+    users: Mutex<HashMap<UserId, SubscribedUser>>,
+    /// Wakes the tailer when there are users to read.
     wake: Notify,
-    /// For whoever listens to other processes: there is a subscriber.
-    watched: Notify,
-    hears: AtomicBool,
+    /// Wakes jobs that sleep while there are no subscribers.
+    subscribed: Notify,
+    is_notified: AtomicBool,
 }
 
-/// Somebody who has subscribers.
-struct Watched {
-    queue: broadcast::Sender<Told>,
-    readers: usize,
-    /// What the tailer has read, and the stamp of its epoch; `None` until the first reader has read.
-    seen: Option<(Arc<Seen>, u64)>,
-    /// How often the tailer has begun where a reader stood.
-    begun: u64,
-    /// There may be something new.
+struct SubscribedUser {
+    queue: broadcast::Sender<HubMessage>,
+    subscribers: usize,
+    /// What the tailer has read, and the stamp of its epoch. `None` until the first subscriber has read the log.
+    tailed: Option<(Arc<Seen>, u64)>,
+    /// How often the tailer has started at the position of a subscriber.
+    starts: u64,
+    /// There may be new entries.
     due: bool,
-    /// When readers were last told something.
-    told_at: Option<DateTime<Utc>>,
+    /// The time of the last message.
+    published_at: Option<DateTime<Utc>>,
 }
 
 impl Hub {
-    fn people(&self) -> MutexGuard<'_, HashMap<UserId, Watched>> {
-        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    fn users(&self) -> MutexGuard<'_, HashMap<UserId, SubscribedUser>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many subscribers there are.
-    pub(super) fn readers(&self) -> usize {
-        self.people().values().map(|person| person.readers).sum()
+    /// The number of subscribers.
+    pub(super) fn subscribers(&self) -> usize {
+        self.users().values().map(|user| user.subscribers).sum()
     }
 
     /// Whether there is any subscriber.
-    pub(super) fn is_watched(&self) -> bool {
-        !self.people().is_empty()
+    pub(super) fn has_subscribers(&self) -> bool {
+        !self.users().is_empty()
     }
 
-    /// Waits for a subscriber, if there is none.
-    pub(super) async fn until_watched(&self) {
+    /// Waits until there is a subscriber.
+    pub(super) async fn until_subscribed(&self) {
         loop {
-            // Before the look: a subscriber that comes between would be missed.
-            let comes = self.watched.notified();
-            if self.is_watched() {
+            // Created before the check, so that a subscriber in between is not missed.
+            let subscribed = self.subscribed.notified();
+            if self.has_subscribers() {
                 return;
             }
-            comes.await;
+            subscribed.await;
         }
     }
 
-    /// Takes a place in a person's queue: what the tailer finds from now on comes there.
-    pub(super) fn enter(&self, owner: UserId) -> broadcast::Receiver<Told> {
-        let mut people = self.people();
-        let person = people.entry(owner).or_insert_with(|| Watched {
+    /// Joins a user's queue. It receives what the tailer reads from now on.
+    pub(super) fn join(&self, owner: UserId) -> broadcast::Receiver<HubMessage> {
+        let mut users = self.users();
+        let user = users.entry(owner).or_insert_with(|| SubscribedUser {
             queue: broadcast::Sender::new(QUEUE),
-            readers: 0,
-            seen: None,
-            begun: 0,
+            subscribers: 0,
+            tailed: None,
+            starts: 0,
             due: false,
-            told_at: None,
+            published_at: None,
         });
-        person.readers += 1;
-        let place = person.queue.subscribe();
-        drop(people);
-        self.watched.notify_waiters();
-        place
+        user.subscribers += 1;
+        let queue = user.queue.subscribe();
+        drop(users);
+        self.subscribed.notify_waiters();
+        queue
     }
 
-    /// Gives a place up.
+    /// Leaves a user's queue.
     pub(super) fn leave(&self, owner: UserId) {
-        let mut people = self.people();
-        if let Some(person) = people.get_mut(&owner) {
-            person.readers -= 1;
-            if person.readers == 0 {
-                people.remove(&owner);
+        let mut users = self.users();
+        if let Some(user) = users.get_mut(&owner) {
+            user.subscribers -= 1;
+            if user.subscribers == 0 {
+                users.remove(&owner);
             }
         }
     }
 
-    /// How often the tailer has begun with a person: a reader asks before it reads the log, and says it to [`Hub::begin`].
-    pub(super) fn begun(&self, owner: UserId) -> u64 {
-        self.people().get(&owner).map_or(0, |person| person.begun)
+    /// How often the tailer has started for this user. A subscriber asks before it reads the log, and passes it to [`Hub::start_at`].
+    pub(super) fn starts(&self, owner: UserId) -> u64 {
+        self.users().get(&owner).map_or(0, |user| user.starts)
     }
 
-    /// A reader with a place in the queue has read the log so far: from there the tailer begins, if it has not begun.
-    /// Whether the queue goes on from there. It does not if the tailer has begun while this reader read: that was where
-    /// another one stood, who may have read later and seen more. What came between would be in neither; so it reads again.
-    pub(super) fn begin(&self, owner: UserId, read: &Cursor, begun: u64) -> bool {
-        let mut people = self.people();
-        let Some(person) = people.get_mut(&owner) else {
+    /// Reports that a subscriber in the queue has read the log up to this cursor. If the tailer has not started for this user, it starts there.
+    ///
+    /// Returns whether the queue continues from the cursor. It does not if the tailer has started while this subscriber was reading. It started
+    /// at the position of another subscriber, which may have read a later snapshot. Changes between the two would be lost, so this subscriber
+    /// must read the log again.
+    pub(super) fn start_at(&self, owner: UserId, read: &Cursor, starts: u64) -> bool {
+        let mut users = self.users();
+        let Some(user) = users.get_mut(&owner) else {
             return true;
         };
-        if person.seen.is_some() {
-            return person.begun == begun;
+        if user.tailed.is_some() {
+            return user.starts == starts;
         }
-        person.seen = Some((read.base(), read.stamp()));
-        person.begun += 1;
-        if person.due {
+        user.tailed = Some((read.base(), read.stamp()));
+        user.starts += 1;
+        if user.due {
             self.wake.notify_one();
         }
         true
     }
 
-    /// There may be something new of these.
+    /// Notes that these users may have new entries.
     pub(super) fn mark(&self, writers: &Writers) {
-        let mut people = self.people();
+        let mut users = self.users();
         let mut any = false;
         match writers {
-            Writers::Anybody => {
-                for person in people.values_mut() {
-                    person.due = true;
+            Writers::Any => {
+                for user in users.values_mut() {
+                    user.due = true;
                     any = true;
                 }
             }
-            Writers::These(users) => {
-                for user in users {
-                    if let Some(person) = people.get_mut(&UserId(*user)) {
-                        person.due = true;
+            Writers::These(ids) => {
+                for id in ids {
+                    if let Some(user) = users.get_mut(&UserId(*id)) {
+                        user.due = true;
                         any = true;
                     }
                 }
@@ -163,62 +164,62 @@ impl Hub {
         }
     }
 
-    /// Waits until somebody may be to be read.
+    /// Waits until there may be users to read.
     pub(super) async fn woken(&self) {
         self.wake.notified().await;
     }
 
-    /// Takes whom to read, so many at most.
-    pub(super) fn due(&self, most: usize) -> Vec<Since> {
-        let mut people = self.people();
-        let due = people.iter_mut().filter(|(_, person)| person.due);
-        let due = due.filter_map(|(owner, person)| {
-            let (seen, _) = person.seen.clone()?;
-            person.due = false;
-            Some(Since {
+    /// Takes at most `max` users to read.
+    pub(super) fn take_due(&self, max: usize) -> Vec<ReaderPosition> {
+        let mut users = self.users();
+        let due = users.iter_mut().filter(|(_, user)| user.due);
+        let due = due.filter_map(|(owner, user)| {
+            let (seen, _) = user.tailed.clone()?;
+            user.due = false;
+            Some(ReaderPosition {
                 owner: *owner,
                 seen,
             })
         });
-        due.take(most).collect()
+        due.take(max).collect()
     }
 
-    /// Hands out what was read of a person, `most` changes at most, and goes on from there. In another epoch there is no
-    /// going on: the readers are sent to the log, which tells them so, and the next one begins anew.
-    pub(super) fn tell(&self, owner: UserId, news: News, most: usize) {
-        let mut people = self.people();
-        let Some(person) = people.get_mut(&owner) else {
+    /// Sends a user's new entries to the subscribers, at most `max`, and continues from there. The tailer cannot continue in another epoch: the
+    /// subscribers are sent to the log, which tells them, and the next one starts the tailer again.
+    pub(super) fn publish(&self, owner: UserId, new: NewEntries, max: usize) {
+        let mut users = self.users();
+        let Some(user) = users.get_mut(&owner) else {
             return;
         };
-        let read = (news.seen(), news.stamp(owner));
-        let goes_on = person
-            .seen
+        let tailed = (new.seen.clone(), new.stamp(owner));
+        let continues = user
+            .tailed
             .as_ref()
-            .is_none_or(|(_, stamp)| *stamp == read.1);
-        let now = news.moment.now;
-        let told_at = *person.told_at.get_or_insert(now);
-        let is_quiet = now - told_at < chrono::Duration::minutes(QUIET);
-        let told = match news.count() {
-            0 if goes_on && is_quiet => None,
-            0 if goes_on => Some(Told::Quiet(now)),
-            count if goes_on && count <= most => Some(Told::News(Arc::new(news))),
-            _ => Some(Told::Much),
+            .is_none_or(|(_, stamp)| *stamp == tailed.1);
+        let now = new.state.now;
+        let published_at = *user.published_at.get_or_insert(now);
+        let is_silent = now - published_at >= chrono::Duration::minutes(MAX_SILENCE);
+        let message = match new.entries.len() {
+            0 if continues && !is_silent => None,
+            0 if continues => Some(HubMessage::NothingNew(now)),
+            count if continues && count <= max => Some(HubMessage::New(Arc::new(new))),
+            _ => Some(HubMessage::Overflow),
         };
-        person.seen = goes_on.then_some(read);
-        if let Some(told) = told {
-            person.told_at = Some(now);
-            // Readers may have left; nobody else needs it.
-            let _ = person.queue.send(told);
+        user.tailed = continues.then_some(tailed);
+        if let Some(message) = message {
+            user.published_at = Some(now);
+            // Fails if all subscribers have left. Then no message is needed.
+            let _ = user.queue.send(message);
         }
     }
 
-    /// Notes whether messages of other processes come in; answers whether they did before.
-    pub(super) fn set_hears(&self, hears: bool) -> bool {
-        self.hears.swap(hears, Ordering::Relaxed)
+    /// Sets whether messages of other processes arrive. Returns the previous value.
+    pub(super) fn set_notified(&self, is_notified: bool) -> bool {
+        self.is_notified.swap(is_notified, Ordering::Relaxed)
     }
 
-    /// Whether messages of other processes come in.
-    pub(super) fn hears(&self) -> bool {
-        self.hears.load(Ordering::Relaxed)
+    /// Whether messages of other processes arrive.
+    pub(super) fn is_notified(&self) -> bool {
+        self.is_notified.load(Ordering::Relaxed)
     }
 }

@@ -1,45 +1,45 @@
-//! One subscriber: first what the log holds behind its cursor, then what the tailer tells, and the log again whenever it
-//! falls behind.
+//! One subscriber: it reads the log after its cursor, then the tailer's queue, and the log again whenever it falls behind.
 
 use std::{collections::VecDeque, time::Duration};
 
 use tokio::{sync::broadcast, time::sleep};
 
-use super::{Live, hub::Told};
+use super::{Live, hub::HubMessage};
 use crate::{
     auth::UserId,
-    changes::{Change, Cursor, News, Page, listed_unseen},
+    changes::{Change, Cursor, NewEntries, Page},
+    db::background::Backoff,
     error::{Code, Error},
 };
 
-/// Changes that are read from the log at a time, and held at most.
+/// Maximum number of changes that are read from the log at once and held.
 const PAGE: usize = 100;
-/// How long it waits at first, and at most, until it tries again to read.
-const PATIENCE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
-/// Faults of the service in a row after which it gives up.
-const MOST_FAULTS: u32 = 5;
+/// The pause after a failure, first and maximum.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Number of consecutive internal errors after which the subscription ends.
+const MAX_FAULTS: u32 = 5;
 
 pub(super) struct Reader {
     live: Live,
     owner: UserId,
-    place: Option<Place>,
-    /// Where it stands; `None` until it has read for the first time and was given no cursor.
+    queue: Option<Queue>,
+    /// Its position. `None` without a cursor, until the first read.
     at: Option<Cursor>,
-    /// Read and not handed out.
+    /// Read, but not returned yet.
     ready: VecDeque<Change>,
-    /// There may be more in the log.
-    behind: bool,
-    ended: bool,
+    /// The log may have more changes.
+    is_behind: bool,
+    has_ended: bool,
 }
 
-/// A place in the queue of the tailer, given up when dropped.
-struct Place {
+/// The subscriber's end of the tailer's queue. Dropping it leaves the queue.
+struct Queue {
     live: Live,
     owner: UserId,
-    queue: broadcast::Receiver<Told>,
+    messages: broadcast::Receiver<HubMessage>,
 }
 
-impl Drop for Place {
+impl Drop for Queue {
     fn drop(&mut self) {
         self.live.inner.hub.leave(self.owner);
     }
@@ -50,66 +50,68 @@ impl Reader {
         Reader {
             live,
             owner,
-            place: None,
+            queue: None,
             at: after,
             ready: VecDeque::new(),
-            behind: true,
-            ended: false,
+            is_behind: true,
+            has_ended: false,
         }
     }
 
-    /// The next change, or the error that it ends with.
+    /// The next change, or the error with which the subscription ends.
     pub(super) async fn next(&mut self) -> Option<Result<Change, Error>> {
         loop {
             if let Some(change) = self.ready.pop_front() {
                 return Some(Ok(change));
             }
-            if self.ended {
+            if self.has_ended {
                 return None;
             }
-            if let Err(error) = self.more().await {
-                self.ended = true;
-                self.place = None;
+            if let Err(error) = self.read().await {
+                self.has_ended = true;
+                self.queue = None;
                 return Some(Err(error));
             }
         }
     }
 
-    /// Reads something, or learns something.
-    async fn more(&mut self) -> Result<(), Error> {
-        // The place first, then the log: see the seam in `live`.
+    /// Handles one message of the queue, or reads one page of the log.
+    async fn read(&mut self) -> Result<(), Error> {
+        // Joins the queue before it reads the log: see the seam in `live`.
         let (live, owner) = (self.live.clone(), self.owner);
-        let place = self.place.get_or_insert_with(|| Place {
-            queue: live.inner.hub.enter(owner),
+        let queue = self.queue.get_or_insert_with(|| Queue {
+            messages: live.inner.hub.join(owner),
             live,
             owner,
         });
-        if !self.behind {
-            match place.queue.recv().await {
-                Ok(Told::News(news)) => return self.take(&news),
-                Ok(Told::Quiet(now)) => {
-                    self.at = self.at.take().map(|at| at.read_at(now));
+        if !self.is_behind {
+            match queue.messages.recv().await {
+                Ok(HubMessage::New(new)) => return self.take(&new),
+                Ok(HubMessage::NothingNew(now)) => {
+                    self.at = self.at.take().map(|at| at.refreshed(now));
                     return Ok(());
                 }
-                Ok(Told::Much) | Err(broadcast::error::RecvError::Lagged(_)) => self.behind = true,
+                Ok(HubMessage::Overflow) | Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.is_behind = true;
+                }
                 Err(broadcast::error::RecvError::Closed) => {
                     return Err(Error::unavailable("the tailer has ended"));
                 }
             }
         }
-        self.read_on().await
+        self.read_log().await
     }
 
-    /// Takes of the tailer's news what it has not seen.
-    fn take(&mut self, news: &News) -> Result<(), Error> {
+    /// Takes the changes that it has not seen.
+    fn take(&mut self, new: &NewEntries) -> Result<(), Error> {
         let Some(at) = &self.at else {
             return Ok(());
         };
-        if !news.is_of(at, self.owner) {
+        if !new.is_of(at, self.owner) {
             return Err(Error::cursor_expired());
         }
-        let changes = listed_unseen(news, at);
-        // Nothing that it has not seen: the news may be older than what it read, so it must not go back to there.
+        let changes = new.changes_after(at);
+        // Without unseen changes the position stays: the entries may be older than what it has read.
         if let Some(last) = changes.back() {
             self.at = Some(last.cursor.clone());
         }
@@ -117,14 +119,14 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads a page from the log; waits while the database is away.
-    async fn read_on(&mut self) -> Result<(), Error> {
-        let (mut patience, most) = PATIENCE;
+    /// Reads a page of the log. Waits while the database is unreachable.
+    async fn read_log(&mut self) -> Result<(), Error> {
+        let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut faults = 0;
-        let (page, begun) = loop {
-            let begun = self.live.inner.hub.begun(self.owner);
+        let (page, starts) = loop {
+            let starts = self.live.inner.hub.starts(self.owner);
             let error = match self.page().await {
-                Ok(page) => break (page, begun),
+                Ok(page) => break (page, starts),
                 Err(error) => error,
             };
             faults = match error.code {
@@ -132,17 +134,16 @@ impl Reader {
                 Code::Internal => faults + 1,
                 _ => return Err(error),
             };
-            if faults == MOST_FAULTS {
+            if faults == MAX_FAULTS {
                 return Err(error);
             }
             tracing::debug!(
                 error = error.log_text(),
-                "a subscriber waits for the database"
+                "reading changes for a subscriber failed; retrying"
             );
-            sleep(patience).await;
-            patience = (2 * patience).min(most);
+            sleep(backoff.pause()).await;
         };
-        self.behind = page.more || !self.live.inner.hub.begin(self.owner, &page.end, begun);
+        self.is_behind = page.more || !self.live.inner.hub.start_at(self.owner, &page.end, starts);
         self.at = Some(page.end);
         self.ready = page.changes.into();
         Ok(())

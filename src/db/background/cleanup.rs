@@ -1,8 +1,7 @@
-//! Clean-ups: rows that are due, in steps of bounded size, by one process at a time.
+//! Clean-ups: they delete or finish rows that are due, in steps of bounded size, in one process at a time.
 //!
-//! A row that cannot be cleaned up does not hold up the others. The step that contains it is tried again in halves until the
-//! row is found; then it is set aside for a day, with an ERROR that names it. The list of such rows is kept in memory: after
-//! a restart they are tried again.
+//! A row whose clean-up fails does not block the others. The step that contains it is retried in halves until the row is found. Then the row
+//! is skipped for a day, and an ERROR names it. The list of skipped rows is in memory; after a restart they are retried.
 
 use std::{
     collections::HashMap,
@@ -20,26 +19,26 @@ use crate::{
 
 /// Maximum rows of one step.
 const STEP: u32 = 1000;
-/// How long a row that failed is left alone.
-const ASIDE: Duration = Duration::from_secs(24 * 60 * 60);
-/// Maximum rows that one run sets aside. With more, it is not the rows that are at fault.
+/// How long a row that failed is skipped.
+const SKIP_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// Maximum rows that fail in one run. With more, the rows are not the cause.
 const MAX_FAILED: usize = 20;
 
-/// One table's clean-up: the statements, which stand in a `store` module.
+/// The clean-up of one table. Its statements are constants of a `store` module.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cleanup {
     /// The job's name.
     pub(crate) name: &'static str,
-    /// Selects and locks rows that are due and returns their ids as text: at most `$1` of them, none of those in `$2`. If
-    /// there is an age in days, it is `$3`.
+    /// Selects and locks rows that are due and returns their ids as text: at most `$1` rows, none of those in `$2`. If there is an age in days,
+    /// it is `$3`.
     pub(crate) due: &'static str,
-    /// Cleans up the rows with the ids `$1`, an array of text, and returns how many there were.
+    /// Cleans up the rows with the ids `$1`, an array of text, and returns their number.
     pub(crate) finish: &'static str,
     /// The age in days at which a row is due, if it is a setting.
     pub(crate) days: Option<i32>,
 }
 
-/// A clean-up with the rows that are set aside. Cheap to clone.
+/// A clean-up with its skipped rows. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Sweeper {
     inner: Arc<Inner>,
@@ -47,26 +46,25 @@ pub(crate) struct Sweeper {
 
 struct Inner {
     cleanup: Cleanup,
-    /// Rows that failed, and until when they are left alone.
-    aside: Mutex<HashMap<String, Instant>>,
-    /// The rows of the step that was begun last.
-    begun: Mutex<Vec<String>>,
+    /// Rows that failed, and until when they are skipped.
+    skipped: Mutex<HashMap<String, Instant>>,
+    /// The rows of the last step that was started.
+    started: Mutex<Vec<String>>,
 }
 
 impl Sweeper {
-    /// Sets nothing aside yet.
     pub(crate) fn new(cleanup: Cleanup) -> Sweeper {
         let inner = Inner {
             cleanup,
-            aside: Mutex::default(),
-            begun: Mutex::default(),
+            skipped: Mutex::default(),
+            started: Mutex::default(),
         };
         Sweeper {
             inner: Arc::new(inner),
         }
     }
 
-    /// The periodic job that cleans up on that database.
+    /// The periodic job that runs this clean-up on the database.
     pub(crate) fn periodic(self, database: &Database) -> Periodic {
         let database = database.clone();
         Periodic::new(self.inner.cleanup.name, move || {
@@ -75,14 +73,14 @@ impl Sweeper {
         })
     }
 
-    /// Cleans up all rows that are due; returns how many. None if another process does it at the same time.
+    /// Cleans up all rows that are due and returns their number: 0 if another process does it at the same time.
     ///
     /// # Errors
-    /// The error of the statement, if it failed for every row, or for more than can be set aside.
+    /// The error of the statement, if it failed for every row or for too many rows.
     pub(crate) async fn run(&self, database: &Database) -> Result<u64, Error> {
         let mut done = 0;
         loop {
-            lock(&self.inner.begun).clear();
+            lock(&self.inner.started).clear();
             let steps = in_steps(database, u64::from(STEP), async |conn| {
                 self.step(conn).await
             });
@@ -101,7 +99,7 @@ impl Sweeper {
         }
         let mut due = Statement::<(String,)>::new(cleanup.due)
             .bind(i64::from(STEP))
-            .bind(self.aside());
+            .bind(self.skipped());
         if let Some(days) = cleanup.days {
             due = due.bind(days);
         }
@@ -109,13 +107,13 @@ impl Sweeper {
         if ids.is_empty() {
             return Ok(0);
         }
-        lock(&self.inner.begun).clone_from(&ids);
+        lock(&self.inner.started).clone_from(&ids);
         finish(conn, cleanup.finish, ids).await
     }
 
-    /// Finds the rows for which the step that was begun last failed, and sets them aside; returns how many succeeded.
+    /// Finds the rows for which the last step failed, and skips them from now on. Returns how many rows succeeded.
     async fn one_by_one(&self, database: &Database, error: Error) -> Result<u64, Error> {
-        let ids = std::mem::take(&mut *lock(&self.inner.begun));
+        let ids = std::mem::take(&mut *lock(&self.inner.started));
         if ids.is_empty() || error.code == Code::Unavailable {
             return Err(error);
         }
@@ -134,36 +132,36 @@ impl Sweeper {
             };
         }
         let too_many = isolated.too_many;
-        self.set_aside(isolated.failed);
+        self.skip(isolated.failed);
         match too_many {
             Some(error) => Err(error),
             None => Ok(isolated.done),
         }
     }
 
-    fn set_aside(&self, failed: Vec<(String, Error)>) {
-        let (job, until) = (self.inner.cleanup.name, Instant::now() + ASIDE);
+    fn skip(&self, failed: Vec<(String, Error)>) {
+        let (job, until) = (self.inner.cleanup.name, Instant::now() + SKIP_TIME);
         for (row, error) in failed {
             let error = error.log_text();
             tracing::error!(
                 job,
                 row,
                 error,
-                "a row could not be cleaned up; it is set aside for a day"
+                "cleaning up a row failed; skipping it for a day"
             );
-            lock(&self.inner.aside).insert(row, until);
+            lock(&self.inner.skipped).insert(row, until);
         }
     }
 
-    fn aside(&self) -> Vec<String> {
-        let mut aside = lock(&self.inner.aside);
+    fn skipped(&self) -> Vec<String> {
+        let mut skipped = lock(&self.inner.skipped);
         let now = Instant::now();
-        aside.retain(|_, until| *until > now);
-        aside.keys().cloned().collect()
+        skipped.retain(|_, until| *until > now);
+        skipped.keys().cloned().collect()
     }
 }
 
-/// One process at a time cleans up a table. The lock ends with its transaction, so it works behind a transaction pooler.
+/// Only one process cleans up a table at the same time. The lock ends with its transaction, so it works behind a transaction pooler.
 const LOCK: &str =
     "SELECT pg_try_advisory_xact_lock(hashtextextended('snapnote clean-up: ' || $1, 0))";
 
@@ -180,20 +178,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What became of rows that were tried in halves.
+/// The result of [`isolate`].
 pub(crate) struct Isolated<T> {
-    /// How many succeeded.
+    /// How many rows succeeded.
     pub(crate) done: u64,
     /// The rows that failed on their own, with their errors.
     pub(crate) failed: Vec<(T, Error)>,
-    /// The last error, if there were more than can be told apart: then the rest was not tried.
+    /// The last error, if too many rows failed. The remaining rows were not tried.
     pub(crate) too_many: Option<Error>,
 }
 
-/// Applies `act` to all rows, and to halves of those for which it fails, down to the rows that fail on their own.
+/// Applies `act` to all rows, then to halves of those for which it fails, down to single rows that fail.
 ///
 /// # Errors
-/// UNAVAILABLE: then no row is at fault, and the rest was not tried.
+/// UNAVAILABLE. No row is the cause, and the remaining rows were not tried.
 pub(crate) async fn isolate<'a, T: Clone>(
     rows: Vec<T>,
     act: impl Fn(Vec<T>) -> BoxFuture<'a, Result<u64, Error>>,
@@ -239,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    /// Isolates rows of which `bad` ones fail; also returns how many statements that took.
+    /// Isolates rows of which the `bad` ones fail. Also returns the number of statements.
     async fn isolated(
         rows: u32,
         bad: &[u32],
@@ -259,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn rows_that_fail_are_found_and_all_others_succeed() {
+    async fn failing_rows_are_found_and_all_others_succeed() {
         let error = Error::internal("this row is stuck");
         for (rows, bad) in [(1000, &[0, 17, 998][..]), (1, &[0]), (7, &[]), (0, &[])] {
             let (outcome, statements) = isolated(rows, bad, &error).await;
@@ -276,7 +274,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_statement_that_fails_for_all_rows_is_not_tried_for_each() {
+    async fn a_statement_that_fails_for_all_rows_is_not_tried_for_each_row() {
         let all: Vec<u32> = (0..1000).collect();
         let (outcome, statements) = isolated(1000, &all, &Error::internal("no such table")).await;
         let outcome = outcome.expect("the database is there");
@@ -285,7 +283,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_row_is_at_fault_when_the_database_is_away() {
+    async fn no_row_is_blamed_while_the_database_is_unreachable() {
         let (outcome, statements) = isolated(1000, &[5], &Error::unavailable("away")).await;
         assert!(outcome.is_err_and(|error| error.code == Code::Unavailable));
         assert_eq!(statements, 1);

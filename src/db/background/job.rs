@@ -1,8 +1,7 @@
-//! What is known of each background job: the log tells operators when one fails and recovers, `/readyz` shows the state.
+//! The state of each background job. The log tells operators when a job fails and recovers; `/readyz` shows the state.
 //!
-//! A job that keeps failing is logged as ERROR once, and again once a day; the failures in between are DEBUG. If it fails
-//! because the database or another server is away, that is no fault of the service: it is a WARN at first, and an ERROR
-//! when it has lasted for five minutes.
+//! A job that keeps failing is logged as ERROR once, and again once a day. The failures in between are DEBUG. An unreachable database or other
+//! server is not a fault of the service. Failures for this reason are a WARN at first, and an ERROR after five minutes.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +15,7 @@ use crate::error::{Code, Error};
 
 /// How often a job that keeps failing is logged as ERROR.
 const REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long a job may fail because something is away before that is an ERROR.
+/// How long a job may fail because a server is unreachable before it is an ERROR.
 const OUTAGE: Duration = Duration::from_secs(5 * 60);
 
 /// The states of all background jobs of a process. Cheap to clone.
@@ -31,21 +30,21 @@ struct Entry {
     failures: u32,
     last_success: Option<Instant>,
     last_failure: Option<Instant>,
-    /// When the present series of failures began.
+    /// When the present series of failures started.
     failing_since: Option<Instant>,
     /// Whether the present series was logged as WARN, and when it was last logged as ERROR.
     is_warned: bool,
     last_error_logged: Option<Instant>,
 }
 
-/// What a job is doing.
+/// The phase of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// It runs, and its last attempt did not fail.
+    /// The job runs, and its last attempt did not fail.
     Running,
-    /// Its last attempt failed; it tries again after a pause.
+    /// The last attempt failed. The job retries after a pause.
     Failing,
-    /// It ended or panicked; it is started again after a pause.
+    /// The job ended or panicked. It restarts after a pause.
     Restarting,
 }
 
@@ -60,12 +59,12 @@ impl Phase {
     }
 }
 
-/// The state of one job at one moment.
+/// The present state of one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobState {
     /// The job's fixed name.
     pub name: &'static str,
-    /// What it is doing.
+    /// Its phase.
     pub phase: Phase,
     /// Consecutive failures since its last success.
     pub failures: u32,
@@ -76,7 +75,7 @@ pub struct JobState {
 }
 
 impl JobStates {
-    /// The handle of the job with that name, which is shown from now on.
+    /// The handle of the job with this name. The job is listed from now on.
     pub fn job(&self, name: &'static str) -> Job {
         self.lock().entry(name).or_default();
         Job {
@@ -109,7 +108,7 @@ impl JobStates {
     }
 }
 
-/// One job, which reports through this handle how it fares. Cheap to clone.
+/// The handle through which a job reports success and failure. Cheap to clone.
 #[derive(Clone)]
 pub struct Job {
     name: &'static str,
@@ -122,7 +121,7 @@ impl Job {
         self.name
     }
 
-    /// An attempt succeeded.
+    /// Reports that an attempt succeeded.
     pub(crate) fn succeeded(&self) {
         let failures = self.update(|entry| {
             let failures = entry.failures;
@@ -138,15 +137,15 @@ impl Job {
         }
     }
 
-    /// An attempt failed; the next one follows after `retry_in`.
+    /// Reports that an attempt failed. The next one follows after `retry_in`.
     pub(crate) fn failed(&self, error: &Error, retry_in: Duration) {
-        let is_away = error.code == Code::Unavailable;
+        let is_outage = error.code == Code::Unavailable;
         let (failures, level) = self.update(|entry| {
             entry.count_failure();
-            (entry.failures, entry.level(is_away, Instant::now()))
+            (entry.failures, entry.level(is_outage, Instant::now()))
         });
         let (job, error) = (self.name, error.log_text());
-        // The level of a tracing event is a constant.
+        // The level of a tracing event must be a constant.
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
@@ -165,12 +164,12 @@ impl Job {
         }
     }
 
-    /// The job is started.
+    /// Notes that the job is started.
     pub(super) fn started(&self) {
         self.update(|entry| entry.restarting = false);
     }
 
-    /// The job ended although it should run as long as the process; it starts again after `restart_in`.
+    /// Notes that the job ended, although it should run as long as the process. It restarts after `restart_in`.
     pub(super) fn ended(&self, error: &str, restart_in: Duration) {
         let failures = self.update(|entry| {
             entry.restarting = true;
@@ -194,9 +193,9 @@ impl Job {
 
 impl Entry {
     /// The level at which a failure at that time is logged.
-    fn level(&mut self, is_away: bool, now: Instant) -> Level {
+    fn level(&mut self, is_outage: bool, now: Instant) -> Level {
         let since = *self.failing_since.get_or_insert(now);
-        if is_away && now.duration_since(since) < OUTAGE {
+        if is_outage && now.duration_since(since) < OUTAGE {
             return match std::mem::replace(&mut self.is_warned, true) {
                 true => Level::DEBUG,
                 false => Level::WARN,
@@ -221,11 +220,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_an_error_once_a_day_and_an_outage_a_warning_first() {
+    fn a_fault_is_an_error_once_a_day_and_an_outage_is_a_warning_at_first() {
         const MINUTE: u64 = 60;
         const DAY: u64 = 24 * 60 * MINUTE;
         let began = Instant::now();
-        // Seconds since the first failure, whether something is away, and the level.
+        // Seconds since the first failure, whether a server is unreachable, and the level.
         let cases = [
             (0, true, Level::WARN),
             (1, true, Level::DEBUG),
@@ -237,9 +236,9 @@ mod tests {
             (DAY + 5 * MINUTE, true, Level::ERROR),
         ];
         let mut entry = Entry::default();
-        for (seconds, is_away, level) in cases {
+        for (seconds, is_outage, level) in cases {
             let now = began + Duration::from_secs(seconds);
-            assert_eq!(entry.level(is_away, now), level, "after {seconds} s");
+            assert_eq!(entry.level(is_outage, now), level, "after {seconds} s");
         }
         let mut entry = Entry::default();
         for (seconds, level) in [(0, Level::ERROR), (1, Level::DEBUG), (DAY, Level::ERROR)] {

@@ -1,7 +1,7 @@
-//! Periodic jobs: each runs every so often, and sooner after a failure.
+//! Periodic jobs: each runs once per period, and sooner after a failure.
 //!
-//! Jobs that share a schedule run one after the other, so that together they use one connection. Each is caught on its own:
-//! one that fails or panics does not keep the others from running.
+//! Jobs of one schedule run one after the other, so that together they use one connection. A job that fails or panics does not keep the others
+//! from running.
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::error::Error;
 /// The first pause after a failure. Later ones double, up to the job's period.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The body of a periodic job; returns how many rows or objects it dealt with.
+/// The body of a periodic job. Returns the number of rows or objects that it processed.
 type Body = Arc<dyn Fn() -> BoxFuture<'static, Result<u64, Error>> + Send + Sync>;
 
 /// A periodic job before it is scheduled.
@@ -25,7 +25,7 @@ pub(crate) struct Periodic {
 }
 
 impl Periodic {
-    /// A job with that fixed name.
+    /// A job with this fixed name.
     pub(crate) fn new<F>(
         name: &'static str,
         body: impl Fn() -> F + Send + Sync + 'static,
@@ -74,7 +74,7 @@ impl Turn {
             Ok(Ok(rows)) => {
                 if rows > 0 {
                     let job = self.job.name();
-                    tracing::info!(job, rows, "a background job did its work");
+                    tracing::info!(job, rows, "a background job processed rows");
                 }
                 self.job.succeeded();
                 self.backoff.reset();
@@ -90,7 +90,7 @@ impl Turn {
     }
 }
 
-/// Runs that, and turns a panic into a text that tells its message.
+/// Runs `work`, and returns a panic as an error text with its message.
 pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     outcome.map_err(|panic| {

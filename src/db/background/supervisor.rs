@@ -1,6 +1,6 @@
 //! The supervisor: keeps all background jobs of a process running until it stops.
 //!
-//! A job that ends or panics is logged as ERROR and started again after a pause, which doubles while it keeps ending.
+//! A job that ends or panics is logged as ERROR and restarted after a pause. The pause doubles while the job keeps ending.
 
 use std::{future::Future, time::Duration};
 
@@ -15,11 +15,10 @@ use super::{
     schedule::{Periodic, caught, every},
 };
 
-/// The pause before a job that ended is started again: the first and the longest one. A job that ran for longer than the
-/// longest starts over with the first.
+/// The pause before a job is restarted: the first and the maximum. A job that ran for longer than the maximum starts over with the first.
 const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5 * 60));
 
-/// The background jobs of a process. They stop when this is dropped.
+/// The background jobs of a process. Dropping this stops them.
 pub(crate) struct Jobs {
     states: JobStates,
     tasks: JoinSet<()>,
@@ -27,7 +26,7 @@ pub(crate) struct Jobs {
 }
 
 impl Jobs {
-    /// No job yet; what becomes of them is kept in `states`.
+    /// Starts without jobs. Their states are kept in `states`.
     pub(crate) fn new(states: JobStates) -> Jobs {
         Jobs {
             states,
@@ -36,7 +35,7 @@ impl Jobs {
         }
     }
 
-    /// Runs a job that goes on as long as the process. The handle is for the job to report how it fares.
+    /// Runs a job that lasts as long as the process. The job reports success and failure through its handle.
     pub(crate) fn run<F>(
         &mut self,
         name: &'static str,
@@ -48,7 +47,7 @@ impl Jobs {
         self.tasks.spawn(supervise(job, self.restart, start));
     }
 
-    /// Runs these jobs every `period`, one after the other. A fault of the schedule itself counts as one of the first job.
+    /// Runs these jobs every `period`, one after the other. A fault of the schedule itself counts as a fault of the first job.
     pub(crate) fn every(&mut self, period: Duration, jobs: Vec<Periodic>) {
         let Some(first) = jobs.first().map(|first| first.name) else {
             return;
@@ -58,7 +57,7 @@ impl Jobs {
         self.run(first, move |_| every(period, jobs.clone()));
     }
 
-    /// Stops all jobs; returns when they have stopped.
+    /// Stops all jobs and waits until they have stopped.
     pub(crate) async fn stop(mut self) {
         self.tasks.shutdown().await;
     }
@@ -66,15 +65,15 @@ impl Jobs {
 
 async fn supervise<F: Future<Output = ()>>(
     job: Job,
-    (first, longest): (Duration, Duration),
+    (first, max): (Duration, Duration),
     start: impl Fn(Job) -> F,
 ) {
-    let mut backoff = Backoff::new(first, longest);
+    let mut backoff = Backoff::new(first, max);
     loop {
-        let began = Instant::now();
+        let started = Instant::now();
         job.started();
         let ended = caught(async { start(job.clone()).await }).await;
-        if began.elapsed() > longest {
+        if started.elapsed() > max {
             backoff.reset();
         }
         let pause = backoff.pause();

@@ -1,4 +1,4 @@
-//! Statements and transactions that lose a conflict are repeated, as a whole, and a limited number of times.
+//! Statements and transactions that lose a conflict are repeated as a whole, a limited number of times.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -8,13 +8,13 @@ use std::{
 use diesel_async::SimpleAsyncConnection;
 use tokio::sync::Barrier;
 
-use super::{Stage, number};
+use super::{TestDatabase, number};
 use crate::{
     db::{Connection, Statement},
     error::{Code, Error},
 };
 
-/// A table with two rows, and functions that fail with an SQLSTATE the first `times` times, which no rollback undoes.
+/// A table with two rows, and functions that fail with an SQLSTATE the first `times` times. A rollback does not undo this count.
 const SETUP: &str = "
     CREATE TABLE counters (id integer PRIMARY KEY, n bigint NOT NULL);
     INSERT INTO counters VALUES (1, 0), (2, 0);
@@ -45,11 +45,11 @@ fn fails(times: i32, state: &str) -> Statement<(i64,)> {
 
 #[tokio::test]
 async fn two_transactions_that_deadlock_both_commit_once() {
-    let stage = Stage::with(SETUP).await;
+    let database = TestDatabase::with(SETUP).await;
     let (both_have_one, attempts) = (Barrier::new(2), AtomicU32::new(0));
     let opposed = async |first: i32, second: i32| {
         let first_try = AtomicU32::new(0);
-        stage
+        database
             .conn()
             .await
             .transaction(async |conn| {
@@ -69,20 +69,20 @@ async fn two_transactions_that_deadlock_both_commit_once() {
         attempts.load(Ordering::Relaxed) > 2,
         "they did not deadlock"
     );
-    assert_eq!(stage.number("SELECT min(n) FROM counters").await, 2);
-    assert_eq!(stage.number(SUM).await, 4);
+    assert_eq!(database.number("SELECT min(n) FROM counters").await, 2);
+    assert_eq!(database.number(SUM).await, 4);
 }
 
-/// Another client that holds row 2 and waits for row 1. It leaves it to the caller to find the deadlock.
-async fn opponent(stage: &Stage) {
-    let mut opponent = stage.superuser().await;
+/// Another client that holds row 2 and waits for row 1. Its long `deadlock_timeout` makes the caller's transaction detect the deadlock.
+async fn opponent(database: &TestDatabase) {
+    let mut opponent = database.superuser().await;
     let holds = "SET deadlock_timeout = '1h'; BEGIN; UPDATE counters SET n = n WHERE id = 2";
     opponent.batch_execute(holds).await.unwrap();
     tokio::spawn(async move {
         let waits = "UPDATE counters SET n = n WHERE id = 1; ROLLBACK";
         opponent.batch_execute(waits).await.unwrap();
     });
-    stage
+    database
         .until(
             "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE NOT granted AND datname = current_database())",
@@ -92,21 +92,21 @@ async fn opponent(stage: &Stage) {
 
 #[tokio::test]
 async fn a_transaction_that_deadlocks_three_times_is_unavailable() {
-    let stage = Stage::with(SETUP).await;
+    let database = TestDatabase::with(SETUP).await;
     let attempts = AtomicU32::new(0);
-    let outcome: Result<(), Error> = stage
+    let outcome: Result<(), Error> = database
         .conn()
         .await
         .transaction(async |conn| {
             attempts.fetch_add(1, Ordering::Relaxed);
             increment(conn, 1).await?;
-            opponent(&stage).await;
+            opponent(&database).await;
             increment(conn, 2).await
         })
         .await;
     assert_unavailable(outcome);
     assert_eq!(attempts.load(Ordering::Relaxed), 3);
-    assert_eq!(stage.number(SUM).await, 0);
+    assert_eq!(database.number(SUM).await, 0);
 }
 
 fn assert_unavailable<T: std::fmt::Debug>(outcome: Result<T, Error>) {
@@ -116,10 +116,10 @@ fn assert_unavailable<T: std::fmt::Debug>(outcome: Result<T, Error>) {
 }
 
 #[tokio::test]
-async fn what_a_transaction_wrote_before_a_conflict_is_rolled_back() {
+async fn changes_of_a_transaction_before_a_conflict_are_rolled_back() {
     for (state, times) in [("40001", 1), ("40001", 2), ("40P01", 1), ("40P01", 2)] {
-        let stage = Stage::with(SETUP).await;
-        let outcome: Result<i64, Error> = stage
+        let database = TestDatabase::with(SETUP).await;
+        let outcome: Result<i64, Error> = database
             .conn()
             .await
             .transaction(async |conn| {
@@ -130,14 +130,14 @@ async fn what_a_transaction_wrote_before_a_conflict_is_rolled_back() {
             })
             .await;
         assert_eq!(outcome.unwrap(), i64::from(times) + 1, "{state}");
-        assert_eq!(stage.number(SUM).await, 2, "{state}");
+        assert_eq!(database.number(SUM).await, 2, "{state}");
     }
 }
 
 #[tokio::test]
 async fn a_conflict_counts_whatever_the_closure_makes_of_it() {
-    let stage = Stage::with(SETUP).await;
-    let mut conn = stage.conn().await;
+    let database = TestDatabase::with(SETUP).await;
+    let mut conn = database.conn().await;
     let masked: Result<(), Error> = conn
         .transaction(async |conn| {
             increment(conn, 1).await?;
@@ -161,8 +161,8 @@ async fn a_conflict_counts_whatever_the_closure_makes_of_it() {
 
 #[tokio::test]
 async fn a_commit_that_loses_a_conflict_is_repeated() {
-    let stage = Stage::with(SETUP).await;
-    let mut conn = stage.conn().await;
+    let database = TestDatabase::with(SETUP).await;
+    let mut conn = database.conn().await;
     let deferred = "CREATE CONSTRAINT TRIGGER fails AFTER UPDATE ON counters
         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fails_once()";
     conn.batch(deferred).await.unwrap();
@@ -177,8 +177,8 @@ async fn a_commit_that_loses_a_conflict_is_repeated() {
 #[tokio::test]
 async fn single_statements_that_lose_a_conflict_are_repeated() {
     for state in ["40001", "40P01"] {
-        let stage = Stage::with(SETUP).await;
-        let mut conn = stage.conn().await;
+        let database = TestDatabase::with(SETUP).await;
+        let mut conn = database.conn().await;
         let (tries,) = conn.row(fails(2, state)).await.unwrap().unwrap();
         assert_eq!(tries, 3, "{state}");
         assert_unavailable(conn.row(fails(100, state)).await);
@@ -197,8 +197,8 @@ async fn single_statements_that_lose_a_conflict_are_repeated() {
 
 #[tokio::test]
 async fn other_failures_are_not_repeated_and_never_committed() {
-    let stage = Stage::with(SETUP).await;
-    let mut conn = stage.conn().await;
+    let database = TestDatabase::with(SETUP).await;
+    let mut conn = database.conn().await;
     let failed: Result<(), Error> = conn
         .transaction(async |conn| {
             increment(conn, 1).await?;
@@ -228,9 +228,9 @@ async fn other_failures_are_not_repeated_and_never_committed() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_transaction_was_dropped_refuses_statements() {
-    let stage = Stage::with(SETUP).await;
-    let mut conn = stage.conn().await;
+async fn a_connection_whose_transaction_was_dropped_rejects_statements() {
+    let database = TestDatabase::with(SETUP).await;
+    let mut conn = database.conn().await;
     {
         let stuck = conn.transaction(async |conn| {
             increment(conn, 1).await?;
@@ -243,8 +243,8 @@ async fn a_connection_whose_transaction_was_dropped_refuses_statements() {
     let another: Result<(), Error> = conn.transaction(async |_| Ok(())).await;
     assert!(another.is_err());
     drop(conn);
-    assert_eq!(stage.number(SUM).await, 0);
-    // No lock of it stays.
-    increment(&mut stage.conn().await, 1).await.unwrap();
-    assert_eq!(stage.number(SUM).await, 1);
+    assert_eq!(database.number(SUM).await, 0);
+    // It holds no locks any more.
+    increment(&mut database.conn().await, 1).await.unwrap();
+    assert_eq!(database.number(SUM).await, 1);
 }

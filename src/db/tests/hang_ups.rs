@@ -1,4 +1,4 @@
-//! Connections whose user goes away at any moment are used again, and are right; or they are closed.
+//! Connections whose user is dropped at any moment are reused in a correct state, or closed.
 
 use std::{collections::HashSet, pin::pin, task::Poll, time::Duration};
 
@@ -6,7 +6,7 @@ use diesel_async::SimpleAsyncConnection;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
-use super::{Stage, number, pool};
+use super::{TestDatabase, number, pool};
 use crate::{
     db::{Connection, Database, Statement, Writers, pool::from_database},
     error::{Code, Error},
@@ -19,13 +19,13 @@ const SETUP: &str = "
 /// When a future is dropped.
 #[derive(Debug, Clone, Copy)]
 enum Dropped {
-    /// Right after a poll, so that its request may not have left yet.
+    /// Right after a poll. Its request may not have been sent yet.
     AfterPoll,
-    /// When it would be polled again, so that the response to its request has arrived.
+    /// Before the next poll. The response to its request has arrived.
     BeforePoll,
 }
 
-/// Polls a future so many times, and drops it unless it has ended.
+/// Polls a future this many times, and drops it unless it has completed.
 async fn polled<F: Future>(future: F, times: usize, dropped: Dropped) -> Option<F::Output> {
     let (mut future, mut left) = (pin!(future), times);
     std::future::poll_fn(|context| {
@@ -42,19 +42,19 @@ async fn polled<F: Future>(future: F, times: usize, dropped: Dropped) -> Option<
     .await
 }
 
-async fn session(conn: &mut Connection) -> i64 {
+async fn backend_pid(conn: &mut Connection) -> i64 {
     number(conn, "SELECT pg_backend_pid()::bigint").await
 }
 
-/// Sends this SQL and drops it when it runs.
-async fn abandoned(stage: &Stage, sql: &'static str) {
-    let mut conn = stage.conn().await;
-    dropped_when_it_runs(stage, conn.batch(sql)).await;
+/// Sends this SQL and drops its future while it runs.
+async fn abandoned(database: &TestDatabase, sql: &'static str) {
+    let mut conn = database.conn().await;
+    dropped_when_it_runs(database, conn.batch(sql)).await;
 }
 
-async fn dropped_when_it_runs<T>(stage: &Stage, running: impl Future<Output = T>) {
+async fn dropped_when_it_runs<T>(database: &TestDatabase, running: impl Future<Output = T>) {
     let runs = async {
-        let mut other = stage.superuser().await;
+        let mut other = database.superuser().await;
         let count = "SELECT 1 / count(*) FROM pg_stat_activity
             WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
         while other.batch_execute(count).await.is_err() {}
@@ -67,18 +67,18 @@ async fn dropped_when_it_runs<T>(stage: &Stage, running: impl Future<Output = T>
 
 #[tokio::test]
 async fn a_statement_can_be_dropped_at_every_await_point() {
-    let stage = Stage::of(1, SETUP).await;
-    let first = session(&mut stage.conn().await).await;
+    let database = TestDatabase::of(1, SETUP).await;
+    let first = backend_pid(&mut database.conn().await).await;
     for dropped in [Dropped::AfterPoll, Dropped::BeforePoll] {
         for times in 1.. {
-            // A new text, so that it is prepared first.
+            // A new text, so that it must be prepared first.
             let text = format!("SELECT $1 + 1000 * {times} -- {dropped:?}");
             let statement = |n: i64| Statement::<(i64,)>::new(text.clone()).bind(n);
-            let mut conn = stage.conn().await;
+            let mut conn = database.conn().await;
             let ended = polled(conn.rows(statement(0)), times, dropped).await;
             drop(conn);
-            let mut conn = stage.conn().await;
-            assert_eq!(session(&mut conn).await, first, "{dropped:?} {times}");
+            let mut conn = database.conn().await;
+            assert_eq!(backend_pid(&mut conn).await, first, "{dropped:?} {times}");
             for n in 1..4 {
                 let (sum,) = conn.row(statement(n)).await.unwrap().unwrap();
                 assert_eq!(sum, n + 1000 * times as i64, "{dropped:?} {times}");
@@ -93,13 +93,13 @@ async fn a_statement_can_be_dropped_at_every_await_point() {
 
 #[tokio::test]
 async fn a_transaction_can_be_dropped_at_every_await_point() {
-    let stage = Stage::of(1, SETUP).await;
-    let first = session(&mut stage.conn().await).await;
-    let mut observer = pool(&stage.url, 1).connection().await.unwrap();
+    let database = TestDatabase::of(1, SETUP).await;
+    let first = backend_pid(&mut database.conn().await).await;
+    let mut observer = pool(&database.url, 1).connection().await.unwrap();
     for dropped in [Dropped::AfterPoll, Dropped::BeforePoll] {
-        let before = stage.number("SELECT n FROM counters WHERE id = 1").await;
+        let before = database.number("SELECT n FROM counters WHERE id = 1").await;
         for times in 1.. {
-            let mut conn = stage.conn().await;
+            let mut conn = database.conn().await;
             let work = conn.transaction(async |conn| {
                 number(
                     conn,
@@ -113,8 +113,8 @@ async fn a_transaction_can_be_dropped_at_every_await_point() {
             });
             let ended = polled(work, times, dropped).await;
             drop(conn);
-            let mut conn = stage.conn().await;
-            assert_eq!(session(&mut conn).await, first, "{dropped:?} {times}");
+            let mut conn = database.conn().await;
+            assert_eq!(backend_pid(&mut conn).await, first, "{dropped:?} {times}");
             let halves = number(&mut conn, "SELECT max(n) - min(n) FROM counters").await;
             assert_eq!(halves, 0, "{dropped:?} {times}");
             let settings =
@@ -129,18 +129,18 @@ async fn a_transaction_can_be_dropped_at_every_await_point() {
                 break;
             }
         }
-        let after = stage.number("SELECT n FROM counters WHERE id = 1").await;
-        // The last one, and those that were dropped while they were committed.
+        let after = database.number("SELECT n FROM counters WHERE id = 1").await;
+        // The last transaction, and those that were dropped during COMMIT.
         assert!((1..=3).contains(&(after - before)), "{dropped:?}");
     }
 }
 
 #[tokio::test]
-async fn rows_that_nobody_reads_are_dropped() {
-    let stage = Stage::of(1, SETUP).await;
-    let first = session(&mut stage.conn().await).await;
+async fn unread_rows_are_discarded() {
+    let database = TestDatabase::of(1, SETUP).await;
+    let first = backend_pid(&mut database.conn().await).await;
     for times in 1..10 {
-        let mut conn = stage.conn().await;
+        let mut conn = database.conn().await;
         let many = Statement::<(i64,)>::new("SELECT generate_series(1, 300000)::bigint");
         assert!(
             polled(conn.rows(many), times, Dropped::BeforePoll)
@@ -148,46 +148,46 @@ async fn rows_that_nobody_reads_are_dropped() {
                 .is_none()
         );
         drop(conn);
-        let mut conn = stage.conn().await;
+        let mut conn = database.conn().await;
         assert_eq!(number(&mut conn, "SELECT 42::bigint").await, 42);
-        assert_eq!(session(&mut conn).await, first);
+        assert_eq!(backend_pid(&mut conn).await, first);
     }
 }
 
 #[tokio::test]
-async fn a_long_statement_is_cancelled_and_its_connection_used_again() {
-    let stage = Stage::of(1, SETUP).await;
-    let first = session(&mut stage.conn().await).await;
+async fn a_long_statement_is_cancelled_and_its_connection_reused() {
+    let database = TestDatabase::of(1, SETUP).await;
+    let first = backend_pid(&mut database.conn().await).await;
     let sleeps = "UPDATE counters SET n = 7; SELECT pg_sleep(60)";
     for in_transaction in [false, true] {
-        let mut conn = stage.conn().await;
+        let mut conn = database.conn().await;
         if in_transaction {
             let running = conn.transaction(async |conn| {
                 let outcome = conn.batch(sleeps).await;
                 outcome.map_err(from_database)
             });
-            dropped_when_it_runs(&stage, running).await;
+            dropped_when_it_runs(&database, running).await;
         } else {
-            dropped_when_it_runs(&stage, conn.batch(sleeps)).await;
+            dropped_when_it_runs(&database, conn.batch(sleeps)).await;
         }
         drop(conn);
-        let mut conn = stage.conn().await;
-        assert_eq!(session(&mut conn).await, first);
+        let mut conn = database.conn().await;
+        assert_eq!(backend_pid(&mut conn).await, first);
         assert_eq!(
             number(&mut conn, "SELECT sum(n)::bigint FROM counters").await,
             0
         );
     }
-    assert_eq!(stage.pool.cancels(), 2);
-    assert_eq!(stage.pool.abandoned(), 2);
+    assert_eq!(database.pool.cancels(), 2);
+    assert_eq!(database.pool.abandoned(), 2);
 }
 
 #[tokio::test]
-async fn a_statement_that_does_not_end_costs_its_connection() {
-    let stage = Stage::of(1, SETUP).await;
-    let first = session(&mut stage.conn().await).await;
+async fn a_statement_that_ignores_the_cancel_request_costs_its_connection() {
+    let database = TestDatabase::of(1, SETUP).await;
+    let first = backend_pid(&mut database.conn().await).await;
     abandoned(
-        &stage,
+        &database,
         "DO $$ BEGIN
             LOOP
                 BEGIN PERFORM pg_sleep(60); EXCEPTION WHEN query_canceled THEN NULL; END;
@@ -196,61 +196,61 @@ async fn a_statement_that_does_not_end_costs_its_connection() {
         END $$",
     )
     .await;
-    assert_ne!(session(&mut stage.conn().await).await, first);
-    let mut superuser = stage.superuser().await;
+    assert_ne!(backend_pid(&mut database.conn().await).await, first);
+    let mut superuser = database.superuser().await;
     let end = format!("UPDATE counters SET n = 1; SELECT pg_terminate_backend({first})");
     superuser.batch_execute(&end).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_short_statement_is_not_cancelled() {
-    let stage = Stage::of(1, SETUP).await;
+    let database = TestDatabase::of(1, SETUP).await;
     let short = || {
         Statement::new("UPDATE counters SET n = n + 1 WHERE id = 1 AND pg_sleep(0.005) IS NOT NULL")
     };
-    stage.conn().await.execute(short()).await.unwrap();
+    database.conn().await.execute(short()).await.unwrap();
     for _ in 0..40 {
-        let mut conn = stage.conn().await;
+        let mut conn = database.conn().await;
         let ended = polled(conn.execute(short()), 1, Dropped::AfterPoll).await;
         assert!(ended.is_none());
     }
-    // A busy machine may delay some of them.
-    let committed = stage.number("SELECT n FROM counters WHERE id = 1").await;
+    // A busy machine may delay some statements.
+    let committed = database.number("SELECT n FROM counters WHERE id = 1").await;
     assert!(
-        stage.pool.cancels() < 20,
+        database.pool.cancels() < 20,
         "{} cancels",
-        stage.pool.cancels()
+        database.pool.cancels()
     );
     assert!(committed > 20, "{committed} committed");
 }
 
 #[tokio::test]
 async fn a_slot_stays_taken_until_its_connection_is_recovered() {
-    let stage = Stage::of(2, SETUP).await;
-    // Both connections are open, so that only the share can make a caller wait.
-    let both = (stage.conn().await, stage.conn().await);
+    let database = TestDatabase::of(2, SETUP).await;
+    // Both connections are open, so that only the limit of half the pool can make a caller wait.
+    let both = (database.conn().await, database.conn().await);
     drop(both);
-    let half: Database = stage.pool.half();
+    let half: Database = database.pool.with_half_the_pool();
     let mut conn = half.connection().await.unwrap();
     let sleeps = Statement::<(i64,)>::new("SELECT 1::bigint FROM pg_sleep(60)");
-    dropped_when_it_runs(&stage, conn.rows(sleeps)).await;
-    let idle = stage.pool.status().idle;
+    dropped_when_it_runs(&database, conn.rows(sleeps)).await;
+    let idle = database.pool.status().idle;
     drop(conn);
-    while stage.pool.cancels() == 0 {
+    while database.pool.cancels() == 0 {
         tokio::task::yield_now().await;
     }
     // Now it is being cancelled.
-    let shared = half.connection().now_or_never();
-    assert!(shared.is_none(), "the share's slot is free");
-    assert_eq!(stage.pool.status().idle, idle);
+    let leased = half.connection().now_or_never();
+    assert!(leased.is_none(), "the permit is free");
+    assert_eq!(database.pool.status().idle, idle);
     half.connection().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_change_feed_hears_of_what_was_dropped() {
-    let stage = Stage::of(1, SETUP).await;
+async fn changes_of_dropped_statements_are_noted_for_the_change_feed() {
+    let database = TestDatabase::of(1, SETUP).await;
     let author = Uuid::new_v4();
-    let mut conn = stage.conn().await;
+    let mut conn = database.conn().await;
     conn.writes_for(Writers::These(HashSet::from([author])));
     let update = Statement::new("UPDATE counters SET n = n + 1");
     assert!(
@@ -259,18 +259,18 @@ async fn the_change_feed_hears_of_what_was_dropped() {
             .is_none()
     );
     drop(conn);
-    let noted = tokio::time::timeout(Duration::from_secs(30), stage.pool.writes().taken());
+    let noted = tokio::time::timeout(Duration::from_secs(30), database.pool.writes().next());
     assert_eq!(
         noted.await.unwrap(),
         Writers::These(HashSet::from([author]))
     );
 }
 
-/// Runs a statement of a second, which the server is asked to cancel meanwhile, as by a request that comes late.
-async fn struck_by_a_cancel(stage: &Stage) -> Result<(), Error> {
-    let mut conn = stage.conn().await;
+/// Runs a statement of one second and cancels it meanwhile, as a late cancel request would.
+async fn hit_by_a_cancel(database: &TestDatabase) -> Result<(), Error> {
+    let mut conn = database.conn().await;
     let sleeps = Statement::<(i64,)>::new("SELECT 1::bigint FROM pg_sleep(1)");
-    let mut superuser = stage.superuser().await;
+    let mut superuser = database.superuser().await;
     let cancel = "SELECT 1 / count(pg_cancel_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'active' AND wait_event = 'PgSleep'";
     let cancelled = async { while superuser.batch_execute(cancel).await.is_err() {} };
@@ -278,49 +278,49 @@ async fn struck_by_a_cancel(stage: &Stage) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn a_cancel_request_that_comes_late_harms_nobody() {
-    let stage = Stage::of(1, SETUP).await;
-    let error = struck_by_a_cancel(&stage).await.unwrap_err();
+async fn a_late_cancel_request_does_no_harm() {
+    let database = TestDatabase::of(1, SETUP).await;
+    let error = hit_by_a_cancel(&database).await.unwrap_err();
     assert_eq!(error.code, Code::Timeout, "an operator's cancel");
-    abandoned(&stage, "SELECT pg_sleep(60)").await;
-    struck_by_a_cancel(&stage).await.unwrap();
+    abandoned(&database, "SELECT pg_sleep(60)").await;
+    hit_by_a_cancel(&database).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_connection_whose_caller_goes_away_while_it_is_opened_is_left_to_the_next() {
-    let stage = Stage::of(1, SETUP).await;
+async fn a_connection_whose_caller_is_dropped_while_it_opens_goes_to_the_next_caller() {
+    let database = TestDatabase::of(1, SETUP).await;
     let sessions = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
-    let before = stage.number(sessions).await;
-    let another = pool(&stage.url, 4);
+    let before = database.number(sessions).await;
+    let another = pool(&database.url, 4);
     for _ in 0..20 {
         let gone = polled(another.connection(), 1, Dropped::AfterPoll).await;
         assert!(gone.is_none());
     }
     let _conn = another.connection().await.unwrap();
-    // The stage's connection and this one are left. Sessions that have ended are counted.
-    stage
+    // The test database's connection and this one are open. The statistics count sessions that have ended, too.
+    database
         .until(
             "SELECT count(*) = 2 FROM pg_stat_activity
             WHERE datname = current_database() AND backend_type = 'client backend'",
         )
         .await;
-    let more = stage.number(sessions).await - before;
+    let more = database.number(sessions).await - before;
     assert!(more <= 2, "{more} sessions");
 }
 
 #[tokio::test]
-async fn a_pool_that_closes_waits_for_what_was_dropped() {
-    let stage = Stage::of(1, SETUP).await;
+async fn a_closing_pool_waits_for_dropped_statements() {
+    let database = TestDatabase::of(1, SETUP).await;
     abandoned(
-        &stage,
+        &database,
         "UPDATE counters SET n = 7 WHERE pg_sleep(60) IS NOT NULL",
     )
     .await;
-    assert_eq!(stage.pool.cancels(), 0);
-    stage.pool.close().await;
-    assert_eq!(stage.pool.cancels(), 1);
+    assert_eq!(database.pool.cancels(), 0);
+    database.pool.close().await;
+    assert_eq!(database.pool.cancels(), 1);
     let active = "SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'active' AND pid <> pg_backend_pid()";
-    let mut conn = pool(&stage.url, 1).connection().await.unwrap();
+    let mut conn = pool(&database.url, 1).connection().await.unwrap();
     assert_eq!(number(&mut conn, active).await, 0);
 }

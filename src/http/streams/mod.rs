@@ -1,37 +1,38 @@
-//! What outlives a request: how many may stream at a time, who they are, and how they come to an end.
+//! What WebSocket and server-sent events share: limits, authentication and operations that outlive a request.
 //!
-//! WebSocket and SSE both stand on this: [`places`] counts, [`standing`] knows who is at the other end and whether they still
-//! are, [`operation`] runs one operation as a stream of outputs. Nothing is done ahead of a reader: an operation is polled
-//! when what it said last has gone out, so a slow reader holds one answer, and the feed waits in the database's log.
+//! - `slots`: limits the number of WebSockets and subscriptions.
+//! - `live_auth`: authenticates the client again while a stream lasts.
+//! - `operation`: runs one operation as a stream of outputs. The transports decide how outputs are written.
 //!
-//! Nothing here knows how outputs are written.
+//! Backpressure: an operation is polled only when its previous output has been sent. A slow client holds one response per operation, no
+//! queue and no database connection. The changes it has not read yet wait in the database's log.
 
+pub(super) mod live_auth;
 pub(super) mod operation;
-mod places;
-pub(super) mod standing;
+mod slots;
 
 use std::{sync::Arc, time::Duration};
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use places::{Full, Holder, Place, Places};
+pub(super) use slots::{LimitReached, SlotHolder, StreamSlot, StreamSlots};
 
 use crate::{auth::Auth, error::Error};
 
-/// How many may stream at a time, and how streams are kept alive.
+/// Limits of streams, and how they are kept alive.
 #[derive(Debug, Clone)]
 pub struct StreamSettings {
-    /// WebSockets at a time, of all.
+    /// Maximum number of open WebSockets.
     pub max_sockets: usize,
-    /// WebSockets of one user, and of the visitors of one address.
+    /// Maximum number of open WebSockets per user, and per network of anonymous clients.
     pub max_sockets_per_user: usize,
-    /// Subscriptions that run at a time, of all, over WebSocket and SSE.
+    /// Maximum number of running subscriptions, over WebSocket and SSE.
     pub max_subscriptions: usize,
-    /// Subscriptions of one user.
+    /// Maximum number of running subscriptions per user, and per network of anonymous clients.
     pub max_subscriptions_per_user: usize,
-    /// How long a new WebSocket may take to say `connection_init`.
+    /// How long a new WebSocket may take to send `connection_init`.
     pub init_timeout: Duration,
-    /// How often something is sent over a stream on which nothing happens. Who is not heard of for two of these is gone.
+    /// How often a message is sent over an idle stream. A client that does not respond for two of these periods is disconnected.
     pub heartbeat: Duration,
 }
 
@@ -48,16 +49,16 @@ impl Default for StreamSettings {
     }
 }
 
-/// All that streams in this process. Cheap to clone.
+/// All streams of this process. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Streams {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    sockets: Places,
-    subscriptions: Places,
-    /// Sockets, which outlive the connections that they were.
+    sockets: StreamSlots,
+    subscriptions: StreamSlots,
+    /// WebSockets, which outlive the HTTP connections that they began as.
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -65,8 +66,8 @@ struct Inner {
 impl Streams {
     pub(super) fn new(settings: &StreamSettings) -> Self {
         let inner = Inner {
-            sockets: Places::new(settings.max_sockets, settings.max_sockets_per_user),
-            subscriptions: Places::new(
+            sockets: StreamSlots::new(settings.max_sockets, settings.max_sockets_per_user),
+            subscriptions: StreamSlots::new(
                 settings.max_subscriptions,
                 settings.max_subscriptions_per_user,
             ),
@@ -78,24 +79,24 @@ impl Streams {
         }
     }
 
-    /// Reads which sessions were revoked, if there are subscriptions: this ends the streams of a user who signs out at
-    /// another process. A background job calls it every second. It reads no rows itself, so it always returns 0.
+    /// If there are subscriptions, reads the list of revoked sessions. This ends the streams of users who sign out at another process. A
+    /// background job calls it every second. Always returns 0, because it processes no rows.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
     pub(crate) async fn refresh_revocations(&self, auth: &Auth) -> Result<u64, Error> {
-        if self.inner.subscriptions.taken() > 0 {
+        if self.inner.subscriptions.in_use() > 0 {
             auth.refresh_revocations().await?;
         }
         Ok(0)
     }
 
-    /// Asks all streams to end: they finish what they are at, and begin nothing.
+    /// Asks all streams to end. They finish running queries and mutations, and start nothing new.
     pub(crate) fn stop(&self) {
         self.inner.stopping.cancel();
     }
 
-    /// Done when all sockets have ended.
+    /// Returns when all WebSockets have closed.
     pub(crate) async fn ended(&self) {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
@@ -109,11 +110,11 @@ impl Streams {
         &self.inner.tasks
     }
 
-    pub(super) fn sockets(&self) -> &Places {
+    pub(super) fn sockets(&self) -> &StreamSlots {
         &self.inner.sockets
     }
 
-    pub(super) fn subscriptions(&self) -> &Places {
+    pub(super) fn subscriptions(&self) -> &StreamSlots {
         &self.inner.subscriptions
     }
 }

@@ -1,11 +1,13 @@
-//! One operation as a stream of what it says: a query's or a mutation's one answer, a subscription's many.
+//! One operation as a stream of outputs: one response of a query or mutation, many of a subscription.
 //!
-//! It runs as it would over plain HTTP: by the same gate, limits and deadline, for whoever still is who they were. Each event
-//! of a subscription has the deadline of a request.
+//! An operation runs as over plain HTTP: with the same gate, limits and deadline, for a client whose access is still valid. Each event of a
+//! subscription has the deadline of one request. Items in events are loaded through a handle that uses at most half of the connection pool
+//! (`Database::with_half_the_pool`). So events leave connections to requests. An event whose item is not loaded in time is sent without it: its
+//! cursor is valid, and ending the subscription would help no client.
 
 use std::sync::Arc;
 
-use async_graphql::Response as Answer;
+use async_graphql::Response as GraphQlResponse;
 use futures_util::{
     StreamExt,
     stream::{self, BoxStream},
@@ -17,92 +19,91 @@ use tokio::{
 
 use super::{
     super::{EdgeState, graphql, request_id::RequestId},
-    Full,
-    standing::{Standing, says_no},
+    LimitReached,
+    live_auth::{LiveAuth, denies_access},
 };
 use crate::{
     error::{Code, Error},
     graphql::{Admitted, Call, Operation, error},
 };
 
-/// What an operation says. Behind all of it, it is complete.
+/// An output of an operation. The operation is complete at the end of the stream.
 #[derive(Debug)]
 pub(in crate::http) enum Output {
-    /// It is a subscription, and goes on until somebody ends it.
-    Listening,
-    /// An answer, and the cursor to go on behind it.
+    /// The operation is a subscription and has started.
+    Subscribed,
+    /// The response of a query or mutation, or an event.
     Next {
-        /// With data, or executed without any.
-        answer: Box<Answer>,
-        /// Of a subscription's event.
+        /// Has data, or was executed without any.
+        response: Box<GraphQlResponse>,
+        /// The cursor to resume after this event. `None` for queries and mutations.
         cursor: Option<String>,
     },
-    /// It was not run, or cannot go on: an answer that is nothing but errors. The last.
-    Failed(Box<Answer>),
-    /// Whoever asks may not ask any longer. The last.
+    /// The operation was not run, or cannot continue: a response that has only errors. The last output.
+    Failed(Box<GraphQlResponse>),
+    /// The client's access has ended. The last output.
     SignedOut,
 }
 
-/// Runs a call for whoever still may, when it is its turn. Queries keep their turn until they are answered or given up,
-/// mutations until they have really ended. When no turns are given any longer, what waits for one says that whoever asks may
-/// not.
+/// Authenticates the client again and runs a call when a slot is free. A query holds its slot until its response is sent or it is dropped, a
+/// mutation until it has ended. When `slots` is closed, waiting operations end with [`Output::SignedOut`].
 pub(in crate::http) fn outputs(
     state: EdgeState,
-    standing: Standing,
+    auth: LiveAuth,
     call: Call,
-    turns: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
 ) -> BoxStream<'static, Output> {
-    let begun = async move {
-        let Ok(turn) = turns.acquire_owned().await else {
-            return only(Output::SignedOut);
+    let started = async move {
+        let Ok(slot) = slots.acquire_owned().await else {
+            return single(Output::SignedOut);
         };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
-        let standing = match timeout_at(deadline, standing.again(&state.auth)).await {
-            Ok(Ok(standing)) => standing,
-            Ok(Err(error)) if says_no(&error) => return only(Output::SignedOut),
-            Ok(Err(error)) => return failing(error, &id),
-            Err(_) => return failing(Error::timeout("reading the session"), &id),
+        let auth = match timeout_at(deadline, auth.recheck(&state.auth)).await {
+            Ok(Ok(auth)) => auth,
+            Ok(Err(error)) if denies_access(&error) => return single(Output::SignedOut),
+            Ok(Err(error)) => return single(failed(error, &id)),
+            Err(_) => return single(failed(Error::timeout("reading the session"), &id)),
         };
         match state.api.admit(call) {
             Ok(admitted) => {
-                let turn = Some(turn);
-                let run = Run { id, deadline, turn };
-                run.of_admitted(&state, &standing, admitted, None)
+                let slot = Some(slot);
+                let run = Run { id, deadline, slot };
+                run.start(&state, &auth, admitted, None)
             }
-            Err(refused) => only(not_admitted(refused, &id)),
+            Err(response) => single(not_admitted(response, &id)),
         }
     };
-    stream::once(begun).flatten().boxed()
+    stream::once(started).flatten().boxed()
 }
 
-/// What there is to know of one run.
+/// One run of an operation.
 pub(in crate::http) struct Run {
     pub(in crate::http) id: RequestId,
     pub(in crate::http) deadline: Instant,
-    /// Held while it runs.
-    pub(in crate::http) turn: Option<OwnedSemaphorePermit>,
+    /// Held until the operation has ended.
+    pub(in crate::http) slot: Option<OwnedSemaphorePermit>,
 }
 
 impl Run {
-    /// Runs what was admitted already. `resumed_after`: as [`Api::subscribe`](crate::graphql::Api::subscribe) has it.
-    pub(in crate::http) fn of_admitted(
+    /// Runs an admitted operation. `resumed_after`: see [`Api::subscribe`](crate::graphql::Api::subscribe).
+    pub(in crate::http) fn start(
         self,
         state: &EdgeState,
-        standing: &Standing,
+        auth: &LiveAuth,
         admitted: Admitted,
         resumed_after: Option<String>,
     ) -> BoxStream<'static, Output> {
-        let Run { id, deadline, turn } = self;
+        let Run { id, deadline, slot } = self;
         if admitted.operation == Operation::Subscription {
-            return events(state, standing, admitted, resumed_after, &id)
-                .unwrap_or_else(|error| failing(error, &id));
+            return events(state, auth, admitted, resumed_after, &id)
+                .unwrap_or_else(|error| single(failed(error, &id)));
         }
-        let (state, asker) = (state.clone(), standing.asker());
+        let (state, asker) = (state.clone(), auth.asker());
         let run = async move {
-            let answer = graphql::run(&state, admitted, asker, &id, deadline, turn).await;
+            let response = graphql::run(&state, admitted, asker, &id, deadline, slot).await;
             Output::Next {
-                answer: Box::new(answer),
+                response: Box::new(response),
                 cursor: None,
             }
         };
@@ -112,69 +113,66 @@ impl Run {
 
 fn events(
     state: &EdgeState,
-    standing: &Standing,
+    auth: &LiveAuth,
     admitted: Admitted,
     resumed_after: Option<String>,
     id: &RequestId,
 ) -> Result<BoxStream<'static, Output>, Error> {
-    let place = state.streams.subscriptions().take().and_then(|mut place| {
-        if let Some(holder) = standing.holder() {
-            place.give_to(holder)?;
+    let slot = state.streams.subscriptions().acquire();
+    let slot = slot.and_then(|mut slot| {
+        if let Some(holder) = auth.slot_holder() {
+            slot.assign_to(holder)?;
         }
-        Ok(place)
+        Ok(slot)
     });
-    let place = place.map_err(no_place)?;
-    let (asker, limit) = (standing.asker(), state.settings.request_timeout);
+    let slot = slot.map_err(too_many_subscriptions)?;
+    let (asker, limit) = (auth.asker(), state.settings.request_timeout);
     let events = state
         .api
         .subscribe(admitted, asker, limit, resumed_after, id.as_str());
-    let said = events.map(move |event| {
-        let _held = &place;
+    let outputs = events.map(move |event| {
+        let _held = &slot;
         let is_last = event.is_last();
-        let answer = Box::new(event.answer);
+        let response = Box::new(event.answer);
         match is_last {
-            true => Output::Failed(answer),
+            true => Output::Failed(response),
             false => Output::Next {
-                answer,
+                response,
                 cursor: event.cursor,
             },
         }
     });
-    Ok(stream::iter([Output::Listening]).chain(said).boxed())
+    Ok(stream::iter([Output::Subscribed]).chain(outputs).boxed())
 }
 
-fn no_place(full: Full) -> Error {
-    match full {
-        Full::All => Error::unavailable("all places of subscriptions are taken"),
-        Full::Theirs => Error::new(
+fn too_many_subscriptions(limit: LimitReached) -> Error {
+    match limit {
+        LimitReached::Total => Error::unavailable("all subscription slots are in use"),
+        LimitReached::PerHolder => Error::new(
             Code::RateLimited,
-            "You have as many subscriptions as one user may have at a time. End one of them first.",
+            "You have reached the maximum number of subscriptions per user. End one of them first.",
         ),
     }
 }
 
-/// The gate's refusal, complete.
-pub(in crate::http) fn not_admitted(mut answer: Box<Answer>, id: &RequestId) -> Output {
-    error::finish(&mut answer, id.as_str());
-    Output::Failed(answer)
+/// Completes the response to an operation that the gate rejected.
+pub(in crate::http) fn not_admitted(mut response: Box<GraphQlResponse>, id: &RequestId) -> Output {
+    error::finish(&mut response, id.as_str());
+    Output::Failed(response)
 }
 
-fn failed(error: Error, id: &RequestId) -> Output {
+/// A response with this error only.
+pub(in crate::http) fn failed(error: Error, id: &RequestId) -> Output {
     not_admitted(Box::new(error::refused(error)), id)
 }
 
-/// Nothing but an error.
-pub(in crate::http) fn failing(error: Error, id: &RequestId) -> BoxStream<'static, Output> {
-    only(failed(error, id))
-}
-
-/// One output, and it is complete.
-pub(in crate::http) fn only(output: Output) -> BoxStream<'static, Output> {
+/// A stream of one output.
+pub(in crate::http) fn single(output: Output) -> BoxStream<'static, Output> {
     stream::iter([output]).boxed()
 }
 
-/// What is answered to whoever may not ask any longer, where no close code says so.
+/// The last response to a client whose access has ended, for transports without a close code.
 pub(in crate::http) fn signed_out() -> Output {
-    let message = "The access token has expired, or the session has ended. Sign in again, or refresh the session.";
+    let message = "The access token has expired, or the session has ended. Call refreshSession, or sign in again.";
     failed(Error::unauthenticated(message), &RequestId::new())
 }

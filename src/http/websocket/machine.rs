@@ -1,62 +1,61 @@
-//! The protocol as a state machine: what has happened goes in, what is to be done comes out. It never waits, sends or runs
-//! anything itself, so all of it is tested as a table.
+//! The protocol as a state machine: it takes an event and returns the actions to perform. It has no side effects, so that all of it can be
+//! tested as a table.
 
 use std::collections::HashMap;
 
 use super::{
-    super::streams::operation::Output,
-    messages::{BadMessage, Bearer, ClientMessage, Close, ServerMessage},
+    super::{bearer::Bearer, streams::operation::Output},
+    messages::{ClientMessage, Close, InvalidMessage, ServerMessage},
 };
 
-/// Queries and mutations that run at a time on one socket; while there are so many, nothing more is read from it.
-pub(super) const MOST_AT_A_TIME: usize = 10;
+/// Maximum number of queries and mutations that run at the same time on one socket, including those that the client no longer waits for.
+/// While that many run, nothing is read from the socket.
+pub(super) const MAX_CONCURRENT: usize = 10;
 
-/// Something that has happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    Received(Result<ClientMessage, BadMessage>),
-    /// Nobody said `connection_init` in time.
+    Received(Result<ClientMessage, InvalidMessage>),
+    /// The client did not send `connection_init` in time.
     InitTimedOut,
-    /// Who says `connection_init` may come in.
-    Admitted,
-    /// Who says `connection_init`, or has sent a new token, may not, or it cannot be known.
-    Refused(Close),
-    /// The new token is the same person's, and good.
+    /// The client of `connection_init` is authenticated.
+    Authenticated,
+    /// The token of `connection_init` or `ping` is rejected, or could not be checked.
+    Rejected(Close),
+    /// The new token is valid and belongs to the same user.
     Refreshed,
-    /// The token has expired, or what it stands for was revoked.
-    Ended,
-    /// What still runs has had all the time that there is, and a little more.
-    Overdue,
-    /// An operation says something; `None`: it is complete.
-    Said(String, Option<Output>),
-    /// The service is to stop.
+    /// The token has expired, or its session was revoked.
+    AccessEnded,
+    /// After the end of the access, the deadline of all running operations has passed.
+    DeadlinePassed,
+    /// An output of an operation. `None`: the operation is complete.
+    Output(String, Option<Output>),
+    /// The service is stopping.
     Stopping,
 }
 
-/// Something to be done.
 #[derive(Debug)]
 pub(super) enum Action {
     Send(ServerMessage),
-    /// Find out who that is, for [`Event::Admitted`] or [`Event::Refused`].
-    Admit(Bearer),
-    /// Find out whether that is the same person, for [`Event::Refreshed`] or [`Event::Refused`].
+    /// Authenticate the client. The result is [`Event::Authenticated`] or [`Event::Rejected`].
+    Authenticate(Bearer),
+    /// Check the new token. The result is [`Event::Refreshed`] or [`Event::Rejected`].
     Refresh(Bearer),
     Start(String, crate::graphql::Call),
     Stop(String),
-    /// Let nothing begin that waits for its turn.
-    BeginNothing,
-    /// Close the socket; nothing comes behind it.
+    /// Do not start operations that still wait for a slot.
+    RejectWaiting,
+    /// Close the socket. This is the last action.
     Close(Close),
 }
 
-/// A socket's state.
+/// The protocol state of a socket.
 #[derive(Debug, Default)]
 pub(super) struct Machine {
     phase: Phase,
     operations: HashMap<String, Kind>,
-    /// A new token is looked at; until that is known nothing more is read.
+    /// A new token is being checked. Nothing is read until the result is known.
     refreshing: bool,
-    /// How it is closed when all that runs is answered; until then nothing more is read.
+    /// The close frame to send when all queries and mutations have their response. Nothing is read until then.
     ending: Option<Close>,
 }
 
@@ -64,37 +63,36 @@ pub(super) struct Machine {
 enum Phase {
     #[default]
     New,
-    /// `connection_init` was said, and not answered yet.
-    Deciding,
+    /// The client has sent `connection_init` and is being authenticated.
+    Authenticating,
     Open,
     Closed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// One answer comes, soon.
+    /// A query or mutation, or a subscription that has not started yet.
     Single,
-    /// It goes on.
-    Listening,
+    Subscription,
 }
 
 impl Machine {
     /// Whether more may be read.
     pub(super) fn reads(&self) -> bool {
-        !self.refreshing && self.ending.is_none() && self.singles() < MOST_AT_A_TIME
+        !self.refreshing && self.ending.is_none() && self.singles() < MAX_CONCURRENT
     }
 
-    /// Whether nothing runs.
+    /// Whether no operation runs.
     pub(super) fn is_idle(&self) -> bool {
         self.operations.is_empty()
     }
 
-    /// Whether nobody has said `connection_init` yet.
+    /// Whether the client has not sent `connection_init` yet.
     pub(super) fn is_new(&self) -> bool {
         self.phase == Phase::New
     }
 
-    /// What is to be done now that this has happened.
+    /// Handles an event and returns the actions to perform, in order.
     pub(super) fn on(&mut self, event: Event) -> Vec<Action> {
         if self.phase == Phase::Closed {
             return Vec::new();
@@ -104,7 +102,7 @@ impl Machine {
             Event::Received(Err(why)) => self.close(Close::bad_request(why)),
             Event::InitTimedOut if self.phase == Phase::New => self.close(Close::init_timeout()),
             Event::InitTimedOut => Vec::new(),
-            Event::Admitted => {
+            Event::Authenticated => {
                 self.phase = Phase::Open;
                 vec![Action::Send(ServerMessage::Ack)]
             }
@@ -112,10 +110,10 @@ impl Machine {
                 self.refreshing = false;
                 vec![Action::Send(ServerMessage::Pong(None))]
             }
-            Event::Refused(why) => self.close(why),
-            Event::Ended => self.sign_out(),
-            Event::Overdue => self.close(Close::unauthorized()),
-            Event::Said(id, output) => self.said(id, output),
+            Event::Rejected(why) => self.close(why),
+            Event::AccessEnded => self.sign_out(),
+            Event::DeadlinePassed => self.close(Close::unauthorized()),
+            Event::Output(id, output) => self.output(id, output),
             Event::Stopping => self.end(Close::going_away()),
         }
     }
@@ -126,8 +124,8 @@ impl Machine {
                 self.close(Close::too_many_inits())
             }
             ClientMessage::Init(bearer) => {
-                self.phase = Phase::Deciding;
-                vec![Action::Admit(bearer)]
+                self.phase = Phase::Authenticating;
+                vec![Action::Authenticate(bearer)]
             }
             ClientMessage::Ping(Bearer::Absent, payload) => {
                 vec![Action::Send(ServerMessage::Pong(payload))]
@@ -148,7 +146,7 @@ impl Machine {
                 self.operations.insert(id.clone(), Kind::Single);
                 vec![Action::Start(id, call)]
             }
-            // One that is unknown may just have ended.
+            // An unknown operation may just have completed.
             ClientMessage::Complete(id) => match self.operations.remove(&id) {
                 Some(_) => vec![Action::Stop(id)],
                 None => Vec::new(),
@@ -156,13 +154,13 @@ impl Machine {
         }
     }
 
-    fn said(&mut self, id: String, output: Option<Output>) -> Vec<Action> {
+    fn output(&mut self, id: String, output: Option<Output>) -> Vec<Action> {
         let Some(kind) = self.operations.get_mut(&id) else {
             return Vec::new();
         };
         let (message, ends) = match output {
-            Some(Output::Listening) => {
-                *kind = Kind::Listening;
+            Some(Output::Subscribed) => {
+                *kind = Kind::Subscription;
                 return match self.ending.take() {
                     Some(why) => self.end(why),
                     None => Vec::new(),
@@ -172,8 +170,10 @@ impl Machine {
                 self.operations.remove(&id);
                 return self.sign_out();
             }
-            Some(Output::Next { answer, .. }) => (ServerMessage::Next(id.clone(), answer), false),
-            Some(Output::Failed(answer)) => (ServerMessage::Error(id.clone(), answer), true),
+            Some(Output::Next { response, .. }) => {
+                (ServerMessage::Next(id.clone(), response), false)
+            }
+            Some(Output::Failed(response)) => (ServerMessage::Error(id.clone(), response), true),
             None => (ServerMessage::Complete(id.clone()), true),
         };
         let mut actions = vec![Action::Send(message)];
@@ -184,19 +184,19 @@ impl Machine {
         actions
     }
 
-    /// Whoever may ask no longer is answered what runs already, and nothing that does not.
+    /// Ends the access: running queries and mutations still get their response, waiting operations do not start.
     fn sign_out(&mut self) -> Vec<Action> {
-        let mut actions = vec![Action::BeginNothing];
+        let mut actions = vec![Action::RejectWaiting];
         actions.extend(self.end(Close::unauthorized()));
         actions
     }
 
-    /// Ends what listens, and closes when what is to have one answer has it.
+    /// Ends all subscriptions, and closes the socket when all queries and mutations have their response.
     fn end(&mut self, why: Close) -> Vec<Action> {
         self.ending.get_or_insert(why);
-        let kinds = self.operations.iter();
-        let listening = kinds.filter(|(_, kind)| **kind == Kind::Listening);
-        let ids: Vec<String> = listening.map(|(id, _)| id.clone()).collect();
+        let operations = self.operations.iter();
+        let subscriptions = operations.filter(|(_, kind)| **kind == Kind::Subscription);
+        let ids: Vec<String> = subscriptions.map(|(id, _)| id.clone()).collect();
         let mut actions = Vec::new();
         for id in ids {
             self.operations.remove(&id);

@@ -1,56 +1,50 @@
-//! The messages of graphql-transport-ws: read strictly, written once.
+//! The messages of graphql-transport-ws: those of the client, which are parsed strictly, those of the server, and close frames.
 
-use async_graphql::Response as Answer;
+use async_graphql::Response as GraphQlResponse;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::super::{call, graphql::Written};
+use super::super::{bearer::Bearer, call, response::ResponseJson};
 use crate::graphql::Call;
 
-/// Bytes of an operation's id at most: it comes back with every message.
-const LONGEST_ID: usize = 255;
+/// Maximum bytes of an operation's id. Every message of the operation repeats it.
+const MAX_ID: usize = 255;
 
-/// What a client says.
+/// A message from the client.
 #[derive(Debug)]
 pub(super) enum ClientMessage {
     Init(Bearer),
-    /// Its payload comes back, if it names no token.
+    /// The pong repeats the payload unless it has a token.
     Ping(Bearer, Option<Map<String, Value>>),
     Pong,
     Subscribe(String, Call),
     Complete(String),
 }
 
-/// The token in a payload's `Authorization`. `Debug` leaves it out.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Bearer {
-    /// There is no such field.
-    Absent,
-    Token(String),
-    /// There is something, and it is no bearer token.
-    Malformed,
-}
-
-/// Why a message is none: in words for the close frame.
-pub(super) type BadMessage = &'static str;
+/// Why a message is invalid. The text is the reason of the close frame.
+pub(super) type InvalidMessage = &'static str;
 
 impl ClientMessage {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Errors
-    /// What is wrong with it, in a few words.
-    pub(super) fn parse(text: &str) -> Result<ClientMessage, BadMessage> {
+    /// Why the message is invalid.
+    pub(super) fn parse(text: &str) -> Result<ClientMessage, InvalidMessage> {
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
-            return Err("The message is no JSON object");
+            return Err("The message is not a JSON object");
         };
         let Some(Value::String(kind)) = fields.remove("type") else {
             return Err("The message has no type");
         };
         match kind.as_str() {
-            "connection_init" => Ok(ClientMessage::Init(Bearer::of(&payload(&mut fields)?))),
+            "connection_init" => {
+                let payload = payload(&mut fields)?;
+                Ok(ClientMessage::Init(Bearer::in_payload(payload.as_ref())))
+            }
             "ping" => {
                 let payload = payload(&mut fields)?;
-                Ok(ClientMessage::Ping(Bearer::of(&payload), payload))
+                let bearer = Bearer::in_payload(payload.as_ref());
+                Ok(ClientMessage::Ping(bearer, payload))
             }
             "pong" => payload(&mut fields).map(|_| ClientMessage::Pong),
             "subscribe" => {
@@ -58,7 +52,7 @@ impl ClientMessage {
                 let Some(Value::Object(payload)) = fields.remove("payload") else {
                     return Err("The payload must be an object");
                 };
-                let call = call::from_fields(payload).map_err(|refused| refused.message)?;
+                let call = call::from_fields(payload).map_err(|invalid| invalid.message)?;
                 Ok(ClientMessage::Subscribe(id, call))
             }
             "complete" => Ok(ClientMessage::Complete(id(&mut fields)?)),
@@ -67,7 +61,7 @@ impl ClientMessage {
     }
 }
 
-fn payload(fields: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>, BadMessage> {
+fn payload(fields: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>, InvalidMessage> {
     match fields.remove("payload") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(payload)) => Ok(Some(payload)),
@@ -75,55 +69,21 @@ fn payload(fields: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>
     }
 }
 
-fn id(fields: &mut Map<String, Value>) -> Result<String, BadMessage> {
+fn id(fields: &mut Map<String, Value>) -> Result<String, InvalidMessage> {
     match fields.remove("id") {
-        Some(Value::String(id)) if (1..=LONGEST_ID).contains(&id.len()) => Ok(id),
+        Some(Value::String(id)) if (1..=MAX_ID).contains(&id.len()) => Ok(id),
         _ => Err("The id must be a string of 1 to 255 bytes"),
     }
 }
 
-impl Bearer {
-    fn of(payload: &Option<Map<String, Value>>) -> Bearer {
-        let mut fields = payload.iter().flatten();
-        let named = fields.find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        match named {
-            None | Some((_, Value::Null)) => Bearer::Absent,
-            Some((_, Value::String(value))) => Bearer::of_value(value),
-            Some(_) => Bearer::Malformed,
-        }
-    }
-
-    /// Of what stands behind `Authorization:`.
-    pub(super) fn of_value(value: &str) -> Bearer {
-        match value.split_once(' ') {
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case("Bearer") && !token.trim().is_empty() =>
-            {
-                Bearer::Token(token.trim().to_owned())
-            }
-            _ => Bearer::Malformed,
-        }
-    }
-}
-
-impl std::fmt::Debug for Bearer {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Bearer::Absent => "Absent",
-            Bearer::Token(_) => "Token",
-            Bearer::Malformed => "Malformed",
-        })
-    }
-}
-
-/// What the server says.
+/// A message from the server.
 #[derive(Debug)]
 pub(super) enum ServerMessage {
     Ack,
     Pong(Option<Map<String, Value>>),
-    Next(String, Box<Answer>),
+    Next(String, Box<GraphQlResponse>),
     /// Ends the operation.
-    Error(String, Box<Answer>),
+    Error(String, Box<GraphQlResponse>),
     Complete(String),
 }
 
@@ -148,10 +108,12 @@ impl Serialize for ServerMessage {
             map.serialize_entry("id", id)?;
         }
         match self {
-            ServerMessage::Next(_, answer) => {
-                map.serialize_entry("payload", &Written::executed(answer))?;
+            ServerMessage::Next(_, response) => {
+                map.serialize_entry("payload", &ResponseJson::executed(response))?;
             }
-            ServerMessage::Error(_, answer) => map.serialize_entry("payload", &answer.errors)?,
+            ServerMessage::Error(_, response) => {
+                map.serialize_entry("payload", &response.errors)?
+            }
             ServerMessage::Pong(Some(payload)) => map.serialize_entry("payload", payload)?,
             _ => {}
         }
@@ -159,17 +121,17 @@ impl Serialize for ServerMessage {
     }
 }
 
-/// Why a socket is closed, as its close frame says it.
+/// The code and reason of a close frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
     pub(super) code: u16,
-    /// 123 bytes at most: more does not fit into the frame.
+    /// Maximum 123 bytes, so that it fits into the frame.
     pub(super) reason: String,
 }
 
 impl Close {
-    /// Never sent: the client has closed the socket, and is answered below this layer.
-    pub(super) const ANSWERED: u16 = 1005;
+    /// Never sent. The client has closed the socket, and a lower layer responds.
+    pub(super) const BY_CLIENT: u16 = 1005;
 
     fn new(code: u16, reason: &str) -> Close {
         let mut end = reason.len().min(123);
@@ -182,12 +144,12 @@ impl Close {
         }
     }
 
-    pub(super) fn answered() -> Close {
-        Close::new(Close::ANSWERED, "")
+    pub(super) fn by_client() -> Close {
+        Close::new(Close::BY_CLIENT, "")
     }
 
     pub(super) fn going_away() -> Close {
-        Close::new(1001, "The service stops")
+        Close::new(1001, "The service is stopping")
     }
 
     pub(super) fn bad_frame() -> Close {
@@ -195,14 +157,14 @@ impl Close {
     }
 
     pub(super) fn bad_text() -> Close {
-        Close::new(1007, "The message is no UTF-8")
+        Close::new(1007, "The message is not valid UTF-8")
     }
 
     pub(super) fn too_big() -> Close {
         Close::new(1009, "The message is too large")
     }
 
-    /// For what another try may mend.
+    /// For failures that a retry may fix.
     pub(super) fn try_again_later(why: &str) -> Close {
         Close::new(1013, why)
     }
@@ -241,5 +203,58 @@ impl Close {
 
     pub(super) fn internal() -> Close {
         Close::new(4500, "Internal server error")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::{Response, ServerError, Value};
+
+    use super::{ClientMessage, Close, ServerMessage};
+
+    #[test]
+    fn messages_are_serialized_as_the_protocol_requires() {
+        let response = Box::new(Response::new(Value::Object(Default::default())));
+        let mut failed = Response::from_errors(vec![ServerError::new("no", None)]);
+        failed.data = Value::Null;
+        let table = [
+            (ServerMessage::Ack, r#"{"type":"connection_ack"}"#),
+            (ServerMessage::Pong(None), r#"{"type":"pong"}"#),
+            (
+                ServerMessage::Next("a\"b".to_owned(), response),
+                r#"{"type":"next","id":"a\"b","payload":{"data":{}}}"#,
+            ),
+            (
+                ServerMessage::Error("a".to_owned(), Box::new(failed)),
+                r#"{"type":"error","id":"a","payload":[{"message":"no"}]}"#,
+            ),
+            (
+                ServerMessage::Complete("a".to_owned()),
+                r#"{"type":"complete","id":"a"}"#,
+            ),
+        ];
+        for (message, text) in table {
+            assert_eq!(message.to_text(), text);
+        }
+    }
+
+    #[test]
+    fn the_reason_fits_into_the_close_frame() {
+        for id in ["é".repeat(127), "x".repeat(255)] {
+            let close = Close::duplicate(&id);
+            assert!(close.reason.len() <= 123, "{}", close.reason.len());
+            assert!(close.reason.starts_with("Subscriber for "));
+        }
+        let close = Close::bad_request(&"é".repeat(100));
+        assert!(close.reason.len() <= 123);
+    }
+
+    #[test]
+    fn debug_output_omits_tokens() {
+        let message = ClientMessage::parse(
+            r#"{"type":"connection_init","payload":{"Authorization":"Bearer abc"}}"#,
+        )
+        .expect("a message");
+        assert!(!format!("{message:?}").contains("abc"));
     }
 }

@@ -1,51 +1,52 @@
-//! GraphQL over WebSocket: the subprotocol `graphql-transport-ws`, to the letter, at `/graphql`.
+//! GraphQL over WebSocket at `/graphql`: the subprotocol `graphql-transport-ws`.
 //!
-//! The library's own layer is not used: it waits for ever for `connection_init`, closes with 1002 and 1011, replaces an
-//! operation by another of the same id, and sends a refused request as `next`.
+//! async-graphql's own implementation is not used. It waits forever for `connection_init`, and closes with 1002 and 1011. It replaces a running
+//! operation by another with the same id, and sends a rejected request as `next`.
 //!
-//! - `machine`: the protocol as a state machine. `messages`: what is said. `socket`: one socket's life. `wire`: reading and
-//!   writing at one time.
+//! - `machine`: the protocol as a state machine without side effects, tested as a table. `messages`: the messages.
+//! - `socket`: the loop that feeds the machine and performs its actions. `operations`: the running operations.
+//! - `transport`: reads and writes a WebSocket.
 //!
-//! Who somebody is comes with `connection_init`, `{"Authorization": "Bearer …"}`: a bad token is 4403, none a visitor; where
-//! the payload names none, an `Authorization` of the handshake counts. A `ping` with such a payload puts a new token of the
-//! same person in the old one's place, and is answered by a `pong` without one. When a token expires, or what it stands
-//! for is revoked, the socket is closed with 4401.
+//! Clients authenticate with the payload of `connection_init`, `{"Authorization": "Bearer …"}`. Without it, an `Authorization` header of the
+//! handshake counts; without both, the client is anonymous. An invalid token closes the socket with 4403. When the token expires or its session
+//! is revoked, the socket closes with 4401.
+//!
+//! A `ping` with such a payload replaces the token by another one of the same user, and gets a `pong` without payload. The protocol has no
+//! message for this, but it allows payloads of pings, and forbids a second `connection_init`.
 
 mod machine;
 mod messages;
+mod operations;
 mod socket;
 #[cfg(test)]
 mod tests;
-mod wire;
+mod transport;
 
 use std::net::SocketAddr;
 
 use super::{
-    EdgeState, forwarded,
-    graphql::{refusal, user_agent},
-    line::Line,
-    negotiate::MediaType,
+    EdgeState, bearer::Bearer, client_connection::ClientConnection, graphql::client,
+    negotiate::MediaType, response::bad_request,
 };
-use crate::auth::Client;
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use messages::{Bearer, Close};
-use socket::{Introduction, Socket};
-use wire::Wire;
+use messages::Close;
+use socket::{Handshake, Socket};
+use transport::Transport;
 
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
-/// Bytes that are read at a time: few, since most sockets are idle.
+/// Size of the read buffer in bytes. Small, because most sockets are idle.
 const READ_BUFFER: usize = 2048;
 
-/// Bytes of a message beside those of a body: its type, its id, and the names of its fields.
+/// Maximum bytes of a message beyond its payload: its type, its id and the names of its fields.
 const ENVELOPE: usize = 4096;
 
-/// Whether the request asks for a WebSocket.
-pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+/// Whether the request asks for an upgrade to WebSocket.
+pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     let upgrades = headers.get_all(header::UPGRADE).iter();
     upgrades
         .filter_map(|value| value.to_str().ok())
@@ -53,66 +54,57 @@ pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
         .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
 }
 
-/// Answers the handshake, and holds the socket from then on.
+/// Responds to the handshake and runs the socket in a task of its own.
 pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: Parts) -> Response {
     let settings = &state.settings;
     if !may_call(&parts.headers, &settings.cors_origins) {
-        let message = "Pages of this origin may not call.";
-        return refusal(StatusCode::FORBIDDEN, MediaType::Json, message);
+        let message = "Pages of this origin are not allowed to call this service.";
+        return bad_request(StatusCode::FORBIDDEN, MediaType::Json, message);
     }
-    let line = Line::of(&parts);
+    let connection = ClientConnection::of(&parts);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, state).await {
         Ok(upgrade) => upgrade,
         Err(rejected) => return rejected.into_response(),
     };
     if state.streams.stopping().is_cancelled() {
-        return not_now("The service stops. Try again in a moment.");
+        return unavailable("The service is stopping. Retry in a few seconds.");
     }
-    let Ok(place) = state.streams.sockets().take() else {
-        return not_now("There are as many WebSockets as there may be. Try again later.");
+    let Ok(slot) = state.streams.sockets().acquire() else {
+        return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
-    let ip_address = forwarded::address(address.ip(), &parts.headers, &settings.trusted_proxies);
-    let introduction = Introduction {
-        client: Client::new(Some(ip_address), user_agent(&parts.headers)),
-        bearer: bearer(&parts.headers),
+    let handshake = Handshake {
+        client: client(state, address, &parts.headers),
+        bearer: Bearer::in_headers(&parts.headers),
     };
-    let longest = settings.max_body + ENVELOPE;
+    let max_size = settings.max_body + ENVELOPE;
     let upgrade = upgrade
         .protocols([SUBPROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
-        .max_frame_size(longest)
-        .max_message_size(longest);
-    let acceptable = upgrade.selected_protocol().is_some();
+        .max_frame_size(max_size)
+        .max_message_size(max_size);
+    let is_supported = upgrade.selected_protocol().is_some();
     let (state, tracked) = (state.clone(), state.streams.tasks().token());
     upgrade.on_upgrade(async move |socket| {
-        let (wire, _tracked) = (Wire::new(socket, line), tracked);
-        if acceptable {
-            Socket::new(state, wire, introduction, place).run().await;
+        let (transport, _tracked) = (Transport::new(socket, connection), tracked);
+        if is_supported {
+            Socket::new(state, transport, handshake, slot).run().await;
         } else {
-            wire.close(Close::subprotocol_not_acceptable()).await;
+            transport.close(Close::subprotocol_not_acceptable()).await;
         }
     })
 }
 
-fn not_now(message: &'static str) -> Response {
+fn unavailable(message: &'static str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = refusal(status, MediaType::Json, message);
+    let mut response = bad_request(status, MediaType::Json, message);
     let seconds = HeaderValue::from_static("5");
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response
 }
 
-/// What the handshake's own `Authorization` says: browsers cannot send one, programs do.
-fn bearer(headers: &HeaderMap) -> Bearer {
-    match headers.get(header::AUTHORIZATION) {
-        None => Bearer::Absent,
-        Some(value) => Bearer::of_value(value.to_str().unwrap_or_default()),
-    }
-}
-
-/// Whether a page of that origin may open a socket: browsers ask nobody before they do. Programs name no origin; pages of
-/// this service's own may.
+/// Whether a page of the request's origin may open a socket. Browsers send no preflight request before a handshake. Programs send no origin
+/// and are allowed, as are the service's own pages.
 fn may_call(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
         return true;
@@ -124,9 +116,9 @@ fn may_call(headers: &HeaderMap, allowed: &[String]) -> bool {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let is_own = host.is_some_and(|host| {
-        let of_page = origin.split_once("://").map(|(_, authority)| authority);
-        of_page.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        let authority = origin.split_once("://").map(|(_, authority)| authority);
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
-    let is_allowed = |one: &String| matches!(one.trim(), "*") || one.trim() == origin;
+    let is_allowed = |allowed: &String| matches!(allowed.trim(), "*") || allowed.trim() == origin;
     is_own || allowed.iter().any(is_allowed)
 }

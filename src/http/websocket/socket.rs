@@ -1,69 +1,63 @@
-//! One socket's life: what happens on the wire, in its operations and to its token goes into the machine, and what the
-//! machine wants is done.
-//!
-//! Each operation runs on a task of its own and hands over one output at a time, which is taken when the last one has gone
-//! out: a slow reader holds up its own operations, between two outputs, and nothing else.
+//! The loop of one socket: it feeds messages, outputs of operations and authentication results to the machine, and performs the actions that
+//! the machine returns.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::extract::ws::Message;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::watch,
     time::{Duration, Instant, sleep_until, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     super::{
         EdgeState,
+        bearer::Bearer,
         streams::{
-            Place,
-            operation::{self, Output},
-            standing::{RETRY, Standing, says_no},
+            StreamSlot,
+            live_auth::{LiveAuth, RETRY, denies_access},
         },
     },
-    machine::{Action, Event, MOST_AT_A_TIME, Machine},
-    messages::{Bearer, ClientMessage, Close},
-    wire::{Traffic, Wire},
+    machine::{Action, Event, Machine},
+    messages::{ClientMessage, Close},
+    operations::{OperationOutput, Operations},
+    transport::{Transport, TransportEvent},
 };
 use crate::{
     auth::Client,
     error::{Code, Error},
-    graphql::Call,
 };
 
-/// How much longer than its deadline an answer may take to go out when the socket is to end.
-const SENDING: Duration = Duration::from_secs(1);
+/// How long a response may take to be sent after its deadline when the access has ended.
+const SEND_GRACE: Duration = Duration::from_secs(1);
 
-/// What a handshake tells.
-pub(super) struct Introduction {
+/// What the handshake tells about the client.
+pub(super) struct Handshake {
     pub(super) client: Client,
-    /// For `connection_init` without one.
+    /// Used if `connection_init` has no token.
     pub(super) bearer: Bearer,
 }
 
-/// A socket.
 pub(super) struct Socket {
     state: EdgeState,
-    wire: Wire,
+    transport: Transport,
     machine: Machine,
-    introduction: Introduction,
-    place: Place,
-    /// Whoever was let in.
-    standing: Option<Standing>,
-    asking: Option<(Purpose, BoxFuture<'static, Result<Standing, Error>>)>,
-    running: HashMap<String, Running>,
-    started: u64,
-    /// Of queries and mutations, those included that the client no longer waits for.
-    turns: Arc<Semaphore>,
-    outputs: mpsc::Receiver<Box<Said>>,
-    outbox: mpsc::Sender<Box<Said>>,
+    handshake: Handshake,
+    slot: StreamSlot,
+    /// `None` before the client is authenticated.
+    live_auth: Option<LiveAuth>,
+    authentication: Option<Authentication>,
+    operations: Operations,
     revocations: watch::Receiver<()>,
-    clock: Clock,
+    timers: Timers,
 }
 
-/// Why it is asked who somebody is.
+/// A running authentication.
+type Authentication = (Purpose, BoxFuture<'static, Result<LiveAuth, Error>>);
+
+/// Why the client is authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Init,
@@ -71,358 +65,327 @@ enum Purpose {
     Recheck,
 }
 
-struct Running {
-    number: u64,
-    _task: AbortOnDropHandle<()>,
-}
-
-/// What an operation says; `None` when it is complete. The number tells it from an earlier one of the same id.
-struct Said {
-    number: u64,
-    id: String,
-    output: Option<Output>,
-}
-
-/// What is due when.
-struct Clock {
+struct Timers {
+    /// Deadline of `connection_init`.
     init: Instant,
-    beat: Instant,
-    /// When the other side was last heard of.
-    heard: Instant,
-    /// When the token is looked at again.
+    heartbeat: Instant,
+    /// When the client last sent or read something.
+    last_seen: Instant,
+    /// When the client is authenticated again.
     recheck: Option<Instant>,
-    /// When it is over, if the token has ended and something still runs.
-    over: Option<Instant>,
+    /// Deadline of running operations after the access has ended.
+    forced_close: Option<Instant>,
 }
 
-enum Happened {
-    Traffic(Traffic),
-    Said(Box<Said>),
-    Known(Purpose, Result<Standing, Error>),
-    Time,
+enum SocketEvent {
+    Transport(TransportEvent),
+    Output(Box<OperationOutput>),
+    Authenticated(Purpose, Result<LiveAuth, Error>),
+    Timer,
     Revoked,
     Stopping,
+}
+
+/// How the loop continues.
+enum Flow {
+    Continue,
+    Close(Close),
+    /// The connection is gone.
+    Drop,
 }
 
 impl Socket {
     pub(super) fn new(
         state: EdgeState,
-        wire: Wire,
-        introduction: Introduction,
-        place: Place,
+        transport: Transport,
+        handshake: Handshake,
+        slot: StreamSlot,
     ) -> Self {
-        let (outbox, outputs) = mpsc::channel(1);
         let (now, settings) = (Instant::now(), &state.settings.streams);
         Socket {
-            clock: Clock {
+            timers: Timers {
                 init: now + settings.init_timeout,
-                beat: now + settings.heartbeat,
-                heard: now,
+                heartbeat: now + settings.heartbeat,
+                last_seen: now,
                 recheck: None,
-                over: None,
+                forced_close: None,
             },
             revocations: state.auth.revocations(),
-            wire,
+            transport,
             machine: Machine::default(),
-            introduction,
-            place,
-            standing: None,
-            asking: None,
-            running: HashMap::new(),
-            started: 0,
-            turns: Arc::new(Semaphore::new(MOST_AT_A_TIME)),
-            outputs,
-            outbox,
+            handshake,
+            slot,
+            live_auth: None,
+            authentication: None,
+            operations: Operations::new(state.clone()),
             state,
         }
     }
 
-    /// Holds the socket until either side closes it.
+    /// Runs until either side closes the socket.
     pub(super) async fn run(mut self) {
         let stopping = self.state.streams.stopping().clone();
         let mut stopped = false;
         loop {
-            let happened = self.next(&stopping, stopped).await;
-            stopped |= matches!(happened, Happened::Stopping);
-            match self.handle(happened) {
-                Next::GoOn => {}
-                Next::Close(close) => {
-                    // What the operations hold is let go before the other side has answered.
-                    self.running.clear();
-                    return self.wire.close(close).await;
+            let event = self.next(&stopping, stopped).await;
+            stopped |= matches!(event, SocketEvent::Stopping);
+            match self.handle(event) {
+                Flow::Continue => {}
+                Flow::Close(close) => {
+                    // Frees what the operations hold before the client has responded to the close frame.
+                    self.operations.stop_all();
+                    return self.transport.close(close).await;
                 }
-                Next::Drop => return,
+                Flow::Drop => return,
             }
         }
     }
 
-    /// What happens next.
-    async fn next(&mut self, stopping: &CancellationToken, stopped: bool) -> Happened {
-        let (reads, takes) = (self.machine.reads(), self.wire.is_idle());
-        let rechecks =
-            self.standing.is_some() && self.asking.is_none() && self.clock.over.is_none();
-        let due = self.clock.next(self.machine.is_new());
+    async fn next(&mut self, stopping: &CancellationToken, stopped: bool) -> SocketEvent {
+        let (reads, sends) = (self.machine.reads(), self.transport.is_idle());
+        let rechecks = self.live_auth.is_some()
+            && self.authentication.is_none()
+            && self.timers.forced_close.is_none();
+        let due = self.timers.next(self.machine.is_new());
         tokio::select! {
-            traffic = self.wire.traffic(reads) => Happened::Traffic(traffic),
-            Some(said) = self.outputs.recv(), if takes => Happened::Said(said),
-            (purpose, known) = answer(&mut self.asking), if self.asking.is_some() => {
-                Happened::Known(purpose, known)
+            event = self.transport.next_event(reads) => SocketEvent::Transport(event),
+            output = self.operations.next(), if sends => SocketEvent::Output(output),
+            (purpose, result) = finished(&mut self.authentication) => {
+                SocketEvent::Authenticated(purpose, result)
             }
-            () = sleep_until(due) => Happened::Time,
-            Ok(()) = self.revocations.changed(), if rechecks => Happened::Revoked,
-            () = stopping.cancelled(), if !stopped => Happened::Stopping,
+            () = sleep_until(due) => SocketEvent::Timer,
+            Ok(()) = self.revocations.changed(), if rechecks => SocketEvent::Revoked,
+            () = stopping.cancelled(), if !stopped => SocketEvent::Stopping,
         }
     }
 
-    fn handle(&mut self, happened: Happened) -> Next {
-        match happened {
-            Happened::Traffic(Traffic::Received(message)) => self.received(message),
-            Happened::Traffic(Traffic::Progress) => {
-                self.clock.heard = Instant::now();
-                Next::GoOn
+    fn handle(&mut self, event: SocketEvent) -> Flow {
+        match event {
+            SocketEvent::Transport(TransportEvent::Received(message)) => self.received(message),
+            SocketEvent::Transport(TransportEvent::Unblocked) => {
+                self.timers.last_seen = Instant::now();
+                Flow::Continue
             }
-            Happened::Traffic(Traffic::Sent) => Next::GoOn,
-            Happened::Traffic(Traffic::Breach(close)) => Next::Close(close),
-            Happened::Traffic(Traffic::Gone) => Next::Drop,
-            Happened::Said(said) => self.said(*said),
-            Happened::Known(purpose, known) => {
-                self.asking = None;
-                self.known(purpose, known)
+            SocketEvent::Transport(TransportEvent::Sent) => Flow::Continue,
+            SocketEvent::Transport(TransportEvent::ProtocolError(close)) => Flow::Close(close),
+            SocketEvent::Transport(TransportEvent::Closed) => Flow::Drop,
+            SocketEvent::Output(output) if self.operations.accept(&output) => {
+                self.on(Event::Output(output.id, output.output))
             }
-            Happened::Time => self.tick(),
-            Happened::Revoked => {
+            SocketEvent::Output(_) => Flow::Continue,
+            SocketEvent::Authenticated(purpose, result) => {
+                self.authentication = None;
+                self.authenticated(purpose, result)
+            }
+            SocketEvent::Timer => self.tick(),
+            SocketEvent::Revoked => {
                 self.recheck();
-                Next::GoOn
+                Flow::Continue
             }
-            Happened::Stopping => self.on(Event::Stopping),
+            SocketEvent::Stopping => self.on(Event::Stopping),
         }
     }
 
-    fn received(&mut self, message: Message) -> Next {
-        self.clock.heard = Instant::now();
+    fn received(&mut self, message: Message) -> Flow {
+        self.timers.last_seen = Instant::now();
         match message {
             Message::Text(text) => self.on(Event::Received(ClientMessage::parse(&text))),
-            Message::Binary(_) => self.on(Event::Received(Err("Messages are text"))),
-            Message::Ping(_) | Message::Pong(_) => Next::GoOn,
-            // The answer goes out while the connection is drained.
-            Message::Close(_) => Next::Close(Close::answered()),
+            Message::Binary(_) => self.on(Event::Received(Err("Messages must be text"))),
+            Message::Ping(_) | Message::Pong(_) => Flow::Continue,
+            // The transport sends the response while it closes.
+            Message::Close(_) => Flow::Close(Close::by_client()),
         }
     }
 
-    fn said(&mut self, said: Said) -> Next {
-        let current = self.running.get(&said.id);
-        if current.is_none_or(|running| running.number != said.number) {
-            return Next::GoOn;
+    fn authenticated(&mut self, purpose: Purpose, result: Result<LiveAuth, Error>) -> Flow {
+        if self.timers.forced_close.is_some() {
+            return Flow::Continue;
         }
-        if matches!(
-            said.output,
-            None | Some(Output::Failed(_) | Output::SignedOut)
-        ) {
-            self.running.remove(&said.id);
-        }
-        self.on(Event::Said(said.id, said.output))
-    }
-
-    fn known(&mut self, purpose: Purpose, known: Result<Standing, Error>) -> Next {
-        if self.clock.over.is_some() {
-            return Next::GoOn;
-        }
-        let event = match (purpose, known) {
-            (_, Ok(standing)) => match self.let_in(standing) {
-                Err(close) => Event::Refused(close),
-                Ok(()) if purpose == Purpose::Init => Event::Admitted,
+        let event = match (purpose, result) {
+            (_, Ok(live_auth)) => match self.admit(live_auth) {
+                Err(close) => Event::Rejected(close),
+                Ok(()) if purpose == Purpose::Init => Event::Authenticated,
                 Ok(()) if purpose == Purpose::Refresh => Event::Refreshed,
-                Ok(()) => return Next::GoOn,
+                Ok(()) => return Flow::Continue,
             },
-            (Purpose::Recheck, Err(error)) if says_no(&error) => Event::Ended,
+            (Purpose::Recheck, Err(error)) if denies_access(&error) => Event::AccessEnded,
             (Purpose::Recheck, Err(error)) => {
                 tracing::warn!(
                     error = error.log_text(),
-                    "a socket's token could not be looked at"
+                    "authenticating a WebSocket again failed; retrying"
                 );
-                self.clock.recheck = Some(Instant::now() + RETRY);
-                return Next::GoOn;
+                self.timers.recheck = Some(Instant::now() + RETRY);
+                return Flow::Continue;
             }
-            (_, Err(error)) => Event::Refused(refusal_of(&error)),
+            (_, Err(error)) => Event::Rejected(close_for(&error)),
         };
         self.on(event)
     }
 
-    /// Whoever was not somebody else before may come in, if they have not too many sockets.
-    fn let_in(&mut self, standing: Standing) -> Result<(), Close> {
-        let before = self.standing.as_ref().and_then(Standing::viewer);
-        let now = standing.viewer();
+    /// Accepts an authenticated client, unless it is another user than before or has too many sockets.
+    fn admit(&mut self, live_auth: LiveAuth) -> Result<(), Close> {
+        let before = self.live_auth.as_ref().and_then(LiveAuth::viewer);
+        let now = live_auth.viewer();
         if before.is_some_and(|before| now.is_none_or(|now| now.user_id != before.user_id)) {
             return Err(Close::forbidden());
         }
-        if let Some(holder) = standing.holder() {
-            let place = self.place.give_to(holder);
-            place
-                .map_err(|_| Close::try_again_later("Too many sockets of this user or address"))?;
+        if let Some(holder) = live_auth.slot_holder() {
+            let reason = "Too many sockets of this user or address";
+            let assigned = self.slot.assign_to(holder);
+            assigned.map_err(|_| Close::try_again_later(reason))?;
         }
-        let recheck = standing.good_for();
-        self.clock.recheck = recheck.map(|rest| Instant::now() + rest);
-        self.standing = Some(standing);
+        let valid_for = live_auth.valid_for();
+        self.timers.recheck = valid_for.map(|valid_for| Instant::now() + valid_for);
+        self.live_auth = Some(live_auth);
         Ok(())
     }
 
-    fn tick(&mut self) -> Next {
+    fn tick(&mut self) -> Flow {
         let now = Instant::now();
-        if self.machine.is_new() && now >= self.clock.init {
+        if self.machine.is_new() && now >= self.timers.init {
             return self.on(Event::InitTimedOut);
         }
-        if self.clock.over.is_some_and(|over| now >= over) {
-            return self.on(Event::Overdue);
+        if self.timers.forced_close.is_some_and(|due| now >= due) {
+            return self.on(Event::DeadlinePassed);
         }
-        if self.clock.recheck.is_some_and(|due| now >= due) {
-            if self.standing.as_ref().is_some_and(Standing::has_expired) {
-                return self.on(Event::Ended);
+        if self.timers.recheck.is_some_and(|due| now >= due) {
+            if self.live_auth.as_ref().is_some_and(LiveAuth::has_expired) {
+                return self.on(Event::AccessEnded);
             }
-            let again = self.standing.as_ref().and_then(Standing::good_for);
-            self.clock.recheck = again.map(|rest| now + rest);
-            // Whoever only sits there costs no statement: each operation asks when it begins.
+            let valid_for = self.live_auth.as_ref().and_then(LiveAuth::valid_for);
+            self.timers.recheck = valid_for.map(|valid_for| now + valid_for);
+            // An idle socket costs no statement, because each operation authenticates when it starts.
             if !self.machine.is_idle() {
                 self.recheck();
             }
         }
-        if now >= self.clock.beat {
-            let heartbeat = self.state.settings.streams.heartbeat;
-            if self.machine.reads() && now >= self.clock.heard + 2 * heartbeat {
-                tracing::debug!("a socket is not heard of any longer");
-                return Next::Drop;
-            }
-            self.clock.beat = now + heartbeat;
-            if self.wire.is_idle() {
-                self.wire.push(Message::Ping(Default::default()));
-            }
+        if now >= self.timers.heartbeat {
+            return self.heartbeat(now);
         }
-        Next::GoOn
+        Flow::Continue
+    }
+
+    fn heartbeat(&mut self, now: Instant) -> Flow {
+        let period = self.state.settings.streams.heartbeat;
+        if self.machine.reads() && now >= self.timers.last_seen + 2 * period {
+            tracing::debug!("a WebSocket client does not respond; disconnecting");
+            return Flow::Drop;
+        }
+        self.timers.heartbeat = now + period;
+        if self.transport.is_idle() {
+            self.transport.push(Message::Ping(Default::default()));
+        }
+        Flow::Continue
     }
 
     fn recheck(&mut self) {
-        let Some(standing) = &self.standing else {
+        let Some(live_auth) = &self.live_auth else {
             return;
         };
-        if standing.viewer().is_none() || self.asking.is_some() {
+        if live_auth.viewer().is_none() || self.authentication.is_some() {
             return;
         }
-        let (auth, standing) = (self.state.auth.clone(), standing.clone());
-        self.ask(Purpose::Recheck, async move { standing.again(&auth).await });
-    }
-
-    fn ask(
-        &mut self,
-        purpose: Purpose,
-        question: impl Future<Output = Result<Standing, Error>> + Send + 'static,
-    ) {
-        let limit = self.state.settings.request_timeout;
-        let question = async move {
-            let late = |_| Error::timeout("reading a socket's session");
-            timeout(limit, question).await.map_err(late)?
-        };
-        self.asking = Some((purpose, question.boxed()));
-    }
-
-    fn on(&mut self, event: Event) -> Next {
-        for action in self.machine.on(event) {
-            match action {
-                Action::Send(message) => self.wire.push(Message::Text(message.to_text().into())),
-                Action::Admit(Bearer::Absent) => {
-                    self.admit(Purpose::Init, self.introduction.bearer.clone());
-                }
-                Action::Admit(bearer) => self.admit(Purpose::Init, bearer),
-                Action::Refresh(bearer) => self.admit(Purpose::Refresh, bearer),
-                Action::Start(id, call) => self.start(id, call),
-                Action::Stop(id) => drop(self.running.remove(&id)),
-                Action::BeginNothing => self.begin_nothing(),
-                Action::Close(close) => return Next::Close(close),
-            }
-        }
-        Next::GoOn
-    }
-
-    /// Nobody is asked any longer who they are; what runs has its deadline.
-    fn begin_nothing(&mut self) {
-        self.turns.close();
-        self.clock.recheck = None;
-        let limit = self.state.settings.request_timeout + SENDING;
-        self.clock.over.get_or_insert(Instant::now() + limit);
-    }
-
-    fn admit(&mut self, purpose: Purpose, bearer: Bearer) {
-        let token: Option<Arc<str>> = match bearer {
-            Bearer::Absent => None,
-            Bearer::Token(token) => Some(token.into()),
-            Bearer::Malformed => {
-                let error = Error::unauthenticated("Authorization is no bearer token.");
-                return self.ask(purpose, async move { Err(error) });
-            }
-        };
-        // What is revoked from here on is news.
-        self.revocations.mark_unchanged();
-        let (auth, client) = (self.state.auth.clone(), self.introduction.client.clone());
-        self.ask(
-            purpose,
-            async move { Standing::of(&auth, token, client).await },
+        let (auth, live_auth) = (self.state.auth.clone(), live_auth.clone());
+        self.authenticate(
+            Purpose::Recheck,
+            async move { live_auth.recheck(&auth).await },
         );
     }
 
-    fn start(&mut self, id: String, call: Call) {
-        let Some(standing) = self.standing.clone() else {
-            return;
+    fn authenticate(
+        &mut self,
+        purpose: Purpose,
+        check: impl Future<Output = Result<LiveAuth, Error>> + Send + 'static,
+    ) {
+        let limit = self.state.settings.request_timeout;
+        let check = async move {
+            let late = |_| Error::timeout("reading a socket's session");
+            timeout(limit, check).await.map_err(late)?
         };
-        self.started += 1;
-        let (number, name, outbox) = (self.started, id.clone(), self.outbox.clone());
-        let (state, turns) = (self.state.clone(), self.turns.clone());
-        let mut outputs = operation::outputs(state, standing, call, turns);
-        let task = tokio::spawn(async move {
-            loop {
-                let output = outputs.next().await;
-                let ended = output.is_none();
-                let id = name.clone();
-                let said = Box::new(Said { number, id, output });
-                if outbox.send(said).await.is_err() || ended {
-                    return;
+        self.authentication = Some((purpose, check.boxed()));
+    }
+
+    fn on(&mut self, event: Event) -> Flow {
+        for action in self.machine.on(event) {
+            match action {
+                Action::Send(message) => {
+                    self.transport.push(Message::Text(message.to_text().into()))
                 }
+                Action::Authenticate(Bearer::Absent) => {
+                    self.check_token(Purpose::Init, self.handshake.bearer.clone());
+                }
+                Action::Authenticate(bearer) => self.check_token(Purpose::Init, bearer),
+                Action::Refresh(bearer) => self.check_token(Purpose::Refresh, bearer),
+                Action::Start(id, call) => {
+                    if let Some(live_auth) = self.live_auth.clone() {
+                        self.operations.start(id, live_auth, call);
+                    }
+                }
+                Action::Stop(id) => self.operations.stop(&id),
+                Action::RejectWaiting => self.reject_waiting(),
+                Action::Close(close) => return Flow::Close(close),
             }
+        }
+        Flow::Continue
+    }
+
+    /// After the end of the access, nothing is authenticated any more. Running operations have their deadline.
+    fn reject_waiting(&mut self) {
+        self.operations.reject_waiting();
+        self.timers.recheck = None;
+        let limit = self.state.settings.request_timeout + SEND_GRACE;
+        let due = Instant::now() + limit;
+        self.timers.forced_close.get_or_insert(due);
+    }
+
+    fn check_token(&mut self, purpose: Purpose, bearer: Bearer) {
+        let token: Option<Arc<str>> = match bearer {
+            Bearer::Absent => None,
+            Bearer::Token(token) => Some(token),
+            Bearer::Malformed => {
+                let error = Error::unauthenticated("`Authorization` is not a bearer token.");
+                return self.authenticate(purpose, async move { Err(error) });
+            }
+        };
+        // The check sees all revocations up to now.
+        self.revocations.mark_unchanged();
+        let (auth, client) = (self.state.auth.clone(), self.handshake.client.clone());
+        self.authenticate(purpose, async move {
+            LiveAuth::check(&auth, token, client).await
         });
-        let _task = AbortOnDropHandle::new(task);
-        self.running.insert(id, Running { number, _task });
     }
 }
 
-/// How it goes on with a socket.
-enum Next {
-    GoOn,
-    Close(Close),
-    /// There is nobody to be told.
-    Drop,
-}
-
-impl Clock {
+impl Timers {
     fn next(&self, is_new: bool) -> Instant {
         let init = is_new.then_some(self.init);
-        let others = [init, self.recheck, self.over].into_iter().flatten();
-        others.fold(self.beat, Instant::min)
+        let others = [init, self.recheck, self.forced_close];
+        others
+            .into_iter()
+            .flatten()
+            .fold(self.heartbeat, Instant::min)
     }
 }
 
-/// The answer that is waited for.
-async fn answer(
-    asking: &mut Option<(Purpose, BoxFuture<'static, Result<Standing, Error>>)>,
-) -> (Purpose, Result<Standing, Error>) {
-    match asking {
-        Some((purpose, known)) => (*purpose, known.await),
+/// The result of the running authentication.
+async fn finished(
+    authentication: &mut Option<Authentication>,
+) -> (Purpose, Result<LiveAuth, Error>) {
+    match authentication {
+        Some((purpose, check)) => (*purpose, check.await),
         None => std::future::pending().await,
     }
 }
 
-fn refusal_of(error: &Error) -> Close {
+fn close_for(error: &Error) -> Close {
     match error.code {
-        _ if says_no(error) => Close::forbidden(),
+        _ if denies_access(error) => Close::forbidden(),
         Code::Unavailable | Code::Timeout => Close::try_again_later("Try again later"),
         _ => {
-            tracing::error!(error = error.log_text(), "a socket could not be opened");
+            tracing::error!(
+                error = error.log_text(),
+                "authenticating a WebSocket failed"
+            );
             Close::internal()
         }
     }

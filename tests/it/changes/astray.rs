@@ -104,7 +104,7 @@ async fn a_cursor_that_names_thousands_of_transactions_is_read_like_any_other() 
 async fn an_epoch_that_takes_long_to_begin_holds_no_request_up() {
     let app = TestApp::with(|settings| {
         settings.edge.request_timeout = Duration::from_secs(3);
-        settings.pool.most = 3;
+        settings.pool.max_connections = 3;
         settings.pool.wait = Duration::from_millis(500);
     })
     .await;

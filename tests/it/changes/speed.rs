@@ -41,7 +41,7 @@ async fn process(database: &str) -> TestApp {
     let direct = Target::parse(&url_of(database).await).unwrap();
     TestApp::on(database.to_owned(), |settings| {
         settings.live.direct = Some(direct);
-        settings.pool.most = 20;
+        settings.pool.max_connections = 20;
     })
     .await
 }

@@ -61,7 +61,7 @@ fn told_to_wait(answer: &Answer, status: u16) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_has_one_sender_at_a_time() {
-    let notebook = notebook(|uploads| uploads.patience = Duration::from_secs(600)).await;
+    let notebook = notebook(|uploads| uploads.takeover_after = Duration::from_secs(600)).await;
     let bytes = png(100, 100);
     let upload = notebook.requested(&bytes, "image/png").await;
     let other = notebook.requested(&bytes, "image/png").await;
@@ -80,7 +80,7 @@ async fn an_upload_has_one_sender_at_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whose_connection_broke_sends_again_at_once() {
-    let notebook = notebook(|uploads| uploads.patience = Duration::from_secs(600)).await;
+    let notebook = notebook(|uploads| uploads.takeover_after = Duration::from_secs(600)).await;
     let bytes = png(100, 100);
     let upload = notebook.requested(&bytes, "image/png").await;
     for _ in 0..3 {
@@ -106,7 +106,7 @@ impl Notebook {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_stands_still_gives_way_to_the_next() {
-    let notebook = notebook(|uploads| uploads.patience = Duration::from_millis(50)).await;
+    let notebook = notebook(|uploads| uploads.takeover_after = Duration::from_millis(50)).await;
     let bytes = png(100, 100);
     let upload = notebook.requested(&bytes, "image/png").await;
     // As a connection is that nobody has heard of: open, and silent.
@@ -121,7 +121,7 @@ async fn whoever_stands_still_gives_way_to_the_next() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn so_many_uploads_are_sent_at_a_time_and_no_more() {
-    let notebook = notebook(|uploads| uploads.most = 2).await;
+    let notebook = notebook(|uploads| uploads.max_uploads = 2).await;
     let bytes = png(100, 100);
     let mut uploads = Vec::new();
     for _ in 0..3 {
@@ -169,8 +169,8 @@ async fn trickled(mut stream: TcpStream, rest: &[u8], piece: usize) -> (Answer, 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_now_and_then_holds_no_connection() {
     let notebook = notebook(|uploads| {
-        uploads.grace = Duration::from_millis(300);
-        uploads.least_speed = 10 * 1024;
+        uploads.speed_grace = Duration::from_millis(300);
+        uploads.min_speed = 10 * 1024;
     })
     .await;
     let bytes = png(800, 800);
@@ -197,8 +197,8 @@ async fn a_byte_now_and_then_holds_no_connection() {
 async fn who_stands_still_or_takes_too_long_is_not_waited_for() {
     for (still, whole) in [(200, 600_000), (30_000, 400)] {
         let notebook = notebook(|uploads| {
-            uploads.still = Duration::from_millis(still);
-            uploads.whole = Duration::from_millis(whole);
+            uploads.idle_timeout = Duration::from_millis(still);
+            uploads.timeout = Duration::from_millis(whole);
         });
         let notebook = notebook.await;
         let bytes = png(400, 400);

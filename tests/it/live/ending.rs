@@ -187,7 +187,7 @@ async fn whoever_ends_their_own_session_has_the_answer_first() {
 async fn when_a_token_expires_what_runs_is_answered_and_what_waits_is_not_run() {
     let app = TestApp::with(|settings| {
         settings.auth.access_lifetime = Duration::from_secs(6);
-        settings.pool.most = 16;
+        settings.pool.max_connections = 16;
     })
     .await;
     let ada = app.signed_up("ada").await;

@@ -54,7 +54,11 @@ async fn each_breach_of_the_protocol_has_its_code() {
             4400,
             "The message has an unknown type",
         ),
-        (vec![good, json!([])], 4400, "The message is no JSON object"),
+        (
+            vec![good, json!([])],
+            4400,
+            "The message is not a JSON object",
+        ),
     ];
     for (messages, code, reason) in table {
         let mut socket = Socket::open(&ada).await;

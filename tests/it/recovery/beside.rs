@@ -95,7 +95,7 @@ async fn a_token_that_is_voided_while_it_is_used_is_no_fault_of_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_a_second_connection_while_holding_one() {
     let app = TestApp::with(|settings| {
-        settings.pool.most = 2;
+        settings.pool.max_connections = 2;
         settings.auth.rate_limits.mail = "1000/h".parse().unwrap();
         settings.auth.rate_limits.sign_in = "1000/h".parse().unwrap();
     })

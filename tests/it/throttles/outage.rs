@@ -21,7 +21,7 @@ const POOL: usize = 15;
 async fn limited(wait: Duration, limits: impl FnOnce(&mut RateLimitSettings)) -> TestApp {
     let app = TestApp::with(|settings| {
         limits(&mut settings.auth.rate_limits);
-        settings.pool.most = POOL;
+        settings.pool.max_connections = POOL;
         settings.pool.wait = wait;
         settings.edge.request_timeout = Duration::from_secs(60);
         settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
@@ -299,7 +299,7 @@ async fn the_limiters_connections_are_its_own_and_end_with_the_service() {
         (1..=2).contains(&of_limiter),
         "{connected} of which {open} are the pool's"
     );
-    assert_eq!(app.pool.status().most, POOL);
+    assert_eq!(app.pool.status().max, POOL);
     app.stop().await;
     let other = TestApp::on(database, |_| {}).await;
     until("all are closed", async || {

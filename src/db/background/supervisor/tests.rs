@@ -1,4 +1,4 @@
-//! Jobs that panic, return, fail and recover: what runs on, what the log says, and what the states show.
+//! Jobs that panic, return, fail and recover: which jobs keep running, what the log says, and what the states show.
 
 use std::{
     io::Write,
@@ -78,7 +78,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn a_job_that_panics_is_logged_and_started_again() {
+async fn a_job_that_panics_is_logged_and_restarted() {
     let (log, _guard) = Log::capture();
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
@@ -88,7 +88,7 @@ async fn a_job_that_panics_is_logged_and_started_again() {
         let start = counted.fetch_add(1, Ordering::Relaxed);
         async move {
             if start < 3 {
-                panic!("the wheel came off in round {start}");
+                panic!("panic in round {start}");
             }
             job.succeeded();
             std::future::pending().await
@@ -99,7 +99,7 @@ async fn a_job_that_panics_is_logged_and_started_again() {
     let now = state(&states, "tailer");
     assert_eq!((now.phase, now.failures), (Phase::Running, 0));
     for round in ["round 0", "round 1", "round 2"] {
-        let line = ["ERROR", "job=\"tailer\"", "the wheel came off", round];
+        let line = ["ERROR", "job=\"tailer\"", "panic in", round];
         assert_eq!(log.lines(&line), 1, "{round}");
     }
     assert_eq!(log.lines(&["INFO", "works again", "job=\"tailer\""]), 1);
@@ -107,7 +107,7 @@ async fn a_job_that_panics_is_logged_and_started_again() {
 }
 
 #[tokio::test]
-async fn a_job_that_returns_is_logged_and_started_again_after_a_pause() {
+async fn a_job_that_returns_is_logged_and_restarted_after_a_pause() {
     let (log, _guard) = Log::capture();
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
@@ -138,7 +138,7 @@ fn flaky(name: &'static str, failures: u32, runs: &Arc<AtomicU32>) -> Periodic {
         let run = runs.fetch_add(1, Ordering::Relaxed);
         async move {
             match run < failures {
-                true => Err(Error::internal("the table is locked away")),
+                true => Err(Error::internal("the table is locked")),
                 false => Ok(7),
             }
         }
@@ -146,12 +146,12 @@ fn flaky(name: &'static str, failures: u32, runs: &Arc<AtomicU32>) -> Periodic {
 }
 
 #[tokio::test]
-async fn a_job_that_fails_is_logged_once_and_holds_up_no_other_job_of_its_schedule() {
+async fn a_failing_job_is_logged_once_and_does_not_block_its_schedule() {
     let (log, _guard) = Log::capture();
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
     let (recovers, fails) = (Arc::default(), Arc::default());
-    let panics = Periodic::new("panics", || async { panic!("out of paper") });
+    let panics = Periodic::new("panics", || async { panic!("panics on purpose") });
     let all = vec![
         panics,
         flaky("fails", u32::MAX, &fails),
@@ -163,17 +163,17 @@ async fn a_job_that_fails_is_logged_once_and_holds_up_no_other_job_of_its_schedu
     assert_eq!(now, [Phase::Failing, Phase::Failing, Phase::Running]);
     assert!(state(&states, "fails").failures > 8);
     let failed = |job, error| log.lines(&["ERROR", "retry_in", job, error]);
-    assert_eq!(failed("job=\"panics\"", "out of paper"), 1);
-    assert_eq!(failed("job=\"fails\"", "the table is locked away"), 1);
-    assert_eq!(failed("job=\"recovers\"", "the table is locked away"), 1);
-    assert_eq!(log.lines(&["ERROR"]), 3, "and no other");
+    assert_eq!(failed("job=\"panics\"", "panics on purpose"), 1);
+    assert_eq!(failed("job=\"fails\"", "the table is locked"), 1);
+    assert_eq!(failed("job=\"recovers\"", "the table is locked"), 1);
+    assert_eq!(log.lines(&["ERROR"]), 3, "no other error");
     let again = ["works again", "job=\"recovers\"", "failures=5"];
     assert_eq!(log.lines(&again), 1);
     jobs.stop().await;
 }
 
 #[tokio::test]
-async fn a_job_that_fails_while_the_database_is_away_is_a_warning() {
+async fn a_job_that_fails_during_an_outage_is_a_warning() {
     let (log, _guard) = Log::capture();
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
@@ -186,7 +186,7 @@ async fn a_job_that_fails_while_the_database_is_away_is_a_warning() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_all_jobs() {
+async fn stopping_ends_all_jobs() {
     let states = JobStates::default();
     let mut jobs = quick_jobs(&states);
     let (running, runs) = (Arc::new(()), Arc::default());

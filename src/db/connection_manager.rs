@@ -1,12 +1,18 @@
-//! A session with the server, from the opening of its connection to its recovery after its user went away.
+//! Opens the connections of the pool, and recovers those whose user was dropped in the middle of a statement.
 //!
-//! A caller that hangs up, or passes its deadline, drops a future in the middle of a statement. The connection stays usable: the
-//! driver answers requests in their order, drops what it receives for a future that is gone, and remembers a prepared
-//! statement only when it knows that it exists. So the session is recovered by one more request, which is answered when the
-//! dropped statement has ended: `ROLLBACK` if there was a transaction, nothing otherwise. Only a statement that does not end
-//! soon is cancelled, since a cancel request is a connection to the server of its own.
+//! **A client that disconnects costs no connection.** When a client disconnects or a request passes its deadline, a future is dropped in the
+//! middle of a statement. Closing its connection would let 20 clients open 200 connections per second, each with a cancel request. Instead
+//! the connection is recovered:
+//! - The driver handles responses in order, drops those whose future is gone, and remembers a prepared statement only once it knows that it
+//!   exists. Therefore one more request (`ROLLBACK` in a transaction, an empty one otherwise) shows when the dropped statement has ended.
+//!   Prepared statements are kept.
+//! - The dropped statement gets 50 ms to end. Most statements do, and a cancel request needs a connection to the server of its own. After
+//!   that it is cancelled. If the connection is not usable one second later, it is closed.
+//! - During the recovery, the connection keeps its slot of the pool.
+//! - A cancel request may arrive late and hit a statement of the next user. For 10 s, a cancelled statement is therefore repeated like one
+//!   that lost a conflict.
 //!
-//! Opening a connection, too, goes on if its caller goes away; the next caller takes it over.
+//! A connection that is being opened when its caller is dropped goes to the next caller.
 
 use std::{
     pin::pin,
@@ -27,46 +33,46 @@ use tokio_postgres::CancelToken;
 
 use super::connect::Target;
 
-/// How long a statement whose future was dropped may run before it is cancelled, counted from when it was sent.
-const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a dropped statement may run before it is cancelled, counted from when it was sent.
+const CANCEL_AFTER: Duration = Duration::from_millis(50);
 /// How long the recovery may take after that before the connection is closed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
-/// How often a session is recovered before it is replaced: a statement that was dropped while it was being prepared stays
-/// prepared at the server, but the driver does not know it.
+/// Maximum number of recoveries before a connection is replaced. A statement that is dropped while it is being prepared stays prepared on the
+/// server without the driver's knowledge.
 const MAX_RECOVERIES: u32 = 500;
-/// How long after a cancel request it may still reach the session, through poolers and proxies.
+/// How long after a cancel request it may still arrive, through poolers and proxies.
 const LATE_CANCEL: Duration = Duration::from_secs(10);
 /// How long a connection may idle before it is checked at its next use.
 const TRUSTED_IDLE: Duration = Duration::from_secs(10);
 
-/// A connection, and what happened to it.
-pub(super) struct Session {
+/// A connection of the pool, and its recoveries.
+pub(super) struct PooledConnection {
     pub(super) connection: AsyncPgConnection,
     recoveries: u32,
     /// When the last cancel request for it was sent.
     cancelled: Option<Instant>,
 }
 
-impl Session {
-    fn new(connection: AsyncPgConnection) -> Session {
-        Session {
+impl PooledConnection {
+    fn new(connection: AsyncPgConnection) -> PooledConnection {
+        PooledConnection {
             connection,
             recoveries: 0,
             cancelled: None,
         }
     }
 
-    /// Whether a cancel request that was meant for an earlier statement may still strike the present one.
+    /// Whether a cancel request for an earlier statement may still hit the present one.
     pub(super) fn may_be_cancelled_late(&self) -> bool {
         self.cancelled
             .is_some_and(|cancelled| cancelled.elapsed() < LATE_CANCEL)
     }
 
-    /// Makes it usable again after a future was dropped that had sent a statement (at `sent`), or in a transaction. Returns
-    /// false if it cannot be used any more.
+    /// Makes the connection usable again after a future was dropped that had sent a statement (at `sent`) or was in a transaction. Returns
+    /// false if the connection must be closed.
     pub(super) async fn recover(
         &mut self,
-        sessions: &Sessions,
+        manager: &ConnectionManager,
         sent: Option<Instant>,
         in_transaction: bool,
     ) -> bool {
@@ -76,18 +82,18 @@ impl Session {
             if in_transaction { "ROLLBACK" } else { "" },
         );
         let mut ending = pin!(succeeds(connection, end));
-        let patience = sent.map_or(RECOVERY_LIMIT, |sent| {
-            PATIENCE.saturating_sub(sent.elapsed())
+        let wait = sent.map_or(RECOVERY_LIMIT, |sent| {
+            CANCEL_AFTER.saturating_sub(sent.elapsed())
         });
-        match timeout(patience, &mut ending).await {
+        match timeout(wait, &mut ending).await {
             Ok(ended) => return ended,
             Err(_) if sent.is_none() => return false,
             Err(_) => self.cancelled = Some(Instant::now()),
         }
         let cancelling = async {
-            let cancel = sessions.cancel(connection.cancel_token());
+            let cancel = manager.cancel(connection.cancel_token());
             let ((), ended) = tokio::join!(cancel, ending);
-            // The cancel request may have struck `end` itself; or it comes late, and strikes one of these.
+            // The cancel request may have hit `end` itself. If it arrives late, it hits one of these.
             let end = if ended { "" } else { end };
             succeeds(connection, end).await || succeeds(connection, end).await
         };
@@ -101,18 +107,18 @@ async fn succeeds(mut connection: &AsyncPgConnection, text: &str) -> bool {
 
 type Opening = JoinHandle<ConnectionResult<AsyncPgConnection>>;
 
-/// Opens sessions for the pool, and decides which are used again.
-pub(super) struct Sessions {
+/// Opens connections for the pool, and decides which are used again.
+pub(super) struct ConnectionManager {
     target: Target,
     lifetime: Duration,
-    /// Connections that are being opened for callers that have gone away.
+    /// Connections that are being opened for callers that were dropped.
     unclaimed: Mutex<Vec<Opening>>,
     cancels: AtomicU64,
 }
 
-impl Sessions {
-    pub(super) fn new(target: Target, lifetime: Duration) -> Sessions {
-        Sessions {
+impl ConnectionManager {
+    pub(super) fn new(target: Target, lifetime: Duration) -> ConnectionManager {
+        ConnectionManager {
             target,
             lifetime,
             unclaimed: Mutex::default(),
@@ -130,7 +136,7 @@ impl Sessions {
         self.target.cancel(token).await;
     }
 
-    /// Closes connections that nobody has claimed since they were opened.
+    /// Closes open connections that no caller has claimed.
     pub(super) fn close_unclaimed(&self) {
         self.unclaimed().retain(|opening| !opening.is_finished());
     }
@@ -141,14 +147,14 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops opening connections for callers that have gone away.
+    /// Stops opening connections for callers that were dropped.
     pub(super) fn close(&self) {
         for opening in self.unclaimed().drain(..) {
             opening.abort();
         }
     }
 
-    /// Takes over a connection that was left unclaimed, or begins to open one.
+    /// Takes over an unclaimed connection, or starts to open one.
     fn claim(&self) -> Claim<'_> {
         let unclaimed = self.unclaimed().pop();
         let was_finished = unclaimed.as_ref().is_some_and(JoinHandle::is_finished);
@@ -157,18 +163,18 @@ impl Sessions {
             tokio::spawn(async move { target.connect().await })
         });
         Claim {
-            sessions: self,
+            manager: self,
             opening: Some(opening),
             was_finished,
         }
     }
 }
 
-impl Manager for Sessions {
-    type Type = Session;
+impl Manager for ConnectionManager {
+    type Type = PooledConnection;
     type Error = ConnectionError;
 
-    async fn create(&self) -> ConnectionResult<Session> {
+    async fn create(&self) -> ConnectionResult<PooledConnection> {
         loop {
             let mut claim = self.claim();
             let Some(opening) = &mut claim.opening else {
@@ -179,23 +185,23 @@ impl Manager for Sessions {
             let mut opened = opened
                 .unwrap_or_else(|panic| Err(ConnectionError::BadConnection(panic.to_string())));
             let good = opened.as_mut().is_ok_and(|it| !it.is_broken());
-            // One that failed or was closed before this caller came says nothing about now.
+            // A connection that failed or was closed before this call does not tell whether the server is reachable now.
             if good || !claim.was_finished {
-                return opened.map(Session::new);
+                return opened.map(PooledConnection::new);
             }
         }
     }
 
     async fn recycle(
         &self,
-        session: &mut Session,
+        pooled: &mut PooledConnection,
         metrics: &Metrics,
     ) -> RecycleResult<ConnectionError> {
-        let connection = &mut session.connection;
+        let connection = &mut pooled.connection;
         if connection.is_broken() {
             return Err(RecycleError::message("broken"));
         }
-        if metrics.age() >= self.lifetime || session.recoveries >= MAX_RECOVERIES {
+        if metrics.age() >= self.lifetime || pooled.recoveries >= MAX_RECOVERIES {
             return Err(RecycleError::message("due to be replaced"));
         }
         if metrics.last_used() < TRUSTED_IDLE {
@@ -206,18 +212,18 @@ impl Manager for Sessions {
     }
 }
 
-/// A connection that is being opened for a caller. If that goes away, it is left to the next one.
+/// A connection that is being opened for a caller. If the caller is dropped, the connection goes to the next one.
 struct Claim<'a> {
-    sessions: &'a Sessions,
+    manager: &'a ConnectionManager,
     opening: Option<Opening>,
-    /// Whether it was opened, or failed, before this caller came.
+    /// Whether opening had succeeded or failed before this caller claimed it.
     was_finished: bool,
 }
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(opening) = self.opening.take() {
-            self.sessions.unclaimed().push(opening);
+            self.manager.unclaimed().push(opening);
         }
     }
 }

@@ -1,0 +1,252 @@
+//! Uploads of images: `PUT /uploads/<id>`, with a link that the service signed.
+//!
+//! The bytes are streamed to the store; an image is never held in memory as a whole. An upload that is too slow or stalls is ended. An
+//! incomplete upload leaves nothing behind.
+//!
+//! Time is earned by bytes: after a grace period, an upload must have arrived at the minimum speed since its start. Otherwise a byte now
+//! and then would hold a connection.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, HttpBody},
+    extract::{Extension, Path, Query, Request, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::bytes::Bytes;
+use uuid::Uuid;
+
+use super::{
+    super::{EdgeState, call::drain, request_id::RequestId},
+    ImageError, Rejection,
+    upload_slots::{NoSlot, UploadSlot},
+};
+use crate::images::model::Announced;
+
+/// Limits of uploads in one process.
+#[derive(Debug, Clone)]
+pub struct UploadSettings {
+    /// Maximum number of uploads at the same time.
+    pub max_uploads: usize,
+    /// Maximum duration of an upload. The sweep waits longer than this after a link has expired.
+    pub timeout: Duration,
+    /// Maximum time without a byte.
+    pub idle_timeout: Duration,
+    /// Time without a byte after which another request for the same upload may take over its slot.
+    pub takeover_after: Duration,
+    /// Time after which the minimum speed applies.
+    pub speed_grace: Duration,
+    /// Minimum speed since the start of the upload, in bytes per second.
+    pub min_speed: u32,
+}
+
+impl Default for UploadSettings {
+    fn default() -> Self {
+        UploadSettings {
+            max_uploads: 256,
+            timeout: Duration::from_secs(10 * 60),
+            idle_timeout: Duration::from_secs(30),
+            takeover_after: Duration::from_secs(3),
+            speed_grace: Duration::from_secs(30),
+            min_speed: 8 * 1024,
+        }
+    }
+}
+
+/// The query of a signed link to an upload.
+#[derive(Deserialize)]
+pub(super) struct UploadLink {
+    expires: i64,
+    signature: String,
+}
+
+/// `PUT /uploads/<id>`
+pub(super) async fn upload(
+    State(state): State<EdgeState>,
+    Extension(request_id): Extension<RequestId>,
+    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
+    link: Result<Query<UploadLink>, axum::extract::rejection::QueryRejection>,
+    request: Request,
+) -> Response {
+    let (parts, mut body) = request.into_parts();
+    let outcome = match (id, link) {
+        (Ok(Path(id)), Ok(Query(link))) => receive(&state, id, &link, &parts, &mut body).await,
+        _ => Err(no_such_upload().into()),
+    };
+    let mut response = match outcome {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => error.into_response(&request_id),
+    };
+    if !body.is_end_stream() {
+        drain(body, &mut response, state.settings.body_timeout).await;
+    }
+    response
+}
+
+fn no_such_upload() -> Rejection {
+    let message =
+        "This upload does not exist, was completed already, or has expired. Request a new upload.";
+    Rejection(StatusCode::NOT_FOUND, message)
+}
+
+async fn receive(
+    state: &EdgeState,
+    id: Uuid,
+    link: &UploadLink,
+    parts: &Parts,
+    body: &mut Body,
+) -> Result<(), ImageError> {
+    let awaited = state
+        .images
+        .announced_upload(id, link.expires, &link.signature);
+    let announced = awaited.await?.ok_or_else(no_such_upload)?;
+    check_headers(&parts.headers, &announced)?;
+    let length = usize::try_from(announced.byte_size).unwrap_or_default();
+    let slot = state.upload_slots.acquire(id).map_err(no_slot)?;
+    let mut staging = state.images.stage(id).await?;
+    let (started, mut received) = (Instant::now(), 0);
+    let settings = &state.settings.uploads;
+    while let Some(bytes) = next_bytes(body, &slot, started, received, settings).await? {
+        received += bytes.len();
+        if received > length {
+            return Err(too_long().into());
+        }
+        staging.take(bytes).await?;
+    }
+    if received < length {
+        let message = "The body is shorter than the announced size.";
+        return Err(Rejection(StatusCode::BAD_REQUEST, message).into());
+    }
+    staging.finish().await?;
+    Ok(())
+}
+
+/// The next bytes of an upload; `None` at its end.
+async fn next_bytes(
+    body: &mut Body,
+    slot: &UploadSlot,
+    started: Instant,
+    received: usize,
+    settings: &UploadSettings,
+) -> Result<Option<Bytes>, Rejection> {
+    let deadline = next_deadline(started, received, settings);
+    loop {
+        if !slot.start_waiting() {
+            return Err(taken_over());
+        }
+        let next = tokio::select! {
+            biased;
+            () = slot.taken_over() => return Err(taken_over()),
+            next = timeout_at(deadline, body.frame()) => next,
+        };
+        if !slot.stop_waiting() {
+            return Err(taken_over());
+        }
+        let Ok(next) = next else {
+            let message = "The body did not arrive in time. Send the upload again, faster.";
+            return Err(Rejection(StatusCode::REQUEST_TIMEOUT, message));
+        };
+        match next.transpose() {
+            Ok(None) => return Ok(None),
+            Ok(Some(frame)) => {
+                // Trailers are ignored.
+                if let Ok(bytes) = frame.into_data() {
+                    return Ok(Some(bytes));
+                }
+            }
+            Err(_) => {
+                let message = "The body is incomplete.";
+                return Err(Rejection(StatusCode::BAD_REQUEST, message));
+            }
+        }
+    }
+}
+
+/// When the next bytes must have arrived: within the total and the idle timeout, and before the upload falls below the minimum speed.
+fn next_deadline(started: Instant, received: usize, settings: &UploadSettings) -> Instant {
+    let received = u32::try_from(received).unwrap_or(u32::MAX);
+    let seconds = f64::from(received) / f64::from(settings.min_speed.max(1));
+    let earned = Duration::from_secs_f64(seconds).max(settings.speed_grace);
+    (started + settings.timeout.min(earned)).min(Instant::now() + settings.idle_timeout)
+}
+
+fn no_slot(why: NoSlot) -> Rejection {
+    match why {
+        NoSlot::InUse => {
+            let message = "Another request is sending this upload. Retry in a few seconds.";
+            Rejection(StatusCode::CONFLICT, message)
+        }
+        NoSlot::Full => {
+            let message = "Too many uploads are in progress. Retry in a few seconds.";
+            Rejection(StatusCode::SERVICE_UNAVAILABLE, message)
+        }
+    }
+}
+
+fn taken_over() -> Rejection {
+    let message = "The upload stalled, and another request is sending it now.";
+    Rejection(StatusCode::CONFLICT, message)
+}
+
+fn too_long() -> Rejection {
+    let message = "The body is longer than the announced size.";
+    Rejection(StatusCode::PAYLOAD_TOO_LARGE, message)
+}
+
+fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Rejection> {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    if text(header::CONTENT_TYPE) != Some(announced.content_type.as_str())
+        || headers.contains_key(header::CONTENT_ENCODING)
+    {
+        let message = "Send the announced Content-Type, without Content-Encoding.";
+        return Err(Rejection(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+    }
+    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<i64>().ok());
+    let announced = i64::from(announced.byte_size);
+    match length {
+        Some(length) if length > announced => Err(too_long()),
+        Some(length) if length < announced => {
+            let message = "Content-Length is less than the announced size.";
+            Err(Rejection(StatusCode::BAD_REQUEST, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_earn_time_up_to_the_total_timeout() {
+        let settings = UploadSettings {
+            idle_timeout: Duration::from_secs(3600),
+            ..UploadSettings::default()
+        };
+        let started = Instant::now();
+        for (received, seconds) in [
+            (0, 30),
+            (1, 30),
+            (30 * 8 * 1024, 30),
+            (60 * 8 * 1024, 60),
+            (20 * 1024 * 1024, 600),
+        ] {
+            let deadline = next_deadline(started, received, &settings);
+            assert_eq!(
+                deadline - started,
+                Duration::from_secs(seconds),
+                "{received}"
+            );
+        }
+        let deadline = next_deadline(started, 20 * 1024 * 1024, &UploadSettings::default());
+        assert!(deadline <= Instant::now() + Duration::from_secs(30));
+    }
+}

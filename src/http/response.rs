@@ -1,0 +1,145 @@
+//! GraphQL responses over HTTP: their status, headers and JSON.
+
+use async_graphql::{Response as GraphQlResponse, Value};
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Serialize, ser::SerializeMap};
+
+use super::negotiate::MediaType;
+use crate::{
+    error::{Code, Error},
+    graphql::error,
+};
+
+/// A GraphQL response with its status and headers.
+pub(super) struct Reply {
+    pub(super) response: GraphQlResponse,
+    pub(super) status: StatusCode,
+    /// Only the response of an executed request has `data`, which may be null.
+    pub(super) executed: bool,
+    pub(super) headers: HeaderMap,
+}
+
+impl Reply {
+    /// The reply to an executed request.
+    pub(super) fn executed(response: GraphQlResponse) -> Self {
+        Reply {
+            status: status_of(&response),
+            response,
+            executed: true,
+            headers: HeaderMap::new(),
+        }
+    }
+
+    pub(super) fn write(self, media_type: MediaType) -> Response {
+        let body = ResponseJson {
+            response: &self.response,
+            executed: self.executed,
+        };
+        let body = serde_json::to_vec(&body)
+            .unwrap_or_else(|_| b"{\"errors\":[{\"message\":\"INTERNAL\"}]}".to_vec());
+        let mut response = (self.status, self.headers, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, media_type.header());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Authorization"),
+        );
+        if let Some(seconds) = retry_after(&self.response) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// A response with one error, for a request that is not a GraphQL request.
+pub(super) fn bad_request(
+    status: StatusCode,
+    media_type: MediaType,
+    message: &'static str,
+) -> Response {
+    let mut response = error::refused(Error::new(Code::BadRequest, message));
+    error::finish(&mut response, "");
+    Reply {
+        response,
+        status,
+        executed: false,
+        headers: HeaderMap::new(),
+    }
+    .write(media_type)
+}
+
+/// 200, unless the response has no data at all and an error that a retry may fix.
+pub(super) fn status_of(response: &GraphQlResponse) -> StatusCode {
+    let is_empty = match &response.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        _ => false,
+    };
+    if !is_empty {
+        return StatusCode::OK;
+    }
+    let codes = response.errors.iter().filter_map(|error| {
+        match error.extensions.as_ref()?.get("code")? {
+            Value::String(code) => Some(code.as_str()),
+            _ => None,
+        }
+    });
+    let statuses = codes.filter_map(|code| match code {
+        "RATE_LIMITED" => Some(StatusCode::TOO_MANY_REQUESTS),
+        "UNAVAILABLE" => Some(StatusCode::SERVICE_UNAVAILABLE),
+        "TIMEOUT" => Some(StatusCode::GATEWAY_TIMEOUT),
+        "INTERNAL" => Some(StatusCode::INTERNAL_SERVER_ERROR),
+        _ => None,
+    });
+    statuses.max().unwrap_or(StatusCode::OK)
+}
+
+/// Seconds after which everything that failed can be retried. `None` if no error says so.
+fn retry_after(response: &GraphQlResponse) -> Option<u64> {
+    let waits = response.errors.iter().filter_map(|error| {
+        match error.extensions.as_ref()?.get("retryAfterMs")? {
+            Value::Number(milliseconds) => milliseconds.as_u64(),
+            _ => None,
+        }
+    });
+    Some(waits.max()?.div_ceil(1000).max(1))
+}
+
+/// Serializes a GraphQL response. Only the response of an executed request has `data`.
+pub(super) struct ResponseJson<'a> {
+    response: &'a GraphQlResponse,
+    executed: bool,
+}
+
+impl<'a> ResponseJson<'a> {
+    pub(super) fn executed(response: &'a GraphQlResponse) -> Self {
+        ResponseJson {
+            response,
+            executed: true,
+        }
+    }
+
+    pub(super) fn not_executed(response: &'a GraphQlResponse) -> Self {
+        ResponseJson {
+            response,
+            executed: false,
+        }
+    }
+}
+
+impl Serialize for ResponseJson<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        if !self.response.errors.is_empty() {
+            map.serialize_entry("errors", &self.response.errors)?;
+        }
+        if self.executed {
+            map.serialize_entry("data", &self.response.data)?;
+        }
+        map.end()
+    }
+}

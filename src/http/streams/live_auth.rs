@@ -1,0 +1,105 @@
+//! Authentication of clients whose streams outlive a request.
+//!
+//! A stream must end when a request with its token would be rejected. The client is therefore authenticated again at every operation, when
+//! its token expires, every 5 minutes, and whenever this process learns of a revocation. It learns of its own revocations at once. Those of
+//! other processes are read from the list of revocations, every second while there are subscriptions. A WebSocket without a subscription costs
+//! no statement; it learns of another process's revocations at the next request of any client.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::Utc;
+
+use super::SlotHolder;
+use crate::{
+    auth::{Auth, Authenticated, Client, Viewer},
+    error::{Code, Error},
+    graphql::Asker,
+};
+
+/// How long an authentication is valid without a revocation. Shorter than the time for which `auth` trusts a session that it has read.
+pub(in crate::http) const RECHECK: Duration = Duration::from_secs(300);
+
+/// When an authentication that failed because of an outage is retried.
+pub(in crate::http) const RETRY: Duration = Duration::from_secs(1);
+
+/// A client as it was last authenticated. Cheap to clone. Not `Debug`, because it holds a token.
+#[derive(Clone)]
+pub(in crate::http) struct LiveAuth {
+    client: Client,
+    /// `None` for an anonymous client.
+    signed_in: Option<SignedIn>,
+}
+
+#[derive(Clone)]
+struct SignedIn {
+    token: Arc<str>,
+    admission: Authenticated,
+}
+
+impl LiveAuth {
+    /// Authenticates a client. Without a token it is anonymous.
+    ///
+    /// # Errors
+    /// As [`Auth::viewer`].
+    pub(in crate::http) async fn check(
+        auth: &Auth,
+        token: Option<Arc<str>>,
+        client: Client,
+    ) -> Result<LiveAuth, Error> {
+        let signed_in = match token {
+            None => None,
+            Some(token) => Some(SignedIn {
+                admission: auth.authenticate(&token, &client).await?,
+                token,
+            }),
+        };
+        Ok(LiveAuth { client, signed_in })
+    }
+
+    /// Authenticates the same client again.
+    ///
+    /// # Errors
+    /// As [`Auth::viewer`].
+    pub(in crate::http) async fn recheck(self, auth: &Auth) -> Result<LiveAuth, Error> {
+        let token = self.signed_in.map(|signed_in| signed_in.token);
+        LiveAuth::check(auth, token, self.client).await
+    }
+
+    pub(in crate::http) fn viewer(&self) -> Option<Viewer> {
+        self.signed_in
+            .as_ref()
+            .map(|signed_in| signed_in.admission.viewer)
+    }
+
+    /// The holder of this client's slots. `None` for an anonymous client of an unknown network.
+    pub(in crate::http) fn slot_holder(&self) -> Option<SlotHolder> {
+        match self.viewer() {
+            Some(viewer) => Some(SlotHolder::User(viewer.user_id)),
+            None => self.client.network().map(SlotHolder::Network),
+        }
+    }
+
+    pub(in crate::http) fn asker(&self) -> Asker {
+        Asker {
+            viewer: self.viewer(),
+            client: self.client.clone(),
+        }
+    }
+
+    /// How long the authentication is valid, at most until the token expires. `None` for an anonymous client.
+    pub(in crate::http) fn valid_for(&self) -> Option<Duration> {
+        let remaining = self.signed_in.as_ref()?.admission.expires_at - Utc::now();
+        Some(remaining.to_std().unwrap_or_default().min(RECHECK))
+    }
+
+    /// Whether the token has expired. Requests accept it a few seconds longer, because clocks differ.
+    pub(in crate::http) fn has_expired(&self) -> bool {
+        let signed_in = self.signed_in.as_ref();
+        signed_in.is_some_and(|signed_in| signed_in.admission.expires_at <= Utc::now())
+    }
+}
+
+/// Whether an error denies access. Other errors do not tell whether access is allowed.
+pub(in crate::http) fn denies_access(error: &Error) -> bool {
+    matches!(error.code, Code::Unauthenticated | Code::Forbidden)
+}

@@ -1,0 +1,146 @@
+//! A limited number of slots in total, and per holder. WebSockets and subscriptions have slots of their own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::auth::UserId;
+
+/// Who holds a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::http) enum SlotHolder {
+    User(UserId),
+    /// Anonymous clients of one network.
+    Network(String),
+}
+
+/// The slots of all WebSockets, or of all subscriptions. Cheap to clone.
+#[derive(Clone)]
+pub(in crate::http) struct StreamSlots {
+    max: usize,
+    max_per_holder: usize,
+    in_use: Arc<Mutex<InUse>>,
+}
+
+#[derive(Default)]
+struct InUse {
+    total: usize,
+    by_holder: HashMap<SlotHolder, usize>,
+}
+
+/// A slot. Dropping it releases it.
+pub(in crate::http) struct StreamSlot {
+    slots: StreamSlots,
+    holder: Option<SlotHolder>,
+}
+
+/// Why no slot is available.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum LimitReached {
+    Total,
+    PerHolder,
+}
+
+impl StreamSlots {
+    pub(super) fn new(max: usize, max_per_holder: usize) -> Self {
+        StreamSlots {
+            max,
+            max_per_holder,
+            in_use: Arc::default(),
+        }
+    }
+
+    /// Acquires a slot without a holder.
+    pub(in crate::http) fn acquire(&self) -> Result<StreamSlot, LimitReached> {
+        let mut in_use = self.lock();
+        if in_use.total >= self.max {
+            return Err(LimitReached::Total);
+        }
+        in_use.total += 1;
+        Ok(StreamSlot {
+            slots: self.clone(),
+            holder: None,
+        })
+    }
+
+    /// The number of slots in use.
+    pub(super) fn in_use(&self) -> usize {
+        self.lock().total
+    }
+
+    fn lock(&self) -> MutexGuard<'_, InUse> {
+        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StreamSlot {
+    /// Assigns the slot to this holder instead of the previous one.
+    pub(in crate::http) fn assign_to(&mut self, holder: SlotHolder) -> Result<(), LimitReached> {
+        if self.holder.as_ref() == Some(&holder) {
+            return Ok(());
+        }
+        self.unassign();
+        let mut in_use = self.slots.lock();
+        let count = in_use.by_holder.entry(holder.clone()).or_default();
+        if *count >= self.slots.max_per_holder {
+            return Err(LimitReached::PerHolder);
+        }
+        *count += 1;
+        drop(in_use);
+        self.holder = Some(holder);
+        Ok(())
+    }
+
+    fn unassign(&mut self) {
+        let Some(holder) = self.holder.take() else {
+            return;
+        };
+        let mut in_use = self.slots.lock();
+        if let Some(count) = in_use.by_holder.get_mut(&holder) {
+            *count -= 1;
+            if *count == 0 {
+                in_use.by_holder.remove(&holder);
+            }
+        }
+    }
+}
+
+impl Drop for StreamSlot {
+    fn drop(&mut self) {
+        self.unassign();
+        self.slots.lock().total -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn user(number: u128) -> SlotHolder {
+        SlotHolder::User(UserId(Uuid::from_u128(number)))
+    }
+
+    #[test]
+    fn slots_are_limited_in_total_and_per_holder_and_are_released() {
+        let slots = StreamSlots::new(3, 2);
+        let acquire = |number| {
+            let mut slot = slots.acquire()?;
+            slot.assign_to(user(number)).map(|()| slot)
+        };
+        let first = acquire(1).expect("there are 3");
+        let _second = acquire(1).expect("each holder has 2");
+        assert_eq!(acquire(1).err(), Some(LimitReached::PerHolder));
+        assert_eq!(slots.in_use(), 2, "a rejected holder holds no slot");
+        let mut third = acquire(2).expect("another holder");
+        assert_eq!(acquire(3).err(), Some(LimitReached::Total));
+        drop(first);
+        assert!(third.assign_to(user(1)).is_ok(), "it can change its holder");
+        assert_eq!(third.assign_to(user(1)), Ok(()), "and is counted once");
+        drop(third);
+        assert_eq!(slots.in_use(), 1);
+        assert_eq!(slots.lock().by_holder.len(), 1, "no other holder is stored");
+    }
+}
