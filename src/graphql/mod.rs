@@ -6,7 +6,7 @@
 //! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
 //! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
 //! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`, `search`
-//!   and `changes`, which work across them. `personal`: what a person and admins alone may read.
+//!   and `changes`, which work across them. `private_fields`: what a person and admins alone may read.
 //!
 //! Nothing here knows HTTP.
 
@@ -22,7 +22,7 @@ mod loaders;
 mod lookahead;
 mod node;
 mod page;
-mod personal;
+mod private_fields;
 mod recovery;
 mod search;
 mod session;

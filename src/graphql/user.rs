@@ -11,7 +11,7 @@ use super::{
     error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
     page::{LogConnection, PageArguments},
-    personal::{AccountsOf, LogOf, ProfileOf, SessionsOf, Whose},
+    private_fields::{AccountsOf, LogOf, ProfileOf, SessionsOf, Whose},
     session::Session,
 };
 use crate::{
