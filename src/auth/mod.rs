@@ -37,7 +37,7 @@ use uuid::Uuid;
 pub(crate) use cleanups::cleanups;
 use external::{ExternalProviders, IssuerSettings, KeyAges};
 pub use model::{
-    Account, Authenticated, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
+    Account, Authenticated, Client, Credential, Session, SignUpInput, SignedIn, UserId, Viewer,
 };
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;

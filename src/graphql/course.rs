@@ -3,13 +3,16 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{
+    connection::{Connection, ItemObject, count},
     context::ContextExt,
     document::Document,
-    error::{UserError, outcome, update_outcome},
+    error::{PayloadParts, UserError, payload, update_payload},
+    list::{ListArguments, list_of_course},
     loaders::{CountsOfCourse, Loaders, ViewersUser},
     lookahead::{Lookahead, Preloaded},
     node::find,
-    page::{Connection, ItemObject, ListArguments, PageArguments, Selected, count, list_of_course},
+    page::PageArguments,
+    selection::Selected,
     task::Task,
     user::User,
 };
@@ -60,17 +63,17 @@ impl Course {
         &self.row.name
     }
 
-    /// Maximum 10,000 characters.
+    /// Maximum 10,000 characters. Null if there is none.
     fn description(&self) -> Option<&str> {
         self.row.description.as_deref()
     }
 
-    /// `#RRGGBB`
+    /// `#RRGGBB`. Null if there is none.
     fn color(&self) -> Option<&str> {
         self.row.color.as_deref()
     }
 
-    /// An emoji or the name of an icon. Maximum 50 characters.
+    /// An emoji or the name of an icon. Maximum 50 characters. Null if there is none.
     fn icon(&self) -> Option<&str> {
         self.row.icon.as_deref()
     }
@@ -102,7 +105,7 @@ impl Course {
 
     /// The owner: always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
-        Loaders::of(ctx).one(ViewersUser).await
+        Loaders::of(ctx).get(ViewersUser).await
     }
 
     /// The number of active documents in it.
@@ -110,7 +113,7 @@ impl Course {
         if let Some(documents) = self.row.document_count {
             return Ok(count(documents));
         }
-        let counts = Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?;
+        let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
         Ok(count(counts.documents))
     }
 
@@ -119,7 +122,7 @@ impl Course {
         if let Some(tasks) = self.row.open_task_count {
             return Ok(count(tasks));
         }
-        let counts = Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?;
+        let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
         Ok(count(counts.open_tasks))
     }
 
@@ -185,7 +188,11 @@ pub(crate) struct CourseQuery;
 #[Object]
 impl CourseQuery {
     /// Your course with this id, active or in the trash. Null if you have none.
-    async fn course(&self, ctx: &Context<'_>, id: ObjectId) -> Option<Result<Course, Error>> {
+    async fn course(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The course's id.")] id: ObjectId,
+    ) -> Option<Result<Course, Error>> {
         find(ctx, id.0).await.transpose()
     }
 
@@ -230,9 +237,18 @@ impl CourseQuery {
 #[derive(SimpleObject)]
 pub(crate) struct CoursePayload {
     /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) course: Option<Course>,
+    course: Option<Course>,
     /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+    user_errors: Vec<UserError>,
+}
+
+impl From<PayloadParts<courses::Course>> for CoursePayload {
+    fn from(parts: PayloadParts<courses::Course>) -> Self {
+        CoursePayload {
+            course: parts.value.map(Course::from),
+            user_errors: parts.user_errors,
+        }
+    }
 }
 
 /// Mutations of courses.
@@ -245,7 +261,7 @@ impl CourseMutation {
     async fn create_course(
         &self,
         ctx: &Context<'_>,
-        input: CreateCourseInput,
+        #[graphql(desc = "The course to create.")] input: CreateCourseInput,
     ) -> Option<Result<CoursePayload, Error>> {
         Some(create(ctx, &input).await)
     }
@@ -254,7 +270,7 @@ impl CourseMutation {
     async fn update_course(
         &self,
         ctx: &Context<'_>,
-        input: UpdateCourseInput,
+        #[graphql(desc = "The course's id and its new values.")] input: UpdateCourseInput,
     ) -> Option<Result<CoursePayload, Error>> {
         Some(update(ctx, &input).await)
     }
@@ -262,19 +278,10 @@ impl CourseMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(courses::create(&mut ctx.connection().await?, viewer, input).await)?;
-    Ok(CoursePayload {
-        course: created.value.map(Course::from),
-        user_errors: created.user_errors,
-    })
+    payload(courses::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = courses::update(&mut ctx.connection().await?, viewer, input).await;
-    let updated = update_outcome(updated)?;
-    Ok(CoursePayload {
-        course: updated.value.map(Course::from),
-        user_errors: updated.user_errors,
-    })
+    update_payload(courses::update(&mut ctx.connection().await?, viewer, input).await)
 }

@@ -3,13 +3,15 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{
+    connection::{Connection, ItemObject},
     context::ContextExt,
     course::Course,
-    error::{UserError, outcome, update_outcome},
+    error::{PayloadParts, UserError, payload, update_payload},
     image::Image,
+    list::list,
     loaders::{ImageOfDocument, Loaders, TextsOfDocument, ViewersUser},
     node::find,
-    page::{Connection, ItemObject, PageArguments, list},
+    page::PageArguments,
     user::User,
 };
 use crate::{
@@ -54,7 +56,7 @@ impl Document {
         if let Some(text) = &self.0.original_text {
             return Ok(text.clone());
         }
-        let texts = Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?;
+        let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
         Ok(texts.original_text)
     }
 
@@ -63,7 +65,7 @@ impl Document {
         if let Some(note) = &self.0.formatted_note {
             return Ok(note.clone());
         }
-        let texts = Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?;
+        let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
         Ok(texts.formatted_note)
     }
 
@@ -72,9 +74,9 @@ impl Document {
         &self.0.excerpt
     }
 
-    /// The picture of the page. Null if there is none.
+    /// The image of the page. Null if there is none.
     async fn image(&self, ctx: &Context<'_>) -> Option<Result<Image, Error>> {
-        let image = Loaders::of(ctx).maybe(ImageOfDocument(self.0.id)).await;
+        let image = Loaders::of(ctx).find(ImageOfDocument(self.0.id)).await;
         Some(image.transpose()?.map(Image))
     }
 
@@ -115,18 +117,18 @@ impl Document {
 
     /// The owner: always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
-        Loaders::of(ctx).one(ViewersUser).await
+        Loaders::of(ctx).get(ViewersUser).await
     }
 
     /// The course that it is in.
     async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
-        Loaders::of(ctx).item(self.0.course_id).await
+        Loaders::of(ctx).get_item(self.0.course_id).await
     }
 
     /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
-        Some(Loaders::of(ctx).item(course).await)
+        Some(Loaders::of(ctx).get_item(course).await)
     }
 }
 
@@ -137,7 +139,11 @@ pub(crate) struct DocumentQuery;
 #[Object]
 impl DocumentQuery {
     /// Your document with this id, active or in the trash. Null if you have none.
-    async fn document(&self, ctx: &Context<'_>, id: ObjectId) -> Option<Result<Document, Error>> {
+    async fn document(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The document's id.")] id: ObjectId,
+    ) -> Option<Result<Document, Error>> {
         find(ctx, id.0).await.transpose()
     }
 
@@ -173,9 +179,18 @@ impl DocumentQuery {
 #[derive(SimpleObject)]
 pub(crate) struct DocumentPayload {
     /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) document: Option<Document>,
+    document: Option<Document>,
     /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+    user_errors: Vec<UserError>,
+}
+
+impl From<PayloadParts<documents::Document>> for DocumentPayload {
+    fn from(parts: PayloadParts<documents::Document>) -> Self {
+        DocumentPayload {
+            document: parts.value.map(Document::from),
+            user_errors: parts.user_errors,
+        }
+    }
 }
 
 /// Mutations of documents.
@@ -188,7 +203,7 @@ impl DocumentMutation {
     async fn create_document(
         &self,
         ctx: &Context<'_>,
-        input: CreateDocumentInput,
+        #[graphql(desc = "The document to create.")] input: CreateDocumentInput,
     ) -> Option<Result<DocumentPayload, Error>> {
         Some(create(ctx, &input).await)
     }
@@ -197,7 +212,7 @@ impl DocumentMutation {
     async fn update_document(
         &self,
         ctx: &Context<'_>,
-        input: UpdateDocumentInput,
+        #[graphql(desc = "The document's id and its new values.")] input: UpdateDocumentInput,
     ) -> Option<Result<DocumentPayload, Error>> {
         Some(update(ctx, &input).await)
     }
@@ -205,19 +220,10 @@ impl DocumentMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(documents::create(&mut ctx.connection().await?, viewer, input).await)?;
-    Ok(DocumentPayload {
-        document: created.value.map(Document::from),
-        user_errors: created.user_errors,
-    })
+    payload(documents::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = documents::update(&mut ctx.connection().await?, viewer, input).await;
-    let updated = update_outcome(updated)?;
-    Ok(DocumentPayload {
-        document: updated.value.map(Document::from),
-        user_errors: updated.user_errors,
-    })
+    update_payload(documents::update(&mut ctx.connection().await?, viewer, input).await)
 }

@@ -1,7 +1,7 @@
-//! How errors and refusals are answered: the contract's `UserError`, and `extensions.code` for everything else.
+//! Errors in responses: mistakes in inputs become `userErrors`, all other errors get an `extensions.code`.
 //!
-//! An [`Error`](crate::error::Error) travels inside the library's error as its source; [`finish`] logs its cause once,
-//! under the request's id, when the answer is complete.
+//! An [`Error`](crate::error::Error) travels as the source of the library's error. When the response is complete,
+//! [`finish`] logs its cause once, with the request's id.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -13,51 +13,51 @@ use crate::{
     items::Updated,
 };
 
-/// Something in the input that the caller can put right; nothing was changed.
+/// A mistake in the input that the caller can fix. Nothing was changed.
 #[derive(SimpleObject)]
 pub(crate) struct UserError {
-    /// For people, in English; not stable.
+    /// An English message for people. It may change.
     message: String,
-    /// For programs; stable.
+    /// The kind of mistake, for programs. Stable.
     code: UserErrorCode,
-    /// Path to the argument that is at fault, e.g. `["input", "title"]` or `["input", "ids", "3"]`; null where it is no
-    /// one argument's.
+    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument is
+    /// wrong.
     field: Option<Vec<String>>,
 }
 
-/// Why an input was refused. Programs decide by it.
+/// Why an input was rejected. Stable, since programs depend on it.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "RefusalCode")]
 pub(crate) enum UserErrorCode {
-    /// Empty, only white space, or null where there must be a value.
+    /// Empty, only white space, or null where a value is required.
     Blank,
-    /// Longer than the field may be, or more ids than one mutation takes. Lengths are counted in code points.
+    /// Longer than the field's maximum, or more ids than the maximum. Lengths are counted in Unicode code points.
     TooLong,
-    /// Shorter than the field must be.
+    /// Shorter than the field's minimum.
     TooShort,
-    /// Not of the form that the field must have.
+    /// Not in the required format.
     Invalid,
-    /// The e-mail address, or the id, is in use.
+    /// The email address or the id is in use.
     Taken,
-    /// No such object, or not yours: the two are told apart to nobody.
+    /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
-    /// The item has changed since the version you sent; it comes back in the payload as it is now.
+    /// The item has changed since the version that you sent. The payload contains its current version.
     Conflict,
-    /// The item, or the course it would go into, is in the trash.
+    /// The item, or the course that you want to put it into, is in the trash.
     InTrash,
-    /// Only what is in the trash can be deleted for good.
+    /// Only items in the trash can be deleted permanently.
     NotInTrash,
-    /// The e-mail address or the password is wrong: the two are told apart to nobody.
+    /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
-    /// There must be one active admin.
+    /// There must be at least one active admin.
     LastAdmin,
     /// The password is known from leaks or too easy to guess.
     WeakPassword,
-    /// More bytes, or more pixels, than a picture may have: 20 MiB; 20,000 pixels a side and 100 million in all.
+    /// The image is too large. Maximum 20 MiB, 20,000 pixels per side and 100 million pixels in total.
     TooLarge,
-    /// No picture of a type that is taken: JPEG, PNG, WebP or GIF.
+    /// The image is not of a supported type: JPEG, PNG, WebP or GIF.
     UnsupportedType,
 }
 
@@ -71,44 +71,60 @@ impl From<Refusal> for UserError {
     }
 }
 
-impl UserError {
-    /// An update was not made: the item has changed since the version that the caller sent.
-    pub(crate) fn conflict() -> Self {
-        let message = "The item has changed since this version. Here it is as it is now.";
-        Refusal::of("version", RefusalCode::Conflict, message).into()
-    }
-}
-
-/// What a mutation answers: its value, or why there is none.
-pub(crate) struct Outcome<T> {
+/// What every payload of a mutation is made from: the command's result, and the mistakes in the input.
+pub(crate) struct PayloadParts<T> {
+    /// `None` if the command failed.
     pub(crate) value: Option<T>,
     pub(crate) user_errors: Vec<UserError>,
 }
 
-/// A command's result as a payload's parts: refusals become `userErrors`, anything else an error of the request.
-pub(crate) fn outcome<T>(result: Result<T, Failure>) -> Result<Outcome<T>, Error> {
-    match result {
-        Ok(value) => Ok(Outcome {
-            value: Some(value),
-            user_errors: Vec::new(),
-        }),
-        Err(Failure::Refused(refusals)) => Ok(Outcome {
-            value: None,
-            user_errors: refusals.into_iter().map(UserError::from).collect(),
-        }),
-        Err(Failure::Error(error)) => Err(error),
+impl<T> PayloadParts<T> {
+    /// Turns refusals into `user_errors`.
+    ///
+    /// # Errors
+    /// The errors that the caller cannot fix.
+    pub(crate) fn of(result: Result<T, Failure>) -> Result<Self, Error> {
+        match result {
+            Ok(value) => Ok(PayloadParts {
+                value: Some(value),
+                user_errors: Vec::new(),
+            }),
+            Err(Failure::Refused(refusals)) => Ok(PayloadParts {
+                value: None,
+                user_errors: refusals.into_iter().map(UserError::from).collect(),
+            }),
+            Err(Failure::Error(error)) => Err(error),
+        }
     }
 }
 
-/// As [`outcome`], of an update: a conflict becomes a `userErrors` entry beside the current item.
-pub(crate) fn update_outcome<T>(result: Result<Updated<T>, Failure>) -> Result<Outcome<T>, Error> {
-    let Outcome { value, user_errors } = outcome(result)?;
+/// The payload of a mutation.
+///
+/// # Errors
+/// Same as [`PayloadParts::of`].
+pub(crate) fn payload<T, P: From<PayloadParts<T>>>(result: Result<T, Failure>) -> Result<P, Error> {
+    Ok(PayloadParts::of(result)?.into())
+}
+
+/// Like [`payload`], for an update: on a conflict, the payload has the current item and a `userErrors` entry.
+///
+/// # Errors
+/// Same as [`PayloadParts::of`].
+pub(crate) fn update_payload<T, P: From<PayloadParts<T>>>(
+    result: Result<Updated<T>, Failure>,
+) -> Result<P, Error> {
+    let PayloadParts { value, user_errors } = PayloadParts::of(result)?;
     let (value, user_errors) = match value {
         Some(Updated::Done(item)) => (Some(item), user_errors),
-        Some(Updated::Conflict(item)) => (Some(item), vec![UserError::conflict()]),
+        Some(Updated::Conflict(item)) => (Some(item), vec![conflict().into()]),
         None => (None, user_errors),
     };
-    Ok(Outcome { value, user_errors })
+    Ok(PayloadParts { value, user_errors }.into())
+}
+
+fn conflict() -> Refusal {
+    let message = "The item has changed since this version. The payload contains the current one.";
+    Refusal::of("version", RefusalCode::Conflict, message)
 }
 
 impl From<Error> for async_graphql::Error {
@@ -130,16 +146,16 @@ fn milliseconds(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
 
-/// An answer that is nothing but this error.
-pub(crate) fn refused(error: Error) -> Response {
+/// A response with this error and no data.
+pub(crate) fn error_response(error: Error) -> Response {
     let mut error = async_graphql::Error::from(error).into_server_error(Pos::default());
-    // It is at no place of the document.
+    // The error concerns no position in the document.
     error.locations.clear();
     Response::from_errors(vec![error])
 }
 
 /// The response to a request that the gate rejected.
-pub(crate) fn rejected(rejection: Rejection) -> Response {
+pub(crate) fn rejection_response(rejection: Rejection) -> Response {
     let code = match rejection.kind {
         RejectionKind::OperationName => Code::BadRequest,
         RejectionKind::Syntax => Code::ParseFailed,
@@ -150,10 +166,10 @@ pub(crate) fn rejected(rejection: Rejection) -> Response {
     Response::from_errors(rejection.into_server_errors(code.as_str()))
 }
 
-/// Characters of an error's message at most, where the library words it.
-const LONGEST_MESSAGE: usize = 200;
+/// Maximum length in characters of a message that the library wrote.
+const MAX_MESSAGE_LENGTH: usize = 200;
 
-/// Completes an answer: each error has a code, and what the caller must not see is logged under the request's id.
+/// Completes a response: gives each error its code, and logs what the caller must not see with the request's id.
 pub(crate) fn finish(response: &mut Response, request_id: &str) {
     for error in &mut response.errors {
         complete(error, request_id);
@@ -164,15 +180,15 @@ fn complete(error: &mut ServerError, request_id: &str) {
     let cause = error.source::<Error>().cloned();
     let code = match &cause {
         Some(cause) => Cow::Borrowed(cause.code.as_str()),
-        // What the library itself finds while it runs is an argument that a scalar cannot be made of.
+        // While it executes, the library itself only fails on arguments that a scalar cannot parse.
         None => code_of(error).unwrap_or(Cow::Borrowed(Code::BadUserInput.as_str())),
     };
-    if cause.is_none() && error.message.chars().count() > LONGEST_MESSAGE {
-        // The library repeats a value that it cannot use, however long it is.
+    if cause.is_none() && error.message.chars().count() > MAX_MESSAGE_LENGTH {
+        // The library quotes an invalid value in full, however long it is.
         error.message = error
             .message
             .chars()
-            .take(LONGEST_MESSAGE)
+            .take(MAX_MESSAGE_LENGTH)
             .chain(['…'])
             .collect();
     }

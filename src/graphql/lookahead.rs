@@ -7,10 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{
-    course::Course,
-    page::{ListArguments, Selected},
-};
+use super::{course::Course, list::ListArguments, selection::Selected};
 use crate::{
     auth::Viewer,
     db::{Connection, keyset::Page},

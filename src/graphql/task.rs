@@ -3,12 +3,14 @@
 use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{
+    connection::{Connection, ItemObject},
     context::ContextExt,
     course::Course,
-    error::{UserError, outcome, update_outcome},
+    error::{PayloadParts, UserError, payload, update_payload},
+    list::list,
     loaders::{Loaders, ViewersUser},
     node::find,
-    page::{Connection, ItemObject, PageArguments, list},
+    page::PageArguments,
     user::User,
 };
 use crate::{
@@ -48,7 +50,7 @@ impl Task {
         &self.0.title
     }
 
-    /// Maximum 1,000 characters.
+    /// Maximum 1,000 characters. Null if there is none.
     fn description(&self) -> Option<&str> {
         self.0.description.as_deref()
     }
@@ -100,18 +102,18 @@ impl Task {
 
     /// The owner: always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
-        Loaders::of(ctx).one(ViewersUser).await
+        Loaders::of(ctx).get(ViewersUser).await
     }
 
     /// The course that it is in. Null if it is in none.
     async fn course(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
-        Some(Loaders::of(ctx).item(self.0.course_id?).await)
+        Some(Loaders::of(ctx).get_item(self.0.course_id?).await)
     }
 
     /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
-        Some(Loaders::of(ctx).item(course).await)
+        Some(Loaders::of(ctx).get_item(course).await)
     }
 }
 
@@ -122,7 +124,11 @@ pub(crate) struct TaskQuery;
 #[Object]
 impl TaskQuery {
     /// Your task with this id, active or in the trash. Null if you have none.
-    async fn task(&self, ctx: &Context<'_>, id: ObjectId) -> Option<Result<Task, Error>> {
+    async fn task(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The task's id.")] id: ObjectId,
+    ) -> Option<Result<Task, Error>> {
         find(ctx, id.0).await.transpose()
     }
 
@@ -156,9 +162,9 @@ impl TaskQuery {
 #[derive(SimpleObject)]
 pub(crate) struct TaskPayload {
     /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) task: Option<Task>,
+    task: Option<Task>,
     /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+    user_errors: Vec<UserError>,
 }
 
 /// The result of a mutation of several tasks.
@@ -168,6 +174,24 @@ pub(crate) struct TasksPayload {
     tasks: Option<Vec<Task>>,
     /// What was wrong with the input. If this is not empty, nothing was changed.
     user_errors: Vec<UserError>,
+}
+
+impl From<PayloadParts<tasks::Task>> for TaskPayload {
+    fn from(parts: PayloadParts<tasks::Task>) -> Self {
+        TaskPayload {
+            task: parts.value.map(Task::from),
+            user_errors: parts.user_errors,
+        }
+    }
+}
+
+impl From<PayloadParts<Vec<tasks::Task>>> for TasksPayload {
+    fn from(parts: PayloadParts<Vec<tasks::Task>>) -> Self {
+        TasksPayload {
+            tasks: parts.value.map(|rows| rows.into_iter().map(Task).collect()),
+            user_errors: parts.user_errors,
+        }
+    }
 }
 
 /// Mutations of tasks.
@@ -180,7 +204,7 @@ impl TaskMutation {
     async fn create_task(
         &self,
         ctx: &Context<'_>,
-        input: CreateTaskInput,
+        #[graphql(desc = "The task to create.")] input: CreateTaskInput,
     ) -> Option<Result<TaskPayload, Error>> {
         Some(create(ctx, &input).await)
     }
@@ -189,7 +213,7 @@ impl TaskMutation {
     async fn update_task(
         &self,
         ctx: &Context<'_>,
-        input: UpdateTaskInput,
+        #[graphql(desc = "The task's id and its new values.")] input: UpdateTaskInput,
     ) -> Option<Result<TaskPayload, Error>> {
         Some(update(ctx, &input).await)
     }
@@ -198,7 +222,7 @@ impl TaskMutation {
     async fn complete_tasks(
         &self,
         ctx: &Context<'_>,
-        input: ItemIdsInput,
+        #[graphql(desc = "The tasks to complete.")] input: ItemIdsInput,
     ) -> Option<Result<TasksPayload, Error>> {
         Some(set_completed(ctx, input, true).await)
     }
@@ -207,7 +231,7 @@ impl TaskMutation {
     async fn reopen_tasks(
         &self,
         ctx: &Context<'_>,
-        input: ItemIdsInput,
+        #[graphql(desc = "The tasks to reopen.")] input: ItemIdsInput,
     ) -> Option<Result<TasksPayload, Error>> {
         Some(set_completed(ctx, input, false).await)
     }
@@ -215,21 +239,12 @@ impl TaskMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(tasks::create(&mut ctx.connection().await?, viewer, input).await)?;
-    Ok(TaskPayload {
-        task: created.value.map(Task::from),
-        user_errors: created.user_errors,
-    })
+    payload(tasks::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = tasks::update(&mut ctx.connection().await?, viewer, input).await;
-    let updated = update_outcome(updated)?;
-    Ok(TaskPayload {
-        task: updated.value.map(Task::from),
-        user_errors: updated.user_errors,
-    })
+    update_payload(tasks::update(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn set_completed(
@@ -239,13 +254,5 @@ async fn set_completed(
 ) -> Result<TasksPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let changed = tasks::set_completed(&mut conn, viewer, &input.ids(), completed).await;
-    let changed = outcome(changed)?;
-    let tasks = changed
-        .value
-        .map(|tasks| tasks.into_iter().map(Task).collect());
-    Ok(TasksPayload {
-        tasks,
-        user_errors: changed.user_errors,
-    })
+    payload(tasks::set_completed(&mut conn, viewer, &input.ids(), completed).await)
 }

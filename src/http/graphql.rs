@@ -43,7 +43,7 @@ use super::{
 use crate::{
     auth::{Client, Viewer},
     error::{Code, Error},
-    graphql::{Admitted, Asker, Operation, error},
+    graphql::{Admitted, Caller, Operation, error},
 };
 
 /// Handles `/graphql`.
@@ -163,8 +163,8 @@ async fn process(
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let asker = Asker { viewer, client };
-    let response = run(state, admitted, asker, request_id, deadline, ()).await;
+    let caller = Caller { viewer, client };
+    let response = run(state, admitted, caller, request_id, deadline, ()).await;
     Ok(Outcome::Reply(Reply::executed(response)))
 }
 
@@ -200,7 +200,7 @@ async fn viewer(
 pub(super) async fn run(
     state: &EdgeState,
     admitted: Admitted,
-    asker: Asker,
+    caller: Caller,
     request_id: &RequestId,
     deadline: Instant,
     guard: impl Send + 'static,
@@ -209,7 +209,7 @@ pub(super) async fn run(
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
         let _guard = guard;
-        match timeout_at(deadline, api.execute(admitted, asker, id.as_str())).await {
+        match timeout_at(deadline, api.execute(admitted, caller, id.as_str())).await {
             Ok(response) => response,
             Err(_) => failure(Error::timeout("the request passed its deadline"), &id),
         }
@@ -224,7 +224,7 @@ pub(super) async fn run(
 }
 
 fn failure(error: Error, id: &RequestId) -> GraphQlResponse {
-    let mut response = error::refused(error);
+    let mut response = error::error_response(error);
     error::finish(&mut response, id.as_str());
     response
 }
@@ -259,7 +259,7 @@ impl Rejection {
     }
 
     fn into_response(self, media_type: MediaType) -> (StatusCode, GraphQlResponse) {
-        let invalid = |message| error::refused(Error::new(Code::BadRequest, message));
+        let invalid = |message| error::error_response(Error::new(Code::BadRequest, message));
         match self {
             Rejection::InvalidCall(InvalidCall { status, message }) => (status, invalid(message)),
             Rejection::MutationByGet => {
@@ -272,19 +272,21 @@ impl Rejection {
             }
             Rejection::NoBearerToken => {
                 let message = "Send the access token as Authorization: Bearer <token>.";
-                let response = error::refused(Error::unauthenticated(message));
+                let response = error::error_response(Error::unauthenticated(message));
                 (StatusCode::UNAUTHORIZED, response)
             }
-            Rejection::InvalidToken(error) => (StatusCode::UNAUTHORIZED, error::refused(error)),
+            Rejection::InvalidToken(error) => {
+                (StatusCode::UNAUTHORIZED, error::error_response(error))
+            }
             Rejection::NotAdmitted(response) => match media_type {
                 MediaType::GraphQl => (StatusCode::BAD_REQUEST, *response),
                 MediaType::Json => (StatusCode::OK, *response),
             },
             Rejection::Failed(error) if error.code == Code::Forbidden => {
-                (StatusCode::FORBIDDEN, error::refused(error))
+                (StatusCode::FORBIDDEN, error::error_response(error))
             }
             Rejection::Failed(error) => {
-                let response = error::refused(error);
+                let response = error::error_response(error);
                 (status_of(&response), response)
             }
         }

@@ -61,7 +61,7 @@ pub(super) fn bad_request(
     media_type: MediaType,
     message: &'static str,
 ) -> Response {
-    let mut response = error::refused(Error::new(Code::BadRequest, message));
+    let mut response = error::error_response(Error::new(Code::BadRequest, message));
     error::finish(&mut response, "");
     Reply {
         response,

@@ -1,10 +1,10 @@
-//! All the SQL of the search: a user's dictionary, and their entries. Triggers write both (`migrations/…_search` and
-//! `migrations/…_search_words`).
+//! All SQL of the search: a user's dictionary (`search_words`) and their entries (`search_entries`). Triggers write both
+//! (migration `…_search`).
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Place, plan::Plan};
+use super::{SearchCursor, SearchFilter, plan::Plan};
 use crate::{
     auth::UserId,
     db::{Connection, Statement, row},
@@ -13,37 +13,38 @@ use crate::{
 };
 
 row! {
-    /// A term as the dictionary sees it, beside one of the words that it stands for.
+    /// A term and a similar word of the owner's dictionary.
     #[derive(Debug, Clone)]
-    pub(super) struct LookedUp {
-        /// Which term: 1, 2, ….
+    pub(super) struct DictionaryMatch {
+        /// The number of the term, starting at 1.
         pub(super) number: i64,
-        /// What the owner's lexemes begin with.
+        /// The prefix of all of the owner's lexemes.
         pub(super) scope: String,
-        /// The term's words between single spaces.
+        /// The term's folded words, separated by single spaces.
         pub(super) folded: String,
-        /// Whether it is a word that says nothing by itself, such as `the`.
+        /// Whether it is a word without meaning of its own, such as `the`.
         pub(super) is_stop_word: bool,
-        /// A word of the owner's; `None` if none is like it.
+        /// A similar word of the dictionary; `None` if there is none.
         pub(super) word: Option<String>,
-        /// How much it is like it, up to 100.
+        /// How similar it is. Maximum 100.
         pub(super) likeness: Option<i32>,
     }
 }
 
-/// What a part of a word or a misspelt one matches cannot be foreseen, and the planner fears the worst; but the rows are the
-/// owner's alone, and the indexes know them.
-const BY_INDEX: &str = "SELECT set_config('enable_seqscan', 'off', true)";
+/// The planner cannot estimate how many rows a partial or misspelt word matches, and assumes too many. All statements read
+/// only the owner's rows, so an index is always the better choice.
+const PREFER_INDEXES: &str = "SELECT set_config('enable_seqscan', 'off', true)";
 
-/// Has the statements of this transaction go by the indexes.
-pub(super) async fn go_by_index(conn: &mut Connection) -> Result<(), Error> {
-    conn.row(Statement::<(String,)>::new(BY_INDEX)).await?;
+/// Makes the statements of this transaction use indexes.
+pub(super) async fn prefer_indexes(conn: &mut Connection) -> Result<(), Error> {
+    conn.row(Statement::<(String,)>::new(PREFER_INDEXES))
+        .await?;
     Ok(())
 }
 
-/// The two steps are materialized, so that a term is folded once and not for each word of the dictionary. That is read
-/// from its start to its end: some tens of thousands of words, all from the index. Slips are looked for in words that begin or
-/// end alike: it is eight times as fast.
+/// The first two steps are materialized, so that a term is folded once and not for each word of the dictionary. The whole
+/// dictionary is read, some tens of thousands of words, by an index-only scan. Misspellings are compared only with words that
+/// start or end like the term, which is eight times as fast.
 const LOOK_UP: &str = "
     WITH bare AS MATERIALIZED (
         SELECT number, looked_up, btrim(search_fold(text)) AS folded
@@ -83,41 +84,43 @@ const LOOK_UP: &str = "
     ) AS alike ON true
     ORDER BY number, likeness DESC";
 
-/// What each of the terms stands for in the owner's dictionary; `looked_up`: whether only as it is, or what is like it, too.
+/// The matches of each term in the owner's dictionary. `with_similar`: for each term, whether similar words match too.
 pub(super) async fn look_up(
     conn: &mut Connection,
     owner: UserId,
     terms: Vec<String>,
-    looked_up: Vec<bool>,
-) -> Result<Vec<LookedUp>, Error> {
+    with_similar: Vec<bool>,
+) -> Result<Vec<DictionaryMatch>, Error> {
     let statement = Statement::new(LOOK_UP)
         .bind(owner)
         .bind(terms)
-        .bind(looked_up);
+        .bind(with_similar);
     conn.rows(statement).await
 }
 
 row! {
-    /// Something that was found.
+    /// An item that matches a search.
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct Hit {
-        /// What it is.
+        /// The item's kind.
         pub kind: ItemKind,
-        /// Its id.
+        /// The item's id.
         pub id: Uuid,
-        /// How well it fits: higher is better.
+        /// How well the item matches. Higher is better.
         pub score: f64,
     }
 }
 
-/// The words alone are fenced off: the index over everybody's lexemes answers the owner's rows and next to none of others',
-/// since lexemes are scoped, and nothing may tempt the planner to read all of the owner's instead. It answers the four sets
-/// apart, so that the words of a row, which lie elsewhere, need not be fetched to tell which it is in.
+/// `OFFSET 0` keeps the condition on the words apart from the others. One index has the lexemes of all users; since each
+/// lexeme starts with its owner's scope, it returns almost only rows of the owner. Without `OFFSET 0`, the planner may read
+/// all rows of the owner instead. Each level of similarity is queried separately, so that the words of a row, which are
+/// stored out of line, need not be fetched to find its level.
 ///
-/// An entry's `is_active` may be out of date while operations of its owner are pending: then the items themselves are asked.
+/// `is_active` of an entry may be out of date while operations of its owner are pending. Then the items are read instead.
 ///
-/// A class of 0 to 7 comes first: all in the title or not; as written, of the same stem, alike, or misspelt. Then how recent
-/// (up to 0.1), and for the hundred that are best so far how often and where (up to 0.8).
+/// The score starts with a class of 0 to 7: whether all words are in the title, and whether they match as written, by stem,
+/// by similarity or by misspelling. Recency adds up to 0.1. For the 100 best hits, the number and position of the matches add
+/// up to 0.8.
 const FIND: &str = "
     WITH asked AS MATERIALIZED (
         SELECT $9::text::tsquery AS literal, $10::text::tsquery AS same, $11::text::tsquery AS alike, $12::text::tsquery AS any_of,
@@ -157,43 +160,44 @@ const FIND: &str = "
     WHERE $17 IS NULL OR score < $17 OR (score = $17 AND id > $18)
     ORDER BY score DESC, id LIMIT $19";
 
-/// What fits, best first, behind a place.
+/// The owner's items that match, best first, after a cursor.
 pub(super) async fn find(
     conn: &mut Connection,
     owner: UserId,
     plan: &Plan,
-    narrowed: &super::Narrowed,
-    asked_at: DateTime<Utc>,
-    after: Option<&Place>,
+    filter: &SearchFilter,
+    searched_at: DateTime<Utc>,
+    after: Option<&SearchCursor>,
     size: i64,
 ) -> Result<Vec<Hit>, Error> {
     let mut statement = Statement::new(FIND)
         .bind(owner)
-        .bind(plan.with_phrases.queries.clone())
-        .bind(plan.with_phrases.present.clone())
-        .bind(plan.absent.clone());
-    for set in &plan.apart {
-        statement = statement.bind(set.clone());
+        .bind(plan.phrases.queries.clone())
+        .bind(plan.phrases.patterns.clone())
+        .bind(plan.excluded_patterns.clone());
+    for level in &plan.exclusive_levels {
+        statement = statement.bind(level.clone());
     }
-    for set in &plan.sets {
-        statement = statement.bind(set.as_str());
+    for level in &plan.levels {
+        statement = statement.bind(level.as_str());
     }
     let statement = statement
         .bind(plan.counted.as_str())
-        .bind(asked_at)
-        .bind(narrowed.kinds.as_ref().map(|kinds| {
+        .bind(searched_at)
+        .bind(filter.kinds.as_ref().map(|kinds| {
             let numbers = kinds.iter().map(|kind| i16::from(*kind));
             numbers.collect::<Vec<i16>>()
         }))
-        .bind(narrowed.course_id)
-        .bind(after.map(|place| place.score))
-        .bind(after.map(|place| place.id))
+        .bind(filter.course_id)
+        .bind(after.map(|cursor| cursor.score))
+        .bind(after.map(|cursor| cursor.id))
         .bind(size);
     conn.rows(statement).await
 }
 
-/// An item that has the word takes it over, unless it is being deleted; a word that none has goes. Words that another process
-/// has in hand are left to it. The owner is compared as text, so that the index over the words is what is asked.
+/// Assigns a lost word to another item that has it, unless that item is being deleted, and deletes words that no item has.
+/// Skips words that another process has locked. The owner is compared as text, so that the planner uses the index over the
+/// words.
 const SWEEP: &str = "
     WITH lost AS MATERIALIZED (
         SELECT id, user_id, word FROM search_words WHERE lost_at < now() - interval '10 minutes'
@@ -213,17 +217,17 @@ const SWEEP: &str = "
     )
     SELECT count(*) FROM lost";
 
-/// Answers how many words were looked at: `most`, unless there are no more.
-pub(super) async fn sweep(conn: &mut Connection, most: i64) -> Result<u64, Error> {
-    let statement = Statement::<(i64,)>::new(SWEEP).bind(most);
-    let looked_at = conn.row(statement).await?.map_or(0, |(count,)| count);
-    Ok(looked_at.unsigned_abs())
+/// Sweeps up to `limit` words. Returns their number; fewer than `limit` means that no more are due.
+pub(super) async fn sweep(conn: &mut Connection, limit: i64) -> Result<u64, Error> {
+    let statement = Statement::<(i64,)>::new(SWEEP).bind(limit);
+    let swept = conn.row(statement).await?.map_or(0, |(count,)| count);
+    Ok(swept.unsigned_abs())
 }
 
-/// The words of deleted items count as lost from now on, not from the deletion on: a transaction that saves one of them now does not
-/// see that it will be lost, and has the usual ten minutes to commit. An item without words leaves the queue, so an item with words
-/// takes at least two steps. Rows that others hold are skipped, so that this never waits and cannot be part of a deadlock.
-const LEAVE: &str = "
+/// The words of deleted items count as lost from now, not from the deletion: a transaction that saves one of them at this moment
+/// does not see that it will be lost, and has the usual ten minutes to commit. An item leaves the queue once it has no words, so
+/// an item with words takes at least two steps. Locked rows are skipped, so this never waits and causes no deadlock.
+const MARK_LOST: &str = "
     WITH departed AS MATERIALIZED (
         SELECT user_id, item_id FROM search_departed ORDER BY user_id, item_id LIMIT $1 FOR UPDATE SKIP LOCKED
     ), brought AS MATERIALIZED (
@@ -243,8 +247,8 @@ const LEAVE: &str = "
 
 /// Marks words of deleted items as lost, at most `limit`, and removes items without words from the queue, at most `limit`. Returns the
 /// number of both. It is 0 once nothing is left that can be done now.
-pub(super) async fn leave(conn: &mut Connection, limit: i64) -> Result<u64, Error> {
-    let statement = Statement::<(i64,)>::new(LEAVE).bind(limit);
+pub(super) async fn mark_lost(conn: &mut Connection, limit: i64) -> Result<u64, Error> {
+    let statement = Statement::<(i64,)>::new(MARK_LOST).bind(limit);
     let done = conn.row(statement).await?.map_or(0, |(count,)| count);
     Ok(done.unsigned_abs())
 }

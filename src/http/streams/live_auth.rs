@@ -13,7 +13,7 @@ use super::SlotHolder;
 use crate::{
     auth::{Auth, Authenticated, Client, Viewer},
     error::{Code, Error},
-    graphql::Asker,
+    graphql::Caller,
 };
 
 /// How long an authentication is valid without a revocation. Shorter than the time for which `auth` trusts a session that it has read.
@@ -79,8 +79,8 @@ impl LiveAuth {
         }
     }
 
-    pub(in crate::http) fn asker(&self) -> Asker {
-        Asker {
+    pub(in crate::http) fn caller(&self) -> Caller {
+        Caller {
             viewer: self.viewer(),
             client: self.client.clone(),
         }

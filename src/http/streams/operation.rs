@@ -99,9 +99,9 @@ impl Run {
             return events(state, auth, admitted, resumed_after, &id)
                 .unwrap_or_else(|error| single(failed(error, &id)));
         }
-        let (state, asker) = (state.clone(), auth.asker());
+        let (state, caller) = (state.clone(), auth.caller());
         let run = async move {
-            let response = graphql::run(&state, admitted, asker, &id, deadline, slot).await;
+            let response = graphql::run(&state, admitted, caller, &id, deadline, slot).await;
             Output::Next {
                 response: Box::new(response),
                 cursor: None,
@@ -126,14 +126,14 @@ fn events(
         Ok(slot)
     });
     let slot = slot.map_err(too_many_subscriptions)?;
-    let (asker, limit) = (auth.asker(), state.settings.request_timeout);
+    let (caller, limit) = (auth.caller(), state.settings.request_timeout);
     let events = state
         .api
-        .subscribe(admitted, asker, limit, resumed_after, id.as_str());
+        .subscribe(admitted, caller, limit, resumed_after, id.as_str());
     let outputs = events.map(move |event| {
         let _held = &slot;
         let is_last = event.is_last();
-        let response = Box::new(event.answer);
+        let response = Box::new(event.response);
         match is_last {
             true => Output::Failed(response),
             false => Output::Next {
@@ -163,7 +163,7 @@ pub(in crate::http) fn not_admitted(mut response: Box<GraphQlResponse>, id: &Req
 
 /// A response with this error only.
 pub(in crate::http) fn failed(error: Error, id: &RequestId) -> Output {
-    not_admitted(Box::new(error::refused(error)), id)
+    not_admitted(Box::new(error::error_response(error)), id)
 }
 
 /// A stream of one output.

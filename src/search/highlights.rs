@@ -1,28 +1,28 @@
-//! Where the words that were looked for stand in a text as it was written.
+//! Finds the ranges of a text that match a query, for highlighting.
 //!
-//! Words are folded here one by one as `search_fold` of the migration folds whole texts; a difference costs a mark, never
-//! a hit.
+//! Words are folded here one by one, as the SQL function `search_fold` folds whole texts. If the two differ, a highlight is
+//! missing, but never a hit.
 
 use std::{collections::HashSet, ops::Range};
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// What a term stands for.
+/// A term to highlight.
 #[derive(Debug)]
-pub(super) struct Marked {
-    /// Its words, folded: several are a phrase.
+pub(super) struct HighlightTerm {
+    /// The term's folded words. Several are a phrase.
     pub(super) tokens: Vec<String>,
-    /// Others for its only word.
+    /// Other words that match a term of one word.
     pub(super) words: Vec<String>,
-    /// Whether its last word goes on.
+    /// Whether the last word is a prefix.
     pub(super) unfinished: bool,
 }
 
-/// What is to be marked in what was found.
+/// Finds what matched a query in the texts of its hits.
 #[derive(Debug, Default)]
-pub struct Marks {
+pub(crate) struct Highlighter {
     words: HashSet<String>,
-    beginnings: Vec<String>,
+    prefixes: Vec<String>,
     phrases: Vec<Phrase>,
 }
 
@@ -32,64 +32,69 @@ struct Phrase {
     unfinished: bool,
 }
 
-/// A word of a text: where it stands, and what it is looked up by.
+/// A word of a text.
 #[derive(Debug)]
 struct Token {
-    at: Range<usize>,
+    /// The word's position in bytes.
+    range: Range<usize>,
     folded: String,
 }
 
-/// A part of a text that was looked for.
+/// A part of a text that matched.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
-    pub(super) at: Range<usize>,
-    /// What it is, folded.
+pub(super) struct Highlight {
+    /// The part's position in bytes.
+    pub(super) range: Range<usize>,
+    /// Its first word, folded.
     pub(super) folded: String,
 }
 
-impl Marks {
-    pub(super) fn new(terms: impl Iterator<Item = Marked>) -> Marks {
-        let mut marks = Marks::default();
+impl Highlighter {
+    pub(super) fn new(terms: impl Iterator<Item = HighlightTerm>) -> Self {
+        let mut highlighter = Highlighter::default();
         for term in terms {
             match &term.tokens[..] {
                 [token] => {
-                    marks.words.insert(token.clone());
-                    marks.words.extend(term.words);
+                    highlighter.words.insert(token.clone());
+                    highlighter.words.extend(term.words);
                     if term.unfinished {
-                        marks.beginnings.push(token.clone());
+                        highlighter.prefixes.push(token.clone());
                     }
                 }
-                _ => marks.phrases.push(Phrase {
+                _ => highlighter.phrases.push(Phrase {
                     tokens: term.tokens,
                     unfinished: term.unfinished,
                 }),
             }
         }
-        marks
+        highlighter
     }
 
-    /// The marks of a text, in its order; none overlaps another.
-    pub(super) fn of(&self, text: &str) -> Vec<Mark> {
+    /// The highlights of a text in its order, without overlaps.
+    pub(super) fn highlights(&self, text: &str) -> Vec<Highlight> {
         let tokens = tokens(text);
-        let mut marks: Vec<Mark> = Vec::new();
+        let mut highlights: Vec<Highlight> = Vec::new();
         let mut at = 0;
         while at < tokens.len() {
             let length = self.length_at(&tokens[at..]);
             if length > 0 {
                 let last = &tokens[at + length - 1];
-                marks.push(Mark {
-                    at: tokens[at].at.start..last.at.end,
+                highlights.push(Highlight {
+                    range: tokens[at].range.start..last.range.end,
                     folded: tokens[at].folded.clone(),
                 });
             }
             at += length.max(1);
         }
-        marks
+        highlights
     }
 
-    /// How many of these tokens, from the first on, are something that was looked for.
+    /// How many of these tokens match, starting with the first.
     fn length_at(&self, tokens: &[Token]) -> usize {
-        let phrases = self.phrases.iter().filter(|phrase| phrase.begins(tokens));
+        let phrases = self
+            .phrases
+            .iter()
+            .filter(|phrase| phrase.matches_start_of(tokens));
         let longest = phrases.map(|phrase| phrase.tokens.len()).max();
         longest.unwrap_or_else(|| usize::from(self.is_word(&tokens[0].folded)))
     }
@@ -97,14 +102,14 @@ impl Marks {
     fn is_word(&self, folded: &str) -> bool {
         self.words.contains(folded)
             || self
-                .beginnings
+                .prefixes
                 .iter()
-                .any(|beginning| folded.starts_with(beginning.as_str()))
+                .any(|prefix| folded.starts_with(prefix.as_str()))
     }
 }
 
 impl Phrase {
-    fn begins(&self, tokens: &[Token]) -> bool {
+    fn matches_start_of(&self, tokens: &[Token]) -> bool {
         let last = self.tokens.len() - 1;
         tokens.len() > last
             && self
@@ -129,19 +134,19 @@ fn tokens(text: &str) -> Vec<Token> {
             continue;
         }
         let mut end = start + character.len_utf8();
-        if !stands_alone(character) {
+        if !is_cjk(character) {
             end = end_of_word(text, end);
             while rest.next_if(|(at, _)| *at < end).is_some() {}
         }
         tokens.push(Token {
-            at: start..end,
+            range: start..end,
             folded: fold(&text[start..end]),
         });
     }
     tokens
 }
 
-/// Where a word ends that goes on at least to there. A hyphen at a line's end does not end it.
+/// The end of a word that extends at least to `from`. A hyphen at the end of a line does not end the word.
 fn end_of_word(text: &str, from: usize) -> usize {
     let mut end = from;
     loop {
@@ -150,12 +155,12 @@ fn end_of_word(text: &str, from: usize) -> usize {
             .find(|character: char| !is_in_word(character))
             .unwrap_or(rest.len());
         end += part;
-        let Some(length) = broken(&text[end..]) else {
+        let Some(length) = line_break_length(&text[end..]) else {
             break;
         };
         end += length;
     }
-    // C# and C++.
+    // C# and C++ are words.
     let rest = &text[end..];
     let is_letter = end == from && text.as_bytes()[from - 1].is_ascii_alphabetic();
     match is_letter {
@@ -165,26 +170,26 @@ fn end_of_word(text: &str, from: usize) -> usize {
     }
 }
 
-/// How much there is of a hyphen at a line's end before the word goes on.
-fn broken(text: &str) -> Option<usize> {
+/// The length of a hyphen and line break in the middle of a word.
+fn line_break_length(text: &str) -> Option<usize> {
     let after = text.strip_prefix(['-', '\u{2010}', '\u{2011}'])?;
     let after = after
         .trim_start_matches([' ', '\t', '\r'])
         .strip_prefix('\n')?;
     let next = after.trim_start_matches([' ', '\t']);
-    let goes_on = next.starts_with(char::is_alphabetic);
-    goes_on.then(|| text.len() - next.len())
+    let continues = next.starts_with(char::is_alphabetic);
+    continues.then(|| text.len() - next.len())
 }
 
 fn is_in_word(character: char) -> bool {
     let is_ignored = matches!(character, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}');
-    (character.is_alphanumeric() && !stands_alone(character))
+    (character.is_alphanumeric() && !is_cjk(character))
         || is_combining_mark(character)
         || is_ignored
 }
 
-/// Whether it is a word of its own: Chinese, Japanese, Korean.
-fn stands_alone(character: char) -> bool {
+/// Whether the character is Chinese, Japanese or Korean. Each is a word of its own.
+fn is_cjk(character: char) -> bool {
     matches!(character,
         '\u{2e80}'..='\u{2fdf}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
@@ -195,12 +200,12 @@ fn fold(word: &str) -> String {
         return word.to_ascii_lowercase();
     }
     let lower = word.to_lowercase();
-    let apart = lower.nfkd().filter(|character| {
+    let decomposed = lower.nfkd().filter(|character| {
         !matches!(character, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{feff}')
     });
     let mut folded = String::new();
-    // Once more: ℝ has no lower case, and the letter that it stands for does.
-    for character in apart.nfc().flat_map(char::to_lowercase) {
+    // Lower case again: ℝ has no lower case, but the R that it decomposes to has.
+    for character in decomposed.nfc().flat_map(char::to_lowercase) {
         match character {
             'ß' => folded.push_str("ss"),
             'æ' => folded.push_str("ae"),
