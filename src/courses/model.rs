@@ -56,8 +56,8 @@ row! {
     }
 }
 
-/// An `id` of your own (a UUID) makes the creation safe to repeat: the second time, the existing object is returned
-/// unchanged. This applies to every create mutation.
+/// A course to create. If you choose the `id` yourself, you can safely repeat the request: the second time, the existing object
+/// is returned unchanged. This applies to every create mutation.
 #[derive(InputObject, Debug, Clone, Default)]
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
@@ -72,8 +72,8 @@ pub struct CreateCourseInput {
     pub icon: Option<String>,
 }
 
-/// With a `version`, the item is updated only if it still has that version: otherwise CONFLICT. Omitted fields keep their
-/// values; null clears a field that can be null. This applies to every update mutation.
+/// A change of a course. With a `version`, the item is updated only if it still has that version, otherwise CONFLICT. Omitted
+/// fields keep their values; null clears a field that can be null. This applies to every update mutation.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
     /// The course's id.
@@ -86,7 +86,7 @@ pub struct UpdateCourseInput {
     pub description: MaybeUndefined<String>,
     /// `#RRGGBB`
     pub color: MaybeUndefined<String>,
-    /// Maximum 50 characters.
+    /// An emoji or the name of an icon. Maximum 50 characters.
     pub icon: MaybeUndefined<String>,
 }
 

@@ -40,7 +40,7 @@ pub(super) async fn texts(
     Ok(rows.into_iter().collect())
 }
 
-/// The course is locked first, so that it cannot go to the trash before this commits. An id belongs to one object of its
+/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An id belongs to one object of its
 /// owner, so a course or a task with it keeps it.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -122,9 +122,9 @@ impl NewExcerpt {
     }
 }
 
-/// One text whatever changes, so that it is prepared once. The new course is locked before the document, as everywhere; if none
-/// is named, none is locked. The document's present course is checked too: the row's own status may follow later (`pending`). A
-/// document that moves to another course drops what its previous course still has to tell it.
+/// One text for all updates, so that it is prepared once. The new course, if there is one, is locked before the document, as in
+/// all statements. The document's current course is checked too, since the row's own status may follow later (`pending`). A
+/// document that moves to another course ignores what is pending for its previous course.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH course AS MATERIALIZED (

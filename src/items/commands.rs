@@ -161,7 +161,7 @@ pub(crate) async fn update<U: Update>(
             return Err(refusal);
         }
     }
-    let detail = format!("a {name} kept changing while it was updated");
+    let detail = format!("a {name} changed during all attempts to update it");
     Err(Error::unavailable(detail).into())
 }
 

@@ -21,7 +21,7 @@ use crate::{
     error::Error,
 };
 
-/// Which items a list contains, by where they are: active ones by default; null for those in the trash too.
+/// The status of the items in a list. Active by default; `None` includes the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatusFilter(pub Option<ItemStatus>);
 
@@ -31,7 +31,7 @@ impl Default for StatusFilter {
     }
 }
 
-/// As `ItemStatus`, nullable.
+/// In the schema, it is a nullable `ItemStatus`.
 impl InputType for StatusFilter {
     type RawValueType = Option<ItemStatus>;
 

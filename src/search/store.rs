@@ -46,20 +46,20 @@ pub(super) async fn prefer_indexes(conn: &mut Connection) -> Result<(), Error> {
 /// dictionary is read, some tens of thousands of words, by an index-only scan. Misspellings are compared only with words that
 /// start or end like the term, which is eight times as fast.
 const LOOK_UP: &str = "
-    WITH bare AS MATERIALIZED (
-        SELECT number, looked_up, btrim(search_fold(text)) AS folded
-        FROM unnest($2, $3) WITH ORDINALITY AS terms (text, looked_up, number)
+    WITH folded_term AS MATERIALIZED (
+        SELECT number, with_similar, btrim(search_fold(text)) AS folded
+        FROM unnest($2, $3) WITH ORDINALITY AS terms (text, with_similar, number)
     ), term AS MATERIALIZED (
         SELECT number, folded, search_look(folded) AS look, '%' || folded || '%' AS part,
             left(search_look(folded), 2) || '%' AS head, '%' || right(search_look(folded), 2) AS tail,
             CASE WHEN length(folded) BETWEEN 5 AND 64 THEN ARRAY(
                 SELECT overlay(search_look(folded) PLACING reverse(substr(search_look(folded), at, 2)) FROM at FOR 2)
-                FROM generate_series(1, length(search_look(folded)) - 1) AS at) END AS swapped,
+                FROM generate_series(1, length(search_look(folded)) - 1) AS at) END AS swaps,
             ts_lexize('pg_catalog.english_stem', folded) = '{}' AS is_stop_word,
             coalesce((ts_lexize('pg_catalog.english_stem', folded))[1], folded) AS stem,
-            CASE WHEN length(folded) < 5 THEN 0 WHEN length(folded) < 8 THEN 1 ELSE 2 END AS slips,
-            looked_up AND length(folded) BETWEEN 3 AND 64 AND position(' ' IN folded) = 0 AS looked_up
-        FROM bare
+            CASE WHEN length(folded) < 5 THEN 0 WHEN length(folded) < 8 THEN 1 ELSE 2 END AS max_edits,
+            with_similar AND length(folded) BETWEEN 3 AND 64 AND position(' ' IN folded) = 0 AS with_similar
+        FROM folded_term
     )
     SELECT number, search_scope($1), folded, coalesce(is_stop_word, false), word, likeness
     FROM term LEFT JOIN LATERAL (
@@ -70,18 +70,18 @@ const LOOK_UP: &str = "
                 WHEN starts_with(words.word, folded) THEN 80
                 WHEN words.look = term.look THEN 70
                 WHEN words.word LIKE part THEN 60
-                WHEN words.look = ANY (swapped) OR levenshtein_less_equal(words.look, term.look, slips) <= slips THEN 50
+                WHEN words.look = ANY (swaps) OR levenshtein_less_equal(words.look, term.look, max_edits) <= max_edits THEN 50
                 ELSE 40
             END AS likeness
             FROM search_words AS words
-            WHERE user_id = $1 AND looked_up AND (
+            WHERE user_id = $1 AND with_similar AND (
                 words.stem = term.stem OR words.look = term.look OR words.word LIKE part
-                OR (slips > 0 AND (words.look LIKE head OR words.look LIKE tail)
-                    AND (words.look = ANY (swapped) OR levenshtein_less_equal(words.look, term.look, slips) <= slips))
-                OR (slips > 1 AND words.look LIKE head
-                    AND levenshtein_less_equal(left(words.look, length(term.look)), term.look, slips) <= slips))
-        ) AS alike GROUP BY word ORDER BY likeness DESC, length(word), word LIMIT 100
-    ) AS alike ON true
+                OR (max_edits > 0 AND (words.look LIKE head OR words.look LIKE tail)
+                    AND (words.look = ANY (swaps) OR levenshtein_less_equal(words.look, term.look, max_edits) <= max_edits))
+                OR (max_edits > 1 AND words.look LIKE head
+                    AND levenshtein_less_equal(left(words.look, length(term.look)), term.look, max_edits) <= max_edits))
+        ) AS candidate GROUP BY word ORDER BY likeness DESC, length(word), word LIMIT 100
+    ) AS found ON true
     ORDER BY number, likeness DESC";
 
 /// The matches of each term in the owner's dictionary. `with_similar`: for each term, whether similar words match too.
@@ -122,22 +122,22 @@ row! {
 /// by similarity or by misspelling. Recency adds up to 0.1. For the 100 best hits, the number and position of the matches add
 /// up to 0.8.
 const FIND: &str = "
-    WITH asked AS MATERIALIZED (
-        SELECT $9::text::tsquery AS literal, $10::text::tsquery AS same, $11::text::tsquery AS alike, $12::text::tsquery AS any_of,
-            $13::text::tsquery AS counted
+    WITH parameters AS MATERIALIZED (
+        SELECT $9::text::tsquery AS literal, $10::text::tsquery AS same_stem, $11::text::tsquery AS similar_words,
+            $12::text::tsquery AS misspelt, $13::text::tsquery AS counted
     ), branch AS MATERIALIZED (
-        SELECT query::tsquery, string_to_array(present, ',') AS present FROM unnest($2, $3) AS branches (query, present)
+        SELECT query::tsquery, string_to_array(patterns, ',') AS patterns FROM unnest($2, $3) AS branches (query, patterns)
     ), entry AS (
         SELECT 5 AS level, * FROM (SELECT * FROM search_entries WHERE words @@ $5::text::tsquery OFFSET 0) AS literal
-        UNION ALL SELECT 4, * FROM (SELECT * FROM search_entries WHERE words @@ $6::text::tsquery OFFSET 0) AS same
-        UNION ALL SELECT 2, * FROM (SELECT * FROM search_entries WHERE words @@ $7::text::tsquery OFFSET 0) AS alike
-        UNION ALL SELECT 0, * FROM (SELECT * FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0) AS any_of
+        UNION ALL SELECT 4, * FROM (SELECT * FROM search_entries WHERE words @@ $6::text::tsquery OFFSET 0) AS same_stem
+        UNION ALL SELECT 2, * FROM (SELECT * FROM search_entries WHERE words @@ $7::text::tsquery OFFSET 0) AS similar_words
+        UNION ALL SELECT 0, * FROM (SELECT * FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0) AS misspelt
     ), found AS (
         SELECT kind, id, words, CASE
-                WHEN title_words @@ literal THEN 7 WHEN title_words @@ same THEN 6 WHEN level >= 4 THEN level
-                WHEN title_words @@ alike THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ any_of THEN 1 ELSE 0
-            END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS fits
-        FROM entry, asked
+                WHEN title_words @@ literal THEN 7 WHEN title_words @@ same_stem THEN 6 WHEN level >= 4 THEN level
+                WHEN title_words @@ similar_words THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ misspelt THEN 1 ELSE 0
+            END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS base_score
+        FROM entry, parameters
         WHERE user_id = $1 AND CASE WHEN EXISTS (SELECT FROM pending_operations WHERE user_id = $1) THEN EXISTS (
                 SELECT FROM current_courses AS item WHERE item.user_id = $1 AND item.id = entry.id AND status = 'active'
                 UNION ALL
@@ -147,14 +147,14 @@ const FIND: &str = "
             ELSE is_active END
             AND ($15 IS NULL OR kind = ANY ($15)) AND ($16 IS NULL OR course_id = $16)
             AND (cardinality($2) = 0 OR EXISTS (
-                SELECT FROM branch WHERE (cardinality($2) = 1 OR words @@ query) AND folded LIKE ALL (present)))
+                SELECT FROM branch WHERE (cardinality($2) = 1 OR words @@ query) AND folded LIKE ALL (patterns)))
             AND NOT folded LIKE ANY ($4)
-    ), placed AS (
-        SELECT *, row_number() OVER (ORDER BY fits DESC, id) AS place FROM found
+    ), ranked AS (
+        SELECT *, row_number() OVER (ORDER BY base_score DESC, id) AS ranking FROM found
     ), scored AS (
-        SELECT kind, id, fits + CASE WHEN place <= 100
+        SELECT kind, id, base_score + CASE WHEN ranking <= 100
             THEN 0.8 * ts_rank('{0.1, 0.1, 0.1, 1}', words, counted, 1 | 32)::float8 ELSE 0 END AS score
-        FROM placed, asked
+        FROM ranked, parameters
     )
     SELECT kind, id, score FROM scored
     WHERE $17 IS NULL OR score < $17 OR (score = $17 AND id > $18)
@@ -202,18 +202,18 @@ const SWEEP: &str = "
     WITH lost AS MATERIALIZED (
         SELECT id, user_id, word FROM search_words WHERE lost_at < now() - interval '10 minutes'
         ORDER BY lost_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), looked_up AS MATERIALIZED (
+    ), assigned AS MATERIALIZED (
         SELECT lost.id, entry.id AS item_id FROM lost LEFT JOIN LATERAL (
             SELECT id FROM search_entries
             WHERE words @@ (quote_literal(search_scope(lost.user_id) || lost.word))::tsquery
                 AND user_id::text = lost.user_id::text
             LIMIT 1 FOR KEY SHARE SKIP LOCKED) AS entry ON true
     ), taken_over AS (
-        UPDATE search_words SET item_id = looked_up.item_id, lost_at = NULL FROM looked_up
-        WHERE search_words.id = looked_up.id AND looked_up.item_id IS NOT NULL
-    ), forgotten AS (
-        DELETE FROM search_words USING looked_up
-        WHERE search_words.id = looked_up.id AND looked_up.item_id IS NULL
+        UPDATE search_words SET item_id = assigned.item_id, lost_at = NULL FROM assigned
+        WHERE search_words.id = assigned.id AND assigned.item_id IS NOT NULL
+    ), deleted AS (
+        DELETE FROM search_words USING assigned
+        WHERE search_words.id = assigned.id AND assigned.item_id IS NULL
     )
     SELECT count(*) FROM lost";
 
@@ -228,25 +228,25 @@ pub(super) async fn sweep(conn: &mut Connection, limit: i64) -> Result<u64, Erro
 /// does not see that it will be lost, and has the usual ten minutes to commit. An item leaves the queue once it has no words, so
 /// an item with words takes at least two steps. Locked rows are skipped, so this never waits and causes no deadlock.
 const MARK_LOST: &str = "
-    WITH departed AS MATERIALIZED (
+    WITH deleted_item AS MATERIALIZED (
         SELECT user_id, item_id FROM search_departed ORDER BY user_id, item_id LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), brought AS MATERIALIZED (
-        SELECT word.id FROM departed CROSS JOIN LATERAL (
-            SELECT id FROM search_words WHERE item_id = departed.item_id AND user_id = departed.user_id
+    ), word_of_item AS MATERIALIZED (
+        SELECT word.id FROM deleted_item CROSS JOIN LATERAL (
+            SELECT id FROM search_words WHERE item_id = deleted_item.item_id AND user_id = deleted_item.user_id
             LIMIT $1 FOR UPDATE SKIP LOCKED) AS word
         LIMIT $1
     ), lost AS (
-        UPDATE search_words SET item_id = NULL, lost_at = now() WHERE id IN (SELECT id FROM brought) RETURNING id
-    ), gone AS (
-        DELETE FROM search_departed USING departed
-        WHERE search_departed.user_id = departed.user_id AND search_departed.item_id = departed.item_id AND (
-            SELECT true FROM search_words WHERE item_id = departed.item_id AND user_id = departed.user_id LIMIT 1) IS NULL
+        UPDATE search_words SET item_id = NULL, lost_at = now() WHERE id IN (SELECT id FROM word_of_item) RETURNING id
+    ), finished AS (
+        DELETE FROM search_departed USING deleted_item
+        WHERE search_departed.user_id = deleted_item.user_id AND search_departed.item_id = deleted_item.item_id AND (
+            SELECT true FROM search_words WHERE item_id = deleted_item.item_id AND user_id = deleted_item.user_id LIMIT 1) IS NULL
         RETURNING search_departed.item_id
     )
-    SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM gone)";
+    SELECT (SELECT count(*) FROM lost) + (SELECT count(*) FROM finished)";
 
-/// Marks words of deleted items as lost, at most `limit`, and removes items without words from the queue, at most `limit`. Returns the
-/// number of both. It is 0 once nothing is left that can be done now.
+/// Marks up to `limit` words of deleted items as lost, and removes up to `limit` items without words from the queue. Returns the
+/// number of both, which is 0 once there is no more work.
 pub(super) async fn mark_lost(conn: &mut Connection, limit: i64) -> Result<u64, Error> {
     let statement = Statement::<(i64,)>::new(MARK_LOST).bind(limit);
     let done = conn.row(statement).await?.map_or(0, |(count,)| count);

@@ -18,7 +18,7 @@ use crate::{
 
 const COLUMNS: &str = Task::COLUMNS;
 
-/// The course is locked first, so that it cannot go to the trash before this commits. An id belongs to one object of its
+/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An id belongs to one object of its
 /// owner, so a course or a document with it keeps it.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -57,9 +57,9 @@ pub(super) async fn insert(
     store::insert(conn, statement).await
 }
 
-/// One text whatever changes, so that it is prepared once. The new course is locked before the task, as everywhere; if none is
-/// named, none is locked. The task's present course is checked too: the row's own status may follow later (`pending`). A task
-/// that moves to another course drops what its previous course still has to tell it.
+/// One text for all updates, so that it is prepared once. The new course, if there is one, is locked before the task, as in all
+/// statements. The task's current course is checked too, since the row's own status may follow later (`pending`). A task that
+/// moves to another course ignores what is pending for its previous course.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH course AS MATERIALIZED (

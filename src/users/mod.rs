@@ -40,7 +40,7 @@ pub async fn find_by_email(
     store::find_by_email(conn, email).await
 }
 
-/// Changes the viewer's name and picture.
+/// Changes the viewer's name and avatar.
 ///
 /// # Errors
 /// The errors of the input.
