@@ -140,14 +140,14 @@ impl Client {
 // Not `Debug`: it holds a password.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// The user's email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
     /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
     /// internationalized domain in lower case or in ASCII.
     pub email: String,
-    /// 8–128 characters, and not known from leaks.
+    /// The user's password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     pub password: String,
-    /// 1–255 characters, not only white space.
+    /// The user's name. 1–255 characters, not only white space.
     pub name: String,
 }
 

@@ -62,13 +62,13 @@ row! {
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// 1–255 characters, not only white space.
+    /// The name. 1–255 characters, not only white space.
     pub name: String,
-    /// Maximum 10,000 characters.
+    /// The description. Maximum 10,000 characters.
     pub description: Option<String>,
-    /// `#RRGGBB`
+    /// The color: `#RRGGBB`.
     pub color: Option<String>,
-    /// An emoji or the name of an icon. Maximum 50 characters.
+    /// The icon: an emoji or the name of an icon. Maximum 50 characters.
     pub icon: Option<String>,
 }
 
@@ -80,13 +80,13 @@ pub struct UpdateCourseInput {
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// 1–255 characters. Must not be null.
+    /// The name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
-    /// Maximum 10,000 characters.
+    /// The description. Maximum 10,000 characters.
     pub description: MaybeUndefined<String>,
-    /// `#RRGGBB`
+    /// The color: `#RRGGBB`.
     pub color: MaybeUndefined<String>,
-    /// An emoji or the name of an icon. Maximum 50 characters.
+    /// The icon: an emoji or the name of an icon. Maximum 50 characters.
     pub icon: MaybeUndefined<String>,
 }
 

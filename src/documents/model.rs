@@ -69,9 +69,9 @@ row! {
 pub struct CreateDocumentInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The id of the course to put the document into. It must be active.
+    /// The id of the course to put the document into, which must be active.
     pub course_id: ObjectId,
-    /// 1–500 characters, not only white space.
+    /// The title. 1–500 characters, not only white space.
     pub title: String,
     /// The recognised text. May be empty.
     pub original_text: String,
@@ -94,7 +94,7 @@ pub struct UpdateDocumentInput {
     pub version: Option<i32>,
     /// Moves the document to this course, which must be active. Must not be null.
     pub course_id: MaybeUndefined<ObjectId>,
-    /// 1–500 characters. Must not be null.
+    /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
     /// The recognised text. May be empty. Must not be null.
     pub original_text: MaybeUndefined<String>,
@@ -104,7 +104,7 @@ pub struct UpdateDocumentInput {
     pub excerpt: MaybeUndefined<String>,
     /// Seconds that recognition and formatting took. Minimum 0.
     pub processing_time: MaybeUndefined<f64>,
-    /// Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
+    /// Your own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
 }
 

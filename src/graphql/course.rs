@@ -50,7 +50,7 @@ impl ItemObject for Course {
     }
 }
 
-/// A course: it contains documents and tasks.
+/// A course, which contains documents and tasks.
 #[Object]
 impl Course {
     /// A UUID, unique among all objects that you can see.
@@ -58,57 +58,58 @@ impl Course {
         id_of(self.row.id)
     }
 
-    /// 1–255 characters.
+    /// The course's name. 1–255 characters.
     fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// Maximum 10,000 characters. Null if there is none.
+    /// The course's description. Maximum 10,000 characters. Null if there is none.
     fn description(&self) -> Option<&str> {
         self.row.description.as_deref()
     }
 
-    /// `#RRGGBB`. Null if there is none.
+    /// The course's color: `#RRGGBB`. Null if there is none.
     fn color(&self) -> Option<&str> {
         self.row.color.as_deref()
     }
 
-    /// An emoji or the name of an icon. Maximum 50 characters. Null if there is none.
+    /// The course's icon: an emoji or the name of an icon. Maximum 50 characters. Null if there is none.
     fn icon(&self) -> Option<&str> {
         self.row.icon.as_deref()
     }
 
-    /// Whether it is active or in the trash.
+    /// Whether the course is active or in the trash.
     pub(crate) async fn status(&self) -> ItemStatus {
         ItemStatus::of(self.row.deleted_at)
     }
 
-    /// Counts the changes, from 1. Pass it as `version` to update only what you have seen.
+    /// The course's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update
+    /// overwrites no change that you have not seen.
     pub(crate) async fn version(&self) -> i32 {
         self.row.version
     }
 
-    /// When it was created.
+    /// When the course was created.
     pub(crate) async fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
-    /// When it last changed. Moving it to the trash and restoring it are not changes.
+    /// When the course last changed. Moving it to the trash or restoring it does not count.
     pub(crate) async fn updated_at(&self) -> DateTime {
         DateTime(self.row.updated_at)
     }
 
-    /// When it was moved to the trash. Null while it is active.
+    /// When the course was moved to the trash. Null while it is active.
     pub(crate) async fn deleted_at(&self) -> Option<DateTime> {
         self.row.deleted_at.map(DateTime)
     }
 
-    /// The owner: always you.
+    /// The course's owner, who is always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
         Loaders::of(ctx).get(ViewersUser).await
     }
 
-    /// The number of active documents in it.
+    /// The number of active documents in the course.
     async fn document_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
         if let Some(documents) = self.row.document_count {
             return Ok(count(documents));
@@ -117,7 +118,7 @@ impl Course {
         Ok(count(counts.documents))
     }
 
-    /// The number of active tasks in it that are not completed.
+    /// The number of active tasks in the course that are not completed.
     async fn open_task_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
         if let Some(tasks) = self.row.open_task_count {
             return Ok(count(tasks));
@@ -126,16 +127,16 @@ impl Course {
         Ok(count(counts.open_tasks))
     }
 
-    /// The documents in it.
+    /// The documents in the course.
     #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
     async fn documents(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Active items by default. A `courseId` of another course matches nothing."
+            desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
         )]
         filter: Option<DocumentFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<
+        #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
             DocumentOrder,
         >,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
@@ -154,16 +155,18 @@ impl Course {
         list_of_course(ctx, self.row.id, &self.documents, filter, order_by, &page).await
     }
 
-    /// The tasks in it.
+    /// The tasks in the course.
     #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
     async fn tasks(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Active items by default. A `courseId` of another course matches nothing."
+            desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
         )]
         filter: Option<TaskFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<TaskOrder>,
+        #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
+            TaskOrder,
+        >,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
@@ -201,8 +204,10 @@ impl CourseQuery {
     async fn courses(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Active items by default.")] filter: Option<CourseFilter>,
-        #[graphql(desc = "By `UPDATED_AT`, newest first, by default.")] order_by: Option<
+        #[graphql(desc = "The filter. By default, only active items.")] filter: Option<
+            CourseFilter,
+        >,
+        #[graphql(desc = "The order (default: `UPDATED_AT`, newest first).")] order_by: Option<
             CourseOrder,
         >,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

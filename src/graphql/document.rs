@@ -46,12 +46,12 @@ impl Document {
         id_of(self.0.id)
     }
 
-    /// 1–500 characters.
+    /// The document's title. 1–500 characters.
     fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// The recognised text. May be empty.
+    /// The recognised text of the page. May be empty.
     async fn original_text(&self, ctx: &Context<'_>) -> Result<String, Error> {
         if let Some(text) = &self.0.original_text {
             return Ok(text.clone());
@@ -60,7 +60,7 @@ impl Document {
         Ok(texts.original_text)
     }
 
-    /// The note made from it, in Markdown. May be empty.
+    /// The note made from the text, in Markdown. May be empty.
     async fn formatted_note(&self, ctx: &Context<'_>) -> Result<String, Error> {
         if let Some(note) = &self.0.formatted_note {
             return Ok(note.clone());
@@ -69,7 +69,7 @@ impl Document {
         Ok(texts.formatted_note)
     }
 
-    /// The start of the note as plain text, or the excerpt that you gave. Maximum 200 characters.
+    /// The start of the note as plain text, or the excerpt that you set. Maximum 200 characters.
     fn excerpt(&self) -> &str {
         &self.0.excerpt
     }
@@ -80,7 +80,7 @@ impl Document {
         Some(image.transpose()?.map(Image))
     }
 
-    /// Seconds that recognition and formatting took. Null if it was not given.
+    /// Seconds that recognition and formatting took. Null if unknown.
     fn processing_time(&self) -> Option<f64> {
         self.0.processing_time
     }
@@ -90,42 +90,44 @@ impl Document {
         JsonObject(self.0.metadata.clone())
     }
 
-    /// Whether it is active or in the trash.
+    /// Whether the document is active or in the trash.
     pub(crate) async fn status(&self) -> ItemStatus {
         ItemStatus::of(self.0.deleted_at)
     }
 
-    /// Counts the changes, from 1. Pass it as `version` to update only what you have seen.
+    /// The document's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update
+    /// overwrites no change that you have not seen.
     pub(crate) async fn version(&self) -> i32 {
         self.0.version
     }
 
-    /// When it was created.
+    /// When the document was created.
     pub(crate) async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it last changed. Moving it to the trash and restoring it are not changes.
+    /// When the document last changed. Moving it to the trash or restoring it does not count.
     pub(crate) async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// When it was moved to the trash. Null while it is active.
+    /// When the document was moved to the trash. Null while it is active.
     pub(crate) async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }
 
-    /// The owner: always you.
+    /// The document's owner, who is always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
         Loaders::of(ctx).get(ViewersUser).await
     }
 
-    /// The course that it is in.
+    /// The document's course.
     async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
         Loaders::of(ctx).get_item(self.0.course_id).await
     }
 
-    /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
+    /// The course that the document was moved to the trash with. Null while the document is active, or if it was moved to the trash
+    /// itself.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
         Some(Loaders::of(ctx).get_item(course).await)
@@ -152,8 +154,10 @@ impl DocumentQuery {
     async fn documents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Active items by default.")] filter: Option<DocumentFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<
+        #[graphql(desc = "The filter. By default, only active items.")] filter: Option<
+            DocumentFilter,
+        >,
+        #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
             DocumentOrder,
         >,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

@@ -110,7 +110,7 @@ impl From<PayloadParts<model::Upload>> for ImageUploadPayload {
 /// An uploaded image, and its document.
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
-    /// The id of the document that the upload was requested for. It must be active.
+    /// The id of the document that the upload was requested for, which must be active.
     document_id: ObjectId,
     /// The `id` that `requestImageUpload` returned. Each upload can be used once.
     upload_id: ObjectId,
@@ -119,7 +119,7 @@ pub(crate) struct SetDocumentImageInput {
 /// The document whose image to remove.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
-    /// The document's id. It must be active.
+    /// The id of the document, which must be active.
     document_id: ObjectId,
 }
 

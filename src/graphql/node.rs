@@ -51,23 +51,27 @@ pub(crate) enum Node {
     field(
         name = "status",
         ty = "ItemStatus",
-        desc = "Whether it is active or in the trash."
+        desc = "Whether the item is active or in the trash."
     ),
     field(
         name = "version",
         ty = "i32",
-        desc = "Counts the changes, from 1. Pass it as `version` to update only what you have seen."
+        desc = "The item's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update overwrites no change that you have not seen."
     ),
-    field(name = "created_at", ty = "DateTime", desc = "When it was created."),
+    field(
+        name = "created_at",
+        ty = "DateTime",
+        desc = "When the item was created."
+    ),
     field(
         name = "updated_at",
         ty = "DateTime",
-        desc = "When it last changed. Moving it to the trash and restoring it are not changes."
+        desc = "When the item last changed. Moving it to the trash or restoring it does not count."
     ),
     field(
         name = "deleted_at",
         ty = "Option<DateTime>",
-        desc = "When it was moved to the trash. Null while it is active."
+        desc = "When the item was moved to the trash. Null while it is active."
     )
 )]
 pub(crate) enum Item {

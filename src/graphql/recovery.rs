@@ -29,7 +29,7 @@ pub(crate) struct ResetPasswordInput {
     /// The token from the mail. Valid for 30 minutes; can be used once.
     #[graphql(secret)]
     token: String,
-    /// 8–128 characters, and not known from leaks.
+    /// The new password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
@@ -40,7 +40,7 @@ pub(crate) struct ChangePasswordInput {
     /// Your current password.
     #[graphql(secret)]
     current_password: String,
-    /// 8–128 characters, and not known from leaks.
+    /// The new password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
@@ -56,7 +56,7 @@ pub(crate) struct VerifyEmailInput {
 /// A new email address, confirmed with your password.
 #[derive(InputObject)]
 pub(crate) struct RequestEmailChangeInput {
-    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// Your new email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
     /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
     /// internationalized domain in lower case or in ASCII.
     new_email: String,
@@ -78,7 +78,8 @@ pub(crate) struct ConfirmPasswordInput {
 /// The result of a request for a mail.
 #[derive(SimpleObject)]
 pub(crate) struct RequestPayload {
-    /// Whether the request was accepted. It does not reveal whether a mail was sent, and so which addresses have accounts.
+    /// Whether the request was accepted. To keep secret which addresses have accounts, it does not reveal whether a mail was
+    /// sent.
     accepted: bool,
     /// What was wrong with the input. If this is not empty, no mail is sent.
     user_errors: Vec<UserError>,

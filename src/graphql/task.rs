@@ -45,72 +45,74 @@ impl Task {
         id_of(self.0.id)
     }
 
-    /// 1–200 characters.
+    /// The task's title. 1–200 characters.
     fn title(&self) -> &str {
         &self.0.title
     }
 
-    /// Maximum 1,000 characters. Null if there is none.
+    /// The task's description. Maximum 1,000 characters. Null if there is none.
     fn description(&self) -> Option<&str> {
         self.0.description.as_deref()
     }
 
-    /// Whether it is completed.
+    /// Whether the task is completed.
     fn completed(&self) -> bool {
         self.0.completed_at.is_some()
     }
 
-    /// When it was completed. Null while it is open.
+    /// When the task was completed. Null while it is open.
     fn completed_at(&self) -> Option<DateTime> {
         self.0.completed_at.map(DateTime)
     }
 
-    /// When it is due. Null if it has no due date.
+    /// When the task is due. Null if it has no due date.
     fn due_at(&self) -> Option<DateTime> {
         self.0.due_at.map(DateTime)
     }
 
-    /// Its priority.
+    /// The task's priority.
     fn priority(&self) -> TaskPriority {
         self.0.priority
     }
 
-    /// Whether it is active or in the trash.
+    /// Whether the task is active or in the trash.
     pub(crate) async fn status(&self) -> ItemStatus {
         ItemStatus::of(self.0.deleted_at)
     }
 
-    /// Counts the changes, from 1. Pass it as `version` to update only what you have seen.
+    /// The task's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update
+    /// overwrites no change that you have not seen.
     pub(crate) async fn version(&self) -> i32 {
         self.0.version
     }
 
-    /// When it was created.
+    /// When the task was created.
     pub(crate) async fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 
-    /// When it last changed. Moving it to the trash and restoring it are not changes.
+    /// When the task last changed. Moving it to the trash or restoring it does not count.
     pub(crate) async fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 
-    /// When it was moved to the trash. Null while it is active.
+    /// When the task was moved to the trash. Null while it is active.
     pub(crate) async fn deleted_at(&self) -> Option<DateTime> {
         self.0.deleted_at.map(DateTime)
     }
 
-    /// The owner: always you.
+    /// The task's owner, who is always you.
     async fn owner(&self, ctx: &Context<'_>) -> Result<User, Error> {
         Loaders::of(ctx).get(ViewersUser).await
     }
 
-    /// The course that it is in. Null if it is in none.
+    /// The task's course. Null if the task is in no course.
     async fn course(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         Some(Loaders::of(ctx).get_item(self.0.course_id?).await)
     }
 
-    /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
+    /// The course that the task was moved to the trash with. Null while the task is active, or if it was moved to the trash
+    /// itself.
     async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
         let course = self.0.deleted_at.and(self.0.trashed_with)?;
         Some(Loaders::of(ctx).get_item(course).await)
@@ -137,8 +139,10 @@ impl TaskQuery {
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Active items by default.")] filter: Option<TaskFilter>,
-        #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<TaskOrder>,
+        #[graphql(desc = "The filter. By default, only active items.")] filter: Option<TaskFilter>,
+        #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
+            TaskOrder,
+        >,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
         #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]

@@ -73,7 +73,7 @@ impl User {
         &self.row.email
     }
 
-    /// 1–255 characters.
+    /// The user's name. 1–255 characters.
     fn name(&self) -> &str {
         &self.row.name
     }

@@ -64,9 +64,9 @@ impl InputType for StatusFilter {
 /// The direction of an order.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderDirection {
-    /// Smallest, oldest or alphabetically first items first.
+    /// Ascending: smallest, oldest or alphabetically first items first.
     Asc,
-    /// Largest, newest or alphabetically last items first.
+    /// Descending: largest, newest or alphabetically last items first.
     Desc,
 }
 

@@ -75,10 +75,10 @@ macro_rules! item {
 }
 pub(crate) use item;
 
-/// Where an item is.
+/// Whether an item is active or in the trash.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ItemStatus {
-    /// In use.
+    /// Not in the trash.
     Active,
     /// In the trash. It can be restored until the service deletes it permanently (by default after 30 days).
     Trash,
@@ -94,10 +94,10 @@ impl ItemStatus {
     }
 }
 
-/// The items of a mutation that changes all of them or none.
+/// The items that a mutation changes, all of them or none.
 #[derive(InputObject)]
 pub struct ItemIdsInput {
-    /// The ids (1–100). Duplicates count once.
+    /// The items' ids (1–100). Duplicates count once.
     pub ids: Vec<ObjectId>,
 }
 

@@ -90,7 +90,7 @@ named!(Proficiency {
 /// mutation.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateMeInput {
-    /// 1–255 characters. Must not be null.
+    /// Your name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
     /// The URL of your avatar image. Maximum 512 characters.
     pub avatar_url: MaybeUndefined<Url>,
