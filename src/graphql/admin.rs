@@ -5,8 +5,8 @@ use async_graphql::{Context, InputObject, Object};
 use super::{
     connection::{Connection, HasCursor},
     context::ContextExt,
-    error::payload,
     page::PageArguments,
+    payload::respond,
     selection::Selected,
     user::{User, UserPayload},
 };
@@ -127,14 +127,12 @@ async fn set_user_active(
     let viewer = ctx.viewer()?;
     let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
-    let changed = users::set_active(&mut conn, viewer, user, input.active).await;
-    payload(changed.map(User::from))
+    respond(users::set_active(&mut conn, viewer, user, input.active).await)
 }
 
 async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
     let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
-    let changed = users::set_role(&mut conn, viewer, user, input.role).await;
-    payload(changed.map(User::from))
+    respond(users::set_role(&mut conn, viewer, user, input.role).await)
 }

@@ -1,6 +1,6 @@
 //! What a resolver can use: the caller of its request, and the services.
 //!
-//! Resolvers get both through [`ContextExt`]. They do not read the library's untyped request data themselves.
+//! Resolvers get both through `ContextExt`. They do not read the library's untyped request data themselves.
 
 use async_graphql::Context;
 

@@ -1,17 +1,17 @@
 //! Courses in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     connection::{Connection, ItemObject, count},
     context::ContextExt,
     document::Document,
-    error::{PayloadParts, UserError, payload, update_payload},
     list::{ListArguments, list_of_course},
     loaders::{CountsOfCourse, Loaders, ViewersUser},
     lookahead::{Lookahead, Preloaded},
     node::find,
     page::PageArguments,
+    payload::{payload, respond, respond_to_update},
     selection::Selected,
     task::Task,
     user::User,
@@ -238,21 +238,11 @@ impl CourseQuery {
     }
 }
 
-/// The result of a mutation of a course.
-#[derive(SimpleObject)]
-pub(crate) struct CoursePayload {
-    /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    course: Option<Course>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<courses::Course>> for CoursePayload {
-    fn from(parts: PayloadParts<courses::Course>) -> Self {
-        CoursePayload {
-            course: parts.value.map(Course::from),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of a course.
+    CoursePayload {
+        /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        course: Course
     }
 }
 
@@ -283,10 +273,10 @@ impl CourseMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    payload(courses::create(&mut ctx.connection().await?, viewer, input).await)
+    respond(courses::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    update_payload(courses::update(&mut ctx.connection().await?, viewer, input).await)
+    respond_to_update(courses::update(&mut ctx.connection().await?, viewer, input).await)
 }

@@ -1,17 +1,17 @@
 //! Documents in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     connection::{Connection, ItemObject},
     context::ContextExt,
     course::Course,
-    error::{PayloadParts, UserError, payload, update_payload},
     image::Image,
     list::list,
     loaders::{ImageOfDocument, Loaders, TextsOfDocument, ViewersUser},
     node::find,
     page::PageArguments,
+    payload::{payload, respond, respond_to_update},
     user::User,
 };
 use crate::{
@@ -179,21 +179,11 @@ impl DocumentQuery {
     }
 }
 
-/// The result of a mutation of a document.
-#[derive(SimpleObject)]
-pub(crate) struct DocumentPayload {
-    /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    document: Option<Document>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<documents::Document>> for DocumentPayload {
-    fn from(parts: PayloadParts<documents::Document>) -> Self {
-        DocumentPayload {
-            document: parts.value.map(Document::from),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of a document.
+    DocumentPayload {
+        /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        document: Document
     }
 }
 
@@ -224,10 +214,10 @@ impl DocumentMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    payload(documents::create(&mut ctx.connection().await?, viewer, input).await)
+    respond(documents::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    update_payload(documents::update(&mut ctx.connection().await?, viewer, input).await)
+    respond_to_update(documents::update(&mut ctx.connection().await?, viewer, input).await)
 }

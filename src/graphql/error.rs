@@ -1,131 +1,14 @@
-//! Errors in responses: mistakes in inputs become `userErrors`, all other errors get an `extensions.code`.
+//! Request errors in responses: each gets an `extensions.code`. `payload` has the mistakes in inputs.
 //!
 //! An [`Error`](crate::error::Error) travels as the source of the library's error. When the response is complete,
-//! [`finish`] logs its cause once, with the request's id.
+//! `finish` logs its cause once, with the request's id.
 
 use std::{borrow::Cow, time::Duration};
 
-use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
+use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
 use graphql_gate::{Rejection, RejectionKind};
 
-use crate::{
-    error::{Code, Error, Failure, Refusal, RefusalCode},
-    items::Updated,
-};
-
-/// A mistake in the input that the caller can fix. Nothing was changed.
-#[derive(SimpleObject)]
-pub(crate) struct UserError {
-    /// An English message for people. It may change.
-    message: String,
-    /// The kind of mistake, for programs. Stable.
-    code: UserErrorCode,
-    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument is
-    /// wrong.
-    field: Option<Vec<String>>,
-}
-
-/// Why an input was rejected. Stable, since programs depend on it.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "RefusalCode")]
-pub(crate) enum UserErrorCode {
-    /// Empty, only white space, or null where a value is required.
-    Blank,
-    /// Longer than the field's maximum, or more ids than the maximum. Lengths are counted in Unicode code points.
-    TooLong,
-    /// Shorter than the field's minimum.
-    TooShort,
-    /// Not in the required format.
-    Invalid,
-    /// The email address or the id is in use.
-    Taken,
-    /// The object does not exist, or belongs to another user. The response does not reveal which.
-    NotFound,
-    /// The item has changed since the version that you sent. The payload contains its current version.
-    Conflict,
-    /// The item, or the course that you want to put it into, is in the trash.
-    InTrash,
-    /// Only items in the trash can be deleted permanently.
-    NotInTrash,
-    /// The email address or the password is wrong. The response does not reveal which.
-    InvalidCredentials,
-    /// The token is unknown, used or expired.
-    InvalidToken,
-    /// There must be at least one active admin.
-    LastAdmin,
-    /// The password is known from leaks or too easy to guess.
-    WeakPassword,
-    /// The image is too large. Maximum 20 MiB, 20,000 pixels per side and 100 million pixels in total.
-    TooLarge,
-    /// The image is not of a supported type: JPEG, PNG, WebP or GIF.
-    UnsupportedType,
-}
-
-impl From<Refusal> for UserError {
-    fn from(refusal: Refusal) -> Self {
-        UserError {
-            message: refusal.message,
-            code: refusal.code.into(),
-            field: refusal.field,
-        }
-    }
-}
-
-/// What every payload of a mutation is made from: the command's result, and the mistakes in the input.
-pub(crate) struct PayloadParts<T> {
-    /// `None` if the command failed.
-    pub(crate) value: Option<T>,
-    pub(crate) user_errors: Vec<UserError>,
-}
-
-impl<T> PayloadParts<T> {
-    /// Turns refusals into `user_errors`.
-    ///
-    /// # Errors
-    /// The errors that the caller cannot fix.
-    pub(crate) fn of(result: Result<T, Failure>) -> Result<Self, Error> {
-        match result {
-            Ok(value) => Ok(PayloadParts {
-                value: Some(value),
-                user_errors: Vec::new(),
-            }),
-            Err(Failure::Refused(refusals)) => Ok(PayloadParts {
-                value: None,
-                user_errors: refusals.into_iter().map(UserError::from).collect(),
-            }),
-            Err(Failure::Error(error)) => Err(error),
-        }
-    }
-}
-
-/// The payload of a mutation.
-///
-/// # Errors
-/// Same as [`PayloadParts::of`].
-pub(crate) fn payload<T, P: From<PayloadParts<T>>>(result: Result<T, Failure>) -> Result<P, Error> {
-    Ok(PayloadParts::of(result)?.into())
-}
-
-/// Like [`payload`], for an update: on a conflict, the payload has the current item and a `userErrors` entry.
-///
-/// # Errors
-/// Same as [`PayloadParts::of`].
-pub(crate) fn update_payload<T, P: From<PayloadParts<T>>>(
-    result: Result<Updated<T>, Failure>,
-) -> Result<P, Error> {
-    let PayloadParts { value, user_errors } = PayloadParts::of(result)?;
-    let (value, user_errors) = match value {
-        Some(Updated::Done(item)) => (Some(item), user_errors),
-        Some(Updated::Conflict(item)) => (Some(item), vec![conflict().into()]),
-        None => (None, user_errors),
-    };
-    Ok(PayloadParts { value, user_errors }.into())
-}
-
-fn conflict() -> Refusal {
-    let message = "The item has changed since this version. The payload contains the current one.";
-    Refusal::of("version", RefusalCode::Conflict, message)
-}
+use crate::error::{Code, Error};
 
 impl From<Error> for async_graphql::Error {
     fn from(error: Error) -> Self {

@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use super::{
     context::ContextExt,
     document::DocumentPayload,
-    error::{PayloadParts, UserError, payload},
+    payload::{payload, respond},
 };
 use crate::{
     error::Error,
@@ -89,21 +89,11 @@ impl From<model::Upload> for ImageUpload {
     }
 }
 
-/// The result of `requestImageUpload`.
-#[derive(SimpleObject)]
-pub(crate) struct ImageUploadPayload {
-    /// How to upload the image. Null if the mutation failed.
-    upload: Option<ImageUpload>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<model::Upload>> for ImageUploadPayload {
-    fn from(parts: PayloadParts<model::Upload>) -> Self {
-        ImageUploadPayload {
-            upload: parts.value.map(ImageUpload::from),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of `requestImageUpload`.
+    ImageUploadPayload {
+        /// How to upload the image. Null if the mutation failed.
+        upload: ImageUpload
     }
 }
 
@@ -166,7 +156,7 @@ async fn request_image_upload(
 ) -> Result<ImageUploadPayload, Error> {
     let viewer = ctx.viewer()?;
     let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    payload(images.request_upload(&mut conn, viewer, &input).await)
+    respond(images.request_upload(&mut conn, viewer, &input).await)
 }
 
 async fn set_document_image(
@@ -176,7 +166,7 @@ async fn set_document_image(
     let (viewer, client) = (ctx.viewer()?, &ctx.caller().client);
     let (document, upload) = (input.document_id.0, input.upload_id.0);
     let images = &ctx.services().images;
-    payload(images.set(viewer, client, document, upload).await)
+    respond(images.set(viewer, client, document, upload).await)
 }
 
 async fn remove_document_image(
@@ -185,5 +175,5 @@ async fn remove_document_image(
 ) -> Result<DocumentPayload, Error> {
     let (viewer, document) = (ctx.viewer()?, input.document_id.0);
     let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    payload(images.remove(&mut conn, viewer, document).await)
+    respond(images.remove(&mut conn, viewer, document).await)
 }

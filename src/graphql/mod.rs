@@ -4,7 +4,8 @@
 //! pass inputs to the commands of a noun and turn rows into objects. Rules and SQL are in the nouns' own modules. Nothing
 //! here knows HTTP.
 //!
-//! - [`context`]: the caller and the services. [`error`]: errors in responses. `subscription`: the root of subscriptions.
+//! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
+//!   the root of subscriptions.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
 //! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
@@ -24,6 +25,7 @@ mod loaders;
 mod lookahead;
 mod node;
 mod page;
+mod payload;
 mod private_fields;
 mod recovery;
 mod search;

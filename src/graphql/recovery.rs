@@ -4,15 +4,16 @@ use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::{
     context::ContextExt,
-    error::{PayloadParts, UserError, payload},
     loaders::{Loaders, ViewersUser},
+    payload::{Payload, UserError, respond},
     session::{AuthPayload, auth_payload},
     trash::DeletePayload,
-    user::{User, UserPayload},
+    user::UserPayload,
 };
 use crate::{
     auth::{credentials, recovery},
     error::{Error, Failure},
+    scalars::id_of,
     users,
 };
 
@@ -85,11 +86,13 @@ pub(crate) struct RequestPayload {
     user_errors: Vec<UserError>,
 }
 
-impl From<PayloadParts<()>> for RequestPayload {
-    fn from(parts: PayloadParts<()>) -> Self {
+impl Payload for RequestPayload {
+    type Value = ();
+
+    fn new(accepted: Option<()>, user_errors: Vec<UserError>) -> Self {
         RequestPayload {
-            accepted: parts.value.is_some(),
-            user_errors: parts.user_errors,
+            accepted: accepted.is_some(),
+            user_errors,
         }
     }
 }
@@ -108,7 +111,7 @@ impl RecoveryMutation {
         #[graphql(desc = "The user's email address.")] input: RequestPasswordResetInput,
     ) -> Option<Result<RequestPayload, Error>> {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
-        Some(payload(
+        Some(respond(
             recovery::request_password_reset(auth, &input.email, client).await,
         ))
     }
@@ -198,7 +201,7 @@ async fn viewer_payload(
         Ok(()) => Ok(Loaders::of(ctx).get(ViewersUser).await?),
         Err(failure) => Err(failure),
     };
-    payload(user)
+    respond(user)
 }
 
 async fn change_password(
@@ -215,7 +218,7 @@ async fn change_password(
 async fn request_email_verification(ctx: &Context<'_>) -> Result<RequestPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     recovery::request_email_verification(auth, viewer, &ctx.caller().client).await?;
-    payload(Ok(()))
+    respond(Ok(()))
 }
 
 async fn request_email_change(
@@ -225,7 +228,7 @@ async fn request_email_change(
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let (new_email, password) = (&input.new_email, input.password);
     let client = &ctx.caller().client;
-    payload(recovery::request_email_change(auth, viewer, new_email, password, client).await)
+    respond(recovery::request_email_change(auth, viewer, new_email, password, client).await)
 }
 
 async fn verify_email(ctx: &Context<'_>, input: VerifyEmailInput) -> Result<UserPayload, Error> {
@@ -240,13 +243,12 @@ async fn deactivate_me(
 ) -> Result<UserPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let client = &ctx.caller().client;
-    let deactivated = users::deactivate(auth, viewer, input.password, client).await;
-    payload(deactivated.map(User::from))
+    respond(users::deactivate(auth, viewer, input.password, client).await)
 }
 
 async fn delete_me(ctx: &Context<'_>, input: ConfirmPasswordInput) -> Result<DeletePayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let client = &ctx.caller().client;
     let deleted = users::delete(auth, viewer, input.password, client).await;
-    payload(deleted.map(|()| vec![viewer.user_id.0]))
+    respond(deleted.map(|()| vec![id_of(viewer.user_id.0)]))
 }

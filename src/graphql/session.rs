@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{PayloadParts, UserError, payload},
+    payload::{UserError, payload, respond, split},
     user::User,
 };
 use crate::{
@@ -134,21 +134,11 @@ pub(crate) struct RevokeSessionInput {
     session_id: ObjectId,
 }
 
-/// The result of a mutation that ends sessions.
-#[derive(SimpleObject)]
-pub(crate) struct SessionsPayload {
-    /// The sessions that are still open, newest first. Null if the mutation failed.
-    sessions: Option<Vec<Session>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<Vec<Session>>> for SessionsPayload {
-    fn from(parts: PayloadParts<Vec<Session>>) -> Self {
-        SessionsPayload {
-            sessions: parts.value,
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation that ends sessions.
+    SessionsPayload {
+        /// The sessions that are still open, newest first. Null if the mutation failed.
+        sessions: Vec<Session>
     }
 }
 
@@ -224,7 +214,7 @@ pub(crate) async fn auth_payload(
     ctx: &Context<'_>,
     signed_in: Result<SignedIn, Failure>,
 ) -> Result<AuthPayload, Error> {
-    let PayloadParts { value, user_errors } = PayloadParts::of(signed_in)?;
+    let (value, user_errors) = split(signed_in)?;
     let Some(signed_in) = value else {
         return Ok(AuthPayload {
             user_errors,
@@ -263,14 +253,11 @@ async fn revoke_session(
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let session = input.session_id.0;
     let open = sessions::revoke_session(auth, viewer, session, &ctx.caller().client).await;
-    payload(open.map(|rows| Session::list(rows, Some(*viewer))))
+    respond(open.map(|rows| Session::list(rows, Some(*viewer))))
 }
 
 async fn revoke_other_sessions(ctx: &Context<'_>) -> Result<SessionsPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.caller().client).await?;
-    Ok(SessionsPayload {
-        sessions: Some(Session::list(rows, Some(*viewer))),
-        user_errors: Vec::new(),
-    })
+    respond(Ok(Session::list(rows, Some(*viewer))))
 }

@@ -1,16 +1,16 @@
 //! Tasks in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     connection::{Connection, ItemObject},
     context::ContextExt,
     course::Course,
-    error::{PayloadParts, UserError, payload, update_payload},
     list::list,
     loaders::{Loaders, ViewersUser},
     node::find,
     page::PageArguments,
+    payload::{payload, respond, respond_to_update},
     user::User,
 };
 use crate::{
@@ -162,39 +162,19 @@ impl TaskQuery {
     }
 }
 
-/// The result of a mutation of a task.
-#[derive(SimpleObject)]
-pub(crate) struct TaskPayload {
-    /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    task: Option<Task>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-/// The result of a mutation of several tasks.
-#[derive(SimpleObject)]
-pub(crate) struct TasksPayload {
-    /// The tasks after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
-    tasks: Option<Vec<Task>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<tasks::Task>> for TaskPayload {
-    fn from(parts: PayloadParts<tasks::Task>) -> Self {
-        TaskPayload {
-            task: parts.value.map(Task::from),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of a task.
+    TaskPayload {
+        /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        task: Task
     }
 }
 
-impl From<PayloadParts<Vec<tasks::Task>>> for TasksPayload {
-    fn from(parts: PayloadParts<Vec<tasks::Task>>) -> Self {
-        TasksPayload {
-            tasks: parts.value.map(|rows| rows.into_iter().map(Task).collect()),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of several tasks.
+    TasksPayload {
+        /// The tasks after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
+        tasks: Vec<Task>
     }
 }
 
@@ -243,12 +223,12 @@ impl TaskMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    payload(tasks::create(&mut ctx.connection().await?, viewer, input).await)
+    respond(tasks::create(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn update(ctx: &Context<'_>, input: &UpdateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    update_payload(tasks::update(&mut ctx.connection().await?, viewer, input).await)
+    respond_to_update(tasks::update(&mut ctx.connection().await?, viewer, input).await)
 }
 
 async fn set_completed(
@@ -258,5 +238,6 @@ async fn set_completed(
 ) -> Result<TasksPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    payload(tasks::set_completed(&mut conn, viewer, &input.ids(), completed).await)
+    let changed = tasks::set_completed(&mut conn, viewer, &input.ids(), completed).await;
+    respond(changed.map(|tasks| tasks.into_iter().map(Task).collect::<Vec<_>>()))
 }

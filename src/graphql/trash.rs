@@ -1,6 +1,6 @@
 //! The trash in the API: its list, and the mutations that work for items of all kinds.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::{
     connection::{Connection, HasCursor, ItemObject},
     context::ContextExt,
-    error::{PayloadParts, UserError, payload},
     loaders::Loaders,
     node::Item,
     page::PageArguments,
+    payload::{payload, respond},
     selection::Selected,
 };
 use crate::{
@@ -85,40 +85,19 @@ impl TrashQuery {
     }
 }
 
-/// The result of a mutation of several items.
-#[derive(SimpleObject)]
-pub(crate) struct ItemsPayload {
-    /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
-    items: Option<Vec<Item>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-/// The result of a mutation that deletes permanently.
-#[derive(SimpleObject)]
-pub(crate) struct DeletePayload {
-    /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
-    deleted_ids: Option<Vec<ID>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<Vec<Item>>> for ItemsPayload {
-    fn from(parts: PayloadParts<Vec<Item>>) -> Self {
-        ItemsPayload {
-            items: parts.value,
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of several items.
+    ItemsPayload {
+        /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
+        items: Vec<Item>
     }
 }
 
-impl From<PayloadParts<Vec<Uuid>>> for DeletePayload {
-    fn from(parts: PayloadParts<Vec<Uuid>>) -> Self {
-        let ids = |deleted: Vec<Uuid>| deleted.into_iter().map(id_of).collect();
-        DeletePayload {
-            deleted_ids: parts.value.map(ids),
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation that deletes permanently.
+    DeletePayload {
+        /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
+        deleted_ids: Vec<ID>
     }
 }
 
@@ -191,17 +170,25 @@ async fn items_payload(
         Ok(items) => Ok(load(ctx, items).await?),
         Err(failure) => Err(failure),
     };
-    payload(items)
+    respond(items)
 }
 
 async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    payload(trash::delete(&mut conn, viewer, &input.ids()).await)
+    respond(
+        trash::delete(&mut conn, viewer, &input.ids())
+            .await
+            .map(ids),
+    )
 }
 
 async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    payload(Ok(deleted))
+    respond(Ok(ids(deleted)))
+}
+
+fn ids(deleted: Vec<Uuid>) -> Vec<ID> {
+    deleted.into_iter().map(id_of).collect()
 }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use tokio::sync::OnceCell;
 
 use super::{
     audit::{self, AuditEvent},
     connection::LogConnection,
     context::ContextExt,
-    error::{PayloadParts, UserError, payload},
     loaders::{Loaders, ViewersUser},
     page::PageArguments,
+    payload::{payload, respond},
     private_fields::{AccountsOf, AuditLogOf, FieldOwner, ProfileOf, SessionsOf},
     session::Session,
 };
@@ -245,21 +245,11 @@ async fn me(ctx: &Context<'_>, user: UserId) -> Result<User, Error> {
         .ok_or_else(|| Error::unauthenticated("This user was deleted."))
 }
 
-/// The result of a mutation of a user.
-#[derive(SimpleObject)]
-pub(crate) struct UserPayload {
-    /// The user after the mutation. Null if the mutation failed.
-    user: Option<User>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl From<PayloadParts<User>> for UserPayload {
-    fn from(parts: PayloadParts<User>) -> Self {
-        UserPayload {
-            user: parts.value,
-            user_errors: parts.user_errors,
-        }
+payload! {
+    /// The result of a mutation of a user.
+    UserPayload {
+        /// The user after the mutation. Null if the mutation failed.
+        user: User
     }
 }
 
@@ -290,8 +280,7 @@ impl UserMutation {
 
 async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = users::update(&mut ctx.connection().await?, viewer, &input).await;
-    payload(updated.map(User::from))
+    respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
 }
 
 async fn update_profile(
@@ -307,5 +296,5 @@ async fn update_profile(
         }),
         Err(failure) => Err(failure),
     };
-    payload(user)
+    respond(user)
 }
