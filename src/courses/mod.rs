@@ -30,7 +30,7 @@ const MAX_ICON: usize = 50;
 /// Creates a course. If the viewer has a course with the chosen id already, returns that course unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; TAKEN if another of the viewer's objects has or had the id.
+/// The errors of the input. TAKEN if another of the viewer's objects has or had the id.
 pub async fn create(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -42,7 +42,7 @@ pub async fn create(
 /// Updates a course. With a `version`, only if the course still has that version.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND, IN_TRASH.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the course.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -51,7 +51,7 @@ pub async fn update(
     items::update(conn, viewer, input).await
 }
 
-/// What is in each of these courses; nothing for courses that are not the viewer's.
+/// The number of items in each of these courses. Omits courses that are not the viewer's.
 pub(crate) async fn counts(
     conn: &mut Connection,
     viewer: &Viewer,

@@ -32,8 +32,7 @@ const MAX_TITLE: usize = 500;
 /// unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
-/// id.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
 pub async fn create(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -45,7 +44,7 @@ pub async fn create(
 /// Updates a document. With a `version`, only if the document still has that version.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the document or of its new course.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the document or its new course.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,

@@ -95,7 +95,7 @@ impl User {
 
     /// The user's role.
     fn role(&self) -> Role {
-        self.row.role.into()
+        self.row.role
     }
 
     /// When the user signed up.

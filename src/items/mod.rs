@@ -1,8 +1,9 @@
 //! What courses, documents and tasks share: an item is active or in the trash, its version counts its changes, its owner may
 //! choose its id, and lists of items are filtered, sorted and paginated in the same way.
 //!
-//! [`Item`] is what the rest of the service needs to know of a noun; [`list`] has its lists, [`commands`] what creating and
-//! updating have in common. Each noun has its own rules, rows and SQL.
+//! The trait `Item` is what the rest of the service needs to know of a noun. `list` has lists of items, `commands` what
+//! creating and updating have in common, `store` the SQL that is the same for all items. Each noun has its own rules, rows
+//! and SQL.
 
 pub(crate) mod commands;
 mod kind;

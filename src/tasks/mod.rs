@@ -29,8 +29,7 @@ const MAX_DESCRIPTION: usize = 1_000;
 /// unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
-/// id.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
 pub async fn create(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -42,7 +41,7 @@ pub async fn create(
 /// Updates a task. With a `version`, only if the task still has that version.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the task or of its new course.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the task or its new course.
 pub async fn update(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -55,7 +54,7 @@ pub async fn update(
 /// the order of the ids, without duplicates.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND or IN_TRASH of each id that cannot be changed.
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND or IN_TRASH for each id that cannot be changed.
 pub async fn set_completed(
     conn: &mut Connection,
     viewer: &Viewer,
