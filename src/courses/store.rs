@@ -23,7 +23,7 @@ use crate::{
 
 const COLUMNS: &str = Course::COLUMNS;
 
-/// An id belongs to one object of its owner, so a document or a task with it keeps it.
+/// An owner's ids are unique among all kinds of items, so nothing is inserted if a document or a task has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH made AS (

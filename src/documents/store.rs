@@ -40,8 +40,8 @@ pub(super) async fn texts(
     Ok(rows.into_iter().collect())
 }
 
-/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An id belongs to one object of its
-/// owner, so a course or a task with it keeps it.
+/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An owner's ids are
+/// unique among all kinds of items, so nothing is inserted if a course or a task has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH course AS MATERIALIZED (

@@ -94,8 +94,8 @@ impl<R> Changes for Statement<R> {
 
 /// Writes the conditions of a list's filter.
 ///
-/// Conditions that many lists have are written if they are given, so that each combination has a plan of its own. The others
-/// are written together, as soon as one of them is given, with NULL for those that are not: otherwise callers could make a
+/// Frequent conditions are written only if they are given, so that each combination has its own plan. As soon as one of the
+/// rare conditions is given, all of them are written, with NULL for those that are not. Otherwise callers could create a
 /// prepared statement for each combination.
 pub(crate) struct Conditions<'a, R> {
     statement: &'a mut Statement<R>,

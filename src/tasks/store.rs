@@ -18,8 +18,8 @@ use crate::{
 
 const COLUMNS: &str = Task::COLUMNS;
 
-/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An id belongs to one object of its
-/// owner, so a course or a document with it keeps it.
+/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An owner's ids are
+/// unique among all kinds of items, so nothing is inserted if a course or a document has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "WITH course AS MATERIALIZED (
