@@ -7,7 +7,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub(crate) use model::CourseCounts;
@@ -21,6 +20,7 @@ use crate::{
     error::{Error, Failure, RefusalCode},
     items::{self, NewId, Updated, Written},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_NAME: usize = 255;

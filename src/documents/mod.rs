@@ -9,7 +9,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub use model::{
@@ -24,6 +23,7 @@ use crate::{
     error::{Error, Failure, RefusalCode},
     items::{self, NewId, Updated, Written},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_TITLE: usize = 500;

@@ -1,6 +1,5 @@
 //! What creating and updating have in common for all items.
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 use super::{Item, ItemKind, find, in_trash, not_found, taken};
@@ -9,7 +8,7 @@ use crate::{
     db::Connection,
     error::{Error, Failure, RefusalCode},
     rules::Problems,
-    scalars::parse_uuid,
+    scalars::{ID, parse_uuid},
 };
 
 /// The id of a new item: chosen by its owner, or a UUID of version 7.

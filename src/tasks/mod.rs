@@ -7,7 +7,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub use model::{
@@ -20,6 +19,7 @@ use crate::{
     error::{Error, Failure, Refusal, RefusalCode},
     items::{self, NewId, Updated, Written, find_all},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_TITLE: usize = 200;

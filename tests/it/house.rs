@@ -1,39 +1,43 @@
-//! The order of the house: a module uses only what stands below it in the table of `src/lib.rs`.
+//! The rules of `src/lib.rs`, checked: the order of modules, and where SQL and the GraphQL library are used.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
 };
 
-/// From the top down. Those in one row stand beside each other, and none uses another.
-const ORDER: [&[&str]; 19] = [
-    &["cli"],
-    &["telemetry"],
-    &["config"],
-    &["app"],
-    &["http"],
-    &["graphql"],
-    &["demo"],
-    &["search"],
-    &["changes"],
-    &["trash"],
-    &["audit", "mail"],
-    &["images"],
-    &["users", "courses", "documents", "tasks"],
-    &["pending"],
-    &["items"],
-    &["auth"],
-    &["email_address", "rules"],
-    &["db"],
-    &["error"],
-];
+/// The row of each module in the table of `src/lib.rs`, from the top.
+fn rows() -> HashMap<String, usize> {
+    let map = fs::read_to_string(root().join("lib.rs")).unwrap();
+    let rows = map.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let mut found = HashMap::new();
+    for (row, line) in rows.skip(2).enumerate() {
+        let (modules, _) = line.split_once(" | ").unwrap();
+        for module in modules.split_whitespace() {
+            let name = module.trim_matches(|letter| "[`]".contains(letter));
+            assert_eq!(
+                found.insert(name.to_owned(), row),
+                None,
+                "{name} is listed twice"
+            );
+        }
+    }
+    found
+}
 
-/// `cli` puts the settings of `config` into those of every part, so these two may be used by it; nothing else is excepted.
-fn row_of(module: &str) -> usize {
-    let row = ORDER.iter().position(|row| row.contains(&module));
-    row.unwrap_or_else(|| {
-        panic!("the module {module} has no place in the order: give it one, here and in src/lib.rs")
-    })
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Each source of the crate, by its path inside `src`.
+fn each_source() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    sources(&root(), &mut files);
+    let read = |file: PathBuf| {
+        let inside = file.strip_prefix(root()).unwrap().display().to_string();
+        (inside, fs::read_to_string(&file).unwrap())
+    };
+    files.into_iter().map(read).collect()
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -89,28 +93,21 @@ fn name_at(text: &str) -> String {
 }
 
 #[test]
-fn a_module_uses_only_what_stands_below_it() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
+fn modules_use_only_modules_in_rows_below_their_own() {
+    let rows = rows();
+    let row = |module: &str| {
+        let row = rows.get(module).copied();
+        row.unwrap_or_else(|| panic!("the table of src/lib.rs does not list {module}"))
+    };
     let mut wrong = Vec::new();
-    for file in files {
-        let inside = file.strip_prefix(&root).unwrap();
-        let module = inside
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
+    for (file, text) in each_source() {
+        let module = file.split(['/', '.']).next().unwrap();
         if matches!(module, "lib" | "main") {
             continue;
         }
-        for target in used(&fs::read_to_string(&file).unwrap()) {
-            let allowed = target == module || row_of(&target) > row_of(module);
-            if !allowed {
-                wrong.push(format!("{} uses {target}", inside.display()));
+        for target in used(&text) {
+            if target != module && row(&target) <= row(module) {
+                wrong.push(format!("{file} uses {target}"));
             }
         }
     }
@@ -118,25 +115,32 @@ fn a_module_uses_only_what_stands_below_it() {
 }
 
 #[test]
-fn sql_stands_only_in_stores_and_the_database_layer() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&root, &mut files);
-    for file in files {
-        let inside = file.strip_prefix(&root).unwrap().display().to_string();
-        let may =
-            inside.starts_with("db/") || inside.ends_with("store.rs") || inside == "trash/sweep.rs";
-        let text = fs::read_to_string(&file).unwrap();
-        let has = [
-            "Statement::new(\"",
-            "SELECT ",
-            "INSERT INTO",
-            "DELETE FROM",
-            "diesel::sql_query",
-        ];
+fn only_stores_and_the_database_layer_contain_sql() {
+    let sql = [
+        "Statement::new(\"",
+        "SELECT ",
+        "INSERT INTO",
+        "UPDATE ",
+        "DELETE FROM",
+        "diesel::sql_query",
+    ];
+    for (file, text) in each_source() {
+        let may = file.starts_with("db/") || file.ends_with("store.rs");
+        let found = sql.iter().find(|part| text.contains(**part));
+        assert!(may || found.is_none(), "{file} contains {found:?}");
+    }
+}
+
+#[test]
+fn only_the_api_and_models_use_the_graphql_library() {
+    for (file, text) in each_source() {
+        let may = ["graphql/", "http/", "items/", "scalars.rs"]
+            .iter()
+            .any(|place| file.starts_with(place))
+            || file.ends_with("model.rs");
         assert!(
-            may || !has.iter().any(|part| text.contains(part)),
-            "{inside} holds SQL"
+            may || !text.contains("async_graphql"),
+            "{file} uses async-graphql"
         );
     }
 }
