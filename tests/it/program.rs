@@ -243,7 +243,7 @@ async fn an_old_schema_is_not_served_until_it_is_migrated() {
     let again = text(&ended(&mut run(&["migrate", "up"])).await.stdout);
     assert_eq!(again, "The schema is up to date.\n");
     let down = text(&ended(&mut run(&["migrate", "down", "2"])).await.stdout);
-    assert_eq!(down.matches("took back ").count(), 2, "{down}");
+    assert_eq!(down.matches("reverted ").count(), 2, "{down}");
     assert_eq!(status().await.matches("pending ").count(), 2);
 
     let serving = Serving::start(&mut run(&["serve", "--migrate"])).await;
