@@ -18,7 +18,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, NewId, Updated, Written},
+    items::{self, NewId, Written},
     rules::Problems,
     scalars::ID,
 };
@@ -26,30 +26,6 @@ use crate::{
 const MAX_NAME: usize = 255;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_ICON: usize = 50;
-
-/// Creates a course. If the viewer has a course with the chosen id already, returns that course unchanged.
-///
-/// # Errors
-/// What is wrong with the input; TAKEN if another of the viewer's objects has or had the id.
-pub async fn create(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &CreateCourseInput,
-) -> Result<Course, Failure> {
-    items::create(conn, viewer, input).await
-}
-
-/// Updates a course. With a `version`, only if the course still has that version.
-///
-/// # Errors
-/// What is wrong with the input; NOT_FOUND, IN_TRASH.
-pub async fn update(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &UpdateCourseInput,
-) -> Result<Updated<Course>, Failure> {
-    items::update(conn, viewer, input).await
-}
 
 /// What is in each of these courses; nothing for courses that are not the viewer's.
 pub(crate) async fn counts(
@@ -65,10 +41,6 @@ impl items::Create for CreateCourseInput {
 
     fn chosen_id(&self) -> Option<&ID> {
         self.id.as_ref()
-    }
-
-    fn has_course(&self) -> bool {
-        false
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -97,10 +69,6 @@ impl items::Update for UpdateCourseInput {
 
     fn version(&self) -> Option<i32> {
         self.version
-    }
-
-    fn has_course(&self) -> bool {
-        false
     }
 
     fn check(&self, problems: &mut Problems) {

@@ -21,38 +21,12 @@ use crate::{
     auth::{UserId, Viewer},
     db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, NewId, Updated, Written},
+    items::{self, NewId, Written},
     rules::Problems,
     scalars::ID,
 };
 
 const MAX_TITLE: usize = 500;
-
-/// Creates a document in an active course. If the viewer has a document with the chosen id already, returns that document
-/// unchanged.
-///
-/// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
-/// id.
-pub async fn create(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &CreateDocumentInput,
-) -> Result<Document, Failure> {
-    items::create(conn, viewer, input).await
-}
-
-/// Updates a document. With a `version`, only if the document still has that version.
-///
-/// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the document or of its new course.
-pub async fn update(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &UpdateDocumentInput,
-) -> Result<Updated<Document>, Failure> {
-    items::update(conn, viewer, input).await
-}
 
 /// The texts of the viewer's documents with these ids.
 pub(crate) async fn texts(

@@ -17,7 +17,7 @@ use crate::{
     courses::{self, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput},
     documents::{self, DocumentFilter, DocumentOrder},
     error::Error,
-    items::ItemStatus,
+    items::{self, ItemStatus},
     scalars::{DateTime, ObjectId, id_of},
     tasks::{self, TaskFilter, TaskOrder},
 };
@@ -262,7 +262,7 @@ impl CourseMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(courses::create(&mut ctx.connection().await?, viewer, input).await)?;
+    let created = outcome(items::create(&mut ctx.connection().await?, viewer, input).await)?;
     Ok(CoursePayload {
         course: created.value.map(Course::from),
         user_errors: created.user_errors,
@@ -271,7 +271,7 @@ async fn create(ctx: &Context<'_>, input: &CreateCourseInput) -> Result<CoursePa
 
 async fn update(ctx: &Context<'_>, input: &UpdateCourseInput) -> Result<CoursePayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = courses::update(&mut ctx.connection().await?, viewer, input).await;
+    let updated = items::update(&mut ctx.connection().await?, viewer, input).await;
     let updated = update_outcome(updated)?;
     Ok(CoursePayload {
         course: updated.value.map(Course::from),

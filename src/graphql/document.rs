@@ -15,7 +15,7 @@ use super::{
 use crate::{
     documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
     error::Error,
-    items::ItemStatus,
+    items::{self, ItemStatus},
     scalars::{DateTime, JsonObject, ObjectId, id_of},
 };
 
@@ -205,7 +205,7 @@ impl DocumentMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(documents::create(&mut ctx.connection().await?, viewer, input).await)?;
+    let created = outcome(items::create(&mut ctx.connection().await?, viewer, input).await)?;
     Ok(DocumentPayload {
         document: created.value.map(Document::from),
         user_errors: created.user_errors,
@@ -214,7 +214,7 @@ async fn create(ctx: &Context<'_>, input: &CreateDocumentInput) -> Result<Docume
 
 async fn update(ctx: &Context<'_>, input: &UpdateDocumentInput) -> Result<DocumentPayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = documents::update(&mut ctx.connection().await?, viewer, input).await;
+    let updated = items::update(&mut ctx.connection().await?, viewer, input).await;
     let updated = update_outcome(updated)?;
     Ok(DocumentPayload {
         document: updated.value.map(Document::from),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    items::{ItemIdsInput, ItemStatus},
+    items::{self, ItemIdsInput, ItemStatus},
     scalars::{DateTime, ObjectId, id_of},
     tasks::{self, CreateTaskInput, TaskFilter, TaskOrder, TaskPriority, UpdateTaskInput},
 };
@@ -215,7 +215,7 @@ impl TaskMutation {
 
 async fn create(ctx: &Context<'_>, input: &CreateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    let created = outcome(tasks::create(&mut ctx.connection().await?, viewer, input).await)?;
+    let created = outcome(items::create(&mut ctx.connection().await?, viewer, input).await)?;
     Ok(TaskPayload {
         task: created.value.map(Task::from),
         user_errors: created.user_errors,
@@ -224,7 +224,7 @@ async fn create(ctx: &Context<'_>, input: &CreateTaskInput) -> Result<TaskPayloa
 
 async fn update(ctx: &Context<'_>, input: &UpdateTaskInput) -> Result<TaskPayload, Error> {
     let viewer = ctx.viewer()?;
-    let updated = tasks::update(&mut ctx.connection().await?, viewer, input).await;
+    let updated = items::update(&mut ctx.connection().await?, viewer, input).await;
     let updated = update_outcome(updated)?;
     Ok(TaskPayload {
         task: updated.value.map(Task::from),

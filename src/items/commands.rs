@@ -53,7 +53,9 @@ pub(crate) trait Create: Sync {
     /// The id that the owner chose.
     fn chosen_id(&self) -> Option<&ID>;
     /// Whether it names a course.
-    fn has_course(&self) -> bool;
+    fn has_course(&self) -> bool {
+        false
+    }
     /// Notes what is wrong with it.
     fn check(&self, problems: &mut Problems);
     /// Inserts the item, if its course is active and its id is not in use.
@@ -111,7 +113,9 @@ pub(crate) trait Update: Sync {
     /// The version that the caller has seen; `None` to update any version.
     fn version(&self) -> Option<i32>;
     /// Whether it moves the item into a course.
-    fn has_course(&self) -> bool;
+    fn has_course(&self) -> bool {
+        false
+    }
     /// Notes what is wrong with it.
     fn check(&self, problems: &mut Problems);
     /// Updates the item, if it is active, has that version, and its new course is active.
