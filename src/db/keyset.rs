@@ -20,13 +20,12 @@ use crate::error::Error;
 /// What a list of `T` sorts by. The id breaks ties, in the same direction.
 pub(crate) struct SortKey<T> {
     /// Names list and key in cursors, e.g. `task.due`.
-    pub(crate) name: &'static str,
-    /// What its values are.
-    pub(crate) kind: KeyKind,
+    name: &'static str,
+    kind: KeyKind,
     /// The key in SQL; never null. An index on (user, status, this, id) makes the order cheap.
-    pub(crate) expression: &'static str,
+    expression: &'static str,
     /// The key and the id of a row.
-    pub(crate) position: fn(&T) -> Position,
+    position: fn(&T) -> Position,
 }
 
 impl<T> Clone for SortKey<T> {
@@ -37,9 +36,52 @@ impl<T> Clone for SortKey<T> {
 
 impl<T> Copy for SortKey<T> {}
 
-/// What values a sort key has.
+impl<T> SortKey<T> {
+    /// A key whose values are times.
+    pub(crate) const fn time(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Time, expression, position)
+    }
+
+    /// A key whose values are text.
+    pub(crate) const fn text(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Text, expression, position)
+    }
+
+    /// A key whose values are small numbers.
+    pub(crate) const fn number(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Number, expression, position)
+    }
+
+    const fn new(
+        name: &'static str,
+        kind: KeyKind,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        SortKey {
+            name,
+            kind,
+            expression,
+            position,
+        }
+    }
+}
+
+/// The values of a sort key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum KeyKind {
+enum KeyKind {
     /// Moments, as RFC 3339 to the microsecond, or `infinity` or `-infinity`.
     Time,
     /// Text, in the column's collation.

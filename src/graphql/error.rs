@@ -5,12 +5,15 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use async_graphql::{Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject};
+use async_graphql::{
+    Context, Enum, ErrorExtensionValues, Pos, Response, ServerError, SimpleObject,
+};
 use graphql_gate::{Rejection, RejectionKind};
 
+use super::context::ContextExt;
 use crate::{
     error::{Code, Error, Failure, Refusal, RefusalCode},
-    items::Updated,
+    items::{self, Updated},
 };
 
 /// Something in the input that the caller can put right; nothing was changed.
@@ -100,14 +103,34 @@ pub(crate) fn outcome<T>(result: Result<T, Failure>) -> Result<Outcome<T>, Error
     }
 }
 
-/// As [`outcome`], of an update: a conflict becomes a `userErrors` entry beside the current item.
-pub(crate) fn update_outcome<T>(result: Result<Updated<T>, Failure>) -> Result<Outcome<T>, Error> {
-    let Outcome { value, user_errors } = outcome(result)?;
-    let (value, user_errors) = match value {
+/// Creates an item.
+pub(crate) async fn create<C, N>(ctx: &Context<'_>, input: &C) -> Result<Outcome<N>, Error>
+where
+    C: items::Create,
+    N: From<C::Item>,
+{
+    let viewer = ctx.viewer()?;
+    let created = items::create(&mut ctx.connection().await?, viewer, input).await;
+    let Outcome { value, user_errors } = outcome(created)?;
+    let value = value.map(N::from);
+    Ok(Outcome { value, user_errors })
+}
+
+/// Updates an item. A conflict becomes a `userErrors` entry beside the current item.
+pub(crate) async fn update<U, N>(ctx: &Context<'_>, input: &U) -> Result<Outcome<N>, Error>
+where
+    U: items::Update,
+    N: From<U::Item>,
+{
+    let viewer = ctx.viewer()?;
+    let updated = items::update(&mut ctx.connection().await?, viewer, input).await;
+    let Outcome { value, user_errors } = outcome(updated)?;
+    let (item, user_errors) = match value {
         Some(Updated::Done(item)) => (Some(item), user_errors),
         Some(Updated::Conflict(item)) => (Some(item), vec![UserError::conflict()]),
         None => (None, user_errors),
     };
+    let value = item.map(N::from);
     Ok(Outcome { value, user_errors })
 }
 

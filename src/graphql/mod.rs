@@ -18,6 +18,7 @@ mod course;
 mod document;
 pub mod error;
 mod image;
+mod item_api;
 mod loaders;
 mod lookahead;
 mod node;
