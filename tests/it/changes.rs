@@ -4,7 +4,6 @@ mod astray;
 mod checker;
 mod epochs;
 mod live;
-mod speed;
 mod storm;
 
 use chrono::{DateTime, Utc};
