@@ -1,29 +1,24 @@
-//! Migrations: down and up again, twice, and from two processes at once.
+//! Migrations: reverted and reapplied, and applied by several processes at the same time.
 
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use snapnote::db::{connect::Target, migrate};
+use diesel_async::AsyncPgConnection;
+use snapnote::db::migrate;
 
-use crate::support::{empty_database, superuser, url_of};
+use crate::support::{column, empty_database, superuser, target_of};
 
 /// The names of all migrations.
 pub(crate) fn names() -> Vec<String> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
     let mut names: Vec<String> = folder
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(|first: char| first.is_ascii_digit()))
         .collect();
     names.sort();
     names
 }
 
-/// Everything that the catalogue knows of the schema, a line each.
+/// The schema as the catalogue describes it, one line per object.
 async fn catalogue(conn: &mut AsyncPgConnection) -> Vec<String> {
-    #[derive(diesel::QueryableByName)]
-    struct Line {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        line: String,
-    }
-    let query = diesel::sql_query(
-        "SELECT format('column %s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default,
+    let query = "SELECT format('column %s.%s %s %s %s %s', table_name, column_name, data_type, is_nullable, column_default,
                 collation_name) AS line FROM information_schema.columns WHERE table_schema = 'public'
          UNION ALL SELECT format('view %s %s', viewname, definition) FROM pg_views WHERE schemaname = 'public'
          UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = 'public'
@@ -35,16 +30,14 @@ async fn catalogue(conn: &mut AsyncPgConnection) -> Vec<String> {
          UNION ALL SELECT format('comment %s %s %s', objoid::regclass,
                  (SELECT attname FROM pg_attribute WHERE attrelid = objoid AND attnum = objsubid), description)
              FROM pg_description JOIN pg_class ON pg_class.oid = objoid WHERE relnamespace = 'public'::regnamespace
-         ORDER BY 1",
-    );
-    let lines: Vec<Line> = query.load(conn).await.unwrap();
-    lines.into_iter().map(|line| line.line).collect()
+         ORDER BY 1";
+    column(conn, query).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_migration_goes_down_and_up_again_to_the_same_schema() {
+async fn reverting_and_reapplying_migrations_restores_the_schema() {
     let database = empty_database().await;
-    let target = Target::parse(&url_of(&database).await).unwrap();
+    let target = target_of(&database).await;
     let mut conn = superuser(&database).await;
     let applied = migrate::up(&target).await.unwrap();
     assert!(applied.len() >= 3);
@@ -71,9 +64,9 @@ async fn every_migration_goes_down_and_up_again_to_the_same_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrating_twice_or_from_two_processes_at_once_is_safe() {
+async fn concurrent_migrations_are_applied_once() {
     let database = empty_database().await;
-    let target = Target::parse(&url_of(&database).await).unwrap();
+    let target = target_of(&database).await;
     let at_once = futures_util::future::join_all((0..4).map(|_| migrate::up(&target))).await;
     let applied: Vec<usize> = at_once
         .into_iter()

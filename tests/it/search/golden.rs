@@ -1,4 +1,4 @@
-//! The golden set: a person's courses, documents and tasks, and what they would expect of a search among them.
+//! The golden set: a user's courses, documents and tasks, and what they expect of searches.
 //!
 //! `tests/golden/README.md` says what it is made of. Printed by category: `cargo test --test it golden -- --nocapture`.
 
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Person, TestApp, texts};
 
 const ITEMS: &str = include_str!("../../golden/documents.jsonl");
 const QUERIES: &str = include_str!("../../golden/queries.jsonl");
@@ -66,7 +66,7 @@ const WRITE: &str = "
     INSERT INTO tasks (user_id, id, course_id, title, description, created_at, updated_at)
     SELECT user_id, id, course_id, title, note, at, at FROM golden WHERE kind = 'task'";
 
-async fn somebody_with_the_golden_items() -> (TestApp, Client, HashMap<String, String>) {
+async fn somebody_with_the_golden_items() -> (TestApp, Person, HashMap<String, String>) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let items: Vec<Value> = ITEMS
@@ -94,11 +94,8 @@ async fn answer(ada: &Client, query: &Query, keys: &HashMap<String, String>) -> 
         search(query: $query, types: $types, courseId: $course, first: 10) {
             nodes { ... on Node { id } } } }";
     let data = ada.data(search, variables).await;
-    let nodes = data["search"]["nodes"].as_array().unwrap();
-    nodes
-        .iter()
-        .map(|node| keys[node["id"].as_str().unwrap()].clone())
-        .collect()
+    let ids = texts(&data["search"]["nodes"], "id");
+    ids.iter().map(|id| keys[id].clone()).collect()
 }
 
 fn judge(query: &Query, found: &[String]) -> Figures {
@@ -129,7 +126,7 @@ fn is_in_order(query: &Query, found: &[String]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_golden_set_is_answered_as_people_expect() {
+async fn the_golden_set_is_found_as_users_expect() {
     let (_app, ada, keys) = somebody_with_the_golden_items().await;
     let mut categories: BTreeMap<String, Figures> = BTreeMap::new();
     let (mut all, mut unordered) = (Figures::default(), 0);
