@@ -144,7 +144,7 @@ async fn queries_and_mutations_on_a_socket_are_validated_and_limited() {
     );
     let complete = json!({ "type": "complete", "id": "1" });
     assert_eq!(socket.message().await, complete);
-    let create = mutation("createCourse", true, "course { name }");
+    let create = mutation("createCourse", "course { name }");
     let variables = json!({ "input": { "name": "Logic" } });
     socket.subscribe("1", &create, variables).await;
     let next = socket.message().await;
@@ -226,7 +226,7 @@ async fn anonymous_sockets_can_sign_in_and_not_subscribe() {
         message["payload"][0]["extensions"]["code"],
         "UNAUTHENTICATED"
     );
-    let sign_in = mutation("signIn", true, "accessToken");
+    let sign_in = mutation("signIn", "accessToken");
     let input = json!({ "email": "ada@example.com", "password": PASSWORD });
     socket
         .subscribe("1", &sign_in, json!({ "input": input }))

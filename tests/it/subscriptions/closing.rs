@@ -41,7 +41,7 @@ async fn tokens_can_be_refreshed_in_band() {
     let first = ada.create_course("c").await;
     assert_eq!(socket.change().await["itemId"], first);
     let mut refresh_token = ada.refresh_token.clone();
-    let refresh = mutation("refreshSession", true, "accessToken refreshToken");
+    let refresh = mutation("refreshSession", "accessToken refreshToken");
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(8) {
         let variables = json!({ "input": { "refreshToken": refresh_token } });
@@ -154,7 +154,7 @@ async fn at_expiry_running_operations_complete_and_waiting_ones_do_not_run() {
     let ada = app.signed_up("ada").await;
     let mut socket = subscribed(&ada, "s").await;
     let lock = app.begin("LOCK TABLE courses").await;
-    let create = mutation("createCourse", true, "course { name }");
+    let create = mutation("createCourse", "course { name }");
     for number in 0..10 {
         let id = number.to_string();
         let variables = json!({ "input": { "name": "runs" } });

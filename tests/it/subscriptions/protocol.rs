@@ -344,7 +344,7 @@ async fn cancelled_mutations_complete_without_a_response() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let mut socket = Socket::of(&ada).await;
-    let create = mutation("createCourse", true, "course { id }");
+    let create = mutation("createCourse", "course { id }");
     for number in 0..10 {
         let variables = json!({ "input": { "name": number.to_string() } });
         socket.subscribe("m", &create, variables).await;

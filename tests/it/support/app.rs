@@ -150,7 +150,8 @@ impl TestApp {
 
     /// A text that SQL returns.
     pub(crate) async fn text(&self, sql: &str) -> String {
-        column(&mut superuser(&self.database).await, sql)
+        let sql = format!("SELECT ({sql})");
+        column(&mut superuser(&self.database).await, &sql)
             .await
             .remove(0)
     }

@@ -17,16 +17,22 @@ pub(crate) struct Client {
 }
 
 /// The document of a mutation: `mutation($input: SignInInput!) { signIn(input: $input) { … userErrors { … } } }`.
-pub(crate) fn mutation(name: &str, takes_input: bool, selection: &str) -> String {
-    let (first, rest) = name.split_at(1);
-    let (declared, given) = match takes_input {
-        true => {
-            let of_type = format!("{}{rest}Input", first.to_uppercase());
-            (format!("($input: {of_type}!)"), "(input: $input)")
-        }
-        false => (String::new(), ""),
+pub(crate) fn mutation(name: &str, selection: &str) -> String {
+    let (declared, given) = match input_type(name) {
+        Some(input) => (format!("($input: {input})"), "(input: $input)"),
+        None => (String::new(), ""),
     };
     format!("mutation{declared} {{ {name}{given} {{ {selection} userErrors {{ code field }} }} }}")
+}
+
+/// The type of a mutation's input according to the schema; some have no input.
+fn input_type(mutation: &str) -> Option<&'static str> {
+    let schema = include_str!("../../../schema.graphql");
+    let (_, fields) = schema.split_once("type Mutation {").unwrap();
+    let field = |line: &'static str| line.trim().strip_prefix(mutation);
+    let found = fields.lines().filter_map(field);
+    let mut inputs = found.filter_map(|rest| rest.strip_prefix("(input: "));
+    Some(inputs.next()?.split_once(')')?.0)
 }
 
 impl Client {
@@ -101,9 +107,9 @@ impl Client {
         code.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    /// The response to a mutation, as it came. No input is sent if it is null.
+    /// The response to a mutation, as it came.
     pub(crate) async fn post_mutation(&self, name: &str, input: Value, selection: &str) -> Answer {
-        let query = mutation(name, !input.is_null(), selection);
+        let query = mutation(name, selection);
         self.post(&query, json!({ "input": input })).await
     }
 
