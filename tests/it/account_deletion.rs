@@ -236,7 +236,7 @@ async fn a_user_with_two_thousand_documents_is_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_does_not_wait_for_mail_delivery() {
-    // A mail server that takes connections and says nothing.
+    // A mail server that accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = silent.local_addr().unwrap();
     let app = TestApp::with(|settings| {
@@ -267,6 +267,6 @@ async fn audit_logs_of_others_keep_no_addresses_of_a_deleted_admin() {
         assert_eq!(where_is(&app, trace).await, "", "{trace}");
     }
     let noted = "audit_logs WHERE action = 'PROFILE_READ'";
-    assert_eq!(app.count(noted).await, 2, "that somebody read it stays");
+    assert_eq!(app.count(noted).await, 2, "the record of the read stays");
     assert!(other.is_accepted().await);
 }

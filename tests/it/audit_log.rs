@@ -170,7 +170,7 @@ async fn signed_in(app: &TestApp) -> Person {
     Person::of(&walker, &walker.sign_in(ADA, PASSWORD).await)
 }
 
-/// Ada, after everything that can happen to a session, a password and an address, and the secrets on the way.
+/// Ada, after all operations on sessions, passwords and email addresses, and all secrets that they used.
 async fn much_happened(app: &TestApp) -> (Person, Vec<String>) {
     let walker = walker(app);
     let payload = walker.mutate("signUp", newcomer("ada"), SIGNED_IN).await;

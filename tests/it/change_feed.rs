@@ -45,7 +45,7 @@ fn insert(user: &str, course: Uuid) -> String {
     format!("INSERT INTO courses (user_id, id, name) VALUES ('{user}', '{course}', 'c');")
 }
 
-/// The ids of everything behind a cursor, in pages of that size.
+/// The ids of all changes after a cursor, in pages of this size.
 async fn walk(client: &Client, mut after: Value, size: usize) -> Vec<String> {
     let mut walked = Vec::new();
     loop {

@@ -1,7 +1,7 @@
 //! Email addresses that look alike: each is a separate account, or invalid, in every part of the API.
 //!
-//! What external identity providers claim is in `issuers::addresses`, what the migration makes of stored addresses in
-//! `upgrade`.
+//! `migration` tests what the migration makes of stored addresses, `identity_providers::email_addresses` addresses that
+//! external identity providers claim.
 
 mod migration;
 

@@ -1,5 +1,5 @@
-//! What is not yours does not exist: every field and argument that takes an id, found by introspection, answers another
-//! person's id byte for byte as it answers an unknown one.
+//! Items of other users do not exist: every field and argument that takes an id, found by introspection, has the same
+//! response for another user's id as for an unknown one, byte for byte.
 
 use std::collections::BTreeMap;
 
@@ -68,8 +68,8 @@ impl Schema {
             || list(&self.0[name(of)]["inputFields"]).any(|field| self.takes_id(&field["type"]))
     }
 
-    /// A value of that type with the id wherever one goes, and something that fits everywhere else. What need not be there
-    /// and holds no id is left out.
+    /// A value of that type with the id in every place for one, and valid values elsewhere. Optional fields without an id are
+    /// left out.
     fn value(&self, of: &Value) -> Value {
         match of["kind"].as_str().unwrap() {
             "NON_NULL" => return self.value(&of["ofType"]),

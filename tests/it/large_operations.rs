@@ -124,7 +124,7 @@ impl Notebook {
         assert_eq!(self.pending().await, 0);
     }
 
-    /// Everything that a reader can see of it, versions excepted.
+    /// All that a reader can see of it, except versions.
     async fn seen(&self) -> Value {
         let query = "query($course: ID!, $other: ID!, $task: ID!, $document: ID!, $ids: [ID!]!) {
             course(id: $course) { ...Course }

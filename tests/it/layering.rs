@@ -1,4 +1,4 @@
-//! The order of the house: a module uses only what stands below it in the table of `src/lib.rs`.
+//! The layers of the code: a module uses only modules below it in the table of `src/lib.rs`.
 
 use std::{
     fs,

@@ -5,42 +5,42 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-/// A change as readers and the log know it: the item, and when, to the microsecond.
+/// A change: its item and its time in microseconds.
 pub(super) type Key = (Uuid, i64);
 
-/// What a reader was given, and when.
+/// A change that a reader received, and when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receipt {
     pub(super) key: Key,
     pub(super) at: DateTime<Utc>,
 }
 
-/// What can be wrong with a reader.
+/// A fault of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
-    /// A committed change was not given.
+    /// It did not receive a committed change.
     Lost,
-    /// A change was given twice.
+    /// It received a change twice.
     Repeated,
-    /// A change was given that is none of this person's, or was never committed.
+    /// It received a change of another user, or one that was never committed.
     Foreign,
-    /// An item's changes were not given in the order of its versions.
+    /// It received an item's changes in another order than that of its versions.
     OutOfOrder,
-    /// An open transaction delayed a change of another.
+    /// It received a change late because another transaction was open.
     Delayed,
 }
 
-/// What was committed.
+/// The committed changes.
 pub(super) struct Truth {
     /// The version of each change.
     pub(super) versions: HashMap<Key, i32>,
-    /// What others committed in time while a transaction was held open and nothing else went wrong.
+    /// Changes that were committed in time while another transaction was held open, before any faults.
     pub(super) prompt: Vec<Key>,
-    /// When that transaction ended. Such a change must be read before.
+    /// When that transaction ended. Those changes must be received before.
     pub(super) held_until: DateTime<Utc>,
 }
 
-/// All that is wrong with what a reader was given, each with an example.
+/// All faults in what a reader received, each with an example.
 pub(super) fn faults(truth: &Truth, receipts: &[Receipt]) -> Vec<(Fault, Key)> {
     let mut found = Vec::new();
     let mut given: HashMap<Key, DateTime<Utc>> = HashMap::new();
@@ -56,7 +56,7 @@ pub(super) fn faults(truth: &Truth, receipts: &[Receipt]) -> Vec<(Fault, Key)> {
             found.push((Fault::Foreign, key));
             continue;
         };
-        // An item's end has the version of the change before.
+        // The deletion of an item has the version of the change before.
         let before = newest.insert(key.0, *version);
         if before.is_some_and(|before| before > *version) {
             found.push((Fault::OutOfOrder, key));
@@ -72,7 +72,7 @@ pub(super) fn faults(truth: &Truth, receipts: &[Receipt]) -> Vec<(Fault, Key)> {
     found
 }
 
-/// The kinds of what is wrong.
+/// The kinds of faults.
 pub(super) fn kinds(faults: &[(Fault, Key)]) -> BTreeSet<Fault> {
     faults.iter().map(|(fault, _)| *fault).collect()
 }

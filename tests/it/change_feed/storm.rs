@@ -1,9 +1,10 @@
-//! The feed against everything at once: 32 writers whose transactions overlap, are held open, rolled back and killed; a
-//! database server that crashes after transactions were rolled back of which nothing was on disk; two processes of the
-//! built program that are killed, and whose lines to clients and to the database are cut in the middle of anything. Readers at
-//! both, in pages and as subscribers over WebSockets and server-sent events, must be given every committed change exactly
-//! once, an item's in the order of its versions; what was acknowledged must be there; and readers with planted faults must
-//! be caught.
+//! The change feed under all faults at the same time: 32 writers whose transactions overlap, are held open, rolled back and
+//! killed; a database server that crashes and loses transactions that were not yet on disk; two processes of the program
+//! that are killed, and whose connections to clients and to the database break.
+//!
+//! Readers of both processes, in pages and as subscribers over WebSockets and server-sent events, must receive every
+//! committed change once, those of one item in the order of its versions. Acknowledged changes must be there, and readers
+//! with planted faults must be found.
 //!
 //! It takes a minute; `SNAPNOTE_STORM_SECONDS=600` makes it ten.
 
@@ -36,7 +37,7 @@ use super::checker::{Fault, faults, kinds};
 
 const WRITERS: usize = 24;
 const CALLERS: usize = 8;
-/// How long one transaction is held open at the beginning, while nothing else goes wrong.
+/// How long one transaction is held open at the beginning, before any faults.
 const HELD: Duration = Duration::from_secs(11);
 
 fn length() -> Duration {
@@ -44,7 +45,7 @@ fn length() -> Duration {
     Duration::from_secs(seconds.map_or(60, |seconds| seconds.parse().unwrap()))
 }
 
-/// Good readers in pages.
+/// Correct readers in pages.
 async fn read_pages(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<Arc<Reader>> {
     let mut all = Vec::new();
     for (name, process) in [("pages at one process", 0), ("pages at the other", 1)] {
@@ -59,7 +60,7 @@ async fn read_pages(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> 
     all
 }
 
-/// Subscribers: good ones, and those that come back at the wrong destination, all of these at the process that is killed first.
+/// Subscribers: correct ones, and ones that resume at a wrong cursor, all at the process that is killed first.
 async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<Arc<Reader>> {
     let mut all = Vec::new();
     for (name, process, way, rests, seam) in [
@@ -123,7 +124,7 @@ async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> V
     all
 }
 
-/// Readers past the service, with the faults that readers of such a log have.
+/// Readers of the database with planted faults.
 fn read_flawed(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<Arc<Reader>> {
     let flawed = [
         ("a cursor by id alone", Flaw::IdAlone, Fault::Lost),
@@ -132,7 +133,7 @@ fn read_flawed(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<A
             Flaw::BelowOldest,
             Fault::Delayed,
         ),
-        ("another's rows", Flaw::Everybodys, Fault::Foreign),
+        ("another's rows", Flaw::AllUsers, Fault::Foreign),
         ("the uncapped snapshot", Flaw::Uncapped, Fault::Lost),
     ];
     let mut begin = |(name, flaw, fault)| {
@@ -147,7 +148,7 @@ fn read_flawed(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<A
     flawed.map(&mut begin).into()
 }
 
-/// Lets it blow until everything was written.
+/// Runs everything until all was written.
 async fn blow(environment: &Arc<Environment>) {
     let mut tasks = JoinSet::new();
     for index in 0..WRITERS {
@@ -172,7 +173,7 @@ async fn blow(environment: &Arc<Environment>) {
     writers::last_words(environment).await;
 }
 
-/// Waits until those have read what there is who must, or do not get on.
+/// Waits until all readers that must receive every change have, or receive no more.
 async fn settle(environment: &Environment, all: &[Arc<Reader>]) {
     let deadline = Instant::now() + Duration::from_secs(60);
     for reader in all.iter().filter(|reader| reader.is_whole()) {
@@ -181,12 +182,12 @@ async fn settle(environment: &Environment, all: &[Arc<Reader>]) {
             sleep(Duration::from_millis(50)).await;
         }
     }
-    // For what comes too often.
+    // Time for repetitions.
     sleep(Duration::from_secs(2)).await;
 }
 
-/// Who is not as they must be: good readers without a fault, the others with the one that was planted. Those that only
-/// repeat have no other.
+/// Readers that are not as expected. Correct readers have no fault, the others the planted one. Readers that repeat have no
+/// other.
 async fn judge(environment: &Environment, all: &[Arc<Reader>]) -> Vec<String> {
     let mut wrong = Vec::new();
     for reader in all {
@@ -195,7 +196,6 @@ async fn judge(environment: &Environment, all: &[Arc<Reader>]) -> Vec<String> {
         let found = faults(&truth, &reader.receipts.lock().unwrap());
         let mut kinds = kinds(&found);
         if reader.name.contains("slow") {
-            // By itself.
             kinds.remove(&Fault::Delayed);
         }
         println!(
@@ -237,7 +237,7 @@ async fn every_change_is_read_exactly_once_whatever_happens() {
     while let Some(ended) = tasks.join_next().await {
         ended.unwrap();
     }
-    environment.tell();
+    environment.print();
     environment.check_acknowledged().await;
     let wrong = judge(&environment, &all).await;
     assert!(wrong.is_empty(), "{wrong:#?}");

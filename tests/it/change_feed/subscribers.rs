@@ -48,7 +48,7 @@ pub(super) async fn last_error(changes: &mut Changes) -> Code {
     last.unwrap_err().code
 }
 
-/// That nothing else comes: the next change is a new one, and the feed is in order.
+/// Asserts that no other change comes: the next one is a new one, and the feed is in order.
 async fn nothing_before_a_new_change(changes: &mut Changes, ada: &Person) {
     let marker = ada.create_course("marker").await;
     assert_eq!(next(changes, 1).await, [marker]);
@@ -226,7 +226,7 @@ async fn without_subscribers_no_statements_are_sent() {
     let ada = app.signed_up("ada").await;
     // Nothing is sent for fifteen polls, once those that were under way have ended.
     let quiet = async || {
-        eventually_eq("statements while nobody listens", 0, async || {
+        eventually_eq("statements without subscribers", 0, async || {
             let before = app.pool.statements();
             at_least(Duration::from_millis(300)).await;
             app.pool.statements() - before

@@ -1,5 +1,5 @@
-//! An outside issuer: a real HTTP server that publishes keys and tells userinfo, and can go wrong in every way; and tokens
-//! signed with keys that are for tests alone.
+//! An external identity provider: an HTTP server for keys and userinfo, which can fail in many ways; and tokens signed with
+//! keys for tests.
 
 use std::{
     net::SocketAddr,
@@ -40,7 +40,7 @@ pub(super) fn published(der: &[u8], algorithm: Algorithm, id: &str) -> Value {
 pub(super) enum Answer {
     Json(Value),
     Text(&'static str),
-    /// More than anybody should read.
+    /// A response that is too long.
     Endless,
     Redirect,
     /// No response, until the client closes the connection.
@@ -181,7 +181,7 @@ pub(super) fn header(algorithm: Algorithm, id: &str) -> Header {
     }
 }
 
-/// A good token's claims, of somebody whose address is verified.
+/// The claims of a valid token. The email address is verified.
 pub(super) fn claims(subject: &str) -> Value {
     let now = chrono::Utc::now().timestamp();
     json!({ "iss": "https://issuer.example/", "aud": ["notes", "more"], "sub": subject, "iat": now, "exp": now + 600,

@@ -143,7 +143,7 @@ async fn an_unverified_address_of_another_user_is_forbidden_with_a_reason() {
             .contains("has not verified"),
         "{error}"
     );
-    // One that nobody has makes a user, whose address is not verified.
+    // An unknown address creates a user, whose address is not verified.
     assert_eq!(me(&app, &unverified("bob")).await["emailVerified"], false);
 }
 

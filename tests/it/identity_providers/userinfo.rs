@@ -42,7 +42,7 @@ async fn userinfo_is_requested_once_if_the_token_has_no_email_address() {
         "told@example.com"
     );
     assert_eq!(issuer.asked("/userinfo"), 1);
-    // It told of somebody else, and then of nothing.
+    // Userinfo of another user, without an email address, and that is no JSON.
     assert_eq!(ask(&app, &bare("bob")).await.status, 401);
     issuer.tell(Answer::Json(json!({ "sub": "eve" })));
     assert_eq!(ask(&app, &bare("eve")).await.status, 401);

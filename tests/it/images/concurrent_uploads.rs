@@ -17,7 +17,7 @@ async fn notebook(change: impl FnOnce(&mut UploadSettings)) -> Notebook {
     Notebook::on(TestApp::with(|settings| change(&mut settings.edge.uploads)).await).await
 }
 
-/// A connection over which an upload has begun: the service has stored something of it.
+/// A connection over which an upload has begun: the service has stored a part of it.
 async fn begun(notebook: &Notebook, upload: &Value, length: usize, sent: &[u8]) -> TcpStream {
     let files = notebook.files().len();
     let head = format!(

@@ -1,6 +1,5 @@
-//! The program is killed (SIGKILL) between any two steps: before and after each request to the store, while an upload is being
-//! sent, before and after what the sweep removes. Then another process sweeps, and what is left is exactly what a document
-//! refers to, whole.
+//! The program is killed before and after each request to the store, during an upload, and before and after each deletion of
+//! the sweep. Then another process sweeps, and exactly the images that documents have are left, complete.
 
 use std::{
     net::SocketAddr,
@@ -32,7 +31,7 @@ use crate::support::{Client, Serving, TestApp, eventually, image_folder, soon};
 enum When {
     /// The request has not come to the store.
     Before,
-    /// The store has done it, and nobody has been told.
+    /// The store has done it, but the service has no response.
     After,
 }
 

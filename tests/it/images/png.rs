@@ -1,4 +1,4 @@
-//! Pictures that are made where they are needed.
+//! PNG images, with or without private metadata.
 
 /// A PNG of that size with pixels that no compression makes smaller: width × height bytes and a little.
 pub(super) fn png(width: u32, height: u32) -> Vec<u8> {

@@ -1,5 +1,5 @@
-//! A real S3 server of the tests': moto's, from Python's package index (`pip install 'moto[server]'`). Where it is not
-//! installed the tests that need it say so and pass, unless SNAPNOTE_TESTS_NEED_S3 is set, as it is in the gate.
+//! An S3 server: moto (`pip install 'moto[server]'`). Without it the tests that need it say so and pass, unless
+//! SNAPNOTE_TESTS_NEED_S3 is set, as in the gate.
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
@@ -16,7 +16,7 @@ pub(super) struct S3 {
     _child: Child,
 }
 
-/// It ends when nobody holds its standard input any more.
+/// It ends when its standard input is closed.
 const SCRIPT: &str = "moto_server -H 127.0.0.1 -p 0 & pid=$!; cat >/dev/null; kill $pid";
 
 impl S3 {
@@ -52,7 +52,7 @@ impl S3 {
             panic!("moto_server ended");
         };
         let address: SocketAddr = timeout(Duration::from_secs(60), address).await.unwrap();
-        // It logs each request, and would stand still if nobody read it.
+        // It logs each request, and would block if nothing read that.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let bucket = reqwest::Client::new().put(format!("http://{address}/notes"));
         assert_eq!(bucket.send().await.unwrap().status(), 200);

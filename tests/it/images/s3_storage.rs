@@ -1,5 +1,4 @@
-//! Pictures in S3: callers send to it and read from it by links that it was asked for in advance, and the service does the
-//! rest.
+//! Images in S3: clients upload and download by signed links.
 
 use serde_json::json;
 

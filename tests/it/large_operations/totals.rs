@@ -1,4 +1,4 @@
-//! The total of a nested list is counted once per parent, not once per row of its page.
+//! The total of a nested list is counted once per parent, not once per row.
 
 use crate::support::{TestApp, asked_alone, list, read_of};
 

@@ -21,7 +21,7 @@ async fn age(notebook: &Notebook) {
     notebook.app.sql(&all).await;
 }
 
-/// How many tasks of everybody are left with this title.
+/// How many tasks of all users are left with this title.
 async fn left(notebook: &Notebook, title: &str) -> i64 {
     notebook
         .count(&format!("tasks WHERE title = '{title}'"))

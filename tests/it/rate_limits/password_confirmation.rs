@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    ADA, AWAY, HOME, WRONG, code, hammered, limited, passed, payload, sign_in, sign_up, succeeded,
+    ADA, AWAY, HOME, WRONG, addresses::hammered, code, limited, passed, payload, sign_in, sign_up,
+    succeeded,
 };
 use crate::support::{Answer, Client, PASSWORD, Person, TestApp};
 

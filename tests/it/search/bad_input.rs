@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::SEARCH;
 use crate::support::{Client, Person, TestApp, text};
 
-/// Somebody with ten thousand words in two hundred documents.
+/// A user with ten thousand words in two hundred documents.
 async fn reader(app: &TestApp) -> Person {
     let ada = app.signed_up("ada").await;
     app.sql(
@@ -44,62 +44,21 @@ fn is_refused(answer: &Value) -> bool {
 
 /// Queries that have no words to look for.
 const WITHOUT_WORDS: &[&str] = &[
-    "",
-    " ",
-    " \t\r\n ",
-    "\u{3000}\u{a0}",
-    "-",
-    "--",
-    "- -",
-    "OR",
-    "OR OR",
-    "\"\"",
-    "\"\"\"",
-    "-\"\"",
-    "\"-\"",
-    "\"",
-    "-\"",
-    "\" \" OR \" \"",
-    "-OR",
-    "%",
-    "_",
-    "\\",
-    "'",
-    "''",
-    "\\'",
-    "%%%",
-    "* *",
-    ":*",
-    "':*'",
-    "& | ! ( )",
-    "!!",
-    "<->",
-    "()",
-    ")(",
-    "$",
-    "$$",
-    "--;",
-    "/* */",
-    "\0",
-    "\0\0 \0",
-    "\u{200b}",
-    "\u{200d}\u{feff}",
-    "\u{ad}",
-    "\u{301}",
-    "🦓",
+    "", " ", " \t\r\n ", "-", "--", "- -", "OR", "OR OR", "\"\"", "\"\"\"", "-\"\"", "\"-\"", "\"",
+    "-\"", "-OR", "%", "_", "\\", "'", "''", "\\'", "%%%", "* *", ":*", "':*'", "!!", "<->", "()",
+    ")(", "$", "$$", "--;", "/* */", "\0", "\0\0 \0", "\u{200b}", "\u{ad}", "\u{301}", "🦓",
+    "\u{200f}", ",;!?|", "、。", "-zebra", "-\"a b\"", ".", "...", "^", "(.*)*",
+];
+
+const LONG_WITHOUT_WORDS: &[&str] = &[
     "👩‍👩‍👧",
-    "\u{200f}",
+    "\u{3000}\u{a0}",
+    "\" \" OR \" \"",
+    "& | ! ( )",
+    "\u{200d}\u{feff}",
     "\u{202e}\u{202c}",
-    ",;!?|",
-    "、。",
-    "-zebra",
     "-zebra -lion",
-    "-\"a b\"",
     "OR -number",
-    ".",
-    "...",
-    "^",
-    "(.*)*",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -107,14 +66,14 @@ async fn a_query_without_words_finds_nothing() {
     let app = TestApp::start().await;
     let ada = reader(&app).await;
     let page_info = json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null });
-    for query in WITHOUT_WORDS {
+    for query in WITHOUT_WORDS.iter().chain(LONG_WITHOUT_WORDS) {
         let answer = ask(&ada, json!({ "query": query })).await;
         assert!(is_empty(&answer), "{query:?}: {answer}");
         assert_eq!(answer["data"]["search"]["pageInfo"], page_info);
     }
 }
 
-/// Queries for a zebra, with all that is no letter around it.
+/// Queries for a zebra, with other signs around the word.
 const ZEBRAS: &[&str] = &[
     "%zebra%",
     "_zebra_",
@@ -230,7 +189,7 @@ fn bombs() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Letters and signs of which one is many, or that mean something elsewhere.
+/// Characters that fold to many others, or that mean something elsewhere.
 fn oddities() -> Vec<(&'static str, String)> {
     let cut = |text: String| text.chars().take(1_000).collect::<String>();
     vec![
@@ -330,7 +289,7 @@ async fn unknown_types_courses_and_sizes_are_handled() {
     }
 }
 
-/// The cursor of a place, and what another list's looks like.
+/// A cursor of this content.
 fn encoded(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }

@@ -18,7 +18,7 @@ async fn listed<T: serde::Serialize>(client: &Client, query: &str, part: T) -> V
     titles
 }
 
-/// Somebody with a course, a document and a task of each of these titles.
+/// A user with a course, a document and a task of each of these titles.
 async fn titled(app: &TestApp, titles: &[&str]) -> Person {
     let ada = app.signed_up("ada").await;
     let mut home = String::new();
@@ -146,7 +146,7 @@ async fn long_and_invalid_parts_are_handled() {
     assert_eq!(code, "BAD_USER_INPUT");
 }
 
-/// Somebody with documents of that metadata; what a document has is its title, too.
+/// A user with documents with this metadata, which is also their title.
 async fn described(app: &TestApp, all: &[Value]) -> Person {
     let ada = app.signed_up("ada").await;
     let home = ada.course("Course", "").await;

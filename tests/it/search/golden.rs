@@ -1,6 +1,6 @@
 //! The golden set: a user's courses, documents and tasks, and what they expect of searches.
 //!
-//! `tests/golden/README.md` says what it is made of. Printed by category: `cargo test --test it golden -- --nocapture`.
+//! `tests/golden/README.md` describes it. To print the results by category: `cargo test --test it golden -- --nocapture`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -50,8 +50,8 @@ impl Figures {
     }
 }
 
-/// Items as they would have been written, each so many days ago; the key makes the id. Documents of no course stand in one
-/// whose name says nothing.
+/// Writes the items, each so many days ago. The id is made from the key. Documents without a course are in one with the name
+/// `~`.
 const WRITE: &str = "
     CREATE TEMP TABLE golden AS
     SELECT item.*, (SELECT id FROM users) AS user_id, md5(key)::uuid AS id, md5(course)::uuid AS course_id,
@@ -66,7 +66,7 @@ const WRITE: &str = "
     INSERT INTO tasks (user_id, id, course_id, title, description, created_at, updated_at)
     SELECT user_id, id, course_id, title, note, at, at FROM golden WHERE kind = 'task'";
 
-async fn somebody_with_the_golden_items() -> (TestApp, Person, HashMap<String, String>) {
+async fn user_with_the_golden_items() -> (TestApp, Person, HashMap<String, String>) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let items: Vec<Value> = ITEMS
@@ -127,7 +127,7 @@ fn is_in_order(query: &Query, found: &[String]) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_golden_set_is_found_as_users_expect() {
-    let (_app, ada, keys) = somebody_with_the_golden_items().await;
+    let (_app, ada, keys) = user_with_the_golden_items().await;
     let mut categories: BTreeMap<String, Figures> = BTreeMap::new();
     let (mut all, mut unordered) = (Figures::default(), 0);
     for line in QUERIES.lines() {

@@ -39,7 +39,7 @@ fn bracketed(highlight: &Value) -> String {
     shown + &slice(at, units.len())
 }
 
-/// Somebody with a document of that note and title, and nothing else.
+/// A user who has only a document with this note and title.
 async fn reader(title: &str, note: &str, text: &str) -> (TestApp, Person) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;

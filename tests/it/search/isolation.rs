@@ -57,7 +57,7 @@ async fn courses_of_others_are_searched_as_if_they_did_not_exist() {
     );
 }
 
-/// Makes the only two users those of one scope: among some thousands of ids there are such. Neither has anything yet.
+/// Gives the only two users ids with the same scope, which some of a few thousand ids have. Neither has items yet.
 const TWINS: &str = "
     SET session_replication_role = replica;
     CREATE TEMP TABLE twins AS SELECT min(id::text)::uuid AS one, max(id::text)::uuid AS other
@@ -74,7 +74,7 @@ async fn two_users_with_one_scope_find_only_their_own_items() {
     app.sql(TWINS).await;
     let (ada, eve) = (app.signed_in("ada").await, app.signed_in("eve").await);
     let scopes = "SELECT count(DISTINCT id) * 10 + count(DISTINCT search_scope(id)) FROM users";
-    assert_eq!(app.number(scopes).await, 21, "two people, one scope");
+    assert_eq!(app.number(scopes).await, 21, "two users, one scope");
     quagga(&ada).await;
     let own = eve.course("Mine", "nothing of the kind").await;
     for way in WAYS {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::support::{Person, TestApp};
 
-/// Somebody who may send notes of some megabytes, and the id of their course.
+/// A user who may send notes of some megabytes, and the id of their course.
 async fn writer() -> (TestApp, Person, String) {
     let app = TestApp::with(|settings| settings.edge.max_body = 16 * 1024 * 1024).await;
     let ada = app.signed_up("ada").await;

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Person, TestApp, asked_alone, index_scans, list, read_of};
 
-/// How many people there are, and documents of each.
-const PEOPLE: i64 = 50;
+/// The number of users, and of documents of each.
+const USERS: i64 = 50;
 const DOCUMENTS: i64 = 200;
 /// What is searched, in all the ways that there are.
 const QUERIES: [&str; 10] = [
@@ -24,10 +24,10 @@ const QUERIES: [&str; 10] = [
     "7",
     "nothing at all",
 ];
-/// How often each thing is asked: more often than PostgreSQL makes a plan for the values at hand.
+/// How often each query is sent: more often than PostgreSQL plans for the given values.
 const TIMES: i64 = 8;
 
-/// Fifty people with the same words; of each, 200 documents, 40 tasks and 20 courses.
+/// Fifty users with the same words, each with 200 documents, 40 tasks and 20 courses.
 const KEEP: &str = "
     INSERT INTO users (id, email, email_key, name)
     SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(2, 50) AS n;
@@ -40,13 +40,13 @@ const KEEP: &str = "
     FROM users, generate_series(1, 200) AS n;
     INSERT INTO tasks (user_id, id, title) SELECT users.id, md5('task ' || n)::uuid, 'Task number ' || n FROM users, generate_series(1, 40) AS n";
 
-/// Fifty people's things, seen by one of them.
+/// The items of fifty users, as seen by one of them.
 async fn among_many() -> (TestApp, Person) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     app.sql(KEEP).await;
     app.sql("VACUUM ANALYZE").await;
-    assert_eq!(app.count("documents").await, PEOPLE * DOCUMENTS);
+    assert_eq!(app.count("documents").await, USERS * DOCUMENTS);
     (app, ada)
 }
 

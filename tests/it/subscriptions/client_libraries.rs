@@ -1,6 +1,6 @@
-//! The public clients of both protocols against the service: graphql-ws and graphql-sse in Node, gql in Python. Where they
-//! are not installed (`npm ci` in tests/clients; `pip install -r tests/clients/requirements.txt`) the tests say so and pass,
-//! unless SNAPNOTE_TESTS_NEED_CLIENTS is set, as it is in the gate.
+//! Public clients of both protocols: graphql-ws and graphql-sse in Node, gql in Python. Without them (`npm ci` in
+//! tests/clients; `pip install -r tests/clients/requirements.txt`) the tests say so and pass, unless
+//! SNAPNOTE_TESTS_NEED_CLIENTS is set, as in the gate.
 
 use std::{path::PathBuf, process::Stdio};
 
@@ -144,7 +144,7 @@ async fn connections_while_tokens_expire(renewed_every: &str) -> usize {
     let app =
         TestApp::with(|settings| settings.auth.access_lifetime = Duration::from_secs(4)).await;
     let ada = app.signed_up("ada").await;
-    // Of what was made by somebody whose token does not expire.
+    // Of items that were created with a token that does not expire.
     let insert = |id: Uuid| {
         let ada = &ada.id;
         format!("INSERT INTO courses (user_id, id, name) VALUES ('{ada}', '{id}', 'c')")

@@ -1,5 +1,5 @@
-//! The offline-first client of examples/offline against the service: its types are checked, and two devices of one person
-//! lose their lines in every way and end alike. Installed by `npm ci` there; without it the test says so and passes, unless
+//! The offline-first client of examples/offline: its types are checked, and two devices of one user lose their connections
+//! in many ways and end with the same items. It is installed by `npm ci`; without it the test says so and passes, unless
 //! SNAPNOTE_TESTS_NEED_CLIENTS is set.
 
 use std::{path::PathBuf, process::Output, time::Duration};

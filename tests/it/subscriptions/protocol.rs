@@ -1,4 +1,4 @@
-//! What closes a socket and with which code, who may open one, and how many.
+//! The reasons and codes with which sockets are closed, and the limits of how many may be open.
 
 use futures_util::SinkExt;
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Client, TestApp, eventually, text};
 
-/// The password of everybody who signs up.
+/// The password of all users.
 pub(crate) const PASSWORD: &str = "correct horse";
 
 /// What signing up, signing in and refreshing a session select by default.
@@ -43,13 +43,13 @@ impl Person {
     }
 }
 
-/// What somebody signs up with as `<name>@example.com`.
+/// The input with which `<name>@example.com` signs up.
 pub(crate) fn newcomer(name: &str) -> Value {
     json!({ "email": format!("{name}@example.com"), "password": PASSWORD, "name": name })
 }
 
 impl TestApp {
-    /// Somebody who has just signed up as `<name>@example.com`.
+    /// A new user, `<name>@example.com`.
     pub(crate) async fn signed_up(&self, name: &str) -> Person {
         let anonymous = self.anonymous();
         let payload = anonymous.mutate("signUp", newcomer(name), SIGNED_IN).await;
@@ -65,7 +65,7 @@ impl TestApp {
         Person::of(&anonymous, &payload)
     }
 
-    /// Somebody who has just signed up, and was made an admin.
+    /// A new user who is an admin.
     pub(crate) async fn admin(&self, name: &str) -> Person {
         let person = self.signed_up(name).await;
         let sql = format!("UPDATE users SET role = 'admin' WHERE id = '{}'", person.id);

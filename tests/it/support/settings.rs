@@ -18,7 +18,7 @@ use super::{fresh_name, image_folder};
 /// The key of access tokens in the tests.
 pub(crate) const SECRET: &[u8] = b"the secret of the tests, which is long enough";
 
-/// Nobody listens at this address, so mails stay in the outbox.
+/// No server listens at this address, so mails stay in the outbox.
 pub(crate) fn keep_mails(settings: &mut AppSettings) {
     settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
 }

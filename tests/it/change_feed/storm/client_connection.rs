@@ -1,4 +1,4 @@
-//! A subscription as a client has it over a line that breaks: over a WebSocket or as server-sent events.
+//! A client's subscription over connections that break: over a WebSocket or as server-sent events.
 
 use std::time::Duration;
 
@@ -21,27 +21,27 @@ use crate::{
 
 const CHANGES: &str =
     "subscription($after: String) { changes(after: $after) { cursor itemId changedAt } }";
-/// With what is loaded for each event, and may fail by itself.
+/// With fields that are loaded for each event, which may fail on their own.
 const CHANGES_WITH_ITEMS: &str = "subscription($after: String) { changes(after: $after) {
     cursor itemId changedAt item { version } } }";
-/// How long it listens at a time.
+/// How long it waits for one event.
 const WHILE: Duration = Duration::from_millis(500);
-/// How long a line may take to be there.
+/// How long a connection may take to open.
 const OPENING: Duration = Duration::from_secs(20);
 
-/// By which protocol.
+/// The protocol.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Transport {
     Socket,
     Events,
 }
 
-/// What is heard over a line.
+/// What a connection receives.
 pub(super) enum Received {
-    /// A change, and the cursor behind it.
+    /// A change and its cursor.
     Change(Key, String),
     Nothing,
-    /// It has broken off, or the service said to come again.
+    /// The connection broke, or the service said to reconnect.
     Ended,
 }
 
@@ -51,8 +51,8 @@ pub(super) enum ClientConnection {
 }
 
 impl ClientConnection {
-    /// A subscription that begins at `start`, or goes on behind `last`. `None` if it did not come about: to be tried again.
-    /// `slow`: whoever listens holds little, and asks for more.
+    /// A subscription from `start`, or after `last`. `None` if it failed and must be repeated.
+    /// `slow`: with a small receive buffer.
     pub(super) async fn open(
         client: &Client,
         way: Transport,
@@ -73,7 +73,7 @@ impl ClientConnection {
                     Some(ClientConnection::Socket(Box::new(socket)))
                 }
                 Transport::Events => {
-                    // The request stays what it was, as browsers send it.
+                    // Browsers repeat the same request.
                     let after = json!({ "after": start });
                     let last = last.map(|last| ("last-event-id", last));
                     let events = Events::over(tcp, client, query, after, last.as_slice()).await?;
@@ -87,16 +87,16 @@ impl ClientConnection {
         opened.unwrap_or_else(|_| panic!("a subscription takes too long: {way:?}"))
     }
 
-    /// What comes next, or that nothing does for a while.
+    /// The next event, or `None` if there is none for a while.
     pub(super) async fn next(&mut self) -> Received {
         match self {
             ClientConnection::Socket(socket) => match timeout(WHILE, socket.heard()).await {
                 Err(_) => Received::Nothing,
                 Ok(Heard::Gone) => Received::Ended,
-                Ok(Heard::Closed(code, why)) => comes_again(code, &why),
+                Ok(Heard::Closed(code, why)) => closed(code, &why),
                 Ok(Heard::Message(message)) => match message["type"].as_str() {
                     Some("next") => told(&message["payload"]),
-                    Some("error") => may_come_again(&message["payload"]),
+                    Some("error") => failed(&message["payload"]),
                     _ => panic!("{message}"),
                 },
             },
@@ -147,18 +147,18 @@ async fn socket_over(tcp: TcpStream, client: &Client) -> Option<Socket> {
             Some(socket)
         }
         Heard::Closed(code, why) => {
-            comes_again(code, &why);
+            closed(code, &why);
             None
         }
         Heard::Gone => None,
     }
 }
 
-/// An event of a subscription.
+/// Parses an event of a subscription.
 fn told(payload: &Value) -> Received {
     let change = &payload["data"]["changes"];
     if change.is_null() {
-        return may_come_again(&payload["errors"]);
+        return failed(&payload["errors"]);
     }
     let text = |name: &str| change[name].as_str().unwrap();
     let at: DateTime<Utc> = text("changedAt").parse().unwrap();
@@ -166,20 +166,20 @@ fn told(payload: &Value) -> Received {
     Received::Change(key, text("cursor").to_owned())
 }
 
-/// The service stops, the database is away, or who it is was said too late; a close for any other reason is wrong.
-fn comes_again(code: u16, why: &str) -> Received {
+/// Codes for a stop, an unavailable database, and a late `connection_init`. All others are wrong.
+fn closed(code: u16, why: &str) -> Received {
     assert!([1001, 1013, 4408].contains(&code), "closed: {code} {why}");
     Received::Ended
 }
 
-/// What cannot go on must be so for the sake of the database alone.
-fn may_come_again(errors: &Value) -> Received {
+/// Only an unavailable database may end a subscription.
+fn failed(errors: &Value) -> Received {
     let code = &errors[0]["extensions"]["code"];
     assert!(is_passing(code), "{errors}");
     Received::Ended
 }
 
-/// Whether an error is one to try again after.
+/// Whether the request can be repeated after this error.
 pub(super) fn is_passing(code: &Value) -> bool {
     code == "UNAVAILABLE" || code == "TIMEOUT"
 }

@@ -1,4 +1,4 @@
-//! Where the storm takes destination: a PostgreSQL of its own that can be killed, two processes of the service on it, and people.
+//! The environment: a PostgreSQL server that can be killed, two processes of the service on it, and users.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +31,7 @@ use super::{
 };
 use crate::support::{Client, SIGNED_IN, newcomer, text};
 
-/// Items of a person that the writers share.
+/// The number of items of a user that the writers share.
 const ITEMS: usize = 24;
 /// Changes that are committed at least this long before the held transaction ends must be read before it ends, in milliseconds.
 const PATIENCE: i64 = 6_000;
@@ -41,13 +41,13 @@ pub(in crate::change_feed) struct Environment {
     server: Embedded,
     pub(super) processes: [Process; 2],
     pub(super) people: [User; 2],
-    /// Writers rest while it is set.
+    /// Writers pause while it is set.
     pub(super) calm: AtomicBool,
     /// Writers stop when it is set.
     pub(super) written: AtomicBool,
     /// Readers stop when it is set.
     pub(super) over: AtomicBool,
-    /// When the transaction ended that was held open while nothing else went wrong.
+    /// When the transaction ended that was held open before any faults.
     pub(super) held_until: Mutex<Option<DateTime<Utc>>>,
     pub(super) statistics: Statistics,
     seed: AtomicU64,
@@ -56,11 +56,11 @@ pub(in crate::change_feed) struct Environment {
 pub(super) struct User {
     token: String,
     pub(super) id: Uuid,
-    /// Items that all writers work at.
+    /// Items that all writers change.
     pub(super) items: Vec<Uuid>,
-    /// Items that are made in single statements, by callers of the API.
+    /// Items that clients create by the API.
     pub(super) prompt: Mutex<Vec<Uuid>>,
-    /// Versions of items that the service has said are saved.
+    /// Versions of items that the service acknowledged.
     pub(super) acknowledged: Mutex<Vec<(Uuid, i32)>>,
 }
 
@@ -98,20 +98,20 @@ impl Environment {
         })
     }
 
-    /// A person, as a client of one of the processes.
+    /// A user, as a client of one of the processes.
     pub(super) fn client(&self, person: usize, process: usize) -> Client {
         let client = Client::new(self.processes[process].front.address);
         client.with_token(&self.people[person].token)
     }
 
-    /// Whether lines between clients and the service break by themselves.
+    /// Whether connections between clients and the service break at random.
     pub(super) fn set_rough(&self, rough: bool) {
         for process in &self.processes {
             process.front.set_rough(rough);
         }
     }
 
-    /// A connection past the service, as superuser. Waits while the server is away.
+    /// A connection to the database as superuser. Waits while the server is down.
     pub(super) async fn conn(&self) -> AsyncPgConnection {
         loop {
             let url = self.server.superuser_url("snapnote");
@@ -127,12 +127,12 @@ impl Environment {
         }
     }
 
-    /// A source of numbers for one task.
+    /// Random numbers for one task.
     pub(super) fn random(&self) -> Random {
         Random::of(self.seed.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// The server ends all of the service's connections.
+    /// Makes the server close all of the service's connections.
     pub(super) async fn terminate(&self) {
         self.statistics.terminations.add();
         let cut =
@@ -140,19 +140,19 @@ impl Environment {
         let _ = self.conn().await.batch_execute(cut).await;
     }
 
-    /// Ends the server at once, as a crash would, in the moment at which transactions have been rolled back of which nothing
-    /// is on disk; and waits until it is there again.
+    /// Crashes the server when transactions have been rolled back of which nothing is on disk, and waits until it is up
+    /// again.
     pub(super) async fn crash(&self) {
         self.statistics.crashes.add();
         self.calm.store(true, Ordering::Relaxed);
-        // Longer than any transaction is held open: each that is committed puts on disk what was rolled back before.
+        // Longer than any transaction is held open: every commit writes earlier rollbacks to disk.
         sleep(Duration::from_millis(3500)).await;
         let mut conn = self.conn().await;
         for _ in 0..8 {
             let undone = "BEGIN; SELECT pg_current_xact_id(); ROLLBACK;".repeat(25);
             let _ = conn.batch_execute(&undone).await;
-            // Readers read, and have seen that those have ended; subscribers do when they are told that somebody has
-            // written. Messages alone put nothing on disk.
+            // Readers see that those transactions have ended; subscribers only after a notification, which writes nothing to
+            // disk.
             let _ = conn
                 .batch_execute("SELECT pg_notify('snapnote_changes', '*')")
                 .await;
@@ -168,7 +168,7 @@ impl Environment {
         self.calm.store(false, Ordering::Relaxed);
     }
 
-    /// What was committed of a person's.
+    /// The committed changes of a user.
     pub(super) async fn truth(&self, user_of: &User) -> Truth {
         #[derive(diesel::QueryableByName)]
         struct Entry {
@@ -201,7 +201,7 @@ impl Environment {
         }
     }
 
-    /// What was said to be saved is there.
+    /// Asserts that all acknowledged versions are there.
     pub(super) async fn check_acknowledged(&self) {
         for user_of in &self.people {
             let truth = self.truth(user_of).await;
@@ -218,11 +218,11 @@ impl Environment {
         }
     }
 
-    /// What happened.
-    pub(super) fn tell(&self) {
+    /// Prints the statistics.
+    pub(super) fn print(&self) {
         let sum = |cuts: fn(&Process) -> u64| self.processes.iter().map(cuts).sum::<u64>();
         println!(
-            "{}\nlines cut: {} of clients, {} to the database",
+            "{}\nconnections closed: {} of clients, {} to the database",
             self.statistics,
             sum(|process| process.front.cuts()),
             sum(|process| process.back.cuts())
@@ -231,7 +231,7 @@ impl Environment {
 
     pub(super) async fn clear(self: Arc<Environment>) {
         let Some(environment) = Arc::into_inner(self) else {
-            panic!("somebody is still on the environment");
+            panic!("the environment is still used");
         };
         for process in environment.processes {
             process.end().await;
@@ -242,7 +242,7 @@ impl Environment {
 }
 
 impl User {
-    /// Has just signed up.
+    /// A new user.
     async fn new(process: &Process, name: &str) -> User {
         let anonymous = Client::new(process.front.address);
         let payload = anonymous.mutate("signUp", newcomer(name), SIGNED_IN).await;
@@ -255,7 +255,7 @@ impl User {
         }
     }
 
-    /// The id of an item that a caller of the API will make.
+    /// The id of an item that a client will create.
     pub(super) fn new_item(&self) -> Uuid {
         let id = Uuid::now_v7();
         self.prompt.lock().unwrap().push(id);
@@ -263,13 +263,13 @@ impl User {
     }
 }
 
-/// A folder of this test's own.
+/// A new folder for this test.
 fn folder(name: &str) -> PathBuf {
     let unique = format!("storm-{}{name}", std::process::id());
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique)
 }
 
-/// Removes what failed storms have left, whose processes have ended.
+/// Removes the folders of failed runs whose processes have ended.
 fn sweep() {
     for entry in std::fs::read_dir(env!("CARGO_TARGET_TMPDIR")).unwrap() {
         let entry = entry.unwrap();
@@ -296,7 +296,7 @@ async fn start_server(folder: &Path) -> Embedded {
     let server = server.unwrap_or_else(|error| panic!("{error}"));
     let url = server.superuser_url("snapnote");
     let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
-    // What was rolled back stays unflushed for as long as can be.
+    // Rollbacks stay unflushed for as long as possible.
     for sql in [
         "ALTER SYSTEM SET wal_writer_delay = '10s'",
         "ALTER SYSTEM SET autovacuum = off",
@@ -320,7 +320,7 @@ fn socket_of(url: &str) -> PathBuf {
     PathBuf::from(String::from_utf8(folder).unwrap()).join(".s.PGSQL.5432")
 }
 
-/// Numbers by chance (xorshift).
+/// Random numbers (xorshift).
 pub(super) struct Random(u64);
 
 impl Random {
@@ -328,12 +328,12 @@ impl Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Other numbers.
+    /// An independent sequence.
     pub(super) fn another(&mut self) -> Random {
         Random::of(self.below(1 << 40))
     }
 
-    /// Below that.
+    /// A number below `end`.
     pub(super) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

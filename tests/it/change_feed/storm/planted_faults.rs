@@ -1,4 +1,4 @@
-//! Readers with the faults that readers of such a log have: the checker must catch each.
+//! Readers with typical faults of log readers: the checker must find each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,23 +21,23 @@ struct Entry {
     cursor: String,
 }
 
-/// Which fault, as the condition on a row behind the cursor and what the next cursor is.
+/// A fault: a wrong condition for rows after the cursor, or a wrong next cursor.
 #[derive(Clone, Copy)]
 pub(super) enum Flaw {
     /// The cursor is the last id.
     IdAlone,
-    /// It waits below the oldest transaction that is open.
+    /// It reads only below the oldest open transaction.
     BelowOldest,
-    /// It leaves out whose the log is.
-    Everybodys,
-    /// Its snapshot is not cut off behind the newest transaction that it saw.
+    /// It also reads the changes of other users.
+    AllUsers,
+    /// Its snapshot is not limited to the newest transaction that it saw.
     Uncapped,
 }
 
 impl Flaw {
     fn first(self) -> &'static str {
         match self {
-            Flaw::IdAlone | Flaw::BelowOldest | Flaw::Everybodys => "0",
+            Flaw::IdAlone | Flaw::BelowOldest | Flaw::AllUsers => "0",
             Flaw::Uncapped => "1:1:",
         }
     }
@@ -49,7 +49,7 @@ impl Flaw {
             Flaw::IdAlone => format!(
                 "SELECT {fields}, id::text AS cursor FROM {logs} AND user_id = '{user}' AND id > {cursor} ORDER BY id"
             ),
-            Flaw::Everybodys => format!(
+            Flaw::AllUsers => format!(
                 "SELECT {fields}, id::text AS cursor FROM {logs} AND id > {cursor} ORDER BY id"
             ),
             Flaw::BelowOldest => format!(
@@ -68,12 +68,12 @@ impl Flaw {
     }
 }
 
-/// Where a snapshot ends; of what is no snapshot, the number.
+/// The end of a snapshot; for other cursors, the number itself.
 fn end(cursor: &str) -> u64 {
     cursor.split(':').nth(1).unwrap_or(cursor).parse().unwrap()
 }
 
-/// Reads past the service, with that flaw.
+/// Reads from the database, with this fault.
 pub(super) async fn flawed(environment: Arc<Environment>, reader: Arc<Reader>, flaw: Flaw) {
     let user = environment.people[reader.person].id;
     let mut conn: Option<AsyncPgConnection> = None;
@@ -93,7 +93,7 @@ pub(super) async fn flawed(environment: Arc<Environment>, reader: Arc<Reader>, f
             if entry.at > 0 {
                 reader.received((entry.entity_id, entry.at));
             }
-            // After a crash, as a reader that was away then.
+            // After a crash, like a reader that was disconnected.
             if end(&entry.cursor) >= end(&cursor) {
                 cursor = entry.cursor;
             }

@@ -1,4 +1,4 @@
-//! A process of the service: the built program behind a proxy, so that its address stays when it is killed and run again.
+//! A process of the service behind a proxy, so that its address stays the same when it is killed and started again.
 
 use std::{
     fs::{self, File},
@@ -24,16 +24,16 @@ use crate::support::program;
 const SECRET: &str = "a secret of the storm, long enough to be one";
 
 pub(super) struct Process {
-    /// Where clients find it.
+    /// For clients.
     pub(super) front: Proxy,
-    /// Where it finds the database.
+    /// To the database.
     pub(super) back: Proxy,
     folder: PathBuf,
     child: Mutex<Option<Child>>,
 }
 
 impl Process {
-    /// Returns when it serves. `folder` is its own.
+    /// Returns when it serves. No other process uses `folder`.
     pub(super) async fn start(
         folder: PathBuf,
         database: Destination,
@@ -51,7 +51,7 @@ impl Process {
         process
     }
 
-    /// Kills it, and runs it again.
+    /// Kills it and starts it again.
     pub(super) async fn kill(&self, statistics: &Statistics) {
         statistics.kills.add();
         self.front.lead(None);
@@ -62,7 +62,7 @@ impl Process {
 
     async fn run(&self) {
         let mut child = self.child.lock().await;
-        // The database may be away while it starts, and then it ends.
+        // It exits if the database is down when it starts.
         for _ in 0..20 {
             let mut begun = self.command().spawn().unwrap();
             if let Some(destination) = said(&mut begun).await {
@@ -84,21 +84,21 @@ impl Process {
             .env("DATABASE_URL", &database)
             .env("DATABASE_DIRECT_URL", &database)
             .env("SNAPNOTE_JWT_SECRET", SECRET)
-            // Longer than any storm.
+            // Longer than any run.
             .env("SNAPNOTE_ACCESS_TOKEN_LIFETIME", "24h")
-            // Whoever rests for longer than twice that is cut off.
+            // Clients that do not read for twice as long are disconnected.
             .env("SNAPNOTE_HEARTBEAT", "2s")
             .env("SNAPNOTE_LOG", "warn")
             .stderr(Stdio::from(log.unwrap()));
         command
     }
 
-    /// What it has said since it was first run.
+    /// Its output since the first start.
     fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Ends it. It must never have panicked, or taken what went wrong for a fault of its own.
+    /// Stops it. It must not have panicked or logged internal errors.
     pub(super) async fn end(self) {
         let child = self.child.lock().await.take();
         child.unwrap().kill().await.unwrap();
@@ -109,14 +109,14 @@ impl Process {
     }
 }
 
-/// Where it says that it serves; `None` if it ends before.
+/// The address at which it serves; `None` if it exits before.
 async fn said(child: &mut Child) -> Option<Destination> {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line = timeout(Duration::from_secs(60), lines.next_line()).await;
     let line = line.expect("it serves in time").unwrap()?;
     let address = line.strip_prefix("API       http://").unwrap();
     let address = address.strip_suffix("/graphql").unwrap();
-    // The rest, so that it is not told that nobody reads.
+    // The rest of the output, so that the pipe stays open.
     let _ = lines.next_line().await;
     let _ = lines.next_line().await;
     Some(Destination::Service(address.parse().unwrap()))

@@ -1,5 +1,4 @@
-//! Connections that break: what stands between clients and the service, and between the service and the database. It passes on
-//! small pieces, and cuts in the middle of anything.
+//! A proxy before the service or its database: it forwards in small pieces, and closes connections in the middle of anything.
 
 use std::{
     net::SocketAddr,
@@ -18,17 +17,17 @@ use tokio::{
 
 use super::environment::Random;
 
-/// Bytes on the way at either end, so that whoever reads slowly is felt by whoever writes.
+/// Small socket buffers, so that slow readers delay their writers.
 const NARROW: u32 = 8192;
 
-/// Where a line leads.
+/// The target of the connections.
 #[derive(Clone)]
 pub(super) enum Destination {
     Service(SocketAddr),
     Database(PathBuf),
 }
 
-/// One address that leads to wherever the destination is at the time.
+/// One address for a target that may move.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     lines: Arc<Connections>,
@@ -39,7 +38,7 @@ struct Connections {
     destination: Mutex<Option<Destination>>,
     open: Mutex<Vec<AbortHandle>>,
     random: Mutex<Random>,
-    /// Whether lines break by themselves, too, after so many bytes.
+    /// Whether connections break at random, after some bytes.
     rough: AtomicBool,
     cuts: AtomicU64,
 }
@@ -47,7 +46,7 @@ struct Connections {
 impl Proxy {
     pub(super) async fn start(destination: Option<Destination>, random: Random) -> Proxy {
         let socket = TcpSocket::new_v4().unwrap();
-        // What is accepted inherits it.
+        // Accepted connections inherit it.
         socket.set_send_buffer_size(NARROW).unwrap();
         socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let listener = socket.listen(128).unwrap();
@@ -65,7 +64,7 @@ impl Proxy {
         }
     }
 
-    /// Leads there from now on, or nowhere.
+    /// Sets the target, or none.
     pub(super) fn lead(&self, destination: Option<Destination>) {
         *self.lines.destination.lock().unwrap() = destination;
     }
@@ -74,7 +73,7 @@ impl Proxy {
         self.lines.rough.store(rough, Ordering::Relaxed);
     }
 
-    /// Cuts one in so many of the lines that are open.
+    /// Closes one in so many of the open connections.
     pub(super) fn cut(&self, one_in: u64) {
         let mut random = self.lines.random.lock().unwrap();
         for line in self.lines.open.lock().unwrap().iter() {
@@ -85,7 +84,7 @@ impl Proxy {
         }
     }
 
-    /// How many lines were cut.
+    /// How many connections were closed.
     pub(super) fn cuts(&self) -> u64 {
         self.lines.cuts.load(Ordering::Relaxed)
     }
@@ -130,7 +129,7 @@ impl Connections {
         }
     }
 
-    /// After how many bytes of answers a new line breaks.
+    /// After how many bytes of responses a new connection breaks.
     fn life(&self) -> u64 {
         let mut random = self.random.lock().unwrap();
         match (self.rough.load(Ordering::Relaxed), random.below(8)) {
@@ -151,7 +150,7 @@ impl Connections {
     }
 }
 
-/// Passes on what comes until one end goes, or until so many bytes went through: then it is true.
+/// Forwards until one end closes, or until so many bytes were forwarded, which returns true.
 async fn pass(from: impl AsyncRead, to: impl AsyncWrite, most: u64) -> bool {
     let (mut from, mut to) = (std::pin::pin!(from), std::pin::pin!(to));
     let mut left = most;

@@ -1,4 +1,4 @@
-//! Those who read in the storm, over lines that break: in pages, and as subscribers that come again, some of them slow.
+//! Readers over connections that break: in pages, and as subscribers that reconnect, some of them slow.
 
 use std::{
     collections::HashSet,
@@ -18,12 +18,12 @@ use super::{
 };
 use crate::support::text;
 
-/// A reader, and what it was given.
+/// A reader and what it received.
 pub(super) struct Reader {
     pub(super) name: &'static str,
-    /// Whose feed it reads.
+    /// The user whose feed it reads.
     pub(super) person: usize,
-    /// What is wrong with it, if that is on purpose.
+    /// Its planted fault, if it has one.
     pub(super) planted: Option<Fault>,
     pub(super) receipts: Mutex<Vec<Receipt>>,
 }
@@ -47,14 +47,14 @@ impl Reader {
         self.receipts.lock().unwrap().len()
     }
 
-    /// How many changes it was given, however often.
+    /// How many different changes it received.
     pub(super) fn different(&self) -> usize {
         let receipts = self.receipts.lock().unwrap();
         let keys: HashSet<Key> = receipts.iter().map(|receipt| receipt.key).collect();
         keys.len()
     }
 
-    /// Whether it must be given everything, once or more often.
+    /// Whether it must receive every change, once or more often.
     pub(super) fn is_whole(&self) -> bool {
         self.planted.is_none_or(|fault| fault == Fault::Repeated)
     }
@@ -64,12 +64,12 @@ pub(super) fn is_over(environment: &Environment) -> bool {
     environment.over.load(Ordering::Relaxed)
 }
 
-/// The newest cursor of a reader's person.
+/// The newest cursor of a user.
 pub(super) async fn start(environment: &Environment, reader: &Reader) -> String {
     text(&environment.client(reader.person, 0).changes_cursor().await)
 }
 
-/// In pages of any size, by the API of one of the processes.
+/// Reads pages of random sizes from one of the processes.
 pub(super) async fn pages(
     environment: Arc<Environment>,
     reader: Arc<Reader>,
@@ -109,29 +109,29 @@ pub(super) async fn pages(
     }
 }
 
-/// Where a subscriber goes on that comes again.
+/// Where a subscriber that reconnects resumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Resume {
-    /// Behind the last change that it was given.
+    /// After the last change that it received.
     Behind,
     /// One change too early.
     TooEarly,
-    /// With what happens from then on.
+    /// With changes from now on.
     Anew,
 }
 
-/// What kind of subscriber.
+/// How a subscriber behaves.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Behaviour {
-    /// At which process.
+    /// Its process.
     pub(super) process: usize,
     pub(super) way: Transport,
-    /// It rests now and then for up to so many milliseconds, while others write.
+    /// It sometimes pauses for up to so many milliseconds.
     pub(super) rests: u64,
     pub(super) seam: Resume,
 }
 
-/// A subscriber.
+/// Runs a subscriber.
 pub(super) async fn subscriber(
     environment: Arc<Environment>,
     reader: Arc<Reader>,

@@ -1,30 +1,30 @@
-//! What happened in a storm, counted.
+//! Counts of what happened in a run.
 
 use std::{
     fmt,
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Counts of what was done and what went wrong.
+/// Counts of operations and faults.
 #[derive(Default)]
 pub(super) struct Statistics {
     pub(super) committed: Count,
     pub(super) rolled_back: Count,
     /// Writers' connections that were killed in the middle of a transaction.
     pub(super) killed: Count,
-    /// Transactions that ended in a crash, or whose lock came too late.
+    /// Transactions that failed because of a crash or a lock timeout.
     pub(super) failed: Count,
-    /// Mutations that callers sent, and those that were answered.
+    /// Mutations that clients sent, and those that had a response.
     pub(super) calls: Count,
     pub(super) answers: Count,
     /// Subscriptions and pages.
     pub(super) subscriptions: Count,
     pub(super) pages: Count,
-    /// All of the service's connections ended by the server.
+    /// Times that the server closed all of the service's connections.
     pub(super) terminations: Count,
-    /// Processes of the service killed and run again.
+    /// Processes of the service that were killed and restarted.
     pub(super) kills: Count,
-    /// Immediate ends of PostgreSQL.
+    /// Crashes of PostgreSQL.
     pub(super) crashes: Count,
 }
 

@@ -1,5 +1,5 @@
-//! Those who write in the storm: in transactions of their own that overlap, are held open, rolled back and killed; and by
-//! the API, at either process, over lines that break. And what goes wrong meanwhile.
+//! Writers: SQL transactions that overlap, are held open, rolled back and killed; API clients of both processes, over
+//! connections that break. And the faults that happen meanwhile.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::support::Client;
 
-/// Whether it goes on; rests while all rest.
+/// Whether to continue. Waits while writers pause.
 async fn goes_on(environment: &Environment) -> bool {
     while environment.calm.load(Ordering::Relaxed) {
         sleep(Duration::from_millis(20)).await;
@@ -26,7 +26,7 @@ async fn goes_on(environment: &Environment) -> bool {
     !environment.written.load(Ordering::Relaxed)
 }
 
-/// Something that is done to an item, if it can be.
+/// A change of an item, if it is possible.
 fn deed(user_of: &User, random: &mut Random) -> String {
     let (user, id) = (user_of.id, random.one_of(&user_of.items));
     let this = format!("WHERE user_id = '{user}' AND id = '{id}'");
@@ -52,7 +52,7 @@ fn deed(user_of: &User, random: &mut Random) -> String {
     }
 }
 
-/// Transactions of its own, past the service. `longest`: for how long it holds one open at most, in milliseconds.
+/// Writes by SQL transactions. `longest`: for how long it holds one open at most, in milliseconds.
 pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
     let mut random = environment.random();
     let mut conn = environment.conn().await;
@@ -66,7 +66,7 @@ pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
             conn.batch_execute("BEGIN").await?;
             for deed in &deeds {
                 if end % 5 == 0 {
-                    // What is undone within a transaction is not logged, and what is kept has the transaction's number.
+                    // A savepoint that is rolled back is not logged, and one that is kept has the transaction's number.
                     let undone = format!("SAVEPOINT s; {deed} ROLLBACK TO s; SAVEPOINT t;");
                     conn.batch_execute(&undone).await?;
                 }
@@ -89,7 +89,7 @@ pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
             (Err(_), 4) => environment.statistics.killed.add(),
             (Err(_), _) => environment.statistics.failed.add(),
         }
-        // A lock that came too late, a crash, or its own death.
+        // A lock timeout, a crash, or a killed connection.
         if worked.is_err() {
             conn = environment.conn().await;
         }
@@ -103,7 +103,7 @@ const UPDATE: &str =
     "mutation($id: ID!, $name: String!) { saved: updateCourse(input: { id: $id, name: $name }) {
     course { version } userErrors { code } } }";
 
-/// Callers of the API at one of the processes. What was not answered they send again if it is a creation.
+/// Writes by the API of one of the processes. Creations without a response are repeated.
 pub(super) async fn callers(environment: Arc<Environment>, index: usize) {
     let mut random = environment.random();
     let (process, person) = (index % 2, (index / 2) % 2);
@@ -129,7 +129,7 @@ pub(super) async fn callers(environment: Arc<Environment>, index: usize) {
     }
 }
 
-/// The version that was saved; `None` if that was not said.
+/// The saved version; `None` without a response.
 async fn save(
     environment: &Environment,
     client: &Client,
@@ -152,7 +152,7 @@ async fn save(
     Some(saved["course"]["version"].as_i64().unwrap() as i32)
 }
 
-/// One change more of everybody's at each process, behind which subscribers hear of all that was written past the service.
+/// One more change by each user at each process, after which subscribers receive what SQL transactions changed.
 pub(super) async fn last_words(environment: &Environment) {
     for (process, person) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         let client = environment.client(person, process);
@@ -166,7 +166,7 @@ pub(super) async fn last_words(environment: &Environment) {
     }
 }
 
-/// Holds one transaction open while nothing else is wrong.
+/// Holds one transaction open before any faults.
 pub(super) async fn holder(environment: Arc<Environment>, time: Duration) {
     let mut conn = environment.conn().await;
     let user_of = &environment.people[0];
@@ -178,7 +178,7 @@ pub(super) async fn holder(environment: Arc<Environment>, time: Duration) {
     conn.batch_execute("COMMIT").await.unwrap();
 }
 
-/// What goes wrong with processes, until the end: the service is killed, loses the database, and the database crashes.
+/// Faults of processes, until the end: the service is killed, loses the database, and the database crashes.
 pub(super) async fn misfortune(environment: Arc<Environment>, until: Instant) {
     let [one, other] = &environment.processes;
     for round in 0.. {
@@ -199,8 +199,7 @@ pub(super) async fn misfortune(environment: Arc<Environment>, until: Instant) {
     }
 }
 
-/// What goes wrong with lines, until all is written: some of the clients' are cut, and a few of the service's to the
-/// database.
+/// Faults of connections, until all is written: some of the clients', and a few to the database, are closed.
 pub(super) async fn cuts(environment: Arc<Environment>) {
     let mut random = environment.random();
     while !environment.written.load(Ordering::Relaxed) {
