@@ -326,20 +326,12 @@ async fn a_page_has_fifty_events_by_default_and_invalid_pages_are_rejected() {
     let users = "{ users { edges { cursor } } }";
     let root = app.admin("root").await;
     let of_users = root.query(users).await["users"]["edges"][0]["cursor"].take();
-    for variables in [
-        json!({ "first": 0 }),
-        json!({ "first": -1 }),
-        json!({ "first": 101 }),
-        json!({ "after": "" }),
-        json!({ "after": "nonsense" }),
-        json!({ "after": "\0" }),
-        // event-, event-x, and a number that there cannot be.
-        json!({ "after": "ZXZlbnQt" }),
-        json!({ "after": "ZXZlbnQteA" }),
-        json!({ "after": "ZXZlbnQtOTk5OTk5OTk5OTk5OTk5OTk5OTk" }),
-        json!({ "after": of_users }),
-    ] {
-        let code = ada.error_code(LOG, variables.clone()).await;
-        assert_eq!(code, "BAD_USER_INPUT", "{variables}");
-    }
+    // event-, event-x, and a number that there cannot be.
+    let cursors = [
+        "ZXZlbnQt",
+        "ZXZlbnQteA",
+        "ZXZlbnQtOTk5OTk5OTk5OTk5OTk5OTk5OTk",
+    ];
+    ada.rejects_pages(LOG, &cursors).await;
+    ada.rejects_pages(LOG, &[&text(&of_users)]).await;
 }

@@ -136,47 +136,32 @@ fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
     // {"alg":"none","typ":"at+jwt"}
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
     let now = chrono::Utc::now().timestamp();
+    let unknown = json!("018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f");
+    let another_key = b"another secret, which is long enough";
+    let another_type = |header: &mut Header| header.typ = Some("JWT".to_owned());
+    let critical = |header: &mut Header| header.crit = Some(vec!["b64".to_owned()]);
     vec![
         ("alg none", format!("{none}.{}.", parts[1])),
-        (
-            "alg none, signed",
-            format!("{none}.{}.{}", parts[1], parts[2]),
-        ),
+        ("alg none, signed", [none, parts[1], parts[2]].join(".")),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
-        (
-            "another key",
-            signed(
-                &header(),
-                &claims(ada),
-                b"another secret, which is long enough",
-            ),
-        ),
+        ("another key", signed(&header(), &claims(ada), another_key)),
         (
             "another algorithm",
             of_header(|header| header.alg = Algorithm::HS512),
         ),
-        (
-            "another type",
-            of_header(|header| header.typ = Some("JWT".to_owned())),
-        ),
+        ("another type", of_header(another_type)),
         ("no type", of_header(|header| header.typ = None)),
-        (
-            "a critical extension",
-            of_header(|header| header.crit = Some(vec!["b64".to_owned()])),
-        ),
+        ("a critical extension", of_header(critical)),
         ("expired", with("exp", json!(now - 60))),
-        ("not yet good", with("nbf", json!(now + 60))),
+        ("not valid yet", with("nbf", json!(now + 60))),
         ("no expiry", with("exp", Value::Null)),
         ("another issuer", with("iss", json!("someone"))),
         ("another audience", with("aud", json!(["something"]))),
         ("a subject that is no UUID", with("sub", json!("ada"))),
         ("no session", with("sid", Value::Null)),
-        (
-            "an unknown session",
-            with("sid", json!("018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f")),
-        ),
+        ("an unknown session", with("sid", unknown)),
         ("another's session", with("sid", json!(grace.session))),
-        ("another's session, seen", with("sub", json!(grace.id))),
+        ("another's subject", with("sub", json!(grace.id))),
         ("a refresh token", ada.refresh_token.clone()),
         ("no token", "a.b.c".to_owned()),
     ]

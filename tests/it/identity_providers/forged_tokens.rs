@@ -10,134 +10,92 @@ use super::{
     issuer::{self, Issuer, RSA, claims, header, key, signed, token, token_of},
     session, trusting,
 };
+use crate::support::SECRET;
 
+/// The claims of a forged token, with one changed. Null removes it.
 fn with(field: &str, value: Value) -> Value {
     let mut claims = claims("mallory");
     claims[field] = value;
-    claims
+    let claims = claims.as_object_mut().unwrap();
+    claims.retain(|_, value| !value.is_null());
+    json!(claims)
 }
 
-fn without(field: &str) -> Value {
-    let mut claims = claims("mallory");
-    claims.as_object_mut().unwrap().remove(field);
-    claims
+fn encoded(part: &Value) -> String {
+    URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
-/// Forged tokens, and what is wrong with each.
-fn attacks(own_secret: &[u8]) -> Vec<(&'static str, String)> {
+/// Tokens with a wrong key, algorithm or header, and what is wrong with each.
+fn wrong_headers(own_secret: &[u8]) -> Vec<(&'static str, String)> {
     let rs256 = Algorithm::RS256;
-    let rsa = key(RSA, rs256);
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let (rsa, new_rsa) = (key(RSA, rs256), key(issuer::NEW_RSA, rs256));
+    let claims = claims("mallory");
     let unsigned = |alg: &str| {
-        format!(
-            "{}.{}.",
-            part(&json!({ "alg": alg, "typ": "JWT", "kid": "rsa" })),
-            part(&claims("mallory"))
-        )
+        let header = encoded(&json!({ "alg": alg, "typ": "JWT", "kid": "rsa" }));
+        format!("{header}.{}.", encoded(&claims))
     };
     let public = serde_json::to_vec(&issuer::published(RSA, rs256, "rsa")).unwrap();
-    let hs256 = header(Algorithm::HS256, "rsa");
-    let of_kid = |kid: &str| signed(&header(rs256, kid), &claims("mallory"), &rsa);
-    let of_type = |kind: Option<&str>| {
-        let typ = kind.map(str::to_owned);
-        signed(
-            &Header {
-                typ,
-                ..header(rs256, "rsa")
-            },
-            &claims("mallory"),
-            &rsa,
-        )
+    let hs256 = |secret: &[u8]| {
+        let header = header(Algorithm::HS256, "rsa");
+        signed(&header, &claims, &EncodingKey::from_secret(secret))
     };
-    let now = Utc::now().timestamp();
-    let embedded =
-        serde_json::from_value(issuer::published(issuer::NEW_RSA, rs256, "rsa")).unwrap();
-    let forged = Header {
-        jwk: Some(embedded),
-        jku: Some("http://127.0.0.1:1/keys".to_owned()),
-        x5u: Some("http://127.0.0.1:1/x5u".to_owned()),
-        ..header(rs256, "rsa")
+    let of_kid = |kid: &str| signed(&header(rs256, kid), &claims, &rsa);
+    let of_header = |change: fn(&mut Header), key: &EncodingKey| {
+        let mut header = header(rs256, "rsa");
+        change(&mut header);
+        signed(&header, &claims, key)
     };
-    let critical = Header {
-        crit: Some(vec!["b64".to_owned()]),
-        ..header(rs256, "rsa")
+    let own_key = |header: &mut Header| {
+        let key = issuer::published(issuer::NEW_RSA, Algorithm::RS256, "rsa");
+        header.jwk = Some(serde_json::from_value(key).unwrap());
+        header.jku = Some("http://127.0.0.1:1/keys".to_owned());
+        header.x5u = Some("http://127.0.0.1:1/x5u".to_owned());
     };
+    let critical = |header: &mut Header| header.crit = Some(vec!["b64".to_owned()]);
+    let logout = |header: &mut Header| header.typ = Some("logout+jwt".to_owned());
+    let rs384 = |header: &mut Header| header.alg = Algorithm::RS384;
     vec![
         ("alg none", unsigned("none")),
         ("alg NoNe", unsigned("NoNe")),
-        (
-            "the public key as a shared secret",
-            signed(
-                &hs256,
-                &claims("mallory"),
-                &EncodingKey::from_secret(&public),
-            ),
-        ),
-        (
-            "this service's secret",
-            signed(
-                &hs256,
-                &claims("mallory"),
-                &EncodingKey::from_secret(own_secret),
-            ),
-        ),
+        ("the public key as a shared secret", hs256(&public)),
+        ("this service's secret", hs256(own_secret)),
         ("an unknown key id", of_kid("nobody")),
         ("a key id with a path", of_kid("../../../../dev/null")),
         ("a key id with SQL", of_kid("' OR 1=1 --")),
         ("another key's id", of_kid("ec")),
-        (
-            "its own key in the header",
-            signed(&forged, &claims("mallory"), &key(issuer::NEW_RSA, rs256)),
-        ),
-        (
-            "a critical extension",
-            signed(&critical, &claims("mallory"), &rsa),
-        ),
-        (
-            "an algorithm that is not the issuer's",
-            signed(&header(Algorithm::RS384, "rsa"), &claims("mallory"), &rsa),
-        ),
-        ("no type", of_type(None)),
-        ("another type", of_type(Some("logout+jwt"))),
-        ("expired", token_of(&with("exp", json!(now - 60)))),
-        ("no expiry", token_of(&without("exp"))),
-        ("not valid yet", token_of(&with("nbf", json!(now + 120)))),
-        (
-            "issued in the future",
-            token_of(&with("iat", json!(now + 3600))),
-        ),
-        ("no issuer", token_of(&without("iss"))),
-        (
-            "another issuer",
-            token_of(&with("iss", json!("https://issuer.example"))),
-        ),
-        (
-            "a list of issuers",
-            token_of(&with("iss", json!(["https://issuer.example/"]))),
-        ),
-        (
-            "this service as issuer",
-            token_of(&with("iss", json!("snapnote"))),
-        ),
-        ("no audience", token_of(&without("aud"))),
-        ("another audience", token_of(&with("aud", json!(["other"])))),
-        ("no subject", token_of(&without("sub"))),
-        ("an empty subject", token_of(&with("sub", json!("")))),
-        ("a subject that is none", token_of(&with("sub", json!(7)))),
-        (
-            "a subject with U+0000",
-            token_of(&with("sub", json!("a\0b"))),
-        ),
-        (
-            "a subject that is too long",
-            token_of(&with("sub", json!("x".repeat(256)))),
-        ),
-        ("a changed payload", {
-            let token = token("mallory");
-            let (head, rest) = token.split_once('.').unwrap();
-            let (_, signature) = rest.split_once('.').unwrap();
-            format!("{head}.{}.{signature}", part(&claims("ada")))
-        }),
+        ("its own key in the header", of_header(own_key, &new_rsa)),
+        ("a critical extension", of_header(critical, &rsa)),
+        ("not the issuer's algorithm", of_header(rs384, &rsa)),
+        ("no type", of_header(|header| header.typ = None, &rsa)),
+        ("another type", of_header(logout, &rsa)),
+    ]
+}
+
+/// Tokens with wrong claims, and what is wrong with each.
+fn wrong_claims() -> Vec<(&'static str, String)> {
+    let now = Utc::now().timestamp();
+    let token = token("mallory");
+    let (head, rest) = token.split_once('.').unwrap();
+    let (_, signature) = rest.split_once('.').unwrap();
+    let changed = format!("{head}.{}.{signature}", encoded(&claims("ada")));
+    let with = |what, field, value| (what, token_of(&with(field, value)));
+    vec![
+        with("expired", "exp", json!(now - 60)),
+        with("no expiry", "exp", Value::Null),
+        with("not valid yet", "nbf", json!(now + 120)),
+        with("issued in the future", "iat", json!(now + 3600)),
+        with("no issuer", "iss", Value::Null),
+        with("another issuer", "iss", json!("https://issuer.example")),
+        with("issuers", "iss", json!(["https://issuer.example/"])),
+        with("this service as issuer", "iss", json!("snapnote")),
+        with("no audience", "aud", Value::Null),
+        with("another audience", "aud", json!(["other"])),
+        with("no subject", "sub", Value::Null),
+        with("an empty subject", "sub", json!("")),
+        with("a number as subject", "sub", json!(7)),
+        with("a subject with U+0000", "sub", json!("a\0b")),
+        with("a subject that is too long", "sub", json!("x".repeat(256))),
+        ("a changed payload", changed),
         ("no token at all", "a.b.c".to_owned()),
     ]
 }
@@ -145,70 +103,40 @@ fn attacks(own_secret: &[u8]) -> Vec<(&'static str, String)> {
 /// Tokens that Better Auth's secret signed, and that are no sessions.
 fn no_sessions() -> Vec<(&'static str, String)> {
     let now = Utc::now().timestamp();
-    let changed = |change: &dyn Fn(&mut Value)| {
+    let with = |what, pointer: &str, value: Value| {
         let mut payload = session("mallory");
-        change(&mut payload);
-        cookie(&payload)
+        *payload.pointer_mut(pointer).unwrap() = value;
+        (what, cookie(&payload))
     };
+    let with_issuer = |what, issuer: &str| {
+        let mut payload = session("mallory");
+        payload["iss"] = json!(issuer);
+        (what, cookie(&payload))
+    };
+    let mut eternal = session("mallory");
+    eternal.as_object_mut().unwrap().remove("exp");
+    let verification = json!({ "email": "ada@example.com", "iat": now, "exp": now + 600 });
+    let signed_by = |header: Header, key: &EncodingKey| signed(&header, &session("mallory"), key);
     let secret = EncodingKey::from_secret(SHARED.as_bytes());
+    let another = EncodingKey::from_secret(b"another");
+    let (hs256, hs512) = (Header::new(Algorithm::HS256), Header::new(Algorithm::HS512));
+    let rs256 = header(Algorithm::RS256, "rsa");
+    let past = json!("2020-01-01T00:00:00Z");
     vec![
-        (
-            "a verification token",
-            cookie(&json!({ "email": "ada@example.com", "iat": now, "exp": now + 600 })),
-        ),
-        (
-            "another's session",
-            changed(&|payload| payload["session"]["userId"] = json!("ada")),
-        ),
-        (
-            "no session",
-            changed(&|payload| payload["session"] = Value::Null),
-        ),
-        (
-            "a session without an id",
-            changed(&|payload| payload["session"]["id"] = json!("")),
-        ),
-        (
-            "an expired session",
-            changed(&|payload| payload["session"]["expiresAt"] = json!("2020-01-01T00:00:00Z")),
-        ),
-        (
-            "an expired token",
-            changed(&|payload| payload["exp"] = json!(now - 60)),
-        ),
-        (
-            "no expiry",
-            changed(&|payload| {
-                payload.as_object_mut().unwrap().remove("exp");
-            }),
-        ),
-        (
-            "an issuer",
-            changed(&|payload| payload["iss"] = json!("https://better.example")),
-        ),
-        (
-            "the outside issuer",
-            changed(&|payload| payload["iss"] = json!("https://issuer.example/")),
-        ),
-        (
-            "another algorithm",
-            signed(&Header::new(Algorithm::HS512), &session("mallory"), &secret),
-        ),
-        (
-            "another secret",
-            signed(
-                &Header::new(Algorithm::HS256),
-                &session("mallory"),
-                &EncodingKey::from_secret(b"another"),
-            ),
-        ),
+        ("a verification token", cookie(&verification)),
+        with("another's session", "/session/userId", json!("ada")),
+        with("no session", "/session", Value::Null),
+        with("a session without an id", "/session/id", json!("")),
+        with("an expired session", "/session/expiresAt", past),
+        with("an expired token", "/exp", json!(now - 60)),
+        ("no expiry", cookie(&eternal)),
+        with_issuer("an issuer", "https://better.example"),
+        with_issuer("the outside issuer", "https://issuer.example/"),
+        ("another algorithm", signed_by(hs512, &secret)),
+        ("another secret", signed_by(hs256, &another)),
         (
             "the issuer's key",
-            signed(
-                &header(Algorithm::RS256, "rsa"),
-                &session("mallory"),
-                &key(RSA, Algorithm::RS256),
-            ),
+            signed_by(rs256, &key(RSA, Algorithm::RS256)),
         ),
     ]
 }
@@ -221,27 +149,19 @@ async fn every_forged_token_is_rejected_with_the_same_response() {
     let app = trusting(&format!("{}{other}{SESSIONS}", issuer.toml(""))).await;
     assert_eq!(ask(&app, &token("ada")).await.status, 200);
     let mut bodies = Vec::new();
-    for (trick, token) in attacks(crate::support::SECRET)
-        .into_iter()
-        .chain(no_sessions())
-    {
+    let forged = wrong_headers(SECRET).into_iter().chain(wrong_claims());
+    for (trick, token) in forged.chain(no_sessions()) {
         let answer = ask(&app, &token).await;
         assert_eq!(answer.status, 401, "{trick}: {answer:?}");
-        assert_eq!(
-            answer.header("www-authenticate"),
-            Some("Bearer error=\"invalid_token\""),
-            "{trick}"
-        );
+        let reason = answer.header("www-authenticate");
+        assert_eq!(reason, Some("Bearer error=\"invalid_token\""), "{trick}");
         bodies.push(answer.body);
     }
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
     assert_eq!(app.count("users").await, 1);
     // A token of one issuer that names another goes to that other's keys, which are none.
-    let swapped = ask(
-        &app,
-        &token_of(&with("iss", json!("https://other.example/"))),
-    )
-    .await;
+    let of_other = with("iss", json!("https://other.example/"));
+    let swapped = ask(&app, &token_of(&of_other)).await;
     assert_eq!(swapped.status, 503, "{swapped:?}");
 }

@@ -8,7 +8,12 @@ use tokio::{
     time::{Duration, Instant, interval},
 };
 
-use super::{Notebook, png::png, send, uploads::path};
+use super::{
+    Notebook,
+    png::png,
+    send,
+    uploads::{head, path},
+};
 use crate::support::{
     Answer, TestApp, at_least, eventually, eventually_eq, image_folder, read_answer, soon, text,
 };
@@ -20,11 +25,7 @@ async fn notebook(change: impl FnOnce(&mut UploadSettings)) -> Notebook {
 /// A connection over which an upload has begun: the service has stored a part of it.
 async fn begun(notebook: &Notebook, upload: &Value, length: usize, sent: &[u8]) -> TcpStream {
     let files = notebook.files().len();
-    let head = format!(
-        "PUT {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: image/png\r\n\
-         content-length: {length}\r\n\r\n",
-        path(upload)
-    );
+    let head = head(upload, length);
     let mut stream = crate::support::sent(notebook.app.address, head).await;
     stream.write_all(sent).await.unwrap();
     eventually("it begins", async || notebook.files().len() > files).await;

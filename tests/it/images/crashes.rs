@@ -23,8 +23,9 @@ use super::{
     png::png,
     s3_server::{self, S3},
     set,
+    uploads::head,
 };
-use crate::support::{Client, Serving, TestApp, eventually, image_folder, soon};
+use crate::support::{Client, Serving, eventually, image_folder, sent, soon};
 
 /// When to kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,29 +36,29 @@ enum When {
     After,
 }
 
-/// Stands between the program and the store, and kills the program at one request.
-struct Between {
+/// A proxy between the program and the store that kills the program at one request.
+struct Killer {
     address: SocketAddr,
     fault: Arc<Fault>,
 }
 
 struct Fault {
-    /// At which request from now, from 1; `None` once it has struck.
+    /// The number of the request, from 1; `None` once the program is killed.
     armed: Mutex<Option<(i32, When)>>,
-    /// The process, as soon as it is known.
+    /// The process, once it has started.
     victim: watch::Sender<Option<i32>>,
 }
 
 impl Fault {
-    /// Counts a request; answers when to kill at it, if so.
-    fn comes(&self) -> Option<When> {
+    /// Counts a request. Returns when to kill at this one, if at all.
+    fn count(&self) -> Option<When> {
         let mut armed = self.armed.lock().unwrap();
         let (to_come, when) = armed.as_mut()?;
         *to_come -= 1;
         (*to_come == 0).then_some(*when)
     }
 
-    async fn strike(&self) {
+    async fn kill(&self) {
         let mut known = self.victim.subscribe();
         let pid = known.wait_for(Option::is_some).await.unwrap().unwrap();
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
@@ -65,8 +66,8 @@ impl Fault {
     }
 }
 
-impl Between {
-    async fn before(store: SocketAddr) -> Between {
+impl Killer {
+    async fn before(store: SocketAddr) -> Killer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let fault = Arc::new(Fault {
@@ -80,7 +81,7 @@ impl Between {
                 tokio::spawn(pass(stream, store, known.clone()));
             }
         });
-        Between { address, fault }
+        Killer { address, fault }
     }
 
     /// The program, which is killed at its `nth` request to the store, from 1.
@@ -94,26 +95,26 @@ impl Between {
     }
 }
 
-/// One request and its answer, each read whole; then the connection ends.
+/// Forwards one request and its response, and closes the connection.
 async fn pass(mut from: TcpStream, store: SocketAddr, fault: Arc<Fault>) {
     let Some(request) = whole_request(&mut from).await else {
         return;
     };
-    let when = fault.comes();
+    let when = fault.count();
     if when == Some(When::Before) {
-        return fault.strike().await;
+        return fault.kill().await;
     }
     let mut to = TcpStream::connect(store).await.unwrap();
     to.write_all(&request).await.unwrap();
     let mut answer = Vec::new();
     let _ = to.read_to_end(&mut answer).await;
     if when == Some(When::After) {
-        return fault.strike().await;
+        return fault.kill().await;
     }
     let _ = from.write_all(&answer).await;
 }
 
-/// A request, with a header that makes it the connection's last.
+/// A request, with a header that closes the connection after it.
 async fn whole_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let head = loop {
@@ -149,28 +150,26 @@ fn as_ada(notebook: &Notebook, serving: &Serving) -> Client {
     notebook.ada.at_address(serving.client.address)
 }
 
-/// Sets an upload, or dies on the way.
+/// Sets an upload, if the process is not killed before.
 async fn try_to_set(notebook: &Notebook, serving: &Serving, upload: &Value) {
     let (client, document) = (as_ada(notebook, serving), notebook.document.clone());
     let upload = upload.clone();
     let _ = tokio::spawn(async move { set(&client, &document, &upload).await }).await;
 }
 
-/// Waits for its end, which must be that one.
+/// Waits until the process is killed.
 async fn killed(mut victim: Serving) {
     let status = soon("it is killed", victim.child.wait()).await.unwrap();
     assert_eq!(status.signal(), Some(Signal::SIGKILL as i32));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_step_of_setting_it_leaves_nothing_and_loses_nothing() {
+async fn a_process_that_is_killed_while_it_sets_an_image_leaves_and_loses_nothing() {
     let Some(store) = S3::start().await else {
         return;
     };
-    let between = Between::before(store.address).await;
-    let storage = S3::storage(store.address);
-    let app = TestApp::with(|settings| settings.images.storage = storage).await;
-    let notebook = Notebook::on(app).await;
+    let notebook = store.notebook().await;
+    let killer = Killer::before(store.address).await;
     let mut shown = Value::Null;
     for (index, (nth, when)) in [1, 2, 3]
         .into_iter()
@@ -179,61 +178,47 @@ async fn killed_at_any_step_of_setting_it_leaves_nothing_and_loses_nothing() {
     {
         let bytes = png(40 + u32::try_from(index).unwrap(), 40);
         let upload = notebook.uploaded(&bytes).await;
-        let victim = between.victim(&notebook, nth, when).await;
+        let victim = killer.victim(&notebook, nth, when).await;
         try_to_set(&notebook, &victim, &upload).await;
         killed(victim).await;
 
-        // What was an image before is one until there is another.
+        // The image is the former one until the new one is set.
         let image = notebook.shown().await["image"].take();
         let is_new = image["byteSize"] == bytes.len();
-        assert_eq!(
-            is_new,
-            nth == 3,
-            "{nth} {when:?}: it was done before what it leaves is removed"
-        );
+        assert_eq!(is_new, nth == 3, "{nth} {when:?}: it is set first");
         assert!(is_new || image["byteSize"] == shown["byteSize"]);
         if !image.is_null() {
             assert_eq!(fetched(&image["url"]).await.status(), 200);
         }
-        // The caller tries again, and it is done, once.
+        // The client tries again, and it is set once.
         let again = notebook.set(&upload).await;
         assert_eq!(again["userErrors"], json!([]), "{nth} {when:?}");
         shown = again["document"]["image"].clone();
         assert_eq!(fetched(&shown["url"]).await.bytes().await.unwrap(), bytes);
-        exactly_what_is_referred_to(&notebook, &store).await;
+        only_used_images_are_left(&notebook, &store).await;
     }
-    assert_eq!(
-        notebook.shown().await["version"],
-        7,
-        "six images, each set once"
-    );
+    assert_eq!(notebook.shown().await["version"], 7, "six images");
 }
 
-/// After a sweep of all that may be swept.
-async fn exactly_what_is_referred_to(notebook: &Notebook, store: &S3) {
+/// Asserts that after a sweep exactly the images that documents have are left.
+async fn only_used_images_are_left(notebook: &Notebook, store: &S3) {
     notebook.sweep().await;
     let referred =
         "SELECT coalesce(string_agg('pages/images/' || image_id, ' '), '') FROM documents
         WHERE image_id IS NOT NULL";
     let referred = notebook.app.text(referred).await;
     assert_eq!(store.keys().await.join(" "), referred);
-    let rows = if referred.is_empty() {
-        ""
-    } else {
-        "image:stored"
-    };
-    assert_eq!(notebook.rows().await, rows);
+    let expected = ["", "image:stored"][usize::from(!referred.is_empty())];
+    assert_eq!(notebook.rows().await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_at_any_step_of_the_sweep_it_is_done_by_the_next() {
+async fn the_next_process_continues_the_sweep_of_a_killed_one() {
     let Some(store) = S3::start().await else {
         return;
     };
-    let between = Between::before(store.address).await;
-    let storage = S3::storage(store.address);
-    let app = TestApp::with(|settings| settings.images.storage = storage).await;
-    let notebook = Notebook::on(app).await;
+    let notebook = store.notebook().await;
+    let killer = Killer::before(store.address).await;
     for (nth, when) in [1, 2]
         .into_iter()
         .flat_map(|nth| [(nth, When::Before), (nth, When::After)])
@@ -244,40 +229,30 @@ async fn killed_at_any_step_of_the_sweep_it_is_done_by_the_next() {
         let due =
             "UPDATE image_objects SET sweep_at = now() - interval '1 hour' WHERE state <> 'stored'";
         notebook.app.sql(due).await;
-        // It sweeps as it starts.
-        killed(between.victim(&notebook, nth, when).await).await;
+        // A process sweeps when it starts.
+        killed(killer.victim(&notebook, nth, when).await).await;
         let claimed = "image_objects WHERE state = 'removing'";
-        assert!(
-            notebook.app.count(claimed).await > 0,
-            "what it claimed is still known"
-        );
+        assert!(notebook.app.count(claimed).await > 0, "claims stay");
         let image = notebook.shown().await["image"].take();
         assert_eq!(fetched(&image["url"]).await.status(), 200);
-        exactly_what_is_referred_to(&notebook, &store).await;
+        only_used_images_are_left(&notebook, &store).await;
     }
     notebook.remove().await;
-    exactly_what_is_referred_to(&notebook, &store).await;
+    only_used_images_are_left(&notebook, &store).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_while_an_upload_is_sent_to_a_folder_it_leaves_nothing() {
+async fn a_process_that_is_killed_during_an_upload_to_a_folder_leaves_nothing() {
     let notebook = Notebook::new().await;
     let folder = image_folder(&notebook.app.database);
     let storage = format!("file://{}", folder.display());
     let bytes = png(800, 800);
-    let mut sent = Vec::new();
+    let mut uploads = Vec::new();
     for parts in 0..3 {
         let upload = notebook.requested(&bytes, "image/png").await;
         let victim = serving(&notebook, &storage).await;
-        let url: url::Url = upload["url"].as_str().unwrap().parse().unwrap();
-        let mut stream = TcpStream::connect(victim.client.address).await.unwrap();
-        let head = format!(
-            "PUT {}?{} HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: {}\r\n\r\n",
-            url.path(),
-            url.query().unwrap(),
-            bytes.len()
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        let head = head(&upload, bytes.len());
+        let mut stream = sent(victim.client.address, head).await;
         stream
             .write_all(&bytes[..bytes.len() * parts / 2])
             .await
@@ -286,20 +261,16 @@ async fn killed_while_an_upload_is_sent_to_a_folder_it_leaves_nothing() {
             let _ = stream.read_u8().await;
         } else {
             eventually("the upload has begun", async || {
-                notebook.files().len() > sent.len()
+                notebook.files().len() > uploads.len()
             })
             .await;
         }
         victim.signal(Signal::SIGKILL);
         killed(victim).await;
-        sent.push(upload);
+        uploads.push(upload);
     }
-    assert_eq!(
-        notebook.files().len(),
-        3,
-        "two that were begun, and a whole one"
-    );
-    for (upload, whole) in sent.iter().zip([false, false, true]) {
+    assert_eq!(notebook.files().len(), 3, "two incomplete, one complete");
+    for (upload, whole) in uploads.iter().zip([false, false, true]) {
         let done = notebook.set(upload).await;
         assert_eq!(done["document"].is_object(), whole, "{done}");
     }
@@ -310,10 +281,6 @@ async fn killed_while_an_upload_is_sent_to_a_folder_it_leaves_nothing() {
     assert_eq!(fetched(&image["url"]).await.bytes().await.unwrap(), bytes);
     for kind in ["uploads", "images"] {
         let left = std::fs::read_dir(folder.join(kind)).unwrap().count();
-        assert_eq!(
-            left,
-            usize::from(kind == "images"),
-            "no empty folders in {kind}"
-        );
+        assert_eq!(left, usize::from(kind == "images"), "folders in {kind}");
     }
 }

@@ -10,7 +10,10 @@ use tokio::{
     time::timeout,
 };
 
-/// The server, with a bucket `notes`. It ends with this, or with the process that started it, however that ends.
+use super::Notebook;
+use crate::support::TestApp;
+
+/// The server, with a bucket `notes`. It ends with this value, or with the process that started it.
 pub(super) struct S3 {
     pub(super) address: SocketAddr,
     _child: Child,
@@ -20,7 +23,7 @@ pub(super) struct S3 {
 const SCRIPT: &str = "moto_server -H 127.0.0.1 -p 0 & pid=$!; cat >/dev/null; kill $pid";
 
 impl S3 {
-    /// `None` where there is none to be had.
+    /// `None` if it is not installed.
     pub(super) async fn start() -> Option<S3> {
         let known = Command::new("sh")
             .args(["-c", "command -v moto_server"])
@@ -62,7 +65,7 @@ impl S3 {
         })
     }
 
-    /// The settings of a service that keeps its images here, or behind another address.
+    /// The settings of a service that stores its images at this address.
     pub(super) fn storage(address: SocketAddr) -> StorageSettings {
         StorageSettings::S3 {
             url: url(address).parse().unwrap(),
@@ -72,7 +75,13 @@ impl S3 {
         }
     }
 
-    /// The keys of all that is in the bucket.
+    /// A user of a service that stores its images here.
+    pub(super) async fn notebook(&self) -> Notebook {
+        let storage = S3::storage(self.address);
+        Notebook::on(TestApp::with(|settings| settings.images.storage = storage).await).await
+    }
+
+    /// The keys of all objects in the bucket.
     pub(super) async fn keys(&self) -> Vec<String> {
         let url = format!("http://{}/notes?list-type=2", self.address);
         let list = reqwest::get(url).await.unwrap().text().await.unwrap();
@@ -82,13 +91,13 @@ impl S3 {
     }
 }
 
-/// Who the tests are there.
+/// The service's credentials.
 pub(super) const CREDENTIALS: [(&str, &str); 2] = [
     ("AWS_ACCESS_KEY_ID", "tests"),
     ("AWS_SECRET_ACCESS_KEY", "hush"),
 ];
 
-/// As an operator writes it.
+/// The URL as an operator sets it.
 pub(super) fn url(address: SocketAddr) -> String {
     format!("s3://notes/pages?endpoint=http://{address}&region=eu-central-1")
 }

@@ -10,15 +10,10 @@ use super::{
 };
 use crate::support::{TestApp, errors};
 
-async fn notebook(s3: &S3) -> Notebook {
-    let storage = S3::storage(s3.address);
-    Notebook::on(TestApp::with(|settings| settings.images.storage = storage).await).await
-}
-
 #[tokio::test(flavor = "multi_thread")]
-async fn a_image_goes_to_the_bucket_and_comes_from_it() {
+async fn an_image_is_uploaded_to_the_bucket_and_served_from_it() {
     let Some(s3) = S3::start().await else { return };
-    let notebook = notebook(&s3).await;
+    let notebook = s3.notebook().await;
     let bytes = private_png(30, 20);
     let upload = notebook.requested(&bytes, "image/png").await;
     let url: url::Url = upload["url"].as_str().unwrap().parse().unwrap();
@@ -54,9 +49,17 @@ async fn a_image_goes_to_the_bucket_and_comes_from_it() {
         Some(shown.len()),
         image["byteSize"].as_u64().map(|size| size as usize)
     );
-    assert!(shown.len() < bytes.len(), "it was cleaned");
+    assert!(shown.len() < bytes.len(), "without metadata");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_to_the_bucket_are_the_same_on_every_process() {
+    let Some(s3) = S3::start().await else { return };
+    let notebook = s3.notebook().await;
+    let document = notebook.with_image(&png(30, 20)).await;
+    let image = &document["image"];
     let again = notebook.shown().await;
-    assert_eq!(again["image"], *image, "the link is the same");
+    assert_eq!(again["image"], *image);
     let other = TestApp::on(notebook.app.database.clone(), |settings| {
         settings.images.storage = S3::storage(s3.address);
     })
@@ -65,28 +68,32 @@ async fn a_image_goes_to_the_bucket_and_comes_from_it() {
         "query($id: ID!) { document(id: $id) { image { url contentType byteSize width height } } }";
     let there = notebook.ada.at(&other);
     let again = there.data(query, json!({ "id": notebook.document })).await;
-    assert_eq!(
-        again["document"]["image"], *image,
-        "on another process, too"
-    );
+    assert_eq!(again["document"]["image"], *image);
+}
 
-    let removed = notebook.with_image(&png(5, 5)).await;
-    assert_eq!(removed["version"], 3);
+#[tokio::test(flavor = "multi_thread")]
+async fn replaced_images_are_deleted_from_the_bucket() {
+    let Some(s3) = S3::start().await else { return };
+    let notebook = s3.notebook().await;
+    let document = notebook.with_image(&png(30, 20)).await;
+    let image = &document["image"];
+    let newer = notebook.with_image(&png(5, 5)).await;
+    assert_eq!(newer["version"], 3);
     assert_eq!(notebook.sweep().await, 3);
     let keys = s3.keys().await;
     assert!(
         keys.len() == 1 && keys[0].starts_with("pages/images/"),
         "{keys:?}"
     );
-    assert_eq!(fetched(&removed["image"]["url"]).await.status(), 200);
+    assert_eq!(fetched(&newer["image"]["url"]).await.status(), 200);
     assert!(fetched(&image["url"]).await.status().is_client_error());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_bucket_took_and_should_not_have_is_refused_and_gone() {
+async fn invalid_uploads_to_the_bucket_are_rejected_and_deleted() {
     let Some(s3) = S3::start().await else { return };
-    let notebook = notebook(&s3).await;
-    // This server looks at no signature, so it takes what S3 does not.
+    let notebook = s3.notebook().await;
+    // This server ignores signatures, so it accepts what S3 rejects.
     let large = vec![0_u8; 20 * 1024 * 1024 + 1];
     for (bytes, code) in [
         (large, "TOO_LARGE"),
@@ -108,16 +115,12 @@ async fn what_the_bucket_took_and_should_not_have_is_refused_and_gone() {
     assert_eq!(s3.keys().await, Vec::<String>::new());
     for (method, path) in [("PUT", "/uploads/x"), ("GET", "/images/x.png")] {
         let answer = notebook.app.anonymous().http(method, path, &[], b"").await;
-        assert_eq!(
-            (answer.status, answer.body.as_str()),
-            (404, ""),
-            "not served here"
-        );
+        assert_eq!((answer.status, answer.body.as_str()), (404, ""));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_store_is_away_it_is_unavailable_and_nothing_is_lost() {
+async fn requests_are_unavailable_while_the_storage_is_and_nothing_is_lost() {
     let nowhere = S3::storage("127.0.0.1:1".parse().unwrap());
     let app = TestApp::with(|settings| settings.images.storage = nowhere).await;
     let notebook = Notebook::on(app).await;
@@ -128,14 +131,8 @@ async fn while_the_store_is_away_it_is_unavailable_and_nothing_is_lost() {
     assert_eq!(notebook.rows().await, "upload:open");
     let long_ago = "UPDATE image_objects SET sweep_at = now() - interval '1 hour'";
     notebook.app.sql(long_ago).await;
-    assert!(
-        snapnote::images::sweep::sweep(&notebook.app.images)
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        notebook.rows().await,
-        "upload:removing",
-        "its row stays until it is gone"
-    );
+    let swept = snapnote::images::sweep::sweep(&notebook.app.images).await;
+    assert!(swept.is_err());
+    let row = notebook.rows().await;
+    assert_eq!(row, "upload:removing", "the row outlives the object");
 }

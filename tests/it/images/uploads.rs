@@ -12,6 +12,15 @@ pub(super) fn path(upload: &Value) -> String {
     format!("{}?{}", url.path(), url.query().unwrap())
 }
 
+/// The head of an upload of so many bytes.
+pub(super) fn head(upload: &Value, length: usize) -> String {
+    format!(
+        "PUT {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: image/png\r\n\
+         content-length: {length}\r\n\r\n",
+        path(upload)
+    )
+}
+
 /// Bytes in pieces whose length is not announced.
 async fn chunked(client: &Client, path: &str, pieces: &[&[u8]]) -> Answer {
     let head = format!(
@@ -39,64 +48,55 @@ async fn nothing_left(notebook: &Notebook) {
     .await;
 }
 
-/// What is wrong, the headers, the body, and the status that says so.
-type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [u8], u16);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_announced_type_and_size_are_accepted() {
+    const PNG: (&str, &str) = ("content-type", "image/png");
+    const JPEG: (&str, &str) = ("content-type", "image/jpeg");
+    const GZIP: (&str, &str) = ("content-encoding", "gzip");
     let notebook = Notebook::new().await;
     let bytes = png(300, 100);
     let upload = notebook.requested(&bytes, "image/png").await;
-    let (visitor, link) = (notebook.app.anonymous(), path(&upload));
-    const PNG: (&str, &str) = ("content-type", "image/png");
+    let (anonymous, link) = (notebook.app.anonymous(), path(&upload));
     let long = [bytes.clone(), vec![0]].concat();
-    let table: [Case<'_>; 8] = [
-        (
-            "of another type",
-            &[("content-type", "image/jpeg")],
-            &bytes,
-            415,
-        ),
+    let table: [(&str, &[_], &[u8], u16); 8] = [
+        ("of another type", &[JPEG], &bytes, 415),
         ("of no type", &[], &bytes, 415),
-        (
-            "compressed",
-            &[PNG, ("content-encoding", "gzip")],
-            &bytes,
-            415,
-        ),
+        ("compressed", &[PNG, GZIP], &bytes, 415),
         ("too long", &[PNG], &long, 413),
         ("far too long", &[PNG], &vec![0; 3_000_000], 413),
         ("too short", &[PNG], &bytes[1..], 400),
-        (
-            "a length that is none",
-            &[PNG, ("content-length", "x")],
-            &bytes,
-            400,
-        ),
+        ("no number", &[PNG, ("content-length", "x")], &bytes, 400),
         ("empty", &[PNG, ("content-length", "0")], b"", 400),
     ];
     for (what, headers, body, status) in table {
-        let answer = visitor.http("PUT", &link, headers, body).await;
+        let answer = anonymous.http("PUT", &link, headers, body).await;
         assert_eq!(answer.status, status, "{what}: {answer:?}");
-        assert_eq!(
-            answer.header("x-content-type-options").unwrap_or("nosniff"),
-            "nosniff"
-        );
+        let sniffing = answer.header("x-content-type-options");
+        assert_eq!(sniffing.unwrap_or("nosniff"), "nosniff");
         nothing_left(&notebook).await;
     }
+    for method in ["POST", "GET", "DELETE"] {
+        let answer = anonymous.http(method, &link, &[PNG], b"").await;
+        assert_eq!(answer.status, 405, "{method}");
+    }
+    assert_eq!(send(&upload, bytes).await, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn chunked_uploads_must_have_the_announced_size() {
+    let notebook = Notebook::new().await;
+    let bytes = png(300, 100);
+    let upload = notebook.requested(&bytes, "image/png").await;
+    let (anonymous, link) = (notebook.app.anonymous(), path(&upload));
     for (pieces, status) in [
         ([&bytes[..], b"x"], 413),
         ([&bytes[..100], &bytes[100..200]], 400),
         ([&bytes[..100], &bytes[100..]], 204),
     ] {
-        assert_eq!(chunked(&visitor, &link, &pieces).await.status, status);
+        assert_eq!(chunked(&anonymous, &link, &pieces).await.status, status);
         if status != 204 {
             nothing_left(&notebook).await;
         }
-    }
-    for method in ["POST", "GET", "DELETE"] {
-        let answer = visitor.http(method, &link, &[PNG], b"").await;
-        assert_eq!(answer.status, 405, "{method}");
     }
     let done = notebook.set(&upload).await;
     assert_eq!(done["document"]["image"]["byteSize"], bytes.len());
@@ -147,16 +147,7 @@ async fn interrupted_uploads_leave_no_files() {
     let bytes = png(1000, 1000);
     let upload = notebook.requested(&bytes, "image/png").await;
     for sent in [0, 1, 300_000, 900_000] {
-        let head = format!(
-            "PUT {} HTTP/1.1
-host: x
-content-type: image/png
-content-length: {}
-
-",
-            path(&upload),
-            bytes.len()
-        );
+        let head = head(&upload, bytes.len());
         let mut stream = crate::support::sent(notebook.app.address, head).await;
         stream.write_all(&bytes[..sent]).await.unwrap();
         eventually("it is being written", async || notebook.files().len() == 1).await;
@@ -237,8 +228,10 @@ async fn pages_of_allowed_origins_can_upload() {
             ("access-control-request-method", "PUT"),
             ("access-control-request-headers", "content-type"),
         ];
-        let visitor = notebook.app.anonymous();
-        visitor.http("OPTIONS", &path(&upload), &headers, b"").await
+        let anonymous = notebook.app.anonymous();
+        anonymous
+            .http("OPTIONS", &path(&upload), &headers, b"")
+            .await
     };
     let allowed = preflight("https://app.example.com").await;
     let origin = allowed.header("access-control-allow-origin");

@@ -24,29 +24,25 @@ async fn assert_gone(notebook: &Notebook) {
     assert_eq!(seen["anyDocuments"]["totalCount"], 1);
     assert_eq!(seen["trashedTasks"]["totalCount"], 0);
     assert_eq!(seen["trash"], json!({ "totalCount": 0, "nodes": [] }));
+    assert_unchangeable(notebook).await;
+    notebook.finish_unseen(&seen).await;
+    for (table, left) in [("tasks", 2), ("documents", 1), ("courses", 1)] {
+        assert_eq!(notebook.count(table).await, left);
+    }
+}
+
+/// Mutations do not find the deleted items, whose ids are taken.
+async fn assert_unchangeable(notebook: &Notebook) {
     let (course, task) = (&notebook.course, &notebook.tasks[0]);
+    let in_course = json!({ "title": "x", "courseId": course });
+    let named = json!({ "id": course, "name": "x" });
+    let titled = json!({ "id": task, "title": "x" });
     let mut mutations = vec![
-        (
-            "createTask",
-            json!({ "title": "x", "courseId": course }),
-            "NOT_FOUND",
-        ),
-        ("createTask", json!({ "id": task, "title": "x" }), "TAKEN"),
-        (
-            "createCourse",
-            json!({ "id": course, "name": "x" }),
-            "TAKEN",
-        ),
-        (
-            "updateTask",
-            json!({ "id": task, "title": "x" }),
-            "NOT_FOUND",
-        ),
-        (
-            "updateCourse",
-            json!({ "id": course, "name": "x" }),
-            "NOT_FOUND",
-        ),
+        ("createTask", in_course, "NOT_FOUND"),
+        ("createTask", titled.clone(), "TAKEN"),
+        ("createCourse", named.clone(), "TAKEN"),
+        ("updateTask", titled, "NOT_FOUND"),
+        ("updateCourse", named, "NOT_FOUND"),
         ("completeTasks", ids(&[task]), "NOT_FOUND"),
     ];
     for mutation in ["restoreItems", "deleteItems", "trashItems"] {
@@ -55,10 +51,6 @@ async fn assert_gone(notebook: &Notebook) {
     for (mutation, input, expected) in mutations {
         let payload = notebook.ada.try_mutate(mutation, input, "").await;
         assert_eq!(code(&payload), expected, "{mutation}: {payload}");
-    }
-    notebook.finish_unseen(&seen).await;
-    for (table, left) in [("tasks", 2), ("documents", 1), ("courses", 1)] {
-        assert_eq!(notebook.count(table).await, left);
     }
 }
 

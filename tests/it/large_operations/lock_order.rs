@@ -48,42 +48,31 @@ fn mutation(
         numbers.pick(tasks),
     );
     let number = numbers.below(100);
+    let document_input =
+        json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" });
+    let image = json!({ "documentId": document, "contentType": "image/png", "byteSize": 9 });
+    let moved = json!({ "id": task, "courseId": course, "title": "zebra crossing" });
+    let note = json!({ "id": document, "formattedNote": format!("tiger {number}") });
+    let text = json!({ "id": task, "description": format!("lion {number}") });
+    let name = json!({ "id": course, "name": format!("zebra {number}") });
     match numbers.below(12) {
         0 => (
             "createTask",
             json!({ "courseId": course, "title": "zebra new" }),
         ),
-        1 => (
-            "createDocument",
-            json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" }),
-        ),
-        2 => (
-            "updateTask",
-            json!({ "id": task, "courseId": course, "title": "zebra crossing" }),
-        ),
-        3 => (
-            "updateTask",
-            json!({ "id": task, "description": format!("lion {number}") }),
-        ),
+        1 => ("createDocument", document_input),
+        2 => ("updateTask", moved),
+        3 => ("updateTask", text),
         4 => (
             "updateDocument",
             json!({ "id": document, "courseId": course }),
         ),
-        5 => (
-            "updateDocument",
-            json!({ "id": document, "formattedNote": format!("tiger {number}") }),
-        ),
-        6 => (
-            "updateCourse",
-            json!({ "id": course, "name": format!("zebra {number}") }),
-        ),
+        5 => ("updateDocument", note),
+        6 => ("updateCourse", name),
         7 => ("completeTasks", ids(&numbers.several(tasks))),
         8 => ("reopenTasks", ids(&numbers.several(tasks))),
         9 => ("trashItems", ids(&numbers.several(&all))),
-        10 => (
-            "requestImageUpload",
-            json!({ "documentId": document, "contentType": "image/png", "byteSize": 9 }),
-        ),
+        10 => ("requestImageUpload", image),
         _ => (
             "restoreItems",
             ids(&[&numbers.several(&all)[..], &[course]].concat()),

@@ -103,27 +103,18 @@ async fn contents_of_a_restored_course_can_be_changed() {
     let (task, document) = (&notebook.tasks[0], &notebook.documents[0]);
     let (moved, away) = (&notebook.tasks[1], &notebook.documents[1]);
     let other = &notebook.other;
+    let title = json!({ "id": task, "title": "Zebra task 00", "version": 2 });
+    let move_task = json!({ "id": moved, "courseId": other });
+    let move_document = json!({ "id": away, "courseId": other });
     for (mutation, item, input) in [
-        (
-            "updateTask",
-            "task",
-            json!({ "id": task, "title": "Zebra task 00", "version": 2 }),
-        ),
-        (
-            "updateTask",
-            "task",
-            json!({ "id": moved, "courseId": other }),
-        ),
+        ("updateTask", "task", title),
+        ("updateTask", "task", move_task),
         (
             "updateDocument",
             "document",
             json!({ "id": document, "title": "Zebra 00" }),
         ),
-        (
-            "updateDocument",
-            "document",
-            json!({ "id": away, "courseId": other }),
-        ),
+        ("updateDocument", "document", move_document),
     ] {
         let selection = format!("{item} {{ status deletedAt trashedWith {{ id }} }}");
         let payload = notebook.ada.mutate(mutation, input, &selection).await;

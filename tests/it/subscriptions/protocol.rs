@@ -23,38 +23,26 @@ async fn protocol_errors_close_the_socket_with_their_code() {
     let listen = json!({ "type": "subscribe", "id": "a", "payload": { "query": CHANGES } });
     let anonymous = json!({ "type": "connection_init" });
     let token =
-        |token: &str| json!({ "type": "connection_init", "payload": { "Authorization": token } });
+        |token: Value| json!({ "type": "connection_init", "payload": { "Authorization": token } });
     let good = init(&ada);
-    let table: Vec<(Vec<Value>, u16, &str)> = vec![
+    let (twice, exists) = (
+        "Too many initialisation requests",
+        "Subscriber for a already exists",
+    );
+    let (unknown, array) = (
+        "The message has an unknown type",
+        "The message is no JSON object",
+    );
+    let table = [
         (vec![subscribe.clone()], 4401, "Unauthorized"),
-        (vec![token("Bearer nonsense")], 4403, "Forbidden"),
-        (vec![token("Basic YTpi")], 4403, "Forbidden"),
-        (
-            vec![json!({ "type": "connection_init", "payload": { "Authorization": 1 } })],
-            4403,
-            "Forbidden",
-        ),
-        (
-            vec![anonymous.clone(), anonymous.clone()],
-            4429,
-            "Too many initialisation requests",
-        ),
-        (
-            vec![good.clone(), good.clone()],
-            4429,
-            "Too many initialisation requests",
-        ),
-        (
-            vec![good.clone(), listen.clone(), listen],
-            4409,
-            "Subscriber for a already exists",
-        ),
-        (
-            vec![json!({ "type": "start" })],
-            4400,
-            "The message has an unknown type",
-        ),
-        (vec![good, json!([])], 4400, "The message is no JSON object"),
+        (vec![token(json!("Bearer nonsense"))], 4403, "Forbidden"),
+        (vec![token(json!("Basic YTpi"))], 4403, "Forbidden"),
+        (vec![token(json!(1))], 4403, "Forbidden"),
+        (vec![anonymous.clone(), anonymous], 4429, twice),
+        (vec![good.clone(), good.clone()], 4429, twice),
+        (vec![good.clone(), listen.clone(), listen], 4409, exists),
+        (vec![json!({ "type": "start" })], 4400, unknown),
+        (vec![good, json!([])], 4400, array),
     ];
     for (messages, code, reason) in table {
         let mut socket = Socket::open(&ada).await;
@@ -69,11 +57,8 @@ async fn protocol_errors_close_the_socket_with_their_code() {
         assert_eq!(socket.next().await, Heard::Closed(code, reason.to_owned()));
     }
     let mut socket = Socket::open(&ada).await;
-    socket
-        .stream
-        .send(Message::binary(b"{}".to_vec()))
-        .await
-        .unwrap();
+    let binary = Message::binary(b"{}".to_vec());
+    socket.stream.send(binary).await.unwrap();
     assert_eq!(socket.next().await.code(), 4400);
 }
 

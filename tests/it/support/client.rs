@@ -107,6 +107,17 @@ impl Client {
         code.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
+    /// Asserts that a paginated list rejects invalid sizes and cursors, and these cursors.
+    pub(crate) async fn rejects_pages(&self, query: &str, cursors: &[&str]) {
+        let sizes = [0, -1, 101].map(|size| json!({ "first": size }));
+        let cursors = ["", "nonsense", "\0"].iter().chain(cursors);
+        let cursors = cursors.map(|cursor| json!({ "after": cursor }));
+        for variables in sizes.into_iter().chain(cursors) {
+            let code = self.error_code(query, variables.clone()).await;
+            assert_eq!(code, "BAD_USER_INPUT", "{variables}");
+        }
+    }
+
     /// The response to a mutation, as it came.
     pub(crate) async fn post_mutation(&self, name: &str, input: Value, selection: &str) -> Answer {
         let query = mutation(name, selection);
