@@ -68,6 +68,10 @@ fn changes() -> [(&'static str, Value, &'static str); 16] {
     let note = json!({ "id": DOCUMENT, "formattedNote": "more hidden words" });
     let course = |name: &str| json!({ "id": COURSE, "name": name });
     let all = "TRASHED Course, TRASHED Document, TRASHED Task";
+    let both = "TRASHED Course, TRASHED Document";
+    let emptied = "DELETED Course, DELETED Document";
+    let title = json!({ "id": TASK, "title": "u" });
+    let profile = json!({ "preferences": "Tea" });
     let restored = "RESTORED Course, RESTORED Document, RESTORED Task";
     [
         ("createCourse", course("c"), "CREATED Course"),
@@ -75,33 +79,17 @@ fn changes() -> [(&'static str, Value, &'static str); 16] {
         ("createTask", task, "CREATED Task"),
         ("updateCourse", course("d"), "UPDATED Course"),
         ("updateDocument", note, "UPDATED Document"),
-        (
-            "updateTask",
-            json!({ "id": TASK, "title": "u" }),
-            "UPDATED Task",
-        ),
+        ("updateTask", title, "UPDATED Task"),
         ("completeTasks", ids(&[TASK]), "UPDATED Task"),
         ("reopenTasks", ids(&[TASK]), "UPDATED Task"),
         ("trashItems", ids(&[COURSE]), all),
         ("restoreItems", ids(&[COURSE]), restored),
         ("trashItems", ids(&[TASK]), "TRASHED Task"),
         ("deleteItems", ids(&[TASK]), "DELETED Task"),
-        (
-            "trashItems",
-            ids(&[COURSE]),
-            "TRASHED Course, TRASHED Document",
-        ),
-        (
-            "emptyTrash",
-            Value::Null,
-            "DELETED Course, DELETED Document",
-        ),
+        ("trashItems", ids(&[COURSE]), both),
+        ("emptyTrash", Value::Null, emptied),
         ("updateMe", json!({ "name": "Ada" }), "UPDATED User"),
-        (
-            "updateProfile",
-            json!({ "preferences": "Tea" }),
-            "UPDATED Profile",
-        ),
+        ("updateProfile", profile, "UPDATED Profile"),
     ]
 }
 

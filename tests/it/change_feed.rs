@@ -85,25 +85,21 @@ async fn changes_of_items_are_reported_once_and_in_order() {
     ada.trash(&[&task]).await;
     ada.delete(&[&task]).await;
     ada.mutate("updateMe", json!({ "name": "Ada" }), "").await;
-
     let told = page(&ada, json!({ "after": start })).await;
     let expected = "CREATED COURSE, CREATED DOCUMENT, CREATED TASK, UPDATED COURSE, \
         TRASHED TASK, RESTORED TASK, TRASHED TASK, DELETED TASK";
     assert_eq!(summary(&told), expected);
-    let nodes: Vec<&Value> = list(&told["edges"])
-        .iter()
-        .map(|edge| &edge["node"])
-        .collect();
-    let versions: Vec<&Value> = nodes.iter().map(|node| &node["version"]).collect();
-    // Each change tells its own, whatever the item is at since; a deletion counts none.
+    let nodes = list(&told["edges"]).iter().map(|edge| &edge["node"]);
+    let versions: Vec<&Value> = nodes.clone().map(|node| &node["version"]).collect();
+    // Each change has the version that it made, whatever the item's current one is. A deletion makes none.
     assert_eq!(versions, [1, 1, 1, 2, 2, 3, 4, 4]);
-    assert_eq!(nodes[0]["item"], json!({ "id": course, "version": 2 }));
-    assert_eq!(nodes[1]["item"], json!({ "id": document, "version": 1 }));
-    assert_eq!(nodes[2]["item"], Value::Null, "it is gone");
-    let at = text(&nodes[0]["changedAt"]);
+    let items: Vec<&Value> = nodes.map(|node| &node["item"]).collect();
+    assert_eq!(*items[0], json!({ "id": course, "version": 2 }));
+    assert_eq!(*items[1], json!({ "id": document, "version": 1 }));
+    assert_eq!(*items[2], Value::Null, "it was deleted");
+    let at = text(&told["edges"][0]["node"]["changedAt"]);
     let age = Utc::now() - at.parse::<DateTime<Utc>>().unwrap();
     assert!(age.num_seconds().abs() < 60, "{at}");
-
     let behind = page(&ada, json!({ "after": end(&told) })).await;
     assert_eq!(summary(&behind), "");
     assert_eq!(behind["pageInfo"]["hasNextPage"], false);

@@ -6,42 +6,41 @@ use diesel_async::SimpleAsyncConnection;
 
 use crate::support::{TestApp, at_least, eventually, execute, migrated_database, superuser};
 
+/// Expired and current rows of all tables.
+const ROWS: &str = "
+    INSERT INTO users (id, email, email_key, name)
+    VALUES (gen_random_uuid(), 'ada@example.com', 'ada@example.com', 'Ada');
+    INSERT INTO revocations (subject_id, revoked_at)
+    SELECT gen_random_uuid(), now() - interval '2 hours' FROM generate_series(1, 2500);
+    INSERT INTO revocations (subject_id) VALUES (gen_random_uuid());
+    INSERT INTO sessions (user_id, id, refresh_token_hash, created_at, expires_at, ended_at, user_agent)
+    SELECT users.id, gen_random_uuid(), sha256('token'), now() - began * interval '1 day',
+        now() - runs_out * interval '1 day', now() - ended * interval '1 day', program
+    FROM users, (VALUES
+        (1, -29, NULL, 'open'), (170, 140, NULL, 'ran out'), (181, 91, NULL, 'ran out long ago'),
+        (100, 10, 89, 'ended'), (100, 10, 91, 'ended long ago')) AS session (began, runs_out, ended, program);
+    INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
+    SELECT users.id, gen_random_uuid(), purpose, email, email_key, sha256(purpose::bytea), now() - past * interval '1 hour'
+    FROM users, (VALUES
+        ('password_reset', 25), ('email_verification', 25), ('email_change', 23)) AS token (purpose, past);
+    INSERT INTO mails (kind, recipient, token_id, died_at, next_attempt_at)
+    SELECT 'email_verification', email, id, NULL, now() + interval '1 hour'
+    FROM mail_tokens WHERE purpose = 'email_verification'
+    UNION ALL VALUES ('account_deleted', 'dead@example.com', NULL::uuid, now() - interval '29 days', now()),
+        ('account_deleted', 'long@example.com', NULL, now() - interval '31 days', now())";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_rows_are_deleted_and_no_others() {
     let database = migrated_database().await;
-    execute(
-        &database,
-        "INSERT INTO users (id, email, email_key, name)
-         VALUES (gen_random_uuid(), 'ada@example.com', 'ada@example.com', 'Ada');
-         INSERT INTO revocations (subject_id, revoked_at)
-         SELECT gen_random_uuid(), now() - interval '2 hours' FROM generate_series(1, 2500);
-         INSERT INTO revocations (subject_id) VALUES (gen_random_uuid());
-         INSERT INTO sessions (user_id, id, refresh_token_hash, created_at, expires_at, ended_at, user_agent)
-         SELECT users.id, gen_random_uuid(), sha256('token'), now() - began * interval '1 day',
-             now() - runs_out * interval '1 day', now() - ended * interval '1 day', program
-         FROM users, (VALUES
-             (1, -29, NULL, 'open'), (170, 140, NULL, 'ran out'), (181, 91, NULL, 'ran out long ago'),
-             (100, 10, 89, 'ended'), (100, 10, 91, 'ended long ago')) AS session (began, runs_out, ended, program);
-         INSERT INTO mail_tokens (user_id, id, purpose, email, email_key, token_hash, expires_at)
-         SELECT users.id, gen_random_uuid(), purpose, email, email_key, sha256(purpose::bytea), now() - past * interval '1 hour'
-         FROM users, (VALUES
-             ('password_reset', 25), ('email_verification', 25), ('email_change', 23)) AS token (purpose, past);
-         INSERT INTO mails (kind, recipient, token_id, died_at, next_attempt_at)
-         SELECT 'email_verification', email, id, NULL, now() + interval '1 hour'
-         FROM mail_tokens WHERE purpose = 'email_verification'
-         UNION ALL VALUES ('account_deleted', 'dead@example.com', NULL::uuid, now() - interval '29 days', now()),
-             ('account_deleted', 'long@example.com', NULL, now() - interval '31 days', now())",
-    )
-    .await;
+    execute(&database, ROWS).await;
     let app = TestApp::on(database, |_| {}).await;
     // Of the revocations, the new one, and that of the session that expired without being ended.
-    let left = [
+    for (table, left) in [
         ("revocations", 2),
         ("sessions", 3),
         ("mail_tokens", 2),
         ("mails", 2),
-    ];
-    for (table, left) in left {
+    ] {
         app.eventually_count(table, left).await;
     }
     for (query, left) in [

@@ -257,8 +257,8 @@ async fn a_token_is_accepted_once_and_as_a_bearer_token() {
         }
     }
     let me = r#"{"query":"{ me { id } }"}"#;
-    let visitor = app.anonymous().post_body(&cookie, me).await;
-    assert_eq!(visitor.json()["data"]["me"], Value::Null);
+    let anonymous = app.anonymous().post_body(&cookie, me).await;
+    assert_eq!(anonymous.json()["data"]["me"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -198,7 +198,7 @@ async fn owned(app: &TestApp, ada: &Person) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_persons_id_is_answered_as_an_unknown_one() {
+async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
     let ids = owned(&app, &ada).await;
@@ -254,7 +254,7 @@ fn without_times(value: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_is_told_to_sign_in_by_every_field_that_takes_an_id() {
+async fn fields_that_take_an_id_reject_anonymous_clients() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     for call in Schema::of(&ada).await.calls() {

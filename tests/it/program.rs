@@ -32,23 +32,20 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let taken = taken.local_addr().unwrap().to_string();
     let url = "postgres://ada:hush-hush@127.0.0.1:1/notes";
+    let (url, none) = (("DATABASE_URL", url), ("DATABASE_URL", ""));
+    let secret = |secret| ("SNAPNOTE_JWT_SECRET", secret);
+    let generate = "openssl rand -base64 48";
     let table: [Case<'_>; 8] = [
+        (&[url], &["SNAPNOTE_JWT_SECRET is not set", generate]),
         (
-            &[("DATABASE_URL", url)],
-            &["SNAPNOTE_JWT_SECRET is not set", "openssl rand -base64 48"],
+            &[url, secret("hush-hush")],
+            &["SNAPNOTE_JWT_SECRET has 9 bytes", generate],
         ),
         (
-            &[("DATABASE_URL", url), ("SNAPNOTE_JWT_SECRET", "hush-hush")],
-            &["SNAPNOTE_JWT_SECRET has 9 bytes", "openssl rand -base64 48"],
-        ),
-        (
-            &[("DATABASE_URL", url), ("SNAPNOTE_JWT_SECRET", SECRET)],
+            &[url, secret(SECRET)],
             &["127.0.0.1:1", "check that PostgreSQL runs there"],
         ),
-        (
-            &[("DATABASE_URL", ""), ("SNAPNOTE_JWT_SECRET", SECRET)],
-            &["DATABASE_URL"],
-        ),
+        (&[none, secret(SECRET)], &["DATABASE_URL"]),
         (
             &[("SNAPNOTE_LISTEN", &taken)],
             &[&taken, "Set SNAPNOTE_LISTEN"],

@@ -63,51 +63,23 @@ async fn read_pages(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> 
 /// Subscribers: correct ones, and ones that resume at a wrong cursor, all at the process that is killed first.
 async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<Arc<Reader>> {
     let mut all = Vec::new();
+    use Resume::{Anew, Behind, TooEarly};
+    use Transport::{Events, Socket};
     for (name, process, way, rests, seam) in [
-        ("a socket", 0, Transport::Socket, 0, Resume::Behind),
-        (
-            "a socket at the other",
-            1,
-            Transport::Socket,
-            0,
-            Resume::Behind,
-        ),
-        ("a slow socket", 1, Transport::Socket, 3000, Resume::Behind),
-        ("events", 0, Transport::Events, 0, Resume::Behind),
-        (
-            "events at the other",
-            1,
-            Transport::Events,
-            0,
-            Resume::Behind,
-        ),
-        ("slow events", 0, Transport::Events, 3000, Resume::Behind),
-        (
-            "a socket that repeats",
-            0,
-            Transport::Socket,
-            0,
-            Resume::TooEarly,
-        ),
-        (
-            "events that repeat",
-            0,
-            Transport::Events,
-            0,
-            Resume::TooEarly,
-        ),
-        (
-            "a socket without cursor",
-            0,
-            Transport::Socket,
-            0,
-            Resume::Anew,
-        ),
+        ("a socket", 0, Socket, 0, Behind),
+        ("a socket at the other", 1, Socket, 0, Behind),
+        ("a slow socket", 1, Socket, 3000, Behind),
+        ("events", 0, Events, 0, Behind),
+        ("events at the other", 1, Events, 0, Behind),
+        ("slow events", 0, Events, 3000, Behind),
+        ("a socket that repeats", 0, Socket, 0, TooEarly),
+        ("events that repeat", 0, Events, 0, TooEarly),
+        ("a socket without cursor", 0, Socket, 0, Anew),
     ] {
         let planted = match seam {
-            Resume::Behind => None,
-            Resume::TooEarly => Some(Fault::Repeated),
-            Resume::Anew => Some(Fault::Lost),
+            Behind => None,
+            TooEarly => Some(Fault::Repeated),
+            Anew => Some(Fault::Lost),
         };
         let reader = Reader::of(name, 0, planted);
         let start = readers::start(environment, &reader).await;

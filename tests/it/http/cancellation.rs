@@ -153,11 +153,8 @@ async fn a_thousand_hang_ups_do_not_cost_connections() {
     };
     tokio::join!(callers, others);
 
-    eventually("all connections come back", async || {
-        let status = app.pool.status();
-        status.idle >= status.open
-    })
-    .await;
+    let is_idle = || app.pool.status().idle >= app.pool.status().open;
+    eventually("all connections come back", async || is_idle()).await;
     let more = sessions(&app).await - before;
     assert!(more < 20, "{more} sessions");
     assert!(app.pool.cancels() <= app.pool.abandoned());

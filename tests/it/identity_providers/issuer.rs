@@ -132,10 +132,9 @@ impl Drop for Issuer {
 
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut head = Vec::new();
-    let mut buffer = [0; 4096];
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
-        match stream.read(&mut buffer).await {
-            Ok(count) if count > 0 => head.extend_from_slice(&buffer[..count]),
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_buf(&mut head).await {
+            Ok(1..) => {}
             _ => return,
         }
     }
@@ -146,7 +145,6 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         state.asked.push(path.clone());
         match path.as_str() {
             "/keys" => state.keys.clone(),
-            // Only who has the token is told.
             "/userinfo" if head.to_lowercase().contains("authorization: bearer ") => {
                 state.userinfo.clone()
             }
@@ -159,7 +157,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         Some(Answer::Endless) => ("200 OK", "", " ".repeat(300 * 1024)),
         Some(Answer::Redirect) => ("302 Found", "location: /elsewhere\r\n", String::new()),
         Some(Answer::Never) => {
-            let _ = stream.read(&mut buffer).await;
+            let _ = stream.read(&mut [0]).await;
             state.lock().unwrap().given_up += 1;
             return;
         }

@@ -253,10 +253,8 @@ async fn a_process_that_is_killed_during_an_upload_to_a_folder_leaves_nothing() 
         let victim = serving(&notebook, &storage).await;
         let head = head(&upload, bytes.len());
         let mut stream = sent(victim.client.address, head).await;
-        stream
-            .write_all(&bytes[..bytes.len() * parts / 2])
-            .await
-            .unwrap();
+        let part = &bytes[..bytes.len() * parts / 2];
+        stream.write_all(part).await.unwrap();
         if parts == 2 {
             let _ = stream.read_u8().await;
         } else {

@@ -34,39 +34,26 @@ impl Numbers {
     }
 }
 
-/// One of the mutations that write items, and its input.
-fn mutation(
-    numbers: &mut Numbers,
-    courses: &[&str],
-    documents: &[&str],
-    tasks: &[&str],
-) -> (&'static str, Value) {
-    let all: Vec<&str> = [courses, documents, tasks].concat();
-    let (course, document, task) = (
-        numbers.pick(courses),
-        numbers.pick(documents),
-        numbers.pick(tasks),
-    );
+/// One of the mutations that write items, and its input. `items` are courses, documents and tasks.
+fn mutation(numbers: &mut Numbers, items: [&[&str]; 3]) -> (&'static str, Value) {
+    let [course, document, task] = items.map(|ids| numbers.pick(ids));
+    let (tasks, all) = (items[2], items.concat());
     let number = numbers.below(100);
-    let document_input =
+    let new_document =
         json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" });
     let image = json!({ "documentId": document, "contentType": "image/png", "byteSize": 9 });
     let moved = json!({ "id": task, "courseId": course, "title": "zebra crossing" });
     let note = json!({ "id": document, "formattedNote": format!("tiger {number}") });
     let text = json!({ "id": task, "description": format!("lion {number}") });
     let name = json!({ "id": course, "name": format!("zebra {number}") });
+    let new_task = json!({ "courseId": course, "title": "zebra new" });
+    let moved_document = json!({ "id": document, "courseId": course });
     match numbers.below(12) {
-        0 => (
-            "createTask",
-            json!({ "courseId": course, "title": "zebra new" }),
-        ),
-        1 => ("createDocument", document_input),
+        0 => ("createTask", new_task),
+        1 => ("createDocument", new_document),
         2 => ("updateTask", moved),
         3 => ("updateTask", text),
-        4 => (
-            "updateDocument",
-            json!({ "id": document, "courseId": course }),
-        ),
+        4 => ("updateDocument", moved_document),
         5 => ("updateDocument", note),
         6 => ("updateCourse", name),
         7 => ("completeTasks", ids(&numbers.several(tasks))),
@@ -77,6 +64,16 @@ fn mutation(
             "restoreItems",
             ids(&[&numbers.several(&all)[..], &[course]].concat()),
         ),
+    }
+}
+
+/// Works on the same rows at the same time.
+async fn sweep_repeatedly(notebook: &Notebook) {
+    let pool = &notebook.app.pool;
+    loop {
+        snapnote::trash::sweep::sweep(pool, 0).await.unwrap();
+        snapnote::pending::finish(pool).await.unwrap();
+        at_least(Duration::from_millis(50)).await;
     }
 }
 
@@ -91,7 +88,7 @@ async fn concurrent_mutations_of_the_same_rows_never_deadlock() {
         async move {
             let mut numbers = Numbers(seed);
             for _ in 0..ROUNDS {
-                let (mutation, input) = mutation(&mut numbers, &courses, documents, tasks);
+                let (mutation, input) = mutation(&mut numbers, [&courses, documents, tasks]);
                 let answer = client.post_mutation(mutation, input, "").await.json();
                 let code = &answer["errors"][0]["extensions"]["code"];
                 let is_busy = *code == json!("RATE_LIMITED");
@@ -99,19 +96,9 @@ async fn concurrent_mutations_of_the_same_rows_never_deadlock() {
             }
         }
     };
-    // The sweep works on the same rows at the same time.
-    let sweeping = async {
-        loop {
-            snapnote::trash::sweep::sweep(&notebook.app.pool, 0)
-                .await
-                .unwrap();
-            snapnote::pending::finish(&notebook.app.pool).await.unwrap();
-            at_least(Duration::from_millis(50)).await;
-        }
-    };
     tokio::select! {
         _ = join_all((0..WORKERS).map(worker)) => {}
-        () = sweeping => {}
+        () = sweep_repeatedly(&notebook) => {}
     }
     notebook.finish().await;
     for table in ["documents", "tasks"] {

@@ -104,16 +104,13 @@ async fn contents_of_a_restored_course_can_be_changed() {
     let (moved, away) = (&notebook.tasks[1], &notebook.documents[1]);
     let other = &notebook.other;
     let title = json!({ "id": task, "title": "Zebra task 00", "version": 2 });
+    let document_title = json!({ "id": document, "title": "Zebra 00" });
     let move_task = json!({ "id": moved, "courseId": other });
     let move_document = json!({ "id": away, "courseId": other });
     for (mutation, item, input) in [
         ("updateTask", "task", title),
         ("updateTask", "task", move_task),
-        (
-            "updateDocument",
-            "document",
-            json!({ "id": document, "title": "Zebra 00" }),
-        ),
+        ("updateDocument", "document", document_title),
         ("updateDocument", "document", move_document),
     ] {
         let selection = format!("{item} {{ status deletedAt trashedWith {{ id }} }}");
@@ -121,25 +118,21 @@ async fn contents_of_a_restored_course_can_be_changed() {
         let active = json!({ "status": "ACTIVE", "deletedAt": null, "trashedWith": null });
         assert_eq!(payload[item], active, "{mutation}: {payload}");
     }
-    let completed =
-        notebook
-            .ada
-            .mutate("completeTasks", ids(&[task]), "tasks { completed status }");
+    let ada = &notebook.ada;
+    let selection = "tasks { completed status }";
+    let completed = ada.mutate("completeTasks", ids(&[task]), selection).await;
     let expected = json!([{ "completed": true, "status": "ACTIVE" }]);
-    assert_eq!(completed.await["tasks"], expected);
+    assert_eq!(completed["tasks"], expected);
     // A task that is trashed alone is no longer restored with its course.
     let third = &notebook.tasks[2];
-    notebook.ada.trash(&[third]).await;
-    let late = "Zebra task of late";
-    notebook.ada.create_task(Some(&notebook.course), late).await;
+    ada.trash(&[third]).await;
+    ada.create_task(Some(&notebook.course), "Zebra task of late")
+        .await;
     let seen = notebook.seen().await;
-    assert_eq!(
-        seen["course"]["openTaskCount"], 1,
-        "one completed, one moved, one in the trash, one new"
-    );
+    // One is completed, one moved, one in the trash, one new.
+    assert_eq!(seen["course"]["openTaskCount"], 1);
     notebook.finish_unseen(&seen).await;
-    let action = format!(
-        "SELECT action FROM audit_logs WHERE entity_id = '{third}' ORDER BY id DESC LIMIT 1"
-    );
+    let action = "SELECT action FROM audit_logs WHERE entity_id =";
+    let action = format!("{action} '{third}' ORDER BY id DESC LIMIT 1");
     assert_eq!(notebook.app.text(&action).await, "TRASHED");
 }

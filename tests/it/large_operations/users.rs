@@ -38,13 +38,7 @@ async fn deleted_users_are_gone_before_their_rows() {
     assert_ne!(again.id, id);
 
     notebook.finish().await;
-    for table in [
-        "courses",
-        "documents",
-        "tasks",
-        "search_entries",
-        "search_words",
-    ] {
+    for table in "courses documents tasks search_entries search_words".split(' ') {
         let rows = format!("{table} WHERE user_id = '{id}'");
         assert_eq!(notebook.app.count(&rows).await, 0, "{table}");
     }

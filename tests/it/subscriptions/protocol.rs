@@ -198,21 +198,38 @@ async fn a_token_in_the_handshake_is_used_if_the_initialisation_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sockets_and_subscriptions_are_limited_in_total_and_per_user() {
+async fn sockets_are_limited_in_total_and_per_user() {
     let app = TestApp::with(|settings| {
-        let streams = &mut settings.edge.streams;
-        streams.max_sockets = 4;
-        streams.max_sockets_per_user = 2;
-        streams.max_subscriptions = 3;
-        streams.max_subscriptions_per_user = 2;
+        settings.edge.streams.max_sockets = 4;
+        settings.edge.streams.max_sockets_per_user = 2;
     })
     .await;
     let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
-    let (mut first, second) = (Socket::of(&ada).await, Socket::of(&ada).await);
+    let (_first, second) = (Socket::of(&ada).await, Socket::of(&ada).await);
     let mut third = Socket::open(&ada).await;
     third.send(init(&ada)).await;
     assert_eq!(third.next().await.code(), 1013);
     drop(third);
+    let _other = Socket::of(&bob).await;
+    let headers = [("sec-websocket-protocol", "graphql-transport-ws")];
+    let fourth = Socket::with(&bob, &headers).await.unwrap();
+    assert_eq!(Socket::with(&bob, &headers).await.err(), Some(503));
+    drop((second, fourth));
+    eventually("there is room again", async || {
+        Socket::with(&bob, &headers).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_are_limited_in_total_and_per_user() {
+    let app = TestApp::with(|settings| {
+        settings.edge.streams.max_subscriptions = 3;
+        settings.edge.streams.max_subscriptions_per_user = 2;
+    })
+    .await;
+    let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
+    let mut first = Socket::of(&ada).await;
     let mut other = Socket::of(&bob).await;
     let mut open = 0;
     for (is_adas, id, code) in [
@@ -231,14 +248,6 @@ async fn sockets_and_subscriptions_are_limited_in_total_and_per_user() {
             assert_eq!(message["payload"][0]["extensions"]["code"], code, "{id}");
         }
     }
-    let headers = [("sec-websocket-protocol", "graphql-transport-ws")];
-    let fourth = Socket::with(&bob, &headers).await.unwrap();
-    assert_eq!(Socket::with(&bob, &headers).await.err(), Some(503));
-    drop((second, fourth));
-    eventually("there is room again", async || {
-        Socket::with(&bob, &headers).await.is_ok()
-    })
-    .await;
     first.complete("1").await;
     subscribers(&app, 2).await;
     other.subscribe("again", CHANGES, Value::Null).await;

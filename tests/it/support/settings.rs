@@ -37,29 +37,9 @@ pub(crate) fn settings() -> AppSettings {
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(300),
         },
-        auth: AuthSettings {
-            secret: SECRET.to_vec(),
-            issuer: "snapnote".to_owned(),
-            audience: "snapnote".to_owned(),
-            access_lifetime: Duration::from_secs(900),
-            refresh_grace: Duration::from_secs(60),
-            hashing_permits: 2,
-            usage_interval: Duration::from_secs(60),
-            throttle: ThrottleSettings::OFF,
-            issuers: Vec::new(),
-            key_ages: KeyAges::default(),
-        },
+        auth: auth(),
         limits: Limits::default(),
-        edge: EdgeSettings {
-            request_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(5),
-            max_body: 1024 * 1024,
-            graphiql: true,
-            cors_origins: vec!["https://app.example.com".to_owned()],
-            trusted_proxies: Vec::new(),
-            uploads: UploadSettings::default(),
-            streams: StreamSettings::default(),
-        },
+        edge: edge(),
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
@@ -81,5 +61,33 @@ pub(crate) fn settings() -> AppSettings {
             public_url: "http://localhost".parse().unwrap(),
             secret: SECRET.to_vec(),
         },
+    }
+}
+
+fn auth() -> AuthSettings {
+    AuthSettings {
+        secret: SECRET.to_vec(),
+        issuer: "snapnote".to_owned(),
+        audience: "snapnote".to_owned(),
+        access_lifetime: Duration::from_secs(900),
+        refresh_grace: Duration::from_secs(60),
+        hashing_permits: 2,
+        usage_interval: Duration::from_secs(60),
+        throttle: ThrottleSettings::OFF,
+        issuers: Vec::new(),
+        key_ages: KeyAges::default(),
+    }
+}
+
+fn edge() -> EdgeSettings {
+    EdgeSettings {
+        request_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(5),
+        max_body: 1024 * 1024,
+        graphiql: true,
+        cors_origins: vec!["https://app.example.com".to_owned()],
+        trusted_proxies: Vec::new(),
+        uploads: UploadSettings::default(),
+        streams: StreamSettings::default(),
     }
 }

@@ -131,60 +131,63 @@ async fn converse(
     output
         .write_all(format!("{greeting}\r\n").as_bytes())
         .await?;
-    let mut taken_here = 0;
+    let mut mails = 0;
     while let Some(line) = lines.next_line().await? {
-        let command = line
-            .split([' ', ':'])
-            .next()
-            .unwrap_or_default()
-            .to_uppercase();
-        seen.lock().unwrap().commands.push(command.clone());
         let manner = now();
-        let answer = match &*command {
-            _ if let Manner::Answers(to, answer) = manner
-                && to == command =>
-            {
-                answer.to_owned()
-            }
-            "EHLO" => "250-test\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SMTPUTF8".to_owned(),
-            "AUTH" => "235 welcome".to_owned(),
-            "MAIL" if manner == Manner::TakesOne && taken_here > 0 => {
-                output.write_all(b"421 4.7.0 enough\r\n").await?;
-                return Ok(());
-            }
-            "RCPT" => {
-                let recipient = line.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-                seen.lock().unwrap().recipients.push(recipient.clone());
-                if let Manner::HangsFor(start) = manner
-                    && recipient.starts_with(start)
-                {
-                    // Until the client gives up.
-                    lines.next_line().await?;
-                    return Ok(());
-                }
-                "250 well".to_owned()
-            }
-            "DATA" => {
-                output.write_all(b"354 go on\r\n").await?;
-                if manner == Manner::HangsUp {
-                    lines.next_line().await?;
-                    return Ok(());
-                }
-                taken_here += 1;
-                taken(&mut lines, manner, seen).await?
-            }
-            "QUIT" => {
-                output.write_all(b"221 bye\r\n").await?;
-                return Ok(());
-            }
-            _ => "250 well".to_owned(),
-        };
+        let (mut answer, mut ends) = answer(&line, manner, mails, seen);
+        let hangs = answer.is_empty() || answer.starts_with("354") && manner == Manner::HangsUp;
+        if answer.starts_with("354") {
+            output.write_all(b"354 go on\r\n").await?;
+        }
+        if hangs {
+            // Until the client gives up.
+            lines.next_line().await?;
+            return Ok(());
+        }
+        if answer.starts_with("354") {
+            mails += 1;
+            answer = taken(&mut lines, manner, seen).await?;
+            ends = manner == Manner::ClosesAfterOne;
+        }
         output.write_all(format!("{answer}\r\n").as_bytes()).await?;
-        if manner == Manner::ClosesAfterOne && taken_here > 0 {
+        if ends {
             return Ok(());
         }
     }
     Ok(())
+}
+
+/// The response to a command, empty if there is none, and whether it ends the connection, over which so many mails came.
+fn answer(line: &str, manner: Manner, mails: usize, seen: &Mutex<Seen>) -> (String, bool) {
+    let command = line.split([' ', ':']).next().unwrap_or_default();
+    let command = command.to_uppercase();
+    let mut seen = seen.lock().unwrap();
+    seen.commands.push(command.clone());
+    let answer = match &*command {
+        _ if let Manner::Answers(to, answer) = manner
+            && to == command =>
+        {
+            answer
+        }
+        "EHLO" => "250-test\r\n250-8BITMIME\r\n250-AUTH PLAIN\r\n250 SMTPUTF8",
+        "AUTH" => "235 welcome",
+        "MAIL" if manner == Manner::TakesOne && mails > 0 => "421 4.7.0 enough",
+        "RCPT" => {
+            let recipient = line.split(['<', '>']).nth(1).unwrap_or_default();
+            seen.recipients.push(recipient.to_owned());
+            match manner {
+                Manner::HangsFor(start) if recipient.starts_with(start) => "",
+                _ => "250 well",
+            }
+        }
+        "DATA" => "354 go on",
+        "QUIT" => "221 bye",
+        _ => "250 well",
+    };
+    (
+        answer.to_owned(),
+        ["221 bye", "421 4.7.0 enough"].contains(&answer),
+    )
 }
 
 async fn taken(

@@ -142,15 +142,14 @@ pub(super) async fn subscriber(
     let client = environment.client(reader.person, behaviour.process);
     let mut start = Some(start);
     // The cursors of the last two changes.
-    let (mut before, mut last): (Option<String>, Option<String>) = (None, None);
+    let (mut before, mut last) = (None::<String>, None::<String>);
     while !is_over(&environment) {
         let behind = match behaviour.seam {
             Resume::TooEarly => before.as_deref(),
             Resume::Behind | Resume::Anew => last.as_deref(),
         };
-        let slow = behaviour.rests > 0;
-        let line =
-            ClientConnection::open(&client, behaviour.way, slow, start.as_deref(), behind).await;
+        let (way, slow, start_at) = (behaviour.way, behaviour.rests > 0, start.as_deref());
+        let line = ClientConnection::open(&client, way, slow, start_at, behind).await;
         let Some(mut line) = line else {
             sleep(Duration::from_millis(20 + random.below(150))).await;
             continue;
@@ -165,8 +164,7 @@ pub(super) async fn subscriber(
                 Received::Nothing => {}
                 Received::Ended => break,
             }
-            let rests = slow && !environment.written.load(Ordering::Relaxed);
-            if rests && random.below(100) == 0 {
+            if slow && !environment.written.load(Ordering::Relaxed) && random.below(100) == 0 {
                 sleep(Duration::from_millis(random.below(behaviour.rests))).await;
             }
         }

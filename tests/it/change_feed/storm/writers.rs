@@ -52,6 +52,8 @@ fn deed(user_of: &User, random: &mut Random) -> String {
     }
 }
 
+const KILL: &str = "SELECT pg_terminate_backend(pg_backend_pid())";
+
 /// Writes by SQL transactions. `longest`: for how long it holds one open at most, in milliseconds.
 pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
     let mut random = environment.random();
@@ -75,10 +77,7 @@ pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
             sleep(Duration::from_millis(hold)).await;
             match end {
                 0..=3 => conn.batch_execute("ROLLBACK").await,
-                4 => {
-                    conn.batch_execute("SELECT pg_terminate_backend(pg_backend_pid())")
-                        .await
-                }
+                4 => conn.batch_execute(KILL).await,
                 _ => conn.batch_execute("COMMIT").await,
             }
         };
