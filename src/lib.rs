@@ -1,44 +1,47 @@
 //! SnapNote: a GraphQL API service for courses, documents and tasks, on PostgreSQL.
 //!
-//! # The map
-//! A vertical core, a folder a noun, under one horizontal GraphQL edge. A module uses only what stands below it here; a test
-//! reads the `use crate::…` lines and holds them against this table.
+//! # Code map
+//! One folder per noun holds its rules, columns and SQL. Above them is one GraphQL layer, because GraphQL types refer to each
+//! other in circles. A module uses only modules in rows below its own; `tests/it/layering.rs` reads this table and checks it.
 //!
-//! | module | what it is |
+//! | module | responsibility |
 //! | --- | --- |
-//! | [`cli`] | the program's commands |
-//! | [`config`] | the settings: the only reader of the environment |
-//! | [`telemetry`] | the log |
-//! | [`app`] | what lives as long as the process, put together |
-//! | [`http`] | the only module that knows HTTP |
-//! | [`graphql`] | the schema, the gate before it, and resolvers |
-//! | [`demo`] | a semester to look around in |
-//! | [`search`] | what somebody's items say, found: words, what resembles them, passages |
-//! | [`changes`] | the change feed: what changed since a cursor, and live |
-//! | [`trash`] | what goes to the trash, comes back, and is deleted for good |
-//! | [`audit`] | the audit log: read and pruned |
-//! | [`mail`] | the outbox: mails are written, sent, and tried again |
-//! | [`images`] | pictures of documents: sent, checked, cleaned, kept and removed |
-//! | [`users`] [`courses`] [`documents`] [`tasks`] | a noun each: `mod` (rules, commands), `model` (rows), `store` (all its SQL) |
+//! | [`cli`] | the commands of the program |
+//! | [`telemetry`] | logging |
+//! | [`config`] | settings: the only module that reads the environment |
+//! | [`app`] | builds, starts and stops everything that lives as long as the process |
+//! | [`http`] | the only module that knows HTTP: requests, WebSockets, server-sent events, uploads, health |
+//! | [`graphql`] | the schema: objects, resolvers, lookahead and loaders |
+//! | [`demo`] | example data |
+//! | [`search`] | full-text search with highlights |
+//! | [`changes`] | the change feed: pages of past changes, and live |
+//! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
+//! | [`audit`] [`mail`] | reads and prunes the audit log; writes and sends mails |
+//! | [`images`] | images of documents: upload, check, store, remove |
+//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (rules, commands), `model` (columns, inputs), `store` (all SQL) |
 //! | [`pending`] | what commands on many rows leave to a background job |
-//! | [`items`] | what courses, documents and tasks have in common |
-//! | [`auth`] | who somebody is: passwords, tokens, sessions, outside issuers, throttles |
-//! | [`email_address`] `rules` | valid email addresses and when two are the same account; how inputs are checked |
-//! | [`db`] | the database: pool, connections, pages, migrations |
-//! | [`error`] | what can go wrong, in two kinds that never mix |
+//! | [`items`] | what courses, documents and tasks share |
+//! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |
+//! | [`email_address`] `rules` | valid email addresses and when two are equal; checks of inputs |
+//! | [`scalars`] | scalars of the API and types of input fields |
+//! | [`db`] | connections, statements, transactions, pages, background jobs, migrations |
+//! | [`error`] | the two kinds of errors |
 //!
-//! Parts that know nothing of the product are crates of their own in `crates/`: the embedded PostgreSQL server, connection
-//! strings and TLS, and the checks of uploaded images.
+//! Parts that know nothing of the product are crates in `crates/`: `graphql-gate` admits GraphQL requests before the library
+//! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, and `image-intake`
+//! checks images.
 //!
 //! # Reading order
-//! [`error`], then [`courses`] (the smallest noun, whole), then [`db::pool`] and `db::sql`, then `graphql::course` and
-//! [`graphql::Api`], then `http::graphql`. `docs/architecture.md` walks through two requests.
+//! [`error`], then [`courses`] (the smallest noun) and [`items`], then `db::sql` and `db::row`, then `graphql::course` and
+//! [`graphql::Api`], then `http::graphql`. `docs/architecture.md` follows two requests through the code, and
+//! `docs/adding.md` tells how to add to it.
 //!
-//! # What always holds
-//! - Every statement on what people keep takes its owner: what is not yours does not exist.
-//! - Only `store` modules and [`db`] hold SQL; nothing that a caller sent stands in its text.
-//! - Only [`graphql`] and [`http`] know the GraphQL library; only [`http`] knows HTTP.
-//! - A caller's mistake is a [`error::Refusal`]; all else is an [`error::Error`], logged once and masked.
+//! # Rules
+//! - Every statement on users' data takes the owner's id. Objects of other users do not exist.
+//! - Only `store.rs` files and [`db`] contain SQL, and SQL text never contains what a caller sent.
+//! - Only [`graphql`], [`http`] and the derives of `model.rs` files know the GraphQL library. Only [`http`] knows HTTP.
+//! - An error that the caller can fix is a [`error::Refusal`]. Every other error is an [`error::Error`], logged once and
+//!   masked.
 //! - Whatever is acknowledged is committed.
 
 pub mod app;

@@ -3,9 +3,9 @@
 
 use std::{borrow::Cow, hash::Hash};
 
-pub use async_graphql::MaybeUndefined;
+pub use async_graphql::{ID, MaybeUndefined};
 use async_graphql::{
-    ID, InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value, registry::Registry,
+    InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value, registry::Registry,
 };
 use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
 use uuid::Uuid;

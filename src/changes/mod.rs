@@ -7,66 +7,28 @@
 pub(crate) mod cursor;
 mod epoch;
 pub mod live;
+mod model;
 mod store;
 
 use std::{collections::VecDeque, sync::Arc};
 
-use async_graphql::Enum;
 use chrono::{DateTime, Utc};
 
 pub use cursor::Cursor;
 use cursor::Seen;
 use epoch::EpochRequests;
 pub use live::{Live, LiveSettings};
+pub use model::{Change, ChangeAction};
 use store::{Entry, LogState, ReaderPosition};
 
 use crate::{
     auth::UserId,
-    db::{Connection, Database, named},
+    db::{Connection, Database},
     error::Error,
-    items::ItemRef,
 };
 
 /// Maximum duration of a walk that began without a cursor. After that, its oldest changes may have been pruned.
 const MAX_WALK_DAYS: i32 = 1;
-
-/// What happened to an item.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeAction {
-    /// The item was created.
-    Created,
-    /// The item was updated.
-    Updated,
-    /// The item was moved to the trash.
-    Trashed,
-    /// The item was restored from the trash.
-    Restored,
-    /// The item was deleted permanently.
-    Deleted,
-}
-
-named!(ChangeAction {
-    Created = "CREATED",
-    Updated = "UPDATED",
-    Trashed = "TRASHED",
-    Restored = "RESTORED",
-    Deleted = "DELETED",
-});
-
-/// One change of an item.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// The cursor after this change.
-    pub cursor: Cursor,
-    /// What happened.
-    pub action: ChangeAction,
-    /// The item. It may have changed again or been deleted since.
-    pub item: ItemRef,
-    /// The item's version after this change. Of a deletion, its last version.
-    pub version: i32,
-    /// When the item changed.
-    pub changed_at: DateTime<Utc>,
-}
 
 /// A page of a user's feed.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub(crate) use model::CourseCounts;
@@ -19,39 +18,16 @@ use crate::{
     auth::{UserId, Viewer},
     db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, NewId, Updated, Written},
+    items::{self, NewId, Written},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_NAME: usize = 255;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_ICON: usize = 50;
 
-/// Creates a course. If the viewer has a course with the chosen id already, returns that course unchanged.
-///
-/// # Errors
-/// The errors of the input. TAKEN if another of the viewer's objects has or had the id.
-pub async fn create(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &CreateCourseInput,
-) -> Result<Course, Failure> {
-    items::create(conn, viewer, input).await
-}
-
-/// Updates a course. With a `version`, only if the course still has that version.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the course.
-pub async fn update(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &UpdateCourseInput,
-) -> Result<Updated<Course>, Failure> {
-    items::update(conn, viewer, input).await
-}
-
-/// The number of items in each of these courses. Omits courses that are not the viewer's.
+/// What is in each of these courses; nothing for courses that are not the viewer's.
 pub(crate) async fn counts(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -65,10 +41,6 @@ impl items::Create for CreateCourseInput {
 
     fn chosen_id(&self) -> Option<&ID> {
         self.id.as_ref()
-    }
-
-    fn has_course(&self) -> bool {
-        false
     }
 
     fn check(&self, problems: &mut Problems) {
@@ -97,10 +69,6 @@ impl items::Update for UpdateCourseInput {
 
     fn version(&self) -> Option<i32> {
         self.version
-    }
-
-    fn has_course(&self) -> bool {
-        false
     }
 
     fn check(&self, problems: &mut Problems) {

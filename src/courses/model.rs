@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{KeyKind, Order, Position, SortKey},
+        keyset::{Order, Position, SortKey},
         row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
@@ -133,24 +133,19 @@ pub enum CourseOrderField {
 impl OrderBy<Course> for CourseOrder {
     fn order(self) -> Order<Course> {
         let key: SortKey<Course> = match self.field {
-            CourseOrderField::UpdatedAt => SortKey {
-                name: "course.updated",
-                kind: KeyKind::Time,
-                expression: "updated_at",
-                position: |course| Position::at_time(course.updated_at, course.id),
-            },
-            CourseOrderField::CreatedAt => SortKey {
-                name: "course.created",
-                kind: KeyKind::Time,
-                expression: "created_at",
-                position: |course| Position::at_time(course.created_at, course.id),
-            },
-            CourseOrderField::Name => SortKey {
-                name: "course.name",
-                kind: KeyKind::Text,
-                expression: "name",
-                position: |course| Position::of(&course.name, course.id),
-            },
+            CourseOrderField::UpdatedAt => {
+                SortKey::time("course.updated", "updated_at", |course| {
+                    Position::at_time(course.updated_at, course.id)
+                })
+            }
+            CourseOrderField::CreatedAt => {
+                SortKey::time("course.created", "created_at", |course| {
+                    Position::at_time(course.created_at, course.id)
+                })
+            }
+            CourseOrderField::Name => SortKey::text("course.name", "name", |course| {
+                Position::of(&course.name, course.id)
+            }),
         };
         Order {
             key,

@@ -16,26 +16,23 @@ use crate::{
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, Conditions},
+        store::{self, Conditions, SET_ORIGIN, id_is_free},
     },
     scalars::check_text,
 };
 
 const COLUMNS: &str = Course::COLUMNS;
 
-/// An owner's ids are unique among all kinds of items, so nothing is inserted if a document or a task has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let id_is_free = id_is_free::<Course>("$7");
     format!(
-        "WITH made AS (
+        "WITH written AS (
             INSERT INTO courses (user_id, id, name, description, color, icon)
-            SELECT $1, $2, $3, $4, $5, $6
-            WHERE (SELECT set_origin($address, $program))
-                AND NOT ($7 AND (EXISTS (SELECT FROM documents WHERE user_id = $1 AND id = $2)
-                                 OR EXISTS (SELECT FROM tasks WHERE user_id = $1 AND id = $2)))
+            SELECT $1, $2, $3, $4, $5, $6 WHERE {SET_ORIGIN} AND {id_is_free}
             ON CONFLICT (user_id, id) DO NOTHING
             RETURNING {COLUMNS}, 0::bigint, 0::bigint
         )
-        SELECT NULL, made.* FROM (VALUES (1)) AS one LEFT JOIN made ON true"
+        SELECT NULL, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
     )
 });
 
@@ -63,7 +60,7 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
             description = CASE WHEN $6 THEN $7 ELSE description END,
             color = CASE WHEN $8 THEN $9 ELSE color END,
             icon = CASE WHEN $10 THEN $11 ELSE icon END
-        WHERE (SELECT set_origin($address, $program))
+        WHERE {SET_ORIGIN}
             AND user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
         RETURNING NULL, {COLUMNS}, NULL::bigint, NULL::bigint"
     )

@@ -9,6 +9,7 @@
 use std::{borrow::Borrow, collections::HashMap};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use derive_where::derive_where;
 use uuid::Uuid;
 
 use super::{
@@ -18,28 +19,63 @@ use super::{
 use crate::error::Error;
 
 /// What a list of `T` sorts by. The id breaks ties, in the same direction.
+#[derive_where(Clone, Copy)]
 pub(crate) struct SortKey<T> {
     /// Names list and key in cursors, e.g. `task.due`.
-    pub(crate) name: &'static str,
-    /// What its values are.
-    pub(crate) kind: KeyKind,
+    name: &'static str,
+    kind: KeyKind,
     /// The key in SQL; never null. An index on (user, status, this, id) makes the order cheap.
-    pub(crate) expression: &'static str,
+    expression: &'static str,
     /// The key and the id of a row.
-    pub(crate) position: fn(&T) -> Position,
+    position: fn(&T) -> Position,
 }
 
-impl<T> Clone for SortKey<T> {
-    fn clone(&self) -> Self {
-        *self
+impl<T> SortKey<T> {
+    /// A key whose values are times.
+    pub(crate) const fn time(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Time, expression, position)
+    }
+
+    /// A key whose values are text.
+    pub(crate) const fn text(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Text, expression, position)
+    }
+
+    /// A key whose values are small numbers.
+    pub(crate) const fn number(
+        name: &'static str,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        Self::new(name, KeyKind::Number, expression, position)
+    }
+
+    const fn new(
+        name: &'static str,
+        kind: KeyKind,
+        expression: &'static str,
+        position: fn(&T) -> Position,
+    ) -> Self {
+        SortKey {
+            name,
+            kind,
+            expression,
+            position,
+        }
     }
 }
 
-impl<T> Copy for SortKey<T> {}
-
-/// What values a sort key has.
+/// The values of a sort key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum KeyKind {
+enum KeyKind {
     /// Moments, as RFC 3339 to the microsecond, or `infinity` or `-infinity`.
     Time,
     /// Text, in the column's collation.
@@ -49,18 +85,11 @@ pub(crate) enum KeyKind {
 }
 
 /// An order of a list of `T`: a key and a direction.
+#[derive_where(Clone, Copy)]
 pub(crate) struct Order<T> {
     pub(crate) key: SortKey<T>,
     pub(crate) descending: bool,
 }
-
-impl<T> Clone for Order<T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T> Copy for Order<T> {}
 
 /// The position of one row in an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -162,13 +191,10 @@ pub(crate) async fn page<L: List>(
     slice: &Slice,
     count: bool,
 ) -> Result<Page<L::Item>, Error> {
-    let mut items = Vec::new();
-    let mut counted = None;
-    for (_, total, _, item) in rows(conn, owner, None, list, slice, count).await? {
-        counted = total;
-        items.extend(item);
-    }
-    Ok(Page::trimmed(items, counted, slice))
+    let statement = |source| page_statement(owner, None, list, slice, count, source);
+    let mut pages: Loaded<L::Item> = load(conn, statement).await?;
+    let (items, total) = pages.remove(&None).unwrap_or_default();
+    Ok(Page::trimmed(items, total, slice))
 }
 
 /// One page of the owner's list for each of the parents, by the parent's id: rows whose `course_id` it is.
@@ -180,32 +206,30 @@ pub(crate) async fn pages_of_courses<L: List>(
     slice: &Slice,
     count: bool,
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
-    let mut pages: HashMap<Uuid, (Vec<L::Item>, Option<i64>)> =
-        courses.iter().map(|id| (*id, Default::default())).collect();
-    for (parent, total, _, item) in rows(conn, owner, Some(&courses), list, slice, count).await? {
-        let Some((items, counted)) = parent.and_then(|parent| pages.get_mut(&parent)) else {
-            continue;
-        };
+    let statement = |source| page_statement(owner, Some(&courses), list, slice, count, source);
+    let pages: Loaded<L::Item> = load(conn, statement).await?;
+    let by_course = pages
+        .into_iter()
+        .filter_map(|(course, (items, total))| Some((course?, Page::trimmed(items, total, slice))));
+    Ok(by_course.collect())
+}
+
+/// The rows and the total of each parent.
+type Loaded<T> = HashMap<Option<Uuid>, (Vec<T>, Option<i64>)>;
+
+async fn load<T, R: Load + Borrow<PageRow<T>> + Into<PageRow<T>>>(
+    conn: &mut Connection,
+    statement: impl Fn(Source) -> Statement<R>,
+) -> Result<Loaded<T>, Error> {
+    let rows = current::read(conn, statement, |row: &R| row.borrow().2).await?;
+    let mut loaded = Loaded::new();
+    for row in rows {
+        let (parent, total, _, item) = row.into();
+        let (items, counted) = loaded.entry(parent).or_default();
         *counted = total;
         items.extend(item);
     }
-    Ok(pages
-        .into_iter()
-        .map(|(parent, (items, total))| (parent, Page::trimmed(items, total, slice)))
-        .collect())
-}
-
-async fn rows<L: List>(
-    conn: &mut Connection,
-    owner: Uuid,
-    courses: Option<&[Uuid]>,
-    list: &L,
-    slice: &Slice,
-    count: bool,
-) -> Result<impl Iterator<Item = PageRow<L::Item>>, Error> {
-    let statement = |source| page_statement(owner, courses, list, slice, count, source);
-    let rows = current::read(conn, statement, |row: &L::Row| row.borrow().2).await?;
-    Ok(rows.into_iter().map(Into::into))
+    Ok(loaded)
 }
 
 /// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
@@ -361,81 +385,4 @@ impl Position {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CREATED: SortKey<Position> = SortKey {
-        name: "task.created",
-        kind: KeyKind::Time,
-        expression: "created_at",
-        position: Position::clone,
-    };
-    const TITLE: SortKey<Position> = SortKey {
-        name: "task.title",
-        kind: KeyKind::Text,
-        expression: "title",
-        position: Position::clone,
-    };
-
-    #[test]
-    fn a_cursor_is_bound_to_its_order() {
-        let order = Order {
-            key: TITLE,
-            descending: true,
-        };
-        let position = Position {
-            key: "Übung – 1".to_owned(),
-            id: Uuid::from_u128(7),
-        };
-        let cursor = order.cursor(&position);
-        assert_eq!(order.position(&cursor), Some(position));
-        assert_eq!(
-            Order {
-                key: TITLE,
-                descending: false
-            }
-            .position(&cursor),
-            None
-        );
-        assert_eq!(
-            Order {
-                key: CREATED,
-                descending: true
-            }
-            .position(&cursor),
-            None
-        );
-    }
-
-    #[test]
-    fn what_is_no_cursor_is_told() {
-        let order = Order {
-            key: CREATED,
-            descending: true,
-        };
-        let forged = |text: &str| URL_SAFE_NO_PAD.encode(text);
-        let id = "00000000000000000000000000000007";
-        for cursor in [
-            "",
-            "!",
-            "AAAA",
-            &forged("task.created-"),
-            &forged(&format!("task.created-{id}soon")),
-        ] {
-            assert_eq!(order.position(cursor), None, "{cursor}");
-        }
-        assert!(
-            order
-                .position(&forged(&format!("task.created-{id}infinity")))
-                .is_some()
-        );
-        let text = Order {
-            key: TITLE,
-            descending: false,
-        };
-        assert_eq!(
-            text.position(&forged(&format!("task.title+{id}a\0b"))),
-            None
-        );
-    }
-}
+mod tests;

@@ -9,7 +9,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub use model::{
@@ -22,36 +21,12 @@ use crate::{
     auth::{UserId, Viewer},
     db::Connection,
     error::{Error, Failure, RefusalCode},
-    items::{self, NewId, Updated, Written},
+    items::{self, NewId, Written},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_TITLE: usize = 500;
-
-/// Creates a document in an active course. If the viewer has a document with the chosen id already, returns that document
-/// unchanged.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
-pub async fn create(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &CreateDocumentInput,
-) -> Result<Document, Failure> {
-    items::create(conn, viewer, input).await
-}
-
-/// Updates a document. With a `version`, only if the document still has that version.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the document or its new course.
-pub async fn update(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &UpdateDocumentInput,
-) -> Result<Updated<Document>, Failure> {
-    items::update(conn, viewer, input).await
-}
 
 /// The texts of the viewer's documents with these ids.
 pub(crate) async fn texts(

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{KeyKind, Order, Position, SortKey},
+        keyset::{Order, Position, SortKey},
         row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
@@ -161,24 +161,19 @@ pub enum DocumentOrderField {
 impl OrderBy<Document> for DocumentOrder {
     fn order(self) -> Order<Document> {
         let key: SortKey<Document> = match self.field {
-            DocumentOrderField::CreatedAt => SortKey {
-                name: "document.created",
-                kind: KeyKind::Time,
-                expression: "created_at",
-                position: |document| Position::at_time(document.created_at, document.id),
-            },
-            DocumentOrderField::UpdatedAt => SortKey {
-                name: "document.updated",
-                kind: KeyKind::Time,
-                expression: "updated_at",
-                position: |document| Position::at_time(document.updated_at, document.id),
-            },
-            DocumentOrderField::Title => SortKey {
-                name: "document.title",
-                kind: KeyKind::Text,
-                expression: "title",
-                position: |document| Position::of(&document.title, document.id),
-            },
+            DocumentOrderField::CreatedAt => {
+                SortKey::time("document.created", "created_at", |document| {
+                    Position::at_time(document.created_at, document.id)
+                })
+            }
+            DocumentOrderField::UpdatedAt => {
+                SortKey::time("document.updated", "updated_at", |document| {
+                    Position::at_time(document.updated_at, document.id)
+                })
+            }
+            DocumentOrderField::Title => SortKey::text("document.title", "title", |document| {
+                Position::of(&document.title, document.id)
+            }),
         };
         Order {
             key,

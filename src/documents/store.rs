@@ -17,7 +17,10 @@ use crate::{
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, Conditions},
+        store::{
+            self, COURSE_IS_ACTIVE, Conditions, MOVE, SET_ORIGIN, id_is_free, into_course,
+            is_updatable,
+        },
     },
     rules::Problems,
     scalars::{MaybeUndefined, check_text},
@@ -40,27 +43,17 @@ pub(super) async fn texts(
     Ok(rows.into_iter().collect())
 }
 
-/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An owner's ids are
-/// unique among all kinds of items, so nothing is inserted if a course or a task has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = $3
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $3 AND operation = 'remove')
-            FOR SHARE
-        ), made AS (
-            INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, excerpt_is_own,
-                processing_time, metadata)
-            SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-            WHERE (SELECT set_origin($address, $program))
-                AND EXISTS (SELECT FROM course WHERE status = 'active')
-                AND NOT ($11 AND (EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = $2)
-                                  OR EXISTS (SELECT FROM tasks WHERE user_id = $1 AND id = $2)))
-            ON CONFLICT (user_id, id) DO NOTHING
-            RETURNING {COLUMNS}, original_text, formatted_note
-        )
-        SELECT (SELECT status FROM course), made.* FROM (VALUES (1)) AS one LEFT JOIN made ON true"
-    )
+    let id_is_free = id_is_free::<Document>("$11");
+    let insert = format!(
+        "INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, excerpt_is_own,
+            processing_time, metadata)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+        WHERE {SET_ORIGIN} AND {COURSE_IS_ACTIVE} AND {id_is_free}
+        ON CONFLICT (user_id, id) DO NOTHING
+        RETURNING {COLUMNS}, original_text, formatted_note"
+    );
+    into_course("$3", &insert)
 });
 
 pub(super) async fn insert(
@@ -122,37 +115,23 @@ impl NewExcerpt {
     }
 }
 
-/// One text for all updates, so that it is prepared once. The new course, if there is one, is locked before the document, as in
-/// all statements. The document's current course is checked too, since the row's own status may follow later (`pending`). A
-/// document that moves to another course ignores what is pending for its previous course.
+/// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = $5
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $5 AND operation = 'remove')
-            FOR SHARE
-        ), done AS (
-            UPDATE documents SET
-                course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
-                title = CASE WHEN $6 THEN $7 ELSE title END,
-                original_text = CASE WHEN $8 THEN $9 ELSE original_text END,
-                formatted_note = CASE WHEN $10 THEN $11 ELSE formatted_note END,
-                processing_time = CASE WHEN $12 THEN $13 ELSE processing_time END,
-                metadata = CASE WHEN $14 THEN $15 ELSE metadata END,
-                excerpt = CASE WHEN $16 THEN $17 WHEN $18 AND NOT excerpt_is_own THEN $19 ELSE excerpt END,
-                excerpt_is_own = CASE WHEN $16 THEN $20 ELSE excerpt_is_own END,
-                status = CASE WHEN $4 THEN 'active' ELSE status END,
-                deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
-                trashed_with = CASE WHEN NOT $4 THEN trashed_with END
-            WHERE (SELECT set_origin($address, $program))
-                AND user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
-                AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = documents.course_id AND courses.status = 'trash')
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')
-                AND (NOT $4 OR EXISTS (SELECT FROM course WHERE status = 'active'))
-            RETURNING {COLUMNS}, original_text, formatted_note
-        )
-        SELECT (SELECT status FROM course), done.* FROM (VALUES (1)) AS one LEFT JOIN done ON true"
-    )
+    let is_updatable = is_updatable::<Document>();
+    let update = format!(
+        "UPDATE documents SET
+            title = CASE WHEN $6 THEN $7 ELSE title END,
+            original_text = CASE WHEN $8 THEN $9 ELSE original_text END,
+            formatted_note = CASE WHEN $10 THEN $11 ELSE formatted_note END,
+            processing_time = CASE WHEN $12 THEN $13 ELSE processing_time END,
+            metadata = CASE WHEN $14 THEN $15 ELSE metadata END,
+            excerpt = CASE WHEN $16 THEN $17 WHEN $18 AND NOT excerpt_is_own THEN $19 ELSE excerpt END,
+            excerpt_is_own = CASE WHEN $16 THEN $20 ELSE excerpt_is_own END,
+            {MOVE}
+        WHERE {is_updatable} AND (NOT $4 OR {COURSE_IS_ACTIVE})
+        RETURNING {COLUMNS}, original_text, formatted_note"
+    );
+    into_course("$5", &update)
 });
 
 /// Updates a document, if it is active, has that version, and its new course is active.

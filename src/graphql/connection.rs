@@ -6,11 +6,15 @@
 use async_graphql::{Object, OutputType, SimpleObject};
 
 use super::{
-    audit::AuditEvent, changes::Change, course::Course, document::Document, node::Item, task::Task,
-    user::User,
+    audit::AuditEvent, changes::Change, course::Course, document::Document, node::Item,
+    selection::Selected, task::Task, user::User,
 };
 use crate::{
-    db::keyset::{Order, Page},
+    auth::Viewer,
+    db::{
+        self,
+        keyset::{Order, Page},
+    },
     error::Error,
     items::Listed,
 };
@@ -45,6 +49,16 @@ pub(crate) trait ItemObject: OutputType + From<<Self as ItemObject>::Row> {
 
     /// The row of this object.
     fn row(&self) -> &Self::Row;
+
+    /// Loads what is selected in the nodes of a page, for all of them at once.
+    fn preload(
+        _conn: &mut db::Connection,
+        _viewer: &Viewer,
+        _selected: &Selected<'_>,
+        _nodes: &[&Self],
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        async { Ok(()) }
+    }
 }
 
 impl<N: ItemObject> HasCursor for N {

@@ -91,9 +91,13 @@ pub(crate) async fn list<N: ItemObject>(
     page: &PageArguments,
 ) -> Result<Connection<N>, Error> {
     let viewer = ctx.viewer()?;
-    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &Selected::of(ctx))?;
-    let page = arguments.page(&mut ctx.connection().await?, viewer).await?;
-    Ok(Connection::new(page, &arguments.list.order(), N::from))
+    let selected = Selected::of(ctx);
+    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &selected)?;
+    let mut conn = ctx.connection().await?;
+    let page = arguments.page(&mut conn, viewer).await?;
+    let connection = Connection::new(page, &arguments.list.order(), N::from);
+    N::preload(&mut conn, viewer, &selected, &connection.all()).await?;
+    Ok(connection)
 }
 
 /// One page of the items in a course. It is preloaded if lookahead has seen its field.

@@ -8,6 +8,7 @@
 //!   the root of subscriptions.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
+//! - `item_api`: what the objects, queries and mutations of all items have in common.
 //! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
@@ -20,6 +21,7 @@ mod course;
 mod document;
 pub mod error;
 mod image;
+mod item_api;
 mod list;
 mod loaders;
 mod lookahead;

@@ -1,6 +1,5 @@
 //! Creating and updating items: what is the same for all kinds.
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 use super::{Item, ItemKind, find, in_trash, not_found, taken};
@@ -9,7 +8,7 @@ use crate::{
     db::Connection,
     error::{Error, Failure, RefusalCode},
     rules::Problems,
-    scalars::parse_uuid,
+    scalars::{ID, parse_uuid},
 };
 
 /// The id of a new item: chosen by its owner, or a UUID of version 7.
@@ -54,7 +53,9 @@ pub(crate) trait Create: Sync {
     /// The id that the owner chose.
     fn chosen_id(&self) -> Option<&ID>;
     /// Whether it names a course.
-    fn has_course(&self) -> bool;
+    fn has_course(&self) -> bool {
+        false
+    }
     /// Adds the input's mistakes.
     fn check(&self, problems: &mut Problems);
     /// Inserts the item, if its course is active and its id is not in use.
@@ -111,7 +112,9 @@ pub(crate) trait Update: Sync {
     /// The version that the caller has seen; `None` to update any version.
     fn version(&self) -> Option<i32>;
     /// Whether it moves the item into a course.
-    fn has_course(&self) -> bool;
+    fn has_course(&self) -> bool {
+        false
+    }
     /// Adds the input's mistakes.
     fn check(&self, problems: &mut Problems);
     /// Updates the item, if it is active, has that version, and its new course is active.

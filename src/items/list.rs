@@ -2,15 +2,13 @@
 //!
 //! A noun implements [`Listed`]; [`List`] makes one page of the noun's items out of it, by `db::keyset`.
 
-use std::{borrow::Cow, collections::HashMap, fmt::Debug, hash::Hash};
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
 
-use async_graphql::{
-    Enum, InputType, InputValueError, InputValueResult, Value, registry::Registry,
-};
+use async_graphql::InputType;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Item, ItemStatus, store::Conditions};
+use super::{Item, store::Conditions};
 use crate::{
     auth::Viewer,
     db::{
@@ -20,55 +18,6 @@ use crate::{
     },
     error::Error,
 };
-
-/// The status of the items in a list. Active by default; `None` includes the trash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StatusFilter(pub Option<ItemStatus>);
-
-impl Default for StatusFilter {
-    fn default() -> Self {
-        StatusFilter(Some(ItemStatus::Active))
-    }
-}
-
-/// In the schema, it is a nullable `ItemStatus`.
-impl InputType for StatusFilter {
-    type RawValueType = Option<ItemStatus>;
-
-    fn type_name() -> Cow<'static, str> {
-        <Option<ItemStatus> as InputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Option<ItemStatus> as InputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Option<ItemStatus> as InputType>::create_type_info(registry)
-    }
-
-    fn parse(value: Option<Value>) -> InputValueResult<Self> {
-        let status = <Option<ItemStatus> as InputType>::parse(value);
-        status.map(StatusFilter).map_err(InputValueError::propagate)
-    }
-
-    fn to_value(&self) -> Value {
-        InputType::to_value(&self.0)
-    }
-
-    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
-        Some(&self.0)
-    }
-}
-
-/// The direction of an order.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum OrderDirection {
-    /// Ascending: smallest, oldest or alphabetically first items first.
-    Asc,
-    /// Descending: largest, newest or alphabetically last items first.
-    Desc,
-}
 
 /// What a noun's `orderBy` argument is.
 pub(crate) trait OrderBy<T>:

@@ -1,32 +1,30 @@
 //! What courses, documents and tasks share: an item is active or in the trash, its version counts its changes, its owner may
 //! choose its id, and lists of items are filtered, sorted and paginated in the same way.
 //!
-//! The trait `Item` is what the rest of the service needs to know of a noun. `list` has lists of items, `commands` what
-//! creating and updating have in common, `store` the SQL that is the same for all items. Each noun has its own rules, rows
-//! and SQL.
+//! The trait `Item` is what the rest of the service needs to know of a noun. `model` has kinds, statuses and inputs, `list`
+//! lists of items, `commands` what creating and updating have in common, and `store` the SQL that is the same for all items.
+//! Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
-mod kind;
 pub(crate) mod list;
+mod model;
 pub(crate) mod store;
 
 use std::borrow::Borrow;
 
-use async_graphql::{Enum, InputObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use commands::Updated;
 pub(crate) use commands::{Create, NewId, Update, Written, create, update};
-pub use kind::{ItemKind, ItemRef};
+
 pub(crate) use list::{List, Listed, OrderBy};
-pub use list::{OrderDirection, StatusFilter};
+pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter};
 pub(crate) use store::{Changes, find, find_all, find_kinds};
 
 use crate::{
     db::{Columns, Load, keyset::PageRow},
     error::{Failure, Refusal, RefusalCode},
-    scalars::ObjectId,
 };
 
 /// A row of a noun that is an item.
@@ -75,39 +73,6 @@ macro_rules! item {
     };
 }
 pub(crate) use item;
-
-/// Whether an item is active or in the trash.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ItemStatus {
-    /// Not in the trash.
-    Active,
-    /// In the trash. It can be restored until the service deletes it permanently (by default after 30 days).
-    Trash,
-}
-
-impl ItemStatus {
-    /// The status of an item, by when it was moved to the trash.
-    pub(crate) fn of(deleted_at: Option<DateTime<Utc>>) -> Self {
-        match deleted_at {
-            Some(_) => ItemStatus::Trash,
-            None => ItemStatus::Active,
-        }
-    }
-}
-
-/// The items that a mutation changes, all of them or none.
-#[derive(InputObject)]
-pub struct ItemIdsInput {
-    /// The items' ids (1–100). Duplicates count once.
-    pub ids: Vec<ObjectId>,
-}
-
-impl ItemIdsInput {
-    /// The ids.
-    pub(crate) fn ids(self) -> Vec<Uuid> {
-        self.ids.into_iter().map(|id| id.0).collect()
-    }
-}
 
 /// The unique index that allows an owner to create each id only once.
 pub(crate) const CREATED_ONCE: &str = "audit_logs_created_once";

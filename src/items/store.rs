@@ -58,6 +58,58 @@ pub(crate) async fn find_kinds(
     conn.rows(Statement::new(text).bind(owner).bind(ids)).await
 }
 
+/// The condition of every write: records where the change comes from (`db::sql`).
+pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
+
+/// The condition that the course of [`into_course`] is active.
+pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
+
+/// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
+/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`].
+pub(crate) fn into_course(course: &str, write: &str) -> String {
+    format!(
+        "WITH course AS MATERIALIZED (
+            SELECT status FROM courses WHERE user_id = $1 AND id = {course} AND NOT EXISTS (
+                SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
+            FOR SHARE
+        ), written AS ({write})
+        SELECT (SELECT status FROM course), written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
+    )
+}
+
+/// The condition that no other kind of item of the owner has the new id `$2`, if it was chosen (a parameter). An owner's ids
+/// are unique among all kinds.
+pub(crate) fn id_is_free<T: Item>(chosen: &str) -> String {
+    let others = ItemKind::ALL.into_iter().filter(|kind| *kind != T::KIND);
+    let exists = others.map(|kind| {
+        let table = kind.table();
+        format!("EXISTS (SELECT FROM {table} WHERE user_id = $1 AND id = $2)")
+    });
+    format!(
+        "NOT ({chosen} AND ({}))",
+        exists.collect::<Vec<_>>().join(" OR ")
+    )
+}
+
+/// Moves the item to the course `$5`, if `$4`. A moved item ignores what is pending for its previous course.
+pub(crate) const MOVE: &str = "
+    course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
+    status = CASE WHEN $4 THEN 'active' ELSE status END,
+    deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
+    trashed_with = CASE WHEN NOT $4 THEN trashed_with END";
+
+/// The condition that the item `$2` in a course is active and has the version `$3`, if that is given. Its present course is
+/// checked too, since the row's own status may follow later (`pending`).
+pub(crate) fn is_updatable<T: Item>() -> String {
+    let table = T::KIND.table();
+    format!(
+        "{SET_ORIGIN} AND user_id = $1 AND id = $2 AND ($3 IS NULL OR version = $3)
+            AND (status = 'active' OR trashed_with IS NOT NULL)
+            AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = {table}.course_id AND courses.status = 'trash')
+            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')"
+    )
+}
+
 /// Sends a statement that inserts an item. It returns exactly one row.
 pub(crate) async fn insert<T: Item>(
     conn: &mut Connection,

@@ -11,7 +11,7 @@
 //! # Design decisions
 //! - **Readers see the result at once.** An item is active if it was not trashed itself and its course is active. The
 //!   views `current_courses`, `current_documents` and `current_tasks` say so in SQL. Lists need the tables' indexes, so
-//!   they read the tables together with `EXISTS (SELECT FROM pending_operations …)`, and read the views only if that is
+//!   they read the tables together with a check for pending operations, and read the views only if that is
 //!   true (`db::current`).
 //! - **Settling** gives the items of a course the status of the course.
 //! - **One order of locks** everywhere: user, courses, documents, tasks, each by id. Statements that move items into,

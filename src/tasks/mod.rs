@@ -7,7 +7,6 @@ mod store;
 
 use std::collections::HashMap;
 
-use async_graphql::ID;
 use uuid::Uuid;
 
 pub use model::{
@@ -18,37 +17,13 @@ use crate::{
     auth::{UserId, Viewer},
     db::Connection,
     error::{Error, Failure, Refusal, RefusalCode},
-    items::{self, NewId, Updated, Written, find_all},
+    items::{self, NewId, Written, find_all},
     rules::Problems,
+    scalars::ID,
 };
 
 const MAX_TITLE: usize = 200;
 const MAX_DESCRIPTION: usize = 1_000;
-
-/// Creates a task, in an active course or in none. If the viewer has a task with the chosen id already, returns that task
-/// unchanged.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
-pub async fn create(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &CreateTaskInput,
-) -> Result<Task, Failure> {
-    items::create(conn, viewer, input).await
-}
-
-/// Updates a task. With a `version`, only if the task still has that version.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the task or its new course.
-pub async fn update(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &UpdateTaskInput,
-) -> Result<Updated<Task>, Failure> {
-    items::update(conn, viewer, input).await
-}
 
 /// Completes or reopens tasks, all of them or none. Tasks that are in that state already stay unchanged. Returns the tasks in
 /// the order of the ids, without duplicates.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{KeyKind, Order, Position, SortKey},
+        keyset::{Order, Position, SortKey},
         numbered, row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
@@ -166,43 +166,29 @@ impl OrderBy<Task> for TaskOrder {
     fn order(self) -> Order<Task> {
         let descending = self.direction == OrderDirection::Desc;
         let key: SortKey<Task> = match self.field {
-            TaskOrderField::CreatedAt => SortKey {
-                name: "task.created",
-                kind: KeyKind::Time,
-                expression: "created_at",
-                position: |task| Position::at_time(task.created_at, task.id),
-            },
-            TaskOrderField::UpdatedAt => SortKey {
-                name: "task.updated",
-                kind: KeyKind::Time,
-                expression: "updated_at",
-                position: |task| Position::at_time(task.updated_at, task.id),
-            },
+            TaskOrderField::CreatedAt => SortKey::time("task.created", "created_at", |task| {
+                Position::at_time(task.created_at, task.id)
+            }),
+            TaskOrderField::UpdatedAt => SortKey::time("task.updated", "updated_at", |task| {
+                Position::at_time(task.updated_at, task.id)
+            }),
             // Infinity stands for no due date, so that one comparison serves every order.
-            TaskOrderField::DueAt if descending => SortKey {
-                name: "task.due",
-                kind: KeyKind::Time,
-                expression: "coalesce(due_at, '-infinity')",
-                position: |task| due(task, "-infinity"),
-            },
-            TaskOrderField::DueAt => SortKey {
-                name: "task.due",
-                kind: KeyKind::Time,
-                expression: "coalesce(due_at, 'infinity')",
-                position: |task| due(task, "infinity"),
-            },
-            TaskOrderField::Priority => SortKey {
-                name: "task.priority",
-                kind: KeyKind::Number,
-                expression: "priority",
-                position: |task| Position::of(i16::from(task.priority).to_string(), task.id),
-            },
-            TaskOrderField::Title => SortKey {
-                name: "task.title",
-                kind: KeyKind::Text,
-                expression: "title",
-                position: |task| Position::of(&task.title, task.id),
-            },
+            TaskOrderField::DueAt if descending => {
+                SortKey::time("task.due", "coalesce(due_at, '-infinity')", |task| {
+                    due(task, "-infinity")
+                })
+            }
+            TaskOrderField::DueAt => {
+                SortKey::time("task.due", "coalesce(due_at, 'infinity')", |task| {
+                    due(task, "infinity")
+                })
+            }
+            TaskOrderField::Priority => SortKey::number("task.priority", "priority", |task| {
+                Position::of(i16::from(task.priority).to_string(), task.id)
+            }),
+            TaskOrderField::Title => SortKey::text("task.title", "title", |task| {
+                Position::of(&task.title, task.id)
+            }),
         };
         Order { key, descending }
     }

@@ -11,33 +11,26 @@ use crate::{
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, Conditions},
+        store::{
+            self, COURSE_IS_ACTIVE, Conditions, MOVE, SET_ORIGIN, id_is_free, into_course,
+            is_updatable,
+        },
     },
     scalars::{MaybeUndefined, check_text},
 };
 
 const COLUMNS: &str = Task::COLUMNS;
 
-/// The course is locked first, so that it cannot be moved to the trash before this transaction commits. An owner's ids are
-/// unique among all kinds of items, so nothing is inserted if a course or a document has the id.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = $3
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $3 AND operation = 'remove')
-            FOR SHARE
-        ), made AS (
-            INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority)
-            SELECT $1, $2, $3, $4, $5, $6, $7
-            WHERE (SELECT set_origin($address, $program))
-                AND ($3 IS NULL OR EXISTS (SELECT FROM course WHERE status = 'active'))
-                AND NOT ($8 AND (EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = $2)
-                                 OR EXISTS (SELECT FROM documents WHERE user_id = $1 AND id = $2)))
-            ON CONFLICT (user_id, id) DO NOTHING
-            RETURNING {COLUMNS}
-        )
-        SELECT (SELECT status FROM course), made.* FROM (VALUES (1)) AS one LEFT JOIN made ON true"
-    )
+    let id_is_free = id_is_free::<Task>("$8");
+    let insert = format!(
+        "INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority)
+        SELECT $1, $2, $3, $4, $5, $6, $7
+        WHERE {SET_ORIGIN} AND ($3 IS NULL OR {COURSE_IS_ACTIVE}) AND {id_is_free}
+        ON CONFLICT (user_id, id) DO NOTHING
+        RETURNING {COLUMNS}"
+    );
+    into_course("$3", &insert)
 });
 
 pub(super) async fn insert(
@@ -57,35 +50,21 @@ pub(super) async fn insert(
     store::insert(conn, statement).await
 }
 
-/// One text for all updates, so that it is prepared once. The new course, if there is one, is locked before the task, as in all
-/// statements. The task's current course is checked too, since the row's own status may follow later (`pending`). A task that
-/// moves to another course ignores what is pending for its previous course.
+/// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = $5
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $5 AND operation = 'remove')
-            FOR SHARE
-        ), done AS (
-            UPDATE tasks SET
-                course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
-                title = CASE WHEN $6 THEN $7 ELSE title END,
-                description = CASE WHEN $8 THEN $9 ELSE description END,
-                due_at = CASE WHEN $10 THEN $11 ELSE due_at END,
-                priority = coalesce($12, priority),
-                completed_at = CASE WHEN $13 THEN coalesce(completed_at, now()) WHEN $14 THEN NULL ELSE completed_at END,
-                status = CASE WHEN $4 THEN 'active' ELSE status END,
-                deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
-                trashed_with = CASE WHEN NOT $4 THEN trashed_with END
-            WHERE (SELECT set_origin($address, $program))
-                AND user_id = $1 AND id = $2 AND (status = 'active' OR trashed_with IS NOT NULL) AND ($3 IS NULL OR version = $3)
-                AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = tasks.course_id AND courses.status = 'trash')
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')
-                AND ($5 IS NULL OR EXISTS (SELECT FROM course WHERE status = 'active'))
-            RETURNING {COLUMNS}
-        )
-        SELECT (SELECT status FROM course), done.* FROM (VALUES (1)) AS one LEFT JOIN done ON true"
-    )
+    let is_updatable = is_updatable::<Task>();
+    let update = format!(
+        "UPDATE tasks SET
+            title = CASE WHEN $6 THEN $7 ELSE title END,
+            description = CASE WHEN $8 THEN $9 ELSE description END,
+            due_at = CASE WHEN $10 THEN $11 ELSE due_at END,
+            priority = coalesce($12, priority),
+            completed_at = CASE WHEN $13 THEN coalesce(completed_at, now()) WHEN $14 THEN NULL ELSE completed_at END,
+            {MOVE}
+        WHERE {is_updatable} AND ($5 IS NULL OR {COURSE_IS_ACTIVE})
+        RETURNING {COLUMNS}"
+    );
+    into_course("$5", &update)
 });
 
 /// Updates a task, if it is active, has that version, and its new course is active.

@@ -11,7 +11,7 @@ use crate::{
     db::{
         Connection, Statement,
         current::{self, Source},
-        keyset::{KeyKind, Order, Page, Position, Slice, SortKey},
+        keyset::{Order, Page, Position, Slice, SortKey},
         row,
     },
     error::Error,
@@ -178,12 +178,9 @@ pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<It
 
 /// The order of the trash: last deleted first.
 pub(crate) const ORDER: Order<(Uuid, Option<DateTime<Utc>>)> = Order {
-    key: SortKey {
-        name: "trash",
-        kind: KeyKind::Time,
-        expression: "deleted_at",
-        position: |(id, deleted_at)| Position::at_time(deleted_at.unwrap_or_default(), *id),
-    },
+    key: SortKey::time("trash", "deleted_at", |(id, deleted_at)| {
+        Position::at_time(deleted_at.unwrap_or_default(), *id)
+    }),
     descending: true,
 };
 

@@ -9,7 +9,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::{
         Connection,
-        keyset::{KeyKind, Order, Page, Position, Slice, SortKey},
+        keyset::{Order, Page, Position, Slice, SortKey},
     },
     email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
@@ -48,12 +48,9 @@ pub struct UserFilter {
 
 /// The order of all users: newest first.
 pub(crate) const ORDER: Order<User> = Order {
-    key: SortKey {
-        name: "user",
-        kind: KeyKind::Time,
-        expression: "created_at",
-        position: |user| Position::at_time(user.created_at, user.id.0),
-    },
+    key: SortKey::time("user", "created_at", |user| {
+        Position::at_time(user.created_at, user.id.0)
+    }),
     descending: true,
 };
 

@@ -1,0 +1,76 @@
+use super::*;
+
+const CREATED: SortKey<Position> = SortKey {
+    name: "task.created",
+    kind: KeyKind::Time,
+    expression: "created_at",
+    position: Position::clone,
+};
+const TITLE: SortKey<Position> = SortKey {
+    name: "task.title",
+    kind: KeyKind::Text,
+    expression: "title",
+    position: Position::clone,
+};
+
+#[test]
+fn a_cursor_is_bound_to_its_order() {
+    let order = Order {
+        key: TITLE,
+        descending: true,
+    };
+    let position = Position {
+        key: "Übung – 1".to_owned(),
+        id: Uuid::from_u128(7),
+    };
+    let cursor = order.cursor(&position);
+    assert_eq!(order.position(&cursor), Some(position));
+    assert_eq!(
+        Order {
+            key: TITLE,
+            descending: false
+        }
+        .position(&cursor),
+        None
+    );
+    assert_eq!(
+        Order {
+            key: CREATED,
+            descending: true
+        }
+        .position(&cursor),
+        None
+    );
+}
+
+#[test]
+fn what_is_no_cursor_is_told() {
+    let order = Order {
+        key: CREATED,
+        descending: true,
+    };
+    let forged = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let id = "00000000000000000000000000000007";
+    for cursor in [
+        "",
+        "!",
+        "AAAA",
+        &forged("task.created-"),
+        &forged(&format!("task.created-{id}soon")),
+    ] {
+        assert_eq!(order.position(cursor), None, "{cursor}");
+    }
+    assert!(
+        order
+            .position(&forged(&format!("task.created-{id}infinity")))
+            .is_some()
+    );
+    let text = Order {
+        key: TITLE,
+        descending: false,
+    };
+    assert_eq!(
+        text.position(&forged(&format!("task.title+{id}a\0b"))),
+        None
+    );
+}

@@ -1,0 +1,151 @@
+//! What all items share: kinds, statuses, and the inputs of the API.
+
+use std::borrow::Cow;
+
+use async_graphql::{
+    Enum, InputObject, InputType, InputValueError, InputValueResult, Value, registry::Registry,
+};
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    db::{numbered, row},
+    scalars::ObjectId,
+};
+
+/// The kind of an item.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[graphql(name = "ItemType")]
+pub enum ItemKind {
+    /// A course.
+    Course,
+    /// A document.
+    Document,
+    /// A task.
+    Task,
+}
+
+numbered!(ItemKind {
+    Course = 1,
+    Document = 2,
+    Task = 3,
+});
+
+impl ItemKind {
+    /// All kinds.
+    pub(crate) const ALL: [ItemKind; 3] = [ItemKind::Course, ItemKind::Document, ItemKind::Task];
+
+    /// The kinds of items that a course contains.
+    pub(crate) const IN_COURSES: [ItemKind; 2] = [ItemKind::Document, ItemKind::Task];
+
+    /// The name of the kind's table.
+    pub(crate) fn table(self) -> &'static str {
+        match self {
+            ItemKind::Course => "courses",
+            ItemKind::Document => "documents",
+            ItemKind::Task => "tasks",
+        }
+    }
+
+    /// The kind's name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            ItemKind::Course => "course",
+            ItemKind::Document => "document",
+            ItemKind::Task => "task",
+        }
+    }
+}
+
+row! {
+    /// An item, by its kind and id.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct ItemRef {
+        /// Its kind.
+        pub kind: ItemKind,
+        /// Its id.
+        pub id: Uuid,
+    }
+}
+
+/// Whether an item is active or in the trash.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ItemStatus {
+    /// Not in the trash.
+    Active,
+    /// In the trash. It can be restored until the service deletes it permanently (by default after 30 days).
+    Trash,
+}
+
+impl ItemStatus {
+    /// The status of an item, by when it was moved to the trash.
+    pub(crate) fn of(deleted_at: Option<DateTime<Utc>>) -> Self {
+        match deleted_at {
+            Some(_) => ItemStatus::Trash,
+            None => ItemStatus::Active,
+        }
+    }
+}
+
+/// The items that a mutation changes, all of them or none.
+#[derive(InputObject)]
+pub struct ItemIdsInput {
+    /// The items' ids (1–100). Duplicates count once.
+    pub ids: Vec<ObjectId>,
+}
+
+impl ItemIdsInput {
+    /// The ids.
+    pub(crate) fn ids(self) -> Vec<Uuid> {
+        self.ids.into_iter().map(|id| id.0).collect()
+    }
+}
+
+/// The status of the items in a list. Active by default; `None` includes the trash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct StatusFilter(pub Option<ItemStatus>);
+
+impl Default for StatusFilter {
+    fn default() -> Self {
+        StatusFilter(Some(ItemStatus::Active))
+    }
+}
+
+/// In the schema, it is a nullable `ItemStatus`.
+impl InputType for StatusFilter {
+    type RawValueType = Option<ItemStatus>;
+
+    fn type_name() -> Cow<'static, str> {
+        <Option<ItemStatus> as InputType>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        <Option<ItemStatus> as InputType>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        <Option<ItemStatus> as InputType>::create_type_info(registry)
+    }
+
+    fn parse(value: Option<Value>) -> InputValueResult<Self> {
+        let status = <Option<ItemStatus> as InputType>::parse(value);
+        status.map(StatusFilter).map_err(InputValueError::propagate)
+    }
+
+    fn to_value(&self) -> Value {
+        InputType::to_value(&self.0)
+    }
+
+    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
+        Some(&self.0)
+    }
+}
+
+/// The direction of an order.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderDirection {
+    /// Ascending: smallest, oldest or alphabetically first items first.
+    Asc,
+    /// Descending: largest, newest or alphabetically last items first.
+    Desc,
+}
