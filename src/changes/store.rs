@@ -224,7 +224,7 @@ pub(super) async fn rest(
     days: i32,
     limit: usize,
 ) -> Result<(LogState, Vec<Entry>), Error> {
-    let base = after.base();
+    let base = &after.base;
     let statement = Statement::new(REST)
         .bind(owner)
         .bind(last)
@@ -232,7 +232,7 @@ pub(super) async fn rest(
         .bind(array(&target.in_progress))
         .bind(base.xmax.to_string())
         .bind(array(&base.in_progress))
-        .bind(after.read_at())
+        .bind(after.read_at)
         .bind(days)
         .bind(one_more(limit));
     let mut state = None;

@@ -131,7 +131,7 @@ impl Hub {
         if user.tailed.is_some() {
             return user.starts == starts;
         }
-        user.tailed = Some((read.base(), read.stamp()));
+        user.tailed = Some((read.base.clone(), read.stamp));
         user.starts += 1;
         if user.due {
             self.wake.notify_one();
