@@ -90,7 +90,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         if is_supported {
             Socket::new(state, transport, handshake, slot).run().await;
         } else {
-            transport.close(Close::subprotocol_not_acceptable()).await;
+            transport.close(Close::BAD_SUBPROTOCOL).await;
         }
     })
 }

@@ -193,7 +193,7 @@ impl Socket {
             Message::Binary(_) => self.on(Event::Received(Err("Messages must be text"))),
             Message::Ping(_) | Message::Pong(_) => Flow::Continue,
             // The transport sends the response while it closes.
-            Message::Close(_) => Flow::Close(Close::by_client()),
+            Message::Close(_) => Flow::Close(Close::BY_CLIENT),
         }
     }
 
@@ -227,7 +227,7 @@ impl Socket {
         let before = self.live_auth.as_ref().and_then(LiveAuth::viewer);
         let now = live_auth.viewer();
         if before.is_some_and(|before| now.is_none_or(|now| now.user_id != before.user_id)) {
-            return Err(Close::forbidden());
+            return Err(Close::FORBIDDEN);
         }
         if let Some(holder) = live_auth.slot_holder() {
             let reason = "Too many sockets of this user or address";
@@ -379,14 +379,14 @@ async fn finished(
 
 fn close_for(error: &Error) -> Close {
     match error.code {
-        _ if denies_access(error) => Close::forbidden(),
+        _ if denies_access(error) => Close::FORBIDDEN,
         Code::Unavailable | Code::Timeout => Close::try_again_later("Try again later"),
         _ => {
             tracing::error!(
                 error = error.log_text(),
                 "authenticating a WebSocket failed"
             );
-            Close::internal()
+            Close::INTERNAL
         }
     }
 }
