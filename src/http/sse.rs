@@ -25,7 +25,7 @@ use futures_util::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +79,7 @@ impl EventStreamRequest {
     /// Runs the operation and streams its outputs.
     ///
     /// # Errors
-    /// As [`Auth::viewer`].
+    /// As [`LiveAuth::check`].
     pub(super) async fn respond(
         self,
         state: &EdgeState,
@@ -87,9 +87,8 @@ impl EventStreamRequest {
     ) -> Result<Response, Error> {
         let revocations = state.auth.revocations();
         let is_invalid = admitted.operation == Operation::Subscription && self.has_invalid_cursor();
-        let check = LiveAuth::check(&state.auth, self.token, self.client);
-        let late = |_| Error::timeout("reading the session");
-        let live_auth = timeout_at(self.deadline, check).await.map_err(late)??;
+        let (token, client) = (self.token, self.client);
+        let live_auth = LiveAuth::check(&state.auth, token, client, self.deadline).await?;
         if is_invalid {
             let message =
                 "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
@@ -256,9 +255,8 @@ impl EventSender {
         if live_auth.has_expired() {
             return false;
         }
-        let late = |_| Error::timeout("reading a stream's session");
-        let checked = timeout(self.auth_timeout, live_auth.recheck(&self.auth));
-        match checked.await.map_err(late).flatten() {
+        let deadline = after(self.auth_timeout);
+        match live_auth.recheck(&self.auth, deadline).await {
             Ok(live_auth) => {
                 self.recheck = live_auth.valid_for().map(after);
                 true

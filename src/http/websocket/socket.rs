@@ -7,7 +7,7 @@ use axum::extract::ws::Message;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::watch,
-    time::{Duration, Instant, sleep_until, timeout},
+    time::{Duration, Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -286,23 +286,13 @@ impl Socket {
             return;
         }
         let (auth, live_auth) = (self.state.auth.clone(), live_auth.clone());
-        self.authenticate(
-            Purpose::Recheck,
-            async move { live_auth.recheck(&auth).await },
-        );
+        let deadline = self.request_deadline();
+        let check = async move { live_auth.recheck(&auth, deadline).await };
+        self.authentication = Some((Purpose::Recheck, check.boxed()));
     }
 
-    fn authenticate(
-        &mut self,
-        purpose: Purpose,
-        check: impl Future<Output = Result<LiveAuth, Error>> + Send + 'static,
-    ) {
-        let limit = self.state.settings.request_timeout;
-        let check = async move {
-            let late = |_| Error::timeout("reading a socket's session");
-            timeout(limit, check).await.map_err(late)?
-        };
-        self.authentication = Some((purpose, check.boxed()));
+    fn request_deadline(&self) -> Instant {
+        Instant::now() + self.state.settings.request_timeout
     }
 
     fn on(&mut self, event: Event) -> Flow {
@@ -333,8 +323,7 @@ impl Socket {
     fn reject_waiting(&mut self) {
         self.operations.reject_waiting();
         self.timers.recheck = None;
-        let limit = self.state.settings.request_timeout + SEND_GRACE;
-        let due = Instant::now() + limit;
+        let due = self.request_deadline() + SEND_GRACE;
         self.timers.forced_close.get_or_insert(due);
     }
 
@@ -344,15 +333,17 @@ impl Socket {
             Bearer::Token(token) => Some(token),
             Bearer::Malformed => {
                 let error = Error::unauthenticated("`Authorization` is not a bearer token.");
-                return self.authenticate(purpose, async move { Err(error) });
+                let check = std::future::ready(Err(error));
+                self.authentication = Some((purpose, check.boxed()));
+                return;
             }
         };
         // The check sees all revocations up to now.
         self.revocations.mark_unchanged();
         let (auth, client) = (self.state.auth.clone(), self.handshake.client.clone());
-        self.authenticate(purpose, async move {
-            LiveAuth::check(&auth, token, client).await
-        });
+        let deadline = self.request_deadline();
+        let check = async move { LiveAuth::check(&auth, token, client, deadline).await };
+        self.authentication = Some((purpose, check.boxed()));
     }
 }
 
