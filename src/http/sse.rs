@@ -138,7 +138,7 @@ fn stream_events(
         live_auth,
         revocations,
         is_subscription: false,
-        stopping: state.streams.stopping().clone(),
+        stopping: state.streams.stopping.clone(),
         heartbeat,
         next_heartbeat: after(heartbeat),
         auth_timeout: state.settings.request_timeout.min(heartbeat),

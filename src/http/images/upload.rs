@@ -128,7 +128,7 @@ async fn receive(
 /// The next bytes of an upload; `None` at its end.
 async fn next_bytes(
     body: &mut Body,
-    slot: &UploadSlot,
+    slot: &UploadSlot<'_>,
     started: Instant,
     received: usize,
     settings: &UploadSettings,

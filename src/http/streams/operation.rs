@@ -117,7 +117,7 @@ fn events(
     resumed_after: Option<String>,
     id: &RequestId,
 ) -> Result<BoxStream<'static, Output>, Error> {
-    let slot = state.streams.subscriptions().acquire();
+    let slot = state.streams.subscriptions.acquire();
     let slot = slot.and_then(|mut slot| {
         if let Some(holder) = auth.slot_holder() {
             slot.assign_to(holder)?;

@@ -66,10 +66,10 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         Ok(upgrade) => upgrade,
         Err(rejected) => return rejected.into_response(),
     };
-    if state.streams.stopping().is_cancelled() {
+    if state.streams.stopping.is_cancelled() {
         return unavailable("The service is stopping. Retry in a few seconds.");
     }
-    let Ok(slot) = state.streams.sockets().acquire() else {
+    let Ok(slot) = state.streams.sockets.acquire() else {
         return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
     let handshake = Handshake {
@@ -84,7 +84,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         .max_frame_size(max_size)
         .max_message_size(max_size);
     let is_supported = upgrade.selected_protocol().is_some();
-    let (state, tracked) = (state.clone(), state.streams.tasks().token());
+    let (state, tracked) = (state.clone(), state.streams.tasks.token());
     upgrade.on_upgrade(async move |socket| {
         let (transport, _tracked) = (Transport::new(socket, connection), tracked);
         if is_supported {

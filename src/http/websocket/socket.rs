@@ -124,7 +124,7 @@ impl Socket {
 
     /// Runs until either side closes the socket.
     pub(super) async fn run(mut self) {
-        let stopping = self.state.streams.stopping().clone();
+        let stopping = self.state.streams.stopping.clone();
         let mut stopped = false;
         loop {
             let event = self.next(&stopping, stopped).await;
