@@ -16,7 +16,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, header, request::Parts},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -33,6 +33,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     client_connection::ClientConnection,
+    negotiate,
     request_id::RequestId,
     response::ResponseJson,
     streams::{
@@ -46,8 +47,6 @@ use crate::{
     error::Error,
     graphql::{Admitted, Operation},
 };
-
-static LAST_EVENT_ID: &str = "last-event-id";
 
 /// How long the last events may take to be sent when the service stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -64,8 +63,7 @@ pub(super) struct EventStreamRequest {
 
 impl EventStreamRequest {
     pub(super) fn new(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
-        let last = parts.headers.get(LAST_EVENT_ID);
-        let last = last.and_then(|value| value.to_str().ok());
+        let last = negotiate::text(&parts.headers, "last-event-id");
         EventStreamRequest {
             client,
             token: Bearer::in_headers(&parts.headers).token(),
@@ -148,18 +146,14 @@ fn stream_events(
     tokio::spawn(event_sender.run(outputs));
     let chunks = stream::poll_fn(move |ctx| receiver.poll_recv(ctx));
     let body = Body::from_stream(chunks.map(Ok::<Bytes, Infallible>));
-    let mut response = body.into_response();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store, no-transform"),
-        (header::VARY, "Accept, Authorization"),
+    let headers = [
+        ("content-type", "text/event-stream; charset=utf-8"),
+        ("cache-control", "no-store, no-transform"),
+        ("vary", "Accept, Authorization"),
         // Proxies that buffer responses would delay events.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ] {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-    }
-    response
+        ("x-accel-buffering", "no"),
+    ];
+    (headers, body).into_response()
 }
 
 /// Sends the events of one response.

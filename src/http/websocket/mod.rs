@@ -25,12 +25,16 @@ mod transport;
 use std::net::SocketAddr;
 
 use super::{
-    EdgeState, bearer::Bearer, client_connection::ClientConnection, graphql::client,
-    negotiate::MediaType, response::bad_request,
+    EdgeState,
+    bearer::Bearer,
+    client_connection::ClientConnection,
+    graphql::client,
+    negotiate::{self, MediaType},
+    response::bad_request,
 };
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use messages::Close;
@@ -97,10 +101,8 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
 
 fn unavailable(message: &'static str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = bad_request(status, MediaType::Json, message);
-    let seconds = HeaderValue::from_static("5");
-    response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    response
+    let response = bad_request(status, MediaType::Json, message);
+    ([(header::RETRY_AFTER, "5")], response).into_response()
 }
 
 /// Whether a page of the request's origin may open a socket. Browsers send no preflight request before a handshake. Programs send no origin
@@ -112,10 +114,7 @@ fn may_call(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let is_own = host.is_some_and(|host| {
+    let is_own = negotiate::text(headers, header::HOST).is_some_and(|host| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
         authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });
