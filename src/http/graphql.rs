@@ -248,10 +248,8 @@ impl Rejection {
         let (status, mut response) = self.into_response(media_type);
         error::finish(&mut response, request_id.as_str());
         Reply {
-            response,
-            status,
-            executed: false,
             header,
+            ..Reply::not_executed(status, response)
         }
     }
 

@@ -33,6 +33,16 @@ impl Reply {
         }
     }
 
+    /// The reply to a request that was not executed.
+    pub(super) fn not_executed(status: StatusCode, response: GraphQlResponse) -> Self {
+        Reply {
+            response,
+            status,
+            executed: false,
+            header: None,
+        }
+    }
+
     pub(super) fn write(self, media_type: MediaType) -> Response {
         let body = ResponseJson {
             response: &self.response,
@@ -60,13 +70,7 @@ pub(super) fn bad_request(
 ) -> Response {
     let mut response = error::refused(Error::new(Code::BadRequest, message));
     error::finish(&mut response, "");
-    Reply {
-        response,
-        status,
-        executed: false,
-        header: None,
-    }
-    .write(media_type)
+    Reply::not_executed(status, response).write(media_type)
 }
 
 /// 200, unless the response has no data at all and an error that a retry may fix.
