@@ -26,7 +26,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// How often a statement or transaction that lost a conflict is repeated at most.
+/// Maximum number of repeats of a statement or transaction that lost a conflict.
 const MAX_REPEATS: u32 = 2;
 /// Maximum pause before the first repeat. The pause is random, so that transactions that were in conflict do not meet again.
 const MAX_PAUSE: Duration = Duration::from_millis(20);

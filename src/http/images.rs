@@ -194,7 +194,7 @@ fn response_headers(
     ]))
 }
 
-/// The bytes that a request asks for.
+/// The bytes that a request selects.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestedRange {
     All,

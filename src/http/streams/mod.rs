@@ -83,7 +83,7 @@ impl Streams {
         Ok(0)
     }
 
-    /// Asks all streams to end. They finish running queries and mutations, and start nothing new.
+    /// Ends all streams. They finish running queries and mutations, and start nothing new.
     pub(crate) fn stop(&self) {
         self.stopping.cancel();
     }
