@@ -23,8 +23,8 @@ use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
-    response::Response,
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -172,9 +172,7 @@ async fn process(
 pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -> Client {
     let trusted = &state.settings.trusted_proxies;
     let address = forwarded::address(peer.ip(), headers, trusted);
-    let user_agent = headers.get(header::USER_AGENT);
-    let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    Client::new(Some(address), user_agent)
+    Client::new(Some(address), negotiate::text(headers, header::USER_AGENT))
 }
 
 /// The signed-in user; `None` without a token.
@@ -247,14 +245,11 @@ impl Rejection {
             }
             _ => None,
         };
-        let header = header.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let (status, mut response) = self.into_response(media_type);
         error::finish(&mut response, request_id.as_str());
         Reply {
-            response,
-            status,
-            executed: false,
-            headers: HeaderMap::from_iter(header),
+            header,
+            ..Reply::not_executed(status, response)
         }
     }
 
@@ -294,8 +289,6 @@ impl Rejection {
 }
 
 fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
-    let mut response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
-    let allowed = HeaderValue::from_static(allowed);
-    response.headers_mut().insert(header::ALLOW, allowed);
-    response
+    let response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
+    ([(header::ALLOW, allowed)], response).into_response()
 }

@@ -14,7 +14,7 @@ use futures_util::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
 use super::{
@@ -59,11 +59,10 @@ pub(in crate::http) fn outputs(
         };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
-        let auth = match timeout_at(deadline, auth.recheck(&state.auth)).await {
-            Ok(Ok(auth)) => auth,
-            Ok(Err(error)) if denies_access(&error) => return single(Output::SignedOut),
-            Ok(Err(error)) => return single(failed(error, &id)),
-            Err(_) => return single(failed(Error::timeout("reading the session"), &id)),
+        let auth = match auth.recheck(&state.auth, deadline).await {
+            Ok(auth) => auth,
+            Err(error) if denies_access(&error) => return single(Output::SignedOut),
+            Err(error) => return single(failed(error, &id)),
         };
         match state.api.admit(call) {
             Ok(admitted) => {
@@ -118,7 +117,7 @@ fn events(
     resumed_after: Option<String>,
     id: &RequestId,
 ) -> Result<BoxStream<'static, Output>, Error> {
-    let slot = state.streams.subscriptions().acquire();
+    let slot = state.streams.subscriptions.acquire();
     let slot = slot.and_then(|mut slot| {
         if let Some(holder) = auth.slot_holder() {
             slot.assign_to(holder)?;
