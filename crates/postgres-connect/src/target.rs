@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     connection_string::{ConnectionString, ParseError},
     failure::explain,
-    tls::Tls,
+    tls,
 };
 
 /// The I/O part of a connection. A task must poll it, and it ends when its [`Client`] is dropped.
@@ -68,15 +68,11 @@ impl Target {
             let milliseconds = number("tcp_user_timeout", &milliseconds)?;
             config.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
         }
-        let only_sockets = config
-            .get_hosts()
-            .iter()
-            .all(|host| matches!(host, Host::Unix(_)));
-        let Tls { mode, connector } = Tls::read(&mut string, &config, only_sockets)?;
+        let (mode, tls) = tls::read(&mut string, &config)?;
         config.ssl_mode(mode);
         Ok(Target {
             config,
-            tls: connector,
+            tls,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         })
     }
