@@ -12,7 +12,7 @@ use apollo_compiler::executable::{ExecutableDocument, Field, Operation, Selectio
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 
-use crate::cost::{Children, Conditions, CostFormula, SelectionCost};
+use crate::cost::{Children, Conditions, CostFormula, FieldCost, SelectionCost};
 use crate::field_cost;
 use crate::limits::{self, CostRules, Limits};
 use crate::rejection::Rejection;
@@ -88,13 +88,14 @@ impl<'a> Walk<'a> {
                 Selection::InlineFragment(inline) => {
                     let (size, children) = self.selections(&inline.selection_set, level + 1)?;
                     let conditions = Conditions::of(&inline.directives);
-                    cost.add_fragment(conditions, Children::Inline(children));
+                    cost.add(conditions, FieldCost::Fragment, Children::Inline(children));
                     size.in_fragment()
                 }
                 Selection::FragmentSpread(spread) => {
                     let (size, index) = self.fragment(&spread.fragment_name, level + 1)?;
                     let children = Children::of_fragment(index, &self.fragment_costs);
-                    cost.add_fragment(Conditions::of(&spread.directives), children);
+                    let conditions = Conditions::of(&spread.directives);
+                    cost.add(conditions, FieldCost::Fragment, children);
                     size.in_fragment()
                 }
             };
@@ -115,7 +116,8 @@ impl<'a> Walk<'a> {
             false => self.selections(&field.selection_set, level + 1)?,
         };
         let rule = field_cost::of(self.cost_rules, self.schema, parent, field);
-        cost.add_field(Conditions::of(&field.directives), rule, children);
+        let conditions = Conditions::of(&field.directives);
+        cost.add(conditions, rule, Children::Inline(children));
         Ok(size.in_field(parent, field))
     }
 

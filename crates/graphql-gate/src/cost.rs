@@ -133,20 +133,8 @@ pub(crate) enum Conditions {
 }
 
 impl SelectionCost {
-    pub(crate) fn add_field(
-        &mut self,
-        conditions: Conditions,
-        rule: FieldCost,
-        children: SelectionCost,
-    ) {
-        self.add(conditions, rule, Children::Inline(children));
-    }
-
-    pub(crate) fn add_fragment(&mut self, conditions: Conditions, children: Children) {
-        self.add(conditions, FieldCost::Fragment, children);
-    }
-
-    fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
+    /// Adds a field or fragment.
+    pub(crate) fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
         if conditions == Conditions::Never {
             return;
         }
