@@ -39,7 +39,10 @@ pub(crate) fn analyse(
     };
     let (size, cost) = walk.selections(&operation.selection_set, 1)?;
     size.check(limits)?;
-    Ok(CostFormula::new(walk.fragment_costs, cost))
+    Ok(CostFormula {
+        fragments: walk.fragment_costs,
+        operation: cost,
+    })
 }
 
 struct Walk<'a> {
@@ -179,27 +182,13 @@ impl SelectionSize {
     }
 
     fn check(self, limits: &Limits) -> Result<(), Rejection> {
-        for (what, counted, limit) in [
-            ("The depth of fields", self.depth, limits.depth),
-            (
-                "The number of root fields",
-                self.own_fields,
-                limits.root_fields,
-            ),
-            ("The number of aliases", self.aliases, limits.aliases),
-            (
-                "The number of fields and fragments",
-                self.selections,
-                limits.selections,
-            ),
-            (
-                "The nesting of introspection lists",
-                self.introspection_lists,
-                MAX_INTROSPECTION_LISTS,
-            ),
-        ] {
-            limits::check(what, counted, limit)?;
-        }
-        Ok(())
+        limits::check("The depth of fields", self.depth, limits.depth)?;
+        let what = "The number of root fields";
+        limits::check(what, self.own_fields, limits.root_fields)?;
+        limits::check("The number of aliases", self.aliases, limits.aliases)?;
+        let what = "The number of fields and fragments";
+        limits::check(what, self.selections, limits.selections)?;
+        let what = "The nesting of introspection lists";
+        limits::check(what, self.introspection_lists, MAX_INTROSPECTION_LISTS)
     }
 }

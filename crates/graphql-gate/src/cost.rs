@@ -18,18 +18,11 @@ const INTROSPECTION_OBJECTS_PER_POINT: u64 = 100;
 /// The cost of an operation in points.
 pub(crate) struct CostFormula {
     /// Each fragment comes after the fragments that it uses.
-    fragments: Vec<SelectionCost>,
-    operation: SelectionCost,
+    pub(crate) fragments: Vec<SelectionCost>,
+    pub(crate) operation: SelectionCost,
 }
 
 impl CostFormula {
-    pub(crate) fn new(fragments: Vec<SelectionCost>, operation: SelectionCost) -> Self {
-        Self {
-            fragments,
-            operation,
-        }
-    }
-
     /// The cost with these variables. They must be coerced.
     pub(crate) fn evaluate(&self, variables: &Variables) -> u64 {
         if self.operation.terms.is_empty() {

@@ -1,6 +1,6 @@
 //! From a connection string to a connection: [`Target`].
 
-use std::{fmt, future, path::Path, time::Duration};
+use std::{fmt, future, time::Duration};
 
 use tokio::time::timeout;
 use tokio_postgres::{
@@ -186,7 +186,10 @@ impl fmt::Display for Target {
             match host {
                 Host::Tcp(name) if name.contains(':') => write!(formatter, "{or}[{name}]:{port}")?,
                 Host::Tcp(name) => write!(formatter, "{or}{name}:{port}")?,
-                Host::Unix(folder) => write!(formatter, "{or}{}", socket(folder, *port))?,
+                Host::Unix(folder) => {
+                    let socket = folder.join(format!(".s.PGSQL.{port}"));
+                    write!(formatter, "{or}{}", socket.display())?;
+                }
             }
         }
         match user {
@@ -200,13 +203,6 @@ impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Target({self})")
     }
-}
-
-fn socket(folder: &Path, port: u16) -> String {
-    folder
-        .join(format!(".s.PGSQL.{port}"))
-        .display()
-        .to_string()
 }
 
 fn invalid(error: tokio_postgres::Error) -> ParseError {
