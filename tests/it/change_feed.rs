@@ -75,7 +75,10 @@ async fn changes_of_items_are_reported_once_and_in_order() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let start = ada.changes_cursor().await;
-    assert_eq!(end(&page(&ada, json!({ "after": start })).await), start);
+    // A cursor carries the time at which it was read, so another read of the same position may return another one.
+    let nothing = page(&ada, json!({ "after": start })).await;
+    assert_eq!(nothing["edges"], json!([]));
+    assert!(end(&nothing).is_string());
     let course = ada.create_course("c").await;
     let document = ada.create_document(&course, "").await;
     let task = ada.create_task(Some(&course), "t").await;

@@ -43,7 +43,7 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
         ),
         (
             &[url, secret(SECRET)],
-            &["127.0.0.1:1", "check that PostgreSQL runs there"],
+            &["127.0.0.1:1", "check that PostgreSQL is running there"],
         ),
         (&[none, secret(SECRET)], &["DATABASE_URL"]),
         (
