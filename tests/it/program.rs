@@ -35,29 +35,21 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
     let (url, none) = (("DATABASE_URL", url), ("DATABASE_URL", ""));
     let secret = |secret| ("SNAPNOTE_JWT_SECRET", secret);
     let generate = "openssl rand -base64 48";
+    let short = &["SNAPNOTE_JWT_SECRET has 9 bytes", generate];
+    let unreachable = &["127.0.0.1:1", "check that PostgreSQL runs there"];
+    let (kept, bin) = (
+        ("SNAPNOTE_POOL_KEPT", "99"),
+        ("SNAPNOTE_PG_BIN", "/nowhere"),
+    );
+    let listen = ("SNAPNOTE_LISTEN", &*taken);
     let table: [Case<'_>; 8] = [
         (&[url], &["SNAPNOTE_JWT_SECRET is not set", generate]),
-        (
-            &[url, secret("hush-hush")],
-            &["SNAPNOTE_JWT_SECRET has 9 bytes", generate],
-        ),
-        (
-            &[url, secret(SECRET)],
-            &["127.0.0.1:1", "check that PostgreSQL runs there"],
-        ),
+        (&[url, secret("hush-hush")], short),
+        (&[url, secret(SECRET)], unreachable),
         (&[none, secret(SECRET)], &["DATABASE_URL"]),
-        (
-            &[("SNAPNOTE_LISTEN", &taken)],
-            &[&taken, "Set SNAPNOTE_LISTEN"],
-        ),
-        (
-            &[("SNAPNOTE_POOL_KEPT", "99")],
-            &["SNAPNOTE_POOL_KEPT is 99"],
-        ),
-        (
-            &[("SNAPNOTE_PG_BIN", "/nowhere")],
-            &["/nowhere", "SNAPNOTE_PG_BIN"],
-        ),
+        (&[listen], &[&taken, "Set SNAPNOTE_LISTEN"]),
+        (&[kept], &["SNAPNOTE_POOL_KEPT is 99"]),
+        (&[bin], &["/nowhere", "SNAPNOTE_PG_BIN"]),
         (&[("SNAPNOTE_LOG", "a=b=c")], &["SNAPNOTE_LOG"]),
     ];
     for (settings, said) in table {
