@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// From the top down. Modules in one row do not use each other.
+/// From the top down. Those in one row stand beside each other, and none uses another.
 const ORDER: [&[&str]; 19] = [
     &["cli"],
     &["telemetry"],

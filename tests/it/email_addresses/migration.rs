@@ -119,8 +119,8 @@ async fn the_migration_fails_and_names_two_users_with_one_address() {
     );
     conn.batch_execute(&users).await.unwrap();
     let error = migrate::up(&target).await.unwrap_err();
-    let message = format!("{} and {}.", ids[0], ids[1]);
-    assert!(error.detail.contains(&message), "{error:?}");
+    let told = format!("{} and {}.", ids[0], ids[1]);
+    assert!(error.detail.contains(&told), "{error:?}");
     assert!(!error.detail.contains("bücher"), "{error:?}");
     let delete = format!("DELETE FROM users WHERE id = '{}'", ids[1]);
     conn.batch_execute(&delete).await.unwrap();

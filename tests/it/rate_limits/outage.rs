@@ -18,7 +18,7 @@ use crate::support::{
 /// Connections of the service's pool, as an operator has them by default.
 const POOL: usize = 15;
 
-/// A service with these limits and the default pool. `wait`: how long requests wait for a connection.
+/// A service whose limits are these, with the default pool. `wait`: for one of its connections.
 async fn limited(wait: Duration, limits: impl FnOnce(&mut ThrottleSettings)) -> TestApp {
     let app = TestApp::with(|settings| {
         limits(&mut settings.auth.throttle);
@@ -31,7 +31,7 @@ async fn limited(wait: Duration, limits: impl FnOnce(&mut ThrottleSettings)) -> 
     app.await
 }
 
-/// A pool with all its connections held by one user's requests.
+/// A pool all of whose connections are held by one user's requests.
 struct HeldPool {
     lock: Transaction,
     requests: Vec<JoinHandle<Answer>>,
