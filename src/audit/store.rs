@@ -9,8 +9,6 @@ use crate::{
     error::Error,
 };
 
-type EventOf = (Uuid, Event);
-
 /// Entries older than the retention may still exist, stripped or not yet pruned. They are not returned.
 const PAGES: &str = "
     SELECT person.id, event.* FROM unnest($1) AS person (id) CROSS JOIN LATERAL (
@@ -27,7 +25,7 @@ pub(super) async fn pages(
     before: Option<i64>,
     size: i64,
     days: u32,
-) -> Result<Vec<EventOf>, Error> {
+) -> Result<Vec<(Uuid, Event)>, Error> {
     let statement = Statement::new(PAGES)
         .bind(users)
         .bind(before.unwrap_or(i64::MAX))

@@ -6,7 +6,7 @@
 //! take them as column defaults. A setting of the connection would leak behind a transaction pooler, and a transaction
 //! around every statement would cost two round trips.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use chrono::{DateTime, Utc};
 use diesel::{Queryable, deserialize, pg::Pg, sql_types};
@@ -21,6 +21,12 @@ pub struct UserId(pub Uuid);
 impl From<UserId> for Uuid {
     fn from(id: UserId) -> Self {
         id.0
+    }
+}
+
+impl From<Uuid> for UserId {
+    fn from(id: Uuid) -> Self {
+        UserId(id)
     }
 }
 
@@ -40,6 +46,18 @@ impl From<UserId> for Value {
     fn from(id: UserId) -> Self {
         id.0.into()
     }
+}
+
+/// Rows by their user's id, in the same order. Users without rows have an empty list.
+pub(crate) fn by_user_id<T>(
+    users: Vec<Uuid>,
+    rows: impl IntoIterator<Item = (Uuid, T)>,
+) -> HashMap<Uuid, Vec<T>> {
+    let mut by_id: HashMap<_, _> = users.into_iter().map(|user| (user, Vec::new())).collect();
+    for (user, row) in rows {
+        by_id.entry(user).or_default().push(row);
+    }
+    by_id
 }
 
 /// The signed-in user and their credential.
@@ -165,12 +183,6 @@ row! {
         pub last_used_at: DateTime<Utc>,
         /// When the session expires unless it is used.
         pub expires_at: DateTime<Utc>,
-    }
-}
-
-impl From<Uuid> for UserId {
-    fn from(id: Uuid) -> Self {
-        UserId(id)
     }
 }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::model::{Client, Session, UserId, Viewer};
+use super::model::{Session, UserId, Viewer};
 use crate::{
     db::{Connection, Statement, pool::from_database, pool::violated_unique, row},
     email_address::EmailAddress,
@@ -11,10 +11,17 @@ use crate::{
 };
 
 /// A session to be opened.
-pub(super) struct NewSession<'a> {
+pub(super) struct NewSession {
     pub(super) id: Uuid,
     pub(super) refresh_token_hash: Vec<u8>,
-    pub(super) client: &'a Client,
+}
+
+impl<R> Statement<R> {
+    /// Binds the address and the program of the caller, for log entries, mails and sessions.
+    pub(super) fn bind_origin(self, conn: &Connection) -> Self {
+        let (address, program) = conn.origin();
+        self.bind(address).bind(program)
+    }
 }
 
 /// Inserts the user, their profile, their first session and its log entry, or nothing.
@@ -39,15 +46,14 @@ pub(super) async fn sign_up(
     email: &EmailAddress,
     name: &str,
     password_hash: &str,
-    session: NewSession<'_>,
+    session: NewSession,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::<Session>::write(SIGN_UP, user)
         .bind(email.as_str())
         .bind(name)
         .bind(password_hash)
         .bind(session.id)
-        .bind(session.client.address())
-        .bind(session.client.user_agent.clone())
+        .bind_origin(conn)
         .bind(session.refresh_token_hash)
         .bind(email.key());
     match conn.try_rows(statement).await {
@@ -57,8 +63,6 @@ pub(super) async fn sign_up(
     }
 }
 
-type IdRow = (Uuid,);
-
 const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE email_key = $1";
 
 /// Whether a user has the address.
@@ -66,8 +70,8 @@ pub(super) async fn email_taken(
     conn: &mut Connection,
     email: &EmailAddress,
 ) -> Result<bool, Error> {
-    let found = conn.row(Statement::<IdRow>::new(EMAIL_TAKEN).bind(email.key()));
-    Ok(found.await?.is_some())
+    let found = conn.execute(Statement::new(EMAIL_TAKEN).bind(email.key()));
+    Ok(found.await? > 0)
 }
 
 const MAIL_SIGN_UP_ATTEMPT: &str = "
@@ -78,12 +82,10 @@ const MAIL_SIGN_UP_ATTEMPT: &str = "
 pub(super) async fn mail_sign_up_attempt(
     conn: &mut Connection,
     email: &EmailAddress,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(MAIL_SIGN_UP_ATTEMPT)
         .bind(email.key())
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -120,21 +122,18 @@ pub(super) struct VerifiedPassword {
     pub(super) replaced_by: Option<String>,
 }
 
-type OpenedSession = (Session, bool);
-
 /// Returns the session, and whether a mail was added to the outbox.
 pub(super) async fn sign_in(
     conn: &mut Connection,
     user: UserId,
     password: VerifiedPassword,
-    session: NewSession<'_>,
+    session: NewSession,
     network: Option<String>,
-) -> Result<Option<OpenedSession>, Error> {
+) -> Result<Option<(Session, bool)>, Error> {
     let statement = Statement::new(SIGN_IN)
         .bind(user)
         .bind(session.id)
-        .bind(session.client.address())
-        .bind(session.client.user_agent.clone())
+        .bind_origin(conn)
         .bind(session.refresh_token_hash)
         .bind(password.hash)
         .bind(password.replaced_by)
@@ -152,14 +151,12 @@ pub(super) async fn log(
     user: UserId,
     actor: Option<UserId>,
     action: &'static str,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(LOG)
         .bind(user)
         .bind(actor.map(Uuid::from))
         .bind(action)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -201,32 +198,18 @@ const END: &str = "
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT $1, $1, $3, 'Session', id, $4::inet, $5 FROM ended";
 
-/// How its owner ends a session.
-#[derive(Clone, Copy)]
-pub(super) enum End {
-    SignedOut,
-    /// From another session.
-    Revoked,
-}
-
-/// Whether the session was open.
+/// Whether the session was open. `action`: how the log calls this, `SIGN_OUT` or `SESSION_REVOKED`.
 pub(super) async fn end(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    how: End,
-    client: &Client,
+    action: &'static str,
 ) -> Result<bool, Error> {
-    let action = match how {
-        End::SignedOut => "SIGN_OUT",
-        End::Revoked => "SESSION_REVOKED",
-    };
     let statement = Statement::new(END)
         .bind(user)
         .bind(session)
         .bind(action)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     Ok(conn.execute(statement).await? > 0)
 }
 
@@ -241,18 +224,12 @@ const END_OTHERS: &str = "
     SELECT id FROM ended";
 
 /// Ends all sessions except the current one. Returns their ids.
-pub(super) async fn end_others(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    client: &Client,
-) -> Result<Vec<Uuid>, Error> {
-    let statement = Statement::<IdRow>::new(END_OTHERS)
+pub(super) async fn end_others(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(END_OTHERS)
         .bind(viewer.user_id)
         .bind(viewer.session_id())
-        .bind(client.address())
-        .bind(client.user_agent.clone());
-    let ended = conn.rows(statement).await?;
-    Ok(ended.into_iter().map(|(id,)| id).collect())
+        .bind_origin(conn);
+    conn.rows(statement).await
 }
 
 /// Skips locked rows, so that two processes never wait for each other. The next use updates them.

@@ -32,18 +32,14 @@ const ROTATE: &str = "
 pub(super) async fn rotate(
     conn: &mut Connection,
     rotation: Rotation,
-    client: &Client,
 ) -> Result<Option<Session>, Error> {
-    conn.row(
-        Statement::new(ROTATE)
-            .bind(rotation.session)
-            .bind(rotation.generation)
-            .bind(rotation.used)
-            .bind(rotation.successor)
-            .bind(client.address())
-            .bind(client.user_agent.clone()),
-    )
-    .await
+    let statement = Statement::new(ROTATE)
+        .bind(rotation.session)
+        .bind(rotation.generation)
+        .bind(rotation.used)
+        .bind(rotation.successor)
+        .bind_origin(conn);
+    conn.row(statement).await
 }
 
 row! {
@@ -91,13 +87,11 @@ pub(super) async fn log_repetition(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(LOG_REPETITION)
         .bind(user)
         .bind(session)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -118,20 +112,16 @@ const END_SESSION: &str = "
     )
     SELECT EXISTS (SELECT FROM ended), EXISTS (SELECT FROM mailed)";
 
-type SessionEnd = (bool, bool);
-
 /// Ends a session and logs it; a trigger tells all processes. Returns whether the session was open, and whether a mail
 /// was added to the outbox.
 pub(super) async fn end_session(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    client: &Client,
-) -> Result<SessionEnd, Error> {
-    let statement = Statement::<SessionEnd>::new(END_SESSION)
+) -> Result<(bool, bool), Error> {
+    let statement = Statement::new(END_SESSION)
         .bind(user)
         .bind(session)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     Ok(conn.row(statement).await?.unwrap_or_default())
 }
