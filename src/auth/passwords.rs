@@ -44,11 +44,10 @@ pub(super) enum Verdict {
     RightButOutdated,
 }
 
-/// Hashes and verifies passwords. Cheap to clone.
-#[derive(Clone)]
+/// Hashes and verifies passwords.
 pub(super) struct Passwords {
     permits: Arc<Semaphore>,
-    hashed: Arc<AtomicU64>,
+    hashed: AtomicU64,
     /// Compared with the passwords of unknown users, so that they cost the same time.
     dummy_hash: Arc<str>,
 }
@@ -60,7 +59,7 @@ impl Passwords {
             .expect("the parameters are constants within Argon2's limits");
         Passwords {
             permits: Arc::new(Semaphore::new(permits)),
-            hashed: Arc::new(AtomicU64::new(0)),
+            hashed: AtomicU64::new(0),
             dummy_hash: dummy_hash.into(),
         }
     }
@@ -99,12 +98,8 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
-        let permit = self
-            .permits
-            .clone()
-            .acquire_owned()
-            .await
-            .map_err(Error::internal)?;
+        let permit = self.permits.clone().acquire_owned().await;
+        let permit = permit.map_err(Error::internal)?;
         // The task owns the permit: if a request gives up, the permit is only released when its hash ends.
         let task = tokio::task::spawn_blocking(move || {
             let _permit = permit;
