@@ -219,10 +219,11 @@ fn key(value: Value) -> Option<Key> {
         None | Some(PublicKeyUse::Signature)
     );
     let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-    let algorithm = match jwk.common.key_algorithm {
-        Some(name) => Some(name.to_string().parse().ok()?),
-        None => None,
-    };
+    let algorithm = jwk
+        .common
+        .key_algorithm
+        .map(|name| name.to_string().parse());
+    let algorithm = algorithm.transpose().ok()?;
     // A shared secret must not be published, so such a key is ignored.
     let public = decoding.family() != AlgorithmFamily::Hmac;
     (for_signatures && public).then_some(Key {

@@ -35,13 +35,9 @@ impl Oidc {
         client: reqwest::Client,
         ages: KeyAges,
     ) -> Self {
+        let jwks_url = settings.jwks_url.clone();
         Oidc {
-            keys: Keys::new(
-                name.clone(),
-                settings.jwks_url.clone(),
-                client.clone(),
-                ages,
-            ),
+            keys: Keys::new(name.clone(), jwks_url, client.clone(), ages),
             name,
             settings,
             client,

@@ -163,18 +163,16 @@ impl Entry {
         }
         let default_jwks = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
         let jwks_url = url("jwks_url", &self.jwks_url.unwrap_or(default_jwks))?;
-        let userinfo_url = self.userinfo_url.as_deref();
-        let types = self.types;
-        let types = types.unwrap_or_else(|| vec!["at+jwt".to_owned(), "JWT".to_owned()]);
+        let userinfo_url = self.userinfo_url.map(|text| url("userinfo_url", &text));
+        let default_types = || vec!["at+jwt".to_owned(), "JWT".to_owned()];
+        let types = self.types.unwrap_or_else(default_types);
         Ok(OidcSettings {
             issuer,
             audience,
             jwks_url,
             algorithms,
             types: types.iter().map(|name| bare_type(name)).collect(),
-            userinfo_url: userinfo_url
-                .map(|text| url("userinfo_url", text))
-                .transpose()?,
+            userinfo_url: userinfo_url.transpose()?,
             claims: self.claims.unwrap_or_default(),
         })
     }
