@@ -79,5 +79,5 @@ pub(crate) async fn note_reading(
     part: Part,
     client: &Client,
 ) -> Result<(), Error> {
-    store::note_reading(conn, admin.user_id(), users, part.action(), client).await
+    store::note_reading(conn, admin.user_id(), users, part, client).await
 }

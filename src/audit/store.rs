@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::model::Event;
+use super::model::{Event, Part};
 use crate::{
     auth::{Client, UserId},
     db::{Connection, Statement, background::Cleanup},
@@ -42,14 +42,14 @@ pub(super) async fn note_reading(
     conn: &mut Connection,
     admin: UserId,
     users: Vec<Uuid>,
-    action: &'static str,
+    part: Part,
     client: &Client,
 ) -> Result<(), Error> {
     let origin = client.origin();
     let statement = Statement::new(NOTE)
         .bind(admin)
         .bind(users)
-        .bind(action)
+        .bind(part)
         .bind(origin.address)
         .bind(origin.program);
     conn.execute(statement).await?;

@@ -36,10 +36,10 @@ use uuid::Uuid;
 
 pub(crate) use cleanups::cleanups;
 use external::{ExternalProviders, IssuerSettings, KeyAges};
-pub(crate) use model::by_user_id;
 pub use model::{
     Account, Authenticated, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
 };
+pub(crate) use model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, by_user_id};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
 use rate_limit::RateLimiter;

@@ -1,10 +1,5 @@
-//! Users' ids, sessions, accounts, and what a request says about its sender.
-//!
-//! # Design decision
-//! **Where a change came from** travels with the statement that makes it. The statement calls `set_origin(owner, address,
-//! program)`, which notes address and program for its transaction and returns the owner; the entries that triggers write
-//! take them as column defaults. A setting of the connection would leak behind a transaction pooler, and a transaction
-//! around every statement would cost two round trips.
+//! Users' ids, sessions, accounts, and what a request says about its sender. `db::sql` explains how a change is logged
+//! with its origin.
 
 use std::{collections::HashMap, fmt, net::IpAddr};
 
@@ -13,6 +8,11 @@ use diesel::{Queryable, deserialize, pg::Pg, sql_types};
 use uuid::Uuid;
 
 use crate::db::{Origin, Row, row, sql::Value};
+
+/// Maximum length of a user's name in characters.
+pub(crate) const MAX_NAME_LENGTH: usize = 255;
+/// Maximum length of the URL of a user's picture in characters.
+pub(crate) const MAX_AVATAR_URL_LENGTH: usize = 512;
 
 /// The id of a user. Every statement on users' data takes the owner's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

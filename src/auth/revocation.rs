@@ -42,8 +42,8 @@ pub(super) struct Revocation {
     newest: RwLock<Option<Arc<RevocationList>>>,
     /// Notified when something was revoked.
     changes: watch::Sender<()>,
-    /// Locked while the list is read. Holds the last failure.
-    last_failure: Mutex<Option<FailedRead>>,
+    /// Locked while the list is read. Holds the last failure and when it ended.
+    last_failure: Mutex<Option<(Instant, Error)>>,
 }
 
 /// The list of revocations.
@@ -53,11 +53,6 @@ struct RevocationList {
     /// The same moment by the database's clock.
     at: DateTime<Utc>,
     revoked: HashSet<Uuid>,
-}
-
-struct FailedRead {
-    ended: Instant,
-    error: Error,
 }
 
 impl Revocation {
@@ -154,17 +149,14 @@ impl Revocation {
         if let Some(reading) = self.fresh(arrived) {
             return Ok(reading);
         }
-        if let Some(failed) = &*failed
-            && failed.ended >= arrived
+        if let Some((ended, error)) = &*failed
+            && *ended >= arrived
         {
-            return Err(failed.error.clone());
+            return Err(error.clone());
         }
         let read = self.read().await;
         if let Err(error) = &read {
-            *failed = Some(FailedRead {
-                ended: Instant::now(),
-                error: error.clone(),
-            });
+            *failed = Some((Instant::now(), error.clone()));
         }
         read
     }

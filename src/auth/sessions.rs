@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Auth,
     credentials::{self, store::Credentials},
-    model::{Client, NewUser, Session, SignedIn, UserId, Viewer, by_user_id},
+    model::{Client, MAX_NAME_LENGTH, NewUser, Session, SignedIn, UserId, Viewer, by_user_id},
     password_rules::{MAX_PASSWORD_LENGTH, check_new_password},
     passwords::Verdict,
     store::{self, NewSession},
@@ -26,7 +26,6 @@ use crate::{
     rules::Problems,
 };
 
-const MAX_NAME_LENGTH: usize = 255;
 /// Delay before a failed sign-in is logged.
 const LOG_DELAY: Duration = Duration::from_millis(100);
 

@@ -10,6 +10,14 @@ use crate::{
     error::Error,
 };
 
+/// The columns of a [`Session`], as statements on `sessions` return them.
+macro_rules! session_columns {
+    () => {
+        "id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at"
+    };
+}
+pub(super) use session_columns;
+
 /// A session to be opened.
 pub(super) struct NewSession {
     pub(super) id: Uuid,
@@ -18,14 +26,15 @@ pub(super) struct NewSession {
 
 impl<R> Statement<R> {
     /// Binds the address and the program of the caller, for log entries, mails and sessions.
-    pub(super) fn bind_origin(self, conn: &Connection) -> Self {
+    pub(crate) fn bind_origin(self, conn: &Connection) -> Self {
         let (address, program) = conn.origin();
         self.bind(address).bind(program)
     }
 }
 
 /// Inserts the user, their profile, their first session and its log entry, or nothing.
-const SIGN_UP: &str = "
+const SIGN_UP: &str = concat!(
+    "
     WITH person AS (
         INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at)
         SELECT $1, $2, $9, $3, $4, now() WHERE (SELECT set_origin($address, $program))
@@ -37,7 +46,9 @@ const SIGN_UP: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     VALUES ($1, $5, $6::inet, $7, $8, now() + interval '30 days')
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING ",
+    session_columns!()
+);
 
 /// `None` if another user has the address.
 pub(super) async fn sign_up(
@@ -93,7 +104,8 @@ pub(super) async fn mail_sign_up_attempt(
 /// Changes nothing if the user was deactivated or the password changed since it was read. A device is new if no session
 /// in the last 90 days used its network, or none used its program. The owner then gets a mail, unless this is the first
 /// sign-in, or the address is unverified and may belong to a stranger.
-const SIGN_IN: &str = "
+const SIGN_IN: &str = concat!(
+    "
     WITH person AS (
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
         WHERE id = $1 AND is_active AND password_hash = $6 RETURNING id, email
@@ -113,8 +125,11 @@ const SIGN_IN: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     SELECT id, $2, $3::inet, $4, $5, now() + interval '30 days' FROM person
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at,
-        EXISTS (SELECT FROM mailed)";
+    RETURNING ",
+    session_columns!(),
+    ",
+        EXISTS (SELECT FROM mailed)"
+);
 
 /// The hash that the password matched, and a new hash if that one was another system's.
 pub(super) struct VerifiedPassword {
@@ -161,10 +176,12 @@ pub(super) async fn log(
     Ok(())
 }
 
-const OPEN: &str = "
-    SELECT sessions.id, user_id, generation, host(ip_address), user_agent, sessions.created_at, last_used_at, expires_at
-    FROM sessions JOIN users ON users.id = user_id
-    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+const OPEN: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
+        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
+);
 
 /// An open session of a user who may sign in.
 pub(super) async fn open_session(
@@ -174,12 +191,16 @@ pub(super) async fn open_session(
     conn.row(Statement::new(OPEN).bind(session)).await
 }
 
-const OPEN_ALL: &str = "
+const OPEN_ALL: &str = concat!(
+    "
     SELECT session.* FROM unnest($1) AS person (id) CROSS JOIN LATERAL (
-        SELECT id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at
+        SELECT ",
+    session_columns!(),
+    "
         FROM sessions WHERE user_id = person.id AND ended_at IS NULL AND expires_at > now()
         ORDER BY created_at DESC, id DESC LIMIT 1000
-    ) AS session";
+    ) AS session"
+);
 
 /// The open sessions of these users, newest first.
 pub(super) async fn open_sessions(

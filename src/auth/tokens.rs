@@ -17,8 +17,8 @@ use crate::error::Error;
 
 /// The type of an access token (RFC 9068). Tokens of other types that are signed with the same key are rejected.
 const ACCESS_TOKEN: &str = "at+jwt";
-/// How far the clocks of two processes may differ, in seconds.
-const LEEWAY: u64 = 5;
+/// How far the clocks of two machines may differ, in seconds.
+pub(super) const LEEWAY: u64 = 5;
 
 /// Makes and reads tokens.
 pub(super) struct Tokens {
@@ -61,16 +61,10 @@ pub(super) struct AccessToken {
 
 impl Tokens {
     pub(super) fn new(secret: &[u8], issuer: &str, audience: &str, lifetime: Duration) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
         Tokens {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
-            validation,
+            validation: validation(Algorithm::HS256, issuer, &[audience]),
             // Separate keys, so that a token of one kind is never valid as another.
             refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
             mail_key: hmac(secret, &[b"snapnote mail token v1"]),
@@ -124,8 +118,8 @@ impl Tokens {
             tracing::debug!("access token with critical extensions rejected");
             return None;
         }
-        let kind = header.typ.unwrap_or_default().to_ascii_lowercase();
-        if kind.strip_prefix("application/").unwrap_or(&kind) != ACCESS_TOKEN {
+        let kind = header.typ.as_deref().map(bare_type).unwrap_or_default();
+        if kind != ACCESS_TOKEN {
             tracing::debug!(kind, "token of another type rejected");
             return None;
         }
@@ -157,6 +151,28 @@ impl Tokens {
         let genuine = self.refresh(session, generation);
         bool::from(genuine.as_bytes().ct_eq(token.as_bytes())).then_some((session, generation))
     }
+}
+
+/// Requires a signature with this algorithm, this issuer, one of these audiences, a subject, and a valid time.
+pub(super) fn validation<A: ToString>(
+    algorithm: Algorithm,
+    issuer: &str,
+    audience: &[A],
+) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(audience);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.validate_nbf = true;
+    validation.leeway = LEEWAY;
+    validation
+}
+
+/// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
+pub(super) fn bare_type(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+    bare.to_owned()
 }
 
 /// The time of a numeric date in seconds since 1970. `None` if it is out of range.

@@ -63,7 +63,6 @@ pub(crate) async fn add_items(
     if items.is_empty() {
         return Ok(0);
     }
-    let (address, program) = conn.origin();
     let kinds: Vec<i16> = items.iter().map(|item| item.kind.into()).collect();
     let statement = Statement::new(ADD_ITEMS)
         .bind(owner)
@@ -71,8 +70,7 @@ pub(crate) async fn add_items(
         .bind(kinds)
         .bind(operation)
         .bind(actor.map(Uuid::from))
-        .bind(address)
-        .bind(program);
+        .bind_origin(conn);
     Ok(conn.execute(statement).await? as u64)
 }
 

@@ -14,14 +14,12 @@ pub(crate) use store::profiles;
 pub use store::{find, find_by_email};
 
 use crate::{
-    auth::Viewer,
+    auth::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, Viewer},
     db::Connection,
     error::{Error, Failure, RefusalCode},
     rules::Problems,
 };
 
-const MAX_NAME_LENGTH: usize = 255;
-const MAX_AVATAR_URL_LENGTH: usize = 512;
 const MAX_PROFILE_TEXT_LENGTH: usize = 10_000;
 
 /// Changes the viewer's name and picture.

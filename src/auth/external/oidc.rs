@@ -2,21 +2,19 @@
 //! providers.
 
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Header, TokenData, Validation};
+use jsonwebtoken::{Header, TokenData};
 use serde_json::{Map, Value};
 
 use super::{
-    super::tokens::timestamp_of,
+    super::tokens::{bare_type, timestamp_of, validation},
     Claims, Identity,
     keys::{self, KeyAges, Keys},
     rejected,
-    settings::{ClaimNames, OidcSettings, bare_type},
+    settings::{ClaimNames, OidcSettings},
     subject,
 };
 use crate::error::Error;
 
-/// How far the clocks of two machines may differ, in seconds.
-const LEEWAY: u64 = 5;
 /// How far in the future a token may have been issued, in seconds.
 const FUTURE: i64 = 60;
 
@@ -60,12 +58,10 @@ impl Oidc {
         let Some(key) = self.keys.find(header.kid.as_deref(), header.alg).await? else {
             return Ok(rejected(&self.name, "its key is unknown"));
         };
-        let mut validation = Validation::new(header.alg);
-        validation.set_issuer(&[&self.settings.issuer]);
-        validation.set_audience(&self.settings.audience);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        let OidcSettings {
+            issuer, audience, ..
+        } = &self.settings;
+        let validation = validation(header.alg, issuer, audience);
         match jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation) {
             Ok(TokenData { claims, .. }) => Ok(self.identity(&claims)),
             Err(error) => Ok(rejected(&self.name, error)),

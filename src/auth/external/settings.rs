@@ -7,6 +7,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
+use super::super::tokens::bare_type;
+
 /// Minimum length of a shared secret in bytes: that of an HS256 signature.
 const MIN_SECRET_BYTES: usize = 32;
 
@@ -196,15 +198,6 @@ impl Entry {
         }
         Ok(secret)
     }
-}
-
-/// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
-pub(super) fn bare_type(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    lower
-        .strip_prefix("application/")
-        .unwrap_or(&lower)
-        .to_owned()
 }
 
 /// Keys that are fetched over plain HTTP can be forged, so HTTP is only allowed for this machine.

@@ -4,7 +4,7 @@
 use super::{
     super::{
         model::{Session, UserId},
-        store::NewSession,
+        store::{NewSession, session_columns},
     },
     NewMailToken,
 };
@@ -65,7 +65,8 @@ const LOCK: &str = "
     SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id WHERE token_hash = $1 FOR NO KEY UPDATE OF users";
 
 /// External accounts that were linked by an unverified address may belong to another person, so they are removed.
-const RESET: &str = "
+const RESET: &str = concat!(
+    "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
         RETURNING user_id, email_key
@@ -94,7 +95,9 @@ const RESET: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     SELECT id, $3, $4::inet, $5, $6, now() + interval '30 days' FROM person
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING ",
+    session_columns!()
+);
 
 /// `None` if the token is no longer valid.
 pub(super) async fn reset_password(

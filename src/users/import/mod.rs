@@ -15,8 +15,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH};
-use crate::{auth, db::Connection, email_address::EmailAddress, error::Error};
+use crate::{
+    auth::{self, MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH},
+    db::Connection,
+    email_address::EmailAddress,
+    error::Error,
+};
 
 /// Users per statement.
 const BATCH: usize = 1000;
