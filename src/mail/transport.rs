@@ -34,6 +34,15 @@ impl DeliveryError {
     }
 }
 
+/// Removes a text from the server's response, which may repeat what it was sent, such as the password, or a link that it
+/// considers harmful.
+pub(super) fn redacted(words: String, part: Option<&str>) -> String {
+    match part {
+        Some(part) if !part.is_empty() => words.replace(part, "…"),
+        _ => words,
+    }
+}
+
 /// The transport of mails.
 pub(super) enum Transport {
     Smtp(Box<Smtp>),

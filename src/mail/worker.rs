@@ -26,7 +26,7 @@ use super::{
     message::MessageBuilder,
     store::{self, FailedAttempt, Mail},
     templates::{TEMPLATES, Template, Urgency},
-    transport::{DeliveryError, Transport},
+    transport::{DeliveryError, Transport, redacted},
 };
 use crate::{
     db::{
@@ -333,13 +333,4 @@ fn log_given_up(mail: &Mail, attempts: i32) {
     let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
     let (id, kind) = (mail.id, &mail.kind);
     tracing::error!(mail = %id, kind, domain, attempts, "mail given up; it is kept with its last error");
-}
-
-/// Removes a text from the server's response, which may repeat what it was sent, such as a link that it considers
-/// harmful.
-fn redacted(words: String, part: Option<&str>) -> String {
-    match part {
-        Some(part) if !part.is_empty() => words.replace(part, "…"),
-        _ => words,
-    }
 }
