@@ -1,6 +1,8 @@
 //! Tokens that are verified with an issuer's published keys: Auth0, Better Auth's JWT plugin, and other OpenID Connect
 //! providers.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use jsonwebtoken::{Header, TokenData};
 use serde_json::{Map, Value};
@@ -22,7 +24,7 @@ const FUTURE: i64 = 60;
 pub(in crate::auth) struct Oidc {
     name: String,
     settings: OidcSettings,
-    keys: Keys,
+    keys: Arc<Keys>,
     client: reqwest::Client,
 }
 

@@ -14,7 +14,7 @@ use super::{
         model::{Authenticated, Client, Credential, UserId, Viewer},
     },
     Claims, Identity, Verifier,
-    rejections::{Rejection, Turn},
+    rejections::Rejection,
     store::{self, LinkTo, LinkedUser, NewExternalUser},
 };
 use crate::{db::Connection, error::Error};
@@ -62,8 +62,8 @@ async fn resolve(
         return Ok(known.user());
     }
     let guard = match auth.inner.external.rejections.turn(identity).await {
-        Turn::Rejected(rejection) => return rejected(rejection),
-        Turn::Granted(guard) => guard,
+        Ok(guard) => guard,
+        Err(rejection) => return rejected(rejection),
     };
     // The request that had the turn before may have created the account.
     if let Some(known) = find(auth, identity, client).await? {
