@@ -100,6 +100,12 @@ impl Viewer {
     }
 }
 
+/// A text without control characters, truncated to `max` characters. `None` if nothing is left.
+pub(super) fn clean_text(text: &str, max: usize) -> Option<String> {
+    let clean = text.chars().filter(|character| !character.is_control());
+    Some(clean.take(max).collect()).filter(|clean: &String| !clean.is_empty())
+}
+
 /// The client that sent a request.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
@@ -114,16 +120,10 @@ impl Client {
 
     /// Removes control characters from the user agent and truncates it.
     pub fn new(ip_address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
-        let clean = |agent: &str| -> String {
-            agent
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(Self::MAX_USER_AGENT_LENGTH)
-                .collect()
-        };
+        let clean = |agent| clean_text(agent, Self::MAX_USER_AGENT_LENGTH);
         Client {
             ip_address,
-            user_agent: user_agent.map(clean).filter(|agent| !agent.is_empty()),
+            user_agent: user_agent.and_then(clean),
         }
     }
 

@@ -36,7 +36,7 @@ use session_data::SessionData;
 use settings::IssuerKind;
 pub use settings::IssuerSettings;
 
-use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH};
+use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text};
 use crate::{email_address::EmailAddress, error::Error};
 
 /// Maximum length of a subject in characters.
@@ -76,16 +76,7 @@ pub(super) struct Claims {
 
 impl Claims {
     fn new(email: &Value, email_verified: &Value, name: &Value, picture: &Value) -> Self {
-        let text = |value: &Value, most: usize| -> Option<String> {
-            let clean: String = value
-                .as_str()?
-                .trim()
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(most)
-                .collect();
-            (!clean.is_empty()).then_some(clean)
-        };
+        let text = |value: &Value, max| clean_text(value.as_str()?.trim(), max);
         let address = |url: &String| {
             let url = url::Url::parse(url);
             url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
