@@ -147,11 +147,11 @@ enum Attempt {
 async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
     tokio::time::sleep(LOG_DELAY).await;
     let user = user.unwrap_or(UserId(Uuid::nil()));
-    let logged = match auth.connection(&client).await {
-        Ok(mut conn) => store::log(&mut conn, user, None, "SIGN_IN_FAILED").await,
-        Err(error) => Err(error),
+    let logging = async {
+        let mut conn = auth.connection(&client).await?;
+        store::log(&mut conn, user, None, "SIGN_IN_FAILED").await
     };
-    if let Err(error) = logged {
+    if let Err(error) = logging.await {
         tracing::warn!(error = error.log_text(), "logging a failed sign-in failed");
     }
 }

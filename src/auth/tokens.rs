@@ -32,14 +32,13 @@ pub(super) struct Tokens {
     lifetime: Duration,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Claims {
     iss: String,
     aud: String,
     sub: Uuid,
     sid: Uuid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jti: Option<Uuid>,
+    jti: Uuid,
     iat: i64,
     exp: i64,
 }
@@ -88,7 +87,7 @@ impl Tokens {
             aud: self.audience.clone(),
             sub: user.0,
             sid: session,
-            jti: Some(Uuid::new_v4()),
+            jti: Uuid::new_v4(),
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
         };
