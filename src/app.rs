@@ -68,14 +68,11 @@ impl App {
     /// # Errors
     /// A message that names the invalid setting.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
-        let rate_limiter_database =
-            Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
+        let rate_limiter_pool = rate_limiter_pool(&settings.pool);
+        let rate_limiter_database = Database::new(target.clone(), &rate_limiter_pool);
         let database = Database::new(target, &settings.pool);
-        let auth = Auth::new(
-            database.clone(),
-            rate_limiter_database.clone(),
-            settings.auth.clone(),
-        )?;
+        let for_limits = rate_limiter_database.clone();
+        let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
         let services = Services {

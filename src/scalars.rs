@@ -12,10 +12,12 @@ use uuid::Uuid;
 
 use crate::{db::sql, error::Error};
 
-/// An RFC 3339 date and time, in UTC on output, e.g. `2026-01-08T09:30:00Z`. Years 1 to 9999, kept to the microsecond.
+/// A time of years 1 to 9999, truncated to microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
+/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset; outputs are in UTC. Years
+/// 1–9999, with microsecond precision.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
@@ -27,7 +29,7 @@ impl ScalarType for DateTime {
         };
         let Ok(time) = chrono::DateTime::parse_from_rfc3339(&text) else {
             return Err(InputValueError::custom(
-                "It must be an RFC 3339 date and time, e.g. 2026-01-08T09:30:00Z.",
+                "It must be a date and time in RFC 3339 format, e.g. 2026-01-08T09:30:00Z.",
             ));
         };
         let time = time.with_timezone(&Utc).trunc_subsecs(6);
@@ -54,6 +56,7 @@ impl Default for JsonObject {
     }
 }
 
+/// A JSON object.
 #[Scalar(name = "JSONObject")]
 impl ScalarType for JsonObject {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -75,6 +78,7 @@ impl ScalarType for JsonObject {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Url(pub String);
 
+/// An absolute http or https URL.
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -52,44 +52,34 @@ impl App {
     }
 
     fn start_session_jobs(&self, jobs: &mut Jobs) {
-        let auth = self.auth.clone();
-        let record_usage = Periodic::new("session-usage", move || {
-            let auth = auth.clone();
-            async move { auth.record_usage().await }
+        let record_usage = Periodic::with("session-usage", self.auth.clone(), async |auth| {
+            auth.record_usage().await
         });
-        jobs.every(self.settings.auth.usage_interval, vec![record_usage]);
-        let (auth, streams) = (self.auth.clone(), self.edge.streams.clone());
-        let refresh = Periodic::new("revocations", move || {
-            let (auth, streams) = (auth.clone(), streams.clone());
-            async move { streams.refresh_revocations(&auth).await }
+        jobs.every(self.settings.auth.usage_interval, [record_usage]);
+        let state = (self.auth.clone(), self.edge.streams.clone());
+        let refresh = Periodic::with("revocations", state, async |(auth, streams)| {
+            streams.refresh_revocations(&auth).await
         });
-        jobs.every(REVOCATION_INTERVAL, vec![refresh]);
+        jobs.every(REVOCATION_INTERVAL, [refresh]);
     }
 
     fn start_cleanups(&self, jobs: &mut Jobs) {
-        jobs.every(CLEANUP_INTERVAL, auth::cleanups(&self.database));
-        if let Some(audit) = Audit::new(self.settings.audit_days).cleanup(&self.database) {
-            jobs.every(CLEANUP_INTERVAL, vec![audit]);
-        }
-        let (database, days) = (self.database.clone(), self.settings.trash_days);
-        if days > 0 {
-            let trash = Periodic::new("trash", move || {
-                let database = database.clone();
-                async move { trash::sweep::sweep(&database, days).await }
-            });
-            jobs.every(TRASH_INTERVAL, vec![trash]);
-        }
-        let images = self.images.clone();
-        let images = Periodic::new("images", move || {
-            let images = images.clone();
-            async move { images::sweep::sweep(&images).await }
+        let database = &self.database;
+        jobs.every(CLEANUP_INTERVAL, auth::cleanups(database));
+        let audit = Audit::new(self.settings.audit_days);
+        jobs.every(CLEANUP_INTERVAL, audit.cleanup(database));
+        let days = self.settings.trash_days;
+        let trash = Periodic::with("trash", database.clone(), move |database| async move {
+            trash::sweep::sweep(&database, days).await
         });
-        jobs.every(IMAGE_INTERVAL, vec![images]);
-        let database = self.database.clone();
-        let search = Periodic::new("search-dictionary", move || {
-            let database = database.clone();
-            async move { search::sweep::sweep(&database).await }
+        jobs.every(TRASH_INTERVAL, (days > 0).then_some(trash));
+        let images = Periodic::with("images", self.images.clone(), async |images| {
+            images::sweep::sweep(&images).await
         });
-        jobs.every(SEARCH_INTERVAL, vec![search]);
+        jobs.every(IMAGE_INTERVAL, [images]);
+        let search = Periodic::with("search-dictionary", database.clone(), async |database| {
+            search::sweep::sweep(&database).await
+        });
+        jobs.every(SEARCH_INTERVAL, [search]);
     }
 }

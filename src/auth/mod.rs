@@ -37,7 +37,7 @@ use uuid::Uuid;
 pub(crate) use cleanups::cleanups;
 use external::{ExternalProviders, IssuerSettings, KeyAges};
 pub use model::{
-    Account, Authenticated, Client, Credential, NewUser, Session, SignedIn, UserId, Viewer,
+    Account, Authenticated, Client, Credential, Session, SignUpInput, SignedIn, UserId, Viewer,
 };
 pub(crate) use model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, by_user_id};
 use passwords::Passwords;

@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, fmt, net::IpAddr};
 
+use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use diesel::{Queryable, deserialize, pg::Pg, sql_types};
 use uuid::Uuid;
@@ -153,13 +154,18 @@ impl Client {
     }
 }
 
-/// A user who signs up. Not `Debug`: it holds a password.
-pub struct NewUser {
-    /// A valid address that no other user has.
+/// A user who signs up.
+// Not `Debug`: it holds a password.
+#[derive(InputObject)]
+pub struct SignUpInput {
+    /// The user's email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
+    /// internationalized domain in lower case or in ASCII.
     pub email: String,
-    /// 8 to 128 characters.
+    /// The user's password. 8–128 characters, and not known from leaks.
+    #[graphql(secret)]
     pub password: String,
-    /// 1 to 255 characters.
+    /// The user's name. 1–255 characters, not only white space.
     pub name: String,
 }
 

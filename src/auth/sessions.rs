@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{
     Auth,
     credentials::{self, store::Credentials},
-    model::{Client, MAX_NAME_LENGTH, NewUser, Session, SignedIn, UserId, Viewer, by_user_id},
+    model::{Client, MAX_NAME_LENGTH, Session, SignUpInput, SignedIn, UserId, Viewer, by_user_id},
     password_rules::{MAX_PASSWORD_LENGTH, check_new_password},
     passwords::Verdict,
     store::{self, NewSession},
@@ -57,7 +57,7 @@ impl Auth {
 ///
 /// # Errors
 /// The errors of the input. WEAK_PASSWORD. TAKEN if another user has the address; that user gets a mail. RATE_LIMITED.
-pub async fn sign_up(auth: &Auth, new: NewUser, client: &Client) -> Result<SignedIn, Failure> {
+pub async fn sign_up(auth: &Auth, new: SignUpInput, client: &Client) -> Result<SignedIn, Failure> {
     let email = EmailAddress::of_input("email", &new.email);
     let mut problems = Problems::default();
     problems.note(&email);

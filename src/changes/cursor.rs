@@ -69,12 +69,13 @@ impl Seen {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// Identifies the epoch and the owner.
-    stamp: u64,
-    /// When the base was read. `None` only before anything was read.
-    read_at: Option<DateTime<Utc>>,
-    base: Arc<Seen>,
+    pub(super) stamp: u64,
+    /// When the base was read, by the database's clock. `None` only before anything was read.
+    pub(super) read_at: Option<DateTime<Utc>>,
+    /// What the reader has seen completely.
+    pub(super) base: Arc<Seen>,
     /// In the middle of a page: what the reader has seen at its end, and the id of the last entry that was returned.
-    cut: Option<(Arc<Seen>, i64)>,
+    pub(super) cut: Option<(Arc<Seen>, i64)>,
 }
 
 impl Cursor {
@@ -88,21 +89,6 @@ impl Cursor {
         }
     }
 
-    /// When its base was read, by the database's clock.
-    pub(super) fn read_at(&self) -> Option<DateTime<Utc>> {
-        self.read_at
-    }
-
-    /// What the reader has seen completely.
-    pub(super) fn base(&self) -> Arc<Seen> {
-        self.base.clone()
-    }
-
-    /// In the middle of a page: what the reader has seen at its end, and the id of the last entry that was returned.
-    pub(super) fn cut(&self) -> Option<(Arc<Seen>, i64)> {
-        self.cut.clone()
-    }
-
     /// Whether it has seen transactions that no snapshot with this `xmax` shows.
     pub(super) fn is_ahead_of(&self, xmax: u64) -> bool {
         let target = self.cut.as_ref().map_or(0, |(target, _)| target.xmax);
@@ -112,11 +98,6 @@ impl Cursor {
     /// Whether its walk began at the oldest change and has not reached its end yet.
     pub(super) fn began_at_oldest(&self) -> bool {
         self.base.xmax == 0
-    }
-
-    /// Identifies the epoch and the owner.
-    pub(super) fn stamp(&self) -> u64 {
-        self.stamp
     }
 
     /// Whether it belongs to this owner and epoch.

@@ -82,7 +82,7 @@ impl Feed {
     /// entry.
     async fn oldest(&self, conn: &mut Connection, owner: UserId) -> Result<Cursor, Error> {
         let newest = self.newest(conn, owner).await?;
-        Ok(newest.clone().past(Arc::default()).until(newest.base(), 0))
+        Ok(newest.clone().past(Arc::default()).until(newest.base, 0))
     }
 
     /// Returns at most `size` changes after a cursor. Without a cursor, begins at the oldest change that is kept.
@@ -101,7 +101,7 @@ impl Feed {
             None => self.oldest(conn, owner).await?,
         };
         let mut changes = Vec::new();
-        if let Some((target, last)) = at.cut() {
+        if let Some((target, last)) = at.cut.clone() {
             let rest = store::rest(conn, owner, &at, (&target, last), self.days, size);
             let (state, entries) = rest.await?;
             self.check(&at, &state, owner)?;
@@ -140,11 +140,9 @@ impl Feed {
     ) -> Result<NewEntries, Error> {
         let reader = ReaderPosition {
             owner,
-            seen: at.base(),
+            seen: at.base.clone(),
         };
-        let mut new = self
-            .new_entries(conn, &[reader], at.read_at(), limit)
-            .await?;
+        let mut new = self.new_entries(conn, &[reader], at.read_at, limit).await?;
         new.pop()
             .map(|(_, new)| new)
             .ok_or_else(|| Error::internal("the feed's statement returned no row"))
@@ -179,7 +177,7 @@ impl Feed {
             self.days
         };
         let is_old = cursor
-            .read_at()
+            .read_at
             .is_none_or(|read_at| state.now - read_at > chrono::Duration::days(days.into()));
         // A cursor that has seen future transactions is forged, or from before a restore.
         let is_ahead = cursor.is_ahead_of(state.xmax()?);
@@ -239,11 +237,10 @@ impl NewEntries {
 
     /// The changes that a reader at this cursor has not seen. The last change's cursor is after all of them.
     fn changes_after(&self, at: &Cursor) -> VecDeque<Change> {
-        let base = at.base();
         let unseen = self
             .entries
             .iter()
-            .filter(|entry| !base.sees(entry.transaction()));
+            .filter(|entry| !at.base.sees(entry.transaction()));
         let mut changes: VecDeque<Change> = unseen
             .map(|entry| entry.as_change(at.until(self.seen.clone(), entry.id)))
             .collect();

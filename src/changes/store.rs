@@ -114,7 +114,7 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 ///
 /// `unseen` has two arms, because the planner handles one condition with OR badly while an old transaction is open. It is MATERIALIZED, because
 /// the planner would otherwise satisfy the order by id with the primary key and read the whole log. OFFSET 0 is an optimization fence: a planner
-/// that sees how few readers there are plans the statement anew each time. Planning takes longer than reading.
+/// that sees how few readers there are plans the statement again each time. Planning takes longer than reading.
 ///
 /// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly all of these out of the
 /// index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner does not choose the primary key for it. Without
@@ -224,7 +224,7 @@ pub(super) async fn rest(
     days: i32,
     limit: usize,
 ) -> Result<(LogState, Vec<Entry>), Error> {
-    let base = after.base();
+    let base = &after.base;
     let statement = Statement::new(REST)
         .bind(owner)
         .bind(last)
@@ -232,7 +232,7 @@ pub(super) async fn rest(
         .bind(array(&target.in_progress))
         .bind(base.xmax.to_string())
         .bind(array(&base.in_progress))
-        .bind(after.read_at())
+        .bind(after.read_at)
         .bind(days)
         .bind(one_more(limit));
     let mut state = None;

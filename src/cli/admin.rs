@@ -10,7 +10,7 @@ use std::{
 
 use chrono::Utc;
 
-use super::{DatabaseServer, ensure_schema, operator_message, print, settings::pool};
+use super::{DatabaseServer, Outcome, ensure_schema, on_database, print, settings::pool};
 use crate::{
     config::{AdminAction, Config},
     db::{Connection, Database},
@@ -27,16 +27,16 @@ const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 /// Maximum line numbers listed in a report.
 const MAX_NAMED_LINES: usize = 20;
 
-pub(super) async fn run(config: &Config, action: AdminAction) -> Result<(), String> {
+pub(super) async fn run(config: &Config, action: AdminAction) -> Outcome {
     // The file is checked before the database is started.
     let users = match &action {
         AdminAction::ImportUsers { file } => read_users(file)?,
         _ => Vec::new(),
     };
-    let server = DatabaseServer::start(&config.database).await?;
-    let outcome = act(config, &server, action, &users).await;
-    server.stop().await;
-    outcome
+    on_database(config, async |server| {
+        act(config, server, action, &users).await
+    })
+    .await
 }
 
 async fn act(
@@ -44,39 +44,32 @@ async fn act(
     server: &DatabaseServer,
     action: AdminAction,
     users: &[ImportedUser],
-) -> Result<(), String> {
+) -> Outcome {
     ensure_schema(server).await?;
     let database = Database::new(server.target.clone(), &pool(&config.database));
-    let mut conn = database.connection().await.map_err(operator_message)?;
+    let mut conn = database.connection().await?;
     match action {
         AdminAction::Grant { email } => grant(&mut conn, &email).await,
-        AdminAction::ImportUsers { .. } => {
-            let imported = import::import(&mut conn, users)
-                .await
-                .map_err(operator_message)?;
-            print(report(&imported))
-        }
+        AdminAction::ImportUsers { .. } => print(report(&import::import(&mut conn, users).await?)),
         AdminAction::Mails => list_mails(&mut conn).await,
         AdminAction::RetryMails => {
-            let mails = mail::retry_dead(&mut conn)
-                .await
-                .map_err(operator_message)?;
+            let mails = mail::retry_dead(&mut conn).await?;
             print(format_args!("{mails} mails will be retried.\n"))
         }
     }
 }
 
-async fn grant(conn: &mut Connection, typed: &str) -> Result<(), String> {
+async fn grant(conn: &mut Connection, typed: &str) -> Outcome {
     let email = EmailAddress::parse(typed)
         .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
-    match users::grant(conn, &email).await.map_err(operator_message)? {
+    match users::grant(conn, &email).await? {
         Some(user) => print(format_args!("{} is now an admin.\n", user.email)),
-        None => Err(format!("No user has the email address {}.", email.as_str())),
+        None => Err(format!("No user has the email address {}.", email.as_str()).into()),
     }
 }
 
-async fn list_mails(conn: &mut Connection) -> Result<(), String> {
-    let mails = mail::waiting(conn).await.map_err(operator_message)?;
+async fn list_mails(conn: &mut Connection) -> Outcome {
+    let mails = mail::waiting(conn).await?;
     if mails.is_empty() {
         return print("No mails are waiting.\n");
     }
@@ -86,16 +79,14 @@ async fn list_mails(conn: &mut Connection) -> Result<(), String> {
 }
 
 fn describe(mail: &WaitingMail) -> String {
-    let time = match mail.died_at {
-        Some(at) => format!("given up {}", at.format("%Y-%m-%dT%H:%M:%SZ")),
-        None => format!(
-            "next attempt {}",
-            mail.next_attempt_at.format("%Y-%m-%dT%H:%M:%SZ")
-        ),
+    let (event, at) = match mail.died_at {
+        Some(at) => ("given up", at),
+        None => ("next attempt", mail.next_attempt_at),
     };
+    let time = at.format("%Y-%m-%dT%H:%M:%SZ");
     let error = mail.last_error.as_deref().unwrap_or("not attempted yet");
     format!(
-        "{} {} to {}, {time}, {} attempts: {error}",
+        "{} {} to {}, {event} {time}, {} attempts: {error}",
         mail.id, mail.kind, mail.recipient, mail.attempts
     )
 }
@@ -104,14 +95,11 @@ fn read_users(path: &Path) -> Result<Vec<ImportedUser>, String> {
     let shown = path.display();
     let file = read_file(path).map_err(|error| format!("Reading {shown} failed: {error}."))?;
     import::read(&file, Utc::now()).map_err(|problems| {
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|problem| format!("  {problem}"))
-            .collect();
+        let lines = problems.iter().map(|problem| format!("\n  {problem}"));
         format!(
-            "No users were imported, because {shown} is invalid. The first problems (maximum {}):\n{}",
+            "No users were imported, because {shown} is invalid. The first problems (maximum {}):{}",
             import::MAX_PROBLEMS,
-            lines.join("\n")
+            lines.collect::<String>()
         )
     })
 }
@@ -135,21 +123,15 @@ fn report(imported: &Imported) -> String {
     if imported.known.is_empty() {
         return text;
     }
-    let named: Vec<String> = imported
-        .known
-        .iter()
-        .take(MAX_NAMED_LINES)
-        .map(usize::to_string)
-        .collect();
-    let more = if imported.known.len() > MAX_NAMED_LINES {
-        ", …"
-    } else {
-        ""
-    };
+    let known = imported.known.iter().take(MAX_NAMED_LINES);
+    let mut lines: Vec<String> = known.map(usize::to_string).collect();
+    if imported.known.len() > MAX_NAMED_LINES {
+        lines.push("…".to_owned());
+    }
     text.push_str(&format!(
-        "{} were skipped, because a user with their id or email address exists: lines {}{more}.\n",
+        "{} were skipped, because a user with their id or email address exists: lines {}.\n",
         imported.known.len(),
-        named.join(", ")
+        lines.join(", ")
     ));
     text
 }

@@ -48,9 +48,9 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("The service cannot start threads: {error}.")),
     };
-    match runtime.block_on(execute(config)) {
+    match runtime.block_on(execute(&config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => fail(&message),
+        Err(Failure(message)) => fail(&message),
     }
 }
 
@@ -61,50 +61,67 @@ fn fail(message: &str) -> ExitCode {
 }
 
 /// Writes to standard output. A reader that closes the pipe early (`snapnote schema | head`) is not an error.
-fn print(text: impl fmt::Display) -> Result<(), String> {
+fn print(text: impl fmt::Display) -> Outcome {
     let written = write!(io::stdout(), "{text}").and_then(|()| io::stdout().flush());
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("Writing to standard output failed: {error}."))
+            Err(format!("Writing to standard output failed: {error}.").into())
         }
         _ => Ok(()),
     }
 }
 
-/// The message of an error for an operator: its detail, which clients never see.
-fn operator_message(error: Error) -> String {
-    if error.detail.is_empty() {
-        error.message.into_owned()
-    } else {
-        error.detail
+/// Why a command failed: a message for the operator.
+struct Failure(String);
+
+type Outcome<T = ()> = Result<T, Failure>;
+
+impl From<String> for Failure {
+    fn from(message: String) -> Self {
+        Failure(message)
     }
 }
 
-async fn execute(config: Config) -> Result<(), String> {
-    match config
-        .command
-        .clone()
-        .unwrap_or(Command::Serve { migrate: false })
-    {
-        Command::Serve { migrate } => serve(&config, migrate).await,
+impl From<Error> for Failure {
+    /// Shows the detail of the error, which clients never see.
+    fn from(error: Error) -> Self {
+        Failure(match error.detail.is_empty() {
+            true => error.message.into_owned(),
+            false => error.detail,
+        })
+    }
+}
+
+async fn execute(config: &Config) -> Outcome {
+    let command = config.command.clone();
+    match command.unwrap_or(Command::Serve { migrate: false }) {
+        Command::Serve { migrate } => serve(config, migrate).await,
         Command::Migrate { action } => {
-            let database = DatabaseServer::start(&config.database).await?;
-            let outcome = migrate(&database.target, action).await;
-            database.stop().await;
-            outcome
+            on_database(config, async |database| {
+                migrate(&database.target, action).await
+            })
+            .await
         }
         Command::Schema => print(graphql::sdl()),
         Command::Demo => {
-            let database = DatabaseServer::start(&config.database).await?;
-            let outcome = fill_demo(&config, &database).await;
-            database.stop().await;
-            outcome
+            on_database(config, async |database| fill_demo(config, database).await).await
         }
-        Command::Admin { action } => admin::run(&config, action).await,
+        Command::Admin { action } => admin::run(config, action).await,
     }
 }
 
-async fn serve(config: &Config, migrate_first: bool) -> Result<(), String> {
+/// Starts the database, runs a command on it, and stops it.
+async fn on_database(
+    config: &Config,
+    command: impl AsyncFnOnce(&DatabaseServer) -> Outcome,
+) -> Outcome {
+    let database = DatabaseServer::start(&config.database).await?;
+    let outcome = command(&database).await;
+    database.stop().await;
+    outcome
+}
+
+async fn serve(config: &Config, migrate_first: bool) -> Outcome {
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| {
@@ -137,12 +154,10 @@ async fn serve_on(
     migrate_first: bool,
     listener: TcpListener,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), String> {
+) -> Outcome {
     let secret = secret(config)?;
     if migrate_first {
-        migrate::up(&database.target)
-            .await
-            .map_err(operator_message)?;
+        migrate::up(&database.target).await?;
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let app = app(config, database, secret, address).await?;
@@ -155,8 +170,8 @@ async fn serve_on(
     Ok(())
 }
 
-async fn reject_old_schema(target: &Target) -> Result<(), String> {
-    let states = migrate::status(target).await.map_err(operator_message)?;
+async fn reject_old_schema(target: &Target) -> Outcome {
+    let states = migrate::status(target).await?;
     let pending: Vec<String> = states
         .into_iter()
         .filter(|state| !state.applied)
@@ -169,28 +184,26 @@ async fn reject_old_schema(target: &Target) -> Result<(), String> {
         "The database's schema is older than this program. Pending migrations: {}. Run `snapnote migrate up` first, or start \
          with `snapnote serve --migrate`.",
         pending.join(", ")
-    ))
+    )
+    .into())
 }
 
-async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
+async fn migrate(target: &Target, action: MigrateAction) -> Outcome {
     match action {
         MigrateAction::Up => {
-            for version in migrate::up(target).await.map_err(operator_message)? {
+            for version in migrate::up(target).await? {
                 print(format_args!("applied {version}\n"))?;
             }
             print("The schema is up to date.\n")
         }
         MigrateAction::Down { count } => {
-            for version in migrate::down(target, count)
-                .await
-                .map_err(operator_message)?
-            {
+            for version in migrate::down(target, count).await? {
                 print(format_args!("reverted {version}\n"))?;
             }
             Ok(())
         }
         MigrateAction::Status => {
-            for state in migrate::status(target).await.map_err(operator_message)? {
+            for state in migrate::status(target).await? {
                 let applied = if state.applied { "applied" } else { "pending" };
                 print(format_args!("{applied} {}\n", state.name))?;
             }
@@ -199,13 +212,10 @@ async fn migrate(target: &Target, action: MigrateAction) -> Result<(), String> {
     }
 }
 
-async fn fill_demo(config: &Config, database: &DatabaseServer) -> Result<(), String> {
+async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
     let secret = secret(config)?;
     let app = app(config, database, secret.clone(), config.server.listen).await?;
-    let report = demo::fill(app.database(), app.auth(), &secret)
-        .await
-        .map_err(operator_message)?;
-    print(report)
+    print(demo::fill(app.database(), app.auth(), &secret).await?)
 }
 
 /// The service, on a database with a current schema. Migrations are applied to an embedded database only.
@@ -214,20 +224,18 @@ async fn app(
     database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
-) -> Result<App, String> {
+) -> Outcome<App> {
     ensure_schema(database).await?;
     let settings = settings(config, database, secret, listening)?;
-    App::new(database.target.clone(), settings)
+    Ok(App::new(database.target.clone(), settings)?)
 }
 
-async fn ensure_schema(database: &DatabaseServer) -> Result<(), String> {
-    if database.embedded.is_some() {
-        migrate::up(&database.target)
-            .await
-            .map_err(operator_message)?;
-        return Ok(());
+async fn ensure_schema(database: &DatabaseServer) -> Outcome {
+    if database.embedded.is_none() {
+        return reject_old_schema(&database.target).await;
     }
-    reject_old_schema(&database.target).await
+    migrate::up(&database.target).await?;
+    Ok(())
 }
 
 type ShutdownSignal = tokio::sync::watch::Receiver<bool>;

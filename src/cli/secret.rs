@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
@@ -25,10 +25,10 @@ pub(super) fn secret(config: &Config) -> Result<Vec<u8>, String> {
                 "SNAPNOTE_JWT_SECRET is not set, but DATABASE_URL requires it. {remedy}"
             ));
         }
-        (None, None) => kept_secret(&config.database.data_dir)?
-            .reveal()
-            .as_bytes()
-            .to_vec(),
+        (None, None) => {
+            let secret = kept_secret(&config.database.data_dir)?;
+            secret.reveal().as_bytes().to_vec()
+        }
     };
     if secret.len() < MIN_SECRET_BYTES {
         let length = secret.len();
@@ -44,34 +44,10 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
     let path = folder.join("jwt-secret");
     let failed =
         |error: io::Error| format!("The key in {} cannot be used: {error}.", path.display());
-    fs::create_dir_all(folder).map_err(failed)?;
-    // Keeps the key out of version control.
-    let ignored = folder.join(".gitignore");
-    if !ignored.exists() {
-        fs::write(&ignored, "*\n").map_err(failed)?;
-    }
     let mut random = [0; 48];
     getrandom::fill(&mut random)
         .map_err(|error| format!("The system returned no random numbers: {error}."))?;
-    // Written to a temporary file and linked, so that no process reads half a key. The first of two processes wins.
-    let temporary = folder.join(format!("jwt-secret.{}", Uuid::now_v7()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&temporary)
-        .map_err(failed)?;
-    file.write_all(STANDARD.encode(random).as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
-    let linked = fs::hard_link(&temporary, &path);
-    fs::remove_file(&temporary).map_err(failed)?;
-    match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(failed(error));
-        }
-        _ => {}
-    }
+    write_if_missing(folder, &path, &STANDARD.encode(random)).map_err(failed)?;
     let mode = fs::metadata(&path).map_err(failed)?.permissions().mode();
     if mode & 0o077 != 0 {
         let path = path.display();
@@ -79,11 +55,33 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
             "Other users can read {path}. Run `chmod 600 {path}`, or delete the file to generate a new key."
         ));
     }
-    let mut secret = String::new();
-    fs::File::open(&path)
-        .and_then(|mut file| file.read_to_string(&mut secret))
-        .map_err(failed)?;
+    let secret = fs::read_to_string(&path).map_err(failed)?;
     secret.trim().parse().map_err(|error| format!("{error}"))
+}
+
+/// Writes a temporary file and links it, so that no process reads half a key. The first of two processes wins.
+fn write_if_missing(folder: &Path, path: &Path, key: &str) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    // Keeps the key out of version control.
+    let ignored = folder.join(".gitignore");
+    if !ignored.exists() {
+        fs::write(&ignored, "*\n")?;
+    }
+    let temporary = folder.join(format!("jwt-secret.{}", Uuid::now_v7()));
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(key.as_bytes())?;
+    file.sync_all()?;
+    let linked = fs::hard_link(&temporary, path);
+    fs::remove_file(&temporary)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     network.ok_or_else(|| "expected a network such as 10.0.0.0/8 or 2001:db8::/32".to_owned())
 }
 
-/// Bounded so that a client has time to retry, but a thief cannot keep using the session beside its owner.
+/// A grace period. A client needs time to retry, but a stolen token must not stay usable alongside its owner's.
 pub(super) fn grace(text: &str) -> Result<Span, String> {
     let span: Span = text.parse()?;
     let bounds = Duration::from_secs(1)..=Duration::from_secs(600);

@@ -56,37 +56,37 @@ row! {
     }
 }
 
-/// An `id` of your own (a UUID) makes the creation safe to repeat: the second time, the existing object is returned
-/// unchanged. This applies to every create mutation.
+/// A course to create. If you choose the `id` yourself, you can safely repeat the request: the second time, the existing object
+/// is returned unchanged. This applies to every create mutation.
 #[derive(InputObject, Debug, Clone, Default)]
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// 1–255 characters, not only white space.
+    /// The name. 1–255 characters, not only white space.
     pub name: String,
-    /// Maximum 10,000 characters.
+    /// The description. Maximum 10,000 characters.
     pub description: Option<String>,
-    /// `#RRGGBB`
+    /// The color: `#RRGGBB`.
     pub color: Option<String>,
-    /// An emoji or the name of an icon. Maximum 50 characters.
+    /// The icon: an emoji or the name of an icon. Maximum 50 characters.
     pub icon: Option<String>,
 }
 
-/// With a `version`, the item is updated only if it still has that version: otherwise CONFLICT. Omitted fields keep their
-/// values; null clears a field that can be null. This applies to every update mutation.
+/// A change of a course. With a `version`, the item is updated only if it still has that version, otherwise CONFLICT. Omitted
+/// fields keep their values; null clears a field that can be null. This applies to every update mutation.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
     /// The course's id.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// 1–255 characters. Must not be null.
+    /// The name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
-    /// Maximum 10,000 characters.
+    /// The description. Maximum 10,000 characters.
     pub description: MaybeUndefined<String>,
-    /// `#RRGGBB`
+    /// The color: `#RRGGBB`.
     pub color: MaybeUndefined<String>,
-    /// Maximum 50 characters.
+    /// The icon: an emoji or the name of an icon. Maximum 50 characters.
     pub icon: MaybeUndefined<String>,
 }
 

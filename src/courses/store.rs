@@ -52,7 +52,7 @@ pub(super) async fn insert(
     store::insert(conn, statement).await
 }
 
-/// One text whatever changes, so that it is prepared once.
+/// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     format!(
         "UPDATE courses SET

@@ -1,6 +1,6 @@
 //! From a connection string to a diesel connection that is ready for use. `postgres_connect` does everything up to the
-//! tokio-postgres connection: parameters, TLS, time limits, and errors for operators. This module adds what holds for every
-//! connection of the service. `session` and `migrate` call it.
+//! tokio-postgres connection: parameters, TLS, time limits, and errors for operators. This module adds the settings of every
+//! session of the service. `connection_manager`, `migrate` and the change feed's listener call it.
 
 use std::{fmt, time::Duration};
 
@@ -17,7 +17,7 @@ pub struct Target {
     settings: SessionSettings,
 }
 
-/// What holds for every connection, regardless of the connection string.
+/// The settings of every connection, regardless of the connection string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSettings {
     /// The time after which the server cancels a statement, in whole milliseconds. Zero means never. Takes precedence over

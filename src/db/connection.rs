@@ -26,7 +26,7 @@ use super::{
 };
 use crate::error::Error;
 
-/// How often a statement or transaction that lost a conflict is repeated at most.
+/// Maximum number of repeats of a statement or transaction that lost a conflict.
 const MAX_REPEATS: u32 = 2;
 /// Maximum pause before the first repeat. The pause is random, so that transactions that were in conflict do not meet again.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
@@ -144,18 +144,14 @@ impl Connection {
     /// Sends a statement and returns how many rows it affected.
     pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
         self.sign(&mut statement);
-        let outcome = self.count(&statement).await;
-        self.note_writes();
-        outcome.map_err(from_database)
-    }
-
-    async fn count(&mut self, statement: &Statement<()>) -> QueryResult<usize> {
         let mut repeats = 0;
         loop {
-            let sent = RunQueryDsl::execute(statement.clone(), self.begin_statement()?).await;
+            let conn = self.begin_statement().map_err(from_database)?;
+            let sent = RunQueryDsl::execute(statement.clone(), conn).await;
             let outcome = self.ended(sent);
             if !self.repeats(&outcome, &mut repeats).await {
-                return outcome;
+                self.note_writes();
+                return outcome.map_err(from_database);
             }
         }
     }

@@ -1,24 +1,24 @@
-//! What readers see while operations are pending.
+//! Reads lists while operations are pending.
 //!
-//! A command on many rows commits a few: the course that goes to the trash, the items that are to be deleted. The rest
-//! follows in the background (`pending`). Until then a row in a table may disagree with what its owner was told, and the
-//! views `current_…` tell how it is to be read. They cannot use the indexes that the orders of lists have, so a list reads
-//! the tables, together with whether an operation of its owner is pending; only if one is, it reads again, from the views.
+//! A command on many rows commits a few of them: the course that is trashed, the items that will be deleted. A background
+//! job changes the rest (`pending`). Until then, a row of a table may contradict the response that its owner got; the views
+//! `current_…` show it as it will be. The views cannot use the indexes for the orders of lists. So a list reads the tables
+//! and whether an operation of its owner is pending. Only then it reads again, from the views.
 
 use super::{Connection, Load, Statement};
 use crate::error::Error;
 
-/// Which relations a statement reads.
+/// The relations that a statement reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The tables: wrong for an owner with pending operations.
+    /// The tables. They may be outdated for an owner with pending operations.
     Tables,
-    /// The views: right for everyone.
+    /// The views. They are always current.
     Views,
 }
 
 impl Source {
-    /// What the name of a table of items begins with, as a relation of this source.
+    /// The prefix of the relation for a table of items.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Source::Tables => "",
@@ -27,8 +27,8 @@ impl Source {
     }
 }
 
-/// Reads from the tables and, if the first row tells that an operation of the owner is pending, again from the views. The
-/// statement must return at least one row.
+/// Reads the tables. If the first row shows that an operation of the owner is pending, reads the views. The statement must
+/// return at least one row.
 pub(crate) async fn read<R: Load>(
     conn: &mut Connection,
     statement: impl Fn(Source) -> Statement<R>,
@@ -36,7 +36,7 @@ pub(crate) async fn read<R: Load>(
 ) -> Result<Vec<R>, Error> {
     let rows = conn.rows(statement(Source::Tables)).await?;
     if rows.first().is_some_and(is_pending) {
-        // If the process that left it has ended, this one continues.
+        // The process that should finish the operation may have ended.
         conn.wake_pending();
         return conn.rows(statement(Source::Views)).await;
     }

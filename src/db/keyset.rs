@@ -1,10 +1,10 @@
-//! Pages of lists, by keyset: the rows behind a position of the order, found in an index, not counted off.
+//! Pages of lists by keyset: an index finds the rows after a position of the order, so earlier rows are not counted.
 //!
-//! One statement answers a page, or one page for each of several parents (LATERAL: measured 1.6 times faster than a
-//! window function and 2.1 times faster than json_agg), with the total where it is asked for. The total is counted once per
-//! parent, before the page is joined: as a column beside the page's rows PostgreSQL counted it again for each row (100 rows
-//! of 50,000: 1,237 ms, now 13 ms). The nouns say what their lists are ([`List`]); `graphql::page` turns arguments into a
-//! [`Slice`] and positions into cursors.
+//! One statement returns a page, or one page for each of several parents (LATERAL: measured 1.6 times faster than a window
+//! function and 2.1 times faster than json_agg), with the total if it is requested. The total is counted once per parent,
+//! before the page is joined. As a column of the page's rows, PostgreSQL counted it again for each row (100 rows of 50,000:
+//! 1,237 ms, now 13 ms). Nouns describe their lists ([`List`]). `graphql::page` turns arguments into a [`Slice`], and
+//! positions into cursors.
 
 use std::{borrow::Borrow, collections::HashMap};
 
@@ -18,10 +18,10 @@ use super::{
 };
 use crate::error::Error;
 
-/// What a list of `T` sorts by. The id breaks ties, in the same direction.
+/// The key by which a list of `T` is sorted. The id breaks ties, in the same direction.
 #[derive_where(Clone, Copy)]
 pub(crate) struct SortKey<T> {
-    /// Names list and key in cursors, e.g. `task.due`.
+    /// Identifies the list and the key in cursors, e.g. `task.due`.
     name: &'static str,
     kind: KeyKind,
     /// The key in SQL; never null. An index on (user, status, this, id) makes the order cheap.
@@ -73,10 +73,10 @@ impl<T> SortKey<T> {
     }
 }
 
-/// The values of a sort key.
+/// The type of a sort key's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum KeyKind {
-    /// Moments, as RFC 3339 to the microsecond, or `infinity` or `-infinity`.
+    /// Times, as RFC 3339 to the microsecond, or `infinity` or `-infinity`.
     Time,
     /// Text, in the column's collation.
     Text,
@@ -99,18 +99,18 @@ pub(crate) struct Position {
     pub(crate) id: Uuid,
 }
 
-/// Which part of a list.
+/// The requested part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Slice {
-    /// Rows at most.
+    /// Maximum number of rows.
     pub(crate) size: i64,
     /// Whether the rows are the last of the range, not the first.
     pub(crate) backward: bool,
-    /// Only rows behind this position.
+    /// Only rows after this position.
     pub(crate) after: Option<Position>,
     /// Only rows before this position.
     pub(crate) before: Option<Position>,
-    /// Rows to pass over first.
+    /// Number of rows to skip.
     pub(crate) offset: i64,
 }
 
@@ -118,14 +118,14 @@ pub(crate) struct Slice {
 #[derive(Debug, Clone)]
 pub(crate) struct Page<T> {
     pub(crate) items: Vec<T>,
-    /// How many the whole filtered list has; `None` where nobody asked.
+    /// The number of rows in the whole filtered list. `None` if it was not requested.
     pub(crate) total: Option<i64>,
     pub(crate) has_next: bool,
     pub(crate) has_previous: bool,
 }
 
 impl<T> Page<T> {
-    /// The page after some position, of rows of which there is one more than `size` if there are more.
+    /// A page of the first `size` rows. `items` has one more row if more rows follow; `continued` tells whether rows precede it.
     pub(crate) fn of(mut items: Vec<T>, size: usize, continued: bool) -> Self {
         let has_next = items.len() > size;
         items.truncate(size);
@@ -137,29 +137,17 @@ impl<T> Page<T> {
         }
     }
 
-    /// The page without the one row too many, which tells whether there are more.
-    pub(crate) fn trimmed(mut items: Vec<T>, total: Option<i64>, slice: &Slice) -> Self {
+    /// The page of a slice. `items` has one more row if the range has more rows; the rows of a backward slice come last first.
+    pub(crate) fn trimmed(items: Vec<T>, total: Option<i64>, slice: &Slice) -> Self {
         let size = usize::try_from(slice.size).unwrap_or(0);
-        let more = items.len() > size;
-        items.truncate(size);
+        let mut page = Page::of(items, size, slice.after.is_some() || slice.offset > 0);
+        page.total = total;
         if slice.backward {
-            items.reverse();
+            page.items.reverse();
+            page.has_previous = page.has_next;
+            page.has_next = slice.before.is_some();
         }
-        let forward = !slice.backward;
-        Page {
-            items,
-            total,
-            has_next: if forward {
-                more
-            } else {
-                slice.before.is_some()
-            },
-            has_previous: if forward {
-                slice.after.is_some() || slice.offset > 0
-            } else {
-                more
-            },
-        }
+        page
     }
 }
 
@@ -167,23 +155,24 @@ impl<T> Page<T> {
 pub(crate) trait List: Sync {
     /// The row of the list.
     type Item: Send;
-    /// [`PageRow`] of it.
+    /// The [`PageRow`] of the item.
     type Row: Load + Borrow<PageRow<Self::Item>> + Into<PageRow<Self::Item>>;
 
-    /// The table that it lists.
+    /// The table of the rows.
     fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
     fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
-    /// Writes ` AND …` for each condition that rows must meet, except for the owner's, which is written already.
+    /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written.
     fn conditions(&self, statement: &mut Statement<Self::Row>, owner: Uuid);
-    /// The order that it is in.
+    /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
 }
 
-/// Parent, total, whether an operation of the owner is pending, row. A parent without rows has one without an item.
+/// The parent, the total, whether an operation of the owner is pending, and the item. A parent without items has one row
+/// without an item.
 pub(crate) type PageRow<T> = (Option<Uuid>, Option<i64>, bool, Option<T>);
 
-/// One page of the owner's list.
+/// Reads one page of the owner's list.
 pub(crate) async fn page<L: List>(
     conn: &mut Connection,
     owner: Uuid,
@@ -197,7 +186,7 @@ pub(crate) async fn page<L: List>(
     Ok(Page::trimmed(items, total, slice))
 }
 
-/// One page of the owner's list for each of the parents, by the parent's id: rows whose `course_id` it is.
+/// Reads one page of the owner's list for each of these courses, by the course's id: rows with this `course_id`.
 pub(crate) async fn pages_of_courses<L: List>(
     conn: &mut Connection,
     owner: Uuid,
@@ -232,7 +221,7 @@ async fn load<T, R: Load + Borrow<PageRow<T>> + Into<PageRow<T>>>(
     Ok(loaded)
 }
 
-/// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`; without parents there is one, NULL.
+/// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`. Without parents, the only parent is NULL.
 /// `OFFSET 0` keeps the planner from counting after it has joined the page.
 fn page_statement<L: List>(
     owner: Uuid,
@@ -266,6 +255,7 @@ fn page_statement<L: List>(
     statement
 }
 
+/// Writes the relation of the list and its conditions.
 fn rows_of<L: List>(
     statement: &mut Statement<L::Row>,
     owner: Uuid,
@@ -285,7 +275,7 @@ fn rows_of<L: List>(
     list.conditions(statement, owner);
 }
 
-/// The bounds, the order and the length of a page. One row more than asked for tells whether there are more.
+/// Writes the bounds, the order and the length of a page. One row more than requested shows whether more rows follow.
 fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     let expression = order.key.expression;
     let cast = match order.key.kind {
@@ -299,31 +289,18 @@ fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     ];
     for (position, below) in bounds {
         let Some(position) = position else { continue };
-        let comparison = if below { "<" } else { ">" };
-        statement
-            .sql(" AND (")
-            .sql(expression)
-            .sql(", id) ")
-            .sql(comparison)
-            .sql(" (");
-        statement
-            .value(position.key.as_str())
-            .sql(cast)
-            .sql(", ")
-            .value(position.id)
-            .sql(")");
+        statement.sql(" AND (").sql(expression);
+        statement.sql(if below { ", id) < (" } else { ", id) > (" });
+        statement.value(position.key.as_str()).sql(cast);
+        statement.sql(", ").value(position.id).sql(")");
     }
     let direction = if order.descending != slice.backward {
         " DESC"
     } else {
         " ASC"
     };
-    statement
-        .sql(" ORDER BY ")
-        .sql(expression)
-        .sql(direction)
-        .sql(", id")
-        .sql(direction);
+    statement.sql(" ORDER BY ").sql(expression).sql(direction);
+    statement.sql(", id").sql(direction);
     statement.sql(" LIMIT ").value(slice.size + 1);
     if slice.offset > 0 {
         statement.sql(" OFFSET ").value(slice.offset);
@@ -331,7 +308,7 @@ fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
 }
 
 impl<T> Order<T> {
-    /// The opaque cursor of a row. It names its order, so that a cursor of another list or order is recognised.
+    /// The opaque cursor of a row. It contains its order, so that a cursor of another list or order is rejected.
     pub(crate) fn cursor(self, row: &T) -> String {
         self.encode(&(self.key.position)(row))
     }
@@ -342,7 +319,7 @@ impl<T> Order<T> {
         URL_SAFE_NO_PAD.encode(format!("{}{direction}{id}{}", self.key.name, position.key))
     }
 
-    /// The position that a cursor of this order names; `None` if it is no cursor, or another order's.
+    /// The position in a cursor of this order. `None` if the cursor is invalid or belongs to another order.
     pub(crate) fn position(self, cursor: &str) -> Option<Position> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let rest = text.strip_prefix(self.key.name)?;
@@ -357,7 +334,7 @@ impl<T> Order<T> {
 }
 
 impl KeyKind {
-    /// Whether PostgreSQL can read that text as such a value.
+    /// Whether PostgreSQL can read the text as a value of this type.
     fn holds(self, key: &str) -> bool {
         match self {
             KeyKind::Time => {

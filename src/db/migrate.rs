@@ -1,8 +1,8 @@
 //! Applies and reverts the migrations that the binary contains (`source`). `cli` calls it; `docs/operations.md` explains it
 //! to operators, `migrations/README.md` to authors of migrations.
 //!
-//! A run holds a lock and is safe to repeat and to start from several processes at the same time. Every run is one
-//! transaction: it applies all migrations or none, and it works through a transaction pooler.
+//! A run holds a lock. It is safe to repeat, and to start from several processes at the same time. Every run is one
+//! transaction: it applies all migrations or none, and works through a transaction pooler.
 
 mod source;
 
@@ -17,7 +17,7 @@ use diesel_async::{
 use diesel_migrations::MigrationHarness;
 use source::Embedded;
 
-use super::{Database, Row, Statement, connect::Target};
+use super::{Database, Statement, connect::Target};
 use crate::error::Error;
 
 /// The number is the word "snapnote". One migrating process at a time holds this lock.
@@ -86,27 +86,18 @@ pub async fn status(target: &Target) -> Result<Vec<MigrationState>, Error> {
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL if it was never migrated.
 pub async fn pending(database: &Database) -> Result<Vec<String>, Error> {
-    let applied = Statement::<Version>::new("SELECT version FROM __diesel_schema_migrations");
+    let applied = Statement::<(String,)>::new("SELECT version FROM __diesel_schema_migrations");
     let applied = database.connection().await?.rows(applied).await?;
     let all = all()?;
     let pending = all.iter().map(|migration| migration.name()).filter(|name| {
-        let version = name.version().to_string();
-        !applied.iter().any(|applied| applied.version == version)
+        let version = (name.version().to_string(),);
+        !applied.contains(&version)
     });
     Ok(pending.map(ToString::to_string).collect())
 }
 
 fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, Error> {
     Embedded.migrations().map_err(failed)
-}
-
-#[derive(diesel::Queryable)]
-struct Version {
-    version: String,
-}
-
-impl Row for Version {
-    type Sql = (diesel::sql_types::Text,);
 }
 
 type Harness = AsyncMigrationHarness<AsyncPgConnection>;

@@ -6,9 +6,9 @@
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: the users whose items were changed, for the change feed.
-//! - `sql`: statements with handwritten text, prepared once. `row`: what they return.
+//! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
-//! - `keyset`: pages of lists by cursor; `current`: what they read while operations are pending.
+//! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them.
 //!
 //! The SQL of each noun is in its `store.rs`, never here.

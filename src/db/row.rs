@@ -1,4 +1,4 @@
-//! What a statement returns: the SQL types of its columns, derived from the Rust types that they are read into.
+//! The rows of a statement: the SQL types of its columns are derived from the Rust types into which they are read.
 
 use chrono::{DateTime, Utc};
 use diesel::{
@@ -10,8 +10,8 @@ use uuid::Uuid;
 
 use super::Statement;
 
-/// What a [`Statement`](super::Statement) returns: one column, a tuple, or a struct that [`row!`] declares. `None` is NULL; an
-/// optional row is NULL in all of its columns.
+/// A row that a [`Statement`](super::Statement) returns: one column, a tuple, or a struct that [`row!`] declares. `None` is
+/// NULL; an optional row is NULL in all of its columns.
 pub(crate) trait Row {
     /// The SQL type of the column, or a tuple of the columns' types.
     type Sql;
@@ -32,6 +32,7 @@ columns! {
     i64 => BigInt,
     f64 => Double,
     String => Text,
+    Vec<u8> => Binary,
     Uuid => Uuid,
     DateTime<Utc> => Timestamptz,
     serde_json::Value => Jsonb,
@@ -66,8 +67,7 @@ tuples! {
     (A, B, C, D, E, F),
 }
 
-/// A [`Row`] that can be loaded: all of them can. Code that is generic over rows cannot derive that itself, so it names this
-/// bound.
+/// A [`Row`] that can be loaded. All rows can be, but generic code needs this bound, because the compiler does not infer it.
 pub(crate) trait Load: Row + Send + Sized + 'static {
     /// Sends a statement and reads all its rows.
     fn load(
@@ -91,7 +91,7 @@ where
 
 /// A struct that is read from columns.
 pub(crate) trait Columns: Row {
-    /// The names of its columns, comma-separated, in the order of its fields; those on demand are not among them.
+    /// The names of its columns, comma-separated, in the order of its fields, without the columns on demand.
     const COLUMNS: &'static str;
     /// The names of the columns on demand.
     const ON_DEMAND: &'static [&'static str];
@@ -99,8 +99,8 @@ pub(crate) trait Columns: Row {
 
 /// Declares a struct that is read from columns with the names of its fields: the single list of these columns.
 ///
-/// `from <table>` compares each column's type with `db::schema` at compile time. Columns `on demand` cost something, so lists
-/// read them only if they are selected, and their fields are optional; they are the last columns of a row.
+/// `from <table>` compares each column's type with `db::schema` at compile time. Columns `on demand` are expensive, so lists
+/// read them only if they are selected. Their fields are optional and come last.
 macro_rules! row {
     (
         $(#[$meta:meta])*
@@ -176,14 +176,14 @@ pub(crate) use numbered;
 macro_rules! named {
     ($name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
         impl $name {
-            /// As stored.
+            /// The stored text.
             pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $text),+
                 }
             }
 
-            /// From its stored form.
+            /// Parses the stored text.
             pub(crate) fn parse(text: &str) -> Option<Self> {
                 match text {
                     $($text => Some($name::$variant),)+
@@ -213,7 +213,7 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-/// Reads a type from a column, by way of the type that diesel reads it into.
+/// Reads a type from a column, by converting the type that diesel reads.
 macro_rules! queryable {
     ($name:ident from $sql:ident: $stored:ty = $convert:expr) => {
         impl diesel::deserialize::FromSql<diesel::sql_types::$sql, diesel::pg::Pg> for $name {

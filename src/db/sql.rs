@@ -1,11 +1,11 @@
 //! A statement with handwritten text, typed by the [`Row`] that it returns.
 //!
-//! Diesel prepares text that is built at run time, and every UPDATE of its query language, anew for every call. A
-//! [`Statement`] is prepared once per connection: its text is a constant or is composed of a few constants.
-//! **The text never contains anything that a caller sent**: that would be an injection, and one cached statement per value.
+//! Diesel prepares text that is built at run time, and every UPDATE of its query language, again for every call. A
+//! [`Statement`] is prepared once per connection, because its text is a constant or is composed of a few constants.
+//! **The text never contains anything that a caller sent**: that would allow injection, and cache one statement per value.
 //! Values are bound.
 //!
-//! # Where a change comes from
+//! # Origin of a change
 //! The triggers of the change log record the address and the program of the caller. A statement that changes logged rows
 //! calls `set_origin($address, $program)` for this transaction, before it changes anything: [`Statement::write`]. A setting of
 //! the connection would leak behind a transaction pooler, and a transaction around every statement would cost two
@@ -14,6 +14,7 @@
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use derive_where::derive_where;
 use diesel::{
     QueryResult,
     pg::Pg,
@@ -27,6 +28,7 @@ use super::Row;
 /// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
 ///
 /// A clone is cheap, so that a statement can be sent again.
+#[derive_where(Clone)]
 pub(crate) struct Statement<R> {
     parts: Arc<Parts>,
     row: PhantomData<fn() -> R>,
@@ -38,17 +40,8 @@ struct Parts {
     values: Vec<Value>,
     /// The owner of the items that it changes.
     writer: Option<Uuid>,
-    /// What `$address` and `$program` stand for.
+    /// The values of `$address` and `$program`.
     origin: Option<Arc<Origin>>,
-}
-
-impl<R> Clone for Statement<R> {
-    fn clone(&self) -> Self {
-        Statement {
-            parts: self.parts.clone(),
-            row: PhantomData,
-        }
-    }
 }
 
 impl<R> Statement<R> {
@@ -85,7 +78,7 @@ impl<R> Statement<R> {
         statement
     }
 
-    /// Sets the origin of the changes; returns the owner of the changed items, if this is a statement that writes.
+    /// Sets the origin of the changes. Returns the owner of the changed items, if the statement writes.
     pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
         let writer = self.parts.writer?;
         if let Some(origin) = origin {
@@ -94,7 +87,7 @@ impl<R> Statement<R> {
         Some(writer)
     }
 
-    /// Appends text, for a statement that is put together from constants.
+    /// Appends text, for a statement that is composed of constants.
     pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
         self.parts().text.to_mut().push_str(text);
         self
@@ -115,7 +108,7 @@ impl<R: Row> Query for Statement<R> {
 
 impl<R> QueryId for Statement<R> {
     type QueryId = ();
-    /// The cache of prepared statements goes by the text.
+    /// The text is the key in the cache of prepared statements.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
@@ -155,14 +148,14 @@ impl<R> QueryFragment<Pg> for Statement<R> {
 
 type NullableText = sql_types::Nullable<sql_types::Text>;
 
-/// What a statement's text binds.
+/// A placeholder in a statement's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Placeholder {
     /// `$1`, `$2`, …
     Value(usize),
-    /// `$address`: where the change comes from.
+    /// `$address`: the caller's address.
     Address,
-    /// `$program`: what the caller's program calls itself.
+    /// `$program`: the name of the caller's program.
     Program,
 }
 
@@ -188,12 +181,12 @@ fn misnumbered(text: &str) -> diesel::result::Error {
     )
 }
 
-/// Where a change comes from, as the change log records it.
+/// The origin of a change, as the change log records it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The address of the caller, as text.
     pub address: Option<String>,
-    /// What the caller's program calls itself.
+    /// The name of the caller's program.
     pub program: Option<String>,
 }
 
@@ -204,134 +197,66 @@ impl Origin {
     };
 }
 
-/// A bound value. `None` is NULL.
-#[derive(Debug, Clone)]
-pub(crate) enum Value {
-    Bool(Option<bool>),
-    SmallInt(Option<i16>),
-    SmallInts(Option<Vec<i16>>),
-    Int(Option<i32>),
+/// Declares the types of bound values. [`Row`] maps each to its SQL type, and `None` is NULL.
+macro_rules! values {
+    ($($variant:ident($rust:ty)),+ $(,)?) => {
+        /// A bound value.
+        #[derive(Debug, Clone)]
+        pub(crate) enum Value {
+            $($variant(Option<$rust>)),+
+        }
+
+        impl Value {
+            pub(crate) fn is_null(&self) -> bool {
+                match self {
+                    $(Value::$variant(value) => value.is_none()),+
+                }
+            }
+
+            fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+                match self {
+                    $(Value::$variant(value) => out.push_bind_param::<<Option<$rust> as Row>::Sql, _>(value)),+
+                }
+            }
+        }
+
+        $(
+            impl From<$rust> for Value {
+                fn from(value: $rust) -> Self {
+                    Value::$variant(Some(value))
+                }
+            }
+
+            impl From<Option<$rust>> for Value {
+                fn from(value: Option<$rust>) -> Self {
+                    Value::$variant(value)
+                }
+            }
+        )+
+    };
+}
+
+values! {
+    Bool(bool),
+    Bools(Vec<bool>),
+    SmallInt(i16),
+    SmallInts(Vec<i16>),
+    Int(i32),
     Ints(Vec<i32>),
     BigInt(i64),
-    Double(Option<f64>),
-    Bools(Vec<bool>),
-    Text(Option<String>),
+    Double(f64),
+    Text(String),
     Texts(Vec<String>),
     Bytes(Vec<u8>),
-    Uuid(Option<Uuid>),
+    Uuid(Uuid),
     Uuids(Vec<Uuid>),
-    Time(Option<DateTime<Utc>>),
-    Json(Option<serde_json::Value>),
-}
-
-impl Value {
-    pub(crate) fn is_null(&self) -> bool {
-        matches!(
-            self,
-            Value::Bool(None)
-                | Value::SmallInt(None)
-                | Value::SmallInts(None)
-                | Value::Int(None)
-                | Value::Double(None)
-                | Value::Text(None)
-                | Value::Uuid(None)
-                | Value::Time(None)
-                | Value::Json(None)
-        )
-    }
-
-    fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        use sql_types::{
-            Array, BigInt, Bool, Bytea, Double, Integer, Jsonb, Nullable, SmallInt, Text,
-            Timestamptz,
-        };
-        match self {
-            Value::Bool(value) => out.push_bind_param::<Nullable<Bool>, _>(value),
-            Value::SmallInt(value) => out.push_bind_param::<Nullable<SmallInt>, _>(value),
-            Value::SmallInts(value) => out.push_bind_param::<Nullable<Array<SmallInt>>, _>(value),
-            Value::Int(value) => out.push_bind_param::<Nullable<Integer>, _>(value),
-            Value::Ints(value) => out.push_bind_param::<Array<Integer>, _>(value),
-            Value::BigInt(value) => out.push_bind_param::<BigInt, _>(value),
-            Value::Double(value) => out.push_bind_param::<Nullable<Double>, _>(value),
-            Value::Text(value) => out.push_bind_param::<Nullable<Text>, _>(value),
-            Value::Bools(value) => out.push_bind_param::<Array<Bool>, _>(value),
-            Value::Texts(value) => out.push_bind_param::<Array<Text>, _>(value),
-            Value::Bytes(value) => out.push_bind_param::<Bytea, _>(value),
-            Value::Uuid(value) => out.push_bind_param::<Nullable<sql_types::Uuid>, _>(value),
-            Value::Uuids(value) => out.push_bind_param::<Array<sql_types::Uuid>, _>(value),
-            Value::Time(value) => out.push_bind_param::<Nullable<Timestamptz>, _>(value),
-            Value::Json(value) => out.push_bind_param::<Nullable<Jsonb>, _>(value),
-        }
-    }
-}
-
-/// `From` for a type and for its `Option`, which is NULL when `None`.
-macro_rules! nullable_value {
-    ($($rust:ty => $variant:ident),+ $(,)?) => {$(
-        impl From<$rust> for Value {
-            fn from(value: $rust) -> Self {
-                Value::$variant(Some(value))
-            }
-        }
-        impl From<Option<$rust>> for Value {
-            fn from(value: Option<$rust>) -> Self {
-                Value::$variant(value)
-            }
-        }
-    )+};
-}
-
-nullable_value! {
-    bool => Bool,
-    i16 => SmallInt,
-    Vec<i16> => SmallInts,
-    i32 => Int,
-    f64 => Double,
-    String => Text,
-    Uuid => Uuid,
-    DateTime<Utc> => Time,
-    serde_json::Value => Json,
+    Time(DateTime<Utc>),
+    Json(serde_json::Value),
 }
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
         Value::Text(Some(value.to_owned()))
-    }
-}
-
-impl From<i64> for Value {
-    fn from(value: i64) -> Self {
-        Value::BigInt(value)
-    }
-}
-
-impl From<Vec<Uuid>> for Value {
-    fn from(value: Vec<Uuid>) -> Self {
-        Value::Uuids(value)
-    }
-}
-
-impl From<Vec<bool>> for Value {
-    fn from(value: Vec<bool>) -> Self {
-        Value::Bools(value)
-    }
-}
-
-impl From<Vec<String>> for Value {
-    fn from(value: Vec<String>) -> Self {
-        Value::Texts(value)
-    }
-}
-
-impl From<Vec<i32>> for Value {
-    fn from(value: Vec<i32>) -> Self {
-        Value::Ints(value)
-    }
-}
-
-impl From<Vec<u8>> for Value {
-    fn from(value: Vec<u8>) -> Self {
-        Value::Bytes(value)
     }
 }
 

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    auth::{self, Auth, Client, NewUser, UserId},
+    auth::{self, Auth, Client, SignUpInput, UserId},
     db::{Connection, Database},
     documents::excerpt,
     email_address::EmailAddress,
@@ -104,7 +104,7 @@ async fn sign_up(
     user: &User,
     password: &str,
 ) -> Result<UserId, Error> {
-    let new = NewUser {
+    let new = SignUpInput {
         email: user.email.clone(),
         password: password.to_owned(),
         name: user.name.clone(),

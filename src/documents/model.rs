@@ -69,19 +69,19 @@ row! {
 pub struct CreateDocumentInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The course that it goes into, which must be active.
+    /// The id of the course to put the document into, which must be active.
     pub course_id: ObjectId,
-    /// 1–500 characters, not only white space.
+    /// The title. 1–500 characters, not only white space.
     pub title: String,
     /// The recognised text. May be empty.
     pub original_text: String,
     /// The note, in Markdown. May be empty.
     pub formatted_note: String,
-    /// Maximum 200 characters. By default the service makes it from the note.
+    /// The excerpt. Maximum 200 characters. By default, the service makes it from the note.
     pub excerpt: Option<String>,
-    /// Seconds that recognition and formatting took, 0 or more.
+    /// Seconds that recognition and formatting took. Minimum 0.
     pub processing_time: Option<f64>,
-    /// A JSON object (maximum 64 KiB and 32 levels, default `{}`).
+    /// Your own data: a JSON object (maximum 64 KiB and 32 levels, default `{}`).
     pub metadata: Option<JsonObject>,
 }
 
@@ -94,17 +94,17 @@ pub struct UpdateDocumentInput {
     pub version: Option<i32>,
     /// Moves the document to this course, which must be active. Must not be null.
     pub course_id: MaybeUndefined<ObjectId>,
-    /// 1–500 characters. Must not be null.
+    /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
     /// The recognised text. May be empty. Must not be null.
     pub original_text: MaybeUndefined<String>,
     /// The note, in Markdown. May be empty. Must not be null.
     pub formatted_note: MaybeUndefined<String>,
-    /// Maximum 200 characters. Null: the service makes it from the note, and again whenever the note changes.
+    /// The excerpt. Maximum 200 characters. If null, the service makes it from the note, and again whenever the note changes.
     pub excerpt: MaybeUndefined<String>,
-    /// Seconds that recognition and formatting took, 0 or more.
+    /// Seconds that recognition and formatting took. Minimum 0.
     pub processing_time: MaybeUndefined<f64>,
-    /// Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
+    /// Your own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
 }
 
@@ -120,7 +120,7 @@ pub struct DocumentFilter {
     pub title_contains: Option<String>,
     /// Only documents whose metadata contains all of this (JSON containment).
     pub metadata_contains: Option<JsonObject>,
-    /// Only documents with a picture, or only those without one.
+    /// Only documents with an image, or only those without one.
     pub has_image: Option<bool>,
     /// Only documents that were created at or after this time.
     pub created_after: Option<DateTime>,

@@ -115,7 +115,7 @@ impl NewExcerpt {
     }
 }
 
-/// One text whatever changes, so that it is prepared once.
+/// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let is_updatable = is_updatable::<Document>();
     let update = format!(

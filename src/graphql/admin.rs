@@ -1,21 +1,23 @@
-//! Admins in the API: all users, their roles and their access.
+//! Admins in the API: the list of all users, and changes of their role and access.
 
 use async_graphql::{Context, InputObject, Object};
 
 use super::{
+    connection::{Connection, HasCursor},
     context::ContextExt,
-    error::outcome,
-    page::{Connection, HasCursor, PageArguments, Selected},
+    page::PageArguments,
+    payload::respond,
+    selection::Selected,
     user::{User, UserPayload},
 };
 use crate::{
     auth::UserId,
-    error::{Error, Failure},
+    error::Error,
     scalars::ObjectId,
     users::{self, Role, UserFilter},
 };
 
-/// Whether a user may sign in.
+/// A user, and whether the user may sign in.
 #[derive(InputObject)]
 pub(crate) struct SetUserActiveInput {
     /// The user's id.
@@ -24,7 +26,7 @@ pub(crate) struct SetUserActiveInput {
     active: bool,
 }
 
-/// The role of a user.
+/// A user, and the user's new role.
 #[derive(InputObject)]
 pub(crate) struct SetUserRoleInput {
     /// The user's id.
@@ -34,14 +36,14 @@ pub(crate) struct SetUserRoleInput {
 }
 
 impl HasCursor for User {
-    type Cursor = ();
+    type Order = ();
 
     fn cursor(&self, (): &()) -> String {
         users::ORDER.cursor(&self.row)
     }
 }
 
-/// Queries of admins.
+/// Queries for admins.
 #[derive(Default)]
 pub(crate) struct AdminQuery;
 
@@ -83,43 +85,36 @@ async fn all_users(
     let count = Selected::of(ctx).total;
     let mut conn = ctx.connection().await?;
     let admin = users::admin(&mut conn, viewer).await?;
-    // No address contains what PostgreSQL cannot store.
-    let matches_nothing = filter
-        .email_contains
-        .as_ref()
-        .is_some_and(|part| part.contains('\0'));
-    let filter = match matches_nothing {
-        true => UserFilter {
-            email_contains: Some("\n".to_owned()),
-            ..filter
-        },
-        false => filter,
+    // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
+    let filter = UserFilter {
+        email_contains: filter.email_contains.map(|part| part.replace('\0', "\n")),
+        ..filter
     };
     let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
     Ok(Connection::new(page, &(), User::from))
 }
 
-/// Mutations of admins.
+/// Mutations for admins.
 #[derive(Default)]
 pub(crate) struct AdminMutation;
 
 #[Object]
 impl AdminMutation {
-    /// Deactivates a user, which ends all their sessions, or activates them again. Admins only. LAST_ADMIN if no active admin
-    /// would be left.
+    /// Deactivates a user, which ends all their sessions, or activates them again. FORBIDDEN unless you are an admin.
+    /// LAST_ADMIN if no active admin would remain.
     async fn set_user_active(
         &self,
         ctx: &Context<'_>,
-        input: SetUserActiveInput,
+        #[graphql(desc = "The user, and whether the user may sign in.")] input: SetUserActiveInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(set_user_active(ctx, input).await)
     }
 
-    /// Changes the role of a user. Admins only. LAST_ADMIN if no active admin would be left.
+    /// Changes the role of a user. FORBIDDEN unless you are an admin. LAST_ADMIN if no active admin would remain.
     async fn set_user_role(
         &self,
         ctx: &Context<'_>,
-        input: SetUserRoleInput,
+        #[graphql(desc = "The user and the new role.")] input: SetUserRoleInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(set_user_role(ctx, input).await)
     }
@@ -132,20 +127,12 @@ async fn set_user_active(
     let viewer = ctx.viewer()?;
     let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
-    payload(users::set_active(&mut conn, viewer, user, input.active).await)
+    respond(users::set_active(&mut conn, viewer, user, input.active).await)
 }
 
 async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
     let user = UserId(input.user_id.0);
     let mut conn = ctx.connection().await?;
-    payload(users::set_role(&mut conn, viewer, user, input.role).await)
-}
-
-fn payload(done: Result<users::User, Failure>) -> Result<UserPayload, Error> {
-    let done = outcome(done)?;
-    Ok(UserPayload::new(
-        done.value.map(User::from),
-        done.user_errors,
-    ))
+    respond(users::set_role(&mut conn, viewer, user, input.role).await)
 }

@@ -1,75 +1,76 @@
-//! The audit log in the API.
+//! The audit log in the API: events, and pages of them.
 
 use async_graphql::{ID, Object};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::page::{HasCursor, LogConnection};
+use super::connection::{HasCursor, LogConnection};
 use crate::{
     audit::Event,
     db::keyset::Page,
     scalars::{DateTime, JsonObject, id_of},
 };
 
-/// Something that was done by a user or to them.
+/// An event of the audit log.
 #[derive(Clone)]
 pub(crate) struct AuditEvent(Event);
 
-/// Something that was done by a user or to them.
+/// An event that a user caused or that concerns them.
 #[Object]
 impl AuditEvent {
-    /// What was done, in upper case, e.g. SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, SESSION_REVOKED, REFRESH_TOKEN_REUSED,
-    /// REFRESH_TOKEN_REPEATED, PASSWORD_CHANGED, EMAIL_CHANGED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. New ones may
-    /// come.
+    /// What happened, in upper case, e.g. SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, SESSION_REVOKED, REFRESH_TOKEN_REUSED,
+    /// REFRESH_TOKEN_REPEATED, PASSWORD_CHANGED, EMAIL_CHANGED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. More may be
+    /// added.
     fn action(&self) -> &str {
         &self.0.action
     }
 
-    /// What it was done to: Course, Document, Task, User, Profile, Session or Account.
+    /// The type of the affected object: Course, Document, Task, User, Profile, Session or Account.
     fn entity_type(&self) -> &str {
         &self.0.entity_type
     }
 
-    /// Which one; it may be gone.
+    /// The id of the affected object, which may have been deleted since. Null if the event has no such object.
     fn entity_id(&self) -> Option<ID> {
         self.0.entity_id.map(id_of)
     }
 
-    /// The user who did it: the owner of this log or an admin; null if nobody knows, or the service did it.
+    /// The user who caused the event: the owner of this log or an admin. Null if the service caused it, or if it is
+    /// unknown.
     fn actor_id(&self) -> Option<ID> {
         self.0.actor_id.map(id_of)
     }
 
-    /// Field name to {old, new}; null where nothing is to be told. A long text stands there by its length and SHA-256, and
-    /// so does every text of a note. Secrets never stand here.
+    /// The changed fields: field name to `{old, new}`. Null if the event shows none. Texts of documents and other long
+    /// texts are replaced by their length and SHA-256. Never contains secrets.
     fn changes(&self) -> Option<JsonObject> {
         self.0.changes.clone().map(JsonObject)
     }
 
-    /// The address that the request came from; null if no request did it.
+    /// The IP address that the request came from. Null if no request caused the event, or if it is unknown.
     fn ip_address(&self) -> Option<&str> {
         self.0.ip_address.as_deref()
     }
 
-    /// The program that the request came from.
+    /// The `User-Agent` of the request. Null if no request caused the event, or if it had none.
     fn user_agent(&self) -> Option<&str> {
         self.0.user_agent.as_deref()
     }
 
-    /// When it was done.
+    /// When it happened.
     fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 }
 
 impl HasCursor for AuditEvent {
-    type Cursor = ();
+    type Order = ();
 
     fn cursor(&self, (): &()) -> String {
         cursor(self.0.id)
     }
 }
 
-/// A page of the log. `events` has one more than `size` if there are more; `continued`: it does not begin with the newest.
+/// A page of `size` events. `events` has one extra event if there are more. `continued`: whether a cursor was given.
 pub(crate) fn page(events: Vec<Event>, size: usize, continued: bool) -> LogConnection<AuditEvent> {
     LogConnection::new(Page::of(events, size, continued), None, AuditEvent)
 }
@@ -78,8 +79,8 @@ fn cursor(id: i64) -> String {
     URL_SAFE_NO_PAD.encode(format!("event-{id}"))
 }
 
-/// The event that a cursor names; `None` if it is no cursor of a log.
-pub(crate) fn position(cursor: &str) -> Option<i64> {
+/// The id of the event that a cursor points to; `None` if it is not a cursor of an audit log.
+pub(crate) fn event_of_cursor(cursor: &str) -> Option<i64> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
     text.strip_prefix("event-")?.parse().ok()
 }

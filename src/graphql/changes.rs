@@ -1,4 +1,4 @@
-//! The change feed in the API, in pages.
+//! The change feed in the API: changes, and pages of past changes. `subscription` has the live ones.
 
 use std::borrow::Cow;
 
@@ -9,11 +9,12 @@ use async_graphql::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
+    connection::{HasCursor, LogConnection},
     context::ContextExt,
     loaders::Loaders,
     node::Item,
-    page::{HasCursor, LogConnection, PageArguments},
-    subscription::EventLimit,
+    page::PageArguments,
+    subscription::EventTimeout,
 };
 use crate::{
     changes::{self, ChangeAction},
@@ -23,7 +24,7 @@ use crate::{
     scalars::{DateTime, id_of},
 };
 
-/// A change of an item.
+/// A change of the feed.
 #[derive(Clone)]
 pub(crate) struct Change(changes::Change);
 
@@ -36,65 +37,72 @@ impl From<changes::Change> for Change {
 /// A change of an item.
 #[Object]
 impl Change {
-    /// Give it as `after` to go on behind this change. Opaque; it grows by a few bytes for each transaction that was under
-    /// way.
+    /// The opaque cursor of this change. Pass it as `after` to continue after it. It is a few bytes longer for each transaction
+    /// that was running at the time.
     async fn cursor(&self) -> String {
         self.0.cursor.encode()
     }
 
-    /// What happened.
+    /// What happened to the item.
     async fn action(&self) -> ChangeAction {
         self.0.action
     }
 
-    /// What kind of item it is.
+    /// The kind of the item.
     async fn item_type(&self) -> ItemKind {
         self.0.item.kind
     }
 
-    /// Which one.
+    /// The item's id.
     async fn item_id(&self) -> ID {
         id_of(self.0.item.id)
     }
 
-    /// The item as it is now, which may be newer than this change; null once it is deleted.
-    async fn item(&self, ctx: &Context<'_>) -> Option<Result<ItemInTime, Error>> {
-        let limit = ctx.data_opt::<EventLimit>();
-        let deadline = limit.map(|limit| Instant::now() + limit.0);
+    /// The current state of the item, which may be newer than this change. Null if the item was deleted.
+    async fn item(&self, ctx: &Context<'_>) -> Option<Result<ItemWithDeadline, Error>> {
+        let timeout = ctx.data_opt::<EventTimeout>();
+        let deadline = timeout.map(|timeout| Instant::now() + timeout.0);
         let item = self.0.item;
         let loaded = Item::load(Loaders::of(ctx), item.kind, item.id);
-        let item = in_time(deadline, loaded).await.flatten().transpose()?;
-        Some(item.map(|item| ItemInTime { item, deadline }))
+        let item = with_deadline(deadline, loaded)
+            .await
+            .flatten()
+            .transpose()?;
+        Some(item.map(|item| ItemWithDeadline { item, deadline }))
     }
 
-    /// The version that the item has since this change; of a deletion, the last one that it had.
+    /// The item's version after this change. For a deletion, the item's last version.
     async fn version(&self) -> i32 {
         self.0.version
     }
 
-    /// When it changed.
+    /// When the change was made.
     async fn changed_at(&self) -> DateTime {
         DateTime(self.0.changed_at)
     }
 }
 
-/// An item that is answered, with all that is selected in it, before a deadline. In a page that is the request's; an event of
-/// a subscription has one of its own, so that one that finds the database stuck tells the rest of what it knows, and the
-/// subscription goes on.
-struct ItemInTime {
+/// An item whose selected fields must be resolved before a deadline. A page has the deadline of its request. An event of a
+/// subscription has its own: if the database hangs, `item` is null, the event's other fields are sent, and the subscription
+/// continues.
+struct ItemWithDeadline {
     item: Item,
     deadline: Option<Instant>,
 }
 
-async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Error> {
+async fn with_deadline<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Result<T, Error> {
     let Some(deadline) = deadline else {
         return Ok(work.await);
     };
-    let late = |_| Error::timeout("an event passed its deadline");
-    timeout_at(deadline, work).await.map_err(late)
+    timeout_at(deadline, work)
+        .await
+        .map_err(|_| Error::timeout("loading the data of an event exceeded its deadline"))
 }
 
-impl OutputType for ItemInTime {
+impl OutputType for ItemWithDeadline {
     fn type_name() -> Cow<'static, str> {
         <Item as OutputType>::type_name()
     }
@@ -112,36 +120,37 @@ impl OutputType for ItemInTime {
         ctx: &ContextSelectionSet<'_>,
         field: &Positioned<Field>,
     ) -> ServerResult<Value> {
-        match in_time(self.deadline, self.item.resolve(ctx, field)).await {
+        match with_deadline(self.deadline, self.item.resolve(ctx, field)).await {
             Ok(resolved) => resolved,
-            Err(late) => Err::<Item, Error>(late).resolve(ctx, field).await,
+            Err(timeout) => Err::<Item, Error>(timeout).resolve(ctx, field).await,
         }
     }
 }
 
 impl HasCursor for Change {
-    type Cursor = ();
+    type Order = ();
 
     fn cursor(&self, (): &()) -> String {
         self.0.cursor.encode()
     }
 }
 
-/// Reading what changed.
+/// Queries of the change feed.
 #[derive(Default)]
 pub(crate) struct ChangesQuery;
 
 #[Object]
 impl ChangesQuery {
-    /// What changed since a cursor, oldest first, each once, none left out, an item's changes in the order of its versions:
-    /// read this to catch up after being offline. A cursor that is too old (30 days, if the operator sets nothing else), or
-    /// of a database that was restored since, is CURSOR_EXPIRED: then take `changesCursor` and read the lists afresh.
+    /// All changes of your items after a cursor, oldest first. Each change is returned exactly once, and the changes of one item
+    /// are in the order of its versions. Use this query to catch up after being offline. CURSOR_EXPIRED if the cursor is too
+    /// old (30 days by default), or if the database has been restored from a backup since: get a new one from `changesCursor`,
+    /// then read your lists again.
     async fn changes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if left out.")] first: Option<i32>,
+        #[graphql(desc = "Return the first *n* changes (1–100, default 50).")] first: Option<i32>,
         #[graphql(
-            desc = "Only what comes behind this cursor; from the oldest change kept if left out."
+            desc = "Only changes after this cursor. By default, starts with the oldest stored change."
         )]
         after: Option<String>,
     ) -> Result<LogConnection<Change>, Error> {
@@ -168,7 +177,8 @@ impl ChangesQuery {
         Ok(LogConnection::new(page, end, Change))
     }
 
-    /// The newest cursor. To begin: take it, read the lists, then read the changes after it; nothing is missed.
+    /// The newest cursor. To start, get this cursor, read your lists, and then read the changes after the cursor. This misses no
+    /// change.
     async fn changes_cursor(&self, ctx: &Context<'_>) -> Result<String, Error> {
         let viewer = ctx.viewer()?;
         let feed = ctx.services().live.feed();

@@ -1,6 +1,6 @@
-//! What every resolver can ask of its request: who asks, and the services that answer.
+//! What a resolver can use: the caller of its request, and the services.
 //!
-//! Resolvers take all of it from [`ContextExt`]; nothing else is looked up in the library's bag of data.
+//! Resolvers get both through `ContextExt`. They do not read the library's untyped request data themselves.
 
 use async_graphql::Context;
 
@@ -13,16 +13,16 @@ use crate::{
     images::Images,
 };
 
-/// Who asks, and from where. One a request.
+/// The sender of a request.
 #[derive(Debug, Clone)]
-pub struct Asker {
-    /// Who is signed in; `None` for a visitor.
+pub struct Caller {
+    /// The signed-in user; `None` for an anonymous caller.
     pub viewer: Option<Viewer>,
-    /// The caller's address and program.
+    /// The address and program that the request came from.
     pub client: Client,
 }
 
-/// What lives as long as the process and answers all requests.
+/// The services that all requests share. They live as long as the process.
 #[derive(Clone)]
 pub struct Services {
     /// The database.
@@ -31,47 +31,53 @@ pub struct Services {
     pub auth: Auth,
     /// The audit log.
     pub audit: Audit,
-    /// Pictures.
+    /// Images of documents.
     pub images: Images,
     /// The change feed.
     pub live: Live,
 }
 
-/// The one way from a resolver to its request and its services.
+/// Access from a resolver to its caller and to the services.
 pub(crate) trait ContextExt<'a> {
-    /// Who is signed in; `None` for a visitor.
-    fn asker(&self) -> &'a Asker;
-    /// Where the data is.
+    /// The sender of the request, signed in or anonymous.
+    fn caller(&self) -> &'a Caller;
+    /// The shared services.
     fn services(&self) -> &'a Services;
 
-    /// Who is signed in.
+    /// The signed-in user.
     ///
     /// # Errors
-    /// UNAUTHENTICATED for a visitor.
+    /// UNAUTHENTICATED for an anonymous caller.
     fn viewer(&self) -> Result<&'a Viewer, Error> {
-        let viewer = self.asker().viewer.as_ref();
-        viewer.ok_or_else(|| Error::unauthenticated("Sign in first: this needs an access token."))
+        self.caller().viewer.as_ref().ok_or_else(sign_in_required)
     }
 
-    /// A connection to the database; what is written on it is logged as this caller's.
+    /// A database connection. Changes made on it are logged with the client's address and program.
     ///
     /// # Errors
-    /// UNAVAILABLE if there is none to be had.
+    /// UNAVAILABLE if no connection is available.
     async fn connection(&self) -> Result<Connection, Error>
     where
         'a: 'a,
     {
         let conn = self.services().database.connection().await?;
-        Ok(conn.for_changes_from(self.asker().client.origin()))
+        Ok(conn.for_changes_from(self.caller().client.origin()))
     }
 }
 
 impl<'a> ContextExt<'a> for Context<'a> {
-    fn asker(&self) -> &'a Asker {
-        self.data_unchecked::<Asker>()
+    fn caller(&self) -> &'a Caller {
+        self.data_unchecked::<Caller>()
     }
 
     fn services(&self) -> &'a Services {
         self.data_unchecked::<Services>()
     }
+}
+
+/// An anonymous caller asked for something that requires a signed-in user.
+pub(super) fn sign_in_required() -> Error {
+    Error::unauthenticated(
+        "This requires a signed-in user. Sign in, and send the access token as `Authorization: Bearer …`.",
+    )
 }

@@ -1,14 +1,17 @@
 //! Courses in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::Context;
 
 use super::{
+    connection::{Connection, ItemObject, count},
     document::Document,
-    error::UserError,
     item_api::{item_mutations, item_object, item_queries},
+    list::list_of_course,
     loaders::{CountsOfCourse, Loaders},
     lookahead::{Lookahead, Preloaded},
-    page::{Connection, ItemObject, PageArguments, Selected, count, list_of_course},
+    page::PageArguments,
+    payload::payload,
+    selection::Selected,
     task::Task,
 };
 use crate::{
@@ -55,56 +58,56 @@ impl ItemObject for Course {
 }
 
 item_object! {
-    /// A course: it contains documents and tasks.
+    /// A course, which contains documents and tasks.
     impl Course {
-        /// 1–255 characters.
+        /// The course's name. 1–255 characters.
         fn name(&self) -> &str {
             &self.row.name
         }
 
-        /// Maximum 10,000 characters.
+        /// The course's description. Maximum 10,000 characters. Null if there is none.
         fn description(&self) -> Option<&str> {
             self.row.description.as_deref()
         }
 
-        /// `#RRGGBB`
+        /// The course's color: `#RRGGBB`. Null if there is none.
         fn color(&self) -> Option<&str> {
             self.row.color.as_deref()
         }
 
-        /// An emoji or the name of an icon. Maximum 50 characters.
+        /// The course's icon: an emoji or the name of an icon. Maximum 50 characters. Null if there is none.
         fn icon(&self) -> Option<&str> {
             self.row.icon.as_deref()
         }
 
-        /// The number of active documents in it.
+        /// The number of active documents in the course.
         async fn document_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
             if let Some(documents) = self.row.document_count {
                 return Ok(count(documents));
             }
-            let counts = Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?;
+            let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
             Ok(count(counts.documents))
         }
 
-        /// The number of active tasks in it that are not completed.
+        /// The number of active tasks in the course that are not completed.
         async fn open_task_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
             if let Some(tasks) = self.row.open_task_count {
                 return Ok(count(tasks));
             }
-            let counts = Loaders::of(ctx).one(CountsOfCourse(self.row.id)).await?;
+            let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
             Ok(count(counts.open_tasks))
         }
 
-        /// The documents in it.
+        /// The documents in the course.
         #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
         async fn documents(
             &self,
             ctx: &Context<'_>,
             #[graphql(
-                desc = "Active items by default. A `courseId` of another course matches nothing."
+                desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
             )]
             filter: Option<DocumentFilter>,
-            #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<
+            #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
                 DocumentOrder,
             >,
             #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
@@ -123,16 +126,16 @@ item_object! {
             list_of_course(ctx, self.row.id, &self.documents, filter, order_by, &page).await
         }
 
-        /// The tasks in it.
+        /// The tasks in the course.
         #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
         async fn tasks(
             &self,
             ctx: &Context<'_>,
             #[graphql(
-                desc = "Active items by default. A `courseId` of another course matches nothing."
+                desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
             )]
             filter: Option<TaskFilter>,
-            #[graphql(desc = "By `CREATED_AT`, newest first, by default.")] order_by: Option<TaskOrder>,
+            #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<TaskOrder>,
             #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
             #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
             #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
@@ -157,17 +160,16 @@ item_queries! {
         /// Your course with this id, active or in the trash. Null if you have none.
         course;
         /// Your courses.
-        courses(CourseFilter, CourseOrder, "By `UPDATED_AT`, newest first, by default.");
+        courses(CourseFilter, CourseOrder, "The order (default: `UPDATED_AT`, newest first).");
     }
 }
 
-/// The result of a mutation of a course.
-#[derive(SimpleObject)]
-pub(crate) struct CoursePayload {
-    /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) course: Option<Course>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation of a course.
+    CoursePayload {
+        /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        course: Course
+    }
 }
 
 item_mutations! {
@@ -177,6 +179,6 @@ item_mutations! {
         create_course(CreateCourseInput);
         /// Updates a course that is not in the trash.
         update_course(UpdateCourseInput);
-        CoursePayload { course };
+        CoursePayload;
     }
 }

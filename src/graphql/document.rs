@@ -1,14 +1,14 @@
 //! Documents in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::Context;
 
 use super::{
+    connection::ItemObject,
     course::Course,
-    error::UserError,
     image::Image,
     item_api::{item_mutations, item_object, item_queries},
     loaders::{ImageOfDocument, Loaders, TextsOfDocument},
-    page::ItemObject,
+    payload::payload,
 };
 use crate::{
     documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
@@ -36,41 +36,41 @@ impl ItemObject for Document {
 item_object! {
     /// A document: the recognised text of a lecture page, and the note made from it.
     impl Document {
-        /// 1–500 characters.
+        /// The document's title. 1–500 characters.
         fn title(&self) -> &str {
             &self.0.title
         }
 
-        /// The recognised text. May be empty.
+        /// The recognised text of the page. May be empty.
         async fn original_text(&self, ctx: &Context<'_>) -> Result<String, Error> {
             if let Some(text) = &self.0.original_text {
                 return Ok(text.clone());
             }
-            let texts = Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?;
+            let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
             Ok(texts.original_text)
         }
 
-        /// The note made from it, in Markdown. May be empty.
+        /// The note made from the text, in Markdown. May be empty.
         async fn formatted_note(&self, ctx: &Context<'_>) -> Result<String, Error> {
             if let Some(note) = &self.0.formatted_note {
                 return Ok(note.clone());
             }
-            let texts = Loaders::of(ctx).one(TextsOfDocument(self.0.id)).await?;
+            let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
             Ok(texts.formatted_note)
         }
 
-        /// The start of the note as plain text, or the excerpt that you gave. Maximum 200 characters.
+        /// The start of the note as plain text, or the excerpt that you set. Maximum 200 characters.
         fn excerpt(&self) -> &str {
             &self.0.excerpt
         }
 
-        /// The picture of the page. Null if there is none.
+        /// The image of the page. Null if there is none.
         async fn image(&self, ctx: &Context<'_>) -> Option<Result<Image, Error>> {
-            let image = Loaders::of(ctx).maybe(ImageOfDocument(self.0.id)).await;
+            let image = Loaders::of(ctx).find(ImageOfDocument(self.0.id)).await;
             Some(image.transpose()?.map(Image))
         }
 
-        /// Seconds that recognition and formatting took. Null if it was not given.
+        /// Seconds that recognition and formatting took. Null if unknown.
         fn processing_time(&self) -> Option<f64> {
             self.0.processing_time
         }
@@ -80,15 +80,16 @@ item_object! {
             JsonObject(self.0.metadata.clone())
         }
 
-        /// The course that it is in.
+        /// The document's course.
         async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
-            Loaders::of(ctx).item(self.0.course_id).await
+            Loaders::of(ctx).get_item(self.0.course_id).await
         }
 
-        /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
+        /// The course that the document was moved to the trash with. Null while the document is active, or if it was moved to the
+        /// trash itself.
         async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
             let course = self.0.deleted_at.and(self.0.trashed_with)?;
-            Some(Loaders::of(ctx).item(course).await)
+            Some(Loaders::of(ctx).get_item(course).await)
         }
     }
 }
@@ -99,17 +100,16 @@ item_queries! {
         /// Your document with this id, active or in the trash. Null if you have none.
         document;
         /// Your documents.
-        documents(DocumentFilter, DocumentOrder, "By `CREATED_AT`, newest first, by default.");
+        documents(DocumentFilter, DocumentOrder, "The order (default: `CREATED_AT`, newest first).");
     }
 }
 
-/// The result of a mutation of a document.
-#[derive(SimpleObject)]
-pub(crate) struct DocumentPayload {
-    /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) document: Option<Document>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation of a document.
+    DocumentPayload {
+        /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        document: Document
+    }
 }
 
 item_mutations! {
@@ -119,6 +119,6 @@ item_mutations! {
         create_document(CreateDocumentInput);
         /// Updates a document that is not in the trash.
         update_document(UpdateDocumentInput);
-        DocumentPayload { document };
+        DocumentPayload;
     }
 }

@@ -1,83 +1,73 @@
-//! Pictures in the API: the object, and the mutations that bring one in and take it away.
+//! Images in the API: the object, and the mutations that upload, set and remove a document's image.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 
 use super::{
     context::ContextExt,
-    document::{Document, DocumentPayload},
-    error::{UserError, outcome},
+    document::DocumentPayload,
+    payload::{payload, respond},
 };
 use crate::{
-    documents,
-    error::{Error, Failure},
-    images::model::{self, NewUpload},
+    error::Error,
+    images::model::{self, RequestImageUploadInput},
     scalars::{DateTime, ObjectId, Url, id_of},
 };
 
-/// A picture of the page that a document was made from.
+/// A document's image.
 pub(crate) struct Image(pub(crate) model::Image);
 
-/// A picture of the page that a document was made from. Where and when it was taken, and by what, has been taken out of it.
+/// An image of the page that a document was made from. The service removes metadata such as the camera, the place and the
+/// time from it.
 #[Object]
 impl Image {
-    /// A link that works for at least an hour, and is the same within each hour. Whoever has it can see the picture.
+    /// A link to the image. It is valid for at least one hour, and the same for all requests within an hour. Anyone who has the
+    /// link can see the image.
     async fn url(&self, ctx: &Context<'_>) -> Result<Url, Error> {
         Ok(Url(ctx.services().images.url(&self.0).await?))
     }
 
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`, told from its bytes.
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`, detected from the bytes.
     fn content_type(&self) -> &str {
         self.0.content_type.as_str()
     }
 
-    /// 1 to 20,971,520.
+    /// Size in bytes (1–20,971,520).
     fn byte_size(&self) -> i32 {
         self.0.byte_size
     }
 
-    /// As it is displayed, in pixels: 1 to 20,000.
+    /// Displayed width in pixels (1–20,000).
     fn width(&self) -> i32 {
         self.0.width
     }
 
-    /// As it is displayed, in pixels: 1 to 20,000.
+    /// Displayed height in pixels (1–20,000).
     fn height(&self) -> i32 {
         self.0.height
     }
 }
 
-/// A picture that you want to send. JPEG, PNG, WebP or GIF; 20 MiB at most.
-#[derive(InputObject)]
-pub(crate) struct RequestImageUploadInput {
-    /// The document that it is for; it must be active.
-    document_id: ObjectId,
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`; what you send must be that.
-    content_type: String,
-    /// How many bytes you will send, exactly: 1 to 20,971,520.
-    byte_size: i32,
-}
-
-/// Send the bytes with this method to this URL, with these headers, before it expires.
+/// How to upload an image: send the bytes to `url` with this method and these headers, before `expiresAt`.
 #[derive(SimpleObject)]
 pub(crate) struct ImageUpload {
-    /// What to give to `setDocumentImage`.
+    /// The upload's id. Pass it to `setDocumentImage` as `uploadId`.
     id: ID,
-    /// `PUT`
+    /// The HTTP method: `PUT`.
     method: String,
-    /// Whoever has it can send the picture. No token goes along.
+    /// The URL. Anyone who has it can upload the image. Send no access token.
     url: Url,
-    /// Beside those that every client sets by itself, such as Content-Length.
+    /// The headers to send, in addition to those that HTTP clients set themselves, such as `Content-Length`.
     headers: Vec<HttpHeader>,
-    /// In a quarter of an hour.
+    /// When the upload expires: 15 minutes after the request.
     expires_at: DateTime,
 }
 
-/// A header of a request.
+/// A header of an HTTP request.
 #[derive(SimpleObject)]
 pub(crate) struct HttpHeader {
-    /// Its name.
+    /// The header's name.
     name: String,
-    /// Its value.
+    /// The header's value.
     value: String,
 }
 
@@ -99,62 +89,62 @@ impl From<model::Upload> for ImageUpload {
     }
 }
 
-/// What a request for an upload answers.
-#[derive(SimpleObject)]
-pub(crate) struct ImageUploadPayload {
-    /// Where to send the picture; null if nothing was done.
-    upload: Option<ImageUpload>,
-    /// What was wrong with the input; then nothing was changed.
-    user_errors: Vec<UserError>,
+payload! {
+    /// The result of `requestImageUpload`.
+    ImageUploadPayload {
+        /// How to upload the image. Null if the mutation failed.
+        upload: ImageUpload
+    }
 }
 
-/// A picture that has been sent.
+/// An uploaded image, and its document.
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
-    /// The document that the upload was requested for; it must be active.
+    /// The id of the document that the upload was requested for, which must be active.
     document_id: ObjectId,
-    /// The upload that `requestImageUpload` answered. Once used, it is gone.
+    /// The `id` that `requestImageUpload` returned. Each upload can be used once.
     upload_id: ObjectId,
 }
 
-/// A document that is to have no picture.
+/// The document whose image to remove.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
-    /// Which document; it must be active.
+    /// The id of the document, which must be active.
     document_id: ObjectId,
 }
 
-/// Mutations of pictures.
+/// Mutations of images.
 #[derive(Default)]
 pub(crate) struct ImageMutation;
 
 #[Object]
 impl ImageMutation {
-    /// Step 1 of 2: where to send the bytes of a picture, with a plain HTTP request. UNSUPPORTED_TYPE if it is none of
-    /// JPEG, PNG, WebP and GIF; TOO_LARGE above 20 MiB. 20 uploads may be open at a time; more are RATE_LIMITED.
+    /// Step 1 of 2: returns how to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
+    /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you have 20 open uploads.
     async fn request_image_upload(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The document, and the type and size of the image.")]
         input: RequestImageUploadInput,
     ) -> Option<Result<ImageUploadPayload, Error>> {
         Some(request_image_upload(ctx, input).await)
     }
 
-    /// Step 2 of 2: makes the picture that was sent the document's, in place of the one that it had. An upload that is no
-    /// such picture as was announced is INVALID, UNSUPPORTED_TYPE or TOO_LARGE, and gone.
+    /// Step 2 of 2: makes the uploaded image the document's image, and replaces its previous one. INVALID, UNSUPPORTED_TYPE or
+    /// TOO_LARGE if the upload is not an image as it was requested; then the upload is deleted.
     async fn set_document_image(
         &self,
         ctx: &Context<'_>,
-        input: SetDocumentImageInput,
+        #[graphql(desc = "The document and the upload.")] input: SetDocumentImageInput,
     ) -> Option<Result<DocumentPayload, Error>> {
         Some(set_document_image(ctx, input).await)
     }
 
-    /// Takes the picture from a document; one that has none stays as it is.
+    /// Removes a document's image. A document without an image stays unchanged.
     async fn remove_document_image(
         &self,
         ctx: &Context<'_>,
-        input: RemoveDocumentImageInput,
+        #[graphql(desc = "The document.")] input: RemoveDocumentImageInput,
     ) -> Option<Result<DocumentPayload, Error>> {
         Some(remove_document_image(ctx, input).await)
     }
@@ -165,27 +155,18 @@ async fn request_image_upload(
     input: RequestImageUploadInput,
 ) -> Result<ImageUploadPayload, Error> {
     let viewer = ctx.viewer()?;
-    let new = NewUpload {
-        document_id: input.document_id.0,
-        content_type: input.content_type,
-        byte_size: input.byte_size,
-    };
     let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    let made = outcome(images.request_upload(&mut conn, viewer, &new).await)?;
-    Ok(ImageUploadPayload {
-        upload: made.value.map(ImageUpload::from),
-        user_errors: made.user_errors,
-    })
+    respond(images.request_upload(&mut conn, viewer, &input).await)
 }
 
 async fn set_document_image(
     ctx: &Context<'_>,
     input: SetDocumentImageInput,
 ) -> Result<DocumentPayload, Error> {
-    let (viewer, client) = (ctx.viewer()?, &ctx.asker().client);
+    let (viewer, client) = (ctx.viewer()?, &ctx.caller().client);
     let (document, upload) = (input.document_id.0, input.upload_id.0);
     let images = &ctx.services().images;
-    payload(images.set(viewer, client, document, upload).await)
+    respond(images.set(viewer, client, document, upload).await)
 }
 
 async fn remove_document_image(
@@ -194,13 +175,5 @@ async fn remove_document_image(
 ) -> Result<DocumentPayload, Error> {
     let (viewer, document) = (ctx.viewer()?, input.document_id.0);
     let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    payload(images.remove(&mut conn, viewer, document).await)
-}
-
-fn payload(done: Result<documents::Document, Failure>) -> Result<DocumentPayload, Error> {
-    let done = outcome(done)?;
-    Ok(DocumentPayload {
-        document: done.value.map(Document::from),
-        user_errors: done.user_errors,
-    })
+    respond(images.remove(&mut conn, viewer, document).await)
 }

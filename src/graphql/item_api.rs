@@ -1,5 +1,35 @@
-//! What the API of every item has in common: the fields of its object, its queries, and its create and update mutations. The
-//! macros write them down once; what differs between nouns is in `course`, `document` and `task`.
+//! What the API of all items has in common: fields of the object, queries, and the create and update mutations. Each macro
+//! defines them once; what differs between nouns is in `course`, `document` and `task`.
+
+use async_graphql::Context;
+
+use super::{
+    context::ContextExt,
+    payload::{Payload, respond, respond_to_update},
+};
+use crate::{error::Error, items};
+
+/// Creates an item.
+pub(crate) async fn create<C, P>(ctx: &Context<'_>, input: &C) -> Result<P, Error>
+where
+    C: items::Create,
+    C::Item: Into<P::Value>,
+    P: Payload,
+{
+    let viewer = ctx.viewer()?;
+    respond(items::create(&mut ctx.connection().await?, viewer, input).await)
+}
+
+/// Updates an item.
+pub(crate) async fn update<U, P>(ctx: &Context<'_>, input: &U) -> Result<P, Error>
+where
+    U: items::Update,
+    U::Item: Into<P::Value>,
+    P: Payload,
+{
+    let viewer = ctx.viewer()?;
+    respond_to_update(items::update(&mut ctx.connection().await?, viewer, input).await)
+}
 
 /// The object of an item: the fields that all items share, and the noun's own.
 macro_rules! item_object {
@@ -12,38 +42,39 @@ macro_rules! item_object {
                 $crate::scalars::id_of(self.row().id)
             }
 
-            /// Whether it is active or in the trash.
+            /// Whether the item is active or in the trash.
             pub(crate) async fn status(&self) -> $crate::items::ItemStatus {
                 $crate::items::ItemStatus::of(self.row().deleted_at)
             }
 
-            /// Counts the changes, from 1. Pass it as `version` to update only what you have seen.
+            /// The item's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the
+            /// update overwrites no change that you have not seen.
             pub(crate) async fn version(&self) -> i32 {
                 self.row().version
             }
 
-            /// When it was created.
+            /// When the item was created.
             pub(crate) async fn created_at(&self) -> $crate::scalars::DateTime {
                 $crate::scalars::DateTime(self.row().created_at)
             }
 
-            /// When it last changed. Moving it to the trash and restoring it are not changes.
+            /// When the item last changed. Moving it to the trash or restoring it does not count.
             pub(crate) async fn updated_at(&self) -> $crate::scalars::DateTime {
                 $crate::scalars::DateTime(self.row().updated_at)
             }
 
-            /// When it was moved to the trash. Null while it is active.
+            /// When the item was moved to the trash. Null while it is active.
             pub(crate) async fn deleted_at(&self) -> Option<$crate::scalars::DateTime> {
                 self.row().deleted_at.map($crate::scalars::DateTime)
             }
 
-            /// The owner: always you.
+            /// The item's owner, who is always you.
             async fn owner(
                 &self,
                 ctx: &async_graphql::Context<'_>,
             ) -> Result<$crate::graphql::user::User, $crate::error::Error> {
                 let loaders = $crate::graphql::loaders::Loaders::of(ctx);
-                loaders.one($crate::graphql::loaders::ViewersUser).await
+                loaders.get($crate::graphql::loaders::ViewersUser).await
             }
 
             $($own)*
@@ -70,7 +101,7 @@ macro_rules! item_queries {
             async fn $one(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                id: $crate::scalars::ObjectId,
+                #[graphql(desc = "The item's id.")] id: $crate::scalars::ObjectId,
             ) -> Option<Result<$Object, $crate::error::Error>> {
                 $crate::graphql::node::find(ctx, id.0).await.transpose()
             }
@@ -80,7 +111,7 @@ macro_rules! item_queries {
             async fn $list(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "Active items by default.")] filter: Option<$Filter>,
+                #[graphql(desc = "The filter. By default, only active items.")] filter: Option<$Filter>,
                 #[graphql(desc = $default_order)] order_by: Option<$Order>,
                 #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
                 first: Option<i32>,
@@ -90,7 +121,7 @@ macro_rules! item_queries {
                 #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
                 #[graphql(desc = "Number of items to skip (0–10,000). Can only be combined with `first`.")]
                 offset: Option<i32>,
-            ) -> Result<$crate::graphql::page::Connection<$Object>, $crate::error::Error> {
+            ) -> Result<$crate::graphql::connection::Connection<$Object>, $crate::error::Error> {
                 let page = $crate::graphql::page::PageArguments {
                     first,
                     after,
@@ -98,7 +129,7 @@ macro_rules! item_queries {
                     before,
                     offset,
                 };
-                $crate::graphql::page::list(ctx, filter, order_by, &page).await
+                $crate::graphql::list::list(ctx, filter, order_by, &page).await
             }
         }
     };
@@ -111,7 +142,7 @@ macro_rules! item_mutations {
         $(#[$doc:meta])* $Mutation:ident for $Object:ident {
             $(#[$create_doc:meta])* $create:ident($Create:ident);
             $(#[$update_doc:meta])* $update:ident($Update:ident);
-            $Payload:ident { $item:ident };
+            $Payload:ident;
             $($own:tt)*
         }
     ) => {
@@ -125,26 +156,18 @@ macro_rules! item_mutations {
             async fn $create(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                input: $Create,
+                #[graphql(desc = "The item to create.")] input: $Create,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                let created = $crate::graphql::error::create(ctx, &input).await;
-                Some(created.map(|outcome| $Payload {
-                    $item: outcome.value,
-                    user_errors: outcome.user_errors,
-                }))
+                Some($crate::graphql::item_api::create(ctx, &input).await)
             }
 
             $(#[$update_doc])*
             async fn $update(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                input: $Update,
+                #[graphql(desc = "The item's id and its new values.")] input: $Update,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                let updated = $crate::graphql::error::update(ctx, &input).await;
-                Some(updated.map(|outcome| $Payload {
-                    $item: outcome.value,
-                    user_errors: outcome.user_errors,
-                }))
+                Some($crate::graphql::item_api::update(ctx, &input).await)
             }
 
             $($own)*

@@ -1,8 +1,8 @@
 //! Batches: objects and lists that lookahead cannot see are requested one by one and loaded together.
 //!
-//! There is one [`Loaders`] per request, so no caller gets what was loaded for another. It caches nothing: the second field of a
-//! mutation must see the changes of the first. The delay of a batch is the library's millisecond; with none, batches split
-//! up among threads.
+//! There is one [`Loaders`] per request, so no caller gets what was loaded for another. It caches nothing, because the
+//! second field of a mutation must see the changes of the first. A batch waits for the library's default of one
+//! millisecond; without a delay, keys that belong together end up in the batches of different threads.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -26,8 +26,9 @@ use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
 
 use super::{
-    context::{Asker, Services},
-    page::{ItemObject, ListArguments},
+    connection::ItemObject,
+    context::{Caller, Services, sign_in_required},
+    list::ListArguments,
     user::User,
 };
 use crate::{
@@ -64,7 +65,7 @@ pub(crate) struct CountsOfCourse(pub(crate) Uuid);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TextsOfDocument(pub(crate) Uuid);
 
-/// The picture of a document.
+/// The image of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ImageOfDocument(pub(crate) Uuid);
 
@@ -75,35 +76,34 @@ pub(crate) struct PageOfCourse<T: Listed> {
     pub(crate) arguments: Arc<ListArguments<T>>,
 }
 
-/// The viewer's own user: the owner of all items that they see.
+/// The viewer's own user, who owns all items that the viewer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewersUser;
 
-/// How much longer than the event that waits for it a batch may take: whoever still waits must not lose it.
-const BEHIND_ITS_EVENT: Duration = Duration::from_secs(1);
+/// Extra time for a batch after the event that requested it timed out, since a later event may wait for the same batch.
+const EXTRA_BATCH_TIME: Duration = Duration::from_secs(1);
 
-/// Loads for one request.
+/// The loaders of one request.
 pub(crate) struct Loaders {
-    batches: DataLoader<Batches>,
+    batches: DataLoader<BatchLoader>,
 }
 
 impl Loaders {
-    pub(crate) fn new(services: Services, asker: Asker) -> Self {
-        Loaders::by(RequestTasks::default(), services, asker)
+    pub(crate) fn new(services: Services, caller: Caller) -> Self {
+        Loaders::with_tasks(RequestTasks::default(), services, caller)
     }
 
-    /// For the events of a subscription, which loads for as long as somebody listens. A batch is given up a little after the
-    /// event that asked for it, at that limit.
-    pub(crate) fn for_events(services: Services, asker: Asker, limit: Duration) -> Self {
+    /// The loaders of a subscription. A batch is cancelled shortly after the event that requested it times out.
+    pub(crate) fn for_events(services: Services, caller: Caller, event_timeout: Duration) -> Self {
         let tasks = RequestTasks {
-            limit: Some(limit + BEHIND_ITS_EVENT),
+            batch_timeout: Some(event_timeout + EXTRA_BATCH_TIME),
             ..Default::default()
         };
-        Loaders::by(tasks, services, asker)
+        Loaders::with_tasks(tasks, services, caller)
     }
 
-    fn by(tasks: RequestTasks, services: Services, asker: Asker) -> Self {
-        let batches = Batches { services, asker };
+    fn with_tasks(tasks: RequestTasks, services: Services, caller: Caller) -> Self {
+        let batches = BatchLoader { services, caller };
         Loaders {
             batches: DataLoader::new(batches, tasks, TokioTimer::default()),
         }
@@ -113,16 +113,16 @@ impl Loaders {
         ctx.data_unchecked::<Loaders>()
     }
 
-    /// Loads what must be there.
+    /// Loads a value that exists.
     ///
     /// # Errors
-    /// UNAVAILABLE if it went away between two statements of this request.
-    pub(crate) async fn one<K>(&self, key: K) -> Result<<Batches as Loader<K>>::Value, Error>
+    /// UNAVAILABLE if it was deleted between two statements of this request.
+    pub(crate) async fn get<K>(&self, key: K) -> Result<<BatchLoader as Loader<K>>::Value, Error>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
-        Batches: Loader<K, Error = Error>,
+        BatchLoader: Loader<K, Error = Error>,
     {
-        let found = self.maybe(key).await?;
+        let found = self.find(key).await?;
         found.ok_or_else(|| Error::unavailable("an object was deleted while it was read"))
     }
 
@@ -130,43 +130,43 @@ impl Loaders {
     ///
     /// # Errors
     /// UNAVAILABLE if it was deleted between two statements of this request.
-    pub(crate) async fn item<N: ItemObject>(&self, id: Uuid) -> Result<N, Error> {
-        Ok(N::from(self.one(ItemById::<N::Row>::new(id)).await?))
+    pub(crate) async fn get_item<N: ItemObject>(&self, id: Uuid) -> Result<N, Error> {
+        Ok(N::from(self.get(ItemById::<N::Row>::new(id)).await?))
     }
 
     /// Loads an item that may exist.
-    pub(crate) async fn maybe_item<N: ItemObject>(&self, id: Uuid) -> Result<Option<N>, Error> {
-        let row = self.maybe(ItemById::<N::Row>::new(id)).await?;
+    pub(crate) async fn find_item<N: ItemObject>(&self, id: Uuid) -> Result<Option<N>, Error> {
+        let row = self.find(ItemById::<N::Row>::new(id)).await?;
         Ok(row.map(N::from))
     }
 
-    /// Loads what may be there.
-    pub(crate) async fn maybe<K>(
+    /// Loads a value that may exist.
+    pub(crate) async fn find<K>(
         &self,
         key: K,
-    ) -> Result<Option<<Batches as Loader<K>>::Value>, Error>
+    ) -> Result<Option<<BatchLoader as Loader<K>>::Value>, Error>
     where
         K: Send + Sync + Hash + Eq + Clone + 'static,
-        Batches: Loader<K, Error = Error>,
+        BatchLoader: Loader<K, Error = Error>,
     {
         self.batches.load_one(key).await
     }
 }
 
-/// The tasks of one request. They end with it: a batch that is under way when the request passes its deadline is given up,
-/// and its statement is cancelled. Those that have ended are let go of: a subscription has ever new ones.
+/// The tasks of one request. They end with it: if the request exceeds its deadline, a running batch is dropped and its
+/// statement cancelled. Finished tasks are removed, since a subscription keeps starting new ones.
 #[derive(Default)]
 struct RequestTasks {
     tasks: Mutex<JoinSet<()>>,
-    /// How long a batch may take; `None`: as long as its request.
-    limit: Option<Duration>,
+    /// Maximum duration of a batch; `None` if only the request's deadline applies.
+    batch_timeout: Option<Duration>,
 }
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        match self.limit {
+        match self.batch_timeout {
             Some(limit) => tasks.spawn(timeout(limit, batch).map(|_| ())),
             None => tasks.spawn(batch),
         };
@@ -174,34 +174,34 @@ impl Spawn for RequestTasks {
     }
 }
 
-/// Answers batches of keys.
-pub(crate) struct Batches {
+/// Loads batches of keys.
+pub(crate) struct BatchLoader {
     services: Services,
-    asker: Asker,
+    caller: Caller,
 }
 
-impl Batches {
-    pub(super) async fn begin(&self) -> Result<(Connection, &Viewer), Error> {
-        let viewer = self
-            .asker
-            .viewer
-            .as_ref()
-            .ok_or_else(|| Error::unauthenticated("Sign in first."))?;
+impl BatchLoader {
+    /// A connection, and the viewer.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous caller.
+    pub(super) async fn viewer_connection(&self) -> Result<(Connection, &Viewer), Error> {
+        let viewer = self.caller.viewer.as_ref().ok_or_else(sign_in_required)?;
         Ok((self.services.database.connection().await?, viewer))
     }
 
-    /// Who asks; `None` for a visitor.
+    /// The signed-in user; `None` for an anonymous caller.
     pub(super) fn viewer(&self) -> Option<Viewer> {
-        self.asker.viewer
+        self.caller.viewer
     }
 
     pub(super) async fn connection(&self) -> Result<Connection, Error> {
         self.services.database.connection().await
     }
 
-    /// From where is asked.
+    /// The client that sent the request.
     pub(super) fn client(&self) -> &Client {
-        &self.asker.client
+        &self.caller.client
     }
 
     pub(super) fn audit(&self) -> Audit {
@@ -209,12 +209,12 @@ impl Batches {
     }
 }
 
-impl<T: items::Item> Loader<ItemById<T>> for Batches {
+impl<T: items::Item> Loader<ItemById<T>> for BatchLoader {
     type Value = T;
     type Error = Error;
 
     async fn load(&self, keys: &[ItemById<T>]) -> Result<HashMap<ItemById<T>, T>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let ids = keys.iter().map(|key| key.0).collect();
         let found: Vec<T> = items::find_all(&mut conn, viewer, ids).await?;
         Ok(found
@@ -224,12 +224,12 @@ impl<T: items::Item> Loader<ItemById<T>> for Batches {
     }
 }
 
-impl Loader<KindOfItem> for Batches {
+impl Loader<KindOfItem> for BatchLoader {
     type Value = ItemKind;
     type Error = Error;
 
     async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let ids = keys.iter().map(|key| key.0).collect();
         let found = items::find_kinds(&mut conn, viewer.user_id, ids).await?;
         Ok(found
@@ -239,7 +239,7 @@ impl Loader<KindOfItem> for Batches {
     }
 }
 
-impl Loader<CountsOfCourse> for Batches {
+impl Loader<CountsOfCourse> for BatchLoader {
     type Value = CourseCounts;
     type Error = Error;
 
@@ -247,7 +247,7 @@ impl Loader<CountsOfCourse> for Batches {
         &self,
         keys: &[CountsOfCourse],
     ) -> Result<HashMap<CountsOfCourse, CourseCounts>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let counts =
             courses::counts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
         Ok(counts
@@ -257,7 +257,7 @@ impl Loader<CountsOfCourse> for Batches {
     }
 }
 
-impl Loader<TextsOfDocument> for Batches {
+impl Loader<TextsOfDocument> for BatchLoader {
     type Value = DocumentTexts;
     type Error = Error;
 
@@ -265,7 +265,7 @@ impl Loader<TextsOfDocument> for Batches {
         &self,
         keys: &[TextsOfDocument],
     ) -> Result<HashMap<TextsOfDocument, DocumentTexts>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let texts =
             documents::texts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
         Ok(texts
@@ -275,7 +275,7 @@ impl Loader<TextsOfDocument> for Batches {
     }
 }
 
-impl Loader<ImageOfDocument> for Batches {
+impl Loader<ImageOfDocument> for BatchLoader {
     type Value = Image;
     type Error = Error;
 
@@ -283,7 +283,7 @@ impl Loader<ImageOfDocument> for Batches {
         &self,
         keys: &[ImageOfDocument],
     ) -> Result<HashMap<ImageOfDocument, Image>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let documents = keys.iter().map(|key| key.0).collect();
         let images = images::of_documents(&mut conn, viewer, documents).await?;
         Ok(images
@@ -293,7 +293,7 @@ impl Loader<ImageOfDocument> for Batches {
     }
 }
 
-impl<T: Listed> Loader<PageOfCourse<T>> for Batches {
+impl<T: Listed> Loader<PageOfCourse<T>> for BatchLoader {
     type Value = Page<T>;
     type Error = Error;
 
@@ -301,12 +301,12 @@ impl<T: Listed> Loader<PageOfCourse<T>> for Batches {
         &self,
         keys: &[PageOfCourse<T>],
     ) -> Result<HashMap<PageOfCourse<T>, Page<T>>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
-        let all: HashSet<_> = keys.iter().map(|key| &key.arguments).collect();
-        for arguments in all {
-            let of_these = keys.iter().filter(|key| key.arguments == *arguments);
-            let courses = of_these.map(|key| key.course).collect();
+        let lists: HashSet<_> = keys.iter().map(|key| &key.arguments).collect();
+        for arguments in lists {
+            let keys = keys.iter().filter(|key| key.arguments == *arguments);
+            let courses = keys.map(|key| key.course).collect();
             let pages = arguments
                 .pages_of_courses(&mut conn, viewer, courses)
                 .await?;
@@ -319,12 +319,12 @@ impl<T: Listed> Loader<PageOfCourse<T>> for Batches {
     }
 }
 
-impl Loader<ViewersUser> for Batches {
+impl Loader<ViewersUser> for BatchLoader {
     type Value = User;
     type Error = Error;
 
     async fn load(&self, _: &[ViewersUser]) -> Result<HashMap<ViewersUser, User>, Error> {
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let user = users::find(&mut conn, viewer.user_id).await?;
         Ok(user
             .into_iter()

@@ -7,10 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{
-    course::Course,
-    page::{ListArguments, Selected},
-};
+use super::{course::Course, list::ListArguments, selection::Selected};
 use crate::{
     auth::Viewer,
     db::{Connection, keyset::Page},
@@ -21,7 +18,10 @@ use crate::{
 };
 
 /// Pages of a course's items that were loaded before the fields that select them are resolved. Each is taken once.
-pub(crate) struct Preloaded<T: Listed>(Mutex<Vec<(Arc<ListArguments<T>>, Page<T>)>>);
+pub(crate) struct Preloaded<T: Listed>(Mutex<Pages<T>>);
+
+/// Pages by the arguments that selected them.
+type Pages<T> = Vec<(Arc<ListArguments<T>>, Page<T>)>;
 
 impl<T: Listed> Default for Preloaded<T> {
     fn default() -> Self {
@@ -37,7 +37,7 @@ impl<T: Listed> Preloaded<T> {
         Some(pages.swap_remove(at).1)
     }
 
-    fn pages(&self) -> MutexGuard<'_, Vec<(Arc<ListArguments<T>>, Page<T>)>> {
+    fn pages(&self) -> MutexGuard<'_, Pages<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,38 +1,47 @@
-//! The GraphQL edge: the schema, and the way of a request through it.
+//! The GraphQL API: the schema, its resolvers, and the execution of requests.
 //!
-//! [`graphql_gate`] validates and limits each request and coerces its variables. async-graphql then executes it. Resolvers
-//! turn input into what a noun's commands take, and rows into objects; rules and SQL are with the nouns.
+//! [`graphql_gate`] validates and limits each request and coerces its variables; async-graphql then executes it. Resolvers
+//! pass inputs to the commands of a noun and turn rows into objects. Rules and SQL are in the nouns' own modules. Nothing
+//! here knows HTTP.
 //!
-//! - [`context`]: who asks, and what answers. [`error`]: how mistakes and faults are answered.
-//! - [`page`]: connections. `ahead` and [`loaders`]: batches. [`node`]: what has an id. [`scalars`].
-//! - one file a noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, and `trash`, `search`
-//!   and `changes`, which work across them. `private_fields`: what a person and admins alone may read.
-//!
-//! Nothing here knows HTTP.
+//! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
+//!   the root of subscriptions.
+//! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
+//! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
+//! - `item_api`: what the objects, queries and mutations of all items have in common.
+//! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
+//!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
 mod admin;
 mod audit;
 mod changes;
+mod connection;
 pub mod context;
 mod course;
 mod document;
 pub mod error;
 mod image;
 mod item_api;
+mod list;
 mod loaders;
 mod lookahead;
 mod node;
 mod page;
+mod payload;
 mod private_fields;
 mod recovery;
 mod search;
+mod selection;
 mod session;
 mod subscription;
 mod task;
 mod trash;
 mod user;
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+#[cfg(test)]
+mod description_tests;
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
     MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode, Value,
@@ -40,15 +49,15 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt};
 
 pub use async_graphql::parser::types::OperationType as Operation;
-pub use context::{Asker, Services};
+pub use context::{Caller, Services};
 pub use graphql_gate::{Admitted, Limits};
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
-use subscription::{EventLimit, Position, Subscription};
+use subscription::{EventTimeout, Subscription, SubscriptionCursor};
 
 use crate::error::Error;
 
-/// What can be read.
+/// All queries. Unless a description says otherwise, a query requires a signed-in user and returns only that user's data.
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
     user::UserQuery,
@@ -62,9 +71,9 @@ pub(crate) struct Query(
     changes::ChangesQuery,
 );
 
-/// What can be done. What a person or a program got wrong and can put right comes back in `userErrors`; then nothing was
-/// changed. What neither can (not signed in, a limit, a fault of the service) is an error of the request, with
-/// `extensions.code`; then that mutation is null, and its siblings stand.
+/// All mutations. Mistakes that the caller can fix are returned in `userErrors`; then nothing was changed. Other failures (not
+/// signed in, a limit, an internal error) are request errors with `extensions.code`; then that mutation is null, and the
+/// other mutations of the request are not affected.
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     session::SessionMutation,
@@ -82,18 +91,19 @@ fn build() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription)
 }
 
-/// The schema in GraphQL's own language, sorted: what `schema.graphql` holds.
+/// The schema in GraphQL's schema definition language, sorted. `schema.graphql` contains it.
 pub fn sdl() -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
         .sorted_arguments()
-        .sorted_enum_items();
+        .sorted_enum_items()
+        .include_specified_by();
     let schema = build().finish().sdl_with_options(options);
     let lines: Vec<&str> = schema.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim())
 }
 
-/// The rules by which the gate counts the cost of an operation.
+/// How the gate computes the cost of an operation.
 const COST_RULES: CostRules = CostRules {
     free_types: &[
         "PageInfo",
@@ -106,12 +116,12 @@ const COST_RULES: CostRules = CostRules {
     max_page_size: page::MAX_SIZE as u64,
 };
 
-/// A request as a caller sends it.
+/// A GraphQL request.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
     /// The document.
     pub query: String,
-    /// Which of its operations.
+    /// The operation to execute; `None` if the document has only one.
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: serde_json::Map<String, serde_json::Value>,
@@ -126,24 +136,24 @@ pub struct Api {
 struct Inner {
     schema: Schema<Query, Mutation, Subscription>,
     services: Services,
-    /// The same for the events of subscriptions: they share a part of the connections.
-    for_events: Services,
+    /// The services for the events of subscriptions, which together use at most half of the connections.
+    event_services: Services,
     gate: Gate,
     sdl: String,
 }
 
 impl Api {
-    /// The API over these services, within these limits.
+    /// Creates the API with these services and limits.
     pub fn new(services: Services, limits: Limits) -> Api {
         let sdl = sdl();
-        // Safe only behind the gate, which validates and limits every request.
+        // The library's own checks are off because the gate validates and limits every request.
         let schema = build()
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
             .data(services.clone())
             .finish();
         let gate = Gate::new(&sdl, limits, COST_RULES);
-        let for_events = Services {
+        let event_services = Services {
             database: services.database.with_half_the_pool(),
             ..services.clone()
         };
@@ -151,86 +161,90 @@ impl Api {
             inner: Arc::new(Inner {
                 schema,
                 services,
-                for_events,
+                event_services,
                 gate,
                 sdl,
             }),
         }
     }
 
-    /// The schema in GraphQL's own language.
+    /// The schema in GraphQL's schema definition language.
     pub fn sdl(&self) -> &str {
         &self.inner.sdl
     }
 
-    /// Parses, validates and measures a request, before anything of it runs.
+    /// Parses and validates a request and computes its cost. Nothing is executed yet.
     ///
     /// # Errors
-    /// A finished answer without data.
+    /// A complete response without data.
     pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
         let admitted =
             self.inner
                 .gate
                 .admit(&call.query, call.operation_name.as_deref(), call.variables);
-        admitted.map_err(|rejection| Box::new(error::rejected(rejection)))
+        admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))
     }
 
-    /// Runs an admitted subscription, for as long as the stream is polled; nothing is done ahead of a poll. Every error has
-    /// its code. Ends behind an event without data.
+    /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event without data.
+    /// Every error has a code.
     ///
-    /// `limit`: how long it may take to load what an event brings; what takes longer is null, with an error.
-    /// `resumed_after`: the cursor behind which to go on, as the transport says it; it wins over the argument.
+    /// `event_timeout`: maximum time for loading the data of an event. A field that takes longer is null, with an error.
+    /// `resumed_after`: the cursor to resume after, if the transport has one. It overrides the argument `after`.
     pub fn subscribe(
         &self,
         admitted: Admitted,
-        asker: Asker,
-        limit: Duration,
+        caller: Caller,
+        event_timeout: Duration,
         resumed_after: Option<String>,
         request_id: &str,
     ) -> impl Stream<Item = Event> + Send + 'static {
-        let services = self.inner.for_events.clone();
-        let loaders = Loaders::for_events(services.clone(), asker.clone(), limit);
-        let position = Position::resumed(resumed_after);
-        let request = admitted.request.data(asker).data(loaders).data(services);
-        let request = request.data(EventLimit(limit)).data(position.clone());
-        let answers = AssertUnwindSafe(self.inner.schema.execute_stream(request)).catch_unwind();
+        let services = self.inner.event_services.clone();
+        let loaders = Loaders::for_events(services.clone(), caller.clone(), event_timeout);
+        let cursor = SubscriptionCursor::new(resumed_after);
+        let request = admitted.request.data(caller).data(loaders).data(services);
+        let request = request.data(EventTimeout(event_timeout));
+        let responses = self
+            .inner
+            .schema
+            .execute_stream(request.data(cursor.clone()));
+        let responses = AssertUnwindSafe(responses).catch_unwind();
         let request_id = request_id.to_owned();
-        until_it_fails(answers.map(move |answer| {
-            let failed = |panic: Box<_>| error::refused(Error::internal(words_of(&*panic)));
-            let mut answer = answer.unwrap_or_else(failed);
-            error::finish(&mut answer, &request_id);
-            let cursor = position.take_newest();
-            Event { answer, cursor }
+        until_last(responses.map(move |response| {
+            let mut response = response.unwrap_or_else(|panic| panic_response(&*panic));
+            error::finish(&mut response, &request_id);
+            let cursor = cursor.take_newest();
+            Event { response, cursor }
         }))
     }
 
-    /// Runs an admitted request. Every error in the answer has its code; faults are logged under the request's id.
-    pub async fn execute(&self, admitted: Admitted, asker: Asker, request_id: &str) -> Response {
-        let loaders = Loaders::new(self.inner.services.clone(), asker.clone());
-        let request = admitted.request.data(asker).data(loaders);
-        let mut response = guarded(self.inner.schema.execute(request)).await;
+    /// Executes an admitted request. Every error in the response has a code. Internal errors are logged with the request's
+    /// id.
+    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Response {
+        let loaders = Loaders::new(self.inner.services.clone(), caller.clone());
+        let request = admitted.request.data(caller).data(loaders);
+        let mut response = catch_panic(self.inner.schema.execute(request)).await;
         error::finish(&mut response, request_id);
         response
     }
 }
 
-/// What a subscription brings.
+/// An event of a subscription.
 pub struct Event {
-    /// An answer of its own. One without data is the last.
-    pub answer: Response,
-    /// The place in the feed behind it, to go on from; `None` for an error.
+    /// The event's response, with its own errors. Without data, it is the last event.
+    pub response: Response,
+    /// The change feed's cursor after the event, for resuming; `None` for an error.
     pub cursor: Option<String>,
 }
 
 impl Event {
-    /// Whether it says why the subscription ends: nothing comes behind it.
+    /// Whether this is the last event, which says why the subscription ended.
     pub fn is_last(&self) -> bool {
-        self.answer.data == Value::Null
+        self.response.data == Value::Null
     }
 }
 
-/// Ends a subscription with its first answer that has no data: the library goes on behind one.
-fn until_it_fails(events: impl Stream<Item = Event> + Send) -> impl Stream<Item = Event> + Send {
+/// Ends a subscription after its first response without data. The library itself would continue.
+fn until_last(events: impl Stream<Item = Event> + Send) -> impl Stream<Item = Event> + Send {
     events.scan(false, |ended, event| {
         let event = (!*ended).then_some(event);
         *ended |= event.as_ref().is_none_or(Event::is_last);
@@ -238,18 +252,22 @@ fn until_it_fails(events: impl Stream<Item = Event> + Send) -> impl Stream<Item 
     })
 }
 
-/// A resolver that panics is a fault like any other.
-async fn guarded(execution: impl Future<Output = Response>) -> Response {
+/// Turns the panic of a resolver into an internal error.
+async fn catch_panic(execution: impl Future<Output = Response>) -> Response {
     let executed = AssertUnwindSafe(execution).catch_unwind().await;
-    executed.unwrap_or_else(|panic| error::refused(Error::internal(words_of(&*panic))))
+    executed.unwrap_or_else(|panic| panic_response(&*panic))
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
-    let words = panic
+fn panic_response(panic: &(dyn Any + Send)) -> Response {
+    error::error_response(Error::internal(panic_detail(panic)))
+}
+
+fn panic_detail(panic: &(dyn Any + Send)) -> String {
+    let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("a resolver panicked: {}", words.unwrap_or("without a word"))
+    format!("a resolver panicked: {}", message.unwrap_or("no message"))
 }
 
 #[cfg(test)]
@@ -257,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_schema_has_the_types_that_cost_nothing() {
+    fn every_free_type_is_in_the_schema() {
         let sdl = sdl();
         for name in COST_RULES.free_types {
             assert!(
@@ -268,20 +286,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_a_fault_that_tells_the_caller_nothing() {
+    async fn the_response_to_a_panic_does_not_reveal_its_message() {
         let resolver = async {
             if true {
-                panic!("the secret of {}", "the house");
+                panic!("the secret of {}", "the owner");
             }
             Response::default()
         };
-        let mut response = guarded(resolver).await;
+        let mut response = catch_panic(resolver).await;
         error::finish(&mut response, "the-id");
-        let answer = serde_json::to_value(&response).expect("an answer is JSON");
-        assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL");
-        assert_eq!(answer["errors"][0]["extensions"]["requestId"], "the-id");
-        assert!(!answer.to_string().contains("secret"), "{answer}");
-        let detail = words_of(&"words");
+        let response = serde_json::to_value(&response).expect("a response is JSON");
+        assert_eq!(response["errors"][0]["extensions"]["code"], "INTERNAL");
+        assert_eq!(response["errors"][0]["extensions"]["requestId"], "the-id");
+        assert!(!response.to_string().contains("secret"), "{response}");
+        let detail = panic_detail(&"words");
         assert_eq!(detail, "a resolver panicked: words");
     }
 }

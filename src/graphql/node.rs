@@ -5,11 +5,11 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
+    connection::ItemObject,
     context::ContextExt,
     course::Course,
     document::Document,
     loaders::{KindOfItem, Loaders, ViewersUser},
-    page::ItemObject,
     session::Session,
     task::Task,
     user::User,
@@ -20,10 +20,11 @@ use crate::{
     scalars::{DateTime, ObjectId},
 };
 
+/// Maximum number of ids in `nodes`.
 const MAX_NODES: usize = 100;
 
-/// An object with an id that is unique among all objects that you can see: a UUID (RFC 9562), of version 7 if the service
-/// generates it.
+/// An object with an id that is unique among all objects that you can see: a UUID (RFC 9562), version 7 if the service
+/// generated it.
 #[derive(Interface)]
 #[graphql(field(
     name = "id",
@@ -50,23 +51,27 @@ pub(crate) enum Node {
     field(
         name = "status",
         ty = "ItemStatus",
-        desc = "Whether it is active or in the trash."
+        desc = "Whether the item is active or in the trash."
     ),
     field(
         name = "version",
         ty = "i32",
-        desc = "Counts the changes, from 1. Pass it as `version` to update only what you have seen."
+        desc = "The item's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update overwrites no change that you have not seen."
     ),
-    field(name = "created_at", ty = "DateTime", desc = "When it was created."),
+    field(
+        name = "created_at",
+        ty = "DateTime",
+        desc = "When the item was created."
+    ),
     field(
         name = "updated_at",
         ty = "DateTime",
-        desc = "When it last changed. Moving it to the trash and restoring it are not changes."
+        desc = "When the item last changed. Moving it to the trash or restoring it does not count."
     ),
     field(
         name = "deleted_at",
         ty = "Option<DateTime>",
-        desc = "When it was moved to the trash. Null while it is active."
+        desc = "When the item was moved to the trash. Null while it is active."
     )
 )]
 pub(crate) enum Item {
@@ -83,9 +88,9 @@ impl Item {
         id: Uuid,
     ) -> Result<Option<Item>, Error> {
         Ok(match kind {
-            ItemKind::Course => loaders.maybe_item(id).await?.map(Item::Course),
-            ItemKind::Document => loaders.maybe_item(id).await?.map(Item::Document),
-            ItemKind::Task => loaders.maybe_item(id).await?.map(Item::Task),
+            ItemKind::Course => loaders.find_item(id).await?.map(Item::Course),
+            ItemKind::Document => loaders.find_item(id).await?.map(Item::Document),
+            ItemKind::Task => loaders.find_item(id).await?.map(Item::Task),
         })
     }
 }
@@ -100,22 +105,26 @@ impl From<Item> for Node {
     }
 }
 
-/// Finding any object by its id.
+/// Queries that find any object by its id.
 #[derive(Default)]
 pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
     /// Your object with this id. Null if you have none.
-    async fn node(&self, ctx: &Context<'_>, id: ObjectId) -> Option<Result<Node, Error>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The object's id.")] id: ObjectId,
+    ) -> Option<Result<Node, Error>> {
         find_any(ctx, id.0).await.transpose()
     }
 
-    /// Your objects with these ids (maximum 100), in the order of the ids. Null for each id that you have no object with.
+    /// Your objects with these ids, in the order of the ids. Null for an id that none of your objects has.
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        ids: Vec<ObjectId>,
+        #[graphql(desc = "The objects' ids (maximum 100).")] ids: Vec<ObjectId>,
     ) -> Result<Vec<Option<Node>>, Error> {
         ctx.viewer()?;
         if ids.len() > MAX_NODES {
@@ -132,9 +141,9 @@ async fn find_any(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
     let viewer = ctx.viewer()?;
     let loaders = Loaders::of(ctx);
     if id == viewer.user_id.0 {
-        return Ok(loaders.maybe(ViewersUser).await?.map(Node::User));
+        return Ok(loaders.find(ViewersUser).await?.map(Node::User));
     }
-    if let Some(kind) = loaders.maybe(KindOfItem(id)).await? {
+    if let Some(kind) = loaders.find(KindOfItem(id)).await? {
         return Ok(Item::load(loaders, kind, id).await?.map(Node::from));
     }
     Ok(Session::find(ctx, id).await?.map(Node::Session))

@@ -1,14 +1,15 @@
-//! What only a person themselves and admins may read: profile, sessions, accounts, log. What an admin reads of others is
-//! noted in their logs; what people keep is nobody's but theirs, so no admin's either.
+//! Private fields of users: profile, sessions, accounts and audit log. Only the user and admins can read them, and each
+//! read by an admin is recorded in the user's audit log. Items are never among them: no admin can read a user's items.
 //!
-//! All of it is loaded in batches, for a list of users at once, and allowed in one place: [`Batches::open`].
+//! The fields are loaded in batches for all users of a list. [`BatchLoader::authorize`] is the only place that decides
+//! whether the caller may read them.
 
 use std::collections::{HashMap, HashSet};
 
 use async_graphql::dataloader::Loader;
 use uuid::Uuid;
 
-use super::loaders::Batches;
+use super::loaders::BatchLoader;
 use crate::{
     audit::{self, Event, Part},
     auth::{Account, Session, credentials, sessions},
@@ -17,53 +18,55 @@ use crate::{
     users::{self, Profile},
 };
 
-/// Whose it is, and whether they have just signed in with this request and so are whom they ask about.
+/// The user that a private field belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Whose {
+pub(crate) struct FieldOwner {
     pub(crate) user: Uuid,
-    pub(crate) signed_in_now: bool,
+    /// Whether this request signed the user in, so the caller is that user although the request had no token.
+    pub(crate) just_signed_in: bool,
 }
 
-/// What a user tells of themselves.
+/// A user's profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ProfileOf(pub(crate) Whose);
+pub(crate) struct ProfileOf(pub(crate) FieldOwner);
 
-/// Where a user is signed in.
+/// A user's open sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SessionsOf(pub(crate) Whose);
+pub(crate) struct SessionsOf(pub(crate) FieldOwner);
 
-/// What a user can sign in with.
+/// A user's ways to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct AccountsOf(pub(crate) Whose);
+pub(crate) struct AccountsOf(pub(crate) FieldOwner);
 
-/// A page of a user's log, newest first: events older than one, and one more than asked for.
+/// A page of a user's audit log, newest first: `size` events with an id below `before` and, if there are more, one extra.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LogOf {
-    pub(crate) whose: Whose,
+pub(crate) struct AuditLogOf {
+    pub(crate) owner: FieldOwner,
     pub(crate) before: Option<i64>,
     pub(crate) size: i64,
 }
 
-impl Batches {
-    /// A connection to read that part of these users on, and the users.
+impl BatchLoader {
+    /// Checks that the caller may read a part of these users' private data, and records a read by an admin. Returns a
+    /// connection and the users' ids.
     ///
     /// # Errors
-    /// FORBIDDEN if they are others and the viewer is no admin.
-    async fn open(
+    /// FORBIDDEN if a user is not the viewer and the viewer is not an admin. UNAUTHENTICATED for an anonymous caller.
+    async fn authorize(
         &self,
-        whose: impl Iterator<Item = Whose> + Clone,
+        owners: impl Iterator<Item = FieldOwner> + Clone,
         part: Part,
     ) -> Result<(Connection, Vec<Uuid>), Error> {
         let viewer = self.viewer();
-        let is_other = |whose: &Whose| {
-            !whose.signed_in_now && viewer.is_none_or(|viewer| viewer.user_id.0 != whose.user)
+        let is_other = |owner: &FieldOwner| {
+            !owner.just_signed_in && viewer.is_none_or(|viewer| viewer.user_id.0 != owner.user)
         };
-        let users = whose.clone().map(|whose| whose.user).collect();
-        let others: HashSet<Uuid> = whose.filter(is_other).map(|whose| whose.user).collect();
+        let users = owners.clone().map(|owner| owner.user).collect();
+        let others: HashSet<Uuid> = owners.filter(is_other).map(|owner| owner.user).collect();
         if others.is_empty() {
             return Ok((self.connection().await?, users));
         }
-        let (mut conn, viewer) = self.begin().await?;
+        let (mut conn, viewer) = self.viewer_connection().await?;
         let admin = users::admin(&mut conn, viewer).await?;
         let others = others.into_iter().collect();
         audit::note_reading(&mut conn, &admin, others, part, self.client()).await?;
@@ -71,68 +74,68 @@ impl Batches {
     }
 }
 
-impl Loader<ProfileOf> for Batches {
+impl Loader<ProfileOf> for BatchLoader {
     type Value = Profile;
     type Error = Error;
 
     async fn load(&self, keys: &[ProfileOf]) -> Result<HashMap<ProfileOf, Profile>, Error> {
-        let whose = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.open(whose, Part::Profile).await?;
+        let owners = keys.iter().map(|key| key.0);
+        let (mut conn, users) = self.authorize(owners, Part::Profile).await?;
         let found = users::profiles(&mut conn, users).await?;
-        Ok(keyed(keys, &found, |key| key.0))
+        Ok(by_key(keys, &found, |key| key.0))
     }
 }
 
-impl Loader<SessionsOf> for Batches {
+impl Loader<SessionsOf> for BatchLoader {
     type Value = Vec<Session>;
     type Error = Error;
 
     async fn load(&self, keys: &[SessionsOf]) -> Result<HashMap<SessionsOf, Vec<Session>>, Error> {
-        let whose = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.open(whose, Part::Sessions).await?;
+        let owners = keys.iter().map(|key| key.0);
+        let (mut conn, users) = self.authorize(owners, Part::Sessions).await?;
         let found = sessions::open_sessions(&mut conn, users).await?;
-        Ok(keyed(keys, &found, |key| key.0))
+        Ok(by_key(keys, &found, |key| key.0))
     }
 }
 
-impl Loader<AccountsOf> for Batches {
+impl Loader<AccountsOf> for BatchLoader {
     type Value = Vec<Account>;
     type Error = Error;
 
     async fn load(&self, keys: &[AccountsOf]) -> Result<HashMap<AccountsOf, Vec<Account>>, Error> {
-        let whose = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.open(whose, Part::Accounts).await?;
+        let owners = keys.iter().map(|key| key.0);
+        let (mut conn, users) = self.authorize(owners, Part::Accounts).await?;
         let found = credentials::accounts(&mut conn, users).await?;
-        Ok(keyed(keys, &found, |key| key.0))
+        Ok(by_key(keys, &found, |key| key.0))
     }
 }
 
-impl Loader<LogOf> for Batches {
+impl Loader<AuditLogOf> for BatchLoader {
     type Value = Vec<Event>;
     type Error = Error;
 
-    async fn load(&self, keys: &[LogOf]) -> Result<HashMap<LogOf, Vec<Event>>, Error> {
-        let whose = keys.iter().map(|key| key.whose);
-        let (mut conn, _) = self.open(whose, Part::AuditLog).await?;
+    async fn load(&self, keys: &[AuditLogOf]) -> Result<HashMap<AuditLogOf, Vec<Event>>, Error> {
+        let owners = keys.iter().map(|key| key.owner);
+        let (mut conn, _) = self.authorize(owners, Part::AuditLog).await?;
         let mut loaded = HashMap::with_capacity(keys.len());
         let pages: HashSet<_> = keys.iter().map(|key| (key.before, key.size)).collect();
         for (before, size) in pages {
-            let of_page = |key: &&LogOf| (key.before, key.size) == (before, size);
-            let keys: Vec<LogOf> = keys.iter().filter(of_page).copied().collect();
-            let users = keys.iter().map(|key| key.whose.user).collect();
+            let is_of_page = |key: &&AuditLogOf| (key.before, key.size) == (before, size);
+            let keys: Vec<AuditLogOf> = keys.iter().filter(is_of_page).copied().collect();
+            let users = keys.iter().map(|key| key.owner.user).collect();
             let found = self.audit().pages(&mut conn, users, before, size).await?;
-            loaded.extend(keyed(&keys, &found, |key| key.whose));
+            loaded.extend(by_key(&keys, &found, |key| key.owner));
         }
         Ok(loaded)
     }
 }
 
-/// What was found, by the keys that asked for it.
-fn keyed<K: Copy + std::hash::Hash + Eq, V: Clone>(
+/// The values that were found for users, by the keys that requested them.
+fn by_key<K: Copy + std::hash::Hash + Eq, V: Clone>(
     keys: &[K],
     found: &HashMap<Uuid, V>,
-    whose: impl Fn(&K) -> Whose,
+    owner: impl Fn(&K) -> FieldOwner,
 ) -> HashMap<K, V> {
-    let value = |key: &K| Some((*key, found.get(&whose(key).user)?.clone()));
+    let value = |key: &K| Some((*key, found.get(&owner(key).user)?.clone()));
     keys.iter().filter_map(value).collect()
 }

@@ -1,14 +1,14 @@
-//! Passwords, addresses and leaving in the API: what somebody does about their own account.
+//! Passwords, email addresses and closing an account in the API: what users do with their own account.
 
-use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, Object, SimpleObject};
 
 use super::{
     context::ContextExt,
-    error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
+    payload::{Payload, UserError, respond},
     session::{AuthPayload, auth_payload},
     trash::DeletePayload,
-    user::{User, UserPayload},
+    user::UserPayload,
 };
 use crate::{
     auth::{credentials, recovery},
@@ -17,116 +17,131 @@ use crate::{
     users,
 };
 
-/// Who has forgotten their password.
+/// The user who forgot their password.
 #[derive(InputObject)]
 pub(crate) struct RequestPasswordResetInput {
-    /// The email address of the account. ASCII case does not matter.
+    /// The user's email address, ignoring ASCII case.
     email: String,
 }
 
-/// A new password for a token.
+/// A mailed token and a new password.
 #[derive(InputObject)]
 pub(crate) struct ResetPasswordInput {
-    /// The token of the mail: good for 30 minutes, once.
+    /// The token from the mail. Valid for 30 minutes; can be used once.
     #[graphql(secret)]
     token: String,
-    /// 8 to 128 characters, and not known from leaks.
+    /// The new password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
 
-/// A new password for the current one.
+/// The current and the new password.
 #[derive(InputObject)]
 pub(crate) struct ChangePasswordInput {
-    /// The password as it is.
+    /// Your current password.
     #[graphql(secret)]
     current_password: String,
-    /// 8 to 128 characters, and not known from leaks.
+    /// The new password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
 
-/// A token that shows that an address is yours.
+/// A mailed token, which proves that an email address is yours.
 #[derive(InputObject)]
 pub(crate) struct VerifyEmailInput {
-    /// The token of the mail: good for 24 hours, once.
+    /// The token from the mail. Valid for 24 hours; can be used once.
     #[graphql(secret)]
     token: String,
 }
 
-/// The password can be left out by who has none (signed in through an outside issuer); then the sign-in there must have
-/// been within the last 5 minutes.
+/// A new email address, confirmed with your password.
 #[derive(InputObject)]
 pub(crate) struct RequestEmailChangeInput {
-    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
+    /// Your new email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
     /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
     /// internationalized domain in lower case or in ASCII.
     new_email: String,
-    /// Your password.
+    /// Your password. Users without a password omit it; they must have signed in at their external identity provider within
+    /// the last 5 minutes.
     #[graphql(secret)]
     password: Option<String>,
 }
 
-/// The password can be left out by who has none (signed in through an outside issuer); then the sign-in there must have
-/// been within the last 5 minutes.
+/// A confirmation with your password.
 #[derive(InputObject)]
 pub(crate) struct ConfirmPasswordInput {
-    /// Your password.
+    /// Your password. Users without a password omit it; they must have signed in at their external identity provider within
+    /// the last 5 minutes.
     #[graphql(secret)]
     password: Option<String>,
 }
 
-/// What asking for a mail answers.
+/// The result of a request for a mail.
 #[derive(SimpleObject)]
 pub(crate) struct RequestPayload {
-    /// Whether the request was taken. It does not tell whether a mail was sent: that would tell who has an account.
+    /// Whether the request was accepted. To keep secret which addresses have accounts, it does not reveal whether a mail was
+    /// sent.
     accepted: bool,
-    /// What was wrong with the input; then no mail is sent.
+    /// What was wrong with the input. If this is not empty, no mail is sent.
     user_errors: Vec<UserError>,
 }
 
-/// Mutations of one's own account.
+impl Payload for RequestPayload {
+    type Value = ();
+
+    fn new(accepted: Option<()>, user_errors: Vec<UserError>) -> Self {
+        RequestPayload {
+            accepted: accepted.is_some(),
+            user_errors,
+        }
+    }
+}
+
+/// Mutations of the viewer's own account.
 #[derive(Default)]
 pub(crate) struct RecoveryMutation;
 
 #[Object]
 impl RecoveryMutation {
-    /// Sends a mail with a token if there is such a user; the answer is the same if there is none. The token is good for 30
-    /// minutes; a newer one voids it. At most 3 such mails an hour go to one address, if the operator sets nothing else.
+    /// Sends a mail with a token to the user with this email address. The response is the same if there is no such user. The
+    /// token is valid for 30 minutes; a newer token invalidates it. Maximum 3 such mails per hour and address by default.
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
-        input: RequestPasswordResetInput,
+        #[graphql(desc = "The user's email address.")] input: RequestPasswordResetInput,
     ) -> Option<Result<RequestPayload, Error>> {
-        let (auth, client) = (&ctx.services().auth, &ctx.asker().client);
-        let done = recovery::request_password_reset(auth, &input.email, client).await;
-        Some(request_payload(done))
+        let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
+        Some(respond(
+            recovery::request_password_reset(auth, &input.email, client).await,
+        ))
     }
 
-    /// Sets a new password by a mailed token and signs in. All sessions end, the address counts as verified, and every
-    /// other token is void; if it was not verified before, outside accounts are removed. Who was deactivated stays so:
-    /// INVALID_TOKEN.
+    /// Sets a new password with a mailed token and signs the user in. All other sessions end, the email address becomes
+    /// verified, and all other mailed tokens become invalid. If the address was not verified before, accounts at external
+    /// identity providers are removed. A deactivated user stays deactivated (INVALID_TOKEN).
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
-        input: ResetPasswordInput,
+        #[graphql(desc = "The mailed token and the new password.")] input: ResetPasswordInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let (auth, client) = (&ctx.services().auth, &ctx.asker().client);
-        let done = recovery::reset_password(auth, &input.token, input.new_password, client).await;
-        Some(auth_payload(ctx, done).await)
+        let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
+        let (token, password) = (&input.token, input.new_password);
+        let signed_in = recovery::reset_password(auth, token, password, client).await;
+        Some(auth_payload(ctx, signed_in).await)
     }
 
-    /// Changes your password and ends all your other sessions; a mail tells you. Who has none yet sets one by
-    /// requestPasswordReset.
+    /// Changes your password and ends all your other sessions. You get a mail about it. To set a first password, use
+    /// `requestPasswordReset`.
     async fn change_password(
         &self,
         ctx: &Context<'_>,
-        input: ChangePasswordInput,
+        #[graphql(desc = "The current and the new password.")] input: ChangePasswordInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(change_password(ctx, input).await)
     }
 
-    /// Sends a mail with a token that shows that your address is yours; nothing is sent if that is known.
+    /// Sends a mail with a token to your email address. Pass the token to `verifyEmail`. No mail is sent if the address is
+    /// already verified.
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
@@ -134,67 +149,59 @@ impl RecoveryMutation {
         Some(request_email_verification(ctx).await)
     }
 
-    /// Sends a token to the new address; verifyEmail with it makes the change; the old address is told. The answer is the
-    /// same if somebody else has the address. RATE_LIMITED at the fourth within an hour, if the operator sets nothing else.
+    /// Sends a token to the new email address. Pass it to `verifyEmail` to make the change. The old address gets a mail about
+    /// it. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
     async fn request_email_change(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "The new email address, and your password.")]
         input: RequestEmailChangeInput,
     ) -> Option<Result<RequestPayload, Error>> {
         Some(request_email_change(ctx, input).await)
     }
 
-    /// Verifies your address, or makes the change of address that you asked for. Works only signed in as the user whose
-    /// token it is: otherwise INVALID_TOKEN.
+    /// Verifies your email address, or makes the requested change of the address. INVALID_TOKEN if the token belongs to another
+    /// user.
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        input: VerifyEmailInput,
+        #[graphql(desc = "The mailed token.")] input: VerifyEmailInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(verify_email(ctx, input).await)
     }
 
-    /// Signs you out everywhere and bars signing in, until an admin lifts it; nothing is deleted. LAST_ADMIN if you are the
-    /// only active admin.
+    /// Deactivates your account: ends all your sessions, and prevents you from signing in until an admin activates you again.
+    /// Nothing is deleted. LAST_ADMIN if you are the only active admin.
     async fn deactivate_me(
         &self,
         ctx: &Context<'_>,
-        input: ConfirmPasswordInput,
+        #[graphql(desc = "Your password.")] input: ConfirmPasswordInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(deactivate_me(ctx, input).await)
     }
 
-    /// Deletes the viewer's account and everything in it permanently. The viewer is signed out everywhere and the email
-    /// address is free at once; the rest may take a moment longer to be deleted. `deletedIds` contains only the viewer's id.
-    /// LAST_ADMIN if the viewer is the only active admin.
+    /// Permanently deletes your account and everything in it. All your sessions end and the email address becomes available
+    /// immediately. Deleting the rest may take a moment longer. `deletedIds` contains only your id. LAST_ADMIN if you are the
+    /// only active admin.
     async fn delete_me(
         &self,
         ctx: &Context<'_>,
-        input: ConfirmPasswordInput,
+        #[graphql(desc = "Your password.")] input: ConfirmPasswordInput,
     ) -> Option<Result<DeletePayload, Error>> {
         Some(delete_me(ctx, input).await)
     }
 }
 
-fn request_payload(done: Result<(), Failure>) -> Result<RequestPayload, Error> {
-    let done = outcome(done)?;
-    Ok(RequestPayload {
-        accepted: done.value.is_some(),
-        user_errors: done.user_errors,
-    })
-}
-
-/// The viewer as they are now.
+/// The payload of a command that changed the viewer's user.
 async fn viewer_payload(
     ctx: &Context<'_>,
-    done: Result<(), Failure>,
+    changed: Result<(), Failure>,
 ) -> Result<UserPayload, Error> {
-    let done = outcome(done)?;
-    let user = match done.value {
-        Some(()) => Some(Loaders::of(ctx).one(ViewersUser).await?),
-        None => None,
+    let user = match changed {
+        Ok(()) => Ok(Loaders::of(ctx).get(ViewersUser).await?),
+        Err(failure) => Err(failure),
     };
-    Ok(UserPayload::new(user, done.user_errors))
+    respond(user)
 }
 
 async fn change_password(
@@ -203,15 +210,15 @@ async fn change_password(
 ) -> Result<UserPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let (current, new) = (input.current_password, input.new_password);
-    let client = &ctx.asker().client;
-    let done = credentials::change_password(auth, viewer, current, new, client).await;
-    viewer_payload(ctx, done).await
+    let client = &ctx.caller().client;
+    let changed = credentials::change_password(auth, viewer, current, new, client).await;
+    viewer_payload(ctx, changed).await
 }
 
 async fn request_email_verification(ctx: &Context<'_>) -> Result<RequestPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    recovery::request_email_verification(auth, viewer, &ctx.asker().client).await?;
-    request_payload(Ok(()))
+    recovery::request_email_verification(auth, viewer, &ctx.caller().client).await?;
+    respond(Ok(()))
 }
 
 async fn request_email_change(
@@ -220,15 +227,14 @@ async fn request_email_change(
 ) -> Result<RequestPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let (new_email, password) = (&input.new_email, input.password);
-    let client = &ctx.asker().client;
-    let done = recovery::request_email_change(auth, viewer, new_email, password, client).await;
-    request_payload(done)
+    let client = &ctx.caller().client;
+    respond(recovery::request_email_change(auth, viewer, new_email, password, client).await)
 }
 
 async fn verify_email(ctx: &Context<'_>, input: VerifyEmailInput) -> Result<UserPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let done = recovery::verify_email(auth, viewer, &input.token, &ctx.asker().client).await;
-    viewer_payload(ctx, done).await
+    let verified = recovery::verify_email(auth, viewer, &input.token, &ctx.caller().client).await;
+    viewer_payload(ctx, verified).await
 }
 
 async fn deactivate_me(
@@ -236,20 +242,13 @@ async fn deactivate_me(
     input: ConfirmPasswordInput,
 ) -> Result<UserPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let client = &ctx.asker().client;
-    let done = users::deactivate(auth, viewer, input.password, client).await;
-    let done = outcome(done)?;
-    Ok(UserPayload::new(
-        done.value.map(User::from),
-        done.user_errors,
-    ))
+    let client = &ctx.caller().client;
+    respond(users::deactivate(auth, viewer, input.password, client).await)
 }
 
 async fn delete_me(ctx: &Context<'_>, input: ConfirmPasswordInput) -> Result<DeletePayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let client = &ctx.asker().client;
-    let done = users::delete(auth, viewer, input.password, client).await;
-    let done = outcome(done)?;
-    let deleted: Option<Vec<ID>> = done.value.map(|()| vec![id_of(viewer.user_id.0)]);
-    Ok(DeletePayload::new(deleted, done.user_errors))
+    let client = &ctx.caller().client;
+    let deleted = users::delete(auth, viewer, input.password, client).await;
+    respond(deleted.map(|()| vec![id_of(viewer.user_id.0)]))
 }

@@ -1,4 +1,4 @@
-//! The search in the API.
+//! Search in the API: the results, their highlights, and the query.
 
 use std::sync::Arc;
 
@@ -7,12 +7,13 @@ use futures_util::future::try_join_all;
 use tokio::sync::Semaphore;
 
 use super::{
+    connection::PageInfo,
     context::ContextExt,
     course::Course,
     document::Document,
     loaders::{Loaders, TextsOfDocument},
     node::Item,
-    page::{PageArguments, PageInfo},
+    page::PageArguments,
     task::Task,
 };
 use crate::{
@@ -20,13 +21,13 @@ use crate::{
     error::Error,
     items::ItemKind,
     scalars::ObjectId,
-    search::{self, Field, Found, Marks, Narrowed, Passage, Place},
+    search::{self, Field, Highlighter, Passage, SearchCursor, SearchFilter, SearchResults},
 };
 
-/// Items whose passages are looked for at a time, in the whole process.
-static PASSAGES: Semaphore = Semaphore::const_new(4);
+/// Permits to compute highlights: four items at the same time per process.
+static PERMITS: Semaphore = Semaphore::const_new(4);
 
-/// What a search finds.
+/// An item that a search found: a course, a document or a task.
 #[derive(Union)]
 pub(crate) enum SearchResult {
     Course(Course),
@@ -45,8 +46,8 @@ impl From<Item> for SearchResult {
 }
 
 impl SearchResult {
-    /// What of it was searched, the title first.
-    async fn searched(&self, ctx: &Context<'_>) -> Result<Vec<Field>, Error> {
+    /// The searched fields, the title first.
+    async fn searched_fields(&self, ctx: &Context<'_>) -> Result<Vec<Field>, Error> {
         let field = |name, text: &str| Field {
             name,
             text: text.to_owned(),
@@ -62,7 +63,7 @@ impl SearchResult {
             SearchResult::Task(task) => described("title", &task.0.title, &task.0.description),
             SearchResult::Document(document) => {
                 let texts = Loaders::of(ctx)
-                    .maybe(TextsOfDocument(document.0.id))
+                    .find(TextsOfDocument(document.0.id))
                     .await?;
                 let texts = texts.unwrap_or_default();
                 vec![
@@ -75,23 +76,23 @@ impl SearchResult {
     }
 }
 
-/// A part of a passage, in UTF-16 code units as JavaScript's `String.slice` takes them.
+/// A range of a text in UTF-16 code units, as for `String.slice` in JavaScript.
 #[derive(SimpleObject)]
 pub(crate) struct TextRange {
-    /// Where it begins.
+    /// The start of the range.
     start: i32,
-    /// Where it ends, exclusive.
+    /// The end of the range, exclusive.
     end: i32,
 }
 
-/// A passage that shows why something was found.
+/// A passage of an item that shows why the item was found.
 #[derive(SimpleObject)]
 pub(crate) struct Highlight {
-    /// The field that it is from: `name`, `title`, `description`, `formattedNote` or `originalText`.
+    /// The field that the passage is from: `name`, `title`, `description`, `formattedNote` or `originalText`.
     field: &'static str,
-    /// Some 200 characters of it, or a whole title: plain text on one line, Markdown's marks left out.
+    /// The passage, about 200 characters, or a whole title. Plain text on one line, without Markdown syntax.
     text: String,
-    /// What of it was looked for. It may be empty.
+    /// The parts of `text` that match the query. May be empty.
     ranges: Vec<TextRange>,
 }
 
@@ -109,101 +110,103 @@ impl From<Passage> for Highlight {
     }
 }
 
-/// Something that was found, with its place.
+/// An edge of a search's connection.
 pub(crate) struct SearchEdge {
     node: SearchResult,
-    place: Place,
+    cursor: SearchCursor,
     score: f64,
-    marks: Arc<Marks>,
+    highlighter: Arc<Highlighter>,
 }
 
+/// A found item with its cursor, score and highlights.
 #[Object]
 impl SearchEdge {
-    /// Its place in this answer; opaque. Give it as `after` to read on.
+    /// The node's opaque cursor in this search. Pass it as `after` to fetch the next page.
     async fn cursor(&self) -> String {
-        self.place.cursor()
+        self.cursor.encode()
     }
 
-    /// What was found.
+    /// The item.
     async fn node(&self) -> &SearchResult {
         &self.node
     }
 
-    /// How well it fits. Higher is better; comparable within one answer. What has all the words in its title comes before
-    /// what has them elsewhere, what has them as written before what resembles them, and the recent a little before the old.
+    /// How well the item matches. Higher is better. Scores can only be compared within one search. Items with all words in the
+    /// title rank above other items. Exact matches rank above similar ones, and recent items slightly above older ones.
     async fn score(&self) -> f64 {
         self.score
     }
 
-    /// The passages that show why it was found: three at most, the title's first. None where that cannot be shown.
+    /// The passages that show why the item was found (0–3), those of the title first. Empty if no passage shows it.
     async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Highlight>, Error> {
-        let (fields, marks) = (self.node.searched(ctx).await?, self.marks.clone());
-        // Long texts take milliseconds; and what nobody waits for any more is not begun.
-        let permit = PASSAGES.acquire().await.map_err(Error::internal)?;
+        let fields = self.node.searched_fields(ctx).await?;
+        let highlighter = self.highlighter.clone();
+        // Long texts take milliseconds. A request that was cancelled while it waits for a permit starts no work.
+        let permit = PERMITS.acquire().await.map_err(Error::internal)?;
         let found = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            search::passages(&marks, &fields)
+            search::passages(&highlighter, &fields)
         });
         let found = found.await.map_err(Error::internal)?;
         Ok(found.into_iter().map(Highlight::from).collect())
     }
 }
 
-/// A page of what was found.
+/// A page of a search's results.
 pub(crate) struct SearchConnection {
     edges: Vec<SearchEdge>,
     has_next_page: bool,
     has_previous_page: bool,
 }
 
+/// A page of search results.
 #[Object]
 impl SearchConnection {
-    /// What was found, best first, with scores, passages and cursors.
+    /// The found items, best first, with their cursors, scores and highlights.
     async fn edges(&self) -> &[SearchEdge] {
         &self.edges
     }
 
-    /// What was found alone, best first.
+    /// The found items, best first, without their cursors, scores and highlights.
     async fn nodes(&self) -> Vec<&SearchResult> {
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
-    /// Where this page stands among all that was found.
+    /// The position of this page in the results.
     async fn page_info(&self) -> PageInfo {
         PageInfo {
             has_next_page: self.has_next_page,
             has_previous_page: self.has_previous_page,
-            start_cursor: self.edges.first().map(|edge| edge.place.cursor()),
-            end_cursor: self.edges.last().map(|edge| edge.place.cursor()),
+            start_cursor: self.edges.first().map(|edge| edge.cursor.encode()),
+            end_cursor: self.edges.last().map(|edge| edge.cursor.encode()),
         }
     }
 }
 
-/// The search.
+/// The query `search`.
 #[derive(Default)]
 pub(crate) struct SearchQuery;
 
 #[Object]
 impl SearchQuery {
-    /// Searches names, titles, notes, recognised texts and descriptions of your active items, best first. All the words must
-    /// be there, in any order and form; `"quoted phrases"` as they are written, `-excluded` words and phrases nowhere, and `OR`
-    /// stands between alternatives. A misspelt or badly recognised word still finds what it resembles, a part of a word the words
-    /// that have it, and the last word what begins with it. Of a very long text the first 200,000 characters are searched.
+    /// Searches names, titles, descriptions, notes and recognised texts of your active items. Returns the best matches first. An
+    /// item must contain all words, in any order and grammatical form. `"Quoted phrases"` match as written, `-excluded` words
+    /// and phrases must not occur, and `OR` separates alternatives. Misspelt or badly recognised words match similar words, and
+    /// parts of words match the words that contain them. The last word also matches as a prefix. Only the first 200,000
+    /// characters of each text are searched.
     async fn search(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "What is looked for: 1,000 characters at most. Nothing is found by a query without words."
+            desc = "The query. Maximum 1,000 characters. A query without words matches nothing."
         )]
         query: String,
-        #[graphql(desc = "Only items of these types; all if left out or null.")] types: Option<
+        #[graphql(desc = "Only items of these types. By default, all types.")] types: Option<
             Vec<ItemKind>,
         >,
-        #[graphql(desc = "Only what stands in this course.")] course_id: Option<ObjectId>,
-        #[graphql(desc = "The first so many: 1 to 100; 50 if left out.")] first: Option<i32>,
-        #[graphql(desc = "Only what stands behind this cursor of the same search.")] after: Option<
-            String,
-        >,
+        #[graphql(desc = "Only items in this course.")] course_id: Option<ObjectId>,
+        #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
+        #[graphql(desc = "Only items after this cursor of the same search.")] after: Option<String>,
     ) -> Result<SearchConnection, Error> {
         let viewer = ctx.viewer()?;
         let arguments = PageArguments {
@@ -211,45 +214,41 @@ impl SearchQuery {
             ..Default::default()
         };
         let size = usize::try_from(arguments.size()?).map_err(Error::internal)?;
-        let place = |cursor: String| {
-            let place = Place::of_cursor(&cursor);
-            place.ok_or_else(|| Error::bad_input("after must be a cursor of this search."))
-        };
-        let after = after.map(place).transpose()?;
-        let narrowed = Narrowed {
+        let after = after.as_deref().map(SearchCursor::decode).transpose()?;
+        let filter = SearchFilter {
             kinds: types,
             course_id: course_id.map(|course| course.0),
         };
         let mut conn = ctx.connection().await?;
-        let found =
-            search::search(&mut conn, viewer, &query, &narrowed, after.as_ref(), size).await?;
+        let after = after.as_ref();
+        let results = search::search(&mut conn, viewer, &query, &filter, after, size).await?;
         drop(conn);
         Ok(SearchConnection {
-            has_next_page: found.has_more,
+            has_next_page: results.has_more,
             has_previous_page: after.is_some(),
-            edges: edges(ctx, found).await?,
+            edges: edges(ctx, results).await?,
         })
     }
 }
 
-/// Loads what was found; what is gone by now is left out.
-async fn edges(ctx: &Context<'_>, found: Found) -> Result<Vec<SearchEdge>, Error> {
-    let (loaders, marks) = (Loaders::of(ctx), Arc::new(found.marks));
-    let items = found
+/// Loads the found items. Omits those that have been deleted in the meantime.
+async fn edges(ctx: &Context<'_>, results: SearchResults) -> Result<Vec<SearchEdge>, Error> {
+    let (loaders, highlighter) = (Loaders::of(ctx), Arc::new(results.highlighter));
+    let items = results
         .hits
         .iter()
         .map(|(hit, _)| Item::load(loaders, hit.kind, hit.id));
     let items = try_join_all(items).await?;
-    let edges = found
+    let edges = results
         .hits
         .into_iter()
         .zip(items)
-        .filter_map(|((hit, place), item)| {
+        .filter_map(|((hit, cursor), item)| {
             Some(SearchEdge {
                 node: item?.into(),
-                place,
+                cursor,
                 score: hit.score,
-                marks: marks.clone(),
+                highlighter: highlighter.clone(),
             })
         });
     Ok(edges.collect())

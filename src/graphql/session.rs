@@ -1,112 +1,98 @@
-//! Signing up, in and out in the API.
+//! Sessions in the API: the object, and the mutations that start, continue and end sessions.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    error::{UserError, outcome},
+    payload::{UserError, payload, respond, split},
     user::User,
 };
 use crate::{
-    auth::{self, NewUser, SignedIn, Viewer, refresh, sessions},
+    auth::{self, SignUpInput, SignedIn, Viewer, refresh, sessions},
     error::{Error, Failure},
     scalars::{DateTime, ObjectId, id_of},
     users,
 };
 
-/// A session, seen from one.
+/// A session, and whether it is the viewer's current one.
 pub(crate) struct Session {
     row: auth::Session,
     current: bool,
 }
 
 impl Session {
-    /// The viewer's open session with that id.
+    /// The viewer's open session with this id.
     pub(crate) async fn find(ctx: &Context<'_>, id: Uuid) -> Result<Option<Session>, Error> {
         let viewer = ctx.viewer()?;
         let row = sessions::find_session(&ctx.services().auth, viewer, id).await?;
-        Ok(Session::seen_by(Some(*viewer), row).pop())
+        Ok(Session::list(row, Some(*viewer)).pop())
     }
 
-    /// Sessions as that viewer sees them.
-    pub(crate) fn seen_by(
-        viewer: Option<Viewer>,
+    /// The sessions of these rows. The one that the viewer uses is the current one.
+    pub(crate) fn list(
         rows: impl IntoIterator<Item = auth::Session>,
+        viewer: Option<Viewer>,
     ) -> Vec<Session> {
         let current = viewer.and_then(|viewer| viewer.session_id());
-        let seen = |row: auth::Session| Session {
+        let session = |row: auth::Session| Session {
             current: current == Some(row.id),
             row,
         };
-        rows.into_iter().map(seen).collect()
+        rows.into_iter().map(session).collect()
     }
 }
 
-/// Somewhere that you are signed in.
+/// An open session: a place where a user is signed in, for example a browser.
 #[Object]
 impl Session {
-    /// A UUID, unique across all that you can see; the `sid` of its access tokens.
+    /// A UUID, unique among all objects that you can see. It is the `sid` of the session's access tokens.
     pub(crate) async fn id(&self) -> ID {
         id_of(self.row.id)
     }
 
-    /// Whether it is the session that this request belongs to, or that it has just begun.
+    /// Whether this request belongs to the session, or has started it.
     fn current(&self) -> bool {
         self.current
     }
 
-    /// The address that it was signed in from; null if it is not known.
+    /// The IP address at sign-in. Null if it is unknown.
     fn ip_address(&self) -> Option<&str> {
         self.row.ip_address.as_deref()
     }
 
-    /// What the program that signed in called itself; 512 characters at most.
+    /// The `User-Agent` at sign-in. Maximum 512 characters. Null if there was none.
     fn user_agent(&self) -> Option<&str> {
         self.row.user_agent.as_deref()
     }
 
-    /// When it began.
+    /// When the user signed in.
     fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
-    /// When it was last used, to the minute.
+    /// When the session was last used, to the minute.
     fn last_used_at(&self) -> DateTime {
         DateTime(self.row.last_used_at)
     }
 
-    /// When it ends if it is not used before: 30 days after the last time, 90 days after it began at the latest.
+    /// When the session expires unless it is used: 30 days after its last use, but no later than 90 days after sign-in.
     fn expires_at(&self) -> DateTime {
         DateTime(self.row.expires_at)
     }
 }
 
-/// Who signs up.
-#[derive(InputObject)]
-pub(crate) struct SignUpInput {
-    /// An email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
-    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
-    /// internationalized domain in lower case or in ASCII.
-    email: String,
-    /// 8 to 128 characters.
-    #[graphql(secret)]
-    password: String,
-    /// 1 to 255 characters, not only white space.
-    name: String,
-}
-
-/// Who signs in.
+/// The credentials of a user.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
-    /// The email address of the account. ASCII case does not matter.
+    /// The user's email address, ignoring ASCII case.
     email: String,
-    /// The password.
+    /// The user's password.
     #[graphql(secret)]
     password: String,
 }
 
-/// Which session is to go on.
+/// The refresh token to exchange.
 #[derive(InputObject)]
 pub(crate) struct RefreshSessionInput {
     /// The newest refresh token of the session.
@@ -114,47 +100,46 @@ pub(crate) struct RefreshSessionInput {
     refresh_token: String,
 }
 
-/// What signing in answers; all but `userErrors` null if it failed.
+/// The result of a sign-in. If it failed, all fields except `userErrors` are null.
 #[derive(SimpleObject, Default)]
 pub(crate) struct AuthPayload {
-    /// Who is signed in now.
+    /// The user who is now signed in.
     user: Option<User>,
-    /// The session that has begun, or goes on.
+    /// The new session, or the one that continues.
     session: Option<Session>,
-    /// A JWT to send as `Authorization: Bearer …`.
+    /// A JWT. Send it as `Authorization: Bearer …`.
     access_token: Option<String>,
-    /// When the access token expires: 15 minutes from now, if the operator sets nothing else.
+    /// When the access token expires: in 15 minutes by default.
     access_token_expires_at: Option<DateTime>,
-    /// Opaque and for one use: send it with `refreshSession` for new tokens, and store the new one before you use it. Keep it
-    /// where no script of others can read it.
+    /// An opaque token that can be used once: exchange it for new tokens with `refreshSession`. Store the new refresh token
+    /// before you use the new access token. Keep it where third-party scripts cannot read it.
     refresh_token: Option<String>,
-    /// What was wrong with the input; then nobody was signed in.
+    /// What was wrong with the input. If this is not empty, no user was signed in.
     user_errors: Vec<UserError>,
 }
 
-/// What signing out answers.
+/// The result of a sign-out.
 #[derive(SimpleObject)]
 pub(crate) struct SignOutPayload {
-    /// Whether a session has ended: false for a token of an outside issuer, which has none here.
+    /// Whether a session ended. False for a token of an external identity provider, which has no session here.
     signed_out: bool,
-    /// Empty: there is no input that could be wrong.
+    /// Always empty, since there is no input.
     user_errors: Vec<UserError>,
 }
 
-/// Which session is to end.
+/// The session to end.
 #[derive(InputObject)]
 pub(crate) struct RevokeSessionInput {
-    /// One of your open sessions.
+    /// The id of one of your open sessions.
     session_id: ObjectId,
 }
 
-/// What ending sessions answers.
-#[derive(SimpleObject)]
-pub(crate) struct SessionsPayload {
-    /// The sessions that are still open, newest first; null if nothing was done.
-    sessions: Option<Vec<Session>>,
-    /// What was wrong with the input; then nothing was done.
-    user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation that ends sessions.
+    SessionsPayload {
+        /// The sessions that are still open, newest first. Null if the mutation failed.
+        sessions: Vec<Session>
+    }
 }
 
 /// Mutations of sessions.
@@ -163,72 +148,59 @@ pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Makes a user and signs them in at once. Tells whether an address is in use (TAKEN).
+    /// Creates a user and signs them in. TAKEN if the email address is in use.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
-        input: SignUpInput,
+        #[graphql(desc = "The new user.")] input: SignUpInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let new = NewUser {
-            email: input.email,
-            password: input.password,
-            name: input.name,
-        };
-        let done = sessions::sign_up(&ctx.services().auth, new, &ctx.asker().client).await;
-        Some(auth_payload(ctx, done).await)
+        let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
+        let signed_in = sessions::sign_up(auth, input, client).await;
+        Some(auth_payload(ctx, signed_in).await)
     }
 
-    /// Signs a user in. INVALID_CREDENTIALS if the address or the password is wrong, told apart to nobody.
+    /// Signs a user in. INVALID_CREDENTIALS if the email address or password is wrong. The response does not reveal which.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
-        input: SignInInput,
+        #[graphql(desc = "The user's credentials.")] input: SignInInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let asker = ctx.asker();
-        let done = sessions::sign_in(
-            &ctx.services().auth,
-            &input.email,
-            input.password,
-            &asker.client,
-        )
-        .await;
-        Some(auth_payload(ctx, done).await)
+        let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
+        let signed_in = sessions::sign_in(auth, &input.email, input.password, client).await;
+        Some(auth_payload(ctx, signed_in).await)
     }
 
     /// Exchanges a refresh token for a new access token and refresh token. Each refresh token can be used once. For 60 seconds
-    /// after the exchange (the operator's setting) the same refresh token returns the same successor again, so two tabs or a
-    /// lost reply do no harm. After that, a replaced token ends the session (INVALID_TOKEN).
-    /// The owner gets a mail if their address is verified.
+    /// after the exchange (by default), the same token returns the same successor again. So a second tab, or a client that
+    /// lost the response, can repeat the request. After that, a replaced token ends the session (INVALID_TOKEN), and the owner
+    /// gets a mail if their email address is verified.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
-        input: RefreshSessionInput,
+        #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
     ) -> Option<Result<AuthPayload, Error>> {
-        let done = refresh::refresh_session(
-            &ctx.services().auth,
-            &input.refresh_token,
-            &ctx.asker().client,
-        )
-        .await;
-        Some(auth_payload(ctx, done).await)
+        let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
+        let signed_in = refresh::refresh_session(auth, &input.refresh_token, client).await;
+        Some(auth_payload(ctx, signed_in).await)
     }
 
-    /// Ends the current session: its tokens are no good any more, on every server within a second. With a token of an
-    /// outside issuer there is no session here that could end.
+    /// Ends the current session. All servers reject its tokens within a second. A token of an external identity provider has
+    /// no session here, so nothing ends.
     async fn sign_out(&self, ctx: &Context<'_>) -> Option<Result<SignOutPayload, Error>> {
         Some(sign_out(ctx).await)
     }
 
-    /// Ends one of your sessions, be it the current one, within a second. NOT_FOUND if it is not open.
+    /// Ends one of your sessions within a second. It can be the current one. NOT_FOUND if you have no open session with this
+    /// id.
     async fn revoke_session(
         &self,
         ctx: &Context<'_>,
-        input: RevokeSessionInput,
+        #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
     ) -> Option<Result<SessionsPayload, Error>> {
         Some(revoke_session(ctx, input).await)
     }
 
-    /// Ends all of your sessions but the current one, within a second.
+    /// Ends all of your sessions except the current one within a second.
     async fn revoke_other_sessions(
         &self,
         ctx: &Context<'_>,
@@ -237,15 +209,15 @@ impl SessionMutation {
     }
 }
 
-/// What signing in answers.
+/// The payload of a sign-in. Reads the user only if the caller selects it.
 pub(crate) async fn auth_payload(
     ctx: &Context<'_>,
-    done: Result<SignedIn, Failure>,
+    signed_in: Result<SignedIn, Failure>,
 ) -> Result<AuthPayload, Error> {
-    let done = outcome(done)?;
-    let Some(signed_in) = done.value else {
+    let (value, user_errors) = split(signed_in)?;
+    let Some(signed_in) = value else {
         return Ok(AuthPayload {
-            user_errors: done.user_errors,
+            user_errors,
             ..AuthPayload::default()
         });
     };
@@ -254,7 +226,7 @@ pub(crate) async fn auth_payload(
         false => None,
     };
     Ok(AuthPayload {
-        user: user.map(|row| User::signed_in(row, signed_in.viewer())),
+        user: user.map(|row| User::signed_in_as(signed_in.viewer(), row)),
         session: Some(Session {
             row: signed_in.session,
             current: true,
@@ -262,14 +234,14 @@ pub(crate) async fn auth_payload(
         access_token: Some(signed_in.access_token),
         access_token_expires_at: Some(DateTime(signed_in.access_token_expires_at)),
         refresh_token: Some(signed_in.refresh_token),
-        user_errors: Vec::new(),
+        user_errors,
     })
 }
 
 async fn sign_out(ctx: &Context<'_>) -> Result<SignOutPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     Ok(SignOutPayload {
-        signed_out: sessions::sign_out(auth, viewer, &ctx.asker().client).await?,
+        signed_out: sessions::sign_out(auth, viewer, &ctx.caller().client).await?,
         user_errors: Vec::new(),
     })
 }
@@ -280,19 +252,12 @@ async fn revoke_session(
 ) -> Result<SessionsPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
     let session = input.session_id.0;
-    let done = sessions::revoke_session(auth, viewer, session, &ctx.asker().client).await;
-    let done = outcome(done)?;
-    Ok(SessionsPayload {
-        sessions: done.value.map(|rows| Session::seen_by(Some(*viewer), rows)),
-        user_errors: done.user_errors,
-    })
+    let open = sessions::revoke_session(auth, viewer, session, &ctx.caller().client).await;
+    respond(open.map(|rows| Session::list(rows, Some(*viewer))))
 }
 
 async fn revoke_other_sessions(ctx: &Context<'_>) -> Result<SessionsPayload, Error> {
     let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.asker().client).await?;
-    Ok(SessionsPayload {
-        sessions: Some(Session::seen_by(Some(*viewer), rows)),
-        user_errors: Vec::new(),
-    })
+    let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.caller().client).await?;
+    respond(Ok(Session::list(rows, Some(*viewer))))
 }

@@ -1,7 +1,6 @@
-//! What can be listened to: the changes of one's own items.
+//! Subscriptions: live changes of the viewer's items.
 //!
-//! It says nothing of how events travel, nor of how long somebody may listen: a token that expires and a session that ends
-//! are the transports' to see.
+//! The transports in `http` deliver the events. They also end a subscription when its token expires or its session ends.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -17,62 +16,63 @@ use crate::{
     error::Error,
 };
 
-/// Where a subscription begins and how far it has come; one a subscription.
+/// Where a subscription starts, and the cursor after its newest event.
 #[derive(Clone, Default)]
-pub(super) struct Position {
-    /// Where the caller goes on, as its transport says: it wins over the argument, which is what a subscription that is
-    /// sent anew began with.
+pub(super) struct SubscriptionCursor {
+    /// Where the transport resumes. It overrides the argument `after`, because a client that reconnects sends the
+    /// original document again.
     resumed_after: Option<String>,
     newest: Arc<Mutex<Option<String>>>,
 }
 
-impl Position {
-    pub(super) fn resumed(after: Option<String>) -> Self {
-        Position {
-            resumed_after: after,
+impl SubscriptionCursor {
+    pub(super) fn new(resumed_after: Option<String>) -> Self {
+        SubscriptionCursor {
+            resumed_after,
             newest: Arc::default(),
         }
     }
 
-    /// The cursor of the newest event; `None` if it was told already, or there is none.
+    /// The cursor after the newest event; `None` if it was taken already, or there was no event.
     pub(super) fn take_newest(&self) -> Option<String> {
         let newest = self.newest.lock();
         newest.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn is_at(&self, cursor: &Cursor) {
+    fn set_newest(&self, cursor: &Cursor) {
         let newest = self.newest.lock();
         *newest.unwrap_or_else(PoisonError::into_inner) = Some(cursor.encode());
     }
 }
 
-/// How long it may take to load what an event brings: it has no request's deadline.
+/// Maximum time for loading the data of an event. It has no deadline of a request.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct EventLimit(pub(super) Duration);
+pub(super) struct EventTimeout(pub(super) Duration);
 
 /// The root of subscriptions.
 pub(crate) struct Subscription;
 
-/// What can be listened to, over WebSocket (graphql-transport-ws) or as text/event-stream. An event is an answer of its own,
-/// with its own errors; a subscription that cannot go on ends with an error that has `extensions.code`.
+/// All subscriptions, over WebSocket (graphql-transport-ws) or server-sent events (text/event-stream). Each event is a
+/// response with its own errors. A subscription that cannot continue ends with an error that has `extensions.code`.
 #[Subscription]
 impl Subscription {
-    /// Changes to the signed-in user's items as they happen, each once and an item's in the order of its versions; with
-    /// `after`, first all that came since that cursor. A cursor that is too old is CURSOR_EXPIRED: take a new one
-    /// (`changesCursor`) and read the lists afresh then.
+    /// Changes to your items as they happen. Each change is sent once; the changes of one item are in the order of its
+    /// versions. With `after`, all changes since that cursor are sent first. CURSOR_EXPIRED if the cursor is too old: get a
+    /// new one from `changesCursor`, then read your lists again.
     async fn changes(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Only changes after this cursor. By default, only new changes.")]
         after: Option<String>,
     ) -> Result<BoxStream<'static, Result<Change, Error>>, Error> {
         let viewer = *ctx.viewer()?;
-        let position = ctx.data_unchecked::<Position>().clone();
-        let after = position.resumed_after.clone().or(after);
+        let cursor = ctx.data_unchecked::<SubscriptionCursor>().clone();
+        let after = cursor.resumed_after.clone().or(after);
         let after = after.as_deref().map(parse_cursor).transpose()?;
         let changes = ctx.services().live.subscribe(viewer, after);
         let event = move |change: Result<_, Error>| {
             let change: changes::Change = change?;
-            position.is_at(&change.cursor);
+            cursor.set_newest(&change.cursor);
             Ok(Change::from(change))
         };
         Ok(changes.map(event).boxed())

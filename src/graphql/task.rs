@@ -1,14 +1,14 @@
 //! Tasks in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::{Context, SimpleObject};
+use async_graphql::Context;
 
 use super::{
+    connection::ItemObject,
     context::ContextExt,
     course::Course,
-    error::{UserError, outcome},
     item_api::{item_mutations, item_object, item_queries},
     loaders::Loaders,
-    page::ItemObject,
+    payload::{payload, respond},
 };
 use crate::{
     error::Error,
@@ -37,45 +37,46 @@ impl ItemObject for Task {
 item_object! {
     /// A task: something to do, in a course or in none.
     impl Task {
-        /// 1–200 characters.
+        /// The task's title. 1–200 characters.
         fn title(&self) -> &str {
             &self.0.title
         }
 
-        /// Maximum 1,000 characters.
+        /// The task's description. Maximum 1,000 characters. Null if there is none.
         fn description(&self) -> Option<&str> {
             self.0.description.as_deref()
         }
 
-        /// Whether it is completed.
+        /// Whether the task is completed.
         fn completed(&self) -> bool {
             self.0.completed_at.is_some()
         }
 
-        /// When it was completed. Null while it is open.
+        /// When the task was completed. Null while it is open.
         fn completed_at(&self) -> Option<DateTime> {
             self.0.completed_at.map(DateTime)
         }
 
-        /// When it is due. Null if it has no due date.
+        /// When the task is due. Null if it has no due date.
         fn due_at(&self) -> Option<DateTime> {
             self.0.due_at.map(DateTime)
         }
 
-        /// Its priority.
+        /// The task's priority.
         fn priority(&self) -> TaskPriority {
             self.0.priority
         }
 
-        /// The course that it is in. Null if it is in none.
+        /// The task's course. Null if the task is in no course.
         async fn course(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
-            Some(Loaders::of(ctx).item(self.0.course_id?).await)
+            Some(Loaders::of(ctx).get_item(self.0.course_id?).await)
         }
 
-        /// The course that took it to the trash. Null if it was trashed itself, and while it is active.
+        /// The course that the task was moved to the trash with. Null while the task is active, or if it was moved to the
+        /// trash itself.
         async fn trashed_with(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
             let course = self.0.deleted_at.and(self.0.trashed_with)?;
-            Some(Loaders::of(ctx).item(course).await)
+            Some(Loaders::of(ctx).get_item(course).await)
         }
     }
 }
@@ -86,26 +87,24 @@ item_queries! {
         /// Your task with this id, active or in the trash. Null if you have none.
         task;
         /// Your tasks.
-        tasks(TaskFilter, TaskOrder, "By `CREATED_AT`, newest first, by default.");
+        tasks(TaskFilter, TaskOrder, "The order (default: `CREATED_AT`, newest first).");
     }
 }
 
-/// The result of a mutation of several tasks.
-#[derive(SimpleObject)]
-pub(crate) struct TasksPayload {
-    /// The tasks after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
-    tasks: Option<Vec<Task>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation of several tasks.
+    TasksPayload {
+        /// The tasks after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
+        tasks: Vec<Task>
+    }
 }
 
-/// The result of a mutation of a task.
-#[derive(SimpleObject)]
-pub(crate) struct TaskPayload {
-    /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
-    pub(super) task: Option<Task>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    pub(super) user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation of a task.
+    TaskPayload {
+        /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        task: Task
+    }
 }
 
 item_mutations! {
@@ -115,13 +114,13 @@ item_mutations! {
         create_task(CreateTaskInput);
         /// Updates a task that is not in the trash.
         update_task(UpdateTaskInput);
-        TaskPayload { task };
+        TaskPayload;
 
         /// Completes tasks, all of them or none. Tasks that are completed already stay unchanged.
         async fn complete_tasks(
             &self,
             ctx: &Context<'_>,
-            input: ItemIdsInput,
+            #[graphql(desc = "The tasks to complete.")] input: ItemIdsInput,
         ) -> Option<Result<TasksPayload, Error>> {
             Some(set_completed(ctx, input, true).await)
         }
@@ -130,7 +129,7 @@ item_mutations! {
         async fn reopen_tasks(
             &self,
             ctx: &Context<'_>,
-            input: ItemIdsInput,
+            #[graphql(desc = "The tasks to reopen.")] input: ItemIdsInput,
         ) -> Option<Result<TasksPayload, Error>> {
             Some(set_completed(ctx, input, false).await)
         }
@@ -145,12 +144,5 @@ async fn set_completed(
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
     let changed = tasks::set_completed(&mut conn, viewer, &input.ids(), completed).await;
-    let changed = outcome(changed)?;
-    let tasks = changed
-        .value
-        .map(|tasks| tasks.into_iter().map(Task).collect());
-    Ok(TasksPayload {
-        tasks,
-        user_errors: changed.user_errors,
-    })
+    respond(changed.map(|tasks| tasks.into_iter().map(Task).collect::<Vec<_>>()))
 }

@@ -1,16 +1,18 @@
 //! The trash in the API: its list, and the mutations that work for items of all kinds.
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
+    connection::{Connection, HasCursor, ItemObject},
     context::ContextExt,
-    error::{UserError, outcome},
     loaders::Loaders,
     node::Item,
-    page::{Connection, HasCursor, ItemObject, PageArguments, Selected},
+    page::PageArguments,
+    payload::{payload, respond},
+    selection::Selected,
 };
 use crate::{
     db::keyset::Page,
@@ -20,9 +22,9 @@ use crate::{
     trash,
 };
 
-/// The order of the trash is fixed: last deleted first.
+/// The trash has one fixed order: last trashed first.
 impl HasCursor for Item {
-    type Cursor = ();
+    type Order = ();
 
     fn cursor(&self, (): &()) -> String {
         fn position<T: ItemObject>(item: &T) -> (Uuid, Option<DateTime<Utc>>) {
@@ -55,7 +57,7 @@ pub(crate) struct TrashQuery;
 
 #[Object]
 impl TrashQuery {
-    /// Your items in the trash, last deleted first.
+    /// Your items in the trash, last trashed first.
     async fn trash(
         &self,
         ctx: &Context<'_>,
@@ -83,30 +85,19 @@ impl TrashQuery {
     }
 }
 
-/// The result of a mutation of several items.
-#[derive(SimpleObject)]
-pub(crate) struct ItemsPayload {
-    /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
-    items: Option<Vec<Item>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
+payload! {
+    /// The result of a mutation of several items.
+    ItemsPayload {
+        /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
+        items: Vec<Item>
+    }
 }
 
-/// The result of a mutation that deletes permanently.
-#[derive(SimpleObject)]
-pub(crate) struct DeletePayload {
-    /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
-    deleted_ids: Option<Vec<ID>>,
-    /// What was wrong with the input. If this is not empty, nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl DeletePayload {
-    pub(crate) fn new(deleted_ids: Option<Vec<ID>>, user_errors: Vec<UserError>) -> Self {
-        DeletePayload {
-            deleted_ids,
-            user_errors,
-        }
+payload! {
+    /// The result of a mutation that deletes permanently.
+    DeletePayload {
+        /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
+        deleted_ids: Vec<ID>
     }
 }
 
@@ -122,7 +113,7 @@ impl TrashMutation {
     async fn trash_items(
         &self,
         ctx: &Context<'_>,
-        input: ItemIdsInput,
+        #[graphql(desc = "The items to move to the trash.")] input: ItemIdsInput,
     ) -> Option<Result<ItemsPayload, Error>> {
         Some(trash_items(ctx, input).await)
     }
@@ -133,7 +124,7 @@ impl TrashMutation {
     async fn restore_items(
         &self,
         ctx: &Context<'_>,
-        input: ItemIdsInput,
+        #[graphql(desc = "The items to restore.")] input: ItemIdsInput,
     ) -> Option<Result<ItemsPayload, Error>> {
         Some(restore_items(ctx, input).await)
     }
@@ -143,7 +134,7 @@ impl TrashMutation {
     async fn delete_items(
         &self,
         ctx: &Context<'_>,
-        input: ItemIdsInput,
+        #[graphql(desc = "The items to delete permanently.")] input: ItemIdsInput,
     ) -> Option<Result<DeletePayload, Error>> {
         Some(delete_items(ctx, input).await)
     }
@@ -158,45 +149,44 @@ impl TrashMutation {
 async fn trash_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = trash::trash(&mut conn, viewer, &input.ids()).await;
+    let trashed = trash::trash(&mut conn, viewer, &input.ids()).await;
     drop(conn);
-    items_payload(ctx, done).await
+    items_payload(ctx, trashed).await
 }
 
 async fn restore_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = trash::restore(&mut conn, viewer, &input.ids()).await;
+    let restored = trash::restore(&mut conn, viewer, &input.ids()).await;
     drop(conn);
-    items_payload(ctx, done).await
+    items_payload(ctx, restored).await
 }
 
 async fn items_payload(
     ctx: &Context<'_>,
-    done: Result<Vec<ItemRef>, Failure>,
+    changed: Result<Vec<ItemRef>, Failure>,
 ) -> Result<ItemsPayload, Error> {
-    let done = outcome(done)?;
-    let items = match done.value {
-        Some(items) => Some(load(ctx, items).await?),
-        None => None,
+    let items = match changed {
+        Ok(items) => Ok(load(ctx, items).await?),
+        Err(failure) => Err(failure),
     };
-    Ok(ItemsPayload {
-        items,
-        user_errors: done.user_errors,
-    })
+    respond(items)
 }
 
 async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    let done = outcome(trash::delete(&mut conn, viewer, &input.ids()).await)?;
-    Ok(DeletePayload::new(done.value.map(ids), done.user_errors))
+    respond(
+        trash::delete(&mut conn, viewer, &input.ids())
+            .await
+            .map(ids),
+    )
 }
 
 async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
     let viewer = ctx.viewer()?;
     let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    Ok(DeletePayload::new(Some(ids(deleted)), Vec::new()))
+    respond(Ok(ids(deleted)))
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {

@@ -1,21 +1,22 @@
-//! People in the API: the signed-in user and their profile.
+//! Users in the API: the object, the query `me`, and changes of the viewer's user and profile.
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object};
 use tokio::sync::OnceCell;
 
 use super::{
     audit::{self, AuditEvent},
+    connection::LogConnection,
     context::ContextExt,
-    error::{UserError, outcome},
     loaders::{Loaders, ViewersUser},
-    page::{LogConnection, PageArguments},
-    private_fields::{AccountsOf, LogOf, ProfileOf, SessionsOf, Whose},
+    page::PageArguments,
+    payload::{payload, respond},
+    private_fields::{AccountsOf, AuditLogOf, FieldOwner, ProfileOf, SessionsOf},
     session::Session,
 };
 use crate::{
-    auth::{self, Viewer},
+    auth::{self, UserId, Viewer},
     error::Error,
     scalars::{DateTime, Url, id_of},
     users::{self, Proficiency, Role, UpdateMeInput, UpdateProfileInput},
@@ -25,10 +26,10 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct User {
     pub(super) row: users::User,
-    /// Read once for all copies: the owner of all items of a list is one person.
+    /// Read once for all copies, since all items of a list have the same owner.
     profile: Arc<OnceCell<users::Profile>>,
-    /// As whom they have just signed in with this request; `None` where they have not.
-    signed_in: Option<Viewer>,
+    /// The viewer that this user became by signing in with this request; `None` if the request did not sign them in.
+    signed_in_as: Option<Viewer>,
 }
 
 impl From<users::User> for User {
@@ -36,131 +37,130 @@ impl From<users::User> for User {
         User {
             row,
             profile: Arc::default(),
-            signed_in: None,
+            signed_in_as: None,
         }
     }
 }
 
 impl User {
-    /// Somebody who has signed in with this request, and may read of themselves what they could with the next one.
-    pub(crate) fn signed_in(row: users::User, viewer: Viewer) -> Self {
+    /// A user who signed in with this request. They may read their private fields, although the request had no token.
+    pub(crate) fn signed_in_as(viewer: Viewer, row: users::User) -> Self {
         User {
-            signed_in: Some(viewer),
+            signed_in_as: Some(viewer),
             ..User::from(row)
         }
     }
 
-    fn whose(&self) -> Whose {
-        Whose {
+    fn as_owner(&self) -> FieldOwner {
+        FieldOwner {
             user: self.row.id.0,
-            signed_in_now: self.signed_in.is_some(),
+            just_signed_in: self.signed_in_as.is_some(),
         }
     }
 }
 
-/// A person who can sign in.
+/// A user. `profile`, `accounts`, `sessions` and `auditLog` can be read only by the user and by admins.
 #[Object]
 impl User {
-    /// A UUID, unique across all that you can see; the `sub` of their access tokens.
+    /// A UUID, unique among all objects that you can see. It is the `sub` of the user's access tokens.
     pub(crate) async fn id(&self) -> ID {
         id_of(self.row.id.0)
     }
 
-    /// The email address that the user signs in with, as it was typed. Maximum 255 characters. No two users have addresses
+    /// The email address that the user signs in with, as typed. Maximum 255 characters. No two users have addresses
     /// that differ only in ASCII case or in the form of their domain (Unicode or xn--…).
     fn email(&self) -> &str {
         &self.row.email
     }
 
-    /// 1 to 255 characters.
+    /// The user's name. 1–255 characters.
     fn name(&self) -> &str {
         &self.row.name
     }
 
-    /// Their picture; null if they have none. 512 characters at most.
+    /// The URL of the user's avatar image. Maximum 512 characters. Null if the user has none.
     fn avatar_url(&self) -> Option<Url> {
         self.row.avatar_url.clone().map(Url)
     }
 
-    /// Whether they have shown that the e-mail address is theirs.
+    /// Whether the user has proven that the email address is theirs.
     fn email_verified(&self) -> bool {
         self.row.email_verified
     }
 
-    /// Whether they may sign in.
+    /// Whether the user may sign in.
     fn active(&self) -> bool {
         self.row.is_active
     }
 
-    /// What they may do.
+    /// The user's role.
     fn role(&self) -> Role {
-        self.row.role.into()
+        self.row.role
     }
 
-    /// When they signed up.
+    /// When the user signed up.
     fn created_at(&self) -> DateTime {
         DateTime(self.row.created_at)
     }
 
-    /// When their name, address, picture, role or state last changed.
+    /// When the user's name, email address, avatar, role or `active` last changed.
     fn updated_at(&self) -> DateTime {
         DateTime(self.row.updated_at)
     }
 
-    /// When they last signed in: with their password, by a password reset, or, to the hour, with a token of an outside issuer;
-    /// null if never.
+    /// When the user last signed in with a password, by a password reset, or with a token of an external identity provider
+    /// (then to the hour). Null if never.
     fn last_sign_in_at(&self) -> Option<DateTime> {
         self.row.last_sign_in_at.map(DateTime)
     }
 
-    /// What they tell of themselves.
+    /// The user's profile.
     async fn profile(&self, ctx: &Context<'_>) -> Result<Profile, Error> {
-        let read = || Loaders::of(ctx).one(ProfileOf(self.whose()));
+        let read = || Loaders::of(ctx).get(ProfileOf(self.as_owner()));
         Ok(Profile(self.profile.get_or_try_init(read).await?.clone()))
     }
 
-    /// The ways this person can sign in: a password, or an outside identity provider.
+    /// The ways in which the user can sign in: a password, or external identity providers.
     async fn accounts(&self, ctx: &Context<'_>) -> Result<Vec<Account>, Error> {
-        let accounts = Loaders::of(ctx).one(AccountsOf(self.whose())).await?;
+        let accounts = Loaders::of(ctx).get(AccountsOf(self.as_owner())).await?;
         Ok(accounts.into_iter().map(Account).collect())
     }
 
-    /// Sessions that are signed in now, newest first; 1,000 at most.
+    /// The user's open sessions, newest first (maximum 1,000).
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, Error> {
-        let rows = Loaders::of(ctx).one(SessionsOf(self.whose())).await?;
-        Ok(Session::seen_by(
-            self.signed_in.or(ctx.asker().viewer),
-            rows,
-        ))
+        let rows = Loaders::of(ctx).get(SessionsOf(self.as_owner())).await?;
+        let viewer = self.signed_in_as.or(ctx.caller().viewer);
+        Ok(Session::list(rows, viewer))
     }
 
-    /// What was done by and to this user, newest first. Kept for a year, if the operator sets nothing else.
+    /// The user's audit log, newest first: what the user did, and what was done to the user. Events are kept for a year by
+    /// default.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Events at most: 1 to 100; 50 if left out.",
+            desc = "Return the first *n* events (1–100, default 50).",
             default_with = "Some(50)"
         )]
         first: Option<i32>,
-        #[graphql(desc = "The cursor behind which to read on.")] after: Option<String>,
+        #[graphql(desc = "Only events after this cursor.")] after: Option<String>,
     ) -> Result<LogConnection<AuditEvent>, Error> {
         let arguments = PageArguments {
             first,
             ..PageArguments::default()
         };
         let size = arguments.size()?;
-        let position = |cursor: &String| {
-            let wrong = || Error::bad_input("after must be a cursor of this list.");
-            audit::position(cursor).ok_or_else(wrong)
+        let event = |cursor: &String| {
+            let invalid = || Error::bad_input("`after` must be a cursor of this list.");
+            audit::event_of_cursor(cursor).ok_or_else(invalid)
         };
-        let before = after.as_ref().map(position).transpose()?;
-        let page = LogOf {
-            whose: self.whose(),
+        let before = after.as_ref().map(event).transpose()?;
+        let page = AuditLogOf {
+            owner: self.as_owner(),
             before,
             size: i64::from(size),
         };
-        let events = Loaders::of(ctx).one(page).await?;
+        let events = Loaders::of(ctx).get(page).await?;
         let size = usize::try_from(size).unwrap_or(0);
         Ok(audit::page(events, size, before.is_some()))
     }
@@ -172,114 +172,107 @@ pub(crate) struct Account(auth::Account);
 /// A way to sign in.
 #[Object]
 impl Account {
-    /// `password`, or the name of an outside identity provider.
+    /// `password`, or the name of an external identity provider.
     fn provider(&self) -> &str {
         &self.0.provider
     }
 
-    /// Who they are there: the e-mail address for a password, the token's `sub` for a provider.
+    /// The user's id there: the email address for `password`, the token's `sub` for a provider.
     fn provider_account_id(&self) -> &str {
         &self.0.provider_account_id
     }
 
-    /// When they first came with it; for a password, when they signed up.
+    /// When the account was linked. For `password`, when the user signed up.
     fn created_at(&self) -> DateTime {
         DateTime(self.0.created_at)
     }
 }
 
-/// What a person tells of themselves.
+/// A user's profile.
 pub(crate) struct Profile(users::Profile);
 
-/// What a person tells of themselves, so that notes can be made to fit them.
+/// What a user says about themselves, so that notes can be adapted to the user. Null fields were not filled in.
 #[Object]
 impl Profile {
-    /// How much they know already; `PRO` at first.
+    /// How much the user already knows. `PRO` by default.
     fn proficiency(&self) -> Proficiency {
         self.0.proficiency
     }
 
-    /// What they have learnt; 10,000 characters at most.
+    /// What the user has learnt. Maximum 10,000 characters.
     fn technical_background(&self) -> Option<&str> {
         self.0.technical_background.as_deref()
     }
 
-    /// What machines they can use; 10,000 characters at most.
+    /// The machines that the user can use. Maximum 10,000 characters.
     fn hardware_access(&self) -> Option<&str> {
         self.0.hardware_access.as_deref()
     }
 
-    /// What they want to learn; 10,000 characters at most.
+    /// What the user wants to learn. Maximum 10,000 characters.
     fn learning_goals(&self) -> Option<&str> {
         self.0.learning_goals.as_deref()
     }
 
-    /// How they like things to be; 10,000 characters at most.
+    /// The user's preferences. Maximum 10,000 characters.
     fn preferences(&self) -> Option<&str> {
         self.0.preferences.as_deref()
     }
 
-    /// When any of this last changed.
+    /// When the profile last changed.
     fn updated_at(&self) -> DateTime {
         DateTime(self.0.updated_at)
     }
 }
 
-/// Queries of people.
+/// Queries of users.
 #[derive(Default)]
 pub(crate) struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// The signed-in user; null for a visitor.
+    /// The signed-in user. Null if the caller is anonymous.
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
-        let viewer = ctx.asker().viewer?;
+        let viewer = ctx.caller().viewer?;
         Some(me(ctx, viewer.user_id).await)
     }
 }
 
-async fn me(ctx: &Context<'_>, user: crate::auth::UserId) -> Result<User, Error> {
+async fn me(ctx: &Context<'_>, user: UserId) -> Result<User, Error> {
     let found = users::find(&mut ctx.connection().await?, user).await?;
     found
         .map(User::from)
-        .ok_or_else(|| Error::unauthenticated("This user is gone."))
+        .ok_or_else(|| Error::unauthenticated("This user was deleted."))
 }
 
-/// What a mutation of a user answers.
-#[derive(SimpleObject)]
-pub(crate) struct UserPayload {
-    /// The user as they are now; null if nothing was done.
-    user: Option<User>,
-    /// What was wrong with the input; then nothing was changed.
-    user_errors: Vec<UserError>,
-}
-
-impl UserPayload {
-    pub(crate) fn new(user: Option<User>, user_errors: Vec<UserError>) -> Self {
-        UserPayload { user, user_errors }
+payload! {
+    /// The result of a mutation of a user.
+    UserPayload {
+        /// The user after the mutation. Null if the mutation failed.
+        user: User
     }
 }
 
-/// Mutations of the signed-in user.
+/// Mutations of the viewer's user and profile.
 #[derive(Default)]
 pub(crate) struct UserMutation;
 
 #[Object]
 impl UserMutation {
-    /// Changes your name or picture.
+    /// Changes your name or avatar.
     async fn update_me(
         &self,
         ctx: &Context<'_>,
-        input: UpdateMeInput,
+        #[graphql(desc = "The new values.")] input: UpdateMeInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(update_me(ctx, input).await)
     }
 
-    /// Changes what you tell of yourself.
+    /// Changes your profile.
     async fn update_profile(
         &self,
         ctx: &Context<'_>,
-        input: UpdateProfileInput,
+        #[graphql(desc = "The new values.")] input: UpdateProfileInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(update_profile(ctx, input).await)
     }
@@ -287,11 +280,7 @@ impl UserMutation {
 
 async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let done = outcome(users::update(&mut ctx.connection().await?, viewer, &input).await)?;
-    Ok(UserPayload::new(
-        done.value.map(User::from),
-        done.user_errors,
-    ))
+    respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
 }
 
 async fn update_profile(
@@ -299,13 +288,13 @@ async fn update_profile(
     input: UpdateProfileInput,
 ) -> Result<UserPayload, Error> {
     let viewer = ctx.viewer()?;
-    let done = outcome(users::update_profile(&mut ctx.connection().await?, viewer, &input).await)?;
-    let user = match done.value {
-        Some(profile) => Some(User {
+    let updated = users::update_profile(&mut ctx.connection().await?, viewer, &input).await;
+    let user = match updated {
+        Ok(profile) => Ok(User {
             profile: Arc::new(OnceCell::new_with(Some(profile))),
-            ..Loaders::of(ctx).one(ViewersUser).await?
+            ..Loaders::of(ctx).get(ViewersUser).await?
         }),
-        None => None,
+        Err(failure) => Err(failure),
     };
-    Ok(UserPayload::new(user, done.user_errors))
+    respond(user)
 }

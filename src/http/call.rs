@@ -44,10 +44,8 @@ pub(super) async fn read(
             "Send the request as Content-Type: application/json, in UTF-8 and not compressed.",
         );
     }
-    let announced = parts
-        .headers
-        .get("content-length")
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let announced = negotiate::text(&parts.headers, header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max_body) {
         return invalid(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     }
@@ -107,15 +105,12 @@ fn from_query(query: &str) -> Result<Call, InvalidCall> {
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
-            "variables" | "extensions" => match serde_json::from_str(&value) {
-                Ok(value) => value,
-                Err(_) => {
-                    return invalid(
-                        StatusCode::BAD_REQUEST,
-                        "`variables` and `extensions` must be valid JSON.",
-                    );
-                }
-            },
+            "variables" | "extensions" => serde_json::from_str(&value).or_else(|_| {
+                invalid(
+                    StatusCode::BAD_REQUEST,
+                    "`variables` and `extensions` must be valid JSON.",
+                )
+            })?,
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);

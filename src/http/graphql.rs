@@ -23,8 +23,8 @@ use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
-    response::Response,
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout_at};
@@ -43,7 +43,7 @@ use super::{
 use crate::{
     auth::{Client, Viewer},
     error::{Code, Error},
-    graphql::{Admitted, Asker, Operation, error},
+    graphql::{Admitted, Caller, Operation, error},
 };
 
 /// Handles `/graphql`.
@@ -163,8 +163,8 @@ async fn process(
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let asker = Asker { viewer, client };
-    let response = run(state, admitted, asker, request_id, deadline, ()).await;
+    let caller = Caller { viewer, client };
+    let response = run(state, admitted, caller, request_id, deadline, ()).await;
     Ok(Outcome::Reply(Reply::executed(response)))
 }
 
@@ -172,9 +172,7 @@ async fn process(
 pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -> Client {
     let trusted = &state.settings.trusted_proxies;
     let address = forwarded::address(peer.ip(), headers, trusted);
-    let user_agent = headers.get(header::USER_AGENT);
-    let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    Client::new(Some(address), user_agent)
+    Client::new(Some(address), negotiate::text(headers, header::USER_AGENT))
 }
 
 /// The signed-in user; `None` without a token.
@@ -200,7 +198,7 @@ async fn viewer(
 pub(super) async fn run(
     state: &EdgeState,
     admitted: Admitted,
-    asker: Asker,
+    caller: Caller,
     request_id: &RequestId,
     deadline: Instant,
     guard: impl Send + 'static,
@@ -209,7 +207,7 @@ pub(super) async fn run(
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
         let _guard = guard;
-        match timeout_at(deadline, api.execute(admitted, asker, id.as_str())).await {
+        match timeout_at(deadline, api.execute(admitted, caller, id.as_str())).await {
             Ok(response) => response,
             Err(_) => failure(Error::timeout("the request passed its deadline"), &id),
         }
@@ -224,7 +222,7 @@ pub(super) async fn run(
 }
 
 fn failure(error: Error, id: &RequestId) -> GraphQlResponse {
-    let mut response = error::refused(error);
+    let mut response = error::error_response(error);
     error::finish(&mut response, id.as_str());
     response
 }
@@ -247,19 +245,16 @@ impl Rejection {
             }
             _ => None,
         };
-        let header = header.map(|(name, value)| (name, HeaderValue::from_static(value)));
         let (status, mut response) = self.into_response(media_type);
         error::finish(&mut response, request_id.as_str());
         Reply {
-            response,
-            status,
-            executed: false,
-            headers: HeaderMap::from_iter(header),
+            header,
+            ..Reply::not_executed(status, response)
         }
     }
 
     fn into_response(self, media_type: MediaType) -> (StatusCode, GraphQlResponse) {
-        let invalid = |message| error::refused(Error::new(Code::BadRequest, message));
+        let invalid = |message| error::error_response(Error::new(Code::BadRequest, message));
         match self {
             Rejection::InvalidCall(InvalidCall { status, message }) => (status, invalid(message)),
             Rejection::MutationByGet => {
@@ -272,19 +267,21 @@ impl Rejection {
             }
             Rejection::NoBearerToken => {
                 let message = "Send the access token as Authorization: Bearer <token>.";
-                let response = error::refused(Error::unauthenticated(message));
+                let response = error::error_response(Error::unauthenticated(message));
                 (StatusCode::UNAUTHORIZED, response)
             }
-            Rejection::InvalidToken(error) => (StatusCode::UNAUTHORIZED, error::refused(error)),
+            Rejection::InvalidToken(error) => {
+                (StatusCode::UNAUTHORIZED, error::error_response(error))
+            }
             Rejection::NotAdmitted(response) => match media_type {
                 MediaType::GraphQl => (StatusCode::BAD_REQUEST, *response),
                 MediaType::Json => (StatusCode::OK, *response),
             },
             Rejection::Failed(error) if error.code == Code::Forbidden => {
-                (StatusCode::FORBIDDEN, error::refused(error))
+                (StatusCode::FORBIDDEN, error::error_response(error))
             }
             Rejection::Failed(error) => {
-                let response = error::refused(error);
+                let response = error::error_response(error);
                 (status_of(&response), response)
             }
         }
@@ -292,8 +289,6 @@ impl Rejection {
 }
 
 fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
-    let mut response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
-    let allowed = HeaderValue::from_static(allowed);
-    response.headers_mut().insert(header::ALLOW, allowed);
-    response
+    let response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
+    ([(header::ALLOW, allowed)], response).into_response()
 }

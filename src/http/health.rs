@@ -1,9 +1,6 @@
 //! Health checks: `/healthz` (the process runs) and `/readyz` (the process can serve requests).
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use axum::{
     Json,
@@ -30,9 +27,9 @@ const CACHE_TIME: Duration = Duration::from_secs(1);
 type PendingMigrations = Option<Vec<String>>;
 
 /// The last result of the check, and when it was made.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub(super) struct Readiness {
-    last: Arc<Mutex<Option<(Instant, PendingMigrations)>>>,
+    last: Mutex<Option<(Instant, PendingMigrations)>>,
 }
 
 impl Readiness {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 pub use upload::UploadSettings;
 pub(super) use upload_slots::UploadSlots;
 
-use super::{EdgeState, negotiate::is_cached, request_id::RequestId};
+use super::{EdgeState, negotiate, request_id::RequestId};
 use crate::{
     error::{Code, Error},
     images::{self, model::ContentType},
@@ -48,19 +48,11 @@ pub(super) fn router() -> Router<EdgeState> {
         .route("/images/{name}", get(download))
 }
 
-/// A response to an invalid request: a 4xx status and a message.
-struct Rejection(StatusCode, &'static str);
-
 /// Why an upload or download failed.
 enum ImageError {
-    Rejected(Rejection),
+    /// The status and message of a rejected request.
+    Rejected(StatusCode, &'static str),
     Failed(Error),
-}
-
-impl From<Rejection> for ImageError {
-    fn from(rejection: Rejection) -> Self {
-        ImageError::Rejected(rejection)
-    }
 }
 
 impl From<Error> for ImageError {
@@ -72,7 +64,7 @@ impl From<Error> for ImageError {
 impl ImageError {
     fn into_response(self, request_id: &RequestId) -> Response {
         let (status, message) = match self {
-            ImageError::Rejected(Rejection(status, message)) => (status, message.into()),
+            ImageError::Rejected(status, message) => (status, message.into()),
             ImageError::Failed(error) => {
                 let request_id = request_id.as_str();
                 tracing::warn!(request_id, error = error.log_text(), "image request failed");
@@ -108,35 +100,25 @@ struct ImageLink {
 async fn download(
     State(state): State<EdgeState>,
     Extension(request_id): Extension<RequestId>,
-    name: Result<Path<String>, axum::extract::rejection::PathRejection>,
-    link: Result<Query<ImageLink>, axum::extract::rejection::QueryRejection>,
+    link: Result<(Path<String>, Query<ImageLink>), Response>,
     headers: HeaderMap,
 ) -> Response {
-    let outcome = match (name, link) {
-        (Ok(Path(name)), Ok(Query(link))) => send_image(&state, &name, &link, &headers).await,
-        _ => Err(no_such_image().into()),
+    let outcome = match link {
+        Ok((Path(name), Query(link))) => send_image(&state, &name, &link, &headers).await,
+        Err(_) => Err(no_such_image()),
     };
-    let mut response = outcome.unwrap_or_else(|error| error.into_response(&request_id));
-    let headers = response.headers_mut();
-    for (name, value) in [
+    let response = outcome.unwrap_or_else(|error| error.into_response(&request_id));
+    let headers = [
         // If the bytes were anything but an image, a browser would still not run them.
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; sandbox",
-        ),
-        (
-            header::HeaderName::from_static("cross-origin-resource-policy"),
-            "cross-origin",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
+        ("content-security-policy", "default-src 'none'; sandbox"),
+        ("cross-origin-resource-policy", "cross-origin"),
+    ];
+    (headers, response).into_response()
 }
 
-fn no_such_image() -> Rejection {
+fn no_such_image() -> ImageError {
     let message = "This image does not exist, or its link has expired. Request a new link.";
-    Rejection(StatusCode::NOT_FOUND, message)
+    ImageError::Rejected(StatusCode::NOT_FOUND, message)
 }
 
 async fn send_image(
@@ -153,7 +135,7 @@ async fn send_image(
     // The image of an id never changes.
     let tag = format!("\"{id}\"");
     let mut response = response_headers(id, content_type, link, &tag)?;
-    if is_cached(headers, &tag) {
+    if negotiate::is_cached(headers, &tag) {
         response.remove(header::CONTENT_TYPE);
         return Ok((StatusCode::NOT_MODIFIED, response).into_response());
     }
@@ -212,7 +194,7 @@ fn response_headers(
     ]))
 }
 
-/// The bytes that a request asks for.
+/// The bytes that a request selects.
 #[derive(Debug, PartialEq, Eq)]
 enum RequestedRange {
     All,
@@ -223,15 +205,11 @@ enum RequestedRange {
 
 /// Reads the `Range` header. Several ranges, or an invalid header, request the whole image (RFC 9110 allows it).
 fn requested_range(headers: &HeaderMap, tag: &str, size: u64) -> RequestedRange {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    let Some(range) = text(header::RANGE) else {
+    let Some(range) = negotiate::text(headers, header::RANGE) else {
         return RequestedRange::All;
     };
-    if headers.contains_key(header::IF_RANGE) && text(header::IF_RANGE) != Some(tag) {
+    let if_range = negotiate::text(headers, header::IF_RANGE);
+    if headers.contains_key(header::IF_RANGE) && if_range != Some(tag) {
         return RequestedRange::All;
     }
     let Ok(parsed) = parse_range_header(range) else {

@@ -29,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
@@ -70,19 +70,20 @@ pub struct EdgeSettings {
 }
 
 /// The state that all handlers share.
-#[derive(Clone)]
-struct EdgeState {
+type EdgeState = Arc<Shared>;
+
+struct Shared {
     api: Api,
     auth: Auth,
     images: Images,
     database: Database,
     jobs: JobStates,
     upload_slots: images::UploadSlots,
-    settings: Arc<EdgeSettings>,
+    settings: EdgeSettings,
     mutations: TaskTracker,
-    streams: Streams,
+    streams: Arc<Streams>,
     readiness: health::Readiness,
-    schema_tag: HeaderValue,
+    schema_tag: String,
 }
 
 /// The HTTP edge: its router, and the work that outlives a request.
@@ -92,7 +93,7 @@ pub struct Edge {
     /// Mutations in flight. They may outlive their connections.
     pub(crate) mutations: TaskTracker,
     /// WebSockets and subscriptions.
-    pub(crate) streams: Streams,
+    pub(crate) streams: Arc<Streams>,
 }
 
 impl Edge {
@@ -109,21 +110,20 @@ impl Edge {
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
         let mutations = TaskTracker::new();
-        let streams = Streams::new(&settings.streams);
-        let tag = format!("\"{:x}\"", ShortDigest(api.sdl()));
-        let state = EdgeState {
-            schema_tag: HeaderValue::from_str(&tag).map_err(|error| error.to_string())?,
+        let streams = Arc::new(Streams::new(&settings.streams));
+        let state = Arc::new(Shared {
+            schema_tag: entity_tag(api.sdl()),
             api,
             auth,
             images,
             database,
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
-            settings: Arc::new(settings),
+            settings,
             mutations: mutations.clone(),
             streams: streams.clone(),
             readiness: health::Readiness::default(),
-        };
+        });
         Ok(Edge {
             router: routes(state)?,
             mutations,
@@ -154,42 +154,27 @@ fn routes(state: EdgeState) -> Result<Router, String> {
         .layer(middleware::from_fn(request_id::set)))
 }
 
-/// Formats the first 16 bytes of a text's SHA-256 in hexadecimal.
-struct ShortDigest<'a>(&'a str);
-
-impl std::fmt::LowerHex for ShortDigest<'_> {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Sha256::digest(self.0.as_bytes())
-            .iter()
-            .take(16)
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
-    }
+/// The entity tag of a text: the first 16 bytes of its SHA-256.
+fn entity_tag(text: &str) -> String {
+    let digest = Sha256::digest(text);
+    let bytes = digest.iter().take(16);
+    let digest = bytes.fold(0_u128, |digest, byte| digest << 8 | u128::from(*byte));
+    format!("\"{digest:032x}\"")
 }
 
 async fn common_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    response
+    let response = next.run(request).await;
+    ([(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], response).into_response()
 }
 
 /// Serves the schema, for tools that generate typed clients.
 async fn schema(State(state): State<EdgeState>, headers: HeaderMap) -> Response {
-    let tag = state.schema_tag.to_str().unwrap_or_default();
-    let mut response = if negotiate::is_cached(&headers, tag) {
+    let tag = state.schema_tag.as_str();
+    let response = if negotiate::is_cached(&headers, tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        (
-            [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
-            state.api.sdl().to_owned(),
-        )
-            .into_response()
+        state.api.sdl().to_owned().into_response()
     };
-    let headers = response.headers_mut();
-    headers.insert(header::ETAG, state.schema_tag.clone());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache")];
+    (headers, response).into_response()
 }

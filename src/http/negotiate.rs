@@ -4,6 +4,9 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+const GRAPHQL: &str = "application/graphql-response+json";
+const JSON: &str = "application/json";
+
 /// The media type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MediaType {
@@ -14,24 +17,20 @@ pub(super) enum MediaType {
 }
 
 impl MediaType {
-    pub(super) fn header(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
+    pub(super) fn content_type(self) -> &'static str {
+        match self {
             MediaType::GraphQl => "application/graphql-response+json; charset=utf-8",
             MediaType::Json => "application/json; charset=utf-8",
-        })
+        }
     }
 }
 
 /// The media type that the client prefers. `None` if it accepts neither; JSON if it sends no `Accept`.
 pub(super) fn response_type(headers: &HeaderMap) -> Option<MediaType> {
-    const GRAPHQL: &str = "application/graphql-response+json";
     let Some(accepted) = accepted(headers) else {
         return Some(MediaType::Json);
     };
-    let (graphql, json) = (
-        quality_of(&accepted, GRAPHQL),
-        quality_of(&accepted, "application/json"),
-    );
+    let (graphql, json) = (quality_of(&accepted, GRAPHQL), quality_of(&accepted, JSON));
     // If both have the same quality, the newer type wins only if it is named: clients that send a wildcard may not know it.
     let named = accepted.iter().any(|(range, _)| range == GRAPHQL);
     match (graphql, json) {
@@ -39,6 +38,11 @@ pub(super) fn response_type(headers: &HeaderMap) -> Option<MediaType> {
         _ if graphql > json || (graphql == json && named) => Some(MediaType::GraphQl),
         _ => Some(MediaType::Json),
     }
+}
+
+/// The quality of JSON responses of either media type.
+fn json_quality(accepted: &[(String, u16)]) -> u16 {
+    quality_of(accepted, JSON).max(quality_of(accepted, GRAPHQL))
 }
 
 /// Whether the client accepts responses as `text/event-stream`.
@@ -58,8 +62,7 @@ pub(super) fn events(headers: &HeaderMap) -> Events {
     let named = accepted
         .iter()
         .find(|(range, _)| range == "text/event-stream");
-    let json = quality_of(&accepted, "application/json")
-        .max(quality_of(&accepted, "application/graphql-response+json"));
+    let json = json_quality(&accepted);
     match named {
         None | Some((_, 0)) => Events::NotAccepted,
         Some((_, quality)) if *quality > json => Events::Preferred,
@@ -77,9 +80,7 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
         .filter(|(range, _)| range == "text/html")
         .map(|(_, quality)| *quality)
         .max();
-    let json = quality_of(&accepted, "application/json")
-        .max(quality_of(&accepted, "application/graphql-response+json"));
-    html.is_some_and(|html| html >= json)
+    html.is_some_and(|html| html >= json_quality(&accepted))
 }
 
 /// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header.
@@ -97,11 +98,7 @@ fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
             }
         }
     }
-    if ranges.is_empty() {
-        None
-    } else {
-        Some(ranges)
-    }
+    Some(ranges).filter(|ranges| !ranges.is_empty())
 }
 
 /// The quality of a media type, by the most specific range that matches.
@@ -116,13 +113,13 @@ fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
 
 /// Whether the headers declare the body as uncompressed JSON in UTF-8.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(content_type)) = headers.get(header::CONTENT_TYPE).map(HeaderValue::to_str) else {
+    let Some(content_type) = text(headers, header::CONTENT_TYPE) else {
         return false;
     };
     let mut parts = content_type.split(';').map(str::trim);
     let named = parts
         .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+        .is_some_and(|name| name.eq_ignore_ascii_case(JSON));
     let utf8 = parts.all(|part| match part.split_once('=') {
         Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
             value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
@@ -133,6 +130,11 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         .get(header::CONTENT_ENCODING)
         .map(HeaderValue::as_bytes);
     named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
+}
+
+/// The text of a header. `None` if it is missing or not ASCII.
+pub(super) fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// Whether the client has the entity with this tag already (`If-None-Match`).

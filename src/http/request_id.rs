@@ -14,6 +14,8 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
+use super::negotiate;
+
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 64;
 
@@ -28,10 +30,7 @@ impl RequestId {
     }
 
     fn of(headers: &HeaderMap) -> Self {
-        let given = headers
-            .get(&NAME)
-            .and_then(|value| value.to_str().ok())
-            .filter(|id| is_valid(id));
+        let given = negotiate::text(headers, &NAME).filter(|id| is_valid(id));
         given.map_or_else(RequestId::new, |id| RequestId(id.into()))
     }
 

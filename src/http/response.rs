@@ -2,7 +2,7 @@
 
 use async_graphql::{Response as GraphQlResponse, Value};
 use axum::{
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, ser::SerializeMap};
@@ -19,7 +19,7 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// Only the response of an executed request has `data`, which may be null.
     pub(super) executed: bool,
-    pub(super) headers: HeaderMap,
+    pub(super) header: Option<(HeaderName, &'static str)>,
 }
 
 impl Reply {
@@ -29,7 +29,17 @@ impl Reply {
             status: status_of(&response),
             response,
             executed: true,
-            headers: HeaderMap::new(),
+            header: None,
+        }
+    }
+
+    /// The reply to a request that was not executed.
+    pub(super) fn not_executed(status: StatusCode, response: GraphQlResponse) -> Self {
+        Reply {
+            response,
+            status,
+            executed: false,
+            header: None,
         }
     }
 
@@ -40,18 +50,15 @@ impl Reply {
         };
         let body = serde_json::to_vec(&body)
             .unwrap_or_else(|_| b"{\"errors\":[{\"message\":\"INTERNAL\"}]}".to_vec());
-        let mut response = (self.status, self.headers, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, media_type.header());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(
-            header::VARY,
-            HeaderValue::from_static("Accept, Authorization"),
-        );
-        if let Some(seconds) = retry_after(&self.response) {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        response
+        let headers = [
+            (header::CONTENT_TYPE, media_type.content_type()),
+            (header::CACHE_CONTROL, "no-store"),
+            (header::VARY, "Accept, Authorization"),
+        ];
+        let own = self.header.map(|header| [header]);
+        let retry_after = retry_after(&self.response);
+        let retry_after = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+        (self.status, headers, own, retry_after, body).into_response()
     }
 }
 
@@ -61,15 +68,9 @@ pub(super) fn bad_request(
     media_type: MediaType,
     message: &'static str,
 ) -> Response {
-    let mut response = error::refused(Error::new(Code::BadRequest, message));
+    let mut response = error::error_response(Error::new(Code::BadRequest, message));
     error::finish(&mut response, "");
-    Reply {
-        response,
-        status,
-        executed: false,
-        headers: HeaderMap::new(),
-    }
-    .write(media_type)
+    Reply::not_executed(status, response).write(media_type)
 }
 
 /// 200, unless the response has no data at all and an error that a retry may fix.

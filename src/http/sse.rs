@@ -16,7 +16,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, Bytes},
-    http::{HeaderValue, header, request::Parts},
+    http::request::Parts,
     response::{IntoResponse, Response},
 };
 use futures_util::{
@@ -25,7 +25,7 @@ use futures_util::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, sleep_until, timeout, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     client_connection::ClientConnection,
+    negotiate,
     request_id::RequestId,
     response::ResponseJson,
     streams::{
@@ -46,8 +47,6 @@ use crate::{
     error::Error,
     graphql::{Admitted, Operation},
 };
-
-static LAST_EVENT_ID: &str = "last-event-id";
 
 /// How long the last events may take to be sent when the service stops.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -64,8 +63,7 @@ pub(super) struct EventStreamRequest {
 
 impl EventStreamRequest {
     pub(super) fn new(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
-        let last = parts.headers.get(LAST_EVENT_ID);
-        let last = last.and_then(|value| value.to_str().ok());
+        let last = negotiate::text(&parts.headers, "last-event-id");
         EventStreamRequest {
             client,
             token: Bearer::in_headers(&parts.headers).token(),
@@ -79,7 +77,7 @@ impl EventStreamRequest {
     /// Runs the operation and streams its outputs.
     ///
     /// # Errors
-    /// As [`Auth::viewer`].
+    /// As [`LiveAuth::check`].
     pub(super) async fn respond(
         self,
         state: &EdgeState,
@@ -87,9 +85,8 @@ impl EventStreamRequest {
     ) -> Result<Response, Error> {
         let revocations = state.auth.revocations();
         let is_invalid = admitted.operation == Operation::Subscription && self.has_invalid_cursor();
-        let check = LiveAuth::check(&state.auth, self.token, self.client);
-        let late = |_| Error::timeout("reading the session");
-        let live_auth = timeout_at(self.deadline, check).await.map_err(late)??;
+        let (token, client) = (self.token, self.client);
+        let live_auth = LiveAuth::check(&state.auth, token, client, self.deadline).await?;
         if is_invalid {
             let message =
                 "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
@@ -139,7 +136,7 @@ fn stream_events(
         live_auth,
         revocations,
         is_subscription: false,
-        stopping: state.streams.stopping().clone(),
+        stopping: state.streams.stopping.clone(),
         heartbeat,
         next_heartbeat: after(heartbeat),
         auth_timeout: state.settings.request_timeout.min(heartbeat),
@@ -149,18 +146,14 @@ fn stream_events(
     tokio::spawn(event_sender.run(outputs));
     let chunks = stream::poll_fn(move |ctx| receiver.poll_recv(ctx));
     let body = Body::from_stream(chunks.map(Ok::<Bytes, Infallible>));
-    let mut response = body.into_response();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/event-stream; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-store, no-transform"),
-        (header::VARY, "Accept, Authorization"),
+    let headers = [
+        ("content-type", "text/event-stream; charset=utf-8"),
+        ("cache-control", "no-store, no-transform"),
+        ("vary", "Accept, Authorization"),
         // Proxies that buffer responses would delay events.
-        (header::HeaderName::from_static("x-accel-buffering"), "no"),
-    ] {
-        let value = HeaderValue::from_static(value);
-        response.headers_mut().insert(name, value);
-    }
-    response
+        ("x-accel-buffering", "no"),
+    ];
+    (headers, body).into_response()
 }
 
 /// Sends the events of one response.
@@ -256,9 +249,8 @@ impl EventSender {
         if live_auth.has_expired() {
             return false;
         }
-        let late = |_| Error::timeout("reading a stream's session");
-        let checked = timeout(self.auth_timeout, live_auth.recheck(&self.auth));
-        match checked.await.map_err(late).flatten() {
+        let deadline = after(self.auth_timeout);
+        match live_auth.recheck(&self.auth, deadline).await {
             Ok(live_auth) => {
                 self.recheck = live_auth.valid_for().map(after);
                 true

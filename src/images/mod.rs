@@ -42,7 +42,7 @@ use url::Url;
 use uuid::Uuid;
 
 use links::Links;
-use model::{Announced, ContentType, MAX_BYTES, NewUpload, ObjectRef, Upload};
+use model::{Announced, ContentType, MAX_BYTES, ObjectRef, RequestImageUploadInput, Upload};
 pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
 pub use storage::StorageSettings;
@@ -110,12 +110,13 @@ impl Images {
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-        new: &NewUpload,
+        input: &RequestImageUploadInput,
     ) -> Result<Upload, Failure> {
-        let announced = announced(new)?;
+        let announced = announced(input)?;
+        let document = input.document_id.0;
         let id = Uuid::new_v4();
         let opened = conn.transaction(async |conn| {
-            store::open(conn, viewer.user_id, id, new.document_id, &announced).await
+            store::open(conn, viewer.user_id, id, document, &announced).await
         });
         let opened = opened.await?;
         if let Some(expires_at) = opened.expires_at {
@@ -298,25 +299,25 @@ impl Images {
     }
 }
 
-fn announced(new: &NewUpload) -> Result<Announced, Failure> {
+fn announced(input: &RequestImageUploadInput) -> Result<Announced, Failure> {
     let mut problems = Problems::default();
-    let content_type = ContentType::parse(&new.content_type);
+    let content_type = ContentType::parse(&input.content_type);
     if content_type.is_none() {
         let message = "contentType must be image/jpeg, image/png, image/webp or image/gif.";
         problems.add("contentType", RefusalCode::UnsupportedType, message);
     }
-    if new.byte_size < 1 {
+    if input.byte_size < 1 {
         let message = "byteSize must be 1 or more.";
         problems.add("byteSize", RefusalCode::Invalid, message);
     }
-    if new.byte_size > MAX_BYTES {
+    if input.byte_size > MAX_BYTES {
         let message = format!("byteSize must be at most {MAX_BYTES} (20 MiB).");
         problems.add("byteSize", RefusalCode::TooLarge, message);
     }
     problems.finish()?;
     Ok(Announced {
         content_type: content_type.unwrap_or(ContentType::Jpeg),
-        byte_size: new.byte_size,
+        byte_size: input.byte_size,
     })
 }
 

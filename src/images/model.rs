@@ -1,11 +1,15 @@
-//! The rows of images and uploads, and their maximum size.
+//! The rows and inputs of images and uploads, and their maximum size.
 
 use std::fmt;
 
+use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::db::{named, row};
+use crate::{
+    db::{named, row},
+    scalars::ObjectId,
+};
 
 /// Maximum size of an image in bytes.
 pub const MAX_BYTES: i32 = 20 * 1024 * 1024;
@@ -74,14 +78,14 @@ named!(ContentType {
     Gif = "image/gif",
 });
 
-/// A request for an upload.
-#[derive(Debug, Clone)]
-pub struct NewUpload {
-    /// The active document that the image is for.
-    pub document_id: Uuid,
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`.
+/// An image to upload: JPEG, PNG, WebP or GIF. Maximum 20 MiB.
+#[derive(InputObject, Debug, Clone)]
+pub struct RequestImageUploadInput {
+    /// The id of the document that the image is for, which must be active.
+    pub document_id: ObjectId,
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`. The uploaded image must have this type.
     pub content_type: String,
-    /// 1 to [`MAX_BYTES`].
+    /// The exact number of bytes that you will upload (1–20,971,520).
     pub byte_size: i32,
 }
 

@@ -1,4 +1,4 @@
-//! What creating and updating have in common for all items.
+//! Creating and updating items: what is the same for all kinds.
 
 use uuid::Uuid;
 
@@ -41,8 +41,8 @@ impl NewId {
     }
 }
 
-/// What a statement that writes an item returns: the status of the course that the item goes into (`None` if it does not exist
-/// or is not named), and the item (`None` if nothing was written).
+/// What a statement that writes an item returns: the status of the course to put the item into (`None` if it does not exist or
+/// is not named), and the item (`None` if nothing was written).
 pub(crate) type Written<T> = (Option<String>, Option<T>);
 
 /// An input that creates an item.
@@ -56,7 +56,7 @@ pub(crate) trait Create: Sync {
     fn has_course(&self) -> bool {
         false
     }
-    /// Notes what is wrong with it.
+    /// Adds the input's mistakes.
     fn check(&self, problems: &mut Problems);
     /// Inserts the item, if its course is active and its id is not in use.
     fn insert(
@@ -70,8 +70,7 @@ pub(crate) trait Create: Sync {
 /// Creates an item. If the viewer has an item of this kind with the chosen id already, returns that item unchanged.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH of the course; TAKEN if another of the viewer's objects has or had the
-/// id.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
 pub(crate) async fn create<C: Create>(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -116,7 +115,7 @@ pub(crate) trait Update: Sync {
     fn has_course(&self) -> bool {
         false
     }
-    /// Notes what is wrong with it.
+    /// Adds the input's mistakes.
     fn check(&self, problems: &mut Problems);
     /// Updates the item, if it is active, has that version, and its new course is active.
     fn apply(
@@ -126,14 +125,14 @@ pub(crate) trait Update: Sync {
     ) -> impl Future<Output = Result<Written<Self::Item>, Error>> + Send;
 }
 
-/// How often an update is tried while other requests change the item.
+/// Maximum number of attempts to update an item that other requests change at the same time.
 const ATTEMPTS: usize = 5;
 
 /// Updates an item.
 ///
 /// # Errors
-/// What is wrong with the input; NOT_FOUND or IN_TRASH, of the item or of its new course; UNAVAILABLE if other requests keep
-/// changing the item.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. UNAVAILABLE if other requests keep changing
+/// the item.
 pub(crate) async fn update<U: Update>(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -164,11 +163,11 @@ pub(crate) async fn update<U: Update>(
             return Err(refusal);
         }
     }
-    let detail = format!("a {name} kept changing while it was updated");
+    let detail = format!("a {name} changed during all attempts to update it");
     Err(Error::unavailable(detail).into())
 }
 
-/// Why nothing can go into a course with that status; `None` if it can.
+/// Why no item can be put into a course with this status; `None` if it can.
 fn closed(course_status: Option<&str>) -> Option<Failure> {
     let course = ItemKind::Course.name();
     match course_status {

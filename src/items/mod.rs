@@ -1,8 +1,9 @@
 //! What courses, documents and tasks share: an item is active or in the trash, its version counts its changes, its owner may
 //! choose its id, and lists of items are filtered, sorted and paginated in the same way.
 //!
-//! [`Item`] is what the rest of the service needs to know of a noun; [`list`] has its lists, [`commands`] what creating and
-//! updating have in common. Each noun has its own rules, rows and SQL.
+//! The trait `Item` is what the rest of the service needs to know of a noun. `model` has kinds, statuses and inputs, `list`
+//! lists of items, `commands` what creating and updating have in common, and `store` the SQL that is the same for all items.
+//! Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod list;
@@ -85,19 +86,19 @@ pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
         .filter(move |(_, id)| seen.insert(*id))
 }
 
-/// Refuses an id that is or was in use.
+/// The refusal of an id that is or was in use.
 pub(crate) fn taken() -> Failure {
     let message = "This id is or was used by another object. Choose a new one.";
     Refusal::of("id", RefusalCode::Taken, message).into()
 }
 
-/// Refuses an object that does not exist.
+/// The refusal of an object that does not exist.
 pub(crate) fn not_found(field: &str, name: &str) -> Failure {
     let message = format!("There is no {name} with this id.");
     Refusal::of(field, RefusalCode::NotFound, message).into()
 }
 
-/// Refuses an object that is in the trash.
+/// The refusal of an object that is in the trash.
 pub(crate) fn in_trash(field: &str, name: &str) -> Failure {
     let message = format!("The {name} is in the trash. Restore it first.");
     Refusal::of(field, RefusalCode::InTrash, message).into()

@@ -68,10 +68,10 @@ row! {
     }
 }
 
-/// Where an item is.
+/// Whether an item is active or in the trash.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ItemStatus {
-    /// In use.
+    /// Not in the trash.
     Active,
     /// In the trash. It can be restored until the service deletes it permanently (by default after 30 days).
     Trash,
@@ -87,10 +87,10 @@ impl ItemStatus {
     }
 }
 
-/// The items of a mutation that changes all of them or none.
+/// The items that a mutation changes, all of them or none.
 #[derive(InputObject)]
 pub struct ItemIdsInput {
-    /// The ids (1–100). Duplicates count once.
+    /// The items' ids (1–100). Duplicates count once.
     pub ids: Vec<ObjectId>,
 }
 
@@ -101,7 +101,7 @@ impl ItemIdsInput {
     }
 }
 
-/// Which items a list contains, by where they are: active ones by default; null for those in the trash too.
+/// The status of the items in a list. Active by default; `None` includes the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatusFilter(pub Option<ItemStatus>);
 
@@ -111,7 +111,7 @@ impl Default for StatusFilter {
     }
 }
 
-/// As `ItemStatus`, nullable.
+/// In the schema, it is a nullable `ItemStatus`.
 impl InputType for StatusFilter {
     type RawValueType = Option<ItemStatus>;
 
@@ -144,8 +144,8 @@ impl InputType for StatusFilter {
 /// The direction of an order.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderDirection {
-    /// Smallest, oldest or alphabetically first items first.
+    /// Ascending: smallest, oldest or alphabetically first items first.
     Asc,
-    /// Largest, newest or alphabetically last items first.
+    /// Descending: largest, newest or alphabetically last items first.
     Desc,
 }

@@ -64,8 +64,8 @@ pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
 /// The condition that the course of [`into_course`] is active.
 pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
 
-/// A statement that writes an item which may go into a course (a parameter). The course is locked first, as in every statement,
-/// so that it cannot go to the trash before this commits. Returns [`Written`].
+/// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
+/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`].
 pub(crate) fn into_course(course: &str, write: &str) -> String {
     format!(
         "WITH course AS MATERIALIZED (
@@ -77,8 +77,8 @@ pub(crate) fn into_course(course: &str, write: &str) -> String {
     )
 }
 
-/// The condition that the new id `$2` is free among the owner's other kinds of items, if it was chosen (a parameter): an id
-/// belongs to one object of its owner.
+/// The condition that no other kind of item of the owner has the new id `$2`, if it was chosen (a parameter). An owner's ids
+/// are unique among all kinds.
 pub(crate) fn id_is_free<T: Item>(chosen: &str) -> String {
     let others = ItemKind::ALL.into_iter().filter(|kind| *kind != T::KIND);
     let exists = others.map(|kind| {
@@ -91,7 +91,7 @@ pub(crate) fn id_is_free<T: Item>(chosen: &str) -> String {
     )
 }
 
-/// Moves the item to the course `$5`, if `$4`. A moved item drops what its previous course still has to tell it (`pending`).
+/// Moves the item to the course `$5`, if `$4`. A moved item ignores what is pending for its previous course.
 pub(crate) const MOVE: &str = "
     course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
     status = CASE WHEN $4 THEN 'active' ELSE status END,
@@ -146,8 +146,8 @@ impl<R> Changes for Statement<R> {
 
 /// Writes the conditions of a list's filter.
 ///
-/// Conditions that many lists have are written if they are given, so that each combination has a plan of its own. The others
-/// are written together, as soon as one of them is given, with NULL for those that are not: otherwise callers could make a
+/// Frequent conditions are written only if they are given, so that each combination has its own plan. As soon as one of the
+/// rare conditions is given, all of them are written, with NULL for those that are not. Otherwise callers could create a
 /// prepared statement for each combination.
 pub(crate) struct Conditions<'a, R> {
     statement: &'a mut Statement<R>,

@@ -1,14 +1,15 @@
-//! The search: what somebody's active items say, found by words in any order and form, phrases, exclusions and
-//! alternatives, by the beginnings and parts of words, and by words that are misspelt or badly recognised.
+//! Search in a user's active items: words in any order and form, phrases, exclusions, alternatives, prefixes and parts of
+//! words, and words that are misspelt or badly recognised.
 //!
-//! Two statements answer it. The first looks each word up in the dictionary of the person's own words, where what resembles
-//! it is found; the second asks one index for the items that have such words. Both stay within what is the person's own,
-//! so that others may keep as much as they like: `docs/search.md` has the reasons and the figures.
+//! A search takes two statements. The first looks up each word and similar ones in a dictionary of the user's own words.
+//! The second finds the items with these words through one index. Both read only the user's rows, so their cost does not
+//! depend on how much other users store. `docs/search.md` has the reasons and the measurements.
 //!
-//! Read on: [`query`] takes apart what was typed, `plan` puts together what is asked, `marks` and `passages` show where it
-//! was found.
+//! - `query`: parses the query. `plan`: builds the parameters of the second statement. `store`: all SQL.
+//! - `highlights` and `passages`: show where an item matches.
+//! - [`sweep`]: removes unused words from the dictionary.
 
-mod marks;
+mod highlights;
 mod passages;
 mod plan;
 mod query;
@@ -20,103 +21,112 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use marks::Marks;
+pub(crate) use highlights::Highlighter;
 pub(crate) use passages::{Field, Passage, passages};
 use plan::Plan;
-pub use query::MOST_QUERY;
-use query::Query;
+use query::{MAX_QUERY_LENGTH, Query};
 pub use store::Hit;
 
 use crate::{auth::Viewer, db::Connection, error::Error, items::ItemKind};
 
-/// Words that are looked for with what resembles them, at most; the others as they are.
-const MOST_LOOKED_UP: usize = 8;
+/// Maximum number of terms that also match similar words. Further terms match only as written.
+const MAX_SIMILAR_TERMS: usize = 8;
 
-/// What is searched.
+/// Which items are searched.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Narrowed {
-    /// Only these kinds of items; `None`: all.
+pub(crate) struct SearchFilter {
+    /// Only these kinds of items; `None` for all.
     pub(crate) kinds: Option<Vec<ItemKind>>,
-    /// Only what stands in this course; `None`: wherever.
+    /// Only items in this course; `None` for all.
     pub(crate) course_id: Option<Uuid>,
 }
 
-/// The place of a hit among all that were found.
+/// The position of a hit among all hits of a search.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Place {
+pub(crate) struct SearchCursor {
     score: f64,
     id: Uuid,
-    /// When it was asked for the first page: what is recent is so at that moment.
-    asked_at: DateTime<Utc>,
-    /// Which search it is a place in.
-    search: u32,
+    /// When the first page was requested. Scores depend on it, since recent items rank higher.
+    searched_at: DateTime<Utc>,
+    /// The digest of the query and its filter.
+    digest: u32,
 }
 
-impl Place {
-    /// A cursor, opaque.
-    pub(crate) fn cursor(&self) -> String {
-        let (score, at) = (self.score.to_bits(), self.asked_at.timestamp_micros());
-        let (id, search) = (self.id.simple(), self.search);
-        URL_SAFE_NO_PAD.encode(format!("hit-{score:x}-{at:x}-{id}-{search:x}"))
+impl SearchCursor {
+    /// The opaque cursor.
+    pub(crate) fn encode(&self) -> String {
+        let (score, at) = (self.score.to_bits(), self.searched_at.timestamp_micros());
+        let (id, digest) = (self.id.simple(), self.digest);
+        URL_SAFE_NO_PAD.encode(format!("hit-{score:x}-{at:x}-{id}-{digest:x}"))
     }
 
-    /// `None` if that is no cursor of a search.
-    pub(crate) fn of_cursor(cursor: &str) -> Option<Place> {
+    /// # Errors
+    /// BAD_USER_INPUT if it is not a cursor of a search.
+    pub(crate) fn decode(cursor: &str) -> Result<Self, Error> {
+        SearchCursor::parse(cursor).ok_or_else(foreign_cursor)
+    }
+
+    fn parse(cursor: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
         let mut parts = text.strip_prefix("hit-")?.split('-');
         let score = f64::from_bits(u64::from_str_radix(parts.next()?, 16).ok()?);
         let micros = i64::from_str_radix(parts.next()?, 16).ok()?;
-        let place = Place {
+        let position = SearchCursor {
             score,
             id: Uuid::try_parse(parts.next()?).ok()?,
-            asked_at: DateTime::from_timestamp_micros(micros)?,
-            search: u32::from_str_radix(parts.next()?, 16).ok()?,
+            searched_at: DateTime::from_timestamp_micros(micros)?,
+            digest: u32::from_str_radix(parts.next()?, 16).ok()?,
         };
-        (score.is_finite() && parts.next().is_none()).then_some(place)
+        (score.is_finite() && parts.next().is_none()).then_some(position)
     }
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// Best first, with their places.
-    pub(crate) hits: Vec<(Hit, Place)>,
-    /// Whether there are more behind them.
-    pub(crate) has_more: bool,
-    /// What is to be marked in them.
-    pub(crate) marks: Marks,
+fn foreign_cursor() -> Error {
+    Error::bad_input("`after` must be a cursor of this search.")
 }
 
-/// The viewer's active items that fit a query, best first, behind a place: `size` at most. Nothing for a query without
-/// words.
+/// A page of hits.
+#[derive(Debug, Default)]
+pub(crate) struct SearchResults {
+    /// The hits and their cursors, best first.
+    pub(crate) hits: Vec<(Hit, SearchCursor)>,
+    /// Whether there are more hits after this page.
+    pub(crate) has_more: bool,
+    /// Finds the matches in the hits' texts.
+    pub(crate) highlighter: Highlighter,
+}
+
+/// The viewer's active items that match a query, best first: a page of `size` hits after a cursor. A query without words
+/// has no hits.
 ///
 /// # Errors
-/// BAD_USER_INPUT if the query is too long, or the place is of another search.
+/// BAD_USER_INPUT if the query is too long, or the cursor belongs to another search.
 pub(crate) async fn search(
     conn: &mut Connection,
     viewer: &Viewer,
     query: &str,
-    narrowed: &Narrowed,
-    after: Option<&Place>,
+    filter: &SearchFilter,
+    after: Option<&SearchCursor>,
     size: usize,
-) -> Result<Found, Error> {
-    if query.chars().count() > MOST_QUERY {
+) -> Result<SearchResults, Error> {
+    let length = query.chars().count();
+    if length > MAX_QUERY_LENGTH {
         return Err(Error::bad_input(format!(
-            "query must have at most {MOST_QUERY} characters."
+            "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
         )));
     }
-    let search = digest(query, narrowed);
-    if after.is_some_and(|place| place.search != search) {
-        return Err(Error::bad_input("after must be a cursor of this search."));
+    let digest = digest(query, filter);
+    if after.is_some_and(|cursor| cursor.digest != digest) {
+        return Err(foreign_cursor());
     }
     let query = query::parse(&query.replace('\0', " "));
     if query.branches.is_empty() {
-        return Ok(Found::default());
+        return Ok(SearchResults::default());
     }
-    let asked_at = after.map_or_else(Utc::now, |place| place.asked_at);
+    let searched_at = after.map_or_else(Utc::now, |cursor| cursor.searched_at);
     let found = conn.transaction(async |conn| {
-        store::go_by_index(conn).await?;
-        let Some((plan, marks)) = look_up(conn, viewer, &query).await? else {
+        store::prefer_indexes(conn).await?;
+        let Some((plan, highlighter)) = look_up(conn, viewer, &query).await? else {
             return Ok::<_, Error>(None);
         };
         let one_more = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
@@ -124,49 +134,50 @@ pub(crate) async fn search(
             conn,
             viewer.user_id,
             &plan,
-            narrowed,
-            asked_at,
+            filter,
+            searched_at,
             after,
             one_more,
         );
-        Ok(Some((hits.await?, marks)))
+        Ok(Some((hits.await?, highlighter)))
     });
-    let Some((mut hits, marks)) = found.await? else {
-        return Ok(Found::default());
+    let Some((mut hits, highlighter)) = found.await? else {
+        return Ok(SearchResults::default());
     };
     let has_more = hits.len() > size;
     hits.truncate(size);
-    let place = |hit: &Hit| Place {
+    let cursor = |hit: &Hit| SearchCursor {
         score: hit.score,
         id: hit.id,
-        asked_at,
-        search,
+        searched_at,
+        digest,
     };
-    let hits = hits.into_iter().map(|hit| (hit, place(&hit))).collect();
-    Ok(Found {
+    let hits = hits.into_iter().map(|hit| (hit, cursor(&hit))).collect();
+    Ok(SearchResults {
         hits,
         has_more,
-        marks,
+        highlighter,
     })
 }
 
-/// What a search is known by in its cursors.
-fn digest(query: &str, narrowed: &Narrowed) -> u32 {
-    let hash = Sha256::digest(format!("{query}\n{narrowed:?}"));
+/// Identifies a search in its cursors.
+fn digest(query: &str, filter: &SearchFilter) -> u32 {
+    let hash = Sha256::digest(format!("{query}\n{filter:?}"));
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 
-/// What is to be asked for these terms; `None` if they have no letters.
+/// Looks up a query's terms in the dictionary. `None` if they have no letters.
 async fn look_up(
     conn: &mut Connection,
     viewer: &Viewer,
     query: &Query,
-) -> Result<Option<(Plan, Marks)>, Error> {
+) -> Result<Option<(Plan, Highlighter)>, Error> {
     let texts = query.terms().map(|term| term.text.clone()).collect();
-    let looked_up = query
+    let with_similar = query
         .terms()
         .enumerate()
-        .map(|(at, term)| at < MOST_LOOKED_UP && !term.quoted);
-    let looked_up = store::look_up(conn, viewer.user_id, texts, looked_up.collect()).await?;
-    Ok(plan::plan(query, &looked_up))
+        .map(|(at, term)| at < MAX_SIMILAR_TERMS && !term.quoted);
+    let with_similar = with_similar.collect();
+    let matches = store::look_up(conn, viewer.user_id, texts, with_similar).await?;
+    Ok(plan::plan(query, &matches))
 }

@@ -1,98 +1,105 @@
-//! The passages of an item that show why it was found.
+//! Passages: the parts of an item's texts that show why it was found.
 
 use std::{collections::HashSet, ops::Range};
 
-use super::marks::{Mark, Marks};
+use super::highlights::{Highlight, Highlighter};
 
-/// Passages of an item at most.
-const MOST_PASSAGES: usize = 3;
-/// About how long a passage is, in bytes; a title stands there whole.
-const LENGTH: usize = 240;
-/// How much of it stands before the first mark.
-const BEFORE: usize = 60;
-/// How much of a text is looked through, in code points: as much as is searched.
-const MOST_TEXT: usize = 200_000;
+/// Maximum number of passages per item.
+const MAX_PASSAGES: usize = 3;
+/// Approximate length of a passage in bytes. Longer than most titles.
+const PASSAGE_LENGTH: usize = 240;
+/// Approximate length of the context before the first highlight, in bytes.
+const LEADING_CONTEXT: usize = 60;
+/// Maximum number of code points that are searched for highlights: as many as are indexed.
+const MAX_TEXT_LENGTH: usize = 200_000;
 
-/// A part of an item's text, by the API's name of the field.
+/// A searched field of an item.
 #[derive(Debug, Clone)]
 pub(crate) struct Field {
-    /// Its name in the API.
+    /// The field's name in the API.
     pub(crate) name: &'static str,
-    /// Its text, plain.
+    /// The field's plain text.
     pub(crate) text: String,
 }
 
-/// A passage with what was looked for in it.
+/// A passage and its highlights.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Passage {
     /// The field that it is from.
     pub(crate) field: &'static str,
-    /// The passage on one line.
+    /// The passage's text on one line.
     pub(crate) text: String,
-    /// Where the marks stand in it, in UTF-16 code units.
+    /// The highlights in the text, in UTF-16 code units.
     pub(crate) ranges: Vec<Range<i32>>,
 }
 
-/// The passages of an item, those of its first fields first: from each the one that shows most, and then the next.
-pub(crate) fn passages(marks: &Marks, fields: &[Field]) -> Vec<Passage> {
+/// The passages of an item in the order of its fields. Within a field, those with the most different words come first.
+pub(crate) fn passages(highlighter: &Highlighter, fields: &[Field]) -> Vec<Passage> {
     let mut passages = Vec::new();
     for field in fields {
         let text = start(&field.text);
-        for (window, marks) in windows(text, marks.of(text)) {
-            if passages.len() == MOST_PASSAGES {
+        for (window, highlights) in windows(text, highlighter.highlights(text)) {
+            if passages.len() == MAX_PASSAGES {
                 return passages;
             }
-            passages.push(passage(field.name, text, window, &marks));
+            passages.push(passage(field.name, text, window, &highlights));
         }
     }
     passages
 }
 
 fn start(text: &str) -> &str {
-    let end = text.char_indices().nth(MOST_TEXT);
+    let end = text.char_indices().nth(MAX_TEXT_LENGTH);
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// Windows over the marks with the marks in each; those with more different words first.
-fn windows(text: &str, marks: Vec<Mark>) -> Vec<(Range<usize>, Vec<Mark>)> {
-    let mut windows: Vec<(Range<usize>, Vec<Mark>)> = Vec::new();
-    for mark in marks {
+/// Windows of the text with the highlights in each. Those with the most different words come first.
+fn windows(text: &str, highlights: Vec<Highlight>) -> Vec<(Range<usize>, Vec<Highlight>)> {
+    let mut windows: Vec<(Range<usize>, Vec<Highlight>)> = Vec::new();
+    for highlight in highlights {
         match windows.last_mut() {
-            Some((window, marks)) if mark.at.end <= window.end => marks.push(mark),
+            Some((window, inside)) if highlight.range.end <= window.end => inside.push(highlight),
             last => {
                 let free_from = last.map_or(0, |(window, _)| window.end);
-                windows.push((around(text, &mark.at, free_from), vec![mark]));
+                let window = window_around(text, &highlight.range, free_from);
+                windows.push((window, vec![highlight]));
             }
         }
     }
-    let different = |marks: &[Mark]| {
-        let words: HashSet<&str> = marks.iter().map(|mark| mark.folded.as_str()).collect();
-        words.len()
+    let different_words = |highlights: &[Highlight]| {
+        let words = highlights.iter().map(|one| one.folded.as_str());
+        words.collect::<HashSet<_>>().len()
     };
-    windows.sort_by_key(|(_, marks)| std::cmp::Reverse(different(marks)));
+    windows.sort_by_key(|(_, inside)| std::cmp::Reverse(different_words(inside)));
     windows
 }
 
-/// A window that begins a little before the mark, at a word.
-fn around(text: &str, mark: &Range<usize>, free_from: usize) -> Range<usize> {
-    let first = text.floor_char_boundary(mark.start.saturating_sub(BEFORE));
+/// A window that starts at a word shortly before the highlight, but not before `free_from`.
+fn window_around(text: &str, highlight: &Range<usize>, free_from: usize) -> Range<usize> {
+    let first = text.floor_char_boundary(highlight.start.saturating_sub(LEADING_CONTEXT));
     let start = match first {
         0 => 0,
-        _ => text[first..mark.start]
+        _ => text[first..highlight.start]
             .find(char::is_whitespace)
             .map_or(first, |at| first + at),
     };
-    let last = text.floor_char_boundary((start + LENGTH).max(mark.end).min(text.len()));
+    let last =
+        text.floor_char_boundary((start + PASSAGE_LENGTH).max(highlight.end).min(text.len()));
     let end = match last == text.len() {
         true => last,
-        false => text[mark.end..last]
+        false => text[highlight.end..last]
             .rfind(char::is_whitespace)
-            .map_or(last, |at| mark.end + at),
+            .map_or(last, |at| highlight.end + at),
     };
-    start.max(free_from).min(mark.start)..end
+    start.max(free_from).min(highlight.start)..end
 }
 
-fn passage(field: &'static str, text: &str, window: Range<usize>, marks: &[Mark]) -> Passage {
+fn passage(
+    field: &'static str,
+    text: &str,
+    window: Range<usize>,
+    highlights: &[Highlight],
+) -> Passage {
     let shown = &text[window.clone()];
     let trimmed = shown.trim();
     let from = window.start + (shown.len() - shown.trim_start().len());
@@ -107,20 +114,20 @@ fn passage(field: &'static str, text: &str, window: Range<usize>, marks: &[Mark]
     Passage {
         field,
         text: on_one_line.collect(),
-        ranges: marks
+        ranges: highlights
             .iter()
-            .map(|mark| units(mark.at.start)..units(mark.at.end))
+            .map(|one| units(one.range.start)..units(one.range.end))
             .collect(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::marks::Marked, *};
+    use super::{super::highlights::HighlightTerm, *};
 
-    fn marks(terms: &[&str]) -> Marks {
-        Marks::new(terms.iter().map(|term| {
-            Marked {
+    fn highlighter(terms: &[&str]) -> Highlighter {
+        Highlighter::new(terms.iter().map(|term| {
+            HighlightTerm {
                 unfinished: term.ends_with('…'),
                 tokens: term
                     .trim_end_matches('…')
@@ -132,13 +139,13 @@ mod tests {
         }))
     }
 
-    /// The passages with brackets around the marks, cut by UTF-16 code units as JavaScript does.
+    /// The passages with brackets around the highlights, cut by UTF-16 code units as JavaScript does.
     fn shown(terms: &[&str], text: &str) -> Vec<String> {
         let field = Field {
             name: "note",
             text: text.to_owned(),
         };
-        let passages = passages(&marks(terms), &[field]);
+        let passages = passages(&highlighter(terms), &[field]);
         let show = |passage: &Passage| {
             let units: Vec<u16> = passage.text.encode_utf16().collect();
             let mut shown = String::new();
@@ -158,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_for_is_marked_as_it_is_written() {
+    fn highlights_cover_the_matching_words_as_written() {
         for (terms, text, expected) in [
             (
                 &["matrix"][..],
@@ -192,13 +199,17 @@ mod tests {
     }
 
     #[test]
-    fn three_passages_at_most_and_those_that_show_most_first() {
+    fn there_are_at_most_three_passages_with_the_most_different_words_first() {
         let far = "filler ".repeat(60);
         let text = format!("one {far} one two {far} two {far} one {far} one");
         let shown = shown(&["one", "two"], &text);
-        assert_eq!(shown.len(), MOST_PASSAGES);
+        assert_eq!(shown.len(), MAX_PASSAGES);
         assert!(shown[0].contains("[one] [two]"), "{}", shown[0]);
-        assert!(shown.iter().all(|passage| passage.len() < LENGTH + 20));
+        assert!(
+            shown
+                .iter()
+                .all(|passage| passage.len() < PASSAGE_LENGTH + 20)
+        );
     }
 
     #[test]

@@ -1,76 +1,75 @@
-//! From what was typed and what the dictionary knows of it to what PostgreSQL is asked: `tsquery` texts of scoped lexemes,
-//! and patterns for phrases. Everything in them is letters and digits that the database folded itself.
+//! Builds the parameters of the search statement from a query and the dictionary's words: `tsquery` texts of scoped
+//! lexemes, and patterns for phrases. They contain only letters and digits, which the database itself has folded.
 
 use super::{
-    marks::{Marked, Marks},
+    highlights::{HighlightTerm, Highlighter},
     query::{Query, Term},
-    store::LookedUp,
+    store::DictionaryMatch,
 };
 
-/// Words as they are written.
+// Minimum likeness of words, by level of similarity. Each level includes those before it.
+/// Words as written.
 const LITERAL: i32 = 100;
-/// And words of the same stem.
-const SAME: i32 = 90;
-/// And words that it is the beginning or a part of, or that look the same.
-const ALIKE: i32 = 60;
-/// And words that it is misspelt for.
-const ANY: i32 = 0;
+/// Words with the same stem.
+const SAME_STEM: i32 = 90;
+/// Words that contain the term, or look the same.
+const SIMILAR: i32 = 60;
+/// Words that the term is a misspelling of.
+const MISSPELT: i32 = 0;
 
-/// How long PostgreSQL's lexemes are at most, in bytes. No text has a longer one, and a query with one would be an error.
-const LONGEST_LEXEME: usize = 2_046;
+/// Maximum length of a PostgreSQL lexeme in bytes. No text has a longer one, and a longer one in a query is an error.
+const MAX_LEXEME_LENGTH: usize = 2_046;
 
-/// Words that are counted for a term, at most.
-const MOST_COUNTED: usize = 8;
+/// Maximum number of words per term whose occurrences are counted for the ranking.
+const MAX_COUNTED_WORDS: usize = 8;
 
-/// What is asked.
+/// The parameters of a search.
 #[derive(Debug)]
 pub(super) struct Plan {
-    /// What has the words as written; of the same stems; alike; any: each holds those before it.
-    pub(super) sets: [String; 4],
-    /// The same without those before it; `None` where that leaves nothing.
-    pub(super) apart: [Option<String>; 4],
-    /// Any of the words: how often they stand there is what ranks within a class.
+    /// One `tsquery` per level of similarity. Each also matches what those before it match.
+    pub(super) levels: [String; 4],
+    /// The same without the matches of the levels before it; `None` if that leaves nothing.
+    pub(super) exclusive_levels: [Option<String>; 4],
+    /// Matches any of the words. The number of their occurrences ranks hits within a level.
     pub(super) counted: String,
-    /// One of these must hold, too, if there are any.
-    pub(super) with_phrases: WithPhrases,
-    /// Patterns of phrases that must not be there.
-    pub(super) absent: Vec<String>,
+    /// If there are any, at least one must match too.
+    pub(super) phrases: PhraseBranches,
+    /// Patterns of excluded phrases.
+    pub(super) excluded_patterns: Vec<String>,
 }
 
-/// Branches with phrases, or without where others have them.
+/// The branches of a query in which at least one branch has a phrase.
 #[derive(Debug, Default)]
-pub(super) struct WithPhrases {
+pub(super) struct PhraseBranches {
+    /// The `tsquery` of each branch.
     pub(super) queries: Vec<String>,
-    /// Of each, the patterns that must all be there, between commas.
-    pub(super) present: Vec<String>,
+    /// The patterns of each branch's phrases, separated by commas. All must match.
+    pub(super) patterns: Vec<String>,
 }
 
-/// A term with what it stands for.
+/// A term and the words of the dictionary that it matches.
 #[derive(Clone)]
-struct Known<'a> {
+struct ResolvedTerm<'a> {
     term: &'a Term,
-    /// Its words: several are a phrase.
+    /// The term's folded words. Several are a phrase.
     tokens: Vec<String>,
     scope: &'a str,
     is_stop_word: bool,
-    /// Words of the dictionary that are like its only one, and how much.
+    /// For a term of one word: similar words of the dictionary, and their likeness.
     words: Vec<(&'a str, i32)>,
 }
 
-impl<'a> Known<'a> {
-    /// `None` if it has no letters.
-    fn of(term: &'a Term, looked_up: &'a [LookedUp], number: i64) -> Option<Self> {
-        let mut rows = looked_up
-            .iter()
-            .filter(|row| row.number == number)
-            .peekable();
+impl<'a> ResolvedTerm<'a> {
+    /// `None` if the term has no letters.
+    fn of(term: &'a Term, matches: &'a [DictionaryMatch], number: i64) -> Option<Self> {
+        let mut rows = matches.iter().filter(|row| row.number == number).peekable();
         let first = *rows.peek()?;
         let tokens: Vec<String> = first.folded.split_whitespace().map(str::to_owned).collect();
         if tokens.is_empty() {
             return None;
         }
         let words = rows.filter_map(|row| Some((row.word.as_deref()?, row.likeness?)));
-        Some(Known {
+        Some(ResolvedTerm {
             term,
             tokens,
             scope: &first.scope,
@@ -83,20 +82,21 @@ impl<'a> Known<'a> {
         self.tokens.len() > 1
     }
 
-    /// `eigen-value` is `eigenvalue`, too. In Chinese, Japanese and Korean every character is a word of its own anyway.
+    /// The phrase as one word: `eigen-value` also matches `eigenvalue`. Not for Chinese, Japanese and Korean, where every
+    /// character is a word.
     fn joined(&self) -> Option<Self> {
         let is_alphabetic = |token: &String| token.chars().all(|character| character < '\u{2e80}');
-        let may_be = self.is_phrase() && !self.term.quoted;
-        (may_be && self.tokens.iter().all(is_alphabetic)).then(|| Known {
+        let can_be_joined = self.is_phrase() && !self.term.quoted;
+        (can_be_joined && self.tokens.iter().all(is_alphabetic)).then(|| ResolvedTerm {
             tokens: vec![self.tokens.concat()],
             ..self.clone()
         })
     }
 
-    /// Lexemes that stand for it, of words that are at least so much like it.
-    fn lexemes(&self, least: i32, between: &str) -> String {
+    /// The lexemes of words with at least this likeness. `between` joins the lexemes of a phrase.
+    fn lexemes(&self, min_likeness: i32, between: &str) -> String {
         let lexeme = |word: &str, prefix: &str| {
-            let word = &word[..word.floor_char_boundary(LONGEST_LEXEME - self.scope.len())];
+            let word = &word[..word.floor_char_boundary(MAX_LEXEME_LENGTH - self.scope.len())];
             let word = word.replace('\\', "\\\\").replace('\'', "''");
             format!("'{}{word}'{prefix}", self.scope)
         };
@@ -110,37 +110,36 @@ impl<'a> Known<'a> {
         }
         let token = &self.tokens[0];
         let mut lexemes = vec![lexeme(token, "")];
-        if self.term.unfinished && least <= ALIKE {
+        if self.term.unfinished && min_likeness <= SIMILAR {
             lexemes.push(lexeme(token, ":*"));
         }
         let is_covered =
-            |word: &str| self.term.unfinished && least <= ALIKE && word.starts_with(token);
-        let alike = self
-            .words
-            .iter()
-            .filter(|(word, likeness)| *likeness >= least && *word != token && !is_covered(word));
-        lexemes.extend(alike.map(|(word, _)| lexeme(word, "")));
+            |word: &str| self.term.unfinished && min_likeness <= SIMILAR && word.starts_with(token);
+        let similar = self.words.iter().filter(|(word, likeness)| {
+            *likeness >= min_likeness && *word != token && !is_covered(word)
+        });
+        lexemes.extend(similar.map(|(word, _)| lexeme(word, "")));
         lexemes.join(" | ")
     }
 
-    /// Lexemes by which it is counted how often it is there: a few, since every hit is counted.
+    /// The lexemes whose occurrences are counted. Only a few, since they are counted in every hit.
     fn counted(&self) -> String {
-        let few = self.words.iter().take(MOST_COUNTED).copied().collect();
-        let term = Known {
+        let few = self.words.iter().take(MAX_COUNTED_WORDS).copied().collect();
+        let term = ResolvedTerm {
             words: few,
             ..self.clone()
         };
-        term.lexemes(ANY, " | ")
+        term.lexemes(MISSPELT, " | ")
     }
 
-    /// What a phrase is looked for by: folded text has single spaces, and nothing that a pattern could take for its own.
+    /// The `LIKE` pattern of a phrase. Folded text has single spaces, and no characters with a meaning in patterns.
     fn pattern(&self) -> String {
         let end = if self.term.unfinished { "%" } else { " %" };
         format!("% {}{end}", self.tokens.join(" "))
     }
 
-    fn marked(&self) -> Marked {
-        Marked {
+    fn highlight(&self) -> HighlightTerm {
+        HighlightTerm {
             tokens: self.tokens.clone(),
             words: self
                 .words
@@ -152,64 +151,66 @@ impl<'a> Known<'a> {
     }
 }
 
-/// `None` if nothing is left to look for.
-pub(super) fn plan(query: &Query, looked_up: &[LookedUp]) -> Option<(Plan, Marks)> {
+/// `None` if no branch has a term with letters.
+pub(super) fn plan(query: &Query, matches: &[DictionaryMatch]) -> Option<(Plan, Highlighter)> {
     let mut terms = query
         .terms()
         .zip(1..)
-        .map(|(term, number)| Known::of(term, looked_up, number));
-    let mut next = |terms_of: &[Term]| -> Vec<Known<'_>> {
+        .map(|(term, number)| ResolvedTerm::of(term, matches, number));
+    let mut next = |terms_of: &[Term]| -> Vec<ResolvedTerm<'_>> {
         terms.by_ref().take(terms_of.len()).flatten().collect()
     };
     let mut branches = Vec::new();
     for branch in &query.branches {
-        let known = without_stop_words(next(branch));
-        branches.extend(with_joined(&known));
-        branches.push(known);
+        let terms = without_stop_words(next(branch));
+        branches.extend(with_joined(&terms));
+        branches.push(terms);
     }
     branches.retain(|branch| !branch.is_empty());
     if branches.is_empty() {
         return None;
     }
     let excluded = next(&query.excluded);
-    let marks = Marks::new(branches.iter().flatten().map(Known::marked));
-    let without = without(&excluded);
-    let all = |least| {
-        let branches = branches.iter().map(|branch| conjunction(branch, least));
-        format!("({}){without}", either(branches))
+    let highlighter = Highlighter::new(branches.iter().flatten().map(ResolvedTerm::highlight));
+    let exclusion = exclusion(&excluded);
+    let level = |min_likeness| {
+        let branches = branches.iter();
+        let branches = branches.map(|branch| conjunction(branch, min_likeness));
+        format!("({}){exclusion}", disjunction(branches))
     };
-    let sets = [LITERAL, SAME, ALIKE, ANY].map(all);
+    let levels = [LITERAL, SAME_STEM, SIMILAR, MISSPELT].map(level);
     let phrases = excluded.iter().filter(|term| term.is_phrase());
     let plan = Plan {
-        apart: apart(&sets),
-        sets,
-        counted: either(branches.iter().flatten().map(Known::counted)),
-        with_phrases: with_phrases(&branches),
-        absent: phrases.map(Known::pattern).collect(),
+        exclusive_levels: exclusive(&levels),
+        levels,
+        counted: disjunction(branches.iter().flatten().map(ResolvedTerm::counted)),
+        phrases: phrase_branches(&branches),
+        excluded_patterns: phrases.map(ResolvedTerm::pattern).collect(),
     };
-    Some((plan, marks))
+    Some((plan, highlighter))
 }
 
-fn apart(sets: &[String; 4]) -> [Option<String>; 4] {
-    std::array::from_fn(|at| match at.checked_sub(1).map(|before| &sets[before]) {
-        None => Some(sets[at].clone()),
-        Some(before) if *before == sets[at] => None,
-        Some(before) => Some(format!("({}) & !({before})", sets[at])),
+/// Each level without the one before it.
+fn exclusive(levels: &[String; 4]) -> [Option<String>; 4] {
+    std::array::from_fn(|at| match at.checked_sub(1).map(|before| &levels[before]) {
+        None => Some(levels[at].clone()),
+        Some(before) if *before == levels[at] => None,
+        Some(before) => Some(format!("({}) & !({before})", levels[at])),
     })
 }
 
-/// Words that say nothing by themselves are left out where others are asked for.
-fn without_stop_words(terms: Vec<Known<'_>>) -> Vec<Known<'_>> {
-    let says_something =
-        |term: &Known<'_>| !term.is_stop_word || term.term.quoted || term.term.unfinished;
-    if !terms.iter().any(says_something) {
+/// The terms without stop words, unless all are stop words.
+fn without_stop_words(terms: Vec<ResolvedTerm<'_>>) -> Vec<ResolvedTerm<'_>> {
+    let is_significant =
+        |term: &ResolvedTerm<'_>| !term.is_stop_word || term.term.quoted || term.term.unfinished;
+    if !terms.iter().any(is_significant) {
         return terms;
     }
-    terms.into_iter().filter(says_something).collect()
+    terms.into_iter().filter(is_significant).collect()
 }
 
-/// The same branch, what a hyphen or the like holds together written as one word; `None` if there is no such thing.
-fn with_joined<'a>(terms: &[Known<'a>]) -> Option<Vec<Known<'a>>> {
+/// The same branch with hyphenated words as one word; `None` if it has no such words.
+fn with_joined<'a>(terms: &[ResolvedTerm<'a>]) -> Option<Vec<ResolvedTerm<'a>>> {
     let joined = terms.iter().any(|term| term.joined().is_some());
     let each = terms
         .iter()
@@ -217,35 +218,35 @@ fn with_joined<'a>(terms: &[Known<'a>]) -> Option<Vec<Known<'a>>> {
     joined.then(|| each.collect())
 }
 
-fn conjunction(terms: &[Known<'_>], least: i32) -> String {
+fn conjunction(terms: &[ResolvedTerm<'_>], min_likeness: i32) -> String {
     let terms = terms
         .iter()
-        .map(|term| format!("({})", term.lexemes(least, " & ")));
+        .map(|term| format!("({})", term.lexemes(min_likeness, " & ")));
     terms.collect::<Vec<_>>().join(" & ")
 }
 
-fn either(alternatives: impl Iterator<Item = String>) -> String {
+fn disjunction(alternatives: impl Iterator<Item = String>) -> String {
     let alternatives = alternatives.map(|one| format!("({one})"));
     alternatives.collect::<Vec<_>>().join(" | ")
 }
 
-/// What must not be there must not be there anywhere, in whatever form. The words of such a phrase may be.
-fn without(excluded: &[Known<'_>]) -> String {
+/// Excludes the terms in all forms of their stem. The words of an excluded phrase may occur separately.
+fn exclusion(excluded: &[ResolvedTerm<'_>]) -> String {
     let words = excluded.iter().filter(|term| !term.is_phrase());
-    let words = words.map(|term| format!(" & !({})", term.lexemes(SAME, " & ")));
+    let words = words.map(|term| format!(" & !({})", term.lexemes(SAME_STEM, " & ")));
     words.collect()
 }
 
-fn with_phrases(branches: &[Vec<Known<'_>>]) -> WithPhrases {
-    let mut with_phrases = WithPhrases::default();
-    if !branches.iter().flatten().any(Known::is_phrase) {
-        return with_phrases;
+fn phrase_branches(branches: &[Vec<ResolvedTerm<'_>>]) -> PhraseBranches {
+    let mut phrase_branches = PhraseBranches::default();
+    if !branches.iter().flatten().any(ResolvedTerm::is_phrase) {
+        return phrase_branches;
     }
     for terms in branches {
         let phrases = terms.iter().filter(|term| term.is_phrase());
-        let patterns: Vec<String> = phrases.map(Known::pattern).collect();
-        with_phrases.queries.push(conjunction(terms, ANY));
-        with_phrases.present.push(patterns.join(","));
+        let patterns: Vec<String> = phrases.map(ResolvedTerm::pattern).collect();
+        phrase_branches.queries.push(conjunction(terms, MISSPELT));
+        phrase_branches.patterns.push(patterns.join(","));
     }
-    with_phrases
+    phrase_branches
 }

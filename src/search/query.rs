@@ -1,23 +1,23 @@
-//! What somebody typed, taken apart: words, `"quoted phrases"`, `-exclusions` and `OR`. It knows no language and never
-//! fails: what is no syntax is text, and what has no letters is nothing.
+//! Parses a query: words, `"quoted phrases"`, `-exclusions` and `OR`. It is independent of languages and never fails:
+//! invalid syntax is text, and text without letters is ignored.
 
-/// How long a query may be, in code points.
-pub const MOST_QUERY: usize = 1_000;
+/// Maximum length of a query in code points.
+pub(super) const MAX_QUERY_LENGTH: usize = 1_000;
 
-/// What stands between commas and the like stands apart, as it does between spaces.
+/// Punctuation that separates words, as spaces do.
 const BREAKS: &str = ",;!?|\u{ff0c}\u{3001}\u{3002}\u{ff1b}\u{ff01}\u{ff1f}";
 
-/// A query.
+/// A parsed query.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Query {
-    /// Of one of these all must be there; each has some.
+    /// Alternatives, none of them empty. A hit has all terms of at least one.
     pub(super) branches: Vec<Vec<Term>>,
-    /// What must not be there.
+    /// Terms that a hit must not have.
     pub(super) excluded: Vec<Term>,
 }
 
 impl Query {
-    /// All terms: those of the branches, one after another, and those that are excluded.
+    /// All terms: those of each branch, then the excluded ones.
     pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
         self.branches.iter().flatten().chain(&self.excluded)
     }
@@ -27,13 +27,13 @@ impl Query {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Term {
     pub(super) text: String,
-    /// It must be there as it is written, nothing that resembles it.
+    /// Whether the term matches only as written, and not similar words.
     pub(super) quoted: bool,
-    /// It is the last word, and perhaps not typed to its end.
+    /// Whether it is the last word, so that the user may not have finished typing it.
     pub(super) unfinished: bool,
 }
 
-/// Takes a query apart.
+/// Parses a query.
 pub(super) fn parse(text: &str) -> Query {
     let mut query = Query::default();
     let (mut rest, mut branch) = (text, Vec::new());
@@ -59,7 +59,7 @@ enum Piece {
     Excluded(Term),
 }
 
-/// The next piece, and what stands behind it.
+/// The next piece and the rest of the text.
 fn next_piece(text: &str) -> Option<(Piece, &str)> {
     let start = text.trim_start_matches(is_break);
     let (excluded, body) = match start.strip_prefix('-') {
@@ -81,7 +81,7 @@ fn next_piece(text: &str) -> Option<(Piece, &str)> {
     if let Some((phrase, after)) = body.strip_prefix('"').and_then(|body| body.split_once('"')) {
         return Some((term(phrase, true), after));
     }
-    // A quote that nothing closes is none.
+    // An unclosed quote is ignored.
     let body = body.trim_start_matches('"');
     let end = body
         .find(|character: char| is_break(character) || character == '"')
@@ -102,7 +102,7 @@ fn is_break(character: char) -> bool {
 mod tests {
     use super::*;
 
-    /// `word`, `"phrase"`, `word…` (unfinished), branches between bars; what is excluded behind a minus.
+    /// `word`, `"phrase"`, `word…` (unfinished), branches between bars, excluded terms after a minus.
     fn shown(text: &str) -> String {
         let show = |term: &Term| {
             let quote = if term.quoted { "\"" } else { "" };
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_taken_apart() {
+    fn queries_are_parsed() {
         for (query, expected) in [
             ("", ""),
             ("  \t ", ""),
@@ -149,9 +149,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_it_long() {
+    fn every_long_query_is_parsed() {
         for piece in ["\"", "-", "\"-", "OR ", "a\"", "(", "\\", "%"] {
-            assert!(parse(&piece.repeat(MOST_QUERY)).terms().count() <= MOST_QUERY);
+            assert!(parse(&piece.repeat(MAX_QUERY_LENGTH)).terms().count() <= MAX_QUERY_LENGTH);
         }
     }
 }

@@ -1,10 +1,11 @@
-//! The sweep of the dictionary: words that the item which brought them has lost, and that no other item has, are forgotten.
+//! The sweep of the dictionary. Each word belongs to one item that has it. A word that its item no longer has is lost; the
+//! sweep assigns it to another item, or deletes it if no item has it.
 //!
-//! Deleted items wait in a queue. The sweep first marks the words that these items brought as lost, in steps, so that a deletion costs
-//! little whatever the item contains.
+//! Deleted items wait in a queue. The sweep first marks their words as lost, in steps, so that a deletion is cheap whatever
+//! the item contains.
 //!
-//! It waits ten minutes, longer than any transaction takes: what had the word when it was lost has committed by then, and
-//! whoever brings it after that takes it over.
+//! The sweep waits ten minutes, longer than any transaction takes. By then, all items that had the word when it was lost
+//! are committed, and any item that gets the word later takes it over.
 
 use super::store;
 use crate::{
@@ -12,16 +13,16 @@ use crate::{
     error::{Code, Error},
 };
 
-/// Maximum words of one step.
+/// Maximum number of words per step.
 const STEP: i64 = 500;
 
-/// Marks the words of deleted items as lost. Then forgets all the words that were lost ten minutes ago and that no item has; returns how many were looked at. A step that
-/// fails is tried again with half as many words, so that words before the one that fails are still dealt with.
+/// Marks the words of deleted items as lost, then sweeps the words that were lost ten minutes ago. Returns the number of swept
+/// words. A step that fails is repeated with half as many words, so that the words before the failing one are swept.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached; the error of the first word that fails.
+/// UNAVAILABLE if the database cannot be reached. Otherwise the error of the first word that fails.
 pub async fn sweep(database: &Database) -> Result<u64, Error> {
-    in_steps(database, 1, async |conn| store::leave(conn, STEP).await).await?;
+    in_steps(database, 1, async |conn| store::mark_lost(conn, STEP).await).await?;
     let mut size = STEP;
     loop {
         let full = size.unsigned_abs();

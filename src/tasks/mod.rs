@@ -29,7 +29,7 @@ const MAX_DESCRIPTION: usize = 1_000;
 /// the order of the ids, without duplicates.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND or IN_TRASH of each id that cannot be changed.
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND or IN_TRASH for each id that cannot be changed.
 pub async fn set_completed(
     conn: &mut Connection,
     viewer: &Viewer,

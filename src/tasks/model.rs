@@ -50,12 +50,12 @@ item!(Task);
 /// The priority of a task.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum TaskPriority {
-    /// Can wait.
+    /// Low priority.
     Low,
-    /// The default.
+    /// Normal priority, the default.
     #[default]
     Normal,
-    /// Comes first.
+    /// High priority.
     High,
 }
 
@@ -70,15 +70,15 @@ numbered!(TaskPriority {
 pub struct CreateTaskInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The course that it goes into, which must be active; none by default.
+    /// The id of the course to put the task into, which must be active. By default, the task is in no course.
     pub course_id: Option<ObjectId>,
-    /// 1–200 characters, not only white space.
+    /// The title. 1–200 characters, not only white space.
     pub title: String,
-    /// Maximum 1,000 characters.
+    /// The description. Maximum 1,000 characters.
     pub description: Option<String>,
-    /// When it is due.
+    /// When the task is due. By default, it has no due date.
     pub due_at: Option<DateTime>,
-    /// Its priority. Must not be null.
+    /// The priority. Must not be null.
     #[graphql(default_with = "Some(TaskPriority::Normal)")]
     pub priority: Option<TaskPriority>,
 }
@@ -92,15 +92,15 @@ pub struct UpdateTaskInput {
     pub version: Option<i32>,
     /// Moves the task to this course, which must be active. Null moves it out of its course.
     pub course_id: MaybeUndefined<ObjectId>,
-    /// 1–200 characters. Must not be null.
+    /// The title. 1–200 characters. Must not be null.
     pub title: MaybeUndefined<String>,
-    /// Maximum 1,000 characters.
+    /// The description. Maximum 1,000 characters.
     pub description: MaybeUndefined<String>,
     /// Completes or reopens the task. Must not be null. A task that is completed already keeps its `completedAt`.
     pub completed: MaybeUndefined<bool>,
-    /// When it is due.
+    /// When the task is due. Null removes the due date.
     pub due_at: MaybeUndefined<DateTime>,
-    /// Its priority. Must not be null.
+    /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn insert(
     store::insert(conn, statement).await
 }
 
-/// One text whatever changes, so that it is prepared once.
+/// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let is_updatable = is_updatable::<Task>();
     let update = format!(

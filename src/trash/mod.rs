@@ -1,11 +1,12 @@
-//! The trash: what goes in, comes back and is deleted permanently, for courses, documents and tasks alike.
+//! The trash: moving items to the trash, restoring them, and deleting them permanently. Courses, documents and tasks are
+//! treated alike.
 //!
 //! An item is active if it was not moved to the trash itself and its course is active. So a course takes its documents and
-//! tasks along and brings them back, however many there are: a command changes the items that it names, and what is in a
-//! course follows by the operation that it adds ([`pending`]). Every command takes all of its ids or none.
+//! tasks along and brings them back, however many there are. A command changes the rows of the items that it names, and adds
+//! a pending operation that changes what is in a course ([`pending`]). A command applies to all of its ids or to none.
 //!
-//! Each command locks the owner's row first, then the items that it names, by kind and id. The SQL is in `store`; the
-//! deletion of what has been in the trash too long is in [`sweep`].
+//! Each command first locks the owner's row, then the named items by kind and id. The SQL is in `store`. [`sweep`] deletes
+//! items that have been in the trash too long.
 
 mod store;
 pub mod sweep;
@@ -24,12 +25,12 @@ use crate::{
     pending::{self, Operation},
     rules::Problems,
 };
-use store::Named;
+use store::NamedItem;
 
-/// Moves items to the trash. Those that are there already stay as they are. Answers them in the order of the ids.
+/// Moves items to the trash. Items that are in the trash already stay unchanged. Returns all items in the order of the ids.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's.
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer.
 pub async fn trash(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -38,11 +39,11 @@ pub async fn trash(
     change(conn, viewer, ids, &Command::Trash).await
 }
 
-/// Brings items back from the trash. Those that are active stay as they are. Answers them in the order of the ids.
+/// Restores items from the trash. Active items stay unchanged. Returns all items in the order of the ids.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's; IN_TRASH of each whose course stays
-/// in the trash.
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; IN_TRASH for each item whose course
+/// stays in the trash.
 pub async fn restore(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -51,11 +52,11 @@ pub async fn restore(
     change(conn, viewer, ids, &Command::Restore).await
 }
 
-/// Deletes items in the trash permanently, courses with all that is in them. Answers the ids of everything deleted: first
-/// those that were named, in their order.
+/// Permanently deletes items that are in the trash, and everything in deleted courses. Returns the ids of all deleted items:
+/// first the named ones in their order.
 ///
 /// # Errors
-/// BLANK or TOO_LONG of `ids`; NOT_FOUND of each id that is no item of the viewer's; NOT_IN_TRASH of each that is active.
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; NOT_IN_TRASH for each active item.
 pub async fn delete(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -64,7 +65,7 @@ pub async fn delete(
     check(ids)?;
     let owner = viewer.user_id;
     let deleted = conn.transaction(async |conn| {
-        let named = named(conn, viewer, ids, &Command::Delete).await?;
+        let named = lock_named(conn, viewer, ids, &Command::Delete).await?;
         let items = in_order(ids, &named);
         let along = store::contents(conn, owner, courses_among(&items)).await?;
         let delete = Operation::Remove;
@@ -78,10 +79,10 @@ pub async fn delete(
     Ok(deleted)
 }
 
-/// Deletes everything in the trash permanently; answers the ids of everything deleted.
+/// Permanently deletes everything in the trash. Returns the ids of all deleted items.
 ///
 /// # Errors
-/// UNAVAILABLE, TIMEOUT or INTERNAL alone.
+/// UNAVAILABLE, TIMEOUT or INTERNAL.
 pub async fn empty(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, Error> {
     let owner = viewer.user_id;
     let deleted = conn.transaction(async |conn| {
@@ -98,7 +99,7 @@ pub async fn empty(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, 
     Ok(deleted)
 }
 
-/// What is done to items that are named.
+/// A command on named items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Command {
     Trash,
@@ -107,14 +108,14 @@ enum Command {
 }
 
 impl Command {
-    /// Why an item cannot be dealt with; `ids`: all that are named.
+    /// Why the command cannot be applied to an item. `ids`: all named items.
     fn refusal(
         self,
-        item: Option<&Named>,
+        item: Option<&NamedItem>,
         ids: &HashSet<Uuid>,
     ) -> Option<(RefusalCode, &'static str)> {
         let Some(item) = item else {
-            return Some((RefusalCode::NotFound, "There is no such item."));
+            return Some((RefusalCode::NotFound, "There is no item with this id."));
         };
         let course_stays =
             item.course_in_trash && item.course_id.is_some_and(|course| !ids.contains(&course));
@@ -132,7 +133,7 @@ impl Command {
     }
 }
 
-/// Trashes or restores.
+/// Moves items to the trash, or restores them.
 async fn change(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -142,7 +143,7 @@ async fn change(
     check(ids)?;
     let owner = viewer.user_id;
     let changed = conn.transaction(async |conn| {
-        let named = named(conn, viewer, ids, command).await?;
+        let named = lock_named(conn, viewer, ids, command).await?;
         let items = in_order(ids, &named);
         match command {
             Command::Trash => store::trash(conn, owner, ids.to_vec()).await?,
@@ -162,14 +163,16 @@ async fn change(
     Ok(changed)
 }
 
-/// Locks the owner and the items, gives items that are not settled yet the state of their courses, and refuses if the command
-/// cannot be done with one of them.
-async fn named(
+/// Locks the owner and the named items, and gives unsettled items the state of their courses.
+///
+/// # Errors
+/// A refusal for each item that the command cannot be applied to.
+async fn lock_named(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
     command: &Command,
-) -> Result<HashMap<Uuid, Named>, Failure> {
+) -> Result<HashMap<Uuid, NamedItem>, Failure> {
     let owner = viewer.user_id;
     pending::lock_owner(conn, owner).await?;
     let named = store::lock(conn, owner, ids).await?;
@@ -200,7 +203,7 @@ fn check(ids: &[Uuid]) -> Result<(), Failure> {
     problems.finish()
 }
 
-fn in_order(ids: &[Uuid], named: &HashMap<Uuid, Named>) -> Vec<ItemRef> {
+fn in_order(ids: &[Uuid], named: &HashMap<Uuid, NamedItem>) -> Vec<ItemRef> {
     items::each_once(ids)
         .filter_map(|(_, id)| {
             let kind = named.get(&id)?.kind;

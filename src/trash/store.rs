@@ -21,7 +21,7 @@ use crate::{
 row! {
     /// An item that a command names.
     #[derive(Debug, Clone)]
-    pub(super) struct Named {
+    pub(super) struct NamedItem {
         pub(super) kind: ItemKind,
         id: Uuid,
         /// Whether its row says that it is active.
@@ -34,7 +34,7 @@ row! {
     }
 }
 
-impl Named {
+impl NamedItem {
     /// Whether the item is in the trash, by itself or because its course is.
     pub(super) fn in_trash(&self) -> bool {
         !self.is_active && !self.with_course || self.course_in_trash
@@ -83,11 +83,11 @@ pub(super) async fn lock(
     conn: &mut Connection,
     owner: UserId,
     ids: &[Uuid],
-) -> Result<HashMap<Uuid, Named>, Error> {
+) -> Result<HashMap<Uuid, NamedItem>, Error> {
     let mut found = HashMap::with_capacity(ids.len());
     for kind in ItemKind::ALL {
         let statement = Statement::new(lock_text(kind)).bind(owner);
-        let rows: Vec<Named> = conn.rows(statement.bind(ids.to_vec())).await?;
+        let rows: Vec<NamedItem> = conn.rows(statement.bind(ids.to_vec())).await?;
         found.extend(rows.into_iter().map(|item| (item.id, item)));
     }
     Ok(found)

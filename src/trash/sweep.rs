@@ -1,6 +1,6 @@
-//! The clean-up of the trash: deletes permanently what has been there too long. It marks the items, per owner, and leaves
-//! the deletion to `pending`: an owner whose items cannot be deleted keeps no other's from it. The log says that the service
-//! did it.
+//! The clean-up of the trash: permanently deletes items that have been there too long. It marks the items, owner by owner, and
+//! `pending` deletes them, so an owner whose items cannot be deleted does not delay other owners. The audit log names the
+//! service as the actor.
 
 use super::store;
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     pending::{self, Operation},
 };
 
-/// Items that one transaction marks.
+/// Maximum number of items that a transaction marks.
 const STEP: i64 = 1_000;
 
-/// Marks everything that has been in the trash for that many days as deleted, and wakes the job that deletes it; answers
-/// how many items were marked, what is in marked courses not counted.
+/// Marks all items that have been in the trash for `days` as deleted, and wakes the job that deletes them. Returns the number of
+/// marked items, without the contents of marked courses.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
@@ -42,7 +42,7 @@ pub async fn sweep(database: &Database, days: u32) -> Result<u64, Error> {
     }
 }
 
-/// Marks an owner's old items, a bounded number per transaction.
+/// Marks an owner's old items, up to [`STEP`] per transaction.
 async fn mark_all(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64, Error> {
     let mut marked = 0;
     loop {
@@ -54,7 +54,7 @@ async fn mark_all(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64
     }
 }
 
-/// Marks nothing if another transaction holds the owner's trash: the next run finds the items.
+/// Marks nothing if another transaction has locked the owner's trash. The next run finds the items.
 async fn mark(conn: &mut Connection, owner: UserId, days: i32) -> Result<u64, Error> {
     conn.transaction(async |conn| {
         if !pending::lock_owner_if_free(conn, owner).await? {

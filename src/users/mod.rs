@@ -22,7 +22,7 @@ use crate::{
 
 const MAX_PROFILE_TEXT_LENGTH: usize = 10_000;
 
-/// Changes the viewer's name and picture.
+/// Changes the viewer's name and avatar.
 ///
 /// # Errors
 /// The errors of the input.

@@ -30,7 +30,7 @@ row! {
         pub role: Role,
         /// When the user signed up.
         pub created_at: DateTime<Utc>,
-        /// When name, address, picture, role or status last changed.
+        /// When name, email address, avatar, role or `is_active` last changed.
         pub updated_at: DateTime<Utc>,
         /// When the user last signed in.
         pub last_sign_in_at: Option<DateTime<Utc>>,
@@ -74,11 +74,11 @@ row! {
 #[derive(Enum, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Proficiency {
-    /// Little.
+    /// Knows little.
     Beginner,
-    /// Something.
+    /// Knows something.
     Intermediate,
-    /// A lot.
+    /// Knows a lot.
     Pro,
 }
 
@@ -88,12 +88,13 @@ named!(Proficiency {
     Pro = "pro",
 });
 
-/// Omitted fields keep their values; null clears a field that can be null. This applies to every update mutation.
+/// A change of your user. Omitted fields keep their values; null clears a field that can be null. This applies to every update
+/// mutation.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateMeInput {
-    /// 1–255 characters. Must not be null.
+    /// Your name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
-    /// Maximum 512 characters.
+    /// The URL of your avatar image. Maximum 512 characters.
     pub avatar_url: MaybeUndefined<Url>,
 }
 

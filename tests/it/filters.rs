@@ -44,7 +44,11 @@ async fn prepare(app: &TestApp, ada: &Person) -> String {
             "courseId": course, "title": title, "originalText": "", "formattedNote": "", "metadata": metadata,
         });
         let document = ada.create("Document", document).await;
-        let due = (title != "three").then_some(if title == "one" { "2026-01-01T00:00:00Z" } else { "2026-01-03T00:00:00Z" });
+        let due = (title != "three").then_some(if title == "one" {
+            "2026-01-01T00:00:00Z"
+        } else {
+            "2026-01-03T00:00:00Z"
+        });
         let task = json!({
             "courseId": (title != "two").then_some(course), "title": title, "dueAt": due,
             "priority": if title == "one" { "HIGH" } else { "LOW" },
@@ -59,7 +63,8 @@ async fn prepare(app: &TestApp, ada: &Person) -> String {
                 user = ada.id
             ))
             .await;
-            ada.update("Task", &task, json!({ "completed": true })).await;
+            ada.update("Task", &task, json!({ "completed": true }))
+                .await;
         }
         if title == "three" {
             ada.trash(&[&document, &task]).await;
@@ -80,9 +85,16 @@ async fn every_field_of_every_filter_changes_the_list() {
         for field in fields.as_array().unwrap() {
             let name = field["name"].as_str().unwrap();
             let value = &values[name];
-            assert!(!value.is_null(), "{filter}.{name} has no value in this test");
-            let query = format!("query($filter: {filter}) {{ {list}(filter: $filter) {{ totalCount nodes {{ id }} }} }}");
-            let all = ada.data(&query, json!({ "filter": { "status": null } })).await;
+            assert!(
+                !value.is_null(),
+                "{filter}.{name} has no value in this test"
+            );
+            let query = format!(
+                "query($filter: {filter}) {{ {list}(filter: $filter) {{ totalCount nodes {{ id }} }} }}"
+            );
+            let all = ada
+                .data(&query, json!({ "filter": { "status": null } }))
+                .await;
             let mut filter = json!({ "status": null });
             filter[name] = value.clone();
             let some = ada.data(&query, json!({ "filter": filter })).await;

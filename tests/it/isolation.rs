@@ -1,19 +1,19 @@
-//! What is not yours does not exist: every field and argument that takes an id, found by introspection, answers another
-//! person's id byte for byte as it answers an unknown one.
+//! Items of other users do not exist: every field and argument that takes an id, found by introspection, has the same
+//! response for another user's id as for an unknown one, byte for byte.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Person, TestApp};
 
 const INTROSPECTION: &str = "{ __schema { types { kind name
     fields { name args { name type { ...T } } type { ...T } }
     inputFields { name defaultValue type { ...T } } enumValues { name } } } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// The schema as introspection tells it, by the types' names.
+/// The types of the schema by name, from introspection.
 struct Schema(BTreeMap<String, Value>);
 
 /// A call that takes an id somewhere.
@@ -53,7 +53,7 @@ fn innermost(of: &Value) -> &Value {
 
 impl Schema {
     async fn of(client: &Client) -> Schema {
-        let data = client.data(INTROSPECTION, json!({})).await;
+        let data = client.query(INTROSPECTION).await;
         Schema(
             list(&data["__schema"]["types"])
                 .map(|of| (name(of).to_owned(), of.clone()))
@@ -68,8 +68,8 @@ impl Schema {
             || list(&self.0[name(of)]["inputFields"]).any(|field| self.takes_id(&field["type"]))
     }
 
-    /// A value of that type with the id wherever one goes, and something that fits everywhere else. What need not be there
-    /// and holds no id is left out.
+    /// A value of that type with the id in every place for one, and valid values elsewhere. Optional fields without an id are
+    /// left out.
     fn value(&self, of: &Value) -> Value {
         match of["kind"].as_str().unwrap() {
             "NON_NULL" => return self.value(&of["ofType"]),
@@ -188,44 +188,24 @@ impl Call {
     }
 }
 
-/// One of everything that has an id.
-async fn kept(client: &Client) -> Vec<String> {
-    let query = "mutation { createCourse(input: { name: \"Private\" }) { course { id } } }";
-    let course = client.data(query, json!({})).await["createCourse"]["course"]["id"]
-        .as_str()
-        .unwrap()
-        .to_owned();
-    let query = "mutation($c: ID!) {
-        createDocument(input: { courseId: $c, title: \"d\", originalText: \"\", formattedNote: \"\" }) { document { id } }
-        createTask(input: { courseId: $c, title: \"t\" }) { task { id owner { id } } } }";
-    let data = client.data(query, json!({ "c": course })).await;
-    let sign_in = "mutation { signIn(input: { email: \"ada@example.com\", password: \"correct horse\" }) { session { id } } }";
-    let session = client.data(sign_in, json!({})).await;
-    let ids = [
-        &data["createDocument"]["document"]["id"],
-        &data["createTask"]["task"]["id"],
-        &data["createTask"]["task"]["owner"]["id"],
-        &session["signIn"]["session"]["id"],
-    ];
-    [course]
-        .into_iter()
-        .chain(ids.map(|id| id.as_str().unwrap().to_owned()))
-        .collect()
+/// The ids of one object of each kind that has an id.
+async fn owned(app: &TestApp, ada: &Person) -> Vec<String> {
+    let course = ada.create_course("Private").await;
+    let document = ada.create_document(&course, "").await;
+    let task = ada.create_task(Some(&course), "t").await;
+    let session = app.signed_in("ada").await.session;
+    vec![course, document, task, ada.id.clone(), session]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_persons_id_is_answered_as_an_unknown_one() {
+async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
     let app = TestApp::start().await;
     let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
-    let ids = kept(&ada).await;
-    eve.data(
-        "mutation { createCourse(input: { name: \"Mine\" }) { course { id } } }",
-        json!({}),
-    )
-    .await;
-    let adas =
-        "SELECT count(*) FROM audit_logs WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
-    let before = app.number(adas).await;
+    let ids = owned(&app, &ada).await;
+    eve.query("mutation { createCourse(input: { name: \"Mine\" }) { course { id } } }")
+        .await;
+    let adas = "audit_logs WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
+    let before = app.count(adas).await;
     let calls = Schema::of(&eve).await.calls();
     assert!(
         calls.len() >= 17,
@@ -233,7 +213,7 @@ async fn another_persons_id_is_answered_as_an_unknown_one() {
         calls.len()
     );
     for call in &calls {
-        // A creation takes the id as the caller's own, where another person's is simply free: the course is what it asks for.
+        // Creations have the caller's own ids, for which another user's is simply free. What they look up is the course.
         for id in &ids {
             let theirs = call.answer(&eve, id).await.replace(id.as_str(), ID);
             let unknown_id = Uuid::new_v4().to_string();
@@ -250,13 +230,13 @@ async fn another_persons_id_is_answered_as_an_unknown_one() {
         }
     }
     assert_eq!(
-        app.number(adas).await,
+        app.count(adas).await,
         before,
         "nothing of ada's was touched"
     );
 }
 
-/// The answer without what differs from request to request: times of what was just made, and cursors, which hold them.
+/// The response without values that differ between requests: times of new items, and cursors, which contain them.
 fn without_times(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -274,12 +254,12 @@ fn without_times(value: &Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_visitor_is_told_to_sign_in_by_every_field_that_takes_an_id() {
+async fn fields_that_take_an_id_reject_anonymous_clients() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     for call in Schema::of(&ada).await.calls() {
         let answer = app
-            .visitor()
+            .anonymous()
             .post(&call.query, call.with(&Uuid::new_v4().to_string()))
             .await;
         assert!(

@@ -1,41 +1,38 @@
-//! The tests, through the API as a client would use it: one binary, a PostgreSQL of its own, a database for each test.
+//! Tests through the API as clients use it: one binary, a PostgreSQL of its own, a database for each test.
 //!
-//! A file a subject: `first_session`, `people`, `addresses`, `sessions`, `session_list`, `recovery`, `issuers`, `throttles`, `admins`, `import`,
-//! `leaving`, `log` (the audit log), `secrets`, `keeping`, `images`, `search`, `changes` (the feed, in pages and live), `live`
-//! (WebSocket and server-sent events), `walks` (of lists), `isolation`, `edge` (HTTP), `http`; and below
-//! the API `mail_worker`, `forgetting`, `jobs`, `program`, `schema`, `migrations`, `house`. What they stand on is in `support`.
+//! Each file is a subject; its first lines say what it tests. `support` has the helpers: tests start the service, sign users up
+//! and call the API by typed methods, and wait for conditions instead of pausing.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-mod addresses;
+mod account_deletion;
+mod accounts;
 mod admins;
-mod changes;
-mod edge;
-mod first_session;
-mod forgetting;
-mod hang_ups;
-mod house;
+mod audit_log;
+mod background_jobs;
+mod change_feed;
+mod clean_up;
+mod email_addresses;
+mod filters;
 mod http;
+mod identity_providers;
 mod images;
 mod import;
 mod isolation;
-mod issuers;
-mod jobs;
-mod keeping;
-mod large;
-mod leaving;
-mod live;
-mod log;
-mod mail_worker;
+mod items;
+mod large_operations;
+mod layering;
+mod mail_delivery;
 mod migrations;
-mod people;
+mod new_user;
+mod pagination;
+mod password_reset;
 mod program;
-mod recovery;
+mod rate_limits;
 mod schema;
 mod search;
 mod secrets;
 mod session_list;
 mod sessions;
+mod subscriptions;
 mod support;
-mod throttles;
-mod walks;

@@ -1,38 +1,34 @@
-//! Passwords and tokens: neither the log nor the database tells them.
+//! Passwords and tokens are neither stored nor logged.
 
-use serde_json::json;
-
-use crate::{
-    people::{ME, SIGN_UP, person, sign_in},
-    support::{Client, TestApp, with_log},
-};
+use crate::support::{PASSWORD, TestApp, text, with_log};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_password_and_no_token_is_stored() {
+async fn passwords_and_tokens_are_not_stored() {
     let app = TestApp::start().await;
-    let payload = app.visitor().data(SIGN_UP, person("ada")).await["signUp"].take();
-    let token = |field: &str| payload[field].as_str().unwrap().to_owned();
-    let (access, refresh) = (token("accessToken"), token("refreshToken"));
-    let query = format!(
-        "mutation {{ refreshSession(input: {{ refreshToken: \"{refresh}\" }}) {{ refreshToken }} }}"
-    );
-    let renewed = app.visitor().data(&query, json!({})).await["refreshSession"].take();
-    let successor = renewed["refreshToken"].as_str().unwrap();
-    sign_in(&app.visitor(), "ada@example.com", "hidden donkey").await;
+    let ada = app.signed_up("ada").await;
+    let renewed = app.anonymous().refresh(&ada.refresh_token).await;
+    let successor = text(&renewed["refreshToken"]);
+    app.anonymous()
+        .sign_in("ada@example.com", "hidden donkey")
+        .await;
 
-    // Where somebody who has the database would look: in every row of every table, as text and as bytes.
+    // In every row of every table, as text and as bytes.
     for (what, secret, rows) in [
-        ("the address, which is no secret", "ada@example.com", 1),
-        ("the password", "correct horse", 0),
+        (
+            "the email address, which is no secret",
+            "ada@example.com",
+            1,
+        ),
+        ("the password", PASSWORD, 0),
         ("a wrong password", "hidden donkey", 0),
-        ("the access token", &access, 0),
-        ("the first refresh token", &refresh, 0),
-        ("its successor", successor, 0),
+        ("the access token", ada.token.as_deref().unwrap(), 0),
+        ("the first refresh token", &ada.refresh_token, 0),
+        ("its successor", &successor, 0),
     ] {
         assert_eq!(app.number(&rows_with(secret)).await, rows, "{what}");
     }
-    let hashed = "SELECT count(*) FROM users WHERE password_hash LIKE '$argon2id$%'";
-    assert_eq!(app.number(hashed).await, 1);
+    let hashed = "users WHERE password_hash LIKE '$argon2id$%'";
+    assert_eq!(app.count(hashed).await, 1);
 }
 
 /// Counts the rows of all tables that hold a text, plainly or as bytes.
@@ -45,58 +41,43 @@ fn rows_with(text: &str) -> String {
     )
 }
 
-/// Signs up, in and on, rightly and wrongly; answers the secrets that were told on the way.
-async fn tell_secrets() -> Vec<String> {
+/// Signs up, signs in and refreshes, with valid and invalid requests. Returns the secrets that were sent or received.
+async fn send_secrets() -> Vec<String> {
     let app = TestApp::start().await;
-    let payload = app.visitor().data(SIGN_UP, person("ada")).await["signUp"].take();
-    let token = |field: &str| payload[field].as_str().unwrap().to_owned();
-    let (access, refresh) = (token("accessToken"), token("refreshToken"));
-    sign_in(&app.visitor(), "ada@example.com", "hidden donkey").await;
-    sign_in(&app.visitor(), "ada@example.com", "correct horse").await;
-    let ada = Client {
-        token: Some(access.clone()),
-        ..app.visitor()
-    };
-    for (client, query) in [
-        (
-            &ada,
-            format!(
-                "mutation {{ refreshSession(input: {{ refreshToken: \"{refresh}\" }}) {{ refreshToken }} }}"
-            ),
-        ),
-        (
-            &ada,
-            "mutation { signIn(input: { password: \"hidden donkey\" }".to_owned(),
-        ),
-        (
-            &app.visitor(),
-            "mutation { signIn(input: { password: \"hidden donkey\" }) { nothing } }".to_owned(),
-        ),
+    let ada = app.signed_up("ada").await;
+    let anonymous = app.anonymous();
+    anonymous.sign_in("ada@example.com", "hidden donkey").await;
+    anonymous.sign_in("ada@example.com", PASSWORD).await;
+    ada.refresh(&ada.refresh_token).await;
+    for query in [
+        "mutation { signIn(input: { password: \"hidden donkey\" }",
+        "mutation { signIn(input: { password: \"hidden donkey\" }) { nothing } }",
     ] {
-        client.graphql(&query, json!({})).await;
+        anonymous.graphql(query, serde_json::json!({})).await;
     }
-    let forged = Client {
-        token: Some(format!("{access}x")),
-        ..app.visitor()
-    };
-    assert_eq!(forged.post(ME, json!({})).await.status, 401);
+    let token = ada.token.clone().unwrap();
+    assert!(
+        !anonymous
+            .with_token(format!("{token}x"))
+            .is_accepted()
+            .await
+    );
     app.stop().await;
-    vec![
-        access,
-        refresh,
-        "correct horse".to_owned(),
-        "hidden donkey".to_owned(),
-    ]
+    let passwords = [PASSWORD, "hidden donkey"].map(str::to_owned);
+    [token, ada.refresh_token]
+        .into_iter()
+        .chain(passwords)
+        .collect()
 }
 
 #[test]
-fn no_password_and_no_token_is_logged() {
-    let (told, log) = with_log(tracing::Level::TRACE, |log| async move {
-        let told = tell_secrets().await;
-        (told, log.text())
+fn passwords_and_tokens_are_not_logged() {
+    let (secrets, log) = with_log(tracing::Level::TRACE, |log| async move {
+        let secrets = send_secrets().await;
+        (secrets, log.text())
     });
     assert!(log.contains("access token rejected"), "{log}");
-    for secret in told {
+    for secret in secrets {
         assert!(!log.contains(&secret), "{secret} is in the log:\n{log}");
     }
 }

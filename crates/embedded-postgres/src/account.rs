@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nix::unistd::{Gid, Uid, User, getegid, geteuid};
+use nix::unistd::{Uid, User, getegid, geteuid};
 
 use crate::error::Error;
 
@@ -29,25 +29,21 @@ impl Account {
     /// Chooses the account for a new data directory.
     pub(crate) fn choose() -> Result<Self, Error> {
         if !geteuid().is_root() {
-            return Ok(Self::new(geteuid(), getegid()));
+            return Ok(Self::of(geteuid().as_raw(), getegid().as_raw()));
         }
         ["postgres", "nobody"]
             .into_iter()
             .find_map(|name| User::from_name(name).ok().flatten())
-            .map(|user| Self::new(user.uid, user.gid))
+            .map(|user| Self::of(user.uid.as_raw(), user.gid.as_raw()))
             .ok_or(Error::NoAccount)
     }
 
     /// The account that owns an existing data directory. It may differ from [`Self::choose`]: a user `postgres` may
     /// have been created after `nobody` made the data.
     pub(crate) fn of(uid: u32, gid: u32) -> Self {
-        Self::new(Uid::from_raw(uid), Gid::from_raw(gid))
-    }
-
-    fn new(uid: Uid, gid: Gid) -> Self {
         Self {
-            uid: uid.as_raw(),
-            gid: gid.as_raw(),
+            uid,
+            gid,
             switch: geteuid().is_root(),
         }
     }

@@ -4,7 +4,7 @@
 //! know where [`Settings`](crate::Settings) come from can match on the variant and name their own option.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -117,4 +117,12 @@ pub enum Error {
 pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_owned();
     move |cause| Error::Io { doing, path, cause }
+}
+
+/// The result of an operation on a file or folder. `None` if it does not exist.
+pub(crate) fn if_exists<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        result => result.map(Some),
+    }
 }

@@ -8,7 +8,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{ErrorKind, Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
@@ -190,12 +190,8 @@ impl Folder {
     /// Creates an empty data directory for `initdb`, and removes an incomplete one first.
     pub(crate) fn create_new_data(&self) -> Result<(), Error> {
         let path = self.new_data();
-        match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error::io("remove", &path)(error))
-            }
-            _ => create_private(&path, &self.account),
-        }
+        error::if_exists(fs::remove_dir_all(&path)).map_err(error::io("remove", &path))?;
+        create_private(&path, &self.account)
     }
 
     /// Moves the data directory that `initdb` created to its final name.

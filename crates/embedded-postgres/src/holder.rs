@@ -83,7 +83,10 @@ impl Holder {
             );
             std::future::pending::<()>().await;
         }
-        self.hold.collect_watchdog();
+        // Otherwise the dead watchdog would stay a zombie for the life of this process.
+        if let Some(watchdog) = &mut self.hold.watchdog {
+            let _ = watchdog.try_wait();
+        }
         self.hold = hold(&self.folder, self.binaries.as_deref()).await?;
         Ok(())
     }
@@ -98,13 +101,6 @@ impl Holder {
 }
 
 impl Hold {
-    /// Collects a dead watchdog, which would otherwise stay a zombie for the life of this process.
-    fn collect_watchdog(&mut self) {
-        if let Some(watchdog) = &mut self.watchdog {
-            let _ = watchdog.try_wait();
-        }
-    }
-
     async fn release(self, folder: &Folder) -> Result<(), Error> {
         let _lock = folder.lock().await?;
         let Hold {

@@ -6,7 +6,6 @@
 
 use std::{
     fs,
-    io::ErrorKind,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::Command,
@@ -56,17 +55,12 @@ pub(crate) async fn end(folder: &Folder) -> Result<(), Error> {
 /// The server's process id as the server recorded it. `None` if the server shut down properly.
 fn recorded_pid(folder: &Folder) -> Result<Option<Pid>, Error> {
     let file = folder.data().join("postmaster.pid");
-    match fs::read_to_string(&file) {
-        Ok(text) => Ok(text
-            .lines()
-            .next()
-            .and_then(|line| line.parse().ok())
-            // Zero and negative numbers would address whole process groups.
-            .filter(|pid: &i32| *pid > 0)
-            .map(Pid::from_raw)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error::io("read", &file)(error)),
-    }
+    let text = error::if_exists(fs::read_to_string(&file)).map_err(error::io("read", &file))?;
+    Ok(text
+        .and_then(|text| text.lines().next()?.parse().ok())
+        // Zero and negative numbers would address whole process groups.
+        .filter(|pid: &i32| *pid > 0)
+        .map(Pid::from_raw))
 }
 
 fn is_alive(pid: Pid) -> bool {
@@ -129,12 +123,7 @@ fn remove_pid_files(folder: &Folder) -> Result<(), Error> {
     let in_data = folder.data().join("postmaster.pid");
     let in_socket_folder = folder.socket().join(".s.PGSQL.5432.lock");
     for file in [in_data, in_socket_folder] {
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(error::io("remove", &file)(error));
-            }
-            _ => {}
-        }
+        error::if_exists(fs::remove_file(&file)).map_err(error::io("remove", &file))?;
     }
     Ok(())
 }

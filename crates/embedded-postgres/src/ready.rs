@@ -2,7 +2,7 @@
 //!
 //! Nothing else is created in the database.
 
-use std::{fmt::Write as _, os::unix::ffi::OsStrExt, path::Path, time::Duration};
+use std::{os::unix::ffi::OsStrExt, path::Path, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{
@@ -111,18 +111,13 @@ pub(crate) fn url(socket: &Path, user: &str, database: &str) -> String {
 }
 
 fn percent_encoded(bytes: &[u8]) -> String {
-    let mut encoded = String::with_capacity(bytes.len() * 3);
-    for byte in bytes {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
-                encoded.push(char::from(*byte));
-            }
-            other => {
-                write!(encoded, "%{other:02X}").expect("writing to a String does not fail");
-            }
+    let encode = |byte: &u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => {
+            char::from(*byte).to_string()
         }
-    }
-    encoded
+        other => format!("%{other:02X}"),
+    };
+    bytes.iter().map(encode).collect()
 }
 
 fn failed(folder: &Folder, doing: &'static str, error: &DbError) -> Error {

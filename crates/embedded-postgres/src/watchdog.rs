@@ -69,11 +69,7 @@ impl WriteEnd {
             return Ok(None);
         };
         let receipt = folder.receipt();
-        if let Err(error) = fs::remove_file(&receipt)
-            && error.kind() != ErrorKind::NotFound
-        {
-            return Err(error::io("remove", &receipt)(error));
-        }
+        error::if_exists(fs::remove_file(&receipt)).map_err(error::io("remove", &receipt))?;
         let deadline = Instant::now() + RESPONSE_TIMEOUT;
         while Instant::now() < deadline {
             // Returns immediately, except at the first check of the descriptor.

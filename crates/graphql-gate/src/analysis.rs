@@ -12,7 +12,7 @@ use apollo_compiler::executable::{ExecutableDocument, Field, Operation, Selectio
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 
-use crate::cost::{Children, Conditions, CostFormula, SelectionCost};
+use crate::cost::{Children, Conditions, CostFormula, FieldCost, SelectionCost};
 use crate::field_cost;
 use crate::limits::{self, CostRules, Limits};
 use crate::rejection::Rejection;
@@ -39,7 +39,10 @@ pub(crate) fn analyse(
     };
     let (size, cost) = walk.selections(&operation.selection_set, 1)?;
     size.check(limits)?;
-    Ok(CostFormula::new(walk.fragment_costs, cost))
+    Ok(CostFormula {
+        fragments: walk.fragment_costs,
+        operation: cost,
+    })
 }
 
 struct Walk<'a> {
@@ -88,13 +91,14 @@ impl<'a> Walk<'a> {
                 Selection::InlineFragment(inline) => {
                     let (size, children) = self.selections(&inline.selection_set, level + 1)?;
                     let conditions = Conditions::of(&inline.directives);
-                    cost.add_fragment(conditions, Children::Inline(children));
+                    cost.add(conditions, FieldCost::Fragment, Children::Inline(children));
                     size.in_fragment()
                 }
                 Selection::FragmentSpread(spread) => {
                     let (size, index) = self.fragment(&spread.fragment_name, level + 1)?;
                     let children = Children::of_fragment(index, &self.fragment_costs);
-                    cost.add_fragment(Conditions::of(&spread.directives), children);
+                    let conditions = Conditions::of(&spread.directives);
+                    cost.add(conditions, FieldCost::Fragment, children);
                     size.in_fragment()
                 }
             };
@@ -115,7 +119,8 @@ impl<'a> Walk<'a> {
             false => self.selections(&field.selection_set, level + 1)?,
         };
         let rule = field_cost::of(self.cost_rules, self.schema, parent, field);
-        cost.add_field(Conditions::of(&field.directives), rule, children);
+        let conditions = Conditions::of(&field.directives);
+        cost.add(conditions, rule, Children::Inline(children));
         Ok(size.in_field(parent, field))
     }
 
@@ -177,27 +182,13 @@ impl SelectionSize {
     }
 
     fn check(self, limits: &Limits) -> Result<(), Rejection> {
-        for (what, counted, limit) in [
-            ("The depth of fields", self.depth, limits.depth),
-            (
-                "The number of root fields",
-                self.own_fields,
-                limits.root_fields,
-            ),
-            ("The number of aliases", self.aliases, limits.aliases),
-            (
-                "The number of fields and fragments",
-                self.selections,
-                limits.selections,
-            ),
-            (
-                "The nesting of introspection lists",
-                self.introspection_lists,
-                MAX_INTROSPECTION_LISTS,
-            ),
-        ] {
-            limits::check(what, counted, limit)?;
-        }
-        Ok(())
+        limits::check("The depth of fields", self.depth, limits.depth)?;
+        let what = "The number of root fields";
+        limits::check(what, self.own_fields, limits.root_fields)?;
+        limits::check("The number of aliases", self.aliases, limits.aliases)?;
+        let what = "The number of fields and fragments";
+        limits::check(what, self.selections, limits.selections)?;
+        let what = "The nesting of introspection lists";
+        limits::check(what, self.introspection_lists, MAX_INTROSPECTION_LISTS)
     }
 }

@@ -18,18 +18,11 @@ const INTROSPECTION_OBJECTS_PER_POINT: u64 = 100;
 /// The cost of an operation in points.
 pub(crate) struct CostFormula {
     /// Each fragment comes after the fragments that it uses.
-    fragments: Vec<SelectionCost>,
-    operation: SelectionCost,
+    pub(crate) fragments: Vec<SelectionCost>,
+    pub(crate) operation: SelectionCost,
 }
 
 impl CostFormula {
-    pub(crate) fn new(fragments: Vec<SelectionCost>, operation: SelectionCost) -> Self {
-        Self {
-            fragments,
-            operation,
-        }
-    }
-
     /// The cost with these variables. They must be coerced.
     pub(crate) fn evaluate(&self, variables: &Variables) -> u64 {
         if self.operation.terms.is_empty() {
@@ -133,20 +126,8 @@ pub(crate) enum Conditions {
 }
 
 impl SelectionCost {
-    pub(crate) fn add_field(
-        &mut self,
-        conditions: Conditions,
-        rule: FieldCost,
-        children: SelectionCost,
-    ) {
-        self.add(conditions, rule, Children::Inline(children));
-    }
-
-    pub(crate) fn add_fragment(&mut self, conditions: Conditions, children: Children) {
-        self.add(conditions, FieldCost::Fragment, children);
-    }
-
-    fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
+    /// Adds a field or fragment.
+    pub(crate) fn add(&mut self, conditions: Conditions, rule: FieldCost, children: Children) {
         if conditions == Conditions::Never {
             return;
         }

@@ -66,17 +66,18 @@ pub(crate) fn prepare(
     let null_forbidden =
         apollo_workarounds::check_operation(schema, &document, operation, &source_map)?;
     let cost = analysis::analyse(schema, &document, operation, limits, cost_rules)?;
-    let mut translated = translate::translate(schema, &document, operation, &source_map);
-    let root_depends_on_variables = root_fields::depend_on_variables(&translated);
-    if !root_depends_on_variables {
-        root_fields::collect(&mut translated, &Variables::default());
-    }
+    let translated = translate::translate(schema, &document, operation, &source_map);
+    let mut collected = translated.clone();
+    let root_depends_on_variables = !root_fields::collect(&mut collected, &Variables::default());
     Ok(PreparedOperation {
         operation: translate::operation_type(operation.operation_type),
         name: operation.name.as_ref().map(|name| name.as_str().into()),
         variables: variables::declarations(schema, operation, &null_forbidden, &source_map),
         cost,
-        document: translated,
+        document: match root_depends_on_variables {
+            true => translated,
+            false => collected,
+        },
         root_depends_on_variables,
     })
 }

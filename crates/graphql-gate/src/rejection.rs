@@ -109,12 +109,9 @@ pub(crate) fn short(name: &str) -> String {
 }
 
 fn on_one_line(text: &str, max_characters: usize) -> String {
-    let printable = |character: char| {
-        if character.is_control() {
-            ' '
-        } else {
-            character
-        }
+    let printable = |character: char| match character.is_control() {
+        true => ' ',
+        false => character,
     };
     let mut characters = text.chars().map(printable);
     let mut line: String = characters.by_ref().take(max_characters).collect();

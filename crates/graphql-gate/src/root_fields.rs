@@ -9,78 +9,39 @@ use std::collections::HashSet;
 use async_graphql::indexmap::IndexMap;
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, FragmentDefinition, Selection,
-    SelectionSet,
 };
 use async_graphql::{Name, Positioned, Value, Variables};
 
 type Fragments = std::collections::HashMap<Name, Positioned<FragmentDefinition>>;
 
-/// Whether variables decide which root fields are selected.
-pub(crate) fn depend_on_variables(document: &ExecutableDocument) -> bool {
-    let mut checked_fragments = HashSet::new();
-    let mut operations = document.operations.iter();
-    operations.any(|(_, operation)| {
-        has_condition(
-            &operation.node.selection_set.node,
-            &document.fragments,
-            &mut checked_fragments,
-        )
-    })
-}
-
-fn has_condition<'a>(
-    set: &'a SelectionSet,
-    fragments: &'a Fragments,
-    checked_fragments: &mut HashSet<&'a Name>,
-) -> bool {
-    set.items.iter().any(|selection| {
-        let directives = selection.node.directives();
-        let has_variable =
-            |one: &Positioned<Directive>| condition(one, &Variables::default()).is_none();
-        if directives.iter().any(has_variable) {
-            return true;
-        }
-        match &selection.node {
-            Selection::Field(_) => false,
-            Selection::InlineFragment(inline) => {
-                let set = &inline.node.selection_set.node;
-                has_condition(set, fragments, checked_fragments)
-            }
-            Selection::FragmentSpread(spread) => {
-                let name = &spread.node.fragment_name.node;
-                let fragment = fragments.get(name);
-                let unchecked = fragment.filter(|_| checked_fragments.insert(name));
-                unchecked.is_some_and(|fragment| {
-                    let set = &fragment.node.selection_set.node;
-                    has_condition(set, fragments, checked_fragments)
-                })
-            }
-        }
-    })
-}
-
-/// Replaces the selections of the root with its fields, each once and without conditions. The variables must be coerced.
-pub(crate) fn collect(document: &mut ExecutableDocument, variables: &Variables) {
+/// Replaces the selections of the root with its fields, each once and without conditions.
+///
+/// Returns whether the result is complete: false if a condition depends on a variable without a value. Its selection is
+/// then omitted. With coerced variables, every result is complete.
+pub(crate) fn collect(document: &mut ExecutableDocument, variables: &Variables) -> bool {
     let DocumentOperations::Single(operation) = &mut document.operations else {
-        return;
+        return true;
     };
     let set = &mut operation.node.selection_set.node;
     let mut collected = CollectedFields {
         fragments: &document.fragments,
         variables,
         visited_fragments: HashSet::new(),
+        is_complete: true,
         by_key: IndexMap::new(),
     };
     collected.add_selections(std::mem::take(&mut set.items));
     let field =
         |field: Positioned<Field>| Positioned::new(Selection::Field(field.clone()), field.pos);
     set.items = collected.by_key.into_values().map(field).collect();
+    collected.is_complete
 }
 
 struct CollectedFields<'a> {
     fragments: &'a Fragments,
     variables: &'a Variables,
     visited_fragments: HashSet<Name>,
+    is_complete: bool,
     by_key: IndexMap<Name, Positioned<Field>>,
 }
 
@@ -121,11 +82,13 @@ impl CollectedFields<'_> {
         }
     }
 
-    fn is_included(&self, selection: &Selection) -> bool {
-        let conditions = selection.directives().iter();
-        conditions
-            .map(|one| condition(one, self.variables))
-            .all(|holds| holds == Some(true))
+    fn is_included(&mut self, selection: &Selection) -> bool {
+        let mut conditions = selection.directives().iter();
+        conditions.all(|one| {
+            let holds = condition(one, self.variables);
+            self.is_complete &= holds.is_some();
+            holds == Some(true)
+        })
     }
 }
 

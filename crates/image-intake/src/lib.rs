@@ -76,21 +76,7 @@ pub fn clean(bytes: Vec<u8>) -> Result<(ImageInfo, Vec<u8>), ImageError> {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::filter_image,
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::filter_image,
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::filter_image,
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'E',
-            b'B',
-            b'P',
-            ..,
-        ] => webp::filter_image,
+        riff if riff.starts_with(b"RIFF") && riff.get(8..12) == Some(b"WEBP") => webp::filter_image,
         _ => return Err(ImageError::UnknownType),
     };
     let mut filter = Filter::new(bytes);

@@ -31,9 +31,8 @@ pub(crate) fn filter_image(filter: &mut Filter) -> Result<ImageInfo, ImageError>
     filter.keep(8)?;
     let mut seen = Seen::default();
     loop {
-        let kind = next_kind(filter)?;
-        let length = u32::from_be_bytes(array(filter.rest(), 0)?) as usize;
-        seen.chunk(filter, &kind, OVERHEAD + length)?;
+        let (kind, length) = next_chunk(filter)?;
+        seen.chunk(filter, &kind, length)?;
         if kind == *b"IEND" {
             break;
         }
@@ -46,20 +45,20 @@ pub(crate) fn filter_image(filter: &mut Filter) -> Result<ImageInfo, ImageError>
     }
 }
 
-/// Checks that the next chunk is complete and returns its type.
-fn next_kind(filter: &Filter) -> Result<[u8; 4], ImageError> {
+/// Checks that the next chunk is complete. Returns its type and its total length.
+fn next_chunk(filter: &Filter) -> Result<([u8; 4], usize), ImageError> {
     let length = u32::from_be_bytes(array(filter.rest(), 0)?);
     let kind: [u8; 4] = array(filter.rest(), 4)?;
     if length > i32::MAX as u32 || !kind.iter().all(u8::is_ascii_alphabetic) {
         return Err(ImageError::Invalid("a chunk is invalid"));
     }
-    let length = length as usize;
-    let chunk = filter.peek(OVERHEAD + length)?;
-    let sum = u32::from_be_bytes(array(chunk, 8 + length)?);
-    if crc32fast::hash(&chunk[4..8 + length]) != sum {
+    let length = OVERHEAD + length as usize;
+    let chunk = filter.peek(length)?;
+    let sum = u32::from_be_bytes(array(chunk, length - 4)?);
+    if crc32fast::hash(&chunk[4..length - 4]) != sum {
         return Err(ImageError::Invalid("a checksum is wrong"));
     }
-    Ok(kind)
+    Ok((kind, length))
 }
 
 impl Seen {

@@ -1,6 +1,6 @@
 //! From a connection string to a connection: [`Target`].
 
-use std::{fmt, future, path::Path, time::Duration};
+use std::{fmt, future, time::Duration};
 
 use tokio::time::timeout;
 use tokio_postgres::{
@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     connection_string::{ConnectionString, ParseError},
     failure::explain,
-    tls::Tls,
+    tls,
 };
 
 /// The I/O part of a connection. A task must poll it, and it ends when its [`Client`] is dropped.
@@ -68,15 +68,11 @@ impl Target {
             let milliseconds = number("tcp_user_timeout", &milliseconds)?;
             config.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
         }
-        let only_sockets = config
-            .get_hosts()
-            .iter()
-            .all(|host| matches!(host, Host::Unix(_)));
-        let Tls { mode, connector } = Tls::read(&mut string, &config, only_sockets)?;
+        let (mode, tls) = tls::read(&mut string, &config)?;
         config.ssl_mode(mode);
         Ok(Target {
             config,
-            tls: connector,
+            tls,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         })
     }
@@ -190,7 +186,10 @@ impl fmt::Display for Target {
             match host {
                 Host::Tcp(name) if name.contains(':') => write!(formatter, "{or}[{name}]:{port}")?,
                 Host::Tcp(name) => write!(formatter, "{or}{name}:{port}")?,
-                Host::Unix(folder) => write!(formatter, "{or}{}", socket(folder, *port))?,
+                Host::Unix(folder) => {
+                    let socket = folder.join(format!(".s.PGSQL.{port}"));
+                    write!(formatter, "{or}{}", socket.display())?;
+                }
             }
         }
         match user {
@@ -204,13 +203,6 @@ impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Target({self})")
     }
-}
-
-fn socket(folder: &Path, port: u16) -> String {
-    folder
-        .join(format!(".s.PGSQL.{port}"))
-        .display()
-        .to_string()
 }
 
 fn invalid(error: tokio_postgres::Error) -> ParseError {

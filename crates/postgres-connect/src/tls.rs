@@ -20,17 +20,10 @@ use rustls::{
     server::ParsedCertificate,
     version::{TLS12, TLS13},
 };
-use tokio_postgres::config::{ChannelBinding, Config, SslMode, SslNegotiation};
+use tokio_postgres::config::{ChannelBinding, Config, Host, SslMode, SslNegotiation};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::connection_string::{ConnectionString, ParseError};
-
-/// How connections are protected.
-pub(crate) struct Tls {
-    /// The part of `sslmode` that tokio-postgres knows. The connector does the rest.
-    pub(crate) mode: SslMode,
-    pub(crate) connector: MakeRustlsConnect,
-}
 
 /// What a server's certificate must prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,46 +33,46 @@ enum Check {
     ChainAndName,
 }
 
-impl Tls {
-    /// Takes the TLS parameters from a connection string. `config` is the part that was passed on.
-    ///
-    /// # Errors
-    /// If a value is invalid, a file cannot be read, or parameters contradict each other.
-    pub(crate) fn read(
-        string: &mut ConnectionString,
-        config: &Config,
-        only_sockets: bool,
-    ) -> Result<Tls, ParseError> {
-        let root = string.take("sslrootcert");
-        let (mode, check) = if only_sockets {
-            // As in libpq: a socket is local to the machine, and PostgreSQL does not support TLS on it.
-            (SslMode::Disable, Check::Nothing)
-        } else {
-            read_mode(string.take("sslmode").as_deref(), root.as_deref())?
-        };
-        let direct = config.get_ssl_negotiation() == SslNegotiation::Direct && !only_sockets;
-        if direct && mode != SslMode::Require {
-            let problem = "direct requires sslmode=require, verify-ca or verify-full";
-            return Err(ParseError::of("sslnegotiation", problem));
-        }
-        let bound = config.get_channel_binding() == ChannelBinding::Require;
-        if bound && mode == SslMode::Disable {
-            let problem = "require needs TLS, which sslmode=disable and sockets do not have";
-            return Err(ParseError::of("channel_binding", problem));
-        }
-        let verifier = Verifier::new(check, root.as_deref(), bound)?;
-        let mut client = client_config(string, verifier)?;
-        client.enable_sni = match string.take("sslsni").as_deref() {
-            None | Some("1") => true,
-            Some("0") => false,
-            Some(_) => return Err(ParseError::of("sslsni", "must be 0 or 1")),
-        };
-        if direct {
-            client.alpn_protocols = vec![b"postgresql".to_vec()];
-        }
-        let connector = MakeRustlsConnect::new(client);
-        Ok(Tls { mode, connector })
+/// Takes the TLS parameters from a connection string. `config` is the part that was passed on.
+///
+/// Returns the part of `sslmode` that tokio-postgres knows, and a connector that does the rest.
+///
+/// # Errors
+/// If a value is invalid, a file cannot be read, or parameters contradict each other.
+pub(crate) fn read(
+    string: &mut ConnectionString,
+    config: &Config,
+) -> Result<(SslMode, MakeRustlsConnect), ParseError> {
+    let mut hosts = config.get_hosts().iter();
+    let only_sockets = hosts.all(|host| matches!(host, Host::Unix(_)));
+    let root = string.take("sslrootcert");
+    let (mode, check) = if only_sockets {
+        // As in libpq: a socket is local to the machine, and PostgreSQL does not support TLS on it.
+        (SslMode::Disable, Check::Nothing)
+    } else {
+        read_mode(string.take("sslmode").as_deref(), root.as_deref())?
+    };
+    let direct = config.get_ssl_negotiation() == SslNegotiation::Direct && !only_sockets;
+    if direct && mode != SslMode::Require {
+        let problem = "direct requires sslmode=require, verify-ca or verify-full";
+        return Err(ParseError::of("sslnegotiation", problem));
     }
+    let bound = config.get_channel_binding() == ChannelBinding::Require;
+    if bound && mode == SslMode::Disable {
+        let problem = "require needs TLS, which sslmode=disable and sockets do not have";
+        return Err(ParseError::of("channel_binding", problem));
+    }
+    let verifier = Verifier::new(check, root.as_deref(), bound)?;
+    let mut client = client_config(string, verifier)?;
+    client.enable_sni = match string.take("sslsni").as_deref() {
+        None | Some("1") => true,
+        Some("0") => false,
+        Some(_) => return Err(ParseError::of("sslsni", "must be 0 or 1")),
+    };
+    if direct {
+        client.alpn_protocols = vec![b"postgresql".to_vec()];
+    }
+    Ok((mode, MakeRustlsConnect::new(client)))
 }
 
 fn read_mode(mode: Option<&str>, root: Option<&str>) -> Result<(SslMode, Check), ParseError> {

@@ -113,7 +113,7 @@ impl Hub {
         }
     }
 
-    /// How often the tailer has started for this user. A subscriber asks before it reads the log, and passes it to [`Hub::start_at`].
+    /// How often the tailer has started for this user. A subscriber calls this before it reads the log, and passes the result to [`Hub::start_at`].
     pub(super) fn starts(&self, owner: UserId) -> u64 {
         self.users().get(&owner).map_or(0, |user| user.starts)
     }
@@ -131,7 +131,7 @@ impl Hub {
         if user.tailed.is_some() {
             return user.starts == starts;
         }
-        user.tailed = Some((read.base(), read.stamp()));
+        user.tailed = Some((read.base.clone(), read.stamp));
         user.starts += 1;
         if user.due {
             self.wake.notify_one();
@@ -169,7 +169,7 @@ impl Hub {
         self.wake.notified().await;
     }
 
-    /// Takes at most `max` users to read.
+    /// Takes up to `max` users to read.
     pub(super) fn take_due(&self, max: usize) -> Vec<ReaderPosition> {
         let mut users = self.users();
         let due = users.iter_mut().filter(|(_, user)| user.due);
@@ -184,8 +184,9 @@ impl Hub {
         due.take(max).collect()
     }
 
-    /// Sends a user's new entries to the subscribers, at most `max`, and continues from there. The tailer cannot continue in another epoch: the
-    /// subscribers are sent to the log, which tells them, and the next one starts the tailer again.
+    /// Sends a user's new entries to the subscribers, or [`HubMessage::Overflow`] if there are more than `max`, and continues from there. The
+    /// tailer cannot continue in another epoch. The subscribers then read the log, which rejects their cursors, and the next one starts the
+    /// tailer again.
     pub(super) fn publish(&self, owner: UserId, new: NewEntries, max: usize) {
         let mut users = self.users();
         let Some(user) = users.get_mut(&owner) else {

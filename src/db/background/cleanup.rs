@@ -66,10 +66,9 @@ impl Sweeper {
 
     /// The periodic job that runs this clean-up on the database.
     pub(crate) fn periodic(self, database: &Database) -> Periodic {
-        let database = database.clone();
-        Periodic::new(self.inner.cleanup.name, move || {
-            let (sweeper, database) = (self.clone(), database.clone());
-            async move { sweeper.run(&database).await }
+        let (name, state) = (self.inner.cleanup.name, (self, database.clone()));
+        Periodic::with(name, state, async |(sweeper, database)| {
+            sweeper.run(&database).await
         })
     }
 

@@ -1,4 +1,4 @@
-//! The state of each background job. The log tells operators when a job fails and recovers; `/readyz` shows the state.
+//! The state of each background job. The log reports when a job fails and recovers; `/readyz` shows the state.
 //!
 //! A job that keeps failing is logged as ERROR once, and again once a day. The failures in between are DEBUG. An unreachable database or other
 //! server is not a fault of the service. Failures for this reason are a WARN at first, and an ERROR after five minutes.

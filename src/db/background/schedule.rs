@@ -38,6 +38,18 @@ impl Periodic {
             body: Arc::new(move || body().boxed()),
         }
     }
+
+    /// As [`Periodic::new`]; each run gets a clone of `state`.
+    pub(crate) fn with<S: Clone + Send + Sync + 'static, F>(
+        name: &'static str,
+        state: S,
+        body: impl Fn(S) -> F + Send + Sync + 'static,
+    ) -> Periodic
+    where
+        F: Future<Output = Result<u64, Error>> + Send + 'static,
+    {
+        Periodic::new(name, move || body(state.clone()))
+    }
 }
 
 /// Runs each of these jobs at once and then every `period`, for as long as the process runs.

@@ -48,13 +48,12 @@ impl Jobs {
     }
 
     /// Runs these jobs every `period`, one after the other. A fault of the schedule itself counts as a fault of the first job.
-    pub(crate) fn every(&mut self, period: Duration, jobs: Vec<Periodic>) {
-        let Some(first) = jobs.first().map(|first| first.name) else {
-            return;
-        };
+    pub(crate) fn every(&mut self, period: Duration, jobs: impl IntoIterator<Item = Periodic>) {
         let named = |job: Periodic| (self.states.job(job.name), job);
         let jobs: Vec<(Job, Periodic)> = jobs.into_iter().map(named).collect();
-        self.run(first, move |_| every(period, jobs.clone()));
+        if let Some((first, _)) = jobs.first() {
+            self.run(first.name(), move |_| every(period, jobs.clone()));
+        }
     }
 
     /// Stops all jobs and waits until they have stopped.

@@ -1,8 +1,8 @@
 //! The migrations that the binary contains: the folders of `migrations/`, each with its `up.sql` and `down.sql`.
 //!
-//! A line `\ir ../functions/name.sql` stands for the text of that file, as it does in psql. Each database function therefore
-//! exists once and whole, and a later migration replaces it by editing and including that file. diesel's own
-//! `embed_migrations!` knows no includes; everything else (order, versions, savepoints) is diesel's.
+//! A line `\ir ../functions/name.sql` is replaced by the text of that file, as in psql. Each database function therefore
+//! exists once and whole, and a later migration replaces it by editing and including that file. Diesel's own
+//! `embed_migrations!` does not support includes. Order, versions and savepoints are diesel's.
 
 use std::fmt;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use axum::{
     body::{Body, HttpBody},
     extract::{Extension, Path, Query, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use http_body_util::BodyExt;
@@ -21,8 +21,8 @@ use tokio_util::bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    super::{EdgeState, call::drain, request_id::RequestId},
-    ImageError, Rejection,
+    super::{EdgeState, call::drain, negotiate, request_id::RequestId},
+    ImageError,
     upload_slots::{NoSlot, UploadSlot},
 };
 use crate::images::model::Announced;
@@ -68,14 +68,13 @@ pub(super) struct UploadLink {
 pub(super) async fn upload(
     State(state): State<EdgeState>,
     Extension(request_id): Extension<RequestId>,
-    id: Result<Path<Uuid>, axum::extract::rejection::PathRejection>,
-    link: Result<Query<UploadLink>, axum::extract::rejection::QueryRejection>,
+    link: Result<(Path<Uuid>, Query<UploadLink>), Response>,
     request: Request,
 ) -> Response {
     let (parts, mut body) = request.into_parts();
-    let outcome = match (id, link) {
-        (Ok(Path(id)), Ok(Query(link))) => receive(&state, id, &link, &parts, &mut body).await,
-        _ => Err(no_such_upload().into()),
+    let outcome = match link {
+        Ok((Path(id), Query(link))) => receive(&state, id, &link, &parts, &mut body).await,
+        Err(_) => Err(no_such_upload()),
     };
     let mut response = match outcome {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
@@ -87,10 +86,10 @@ pub(super) async fn upload(
     response
 }
 
-fn no_such_upload() -> Rejection {
+fn no_such_upload() -> ImageError {
     let message =
         "This upload does not exist, was completed already, or has expired. Request a new upload.";
-    Rejection(StatusCode::NOT_FOUND, message)
+    ImageError::Rejected(StatusCode::NOT_FOUND, message)
 }
 
 async fn receive(
@@ -113,13 +112,13 @@ async fn receive(
     while let Some(bytes) = next_bytes(body, &slot, started, received, settings).await? {
         received += bytes.len();
         if received > length {
-            return Err(too_long().into());
+            return Err(too_long());
         }
         staging.take(bytes).await?;
     }
     if received < length {
         let message = "The body is shorter than the announced size.";
-        return Err(Rejection(StatusCode::BAD_REQUEST, message).into());
+        return Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message));
     }
     staging.finish().await?;
     Ok(())
@@ -128,11 +127,11 @@ async fn receive(
 /// The next bytes of an upload; `None` at its end.
 async fn next_bytes(
     body: &mut Body,
-    slot: &UploadSlot,
+    slot: &UploadSlot<'_>,
     started: Instant,
     received: usize,
     settings: &UploadSettings,
-) -> Result<Option<Bytes>, Rejection> {
+) -> Result<Option<Bytes>, ImageError> {
     let deadline = next_deadline(started, received, settings);
     loop {
         if !slot.start_waiting() {
@@ -148,7 +147,7 @@ async fn next_bytes(
         }
         let Ok(next) = next else {
             let message = "The body did not arrive in time. Send the upload again, faster.";
-            return Err(Rejection(StatusCode::REQUEST_TIMEOUT, message));
+            return Err(ImageError::Rejected(StatusCode::REQUEST_TIMEOUT, message));
         };
         match next.transpose() {
             Ok(None) => return Ok(None),
@@ -160,7 +159,7 @@ async fn next_bytes(
             }
             Err(_) => {
                 let message = "The body is incomplete.";
-                return Err(Rejection(StatusCode::BAD_REQUEST, message));
+                return Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message));
             }
         }
     }
@@ -174,48 +173,48 @@ fn next_deadline(started: Instant, received: usize, settings: &UploadSettings) -
     (started + settings.timeout.min(earned)).min(Instant::now() + settings.idle_timeout)
 }
 
-fn no_slot(why: NoSlot) -> Rejection {
+fn no_slot(why: NoSlot) -> ImageError {
     match why {
         NoSlot::InUse => {
             let message = "Another request is sending this upload. Retry in a few seconds.";
-            Rejection(StatusCode::CONFLICT, message)
+            ImageError::Rejected(StatusCode::CONFLICT, message)
         }
         NoSlot::Full => {
             let message = "Too many uploads are in progress. Retry in a few seconds.";
-            Rejection(StatusCode::SERVICE_UNAVAILABLE, message)
+            ImageError::Rejected(StatusCode::SERVICE_UNAVAILABLE, message)
         }
     }
 }
 
-fn taken_over() -> Rejection {
+fn taken_over() -> ImageError {
     let message = "The upload stalled, and another request is sending it now.";
-    Rejection(StatusCode::CONFLICT, message)
+    ImageError::Rejected(StatusCode::CONFLICT, message)
 }
 
-fn too_long() -> Rejection {
+fn too_long() -> ImageError {
     let message = "The body is longer than the announced size.";
-    Rejection(StatusCode::PAYLOAD_TOO_LARGE, message)
+    ImageError::Rejected(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
-fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Rejection> {
-    let text = |name| {
-        headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-    };
-    if text(header::CONTENT_TYPE) != Some(announced.content_type.as_str())
+fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), ImageError> {
+    let content_type = negotiate::text(headers, header::CONTENT_TYPE);
+    if content_type != Some(announced.content_type.as_str())
         || headers.contains_key(header::CONTENT_ENCODING)
     {
         let message = "Send the announced Content-Type, without Content-Encoding.";
-        return Err(Rejection(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
+        return Err(ImageError::Rejected(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            message,
+        ));
     }
-    let length = text(header::CONTENT_LENGTH).and_then(|length| length.parse::<i64>().ok());
+    let length = negotiate::text(headers, header::CONTENT_LENGTH);
+    let length = length.and_then(|length| length.parse::<i64>().ok());
     let announced = i64::from(announced.byte_size);
     match length {
         Some(length) if length > announced => Err(too_long()),
         Some(length) if length < announced => {
             let message = "Content-Length is less than the announced size.";
-            Err(Rejection(StatusCode::BAD_REQUEST, message))
+            Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message))
         }
         _ => Ok(()),
     }

@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -19,13 +19,8 @@ use uuid::Uuid;
 
 use super::UploadSettings;
 
-/// All slots of a process. Cheap to clone.
-#[derive(Clone)]
+/// All slots of a process.
 pub(in crate::http) struct UploadSlots {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     max: usize,
     takeover_after: Duration,
     /// By the upload's id.
@@ -52,35 +47,32 @@ pub(super) enum NoSlot {
 
 impl UploadSlots {
     pub(in crate::http) fn new(settings: &UploadSettings) -> Self {
-        let inner = Inner {
+        UploadSlots {
             max: settings.max_uploads,
             takeover_after: settings.takeover_after,
             in_use: Mutex::default(),
             next_number: AtomicU64::new(0),
-        };
-        UploadSlots {
-            inner: Arc::new(inner),
         }
     }
 
     /// Acquires the slot of an upload. Dropping the slot releases it.
-    pub(super) fn acquire(&self, upload: Uuid) -> Result<UploadSlot, NoSlot> {
-        let mut in_use = self.inner.lock();
+    pub(super) fn acquire(&self, upload: Uuid) -> Result<UploadSlot<'_>, NoSlot> {
+        let mut in_use = self.lock();
         match in_use.get(&upload) {
             Some(other) => {
                 let waited = other.waiting_since.map(|since| since.elapsed());
-                if waited.is_none_or(|waited| waited < self.inner.takeover_after) {
+                if waited.is_none_or(|waited| waited < self.takeover_after) {
                     return Err(NoSlot::InUse);
                 }
                 other.taken_over.cancel();
             }
-            None if in_use.len() >= self.inner.max => return Err(NoSlot::Full),
+            None if in_use.len() >= self.max => return Err(NoSlot::Full),
             None => {}
         }
         let slot = UploadSlot {
-            slots: self.clone(),
+            slots: self,
             upload,
-            number: self.inner.next_number.fetch_add(1, Ordering::Relaxed),
+            number: self.next_number.fetch_add(1, Ordering::Relaxed),
             taken_over: CancellationToken::new(),
         };
         let sender = Sender {
@@ -91,9 +83,7 @@ impl UploadSlots {
         in_use.insert(upload, sender);
         Ok(slot)
     }
-}
 
-impl Inner {
     /// Ignores poisoning: a panic cannot leave the map half changed.
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Sender>> {
         self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
@@ -101,14 +91,14 @@ impl Inner {
 }
 
 /// The slot of one request.
-pub(super) struct UploadSlot {
-    slots: UploadSlots,
+pub(super) struct UploadSlot<'a> {
+    slots: &'a UploadSlots,
     upload: Uuid,
     number: u64,
     taken_over: CancellationToken,
 }
 
-impl UploadSlot {
+impl UploadSlot<'_> {
     /// Notes that the request waits for bytes. Returns false if another request has taken over the slot; the upload must end then.
     pub(super) fn start_waiting(&self) -> bool {
         self.set_waiting(Some(Instant::now()))
@@ -120,7 +110,7 @@ impl UploadSlot {
     }
 
     fn set_waiting(&self, since: Option<Instant>) -> bool {
-        match self.slots.inner.lock().get_mut(&self.upload) {
+        match self.slots.lock().get_mut(&self.upload) {
             Some(sender) if sender.number == self.number => {
                 sender.waiting_since = since;
                 true
@@ -135,9 +125,9 @@ impl UploadSlot {
     }
 }
 
-impl Drop for UploadSlot {
+impl Drop for UploadSlot<'_> {
     fn drop(&mut self) {
-        let mut in_use = self.slots.inner.lock();
+        let mut in_use = self.slots.lock();
         let sender = in_use.get(&self.upload);
         if sender.is_some_and(|sender| sender.number == self.number) {
             in_use.remove(&self.upload);
@@ -194,7 +184,7 @@ mod tests {
         assert!(second.stop_waiting(), "the second request has its own slot");
         assert_eq!(rejected(&slots, FIRST), Some(NoSlot::InUse));
         drop(second);
-        assert!(slots.inner.lock().is_empty());
+        assert!(slots.lock().is_empty());
     }
 
     #[test]

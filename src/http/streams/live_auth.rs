@@ -8,12 +8,13 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::Utc;
+use tokio::time::{Instant, timeout_at};
 
 use super::SlotHolder;
 use crate::{
     auth::{Auth, Authenticated, Client, Viewer},
     error::{Code, Error},
-    graphql::Asker,
+    graphql::Caller,
 };
 
 /// How long an authentication is valid without a revocation. Shorter than the time for which `auth` trusts a session that it has read.
@@ -40,29 +41,34 @@ impl LiveAuth {
     /// Authenticates a client. Without a token it is anonymous.
     ///
     /// # Errors
-    /// As [`Auth::viewer`].
+    /// As [`Auth::viewer`]; TIMEOUT at the deadline.
     pub(in crate::http) async fn check(
         auth: &Auth,
         token: Option<Arc<str>>,
         client: Client,
+        deadline: Instant,
     ) -> Result<LiveAuth, Error> {
-        let signed_in = match token {
-            None => None,
-            Some(token) => Some(SignedIn {
-                admission: auth.authenticate(&token, &client).await?,
-                token,
-            }),
+        let Some(token) = token else {
+            let signed_in = None;
+            return Ok(LiveAuth { client, signed_in });
         };
+        let admission = timeout_at(deadline, auth.authenticate(&token, &client)).await;
+        let admission = admission.map_err(|_| Error::timeout("reading the session"))??;
+        let signed_in = Some(SignedIn { token, admission });
         Ok(LiveAuth { client, signed_in })
     }
 
     /// Authenticates the same client again.
     ///
     /// # Errors
-    /// As [`Auth::viewer`].
-    pub(in crate::http) async fn recheck(self, auth: &Auth) -> Result<LiveAuth, Error> {
+    /// As [`LiveAuth::check`].
+    pub(in crate::http) async fn recheck(
+        self,
+        auth: &Auth,
+        deadline: Instant,
+    ) -> Result<LiveAuth, Error> {
         let token = self.signed_in.map(|signed_in| signed_in.token);
-        LiveAuth::check(auth, token, self.client).await
+        LiveAuth::check(auth, token, self.client, deadline).await
     }
 
     pub(in crate::http) fn viewer(&self) -> Option<Viewer> {
@@ -79,8 +85,8 @@ impl LiveAuth {
         }
     }
 
-    pub(in crate::http) fn asker(&self) -> Asker {
-        Asker {
+    pub(in crate::http) fn caller(&self) -> Caller {
+        Caller {
             viewer: self.viewer(),
             client: self.client.clone(),
         }

@@ -11,7 +11,7 @@ pub(super) mod live_auth;
 pub(super) mod operation;
 mod slots;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -49,23 +49,18 @@ impl Default for StreamSettings {
     }
 }
 
-/// All streams of this process. Cheap to clone.
-#[derive(Clone)]
+/// All streams of this process.
 pub(crate) struct Streams {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    sockets: StreamSlots,
-    subscriptions: StreamSlots,
+    pub(super) sockets: StreamSlots,
+    pub(super) subscriptions: StreamSlots,
     /// WebSockets, which outlive the HTTP connections that they began as.
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    pub(super) stopping: CancellationToken,
 }
 
 impl Streams {
     pub(super) fn new(settings: &StreamSettings) -> Self {
-        let inner = Inner {
+        Streams {
             sockets: StreamSlots::new(settings.max_sockets, settings.max_sockets_per_user),
             subscriptions: StreamSlots::new(
                 settings.max_subscriptions,
@@ -73,9 +68,6 @@ impl Streams {
             ),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-        };
-        Streams {
-            inner: Arc::new(inner),
         }
     }
 
@@ -85,36 +77,20 @@ impl Streams {
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
     pub(crate) async fn refresh_revocations(&self, auth: &Auth) -> Result<u64, Error> {
-        if self.inner.subscriptions.in_use() > 0 {
+        if self.subscriptions.in_use() > 0 {
             auth.refresh_revocations().await?;
         }
         Ok(0)
     }
 
-    /// Asks all streams to end. They finish running queries and mutations, and start nothing new.
+    /// Ends all streams. They finish running queries and mutations, and start nothing new.
     pub(crate) fn stop(&self) {
-        self.inner.stopping.cancel();
+        self.stopping.cancel();
     }
 
     /// Returns when all WebSockets have closed.
     pub(crate) async fn ended(&self) {
-        self.inner.tasks.close();
-        self.inner.tasks.wait().await;
-    }
-
-    pub(super) fn stopping(&self) -> &CancellationToken {
-        &self.inner.stopping
-    }
-
-    pub(super) fn tasks(&self) -> &TaskTracker {
-        &self.inner.tasks
-    }
-
-    pub(super) fn sockets(&self) -> &StreamSlots {
-        &self.inner.sockets
-    }
-
-    pub(super) fn subscriptions(&self) -> &StreamSlots {
-        &self.inner.subscriptions
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }

@@ -14,7 +14,7 @@ use futures_util::{
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
 use super::{
@@ -59,11 +59,10 @@ pub(in crate::http) fn outputs(
         };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
-        let auth = match timeout_at(deadline, auth.recheck(&state.auth)).await {
-            Ok(Ok(auth)) => auth,
-            Ok(Err(error)) if denies_access(&error) => return single(Output::SignedOut),
-            Ok(Err(error)) => return single(failed(error, &id)),
-            Err(_) => return single(failed(Error::timeout("reading the session"), &id)),
+        let auth = match auth.recheck(&state.auth, deadline).await {
+            Ok(auth) => auth,
+            Err(error) if denies_access(&error) => return single(Output::SignedOut),
+            Err(error) => return single(failed(error, &id)),
         };
         match state.api.admit(call) {
             Ok(admitted) => {
@@ -99,9 +98,9 @@ impl Run {
             return events(state, auth, admitted, resumed_after, &id)
                 .unwrap_or_else(|error| single(failed(error, &id)));
         }
-        let (state, asker) = (state.clone(), auth.asker());
+        let (state, caller) = (state.clone(), auth.caller());
         let run = async move {
-            let response = graphql::run(&state, admitted, asker, &id, deadline, slot).await;
+            let response = graphql::run(&state, admitted, caller, &id, deadline, slot).await;
             Output::Next {
                 response: Box::new(response),
                 cursor: None,
@@ -118,7 +117,7 @@ fn events(
     resumed_after: Option<String>,
     id: &RequestId,
 ) -> Result<BoxStream<'static, Output>, Error> {
-    let slot = state.streams.subscriptions().acquire();
+    let slot = state.streams.subscriptions.acquire();
     let slot = slot.and_then(|mut slot| {
         if let Some(holder) = auth.slot_holder() {
             slot.assign_to(holder)?;
@@ -126,14 +125,14 @@ fn events(
         Ok(slot)
     });
     let slot = slot.map_err(too_many_subscriptions)?;
-    let (asker, limit) = (auth.asker(), state.settings.request_timeout);
+    let (caller, limit) = (auth.caller(), state.settings.request_timeout);
     let events = state
         .api
-        .subscribe(admitted, asker, limit, resumed_after, id.as_str());
+        .subscribe(admitted, caller, limit, resumed_after, id.as_str());
     let outputs = events.map(move |event| {
         let _held = &slot;
         let is_last = event.is_last();
-        let response = Box::new(event.answer);
+        let response = Box::new(event.response);
         match is_last {
             true => Output::Failed(response),
             false => Output::Next {
@@ -163,7 +162,7 @@ pub(in crate::http) fn not_admitted(mut response: Box<GraphQlResponse>, id: &Req
 
 /// A response with this error only.
 pub(in crate::http) fn failed(error: Error, id: &RequestId) -> Output {
-    not_admitted(Box::new(error::refused(error)), id)
+    not_admitted(Box::new(error::error_response(error)), id)
 }
 
 /// A stream of one output.

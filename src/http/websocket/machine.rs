@@ -100,7 +100,7 @@ impl Machine {
         match event {
             Event::Received(Ok(message)) => self.received(message),
             Event::Received(Err(why)) => self.close(Close::bad_request(why)),
-            Event::InitTimedOut if self.phase == Phase::New => self.close(Close::init_timeout()),
+            Event::InitTimedOut if self.phase == Phase::New => self.close(Close::INIT_TIMEOUT),
             Event::InitTimedOut => Vec::new(),
             Event::Authenticated => {
                 self.phase = Phase::Open;
@@ -112,17 +112,15 @@ impl Machine {
             }
             Event::Rejected(why) => self.close(why),
             Event::AccessEnded => self.sign_out(),
-            Event::DeadlinePassed => self.close(Close::unauthorized()),
+            Event::DeadlinePassed => self.close(Close::UNAUTHORIZED),
             Event::Output(id, output) => self.output(id, output),
-            Event::Stopping => self.end(Close::going_away()),
+            Event::Stopping => self.end(Close::GOING_AWAY),
         }
     }
 
     fn received(&mut self, message: ClientMessage) -> Vec<Action> {
         match message {
-            ClientMessage::Init(_) if self.phase != Phase::New => {
-                self.close(Close::too_many_inits())
-            }
+            ClientMessage::Init(_) if self.phase != Phase::New => self.close(Close::TOO_MANY_INITS),
             ClientMessage::Init(bearer) => {
                 self.phase = Phase::Authenticating;
                 vec![Action::Authenticate(bearer)]
@@ -137,7 +135,7 @@ impl Machine {
             ClientMessage::Ping(..) => vec![Action::Send(ServerMessage::Pong(None))],
             ClientMessage::Pong => Vec::new(),
             ClientMessage::Subscribe(..) if self.phase != Phase::Open => {
-                self.close(Close::unauthorized())
+                self.close(Close::UNAUTHORIZED)
             }
             ClientMessage::Subscribe(id, _) if self.operations.contains_key(&id) => {
                 self.close(Close::duplicate(&id))
@@ -187,7 +185,7 @@ impl Machine {
     /// Ends the access: running queries and mutations still get their response, waiting operations do not start.
     fn sign_out(&mut self) -> Vec<Action> {
         let mut actions = vec![Action::RejectWaiting];
-        actions.extend(self.end(Close::unauthorized()));
+        actions.extend(self.end(Close::UNAUTHORIZED));
         actions
     }
 

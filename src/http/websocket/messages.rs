@@ -1,5 +1,7 @@
 //! The messages of graphql-transport-ws: those of the client, which are parsed strictly, those of the server, and close frames.
 
+use std::borrow::Cow;
+
 use async_graphql::Response as GraphQlResponse;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
@@ -9,6 +11,8 @@ use crate::graphql::Call;
 
 /// Maximum bytes of an operation's id. Every message of the operation repeats it.
 const MAX_ID: usize = 255;
+/// Maximum bytes of a close frame's reason.
+const MAX_REASON: usize = 123;
 
 /// A message from the client.
 #[derive(Debug)]
@@ -125,84 +129,47 @@ impl Serialize for ServerMessage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
     pub(super) code: u16,
-    /// Maximum 123 bytes, so that it fits into the frame.
-    pub(super) reason: String,
+    /// Maximum [`MAX_REASON`] bytes.
+    pub(super) reason: Cow<'static, str>,
 }
 
 impl Close {
     /// Never sent. The client has closed the socket, and a lower layer responds.
-    pub(super) const BY_CLIENT: u16 = 1005;
+    pub(super) const BY_CLIENT: Close = Close::new(1005, "");
+    pub(super) const GOING_AWAY: Close = Close::new(1001, "The service is stopping");
+    pub(super) const BAD_FRAME: Close = Close::new(1002, "Protocol error");
+    pub(super) const BAD_TEXT: Close = Close::new(1007, "The message is not valid UTF-8");
+    pub(super) const TOO_BIG: Close = Close::new(1009, "The message is too large");
+    pub(super) const UNAUTHORIZED: Close = Close::new(4401, "Unauthorized");
+    pub(super) const FORBIDDEN: Close = Close::new(4403, "Forbidden");
+    pub(super) const BAD_SUBPROTOCOL: Close = Close::new(4406, "Subprotocol not acceptable");
+    pub(super) const INIT_TIMEOUT: Close = Close::new(4408, "Connection initialisation timeout");
+    pub(super) const TOO_MANY_INITS: Close = Close::new(4429, "Too many initialisation requests");
+    pub(super) const INTERNAL: Close = Close::new(4500, "Internal server error");
 
-    fn new(code: u16, reason: &str) -> Close {
-        let mut end = reason.len().min(123);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        Close {
-            code,
-            reason: reason[..end].to_owned(),
-        }
+    const fn new(code: u16, reason: &'static str) -> Close {
+        let reason = Cow::Borrowed(reason);
+        Close { code, reason }
     }
 
-    pub(super) fn by_client() -> Close {
-        Close::new(Close::BY_CLIENT, "")
-    }
-
-    pub(super) fn going_away() -> Close {
-        Close::new(1001, "The service is stopping")
-    }
-
-    pub(super) fn bad_frame() -> Close {
-        Close::new(1002, "Protocol error")
-    }
-
-    pub(super) fn bad_text() -> Close {
-        Close::new(1007, "The message is not valid UTF-8")
-    }
-
-    pub(super) fn too_big() -> Close {
-        Close::new(1009, "The message is too large")
+    /// A close frame with as much of the reason as fits.
+    fn shortened(code: u16, reason: &str) -> Close {
+        let reason = Cow::Owned(reason[..reason.floor_char_boundary(MAX_REASON)].to_owned());
+        Close { code, reason }
     }
 
     /// For failures that a retry may fix.
-    pub(super) fn try_again_later(why: &str) -> Close {
+    pub(super) const fn try_again_later(why: &'static str) -> Close {
         Close::new(1013, why)
     }
 
     pub(super) fn bad_request(why: &str) -> Close {
-        Close::new(4400, why)
-    }
-
-    pub(super) fn unauthorized() -> Close {
-        Close::new(4401, "Unauthorized")
-    }
-
-    pub(super) fn forbidden() -> Close {
-        Close::new(4403, "Forbidden")
-    }
-
-    pub(super) fn subprotocol_not_acceptable() -> Close {
-        Close::new(4406, "Subprotocol not acceptable")
-    }
-
-    pub(super) fn init_timeout() -> Close {
-        Close::new(4408, "Connection initialisation timeout")
+        Close::shortened(4400, why)
     }
 
     pub(super) fn duplicate(id: &str) -> Close {
-        let shortened = match id.char_indices().nth(60) {
-            Some((end, _)) => &id[..end],
-            None => id,
-        };
-        Close::new(4409, &format!("Subscriber for {shortened} already exists"))
-    }
-
-    pub(super) fn too_many_inits() -> Close {
-        Close::new(4429, "Too many initialisation requests")
-    }
-
-    pub(super) fn internal() -> Close {
-        Close::new(4500, "Internal server error")
+        let id: String = id.chars().take(60).collect();
+        Close::shortened(4409, &format!("Subscriber for {id} already exists"))
     }
 }
 

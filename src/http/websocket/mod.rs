@@ -25,12 +25,16 @@ mod transport;
 use std::net::SocketAddr;
 
 use super::{
-    EdgeState, bearer::Bearer, client_connection::ClientConnection, graphql::client,
-    negotiate::MediaType, response::bad_request,
+    EdgeState,
+    bearer::Bearer,
+    client_connection::ClientConnection,
+    graphql::client,
+    negotiate::{self, MediaType},
+    response::bad_request,
 };
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
-    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use messages::Close;
@@ -66,10 +70,10 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         Ok(upgrade) => upgrade,
         Err(rejected) => return rejected.into_response(),
     };
-    if state.streams.stopping().is_cancelled() {
+    if state.streams.stopping.is_cancelled() {
         return unavailable("The service is stopping. Retry in a few seconds.");
     }
-    let Ok(slot) = state.streams.sockets().acquire() else {
+    let Ok(slot) = state.streams.sockets.acquire() else {
         return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
     let handshake = Handshake {
@@ -84,23 +88,21 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         .max_frame_size(max_size)
         .max_message_size(max_size);
     let is_supported = upgrade.selected_protocol().is_some();
-    let (state, tracked) = (state.clone(), state.streams.tasks().token());
+    let (state, tracked) = (state.clone(), state.streams.tasks.token());
     upgrade.on_upgrade(async move |socket| {
         let (transport, _tracked) = (Transport::new(socket, connection), tracked);
         if is_supported {
             Socket::new(state, transport, handshake, slot).run().await;
         } else {
-            transport.close(Close::subprotocol_not_acceptable()).await;
+            transport.close(Close::BAD_SUBPROTOCOL).await;
         }
     })
 }
 
 fn unavailable(message: &'static str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = bad_request(status, MediaType::Json, message);
-    let seconds = HeaderValue::from_static("5");
-    response.headers_mut().insert(header::RETRY_AFTER, seconds);
-    response
+    let response = bad_request(status, MediaType::Json, message);
+    ([(header::RETRY_AFTER, "5")], response).into_response()
 }
 
 /// Whether a page of the request's origin may open a socket. Browsers send no preflight request before a handshake. Programs send no origin
@@ -112,10 +114,7 @@ fn may_call(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Ok(origin) = origin.to_str() else {
         return false;
     };
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    let is_own = host.is_some_and(|host| {
+    let is_own = negotiate::text(headers, header::HOST).is_some_and(|host| {
         let authority = origin.split_once("://").map(|(_, authority)| authority);
         authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     });

@@ -7,7 +7,7 @@ use axum::extract::ws::Message;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::watch,
-    time::{Duration, Instant, sleep_until, timeout},
+    time::{Duration, Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -124,7 +124,7 @@ impl Socket {
 
     /// Runs until either side closes the socket.
     pub(super) async fn run(mut self) {
-        let stopping = self.state.streams.stopping().clone();
+        let stopping = self.state.streams.stopping.clone();
         let mut stopped = false;
         loop {
             let event = self.next(&stopping, stopped).await;
@@ -193,7 +193,7 @@ impl Socket {
             Message::Binary(_) => self.on(Event::Received(Err("Messages must be text"))),
             Message::Ping(_) | Message::Pong(_) => Flow::Continue,
             // The transport sends the response while it closes.
-            Message::Close(_) => Flow::Close(Close::by_client()),
+            Message::Close(_) => Flow::Close(Close::BY_CLIENT),
         }
     }
 
@@ -227,7 +227,7 @@ impl Socket {
         let before = self.live_auth.as_ref().and_then(LiveAuth::viewer);
         let now = live_auth.viewer();
         if before.is_some_and(|before| now.is_none_or(|now| now.user_id != before.user_id)) {
-            return Err(Close::forbidden());
+            return Err(Close::FORBIDDEN);
         }
         if let Some(holder) = live_auth.slot_holder() {
             let reason = "Too many sockets of this user or address";
@@ -286,23 +286,13 @@ impl Socket {
             return;
         }
         let (auth, live_auth) = (self.state.auth.clone(), live_auth.clone());
-        self.authenticate(
-            Purpose::Recheck,
-            async move { live_auth.recheck(&auth).await },
-        );
+        let deadline = self.request_deadline();
+        let check = async move { live_auth.recheck(&auth, deadline).await };
+        self.authentication = Some((Purpose::Recheck, check.boxed()));
     }
 
-    fn authenticate(
-        &mut self,
-        purpose: Purpose,
-        check: impl Future<Output = Result<LiveAuth, Error>> + Send + 'static,
-    ) {
-        let limit = self.state.settings.request_timeout;
-        let check = async move {
-            let late = |_| Error::timeout("reading a socket's session");
-            timeout(limit, check).await.map_err(late)?
-        };
-        self.authentication = Some((purpose, check.boxed()));
+    fn request_deadline(&self) -> Instant {
+        Instant::now() + self.state.settings.request_timeout
     }
 
     fn on(&mut self, event: Event) -> Flow {
@@ -333,8 +323,7 @@ impl Socket {
     fn reject_waiting(&mut self) {
         self.operations.reject_waiting();
         self.timers.recheck = None;
-        let limit = self.state.settings.request_timeout + SEND_GRACE;
-        let due = Instant::now() + limit;
+        let due = self.request_deadline() + SEND_GRACE;
         self.timers.forced_close.get_or_insert(due);
     }
 
@@ -344,15 +333,17 @@ impl Socket {
             Bearer::Token(token) => Some(token),
             Bearer::Malformed => {
                 let error = Error::unauthenticated("`Authorization` is not a bearer token.");
-                return self.authenticate(purpose, async move { Err(error) });
+                let check = std::future::ready(Err(error));
+                self.authentication = Some((purpose, check.boxed()));
+                return;
             }
         };
         // The check sees all revocations up to now.
         self.revocations.mark_unchanged();
         let (auth, client) = (self.state.auth.clone(), self.handshake.client.clone());
-        self.authenticate(purpose, async move {
-            LiveAuth::check(&auth, token, client).await
-        });
+        let deadline = self.request_deadline();
+        let check = async move { LiveAuth::check(&auth, token, client, deadline).await };
+        self.authentication = Some((purpose, check.boxed()));
     }
 }
 
@@ -379,14 +370,14 @@ async fn finished(
 
 fn close_for(error: &Error) -> Close {
     match error.code {
-        _ if denies_access(error) => Close::forbidden(),
+        _ if denies_access(error) => Close::FORBIDDEN,
         Code::Unavailable | Code::Timeout => Close::try_again_later("Try again later"),
         _ => {
             tracing::error!(
                 error = error.log_text(),
                 "authenticating a WebSocket failed"
             );
-            Close::internal()
+            Close::INTERNAL
         }
     }
 }

@@ -28,7 +28,7 @@ fn event(text: &str) -> Event {
     match name {
         "init-timeout" => Event::InitTimedOut,
         "authenticated" => Event::Authenticated,
-        "forbidden" => Event::Rejected(Close::forbidden()),
+        "forbidden" => Event::Rejected(Close::FORBIDDEN),
         "refreshed" => Event::Refreshed,
         "access-ended" => Event::AccessEnded,
         "deadline-passed" => Event::DeadlinePassed,

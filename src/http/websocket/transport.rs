@@ -135,10 +135,10 @@ impl Transport {
 
     /// Sends the queue and a close frame, unless the client closed first, and waits a while for the client's close frame.
     pub(super) async fn close(mut self, close: Close) {
-        if close.code != Close::BY_CLIENT {
+        if close != Close::BY_CLIENT {
             self.push(Message::Close(Some(CloseFrame {
                 code: close.code,
-                reason: close.reason.into(),
+                reason: close.reason.into_owned().into(),
             })));
         }
         let ended = async {
@@ -157,14 +157,14 @@ impl Transport {
 fn close_for(error: axum::Error) -> Option<Close> {
     let error = error.into_inner().downcast::<SocketError>().ok()?;
     match *error {
-        SocketError::Capacity(_) => Some(Close::too_big()),
-        SocketError::Utf8(_) => Some(Close::bad_text()),
+        SocketError::Capacity(_) => Some(Close::TOO_BIG),
+        SocketError::Utf8(_) => Some(Close::BAD_TEXT),
         SocketError::Protocol(
             ProtocolError::ResetWithoutClosingHandshake
             | ProtocolError::SendAfterClosing
             | ProtocolError::ReceivedAfterClosing,
         ) => None,
-        SocketError::Protocol(_) => Some(Close::bad_frame()),
+        SocketError::Protocol(_) => Some(Close::BAD_FRAME),
         _ => None,
     }
 }

@@ -1,13 +1,15 @@
-//! The program's commands that work on a database and end: `migrate`, down and up again and twice at once, and `demo`.
+//! Commands that change a database and end: `migrate` and `demo`.
 
 use std::process::Stdio;
 
-use diesel_async::RunQueryDsl;
 use serde_json::json;
 use tokio::process::Command;
 
-use super::{Folder, SECRET, ended, program, text};
-use crate::support::{TestApp, empty_database, migrated_database, superuser, url_of};
+use super::{SECRET, text};
+use crate::support::{
+    Folder, TestApp, column, empty_database, migrated_database, output_of, program, superuser,
+    text as text_of, url_of,
+};
 
 /// The program with a database, as an operator runs a command.
 fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
@@ -20,24 +22,16 @@ fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
 
 /// What the command says on standard output; it must succeed.
 async fn said(command: &mut Command) -> String {
-    let output = ended(command).await;
+    let output = output_of(command).await;
     assert!(output.status.success(), "{output:?}");
     text(&output.stdout)
 }
 
-/// The `pg_dump` that came with the server: another version's may refuse it.
+/// The server's own `pg_dump`, since other versions may reject its database.
 async fn pg_dump() -> String {
-    #[derive(diesel::QueryableByName)]
-    struct Setting {
-        #[diesel(sql_type = diesel::sql_types::Text)]
-        setting: String,
-    }
-    let query = diesel::sql_query("SELECT setting FROM pg_config WHERE name = 'BINDIR'");
-    let folder: Setting = query
-        .get_result(&mut superuser("postgres").await)
-        .await
-        .unwrap();
-    format!("{}/pg_dump", folder.setting)
+    let folder = "SELECT setting FROM pg_config WHERE name = 'BINDIR'";
+    let folder = column(&mut superuser("postgres").await, folder).await;
+    format!("{}/pg_dump", folder[0])
 }
 
 /// The whole schema as SQL.
@@ -54,7 +48,7 @@ async fn schema(url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_who_migrate_at_once_apply_each_migration_once() {
+async fn concurrent_migrate_commands_apply_each_migration_once() {
     let folder = Folder::new("at-once");
     let url = url_of(&empty_database().await).await;
     let status = async || said(&mut command(&folder, &url, &["migrate", "status"])).await;
@@ -68,7 +62,7 @@ async fn two_who_migrate_at_once_apply_each_migration_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_migrations_taken_back_and_applied_again_make_the_same_schema() {
+async fn reverting_and_reapplying_all_migrations_restores_the_schema() {
     let folder = Folder::new("round-trip");
     let url = url_of(&empty_database().await).await;
     let run = async |arguments: &[&str]| said(&mut command(&folder, &url, arguments)).await;
@@ -88,7 +82,7 @@ async fn all_migrations_taken_back_and_applied_again_make_the_same_schema() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_demo_is_filled_in_once_and_tells_how_to_sign_in() {
+async fn the_demo_adds_its_data_once_and_prints_how_to_sign_in() {
     let folder = Folder::new("demo");
     let database = migrated_database().await;
     let url = url_of(&database).await;
@@ -102,19 +96,19 @@ async fn the_demo_is_filled_in_once_and_tells_how_to_sign_in() {
     assert_eq!(app.number(items).await.to_string(), added);
 
     let lines: Vec<_> = people.lines().filter(|line| line.contains('@')).collect();
-    let users = app.number("SELECT count(*) FROM users").await;
+    let users = app.count("users").await;
     assert_eq!(i64::try_from(lines.len()).unwrap(), users);
-    let query = "mutation($input: SignInInput!) { signIn(input: $input) {
-        user { name } userErrors { code } } }";
     for line in lines {
         let words: Vec<_> = line.split_whitespace().collect();
         let [.., email, password] = *words else {
             panic!("{line}");
         };
-        let input = json!({ "input": { "email": email, "password": password } });
-        let payload = app.visitor().data(query, input).await["signIn"].take();
-        assert_eq!(payload["userErrors"], json!([]), "{line}");
-        let name = payload["user"]["name"].as_str().unwrap();
-        assert!(line.trim_start().starts_with(name), "{line}");
+        let input = json!({ "email": email, "password": password });
+        let payload = app
+            .anonymous()
+            .mutate("signIn", input, "user { name }")
+            .await;
+        let name = text_of(&payload["user"]["name"]);
+        assert!(line.trim_start().starts_with(&name), "{line}");
     }
 }

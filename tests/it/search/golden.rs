@@ -1,13 +1,13 @@
-//! The golden set: a person's courses, documents and tasks, and what they would expect of a search among them.
+//! The golden set: a user's courses, documents and tasks, and what they expect of searches.
 //!
-//! `tests/golden/README.md` says what it is made of. Printed by category: `cargo test --test it golden -- --nocapture`.
+//! `tests/golden/README.md` describes it. To print the results by category: `cargo test --test it golden -- --nocapture`.
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Person, TestApp, texts};
 
 const ITEMS: &str = include_str!("../../golden/documents.jsonl");
 const QUERIES: &str = include_str!("../../golden/queries.jsonl");
@@ -50,8 +50,8 @@ impl Figures {
     }
 }
 
-/// Items as they would have been written, each so many days ago; the key makes the id. Documents of no course stand in one
-/// whose name says nothing.
+/// Writes the items, each so many days ago. The id is made from the key. Documents without a course are in one with the name
+/// `~`.
 const WRITE: &str = "
     CREATE TEMP TABLE golden AS
     SELECT item.*, (SELECT id FROM users) AS user_id, md5(key)::uuid AS id, md5(course)::uuid AS course_id,
@@ -66,7 +66,7 @@ const WRITE: &str = "
     INSERT INTO tasks (user_id, id, course_id, title, description, created_at, updated_at)
     SELECT user_id, id, course_id, title, note, at, at FROM golden WHERE kind = 'task'";
 
-async fn somebody_with_the_golden_items() -> (TestApp, Client, HashMap<String, String>) {
+async fn user_with_the_golden_items() -> (TestApp, Person, HashMap<String, String>) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     let items: Vec<Value> = ITEMS
@@ -94,11 +94,8 @@ async fn answer(ada: &Client, query: &Query, keys: &HashMap<String, String>) -> 
         search(query: $query, types: $types, courseId: $course, first: 10) {
             nodes { ... on Node { id } } } }";
     let data = ada.data(search, variables).await;
-    let nodes = data["search"]["nodes"].as_array().unwrap();
-    nodes
-        .iter()
-        .map(|node| keys[node["id"].as_str().unwrap()].clone())
-        .collect()
+    let ids = texts(&data["search"]["nodes"], "id");
+    ids.iter().map(|id| keys[id].clone()).collect()
 }
 
 fn judge(query: &Query, found: &[String]) -> Figures {
@@ -119,7 +116,7 @@ fn judge(query: &Query, found: &[String]) -> Figures {
     }
 }
 
-/// Whether what is exact comes before what resembles it, and the recent before the old.
+/// Whether exact hits come before similar ones, and recent before old ones.
 fn is_in_order(query: &Query, found: &[String]) -> bool {
     match query.category.as_str() {
         "exact_over_fuzzy" => found.first() == query.expect.first(),
@@ -128,9 +125,23 @@ fn is_in_order(query: &Query, found: &[String]) -> bool {
     }
 }
 
+fn print(categories: &BTreeMap<String, Figures>) {
+    println!(
+        "{:<18} {:>7} {:>9} {:>6} {:>5}",
+        "category", "queries", "recall@10", "MRR", "wrong"
+    );
+    for (category, figures) in categories {
+        let (recall, rank) = (figures.recall(), figures.mean_reciprocal_rank());
+        println!(
+            "{category:<18} {:>7} {recall:>9.3} {rank:>6.3} {:>5}",
+            figures.queries, figures.wrong
+        );
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_golden_set_is_answered_as_people_expect() {
-    let (_app, ada, keys) = somebody_with_the_golden_items().await;
+async fn the_golden_set_is_found_as_users_expect() {
+    let (_app, ada, keys) = user_with_the_golden_items().await;
     let mut categories: BTreeMap<String, Figures> = BTreeMap::new();
     let (mut all, mut unordered) = (Figures::default(), 0);
     for line in QUERIES.lines() {
@@ -152,23 +163,10 @@ async fn the_golden_set_is_answered_as_people_expect() {
         all.add(figures);
     }
     categories.insert("ALL".to_owned(), all);
-    println!(
-        "{:<18} {:>7} {:>9} {:>6} {:>5}",
-        "category", "queries", "recall@10", "MRR", "wrong"
-    );
-    for (category, figures) in &categories {
-        let (recall, rank) = (figures.recall(), figures.mean_reciprocal_rank());
-        println!(
-            "{category:<18} {:>7} {recall:>9.3} {rank:>6.3} {:>5}",
-            figures.queries, figures.wrong
-        );
-    }
+    print(&categories);
     assert!(all.queries >= 60);
     assert_eq!((all.wrong, unordered), (0, 0));
     assert!(all.recall() >= 0.98, "{}", all.recall());
-    assert!(
-        all.mean_reciprocal_rank() >= 0.95,
-        "{}",
-        all.mean_reciprocal_rank()
-    );
+    let rank = all.mean_reciprocal_rank();
+    assert!(rank >= 0.95, "{rank}");
 }

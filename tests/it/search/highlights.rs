@@ -1,27 +1,33 @@
-//! Passages that show why something was found, their marks cut out as JavaScript would.
+//! Highlights: the passages that show why an item was found, cut by UTF-16 ranges as JavaScript would.
 
 use serde_json::{Value, json};
 
-use super::{course, document, search, task, update};
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Person, TestApp, list, text};
 
-/// The passages of the best hit: the field, and the text with brackets around what is marked.
+/// The passages of the best hit: the field, and the text with brackets around the matches.
 async fn passages(client: &Client, query: &str) -> Vec<(String, String)> {
-    let page = search(client, json!({ "query": query, "first": 1 })).await;
+    let page = client.search(json!({ "query": query, "first": 1 })).await;
     let highlights = page["edges"][0]["highlights"].as_array();
     let highlights = highlights.unwrap_or_else(|| panic!("nothing is found by {query}"));
-    let field = |highlight: &Value| highlight["field"].as_str().unwrap().to_owned();
     highlights
         .iter()
-        .map(|highlight| (field(highlight), bracketed(highlight)))
+        .map(|highlight| (text(&highlight["field"]), bracketed(highlight)))
         .collect()
 }
 
+/// Each query's first passage has this part.
+async fn assert_marks(client: &Client, cases: &[(&str, &str)]) {
+    for (query, marked) in cases {
+        let shown = passages(client, query).await.remove(0).1;
+        assert!(shown.contains(marked), "{query}: {shown}");
+    }
+}
+
 fn bracketed(highlight: &Value) -> String {
-    let units: Vec<u16> = highlight["text"].as_str().unwrap().encode_utf16().collect();
+    let units: Vec<u16> = text(&highlight["text"]).encode_utf16().collect();
     let slice = |start: usize, end: usize| String::from_utf16(&units[start..end]).unwrap();
     let (mut shown, mut at) = (String::new(), 0);
-    for range in highlight["ranges"].as_array().unwrap() {
+    for range in list(&highlight["ranges"]) {
         let end = |name: &str| usize::try_from(range[name].as_u64().unwrap()).unwrap();
         shown += &format!(
             "{}[{}]",
@@ -33,34 +39,35 @@ fn bracketed(highlight: &Value) -> String {
     shown + &slice(at, units.len())
 }
 
-/// Somebody with a document of that note and title, and nothing else.
-async fn reader(title: &str, note: &str, text: &str) -> (TestApp, Client) {
+/// A user who has only a document with this note and title.
+async fn reader(title: &str, note: &str, text: &str) -> (TestApp, Person) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
-    let course = course(&ada, "~", "").await;
-    document(&ada, &course, title, note, text).await;
+    let course = ada.course("~", "").await;
+    ada.document(&course, title, note, text).await;
     (app, ada)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_field_shows_what_was_found_in_it() {
+async fn each_field_shows_its_matches() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
-    let course = course(&ada, "Zebras of Kenya", "All the Zebra.").await;
+    let course = ada.course("Zebras of Kenya", "All the Zebra.").await;
     let shown = |field: &str, text: &str| (field.to_owned(), text.to_owned());
     let expected = [
         shown("name", "[Zebras] of Kenya"),
         shown("description", "All the [Zebra]."),
     ];
     assert_eq!(passages(&ada, "zebra").await, expected);
-    document(&ada, &course, "Okapi", "An *okapi*", "the OKAPI").await;
+    ada.document(&course, "Okapi", "An *okapi*", "the OKAPI")
+        .await;
     let expected = [
         shown("title", "[Okapi]"),
         shown("formattedNote", "An [okapi]"),
         shown("originalText", "the [OKAPI]"),
     ];
     assert_eq!(passages(&ada, "okapi").await, expected);
-    task(&ada, &course, "Gnus", "see a gnu and gnus").await;
+    ada.task(&course, "Gnus", "see a gnu and gnus").await;
     let expected = [
         shown("title", "[Gnus]"),
         shown("description", "see a [gnu] and [gnus]"),
@@ -69,24 +76,25 @@ async fn each_field_shows_what_was_found_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ranges_count_utf_16_code_units_whatever_stands_before() {
+async fn ranges_count_utf_16_code_units() {
     let note =
         "👩‍👩‍👧 𝔸 e\u{301}te\u{301} 🦓 Zebra, Ångström und 𝒵ebra, ｚｅｂｒａ; ze\u{ad}bra: ZEBRA";
     let (_app, ada) = reader("d", note, "").await;
     let expected = "👩‍👩‍👧 𝔸 e\u{301}te\u{301} 🦓 [Zebra], Ångström und [𝒵ebra], [ｚｅｂｒａ]; [ze\u{ad}bra]: [ZEBRA]";
     assert_eq!(passages(&ada, "zebra").await[0].1, expected);
-    for (query, marked) in [
-        ("angstrom", "[Ångström]"),
-        ("ete", "[e\u{301}te\u{301}]"),
-        ("été", "[e\u{301}te\u{301}]"),
-    ] {
-        let shown = passages(&ada, query).await.remove(0).1;
-        assert!(shown.contains(marked), "{query}: {shown}");
-    }
+    assert_marks(
+        &ada,
+        &[
+            ("angstrom", "[Ångström]"),
+            ("ete", "[e\u{301}te\u{301}]"),
+            ("été", "[e\u{301}te\u{301}]"),
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_broken_by_a_hyphen_are_marked_whole() {
+async fn hyphenated_line_breaks_are_highlighted_as_one_word() {
     let text = "the eigen-\nvalues of a matrix, self-adjoint oper- \r\n  ators";
     let (_app, ada) = reader("d", "", text).await;
     for (query, marked) in [
@@ -104,7 +112,7 @@ async fn words_broken_by_a_hyphen_are_marked_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn phrases_are_marked_as_a_whole_and_their_words_alone_are_not() {
+async fn phrases_are_highlighted_as_a_whole() {
     let note = "A linear thing, a map. The linear, map of a Linear Map and linear\nmaps.";
     let (_app, ada) = reader("d", note, "").await;
     let expected = "A linear thing, a map. The [linear, map] of a [Linear Map] and linear maps.";
@@ -119,26 +127,27 @@ async fn phrases_are_marked_as_a_whole_and_their_words_alone_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_misspelt_or_partial_query_marks_what_it_found() {
+async fn misspelt_and_partial_queries_highlight_what_they_find() {
     let note = "Every eigenvalue of a Hermitian matrix; O0ps l1nes, Eigenwerte";
     let (_app, ada) = reader("d", note, "").await;
-    for (query, marked) in [
-        ("eigenvlaue", "[eigenvalue]"),
-        ("eigenvaule of", "[eigenvalue] [of]"),
-        ("hermitain", "[Hermitian]"),
-        ("genval", "[eigenvalue]"),
-        ("oops", "[O0ps]"),
-        ("lines", "[l1nes]"),
-        ("eigenw", "[Eigenwerte]"),
-        ("m", "[matrix]"),
-    ] {
-        let shown = passages(&ada, query).await.remove(0).1;
-        assert!(shown.contains(marked), "{query}: {shown}");
-    }
+    assert_marks(
+        &ada,
+        &[
+            ("eigenvlaue", "[eigenvalue]"),
+            ("eigenvaule of", "[eigenvalue] [of]"),
+            ("hermitain", "[Hermitian]"),
+            ("genval", "[eigenvalue]"),
+            ("oops", "[O0ps]"),
+            ("lines", "[l1nes]"),
+            ("eigenw", "[Eigenwerte]"),
+            ("m", "[matrix]"),
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_are_three_passages_at_most_and_the_first_show_most() {
+async fn at_most_three_passages_are_shown_best_first() {
     let far = "nothing of interest stands here. ".repeat(20);
     let note = format!("zebra {far} zebra {far} **zebra** and okapi {far} zebra {far} okapi");
     let (app, ada) = reader("The zebra", &note, "zebra okapi").await;
@@ -162,27 +171,28 @@ async fn there_are_three_passages_at_most_and_the_first_show_most() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn markdowns_marks_are_left_out() {
+async fn passages_have_no_markdown_syntax() {
     let note = "# The **Zebra**\n\nA [striped *horse*](https://example.com/zebra) eats `grass`:\n\n- one\n- two\n\n\
         | left | right |\n|---|---|\n| cell | $x_2$ |\n\n<b>bold</b> ![a picture](https://example.com/p.png)";
     let (_app, ada) = reader("d", note, "").await;
     let expected =
         "The Zebra A striped horse eats [grass]: one two left right cell x_2 bold a picture";
     assert_eq!(passages(&ada, "grass").await[0].1, expected);
-    for (query, marked) in [
-        ("\"the zebra\"", "[The Zebra]"),
-        ("\"striped horse\"", "[striped horse]"),
-        ("cell", "[cell]"),
-        ("\"left right\"", "[left right]"),
-        ("bold", "[bold]"),
-    ] {
-        let shown = passages(&ada, query).await.remove(0).1;
-        assert!(shown.contains(marked), "{query}: {shown}");
-    }
+    assert_marks(
+        &ada,
+        &[
+            ("\"the zebra\"", "[The Zebra]"),
+            ("\"striped horse\"", "[striped horse]"),
+            ("cell", "[cell]"),
+            ("\"left right\"", "[left right]"),
+            ("bold", "[bold]"),
+        ],
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_shown_has_no_passages_and_is_found_all_the_same() {
+async fn matches_that_cannot_be_shown_are_found_without_passages() {
     let (_app, ada) = reader("d", "see [there](https://example.com/quagga)", "").await;
     assert_eq!(
         passages(&ada, "quagga").await,
@@ -192,14 +202,9 @@ async fn what_cannot_be_shown_has_no_passages_and_is_found_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn passages_are_of_the_text_as_it_is_now() {
+async fn passages_show_the_current_text() {
     let (app, ada) = reader("d", "one zebra", "").await;
     let id = app.text("SELECT id FROM documents").await;
-    update(
-        &ada,
-        "Document",
-        json!({ "id": id, "formattedNote": "two zebras" }),
-    )
-    .await;
+    ada.set_note(&id, "two zebras").await;
     assert_eq!(passages(&ada, "zebra").await[0].1, "two [zebras]");
 }

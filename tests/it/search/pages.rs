@@ -1,14 +1,14 @@
-//! Pages of what was found: one and the same list however it is walked, and nothing twice whatever is added meanwhile.
+//! Pages of results: one list in pages of any size, without repetitions while items are added.
 
 use serde_json::{Value, json};
 
-use super::{course, search, titles};
-use crate::support::{Client, TestApp};
+use super::titles;
+use crate::support::{Client, Person, TestApp, list};
 
 /// Seventy documents, sixty of which fit equally well; and the id of their course.
-async fn many(app: &TestApp) -> (Client, Value) {
+async fn many(app: &TestApp) -> (Person, String) {
     let ada = app.signed_up("ada").await;
-    let course = course(&ada, "Course", "").await;
+    let course = ada.course("Course", "").await;
     app.sql(
         "INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt, created_at, updated_at)
          SELECT user_id, md5(n::text)::uuid, id, 'Number ' || n || CASE WHEN n % 7 = 0 THEN ' zebra' ELSE '' END, 'A zebra', '', '',
@@ -22,11 +22,9 @@ async fn many(app: &TestApp) -> (Client, Value) {
 async fn walk(client: &Client, query: &str, size: usize) -> Vec<Value> {
     let (mut pages, mut after) = (Vec::new(), Value::Null);
     loop {
-        let page = search(
-            client,
-            json!({ "query": query, "first": size, "after": after }),
-        )
-        .await;
+        let page = client
+            .search(json!({ "query": query, "first": size, "after": after }))
+            .await;
         after = page["pageInfo"]["endCursor"].clone();
         let is_last = page["pageInfo"]["hasNextPage"] == false;
         pages.push(page);
@@ -41,13 +39,14 @@ fn all_titles(pages: &[Value]) -> Vec<String> {
 }
 
 fn scores(page: &Value) -> Vec<f64> {
-    let edges = page["edges"].as_array().unwrap();
-    let scores = edges.iter().map(|edge| edge["score"].as_f64().unwrap());
+    let scores = list(&page["edges"])
+        .iter()
+        .map(|edge| edge["score"].as_f64().unwrap());
     scores.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_found_is_one_list_however_it_is_walked() {
+async fn pages_of_any_size_are_one_list() {
     let app = TestApp::start().await;
     let (ada, _) = many(&app).await;
     for query in [
@@ -84,14 +83,14 @@ async fn what_is_found_is_one_list_however_it_is_walked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_tells_where_it_stands() {
+async fn page_info_describes_the_page() {
     let app = TestApp::start().await;
     let (ada, _) = many(&app).await;
     for size in [1, 7, 9, 100] {
         let pages = walk(&ada, "zebra", size).await;
         assert_eq!(pages.len(), 70_usize.div_ceil(size));
         for (number, page) in pages.iter().enumerate() {
-            let edges = page["edges"].as_array().unwrap();
+            let edges = list(&page["edges"]);
             let expected = json!({
                 "hasNextPage": number + 1 < pages.len(), "hasPreviousPage": number > 0,
                 "startCursor": edges[0]["cursor"], "endCursor": edges[edges.len() - 1]["cursor"],
@@ -100,10 +99,10 @@ async fn a_page_tells_where_it_stands() {
             assert!(edges.len() == size || number + 1 == pages.len());
         }
     }
-    let default = search(&ada, json!({ "query": "zebra" })).await;
+    let default = ada.search(json!({ "query": "zebra" })).await;
     assert_eq!(titles(&default).len(), 50);
     let end = walk(&ada, "zebra", 70).await[0]["pageInfo"]["endCursor"].take();
-    let behind = search(&ada, json!({ "query": "zebra", "after": end })).await;
+    let behind = ada.search(json!({ "query": "zebra", "after": end })).await;
     let expected = json!({ "hasNextPage": false, "hasPreviousPage": true, "startCursor": null, "endCursor": null });
     assert_eq!(
         (&behind["edges"], &behind["pageInfo"]),
@@ -112,35 +111,31 @@ async fn a_page_tells_where_it_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_cursor_continues_right_behind_its_edge() {
+async fn any_cursor_continues_after_its_edge() {
     let app = TestApp::start().await;
     let (ada, _) = many(&app).await;
-    let whole = search(&ada, json!({ "query": "zebra", "first": 100 })).await;
+    let whole = ada.search(json!({ "query": "zebra", "first": 100 })).await;
     let expected = titles(&whole);
     for at in [0, 9, 10, 40, 68] {
         let after = &whole["edges"][at]["cursor"];
-        let page = search(
-            &ada,
-            json!({ "query": "zebra", "first": 5, "after": after }),
-        )
-        .await;
+        let page = ada
+            .search(json!({ "query": "zebra", "first": 5, "after": after }))
+            .await;
         let end = (at + 6).min(70);
         assert_eq!(titles(&page), expected[at + 1..end], "behind {at}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_added_or_goes_between_pages_neither_repeats_nor_loses_anything_else() {
+async fn changes_between_pages_repeat_and_lose_no_other_items() {
     let app = TestApp::start().await;
     let (ada, course) = many(&app).await;
     let expected = all_titles(&walk(&ada, "zebra", 100).await);
     let (mut shown, mut after) = (Vec::new(), Value::Null);
     for round in 0.. {
-        let page = search(
-            &ada,
-            json!({ "query": "zebra", "first": 7, "after": after }),
-        )
-        .await;
+        let page = ada
+            .search(json!({ "query": "zebra", "first": 7, "after": after }))
+            .await;
         shown.extend(titles(&page));
         if page["pageInfo"]["hasNextPage"] == false {
             break;
@@ -151,9 +146,10 @@ async fn what_is_added_or_goes_between_pages_neither_repeats_nor_loses_anything_
             ("Late", "A zebra"),
             ("Last", "zebra with very many other words"),
         ] {
-            super::document(&ada, &course, &format!("{title} {round}"), note, "").await;
+            ada.document(&course, &format!("{title} {round}"), note, "")
+                .await;
         }
-        // What was shown last goes: a cursor is a place, not an item.
+        // The last item of the page is trashed: a cursor does not depend on its item.
         let gone = shown.last().unwrap();
         app.sql(&format!(
             "UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = '{gone}'"

@@ -1,16 +1,17 @@
-//! What PostgreSQL reads for the search and for parts of titles and metadata, told by its own counters: only by indexes, and
-//! only of the viewer's, however much others keep. So it is what is really sent that is judged, and each of its plans: a
-//! statement that comes back has another after a few times.
+//! What PostgreSQL reads for searches and for filters by parts of titles and metadata: indexes only, and rows of the viewer only,
+//! however many rows others have.
+//!
+//! PostgreSQL's own counters judge the statements that are really sent, and each of their plans: a repeated statement gets
+//! another plan after a few times.
 
 use serde_json::{Value, json};
 
-use super::search;
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Person, TestApp, asked_alone, index_scans, list, read_of};
 
-/// How many people there are, and documents of each.
-const PEOPLE: i64 = 50;
+/// The number of users, and of documents of each.
+const USERS: i64 = 50;
 const DOCUMENTS: i64 = 200;
-/// What is searched, in all the ways that there are.
+/// Queries of all kinds.
 const QUERIES: [&str; 10] = [
     "term700",
     "term7",
@@ -23,10 +24,10 @@ const QUERIES: [&str; 10] = [
     "7",
     "nothing at all",
 ];
-/// How often each thing is asked: more often than PostgreSQL makes a plan for the values at hand.
+/// How often each query is sent: more often than PostgreSQL plans for the given values.
 const TIMES: i64 = 8;
 
-/// Fifty people with the same words; of each, 200 documents, 40 tasks and 20 courses.
+/// Fifty users with the same words, each with 200 documents, 40 tasks and 20 courses.
 const KEEP: &str = "
     INSERT INTO users (id, email, email_key, name)
     SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(2, 50) AS n;
@@ -39,89 +40,39 @@ const KEEP: &str = "
     FROM users, generate_series(1, 200) AS n;
     INSERT INTO tasks (user_id, id, title) SELECT users.id, md5('task ' || n)::uuid, 'Task number ' || n FROM users, generate_series(1, 40) AS n";
 
-/// Fifty people's things, seen by one of them.
-async fn among_many() -> (TestApp, Client) {
+/// The items of fifty users, as seen by one of them.
+async fn among_many() -> (TestApp, Person) {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
     app.sql(KEEP).await;
     app.sql("VACUUM ANALYZE").await;
-    let count = "SELECT count(*) FROM documents";
-    assert_eq!(app.number(count).await, PEOPLE * DOCUMENTS);
-    // What it reads is not to be counted.
-    app.pool.close().await;
+    assert_eq!(app.count("documents").await, USERS * DOCUMENTS);
     (app, ada)
-}
-
-/// How a table was read since.
-#[derive(Debug)]
-pub(crate) struct Read {
-    /// From its start to its end, so often.
-    pub(crate) whole: i64,
-    /// Rows of it, by its indexes.
-    pub(crate) fetched: i64,
-    /// Entries of its indexes.
-    pub(crate) entries: i64,
-}
-
-/// What was read of a table.
-pub(crate) async fn read_of(app: &TestApp, table: &str) -> Read {
-    let number =
-        |column| format!("SELECT {column} FROM pg_stat_user_tables WHERE relname = '{table}'");
-    let indexes =
-        format!("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = '{table}'");
-    Read {
-        whole: app.number(&number("seq_scan")).await,
-        fetched: app.number(&number("idx_tup_fetch")).await,
-        entries: app.number(&indexes).await,
-    }
-}
-
-/// How often an index was used since.
-async fn used(app: &TestApp, index: &str) -> i64 {
-    let scans = format!("SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
-    app.number(&scans).await
-}
-
-/// Has a service of its own asked, whose connections start with counters at zero; they tell at their end what they read.
-pub(crate) async fn asked_alone(app: &TestApp, client: &Client, ask: impl AsyncFnOnce(&Client)) {
-    let service = TestApp::on(app.database.clone(), |_| {}).await;
-    app.sql("SELECT pg_stat_reset()").await;
-    let client = Client {
-        address: service.address,
-        ..client.clone()
-    };
-    ask(&client).await;
-    service.stop().await;
-    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'snapnote'";
-    while app.number(others).await > 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
 }
 
 async fn search_often(client: &Client) {
     for query in QUERIES {
         for _ in 0..TIMES {
-            search(client, json!({ "query": query, "first": 10 })).await;
+            client.search(json!({ "query": query, "first": 10 })).await;
         }
     }
     let variables = json!({ "query": "number", "first": 10, "types": ["DOCUMENT"] });
-    let page = search(client, variables).await;
-    assert_eq!(page["edges"].as_array().unwrap().len(), 10);
+    let page = client.search(variables).await;
+    assert_eq!(list(&page["edges"]).len(), 10);
 }
 
-async fn the_search_reads_by_indexes_and_nothing_of_others(app: &TestApp, ada: &Client) {
+async fn assert_search_reads(app: &TestApp, ada: &Client) {
     asked_alone(app, ada, search_often).await;
     let entries = read_of(app, "search_entries").await;
     let words = read_of(app, "search_words").await;
-    println!("the search read {entries:?}, {words:?}");
     assert_eq!(
         (entries.whole, words.whole),
         (0, 0),
         "no table is read whole"
     );
     let asked = TIMES * QUERIES.len() as i64 + 1;
-    assert!(used(app, "search_entries_words_idx").await >= asked);
-    assert!(used(app, "search_words_word_idx").await >= asked);
+    assert!(index_scans(app, "search_entries_words_idx").await >= asked);
+    assert!(index_scans(app, "search_words_word_idx").await >= asked);
     let own = "SELECT count(*) FROM search_entries WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
     assert!(entries.fetched <= asked * app.number(own).await);
     // No query has more than three words that are looked up.
@@ -129,8 +80,8 @@ async fn the_search_reads_by_indexes_and_nothing_of_others(app: &TestApp, ada: &
     assert!(words.entries <= asked * 3 * app.number(&known).await);
 }
 
-/// Asks a list for what contains a part, several times.
-async fn list(client: &Client, list: &str, filter: &str, part: &Value) {
+/// Filters a list by a part of a title, several times.
+async fn filter_often(client: &Client, list: &str, filter: &str, part: &Value) {
     let ty = if part.is_object() {
         "JSONObject"
     } else {
@@ -147,20 +98,20 @@ async fn list(client: &Client, list: &str, filter: &str, part: &Value) {
 
 async fn list_often(client: &Client) {
     for part in ["number 17", "NUMBER", "r", "ber 9"] {
-        list(client, "documents", "titleContains", &json!(part)).await;
-        list(client, "tasks", "titleContains", &json!(part)).await;
-        list(client, "courses", "nameContains", &json!(part)).await;
+        filter_often(client, "documents", "titleContains", &json!(part)).await;
+        filter_often(client, "tasks", "titleContains", &json!(part)).await;
+        filter_often(client, "courses", "nameContains", &json!(part)).await;
     }
     for part in [
         json!({ "page": 17 }),
         json!({ "tags": ["tag3"] }),
         json!({ "tags": [] }),
     ] {
-        list(client, "documents", "metadataContains", &part).await;
+        filter_often(client, "documents", "metadataContains", &part).await;
     }
 }
 
-async fn lists_of_a_part_read_by_indexes_and_nothing_of_others(app: &TestApp, ada: &Client) {
+async fn assert_filters_read(app: &TestApp, ada: &Client) {
     asked_alone(app, ada, list_often).await;
     // A page and its count are two statements; courses are read for nothing else.
     for (table, own, lists) in [
@@ -169,19 +120,18 @@ async fn lists_of_a_part_read_by_indexes_and_nothing_of_others(app: &TestApp, ad
         ("courses", 20, 4),
     ] {
         let read = read_of(app, table).await;
-        println!("lists read {read:?} of {table}");
         assert_eq!(read.whole, 0, "{table} is never read whole");
         assert!(read.fetched <= 2 * TIMES * lists * own, "{table}");
     }
     for index in ["documents_title_trigrams_idx", "documents_metadata_idx"] {
-        assert!(used(app, index).await > 0, "{index}");
+        assert!(index_scans(app, index).await > 0, "{index}");
     }
 }
 
-/// One test, since it takes some time to write what they keep.
+/// One test, since writing the items takes some time.
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_asked_is_read_by_indexes_and_nothing_of_others() {
+async fn searches_and_filters_read_only_indexes_and_own_rows() {
     let (app, ada) = among_many().await;
-    the_search_reads_by_indexes_and_nothing_of_others(&app, &ada).await;
-    lists_of_a_part_read_by_indexes_and_nothing_of_others(&app, &ada).await;
+    assert_search_reads(&app, &ada).await;
+    assert_filters_read(&app, &ada).await;
 }

@@ -1,9 +1,8 @@
-//! An answer of the service, as it came over the wire.
+//! A response of the service, as it was sent.
 
 use serde_json::Value;
-use tokio::{io::AsyncReadExt, net::TcpStream};
 
-/// An answer as it came.
+/// A response as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -13,7 +12,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Of the whole connection; the status is 0 if nothing was answered.
+    /// Parses all that came over a connection. The status is 0 if there was no response.
     pub(crate) fn parse(bytes: &[u8]) -> Answer {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -51,13 +50,6 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
-}
-
-/// Reads an answer to the end of the connection.
-pub(crate) async fn read_answer(stream: &mut TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    let _ = stream.read_to_end(&mut bytes).await;
-    Answer::parse(&bytes)
 }
 
 fn unchunked(mut rest: &str) -> String {

@@ -1,12 +1,11 @@
-//! The service's log, kept in memory.
+//! The service's log, captured in memory.
 
 use std::{
-    future::Future,
     io::Write,
     sync::{Arc, Mutex},
 };
 
-/// A log in memory. Cheap to clone.
+/// A captured log. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -34,11 +33,10 @@ impl Write for Log {
     }
 }
 
-/// Runs a test on a runtime of its own, whose log is kept down to that level.
+/// Runs a test on its own runtime, and keeps its log down to this level.
 pub(crate) fn with_log<T, F>(level: tracing::Level, test: impl FnOnce(Log) -> F) -> T
 where
-    T: Send + 'static,
-    F: Future<Output = T> + Send + 'static,
+    F: Future<Output = T>,
 {
     let log = Log::default();
     let writer = log.clone();
@@ -48,13 +46,13 @@ where
         .with_writer(move || writer.clone())
         .finish();
     let dispatch = tracing::Dispatch::new(subscriber);
+    let of_threads = dispatch.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .on_thread_start(move || {
-            std::mem::forget(tracing::dispatcher::set_default(&dispatch));
+            std::mem::forget(tracing::dispatcher::set_default(&of_threads));
         })
         .build()
         .unwrap();
-    let test = test(log);
-    runtime.block_on(async { tokio::spawn(test).await.unwrap() })
+    tracing::dispatcher::with_default(&dispatch, || runtime.block_on(test(log)))
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::ErrorKind,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -52,10 +51,9 @@ pub(super) fn reachable(named: &Path, name: &str, account: &Account) -> Result<P
 
 /// Rejects a folder that this crate did not create.
 pub(super) fn check(top: &Path, name: &str, durable: bool) -> Result<(), Error> {
-    let metadata = match fs::metadata(top) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error::io("inspect", top)(error)),
+    let metadata = error::if_exists(fs::metadata(top)).map_err(error::io("inspect", top))?;
+    let Some(metadata) = metadata else {
+        return Ok(());
     };
     if !metadata.is_dir() {
         return Err(rejected(top, "is not a folder", CHOOSE_ANOTHER));

@@ -15,8 +15,8 @@ use nix::{
 };
 
 use super::support::{
-    Holder, NAME, Scratch, ask, ask_ps, connect, connect_patiently, group_of, is_alive, run, start,
-    until,
+    Holder, NAME, Scratch, ask, ask_ps, assert_responds, connect, connect_patiently, group_of,
+    is_alive, run, start, until,
 };
 
 #[tokio::test]
@@ -90,8 +90,7 @@ async fn incomplete_data_of_a_crash_in_initdb_is_replaced() {
     assert!(!scratch.folder().join("data").exists());
 
     let embedded = start(&scratch.folder()).await;
-    let client = connect(&embedded.url()).await;
-    assert_eq!(ask(&client, "SELECT 1").await, "1");
+    assert_responds(&embedded.url()).await;
     assert!(!scratch.folder().join("data.new").exists());
     embedded.stop().await;
 }
@@ -106,7 +105,7 @@ async fn a_missing_role_or_database_is_created() {
     embedded.stop().await;
     for and_the_role in [false, true] {
         let embedded = start(&scratch.folder()).await;
-        assert_eq!(ask(&connect(&embedded.url()).await, "SELECT 1").await, "1");
+        assert_responds(&embedded.url()).await;
         if !and_the_role {
             let superuser = connect(&embedded.superuser_url("postgres")).await;
             run(&superuser, &format!("DROP DATABASE {NAME} WITH (FORCE)")).await;
@@ -139,7 +138,7 @@ async fn a_pid_file_with_the_number_of_another_process_does_not_prevent_a_start(
             chown(&file, Some(owner.uid()), Some(owner.gid())).expect("it is ours");
         }
         let embedded = start(&scratch.folder()).await;
-        assert_eq!(ask(&connect(&embedded.url()).await, "SELECT 1").await, "1");
+        assert_responds(&embedded.url()).await;
         embedded.stop().await;
         assert!(is_alive(other_process));
     }

@@ -123,12 +123,8 @@ impl Scratch {
     }
 
     pub(super) fn has_watchdog(&self) -> bool {
-        let output = Command::new("ps")
-            .args(["-ww", "-A", "-o", "args="])
-            .output();
-        let output = output.expect("ps can be run").stdout;
         let receipt = self.folder().join("socket/receipt");
-        String::from_utf8_lossy(&output).contains(receipt.to_str().expect("it is text"))
+        ps(&["-ww", "-A", "-o", "args="]).contains(receipt.to_str().expect("it is text"))
     }
 }
 
@@ -202,6 +198,10 @@ pub(super) async fn ask(client: &Client, query: &str) -> String {
     value.expect("it returns a value")
 }
 
+pub(super) async fn assert_responds(url: &str) {
+    assert_eq!(ask(&connect(url).await, "SELECT 1").await, "1");
+}
+
 pub(super) async fn run(client: &Client, statement: &str) {
     client.batch_execute(statement).await.expect(statement);
 }
@@ -224,9 +224,7 @@ pub(super) fn is_alive(pid: Pid) -> bool {
 
 /// The members of a process group.
 pub(super) fn group_of(leader: &str) -> Vec<Pid> {
-    let output = Command::new("ps").args(["-A", "-o", "pgid=,pid="]).output();
-    let output = output.expect("ps can be run").stdout;
-    String::from_utf8_lossy(&output)
+    ps(&["-A", "-o", "pgid=,pid="])
         .lines()
         .filter_map(|line| line.trim().split_once(' '))
         .filter(|(group, _)| *group == leader)
@@ -235,9 +233,12 @@ pub(super) fn group_of(leader: &str) -> Vec<Pid> {
 }
 
 pub(super) fn ask_ps(column: &str, pid: Pid) -> String {
-    let output = Command::new("ps")
-        .args(["-o", column, "-p", &pid.to_string()])
-        .output();
-    let output = output.expect("ps can be run").stdout;
-    String::from_utf8_lossy(&output).trim().to_owned()
+    ps(&["-o", column, "-p", &pid.to_string()])
+        .trim()
+        .to_owned()
+}
+
+fn ps(arguments: &[&str]) -> String {
+    let output = Command::new("ps").args(arguments).output();
+    String::from_utf8_lossy(&output.expect("ps can be run").stdout).into_owned()
 }

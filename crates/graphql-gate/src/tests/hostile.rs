@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::hostile_documents::{ADMITTED, TOO_COMPLEX, documents, doubling, introspection};
-use super::{RULES, SDL, admit, admit_twice, code, errors, first_error};
+use super::{RULES, SDL, admit, admit_twice, code, errors, first_error, rejection};
 use crate::{Gate, Limits};
 
 #[test]
@@ -25,7 +25,7 @@ fn responses_to_hostile_documents_are_short() {
 
 #[test]
 fn a_rejection_contains_the_count_and_the_limit() {
-    let refused = |query: &str| errors(admit_twice(query, &json!({})).err().expect(query));
+    let refused = |query: &str| errors(rejection(query));
     let nested = refused(&format!("{{ course(id: {}", "[".repeat(3_000)));
     assert_eq!(
         nested[0]["message"],
@@ -152,11 +152,7 @@ fn introspection_lists_nest_at_most_twice() {
         fields.replace("type ", "type { "),
         "} }".repeat(3)
     );
-    let (code, message) = first_error(
-        admit_twice(&query, &json!({}))
-            .err()
-            .expect("it nests too deeply"),
-    );
+    let (code, message) = first_error(rejection(&query));
     assert_eq!(code, "QUERY_TOO_COMPLEX");
     assert!(
         message.starts_with("The nesting of introspection lists"),

@@ -54,6 +54,16 @@ fn admit_twice(query: &str, variables: &Json) -> Result<Admitted, Rejection> {
     cold
 }
 
+/// The rejection of a document without variables.
+fn rejection(query: &str) -> Rejection {
+    admit_twice(query, &json!({})).err().expect(query)
+}
+
+fn assert_rejected(query: &str, code: &str, message: &str) {
+    let error = first_error(rejection(query));
+    assert_eq!(error, (code, message.to_owned()), "{query}");
+}
+
 fn code(rejection: &Rejection) -> &'static str {
     match rejection.kind {
         RejectionKind::OperationName => "BAD_REQUEST",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, json};
 
-use super::{admit_twice, errors, first_error, gate};
+use super::{admit_twice, assert_rejected, errors, first_error, gate, rejection};
 
 #[test]
 fn valid_documents_are_admitted() {
@@ -57,12 +57,7 @@ fn invalid_syntax_is_rejected() {
             "syntax error: unpaired surrogate in unicode escape sequence",
         ),
     ] {
-        let rejection = admit_twice(query, &json!({})).err().expect(query);
-        assert_eq!(
-            first_error(rejection),
-            ("PARSE_FAILED", message.to_owned()),
-            "{query}"
-        );
+        assert_rejected(query, "PARSE_FAILED", message);
     }
 }
 
@@ -89,13 +84,12 @@ fn a_name_without_a_colon_is_rejected_although_apollo_compiler_drops_it() {
             27,
         ),
     ] {
-        let rejection = admit_twice(query, &json!({})).err().expect(query);
         let error = json!({
             "message": "syntax error: expected a colon",
             "locations": [{"line": 1, "column": column}],
             "extensions": {"code": "PARSE_FAILED"}
         });
-        assert_eq!(errors(rejection), json!([error]), "{query}");
+        assert_eq!(errors(rejection(query)), json!([error]), "{query}");
     }
 }
 
@@ -234,12 +228,7 @@ fn documents_that_do_not_match_the_schema_are_rejected() {
             "the operation `A` is defined multiple times in the document",
         ),
     ] {
-        let rejection = admit_twice(query, &json!({})).err().expect(query);
-        assert_eq!(
-            first_error(rejection),
-            ("VALIDATION_FAILED", message.to_owned()),
-            "{query}"
-        );
+        assert_rejected(query, "VALIDATION_FAILED", message);
     }
 }
 
@@ -315,12 +304,7 @@ fn faults_that_apollo_compiler_accepts_are_rejected() {
             "different arguments for the same name `a`",
         ),
     ] {
-        let rejection = admit_twice(query, &json!({})).err().expect(query);
-        assert_eq!(
-            first_error(rejection),
-            ("VALIDATION_FAILED", message.to_owned()),
-            "{query}"
-        );
+        assert_rejected(query, "VALIDATION_FAILED", message);
     }
 }
 
@@ -328,47 +312,40 @@ fn faults_that_apollo_compiler_accepts_are_rejected() {
 fn operation_name_selects_one_of_several_operations() {
     let several =
         "query A { me { id } } mutation B { completeTasks(input: {ids: []}) { tasks { id } } }";
-    let ask = |query: &str, name| match gate().admit(query, name, Map::new()) {
+    let select = |query: &str, name| match gate().admit(query, name, Map::new()) {
         Ok(admitted) => Ok((admitted.operation, admitted.operation_name)),
         Err(rejection) => Err(first_error(rejection)),
     };
+    let one = "{ me { id } }";
+    let named = "query A { me { id } }";
     use async_graphql::parser::types::OperationType::{Mutation, Query};
-    assert_eq!(ask(several, Some("A")), Ok((Query, Some("A".into()))));
-    assert_eq!(ask(several, Some("B")), Ok((Mutation, Some("B".into()))));
-    assert_eq!(ask("{ me { id } }", None), Ok((Query, None)));
-    assert_eq!(ask("{ me { id } }", Some("")), Ok((Query, None)));
-    assert_eq!(
-        ask("query A { me { id } }", None),
-        Ok((Query, Some("A".into())))
-    );
+    for (query, name, expected) in [
+        (several, Some("A"), (Query, Some("A".into()))),
+        (several, Some("B"), (Mutation, Some("B".into()))),
+        (one, None, (Query, None)),
+        (one, Some(""), (Query, None)),
+        (named, None, (Query, Some("A".into()))),
+    ] {
+        assert_eq!(select(query, name), Ok(expected));
+    }
     let several_unnamed = "The document has several operations. Set operationName to one of them.";
-    assert_eq!(
-        ask(several, None),
-        Err(("BAD_REQUEST", several_unnamed.to_owned()))
-    );
-    assert_eq!(
-        ask(several, Some("")),
-        Err(("BAD_REQUEST", several_unnamed.to_owned()))
-    );
     let unknown = "The document has no operation named \"C\".";
-    assert_eq!(
-        ask(several, Some("C")),
-        Err(("BAD_REQUEST", unknown.to_owned()))
-    );
-    assert_eq!(
-        ask("{ me { id } }", Some("C")),
-        Err(("BAD_REQUEST", unknown.to_owned()))
-    );
+    for (query, name, message) in [
+        (several, None, several_unnamed),
+        (several, Some(""), several_unnamed),
+        (several, Some("C"), unknown),
+        (one, Some("C"), unknown),
+    ] {
+        let expected = Err(("BAD_REQUEST", message.to_owned()));
+        assert_eq!(select(query, name), expected);
+    }
 }
 
 #[test]
 fn an_error_has_a_position() {
     let query = "{\n  me { id }\n\r\n  b: course(id: \"é\") { nosuch }\r  nosuch\n}";
-    let rejection = admit_twice(query, &json!({}))
-        .err()
-        .expect("it is not valid");
     assert_eq!(
-        errors(rejection),
+        errors(rejection(query)),
         json!([
             {
                 "message": "type `Course` does not have a field `nosuch`",
@@ -387,8 +364,5 @@ fn an_error_has_a_position() {
 #[test]
 fn a_response_contains_at_most_twenty_errors() {
     let query = format!("{{ {} }}", "nosuch ".repeat(100));
-    let rejection = admit_twice(&query, &json!({}))
-        .err()
-        .expect("it is not valid");
-    assert_eq!(errors(rejection).as_array().map(Vec::len), Some(20));
+    assert_eq!(errors(rejection(&query)).as_array().map(Vec::len), Some(20));
 }

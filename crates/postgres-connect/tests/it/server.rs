@@ -152,32 +152,15 @@ static ORIGIN: LazyLock<Origin> = LazyLock::new(|| {
     let mut initdb = Command::new(origin.binaries.join("initdb"));
     origin.run(
         initdb
-            .args([
-                "-N",
-                "-U",
-                "postgres",
-                "-A",
-                "trust",
-                "-E",
-                "UTF8",
-                "--locale=C",
-                "-D",
-            ])
+            .args("-N -U postgres -A trust -E UTF8 --locale=C -D".split(' '))
             .arg(&data),
     );
     origin.write(&data.join("pg_hba.conf"), PG_HBA);
     origin.write(&data.join("users.sql"), USERS);
-    let mut single = Command::new("sh");
+    let script = "\"$0\" --single -D \"$1\" postgres < \"$1/users.sql\"";
     let postgres = origin.binaries.join("postgres");
-    origin.run(
-        single
-            .args([
-                "-c",
-                "\"$0\" --single -D \"$1\" postgres < \"$1/users.sql\"",
-            ])
-            .arg(postgres)
-            .arg(&data),
-    );
+    let mut single = Command::new("sh");
+    origin.run(single.args(["-c", script]).arg(postgres).arg(&data));
     origin
 });
 

@@ -55,10 +55,12 @@ impl Write for Log {
     }
 }
 
-fn quick_jobs(states: &JobStates) -> Jobs {
+/// A supervisor without jobs that restarts them quickly, and their states.
+fn quick_jobs() -> (JobStates, Jobs) {
+    let states = JobStates::default();
     let mut jobs = Jobs::new(states.clone());
     jobs.restart = (Duration::from_millis(1), Duration::from_millis(4));
-    jobs
+    (states, jobs)
 }
 
 fn state(states: &JobStates, name: &str) -> JobState {
@@ -80,8 +82,7 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_job_that_panics_is_logged_and_restarted() {
     let (log, _guard) = Log::capture();
-    let states = JobStates::default();
-    let mut jobs = quick_jobs(&states);
+    let (states, mut jobs) = quick_jobs();
     let starts = Arc::new(AtomicU32::new(0));
     let counted = starts.clone();
     jobs.run("tailer", move |job| {
@@ -109,8 +110,7 @@ async fn a_job_that_panics_is_logged_and_restarted() {
 #[tokio::test]
 async fn a_job_that_returns_is_logged_and_restarted_after_a_pause() {
     let (log, _guard) = Log::capture();
-    let states = JobStates::default();
-    let mut jobs = quick_jobs(&states);
+    let (states, mut jobs) = quick_jobs();
     let starts = Arc::new(AtomicU32::new(0));
     let counted = starts.clone();
     jobs.run("short", move |_| {
@@ -148,8 +148,7 @@ fn flaky(name: &'static str, failures: u32, runs: &Arc<AtomicU32>) -> Periodic {
 #[tokio::test]
 async fn a_failing_job_is_logged_once_and_does_not_block_its_schedule() {
     let (log, _guard) = Log::capture();
-    let states = JobStates::default();
-    let mut jobs = quick_jobs(&states);
+    let (states, mut jobs) = quick_jobs();
     let (recovers, fails) = (Arc::default(), Arc::default());
     let panics = Periodic::new("panics", || async { panic!("panics on purpose") });
     let all = vec![
@@ -175,8 +174,7 @@ async fn a_failing_job_is_logged_once_and_does_not_block_its_schedule() {
 #[tokio::test]
 async fn a_job_that_fails_during_an_outage_is_a_warning() {
     let (log, _guard) = Log::capture();
-    let states = JobStates::default();
-    let mut jobs = quick_jobs(&states);
+    let (states, mut jobs) = quick_jobs();
     let away = Periodic::new("away", || async { Err(Error::unavailable("no route")) });
     jobs.every(Duration::from_millis(1), vec![away]);
     until(|| state(&states, "away").failures > 5).await;
@@ -187,8 +185,7 @@ async fn a_job_that_fails_during_an_outage_is_a_warning() {
 
 #[tokio::test]
 async fn stopping_ends_all_jobs() {
-    let states = JobStates::default();
-    let mut jobs = quick_jobs(&states);
+    let (_, mut jobs) = quick_jobs();
     let (running, runs) = (Arc::new(()), Arc::default());
     let kept = running.clone();
     jobs.run("lasting", move |_| {

@@ -1,0 +1,106 @@
+//! Checks the descriptions of the whole schema, which frontend developers read in GraphiQL and in generated clients.
+
+use serde_json::Value;
+
+/// Words that a description must not contain, because plain English has a better one.
+const BANNED: &[&str] = &[
+    "answers",
+    "at most",
+    "behind",
+    "e-mail",
+    "for good",
+    "if left out",
+    "left out",
+    "nobody",
+    "outside",
+    "picture",
+    "pictures",
+    "so many",
+    "somebody",
+    "stands",
+    "throttle",
+    "told",
+    "visitor",
+    "whoever",
+];
+
+/// Scalars of the GraphQL specification.
+const BUILT_IN: &[&str] = &["Boolean", "Float", "ID", "Int", "String"];
+
+const INTROSPECTION: &str = "{
+    __schema { types { kind name description specifiedByURL
+        fields(includeDeprecated: true) { name description args { name description } }
+        inputFields { name description }
+        enumValues(includeDeprecated: true) { name description }
+    } }
+}";
+
+/// Every described part of the schema, as its path and description.
+async fn descriptions() -> Vec<(String, String)> {
+    let response = super::build().finish().execute(INTROSPECTION).await;
+    let response = serde_json::to_value(response).expect("a response is JSON");
+    let mut found = Vec::new();
+    for kind in list(&response["data"]["__schema"]["types"]) {
+        let name = kind["name"].as_str().unwrap_or_default();
+        if !name.starts_with("__") && !BUILT_IN.contains(&name) {
+            collect("", kind, &mut found);
+        }
+    }
+    found
+}
+
+fn collect(parent: &str, part: &Value, found: &mut Vec<(String, String)>) {
+    let text = |key: &str| part[key].as_str().unwrap_or_default().to_owned();
+    let path = format!("{parent}/{}", text("name"));
+    for key in ["fields", "args", "inputFields", "enumValues"] {
+        for child in list(&part[key]) {
+            collect(&path, child, found);
+        }
+    }
+    found.push((path, text("description")));
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+#[tokio::test]
+async fn every_part_of_the_schema_has_a_description() {
+    let descriptions = descriptions().await;
+    assert!(descriptions.len() > 400, "{} parts", descriptions.len());
+    let missing: Vec<String> = descriptions
+        .into_iter()
+        .filter(|(_, description)| description.trim().is_empty())
+        .map(|(path, _)| path)
+        .collect();
+    assert!(missing.is_empty(), "without a description: {missing:#?}");
+}
+
+#[tokio::test]
+async fn no_description_contains_a_banned_word() {
+    for (path, description) in descriptions().await {
+        let words: Vec<String> = description
+            .split(|character: char| !(character.is_alphanumeric() || character == '-'))
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        let text = format!(" {} ", words.join(" "));
+        for banned in BANNED {
+            assert!(
+                !text.contains(&format!(" {banned} ")),
+                "{path} contains {banned:?}: {description}"
+            );
+        }
+    }
+}
+
+#[test]
+fn scalars_name_their_specification() {
+    let sdl = super::sdl();
+    for scalar in ["DateTime", "URL"] {
+        assert!(
+            sdl.contains(&format!("scalar {scalar} @specifiedBy(url: ")),
+            "{scalar}"
+        );
+    }
+}

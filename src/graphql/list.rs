@@ -1,0 +1,124 @@
+//! Lists of items: the arguments of a list field select a page, which becomes a connection.
+
+use std::{collections::HashMap, sync::Arc};
+
+use async_graphql::{Context, SelectionField};
+use derive_where::derive_where;
+use uuid::Uuid;
+
+use super::{
+    connection::{Connection, ItemObject},
+    context::ContextExt,
+    loaders::{Loaders, PageOfCourse},
+    lookahead::Preloaded,
+    page::PageArguments,
+    selection::{FieldArguments, Selected},
+};
+use crate::{
+    auth::Viewer,
+    db::{
+        self,
+        keyset::{Page, Slice},
+    },
+    error::Error,
+    items::{List, Listed},
+};
+
+/// The arguments of a list of items, and whether its total is selected.
+#[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct ListArguments<T: Listed> {
+    pub(crate) list: List<T>,
+    slice: Slice,
+    count: bool,
+}
+
+impl<T: Listed> ListArguments<T> {
+    /// # Errors
+    /// BAD_USER_INPUT, as [`List::new`] and [`PageArguments::slice`].
+    pub(crate) fn new(
+        filter: Option<T::Filter>,
+        order_by: Option<T::OrderBy>,
+        page: &PageArguments,
+        selected: &Selected<'_>,
+    ) -> Result<Self, Error> {
+        let list = List::new(filter, order_by, |column| selected.has(column))?;
+        Ok(ListArguments {
+            slice: page.slice(list.order())?,
+            count: selected.total,
+            list,
+        })
+    }
+
+    /// The arguments of a field below that of the current resolver.
+    ///
+    /// # Errors
+    /// Same as [`ListArguments::new`].
+    pub(crate) fn of_field(field: &SelectionField<'_>) -> Result<Self, Error> {
+        let mut arguments = FieldArguments::of(field)?;
+        let (filter, order_by) = (arguments.take("filter")?, arguments.take("orderBy")?);
+        let selected = Selected::of_connection(Some(*field));
+        ListArguments::new(filter, order_by, &arguments.page()?, &selected)
+    }
+
+    /// The page that the arguments select.
+    pub(crate) async fn page(
+        &self,
+        conn: &mut db::Connection,
+        viewer: &Viewer,
+    ) -> Result<Page<T>, Error> {
+        self.list.page(conn, viewer, &self.slice, self.count).await
+    }
+
+    /// The page that the arguments select in each of these courses, by the course's id.
+    pub(crate) async fn pages_of_courses(
+        &self,
+        conn: &mut db::Connection,
+        viewer: &Viewer,
+        courses: Vec<Uuid>,
+    ) -> Result<HashMap<Uuid, Page<T>>, Error> {
+        let (slice, count) = (&self.slice, self.count);
+        self.list
+            .pages_of_courses(conn, viewer, courses, slice, count)
+            .await
+    }
+}
+
+/// One page of the viewer's items.
+pub(crate) async fn list<N: ItemObject>(
+    ctx: &Context<'_>,
+    filter: Option<<N::Row as Listed>::Filter>,
+    order_by: Option<<N::Row as Listed>::OrderBy>,
+    page: &PageArguments,
+) -> Result<Connection<N>, Error> {
+    let viewer = ctx.viewer()?;
+    let selected = Selected::of(ctx);
+    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &selected)?;
+    let mut conn = ctx.connection().await?;
+    let page = arguments.page(&mut conn, viewer).await?;
+    let connection = Connection::new(page, &arguments.list.order(), N::from);
+    N::preload(&mut conn, viewer, &selected, &connection.all()).await?;
+    Ok(connection)
+}
+
+/// One page of the items in a course. It is preloaded if lookahead has seen its field.
+pub(crate) async fn list_of_course<N: ItemObject>(
+    ctx: &Context<'_>,
+    course: Uuid,
+    preloaded: &Preloaded<N::Row>,
+    filter: Option<<N::Row as Listed>::Filter>,
+    order_by: Option<<N::Row as Listed>::OrderBy>,
+    page: &PageArguments,
+) -> Result<Connection<N>, Error> {
+    let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &Selected::of(ctx))?;
+    let order = arguments.list.order();
+    let page = match preloaded.take(&arguments) {
+        Some(page) => page,
+        None => {
+            let arguments = Arc::new(arguments);
+            Loaders::of(ctx)
+                .get(PageOfCourse { course, arguments })
+                .await?
+        }
+    };
+    Ok(Connection::new(page, &order, N::from))
+}

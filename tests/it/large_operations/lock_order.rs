@@ -1,0 +1,116 @@
+//! All writing mutations take locks in one order, so that no two of them wait for each other.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::Notebook;
+use crate::support::{at_least, ids};
+
+const WORKERS: u64 = 8;
+const ROUNDS: u64 = 60;
+
+/// A generator of the same numbers in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % most
+    }
+
+    fn pick<'a>(&mut self, ids: &[&'a str]) -> &'a str {
+        ids[self.below(ids.len())]
+    }
+
+    /// A few of them in any order.
+    fn several<'a>(&mut self, ids: &[&'a str]) -> Vec<&'a str> {
+        let count = 1 + self.below(4);
+        (0..count).map(|_| self.pick(ids)).collect()
+    }
+}
+
+/// One of the mutations that write items, and its input. `items` are courses, documents and tasks.
+fn mutation(numbers: &mut Numbers, items: [&[&str]; 3]) -> (&'static str, Value) {
+    let [course, document, task] = items.map(|ids| numbers.pick(ids));
+    let (tasks, all) = (items[2], items.concat());
+    let number = numbers.below(100);
+    let new_document =
+        json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" });
+    let image = json!({ "documentId": document, "contentType": "image/png", "byteSize": 9 });
+    let moved = json!({ "id": task, "courseId": course, "title": "zebra crossing" });
+    let note = json!({ "id": document, "formattedNote": format!("tiger {number}") });
+    let text = json!({ "id": task, "description": format!("lion {number}") });
+    let name = json!({ "id": course, "name": format!("zebra {number}") });
+    let new_task = json!({ "courseId": course, "title": "zebra new" });
+    let moved_document = json!({ "id": document, "courseId": course });
+    match numbers.below(12) {
+        0 => ("createTask", new_task),
+        1 => ("createDocument", new_document),
+        2 => ("updateTask", moved),
+        3 => ("updateTask", text),
+        4 => ("updateDocument", moved_document),
+        5 => ("updateDocument", note),
+        6 => ("updateCourse", name),
+        7 => ("completeTasks", ids(&numbers.several(tasks))),
+        8 => ("reopenTasks", ids(&numbers.several(tasks))),
+        9 => ("trashItems", ids(&numbers.several(&all))),
+        10 => ("requestImageUpload", image),
+        _ => (
+            "restoreItems",
+            ids(&[&numbers.several(&all)[..], &[course]].concat()),
+        ),
+    }
+}
+
+/// Works on the same rows at the same time.
+async fn sweep_repeatedly(notebook: &Notebook) {
+    let pool = &notebook.app.pool;
+    loop {
+        snapnote::trash::sweep::sweep(pool, 0).await.unwrap();
+        snapnote::pending::finish(pool).await.unwrap();
+        at_least(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_mutations_of_the_same_rows_never_deadlock() {
+    let notebook = Notebook::new().await;
+    let courses = [notebook.course.as_str(), notebook.other.as_str()];
+    let documents: Vec<&str> = notebook.documents.iter().map(String::as_str).collect();
+    let tasks: Vec<&str> = notebook.tasks.iter().map(String::as_str).collect();
+    let worker = |seed: u64| {
+        let (client, documents, tasks) = (&notebook.ada, &documents, &tasks);
+        async move {
+            let mut numbers = Numbers(seed);
+            for _ in 0..ROUNDS {
+                let (mutation, input) = mutation(&mut numbers, [&courses, documents, tasks]);
+                let answer = client.post_mutation(mutation, input, "").await.json();
+                let code = &answer["errors"][0]["extensions"]["code"];
+                let is_busy = *code == json!("RATE_LIMITED");
+                assert!(code.is_null() || is_busy, "{mutation}: {answer}");
+            }
+        }
+    };
+    tokio::select! {
+        _ = join_all((0..WORKERS).map(worker)) => {}
+        () = sweep_repeatedly(&notebook) => {}
+    }
+    notebook.finish().await;
+    for table in ["documents", "tasks"] {
+        let wrong = format!(
+            "{table} AS item JOIN courses USING (user_id)
+             WHERE courses.id = item.course_id AND (item.status = 'active' OR item.trashed_with IS NOT NULL)
+                AND item.status <> courses.status"
+        );
+        assert_eq!(notebook.count(&wrong).await, 0, "{table}");
+    }
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let deadlocks = notebook.app.number(deadlocks).await;
+    assert_eq!(deadlocks, 0, "a deadlock was repeated");
+    notebook.seen().await;
+}

@@ -1,0 +1,82 @@
+//! The program without `DATABASE_URL`: it starts its own PostgreSQL, stores data and secret in its folder, and leaves no server
+//! running however it ends. `embedded` tests that server.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+
+use crate::support::{Client, Folder, Person, SIGNED_IN, Serving, eventually, newcomer, program};
+
+/// The folder's PostgreSQL, while it runs.
+fn server(folder: &Folder) -> Option<Pid> {
+    let file = folder.0.join(".snapnote/postgres/data/postmaster.pid");
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().next()?.parse().ok().map(Pid::from_raw)
+}
+
+fn is_alive(server: Pid) -> bool {
+    kill(server, None).is_ok()
+}
+
+/// A user with a course.
+async fn with_a_course(anonymous: &Client) -> Person {
+    let payload = anonymous.mutate("signUp", newcomer("ada"), SIGNED_IN).await;
+    let ada = Person::of(anonymous, &payload);
+    ada.create_course("Looms").await;
+    ada
+}
+
+/// The secret is stored with the data, so a token of the previous run is still valid.
+async fn assert_the_course_is_there(ada: &Client, serving: &Serving) {
+    let ada = ada.at_address(serving.client.address);
+    let seen = ada
+        .query("{ me { name } courses { nodes { name } } }")
+        .await;
+    let expected =
+        json!({ "me": { "name": "ada" }, "courses": { "nodes": [{ "name": "Looms" }] } });
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_its_own_database_and_keeps_its_data() {
+    let folder = Folder::new("own");
+    let serving = Serving::start(&mut program(&folder.0, &[])).await;
+    let ada = with_a_course(&serving.client).await;
+    let postgres = server(&folder).expect("its server runs");
+    serving.signal(Signal::SIGTERM);
+    let (code, said) = serving.end().await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!is_alive(postgres), "it ended before its server");
+
+    let key = folder.0.join(".snapnote/jwt-secret");
+    let mode = fs::metadata(&key).expect("there is a key").permissions();
+    assert_eq!(mode.mode() & 0o777, 0o600);
+    let ignored = folder.0.join(".snapnote/.gitignore");
+    assert_eq!(fs::read_to_string(ignored).expect("it is there"), "*\n");
+
+    let again = Serving::start(&mut program(&folder.0, &[])).await;
+    assert_the_course_is_there(&ada, &again).await;
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.end().await.0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_program_leaves_no_server_and_loses_no_data() {
+    let folder = Folder::new("killed");
+    let serving = Serving::start(&mut program(&folder.0, &[])).await;
+    let ada = with_a_course(&serving.client).await;
+    let postgres = server(&folder).expect("its server runs");
+    serving.signal(Signal::SIGKILL);
+    assert_eq!(serving.end().await.0, None, "it did not end by itself");
+    eventually("its server ends", async || !is_alive(postgres)).await;
+
+    let again = Serving::start(&mut program(&folder.0, &[])).await;
+    assert_the_course_is_there(&ada, &again).await;
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.end().await.0, Some(0));
+    assert_eq!(server(&folder), None);
+}

@@ -1,0 +1,106 @@
+//! The program as its own process.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use super::{Client, SECRET, soon, url_of};
+
+/// The program with nothing of this process's environment, in this folder.
+pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_snapnote"));
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("SNAPNOTE_LISTEN", "127.0.0.1:0")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+/// Runs a program that ends by itself.
+pub(crate) async fn output_of(command: &mut Command) -> Output {
+    soon("the program ends", command.output()).await.unwrap()
+}
+
+/// An empty folder, removed when it is dropped.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Folder {
+        let unique = format!("snapnote-program-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(unique);
+        std::fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A program that serves requests.
+pub(crate) struct Serving {
+    pub(crate) child: Child,
+    pub(crate) client: Client,
+}
+
+impl Serving {
+    /// Starts the program, and waits until it has printed its addresses.
+    pub(crate) async fn start(command: &mut Command) -> Serving {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut printed = Vec::new();
+        while printed.len() < 3 {
+            let line = soon("the program serves", lines.next_line()).await;
+            printed.push(line.unwrap().expect("it serves"));
+        }
+        let base = printed[0].strip_prefix("API       ").unwrap();
+        let base = base.strip_suffix("/graphql").unwrap();
+        assert_eq!(printed[1], format!("GraphiQL  {base}/graphiql"));
+        assert_eq!(printed[2], format!("Schema    {base}/schema.graphql"));
+        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
+        let client = Client::new(address);
+        Serving { child, client }
+    }
+
+    /// Serves a database of the tests with the tests' secret.
+    pub(crate) async fn on(database: &str, environment: &[(&str, &str)]) -> Serving {
+        let mut command = program(&std::env::temp_dir(), &["serve"]);
+        command
+            .env("DATABASE_URL", url_of(database).await)
+            .env("SNAPNOTE_JWT_SECRET", std::str::from_utf8(SECRET).unwrap())
+            .envs(environment.iter().copied());
+        Serving::start(&mut command).await
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id().expect("it runs")).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    /// Waits until it has ended. Returns its exit code and its standard error.
+    pub(crate) async fn end(mut self) -> (Option<i32>, String) {
+        let mut printed = String::new();
+        let mut error = self.child.stderr.take().unwrap();
+        let status = soon("the program ends", self.child.wait()).await;
+        error.read_to_string(&mut printed).await.unwrap();
+        (status.unwrap().code(), printed)
+    }
+}

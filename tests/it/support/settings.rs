@@ -1,0 +1,93 @@
+//! The settings of a test's service: an operator's defaults, without rate limits, and with small pools.
+
+use std::{path::PathBuf, time::Duration};
+
+use snapnote::{
+    app::AppSettings,
+    auth::{AuthSettings, RateLimitSettings, external::KeyAges},
+    changes::LiveSettings,
+    db::PoolSettings,
+    graphql::Limits,
+    http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
+    images::{ImageSettings, StorageSettings},
+    mail::MailSettings,
+};
+
+use super::{fresh_name, image_folder};
+
+/// The key of access tokens in the tests.
+pub(crate) const SECRET: &[u8] = b"the secret of the tests, which is long enough";
+
+/// No server listens at this address, so mails stay in the outbox.
+pub(crate) fn keep_mails(settings: &mut AppSettings) {
+    settings.mail.smtp_url = Some("smtp://127.0.0.1:1".to_owned());
+}
+
+/// Has the service believe what a proxy on this machine says of clients' addresses.
+pub(crate) fn trust_proxies(settings: &mut AppSettings) {
+    settings.edge.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+}
+
+/// The settings that a test starts with.
+pub(crate) fn settings() -> AppSettings {
+    AppSettings {
+        pool: PoolSettings {
+            kept: 1,
+            max_connections: 8,
+            wait: Duration::from_secs(5),
+            lifetime: Duration::from_secs(300),
+        },
+        auth: auth(),
+        limits: Limits::default(),
+        edge: edge(),
+        server: ServerSettings {
+            header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            max_connections: 1000,
+            shutdown_timeout: Duration::from_secs(5),
+        },
+        trash_days: 0,
+        audit_days: 365,
+        live: LiveSettings::new(30, None),
+        mail: MailSettings {
+            idle: MailSettings::IDLE,
+            smtp_url: None,
+            from: "SnapNote <no-reply@example.com>".to_owned(),
+            app_url: "https://app.example.com".parse().unwrap(),
+            folder: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(fresh_name()),
+        },
+        images: ImageSettings {
+            storage: StorageSettings::Folder(image_folder(&fresh_name())),
+            public_url: "http://localhost".parse().unwrap(),
+            secret: SECRET.to_vec(),
+        },
+    }
+}
+
+fn auth() -> AuthSettings {
+    AuthSettings {
+        secret: SECRET.to_vec(),
+        issuer: "snapnote".to_owned(),
+        audience: "snapnote".to_owned(),
+        access_lifetime: Duration::from_secs(900),
+        refresh_grace: Duration::from_secs(60),
+        hashing_permits: 2,
+        usage_interval: Duration::from_secs(60),
+        rate_limits: RateLimitSettings::OFF,
+        issuers: Vec::new(),
+        key_ages: KeyAges::default(),
+    }
+}
+
+fn edge() -> EdgeSettings {
+    EdgeSettings {
+        request_timeout: Duration::from_secs(10),
+        body_timeout: Duration::from_secs(5),
+        max_body: 1024 * 1024,
+        graphiql: true,
+        cors_origins: vec!["https://app.example.com".to_owned()],
+        trusted_proxies: Vec::new(),
+        uploads: UploadSettings::default(),
+        streams: StreamSettings::default(),
+    }
+}
