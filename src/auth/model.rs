@@ -12,7 +12,7 @@ use crate::db::{Origin, Row, row, sql::Value};
 
 /// Maximum length of a user's name in characters.
 pub(crate) const MAX_NAME_LENGTH: usize = 255;
-/// Maximum length of the URL of a user's picture in characters.
+/// Maximum length of the URL of a user's avatar in characters.
 pub(crate) const MAX_AVATAR_URL_LENGTH: usize = 512;
 
 /// The id of a user. Every statement on users' data takes the owner's id.

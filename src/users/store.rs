@@ -110,9 +110,11 @@ type ListRow = (Option<i64>, Option<User>);
 /// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
 fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
     statement.sql(" AND deleted_at IS NULL");
-    Conditions::new(statement, Uuid::nil())
-        .either(filter.active, "is_active", "NOT is_active")
-        .contains("lower(email)", filter.email_contains.as_deref());
+    Conditions::write(statement, Uuid::nil(), |conditions| {
+        conditions
+            .either(filter.active, "is_active", "NOT is_active")
+            .contains("lower(email)", filter.email_contains.as_deref());
+    });
 }
 
 /// Reads one row more than requested, to know whether there is a next page.
