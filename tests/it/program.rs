@@ -208,7 +208,7 @@ async fn the_log_can_be_json_and_has_no_secrets() {
         .collect();
     let answered = lines
         .iter()
-        .find(|line| line["message"] == "answered" && line["span"]["id"] == "traced-1");
+        .find(|line| line["message"] == "request finished" && line["span"]["id"] == "traced-1");
     assert_eq!(answered.expect("the answer is logged")["status"], 200);
     for secret in [SECRET, &access, &refresh, "correct horse battery"] {
         assert!(!log.contains(secret), "the log tells {secret}");

@@ -7,15 +7,19 @@ use crate::support::{Client, Serving, TestApp, ids};
 /// More than a mutation moves within its response.
 const TASKS: i64 = 8_000;
 
-/// Runs a mutation in a process, kills it as soon as it has responded, and waits for the next process to finish.
+/// Runs a mutation in a process, kills it as soon as it has responded, and waits for the next process to finish. The process
+/// cannot finish, because one of the tasks is locked.
 async fn killed_after(app: &TestApp, ada: &Client, mutation: &str, course: &str) {
     let process = Serving::on(&app.database, &[]).await;
     let client = ada.at_address(process.client.address);
+    let lock = "SELECT FROM tasks ORDER BY id DESC LIMIT 1 FOR UPDATE";
+    let lock = app.begin(lock).await;
     client.mutate(mutation, ids(&[course]), "").await;
     process.signal(Signal::SIGKILL);
     drop(process);
     let pending = app.count("pending_operations").await;
     assert_eq!(pending, 1, "it was killed before it was done");
+    lock.commit().await;
     let _next = Serving::on(&app.database, &[]).await;
     app.eventually_count("pending_operations", 0).await;
 }
