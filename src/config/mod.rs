@@ -4,6 +4,8 @@
 //! the texts of `--help`, the reference for operators. `.env.example` lists every setting, and a test compares it with this
 //! module.
 
+#![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
+
 mod mail;
 mod rate_limits;
 mod storage;

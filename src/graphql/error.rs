@@ -1,6 +1,6 @@
 //! Request errors in responses: each gets an `extensions.code`. `payload` has the mistakes in inputs.
 //!
-//! An [`Error`](crate::error::Error) travels as the source of the library's error. When the response is complete,
+//! An [`Error`] travels as the source of the library's error. When the response is complete,
 //! `finish` logs its cause once, with the request's id.
 
 use std::{borrow::Cow, time::Duration};

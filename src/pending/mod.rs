@@ -4,7 +4,7 @@
 //! among them one in `pending_operations`, and all readers see the result at once. The other rows are moved or deleted
 //! in steps. Each step is a short transaction that also writes the change log. After a crash another process continues.
 //!
-//! A command works on its own operations for [`BUDGET`], so that a course of usual size is moved when its response is
+//! A command works on its own operations for `BUDGET`, so that a course of usual size is moved when its response is
 //! sent. The background job does the rest, one step per owner in turn, so that a large operation does not delay other
 //! owners.
 //!
@@ -107,7 +107,7 @@ impl StepSize {
     }
 }
 
-/// Works on an owner's pending operations until none is left, or for [`BUDGET`]. Wakes the job if something is left.
+/// Works on an owner's pending operations until none is left, or for `BUDGET`. Wakes the job if something is left.
 /// Failures are left to the job as well: the command is already committed.
 pub(crate) async fn work_on(conn: &mut Connection, owner: UserId) {
     let (began, mut size) = (Instant::now(), StepSize::FIRST);
