@@ -162,7 +162,7 @@ CREATE TABLE mails (
     last_error text,
     died_at timestamptz,
     CONSTRAINT mails_pkey PRIMARY KEY (id),
-    -- A test compares this list with src/mail/kinds.rs.
+    -- A test compares this list with src/mail/templates.rs.
     CONSTRAINT mails_kind_known CHECK (kind IN (
         'password_reset', 'email_verification', 'email_change', 'email_change_requested', 'email_changed',
         'password_changed', 'new_device', 'sign_up_attempted', 'account_linked', 'account_deleted', 'refresh_token_reused')),

@@ -19,7 +19,7 @@ pub use model::Event;
 pub(crate) use model::Part;
 
 use crate::{
-    auth::Client,
+    auth::{Client, by_user_id},
     db::{
         Connection, Database,
         background::{Periodic, Sweeper},
@@ -49,12 +49,8 @@ impl Audit {
         before: Option<i64>,
         size: i64,
     ) -> Result<HashMap<Uuid, Vec<Event>>, Error> {
-        let mut pages: HashMap<Uuid, Vec<Event>> =
-            users.iter().map(|user| (*user, Vec::new())).collect();
-        for (user, event) in store::pages(conn, users, before, size + 1, self.days).await? {
-            pages.entry(user).or_default().push(event);
-        }
-        Ok(pages)
+        let events = store::pages(conn, users.clone(), before, size + 1, self.days).await?;
+        Ok(by_user_id(users, events))
     }
 
     /// The periodic job that prunes the log. `None` if entries are kept forever.
@@ -83,5 +79,5 @@ pub(crate) async fn note_reading(
     part: Part,
     client: &Client,
 ) -> Result<(), Error> {
-    store::note_reading(conn, admin.user_id(), users, part.action(), client).await
+    store::note_reading(conn, admin.user_id(), users, part, client).await
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::db::row;
+use crate::db::{named, row};
 
 row! {
     /// An event that a user caused or that concerns them.
@@ -40,14 +40,10 @@ pub(crate) enum Part {
     AuditLog,
 }
 
-impl Part {
-    /// The log's action for reading it.
-    pub(super) fn action(self) -> &'static str {
-        match self {
-            Part::Profile => "PROFILE_READ",
-            Part::Sessions => "SESSIONS_READ",
-            Part::Accounts => "ACCOUNTS_READ",
-            Part::AuditLog => "AUDIT_LOG_READ",
-        }
-    }
-}
+// The log's action for reading it.
+named!(Part {
+    Profile = "PROFILE_READ",
+    Sessions = "SESSIONS_READ",
+    Accounts = "ACCOUNTS_READ",
+    AuditLog = "AUDIT_LOG_READ",
+});

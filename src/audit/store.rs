@@ -2,14 +2,12 @@
 
 use uuid::Uuid;
 
-use super::model::Event;
+use super::model::{Event, Part};
 use crate::{
     auth::{Client, UserId},
     db::{Connection, Statement, background::Cleanup},
     error::Error,
 };
-
-type EventOf = (Uuid, Event);
 
 /// Entries older than the retention may still exist, stripped or not yet pruned. They are not returned.
 const PAGES: &str = "
@@ -27,7 +25,7 @@ pub(super) async fn pages(
     before: Option<i64>,
     size: i64,
     days: u32,
-) -> Result<Vec<EventOf>, Error> {
+) -> Result<Vec<(Uuid, Event)>, Error> {
     let statement = Statement::new(PAGES)
         .bind(users)
         .bind(before.unwrap_or(i64::MAX))
@@ -44,14 +42,14 @@ pub(super) async fn note_reading(
     conn: &mut Connection,
     admin: UserId,
     users: Vec<Uuid>,
-    action: &'static str,
+    part: Part,
     client: &Client,
 ) -> Result<(), Error> {
     let origin = client.origin();
     let statement = Statement::new(NOTE)
         .bind(admin)
         .bind(users)
-        .bind(action)
+        .bind(part)
         .bind(origin.address)
         .bind(origin.program);
     conn.execute(statement).await?;

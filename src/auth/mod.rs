@@ -39,6 +39,7 @@ use external::{ExternalProviders, IssuerSettings, KeyAges};
 pub use model::{
     Account, Authenticated, Client, Credential, Session, SignUpInput, SignedIn, UserId, Viewer,
 };
+pub(crate) use model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, by_user_id};
 use passwords::Passwords;
 pub(crate) use passwords::is_known_hash;
 use rate_limit::RateLimiter;
@@ -111,14 +112,10 @@ impl Auth {
     ) -> Result<Auth, String> {
         // The label is part of the keys of stored buckets, so it keeps its old name.
         let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
+        let (secret, lifetime) = (&settings.secret, settings.access_lifetime);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
-            tokens: Tokens::new(
-                &settings.secret,
-                &settings.issuer,
-                &settings.audience,
-                settings.access_lifetime,
-            ),
+            tokens: Tokens::new(secret, &settings.issuer, &settings.audience, lifetime),
             revocation: Revocation::new(database.clone()),
             rate_limiter: RateLimiter::new(limiter_database, settings.rate_limits, rate_limit_key),
             external: ExternalProviders::new(

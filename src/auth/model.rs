@@ -1,12 +1,7 @@
-//! Users' ids, sessions, accounts, and what a request says about its sender.
-//!
-//! # Design decision
-//! **Where a change came from** travels with the statement that makes it. The statement calls `set_origin(owner, address,
-//! program)`, which notes address and program for its transaction and returns the owner; the entries that triggers write
-//! take them as column defaults. A setting of the connection would leak behind a transaction pooler, and a transaction
-//! around every statement would cost two round trips.
+//! Users' ids, sessions, accounts, and what a request says about its sender. `db::sql` explains how a change is logged
+//! with its origin.
 
-use std::{fmt, net::IpAddr};
+use std::{collections::HashMap, fmt, net::IpAddr};
 
 use async_graphql::InputObject;
 use chrono::{DateTime, Utc};
@@ -15,6 +10,11 @@ use uuid::Uuid;
 
 use crate::db::{Origin, Row, row, sql::Value};
 
+/// Maximum length of a user's name in characters.
+pub(crate) const MAX_NAME_LENGTH: usize = 255;
+/// Maximum length of the URL of a user's avatar in characters.
+pub(crate) const MAX_AVATAR_URL_LENGTH: usize = 512;
+
 /// The id of a user. Every statement on users' data takes the owner's id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub Uuid);
@@ -22,6 +22,12 @@ pub struct UserId(pub Uuid);
 impl From<UserId> for Uuid {
     fn from(id: UserId) -> Self {
         id.0
+    }
+}
+
+impl From<Uuid> for UserId {
+    fn from(id: Uuid) -> Self {
+        UserId(id)
     }
 }
 
@@ -41,6 +47,18 @@ impl From<UserId> for Value {
     fn from(id: UserId) -> Self {
         id.0.into()
     }
+}
+
+/// Rows by their user's id, in the same order. Users without rows have an empty list.
+pub(crate) fn by_user_id<T>(
+    users: Vec<Uuid>,
+    rows: impl IntoIterator<Item = (Uuid, T)>,
+) -> HashMap<Uuid, Vec<T>> {
+    let mut by_id: HashMap<_, _> = users.into_iter().map(|user| (user, Vec::new())).collect();
+    for (user, row) in rows {
+        by_id.entry(user).or_default().push(row);
+    }
+    by_id
 }
 
 /// The signed-in user and their credential.
@@ -83,6 +101,12 @@ impl Viewer {
     }
 }
 
+/// A text without control characters, truncated to `max` characters. `None` if nothing is left.
+pub(super) fn clean_text(text: &str, max: usize) -> Option<String> {
+    let clean = text.chars().filter(|character| !character.is_control());
+    Some(clean.take(max).collect()).filter(|clean: &String| !clean.is_empty())
+}
+
 /// The client that sent a request.
 #[derive(Debug, Clone, Default)]
 pub struct Client {
@@ -97,16 +121,10 @@ impl Client {
 
     /// Removes control characters from the user agent and truncates it.
     pub fn new(ip_address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
-        let clean = |agent: &str| -> String {
-            agent
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(Self::MAX_USER_AGENT_LENGTH)
-                .collect()
-        };
+        let clean = |agent| clean_text(agent, Self::MAX_USER_AGENT_LENGTH);
         Client {
             ip_address,
-            user_agent: user_agent.map(clean).filter(|agent| !agent.is_empty()),
+            user_agent: user_agent.and_then(clean),
         }
     }
 
@@ -171,12 +189,6 @@ row! {
         pub last_used_at: DateTime<Utc>,
         /// When the session expires unless it is used.
         pub expires_at: DateTime<Utc>,
-    }
-}
-
-impl From<Uuid> for UserId {
-    fn from(id: Uuid) -> Self {
-        UserId(id)
     }
 }
 

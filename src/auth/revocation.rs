@@ -32,13 +32,8 @@ const MAX_LIST_AGE: Duration = Duration::from_secs(1);
 /// Maximum number of sessions, and of external accounts, that a process caches.
 const MAX_CACHED: usize = 100_000;
 
-/// What this process knows about sessions. Cheap to clone.
-#[derive(Clone)]
+/// What this process knows about sessions.
 pub(super) struct Revocation {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     database: Database,
     /// By session id.
     trusted_sessions: Cache<Uuid, Trusted>,
@@ -47,8 +42,8 @@ struct Inner {
     newest: RwLock<Option<Arc<RevocationList>>>,
     /// Notified when something was revoked.
     changes: watch::Sender<()>,
-    /// Locked while the list is read. Holds the last failure.
-    last_failure: Mutex<Option<FailedRead>>,
+    /// Locked while the list is read. Holds the last failure and when it ended.
+    last_failure: Mutex<Option<(Instant, Error)>>,
 }
 
 /// The list of revocations.
@@ -60,23 +55,15 @@ struct RevocationList {
     revoked: HashSet<Uuid>,
 }
 
-struct FailedRead {
-    ended: Instant,
-    error: Error,
-}
-
 impl Revocation {
     pub(super) fn new(database: Database) -> Self {
-        let inner = Inner {
+        Revocation {
             database,
             trusted_sessions: Cache::new(MAX_CACHED),
             trusted_accounts: Cache::new(MAX_CACHED),
             newest: RwLock::default(),
             changes: watch::Sender::new(()),
             last_failure: Mutex::default(),
-        };
-        Revocation {
-            inner: Arc::new(inner),
         }
     }
 
@@ -89,17 +76,17 @@ impl Revocation {
         if list.revoked.contains(&session) {
             return Ok(false);
         }
-        if let Some(trusted) = self.inner.trusted_sessions.get(&session)
+        if let Some(trusted) = self.trusted_sessions.get(&session)
             && list.at < trusted.until
         {
             return Ok(trusted.user_id == user);
         }
-        let mut conn = self.inner.database.connection().await?;
+        let mut conn = self.database.connection().await?;
         let Some(trusted) = store::trusted(&mut conn, session).await? else {
             return Ok(false);
         };
         let is_theirs = trusted.user_id == user;
-        self.inner.trusted_sessions.insert(session, trusted);
+        self.trusted_sessions.insert(session, trusted);
         Ok(is_theirs)
     }
 
@@ -107,7 +94,7 @@ impl Revocation {
     /// list, this returns `None`, so that they are read at every request: they may have been reactivated.
     pub(super) async fn user_of(&self, account: &str) -> Result<Option<UserId>, Error> {
         let list = self.current_list().await?;
-        let trusted = self.inner.trusted_accounts.get(account);
+        let trusted = self.trusted_accounts.get(account);
         let trusted = trusted.filter(|trusted| {
             list.at < trusted.until && !list.revoked.contains(&trusted.user_id.0)
         });
@@ -116,27 +103,26 @@ impl Revocation {
 
     /// Caches the user of an external account.
     pub(super) fn remember_account(&self, account: String, user_id: UserId, until: DateTime<Utc>) {
-        self.inner
-            .trusted_accounts
+        self.trusted_accounts
             .insert(account, Trusted { user_id, until });
     }
 
     /// Drops a session that this process ended from the cache, without waiting for the list.
     pub(super) fn forget(&self, session: Uuid) {
-        self.inner.trusted_sessions.remove(&session);
-        self.inner.changes.send_replace(());
+        self.trusted_sessions.remove(&session);
+        self.changes.send_replace(());
     }
 
     /// Drops the list after this process revoked something, so that the next request reads it.
     pub(super) fn invalidate(&self) {
-        let newest = self.inner.newest.write();
+        let newest = self.newest.write();
         *newest.unwrap_or_else(PoisonError::into_inner) = None;
-        self.inner.changes.send_replace(());
+        self.changes.send_replace(());
     }
 
     /// Changes whenever this process learns of a revocation.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.inner.changes.subscribe()
+        self.changes.subscribe()
     }
 
     /// Reads the list if it is too old.
@@ -157,32 +143,26 @@ impl Revocation {
         if let Some(reading) = self.fresh(arrived) {
             return Ok(reading);
         }
-        let mut failed = self.inner.last_failure.lock().await;
+        let mut failed = self.last_failure.lock().await;
         // The age is measured from the arrival: a read that takes longer than a second still serves all who wait for
         // it.
         if let Some(reading) = self.fresh(arrived) {
             return Ok(reading);
         }
-        if let Some(failed) = &*failed
-            && failed.ended >= arrived
+        if let Some((ended, error)) = &*failed
+            && *ended >= arrived
         {
-            return Err(failed.error.clone());
+            return Err(error.clone());
         }
-        match self.read().await {
-            Ok(reading) => Ok(reading),
-            Err(error) => {
-                let ended = Instant::now();
-                *failed = Some(FailedRead {
-                    ended,
-                    error: error.clone(),
-                });
-                Err(error)
-            }
+        let read = self.read().await;
+        if let Err(error) = &read {
+            *failed = Some((Instant::now(), error.clone()));
         }
+        read
     }
 
     fn fresh(&self, arrived: Instant) -> Option<Arc<RevocationList>> {
-        let newest = self.inner.newest.read();
+        let newest = self.newest.read();
         let newest = newest.unwrap_or_else(PoisonError::into_inner);
         let reading = newest.as_ref()?;
         (reading.began + MAX_LIST_AGE > arrived).then(|| reading.clone())
@@ -190,19 +170,19 @@ impl Revocation {
 
     async fn read(&self) -> Result<Arc<RevocationList>, Error> {
         let began = Instant::now();
-        let mut conn = self.inner.database.connection().await?;
+        let mut conn = self.database.connection().await?;
         let list = store::revoked(&mut conn).await?;
         let reading = Arc::new(RevocationList {
             began,
             at: list.at,
             revoked: list.subjects.into_iter().collect(),
         });
-        let newest = self.inner.newest.write();
+        let newest = self.newest.write();
         let mut newest = newest.unwrap_or_else(PoisonError::into_inner);
         // If the database's clock was set back, cached entries could be trusted for longer than the list looks back.
         if newest.as_ref().is_some_and(|last| reading.at < last.at) {
-            self.inner.trusted_sessions.clear();
-            self.inner.trusted_accounts.clear();
+            self.trusted_sessions.clear();
+            self.trusted_accounts.clear();
         }
         let has_new_entries = newest
             .as_ref()
@@ -210,7 +190,7 @@ impl Revocation {
         *newest = Some(reading.clone());
         drop(newest);
         if has_new_entries {
-            self.inner.changes.send_replace(());
+            self.changes.send_replace(());
         }
         Ok(reading)
     }

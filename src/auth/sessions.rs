@@ -13,10 +13,10 @@ use uuid::Uuid;
 use super::{
     Auth,
     credentials::{self, store::Credentials},
-    model::{Client, Session, SignUpInput, SignedIn, UserId, Viewer},
+    model::{Client, MAX_NAME_LENGTH, Session, SignUpInput, SignedIn, UserId, Viewer, by_user_id},
     password_rules::{MAX_PASSWORD_LENGTH, check_new_password},
     passwords::Verdict,
-    store::{self, End, NewSession},
+    store::{self, NewSession},
     tokens,
 };
 use crate::{
@@ -26,7 +26,6 @@ use crate::{
     rules::Problems,
 };
 
-const MAX_NAME_LENGTH: usize = 255;
 /// Delay before a failed sign-in is logged.
 const LOG_DELAY: Duration = Duration::from_millis(100);
 
@@ -45,13 +44,11 @@ impl Auth {
         })
     }
 
-    pub(super) fn new_session<'a>(&self, client: &'a Client) -> NewSession<'a> {
+    pub(super) fn new_session(&self) -> NewSession {
         let id = Uuid::now_v7();
-        let refresh_token_hash = tokens::token_hash(&self.inner.tokens.refresh(id, 1));
         NewSession {
             id,
-            refresh_token_hash,
-            client,
+            refresh_token_hash: tokens::token_hash(&self.inner.tokens.refresh(id, 1)),
         }
     }
 }
@@ -82,7 +79,7 @@ pub async fn sign_up(auth: &Auth, new: SignUpInput, client: &Client) -> Result<S
         &email,
         &new.name,
         &hash,
-        auth.new_session(client),
+        auth.new_session(),
     )
     .await?;
     match session {
@@ -94,7 +91,7 @@ pub async fn sign_up(auth: &Auth, new: SignUpInput, client: &Client) -> Result<S
 /// Notifies the owner of the address by mail about the attempt to sign up.
 async fn email_taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
     if auth.inner.rate_limiter.mail(email.key()).await {
-        store::mail_sign_up_attempt(&mut auth.connection(client).await?, email, client).await?;
+        store::mail_sign_up_attempt(&mut auth.connection(client).await?, email).await?;
         auth.inner.mail_queued.notify_one();
     }
     let message = "Another user has this email address. Sign in, or use another address.";
@@ -150,11 +147,11 @@ enum Attempt {
 async fn log_failed_sign_in(auth: Auth, user: Option<UserId>, client: Client) {
     tokio::time::sleep(LOG_DELAY).await;
     let user = user.unwrap_or(UserId(Uuid::nil()));
-    let logged = match auth.connection(&client).await {
-        Ok(mut conn) => store::log(&mut conn, user, None, "SIGN_IN_FAILED", &client).await,
-        Err(error) => Err(error),
+    let logging = async {
+        let mut conn = auth.connection(&client).await?;
+        store::log(&mut conn, user, None, "SIGN_IN_FAILED").await
     };
-    if let Err(error) = logged {
+    if let Err(error) = logging.await {
         tracing::warn!(error = error.log_text(), "logging a failed sign-in failed");
     }
 }
@@ -182,9 +179,12 @@ impl Auth {
         else {
             return Ok(Attempt::Refused);
         };
-        let replaced_by = self.rehash(verdict, password).await?;
+        let replaced_by = match verdict {
+            Verdict::RightButOutdated => Some(self.inner.passwords.hash(password).await?),
+            Verdict::Right | Verdict::Wrong => None,
+        };
         let checked = store::VerifiedPassword { hash, replaced_by };
-        let session = self.new_session(client);
+        let session = self.new_session();
         let mut conn = self.connection(client).await?;
         let opened = store::sign_in(&mut conn, user, checked, session, client.network()).await?;
         let Some((session, mailed)) = opened else {
@@ -207,14 +207,6 @@ impl Auth {
         let verdict = self.inner.passwords.verify(password, hash).await?;
         Ok(if fits { verdict } else { Verdict::Wrong })
     }
-
-    /// A new hash if the password matched a hash of another system.
-    async fn rehash(&self, verdict: Verdict, password: String) -> Result<Option<String>, Error> {
-        match verdict {
-            Verdict::RightButOutdated => Ok(Some(self.inner.passwords.hash(password).await?)),
-            Verdict::Right | Verdict::Wrong => Ok(None),
-        }
-    }
 }
 
 /// Ends the viewer's session. `false` if the token is an external provider's, which has no session here.
@@ -226,7 +218,7 @@ pub async fn sign_out(auth: &Auth, viewer: &Viewer, client: &Client) -> Result<b
         return Ok(false);
     };
     let mut conn = auth.connection(client).await?;
-    store::end(&mut conn, viewer.user_id, session, End::SignedOut, client).await?;
+    store::end(&mut conn, viewer.user_id, session, "SIGN_OUT").await?;
     auth.inner.revocation.forget(session);
     Ok(true)
 }
@@ -242,8 +234,7 @@ pub async fn revoke_session(
     client: &Client,
 ) -> Result<Vec<Session>, Failure> {
     let mut conn = auth.connection(client).await?;
-    let how = End::Revoked;
-    if !store::end(&mut conn, viewer.user_id, session, how, client).await? {
+    if !store::end(&mut conn, viewer.user_id, session, "SESSION_REVOKED").await? {
         let message = "No open session has this id.";
         return Err(Refusal::of("sessionId", RefusalCode::NotFound, message).into());
     }
@@ -261,7 +252,7 @@ pub async fn revoke_other_sessions(
     client: &Client,
 ) -> Result<Vec<Session>, Error> {
     let mut conn = auth.connection(client).await?;
-    let ended = store::end_others(&mut conn, viewer, client).await?;
+    let ended = store::end_others(&mut conn, viewer).await?;
     auth.inner.revocation.forget_all(ended);
     store::open_sessions(&mut conn, vec![viewer.user_id.0]).await
 }
@@ -285,10 +276,9 @@ pub(crate) async fn open_sessions(
     conn: &mut Connection,
     users: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<Session>>, Error> {
-    let mut sessions: HashMap<Uuid, Vec<Session>> =
-        users.iter().map(|user| (*user, Vec::new())).collect();
-    for session in store::open_sessions(conn, users).await? {
-        sessions.entry(session.user_id.0).or_default().push(session);
-    }
-    Ok(sessions)
+    let sessions = store::open_sessions(conn, users.clone()).await?;
+    let by_user = sessions
+        .into_iter()
+        .map(|session| (session.user_id.0, session));
+    Ok(by_user_id(users, by_user))
 }

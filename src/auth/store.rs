@@ -3,22 +3,38 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::model::{Client, Session, UserId, Viewer};
+use super::model::{Session, UserId, Viewer};
 use crate::{
     db::{Connection, Statement, pool::from_database, pool::violated_unique, row},
     email_address::EmailAddress,
     error::Error,
 };
 
+/// The columns of a [`Session`], as statements on `sessions` return them.
+macro_rules! session_columns {
+    () => {
+        "id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at"
+    };
+}
+pub(super) use session_columns;
+
 /// A session to be opened.
-pub(super) struct NewSession<'a> {
+pub(super) struct NewSession {
     pub(super) id: Uuid,
     pub(super) refresh_token_hash: Vec<u8>,
-    pub(super) client: &'a Client,
+}
+
+impl<R> Statement<R> {
+    /// Binds the address and the program of the caller, for log entries, mails and sessions.
+    pub(crate) fn bind_origin(self, conn: &Connection) -> Self {
+        let (address, program) = conn.origin();
+        self.bind(address).bind(program)
+    }
 }
 
 /// Inserts the user, their profile, their first session and its log entry, or nothing.
-const SIGN_UP: &str = "
+const SIGN_UP: &str = concat!(
+    "
     WITH person AS (
         INSERT INTO users (id, email, email_key, name, password_hash, last_sign_in_at)
         SELECT $1, $2, $9, $3, $4, now() WHERE (SELECT set_origin($address, $program))
@@ -30,7 +46,9 @@ const SIGN_UP: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     VALUES ($1, $5, $6::inet, $7, $8, now() + interval '30 days')
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING ",
+    session_columns!()
+);
 
 /// `None` if another user has the address.
 pub(super) async fn sign_up(
@@ -39,15 +57,14 @@ pub(super) async fn sign_up(
     email: &EmailAddress,
     name: &str,
     password_hash: &str,
-    session: NewSession<'_>,
+    session: NewSession,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::<Session>::write(SIGN_UP, user)
         .bind(email.as_str())
         .bind(name)
         .bind(password_hash)
         .bind(session.id)
-        .bind(session.client.address())
-        .bind(session.client.user_agent.clone())
+        .bind_origin(conn)
         .bind(session.refresh_token_hash)
         .bind(email.key());
     match conn.try_rows(statement).await {
@@ -57,8 +74,6 @@ pub(super) async fn sign_up(
     }
 }
 
-type IdRow = (Uuid,);
-
 const EMAIL_TAKEN: &str = "SELECT id FROM users WHERE email_key = $1";
 
 /// Whether a user has the address.
@@ -66,8 +81,8 @@ pub(super) async fn email_taken(
     conn: &mut Connection,
     email: &EmailAddress,
 ) -> Result<bool, Error> {
-    let found = conn.row(Statement::<IdRow>::new(EMAIL_TAKEN).bind(email.key()));
-    Ok(found.await?.is_some())
+    let found = conn.execute(Statement::new(EMAIL_TAKEN).bind(email.key()));
+    Ok(found.await? > 0)
 }
 
 const MAIL_SIGN_UP_ATTEMPT: &str = "
@@ -78,12 +93,10 @@ const MAIL_SIGN_UP_ATTEMPT: &str = "
 pub(super) async fn mail_sign_up_attempt(
     conn: &mut Connection,
     email: &EmailAddress,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(MAIL_SIGN_UP_ATTEMPT)
         .bind(email.key())
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -91,7 +104,8 @@ pub(super) async fn mail_sign_up_attempt(
 /// Changes nothing if the user was deactivated or the password changed since it was read. A device is new if no session
 /// in the last 90 days used its network, or none used its program. The owner then gets a mail, unless this is the first
 /// sign-in, or the address is unverified and may belong to a stranger.
-const SIGN_IN: &str = "
+const SIGN_IN: &str = concat!(
+    "
     WITH person AS (
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
         WHERE id = $1 AND is_active AND password_hash = $6 RETURNING id, email
@@ -111,8 +125,11 @@ const SIGN_IN: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     SELECT id, $2, $3::inet, $4, $5, now() + interval '30 days' FROM person
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at,
-        EXISTS (SELECT FROM mailed)";
+    RETURNING ",
+    session_columns!(),
+    ",
+        EXISTS (SELECT FROM mailed)"
+);
 
 /// The hash that the password matched, and a new hash if that one was another system's.
 pub(super) struct VerifiedPassword {
@@ -120,21 +137,18 @@ pub(super) struct VerifiedPassword {
     pub(super) replaced_by: Option<String>,
 }
 
-type OpenedSession = (Session, bool);
-
 /// Returns the session, and whether a mail was added to the outbox.
 pub(super) async fn sign_in(
     conn: &mut Connection,
     user: UserId,
     password: VerifiedPassword,
-    session: NewSession<'_>,
+    session: NewSession,
     network: Option<String>,
-) -> Result<Option<OpenedSession>, Error> {
+) -> Result<Option<(Session, bool)>, Error> {
     let statement = Statement::new(SIGN_IN)
         .bind(user)
         .bind(session.id)
-        .bind(session.client.address())
-        .bind(session.client.user_agent.clone())
+        .bind_origin(conn)
         .bind(session.refresh_token_hash)
         .bind(password.hash)
         .bind(password.replaced_by)
@@ -152,22 +166,22 @@ pub(super) async fn log(
     user: UserId,
     actor: Option<UserId>,
     action: &'static str,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(LOG)
         .bind(user)
         .bind(actor.map(Uuid::from))
         .bind(action)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
 
-const OPEN: &str = "
-    SELECT sessions.id, user_id, generation, host(ip_address), user_agent, sessions.created_at, last_used_at, expires_at
-    FROM sessions JOIN users ON users.id = user_id
-    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+const OPEN: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    " FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
+        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
+);
 
 /// An open session of a user who may sign in.
 pub(super) async fn open_session(
@@ -177,12 +191,16 @@ pub(super) async fn open_session(
     conn.row(Statement::new(OPEN).bind(session)).await
 }
 
-const OPEN_ALL: &str = "
+const OPEN_ALL: &str = concat!(
+    "
     SELECT session.* FROM unnest($1) AS person (id) CROSS JOIN LATERAL (
-        SELECT id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at
+        SELECT ",
+    session_columns!(),
+    "
         FROM sessions WHERE user_id = person.id AND ended_at IS NULL AND expires_at > now()
         ORDER BY created_at DESC, id DESC LIMIT 1000
-    ) AS session";
+    ) AS session"
+);
 
 /// The open sessions of these users, newest first.
 pub(super) async fn open_sessions(
@@ -201,32 +219,18 @@ const END: &str = "
     INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT $1, $1, $3, 'Session', id, $4::inet, $5 FROM ended";
 
-/// How its owner ends a session.
-#[derive(Clone, Copy)]
-pub(super) enum End {
-    SignedOut,
-    /// From another session.
-    Revoked,
-}
-
-/// Whether the session was open.
+/// Whether the session was open. `action`: how the log calls this, `SIGN_OUT` or `SESSION_REVOKED`.
 pub(super) async fn end(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    how: End,
-    client: &Client,
+    action: &'static str,
 ) -> Result<bool, Error> {
-    let action = match how {
-        End::SignedOut => "SIGN_OUT",
-        End::Revoked => "SESSION_REVOKED",
-    };
     let statement = Statement::new(END)
         .bind(user)
         .bind(session)
         .bind(action)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     Ok(conn.execute(statement).await? > 0)
 }
 
@@ -241,18 +245,12 @@ const END_OTHERS: &str = "
     SELECT id FROM ended";
 
 /// Ends all sessions except the current one. Returns their ids.
-pub(super) async fn end_others(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    client: &Client,
-) -> Result<Vec<Uuid>, Error> {
-    let statement = Statement::<IdRow>::new(END_OTHERS)
+pub(super) async fn end_others(conn: &mut Connection, viewer: &Viewer) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(END_OTHERS)
         .bind(viewer.user_id)
         .bind(viewer.session_id())
-        .bind(client.address())
-        .bind(client.user_agent.clone());
-    let ended = conn.rows(statement).await?;
-    Ok(ended.into_iter().map(|(id,)| id).collect())
+        .bind_origin(conn);
+    conn.rows(statement).await
 }
 
 /// Skips locked rows, so that two processes never wait for each other. The next use updates them.

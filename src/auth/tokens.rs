@@ -1,7 +1,7 @@
 //! Access tokens, refresh tokens and mailed tokens of this service. None of them is stored: access tokens are verified
 //! by their signature; the others are derived from the server's key, and only their SHA-256 is stored.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,16 +17,11 @@ use crate::error::Error;
 
 /// The type of an access token (RFC 9068). Tokens of other types that are signed with the same key are rejected.
 const ACCESS_TOKEN: &str = "at+jwt";
-/// How far the clocks of two processes may differ, in seconds.
-const LEEWAY: u64 = 5;
+/// How far the clocks of two machines may differ, in seconds.
+pub(super) const LEEWAY: u64 = 5;
 
-/// Makes and reads tokens. Cheap to clone.
-#[derive(Clone)]
+/// Makes and reads tokens.
 pub(super) struct Tokens {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
@@ -37,14 +32,13 @@ struct Inner {
     lifetime: Duration,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct Claims {
     iss: String,
     aud: String,
     sub: Uuid,
     sid: Uuid,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jti: Option<Uuid>,
+    jti: Uuid,
     iat: i64,
     exp: i64,
 }
@@ -66,25 +60,16 @@ pub(super) struct AccessToken {
 
 impl Tokens {
     pub(super) fn new(secret: &[u8], issuer: &str, audience: &str, lifetime: Duration) -> Self {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
-        let inner = Inner {
+        Tokens {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
-            validation,
+            validation: validation(Algorithm::HS256, issuer, &[audience]),
             // Separate keys, so that a token of one kind is never valid as another.
             refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
             mail_key: hmac(secret, &[b"snapnote mail token v1"]),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             lifetime,
-        };
-        Tokens {
-            inner: Arc::new(inner),
         }
     }
 
@@ -95,14 +80,14 @@ impl Tokens {
         session: Uuid,
         now: DateTime<Utc>,
     ) -> Result<(String, DateTime<Utc>), Error> {
-        let lifetime = TimeDelta::from_std(self.inner.lifetime).map_err(Error::internal)?;
+        let lifetime = TimeDelta::from_std(self.lifetime).map_err(Error::internal)?;
         let expires_at = now + lifetime;
         let claims = Claims {
-            iss: self.inner.issuer.clone(),
-            aud: self.inner.audience.clone(),
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
             sub: user.0,
             sid: session,
-            jti: Some(Uuid::new_v4()),
+            jti: Uuid::new_v4(),
             iat: now.timestamp(),
             exp: expires_at.timestamp(),
         };
@@ -111,18 +96,15 @@ impl Tokens {
             ..Header::new(Algorithm::HS256)
         };
         let token =
-            jsonwebtoken::encode(&header, &claims, &self.inner.signing).map_err(Error::internal)?;
+            jsonwebtoken::encode(&header, &claims, &self.signing).map_err(Error::internal)?;
         let expires_at = DateTime::from_timestamp(claims.exp, 0).unwrap_or(expires_at);
         Ok((token, expires_at))
     }
 
     /// Verifies an access token. `None` if it is invalid or has expired. Only the log says why.
     pub(super) fn verify_access(&self, token: &str) -> Option<AccessToken> {
-        let decoded = jsonwebtoken::decode::<AccessClaims>(
-            token,
-            &self.inner.verifying,
-            &self.inner.validation,
-        );
+        let decoded =
+            jsonwebtoken::decode::<AccessClaims>(token, &self.verifying, &self.validation);
         let TokenData { header, claims, .. } = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -135,8 +117,8 @@ impl Tokens {
             tracing::debug!("access token with critical extensions rejected");
             return None;
         }
-        let kind = header.typ.unwrap_or_default().to_ascii_lowercase();
-        if kind.strip_prefix("application/").unwrap_or(&kind) != ACCESS_TOKEN {
+        let kind = header.typ.as_deref().map(bare_type).unwrap_or_default();
+        if kind != ACCESS_TOKEN {
             tracing::debug!(kind, "token of another type rejected");
             return None;
         }
@@ -150,13 +132,13 @@ impl Tokens {
     /// The refresh token of a session with this number. The same at every call.
     pub(super) fn refresh(&self, session: Uuid, generation: i32) -> String {
         let number = generation.to_be_bytes();
-        let proof = hmac(&self.inner.refresh_key, &[session.as_bytes(), &number]);
+        let proof = hmac(&self.refresh_key, &[session.as_bytes(), &number]);
         URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
     }
 
     /// The mailed token with this id: 256 bits, the same at every call.
     pub(super) fn mail(&self, id: Uuid) -> String {
-        URL_SAFE_NO_PAD.encode(hmac(&self.inner.mail_key, &[id.as_bytes()]))
+        URL_SAFE_NO_PAD.encode(hmac(&self.mail_key, &[id.as_bytes()]))
     }
 
     /// The session and the number of a refresh token. `None` if it is not genuine.
@@ -168,6 +150,28 @@ impl Tokens {
         let genuine = self.refresh(session, generation);
         bool::from(genuine.as_bytes().ct_eq(token.as_bytes())).then_some((session, generation))
     }
+}
+
+/// Requires a signature with this algorithm, this issuer, one of these audiences, a subject, and a valid time.
+pub(super) fn validation<A: ToString>(
+    algorithm: Algorithm,
+    issuer: &str,
+    audience: &[A],
+) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(audience);
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.validate_nbf = true;
+    validation.leeway = LEEWAY;
+    validation
+}
+
+/// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
+pub(super) fn bare_type(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    let bare = lower.strip_prefix("application/").unwrap_or(&lower);
+    bare.to_owned()
 }
 
 /// The time of a numeric date in seconds since 1970. `None` if it is out of range.
@@ -256,60 +260,38 @@ mod tests {
         };
         let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let none = serde_json::json!({ "alg": "none", "typ": "at+jwt" });
+        let with_header = |header: Header| signed(&header, &claims(), SECRET);
+        let untyped = Header::new(Algorithm::HS256);
+        let no_type = Header {
+            typ: None,
+            ..header()
+        };
+        let longer = Header {
+            alg: Algorithm::HS512,
+            ..header()
+        };
+        let critical = Header {
+            crit: Some(vec!["b64".to_owned()]),
+            ..header()
+        };
+        let foreign = signed(
+            &header(),
+            &claims(),
+            b"another secret of thirty-two bytes!!",
+        );
+        let past = Utc::now().timestamp() - 60;
+        let future = Utc::now().timestamp() + 60;
         let refused = [
             ("alg none", format!("{}.{}.", part(&none), part(&claims()))),
-            (
-                "another key",
-                signed(
-                    &header(),
-                    &claims(),
-                    b"another secret of thirty-two bytes!!",
-                ),
-            ),
-            (
-                "another algorithm",
-                signed(
-                    &Header {
-                        alg: Algorithm::HS512,
-                        ..header()
-                    },
-                    &claims(),
-                    SECRET,
-                ),
-            ),
-            (
-                "another type",
-                signed(&Header::new(Algorithm::HS256), &claims(), SECRET),
-            ),
-            (
-                "no type",
-                signed(
-                    &Header {
-                        typ: None,
-                        ..header()
-                    },
-                    &claims(),
-                    SECRET,
-                ),
-            ),
-            (
-                "a critical extension",
-                signed(
-                    &Header {
-                        crit: Some(vec!["b64".to_owned()]),
-                        ..header()
-                    },
-                    &claims(),
-                    SECRET,
-                ),
-            ),
+            ("another key", foreign),
+            ("another algorithm", with_header(longer)),
+            ("another type", with_header(untyped)),
+            ("no type", with_header(no_type)),
+            ("a critical extension", with_header(critical)),
             ("another issuer", with("iss", "someone".into())),
             ("another audience", with("aud", "something".into())),
-            ("expired", with("exp", (Utc::now().timestamp() - 60).into())),
-            (
-                "not yet valid",
-                with("nbf", (Utc::now().timestamp() + 60).into()),
-            ),
+            ("expired", with("exp", past.into())),
+            ("not yet valid", with("nbf", future.into())),
             ("a subject that is no UUID", with("sub", "me".into())),
             ("no expiry", without("exp")),
             ("no issuer", without("iss")),
@@ -328,12 +310,7 @@ mod tests {
         let token = tokens().refresh(Uuid::from_u128(2), 7);
         assert_eq!(token, tokens().refresh(Uuid::from_u128(2), 7));
         assert_eq!(tokens().read_refresh(&token), Some((Uuid::from_u128(2), 7)));
-        let other = Tokens::new(
-            b"another secret",
-            "snapnote",
-            "snapnote",
-            Duration::from_secs(900),
-        );
+        let other = Tokens::new(b"another secret", "snapnote", "snapnote", Duration::ZERO);
         assert_eq!(other.read_refresh(&token), None);
         let mut forged = URL_SAFE_NO_PAD.decode(&token).expect("it is base64");
         forged[19] += 1;

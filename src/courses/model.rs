@@ -58,7 +58,7 @@ row! {
 
 /// A course to create. If you choose the `id` yourself, you can safely repeat the request. A repeated request returns the
 /// existing object unchanged. This applies to every create mutation of an item.
-#[derive(InputObject, Debug, Clone, Default)]
+#[derive(InputObject, Debug, Clone)]
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,

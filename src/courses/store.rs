@@ -12,11 +12,12 @@ use crate::{
     db::{
         Columns, Connection, Statement,
         current::{self, Source},
+        sql::SET_ORIGIN,
     },
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, Conditions, SET_ORIGIN, id_is_free},
+        store::{self, Conditions, id_is_free},
     },
     scalars::check_text,
 };

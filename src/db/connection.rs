@@ -97,16 +97,16 @@ impl Connection {
         self.database.wake_pending();
     }
 
-    /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only needed for statements that
-    /// do not name an author.
+    /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only needed
+    /// for statements that are not made by [`Statement::write`].
     pub(crate) fn writes_for(&mut self, writers: Writers) {
         self.wrote.add(writers);
     }
 
-    /// Puts the origin of changes into a statement that has an author, and notes the author.
-    fn sign<R>(&mut self, statement: &mut Statement<R>) {
-        if let Some(author) = statement.comes_from(self.origin.as_ref()) {
-            self.writes_for(Writers::These([author].into()));
+    /// Puts the origin of the changes into a statement that writes, and notes the owner of what it changes.
+    fn set_origin<R>(&mut self, statement: &mut Statement<R>) {
+        if let Some(owner) = statement.comes_from(self.origin.as_ref()) {
+            self.writes_for(Writers::These([owner].into()));
         }
     }
 
@@ -129,7 +129,7 @@ impl Connection {
         &mut self,
         mut statement: Statement<R>,
     ) -> QueryResult<Vec<R>> {
-        self.sign(&mut statement);
+        self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
             let sent = R::load(statement.clone(), self.begin_statement()?).await;
@@ -143,7 +143,7 @@ impl Connection {
 
     /// Sends a statement and returns how many rows it affected.
     pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
-        self.sign(&mut statement);
+        self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
             let conn = self.begin_statement().map_err(from_database)?;

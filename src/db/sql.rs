@@ -25,6 +25,9 @@ use uuid::Uuid;
 
 use super::Row;
 
+/// The condition of each part of a statement that changes logged rows. As a subquery it runs once, before the first row is read.
+pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
+
 /// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
 ///
 /// A clone is cheap, so that a statement can be sent again.
@@ -70,7 +73,7 @@ impl<R> Statement<R> {
     }
 
     /// A statement that changes items of `owner`, bound as `$1`. Each part of the text that changes logged rows has the
-    /// condition `(SELECT set_origin($address, $program))`: as a subquery it runs once, before the first row is read.
+    /// condition [`SET_ORIGIN`].
     pub(crate) fn write(text: impl Into<Cow<'static, str>>, owner: impl Into<Uuid>) -> Self {
         let owner = owner.into();
         let mut statement = Statement::new(text).bind(owner);
@@ -138,7 +141,10 @@ impl<R> QueryFragment<Pg> for Statement<R> {
         }
         out.push_sql(rest);
         let numbered = |placeholder: &&Placeholder| matches!(placeholder, Placeholder::Value(_));
-        if bound.iter().filter(numbered).count() == values.len() {
+        // A statement that writes names its origin, and no other one does.
+        let origins = bound.len() - bound.iter().filter(numbered).count();
+        let expected = if self.parts.writer.is_some() { 2 } else { 0 };
+        if bound.len() - origins == values.len() && origins == expected {
             Ok(())
         } else {
             Err(misnumbered(text))
@@ -297,5 +303,7 @@ mod tests {
         assert!(text_of(&Statement::new("SELECT $2").bind("a")).is_err());
         assert!(text_of(&Statement::new("SELECT $1")).is_err());
         assert!(text_of(&Statement::new("SELECT 1").bind("a")).is_err());
+        assert!(text_of(&Statement::write("DELETE FROM a WHERE b = $1", Uuid::nil())).is_err());
+        assert!(text_of(&Statement::new("SELECT set_origin($address, $program)")).is_err());
     }
 }

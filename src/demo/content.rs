@@ -3,11 +3,7 @@
 use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
-use crate::{
-    error::Error,
-    scalars::MaybeUndefined::Value,
-    users::{Proficiency, UpdateProfileInput},
-};
+use crate::{error::Error, tasks::TaskPriority, users::UpdateProfileInput};
 
 static CONTENT: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/demo");
 
@@ -18,41 +14,9 @@ pub(super) struct User {
     pub(super) folder: String,
     pub(super) email: String,
     pub(super) name: String,
-    pub(super) profile: Profile,
+    pub(super) profile: UpdateProfileInput,
     pub(super) courses: Vec<Course>,
     pub(super) tasks: Vec<Task>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Profile {
-    proficiency: String,
-    technical_background: String,
-    hardware_access: String,
-    learning_goals: String,
-    preferences: String,
-}
-
-impl Profile {
-    pub(super) fn changes(&self) -> Result<UpdateProfileInput, Error> {
-        let proficiency = match self.proficiency.as_str() {
-            "BEGINNER" => Proficiency::Beginner,
-            "INTERMEDIATE" => Proficiency::Intermediate,
-            "PRO" => Proficiency::Pro,
-            other => {
-                return Err(Error::internal(format!(
-                    "the demo knows no proficiency {other}"
-                )));
-            }
-        };
-        Ok(UpdateProfileInput {
-            proficiency: Value(proficiency),
-            technical_background: Value(self.technical_background.clone()),
-            hardware_access: Value(self.hardware_access.clone()),
-            learning_goals: Value(self.learning_goals.clone()),
-            preferences: Value(self.preferences.clone()),
-        })
-    }
 }
 
 #[derive(Deserialize)]
@@ -78,11 +42,11 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn priority(&self) -> crate::tasks::TaskPriority {
+    pub(super) fn priority(&self) -> TaskPriority {
         match self.priority.as_str() {
-            "LOW" => crate::tasks::TaskPriority::Low,
-            "HIGH" => crate::tasks::TaskPriority::High,
-            _ => crate::tasks::TaskPriority::Normal,
+            "LOW" => TaskPriority::Low,
+            "HIGH" => TaskPriority::High,
+            _ => TaskPriority::Normal,
         }
     }
 }
@@ -136,21 +100,13 @@ fn note(file: &include_dir::File<'_>) -> Result<Note, Error> {
     let (head, markdown) = text
         .split_once("\n---\n")
         .ok_or_else(|| wrong("has no line ---"))?;
-    let name = file
-        .path()
-        .file_stem()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+    let name = file.path().file_stem().unwrap_or_default();
     let mut note = Note {
-        file: name.to_owned(),
+        file: name.to_string_lossy().into_owned(),
         markdown: markdown.trim().to_owned(),
         ..Note::default()
     };
-    let number = |value: &str| {
-        value
-            .parse::<i64>()
-            .map_err(|_| wrong("has an invalid number"))
-    };
+    let number = |value: &str| value.parse().map_err(|_| wrong("has an invalid number"));
     for line in head.lines() {
         let (name, value) = line
             .split_once(": ")

@@ -10,8 +10,8 @@ mod store;
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Days, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -23,8 +23,7 @@ use crate::{
     error::{Error, Failure, RefusalCode},
     users,
 };
-use content::{Note, Task, User};
-use store::{CourseRow, DocumentRow, TaskRow};
+use content::{Course, Note, Task, User};
 
 /// The day of the semester that is today.
 const TODAY: i64 = 75;
@@ -94,10 +93,8 @@ pub async fn fill(database: &Database, auth: &Auth, secret: &[u8]) -> Result<Rep
 
 /// Without the service's secret, nobody can guess a demo user's password.
 fn password_of(secret: &[u8], email: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-    mac.update(b"snapnote demo password ");
-    mac.update(email.as_bytes());
-    URL_SAFE_NO_PAD.encode(&mac.finalize().into_bytes()[..12])
+    let digest = auth::hmac(secret, &[b"snapnote demo password ", email.as_bytes()]);
+    URL_SAFE_NO_PAD.encode(&digest[..12])
 }
 
 /// Creates the user with their profile, unless the address exists already.
@@ -116,7 +113,7 @@ async fn sign_up(
         Ok(signed_in) => {
             let viewer = signed_in.viewer();
             let mut conn = database.connection().await?;
-            let profile = users::update_profile(&mut conn, &viewer, &user.profile.changes()?).await;
+            let profile = users::update_profile(&mut conn, &viewer, &user.profile).await;
             profile.map_err(|failure| broken(&user.email, failure))?;
             Ok(viewer.user_id)
         }
@@ -129,11 +126,8 @@ async fn sign_up(
             let email = EmailAddress::of_input("email", &user.email)
                 .map_err(|refusal| broken(&user.email, refusal.into()))?;
             let known = users::find_by_email(&mut conn, &email).await?;
-            Ok(known
-                .ok_or_else(|| {
-                    Error::unavailable("a demo user was deleted while the demo was filled in")
-                })?
-                .id)
+            let deleted = "a demo user was deleted while the demo was filled in";
+            Ok(known.ok_or_else(|| Error::unavailable(deleted))?.id)
         }
         Err(failure) => Err(broken(&user.email, failure)),
     }
@@ -156,57 +150,54 @@ async fn add_items(
 ) -> Result<usize, Error> {
     let mut added = 0;
     for (index, course) in user.courses.iter().enumerate() {
-        let row = CourseRow {
-            id: id_of(&[&user.folder, &course.folder]),
-            course,
-            created_at: time_on(start, 0, index),
-        };
-        added += store::add_course(conn, owner, &row).await?;
-        for note in content::notes(user, course)? {
-            added +=
-                store::add_document(conn, owner, &document(user, &course.folder, &note, start))
-                    .await?;
-        }
+        let row = json!({
+            "id": id_of(&[&user.folder, &course.folder]),
+            "name": course.name,
+            "description": course.description,
+            "color": course.color,
+            "icon": course.icon,
+            "created_at": time_on(start, 0, index),
+        });
+        added += store::add(conn, store::ADD_COURSES, owner, vec![row]).await?;
+        let notes = content::notes(user, course)?;
+        let notes = notes.iter().map(|note| document(user, course, note, start));
+        added += store::add(conn, store::ADD_DOCUMENTS, owner, notes.collect()).await?;
     }
-    for (index, task) in user.tasks.iter().enumerate() {
-        added += store::add_task(conn, owner, &task_row(user, index, task, start)).await?;
-    }
+    let tasks = user.tasks.iter().enumerate();
+    let tasks = tasks.map(|(index, one)| task(user, index, one, start));
+    added += store::add(conn, store::ADD_TASKS, owner, tasks.collect()).await?;
     Ok(added)
 }
 
-fn document<'a>(
-    user: &User,
-    course: &str,
-    note: &'a Note,
-    start: DateTime<Utc>,
-) -> DocumentRow<'a> {
-    DocumentRow {
-        id: id_of(&[&user.folder, course, &note.file]),
-        course_id: id_of(&[&user.folder, course]),
-        title: &note.title,
-        original_text: recognized_text(&note.markdown),
-        formatted_note: &note.markdown,
-        excerpt: excerpt::of_note(&note.markdown),
-        processing_time: 1.2 + (note.markdown.len() % 37) as f64 / 10.0,
-        metadata: serde_json::json!({ "page": note.page, "tags": note.tags, "source": "camera" }),
-        created_at: time_on(start, note.day, note.markdown.len()),
-        deleted_at: note.trashed.map(|day| trashed(start, day, 5)),
-    }
+fn document(user: &User, course: &Course, note: &Note, start: DateTime<Utc>) -> Value {
+    let text = &note.markdown;
+    json!({
+        "id": id_of(&[&user.folder, &course.folder, &note.file]),
+        "course_id": id_of(&[&user.folder, &course.folder]),
+        "title": note.title,
+        "original_text": recognized_text(text),
+        "formatted_note": text,
+        "excerpt": excerpt::of_note(text),
+        "processing_time": 1.2 + (text.len() % 37) as f64 / 10.0,
+        "metadata": { "page": note.page, "tags": note.tags, "source": "camera" },
+        "created_at": time_on(start, note.day, text.len()),
+        "deleted_at": note.trashed.map(|day| trashed(start, day, 5)),
+    })
 }
 
-fn task_row<'a>(user: &User, index: usize, task: &'a Task, start: DateTime<Utc>) -> TaskRow<'a> {
-    TaskRow {
-        id: id_of(&[&user.folder, "tasks", &index.to_string()]),
-        course_id: task
-            .course
-            .as_ref()
-            .map(|course| id_of(&[&user.folder, course])),
-        task,
-        created_at: time_on(start, task.created, index),
-        due_at: task.due.map(|day| time_on(start, day, 3)),
-        completed_at: task.completed.map(|day| time_on(start, day, index)),
-        deleted_at: task.trashed.map(|day| trashed(start, day, index)),
-    }
+fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
+    let course = task.course.as_ref();
+    json!({
+        "id": id_of(&[&user.folder, "tasks", &index.to_string()]),
+        "course_id": course.map(|course| id_of(&[&user.folder, course])),
+        "title": task.title,
+        "description": task.description,
+        "priority": i16::from(task.priority()),
+        "created_at": time_on(start, task.created, index),
+        "due_at": task.due.map(|day| time_on(start, day, 3)),
+        "completed_at": task.completed.map(|day| time_on(start, day, index)),
+        "deleted_at": task.trashed.map(|day| trashed(start, day, index)),
+    })
 }
 
 /// Imitates text recognition of a page: plain text in lines as wide as a notebook.
@@ -233,15 +224,9 @@ fn recognized_text(markdown: &str) -> String {
 
 /// A time on a day of the semester between 8:00 and 18:00, which varies from item to item.
 fn time_on(start: DateTime<Utc>, day: i64, variation: usize) -> DateTime<Utc> {
-    let midnight = start
-        .date_naive()
-        .and_time(chrono::NaiveTime::MIN)
-        .and_utc();
+    let midnight = start.date_naive().and_time(NaiveTime::MIN).and_utc();
     let minutes = i64::try_from(variation * 37 % 600).unwrap_or(0);
-    let day = midnight
-        .checked_add_days(Days::new(day.unsigned_abs()))
-        .unwrap_or(midnight);
-    day + TimeDelta::minutes(8 * 60 + minutes)
+    midnight + Days::new(day.unsigned_abs()) + TimeDelta::minutes(8 * 60 + minutes)
 }
 
 /// When an item was trashed: recently enough that it is not deleted at once.

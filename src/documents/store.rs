@@ -13,14 +13,11 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{Columns, Connection, Statement, current::Source},
+    db::{Columns, Connection, Statement, sql::SET_ORIGIN},
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{
-            self, COURSE_IS_ACTIVE, Conditions, MOVE, SET_ORIGIN, id_is_free, into_course,
-            is_updatable,
-        },
+        store::{self, COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
     },
     rules::Problems,
     scalars::{MaybeUndefined, check_text},
@@ -192,9 +189,5 @@ impl Listed for Document {
             .rarely("(image_id IS NOT NULL) = ", *has_image, "")
             .rarely("created_at >= ", *created_after, "")
             .rarely("created_at < ", *created_before, "");
-    }
-
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, _source: Source) {
-        statement.sql(column);
     }
 }

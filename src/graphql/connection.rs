@@ -6,8 +6,8 @@
 use async_graphql::{Object, OutputType, SimpleObject};
 
 use super::{
-    audit::AuditEvent, changes::Change, course::Course, document::Document, node::Item,
-    selection::Selected, task::Task, user::User,
+    audit::AuditEvent, changes::Change, course::Course, document::Document, lookahead::Lookahead,
+    node::Item, task::Task, user::User,
 };
 use crate::{
     auth::Viewer,
@@ -55,7 +55,7 @@ pub(crate) trait ItemObject: OutputType + From<<Self as ItemObject>::Row> {
     fn preload(
         _conn: &mut db::Connection,
         _viewer: &Viewer,
-        _selected: &Selected<'_>,
+        _lookahead: &Lookahead,
         _nodes: &[&Self],
     ) -> impl Future<Output = Result<(), Error>> + Send {
         async { Ok(()) }

@@ -11,7 +11,6 @@ use super::{
     lookahead::{Lookahead, Preloaded},
     page::PageArguments,
     payload::payload,
-    selection::Selected,
     task::Task,
 };
 use crate::{
@@ -50,10 +49,10 @@ impl ItemObject for Course {
     async fn preload(
         conn: &mut db::Connection,
         viewer: &Viewer,
-        selected: &Selected<'_>,
+        lookahead: &Lookahead,
         courses: &[&Self],
     ) -> Result<(), Error> {
-        Lookahead::of(selected)?.load(conn, viewer, courses).await
+        lookahead.load(conn, viewer, courses).await
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     connection::{Connection, ItemObject},
     context::ContextExt,
     loaders::{Loaders, PageOfCourse},
-    lookahead::Preloaded,
+    lookahead::{Lookahead, Preloaded},
     page::PageArguments,
     selection::{FieldArguments, Selected},
 };
@@ -93,10 +93,11 @@ pub(crate) async fn list<N: ItemObject>(
     let viewer = ctx.viewer()?;
     let selected = Selected::of(ctx);
     let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &selected)?;
+    let lookahead = Lookahead::of(&selected)?;
     let mut conn = ctx.connection().await?;
     let page = arguments.page(&mut conn, viewer).await?;
     let connection = Connection::new(page, &arguments.list.order(), N::from);
-    N::preload(&mut conn, viewer, &selected, &connection.all()).await?;
+    N::preload(&mut conn, viewer, &lookahead, &connection.all()).await?;
     Ok(connection)
 }
 

@@ -42,9 +42,7 @@ use url::Url;
 use uuid::Uuid;
 
 use links::Links;
-use model::{
-    Announced, ContentType, MAX_BYTES, ObjectKind, ObjectRef, RequestImageUploadInput, Upload,
-};
+use model::{Announced, ContentType, MAX_BYTES, ObjectRef, RequestImageUploadInput, Upload};
 pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
 pub use storage::StorageSettings;
@@ -135,13 +133,9 @@ impl Images {
         announced: &Announced,
         expires_at: DateTime<Utc>,
     ) -> Result<Upload, Error> {
-        let kind = ObjectKind::Upload;
-        let url = match self.inner.storage.links(ObjectRef { kind, id }) {
-            Some((links, key)) => {
-                links
-                    .upload(&key, announced, Utc::now(), expires_at)
-                    .await?
-            }
+        let now = Utc::now();
+        let url = match self.inner.storage.links(ObjectRef::upload(id)) {
+            Some((links, key)) => links.upload(&key, announced, now, expires_at).await?,
             None => self.inner.links.upload(id, expires_at),
         };
         let content_type = announced.content_type.as_str().to_owned();
@@ -192,10 +186,8 @@ impl Images {
         self.attach(viewer, client, &new).await?;
         // The sweep deletes what this leaves.
         if let Err(error) = self.inner.storage.delete_upload(upload).await {
-            tracing::warn!(
-                error = error.log_text(),
-                "deleting an upload failed; the sweep retries"
-            );
+            let error = error.log_text();
+            tracing::warn!(error, "deleting an upload failed; the sweep retries");
         }
         self.document(viewer, document).await
     }
@@ -249,13 +241,9 @@ impl Images {
         let conn = self.inner.database.connection().await?;
         let mut conn = conn.for_changes_from(client.origin());
         let attached = conn.transaction(async |conn| {
-            if store::attach(conn, viewer.user_id, new).await? {
-                Ok(())
-            } else {
-                Err(Error::unavailable(
-                    "the document or upload of an image changed",
-                ))
-            }
+            let changed = || Error::unavailable("the document or upload of an image changed");
+            let attached = store::attach(conn, viewer.user_id, new).await?;
+            attached.then_some(()).ok_or_else(changed)
         });
         let ended = attached.await;
         drop(conn);

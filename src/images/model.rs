@@ -147,3 +147,15 @@ row! {
         pub(super) id: Uuid,
     }
 }
+
+impl ObjectRef {
+    pub(super) fn upload(id: Uuid) -> Self {
+        let kind = ObjectKind::Upload;
+        ObjectRef { kind, id }
+    }
+
+    pub(super) fn image(id: Uuid) -> Self {
+        let kind = ObjectKind::Image;
+        ObjectRef { kind, id }
+    }
+}

@@ -174,13 +174,11 @@ impl Bucket {
         let credentials = self.credentials().await?;
         let length = announced.byte_size.to_string();
         let mut action = self.bucket.put_object(Some(&credentials), key);
-        action.headers_mut().insert("content-length", length);
-        action
-            .headers_mut()
-            .insert("content-type", announced.content_type.as_str());
-        let seconds = (expires_at - now)
-            .num_seconds()
-            .clamp(1, MAX_UPLOAD_LIFETIME);
+        let headers = action.headers_mut();
+        headers.insert("content-length", length);
+        headers.insert("content-type", announced.content_type.as_str());
+        let seconds = (expires_at - now).num_seconds();
+        let seconds = seconds.clamp(1, MAX_UPLOAD_LIFETIME);
         let lifetime = Duration::from_secs(seconds.unsigned_abs());
         Ok(action.sign_with_time(lifetime, &date(now)?).into())
     }

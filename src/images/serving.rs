@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Images, Staging,
-    model::{Announced, ContentType, Image, ObjectKind, ObjectRef},
+    model::{Announced, ContentType, Image, ObjectRef},
     store,
 };
 use crate::{auth::Viewer, db::Connection, error::Error};
@@ -23,13 +23,10 @@ impl Images {
     /// # Errors
     /// UNAVAILABLE if there are no credentials to sign it.
     pub async fn url(&self, image: &Image) -> Result<String, Error> {
-        let (id, kind) = (image.id, ObjectKind::Image);
-        match self.inner.storage.links(ObjectRef { kind, id }) {
-            Some((links, key)) => {
-                let now = Utc::now();
-                links.image(&key, id, image.content_type, now).await
-            }
-            None => Ok(self.inner.links.image(id, image.content_type, Utc::now())),
+        let (id, content_type, now) = (image.id, image.content_type, Utc::now());
+        match self.inner.storage.links(ObjectRef::image(id)) {
+            Some((links, key)) => links.image(&key, id, content_type, now).await,
+            None => Ok(self.inner.links.image(id, content_type, now)),
         }
     }
 
@@ -40,11 +37,8 @@ impl Images {
         expires: i64,
         signature: &str,
     ) -> Result<Option<Announced>, Error> {
-        if !self
-            .inner
-            .links
-            .may_upload(id, expires, signature, Utc::now())
-        {
+        let links = &self.inner.links;
+        if !links.may_upload(id, expires, signature, Utc::now()) {
             return Ok(None);
         }
         let mut conn = self.inner.database.connection().await?;
@@ -65,12 +59,8 @@ impl Images {
         until: i64,
         signature: &str,
     ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
-        let now = Utc::now();
-        if !self
-            .inner
-            .links
-            .may_read(id, content_type, until, signature, now)
-        {
+        let links = &self.inner.links;
+        if !links.may_read(id, content_type, until, signature, Utc::now()) {
             return Ok(None);
         }
         self.inner.storage.open_image(id).await

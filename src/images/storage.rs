@@ -15,7 +15,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    model::{ContentType, MAX_BYTES, ObjectKind, ObjectRef},
+    model::{ContentType, MAX_BYTES, ObjectRef},
     presigned::{self, Bucket},
 };
 use crate::error::Error;
@@ -64,20 +64,16 @@ impl Storage {
     pub(super) fn open(settings: &StorageSettings) -> Result<Storage, String> {
         match settings {
             StorageSettings::Folder(folder) => {
+                let shown = folder.display();
                 let wrong = |error: &dyn std::fmt::Display| {
-                    format!(
-                        "The image folder {} cannot be used: {error}.",
-                        folder.display()
-                    )
+                    format!("The image folder {shown} cannot be used: {error}.")
                 };
                 // Other users of this machine must not read the images.
-                let made = fs::DirBuilder::new()
-                    .recursive(true)
-                    .mode(0o700)
-                    .create(folder);
+                let mut builder = fs::DirBuilder::new();
+                let made = builder.recursive(true).mode(0o700).create(folder);
                 made.map_err(|error| wrong(&error))?;
-                let objects =
-                    LocalFileSystem::new_with_prefix(folder).map_err(|error| wrong(&error))?;
+                let objects = LocalFileSystem::new_with_prefix(folder);
+                let objects = objects.map_err(|error| wrong(&error))?;
                 Ok(Storage {
                     objects: Arc::new(objects.with_fsync(true)),
                     backend: Backend::Folder(folder.clone()),
@@ -116,17 +112,16 @@ impl Storage {
         }
     }
 
+    fn path(&self, object: ObjectRef) -> Path {
+        Path::from(self.key(object))
+    }
+
     /// Starts receiving an upload.
     pub(super) async fn stage(&self, id: Uuid) -> Result<Staging, Error> {
-        let kind = ObjectKind::Upload;
-        let path = Path::from(self.key(ObjectRef { kind, id }));
-        let writer = self
-            .objects
-            .put_multipart(&path)
-            .await
-            .map_err(store_error)?;
+        let path = self.path(ObjectRef::upload(id));
+        let writer = self.objects.put_multipart(&path).await;
         Ok(Staging {
-            writer,
+            writer: writer.map_err(store_error)?,
             parts: Vec::new(),
             buffered: 0,
         })
@@ -134,8 +129,7 @@ impl Storage {
 
     /// Reads an upload, unless it is larger than an image may be.
     pub(super) async fn read_upload(&self, id: Uuid) -> Result<UploadContents, Error> {
-        let kind = ObjectKind::Upload;
-        let path = Path::from(self.key(ObjectRef { kind, id }));
+        let path = self.path(ObjectRef::upload(id));
         let found = match self.objects.get(&path).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(UploadContents::Missing),
@@ -155,8 +149,7 @@ impl Storage {
         content_type: ContentType,
         bytes: Vec<u8>,
     ) -> Result<(), Error> {
-        let kind = ObjectKind::Image;
-        let path = Path::from(self.key(ObjectRef { kind, id }));
+        let path = self.path(ObjectRef::image(id));
         let mut options = PutOptions::default();
         if let Backend::Bucket { .. } = self.backend {
             let mut attributes = Attributes::new();
@@ -165,12 +158,8 @@ impl Storage {
             attributes.insert(Attribute::ContentDisposition, disposition.into());
             options.attributes = attributes;
         }
-        let payload = PutPayload::from(bytes);
-        self.objects
-            .put_opts(&path, payload, options)
-            .await
-            .map_err(store_error)?;
-        Ok(())
+        let written = self.objects.put_opts(&path, bytes.into(), options).await;
+        written.map(|_| ()).map_err(store_error)
     }
 
     /// Opens an image in the folder, and returns its size. `None` if it does not exist or the store is not a folder.
@@ -181,33 +170,29 @@ impl Storage {
         let Backend::Folder(_) = self.backend else {
             return Ok(None);
         };
-        let kind = ObjectKind::Image;
-        let path = Path::from(self.key(ObjectRef { kind, id }));
-        match self.objects.get(&path).await {
-            Ok(found) => match found.payload {
-                GetResultPayload::File(file, _) => {
-                    Ok(Some((tokio::fs::File::from_std(file), found.meta.size)))
-                }
-                GetResultPayload::Stream(_) => Err(Error::internal(
-                    "the local store returned a stream instead of a file",
-                )),
-            },
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(store_error(error)),
-        }
+        let path = self.path(ObjectRef::image(id));
+        let found = match self.objects.get(&path).await {
+            Ok(found) => found,
+            Err(object_store::Error::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(store_error(error)),
+        };
+        let GetResultPayload::File(file, _) = found.payload else {
+            let detail = "the local store returned a stream instead of a file";
+            return Err(Error::internal(detail));
+        };
+        Ok(Some((tokio::fs::File::from_std(file), found.meta.size)))
     }
 
     /// Deletes the bytes of an upload. A write in progress may still add them again.
     pub(super) async fn delete_upload(&self, id: Uuid) -> Result<(), Error> {
-        let kind = ObjectKind::Upload;
-        let path = Path::from(self.key(ObjectRef { kind, id }));
+        let path = self.path(ObjectRef::upload(id));
         deleted(self.objects.delete(&path).await)
     }
 
     /// Removes an object and the remains of failed writes. Succeeds if there is none.
     pub(super) async fn remove(&self, object: ObjectRef) -> Result<(), Error> {
         let Backend::Folder(folder) = &self.backend else {
-            let path = Path::from(self.key(object));
+            let path = self.path(object);
             return deleted(self.objects.delete(&path).await);
         };
         let folder = folder

@@ -7,26 +7,26 @@ use uuid::Uuid;
 use super::model::{Announced, Image, ObjectRef};
 use crate::{
     auth::UserId,
-    db::{Connection, Statement},
+    db::{Connection, Statement, row},
     error::Error,
+    pending,
 };
 
 /// Maximum number of open uploads per user.
 pub(super) const MAX_OPEN_UPLOADS: i64 = 20;
 
-const LOCK_OWNER: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
-
-/// The result of opening an upload.
-pub(super) struct Opened {
-    /// The document's status. `None` if there is no such document.
-    pub(super) document_status: Option<String>,
-    /// When the link expires. `None` if no upload was opened.
-    pub(super) expires_at: Option<DateTime<Utc>>,
-    /// Milliseconds until the first open upload expires. `None` if there is none.
-    pub(super) first_expires_in: Option<i64>,
+row! {
+    /// The result of opening an upload.
+    #[derive(Default)]
+    pub(super) struct Opened {
+        /// The document's status. `None` if there is no such document.
+        pub(super) document_status: Option<String>,
+        /// When the link expires. `None` if no upload was opened.
+        pub(super) expires_at: Option<DateTime<Utc>>,
+        /// Milliseconds until the first open upload expires. `None` if there is none.
+        pub(super) first_expires_in: Option<i64>,
+    }
 }
-
-type OpenedRow = (Option<String>, Option<DateTime<Utc>>, Option<i64>);
 
 /// A link is valid for 15 minutes. Uploads that have started by then may take 15 more, and the sweep waits for them.
 const OPEN: &str = "
@@ -53,22 +53,15 @@ pub(super) async fn open(
     document: Uuid,
     announced: &Announced,
 ) -> Result<Opened, Error> {
-    conn.rows(Statement::<(Uuid,)>::new(LOCK_OWNER).bind(owner))
-        .await?;
-    let statement = Statement::<OpenedRow>::new(OPEN)
+    pending::lock_owner(conn, owner).await?;
+    let statement = Statement::new(OPEN)
         .bind(owner)
         .bind(id)
         .bind(document)
-        .bind(announced.content_type.as_str())
+        .bind(announced.content_type)
         .bind(announced.byte_size)
         .bind(MAX_OPEN_UPLOADS);
-    let (document_status, expires_at, first_expires_in) =
-        conn.row(statement).await?.unwrap_or_default();
-    Ok(Opened {
-        document_status,
-        expires_at,
-        first_expires_in,
-    })
+    Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
 const ANNOUNCED: &str = "
@@ -79,17 +72,18 @@ pub(super) async fn announced(conn: &mut Connection, id: Uuid) -> Result<Option<
     conn.row(Statement::new(ANNOUNCED).bind(id)).await
 }
 
-/// An upload and its document before they are changed.
-pub(super) struct UploadState {
-    /// The document's status. `None` if there is no such document.
-    pub(super) document_status: Option<String>,
-    /// The upload, if it is open and for this document.
-    pub(super) upload: Option<Announced>,
-    /// Whether the document's image was made from this upload.
-    pub(super) done: bool,
+row! {
+    /// An upload and its document before they are changed.
+    #[derive(Default)]
+    pub(super) struct UploadState {
+        /// The document's status. `None` if there is no such document.
+        pub(super) document_status: Option<String>,
+        /// The upload, if it is open and for this document.
+        pub(super) upload: Option<Announced>,
+        /// Whether the document's image was made from this upload.
+        pub(super) done: bool,
+    }
 }
-
-type UploadStateRow = (Option<String>, Option<Announced>, bool);
 
 const UPLOAD_STATE: &str = "
     SELECT document.status, upload.content_type, upload.byte_size, coalesce(image.upload_id = $3, false)
@@ -105,17 +99,11 @@ pub(super) async fn upload_state(
     document: Uuid,
     upload: Uuid,
 ) -> Result<UploadState, Error> {
-    let statement = Statement::<UploadStateRow>::new(UPLOAD_STATE)
+    let statement = Statement::new(UPLOAD_STATE)
         .bind(owner)
         .bind(document)
         .bind(upload);
-    let row = conn.row(statement).await?;
-    let (document_status, upload, done) = row.unwrap_or_default();
-    Ok(UploadState {
-        document_status,
-        upload,
-        done,
-    })
+    Ok(conn.row(statement).await?.unwrap_or_default())
 }
 
 /// Inserts the row before the object is written, so that the sweep knows it. The sweep waits an hour, and writing takes
@@ -196,8 +184,8 @@ pub(super) async fn end_upload(
     owner: UserId,
     id: Uuid,
 ) -> Result<(), Error> {
-    conn.execute(Statement::new(END_UPLOAD).bind(owner).bind(id))
-        .await?;
+    let statement = Statement::new(END_UPLOAD).bind(owner).bind(id);
+    conn.execute(statement).await?;
     Ok(())
 }
 
@@ -223,20 +211,18 @@ const IMAGES_OF: &str = "
     FROM documents JOIN image_objects AS image ON image.user_id = documents.user_id AND image.id = documents.image_id
     WHERE documents.user_id = $1 AND documents.id = ANY($2)";
 
-type ImageOf = (Uuid, Image);
-
 /// The images of these documents, each with its document's id.
 pub(super) async fn images_of(
     conn: &mut Connection,
     owner: UserId,
     documents: Vec<Uuid>,
-) -> Result<Vec<ImageOf>, Error> {
+) -> Result<Vec<(Uuid, Image)>, Error> {
     conn.rows(Statement::new(IMAGES_OF).bind(owner).bind(documents))
         .await
 }
 
 /// Returns one row if no other process is sweeping.
-const LOCK: &str = "SELECT 1::bigint WHERE pg_try_advisory_xact_lock(5037824460182939401)";
+const LOCK: &str = "SELECT WHERE pg_try_advisory_xact_lock(5037824460182939401)";
 
 /// Images of documents are never claimed. If this process dies, the claim expires after 10 minutes.
 const CLAIM: &str = "
@@ -253,7 +239,7 @@ const CLAIM: &str = "
 
 /// Claims objects of all users that are no longer needed. Claims none if another process is sweeping.
 pub(super) async fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<ObjectRef>, Error> {
-    if conn.row(Statement::<(i64,)>::new(LOCK)).await?.is_none() {
+    if conn.execute(Statement::new(LOCK)).await? == 0 {
         return Ok(Vec::new());
     }
     conn.rows(Statement::new(CLAIM).bind(limit)).await

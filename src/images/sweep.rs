@@ -9,11 +9,7 @@
 
 use uuid::Uuid;
 
-use super::{
-    Images,
-    model::{ObjectKind, ObjectRef},
-    store,
-};
+use super::{Images, model::ObjectRef, store};
 use crate::{
     db::background::{REST, isolate},
     error::Error,
@@ -65,10 +61,7 @@ async fn remove(images: &Images, claimed: Vec<ObjectRef>) -> (Vec<Uuid>, Vec<Fai
 /// Checks whether the store works: removing a missing object must succeed. If it does not, the objects are not the
 /// cause, and are tried again when their claims expire.
 async fn check_store(images: &Images) -> Result<(), Error> {
-    let absent = ObjectRef {
-        kind: ObjectKind::Upload,
-        id: Uuid::new_v4(),
-    };
+    let absent = ObjectRef::upload(Uuid::new_v4());
     images.inner.storage.remove(absent).await
 }
 
@@ -93,12 +86,7 @@ async fn set_aside(images: &Images, failed: Vec<Failed>) -> Result<(), Error> {
     }
     for (object, error) in &failed {
         let error = error.log_text();
-        tracing::error!(
-            job = "images",
-            %object,
-            error,
-            "removing an image failed; retrying in a day"
-        );
+        tracing::error!(job = "images", %object, error, "removing an image failed; retrying in a day");
     }
     let ids = failed.into_iter().map(|(id, _)| id).collect();
     let mut conn = images.inner.database.connection().await?;

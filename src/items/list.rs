@@ -41,7 +41,9 @@ pub(crate) trait Listed: Item {
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
 
     /// Writes a column that is read on demand.
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source);
+    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, _source: Source) {
+        statement.sql(column);
+    }
 }
 
 /// A list of one owner's items of a noun.
@@ -119,9 +121,9 @@ impl<T: Listed> keyset::List for List<T> {
     }
 
     fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
-        let mut conditions = Conditions::new(statement, owner);
-        T::conditions(&self.filter, &mut conditions);
-        conditions.finish();
+        Conditions::write(statement, owner, |conditions| {
+            T::conditions(&self.filter, conditions);
+        });
     }
 
     fn order(&self) -> Order<T> {

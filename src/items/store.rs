@@ -8,7 +8,7 @@ use crate::{
     db::{
         Connection, Statement,
         pool::{from_database, violated_unique},
-        sql::Value,
+        sql::{SET_ORIGIN, Value},
     },
     error::{Error, Failure},
     items::ItemStatus,
@@ -57,9 +57,6 @@ pub(crate) async fn find_kinds(
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
     conn.rows(Statement::new(text).bind(owner).bind(ids)).await
 }
-
-/// The condition of every write: records where the change comes from (`db::sql`).
-pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
 
 /// The condition that the course of [`into_course`] is active.
 pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
@@ -156,12 +153,19 @@ pub(crate) struct Conditions<'a, R> {
 }
 
 impl<'a, R> Conditions<'a, R> {
-    pub(crate) fn new(statement: &'a mut Statement<R>, owner: Uuid) -> Self {
-        Conditions {
+    /// Writes the conditions that `conditions` adds. `owner`: whose rows they are conditions of.
+    pub(crate) fn write(
+        statement: &'a mut Statement<R>,
+        owner: Uuid,
+        conditions: impl FnOnce(&mut Self),
+    ) {
+        let mut writer = Conditions {
             statement,
             owner,
             rare: Vec::new(),
-        }
+        };
+        conditions(&mut writer);
+        writer.finish();
     }
 
     /// The item's status, as a constant in the text.
@@ -232,7 +236,7 @@ impl<'a, R> Conditions<'a, R> {
         self
     }
 
-    pub(super) fn finish(self) {
+    fn finish(self) {
         if self.rare.iter().all(|(.., value)| value.is_null()) {
             return;
         }
@@ -246,7 +250,7 @@ impl<'a, R> Conditions<'a, R> {
 }
 
 /// Writes ` AND …` for text that a column contains, ignoring case; nothing if there is no such text.
-pub(crate) fn contains<R>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
+fn contains<R>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
     let Some(part) = part else { return };
     if part.chars().nth(MAX_PATTERN).is_some() {
         statement.sql(" AND false");

@@ -12,10 +12,7 @@ use lettre::{
 };
 use url::Url;
 
-use super::{
-    store::Mail,
-    templates::{Paragraph, Template},
-};
+use super::{store::Mail, templates::Template};
 use crate::email_address::EmailAddress;
 
 /// Maximum line length in characters of mails that are not encoded (RFC 5322, 2.1.1).
@@ -38,11 +35,8 @@ impl MessageBuilder {
         mail: &Mail,
         token: Option<&str>,
     ) -> Result<Message, String> {
-        let paragraphs: Vec<Filled> = template
-            .body
-            .iter()
-            .map(|paragraph| self.fill(paragraph, template, mail, token))
-            .collect();
+        let fill = |paragraph: &&str| self.fill(paragraph, template, mail, token);
+        let paragraphs: Vec<Filled> = template.body.iter().map(fill).collect();
         let recipient = address(&mail.recipient)?;
         let domain = ascii_domain(&self.from.email);
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
@@ -61,24 +55,25 @@ impl MessageBuilder {
 
     fn fill(
         &self,
-        paragraph: &Paragraph,
+        paragraph: &str,
         template: &Template,
         mail: &Mail,
         token: Option<&str>,
     ) -> Filled {
-        let unknown = "unknown";
-        let address = || mail.ip_address.as_deref().unwrap_or(unknown);
-        let program = || mail.user_agent.as_deref().unwrap_or(unknown);
+        let named = |name: &str, value: &Option<String>| {
+            let value = value.as_deref().unwrap_or("unknown");
+            Filled::Text(format!("{name}: {}", one_line(value)))
+        };
         match paragraph {
-            Paragraph::Text(text) => Filled::Text((*text).to_owned()),
-            Paragraph::Link => Filled::Link(self.link(template.page.unwrap_or_default(), token)),
-            Paragraph::App => Filled::Link(self.app_url.to_string()),
-            Paragraph::Time => Filled::Text(format!(
-                "Time: {}",
-                mail.created_at.format("%Y-%m-%d %H:%M UTC")
-            )),
-            Paragraph::Origin => Filled::Text(format!("Address: {}", one_line(address()))),
-            Paragraph::Program => Filled::Text(format!("Program: {}", one_line(program()))),
+            "{link}" => Filled::Link(self.link(template.page.unwrap_or_default(), token)),
+            "{app}" => Filled::Link(self.app_url.to_string()),
+            "{time}" => {
+                let time = mail.created_at.format("%Y-%m-%d %H:%M UTC");
+                Filled::Text(format!("Time: {time}"))
+            }
+            "{address}" => named("Address", &mail.ip_address),
+            "{program}" => named("Program", &mail.user_agent),
+            text => Filled::Text(text.to_owned()),
         }
     }
 
@@ -100,13 +95,10 @@ enum Filled {
 }
 
 fn text(paragraphs: &[Filled]) -> String {
-    let texts: Vec<&str> = paragraphs
-        .iter()
-        .map(|paragraph| match paragraph {
-            Filled::Text(text) | Filled::Link(text) => &**text,
-        })
-        .collect();
-    format!("{}\n", texts.join("\n\n"))
+    let texts = paragraphs.iter().map(|paragraph| match paragraph {
+        Filled::Text(text) | Filled::Link(text) => &**text,
+    });
+    format!("{}\n", texts.collect::<Vec<&str>>().join("\n\n"))
 }
 
 fn html(subject: &str, paragraphs: &[Filled]) -> String {
@@ -198,7 +190,7 @@ mod tests {
     fn parts(mail: &Mail) -> (String, String) {
         let template = Template::of_kind(&mail.kind).expect("there is such a kind");
         let builder = builder();
-        let fill = |paragraph| builder.fill(paragraph, template, mail, Some("tOkEn_-1"));
+        let fill = |paragraph: &&str| builder.fill(paragraph, template, mail, Some("tOkEn_-1"));
         let paragraphs: Vec<Filled> = template.body.iter().map(fill).collect();
         (text(&paragraphs), html(template.subject, &paragraphs))
     }
@@ -212,6 +204,8 @@ mod tests {
     #[test]
     fn all_templates_have_both_parts_and_the_headers_of_automatic_mails() {
         for template in &TEMPLATES {
+            let (text, _) = parts(&mail(template.kind));
+            assert!(!text.contains('{'), "{text}");
             let written = written(&mail(template.kind)).expect("it can be written");
             for part in [
                 "From: SnapNote <no-reply@example.com>\r\n",

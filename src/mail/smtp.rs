@@ -19,7 +19,10 @@ use lettre::{
 use tokio::time::timeout;
 use url::{Host, Url, form_urlencoded};
 
-use super::{smtp_pool::SmtpPool, transport::DeliveryError};
+use super::{
+    smtp_pool::SmtpPool,
+    transport::{DeliveryError, redacted},
+};
 
 /// Maximum time for sending one mail.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -151,11 +154,8 @@ impl Smtp {
 
     /// The text of an error without the password, which the server may repeat.
     fn describe(&self, error: &SmtpError) -> String {
-        let words = error.to_string();
-        match &self.login {
-            Some((_, password)) if !password.is_empty() => words.replace(password, "…"),
-            _ => words,
-        }
+        let login = self.login.as_ref();
+        redacted(error.to_string(), login.map(|(_, password)| &**password))
     }
 }
 

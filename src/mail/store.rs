@@ -142,13 +142,7 @@ pub(super) async fn expired(
     conn.row(statement).await
 }
 
-row! {
-    struct NextDue {
-        /// Seconds; negative if a mail is due.
-        seconds: Option<f64>,
-    }
-}
-
+/// Seconds; negative if a mail is due.
 const NEXT_DUE: &str = "
     SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision
     FROM unnest($1) AS wanted (kind) CROSS JOIN LATERAL (
@@ -162,9 +156,10 @@ pub(super) async fn until_next(
     templates: impl Iterator<Item = &'static Template>,
 ) -> Result<Option<Duration>, Error> {
     let names: Vec<String> = templates.map(|template| template.kind.to_owned()).collect();
-    let next: Option<NextDue> = conn.row(Statement::new(NEXT_DUE).bind(names)).await?;
-    let seconds = next.and_then(|next| next.seconds);
-    Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+    let row: Option<Option<f64>> = conn.row(Statement::new(NEXT_DUE).bind(names)).await?;
+    Ok(row
+        .flatten()
+        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
 row! {

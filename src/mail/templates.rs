@@ -11,7 +11,9 @@ pub(super) struct Template {
     pub(super) urgency: Urgency,
     /// The page that takes its token. `None` if it has no token.
     pub(super) page: Option<&'static str>,
-    pub(super) body: &'static [Paragraph],
+    /// Its paragraphs. Those in braces are replaced: `{link}` by a link to the page with the token, `{app}` by one to the
+    /// app, and `{time}`, `{address}` and `{program}` by what is known about the request that caused the mail.
+    pub(super) body: &'static [&'static str],
 }
 
 /// How urgent mails are. The most urgent ones are sent first.
@@ -24,23 +26,6 @@ pub(super) enum Urgency {
     Other,
 }
 
-/// A part of a mail's text.
-pub(super) enum Paragraph {
-    Text(&'static str),
-    /// A link to the template's page, with the token.
-    Link,
-    /// A link to the app.
-    App,
-    /// When the event happened.
-    Time,
-    /// The IP address of the client that caused it.
-    Origin,
-    /// The program of the client that caused it.
-    Program,
-}
-
-use Paragraph::{App, Link, Origin, Program, Text, Time};
-
 pub(super) const TEMPLATES: [Template; 11] = [
     Template {
         kind: "password_reset",
@@ -48,12 +33,10 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Choose a new SnapNote password",
         page: Some("reset-password"),
         body: &[
-            Text(
-                "Someone requested a new password for the SnapNote account with this address. If it was you, choose one here:",
-            ),
-            Link,
-            Text("The link is valid for 30 minutes and can be used once."),
-            Text("If it was not you, do nothing: your password does not change."),
+            "Someone requested a new password for the SnapNote account with this address. If it was you, choose one here:",
+            "{link}",
+            "The link is valid for 30 minutes and can be used once.",
+            "If it was not you, do nothing: your password does not change.",
         ],
     },
     Template {
@@ -62,12 +45,10 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Confirm your SnapNote address",
         page: Some("verify-email"),
         body: &[
-            Text(
-                "A SnapNote account uses this address. If it is yours, sign in and confirm the address here:",
-            ),
-            Link,
-            Text("The link is valid for 24 hours."),
-            Text("If you have not signed up, do nothing: the address will not be confirmed."),
+            "A SnapNote account uses this address. If it is yours, sign in and confirm the address here:",
+            "{link}",
+            "The link is valid for 24 hours.",
+            "If you have not signed up, do nothing: the address will not be confirmed.",
         ],
     },
     Template {
@@ -76,15 +57,11 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Confirm your new SnapNote address",
         page: Some("verify-email"),
         body: &[
-            Text(
-                "A SnapNote user wants to use this address from now on. If it was you, sign in and \
+            "A SnapNote user wants to use this address from now on. If it was you, sign in and \
                  confirm it here:",
-            ),
-            Link,
-            Text(
-                "The link is valid for 24 hours. Until you confirm the address, your old one stays.",
-            ),
-            Text("If it was not you, do nothing: the address will not be used."),
+            "{link}",
+            "The link is valid for 24 hours. Until you confirm the address, your old one stays.",
+            "If it was not you, do nothing: the address will not be used.",
         ],
     },
     Template {
@@ -93,13 +70,11 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Your SnapNote address is about to change",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because someone who is signed in to your SnapNote account requested another email address \
+            "You are receiving this because someone who is signed in to your SnapNote account requested another email address \
                  for it. It will change as soon as the other address is confirmed.",
-            ),
-            Text("If it was you, you do not need to do anything here."),
-            Text("If it was not you, sign in and change your password immediately:"),
-            App,
+            "If it was you, you do not need to do anything here.",
+            "If it was not you, sign in and change your password immediately:",
+            "{app}",
         ],
     },
     Template {
@@ -108,14 +83,10 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Your SnapNote address has changed",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because your SnapNote account had this email address until now. It has another one from now \
+            "You are receiving this because your SnapNote account had this email address until now. It has another one from now \
                  on, and nothing more will be sent to this one.",
-            ),
-            Text("If it was you, you do not need to do anything."),
-            Text(
-                "If it was not you, someone else has access to your account: tell the operator of this SnapNote immediately.",
-            ),
+            "If it was you, you do not need to do anything.",
+            "If it was not you, someone else has access to your account: tell the operator of this SnapNote immediately.",
         ],
     },
     Template {
@@ -124,12 +95,10 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Your SnapNote password has changed",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because the password of your SnapNote account was changed.",
-            ),
-            Text("If it was you, you do not need to do anything."),
-            Text("If it was not you, use \"Forgot password\" to choose a new one:"),
-            App,
+            "You are receiving this because the password of your SnapNote account was changed.",
+            "If it was you, you do not need to do anything.",
+            "If it was not you, use \"Forgot password\" to choose a new one:",
+            "{app}",
         ],
     },
     Template {
@@ -138,17 +107,13 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "A new device has signed in to SnapNote",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because someone signed in to your SnapNote account from a new device:",
-            ),
-            Time,
-            Origin,
-            Program,
-            Text("If it was you, you do not need to do anything."),
-            Text(
-                "If it was not you, sign in, end that session and change your password immediately:",
-            ),
-            App,
+            "You are receiving this because someone signed in to your SnapNote account from a new device:",
+            "{time}",
+            "{address}",
+            "{program}",
+            "If it was you, you do not need to do anything.",
+            "If it was not you, sign in, end that session and change your password immediately:",
+            "{app}",
         ],
     },
     Template {
@@ -157,12 +122,10 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "You already have a SnapNote account",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because someone tried to sign up for SnapNote with your address, which already has an account.",
-            ),
-            Text("If it was you, sign in. If you have forgotten your password, choose a new one:"),
-            App,
-            Text("If it was not you, do nothing: nothing has changed."),
+            "You are receiving this because someone tried to sign up for SnapNote with your address, which already has an account.",
+            "If it was you, sign in. If you have forgotten your password, choose a new one:",
+            "{app}",
+            "If it was not you, do nothing: nothing has changed.",
         ],
     },
     Template {
@@ -171,22 +134,16 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "A new way to sign in to your SnapNote account",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because an external identity provider confirmed that this email address is yours, and your \
+            "You are receiving this because an external identity provider confirmed that this email address is yours, and your \
                  SnapNote account can be opened by signing in there from now on:",
-            ),
-            Time,
-            Origin,
-            Program,
-            Text(
-                "If the address had not been confirmed here before, the password, the sessions and the other ways to sign \
+            "{time}",
+            "{address}",
+            "{program}",
+            "If the address had not been confirmed here before, the password, the sessions and the other ways to sign \
                  in that the account had were removed. Your courses, documents and tasks are unchanged.",
-            ),
-            Text("If it was you, you do not need to do anything."),
-            Text(
-                "If it was not you, secure your account at that provider, change your SnapNote password, and tell the \
+            "If it was you, you do not need to do anything.",
+            "If it was not you, secure your account at that provider, change your SnapNote password, and tell the \
                  operator of this SnapNote.",
-            ),
         ],
     },
     Template {
@@ -195,11 +152,9 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "Your SnapNote account was deleted",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because your SnapNote account was deleted with all its content. This is the last mail; \
+            "You are receiving this because your SnapNote account was deleted with all its content. This is the last mail; \
                  farewell.",
-            ),
-            Text("If it was not you, tell the operator of this SnapNote."),
+            "If it was not you, tell the operator of this SnapNote.",
         ],
     },
     Template {
@@ -208,21 +163,15 @@ pub(super) const TEMPLATES: [Template; 11] = [
         subject: "SnapNote has ended one of your sessions",
         page: None,
         body: &[
-            Text(
-                "You are receiving this because a refresh token of your SnapNote account was used again after it had been replaced. \
+            "You are receiving this because a refresh token of your SnapNote account was used again after it had been replaced. \
                  Another program may have a copy of it, so the session was ended. The replaced token came with this request:",
-            ),
-            Time,
-            Origin,
-            Program,
-            Text(
-                "If you know this program, its connection probably broke at a bad moment. Sign in with it again. You do not \
+            "{time}",
+            "{address}",
+            "{program}",
+            "If you know this program, its connection probably broke at a bad moment. Sign in with it again. You do not \
                  need to do anything else.",
-            ),
-            Text(
-                "Otherwise sign in and change your password immediately, which ends all other sessions:",
-            ),
-            App,
+            "Otherwise sign in and change your password immediately, which ends all other sessions:",
+            "{app}",
         ],
     },
 ];

@@ -34,6 +34,15 @@ impl DeliveryError {
     }
 }
 
+/// Removes a text from the server's response, which may repeat what it was sent, such as the password, or a link that it
+/// considers harmful.
+pub(super) fn redacted(words: String, part: Option<&str>) -> String {
+    match part {
+        Some(part) if !part.is_empty() => words.replace(part, "…"),
+        _ => words,
+    }
+}
+
 /// The transport of mails.
 pub(super) enum Transport {
     Smtp(Box<Smtp>),
@@ -93,17 +102,12 @@ async fn write_file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBu
 
 /// Writes a file completely or not at all.
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(folder)?;
     let unfinished = folder.join(format!(".{name}.unfinished"));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&unfinished)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&unfinished)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished, folder.join(name))?;

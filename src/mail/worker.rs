@@ -26,11 +26,11 @@ use super::{
     message::MessageBuilder,
     store::{self, FailedAttempt, Mail},
     templates::{TEMPLATES, Template, Urgency},
-    transport::{DeliveryError, Transport},
+    transport::{DeliveryError, Transport, redacted},
 };
 use crate::{
     db::{
-        Database,
+        Connection, Database,
         background::{Backoff, Job, caught},
     },
     error::Error,
@@ -118,7 +118,7 @@ impl Mailer {
         let slots = &self.inner.slots;
         while let Ok(slot) = slots.clone().acquire_owned().await {
             let resets_only = slots.available_permits() == 0;
-            let wait = match self.claim(resets_only).await {
+            let next = match self.claim(resets_only).await {
                 Ok(Some(mail)) => {
                     self.start(mail, slot, delivery.clone());
                     continue;
@@ -127,7 +127,7 @@ impl Mailer {
                 Err(error) => Err(error),
             };
             drop(slot);
-            let wait = match wait {
+            let wait = match next {
                 Ok(wait) => {
                     job.succeeded();
                     backoff.reset();
@@ -184,18 +184,20 @@ impl Mailer {
         inner.transport.close().await;
     }
 
+    async fn connection(&self) -> Result<Connection, Error> {
+        self.inner.database.connection().await
+    }
+
     async fn release(&self, mails: Vec<Uuid>) -> Result<(), Error> {
-        let mut conn = self.inner.database.connection().await?;
-        store::release(&mut conn, mails).await
+        store::release(&mut self.connection().await?, mails).await
     }
 
     async fn claim(&self, resets_only: bool) -> Result<Option<Mail>, Error> {
-        let mut conn = self.inner.database.connection().await?;
-        store::claim(&mut conn, templates(resets_only)).await
+        store::claim(&mut self.connection().await?, templates(resets_only)).await
     }
 
     async fn until_next(&self, resets_only: bool) -> Result<Duration, Error> {
-        let mut conn = self.inner.database.connection().await?;
+        let mut conn = self.connection().await?;
         let wait = store::until_next(&mut conn, templates(resets_only)).await?;
         Ok(wait.unwrap_or(MAX_WAIT).clamp(MIN_WAIT, MAX_WAIT))
     }
@@ -241,8 +243,7 @@ impl Mailer {
             return Ok(Outcome::Dropped);
         }
         if mail.token_expired {
-            let mut conn = self.inner.database.connection().await?;
-            if let Some(failed) = store::expired(&mut conn, mail).await? {
+            if let Some(failed) = store::expired(&mut self.connection().await?, mail).await? {
                 log_given_up(mail, failed.attempts);
             }
             return Ok(Outcome::Failed);
@@ -264,23 +265,22 @@ impl Mailer {
     }
 
     async fn delete(&self, mail: &Mail) -> Result<(), Error> {
-        let mut conn = self.inner.database.connection().await?;
-        store::delete(&mut conn, mail.id).await
+        store::delete(&mut self.connection().await?, mail.id).await
     }
 
     async fn deliver(&self, template: Option<&Template>, mail: &Mail) -> Result<(), DeliveryError> {
         let unknown = "this version of the service does not know its kind";
         let template = template.ok_or_else(|| DeliveryError::temporary(unknown.to_owned()))?;
         let token = mail.token_id.map(&*self.inner.token_of);
-        let message = self
-            .inner
+        let inner = &self.inner;
+        let message = inner
             .message_builder
-            .build(template, mail, token.as_deref())
-            .map_err(|why| DeliveryError {
-                permanent: true,
-                ..DeliveryError::temporary(why)
-            })?;
-        let sent = self.inner.transport.send(mail, &message).await;
+            .build(template, mail, token.as_deref());
+        let message = message.map_err(|why| DeliveryError {
+            permanent: true,
+            ..DeliveryError::temporary(why)
+        })?;
+        let sent = inner.transport.send(mail, &message).await;
         sent.map_err(|error| DeliveryError {
             why: redacted(error.why, token.as_deref()),
             ..error
@@ -293,13 +293,9 @@ impl Mailer {
         error: DeliveryError,
         delivery: Option<&Job>,
     ) -> Result<(), Error> {
-        let why: String = error
-            .why
-            .replace(char::is_control, " ")
-            .chars()
-            .take(MAX_ERROR)
-            .collect();
-        let mut conn = self.inner.database.connection().await?;
+        let line = error.why.replace(char::is_control, " ");
+        let why: String = line.chars().take(MAX_ERROR).collect();
+        let mut conn = self.connection().await?;
         let failed = store::failed(&mut conn, mail, &why, error.permanent).await?;
         drop(conn);
         let Some(failed) = failed else { return Ok(()) };
@@ -337,13 +333,4 @@ fn log_given_up(mail: &Mail, attempts: i32) {
     let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
     let (id, kind) = (mail.id, &mail.kind);
     tracing::error!(mail = %id, kind, domain, attempts, "mail given up; it is kept with its last error");
-}
-
-/// Removes a text from the server's response, which may repeat what it was sent, such as a link that it considers
-/// harmful.
-fn redacted(words: String, part: Option<&str>) -> String {
-    match part {
-        Some(part) if !part.is_empty() => words.replace(part, "…"),
-        _ => words,
-    }
 }

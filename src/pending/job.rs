@@ -36,10 +36,9 @@ pub(crate) async fn run(database: Database, job: Job) {
             Ok(finished) => {
                 job.succeeded();
                 backoff.reset();
-                let pause = if finished.blocked {
-                    BLOCKED_PAUSE
-                } else {
-                    IDLE_PAUSE
+                let pause = match finished.blocked {
+                    true => BLOCKED_PAUSE,
+                    false => IDLE_PAUSE,
                 };
                 // A command that leaves an operation ends the pause.
                 let _ = timeout(pause, database.pending_added()).await;
@@ -69,17 +68,16 @@ pub struct Finished {
 /// UNAVAILABLE if the database cannot be reached.
 pub async fn finish(database: &Database) -> Result<Finished, Error> {
     let mut sizes = StepSizes::default();
-    let (mut finished, mut last) = (Finished::default(), UserId(Uuid::nil()));
-    let mut round = Finished::default();
+    let first = UserId(Uuid::nil());
+    let (mut finished, mut round, mut last) = (Finished::default(), Finished::default(), first);
     loop {
         let mut conn = database.connection().await?;
         let Some(owner) = store::next_owner(&mut conn, last).await? else {
-            let is_over = round.rows == 0;
             finished.blocked = round.blocked;
-            if is_over {
+            if round.rows == 0 {
                 return Ok(finished);
             }
-            (round, last) = (Finished::default(), UserId(Uuid::nil()));
+            (round, last) = (Finished::default(), first);
             continue;
         };
         last = owner;
@@ -104,10 +102,8 @@ struct StepSizes {
 
 impl StepSizes {
     async fn step(&mut self, conn: &mut Connection, owner: UserId) -> Result<Step, Error> {
-        let (began, size) = (
-            Instant::now(),
-            self.by_owner.remove(&owner).unwrap_or(StepSize::FIRST),
-        );
+        let began = Instant::now();
+        let size = self.by_owner.remove(&owner).unwrap_or(StepSize::FIRST);
         match step(conn, owner, size, OnLocked::Skip).await {
             Ok(done) => {
                 if let Step::Rows(_) = done {

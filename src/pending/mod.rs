@@ -44,8 +44,6 @@ use store::{Pending, Unsettled};
 
 /// How long a command works on its own operations before it leaves the rest to the job.
 const BUDGET: Duration = Duration::from_millis(500);
-/// Rows in the first step.
-const FIRST_SIZE: i64 = 200;
 /// Minimum and maximum rows per step, unless steps fail.
 const SIZE_RANGE: (i64, i64) = (20, 2_000);
 /// A step shorter than the first is followed by a larger one, a step longer than the second by a smaller one.
@@ -86,7 +84,8 @@ impl From<Error> for FailedStep {
 struct StepSize(i64);
 
 impl StepSize {
-    const FIRST: StepSize = StepSize(FIRST_SIZE);
+    /// The size of the first step.
+    const FIRST: StepSize = StepSize(200);
 
     fn after(self, elapsed: Duration) -> StepSize {
         let (short, long) = STEP_TIME;

@@ -31,8 +31,7 @@ const LOCK_OWNER_IF_FREE: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY 
 
 /// Locks the owner's trash until the transaction ends. `false` if there is no such user.
 pub(crate) async fn lock_owner(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
-    let statement = Statement::<(Uuid,)>::new(LOCK_OWNER).bind(owner);
-    Ok(conn.row(statement).await?.is_some())
+    Ok(conn.execute(Statement::new(LOCK_OWNER).bind(owner)).await? > 0)
 }
 
 /// Like [`lock_owner`], without waiting. Also `false` if another transaction holds the lock.
@@ -40,8 +39,8 @@ pub(crate) async fn lock_owner_if_free(
     conn: &mut Connection,
     owner: UserId,
 ) -> Result<bool, Error> {
-    let statement = Statement::<(Uuid,)>::new(LOCK_OWNER_IF_FREE).bind(owner);
-    Ok(conn.row(statement).await?.is_some())
+    let locked = conn.execute(Statement::new(LOCK_OWNER_IF_FREE).bind(owner));
+    Ok(locked.await? > 0)
 }
 
 /// A course may be deleted before it is settled.
@@ -64,7 +63,6 @@ pub(crate) async fn add_items(
     if items.is_empty() {
         return Ok(0);
     }
-    let (address, program) = conn.origin();
     let kinds: Vec<i16> = items.iter().map(|item| item.kind.into()).collect();
     let statement = Statement::new(ADD_ITEMS)
         .bind(owner)
@@ -72,8 +70,7 @@ pub(crate) async fn add_items(
         .bind(kinds)
         .bind(operation)
         .bind(actor.map(Uuid::from))
-        .bind(address)
-        .bind(program);
+        .bind_origin(conn);
     Ok(conn.execute(statement).await? as u64)
 }
 
@@ -123,8 +120,7 @@ pub(super) async fn next_owner(
     conn: &mut Connection,
     after: UserId,
 ) -> Result<Option<UserId>, Error> {
-    let row = conn.row(Statement::<(Uuid,)>::new(NEXT_OWNER).bind(after));
-    Ok(row.await?.map(|(id,)| UserId(id)))
+    conn.row(Statement::new(NEXT_OWNER).bind(after)).await
 }
 
 const SET_ASIDE: &str = "
@@ -173,12 +169,8 @@ pub(super) async fn is_in_trash(
     owner: UserId,
     course: Uuid,
 ) -> Result<Option<bool>, Error> {
-    let row = conn.row(
-        Statement::<(bool,)>::new(IS_IN_TRASH)
-            .bind(owner)
-            .bind(course),
-    );
-    Ok(row.await?.map(|(in_trash,)| in_trash))
+    conn.row(Statement::new(IS_IN_TRASH).bind(owner).bind(course))
+        .await
 }
 
 /// How an item differs from its course. There is an index for the first two.
@@ -249,8 +241,8 @@ pub(crate) async fn settle_items(
             AND ({table}.status = 'active' OR trashed_with IS NOT NULL)
             AND ({table}.status <> course.status OR {table}.deleted_at IS DISTINCT FROM course.deleted_at)"
     );
-    conn.execute(Statement::write(text, owner).bind(ids))
-        .await?;
+    let statement = Statement::write(text, owner).bind(ids);
+    conn.execute(statement).await?;
     Ok(())
 }
 

@@ -162,7 +162,9 @@ pub(crate) async fn search(
 
 /// Identifies a search in its cursors.
 fn digest(query: &str, filter: &SearchFilter) -> u32 {
-    let hash = Sha256::digest(format!("{query}\n{filter:?}"));
+    let kinds = filter.kinds.as_ref();
+    let kinds = kinds.map(|kinds| kinds.iter().copied().map(i16::from).collect::<Vec<_>>());
+    let hash = Sha256::digest(format!("{query}\n{kinds:?} {:?}", filter.course_id));
     u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 

@@ -66,7 +66,7 @@ numbered!(TaskPriority {
 });
 
 /// A task to create.
-#[derive(InputObject, Debug, Clone, Default)]
+#[derive(InputObject, Debug, Clone)]
 pub struct CreateTaskInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,

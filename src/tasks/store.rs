@@ -7,14 +7,11 @@ use uuid::Uuid;
 use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput};
 use crate::{
     auth::UserId,
-    db::{Columns, Connection, Statement, current::Source},
+    db::{Columns, Connection, Statement, sql::SET_ORIGIN},
     error::{Error, Failure},
     items::{
         Changes, Listed, NewId, Written,
-        store::{
-            self, COURSE_IS_ACTIVE, Conditions, MOVE, SET_ORIGIN, id_is_free, into_course,
-            is_updatable,
-        },
+        store::{self, COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
     },
     scalars::{MaybeUndefined, check_text},
 };
@@ -164,6 +161,4 @@ impl Listed for Task {
             .rarely("due_at >= ", *due_after, "")
             .rarely("due_at < ", *due_before, "");
     }
-
-    fn on_demand(_column: &str, _statement: &mut Statement<Self::PageRow>, _source: Source) {}
 }

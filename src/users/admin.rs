@@ -123,7 +123,7 @@ async fn change_access(
         if change.removes_an_admin() {
             require_another_admin(&admins, user)?;
         }
-        store::set_actor(conn, viewer.user_id).await?;
+        store::set_actor(conn, Some(viewer.user_id)).await?;
         let changed = store::change_access(conn, user, change).await?;
         let unknown = || {
             let message = "No user has this id.";
@@ -147,7 +147,7 @@ pub(super) fn require_another_admin(admins: &[UserId], without: UserId) -> Resul
 /// Makes the user with this address an admin, on behalf of the operator. `None` if there is no such user.
 pub async fn grant(conn: &mut Connection, email: &EmailAddress) -> Result<Option<User>, Error> {
     conn.transaction(async |conn| {
-        store::set_actor_to_service(conn).await?;
+        store::set_actor(conn, None).await?;
         match store::find_by_email(conn, email).await? {
             Some(user) => {
                 store::change_access(conn, user.id, AccessChange::Role(Role::Admin)).await

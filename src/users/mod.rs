@@ -10,35 +10,17 @@ pub use account_closure::{deactivate, delete};
 pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
 pub(crate) use admin::{ORDER, list};
 pub use model::{Proficiency, Profile, Role, UpdateMeInput, UpdateProfileInput, User};
-
-use std::collections::HashMap;
-
-use uuid::Uuid;
+pub(crate) use store::profiles;
+pub use store::{find, find_by_email};
 
 use crate::{
-    auth::{UserId, Viewer},
+    auth::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, Viewer},
     db::Connection,
-    email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     rules::Problems,
 };
 
-const MAX_NAME_LENGTH: usize = 255;
-const MAX_AVATAR_URL_LENGTH: usize = 512;
 const MAX_PROFILE_TEXT_LENGTH: usize = 10_000;
-
-/// The user with this id.
-pub async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
-    store::find(conn, id).await
-}
-
-/// The user with this address.
-pub async fn find_by_email(
-    conn: &mut Connection,
-    email: &EmailAddress,
-) -> Result<Option<User>, Error> {
-    store::find_by_email(conn, email).await
-}
 
 /// Changes the viewer's name and avatar.
 ///
@@ -60,14 +42,6 @@ pub async fn update(
     problems.finish()?;
     let user = store::update(conn, viewer.user_id, input).await?;
     Ok(user.ok_or_else(user_deleted)?)
-}
-
-/// The profiles of these users, by user id.
-pub(crate) async fn profiles(
-    conn: &mut Connection,
-    users: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Profile>, Error> {
-    store::profiles(conn, users).await
 }
 
 /// Changes the viewer's profile.

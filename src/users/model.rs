@@ -2,6 +2,7 @@
 
 use async_graphql::{Enum, InputObject};
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 
 use crate::{
     auth::UserId,
@@ -70,7 +71,8 @@ row! {
 }
 
 /// How much a user already knows (default `PRO`).
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Enum, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Proficiency {
     /// Little prior knowledge.
     Beginner,
@@ -96,7 +98,8 @@ pub struct UpdateMeInput {
 }
 
 /// Changes to your profile. Omitted fields keep their values.
-#[derive(InputObject, Debug, Clone)]
+#[derive(InputObject, Deserialize, Debug, Clone)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateProfileInput {
     /// How much you already know. Must not be null.
     pub proficiency: MaybeUndefined<Proficiency>,

@@ -21,14 +21,16 @@ const COLUMNS: &str = User::COLUMNS;
 static FIND: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {COLUMNS} FROM users WHERE id = $1 AND deleted_at IS NULL"));
 
-pub(super) async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
+/// The user with this id.
+pub async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
     conn.row(Statement::new(FIND.as_str()).bind(id)).await
 }
 
 static FIND_BY_EMAIL: LazyLock<String> =
     LazyLock::new(|| format!("SELECT {COLUMNS} FROM users WHERE email_key = $1"));
 
-pub(super) async fn find_by_email(
+/// The user with this address.
+pub async fn find_by_email(
     conn: &mut Connection,
     email: &EmailAddress,
 ) -> Result<Option<User>, Error> {
@@ -57,7 +59,8 @@ pub(super) async fn update(
     conn.row(statement).await
 }
 
-pub(super) async fn profiles(
+/// The profiles of these users, by user id.
+pub(crate) async fn profiles(
     conn: &mut Connection,
     users: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Profile>, Error> {
@@ -98,8 +101,7 @@ pub(super) async fn update_profile(
 const IS_ADMIN: &str = "SELECT id FROM users WHERE id = $1 AND role = 'admin' AND is_active";
 
 pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
-    let found = conn.row(Statement::<(Uuid,)>::new(IS_ADMIN).bind(user));
-    Ok(found.await?.is_some())
+    Ok(conn.execute(Statement::new(IS_ADMIN).bind(user)).await? > 0)
 }
 
 /// The total and a user. An empty page has one row with the total only.
@@ -108,9 +110,11 @@ type ListRow = (Option<i64>, Option<User>);
 /// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
 fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
     statement.sql(" AND deleted_at IS NULL");
-    Conditions::new(statement, Uuid::nil())
-        .either(filter.active, "is_active", "NOT is_active")
-        .contains("lower(email)", filter.email_contains.as_deref());
+    Conditions::write(statement, Uuid::nil(), |conditions| {
+        conditions
+            .either(filter.active, "is_active", "NOT is_active")
+            .contains("lower(email)", filter.email_contains.as_deref());
+    });
 }
 
 /// Reads one row more than requested, to know whether there is a next page.
@@ -161,17 +165,10 @@ pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Er
 
 const SET_ACTOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
 
-/// The change log names this user as the actor until the transaction ends.
-pub(super) async fn set_actor(conn: &mut Connection, actor: UserId) -> Result<(), Error> {
-    let statement = Statement::new(SET_ACTOR).bind(actor.0.to_string());
-    conn.execute(statement).await?;
-    Ok(())
-}
-
-/// The change log names the service as the actor until the transaction ends.
-pub(super) async fn set_actor_to_service(conn: &mut Connection) -> Result<(), Error> {
-    conn.execute(Statement::new(SET_ACTOR).bind("service"))
-        .await?;
+/// The change log names this user as the actor until the transaction ends, or the service if there is none.
+pub(super) async fn set_actor(conn: &mut Connection, actor: Option<UserId>) -> Result<(), Error> {
+    let name = actor.map_or_else(|| "service".to_owned(), |user| user.0.to_string());
+    conn.execute(Statement::new(SET_ACTOR).bind(name)).await?;
     Ok(())
 }
 
@@ -231,8 +228,6 @@ pub(super) async fn mark_deleted(
     user: UserId,
     role: Role,
 ) -> Result<bool, Error> {
-    let statement = Statement::<(Uuid,)>::new(MARK_DELETED)
-        .bind(user)
-        .bind(role.as_str());
-    Ok(conn.row(statement).await?.is_some())
+    let statement = Statement::new(MARK_DELETED).bind(user).bind(role);
+    Ok(conn.execute(statement).await? > 0)
 }

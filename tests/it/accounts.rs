@@ -320,7 +320,7 @@ async fn the_profile_of_the_owner_of_a_list_is_read_once() {
     let courses = ada.query(query).await["courses"]["nodes"].take();
     assert_eq!(list(&courses).len(), 10);
     assert_eq!(courses[9]["owner"]["profile"]["proficiency"], "PRO");
-    // The courses, their owner, the profile; and, once a second, what was revoked.
+    // The courses, their owner, the profile; and the revocations, once a second.
     let sent = app.pool.statements() - before;
     assert!(sent <= 4, "{sent} statements");
 }

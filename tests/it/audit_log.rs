@@ -203,7 +203,7 @@ async fn changes_of_sessions_passwords_and_addresses_are_logged_without_secrets(
     let app = behind_a_proxy().await;
     let (ada, secrets) = much_happened(&app).await;
     let events = events(&ada).await;
-    let told: Vec<String> = events.iter().map(summary).collect();
+    let logged: Vec<String> = events.iter().map(summary).collect();
     // Entries of one statement have the same time. Those of triggers come last.
     let expected = "SIGN_IN Session, CREATED User, SIGN_IN_FAILED User, PASSWORD_REFUSED User, \
         SIGN_IN Session, SIGN_OUT Session, SIGN_IN Session, SESSION_REVOKED Session, \
@@ -211,7 +211,7 @@ async fn changes_of_sessions_passwords_and_addresses_are_logged_without_secrets(
         EMAIL_VERIFIED User, UPDATED User, EMAIL_CHANGE_REQUESTED User, EMAIL_CHANGED User, UPDATED User, \
         PASSWORD_CHANGED User, PASSWORD_RESET_REQUESTED User, \
         PASSWORD_CHANGED User, SESSION_REVOKED Session, SIGN_IN Session";
-    assert_eq!(told.join(", "), expected);
+    assert_eq!(logged.join(", "), expected);
     for event in &events {
         // Without a valid password or token the actor is unknown.
         let unknown = [

@@ -88,11 +88,11 @@ async fn changes_of_items_are_reported_once_and_in_order() {
     ada.trash(&[&task]).await;
     ada.delete(&[&task]).await;
     ada.mutate("updateMe", json!({ "name": "Ada" }), "").await;
-    let told = page(&ada, json!({ "after": start })).await;
+    let read = page(&ada, json!({ "after": start })).await;
     let expected = "CREATED COURSE, CREATED DOCUMENT, CREATED TASK, UPDATED COURSE, \
         TRASHED TASK, RESTORED TASK, TRASHED TASK, DELETED TASK";
-    assert_eq!(summary(&told), expected);
-    let nodes = list(&told["edges"]).iter().map(|edge| &edge["node"]);
+    assert_eq!(summary(&read), expected);
+    let nodes = list(&read["edges"]).iter().map(|edge| &edge["node"]);
     let versions: Vec<&Value> = nodes.clone().map(|node| &node["version"]).collect();
     // Each change has the version that it made, whatever the item's current one is. A deletion makes none.
     assert_eq!(versions, [1, 1, 1, 2, 2, 3, 4, 4]);
@@ -100,10 +100,10 @@ async fn changes_of_items_are_reported_once_and_in_order() {
     assert_eq!(*items[0], json!({ "id": course, "version": 2 }));
     assert_eq!(*items[1], json!({ "id": document, "version": 1 }));
     assert_eq!(*items[2], Value::Null, "it was deleted");
-    let at = text(&told["edges"][0]["node"]["changedAt"]);
+    let at = text(&read["edges"][0]["node"]["changedAt"]);
     let age = Utc::now() - at.parse::<DateTime<Utc>>().unwrap();
     assert!(age.num_seconds().abs() < 60, "{at}");
-    let behind = page(&ada, json!({ "after": end(&told) })).await;
+    let behind = page(&ada, json!({ "after": end(&read) })).await;
     assert_eq!(summary(&behind), "");
     assert_eq!(behind["pageInfo"]["hasNextPage"], false);
     assert_eq!(behind["pageInfo"]["startCursor"], Value::Null);
@@ -166,9 +166,9 @@ async fn an_open_transaction_delays_only_its_own_changes() {
     for _ in 0..3 {
         let id = Uuid::now_v7();
         app.sql(&insert(&ada.id, id)).await;
-        let told = page(&ada, json!({ "after": after })).await;
-        assert_eq!(ids(&told), [id.to_string()]);
-        after = end(&told);
+        let read = page(&ada, json!({ "after": after })).await;
+        assert_eq!(ids(&read), [id.to_string()]);
+        after = end(&read);
     }
     given_up.rollback().await;
     others.commit().await;
@@ -203,7 +203,7 @@ async fn invalid_cursors_and_pages_are_rejected() {
         .await;
 }
 
-/// A cursor that was read so many days earlier. What stands before the time in it is a byte and the stamp.
+/// The cursor as it was so many days earlier. Its time follows a byte and the stamp.
 fn aged(cursor: &Value, days: u64) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let mut bytes = URL_SAFE_NO_PAD.decode(cursor.as_str().unwrap()).unwrap();

@@ -147,8 +147,8 @@ async fn an_email_address_is_one_account_in_any_ascii_case_and_both_forms_of_its
         assert!(app.anonymous().can_sign_in(same, PASSWORD).await, "{same}");
         let taken = sign_up(&app, same).await;
         assert_eq!(errors(&taken), ["TAKEN email"], "{same}");
-        let told = format!("mails WHERE kind = 'sign_up_attempted' AND recipient = '{owner}'");
-        assert_eq!(app.count(&told).await, 1, "{same}");
+        let notices = format!("mails WHERE kind = 'sign_up_attempted' AND recipient = '{owner}'");
+        assert_eq!(app.count(&notices).await, 1, "{same}");
     }
 }
 

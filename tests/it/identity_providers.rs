@@ -201,7 +201,7 @@ async fn changed_claims_are_copied_at_most_once_per_hour() {
     assert_eq!(soon, (json!("Ada"), picture("Ada"), json!(false)));
     let then = later("0.2", telling("Countess", true)).await;
     assert_eq!(then, (json!("Countess"), picture("Countess"), json!(true)));
-    // What they changed here stays until the issuer tells something new; what was verified stays so.
+    // Their own changes stay until a claim changes; a verified address stays verified.
     let ada = bearing(&app, telling("Countess", true));
     ada.mutate("updateMe", json!({ "name": "Augusta" }), "")
         .await;

@@ -13,7 +13,7 @@ const INTROSPECTION: &str = "{ __schema { types { kind name
     inputFields { name defaultValue type { ...T } } enumValues { name } } } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// The schema as introspection tells it, by the types' names.
+/// The types of the schema by name, from introspection.
 struct Schema(BTreeMap<String, Value>);
 
 /// A call that takes an id somewhere.
@@ -213,7 +213,7 @@ async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
         calls.len()
     );
     for call in &calls {
-        // A creation takes the id as the caller's own, where another person's is simply free: the course is what it asks for.
+        // Creations have the caller's own ids, for which another user's is simply free. What they look up is the course.
         for id in &ids {
             let theirs = call.answer(&eve, id).await.replace(id.as_str(), ID);
             let unknown_id = Uuid::new_v4().to_string();
@@ -236,7 +236,7 @@ async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
     );
 }
 
-/// The answer without what differs from request to request: times of what was just made, and cursors, which hold them.
+/// The response without values that differ between requests: times of new items, and cursors, which contain them.
 fn without_times(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {

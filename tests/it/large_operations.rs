@@ -154,24 +154,24 @@ impl Notebook {
     }
 
     /// What the change feed says last of each item after that cursor.
-    async fn told(&self, mut after: Value) -> BTreeMap<String, String> {
+    async fn changes_after(&self, mut after: Value) -> BTreeMap<String, String> {
         let query = "query($after: String) { changes(after: $after, first: 100) {
             nodes { itemId action } pageInfo { endCursor hasNextPage } } }";
-        let mut told = BTreeMap::new();
+        let mut changes = BTreeMap::new();
         loop {
             let data = self.ada.data(query, json!({ "after": after })).await;
             let page = &data["changes"];
             for change in list(&page["nodes"]) {
-                told.insert(text(&change["itemId"]), text(&change["action"]));
+                changes.insert(text(&change["itemId"]), text(&change["action"]));
             }
             after = page["pageInfo"]["endCursor"].clone();
             if page["pageInfo"]["hasNextPage"] == false {
-                return told;
+                return changes;
             }
         }
     }
 
-    /// The course and what is in it, the task that was in the trash before excepted.
+    /// The course and its contents, without the task that was already in the trash.
     fn with_contents(&self) -> Vec<&String> {
         let contents = self.documents.iter().chain(&self.tasks);
         std::iter::once(&self.course).chain(contents).collect()
@@ -184,7 +184,7 @@ impl Notebook {
     }
 }
 
-/// What is selected of a mutation's payload.
+/// The selection of a mutation's payload.
 fn selection(mutation: &str) -> &'static str {
     match mutation {
         "trashItems" | "restoreItems" => "items { id status }",

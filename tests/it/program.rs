@@ -35,29 +35,21 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
     let (url, none) = (("DATABASE_URL", url), ("DATABASE_URL", ""));
     let secret = |secret| ("SNAPNOTE_JWT_SECRET", secret);
     let generate = "openssl rand -base64 48";
+    let short = &["SNAPNOTE_JWT_SECRET has 9 bytes", generate];
+    let unreachable = &["127.0.0.1:1", "check that PostgreSQL is running there"];
+    let (kept, bin) = (
+        ("SNAPNOTE_POOL_KEPT", "99"),
+        ("SNAPNOTE_PG_BIN", "/nowhere"),
+    );
+    let listen = ("SNAPNOTE_LISTEN", &*taken);
     let table: [Case<'_>; 8] = [
         (&[url], &["SNAPNOTE_JWT_SECRET is not set", generate]),
-        (
-            &[url, secret("hush-hush")],
-            &["SNAPNOTE_JWT_SECRET has 9 bytes", generate],
-        ),
-        (
-            &[url, secret(SECRET)],
-            &["127.0.0.1:1", "check that PostgreSQL is running there"],
-        ),
+        (&[url, secret("hush-hush")], short),
+        (&[url, secret(SECRET)], unreachable),
         (&[none, secret(SECRET)], &["DATABASE_URL"]),
-        (
-            &[("SNAPNOTE_LISTEN", &taken)],
-            &[&taken, "Set SNAPNOTE_LISTEN"],
-        ),
-        (
-            &[("SNAPNOTE_POOL_KEPT", "99")],
-            &["SNAPNOTE_POOL_KEPT is 99"],
-        ),
-        (
-            &[("SNAPNOTE_PG_BIN", "/nowhere")],
-            &["/nowhere", "SNAPNOTE_PG_BIN"],
-        ),
+        (&[listen], &[&taken, "Set SNAPNOTE_LISTEN"]),
+        (&[kept], &["SNAPNOTE_POOL_KEPT is 99"]),
+        (&[bin], &["/nowhere", "SNAPNOTE_PG_BIN"]),
         (&[("SNAPNOTE_LOG", "a=b=c")], &["SNAPNOTE_LOG"]),
     ];
     for (settings, said) in table {
@@ -216,7 +208,7 @@ async fn the_log_can_be_json_and_has_no_secrets() {
         .collect();
     let answered = lines
         .iter()
-        .find(|line| line["message"] == "request finished" && line["span"]["id"] == "traced-1");
+        .find(|line| line["message"] == "answered" && line["span"]["id"] == "traced-1");
     assert_eq!(answered.expect("the answer is logged")["status"], 200);
     for secret in [SECRET, &access, &refresh, "correct horse battery"] {
         assert!(!log.contains(secret), "the log tells {secret}");

@@ -54,7 +54,7 @@ fn described() -> Vec<String> {
     lines
 }
 
-/// Every rule of the contract on what is stored has a constraint with a name that says so.
+/// The service finds out by a constraint's name which rule was violated.
 #[tokio::test(flavor = "multi_thread")]
 async fn constraint_names_begin_with_their_table() {
     let query =

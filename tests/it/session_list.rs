@@ -46,7 +46,7 @@ async fn open_sessions_are_listed_newest_first_and_one_is_current() {
     let third = app.signed_in("ada").await;
     app.signed_up("grace").await;
     for person in [&first, &second, &third] {
-        let listed = sessions(&person).await;
+        let listed = sessions(person).await;
         let expected = [&third, &second, &first].map(|of| of.session.clone());
         assert_eq!(texts(&listed, "id"), expected);
         for session in list(&listed) {

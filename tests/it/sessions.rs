@@ -121,11 +121,6 @@ fn signed(header: &Header, claims: &Value, secret: &[u8]) -> String {
 
 /// Invalid tokens, and what is wrong with each.
 fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
-    let with = |field: &str, value: Value| {
-        let mut claims = claims(ada);
-        claims[field] = value;
-        signed(&header(), &claims, SECRET)
-    };
     let of_header = |change: fn(&mut Header)| {
         let mut header = header();
         change(&mut header);
@@ -135,23 +130,37 @@ fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
     let parts: Vec<&str> = good.split('.').collect();
     // {"alg":"none","typ":"at+jwt"}
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
-    let now = chrono::Utc::now().timestamp();
-    let unknown = json!("018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f");
     let another_key = b"another secret, which is long enough";
     let another_type = |header: &mut Header| header.typ = Some("JWT".to_owned());
+    let hs512 = |header: &mut Header| header.alg = Algorithm::HS512;
     let critical = |header: &mut Header| header.crit = Some(vec!["b64".to_owned()]);
     vec![
         ("alg none", format!("{none}.{}.", parts[1])),
         ("alg none, signed", [none, parts[1], parts[2]].join(".")),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("another key", signed(&header(), &claims(ada), another_key)),
-        (
-            "another algorithm",
-            of_header(|header| header.alg = Algorithm::HS512),
-        ),
+        ("another algorithm", of_header(hs512)),
         ("another type", of_header(another_type)),
         ("no type", of_header(|header| header.typ = None)),
         ("a critical extension", of_header(critical)),
+        ("a refresh token", ada.refresh_token.clone()),
+        ("no token", "a.b.c".to_owned()),
+    ]
+    .into_iter()
+    .chain(bad_claims(ada, grace))
+    .collect()
+}
+
+/// Tokens with invalid claims, and what is wrong with each.
+fn bad_claims(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
+    let with = |field: &str, value: Value| {
+        let mut claims = claims(ada);
+        claims[field] = value;
+        signed(&header(), &claims, SECRET)
+    };
+    let now = chrono::Utc::now().timestamp();
+    let unknown = json!("018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f");
+    vec![
         ("expired", with("exp", json!(now - 60))),
         ("not valid yet", with("nbf", json!(now + 60))),
         ("no expiry", with("exp", Value::Null)),
@@ -162,8 +171,6 @@ fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
         ("an unknown session", with("sid", unknown)),
         ("another's session", with("sid", json!(grace.session))),
         ("another's subject", with("sub", json!(grace.id))),
-        ("a refresh token", ada.refresh_token.clone()),
-        ("no token", "a.b.c".to_owned()),
     ]
 }
 

@@ -31,8 +31,12 @@ const synchronized = async () => {
   await Promise.all([a.live(), b.live()]);
   await a.waitUntil('sent', () => a.client.outbox().length === 0);
   await b.waitUntil('sent', () => b.client.outbox().length === 0);
-  const expected = await allItems(service, user);
-  const isEqual = (device: Device) => () => differences(device.client.items(), expected).length === 0;
+  let expected = await allItems(service, user);
+  // Versions of a course's items can still change in the background, so each attempt reads the service's items again.
+  const isEqual = (device: Device) => async () => {
+    expected = await allItems(service, user);
+    return differences(device.client.items(), expected).length === 0;
+  };
   for (const device of [a, b]) {
     await device.waitUntil('synchronized', isEqual(device)).catch((error) => {
       throw new Error([error, ...differences(device.client.items(), expected)].join('\n'));

@@ -105,8 +105,8 @@ export class Device {
   }
 
   /** Waits until a condition holds, and wakes the client whenever it is offline. */
-  async waitUntil(what: string, holds: () => boolean): Promise<void> {
-    for (const began = Date.now(); !holds(); ) {
+  async waitUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    for (const began = Date.now(); !(await holds()); ) {
       if (Date.now() - began > 120_000) throw new Error(`${this.name}: timeout waiting until ${what}; status: ${this.client.status}`);
       await new Promise((done) => setTimeout(done, 50));
       if (this.client.status === 'offline') this.client.wake();

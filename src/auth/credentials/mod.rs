@@ -10,7 +10,7 @@ use uuid::Uuid;
 use self::store::NewPassword;
 use super::{
     Auth,
-    model::{Account, Client, Credential, Viewer},
+    model::{Account, Client, Credential, Viewer, by_user_id},
     password_rules::check_new_password,
     password_strength,
     passwords::Verdict,
@@ -61,7 +61,7 @@ pub async fn change_password(
             || auth.inner.rate_limiter.mail(&credentials.email).await,
     };
     let mut conn = auth.connection(client).await?;
-    let Some(ended) = store::change_password(&mut conn, viewer, password, client).await? else {
+    let Some(ended) = store::change_password(&mut conn, viewer, password).await? else {
         // The password was changed, or the user deactivated, since the hash was read.
         return Err(wrong_password("currentPassword", "The password is wrong."));
     };
@@ -116,12 +116,8 @@ pub(crate) async fn accounts(
     conn: &mut Connection,
     users: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, Vec<Account>>, Error> {
-    let mut accounts: HashMap<Uuid, Vec<Account>> =
-        users.iter().map(|user| (*user, Vec::new())).collect();
-    for (user, account) in store::accounts(conn, users).await? {
-        accounts.entry(user).or_default().push(account);
-    }
-    Ok(accounts)
+    let accounts = store::accounts(conn, users.clone()).await?;
+    Ok(by_user_id(users, accounts))
 }
 
 impl Auth {
@@ -153,7 +149,7 @@ impl Auth {
     ) -> Result<Failure, Error> {
         let user = viewer.user_id;
         let mut conn = self.connection(client).await?;
-        super::store::log(&mut conn, user, Some(user), "PASSWORD_REFUSED", client).await?;
+        super::store::log(&mut conn, user, Some(user), "PASSWORD_REFUSED").await?;
         Ok(wrong_password(field, "The password is wrong."))
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::model::{Account, Client, UserId, Viewer};
+use super::super::model::{Account, UserId, Viewer};
 use crate::{
     db::{Connection, Statement, row},
     error::Error,
@@ -63,7 +63,7 @@ pub(in crate::auth) async fn credentials_of(
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE";
 
 async fn lock(conn: &mut Connection, user: UserId) -> Result<(), Error> {
-    conn.row(Statement::<(Uuid,)>::new(LOCK).bind(user)).await?;
+    conn.execute(Statement::new(LOCK).bind(user)).await?;
     Ok(())
 }
 
@@ -84,10 +84,8 @@ const CHANGE_PASSWORD: &str = "
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
         SELECT 'password_changed', id, email, $5::inet, $6 FROM person WHERE $7
     )
-    SELECT person.id, coalesce(array_agg(ended.id) FILTER (WHERE ended.id IS NOT NULL), '{}')
+    SELECT coalesce(array_agg(ended.id) FILTER (WHERE ended.id IS NOT NULL), '{}')
     FROM person LEFT JOIN ended ON true GROUP BY person.id";
-
-type ChangedFor = (Uuid, Vec<Uuid>);
 
 /// The hashes of the current and the new password.
 pub(super) struct NewPassword<'a> {
@@ -102,21 +100,19 @@ pub(super) async fn change_password(
     conn: &mut Connection,
     viewer: &Viewer,
     password: NewPassword<'_>,
-    client: &Client,
 ) -> Result<Option<Vec<Uuid>>, Error> {
-    let statement = Statement::<ChangedFor>::new(CHANGE_PASSWORD)
+    let statement = Statement::new(CHANGE_PASSWORD)
         .bind(viewer.user_id)
         .bind(password.hash)
         .bind(password.new_hash)
         .bind(viewer.session_id())
-        .bind(client.address())
-        .bind(client.user_agent.clone())
+        .bind_origin(conn)
         .bind(password.notify);
-    let changed = conn.transaction(async |conn| {
+    conn.transaction(async |conn| {
         lock(conn, viewer.user_id).await?;
         conn.row(statement.clone()).await
-    });
-    Ok(changed.await?.map(|(_, ended)| ended))
+    })
+    .await
 }
 
 /// A password counts as an account, too.
@@ -128,12 +124,10 @@ const ACCOUNTS: &str = "
         SELECT user_id, provider, provider_account_id, created_at FROM accounts WHERE user_id = ANY($1)
     ) AS account ORDER BY created_at, provider";
 
-type AccountOf = (Uuid, Account);
-
 /// The accounts of these users, oldest first.
 pub(super) async fn accounts(
     conn: &mut Connection,
     users: Vec<Uuid>,
-) -> Result<Vec<AccountOf>, Error> {
+) -> Result<Vec<(Uuid, Account)>, Error> {
     conn.rows(Statement::new(ACCOUNTS).bind(users)).await
 }

@@ -60,10 +60,6 @@ pub(super) fn http_client() -> Result<Client, String> {
 
 /// The keys of one issuer.
 pub(super) struct Keys {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
     issuer: String,
     url: Url,
     client: Client,
@@ -89,18 +85,15 @@ struct Key {
 }
 
 impl Keys {
-    pub(super) fn new(issuer: String, url: Url, client: Client, ages: KeyAges) -> Self {
-        let inner = Inner {
+    pub(super) fn new(issuer: String, url: Url, client: Client, ages: KeyAges) -> Arc<Self> {
+        Arc::new(Keys {
             issuer,
             url,
             client,
             ages,
             cached: Mutex::default(),
             fetching: tokio::sync::Mutex::default(),
-        };
-        Keys {
-            inner: Arc::new(inner),
-        }
+        })
     }
 
     /// The issuer's key with this id for this algorithm. Without an id, the only key.
@@ -108,28 +101,28 @@ impl Keys {
     /// # Errors
     /// UNAVAILABLE if there are no usable keys.
     pub(super) async fn find(
-        &self,
+        self: &Arc<Self>,
         id: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Option<DecodingKey>, Error> {
-        let ages = self.inner.ages;
-        let known = self.inner.lock().clone();
+        let ages = self.ages;
+        let known = self.lock().clone();
         if let Some(key) = known.find(id, algorithm)
             && is_younger(known.fetched, ages.max_age)
         {
             if !is_younger(known.fetched, ages.fresh) && !is_younger(known.tried, ages.min_interval)
             {
-                drop(self.inner.fetch());
+                drop(self.fetch());
             }
             return Ok(Some(key));
         }
         // The task only fails if it panicked. There are no new keys then.
-        let _ = self.inner.fetch().await;
-        let known = self.inner.lock().clone();
+        let _ = self.fetch().await;
+        let known = self.lock().clone();
         if is_younger(known.fetched, ages.max_age) {
             return Ok(known.find(id, algorithm));
         }
-        let issuer = &self.inner.issuer;
+        let issuer = &self.issuer;
         Err(Error::unavailable(format!(
             "fetching the keys of the issuer {issuer} failed"
         )))
@@ -165,7 +158,7 @@ fn family(algorithm: Algorithm) -> AlgorithmFamily {
     }
 }
 
-impl Inner {
+impl Keys {
     fn lock(&self) -> MutexGuard<'_, CachedKeys> {
         self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -173,22 +166,22 @@ impl Inner {
     /// Fetches the keys, unless a fetch was begun recently; waits for a fetch in progress. The task runs to its end
     /// even if no request waits for it.
     fn fetch(self: &Arc<Self>) -> JoinHandle<()> {
-        let inner = self.clone();
+        let keys = self.clone();
         tokio::spawn(async move {
-            let _alone = inner.fetching.lock().await;
-            if is_younger(inner.lock().tried, inner.ages.min_interval) {
+            let _alone = keys.fetching.lock().await;
+            if is_younger(keys.lock().tried, keys.ages.min_interval) {
                 return;
             }
             let began = Instant::now();
-            inner.lock().tried = Some(began);
-            match fetch_keys(&inner.client, inner.url.clone()).await {
-                Ok(keys) => {
-                    let mut known = inner.lock();
-                    known.keys = Arc::new(keys);
+            keys.lock().tried = Some(began);
+            match fetch_keys(&keys.client, keys.url.clone()).await {
+                Ok(fetched) => {
+                    let mut known = keys.lock();
+                    known.keys = Arc::new(fetched);
                     known.fetched = Some(began);
                 }
                 Err(error) => tracing::warn!(
-                    issuer = inner.issuer,
+                    issuer = keys.issuer,
                     error,
                     "fetching the keys of an issuer failed"
                 ),
@@ -219,10 +212,11 @@ fn key(value: Value) -> Option<Key> {
         None | Some(PublicKeyUse::Signature)
     );
     let decoding = DecodingKey::from_jwk(&jwk).ok()?;
-    let algorithm = match jwk.common.key_algorithm {
-        Some(name) => Some(name.to_string().parse().ok()?),
-        None => None,
-    };
+    let algorithm = jwk
+        .common
+        .key_algorithm
+        .map(|name| name.to_string().parse());
+    let algorithm = algorithm.transpose().ok()?;
     // A shared secret must not be published, so such a key is ignored.
     let public = decoding.family() != AlgorithmFamily::Hmac;
     (for_signatures && public).then_some(Key {

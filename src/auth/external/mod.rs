@@ -36,12 +36,11 @@ use session_data::SessionData;
 use settings::IssuerKind;
 pub use settings::IssuerSettings;
 
+use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text};
 use crate::{email_address::EmailAddress, error::Error};
 
-/// Maximum length of a subject or a name in characters.
-const MAX_TEXT_LENGTH: usize = 255;
-/// Maximum length of a picture's URL in characters.
-const MAX_PICTURE_URL_LENGTH: usize = 512;
+/// Maximum length of a subject in characters.
+const MAX_SUBJECT_LENGTH: usize = 255;
 
 /// The verifiers of all configured issuers.
 pub(super) struct ExternalProviders {
@@ -77,16 +76,7 @@ pub(super) struct Claims {
 
 impl Claims {
     fn new(email: &Value, email_verified: &Value, name: &Value, picture: &Value) -> Self {
-        let text = |value: &Value, most: usize| -> Option<String> {
-            let clean: String = value
-                .as_str()?
-                .trim()
-                .chars()
-                .filter(|character| !character.is_control())
-                .take(most)
-                .collect();
-            (!clean.is_empty()).then_some(clean)
-        };
+        let text = |value: &Value, max| clean_text(value.as_str()?.trim(), max);
         let address = |url: &String| {
             let url = url::Url::parse(url);
             url.is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
@@ -98,9 +88,9 @@ impl Claims {
         Claims {
             email_verified: verified && email.as_ref().is_some_and(EmailAddress::is_canonical),
             email,
-            name: text(name, MAX_TEXT_LENGTH),
-            picture: text(picture, MAX_PICTURE_URL_LENGTH + 1)
-                .filter(|url| url.chars().count() <= MAX_PICTURE_URL_LENGTH)
+            name: text(name, MAX_NAME_LENGTH),
+            picture: text(picture, MAX_AVATAR_URL_LENGTH + 1)
+                .filter(|url| url.chars().count() <= MAX_AVATAR_URL_LENGTH)
                 .filter(address),
         }
     }
@@ -191,7 +181,7 @@ impl Verifier<'_> {
 /// A subject that can be stored: 1 to 255 characters, no control characters.
 fn subject(value: &Value) -> Option<&str> {
     let text = value.as_str()?;
-    let fits = (1..=MAX_TEXT_LENGTH).contains(&text.chars().count());
+    let fits = (1..=MAX_SUBJECT_LENGTH).contains(&text.chars().count());
     (fits && !text.contains(char::is_control)).then_some(text)
 }
 

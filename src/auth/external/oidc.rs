@@ -1,22 +1,22 @@
 //! Tokens that are verified with an issuer's published keys: Auth0, Better Auth's JWT plugin, and other OpenID Connect
 //! providers.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Header, TokenData, Validation};
+use jsonwebtoken::{Header, TokenData};
 use serde_json::{Map, Value};
 
 use super::{
-    super::tokens::timestamp_of,
+    super::tokens::{bare_type, timestamp_of, validation},
     Claims, Identity,
     keys::{self, KeyAges, Keys},
     rejected,
-    settings::{ClaimNames, OidcSettings, bare_type},
+    settings::{ClaimNames, OidcSettings},
     subject,
 };
 use crate::error::Error;
 
-/// How far the clocks of two machines may differ, in seconds.
-const LEEWAY: u64 = 5;
 /// How far in the future a token may have been issued, in seconds.
 const FUTURE: i64 = 60;
 
@@ -24,7 +24,7 @@ const FUTURE: i64 = 60;
 pub(in crate::auth) struct Oidc {
     name: String,
     settings: OidcSettings,
-    keys: Keys,
+    keys: Arc<Keys>,
     client: reqwest::Client,
 }
 
@@ -35,13 +35,9 @@ impl Oidc {
         client: reqwest::Client,
         ages: KeyAges,
     ) -> Self {
+        let jwks_url = settings.jwks_url.clone();
         Oidc {
-            keys: Keys::new(
-                name.clone(),
-                settings.jwks_url.clone(),
-                client.clone(),
-                ages,
-            ),
+            keys: Keys::new(name.clone(), jwks_url, client.clone(), ages),
             name,
             settings,
             client,
@@ -64,12 +60,10 @@ impl Oidc {
         let Some(key) = self.keys.find(header.kid.as_deref(), header.alg).await? else {
             return Ok(rejected(&self.name, "its key is unknown"));
         };
-        let mut validation = Validation::new(header.alg);
-        validation.set_issuer(&[&self.settings.issuer]);
-        validation.set_audience(&self.settings.audience);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
+        let OidcSettings {
+            issuer, audience, ..
+        } = &self.settings;
+        let validation = validation(header.alg, issuer, audience);
         match jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation) {
             Ok(TokenData { claims, .. }) => Ok(self.identity(&claims)),
             Err(error) => Ok(rejected(&self.name, error)),

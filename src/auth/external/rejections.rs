@@ -40,14 +40,6 @@ pub(super) struct RecentRejections {
     cache: Cache<String, RejectedSignIn>,
 }
 
-/// The result of waiting for a turn.
-pub(super) enum Turn<'a> {
-    /// The identity was rejected just now.
-    Rejected(Rejection),
-    /// The caller may continue until it drops the guard.
-    Granted(TurnGuard<'a>),
-}
-
 /// While it lives, other requests of the same identity wait.
 pub(super) struct TurnGuard<'a> {
     guard: PlaceholderGuard<
@@ -67,8 +59,11 @@ impl RecentRejections {
         }
     }
 
-    /// Waits for other requests of the same identity, and for their result.
-    pub(super) async fn turn(&self, identity: &Identity) -> Turn<'_> {
+    /// Waits for other requests of the same identity. The caller may continue until it drops the guard.
+    ///
+    /// # Errors
+    /// The identity was rejected just now.
+    pub(super) async fn turn(&self, identity: &Identity) -> Result<TurnGuard<'_>, Rejection> {
         let key = identity.key();
         loop {
             let entry = self.cache.entry_async(&key, |_, rejected| {
@@ -79,9 +74,9 @@ impl RecentRejections {
                 }
             });
             match entry.await {
-                EntryResult::Retained(rejection) => return Turn::Rejected(rejection),
+                EntryResult::Retained(rejection) => return Err(rejection),
                 EntryResult::Vacant(guard) | EntryResult::Replaced(guard, _) => {
-                    return Turn::Granted(TurnGuard { guard });
+                    return Ok(TurnGuard { guard });
                 }
                 EntryResult::Removed(..) | EntryResult::Timeout => {}
             }

@@ -14,10 +14,10 @@ use super::{
         model::{Authenticated, Client, Credential, UserId, Viewer},
     },
     Claims, Identity, Verifier,
-    rejections::{Rejection, Turn},
+    rejections::Rejection,
     store::{self, LinkTo, LinkedUser, NewExternalUser},
 };
-use crate::{db::Connection, email_address::EmailAddress, error::Error};
+use crate::{db::Connection, error::Error};
 
 /// The viewer of an external token. `None` if the token is invalid or its user may not sign in.
 pub(in crate::auth) async fn authenticate(
@@ -62,8 +62,8 @@ async fn resolve(
         return Ok(known.user());
     }
     let guard = match auth.inner.external.rejections.turn(identity).await {
-        Turn::Rejected(rejection) => return rejected(rejection),
-        Turn::Granted(guard) => guard,
+        Ok(guard) => guard,
+        Err(rejection) => return rejected(rejection),
     };
     // The request that had the turn before may have created the account.
     if let Some(known) = find(auth, identity, client).await? {
@@ -147,16 +147,17 @@ async fn first_sign_in(
     let Some(email) = &claims.email else {
         return Ok(no_account(identity, "it has no valid email address"));
     };
+    let name = claims.name.as_deref();
     let new_user = NewExternalUser {
         id: UserId(Uuid::now_v7()),
         email,
-        name: claims.name.clone().unwrap_or_else(|| default_name(email)),
+        // The part before the `@` is never longer than the maximum length of a name.
+        name: name.map_or_else(|| email.local_part().to_owned(), ToOwned::to_owned),
         avatar_url: claims.picture.clone(),
         email_verified: claims.email_verified,
     };
     let mut conn = auth.connection(client).await?;
-    let outcome =
-        conn.transaction(async |conn| create_or_link(conn, identity, &new_user, client).await);
+    let outcome = conn.transaction(async |conn| create_or_link(conn, identity, &new_user).await);
     Ok(match outcome.await? {
         FirstSignIn::Done => None,
         FirstSignIn::Linked => {
@@ -179,11 +180,6 @@ fn no_account(identity: &Identity, why: &str) -> Option<Rejection> {
     Some(Rejection::NoAccount)
 }
 
-/// The part before the `@` is never longer than the maximum length of a name.
-fn default_name(email: &EmailAddress) -> String {
-    email.local_part().to_owned()
-}
-
 /// The result of a first sign-in.
 enum FirstSignIn {
     /// The account exists now, created by this or another request.
@@ -199,7 +195,6 @@ async fn create_or_link(
     conn: &mut Connection,
     identity: &Identity,
     new_user: &NewExternalUser<'_>,
-    client: &Client,
 ) -> Result<FirstSignIn, Error> {
     if store::was_deleted(conn, identity).await? {
         return Ok(FirstSignIn::Deleted);
@@ -207,14 +202,12 @@ async fn create_or_link(
     if store::create(conn, new_user).await? {
         // If another request has just created the account with another address, this user is superfluous.
         let new = LinkTo::New(new_user.id);
-        return match store::link(conn, identity, new, client).await? {
-            true => Ok(FirstSignIn::Done),
-            false => store::undo_create(conn, new_user.id)
-                .await
-                .map(|()| FirstSignIn::Done),
-        };
+        if !store::link(conn, identity, new).await? {
+            store::undo_create(conn, new_user.id).await?;
+        }
+        return Ok(FirstSignIn::Done);
     }
-    link_existing(conn, identity, new_user, client).await
+    link_existing(conn, identity, new_user).await
 }
 
 /// Links the account to the user who has the address.
@@ -222,7 +215,6 @@ async fn link_existing(
     conn: &mut Connection,
     identity: &Identity,
     new_user: &NewExternalUser<'_>,
-    client: &Client,
 ) -> Result<FirstSignIn, Error> {
     let Some(owner) = store::lock_owner(conn, new_user.email).await? else {
         return Err(Error::unavailable(
@@ -239,9 +231,9 @@ async fn link_existing(
         return Ok(FirstSignIn::Deactivated);
     }
     if !owner.email_verified {
-        store::take_over(conn, owner.id, client).await?;
+        store::take_over(conn, owner.id).await?;
     }
-    if !store::link(conn, identity, LinkTo::Existing(owner.id), client).await? {
+    if !store::link(conn, identity, LinkTo::Existing(owner.id)).await? {
         // The error rolls everything back: credentials are removed only together with a link.
         return Err(Error::unavailable(
             "another request linked the account at the same time",

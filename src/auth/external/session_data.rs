@@ -9,11 +9,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    super::tokens::timestamp_of, Claims, Identity, rejected, settings::bare_type, subject,
+    super::tokens::{LEEWAY, bare_type, timestamp_of},
+    Claims, Identity, rejected, subject,
 };
-
-/// How far the clocks of two machines may differ, in seconds.
-const LEEWAY: u64 = 5;
 
 /// Verifies session cookies.
 pub(in crate::auth) struct SessionData {

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
+use super::super::tokens::bare_type;
+
 /// Minimum length of a shared secret in bytes: that of an HS256 signature.
 const MIN_SECRET_BYTES: usize = 32;
 
@@ -163,18 +165,16 @@ impl Entry {
         }
         let default_jwks = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
         let jwks_url = url("jwks_url", &self.jwks_url.unwrap_or(default_jwks))?;
-        let userinfo_url = self.userinfo_url.as_deref();
-        let types = self.types;
-        let types = types.unwrap_or_else(|| vec!["at+jwt".to_owned(), "JWT".to_owned()]);
+        let userinfo_url = self.userinfo_url.map(|text| url("userinfo_url", &text));
+        let default_types = || vec!["at+jwt".to_owned(), "JWT".to_owned()];
+        let types = self.types.unwrap_or_else(default_types);
         Ok(OidcSettings {
             issuer,
             audience,
             jwks_url,
             algorithms,
             types: types.iter().map(|name| bare_type(name)).collect(),
-            userinfo_url: userinfo_url
-                .map(|text| url("userinfo_url", text))
-                .transpose()?,
+            userinfo_url: userinfo_url.transpose()?,
             claims: self.claims.unwrap_or_default(),
         })
     }
@@ -198,15 +198,6 @@ impl Entry {
         }
         Ok(secret)
     }
-}
-
-/// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
-pub(super) fn bare_type(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    lower
-        .strip_prefix("application/")
-        .unwrap_or(&lower)
-        .to_owned()
 }
 
 /// Keys that are fetched over plain HTTP can be forged, so HTTP is only allowed for this machine.

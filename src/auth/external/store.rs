@@ -3,17 +3,12 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{
-    super::model::{Client, UserId},
-    Identity,
-};
+use super::{super::model::UserId, Identity};
 use crate::{
     db::{Connection, Statement, row},
     email_address::EmailAddress,
     error::Error,
 };
-
-type IdRow = (Uuid,);
 
 row! {
     /// The user of an external account.
@@ -81,15 +76,14 @@ pub(super) async fn refresh(
     Ok(())
 }
 
-const WAS_DELETED: &str =
-    "SELECT gen_random_uuid() FROM former_accounts WHERE account_hash = account_hash($1, $2)";
+const WAS_DELETED: &str = "SELECT FROM former_accounts WHERE account_hash = account_hash($1, $2)";
 
 /// Whether the account belonged to a user who was deleted.
 pub(super) async fn was_deleted(conn: &mut Connection, identity: &Identity) -> Result<bool, Error> {
-    let statement = Statement::<IdRow>::new(WAS_DELETED)
+    let statement = Statement::new(WAS_DELETED)
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str());
-    Ok(conn.row(statement).await?.is_some())
+    Ok(conn.execute(statement).await? > 0)
 }
 
 /// A user created at their first sign-in with an external identity provider.
@@ -107,20 +101,20 @@ const CREATE: &str = "
         SELECT $1, $2, $6, $3, $4, $5, now() WHERE (SELECT set_origin($address, $program))
         ON CONFLICT DO NOTHING RETURNING id
     )
-    INSERT INTO user_profiles (user_id) SELECT id FROM person RETURNING user_id";
+    INSERT INTO user_profiles (user_id) SELECT id FROM person";
 
 /// `false` if another user has the address.
 pub(super) async fn create(
     conn: &mut Connection,
     new_user: &NewExternalUser<'_>,
 ) -> Result<bool, Error> {
-    let statement = Statement::<IdRow>::write(CREATE, new_user.id)
+    let statement = Statement::write(CREATE, new_user.id)
         .bind(new_user.email.as_str())
         .bind(new_user.name.as_str())
         .bind(new_user.avatar_url.clone())
         .bind(new_user.email_verified)
         .bind(new_user.email.key());
-    Ok(conn.row(statement).await?.is_some())
+    Ok(conn.execute(statement).await? > 0)
 }
 
 const UNDO_CREATE: [&str; 2] = [
@@ -164,23 +158,21 @@ pub(super) async fn link(
     conn: &mut Connection,
     identity: &Identity,
     to: LinkTo,
-    client: &Client,
 ) -> Result<bool, Error> {
     let (user, is_notified) = match to {
         LinkTo::New(user) => (user, false),
         LinkTo::Existing(user) => (user, true),
     };
-    let statement = Statement::<IdRow>::new(LINK)
+    let statement = Statement::new(LINK)
         .bind(user)
         .bind(Uuid::now_v7())
         .bind(identity.provider.as_str())
         .bind(identity.subject.as_str())
         .bind(identity.claims.name.clone())
         .bind(identity.claims.picture.clone())
-        .bind(client.address())
-        .bind(client.user_agent.clone())
+        .bind_origin(conn)
         .bind(is_notified);
-    Ok(conn.row(statement).await?.is_some())
+    Ok(conn.execute(statement).await? > 0)
 }
 
 row! {
@@ -220,14 +212,8 @@ const TAKE_OVER: &str = "
     UNION ALL SELECT $1, NULL, 'SESSION_REVOKED', 'Session', id, $2::inet, $3 FROM ended";
 
 /// Removes the password, sessions, tokens and accounts of a user who never verified their address.
-pub(super) async fn take_over(
-    conn: &mut Connection,
-    user: UserId,
-    client: &Client,
-) -> Result<(), Error> {
-    let statement = Statement::write(TAKE_OVER, user)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+pub(super) async fn take_over(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    let statement = Statement::write(TAKE_OVER, user).bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }

@@ -9,89 +9,73 @@ fn started(toml: &str) -> Result<(), String> {
     ExternalProviders::new(issuers, KeyAges::default(), "snapnote", SECRET).map(|_| ())
 }
 
-fn oidc(rest: &str) -> String {
-    format!("[[issuer]]\nname = \"a\"\nkind = \"oidc\"\n{rest}\n")
+/// Settings of an issuer with these lines.
+fn oidc(lines: &[&str]) -> String {
+    let lines = lines.join("\n");
+    format!("[[issuer]]\nname = \"a\"\nkind = \"oidc\"\n{lines}\n")
 }
+
+fn session(name: &str, secret: &str) -> String {
+    format!(
+        "[[issuer]]\nname = \"{name}\"\nkind = \"better-auth-session\"\nsecret = \"{secret}\"\n"
+    )
+}
+
+const ISSUER: &str = r#"issuer = "https://a.example/""#;
+const AUDIENCE: &str = r#"audience = "api""#;
 
 #[test]
 fn distinct_issuers_are_accepted() {
-    let auth0 = "issuer = \"https://a.example/\"\naudience = \"api\"";
-    let session = "[[issuer]]\nname = \"b\"\nkind = \"better-auth-session\"\nsecret = \"another secret of thirty-two bytes!!\"\n";
-    assert_eq!(started(&oidc(auth0)), Ok(()));
-    assert_eq!(started(&format!("{}{session}", oidc(auth0))), Ok(()));
-    let all = "issuer = \"https://a.example\"\naudience = [\"api\", \"b\"]\nalgorithms = [\"ES256\", \"EdDSA\"]\n\
-               types = [\"\"]\njwks_url = \"http://127.0.0.1:1/jwks\"\nuserinfo_url = \"http://localhost:1/me\"\n\
-               claims = { email_verified = \"emailVerified\" }";
-    assert_eq!(started(&oidc(all)), Ok(()));
+    let auth0 = oidc(&[ISSUER, AUDIENCE]);
+    let session = session("b", "another secret of thirty-two bytes!!");
+    assert_eq!(started(&auth0), Ok(()));
+    assert_eq!(started(&format!("{auth0}{session}")), Ok(()));
+    let all = oidc(&[
+        r#"issuer = "https://a.example""#,
+        r#"audience = ["api", "b"]"#,
+        r#"algorithms = ["ES256", "EdDSA"]"#,
+        r#"types = [""]"#,
+        r#"jwks_url = "http://127.0.0.1:1/jwks""#,
+        r#"userinfo_url = "http://localhost:1/me""#,
+        r#"claims = { email_verified = "emailVerified" }"#,
+    ]);
+    assert_eq!(started(&all), Ok(()));
 }
 
 #[test]
 fn invalid_settings_are_reported_without_secrets() {
-    let good = "issuer = \"https://a.example/\"\naudience = \"api\"";
-    let session = |name: &str, secret: &str| {
-        format!(
-            "[[issuer]]\nname = \"{name}\"\nkind = \"better-auth-session\"\nsecret = \"{secret}\"\n"
-        )
-    };
+    let good = oidc(&[ISSUER, AUDIENCE]);
+    let with = |line: &str| oidc(&[ISSUER, AUDIENCE, line]);
     let shared = "hush: a secret of thirty-two bytes!!";
     let own = String::from_utf8_lossy(SECRET);
+    let jwks = r#"jwks_url = "https://a.example/keys""#;
+    let same_as_ours = oidc(&[r#"issuer = "snapnote""#, AUDIENCE, jwks]);
+    let with_shared = with(&format!("secret = \"{shared}\""));
+    let same_issuer = good.clone() + &good.replace("name = \"a\"", "name = \"c\"");
+    let two_sessions = session("b", shared) + &session("c", shared);
+    let unquoted = "[[issuer]]\nname = \"b\"\nsecret = hush".to_owned();
+    let password = good.replace("\"a\"", "\"password\"");
     let table = [
-        (oidc("audience = \"api\""), "issuer must be set"),
+        (oidc(&[AUDIENCE]), "issuer must be set"),
+        (oidc(&[ISSUER]), "audience must be set"),
+        (with(r#"algorithms = ["HS256"]"#), "algorithms"),
+        (with(r#"algorithms = ["none"]"#), "unknown variant"),
         (
-            oidc("issuer = \"https://a.example/\""),
-            "audience must be set",
-        ),
-        (
-            oidc(&format!("{good}\nalgorithms = [\"HS256\"]")),
-            "algorithms",
-        ),
-        (
-            oidc(&format!("{good}\nalgorithms = [\"none\"]")),
-            "unknown variant",
-        ),
-        (
-            oidc(&format!("{good}\njwks_url = \"http://a.example/keys\"")),
+            with(r#"jwks_url = "http://a.example/keys""#),
             "jwks_url must be an https URL",
         ),
-        (
-            oidc(&format!("{good}\nuserinfo_url = \"ftp://a.example\"")),
-            "userinfo_url",
-        ),
-        (
-            oidc(&format!("{good}\nsecret = \"{shared}\"")),
-            "secret is only allowed",
-        ),
-        (oidc(&format!("{good}\nleeway = 3")), "unknown field"),
-        (
-            oidc(
-                "issuer = \"snapnote\"\naudience = \"api\"\njwks_url = \"https://a.example/keys\"",
-            ),
-            "used by another one or by this service",
-        ),
-        (
-            oidc(good).replace("\"a\"", "\"password\""),
-            "name must have",
-        ),
-        (oidc(good).replace("oidc", "saml"), "kind must be"),
-        (oidc(good).repeat(2), "another issuer has the same name"),
-        (
-            format!(
-                "{}{}",
-                oidc(good),
-                oidc(good).replace("name = \"a\"", "name = \"c\"")
-            ),
-            "used by another one",
-        ),
+        (with(r#"userinfo_url = "ftp://a.example""#), "userinfo_url"),
+        (with_shared, "secret is only allowed"),
+        (with("leeway = 3"), "unknown field"),
+        (same_as_ours, "used by another one or by this service"),
+        (password, "name must have"),
+        (good.replace("oidc", "saml"), "kind must be"),
+        (good.repeat(2), "another issuer has the same name"),
+        (same_issuer, "used by another one"),
         (session("b", "hush"), "at least 32 bytes"),
         (session("b", &own), "must differ from SNAPNOTE_JWT_SECRET"),
-        (
-            format!("{}{}", session("b", shared), session("c", shared)),
-            "only one better-auth-session",
-        ),
-        (
-            "[[issuer]]\nname = \"b\"\nsecret = hush".to_owned(),
-            "line 3",
-        ),
+        (two_sessions, "only one better-auth-session"),
+        (unquoted, "line 3"),
     ];
     for (toml, expected) in table {
         let message = started(&toml).expect_err(expected);

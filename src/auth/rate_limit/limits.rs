@@ -46,12 +46,8 @@ impl FromStr for Limit {
             true => digits.parse::<i32>().ok().filter(|number| *number > 0),
             false => None,
         };
-        let count = if count.is_empty() {
-            Some(1)
-        } else {
-            whole(count)
-        };
-        let period = count
+        let count = if count.is_empty() { "1" } else { count };
+        let period = whole(count)
             .and_then(|count| count.checked_mul(unit))
             .filter(|period| *period <= 7 * 86_400_000)
             .ok_or_else(|| "the period of a limit must be at most a week".to_owned())?;

@@ -94,12 +94,9 @@ impl RateLimiter {
         client: &Client,
     ) -> Result<Option<Option<Credentials>>, Error> {
         let account = account_of(email);
-        let base = enabled(self.account_and_network_buckets(&account, client));
-        let account_bucket = self.bucket(
-            "sign-in account",
-            self.settings.sign_in_account,
-            &[&account],
-        );
+        let base = self.account_and_network_buckets(&account, client);
+        let limit = self.settings.sign_in_account;
+        let account_bucket = self.bucket("sign-in account", limit, &[&account]);
         let all = [&base[..], account_bucket.as_slice()].concat();
         if all.is_empty() {
             return Ok(None);
@@ -128,19 +125,17 @@ impl RateLimiter {
         let mut buckets = self.account_and_network_buckets(&account_of(email), client);
         let session = viewer.session_id().unwrap_or(viewer.user_id.0).to_string();
         let limit = self.settings.sign_in_account;
-        buckets.push(self.bucket("confirm", limit, &[&session]));
-        self.take(buckets).await
+        buckets.extend(self.bucket("confirm", limit, &[&session]));
+        self.take(&buckets).await
     }
 
-    fn account_and_network_buckets(&self, account: &str, client: &Client) -> Vec<Option<Bucket>> {
+    fn account_and_network_buckets(&self, account: &str, client: &Client) -> Vec<Bucket> {
         let address = client.network();
-        let nowhere = String::new();
-        let here = address.as_ref().unwrap_or(&nowhere);
-        let mut buckets = vec![self.bucket("sign-in", self.settings.sign_in, &[account, here])];
-        if let Some(address) = &address {
-            buckets.push(self.bucket("sign-in address", self.settings.sign_in_address, &[address]));
-        }
-        buckets
+        let here = address.as_deref().unwrap_or_default();
+        let of_account = self.bucket("sign-in", self.settings.sign_in, &[account, here]);
+        let limit = self.settings.sign_in_address;
+        let of_network = address.and_then(|here| self.bucket("sign-in address", limit, &[&here]));
+        of_account.into_iter().chain(of_network).collect()
     }
 
     /// Counts an attempt to sign up.
@@ -158,24 +153,18 @@ impl RateLimiter {
     /// Counts a request to change the email address: each sends a mail to an address that the user chooses.
     pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
         let (limit, user) = (self.settings.email_change, user.0.to_string());
-        self.take(vec![self.bucket("email change", limit, &[&user])])
-            .await
+        let bucket = self.bucket("email change", limit, &[&user]);
+        self.take(bucket.as_slice()).await
     }
 
     /// Counts a refresh with a genuine token. Allowed if the database does not answer.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
-        let session = session.to_string();
-        let mut buckets = vec![self.bucket("refresh", self.settings.refresh, &[&session])];
-        if let Some(address) = client.network() {
-            buckets.push(self.bucket(
-                "refresh address",
-                self.settings.refresh_address,
-                &[&address],
-            ));
-        }
-        self.take_in_database(&enabled(buckets))
-            .await
-            .map_or(Ok(()), check)
+        let of_session = self.bucket("refresh", self.settings.refresh, &[&session.to_string()]);
+        let limit = self.settings.refresh_address;
+        let address = client.network();
+        let of_network = address.and_then(|here| self.bucket("refresh address", limit, &[&here]));
+        let buckets: Vec<Bucket> = of_session.into_iter().chain(of_network).collect();
+        self.take_in_database(&buckets).await.map_or(Ok(()), check)
     }
 
     /// Whether one more mail that a stranger caused may go to this recipient. The caller silently drops the others.
@@ -192,14 +181,13 @@ impl RateLimiter {
     async fn mail_allowed(&self, name: &str, recipient: &str) -> bool {
         let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
         // The only possible error is that the limit is reached.
-        self.take(vec![bucket]).await.is_ok()
+        self.take(bucket.as_slice()).await.is_ok()
     }
 
     async fn limit_network(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {
-        match client.network() {
-            Some(address) => self.take(vec![self.bucket(name, limit, &[&address])]).await,
-            None => Ok(()),
-        }
+        let address = client.network();
+        let bucket = address.and_then(|address| self.bucket(name, limit, &[&address]));
+        self.take(bucket.as_slice()).await
     }
 
     /// `None` if there is no limit.
@@ -216,13 +204,9 @@ impl RateLimiter {
     }
 
     /// Takes a token from each bucket, or from none: in the database or, if it does not answer, in memory.
-    async fn take(&self, buckets: Vec<Option<Bucket>>) -> Result<(), Error> {
-        let buckets = enabled(buckets);
-        let wait = match self.take_in_database(&buckets).await {
-            Some(wait) => wait,
-            None => self.memory.take(&buckets, Instant::now()),
-        };
-        check(wait)
+    async fn take(&self, buckets: &[Bucket]) -> Result<(), Error> {
+        let taken = self.take_in_database(buckets).await;
+        check(taken.unwrap_or_else(|| self.memory.take(buckets, Instant::now())))
     }
 
     /// Takes the tokens in the database. Returns the time until all buckets have one; `None` if the database does not
@@ -252,23 +236,17 @@ impl RateLimiter {
                 }
                 return Some(answer);
             }
-            Ok(Err(error)) => error.log_text().to_owned(),
+            Ok(Err(error)) => error.log_text(),
             Err(_) => format!("no response within {DATABASE_TIMEOUT:?}"),
         };
         if !self.is_degraded.swap(true, Ordering::Relaxed) {
-            let error = why.as_str();
             tracing::warn!(
-                error,
+                error = why,
                 "the database does not answer for rate limits; counting in memory"
             );
         }
         None
     }
-}
-
-/// The buckets whose limit is not off.
-fn enabled(buckets: Vec<Option<Bucket>>) -> Vec<Bucket> {
-    buckets.into_iter().flatten().collect()
 }
 
 fn check(wait: Duration) -> Result<(), Error> {

@@ -38,20 +38,12 @@ pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<Du
     if buckets.is_empty() {
         return Ok(Duration::ZERO);
     }
-    let statement = Statement::<(i64,)>::new(TAKE)
-        .bind(buckets.iter().map(|bucket| bucket.key).collect::<Vec<_>>())
-        .bind(
-            buckets
-                .iter()
-                .map(|bucket| bucket.capacity)
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            buckets
-                .iter()
-                .map(|bucket| bucket.spacing)
-                .collect::<Vec<_>>(),
-        );
-    let wait = conn.row(statement).await?.map_or(0, |(wait,)| wait);
-    Ok(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+    let keys: Vec<Uuid> = buckets.iter().map(|bucket| bucket.key).collect();
+    let capacities: Vec<i32> = buckets.iter().map(|bucket| bucket.capacity).collect();
+    let spacings: Vec<i32> = buckets.iter().map(|bucket| bucket.spacing).collect();
+    let statement = Statement::new(TAKE);
+    let statement = statement.bind(keys).bind(capacities).bind(spacings);
+    let wait: Option<i64> = conn.row(statement).await?;
+    let wait = wait.and_then(|wait| u64::try_from(wait).ok());
+    Ok(Duration::from_millis(wait.unwrap_or_default()))
 }

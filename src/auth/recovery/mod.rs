@@ -59,7 +59,7 @@ pub async fn request_password_reset(
     if auth.inner.rate_limiter.reset_mail(email.key()).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
-        store::request_password_reset(&mut conn, &email, token, client).await?;
+        store::request_password_reset(&mut conn, &email, token).await?;
         auth.inner.mail_queued.notify_one();
     }
     Ok(())
@@ -91,7 +91,7 @@ pub async fn reset_password(
         .await?;
     let hash = auth.inner.passwords.hash(password).await?;
     let mut conn = auth.connection(client).await?;
-    let session = auth.new_session(client);
+    let session = auth.new_session();
     let session = store::reset_password(&mut conn, token_hash, &hash, session).await?;
     let session = session.ok_or_else(|| invalid_token("token"))?;
     auth.inner.mail_queued.notify_one();
@@ -141,7 +141,7 @@ pub async fn request_email_change(
     if auth.inner.rate_limiter.mail(new_email.key()).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
-        store::request_email_change(&mut conn, viewer.user_id, &new_email, token, client).await?;
+        store::request_email_change(&mut conn, viewer.user_id, &new_email, token).await?;
         auth.inner.mail_queued.notify_one();
     }
     Ok(())
@@ -163,8 +163,8 @@ pub async fn verify_email(
     let purpose = purpose.ok_or_else(|| invalid_token("token"))?;
     let user = viewer.user_id;
     let verified = match purpose {
-        Purpose::Verification => store::verify_email(&mut conn, user, token_hash, client).await?,
-        Purpose::Change => store::change_email(&mut conn, user, token_hash, client).await?,
+        Purpose::Verification => store::verify_email(&mut conn, user, token_hash).await?,
+        Purpose::Change => store::change_email(&mut conn, user, token_hash).await?,
     };
     match verified {
         Verified::Done => {

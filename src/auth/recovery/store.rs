@@ -1,22 +1,18 @@
 //! The SQL of mailed tokens: one statement requests a token, and one uses it. Statements that delete tokens lock their
 //! user first, as do all others that write both, so that they never deadlock.
 
-use uuid::Uuid;
-
 use super::{
     super::{
-        model::{Client, Session, UserId},
-        store::NewSession,
+        model::{Session, UserId},
+        store::{NewSession, session_columns},
     },
     NewMailToken,
 };
 use crate::{
-    db::{Connection, Statement, pool::from_database, pool::violated_unique},
+    db::{Connection, Statement, named, pool::from_database, pool::violated_unique},
     email_address::EmailAddress,
     error::Error,
 };
-
-type IdRow = (Uuid,);
 
 /// An unknown address gets a row in the outbox as well, but without a token, and nothing is sent for it. So both cost
 /// one statement and one commit that writes. A known address adds two rows: the token and the log entry.
@@ -40,14 +36,12 @@ pub(super) async fn request_password_reset(
     conn: &mut Connection,
     email: &EmailAddress,
     token: NewMailToken,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_RESET)
         .bind(email.key())
         .bind(token.id)
         .bind(token.hash)
-        .bind(client.address())
-        .bind(client.user_agent.clone())
+        .bind_origin(conn)
         .bind(email.recipient());
     conn.execute(statement).await?;
     Ok(())
@@ -57,13 +51,11 @@ const RESET_TOKEN_OWNER: &str = "
     SELECT users.email, name FROM mail_tokens JOIN users ON users.id = user_id
     WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now() AND is_active";
 
-type EmailAndName = (String, String);
-
 /// The address and name of the user of a valid token.
 pub(super) async fn reset_token_owner(
     conn: &mut Connection,
     token_hash: Vec<u8>,
-) -> Result<Option<EmailAndName>, Error> {
+) -> Result<Option<(String, String)>, Error> {
     conn.row(Statement::new(RESET_TOKEN_OWNER).bind(token_hash))
         .await
 }
@@ -73,7 +65,8 @@ const LOCK: &str = "
     SELECT users.id FROM users JOIN mail_tokens ON user_id = users.id WHERE token_hash = $1 FOR NO KEY UPDATE OF users";
 
 /// External accounts that were linked by an unverified address may belong to another person, so they are removed.
-const RESET: &str = "
+const RESET: &str = concat!(
+    "
     WITH token AS (
         DELETE FROM mail_tokens WHERE token_hash = $1 AND purpose = 'password_reset' AND expires_at > now()
         RETURNING user_id, email_key
@@ -102,25 +95,26 @@ const RESET: &str = "
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
     SELECT id, $3, $4::inet, $5, $6, now() + interval '30 days' FROM person
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING ",
+    session_columns!()
+);
 
 /// `None` if the token is no longer valid.
 pub(super) async fn reset_password(
     conn: &mut Connection,
     token_hash: Vec<u8>,
     password_hash: &str,
-    session: NewSession<'_>,
+    session: NewSession,
 ) -> Result<Option<Session>, Error> {
     let statement = Statement::new(RESET)
         .bind(token_hash.clone())
         .bind(password_hash)
         .bind(session.id)
-        .bind(session.client.address())
-        .bind(session.client.user_agent.clone())
+        .bind_origin(conn)
         .bind(session.refresh_token_hash);
-    let lock = Statement::<IdRow>::new(LOCK).bind(token_hash);
+    let lock = Statement::new(LOCK).bind(token_hash);
     conn.transaction(async |conn| {
-        conn.row(lock.clone()).await?;
+        conn.execute(lock.clone()).await?;
         conn.row(statement.clone()).await
     })
     .await
@@ -134,8 +128,7 @@ pub(super) async fn unverified_email(
     conn: &mut Connection,
     user: UserId,
 ) -> Result<Option<String>, Error> {
-    let row: Option<(String,)> = conn.row(Statement::new(UNVERIFIED).bind(user)).await?;
-    Ok(row.map(|(email,)| email))
+    conn.row(Statement::new(UNVERIFIED).bind(user)).await
 }
 
 const REQUEST_VERIFICATION: &str = "
@@ -192,15 +185,13 @@ pub(super) async fn request_email_change(
     user: UserId,
     new_email: &EmailAddress,
     token: NewMailToken,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(REQUEST_CHANGE)
         .bind(user)
         .bind(new_email.as_str())
         .bind(token.id)
         .bind(token.hash)
-        .bind(client.address())
-        .bind(client.user_agent.clone())
+        .bind_origin(conn)
         .bind(new_email.key())
         .bind(new_email.recipient());
     conn.execute(statement).await?;
@@ -208,10 +199,16 @@ pub(super) async fn request_email_change(
 }
 
 /// What a token for `verify_email` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     Verification,
     Change,
 }
+
+named!(Purpose {
+    Verification = "email_verification",
+    Change = "email_change",
+});
 
 const PURPOSE: &str = "
     SELECT purpose FROM mail_tokens
@@ -224,11 +221,7 @@ pub(super) async fn purpose_of(
     token_hash: Vec<u8>,
 ) -> Result<Option<Purpose>, Error> {
     let statement = Statement::new(PURPOSE).bind(user).bind(token_hash);
-    let row: Option<(String,)> = conn.row(statement).await?;
-    Ok(row.map(|(purpose,)| match purpose.as_str() {
-        "email_change" => Purpose::Change,
-        _ => Purpose::Verification,
-    }))
+    conn.row(statement).await
 }
 
 /// The result of using a token.
@@ -240,7 +233,7 @@ pub(super) enum Verified {
 }
 
 impl Verified {
-    fn of(found: Option<IdRow>) -> Self {
+    fn of(found: Option<UserId>) -> Self {
         found.map_or(Verified::NoSuchToken, |_| Verified::Done)
     }
 }
@@ -266,13 +259,11 @@ pub(super) async fn verify_email(
     conn: &mut Connection,
     user: UserId,
     token_hash: Vec<u8>,
-    client: &Client,
 ) -> Result<Verified, Error> {
     let statement = Statement::new(VERIFY)
         .bind(user)
         .bind(token_hash)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     Ok(Verified::of(conn.row(statement).await?))
 }
 
@@ -303,13 +294,11 @@ pub(super) async fn change_email(
     conn: &mut Connection,
     user: UserId,
     token_hash: Vec<u8>,
-    client: &Client,
 ) -> Result<Verified, Error> {
-    let statement = Statement::<IdRow>::new(CHANGE)
+    let statement = Statement::new(CHANGE)
         .bind(user)
         .bind(token_hash)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     match conn.try_rows(statement).await {
         Ok(mut rows) => Ok(Verified::of(rows.pop())),
         Err(error) if violated_unique(&error) == Some("users_email_key") => Ok(Verified::Taken),

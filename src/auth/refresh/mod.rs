@@ -49,18 +49,18 @@ pub async fn refresh_session(
         successor: tokens::token_hash(&auth.inner.tokens.refresh(session_id, next)),
     };
     let mut conn = auth.connection(client).await?;
-    if let Some(session) = store::rotate(&mut conn, rotation, client).await? {
+    if let Some(session) = store::rotate(&mut conn, rotation).await? {
         return Ok(auth.signed_in(session)?);
     }
     let grace = auth.inner.refresh_grace;
     let rotated = store::rotated(&mut conn, session_id, grace, client).await?;
     let rotated = rotated.ok_or_else(invalid)?;
     if rotated.session.generation == next && rotated.is_recent {
-        return Ok(serve_repetition(auth, &mut conn, rotated, client).await?);
+        return Ok(serve_repetition(auth, &mut conn, rotated).await?);
     }
     if rotated.session.generation >= next {
         let user = rotated.session.user_id;
-        end_reused_session(auth, &mut conn, user, session_id, client).await?;
+        end_reused_session(auth, &mut conn, user, session_id).await?;
     }
     Err(invalid().into())
 }
@@ -70,11 +70,10 @@ async fn serve_repetition(
     auth: &Auth,
     conn: &mut Connection,
     rotated: Rotated,
-    client: &Client,
 ) -> Result<SignedIn, Error> {
     let session = rotated.session;
     if rotated.is_other_client {
-        store::log_repetition(conn, session.user_id, session.id, client).await?;
+        store::log_repetition(conn, session.user_id, session.id).await?;
         tracing::warn!(
             session = %session.id,
             "replaced refresh token served to another network or program within the grace period"
@@ -89,9 +88,8 @@ async fn end_reused_session(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    client: &Client,
 ) -> Result<(), Error> {
-    let (ended, mailed) = store::end_session(conn, user, session, client).await?;
+    let (ended, mailed) = store::end_session(conn, user, session).await?;
     auth.inner.revocation.forget(session);
     if ended {
         tracing::warn!(%session, "replaced refresh token used again; session ended");

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::super::model::{Client, Session, UserId};
+use super::super::{
+    model::{Client, Session, UserId},
+    store::session_columns,
+};
 use crate::{
     db::{Connection, Statement, row, sql::Value},
     error::Error,
@@ -20,30 +23,29 @@ pub(super) struct Rotation {
 }
 
 /// The exchange is one atomic step: of twenty clients that send the same token, one succeeds.
-const ROTATE: &str = "
+const ROTATE: &str = concat!(
+    "
     UPDATE sessions SET generation = generation + 1, refresh_token_hash = $4, last_used_at = now(),
         rotated_at = now(), rotated_ip_address = $5::inet, rotated_user_agent = $6,
         expires_at = least(now() + interval '30 days', created_at + interval '90 days')
     WHERE id = $1 AND generation = $2 AND refresh_token_hash = $3 AND ended_at IS NULL AND expires_at > now()
         AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)
-    RETURNING id, user_id, generation, host(ip_address), user_agent, created_at, last_used_at, expires_at";
+    RETURNING ",
+    session_columns!()
+);
 
 /// `None` if the token is not the newest one of an open session.
 pub(super) async fn rotate(
     conn: &mut Connection,
     rotation: Rotation,
-    client: &Client,
 ) -> Result<Option<Session>, Error> {
-    conn.row(
-        Statement::new(ROTATE)
-            .bind(rotation.session)
-            .bind(rotation.generation)
-            .bind(rotation.used)
-            .bind(rotation.successor)
-            .bind(client.address())
-            .bind(client.user_agent.clone()),
-    )
-    .await
+    let statement = Statement::new(ROTATE)
+        .bind(rotation.session)
+        .bind(rotation.generation)
+        .bind(rotation.used)
+        .bind(rotation.successor)
+        .bind_origin(conn);
+    conn.row(statement).await
 }
 
 row! {
@@ -57,13 +59,15 @@ row! {
     }
 }
 
-const ROTATED: &str = "
-    SELECT sessions.id, user_id, generation, host(ip_address), user_agent, sessions.created_at, last_used_at, expires_at,
-        rotated_at >= now() - make_interval(secs => $2),
+const ROTATED: &str = concat!(
+    "SELECT ",
+    session_columns!(),
+    ", rotated_at >= now() - make_interval(secs => $2),
         rotated_user_agent IS DISTINCT FROM $4
             OR NOT coalesce(rotated_ip_address <<= $3::inet, rotated_ip_address IS NULL AND $3 IS NULL)
-    FROM sessions JOIN users ON users.id = user_id
-    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+    FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
+        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
+);
 
 /// `None` if the session has ended or the user may not sign in.
 pub(super) async fn rotated(
@@ -91,13 +95,11 @@ pub(super) async fn log_repetition(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    client: &Client,
 ) -> Result<(), Error> {
     let statement = Statement::new(LOG_REPETITION)
         .bind(user)
         .bind(session)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     conn.execute(statement).await?;
     Ok(())
 }
@@ -118,20 +120,16 @@ const END_SESSION: &str = "
     )
     SELECT EXISTS (SELECT FROM ended), EXISTS (SELECT FROM mailed)";
 
-type SessionEnd = (bool, bool);
-
 /// Ends a session and logs it; a trigger tells all processes. Returns whether the session was open, and whether a mail
 /// was added to the outbox.
 pub(super) async fn end_session(
     conn: &mut Connection,
     user: UserId,
     session: Uuid,
-    client: &Client,
-) -> Result<SessionEnd, Error> {
-    let statement = Statement::<SessionEnd>::new(END_SESSION)
+) -> Result<(bool, bool), Error> {
+    let statement = Statement::new(END_SESSION)
         .bind(user)
         .bind(session)
-        .bind(client.address())
-        .bind(client.user_agent.clone());
+        .bind_origin(conn);
     Ok(conn.row(statement).await?.unwrap_or_default())
 }

@@ -1,7 +1,5 @@
 //! The SQL of deleting a user.
 
-use uuid::Uuid;
-
 use crate::{
     auth::UserId,
     db::{Connection, Statement},
@@ -59,13 +57,12 @@ pub(super) async fn delete_rows(
 /// Returns no row while requests are still inserting rows of the user. Later requests find no user.
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE SKIP LOCKED";
 
-/// Returns no row while items are left. Deleting the user also deletes the pending operation.
+/// Deletes nothing while items are left. Deleting the user also deletes the pending operation.
 const DELETE: &str = "
     DELETE FROM users WHERE id = $1
         AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1)
         AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1)
-        AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1)
-    RETURNING id";
+        AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1)";
 
 /// Deletes what was logged since, and inserts the one entry that remains.
 const LOG: [&str; 2] = [
@@ -76,13 +73,10 @@ const LOG: [&str; 2] = [
 
 /// Deletes the user's row after everything else, in the caller's transaction. `false` if something is left.
 pub(super) async fn delete_user(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
-    let locked = conn.row(Statement::<(Uuid,)>::new(LOCK).bind(user));
-    if locked.await?.is_none() {
-        return Ok(false);
-    }
-    let deleted = conn.row(Statement::<(Uuid,)>::new(DELETE).bind(user));
-    if deleted.await?.is_none() {
-        return Ok(false);
+    for text in [LOCK, DELETE] {
+        if conn.execute(Statement::new(text).bind(user)).await? == 0 {
+            return Ok(false);
+        }
     }
     for text in LOG {
         conn.execute(Statement::new(text).bind(user)).await?;

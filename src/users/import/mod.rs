@@ -15,8 +15,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH};
-use crate::{auth, db::Connection, email_address::EmailAddress, error::Error};
+use crate::{
+    auth::{self, MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH},
+    db::Connection,
+    email_address::EmailAddress,
+    error::Error,
+};
 
 /// Users per statement.
 const BATCH: usize = 1000;
@@ -123,7 +127,7 @@ pub async fn import(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imp
 }
 
 async fn add_all(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imported, Error> {
-    super::store::set_actor_to_service(conn).await?;
+    super::store::set_actor(conn, None).await?;
     let mut added = HashSet::new();
     for batch in users.chunks(BATCH) {
         added.extend(store::add(conn, batch).await?);
@@ -160,10 +164,9 @@ impl ImportedUser {
             is_name(&self.name),
             "name must have 1 to 255 characters and must not be blank.",
         );
+        let hash = self.password_hash.as_deref();
         check(
-            self.password_hash
-                .as_deref()
-                .is_none_or(auth::is_known_hash),
+            hash.is_none_or(auth::is_known_hash),
             "password_hash must be bcrypt ($2a$, $2b$, $2y$; maximum cost 16) or Argon2 (maximum 1 GiB, 20 passes, \
              16 lanes), or null.",
         );
@@ -236,10 +239,7 @@ mod tests {
                 assert_eq!(users.len(), 1);
                 Vec::new()
             }
-            Err(problems) => problems
-                .into_iter()
-                .map(|problem| problem.message)
-                .collect(),
+            Err(problems) => problems.into_iter().map(|one| one.message).collect(),
         }
     }
 

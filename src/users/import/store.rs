@@ -25,6 +25,5 @@ const ADD: &str = "
 /// Adds users with their profiles. Returns the ids of the added users.
 pub(super) async fn add(conn: &mut Connection, users: &[ImportedUser]) -> Result<Vec<Uuid>, Error> {
     let users = serde_json::to_value(users).map_err(Error::internal)?;
-    let added: Vec<(Uuid,)> = conn.rows(Statement::new(ADD).bind(users)).await?;
-    Ok(added.into_iter().map(|(id,)| id).collect())
+    conn.rows(Statement::new(ADD).bind(users)).await
 }

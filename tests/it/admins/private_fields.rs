@@ -35,12 +35,12 @@ async fn private_fields_that_an_admin_reads_are_logged_for_their_owner() {
     assert_eq!(read["accounts"], account);
     assert_eq!(noted().await, (4, 4));
     for part in ["PROFILE", "SESSIONS", "ACCOUNTS", "AUDIT_LOG"] {
-        let told = format!(
+        let logged = format!(
             "audit_logs WHERE action = '{part}_READ' AND actor_id = '{}'
              AND entity_type = 'User' AND entity_id = '{}' AND ip_address = '127.0.0.1'",
             root.id, ada.id
         );
-        assert_eq!(app.count(&told).await, 1, "{part}");
+        assert_eq!(app.count(&logged).await, 1, "{part}");
     }
     let log = ada.query(own).await;
     let actions = texts(&log["me"]["auditLog"]["nodes"], "action");

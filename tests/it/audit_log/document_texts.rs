@@ -4,7 +4,7 @@ use diesel_async::SimpleAsyncConnection;
 
 use crate::support::{TestApp, cost, superuser};
 
-/// A document whose texts are stored outside its row.
+/// A document with texts that are stored outside its row.
 const LONG: &str = "
     INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Course' FROM users;
     INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt)

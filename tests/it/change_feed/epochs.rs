@@ -26,13 +26,13 @@ async fn a_new_epoch_neither_reads_nor_writes_the_log() {
     assert_eq!((log.read, log.written), (0, 0));
     let cursor = ada.changes_cursor().await;
     let made = ada.create_course("c").await;
-    let told = page(&ada, json!({ "after": cursor })).await;
-    assert_eq!(ids(&told), [made]);
+    let read = page(&ada, json!({ "after": cursor })).await;
+    assert_eq!(ids(&read), [made]);
     let first = page(&ada, json!({ "first": 100 })).await;
     assert_eq!(
         ids(&first).len(),
         100,
-        "the old entries are told from the oldest on"
+        "the old entries are read from the oldest on"
     );
     let entries = "audit_logs WHERE xid > '90000000000'";
     assert_eq!(app.count(entries).await, 200_000, "as they were");
@@ -62,9 +62,9 @@ async fn changes_from_before_an_epoch_precede_all_its_cursors() {
     let (mut made, mut at) = (Vec::new(), begun.clone());
     for _ in 0..12 {
         let id = ada.create_course("c").await;
-        let told = page(&ada, json!({ "after": at })).await;
-        assert_eq!(ids(&told), std::slice::from_ref(&id));
-        at = end(&told);
+        let read = page(&ada, json!({ "after": at })).await;
+        assert_eq!(ids(&read), std::slice::from_ref(&id));
+        at = end(&read);
         made.push(id);
     }
     open.commit().await;
@@ -99,7 +99,7 @@ async fn an_epoch_waits_for_open_writers_and_delays_no_others() {
     app.eventually_count("change_epochs WHERE database <> 'another'", 1)
         .await;
     ada.changes_cursor().await;
-    let mut told = walk(&ada, Value::Null, 1).await;
-    told.sort();
-    assert_eq!(told, [slow.to_string(), other.to_string()]);
+    let mut read = walk(&ada, Value::Null, 1).await;
+    read.sort();
+    assert_eq!(read, [slow.to_string(), other.to_string()]);
 }

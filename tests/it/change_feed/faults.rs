@@ -30,8 +30,8 @@ fn snapshot(bytes: &mut Vec<u8>, next: u64, held: u64) {
     }
 }
 
-/// A cursor of the same person and time that has seen all below `next` but the last `held`, and stands in the middle of a
-/// page of all below `target`.
+/// A cursor of the same user and time that has seen all transactions below `next` except the last `held`, in the middle of
+/// a page of all below `target`.
 fn forged(cursor: &Value, next: u64, held: u64, target: Option<u64>) -> String {
     let mut bytes = URL_SAFE_NO_PAD.decode(cursor.as_str().unwrap()).unwrap();
     bytes.truncate(14);

@@ -65,7 +65,7 @@ async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> V
     let mut all = Vec::new();
     use Resume::{Anew, Behind, TooEarly};
     use Transport::{Events, Socket};
-    for (name, process, way, rests, seam) in [
+    for (name, process, transport, pause, resume) in [
         ("a socket", 0, Socket, 0, Behind),
         ("a socket at the other", 1, Socket, 0, Behind),
         ("a slow socket", 1, Socket, 3000, Behind),
@@ -76,7 +76,7 @@ async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> V
         ("events that repeat", 0, Events, 0, TooEarly),
         ("a socket without cursor", 0, Socket, 0, Anew),
     ] {
-        let planted = match seam {
+        let planted = match resume {
             Behind => None,
             TooEarly => Some(Fault::Repeated),
             Anew => Some(Fault::Lost),
@@ -85,9 +85,9 @@ async fn subscribe(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> V
         let start = readers::start(environment, &reader).await;
         let behaviour = Behaviour {
             process,
-            way,
-            rests,
-            seam,
+            transport,
+            pause,
+            resume,
         };
         let task = readers::subscriber(environment.clone(), reader.clone(), behaviour, start);
         tasks.spawn(task);

@@ -204,7 +204,7 @@ async fn slow_subscribers_continue_from_the_log() {
     let mut slow = from_here(&app, &ada).await;
     nothing_before_a_new_change(&mut slow, &ada).await;
     let mut made = Vec::new();
-    // More batches than a queue holds, and one that is longer than a queue takes.
+    // More batches than a queue holds, and one that is longer than a queue.
     for size in [1; 30].into_iter().chain([250]).chain([1; 5]) {
         let ids: Vec<Uuid> = (0..size).map(|_| Uuid::now_v7()).collect();
         let all: Vec<String> = ids.iter().map(|id| insert(&ada.id, *id)).collect();
@@ -224,7 +224,7 @@ async fn slow_subscribers_continue_from_the_log() {
 async fn without_subscribers_no_statements_are_sent() {
     let app = TestApp::with(|settings| settings.live.poll = Duration::from_millis(20)).await;
     let ada = app.signed_up("ada").await;
-    // Nothing is sent for fifteen polls, once those that were under way have ended.
+    // Nothing is sent for fifteen polls, after those that had begun have ended.
     let quiet = async || {
         eventually_eq("statements without subscribers", 0, async || {
             let before = app.pool.statements();

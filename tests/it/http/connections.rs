@@ -194,7 +194,7 @@ async fn in_flight(app: &TestApp) -> (TcpStream, Transaction) {
     (running, held)
 }
 
-/// Stops the service. It takes no more connections, and goes on.
+/// Stops the service, without waiting for the end.
 async fn stopping(app: TestApp) -> JoinHandle<()> {
     let address = app.address;
     let stopping = tokio::spawn(app.stop());

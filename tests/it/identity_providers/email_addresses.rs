@@ -14,7 +14,7 @@ use crate::{
 
 const BETTER_AUTH: &str = super::SESSIONS;
 
-/// A token of a subject whose verified address is that one.
+/// A token with this verified email address.
 fn token_with(subject: &str, email: &str) -> String {
     let mut claims = claims(subject);
     claims["email"] = json!(email);
@@ -82,8 +82,8 @@ async fn lookalikes_of_an_email_address_never_link() {
         }
         let user = user.as_str().unwrap();
         let accounts = format!("accounts WHERE user_id = '{user}'");
-        let told = format!("{LINKED} AND recipient = '{owner}'");
-        if app.count(&accounts).await > 0 || app.count(&told).await > 0 {
+        let notices = format!("{LINKED} AND recipient = '{owner}'");
+        if app.count(&accounts).await > 0 || app.count(&notices).await > 0 {
             linked.push(lookalike);
         }
     }
@@ -102,8 +102,8 @@ async fn lookalikes_in_userinfo_never_link() {
     {
         let mut claims = claims(&format!("eve{n}"));
         claims["email"].take();
-        let told = json!({ "sub": claims["sub"], "email": lookalike, "email_verified": true });
-        issuer.tell(Answer::Json(told));
+        let userinfo = json!({ "sub": claims["sub"], "email": lookalike, "email_verified": true });
+        issuer.tell(Answer::Json(userinfo));
         assert_ne!(user_of(&app, &token_of(&claims)).await, user, "{lookalike}");
     }
     assert_eq!(issuer.asked("/userinfo"), 2);
@@ -134,8 +134,8 @@ async fn the_canonical_address_links_in_any_ascii_case_and_notifies_its_owner() 
                 assert_eq!(me(&app, token).await["id"], user, "{claimed}");
             }
         }
-        let told = format!("{LINKED} AND recipient = '{owner}' AND ip_address = '127.0.0.1'");
-        assert_eq!(app.count(&told).await, 2, "{claimed}");
+        let notices = format!("{LINKED} AND recipient = '{owner}' AND ip_address = '127.0.0.1'");
+        assert_eq!(app.count(&notices).await, 2, "{claimed}");
     }
 }
 

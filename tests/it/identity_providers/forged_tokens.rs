@@ -25,6 +25,14 @@ fn encoded(part: &Value) -> String {
     URL_SAFE_NO_PAD.encode(part.to_string())
 }
 
+/// Names the key with which the token is signed.
+fn own_key(header: &mut Header) {
+    let key = issuer::published(issuer::NEW_RSA, Algorithm::RS256, "rsa");
+    header.jwk = Some(serde_json::from_value(key).unwrap());
+    header.jku = Some("http://127.0.0.1:1/keys".to_owned());
+    header.x5u = Some("http://127.0.0.1:1/x5u".to_owned());
+}
+
 /// Tokens with a wrong key, algorithm or header, and what is wrong with each.
 fn wrong_headers(own_secret: &[u8]) -> Vec<(&'static str, String)> {
     let rs256 = Algorithm::RS256;
@@ -44,12 +52,6 @@ fn wrong_headers(own_secret: &[u8]) -> Vec<(&'static str, String)> {
         let mut header = header(rs256, "rsa");
         change(&mut header);
         signed(&header, &claims, key)
-    };
-    let own_key = |header: &mut Header| {
-        let key = issuer::published(issuer::NEW_RSA, Algorithm::RS256, "rsa");
-        header.jwk = Some(serde_json::from_value(key).unwrap());
-        header.jku = Some("http://127.0.0.1:1/keys".to_owned());
-        header.x5u = Some("http://127.0.0.1:1/x5u".to_owned());
     };
     let critical = |header: &mut Header| header.crit = Some(vec!["b64".to_owned()]);
     let logout = |header: &mut Header| header.typ = Some("logout+jwt".to_owned());
@@ -160,7 +162,7 @@ async fn every_forged_token_is_rejected_with_the_same_response() {
     bodies.dedup();
     assert_eq!(bodies.len(), 1, "{bodies:#?}");
     assert_eq!(app.count("users").await, 1);
-    // A token of one issuer that names another goes to that other's keys, which are none.
+    // A token that names another issuer is checked with that issuer's keys, which are unavailable.
     let of_other = with("iss", json!("https://other.example/"));
     let swapped = ask(&app, &token_of(&of_other)).await;
     assert_eq!(swapped.status, 503, "{swapped:?}");

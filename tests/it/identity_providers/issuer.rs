@@ -57,7 +57,7 @@ struct State {
     given_up: usize,
 }
 
-/// The server. It goes down when dropped.
+/// The server. It stops when dropped.
 pub(super) struct Issuer {
     pub(super) address: SocketAddr,
     state: Arc<Mutex<State>>,

@@ -99,7 +99,7 @@ async fn a_password_reset_removes_external_accounts_with_an_unverified_address()
     }
     let removed = "audit_logs WHERE action = 'CREDENTIALS_REMOVED'";
     assert_eq!(app.count(removed).await, 1);
-    // Once the issuer has verified the address, it links; and a reset leaves what was verified.
+    // Once the issuer has verified the address, it links, and a reset keeps the account.
     assert_eq!(me(&app, &token("ada")).await["id"], user);
     reset(&app).await;
     assert_eq!(me(&app, &token("ada")).await["id"], user);
@@ -143,7 +143,7 @@ async fn an_unverified_address_of_another_user_is_forbidden_with_a_reason() {
             .contains("has not verified"),
         "{error}"
     );
-    // An unknown address creates a user, whose address is not verified.
+    // An unknown address creates a user with an unverified address.
     assert_eq!(me(&app, &unverified("bob")).await["emailVerified"], false);
 }
 

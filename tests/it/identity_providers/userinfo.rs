@@ -11,7 +11,7 @@ use super::{
 };
 use crate::support::soon;
 
-/// A token that tells no address.
+/// A token without an email address.
 fn bare(subject: &str) -> String {
     let mut claims = claims(subject);
     claims.as_object_mut().unwrap().remove("email");

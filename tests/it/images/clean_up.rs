@@ -223,7 +223,7 @@ async fn no_document_loses_its_image_whenever_the_sweep_runs() {
     let changing: Vec<_> = changing.collect();
     let mut swept = 0;
     while Instant::now() < until {
-        // Far too early: what is being sent and written is swept under the hands of who does it.
+        // Far too early: files are swept while they are sent and written.
         notebook
             .app
             .sql("UPDATE image_objects SET sweep_at = now() WHERE sweep_at IS NOT NULL")

@@ -86,7 +86,7 @@ async fn an_upload_can_be_sent_again_after_its_connection_broke() {
 }
 
 impl Notebook {
-    /// Deletes what was sent, so that the next upload can be seen to begin.
+    /// Deletes the uploaded file, so that the start of the next upload can be seen.
     async fn sweep_upload(&self, upload: &Value) {
         let uploads = image_folder(&self.app.database).join("uploads");
         std::fs::remove_dir_all(uploads.join(text(&upload["id"]))).unwrap();
@@ -176,7 +176,7 @@ async fn uploads_below_the_minimum_speed_are_cut_off() {
     );
     notebook.sweep_upload(&upload).await;
 
-    // A fast sender goes on for longer than the grace period.
+    // A fast sender can send for longer than the grace period.
     let steady = begun(&notebook, &upload, bytes.len(), &bytes[..100_000]).await;
     let (answer, took) = trickled(steady, &bytes[100_000..], 8 * 1024).await;
     assert_eq!(answer.status, 204, "{answer:?}");

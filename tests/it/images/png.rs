@@ -5,7 +5,7 @@ pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
     with_chunks(width, height, &[])
 }
 
-/// One that tells where it was taken.
+/// A PNG with private metadata.
 pub(super) fn private_png(width: u32, height: u32) -> Vec<u8> {
     let chunk = (*b"tEXt", b"Comment\0taken at a secret place".as_slice());
     with_chunks(width, height, &[chunk])
@@ -51,7 +51,7 @@ fn pixels(width: u32, height: u32) -> Vec<u8> {
     rows
 }
 
-/// A zlib stream that stores what it holds.
+/// A zlib stream without compression.
 fn stored(data: &[u8]) -> Vec<u8> {
     let mut stream = vec![0x78, 0x01];
     let blocks = data.chunks(65_535);

@@ -94,17 +94,22 @@ async fn only_an_own_complete_upload_for_the_document_can_be_set() {
     assert_eq!(send(&unsent, bytes.clone()).await, 204);
     let of_another_document = set(ada, &other, &unsent).await;
     assert_eq!(errors(&of_another_document), ["NOT_FOUND uploadId"]);
-
     let done = notebook.set(&unsent).await;
     assert_eq!(done["document"]["version"], 2);
-    assert_eq!(
-        notebook.set(&unsent).await,
-        done,
-        "a repetition changes nothing"
-    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_can_be_set_until_it_is_replaced_or_expires() {
+    let notebook = Notebook::new().await;
+    let bytes = png(5, 5);
+    let first = notebook.uploaded(&bytes).await;
+    let done = notebook.set(&first).await;
+    assert_eq!(done["document"]["version"], 2);
+    let again = notebook.set(&first).await;
+    assert_eq!(again, done, "a repetition changes nothing");
     let newer = notebook.with_image(&png(6, 6)).await;
     assert_eq!(newer["version"], 3);
-    let used = notebook.set(&unsent).await;
+    let used = notebook.set(&first).await;
     assert_eq!(errors(&used), ["NOT_FOUND uploadId"]);
 
     let expired = notebook.uploaded(&bytes).await;
@@ -114,7 +119,7 @@ async fn only_an_own_complete_upload_for_the_document_can_be_set() {
     assert_eq!(errors(&refused), ["NOT_FOUND uploadId"]);
 
     let upload = notebook.uploaded(&bytes).await;
-    ada.trash(&[mine]).await;
+    notebook.ada.trash(&[&notebook.document]).await;
     let refused = notebook.set(&upload).await;
     assert_eq!(errors(&refused), ["IN_TRASH documentId"]);
     let refused = notebook.remove().await;

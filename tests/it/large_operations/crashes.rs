@@ -43,10 +43,10 @@ async fn the_next_process_finishes_what_a_killed_one_left() {
     killed_after(&app, &ada, "deleteItems", &course).await;
     assert_eq!(app.count("tasks").await, 0);
     assert_eq!(app.count("courses").await, 0);
-    let told = "SELECT count(*) FROM audit_logs WHERE action IN ('TRASHED', 'RESTORED', 'DELETED') AND entity_type = 'Task'";
+    let logged = "SELECT count(*) FROM audit_logs WHERE action IN ('TRASHED', 'RESTORED', 'DELETED') AND entity_type = 'Task'";
     assert_eq!(
-        app.number(told).await,
+        app.number(logged).await,
         4 * TASKS,
-        "each change of each task is told once"
+        "each change of each task is logged once"
     );
 }

@@ -31,7 +31,7 @@ async fn assert_gone(notebook: &Notebook) {
     }
 }
 
-/// Mutations do not find the deleted items, whose ids are taken.
+/// Asserts that mutations do not find the deleted items, and that their ids are still taken.
 async fn assert_unchangeable(notebook: &Notebook) {
     let (course, task) = (&notebook.course, &notebook.tasks[0]);
     let in_course = json!({ "title": "x", "courseId": course });
@@ -76,9 +76,9 @@ async fn a_deleted_course_and_its_contents_are_gone_before_their_rows() {
         "what was named comes first"
     );
     assert_gone(&notebook).await;
-    let mut told = notebook.all("DELETED");
-    told.insert(notebook.trashed.clone(), "DELETED".to_owned());
-    assert_eq!(notebook.told(cursor).await, told);
+    let mut changes = notebook.all("DELETED");
+    changes.insert(notebook.trashed.clone(), "DELETED".to_owned());
+    assert_eq!(notebook.changes_after(cursor).await, changes);
     let by_ada =
         "audit_logs WHERE action = 'DELETED' AND actor_id = user_id AND ip_address = '127.0.0.1'";
     assert_eq!(notebook.count(by_ada).await, 8);

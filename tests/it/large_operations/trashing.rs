@@ -35,7 +35,10 @@ async fn a_trashed_course_hides_its_contents_before_their_rows_change() {
 
     notebook.finish_unseen(&seen).await;
     assert_eq!(notebook.count(moved).await, 3);
-    assert_eq!(notebook.told(cursor).await, notebook.all("TRASHED"));
+    assert_eq!(
+        notebook.changes_after(cursor).await,
+        notebook.all("TRASHED")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +55,10 @@ async fn a_restored_course_shows_its_contents_before_their_rows_change() {
     assert_eq!(notebook.seen().await, before);
     notebook.finish_unseen(&before).await;
     assert_eq!(notebook.count(left).await, 0);
-    assert_eq!(notebook.told(cursor).await, notebook.all("RESTORED"));
+    assert_eq!(
+        notebook.changes_after(cursor).await,
+        notebook.all("RESTORED")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,8 +127,7 @@ async fn contents_of_a_restored_course_can_be_changed() {
         let active = json!({ "status": "ACTIVE", "deletedAt": null, "trashedWith": null });
         assert_eq!(payload[item], active, "{mutation}: {payload}");
     }
-    let ada = &notebook.ada;
-    let selection = "tasks { completed status }";
+    let (ada, selection) = (&notebook.ada, "tasks { completed status }");
     let completed = ada.mutate("completeTasks", ids(&[task]), selection).await;
     let expected = json!([{ "completed": true, "status": "ACTIVE" }]);
     assert_eq!(completed["tasks"], expected);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{ADA, AWAY, HOME, WRONG, code, limited, passed, sign_in, sign_up, succeeded};
 use crate::support::{PASSWORD, TestApp};
 
-/// A service whose account ada@example.com was attacked from strange addresses until its limit was reached.
+/// A service where ada@example.com was attacked from other addresses until the limit was reached.
 pub(super) async fn hammered() -> TestApp {
     let app = limited(|limits| {
         limits.sign_in = "3/h".parse().unwrap();
@@ -103,7 +103,7 @@ async fn spellings_of_an_email_address_share_a_limit() {
         let answer = sign_in(&app, HOME, email, PASSWORD).await;
         assert!(!passed(&answer), "{email:?}");
     }
-    // Another address is another account, even where the database's lower() takes it for the same.
+    // This address is another account, although the database's lower() makes them equal.
     let answer = sign_in(&app, HOME, "\u{130}di@example.com", PASSWORD).await;
     assert_eq!(code(&answer), "INVALID_CREDENTIALS");
 }

@@ -33,7 +33,7 @@ async fn a_recipient_gets_three_mails_per_hour_and_responses_do_not_show_it() {
             assert_eq!(payload, accepted, "{email}");
         }
     }
-    // Mails whose token was replaced are dropped, so the audit log is counted.
+    // Mails with replaced tokens are dropped, so entries of the audit log are counted.
     assert_eq!(app.logged("PASSWORD_RESET_REQUESTED").await, 3);
     for name in ["ada", "grace"] {
         for _ in 0..5 {

@@ -87,7 +87,7 @@ async fn words_that_come_back_are_known_again() {
     let id = ada.document(&course, "First", "a giraffe", "").await;
     for _ in 0..5 {
         for note in ["nothing", "a giraffe"] {
-            ada.set_note(&id, &note).await;
+            ada.set_note(&id, note).await;
         }
         assert_eq!(ada.found("girafe").await, ["First"]);
     }

@@ -116,7 +116,7 @@ fn judge(query: &Query, found: &[String]) -> Figures {
     }
 }
 
-/// Whether what is exact comes before what resembles it, and the recent before the old.
+/// Whether exact hits come before similar ones, and recent before old ones.
 fn is_in_order(query: &Query, found: &[String]) -> bool {
     match query.category.as_str() {
         "exact_over_fuzzy" => found.first() == query.expect.first(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Person, TestApp, list, text};
 
-/// The passages of the best hit: the field, and the text with brackets around what is marked.
+/// The passages of the best hit: the field, and the text with brackets around the matches.
 async fn passages(client: &Client, query: &str) -> Vec<(String, String)> {
     let page = client.search(json!({ "query": query, "first": 1 })).await;
     let highlights = page["edges"][0]["highlights"].as_array();

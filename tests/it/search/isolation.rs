@@ -5,7 +5,7 @@ use serde_json::json;
 use super::SEARCH;
 use crate::support::{Client, TestApp};
 
-/// Ways to ask for what says `Quagga stripes by Xerxes`.
+/// Queries that find `Quagga stripes by Xerxes`.
 const WAYS: [&str; 10] = [
     "quagga",
     "quag",

@@ -4,7 +4,7 @@ use snapnote::db::{connect::Target, migrate};
 
 use crate::support::{TestApp, target_of};
 
-/// Items of everyone who is there, written before there was a search. Some are in the trash, and one is very long.
+/// Items of all users from before the migration. Some are in the trash, and one is very long.
 const KEEP: &str = "
     INSERT INTO courses (user_id, id, name, description) SELECT id, md5('course')::uuid, 'Savanna', 'of ' || name FROM users;
     INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)

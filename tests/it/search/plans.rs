@@ -11,7 +11,7 @@ use crate::support::{Client, Person, TestApp, asked_alone, index_scans, list, re
 /// The number of users, and of documents of each.
 const USERS: i64 = 50;
 const DOCUMENTS: i64 = 200;
-/// What is searched, in all the ways that there are.
+/// Queries of all kinds.
 const QUERIES: [&str; 10] = [
     "term700",
     "term7",
@@ -80,7 +80,7 @@ async fn assert_search_reads(app: &TestApp, ada: &Client) {
     assert!(words.entries <= asked * 3 * app.number(&known).await);
 }
 
-/// Asks a list for what contains a part, several times.
+/// Filters a list by a part of a title, several times.
 async fn filter_often(client: &Client, list: &str, filter: &str, part: &Value) {
     let ty = if part.is_object() {
         "JSONObject"
@@ -128,7 +128,7 @@ async fn assert_filters_read(app: &TestApp, ada: &Client) {
     }
 }
 
-/// One test, since it takes some time to write what they keep.
+/// One test, since writing the items takes some time.
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_and_filters_read_only_indexes_and_own_rows() {
     let (app, ada) = among_many().await;

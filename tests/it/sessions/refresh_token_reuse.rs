@@ -44,10 +44,10 @@ async fn a_replaced_token_returns_the_same_successor_for_sixty_seconds() {
 /// Uses a replaced token 61 seconds after its exchange, while its successor is unused.
 async fn reused_after_61_seconds(app: &TestApp, name: &str) -> Person {
     let owner = app.signed_up(name).await;
-    let second = next_token(&app, &owner.refresh_token).await;
+    let second = next_token(app, &owner.refresh_token).await;
     rotated_ago(app, 61).await;
     for token in [&owner.refresh_token, &second, &owner.refresh_token] {
-        assert_invalid(&app, token).await;
+        assert_invalid(app, token).await;
     }
     owner
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::support::{Client, Person, TestApp, at_least, soon, target_of};
 
-/// A client that runs; what it says is read line by line.
+/// A running client, which prints lines.
 struct Running {
     lines: Lines<BufReader<ChildStdout>>,
     /// It ends when this is closed.
@@ -32,7 +32,7 @@ fn python() -> String {
     std::env::var("SNAPNOTE_TESTS_PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
-/// Whether there is such a client here.
+/// Whether this client is installed.
 async fn is_there(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(folder());
@@ -82,7 +82,7 @@ impl Running {
         said["change"].take()
     }
 
-    /// Asks it to end, and takes what it still says.
+    /// Stops it and returns the rest of its output.
     async fn end(mut self) -> Vec<Value> {
         drop(self.stdin.take());
         let mut rest = Vec::new();
@@ -94,7 +94,7 @@ impl Running {
     }
 }
 
-/// A query, a refusal, what was missed, and what happens: so each of them works.
+/// Each client must handle a query, an error, missed changes and new changes.
 async fn works(program: &str, script: &str, app: &TestApp) -> (Running, Person) {
     let ada = app.signed_up("ada").await;
     let after = ada.changes_cursor().await;
@@ -123,7 +123,7 @@ async fn graphql_ws_works_and_reconnects() {
     }
     let app = TestApp::start().await;
     let (mut client, ada) = works("node", "websocket.mjs", &app).await;
-    // The service stops and is there again: the client goes on behind what it saw.
+    // The service restarts, and the client continues after the last change.
     let (database, address) = (app.database.clone(), app.address);
     app.stop().await;
     assert_eq!(client.said().await, Some(json!({ "closed": 1001 })));

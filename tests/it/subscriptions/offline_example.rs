@@ -20,7 +20,7 @@ async fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
     timeout(patience, output).await.expect("it does not end")
 }
 
-/// It must succeed; what it said tells why it did not.
+/// Runs a command, which must succeed.
 async fn succeeds(program: &str, arguments: &[&str]) {
     let output = run(program, arguments).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);

@@ -14,6 +14,18 @@ use super::{
 };
 use crate::support::{TestApp, eventually, mutation};
 
+/// Sends messages of which the last one is an error.
+async fn send_all(socket: &mut Socket, messages: Vec<Value>) {
+    let last = messages.len() - 1;
+    for (at, message) in messages.into_iter().enumerate() {
+        let is_init = message["type"] == "connection_init";
+        socket.send(message).await;
+        if is_init && at < last {
+            assert_eq!(socket.message().await["type"], "connection_ack");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn protocol_errors_close_the_socket_with_their_code() {
     let app = TestApp::start().await;
@@ -46,14 +58,7 @@ async fn protocol_errors_close_the_socket_with_their_code() {
     ];
     for (messages, code, reason) in table {
         let mut socket = Socket::open(&ada).await;
-        let last = messages.len() - 1;
-        for (at, message) in messages.into_iter().enumerate() {
-            let is_init = message["type"] == "connection_init";
-            socket.send(message).await;
-            if is_init && at < last {
-                assert_eq!(socket.message().await["type"], "connection_ack");
-            }
-        }
+        send_all(&mut socket, messages).await;
         assert_eq!(socket.next().await, Heard::Closed(code, reason.to_owned()));
     }
     let mut socket = Socket::open(&ada).await;
@@ -134,7 +139,7 @@ async fn invalid_handshakes_are_rejected() {
     let upgrade = [("upgrade", "websocket"), ("connection", "upgrade")];
     let answer = app.anonymous().http("GET", "/graphql", &upgrade, b"").await;
     assert_eq!(answer.status, 400);
-    // By POST it is a request like any other, whatever else it asks for.
+    // A POST is a normal request, whatever headers it has.
     let headers = [
         ("upgrade", "websocket"),
         ("content-type", "application/json"),

@@ -29,10 +29,10 @@ pub(crate) fn mutation(name: &str, selection: &str) -> String {
 fn input_type(mutation: &str) -> Option<&'static str> {
     let schema = include_str!("../../../schema.graphql");
     let (_, fields) = schema.split_once("type Mutation {").unwrap();
-    let field = |line: &'static str| line.trim().strip_prefix(mutation);
-    let found = fields.lines().filter_map(field);
-    let mut inputs = found.filter_map(|rest| rest.strip_prefix("(input: "));
-    Some(inputs.next()?.split_once(')')?.0)
+    let (_, field) = fields.split_once(&format!("\n\t{mutation}("))?;
+    let (arguments, _) = field.split_once("): ").unwrap();
+    let (_, input) = arguments.split_once("input: ").unwrap();
+    Some(input.trim_end())
 }
 
 impl Client {

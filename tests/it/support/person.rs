@@ -13,7 +13,7 @@ pub(crate) const PASSWORD: &str = "correct horse";
 /// What signing up, signing in and refreshing a session select by default.
 pub(crate) const SIGNED_IN: &str = "user { id } session { id } accessToken refreshToken";
 
-/// A user who is signed in, with what signing in returned. Calls are made by the client in it.
+/// A user who is signed in, with their client.
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) client: Client,

@@ -95,7 +95,7 @@ impl Serving {
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
-    /// Waits until it has ended. Returns its exit code, and what it printed to standard error.
+    /// Waits until it has ended. Returns its exit code and its standard error.
     pub(crate) async fn end(mut self) -> (Option<i32>, String) {
         let mut printed = String::new();
         let mut error = self.child.stderr.take().unwrap();

@@ -55,7 +55,7 @@ impl ClientConnection {
     /// `slow`: with a small receive buffer.
     pub(super) async fn open(
         client: &Client,
-        way: Transport,
+        transport: Transport,
         slow: bool,
         start: Option<&str>,
         last: Option<&str>,
@@ -63,7 +63,7 @@ impl ClientConnection {
         let query = if slow { CHANGES_WITH_ITEMS } else { CHANGES };
         let opening = async {
             let tcp = connect(client, slow).await?;
-            match way {
+            match transport {
                 Transport::Socket => {
                     let after = json!({ "after": last.or(start) });
                     let mut socket = socket_over(tcp, client).await?;
@@ -84,7 +84,7 @@ impl ClientConnection {
             }
         };
         let opened = timeout(OPENING, opening).await;
-        opened.unwrap_or_else(|_| panic!("a subscription takes too long: {way:?}"))
+        opened.unwrap_or_else(|_| panic!("a subscription takes too long: {transport:?}"))
     }
 
     /// The next event, or `None` if there is none for a while.
@@ -95,7 +95,7 @@ impl ClientConnection {
                 Ok(Heard::Gone) => Received::Ended,
                 Ok(Heard::Closed(code, why)) => closed(code, &why),
                 Ok(Heard::Message(message)) => match message["type"].as_str() {
-                    Some("next") => told(&message["payload"]),
+                    Some("next") => received(&message["payload"]),
                     Some("error") => failed(&message["payload"]),
                     _ => panic!("{message}"),
                 },
@@ -105,11 +105,11 @@ impl ClientConnection {
                 Ok(None) => Received::Ended,
                 Ok(Some((name, id, data))) => {
                     assert_eq!(name, "next", "it ends by itself: {data}");
-                    let told = told(&data);
-                    if let Received::Change(_, cursor) = &told {
+                    let received = received(&data);
+                    if let Received::Change(_, cursor) = &received {
                         assert_eq!(id.as_ref(), Some(cursor));
                     }
-                    told
+                    received
                 }
             },
         }
@@ -155,7 +155,7 @@ async fn socket_over(tcp: TcpStream, client: &Client) -> Option<Socket> {
 }
 
 /// Parses an event of a subscription.
-fn told(payload: &Value) -> Received {
+fn received(payload: &Value) -> Received {
     let change = &payload["data"]["changes"];
     if change.is_null() {
         return failed(&payload["errors"]);

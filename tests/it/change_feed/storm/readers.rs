@@ -125,10 +125,10 @@ pub(super) enum Resume {
 pub(super) struct Behaviour {
     /// Its process.
     pub(super) process: usize,
-    pub(super) way: Transport,
+    pub(super) transport: Transport,
     /// It sometimes pauses for up to so many milliseconds.
-    pub(super) rests: u64,
-    pub(super) seam: Resume,
+    pub(super) pause: u64,
+    pub(super) resume: Resume,
 }
 
 /// Runs a subscriber.
@@ -140,35 +140,34 @@ pub(super) async fn subscriber(
 ) {
     let mut random = environment.random();
     let client = environment.client(reader.person, behaviour.process);
-    let mut start = Some(start);
-    // The cursors of the last two changes.
-    let (mut before, mut last) = (None::<String>, None::<String>);
+    let (mut start, slow) = (Some(start), behaviour.pause > 0);
+    let (mut last_but_one, mut last) = (None::<String>, None::<String>);
     while !is_over(&environment) {
-        let behind = match behaviour.seam {
-            Resume::TooEarly => before.as_deref(),
+        let behind = match behaviour.resume {
+            Resume::TooEarly => last_but_one.as_deref(),
             Resume::Behind | Resume::Anew => last.as_deref(),
         };
-        let (way, slow, start_at) = (behaviour.way, behaviour.rests > 0, start.as_deref());
-        let line = ClientConnection::open(&client, way, slow, start_at, behind).await;
-        let Some(mut line) = line else {
+        let (transport, from) = (behaviour.transport, start.as_deref());
+        let connection = ClientConnection::open(&client, transport, slow, from, behind);
+        let Some(mut connection) = connection.await else {
             sleep(Duration::from_millis(20 + random.below(150))).await;
             continue;
         };
         environment.statistics.subscriptions.add();
         while !is_over(&environment) {
-            match line.next().await {
+            match connection.next().await {
                 Received::Change(key, cursor) => {
                     reader.received(key);
-                    before = last.replace(cursor);
+                    last_but_one = last.replace(cursor);
                 }
                 Received::Nothing => {}
                 Received::Ended => break,
             }
             if slow && !environment.written.load(Ordering::Relaxed) && random.below(100) == 0 {
-                sleep(Duration::from_millis(random.below(behaviour.rests))).await;
+                sleep(Duration::from_millis(random.below(behaviour.pause))).await;
             }
         }
-        if behaviour.seam == Resume::Anew {
+        if behaviour.resume == Resume::Anew {
             (start, last) = (None, None);
         }
     }

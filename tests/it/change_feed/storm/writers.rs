@@ -27,7 +27,7 @@ async fn goes_on(environment: &Environment) -> bool {
 }
 
 /// A change of an item, if it is possible.
-fn deed(user_of: &User, random: &mut Random) -> String {
+fn statement(user_of: &User, random: &mut Random) -> String {
     let (user, id) = (user_of.id, random.one_of(&user_of.items));
     let this = format!("WHERE user_id = '{user}' AND id = '{id}'");
     match random.below(20) {
@@ -60,19 +60,19 @@ pub(super) async fn transactions(environment: Arc<Environment>, longest: u64) {
     let mut conn = environment.conn().await;
     while goes_on(&environment).await {
         let user_of = random.one_of(&environment.people);
-        let deeds: Vec<String> = (0..=random.below(3))
-            .map(|_| deed(user_of, &mut random))
+        let statements: Vec<String> = (0..=random.below(3))
+            .map(|_| statement(user_of, &mut random))
             .collect();
         let (end, hold) = (random.below(20), random.below(longest));
         let worked = async {
             conn.batch_execute("BEGIN").await?;
-            for deed in &deeds {
+            for statement in &statements {
                 if end % 5 == 0 {
                     // A savepoint that is rolled back is not logged, and one that is kept has the transaction's number.
-                    let undone = format!("SAVEPOINT s; {deed} ROLLBACK TO s; SAVEPOINT t;");
+                    let undone = format!("SAVEPOINT s; {statement} ROLLBACK TO s; SAVEPOINT t;");
                     conn.batch_execute(&undone).await?;
                 }
-                conn.batch_execute(deed).await?;
+                conn.batch_execute(statement).await?;
             }
             sleep(Duration::from_millis(hold)).await;
             match end {
