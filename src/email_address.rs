@@ -1,20 +1,20 @@
 //! Email addresses: what a valid one is, and when two of them are the same account.
 //!
-//! Every door takes addresses through [`EmailAddress`]: sign-up, sign-in, password reset, change of address, import,
+//! All code that handles addresses uses [`EmailAddress`]: sign-up, sign-in, password reset, change of address, import,
 //! `admin grant`, external identity providers, the rate limiter and the mailer.
 //!
 //! # The rule
-//! Each address has one canonical form, its key: the part before the `@` with ASCII letters in lower case, and the domain
-//! in ASCII by IDNA (UTS 46, nontransitional), in lower case. Two addresses are the same account if and only if their keys
+//! Each address has one canonical form, its key. In the part before the `@`, ASCII letters are in lower case. The domain is in
+//! ASCII by IDNA (UTS 46, nontransitional) and in lower case. Two addresses are the same account if and only if their keys
 //! are equal; the database compares keys only (`users.email_key`), never case mappings of its own.
 //!
-//! An address is valid only if nothing but ASCII case and the Punycode of its domain sets it apart from its key: the part
-//! before the `@` is in NFC, and IDNA would not map any character of the domain. `ada@ﬁn.example`, `ada@gİt.example` and
+//! A valid address differs from its key only in ASCII case and in the Punycode of its domain. So the part before the `@` is in
+//! NFC, and IDNA would not map any character of the domain. `ada@ﬁn.example`, `ada@gİt.example` and
 //! addresses in NFD are therefore invalid rather than mapped to the address of another owner. Other systems map them
 //! differently, so an external provider may have verified a different mailbox than the one that the key names.
 //!
 //! # Which form is used where
-//! - `users.email` shows [`as_str`](EmailAddress::as_str): what the user typed, without the white space around it.
+//! - `users.email` shows [`as_str`](EmailAddress::as_str): what the user typed, without the whitespace around it.
 //! - Lookups, unique constraints and rate limits use [`key`](EmailAddress::key).
 //! - Mail goes to [`recipient`](EmailAddress::recipient): mail servers may not know the domain in another form than ASCII.
 //! - External providers link only if [`is_canonical`](EmailAddress::is_canonical).
@@ -34,11 +34,11 @@ pub struct EmailAddress {
 /// Why a text is not a valid email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidEmail {
-    /// It is empty, or only white space.
+    /// It is empty, or only whitespace.
     Blank,
     /// It, or its canonical form, is longer than [`EmailAddress::MAX_LENGTH`].
     TooLong,
-    /// It is not one `@` with text on both sides, or it contains white space or control characters.
+    /// It is not one `@` with text on both sides, or it contains whitespace or control characters.
     Malformed,
     /// The part before the `@` is not in NFC.
     NotNormalized,
@@ -50,7 +50,7 @@ impl EmailAddress {
     /// Maximum length in characters, of the text and of its canonical form.
     pub const MAX_LENGTH: usize = 255;
 
-    /// Parses what a user typed. White space around the address is ignored.
+    /// Parses what a user typed. Whitespace around the address is ignored.
     ///
     /// # Errors
     /// The first reason why it is invalid.
@@ -66,7 +66,7 @@ impl EmailAddress {
         Self::parse(typed).map_err(|invalid| invalid.refusal(field))
     }
 
-    /// Parses what another program sent: white space around the address makes it invalid.
+    /// Parses what another program sent: whitespace around the address makes it invalid.
     ///
     /// # Errors
     /// The first reason why it is invalid.
@@ -138,7 +138,7 @@ impl InvalidEmail {
                 EmailAddress::MAX_LENGTH
             ),
             InvalidEmail::Malformed => {
-                "must be an email address: one @ with text on both sides, without white space.".to_owned()
+                "must be an email address: one @ with text on both sides, without whitespace.".to_owned()
             }
             InvalidEmail::NotNormalized => {
                 "must be in Unicode normalization form C (NFC) before the @.".to_owned()

@@ -1,6 +1,6 @@
 //! The two kinds of failures: refusals and errors.
 //!
-//! A [`Refusal`] is a mistake that the caller can fix. It becomes a `userErrors` entry, and nothing was changed. An
+//! A [`Refusal`] is an error in the input that the caller can fix. It becomes a `userErrors` entry, and nothing was changed. An
 //! [`Error`] is everything else. It becomes a GraphQL error with a [`Code`]; its cause is logged once and never shown.
 //! A command that can return both returns [`Failure`].
 //!
@@ -178,7 +178,7 @@ impl Error {
 /// Why an input was rejected. The contract's `UserErrorCode`. Stable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalCode {
-    /// Empty, only white space, or null where a value is required.
+    /// Empty, only whitespace, or null where a value is required.
     Blank,
     /// Longer than the field's maximum.
     TooLong,
@@ -210,10 +210,10 @@ pub enum RefusalCode {
     UnsupportedType,
 }
 
-/// A mistake in an input.
+/// An error in an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The kind of mistake.
+    /// The kind of error.
     pub code: RefusalCode,
     /// Path of the invalid argument, e.g. `["input", "title"]`. `None` if no single argument is wrong.
     pub field: Option<Vec<String>>,
@@ -258,7 +258,7 @@ impl Refusal {
 /// Why a command changed nothing.
 #[derive(Debug, Clone)]
 pub enum Failure {
-    /// The mistakes in the input in the order of the arguments. At least one.
+    /// The errors in the input in the order of the arguments. At least one.
     Refused(Vec<Refusal>),
     /// Everything else.
     Error(Error),

@@ -1,8 +1,8 @@
 //! SnapNote: a GraphQL API service for courses, documents and tasks, on PostgreSQL.
 //!
 //! # Code map
-//! One folder per noun holds its rules, columns and SQL. Above them is one GraphQL layer, because GraphQL types refer to each
-//! other in circles. A module uses only modules in rows below its own; `tests/it/layering.rs` reads this table and checks it.
+//! One folder per noun holds its rules, columns and SQL. Above them is one GraphQL layer, because GraphQL types refer to
+//! each other in cycles. A module uses only modules in rows below its own; `tests/it/layering.rs` reads this table and checks it.
 //!
 //! | module | responsibility |
 //! | --- | --- |
@@ -14,12 +14,12 @@
 //! | [`graphql`] | the schema: objects, resolvers, lookahead and loaders |
 //! | [`demo`] | example data |
 //! | [`search`] | full-text search with highlights |
-//! | [`changes`] | the change feed: pages of past changes, and live |
+//! | [`changes`] | the change feed: past changes in pages, and new changes live |
 //! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
 //! | [`audit`] [`mail`] | reads and prunes the audit log; writes and sends mails |
 //! | [`images`] | images of documents: upload, check, store, remove |
 //! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (rules, commands), `model` (columns, inputs), `store` (all SQL) |
-//! | [`pending`] | what commands on many rows leave to a background job |
+//! | [`pending`] | work of commands on many rows that a background job finishes |
 //! | [`items`] | what courses, documents and tasks share |
 //! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |
 //! | [`email_address`] `rules` | valid email addresses and when two are equal; checks of inputs |
@@ -27,22 +27,22 @@
 //! | [`db`] | connections, statements, transactions, pages, background jobs, migrations |
 //! | [`error`] | the two kinds of errors |
 //!
-//! Parts that know nothing of the product are crates in `crates/`: `graphql-gate` admits GraphQL requests before the library
+//! Parts that do not depend on the product are crates in `crates/`: `graphql-gate` checks GraphQL requests before async-graphql
 //! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, and `image-intake`
 //! checks images.
 //!
 //! # Reading order
 //! [`error`], then [`courses`] (the smallest noun) and [`items`], then `db::sql` and `db::row`, then `graphql::course` and
 //! [`graphql::Api`], then `http::graphql`. `docs/architecture.md` follows two requests through the code, and
-//! `docs/adding.md` tells how to add to it.
+//! `docs/adding.md` explains how to add to it.
 //!
 //! # Rules
-//! - Every statement on users' data takes the owner's id. Objects of other users do not exist.
+//! - Every statement on users' data takes the owner's id. For a caller, objects of other users do not exist.
 //! - Only `store.rs` files and [`db`] contain SQL, and SQL text never contains what a caller sent.
 //! - Only [`graphql`], [`http`] and the derives of `model.rs` files know the GraphQL library. Only [`http`] knows HTTP.
 //! - An error that the caller can fix is a [`error::Refusal`]. Every other error is an [`error::Error`], logged once and
 //!   masked.
-//! - Whatever is acknowledged is committed.
+//! - Every change that the service acknowledges is committed.
 
 pub mod app;
 pub mod audit;

@@ -16,17 +16,17 @@ const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
-/// The mistakes found in an input so far.
+/// The errors found in an input so far.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Refusal>);
 
 impl Problems {
-    /// Adds a mistake in `input.<field>`.
+    /// Adds an error in `input.<field>`.
     pub(crate) fn add(&mut self, field: &str, code: RefusalCode, message: impl Into<String>) {
         self.0.push(Refusal::of(field, code, message));
     }
 
-    /// Adds the mistake of a field that its own type parses, if there is one.
+    /// Adds the error of a field that its own type parses, if there is one.
     pub(crate) fn note<T>(&mut self, parsed: &Result<T, Refusal>) {
         self.0.extend(parsed.as_ref().err().cloned());
     }
@@ -94,7 +94,7 @@ impl Problems {
         }
     }
 
-    /// Adds a mistake: the field must not be null.
+    /// Adds an error: the field must not be null.
     pub(crate) fn must_not_be_null(&mut self, field: &str) {
         self.add(
             field,
@@ -145,10 +145,10 @@ impl Problems {
         }
     }
 
-    /// Succeeds if there are no mistakes.
+    /// Succeeds if there are no errors.
     ///
     /// # Errors
-    /// All mistakes in the order in which they were found.
+    /// All errors in the order in which they were found.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         if self.0.is_empty() {
             Ok(())

@@ -56,7 +56,7 @@ impl Default for JsonObject {
     }
 }
 
-/// A JSON object.
+/// A JSON object. Send and receive it as an object, not as a string of JSON.
 #[Scalar(name = "JSONObject")]
 impl ScalarType for JsonObject {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -100,8 +100,8 @@ impl ScalarType for Url {
     }
 }
 
-/// The id of an object that exists, as an argument. One that is not a UUID is treated like an unknown one: it becomes an id
-/// that no object has, so the same statement runs and the response is the same.
+/// The id of an existing object, as an argument. An id that is not a UUID is treated like an unknown id: it becomes an id that
+/// no object has. So the same statement runs, and the response is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId(pub Uuid);
 

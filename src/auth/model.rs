@@ -158,14 +158,14 @@ impl Client {
 // Not `Debug`: it holds a password.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// The user's email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
-    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
+    /// The user's email address. Maximum 255 characters, also with its domain in ASCII (xn--…). Surrounding whitespace is
+    /// ignored. INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
     /// internationalized domain in lower case or in ASCII.
     pub email: String,
     /// The user's password. 8–128 characters, and not known from leaks.
     #[graphql(secret)]
     pub password: String,
-    /// The user's name. 1–255 characters, not only white space.
+    /// The user's name. 1–255 characters, not only whitespace.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! `snapnote admin`: commands for operators that manage admins, imports and mails.
+//! `snapnote admin`: commands for operators that manage admins, imports and emails.
 //!
 //! They need no sign-in: access to the database is the permission.
 
@@ -54,7 +54,7 @@ async fn act(
         AdminAction::Mails => list_mails(&mut conn).await,
         AdminAction::RetryMails => {
             let mails = mail::retry_dead(&mut conn).await?;
-            print(format_args!("{mails} mails will be retried.\n"))
+            print(format_args!("{mails} emails will be retried.\n"))
         }
     }
 }
@@ -71,7 +71,7 @@ async fn grant(conn: &mut Connection, typed: &str) -> Outcome {
 async fn list_mails(conn: &mut Connection) -> Outcome {
     let mails = mail::waiting(conn).await?;
     if mails.is_empty() {
-        return print("No mails are waiting.\n");
+        return print("No emails are waiting.\n");
     }
     mails
         .iter()

@@ -135,7 +135,7 @@ pub enum Command {
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
     Demo,
-    /// Manage admins, imports and mails.
+    /// Manage admins, imports and emails.
     Admin {
         /// What to do.
         #[command(subcommand)]
@@ -156,9 +156,9 @@ pub enum AdminAction {
         /// A file with one JSON object per line, or `-` for standard input.
         file: PathBuf,
     },
-    /// List the mails that are waiting or were given up.
+    /// List the emails that are waiting or were given up.
     Mails,
-    /// Retry the mails that were given up, except those whose link has expired.
+    /// Retry the emails that were given up, except those whose link has expired.
     RetryMails,
 }
 
@@ -186,16 +186,16 @@ pub struct DatabaseConfig {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
     /// The same database at an address without a pooler. Processes use it to notify each other of changes immediately. If
-    /// unset, subscribers see other processes' changes once a second. Only needed with DATABASE_URL.
+    /// unset, they poll for other processes' changes once a second. Only needed with DATABASE_URL.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<Secret>,
-    /// The folder of the embedded PostgreSQL, the generated signing key, images and mails.
+    /// The folder of the embedded PostgreSQL, the generated signing key, images and emails.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
-    /// The folder of PostgreSQL's programs, for the embedded server. If unset, they are searched for.
+    /// The folder of PostgreSQL's programs, for the embedded server. If unset, the service searches PATH and the usual folders.
     #[arg(long, env = "SNAPNOTE_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
-    /// Connections that stay open while idle.
+    /// Database connections that stay open while idle. Maximum: SNAPNOTE_POOL_MAX.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
     /// Maximum connections in the pool. Rate limits use two more.
@@ -204,17 +204,17 @@ pub struct DatabaseConfig {
     /// How long a request waits for a connection before it fails with UNAVAILABLE.
     #[arg(long, env = "SNAPNOTE_POOL_WAIT", default_value = "5s")]
     pub pool_wait: Span,
-    /// Age at which a connection is replaced.
+    /// Age at which a database connection is replaced.
     #[arg(long, env = "SNAPNOTE_POOL_LIFETIME", default_value = "5m")]
     pub pool_lifetime: Span,
-    /// Maximum time to open a connection.
+    /// Maximum time to open a database connection.
     #[arg(long, env = "SNAPNOTE_CONNECT_TIMEOUT", default_value = "10s")]
     pub connect_timeout: Span,
-    /// Maximum run time of a statement; PostgreSQL cancels it then.
+    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer.
     #[arg(long, env = "SNAPNOTE_STATEMENT_TIMEOUT", default_value = "30s")]
     pub statement_timeout: Span,
-    /// Whether prepared statements are kept. Set it to false behind a transaction pooler that lacks memory for prepared
-    /// statements. PgBouncer must be 1.21 or newer either way.
+    /// Whether prepared statements are kept for their next use. Set it to false to save memory of the server or the pooler.
+    /// PgBouncer in transaction mode must be 1.21 or newer either way.
     #[arg(long, env = "SNAPNOTE_PREPARED_STATEMENTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub prepared_statements: bool,
     /// Days that items stay in the trash before they are deleted permanently (0 keeps them forever).
@@ -242,8 +242,8 @@ pub struct ServerConfig {
     /// Maximum time for a whole request.
     #[arg(long, env = "SNAPNOTE_REQUEST_TIMEOUT", default_value = "10s")]
     pub request_timeout: Span,
-    /// Maximum time to receive a request's headers, for an idle connection between two requests, and for a client that does
-    /// not read its response.
+    /// Maximum time to receive a request's headers. Also how long a connection may be idle between two requests, and how long
+    /// a client may not read its response.
     #[arg(long, env = "SNAPNOTE_HEADER_TIMEOUT", default_value = "30s")]
     pub header_timeout: Span,
     /// Maximum time to receive a request's body.
@@ -311,10 +311,10 @@ pub struct LimitsConfig {
     /// Maximum root fields of an operation.
     #[arg(long, env = "SNAPNOTE_MAX_ROOT_FIELDS", default_value = "50", value_parser = at_least_one)]
     pub max_root_fields: usize,
-    /// Maximum cost in points: one per object that the request could load (page size times children).
+    /// Maximum cost in points: one per object that the request could load. A list costs its page size times its children.
     #[arg(long, env = "SNAPNOTE_MAX_COST", default_value_t = 10_000)]
     pub max_cost: u64,
-    /// Maximum parsed and validated documents kept in memory.
+    /// Maximum parsed and validated GraphQL documents kept in memory.
     #[arg(long, env = "SNAPNOTE_CACHED_DOCUMENTS", default_value = "1000", value_parser = at_least_one)]
     pub cached_documents: usize,
 }

@@ -37,8 +37,8 @@ pub struct RateLimitConfig {
     /// Refreshes from one address, of any session.
     #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH_ADDRESS", default_value = "600/m")]
     pub limit_refresh_address: Limit,
-    /// Mails to one recipient that strangers can trigger: this many password resets, and this many of all other kinds
-    /// together. Further mails are dropped silently.
+    /// Emails to one recipient that strangers can trigger: this many password resets, and this many of all other kinds
+    /// together. Further emails are dropped silently.
     #[arg(long, env = "SNAPNOTE_LIMIT_MAIL", default_value = "3/h")]
     pub limit_mail: Limit,
 }

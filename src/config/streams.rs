@@ -24,7 +24,7 @@ pub struct StreamConfig {
     /// How long a new WebSocket may take to send connection_init.
     #[arg(long, env = "SNAPNOTE_INIT_TIMEOUT", default_value = "5s")]
     pub init_timeout: Span,
-    /// Interval of pings on idle WebSockets and of comments on idle event streams. Clients that do not answer pings, or do not
+    /// Interval of pings on idle WebSockets and of comments on idle event streams. Clients that do not respond to pings, or do not
     /// read events, for two intervals are disconnected.
     #[arg(long, env = "SNAPNOTE_HEARTBEAT", default_value = "15s")]
     pub heartbeat: Span,

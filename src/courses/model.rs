@@ -56,13 +56,13 @@ row! {
     }
 }
 
-/// A course to create. If you choose the `id` yourself, you can safely repeat the request: the second time, the existing object
-/// is returned unchanged. This applies to every create mutation.
+/// A course to create. If you choose the `id` yourself, you can safely repeat the request. A repeated request returns the
+/// existing object unchanged. This applies to every create mutation of an item.
 #[derive(InputObject, Debug, Clone)]
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The name. 1–255 characters, not only white space.
+    /// The name. 1–255 characters, not only whitespace.
     pub name: String,
     /// The description. Maximum 10,000 characters.
     pub description: Option<String>,
@@ -72,8 +72,8 @@ pub struct CreateCourseInput {
     pub icon: Option<String>,
 }
 
-/// A change of a course. With a `version`, the item is updated only if it still has that version, otherwise CONFLICT. Omitted
-/// fields keep their values; null clears a field that can be null. This applies to every update mutation.
+/// Changes to a course. With a `version`, the item is updated only if it still has that version; otherwise CONFLICT. Omitted
+/// fields keep their values. Null clears a field, unless its description forbids null. This applies to every update of an item.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
     /// The course's id.
@@ -82,11 +82,11 @@ pub struct UpdateCourseInput {
     pub version: Option<i32>,
     /// The name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
-    /// The description. Maximum 10,000 characters.
+    /// The description. Maximum 10,000 characters. Null clears it.
     pub description: MaybeUndefined<String>,
-    /// The color: `#RRGGBB`.
+    /// The color: `#RRGGBB`. Null clears it.
     pub color: MaybeUndefined<String>,
-    /// The icon: an emoji or the name of an icon. Maximum 50 characters.
+    /// The icon: an emoji or the name of an icon. Maximum 50 characters. Null clears it.
     pub icon: MaybeUndefined<String>,
 }
 

@@ -27,9 +27,9 @@ pub struct SessionSettings {
     /// `connect_timeout` in the string takes precedence.
     pub connect_timeout: Duration,
     /// Whether statements stay prepared for their next use. If not, each is prepared under a new name every time and then
-    /// forgotten. That saves server memory, but does not help with a pooler that assigns server connections per transaction
-    /// and does not track prepared statements (PgBouncer before 1.21, or with `max_prepared_statements = 0`): diesel-async
-    /// always names its statements, and with such a pooler it fails when it connects.
+    /// forgotten. That saves server memory. It does not help with a pooler that assigns server connections per transaction and
+    /// does not track prepared statements (PgBouncer before 1.21, or with `max_prepared_statements = 0`): diesel-async always
+    /// names its statements, so it fails to connect through such a pooler.
     pub prepared_statements: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Opens the connections of the pool, and recovers those whose user was dropped in the middle of a statement.
+//! Opens the connections of the pool, and recovers those whose future was dropped in the middle of a statement.
 //!
 //! **A client that disconnects costs no connection.** When a client disconnects or a request passes its deadline, a future is dropped in the
 //! middle of a statement. Closing its connection would let 20 clients open 200 connections per second, each with a cancel request. Instead
@@ -9,7 +9,7 @@
 //! - The dropped statement gets 50 ms to end. Most statements do, and a cancel request needs a connection to the server of its own. After
 //!   that it is cancelled. If the connection is not usable one second later, it is closed.
 //! - During the recovery, the connection keeps its slot of the pool.
-//! - A cancel request may arrive late and hit a statement of the next user. For 10 s, a cancelled statement is therefore repeated like one
+//! - A cancel request may arrive late and hit a statement of the next caller. For 10 s, a cancelled statement is therefore repeated like one
 //!   that lost a conflict.
 //!
 //! A connection that is being opened when its caller is dropped goes to the next caller.

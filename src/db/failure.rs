@@ -1,6 +1,7 @@
 //! Maps the database's errors to the service's, and recognises those that can be retried.
 //!
-//! Messages are compared with PostgreSQL's English ones: diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which covers few.
+//! Messages are compared with PostgreSQL's English ones: diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which
+//! covers few.
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -22,7 +23,7 @@ pub(crate) fn from_database(error: DieselError) -> Error {
                 .constraint_name()
                 .is_some_and(|name| name.ends_with("_user_id_fkey")) =>
         {
-            Error::unauthenticated("This user account was deleted.")
+            Error::unauthenticated("This user was deleted.")
         }
         DieselError::DatabaseError(_, information) => {
             let message = information.message();

@@ -2,7 +2,7 @@
 //!
 //! - [`pool`]: [`Database`], the bounded pool of connections.
 //! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
-//! - `connection_manager`: opens connections, and recovers those whose user was dropped in the middle of a statement.
+//! - `connection_manager`: opens connections, and recovers those whose future was dropped in the middle of a statement.
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS.
 //! - `writes`: the users whose items were changed, for the change feed.

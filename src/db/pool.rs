@@ -1,7 +1,7 @@
 //! The bounded pool of connections.
 //!
 //! Checking a connection at every use costs more than the statement that follows. Therefore only connections that have idled are checked; a
-//! closed connection is noticed without a statement. A connection whose user was dropped in the middle of a statement keeps its slot until it
+//! closed connection is noticed without a statement. A connection whose future was dropped in the middle of a statement keeps its slot until it
 //! is recovered (`connection_manager.rs`) or closed.
 //!
 //! PgBouncer in transaction mode must be 1.21 or newer: diesel-async always names its statements.
@@ -222,7 +222,7 @@ impl Database {
     }
 }
 
-/// A connection whose user was dropped in the middle of a statement or transaction. Dropping this closes the connection.
+/// A connection whose future was dropped in the middle of a statement or transaction. Dropping this closes the connection.
 pub(super) struct Abandoned {
     pub(super) object: Option<Object>,
     /// When the running statement was sent; `None` if no statement was running.

@@ -71,21 +71,21 @@ pub struct CreateDocumentInput {
     pub id: Option<ID>,
     /// The id of the course to put the document into, which must be active.
     pub course_id: ObjectId,
-    /// The title. 1–500 characters, not only white space.
+    /// The title. 1–500 characters, not only whitespace.
     pub title: String,
-    /// The recognised text. May be empty.
+    /// The recognised text. May be empty. Limited only by the size of the request (1 MiB by default).
     pub original_text: String,
-    /// The note, in Markdown. May be empty.
+    /// The note, in Markdown. May be empty. Limited only by the size of the request (1 MiB by default).
     pub formatted_note: String,
     /// The excerpt. Maximum 200 characters. By default, the service makes it from the note.
     pub excerpt: Option<String>,
     /// Seconds that recognition and formatting took. Minimum 0.
     pub processing_time: Option<f64>,
-    /// Your own data: a JSON object (maximum 64 KiB and 32 levels, default `{}`).
+    /// Your app's own data: a JSON object (maximum 64 KiB and 32 levels, default `{}`).
     pub metadata: Option<JsonObject>,
 }
 
-/// A change of a document.
+/// Changes to a document.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateDocumentInput {
     /// The document's id.
@@ -100,11 +100,12 @@ pub struct UpdateDocumentInput {
     pub original_text: MaybeUndefined<String>,
     /// The note, in Markdown. May be empty. Must not be null.
     pub formatted_note: MaybeUndefined<String>,
-    /// The excerpt. Maximum 200 characters. If null, the service makes it from the note, and again whenever the note changes.
+    /// The excerpt. Maximum 200 characters. If null, the service makes it from the note, now and whenever the
+    /// note changes.
     pub excerpt: MaybeUndefined<String>,
-    /// Seconds that recognition and formatting took. Minimum 0.
+    /// Seconds that recognition and formatting took. Minimum 0. Null clears it.
     pub processing_time: MaybeUndefined<f64>,
-    /// Your own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
+    /// Your app's own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
 }
 
@@ -118,9 +119,9 @@ pub struct DocumentFilter {
     pub status: StatusFilter,
     /// Only documents whose title contains this text, ignoring case.
     pub title_contains: Option<String>,
-    /// Only documents whose metadata contains all of this (JSON containment).
+    /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels.
     pub metadata_contains: Option<JsonObject>,
-    /// Only documents with an image, or only those without one.
+    /// Only documents with an image (true), or only those without one (false).
     pub has_image: Option<bool>,
     /// Only documents that were created at or after this time.
     pub created_after: Option<DateTime>,

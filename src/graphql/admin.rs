@@ -56,9 +56,8 @@ impl AdminQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "Only users whose email address contains this text, ignoring case.")]
         email_contains: Option<String>,
-        #[graphql(desc = "Only users who may sign in, or only those who may not.")] active: Option<
-            bool,
-        >,
+        #[graphql(desc = "Only users who may sign in (true), or only those who may not (false).")]
+        active: Option<bool>,
         #[graphql(desc = "Return the first *n* users (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only users after this cursor.")] after: Option<String>,
     ) -> Result<Connection<User>, Error> {
@@ -100,8 +99,8 @@ pub(crate) struct AdminMutation;
 
 #[Object]
 impl AdminMutation {
-    /// Deactivates a user, which ends all their sessions, or activates them again. FORBIDDEN unless you are an admin.
-    /// LAST_ADMIN if no active admin would remain.
+    /// Deactivates a user, which ends all their sessions, or reactivates them. FORBIDDEN unless you are an admin. LAST_ADMIN if
+    /// no active admin would remain.
     async fn set_user_active(
         &self,
         ctx: &Context<'_>,

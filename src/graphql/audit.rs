@@ -14,7 +14,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct AuditEvent(Event);
 
-/// An event that a user caused or that concerns them.
+/// An event that the user caused or that affected the user.
 #[Object]
 impl AuditEvent {
     /// What happened, in upper case, e.g. SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, SESSION_REVOKED, REFRESH_TOKEN_REUSED,
@@ -34,14 +34,14 @@ impl AuditEvent {
         self.0.entity_id.map(id_of)
     }
 
-    /// The user who caused the event: the owner of this log or an admin. Null if the service caused it, or if it is
+    /// The user who caused the event: the owner of this log or an admin. Null if the service caused it, or if the user is
     /// unknown.
     fn actor_id(&self) -> Option<ID> {
         self.0.actor_id.map(id_of)
     }
 
-    /// The changed fields: field name to `{old, new}`. Null if the event shows none. Texts of documents and other long
-    /// texts are replaced by their length and SHA-256. Never contains secrets.
+    /// The changed fields: field name to `{old, new}`. Null if the event records no fields. Texts of documents and other
+    /// long texts are replaced by their length and SHA-256. Never contains secrets.
     fn changes(&self) -> Option<JsonObject> {
         self.0.changes.clone().map(JsonObject)
     }

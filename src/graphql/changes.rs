@@ -34,11 +34,10 @@ impl From<changes::Change> for Change {
     }
 }
 
-/// A change of an item.
+/// A change to an item.
 #[Object]
 impl Change {
-    /// The opaque cursor of this change. Pass it as `after` to continue after it. It is a few bytes longer for each transaction
-    /// that was running at the time.
+    /// The opaque cursor of this change. Pass it as `after` to continue after it. Its length varies.
     async fn cursor(&self) -> String {
         self.0.cursor.encode()
     }
@@ -76,7 +75,7 @@ impl Change {
         self.0.version
     }
 
-    /// When the change was made.
+    /// When the item changed.
     async fn changed_at(&self) -> DateTime {
         DateTime(self.0.changed_at)
     }
@@ -143,8 +142,8 @@ pub(crate) struct ChangesQuery;
 impl ChangesQuery {
     /// All changes of your items after a cursor, oldest first. Each change is returned exactly once, and the changes of one item
     /// are in the order of its versions. Use this query to catch up after being offline. CURSOR_EXPIRED if the cursor is too
-    /// old (30 days by default), or if the database has been restored from a backup since: get a new one from `changesCursor`,
-    /// then read your lists again.
+    /// old (30 days by default), or if the database was restored from a backup. Then get a new one from `changesCursor`, and read
+    /// your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never null, even if the page is empty.
     async fn changes(
         &self,
         ctx: &Context<'_>,
@@ -177,8 +176,8 @@ impl ChangesQuery {
         Ok(LogConnection::new(page, end, Change))
     }
 
-    /// The newest cursor. To start, get this cursor, read your lists, and then read the changes after the cursor. This misses no
-    /// change.
+    /// The newest cursor of the change feed. To start, get this cursor, then read your lists, then read the changes after the
+    /// cursor. In this order, you miss no change.
     async fn changes_cursor(&self, ctx: &Context<'_>) -> Result<String, Error> {
         let viewer = ctx.viewer()?;
         let feed = ctx.services().live.feed();

@@ -22,14 +22,15 @@ use crate::{
 /// The position of a page in its list.
 #[derive(SimpleObject)]
 pub(crate) struct PageInfo {
-    /// Whether there are more items after this page.
+    /// Whether there are more items after this page. When paging backward, this is true if `before` was given.
     pub(crate) has_next_page: bool,
-    /// Whether there are more items before this page. When paging forward: whether `after` or `offset` was given.
+    /// Whether there are more items before this page. When paging forward, this is true if `after` or a positive `offset` was
+    /// given.
     pub(crate) has_previous_page: bool,
     /// The cursor of the first edge. Null if the page is empty.
     pub(crate) start_cursor: Option<String>,
-    /// The cursor of the last edge. Pass it as `after` to fetch the next page. Null if the page is empty, except for
-    /// `changes`, where it is never null.
+    /// The cursor of the last edge. Pass it as `after` to fetch the next page. Null if the page is empty, except in `changes`,
+    /// where it is never null.
     pub(crate) end_cursor: Option<String>,
 }
 
@@ -179,7 +180,7 @@ where
         page_info(&self.edges, self.has_next, self.has_previous)
     }
 
-    /// The number of items in the whole filtered list. Counted only if selected.
+    /// The number of items on all pages of the filtered list. Counted only if selected.
     fn total_count(&self) -> Result<i32, Error> {
         let total = self
             .total
@@ -228,8 +229,7 @@ where
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
-    /// The position of this page in the log. For `changes`, `endCursor` is never null: pass it as `after` in the next
-    /// request, even if the page is empty.
+    /// The position of this page in the log.
     async fn page_info(&self) -> PageInfo {
         let info = page_info(&self.edges, self.has_next, self.has_previous);
         PageInfo {

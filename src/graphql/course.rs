@@ -164,7 +164,7 @@ item_queries! {
 }
 
 payload! {
-    /// The result of a mutation of a course.
+    /// The result of creating or updating a course.
     CoursePayload {
         /// The course after the mutation. Null if the mutation failed. On CONFLICT, the current version.
         course: Course

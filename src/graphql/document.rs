@@ -75,7 +75,7 @@ item_object! {
             self.0.processing_time
         }
 
-        /// Your own data: a JSON object, `{}` by default.
+        /// Your app's own data: a JSON object (default `{}`).
         fn metadata(&self) -> JsonObject {
             JsonObject(self.0.metadata.clone())
         }
@@ -105,7 +105,7 @@ item_queries! {
 }
 
 payload! {
-    /// The result of a mutation of a document.
+    /// The result of creating or updating a document, or of changing its image.
     DocumentPayload {
         /// The document after the mutation. Null if the mutation failed. On CONFLICT, the current version.
         document: Document

@@ -1,4 +1,4 @@
-//! Request errors in responses: each gets an `extensions.code`. `payload` has the mistakes in inputs.
+//! Request errors in responses: each gets an `extensions.code`. `payload` has the errors in inputs.
 //!
 //! An [`Error`] travels as the source of the library's error. When the response is complete,
 //! `finish` logs its cause once, with the request's id.

@@ -16,8 +16,8 @@ use crate::{
 /// A document's image.
 pub(crate) struct Image(pub(crate) model::Image);
 
-/// An image of the page that a document was made from. The service removes metadata such as the camera, the place and the
-/// time from it.
+/// An image of the page that a document was made from. The service removes metadata from it, such as the camera model,
+/// the location and the time.
 #[Object]
 impl Image {
     /// A link to the image. It is valid for at least one hour, and the same for all requests within an hour. Anyone who has the
@@ -52,9 +52,9 @@ impl Image {
 pub(crate) struct ImageUpload {
     /// The upload's id. Pass it to `setDocumentImage` as `uploadId`.
     id: ID,
-    /// The HTTP method: `PUT`.
+    /// The HTTP method, always `PUT`.
     method: String,
-    /// The URL. Anyone who has it can upload the image. Send no access token.
+    /// The URL to send the bytes to. Anyone who has it can upload the image. Do not send the access token to it.
     url: Url,
     /// The headers to send, in addition to those that HTTP clients set themselves, such as `Content-Length`.
     headers: Vec<HttpHeader>,
@@ -97,7 +97,7 @@ payload! {
     }
 }
 
-/// An uploaded image, and its document.
+/// An uploaded image and the document to attach it to.
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
     /// The id of the document that the upload was requested for, which must be active.
@@ -106,7 +106,7 @@ pub(crate) struct SetDocumentImageInput {
     upload_id: ObjectId,
 }
 
-/// The document whose image to remove.
+/// The document whose image is removed.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
     /// The id of the document, which must be active.
@@ -119,8 +119,8 @@ pub(crate) struct ImageMutation;
 
 #[Object]
 impl ImageMutation {
-    /// Step 1 of 2: returns how to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
-    /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you have 20 open uploads.
+    /// Step 1 of 2: returns a link to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
+    /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you already have 20 open uploads.
     async fn request_image_upload(
         &self,
         ctx: &Context<'_>,
@@ -130,8 +130,8 @@ impl ImageMutation {
         Some(request_image_upload(ctx, input).await)
     }
 
-    /// Step 2 of 2: makes the uploaded image the document's image, and replaces its previous one. INVALID, UNSUPPORTED_TYPE or
-    /// TOO_LARGE if the upload is not an image as it was requested; then the upload is deleted.
+    /// Step 2 of 2: makes the uploaded image the document's image, in place of any previous one. INVALID, UNSUPPORTED_TYPE or
+    /// TOO_LARGE if the file is not an image of the requested type and size. The upload is then deleted.
     async fn set_document_image(
         &self,
         ctx: &Context<'_>,

@@ -47,8 +47,8 @@ macro_rules! item_object {
                 $crate::items::ItemStatus::of(self.row().deleted_at)
             }
 
-            /// The item's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the
-            /// update overwrites no change that you have not seen.
+            /// The item's version. It starts at 1 and increases by 1 with each change. Pass it to an update as `version`, so that
+            /// the update does not overwrite a change that you have not seen.
             pub(crate) async fn version(&self) -> i32 {
                 self.row().version
             }

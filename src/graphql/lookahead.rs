@@ -1,7 +1,7 @@
-//! Lookahead: the lists that a query selects in each course of a page are loaded for all of these courses at once, with one
-//! statement per list, before the courses are resolved.
+//! Lookahead: the lists that a query selects in the courses of a page are loaded before the courses are resolved. One statement
+//! loads one list for all of these courses.
 //!
-//! What lookahead cannot see (a course that is reached through a document, for example) is loaded by `loaders`.
+//! Lookahead does not cover other paths, for example a course that is reached through a document. `loaders` covers these.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -57,7 +57,8 @@ use subscription::{EventTimeout, Subscription, SubscriptionCursor};
 
 use crate::error::Error;
 
-/// All queries. Unless a description says otherwise, a query requires a signed-in user and returns only that user's data.
+/// All queries. Unless its description says otherwise, a query requires a signed-in user (else UNAUTHENTICATED) and returns
+/// only that user's data. An argument with an invalid value is BAD_USER_INPUT. Such codes are in `extensions.code` of the error.
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
     user::UserQuery,
@@ -71,9 +72,10 @@ pub(crate) struct Query(
     changes::ChangesQuery,
 );
 
-/// All mutations. Mistakes that the caller can fix are returned in `userErrors`; then nothing was changed. Other failures (not
-/// signed in, a limit, an internal error) are request errors with `extensions.code`; then that mutation is null, and the
-/// other mutations of the request are not affected.
+/// All mutations. Unless its description says otherwise, a mutation requires a signed-in user. Errors that the caller can fix
+/// are returned in `userErrors`, and nothing was changed. Other failures (not signed in, a limit, an internal error) are
+/// request errors with `extensions.code`. The field of the failed mutation is then null, and the other mutations of the
+/// request are not affected.
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(
     session::SessionMutation,

@@ -56,7 +56,7 @@ pub(crate) enum Node {
     field(
         name = "version",
         ty = "i32",
-        desc = "The item's version: 1 at first, and 1 more after each change. Pass it to an update as `version`, so that the update overwrites no change that you have not seen."
+        desc = "The item's version. It starts at 1 and increases by 1 with each change. Pass it to an update as `version`, so that the update does not overwrite a change that you have not seen."
     ),
     field(
         name = "created_at",
@@ -111,7 +111,7 @@ pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Your object with this id. Null if you have none.
+    /// Your object with this id: a course, document, task or open session, or your own user. Null if you have no such object.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -120,7 +120,8 @@ impl NodeQuery {
         find_any(ctx, id.0).await.transpose()
     }
 
-    /// Your objects with these ids, in the order of the ids. Null for an id that none of your objects has.
+    /// Your objects with these ids, in the order of the ids: the same kinds as `node`. Null for an id that none of your objects
+    /// has.
     async fn nodes(
         &self,
         ctx: &Context<'_>,

@@ -1,4 +1,4 @@
-//! Payloads of mutations: the result of a command, or its mistakes in `userErrors`.
+//! Payloads of mutations: the result of a command, or its errors in `userErrors`.
 
 use async_graphql::{Enum, SimpleObject};
 
@@ -7,31 +7,32 @@ use crate::{
     items::Updated,
 };
 
-/// A mistake in the input that the caller can fix. Nothing was changed.
+/// An error in the input that the caller can fix. Nothing was changed.
 #[derive(SimpleObject)]
 pub(crate) struct UserError {
-    /// An English message for people. It may change.
+    /// An English message for developers and users. Its wording may change.
     message: String,
-    /// The kind of mistake, for programs. Stable.
+    /// The kind of error, for programs. Stable.
     code: UserErrorCode,
-    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument is
-    /// wrong.
+    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument
+    /// is invalid.
     field: Option<Vec<String>>,
 }
 
-/// Why an input was rejected. Stable, since programs depend on it.
+/// Why an input was rejected. Programs can rely on these codes.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(remote = "RefusalCode")]
 pub(crate) enum UserErrorCode {
-    /// Empty, only white space, or null where a value is required.
+    /// Empty, only whitespace, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum, or more ids than the maximum. Lengths are counted in Unicode code points.
+    /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
+    /// bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
-    /// Not in the required format.
+    /// Not in the required format or range.
     Invalid,
-    /// The email address or the id is in use.
+    /// The email address is in use, or the id is or was in use.
     Taken,
     /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
@@ -39,13 +40,13 @@ pub(crate) enum UserErrorCode {
     Conflict,
     /// The item, or the course that you want to put it into, is in the trash.
     InTrash,
-    /// Only items in the trash can be deleted permanently.
+    /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,
     /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
-    /// There must be at least one active admin.
+    /// The change would leave no active admin.
     LastAdmin,
     /// The password is known from leaks or too easy to guess.
     WeakPassword,
@@ -100,7 +101,7 @@ macro_rules! payload {
 }
 pub(crate) use payload;
 
-/// Separates the result of a command from the mistakes in its input. Exactly one of the two is empty.
+/// Separates the result of a command from the errors in its input. Exactly one of the two is empty.
 ///
 /// # Errors
 /// The errors that the caller cannot fix.
@@ -125,7 +126,7 @@ pub(crate) fn respond<T: Into<P::Value>, P: Payload>(
     Ok(P::new(value.map(T::into), user_errors))
 }
 
-/// The payload of an update. On a conflict, it has the current item and a mistake.
+/// The payload of an update. On a conflict, it has the current item and an error.
 ///
 /// # Errors
 /// Same as [`split`].

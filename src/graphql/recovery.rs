@@ -20,14 +20,14 @@ use crate::{
 /// The user who forgot their password.
 #[derive(InputObject)]
 pub(crate) struct RequestPasswordResetInput {
-    /// The user's email address, ignoring ASCII case.
+    /// The user's email address. ASCII case is ignored.
     email: String,
 }
 
-/// A mailed token and a new password.
+/// An emailed token and a new password.
 #[derive(InputObject)]
 pub(crate) struct ResetPasswordInput {
-    /// The token from the mail. Valid for 30 minutes; can be used once.
+    /// The token from the email. It is valid for 30 minutes and can be used once.
     #[graphql(secret)]
     token: String,
     /// The new password. 8–128 characters, and not known from leaks.
@@ -46,10 +46,10 @@ pub(crate) struct ChangePasswordInput {
     new_password: String,
 }
 
-/// A mailed token, which proves that an email address is yours.
+/// An emailed token, which proves that an email address is yours.
 #[derive(InputObject)]
 pub(crate) struct VerifyEmailInput {
-    /// The token from the mail. Valid for 24 hours; can be used once.
+    /// The token from the email. It is valid for 24 hours and can be used once.
     #[graphql(secret)]
     token: String,
 }
@@ -57,32 +57,32 @@ pub(crate) struct VerifyEmailInput {
 /// A new email address, confirmed with your password.
 #[derive(InputObject)]
 pub(crate) struct RequestEmailChangeInput {
-    /// Your new email address. Maximum 255 characters, also with its domain in ASCII (xn--…). White space around it is ignored.
-    /// INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
+    /// Your new email address. Maximum 255 characters, also with its domain in ASCII (xn--…). Surrounding whitespace is
+    /// ignored. INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
     /// internationalized domain in lower case or in ASCII.
     new_email: String,
-    /// Your password. Users without a password omit it; they must have signed in at their external identity provider within
-    /// the last 5 minutes.
+    /// Your password. Omit it if you have none: then you must have signed in at your external identity provider within the last
+    /// 5 minutes.
     #[graphql(secret)]
     password: Option<String>,
 }
 
-/// A confirmation with your password.
+/// Your password, to confirm a sensitive operation.
 #[derive(InputObject)]
 pub(crate) struct ConfirmPasswordInput {
-    /// Your password. Users without a password omit it; they must have signed in at their external identity provider within
-    /// the last 5 minutes.
+    /// Your password. Omit it if you have none: then you must have signed in at your external identity provider within the last
+    /// 5 minutes.
     #[graphql(secret)]
     password: Option<String>,
 }
 
-/// The result of a request for a mail.
+/// The result of requesting an email.
 #[derive(SimpleObject)]
 pub(crate) struct RequestPayload {
-    /// Whether the request was accepted. To keep secret which addresses have accounts, it does not reveal whether a mail was
-    /// sent.
+    /// Whether the request was accepted. It does not reveal whether an email was sent, because that would reveal which addresses
+    /// have accounts.
     accepted: bool,
-    /// What was wrong with the input. If this is not empty, no mail is sent.
+    /// What was wrong with the input. If this is not empty, no email is sent.
     user_errors: Vec<UserError>,
 }
 
@@ -103,8 +103,9 @@ pub(crate) struct RecoveryMutation;
 
 #[Object]
 impl RecoveryMutation {
-    /// Sends a mail with a token to the user with this email address. The response is the same if there is no such user. The
-    /// token is valid for 30 minutes; a newer token invalidates it. Maximum 3 such mails per hour and address by default.
+    /// Emails a token to the user with this email address. The response is the same if there is no such user. The token is valid
+    /// for 30 minutes, and a newer token invalidates it. Maximum 3 such emails per hour and address by default. Requires no
+    /// sign-in.
     async fn request_password_reset(
         &self,
         ctx: &Context<'_>,
@@ -116,13 +117,13 @@ impl RecoveryMutation {
         ))
     }
 
-    /// Sets a new password with a mailed token and signs the user in. All other sessions end, the email address becomes
-    /// verified, and all other mailed tokens become invalid. If the address was not verified before, accounts at external
-    /// identity providers are removed. A deactivated user stays deactivated (INVALID_TOKEN).
+    /// Sets a new password with an emailed token and signs the user in. All other sessions end, the email address becomes
+    /// verified, and all other emailed tokens become invalid. If the address was not verified before, the user's accounts at
+    /// external identity providers are unlinked. INVALID_TOKEN if the user is deactivated. Requires no sign-in.
     async fn reset_password(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The mailed token and the new password.")] input: ResetPasswordInput,
+        #[graphql(desc = "The emailed token and the new password.")] input: ResetPasswordInput,
     ) -> Option<Result<AuthPayload, Error>> {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let (token, password) = (&input.token, input.new_password);
@@ -130,7 +131,7 @@ impl RecoveryMutation {
         Some(auth_payload(ctx, signed_in).await)
     }
 
-    /// Changes your password and ends all your other sessions. You get a mail about it. To set a first password, use
+    /// Changes your password and ends all your other sessions. You are notified by email. To set a first password, use
     /// `requestPasswordReset`.
     async fn change_password(
         &self,
@@ -140,8 +141,8 @@ impl RecoveryMutation {
         Some(change_password(ctx, input).await)
     }
 
-    /// Sends a mail with a token to your email address. Pass the token to `verifyEmail`. No mail is sent if the address is
-    /// already verified.
+    /// Emails a token to your email address. Pass the token to `verifyEmail`. No email is sent if the address is already
+    /// verified.
     async fn request_email_verification(
         &self,
         ctx: &Context<'_>,
@@ -149,8 +150,8 @@ impl RecoveryMutation {
         Some(request_email_verification(ctx).await)
     }
 
-    /// Sends a token to the new email address. Pass it to `verifyEmail` to make the change. The old address gets a mail about
-    /// it. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
+    /// Emails a token to the new email address. Pass it to `verifyEmail` to make the change. The old address is notified by
+    /// email. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
     async fn request_email_change(
         &self,
         ctx: &Context<'_>,
@@ -165,12 +166,12 @@ impl RecoveryMutation {
     async fn verify_email(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The mailed token.")] input: VerifyEmailInput,
+        #[graphql(desc = "The emailed token.")] input: VerifyEmailInput,
     ) -> Option<Result<UserPayload, Error>> {
         Some(verify_email(ctx, input).await)
     }
 
-    /// Deactivates your account: ends all your sessions, and prevents you from signing in until an admin activates you again.
+    /// Deactivates your account: ends all your sessions, and prevents you from signing in until an admin reactivates you.
     /// Nothing is deleted. LAST_ADMIN if you are the only active admin.
     async fn deactivate_me(
         &self,

@@ -190,8 +190,8 @@ pub(crate) struct SearchQuery;
 #[Object]
 impl SearchQuery {
     /// Searches names, titles, descriptions, notes and recognised texts of your active items. Returns the best matches first. An
-    /// item must contain all words, in any order and grammatical form. `"Quoted phrases"` match as written, `-excluded` words
-    /// and phrases must not occur, and `OR` separates alternatives. Misspelt or badly recognised words match similar words, and
+    /// item must contain all words, in any order and grammatical form. `"Quoted phrases"` match as written. `-excluded` words
+    /// and phrases must not occur. `OR` separates alternatives. Misspelt or badly recognised words match similar words, and
     /// parts of words match the words that contain them. The last word also matches as a prefix. Only the first 200,000
     /// characters of each text are searched.
     async fn search(
@@ -201,10 +201,12 @@ impl SearchQuery {
             desc = "The query. Maximum 1,000 characters. A query without words matches nothing."
         )]
         query: String,
-        #[graphql(desc = "Only items of these types. By default, all types.")] types: Option<
-            Vec<ItemKind>,
-        >,
-        #[graphql(desc = "Only items in this course.")] course_id: Option<ObjectId>,
+        #[graphql(
+            desc = "Only items of these types. By default, all types. An empty list matches nothing."
+        )]
+        types: Option<Vec<ItemKind>>,
+        #[graphql(desc = "Only documents and tasks in this course, not the course itself.")]
+        course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor of the same search.")] after: Option<String>,
     ) -> Result<SearchConnection, Error> {

@@ -43,7 +43,7 @@ impl Session {
     }
 }
 
-/// An open session: a place where a user is signed in, for example a browser.
+/// An open session: one sign-in of a user, for example in a browser.
 #[Object]
 impl Session {
     /// A UUID, unique among all objects that you can see. It is the `sid` of the session's access tokens.
@@ -51,7 +51,7 @@ impl Session {
         id_of(self.row.id)
     }
 
-    /// Whether this request belongs to the session, or has started it.
+    /// Whether this is the session of this request, or was started by it.
     fn current(&self) -> bool {
         self.current
     }
@@ -85,7 +85,7 @@ impl Session {
 /// The credentials of a user.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
-    /// The user's email address, ignoring ASCII case.
+    /// The user's email address. ASCII case is ignored.
     email: String,
     /// The user's password.
     #[graphql(secret)]
@@ -100,12 +100,13 @@ pub(crate) struct RefreshSessionInput {
     refresh_token: String,
 }
 
-/// The result of a sign-in. If it failed, all fields except `userErrors` are null.
+/// The result of a mutation that signs a user in or continues a session. If it failed, all fields except `userErrors` are
+/// null.
 #[derive(SimpleObject, Default)]
 pub(crate) struct AuthPayload {
     /// The user who is now signed in.
     user: Option<User>,
-    /// The new session, or the one that continues.
+    /// The new or continued session.
     session: Option<Session>,
     /// A JWT. Send it as `Authorization: Bearer …`.
     access_token: Option<String>,
@@ -123,7 +124,7 @@ pub(crate) struct AuthPayload {
 pub(crate) struct SignOutPayload {
     /// Whether a session ended. False for a token of an external identity provider, which has no session here.
     signed_out: bool,
-    /// Always empty, since there is no input.
+    /// Always empty, because the mutation has no input.
     user_errors: Vec<UserError>,
 }
 
@@ -148,7 +149,7 @@ pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Creates a user and signs them in. TAKEN if the email address is in use.
+    /// Creates a user and signs them in. TAKEN if the email address is in use. Requires no sign-in.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,
@@ -160,6 +161,7 @@ impl SessionMutation {
     }
 
     /// Signs a user in. INVALID_CREDENTIALS if the email address or password is wrong. The response does not reveal which.
+    /// RATE_LIMITED after too many attempts. Requires no sign-in.
     async fn sign_in(
         &self,
         ctx: &Context<'_>,
@@ -171,9 +173,9 @@ impl SessionMutation {
     }
 
     /// Exchanges a refresh token for a new access token and refresh token. Each refresh token can be used once. For 60 seconds
-    /// after the exchange (by default), the same token returns the same successor again. So a second tab, or a client that
-    /// lost the response, can repeat the request. After that, a replaced token ends the session (INVALID_TOKEN), and the owner
-    /// gets a mail if their email address is verified.
+    /// after the exchange (by default), the same token returns the same successor again. A second tab, or a client that lost
+    /// the response, can therefore repeat the request. After that, using a replaced token ends the session (INVALID_TOKEN). The
+    /// owner is then notified by email if their address is verified. Requires no access token.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,
@@ -185,7 +187,7 @@ impl SessionMutation {
     }
 
     /// Ends the current session. All servers reject its tokens within a second. A token of an external identity provider has
-    /// no session here, so nothing ends.
+    /// no session here: then nothing ends, and `signedOut` is false.
     async fn sign_out(&self, ctx: &Context<'_>) -> Option<Result<SignOutPayload, Error>> {
         Some(sign_out(ctx).await)
     }

@@ -56,9 +56,9 @@ pub(crate) struct Subscription;
 /// response with its own errors. A subscription that cannot continue ends with an error that has `extensions.code`.
 #[Subscription]
 impl Subscription {
-    /// Changes to your items as they happen. Each change is sent once; the changes of one item are in the order of its
-    /// versions. With `after`, all changes since that cursor are sent first. CURSOR_EXPIRED if the cursor is too old: get a
-    /// new one from `changesCursor`, then read your lists again.
+    /// Changes to your items as they happen. Each change is sent once, and the changes to one item are in the order of its
+    /// versions. With `after`, all changes after that cursor are sent first. CURSOR_EXPIRED if the cursor is too old: get a new
+    /// one from `changesCursor`, then read your lists again. The subscription ends when the token expires or the session ends.
     async fn changes(
         &self,
         ctx: &Context<'_>,

@@ -92,7 +92,7 @@ item_queries! {
 }
 
 payload! {
-    /// The result of a mutation of several tasks.
+    /// The result of completing or reopening tasks.
     TasksPayload {
         /// The tasks after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
         tasks: Vec<Task>
@@ -100,7 +100,7 @@ payload! {
 }
 
 payload! {
-    /// The result of a mutation of a task.
+    /// The result of creating or updating a task.
     TaskPayload {
         /// The task after the mutation. Null if the mutation failed. On CONFLICT, the current version.
         task: Task
@@ -116,7 +116,7 @@ item_mutations! {
         update_task(UpdateTaskInput);
         TaskPayload;
 
-        /// Completes tasks, all of them or none. Tasks that are completed already stay unchanged.
+        /// Completes tasks, all of them or none. Tasks that are already completed stay unchanged.
         async fn complete_tasks(
             &self,
             ctx: &Context<'_>,
@@ -125,7 +125,7 @@ item_mutations! {
             Some(set_completed(ctx, input, true).await)
         }
 
-        /// Reopens tasks, all of them or none. Tasks that are open already stay unchanged.
+        /// Reopens tasks, all of them or none. Tasks that are already open stay unchanged.
         async fn reopen_tasks(
             &self,
             ctx: &Context<'_>,

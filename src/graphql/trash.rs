@@ -57,7 +57,7 @@ pub(crate) struct TrashQuery;
 
 #[Object]
 impl TrashQuery {
-    /// Your items in the trash, last trashed first.
+    /// Your items in the trash, most recently trashed first.
     async fn trash(
         &self,
         ctx: &Context<'_>,
@@ -86,7 +86,7 @@ impl TrashQuery {
 }
 
 payload! {
-    /// The result of a mutation of several items.
+    /// The result of moving items to the trash or restoring them.
     ItemsPayload {
         /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
         items: Vec<Item>
@@ -96,7 +96,8 @@ payload! {
 payload! {
     /// The result of a mutation that deletes permanently.
     DeletePayload {
-        /// The ids of everything that was deleted, including what was in deleted courses. Null if the mutation failed.
+        /// The ids of everything that was deleted, including the documents and tasks of deleted courses. Null if
+        /// the mutation failed.
         deleted_ids: Vec<ID>
     }
 }
@@ -107,9 +108,9 @@ pub(crate) struct TrashMutation;
 
 #[Object]
 impl TrashMutation {
-    /// Moves items to the trash, all of them or none. A course takes its documents and tasks along immediately. If it has many,
-    /// their versions and their entries in the change feed may follow a moment later. Items that are in the trash already
-    /// stay unchanged.
+    /// Moves items to the trash, all of them or none. The documents and tasks of a course move with it immediately. If it has
+    /// many, their new versions and their entries in the change feed may follow a moment later. Items that are already in the
+    /// trash stay unchanged.
     async fn trash_items(
         &self,
         ctx: &Context<'_>,
@@ -118,9 +119,9 @@ impl TrashMutation {
         Some(trash_items(ctx, input).await)
     }
 
-    /// Restores items from the trash, all of them or none. A course immediately restores the items that it took along, but not
-    /// those that were in the trash before. If there are many, their versions and their entries in the change feed may
-    /// follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
+    /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
+    /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
+    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
     async fn restore_items(
         &self,
         ctx: &Context<'_>,
@@ -130,7 +131,7 @@ impl TrashMutation {
     }
 
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
-    /// They are gone immediately. If there are many, their entries in the change feed may follow a moment later.
+    /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later.
     async fn delete_items(
         &self,
         ctx: &Context<'_>,
@@ -139,8 +140,8 @@ impl TrashMutation {
         Some(delete_items(ctx, input).await)
     }
 
-    /// Permanently deletes everything in the trash. It is gone immediately. If there is much, the entries in the change feed
-    /// may follow a moment later.
+    /// Permanently deletes everything in the trash. The items disappear immediately. If there are many, their entries in the
+    /// change feed may follow a moment later.
     async fn empty_trash(&self, ctx: &Context<'_>) -> Option<Result<DeletePayload, Error>> {
         Some(empty_trash(ctx).await)
     }

@@ -133,8 +133,8 @@ impl User {
         Ok(Session::list(rows, viewer))
     }
 
-    /// The user's audit log, newest first: what the user did, and what was done to the user. Events are kept for a year by
-    /// default.
+    /// The user's audit log, newest first: what the user did, and what was done to the user. By default, events are kept for
+    /// 365 days.
     async fn audit_log(
         &self,
         ctx: &Context<'_>,
@@ -166,10 +166,10 @@ impl User {
     }
 }
 
-/// A way to sign in.
+/// A way in which the user can sign in.
 pub(crate) struct Account(auth::Account);
 
-/// A way to sign in.
+/// A way in which the user can sign in.
 #[Object]
 impl Account {
     /// `password`, or the name of an external identity provider.
@@ -177,7 +177,7 @@ impl Account {
         &self.0.provider
     }
 
-    /// The user's id there: the email address for `password`, the token's `sub` for a provider.
+    /// The user's id at this provider: the email address for `password`, otherwise the `sub` of the provider's tokens.
     fn provider_account_id(&self) -> &str {
         &self.0.provider_account_id
     }
@@ -191,7 +191,7 @@ impl Account {
 /// A user's profile.
 pub(crate) struct Profile(users::Profile);
 
-/// What a user says about themselves, so that notes can be adapted to the user. Null fields were not filled in.
+/// What a user says about themselves, so that notes can be adapted to the user. A field is null if the user has not filled it in.
 #[Object]
 impl Profile {
     /// How much the user already knows. `PRO` by default.
@@ -199,12 +199,12 @@ impl Profile {
         self.0.proficiency
     }
 
-    /// What the user has learnt. Maximum 10,000 characters.
+    /// The user's technical background. Maximum 10,000 characters.
     fn technical_background(&self) -> Option<&str> {
         self.0.technical_background.as_deref()
     }
 
-    /// The machines that the user can use. Maximum 10,000 characters.
+    /// The hardware that the user has access to. Maximum 10,000 characters.
     fn hardware_access(&self) -> Option<&str> {
         self.0.hardware_access.as_deref()
     }
@@ -246,7 +246,7 @@ async fn me(ctx: &Context<'_>, user: UserId) -> Result<User, Error> {
 }
 
 payload! {
-    /// The result of a mutation of a user.
+    /// The result of a mutation that changes a user.
     UserPayload {
         /// The user after the mutation. Null if the mutation failed.
         user: User

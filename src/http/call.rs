@@ -1,7 +1,9 @@
 //! Reads a GraphQL call from an HTTP request or a WebSocket payload.
 //!
-//! A request that is not a well-formed call gets a status of its own. 400: it is not JSON, or is a batch. 408, 413 or 415: its body cannot be
-//! read. 422: it is JSON, but not a call.
+//! A request that is not a well-formed call gets a status of its own:
+//! - 400: it is not JSON, or is a batch.
+//! - 408, 413 or 415: its body cannot be read.
+//! - 422: it is JSON, but not a call.
 
 use std::time::Duration;
 
@@ -53,7 +55,7 @@ pub(super) async fn read(
         Ok(bytes) => from_json(&bytes?),
         Err(_) => invalid(
             StatusCode::REQUEST_TIMEOUT,
-            "The body did not arrive in time. Send it faster, or send less.",
+            "The body did not arrive in time. Send less, or use a faster connection.",
         ),
     }
 }
@@ -71,8 +73,8 @@ async fn collect(body: &mut Body, max_body: usize) -> Result<Bytes, InvalidCall>
     }
 }
 
-/// Reads the rest of a rejected request's body. If the connection were closed instead, a client that is still sending would not see the
-/// response. If the rest has not arrived yet, it is read in the background and the connection closes afterwards.
+/// Reads the rest of a rejected request's body. If the connection were closed instead, a client that is still sending would not
+/// see the response. If the rest has not arrived yet, it is read in the background and the connection closes afterwards.
 pub(super) async fn drain(mut body: Body, response: &mut Response, timeout: Duration) {
     let mut rest = Box::pin(async move { while let Some(Ok(_)) = body.frame().await {} });
     let arrived = tokio::time::timeout(Duration::from_millis(20), &mut rest);

@@ -357,7 +357,7 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, 
     let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
         return refused(
-            "The uploaded file does not have the announced size. Request another upload."
+            "The uploaded file does not have the requested byteSize. Request another upload."
                 .to_owned(),
         );
     }
@@ -365,7 +365,7 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, 
         Ok((picture, _)) if picture.content_type != announced.content_type.as_str() => {
             let (is, said) = (picture.content_type, announced.content_type.as_str());
             refused(format!(
-                "The uploaded file is {is}, but {said} was announced. Request another upload."
+                "The uploaded file is {is}, but {said} was requested. Request another upload."
             ))
         }
         Ok(cleaned) => Ok(cleaned),

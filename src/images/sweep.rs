@@ -1,6 +1,5 @@
-//! The sweep removes objects that are no longer needed: uploads that were used or never finished, images that their
-//! document has replaced or lost, and the remains of killed processes. It works in small steps, in one process at the
-//! same time.
+//! The sweep removes objects that are no longer needed: uploads that were used or never finished, images that a document no
+//! longer refers to, and the remains of killed processes. It works in small steps, in one process at a time.
 //!
 //! The sweep only queries the tables. An object is removed before its row, so a process that dies in between leaves a
 //! row for the next run. A row is claimed only when no process can still be writing its object and no document has it.

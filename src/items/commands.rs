@@ -41,8 +41,8 @@ impl NewId {
     }
 }
 
-/// What a statement that writes an item returns: the status of the course to put the item into (`None` if it does not exist or
-/// is not named), and the item (`None` if nothing was written).
+/// The result of a statement that writes an item. First, the status of the course to put the item into: `None` if the course
+/// does not exist or is not named. Second, the item: `None` if nothing was written.
 pub(crate) type Written<T> = (Option<String>, Option<T>);
 
 /// An input that creates an item.
@@ -56,7 +56,7 @@ pub(crate) trait Create: Sync {
     fn has_course(&self) -> bool {
         false
     }
-    /// Adds the input's mistakes.
+    /// Adds the errors of the input.
     fn check(&self, problems: &mut Problems);
     /// Inserts the item, if its course is active and its id is not in use.
     fn insert(
@@ -115,7 +115,7 @@ pub(crate) trait Update: Sync {
     fn has_course(&self) -> bool {
         false
     }
-    /// Adds the input's mistakes.
+    /// Adds the errors of the input.
     fn check(&self, problems: &mut Problems);
     /// Updates the item, if it is active, has that version, and its new course is active.
     fn apply(

@@ -1,6 +1,6 @@
 //! Lists of items: their filters and orders as callers give them, and the conditions that follow from them.
 //!
-//! A noun implements [`Listed`]; [`List`] makes one page of the noun's items out of it, by `db::keyset`.
+//! A noun implements [`Listed`]. [`List`] then reads pages of the noun's items with `db::keyset`.
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash};
 

@@ -1,9 +1,9 @@
-//! What courses, documents and tasks share: an item is active or in the trash, its version counts its changes, its owner may
-//! choose its id, and lists of items are filtered, sorted and paginated in the same way.
+//! What courses, documents and tasks share. An item is active or in the trash, its version counts its changes, and its owner may
+//! choose its id. Lists of items are filtered, sorted and paginated in the same way.
 //!
-//! The trait `Item` is what the rest of the service needs to know of a noun. `model` has kinds, statuses and inputs, `list`
-//! lists of items, `commands` what creating and updating have in common, and `store` the SQL that is the same for all items.
-//! Each noun has its own rules, rows and SQL.
+//! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
+//! `list` lists of items, `commands` what creating and updating have in common, and `store` the SQL that is the same for all
+//! items. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod list;

@@ -87,7 +87,7 @@ impl ItemStatus {
     }
 }
 
-/// The items that a mutation changes, all of them or none.
+/// The items that a mutation changes: all of them or none.
 #[derive(InputObject)]
 pub struct ItemIdsInput {
     /// The items' ids (1–100). Duplicates count once.

@@ -1,7 +1,7 @@
 //! The mail worker: claims due mails, sends several at the same time, and deletes them.
 //!
-//! A claim is a lease: it moves the mail's next attempt two minutes into the future, so that no other worker sends it,
-//! and no database connection is held during the delivery. If a process dies, its mails are due again when their claims
+//! A claim is a lease: it moves the mail's next attempt two minutes into the future, so that no other worker sends it. No
+//! database connection is held during the delivery. If a process dies, its mails are due again when their claims
 //! expire. If the deletion of a sent mail was lost, it is sent twice with the same `Message-ID`.
 //!
 //! The last free slot is reserved for password resets, so that a slow server for other mails never delays them. The log

@@ -224,9 +224,10 @@ pub(super) async fn sweep(conn: &mut Connection, limit: i64) -> Result<u64, Erro
     Ok(swept.unsigned_abs())
 }
 
-/// The words of deleted items count as lost from now, not from the deletion: a transaction that saves one of them at this moment
-/// does not see that it will be lost, and has the usual ten minutes to commit. An item leaves the queue once it has no words, so
-/// an item with words takes at least two steps. Locked rows are skipped, so this never waits and causes no deadlock.
+/// The words of deleted items count as lost from now, not from the deletion. A transaction that saves one of these words at
+/// this moment does not see that it will be lost. It has the usual ten minutes to commit. An item leaves the queue once it has
+/// no words, so an item with words takes at least two steps. Locked rows are skipped, so this never waits and causes no
+/// deadlock.
 const MARK_LOST: &str = "
     WITH deleted_item AS MATERIALIZED (
         SELECT user_id, item_id FROM search_departed ORDER BY user_id, item_id LIMIT $1 FOR UPDATE SKIP LOCKED

@@ -72,7 +72,7 @@ pub struct CreateTaskInput {
     pub id: Option<ID>,
     /// The id of the course to put the task into, which must be active. By default, the task is in no course.
     pub course_id: Option<ObjectId>,
-    /// The title. 1–200 characters, not only white space.
+    /// The title. 1–200 characters, not only whitespace.
     pub title: String,
     /// The description. Maximum 1,000 characters.
     pub description: Option<String>,
@@ -83,7 +83,7 @@ pub struct CreateTaskInput {
     pub priority: Option<TaskPriority>,
 }
 
-/// A change of a task.
+/// Changes to a task.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateTaskInput {
     /// The task's id.
@@ -94,9 +94,9 @@ pub struct UpdateTaskInput {
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–200 characters. Must not be null.
     pub title: MaybeUndefined<String>,
-    /// The description. Maximum 1,000 characters.
+    /// The description. Maximum 1,000 characters. Null clears it.
     pub description: MaybeUndefined<String>,
-    /// Completes or reopens the task. Must not be null. A task that is completed already keeps its `completedAt`.
+    /// Completes (true) or reopens (false) the task. Must not be null. A task that is already completed keeps its `completedAt`.
     pub completed: MaybeUndefined<bool>,
     /// When the task is due. Null removes the due date.
     pub due_at: MaybeUndefined<DateTime>,
@@ -107,7 +107,7 @@ pub struct UpdateTaskInput {
 /// Which tasks a list contains. Omitted or null fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TaskFilter {
-    /// Only completed tasks, or only open ones.
+    /// Only completed tasks (true), or only open ones (false).
     pub completed: Option<bool>,
     /// Only tasks in this course.
     pub course_id: Option<ObjectId>,
@@ -118,9 +118,9 @@ pub struct TaskFilter {
     pub priority: Option<Vec<TaskPriority>>,
     /// Only tasks whose title contains this text, ignoring case.
     pub title_contains: Option<String>,
-    /// Only tasks in a course, or only those in no course.
+    /// Only tasks in a course (true), or only those in no course (false).
     pub has_course: Option<bool>,
-    /// Only tasks with a due date, or only those without one.
+    /// Only tasks with a due date (true), or only those without one (false).
     pub has_due_date: Option<bool>,
     /// Only tasks that are due at or after this time.
     pub due_after: Option<DateTime>,
@@ -147,7 +147,7 @@ impl Default for TaskOrder {
     }
 }
 
-/// What tasks can be sorted by. Tasks without a due date come last, in both directions.
+/// What tasks can be sorted by.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TaskOrderField {
     /// When they were created.
@@ -156,7 +156,7 @@ pub enum TaskOrderField {
     UpdatedAt,
     /// When they are due. Tasks without a due date come last, in both directions.
     DueAt,
-    /// Their priority. `DESC`: high first.
+    /// Their priority. `DESC` lists high priorities first.
     Priority,
     /// The title, in Unicode collation order, the same on every server.
     Title,

@@ -1,8 +1,8 @@
 //! The trash: moving items to the trash, restoring them, and deleting them permanently. Courses, documents and tasks are
 //! treated alike.
 //!
-//! An item is active if it was not moved to the trash itself and its course is active. So a course takes its documents and
-//! tasks along and brings them back, however many there are. A command changes the rows of the items that it names, and adds
+//! An item is active if it was not moved to the trash itself and its course is active. So the documents and tasks of a course
+//! move to the trash and return with it, however many there are. A command changes the rows of the items that it names, and adds
 //! a pending operation that changes what is in a course ([`pending`]). A command applies to all of its ids or to none.
 //!
 //! Each command first locks the owner's row, then the named items by kind and id. The SQL is in `store`. [`sweep`] deletes

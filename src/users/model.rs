@@ -40,9 +40,9 @@ row! {
 /// What a user is allowed to do.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Works with their own data.
+    /// Can only access their own data.
     User,
-    /// Also manages other users.
+    /// Can also manage other users.
     Admin,
 }
 
@@ -59,7 +59,7 @@ row! {
         pub proficiency: Proficiency,
         /// Maximum 10,000 characters, as for each of the following.
         pub technical_background: Option<String>,
-        /// The machines that the user can use.
+        /// The hardware that the user has access to.
         pub hardware_access: Option<String>,
         /// What the user wants to learn.
         pub learning_goals: Option<String>,
@@ -70,15 +70,15 @@ row! {
     }
 }
 
-/// How much a user already knows. `PRO` by default.
+/// How much a user already knows (default `PRO`).
 #[derive(Enum, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Proficiency {
-    /// Knows little.
+    /// Little prior knowledge.
     Beginner,
-    /// Knows something.
+    /// Some prior knowledge.
     Intermediate,
-    /// Knows a lot.
+    /// Extensive prior knowledge. The default.
     Pro,
 }
 
@@ -88,28 +88,27 @@ named!(Proficiency {
     Pro = "pro",
 });
 
-/// A change of your user. Omitted fields keep their values; null clears a field that can be null. This applies to every update
-/// mutation.
+/// Changes to your user. Omitted fields keep their values. Null clears a field, unless its description forbids null.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateMeInput {
     /// Your name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
-    /// The URL of your avatar image. Maximum 512 characters.
+    /// The URL of your avatar image. Maximum 512 characters. Null removes it.
     pub avatar_url: MaybeUndefined<Url>,
 }
 
-/// A change of your profile.
+/// Changes to your profile. Omitted fields keep their values.
 #[derive(InputObject, Deserialize, Debug, Clone)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateProfileInput {
     /// How much you already know. Must not be null.
     pub proficiency: MaybeUndefined<Proficiency>,
-    /// What you have learnt. Maximum 10,000 characters.
+    /// Your technical background. Maximum 10,000 characters. Null clears it.
     pub technical_background: MaybeUndefined<String>,
-    /// The machines that you can use. Maximum 10,000 characters.
+    /// The hardware that you have access to. Maximum 10,000 characters. Null clears it.
     pub hardware_access: MaybeUndefined<String>,
-    /// What you want to learn. Maximum 10,000 characters.
+    /// What you want to learn. Maximum 10,000 characters. Null clears it.
     pub learning_goals: MaybeUndefined<String>,
-    /// Your preferences. Maximum 10,000 characters.
+    /// Your preferences. Maximum 10,000 characters. Null clears it.
     pub preferences: MaybeUndefined<String>,
 }

@@ -88,7 +88,7 @@ fn parse_and_validate(
     text: &str,
     source_map: &SourceMap,
 ) -> Result<Valid<ExecutableDocument>, Rejection> {
-    // A second safeguard: `tokens` has already counted. The parser's count includes the white space between tokens.
+    // A second safeguard: `tokens` has already counted. The parser's count includes the whitespace between tokens.
     let mut parser = Parser::new().token_limit(2 * limits.tokens + 2);
     let parsed = parser
         .parse_ast(text, "query")

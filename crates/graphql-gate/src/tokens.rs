@@ -23,7 +23,7 @@ pub(crate) fn check(text: &str, limits: &Limits) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// The tokens of a text, including comments and commas, without white space.
+/// The tokens of a text, including comments and commas, without whitespace.
 pub(crate) struct Tokens<'a> {
     text: &'a [u8],
     at: usize,

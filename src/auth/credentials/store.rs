@@ -20,9 +20,9 @@ row! {
     }
 }
 
-/// The credentials, and whether a session of the user was used from this network in the last 90 days. The query looks
-/// at the last use, not at the sign-in: no session lives longer than 90 days, so the owner would count as a stranger
-/// whenever one ends.
+/// The credentials, and whether a session of the user was used from this network in the last 90 days. The query uses
+/// the last use of a session, not its sign-in. A session lasts up to 90 days. By its sign-in, the owner would count as a
+/// stranger as soon as a long session ends.
 pub(in crate::auth) type CredentialsLookup = (Option<Credentials>, bool);
 
 /// Does the same work for an unknown address. Deactivated users are found, so that attempts are logged, but without

@@ -1,4 +1,4 @@
-//! Token buckets in this process's memory: used while the database does not answer.
+//! Token buckets in this process's memory: used while the database does not respond.
 //!
 //! Keys, capacities, spacings and the rule are those of the database's `take_tokens`. The counts are this process's
 //! own: they start full, and nothing is copied to the database or back. So an attacker who can make the database

@@ -9,7 +9,7 @@
 //! - **One statement.** `take_tokens` takes a token from every bucket or from none, so that an attacker who is held
 //!   back by one bucket does not empty the others. The table is unlogged: a crash only forgets recent attempts.
 //! - **Rate limits never fail open.** The limiter has two connections of its own ([`rate_limiter_pool`]), since one
-//!   user's slow queries can hold the whole pool. If the database does not answer within [`DATABASE_TIMEOUT`], or
+//!   user's slow queries can hold the whole pool. If the database does not respond within [`DATABASE_TIMEOUT`], or
 //!   returns an error, the same buckets in this process's memory decide (`memory`). A limit per process is weaker than
 //!   a shared one, and much stronger than none.
 //! - Only refreshing a session is allowed then: refresh tokens cannot be guessed, and the refresh itself needs the
@@ -63,7 +63,7 @@ pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
 pub(super) struct RateLimiter {
     /// The rate limiter's own pool.
     database: Database,
-    /// Decides while the database does not answer.
+    /// Decides while the database does not respond.
     memory: Memory,
     /// Whether the last call to the database failed.
     is_degraded: AtomicBool,
@@ -85,7 +85,7 @@ impl RateLimiter {
 
     /// Counts an attempt to sign in. Returns the credentials for the email key `searched`. They are read on the
     /// connection that takes the tokens, so that the limit is decided before the main pool is used. `None` if they were
-    /// not read, since there is no limit or the database does not answer. Memory then treats every client as a
+    /// not read, since there is no limit or the database does not respond. Memory then treats every client as a
     /// stranger, whether the address is known or not.
     pub(super) async fn sign_in(
         &self,
@@ -157,7 +157,7 @@ impl RateLimiter {
         self.take(bucket.as_slice()).await
     }
 
-    /// Counts a refresh with a genuine token. Allowed if the database does not answer.
+    /// Counts a refresh with a genuine token. Allowed if the database does not respond.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
         let of_session = self.bucket("refresh", self.settings.refresh, &[&session.to_string()]);
         let limit = self.settings.refresh_address;
@@ -203,14 +203,14 @@ impl RateLimiter {
         })
     }
 
-    /// Takes a token from each bucket, or from none: in the database or, if it does not answer, in memory.
+    /// Takes a token from each bucket, or from none: in the database or, if it does not respond, in memory.
     async fn take(&self, buckets: &[Bucket]) -> Result<(), Error> {
         let taken = self.take_in_database(buckets).await;
         check(taken.unwrap_or_else(|| self.memory.take(buckets, Instant::now())))
     }
 
     /// Takes the tokens in the database. Returns the time until all buckets have one; `None` if the database does not
-    /// answer.
+    /// respond.
     async fn take_in_database(&self, buckets: &[Bucket]) -> Option<Duration> {
         if buckets.is_empty() {
             return Some(Duration::ZERO);
@@ -227,14 +227,14 @@ impl RateLimiter {
         leased.await.map_err(Error::internal)?
     }
 
-    /// The database's result. `None` on an error or a timeout, which is logged once until the database answers again.
-    async fn with_timeout<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Option<T> {
-        let why = match timeout(DATABASE_TIMEOUT, answer).await {
-            Ok(Ok(answer)) => {
+    /// The database's result. `None` on an error or a timeout, which is logged once until the database responds again.
+    async fn with_timeout<T>(&self, response: impl Future<Output = Result<T, Error>>) -> Option<T> {
+        let why = match timeout(DATABASE_TIMEOUT, response).await {
+            Ok(Ok(response)) => {
                 if self.is_degraded.swap(false, Ordering::Relaxed) {
                     tracing::info!("rate limits are counted in the database again");
                 }
-                return Some(answer);
+                return Some(response);
             }
             Ok(Err(error)) => error.log_text(),
             Err(_) => format!("no response within {DATABASE_TIMEOUT:?}"),
@@ -242,7 +242,7 @@ impl RateLimiter {
         if !self.is_degraded.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 error = why,
-                "the database does not answer for rate limits; counting in memory"
+                "the database does not respond to the rate limiter; counting in memory"
             );
         }
         None

@@ -1,10 +1,10 @@
 //! Uploads of images: `PUT /uploads/<id>`, with a link that the service signed.
 //!
-//! The bytes are streamed to the store; an image is never held in memory as a whole. An upload that is too slow or stalls is ended. An
-//! incomplete upload leaves nothing behind.
+//! The bytes are streamed to the store; an image is never held in memory as a whole. An upload that is too slow or stalls is
+//! ended. An incomplete upload leaves nothing behind.
 //!
-//! Time is earned by bytes: after a grace period, an upload must have arrived at the minimum speed since its start. Otherwise a byte now
-//! and then would hold a connection.
+//! After a grace period, an upload must have kept a minimum average speed since its start. Otherwise a client that sends one
+//! byte now and then would hold a connection.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn receive(
         staging.take(bytes).await?;
     }
     if received < length {
-        let message = "The body is shorter than the announced size.";
+        let message = "The body is shorter than the requested byteSize.";
         return Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message));
     }
     staging.finish().await?;
@@ -146,7 +146,7 @@ async fn next_bytes(
             return Err(taken_over());
         }
         let Ok(next) = next else {
-            let message = "The body did not arrive in time. Send the upload again, faster.";
+            let message = "The body arrived too slowly. Send it again over a faster connection.";
             return Err(ImageError::Rejected(StatusCode::REQUEST_TIMEOUT, message));
         };
         match next.transpose() {
@@ -165,7 +165,8 @@ async fn next_bytes(
     }
 }
 
-/// When the next bytes must have arrived: within the total and the idle timeout, and before the upload falls below the minimum speed.
+/// When the next bytes must have arrived: within the total and the idle timeout, and before the upload falls below the minimum
+/// speed.
 fn next_deadline(started: Instant, received: usize, settings: &UploadSettings) -> Instant {
     let received = u32::try_from(received).unwrap_or(u32::MAX);
     let seconds = f64::from(received) / f64::from(settings.min_speed.max(1));
@@ -192,7 +193,7 @@ fn taken_over() -> ImageError {
 }
 
 fn too_long() -> ImageError {
-    let message = "The body is longer than the announced size.";
+    let message = "The body is longer than the requested byteSize.";
     ImageError::Rejected(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
@@ -201,7 +202,8 @@ fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Image
     if content_type != Some(announced.content_type.as_str())
         || headers.contains_key(header::CONTENT_ENCODING)
     {
-        let message = "Send the announced Content-Type, without Content-Encoding.";
+        let message =
+            "Content-Type must be the requested contentType, and Content-Encoding must be absent.";
         return Err(ImageError::Rejected(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             message,
@@ -213,7 +215,7 @@ fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Image
     match length {
         Some(length) if length > announced => Err(too_long()),
         Some(length) if length < announced => {
-            let message = "Content-Length is less than the announced size.";
+            let message = "Content-Length is less than the requested byteSize.";
             Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message))
         }
         _ => Ok(()),
