@@ -4,9 +4,12 @@
 //! [`Error`] is everything else. It becomes a GraphQL error with a [`Code`]; its cause is logged once and never shown.
 //! A command that can return both returns [`Failure`].
 //!
-//! This module knows neither GraphQL nor HTTP nor SQL; `graphql::error` and `http` map failures to responses.
+//! This module knows neither HTTP nor SQL, and of GraphQL only the names of codes. `graphql` and `http` map failures to
+//! responses.
 
 use std::{borrow::Cow, fmt, time::Duration};
+
+use async_graphql::Enum;
 
 /// The `extensions.code` of a GraphQL error. Stable, since programs depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,38 +178,40 @@ impl Error {
     }
 }
 
-/// Why an input was rejected. The contract's `UserErrorCode`. Stable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an input was rejected. Programs can rely on these codes.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
+#[graphql(name = "UserErrorCode")]
 pub enum RefusalCode {
     /// Empty, only whitespace, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum.
+    /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
+    /// bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
-    /// Not in the required format.
+    /// Not in the required format or range.
     Invalid,
-    /// The email address or the id is in use.
+    /// The email address is in use, or the id is or was in use.
     Taken,
     /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
-    /// The item has changed since the version that was sent.
+    /// The item has changed since the version that you sent. The payload contains its current version.
     Conflict,
-    /// The item, or the course that it would be put into, is in the trash.
+    /// The item, or the course that you want to put it into, is in the trash.
     InTrash,
-    /// Only items in the trash can be deleted permanently.
+    /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,
     /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.
     InvalidToken,
-    /// There must be at least one active admin.
+    /// The change would leave no active admin.
     LastAdmin,
-    /// The password has been leaked or is too easy to guess.
+    /// The password is known from leaks or too easy to guess.
     WeakPassword,
-    /// More bytes or pixels than an image may have.
+    /// The image is too large. Maximum 20 MiB, 20,000 pixels per side and 100 million pixels in total.
     TooLarge,
-    /// Not an image of an accepted type.
+    /// The image is not of a supported type: JPEG, PNG, WebP or GIF.
     UnsupportedType,
 }
 

@@ -39,7 +39,7 @@
 //! # Rules
 //! - Every statement on users' data takes the owner's id. For a caller, objects of other users do not exist.
 //! - Only `store.rs` files and [`db`] contain SQL, and SQL text never contains what a caller sent.
-//! - Only [`graphql`], [`http`] and the derives of `model.rs` files know the GraphQL library. Only [`http`] knows HTTP.
+//! - Only [`graphql`], [`http`], and the derives of inputs and enums know the GraphQL library. Only [`http`] knows HTTP.
 //! - An error that the caller can fix is a [`error::Refusal`]. Every other error is an [`error::Error`], logged once and
 //!   masked.
 //! - Every change that the service acknowledges is committed.

@@ -8,13 +8,13 @@
 
 use std::{borrow::Borrow, collections::HashMap};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use derive_where::derive_where;
 use uuid::Uuid;
 
 use super::{
     Connection, Load, Statement,
     current::{self, Source},
+    cursor,
 };
 use crate::error::Error;
 
@@ -316,12 +316,12 @@ impl<T> Order<T> {
     fn encode(self, position: &Position) -> String {
         let direction = if self.descending { '-' } else { '+' };
         let id = position.id.simple();
-        URL_SAFE_NO_PAD.encode(format!("{}{direction}{id}{}", self.key.name, position.key))
+        cursor::encode(format!("{}{direction}{id}{}", self.key.name, position.key))
     }
 
     /// The position in a cursor of this order. `None` if the cursor is invalid or belongs to another order.
     pub(crate) fn position(self, cursor: &str) -> Option<Position> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let text = cursor::decode_text(cursor)?;
         let rest = text.strip_prefix(self.key.name)?;
         let rest = rest.strip_prefix(if self.descending { '-' } else { '+' })?;
         let (id, key) = rest.split_at_checked(32)?;

@@ -18,6 +18,7 @@ pub mod connect;
 mod connection;
 mod connection_manager;
 pub(crate) mod current;
+pub(crate) mod cursor;
 mod failure;
 pub(crate) mod keyset;
 pub mod migrate;

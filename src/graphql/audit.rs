@@ -1,12 +1,11 @@
 //! The audit log in the API: events, and pages of them.
 
 use async_graphql::{ID, Object};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::connection::{HasCursor, LogConnection};
 use crate::{
     audit::Event,
-    db::keyset::Page,
+    db::{cursor as opaque, keyset::Page},
     scalars::{DateTime, JsonObject, id_of},
 };
 
@@ -76,11 +75,11 @@ pub(crate) fn page(events: Vec<Event>, size: usize, continued: bool) -> LogConne
 }
 
 fn cursor(id: i64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("event-{id}"))
+    opaque::encode(format!("event-{id}"))
 }
 
 /// The id of the event that a cursor points to; `None` if it is not a cursor of an audit log.
 pub(crate) fn event_of_cursor(cursor: &str) -> Option<i64> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let text = opaque::decode_text(cursor)?;
     text.strip_prefix("event-")?.parse().ok()
 }

@@ -1,6 +1,6 @@
 //! Payloads of mutations: the result of a command, or its errors in `userErrors`.
 
-use async_graphql::{Enum, SimpleObject};
+use async_graphql::SimpleObject;
 
 use crate::{
     error::{Error, Failure, Refusal, RefusalCode},
@@ -13,54 +13,17 @@ pub(crate) struct UserError {
     /// An English message for developers and users. Its wording may change.
     message: String,
     /// The kind of error, for programs. Stable.
-    code: UserErrorCode,
+    code: RefusalCode,
     /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument
     /// is invalid.
     field: Option<Vec<String>>,
-}
-
-/// Why an input was rejected. Programs can rely on these codes.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
-#[graphql(remote = "RefusalCode")]
-pub(crate) enum UserErrorCode {
-    /// Empty, only whitespace, or null where a value is required.
-    Blank,
-    /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
-    /// bytes.
-    TooLong,
-    /// Shorter than the field's minimum.
-    TooShort,
-    /// Not in the required format or range.
-    Invalid,
-    /// The email address is in use, or the id is or was in use.
-    Taken,
-    /// The object does not exist, or belongs to another user. The response does not reveal which.
-    NotFound,
-    /// The item has changed since the version that you sent. The payload contains its current version.
-    Conflict,
-    /// The item, or the course that you want to put it into, is in the trash.
-    InTrash,
-    /// The item is not in the trash. Only items in the trash can be deleted permanently.
-    NotInTrash,
-    /// The email address or the password is wrong. The response does not reveal which.
-    InvalidCredentials,
-    /// The token is unknown, used or expired.
-    InvalidToken,
-    /// The change would leave no active admin.
-    LastAdmin,
-    /// The password is known from leaks or too easy to guess.
-    WeakPassword,
-    /// The image is too large. Maximum 20 MiB, 20,000 pixels per side and 100 million pixels in total.
-    TooLarge,
-    /// The image is not of a supported type: JPEG, PNG, WebP or GIF.
-    UnsupportedType,
 }
 
 impl From<Refusal> for UserError {
     fn from(refusal: Refusal) -> Self {
         UserError {
             message: refusal.message,
-            code: refusal.code.into(),
+            code: refusal.code,
             field: refusal.field,
         }
     }

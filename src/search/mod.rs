@@ -16,7 +16,6 @@ mod query;
 mod store;
 pub mod sweep;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -27,7 +26,12 @@ use plan::Plan;
 use query::{MAX_QUERY_LENGTH, Query};
 pub use store::Hit;
 
-use crate::{auth::Viewer, db::Connection, error::Error, items::ItemKind};
+use crate::{
+    auth::Viewer,
+    db::{Connection, cursor as opaque},
+    error::Error,
+    items::ItemKind,
+};
 
 /// Maximum number of terms that also match similar words. Further terms match only as written.
 const MAX_SIMILAR_TERMS: usize = 8;
@@ -57,7 +61,7 @@ impl SearchCursor {
     pub(crate) fn encode(&self) -> String {
         let (score, at) = (self.score.to_bits(), self.searched_at.timestamp_micros());
         let (id, digest) = (self.id.simple(), self.digest);
-        URL_SAFE_NO_PAD.encode(format!("hit-{score:x}-{at:x}-{id}-{digest:x}"))
+        opaque::encode(format!("hit-{score:x}-{at:x}-{id}-{digest:x}"))
     }
 
     /// # Errors
@@ -67,7 +71,7 @@ impl SearchCursor {
     }
 
     fn parse(cursor: &str) -> Option<Self> {
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        let text = opaque::decode_text(cursor)?;
         let mut parts = text.strip_prefix("hit-")?.split('-');
         let score = f64::from_bits(u64::from_str_radix(parts.next()?, 16).ok()?);
         let micros = i64::from_str_radix(parts.next()?, 16).ok()?;

@@ -134,7 +134,7 @@ fn only_stores_and_the_database_layer_contain_sql() {
 #[test]
 fn only_the_api_and_models_use_the_graphql_library() {
     for (file, text) in each_source() {
-        let may = ["graphql/", "http/", "items/", "scalars.rs"]
+        let may = ["graphql/", "http/", "items/", "scalars.rs", "error.rs"]
             .iter()
             .any(|place| file.starts_with(place))
             || file.ends_with("model.rs");
@@ -146,7 +146,7 @@ fn only_the_api_and_models_use_the_graphql_library() {
 }
 
 #[test]
-fn no_source_is_longer_than_five_hundred_lines() {
+fn no_source_is_longer_than_four_hundred_lines() {
     let mut files = Vec::new();
     for folder in ["src", "crates", "tests", "benches", "examples"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -156,6 +156,6 @@ fn no_source_is_longer_than_five_hundred_lines() {
     }
     for file in files {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
-        assert!(lines <= 500, "{} has {lines} lines", file.display());
+        assert!(lines <= 400, "{} has {lines} lines", file.display());
     }
 }

@@ -49,7 +49,7 @@ fn what_is_no_cursor_is_told() {
         key: CREATED,
         descending: true,
     };
-    let forged = |text: &str| URL_SAFE_NO_PAD.encode(text);
+    let forged = |text: &str| cursor::encode(text);
     let id = "00000000000000000000000000000007";
     for cursor in [
         "",
