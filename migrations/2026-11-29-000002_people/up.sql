@@ -177,14 +177,14 @@ CREATE INDEX mails_user_id_idx ON mails (user_id);
 CREATE INDEX mails_died_at_idx ON mails (died_at) WHERE died_at IS NOT NULL;
 
 -- The token buckets of the rate limits. Unlogged: losing the recent attempts in a crash is acceptable.
-CREATE UNLOGGED TABLE throttles (
+CREATE UNLOGGED TABLE rate_limits (
     key uuid NOT NULL,
     full_at timestamptz NOT NULL,
-    CONSTRAINT throttles_pkey PRIMARY KEY (key)
+    CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
 );
-COMMENT ON COLUMN throttles.key IS 'Derived by HMAC from a limit and what it counts, so that the table contains no addresses.';
-COMMENT ON COLUMN throttles.full_at IS 'When the bucket is full again. A time in the past means that it is full.';
-CREATE INDEX throttles_full_at_idx ON throttles (full_at);
+COMMENT ON COLUMN rate_limits.key IS 'Derived by HMAC from a limit and what it counts, so that the table contains no addresses.';
+COMMENT ON COLUMN rate_limits.full_at IS 'When the bucket is full again. A time in the past means that it is full.';
+CREATE INDEX rate_limits_full_at_idx ON rate_limits (full_at);
 \ir ../functions/take_tokens.sql
 
 \ir ../functions/users_before_update.sql

@@ -111,7 +111,7 @@ impl Auth {
         settings: AuthSettings,
     ) -> Result<Auth, String> {
         // The label is part of the keys of stored buckets, so it keeps its old name.
-        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote throttle v1"]);
+        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote rate limit v1"]);
         let (secret, lifetime) = (&settings.secret, settings.access_lifetime);
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),

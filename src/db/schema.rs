@@ -164,6 +164,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    rate_limits (key) {
+        key -> Uuid,
+        full_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     revocations (id) {
         id -> Int8,
         subject_id -> Uuid,
@@ -245,13 +252,6 @@ diesel::table! {
 }
 
 diesel::table! {
-    throttles (key) {
-        key -> Uuid,
-        full_at -> Timestamptz,
-    }
-}
-
-diesel::table! {
     user_profiles (user_id) {
         user_id -> Uuid,
         proficiency -> Text,
@@ -301,13 +301,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     image_objects,
     mail_tokens,
     mails,
+    rate_limits,
     revocations,
     search_departed,
     search_entries,
     search_words,
     sessions,
     tasks,
-    throttles,
     user_profiles,
     users,
 );

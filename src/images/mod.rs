@@ -177,11 +177,11 @@ impl Images {
             }
         };
         let (checked, permit) = check_off_thread(bytes, announced, permit).await?;
-        let (picture, bytes) = match checked {
+        let (info, bytes) = match checked {
             Ok(checked) => checked,
             Err(refusal) => return self.reject_upload(viewer, upload, refusal).await,
         };
-        let new = self.write(viewer, document, upload, picture, bytes).await?;
+        let new = self.write(viewer, document, upload, info, bytes).await?;
         drop(permit);
         self.attach(viewer, client, &new).await?;
         // The sweep deletes what this leaves.
@@ -198,15 +198,15 @@ impl Images {
         viewer: &Viewer,
         document: Uuid,
         upload: Uuid,
-        picture: ImageInfo,
+        info: ImageInfo,
         bytes: Vec<u8>,
     ) -> Result<NewImage, Error> {
-        let content_type = ContentType::parse(picture.content_type);
+        let content_type = ContentType::parse(info.content_type);
         let new = NewImage {
             id: Uuid::new_v4(),
             document,
             upload,
-            picture,
+            info,
             byte_size: i32::try_from(bytes.len()).map_err(Error::internal)?,
         };
         let mut conn = self.inner.database.connection().await?;
@@ -362,8 +362,8 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, 
         );
     }
     match image_intake::clean(bytes) {
-        Ok((picture, _)) if picture.content_type != announced.content_type.as_str() => {
-            let (is, said) = (picture.content_type, announced.content_type.as_str());
+        Ok((info, _)) if info.content_type != announced.content_type.as_str() => {
+            let (is, said) = (info.content_type, announced.content_type.as_str());
             refused(format!(
                 "The uploaded file is {is}, but {said} was requested. Request another upload."
             ))

@@ -118,7 +118,7 @@ pub(super) struct NewImage {
     pub(super) id: Uuid,
     pub(super) document: Uuid,
     pub(super) upload: Uuid,
-    pub(super) picture: ImageInfo,
+    pub(super) info: ImageInfo,
     pub(super) byte_size: i32,
 }
 
@@ -132,10 +132,10 @@ pub(super) async fn announce_image(
         .bind(owner)
         .bind(new.id)
         .bind(new.document)
-        .bind(new.picture.content_type)
+        .bind(new.info.content_type)
         .bind(new.byte_size)
-        .bind(pixels(new.picture.width)?)
-        .bind(pixels(new.picture.height)?)
+        .bind(pixels(new.info.width)?)
+        .bind(pixels(new.info.height)?)
         .bind(new.upload);
     conn.execute(statement).await?;
     Ok(())

@@ -82,13 +82,13 @@ fn a_failing_table_delays_no_other_and_is_logged_once() {
              INSERT INTO sessions (user_id, id, refresh_token_hash, created_at, expires_at)
              SELECT id, gen_random_uuid(), sha256('t'), now() - interval '181 days', now() FROM users, generate_series(1, 1200);
              INSERT INTO mails (kind, recipient, died_at) VALUES ('account_deleted', 'a@example.com', now() - interval '31 days');
-             INSERT INTO throttles VALUES (gen_random_uuid(), now() - interval '1 minute');
+             INSERT INTO rate_limits VALUES (gen_random_uuid(), now() - interval '1 minute');
              CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the disk is worn out'; END $$;
              CREATE TRIGGER broken BEFORE DELETE ON sessions FOR EACH ROW EXECUTE FUNCTION broken()",
         )
         .await;
         let app = TestApp::on(database, |_| {}).await;
-        for table in ["mails", "throttles"] {
+        for table in ["mails", "rate_limits"] {
             app.eventually_count(table, 0).await;
         }
         let is_failing = |job: &Value| job["failures"].as_i64().is_some_and(|count| count >= 2);

@@ -67,7 +67,7 @@ async fn the_clean_up_pauses_although_there_is_always_more_to_delete() {
     let database = migrated_database().await;
     let past = |hours: u32, count: u32| {
         format!(
-            "INSERT INTO throttles (key, full_at)
+            "INSERT INTO rate_limits (key, full_at)
              SELECT gen_random_uuid(), now() - interval '{hours} hours' FROM generate_series(1, {count})"
         )
     };
@@ -77,16 +77,19 @@ async fn the_clean_up_pauses_although_there_is_always_more_to_delete() {
         let mut conn = superuser(&fed).await;
         loop {
             let trickle =
-                "INSERT INTO throttles VALUES (gen_random_uuid(), now() - interval '1 second')";
+                "INSERT INTO rate_limits VALUES (gen_random_uuid(), now() - interval '1 second')";
             conn.batch_execute(trickle).await.unwrap();
             at_least(Duration::from_millis(5)).await;
         }
     });
     let app = TestApp::on(database, |_| {}).await;
-    app.eventually_count("throttles WHERE full_at < now() - interval '50 minutes'", 0)
-        .await;
+    app.eventually_count(
+        "rate_limits WHERE full_at < now() - interval '50 minutes'",
+        0,
+    )
+    .await;
     // Without a pause, the clean-up would delete each new row at once.
-    let fed = "throttles WHERE full_at > now() - interval '50 minutes'";
+    let fed = "rate_limits WHERE full_at > now() - interval '50 minutes'";
     let fed_more = async || {
         let before = app.count(fed).await;
         eventually("rows accumulate", async || {
@@ -97,7 +100,7 @@ async fn the_clean_up_pauses_although_there_is_always_more_to_delete() {
     fed_more().await;
     app.sql(&past(2, 1)).await;
     fed_more().await;
-    let old = "throttles WHERE full_at < now() - interval '90 minutes'";
+    let old = "rate_limits WHERE full_at < now() - interval '90 minutes'";
     assert_eq!(app.count(old).await, 1, "it is deleted after the pause");
     feeding.abort();
 }

@@ -141,7 +141,7 @@ async fn every_limit_rejects_further_requests_until_it_is_refilled() {
             let answer = attempt(&app, kind, n, &sessions).await;
             assert_eq!(passed(&answer), expected, "{kind}, {n}");
         }
-        app.sql("UPDATE throttles SET full_at = now()").await;
+        app.sql("UPDATE rate_limits SET full_at = now()").await;
         let answer = attempt(&app, kind, 4, &sessions).await;
         assert!(passed(&answer), "{kind}, refilled");
     }
@@ -169,7 +169,7 @@ async fn retry_after_is_accurate() {
     // The first token comes back half an hour after it was taken.
     assert!((1_700_000..=1_800_000).contains(&wait.unwrap()), "{wait:?}");
     let earlier = |milliseconds: i64| {
-        format!("UPDATE throttles SET full_at = full_at - interval '{milliseconds} milliseconds'")
+        format!("UPDATE rate_limits SET full_at = full_at - interval '{milliseconds} milliseconds'")
     };
     app.sql(&earlier(wait.unwrap() - 60_000)).await;
     assert!(!passed(&sign_up(&app, HOME, "edith").await));
@@ -181,12 +181,12 @@ async fn retry_after_is_accurate() {
 /// Signs in to other accounts until each service has counted an attempt in the database.
 async fn until_shared(apps: &[&TestApp]) {
     for app in apps {
-        let before = app.count("throttles").await;
+        let before = app.count("rate_limits").await;
         let mut n = 0;
         eventually("an attempt is counted", async || {
             n += 1;
             sign_in(app, AWAY, &format!("{before}-{n}@example.com"), WRONG).await;
-            app.count("throttles").await > before
+            app.count("rate_limits").await > before
         })
         .await;
     }
@@ -243,7 +243,7 @@ async fn stored_limits_identify_nobody() {
     let app = TestApp::with(one_more).await;
     sign_in(&app, HOME, ADA, WRONG).await;
     sign_in(&app, HOME, ADA, WRONG).await;
-    assert_eq!(app.count("throttles").await, 1);
+    assert_eq!(app.count("rate_limits").await, 1);
     // The keys cannot be guessed with the database alone: they depend on the service's secret.
     let other = TestApp::on(app.database.clone(), |settings| {
         one_more(settings);
@@ -251,8 +251,8 @@ async fn stored_limits_identify_nobody() {
     })
     .await;
     sign_in(&other, HOME, ADA, WRONG).await;
-    assert_eq!(app.count("throttles").await, 2);
-    let named = "throttles WHERE throttles::text ~ 'ada|example|127'";
+    assert_eq!(app.count("rate_limits").await, 2);
+    let named = "rate_limits WHERE rate_limits::text ~ 'ada|example|127'";
     assert_eq!(app.count(named).await, 0);
 }
 
@@ -269,7 +269,7 @@ async fn disabled_limits_count_nothing() {
     ] {
         assert!(passed(&attempt(&app, kind, 1, &sessions).await));
     }
-    assert_eq!(app.count("throttles").await, 0);
+    assert_eq!(app.count("rate_limits").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,5 +285,5 @@ async fn rejected_requests_store_nothing() {
         let answer = sign_in(&app, HOME, &email, WRONG).await;
         assert_eq!(passed(&answer), n == 0, "{n}");
     }
-    assert_eq!(app.count("throttles").await, 3);
+    assert_eq!(app.count("rate_limits").await, 3);
 }

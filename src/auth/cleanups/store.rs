@@ -31,5 +31,5 @@ pub(super) const CLEANUPS: [Cleanup; 6] = deletions! {
     "expired-mail-tokens": "mail_tokens" "id" "uuid" "expires_at < now() - interval '1 day'
         AND NOT EXISTS (SELECT FROM mails WHERE token_id = mail_tokens.id AND died_at IS NULL)";
     "dead-mails": "mails" "id" "uuid" "died_at < now() - interval '30 days'";
-    "rate-limits": "throttles" "key" "uuid" "full_at < now()";
+    "rate-limits": "rate_limits" "key" "uuid" "full_at < now()";
 };

@@ -98,7 +98,7 @@ async fn wrong_passwords_are_limited_without_pool_and_limiter() {
     let attacker = app.signed_up("mallory").await;
     app.signed_up("ada").await;
     let held = HeldPool::of(&app, &attacker).await;
-    let limiter = app.begin("LOCK TABLE throttles").await;
+    let limiter = app.begin("LOCK TABLE rate_limits").await;
     let tries = (0..20).map(|n| {
         let email = if n % 2 == 0 {
             ADA
@@ -142,7 +142,7 @@ async fn reset_mails_are_limited_while_clients_hold_the_pool() {
         let held = HeldPool::of(&app, &attacker).await;
         let limiter = match limiter_answers {
             true => None,
-            false => Some(app.begin("LOCK TABLE throttles").await),
+            false => Some(app.begin("LOCK TABLE rate_limits").await),
         };
         let answers = {
             let asked = join_all((0..9).map(|_| request_reset(&home, &email)));
@@ -177,7 +177,7 @@ async fn a_blocked_limiter_counts_in_memory_and_then_in_the_database_again() {
     })
     .await;
     app.signed_up("ada").await;
-    let limiter = app.begin("LOCK TABLE throttles").await;
+    let limiter = app.begin("LOCK TABLE rate_limits").await;
     // More than the limiter has connections: none may be stuck.
     let tries = (0..12).map(|_| sign_in(&app, HOME, ADA, PASSWORD));
     let answers = join_all(tries).await;
@@ -194,7 +194,7 @@ async fn a_blocked_limiter_counts_in_memory_and_then_in_the_database_again() {
         let answer = sign_in(&app, HOME, ADA, WRONG).await;
         assert_eq!(passed(&answer), n < 2, "{n}");
     }
-    assert_eq!(app.count("throttles").await, 2);
+    assert_eq!(app.count("rate_limits").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +207,7 @@ async fn only_session_refreshes_are_unlimited_while_the_limiter_is_blocked() {
     })
     .await;
     let mut ada = app.signed_up("ada").await;
-    let limiter = app.begin("LOCK TABLE throttles").await;
+    let limiter = app.begin("LOCK TABLE rate_limits").await;
     let home = app.anonymous().from(HOME);
     for _ in 0..3 {
         let answer = refresh(&home, &ada.refresh_token).await;
@@ -233,7 +233,7 @@ async fn password_confirmations_are_limited_while_the_limiter_is_blocked() {
     })
     .await;
     let ada = app.signed_up("ada").await;
-    let limiter = app.begin("LOCK TABLE throttles").await;
+    let limiter = app.begin("LOCK TABLE rate_limits").await;
     for n in 0..4 {
         let input = json!({ "password": WRONG });
         let answer = ada
