@@ -187,11 +187,14 @@ COMMENT ON COLUMN rate_limits.full_at IS 'When the bucket is full again. A time 
 CREATE INDEX rate_limits_full_at_idx ON rate_limits (full_at);
 \ir ../functions/take_tokens.sql
 
+\ir ../functions/users_before_insert.sql
 \ir ../functions/users_before_update.sql
 \ir ../functions/users_log.sql
 \ir ../functions/users_deactivated.sql
 \ir ../functions/account_hash.sql
 \ir ../functions/users_before_delete.sql
+CREATE TRIGGER users_before_insert BEFORE INSERT ON users
+    FOR EACH ROW WHEN (NEW.email_key IS NULL AND NEW.email !~ '[^\x01-\x7f]') EXECUTE FUNCTION users_before_insert();
 CREATE TRIGGER users_before_update BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION users_before_update();
 -- Not for users who delete their account, since their log is deleted, too.
 CREATE TRIGGER users_log AFTER INSERT OR UPDATE ON users

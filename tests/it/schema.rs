@@ -1,5 +1,7 @@
 //! The exported GraphQL schema and the generated description of the tables match what they describe.
 
+use diesel_async::SimpleAsyncConnection;
+
 use crate::support::{TestApp, column, migrated_database, superuser};
 
 /// `schema.graphql` is what clients generate their types from: it must be what the service serves.
@@ -64,6 +66,23 @@ async fn constraint_names_begin_with_their_table() {
     let database = migrated_database().await;
     let names = column(&mut superuser(&database).await, query).await;
     assert!(names.is_empty(), "{names:?}");
+}
+
+/// Programs that fill the table themselves need not know how keys are derived, unless IDNA is involved.
+#[tokio::test(flavor = "multi_thread")]
+async fn users_inserted_without_a_key_get_the_key_of_an_ascii_address() {
+    let database = migrated_database().await;
+    let mut conn = superuser(&database).await;
+    let insert = |email: &str| {
+        format!("INSERT INTO users (id, email, name) VALUES (gen_random_uuid(), '{email}', 'Ada')")
+    };
+    conn.batch_execute(&insert("Ada@Example.com"))
+        .await
+        .expect("an ASCII address");
+    let keys = column(&mut conn, "SELECT email_key FROM users").await;
+    assert_eq!(keys, ["ada@example.com"]);
+    let refused = conn.batch_execute(&insert("ada@bücher.example")).await;
+    assert!(refused.is_err(), "the key of another address was guessed");
 }
 
 /// A column that is added to a table of items must be added to its view `current_…`, too.
