@@ -2,7 +2,10 @@
 //!
 //! A command collects all [`Problems`] of its input before it returns, so that a form can mark every field at once.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     error::{Failure, Refusal, RefusalCode},
@@ -128,8 +131,9 @@ impl Problems {
         }
     }
 
-    /// Checks the number of ids of a mutation.
-    pub(crate) fn ids(&mut self, count: usize) {
+    /// Checks the number of ids of a mutation. Duplicates count once.
+    pub(crate) fn ids(&mut self, ids: &[Uuid]) {
+        let count = ids.iter().collect::<HashSet<_>>().len();
         if count == 0 {
             self.add(
                 "ids",
@@ -140,7 +144,7 @@ impl Problems {
             self.add(
                 "ids",
                 RefusalCode::TooLong,
-                format!("ids must contain at most {MAX_IDS} ids; got {count}."),
+                format!("ids must contain at most {MAX_IDS} ids; got {count} different ids."),
             );
         }
     }

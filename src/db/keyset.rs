@@ -8,6 +8,7 @@
 
 use std::{borrow::Borrow, collections::HashMap};
 
+use chrono::Datelike;
 use derive_where::derive_where;
 use uuid::Uuid;
 
@@ -337,21 +338,30 @@ impl KeyKind {
     /// Whether PostgreSQL can read the text as a value of this type.
     fn holds(self, key: &str) -> bool {
         match self {
-            KeyKind::Time => {
-                matches!(key, "infinity" | "-infinity")
-                    || (key.len() <= 40 && chrono::DateTime::parse_from_rfc3339(key).is_ok())
-            }
+            KeyKind::Time => matches!(key, "infinity" | "-infinity") || is_time(key),
             KeyKind::Text => !key.contains('\0'),
             KeyKind::Number => key.parse::<i16>().is_ok(),
         }
     }
 }
 
+/// Whether it is the text that [`Position::at_time`] writes for a time of the API.
+fn is_time(key: &str) -> bool {
+    let time = chrono::DateTime::parse_from_rfc3339(key).map(|time| time.to_utc());
+    time.is_ok_and(|time| (1..=9999).contains(&time.year()) && text_of(time) == key)
+}
+
+fn text_of(time: chrono::DateTime<chrono::Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
 impl Position {
     /// The position of a row whose key is a time.
     pub(crate) fn at_time(time: chrono::DateTime<chrono::Utc>, id: Uuid) -> Position {
-        let key = time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        Position { key, id }
+        Position {
+            key: text_of(time),
+            id,
+        }
     }
 
     /// The position of a row with another key.

@@ -37,7 +37,7 @@ pub async fn set_completed(
     completed: bool,
 ) -> Result<Vec<Task>, Failure> {
     let mut problems = Problems::default();
-    problems.ids(ids.len());
+    problems.ids(ids);
     problems.finish()?;
     conn.transaction(async |conn| set_all_completed(conn, viewer, ids, completed).await)
         .await

@@ -199,7 +199,7 @@ async fn lock_named(
 
 fn check(ids: &[Uuid]) -> Result<(), Failure> {
     let mut problems = Problems::default();
-    problems.ids(ids.len());
+    problems.ids(ids);
     problems.finish()
 }
 
