@@ -79,11 +79,8 @@ async fn wrong_passwords_are_limited_while_clients_hold_the_pool() {
         let held = HeldPool::of(&app, &attacker).await;
         for n in 0..14 {
             let answer = sign_in(&app, AWAY, email, WRONG).await;
-            assert_eq!(
-                is_rate_limited(&answer),
-                n >= 10,
-                "{email}, {n}: {answer:?}"
-            );
+            let refused = is_rate_limited(&answer);
+            assert_eq!(refused, n >= 10, "{email}, {n}: {answer:?}");
         }
         held.release().await;
     }
@@ -92,7 +89,7 @@ async fn wrong_passwords_are_limited_while_clients_hold_the_pool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_passwords_are_limited_without_pool_and_limiter() {
     let app = limited(Duration::from_millis(300), |limits| {
-        limits.sign_in_address = "7/h".parse().unwrap();
+        limits.sign_in_address = "7/h".parse().unwrap()
     })
     .await;
     let attacker = app.signed_up("mallory").await;
@@ -131,7 +128,7 @@ fn passed_and_wait(answers: &[Answer]) -> (usize, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_mails_are_limited_while_clients_hold_the_pool() {
     let app = limited(Duration::from_secs(30), |limits| {
-        limits.mail = "3/h".parse().unwrap();
+        limits.mail = "3/h".parse().unwrap()
     })
     .await;
     let attacker = app.signed_up("mallory").await;
@@ -229,7 +226,7 @@ async fn only_session_refreshes_are_unlimited_while_the_limiter_is_blocked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn password_confirmations_are_limited_while_the_limiter_is_blocked() {
     let app = limited(Duration::from_secs(5), |limits| {
-        limits.sign_in_account = "2/h".parse().unwrap();
+        limits.sign_in_account = "2/h".parse().unwrap()
     })
     .await;
     let ada = app.signed_up("ada").await;
@@ -251,7 +248,7 @@ async fn password_confirmations_are_limited_while_the_limiter_is_blocked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_has_its_own_connections_and_closes_them_with_the_service() {
     let app = limited(Duration::from_secs(5), |limits| {
-        limits.sign_up = "1000/h".parse().unwrap();
+        limits.sign_up = "1000/h".parse().unwrap()
     })
     .await;
     let names: Vec<String> = (0..12).map(|n| n.to_string()).collect();
@@ -259,10 +256,8 @@ async fn the_limiter_has_its_own_connections_and_closes_them_with_the_service() 
     let (database, open) = (app.database.clone(), app.pool.status().open);
     let connected = app.count(CONNECTIONS).await;
     let of_limiter = connected - i64::try_from(open).unwrap();
-    assert!(
-        (1..=2).contains(&of_limiter),
-        "{connected} of which {open} are the pool's"
-    );
+    let few = (1..=2).contains(&of_limiter);
+    assert!(few, "{connected} of which {open} are the pool's");
     assert_eq!(app.pool.status().max, POOL);
     app.stop().await;
     let other = TestApp::on(database, |_| {}).await;
