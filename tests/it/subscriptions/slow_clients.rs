@@ -74,10 +74,8 @@ async fn pending_writes_are_saved_although_requests_use_the_whole_shutdown_timeo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_blocked_database_leave_connections_to_others() {
-    let app = TestApp::with(|settings| {
-        settings.edge.request_timeout = Duration::from_secs(2);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_secs(2)).await;
     let ada = app.signed_up("ada").await;
     let after = ada.changes_cursor().await;
     let id = ada.create_course("c").await;
