@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{
-    Client, PASSWORD, Person, TestApp, codes, errors, keep_mails, list, trust_proxies,
-};
+use crate::support::{Client, PASSWORD, Person, TestApp, codes, errors, list, trust_proxies};
 
 /// The tables that hold a text, in upper or lower case, plainly or as bytes, as `table: rows` in alphabetical order.
 pub(crate) async fn where_is(app: &TestApp, text: &str) -> String {
@@ -30,8 +28,7 @@ async fn leave(client: &Client, mutation: &str, password: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_requires_the_password() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let long = json!("x".repeat(100_000));
     let (wrong, padded) = (json!("wrong horse"), json!("correct horse\0"));
     for mutation in ["deactivateMe", "deleteMe"] {
@@ -57,24 +54,30 @@ async fn leaving_requires_the_password() {
     assert_eq!(app.count("users WHERE is_active").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deactivating_ends_all_sessions_and_keeps_all_items() {
-    let app = TestApp::start().await;
+/// Ada, who has a course, leaves by this mutation: her sessions end in all processes, and she cannot sign in. Returns the payload.
+async fn sessions_end(app: &TestApp, ada: &Person, mutation: &str) -> Value {
     let other = app.another().await;
-    let ada = app.signed_up("ada").await;
-    let elsewhere = app.signed_in("ada").await.at(&other);
-    let there = ada.at(&other);
-    let grace = app.signed_up("grace").await;
+    let sessions = [ada.at(&other), app.signed_in("ada").await.at(&other)];
     ada.create_course("Looms").await;
-    assert!(there.is_accepted().await && elsewhere.is_accepted().await);
-    let payload = ada.deactivate_me(PASSWORD).await;
-    let user = json!({ "id": ada.id, "active": false });
-    assert_eq!(payload, json!({ "user": user, "userErrors": [] }));
+    for session in &sessions {
+        assert!(session.is_accepted().await);
+    }
+    let payload = leave(ada, mutation, &json!(PASSWORD)).await;
     assert!(!ada.is_accepted().await, "at once, here");
-    there.eventually_rejected().await;
-    elsewhere.eventually_rejected().await;
+    for session in &sessions {
+        session.eventually_rejected().await;
+    }
     let refused = app.anonymous().sign_in("ada@example.com", PASSWORD).await;
     assert_eq!(codes(&refused), ["INVALID_CREDENTIALS"]);
+    payload
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deactivating_ends_all_sessions_and_keeps_all_items() {
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
+    let payload = sessions_end(&app, &ada, "deactivateMe").await;
+    let user = json!({ "id": ada.id, "active": false });
+    assert_eq!(payload, json!({ "user": user, "userErrors": [] }));
     assert!(grace.is_accepted().await);
     let logged = "audit_logs WHERE action = 'UPDATED' AND user_id = actor_id
         AND changes = '{\"active\": {\"old\": \"true\", \"new\": \"false\"}}' AND ip_address = '127.0.0.1'";
@@ -135,11 +138,7 @@ async fn only_the_record_is_left(app: &TestApp, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_deleted_user_except_the_record_of_the_deletion() {
-    let app = TestApp::with(|settings| {
-        trust_proxies(settings);
-        keep_mails(settings);
-    })
-    .await;
+    let app = TestApp::behind_a_proxy().await;
     let zyxo = with_traces(&app).await;
     app.sql("UPDATE users SET email_verified = true").await;
     let grace = app.signed_up("grace").await;
@@ -165,28 +164,15 @@ async fn nothing_is_left_of_a_deleted_user_except_the_record_of_the_deletion() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_mail_is_sent_to_an_unverified_address_after_a_deletion() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     ada.delete_me(PASSWORD).await;
     assert_eq!(where_is(&app, "ada@example.com").await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_ends_all_sessions_and_frees_the_email_address() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
-    let ada = app.signed_up("ada").await;
-    let elsewhere = app.signed_in("ada").await.at(&other);
-    let there = ada.at(&other);
-    ada.create_course("Looms").await;
-    assert!(there.is_accepted().await && elsewhere.is_accepted().await);
-    ada.delete_me(PASSWORD).await;
-    assert!(!ada.is_accepted().await, "at once, here");
-    there.eventually_rejected().await;
-    elsewhere.eventually_rejected().await;
-    let refused = app.anonymous().sign_in("ada@example.com", PASSWORD).await;
-    assert_eq!(codes(&refused), ["INVALID_CREDENTIALS"]);
-
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    sessions_end(&app, &ada, "deleteMe").await;
     let again = app.signed_up("ada").await;
     assert_ne!(again.id, ada.id);
     let query = "{ courses { totalCount } me { sessions { id } auditLog { nodes { action } } } }";
@@ -199,8 +185,7 @@ async fn deleting_ends_all_sessions_and_frees_the_email_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_two_thousand_documents_is_deleted() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     ada.create_course("Looms").await;
     app.sql(
         "INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt)
