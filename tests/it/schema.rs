@@ -9,8 +9,9 @@ use crate::support::{TestApp, column, migrated_database, superuser};
 fn the_committed_schema_matches_the_service() {
     let committed = include_str!("../../schema.graphql");
     let served = snapnote::graphql::sdl();
+    let is_current = committed == served;
     assert!(
-        committed == served,
+        is_current,
         "schema.graphql is stale: run `cargo run -- schema > schema.graphql`"
     );
 }
