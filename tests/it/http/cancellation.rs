@@ -19,7 +19,7 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
     let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let id = json!({ "id": ada.create_course("Algebra").await });
     let app = TestApp::on(patient.database.clone(), |settings| {
-        settings.edge.request_timeout = Duration::from_millis(500)
+        settings.edge.request_timeout = Duration::from_millis(500);
     })
     .await;
     let held = app.begin(LOCK).await;
@@ -41,7 +41,7 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
 async fn a_query_is_cancelled_at_the_deadline_with_the_same_error_in_both_media_types() {
     let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let app = TestApp::on(patient.database.clone(), |settings| {
-        settings.edge.request_timeout = Duration::from_millis(400)
+        settings.edge.request_timeout = Duration::from_millis(400);
     })
     .await;
     let _held = app.begin("LOCK TABLE courses").await;
