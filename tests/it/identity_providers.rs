@@ -38,7 +38,7 @@ async fn trusting(toml: &str) -> TestApp {
 async fn another(app: &TestApp, toml: &str) -> TestApp {
     let issuers = IssuerSettings::parse(toml).unwrap();
     TestApp::on(app.database.clone(), |settings| {
-        settings.auth.issuers = issuers
+        settings.auth.issuers = issuers;
     })
     .await
 }

@@ -51,8 +51,8 @@ async fn until_fetched(issuer: &Issuer, times: usize) {
 fn assert_fetched(issuer: &Issuer, times: usize, since: Instant, period: Duration) {
     let fetched = issuer.asked("/keys");
     let more = since.elapsed().as_millis() / period.as_millis();
-    let expected = (times..=times + more as usize).contains(&fetched);
-    assert!(expected, "{fetched}");
+    let is_expected = (times..=times + more as usize).contains(&fetched);
+    assert!(is_expected, "{fetched}");
 }
 
 fn new_token() -> String {
