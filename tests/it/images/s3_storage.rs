@@ -54,7 +54,7 @@ async fn links_to_the_bucket_are_the_same_on_every_process() {
     let again = notebook.shown().await;
     assert_eq!(again["image"], *image);
     let other = TestApp::on(notebook.app.database.clone(), |settings| {
-        settings.images.storage = S3::storage(s3.address)
+        settings.images.storage = S3::storage(s3.address);
     })
     .await;
     let query =

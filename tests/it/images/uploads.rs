@@ -197,8 +197,8 @@ async fn an_upload_that_is_set_concurrently_is_set_once() {
     let sets = (0..8).map(|_| notebook.set(&upload));
     for answer in futures_util::future::join_all(sets).await {
         let refused = errors(&answer);
-        let fine = refused.is_empty() || refused == ["NOT_FOUND uploadId"];
-        assert!(fine, "{answer}");
+        let set_or_used = refused.is_empty() || refused == ["NOT_FOUND uploadId"];
+        assert!(set_or_used, "{answer}");
         if refused.is_empty() {
             assert_eq!(answer["document"]["version"], 2);
         }
