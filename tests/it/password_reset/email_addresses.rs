@@ -22,10 +22,8 @@ async fn verify(client: &Client, token: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_email_address_is_verified_by_its_signed_in_user() {
-    let (app, ada, bob) = TestApp::keeping_mails()
-        .await
-        .with_users("ada", "bob")
-        .await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
+    let bob = app.signed_up("bob").await;
     assert_eq!(errors(&ada.request_email_verification().await), [""; 0]);
     let token = app.mailed_token("email_verification").await;
     assert_eq!(verify(&bob, &token).await, [INVALID_TOKEN]);
