@@ -89,7 +89,7 @@ async fn wrong_passwords_are_limited_while_clients_hold_the_pool() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_passwords_are_limited_without_pool_and_limiter() {
     let app = limited(Duration::from_millis(300), |limits| {
-        limits.sign_in_address = "7/h".parse().unwrap()
+        limits.sign_in_address = "7/h".parse().unwrap();
     })
     .await;
     let attacker = app.signed_up("mallory").await;
@@ -128,7 +128,7 @@ fn passed_and_wait(answers: &[Answer]) -> (usize, u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_mails_are_limited_while_clients_hold_the_pool() {
     let app = limited(Duration::from_secs(30), |limits| {
-        limits.mail = "3/h".parse().unwrap()
+        limits.mail = "3/h".parse().unwrap();
     })
     .await;
     let attacker = app.signed_up("mallory").await;
@@ -226,7 +226,7 @@ async fn only_session_refreshes_are_unlimited_while_the_limiter_is_blocked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn password_confirmations_are_limited_while_the_limiter_is_blocked() {
     let app = limited(Duration::from_secs(5), |limits| {
-        limits.sign_in_account = "2/h".parse().unwrap()
+        limits.sign_in_account = "2/h".parse().unwrap();
     })
     .await;
     let ada = app.signed_up("ada").await;
@@ -248,7 +248,7 @@ async fn password_confirmations_are_limited_while_the_limiter_is_blocked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limiter_has_its_own_connections_and_closes_them_with_the_service() {
     let app = limited(Duration::from_secs(5), |limits| {
-        limits.sign_up = "1000/h".parse().unwrap()
+        limits.sign_up = "1000/h".parse().unwrap();
     })
     .await;
     let names: Vec<String> = (0..12).map(|n| n.to_string()).collect();
