@@ -9,9 +9,8 @@ use crate::support::{TestApp, column, migrated_database, superuser};
 fn the_committed_schema_matches_the_service() {
     let committed = include_str!("../../schema.graphql");
     let served = snapnote::graphql::sdl();
-    let is_current = committed == served;
     assert!(
-        is_current,
+        committed == served,
         "schema.graphql is stale: run `cargo run -- schema > schema.graphql`"
     );
 }
