@@ -27,8 +27,8 @@ async fn ask(client: &Client, variables: Value) -> Value {
     assert!(answer.status < 500, "{shown}: {answer:?}");
     let json = answer.json();
     let code = &json["errors"][0]["extensions"]["code"];
-    let fine = code.is_null() || code == "BAD_USER_INPUT";
-    assert!(fine, "{shown}: {json}");
+    let is_expected = code.is_null() || code == "BAD_USER_INPUT";
+    assert!(is_expected, "{shown}: {json}");
     json
 }
 
