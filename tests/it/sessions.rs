@@ -75,7 +75,7 @@ async fn refresh_tokens_of_ended_sessions_and_inactive_or_deleted_users_are_inva
 async fn malformed_or_foreign_refresh_tokens_are_invalid() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let stranger = TestApp::with(|settings| {
-        settings.auth.secret = b"another secret, which is long enough, too".to_vec()
+        settings.auth.secret = b"another secret, which is long enough, too".to_vec();
     })
     .await;
     let foreign = stranger.signed_up("ada").await.refresh_token;
