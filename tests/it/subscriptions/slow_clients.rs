@@ -34,7 +34,12 @@ async fn clients_that_do_not_read_do_not_delay_a_stop() {
     .await;
     let ada = app.signed_up("ada").await;
     let events = blocked(&app, &ada).await;
-    at_least(Duration::from_secs(1)).await;
+    eventually("the service cannot send more", async || {
+        let before = events.unread().await;
+        at_least(Duration::from_secs(1)).await;
+        events.unread().await == before
+    })
+    .await;
     soon("the service stops", app.stop()).await;
     assert!(!events.ends().await, "it was cut off");
 }

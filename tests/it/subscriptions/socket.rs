@@ -293,6 +293,14 @@ impl Events {
         assert_eq!(self.next().await, Some(complete));
     }
 
+    /// How many bytes have arrived and are not read.
+    pub(crate) async fn unread(&self) -> usize {
+        let mut bytes = vec![0; 16 << 20];
+        soon("the first bytes", self.stream.peek(&mut bytes))
+            .await
+            .unwrap()
+    }
+
     /// Whether the response is complete; false if the connection breaks.
     pub(crate) async fn ends(mut self) -> bool {
         while self.read().await {
