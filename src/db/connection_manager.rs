@@ -16,10 +16,7 @@
 
 use std::{
     pin::pin,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,6 +25,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection, pooled_connection::PoolableConnection,
 };
+use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::CancelToken;
 
@@ -138,25 +136,21 @@ impl ConnectionManager {
 
     /// Closes open connections that no caller has claimed.
     pub(super) fn close_unclaimed(&self) {
-        self.unclaimed().retain(|opening| !opening.is_finished());
-    }
-
-    fn unclaimed(&self) -> MutexGuard<'_, Vec<Opening>> {
         self.unclaimed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|opening| !opening.is_finished());
     }
 
     /// Stops opening connections for callers that were dropped.
     pub(super) fn close(&self) {
-        for opening in self.unclaimed().drain(..) {
+        for opening in self.unclaimed.lock().drain(..) {
             opening.abort();
         }
     }
 
     /// Takes over an unclaimed connection, or starts to open one.
     fn claim(&self) -> Claim<'_> {
-        let unclaimed = self.unclaimed().pop();
+        let unclaimed = self.unclaimed.lock().pop();
         let was_finished = unclaimed.as_ref().is_some_and(JoinHandle::is_finished);
         let opening = unclaimed.unwrap_or_else(|| {
             let target = self.target.clone();
@@ -223,7 +217,7 @@ struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(opening) = self.opening.take() {
-            self.manager.unclaimed().push(opening);
+            self.manager.unclaimed.lock().push(opening);
         }
     }
 }

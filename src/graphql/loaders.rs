@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
     marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use futures_util::{
     FutureExt,
     task::{FutureObj, Spawn, SpawnError},
 };
+use parking_lot::Mutex;
 use tokio::{task::JoinSet, time::timeout};
 use uuid::Uuid;
 
@@ -164,7 +165,7 @@ struct RequestTasks {
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
         match self.batch_timeout {
             Some(limit) => tasks.spawn(timeout(limit, batch).map(|_| ())),
