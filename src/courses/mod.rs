@@ -16,11 +16,10 @@ pub use model::{
 
 use crate::{
     auth::{UserId, Viewer},
-    db::Connection,
-    error::{Error, Failure, RefusalCode},
+    db::{Connection, Statement},
+    error::{Error, RefusalCode},
     items::{self, NewId, Written},
     rules::Problems,
-    scalars::ID,
 };
 
 const MAX_NAME: usize = 255;
@@ -39,10 +38,6 @@ pub(crate) async fn counts(
 impl items::Create for CreateCourseInput {
     type Item = Course;
 
-    fn chosen_id(&self) -> Option<&ID> {
-        self.id.as_ref()
-    }
-
     fn check(&self, problems: &mut Problems) {
         problems.text("name", &self.name, MAX_NAME);
         problems.optional_text("description", self.description.as_ref(), MAX_DESCRIPTION);
@@ -50,26 +45,13 @@ impl items::Create for CreateCourseInput {
         problems.optional_text("icon", self.icon.as_ref(), MAX_ICON);
     }
 
-    async fn insert(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-        id: NewId,
-    ) -> Result<Written<Course>, Failure> {
-        store::insert(conn, owner, id, self).await
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
+        store::insert(owner, id, self)
     }
 }
 
 impl items::Update for UpdateCourseInput {
     type Item = Course;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn version(&self) -> Option<i32> {
-        self.version
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.changed_text("name", &self.name, MAX_NAME);
@@ -78,12 +60,12 @@ impl items::Update for UpdateCourseInput {
         problems.optional_text("icon", self.icon.value(), MAX_ICON);
     }
 
-    async fn apply(
+    async fn update(
         &self,
-        conn: &mut Connection,
+        _conn: &mut Connection,
         viewer: &Viewer,
-    ) -> Result<Written<Course>, Error> {
-        store::update(conn, viewer.user_id, self).await
+    ) -> Result<Statement<Written<Course>>, Error> {
+        Ok(store::update(viewer.user_id, self))
     }
 }
 

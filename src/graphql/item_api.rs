@@ -1,7 +1,8 @@
 //! What the API of all items has in common: fields of the object, queries, and the create and update mutations. Each macro
 //! defines them once; what differs between nouns is in `course`, `document` and `task`.
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
+use uuid::Uuid;
 
 use super::{
     context::ContextExt,
@@ -10,25 +11,35 @@ use super::{
 use crate::{error::Error, items};
 
 /// Creates an item.
-pub(crate) async fn create<C, P>(ctx: &Context<'_>, input: &C) -> Result<P, Error>
+pub(crate) async fn create<C, P>(
+    ctx: &Context<'_>,
+    chosen_id: Option<&ID>,
+    input: &C,
+) -> Result<P, Error>
 where
     C: items::Create,
     C::Item: Into<P::Value>,
     P: Payload,
 {
     let viewer = ctx.viewer()?;
-    respond(items::create(&mut ctx.connection().await?, viewer, input).await)
+    let mut conn = ctx.connection().await?;
+    respond(items::create(&mut conn, viewer, chosen_id, input).await)
 }
 
 /// Updates an item.
-pub(crate) async fn update<U, P>(ctx: &Context<'_>, input: &U) -> Result<P, Error>
+pub(crate) async fn update<U, P>(
+    ctx: &Context<'_>,
+    target: (Uuid, Option<i32>),
+    input: &U,
+) -> Result<P, Error>
 where
     U: items::Update,
     U::Item: Into<P::Value>,
     P: Payload,
 {
     let viewer = ctx.viewer()?;
-    respond_to_update(items::update(&mut ctx.connection().await?, viewer, input).await)
+    let mut conn = ctx.connection().await?;
+    respond_to_update(items::update(&mut conn, viewer, target, input).await)
 }
 
 /// The object of an item: the fields that all items share, and the noun's own.
@@ -158,7 +169,7 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item to create.")] input: $Create,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::create(ctx, &input).await)
+                Some($crate::graphql::item_api::create(ctx, input.id.as_ref(), &input).await)
             }
 
             $(#[$update_doc])*
@@ -167,7 +178,8 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item's id and its new values.")] input: $Update,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::update(ctx, &input).await)
+                let target = (input.id.0, input.version);
+                Some($crate::graphql::item_api::update(ctx, target, &input).await)
             }
 
             $($own)*

@@ -62,7 +62,8 @@ pub(crate) async fn find_kinds(
 pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
 
 /// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
-/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`].
+/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`]; the status of a
+/// course that does not exist is `unknown`.
 pub(crate) fn into_course(course: &str, write: &str) -> String {
     format!(
         "WITH course AS MATERIALIZED (
@@ -70,7 +71,8 @@ pub(crate) fn into_course(course: &str, write: &str) -> String {
                 SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
             FOR SHARE
         ), written AS ({write})
-        SELECT (SELECT status FROM course), written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
+        SELECT CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course), 'unknown') END, written.*
+        FROM (VALUES (1)) AS one LEFT JOIN written ON true"
     )
 }
 
