@@ -6,14 +6,17 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{Order, Position, SortKey},
+        keyset::{
+            KeyValue::{Text, Time},
+            Order, SortKey,
+        },
         row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
     scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
 
-type Time = chrono::DateTime<chrono::Utc>;
+type Timestamp = chrono::DateTime<chrono::Utc>;
 
 row! {
     /// A document as it is stored. Its texts can be long, so they are read only on demand.
@@ -34,11 +37,11 @@ row! {
         /// Counts its changes, from 1.
         pub version: i32,
         /// When it was created.
-        pub created_at: Time,
+        pub created_at: Timestamp,
         /// When it last changed. Moving it to the trash and restoring it are not changes.
-        pub updated_at: Time,
+        pub updated_at: Timestamp,
         /// When it was moved to the trash; `None` while it is active.
-        pub deleted_at: Option<Time>,
+        pub deleted_at: Option<Timestamp>,
         /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
         pub trashed_with: Option<Uuid>;
         on demand
@@ -130,28 +133,20 @@ pub struct DocumentFilter {
 }
 
 /// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct DocumentOrder {
     /// What to sort by.
     pub field: DocumentOrderField,
     /// The direction.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-impl Default for DocumentOrder {
-    fn default() -> Self {
-        DocumentOrder {
-            field: DocumentOrderField::CreatedAt,
-            direction: OrderDirection::Desc,
-        }
-    }
-}
-
 /// What documents can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DocumentOrderField {
     /// When they were created.
+    #[default]
     CreatedAt,
     /// When they last changed.
     UpdatedAt,
@@ -161,24 +156,13 @@ pub enum DocumentOrderField {
 
 impl OrderBy<Document> for DocumentOrder {
     fn order(self) -> Order<Document> {
+        use DocumentOrderField::{CreatedAt, Title, UpdatedAt};
         let key: SortKey<Document> = match self.field {
-            DocumentOrderField::CreatedAt => {
-                SortKey::time("document.created", "created_at", |document| {
-                    Position::at_time(document.created_at, document.id)
-                })
-            }
-            DocumentOrderField::UpdatedAt => {
-                SortKey::time("document.updated", "updated_at", |document| {
-                    Position::at_time(document.updated_at, document.id)
-                })
-            }
-            DocumentOrderField::Title => SortKey::text("document.title", "title", |document| {
-                Position::of(&document.title, document.id)
-            }),
+            CreatedAt => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
+            UpdatedAt => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
+            Title => SortKey::new("document.title", "title", Text(|it| &it.title)),
         };
-        Order {
-            key,
-            descending: self.direction == OrderDirection::Desc,
-        }
+        let descending = self.direction == OrderDirection::Desc;
+        Order { key, descending }
     }
 }

@@ -61,36 +61,19 @@ impl AdminQuery {
         #[graphql(desc = "Return the first *n* users (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only users after this cursor.")] after: Option<String>,
     ) -> Result<Connection<User>, Error> {
-        let arguments = PageArguments {
-            first,
-            after,
-            ..PageArguments::default()
-        };
+        let viewer = ctx.viewer()?;
+        let slice = PageArguments::forward(first, after).slice(users::ORDER)?;
+        // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
         let filter = UserFilter {
-            email_contains,
+            email_contains: email_contains.map(|part| part.replace('\0', "\n")),
             active,
         };
-        all_users(ctx, filter, arguments).await
+        let count = Selected::of(ctx).total;
+        let mut conn = ctx.connection().await?;
+        let admin = users::admin(&mut conn, viewer).await?;
+        let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
+        Ok(Connection::new(page, &(), User::from))
     }
-}
-
-async fn all_users(
-    ctx: &Context<'_>,
-    filter: UserFilter,
-    arguments: PageArguments,
-) -> Result<Connection<User>, Error> {
-    let viewer = ctx.viewer()?;
-    let slice = arguments.slice(users::ORDER)?;
-    let count = Selected::of(ctx).total;
-    let mut conn = ctx.connection().await?;
-    let admin = users::admin(&mut conn, viewer).await?;
-    // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
-    let filter = UserFilter {
-        email_contains: filter.email_contains.map(|part| part.replace('\0', "\n")),
-        ..filter
-    };
-    let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
-    Ok(Connection::new(page, &(), User::from))
 }
 
 /// Mutations for admins.

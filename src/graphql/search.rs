@@ -211,11 +211,8 @@ impl SearchQuery {
         #[graphql(desc = "Only items after this cursor of the same search.")] after: Option<String>,
     ) -> Result<SearchConnection, Error> {
         let viewer = ctx.viewer()?;
-        let arguments = PageArguments {
-            first,
-            ..Default::default()
-        };
-        let size = usize::try_from(arguments.size()?).map_err(Error::internal)?;
+        let size = PageArguments::forward(first, None).size()?;
+        let size = usize::try_from(size).map_err(Error::internal)?;
         let after = after.as_deref().map(SearchCursor::decode).transpose()?;
         let filter = SearchFilter {
             kinds: types,

@@ -1,7 +1,6 @@
 //! The trash in the API: its list, and the mutations that work for items of all kinds.
 
 use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -15,11 +14,11 @@ use super::{
     selection::Selected,
 };
 use crate::{
-    db::keyset::Page,
+    db::keyset::{Keyed as _, Page},
     error::{Error, Failure},
     items::{Item as _, ItemIdsInput, ItemRef},
     scalars::id_of,
-    trash,
+    trash::{self, TrashPosition},
 };
 
 /// The trash has one fixed order: last trashed first.
@@ -27,8 +26,11 @@ impl HasCursor for Item {
     type Order = ();
 
     fn cursor(&self, (): &()) -> String {
-        fn position<T: ItemObject>(item: &T) -> (Uuid, Option<DateTime<Utc>>) {
-            (item.row().id(), item.row().deleted_at())
+        fn position<T: ItemObject>(item: &T) -> TrashPosition {
+            TrashPosition {
+                id: item.row().id(),
+                deleted_at: item.row().deleted_at().unwrap_or_default(),
+            }
         }
         let position = match self {
             Item::Course(course) => position(course),
@@ -66,12 +68,7 @@ impl TrashQuery {
     ) -> Result<Connection<Item>, Error> {
         let viewer = ctx.viewer()?;
         let count = Selected::of(ctx).total;
-        let slice = PageArguments {
-            first,
-            after,
-            ..Default::default()
-        }
-        .slice(trash::ORDER)?;
+        let slice = PageArguments::forward(first, after).slice(trash::ORDER)?;
         let mut conn = ctx.connection().await?;
         let page = trash::page(&mut conn, viewer.user_id, &slice, count).await?;
         drop(conn);

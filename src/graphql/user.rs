@@ -145,11 +145,7 @@ impl User {
         first: Option<i32>,
         #[graphql(desc = "Only events after this cursor.")] after: Option<String>,
     ) -> Result<LogConnection<AuditEvent>, Error> {
-        let arguments = PageArguments {
-            first,
-            ..PageArguments::default()
-        };
-        let size = arguments.size()?;
+        let size = PageArguments::forward(first, None).size()?;
         let event = |cursor: &String| {
             let invalid = || Error::bad_input("`after` must be a cursor of this list.");
             audit::event_of_cursor(cursor).ok_or_else(invalid)

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-pub(crate) use store::{ORDER, page};
+pub(crate) use store::{ORDER, TrashPosition, page};
 
 use crate::{
     auth::Viewer,

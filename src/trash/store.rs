@@ -11,7 +11,7 @@ use crate::{
     db::{
         Connection, Statement,
         current::{self, Source},
-        keyset::{Order, Page, Position, Slice, SortKey},
+        keyset::{KeyValue, Keyed, Order, Page, Slice, SortKey},
         row,
     },
     error::Error,
@@ -177,12 +177,22 @@ pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<It
 }
 
 /// The order of the trash: last deleted first.
-pub(crate) const ORDER: Order<(Uuid, Option<DateTime<Utc>>)> = Order {
-    key: SortKey::time("trash", "deleted_at", |(id, deleted_at)| {
-        Position::at_time(deleted_at.unwrap_or_default(), *id)
-    }),
+pub(crate) const ORDER: Order<TrashPosition> = Order {
+    key: SortKey::new("trash", "deleted_at", KeyValue::Time(|it| it.deleted_at)),
     descending: true,
 };
+
+/// The position of an item in the trash.
+pub(crate) struct TrashPosition {
+    pub(crate) id: Uuid,
+    pub(crate) deleted_at: DateTime<Utc>,
+}
+
+impl Keyed for TrashPosition {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
 
 /// The total, whether an operation of the owner is pending, and an item; an empty page has one row without an item.
 type TrashRow = (Option<i64>, bool, Option<ItemRef>);
