@@ -5,14 +5,11 @@
 pub mod model;
 mod store;
 
-use std::collections::HashMap;
-
-use uuid::Uuid;
-
 pub(crate) use model::CourseCounts;
 pub use model::{
     Course, CourseFilter, CourseOrder, CourseOrderField, CreateCourseInput, UpdateCourseInput,
 };
+pub(crate) use store::counts;
 
 use crate::{
     auth::{UserId, Viewer},
@@ -25,15 +22,6 @@ use crate::{
 const MAX_NAME: usize = 255;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_ICON: usize = 50;
-
-/// What is in each of these courses; nothing for courses that are not the viewer's.
-pub(crate) async fn counts(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    store::counts(conn, viewer.user_id, ids).await
-}
 
 impl items::Create for CreateCourseInput {
     type Item = Course;

@@ -8,7 +8,7 @@ use super::model::{
     Course, CourseCounts, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput,
 };
 use crate::{
-    auth::UserId,
+    auth::{UserId, Viewer},
     db::{
         Columns, Connection, Statement,
         current::{self, Source},
@@ -102,17 +102,16 @@ fn counts_statement(owner: UserId, ids: &[Uuid], source: Source) -> Statement<Co
     statement
 }
 
-pub(super) async fn counts(
+/// What is in each of these courses; nothing for courses that are not the viewer's.
+pub(crate) async fn counts(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    let statement = |source| counts_statement(owner, &ids, source);
+    let statement = |source| counts_statement(viewer.user_id, &ids, source);
     let rows = current::read(conn, statement, |(_, _, pending)| *pending).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(course, counts, _)| (course, counts))
-        .collect())
+    let counts = rows.into_iter();
+    Ok(counts.map(|(course, counts, _)| (course, counts)).collect())
 }
 
 impl Listed for Course {

@@ -7,15 +7,12 @@ pub mod excerpt;
 pub mod model;
 mod store;
 
-use std::collections::HashMap;
-
-use uuid::Uuid;
-
 pub use model::{
     CreateDocumentInput, Document, DocumentFilter, DocumentOrder, DocumentOrderField,
     DocumentTexts, UpdateDocumentInput,
 };
 use store::NewExcerpt;
+pub(crate) use store::texts;
 
 use crate::{
     auth::{UserId, Viewer},
@@ -26,15 +23,6 @@ use crate::{
 };
 
 const MAX_TITLE: usize = 500;
-
-/// The texts of the viewer's documents with these ids.
-pub(crate) async fn texts(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    store::texts(conn, viewer.user_id, ids).await
-}
 
 impl items::Create for CreateDocumentInput {
     type Item = Document;

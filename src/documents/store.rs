@@ -12,7 +12,7 @@ use super::{
     },
 };
 use crate::{
-    auth::UserId,
+    auth::{UserId, Viewer},
     db::{Columns, Connection, Statement, sql::SET_ORIGIN},
     error::Error,
     items::{
@@ -30,12 +30,15 @@ static TEXTS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT id, {columns} FROM documents WHERE user_id = $1 AND id = ANY($2)")
 });
 
-pub(super) async fn texts(
+/// The texts of the viewer's documents with these ids.
+pub(crate) async fn texts(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    let statement = Statement::new(TEXTS.as_str()).bind(owner).bind(ids);
+    let statement = Statement::new(TEXTS.as_str())
+        .bind(viewer.user_id)
+        .bind(ids);
     let rows: Vec<(Uuid, DocumentTexts)> = conn.rows(statement).await?;
     Ok(rows.into_iter().collect())
 }

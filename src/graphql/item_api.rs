@@ -42,9 +42,12 @@ where
     respond_to_update(items::update(&mut conn, viewer, target, input).await)
 }
 
-/// The object of an item: the fields that all items share, and the noun's own.
+/// The object of an item: the fields that all items share, the noun's own, and lists of the items in it.
 macro_rules! item_object {
-    ($(#[$doc:meta])* impl $Object:ident { $($own:tt)* }) => {
+    (
+        $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
+        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+    ) => {
         $(#[$doc])*
         #[async_graphql::Object]
         impl $Object {
@@ -89,6 +92,38 @@ macro_rules! item_object {
             }
 
             $($own)*
+
+            $($(
+                $(#[$list_doc])*
+                #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
+                async fn $list(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(
+                        desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
+                    )]
+                    filter: Option<$Filter>,
+                    #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")]
+                    order_by: Option<$Order>,
+                    #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
+                    first: Option<i32>,
+                    #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+                    #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
+                    last: Option<i32>,
+                    #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+                ) -> Result<$crate::graphql::connection::Connection<$Node>, $crate::error::Error> {
+                    let page = $crate::graphql::page::PageArguments {
+                        first,
+                        after,
+                        last,
+                        before,
+                        offset: None,
+                    };
+                    let preloaded = &self.$list;
+                    let course = self.row.id;
+                    $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
+                }
+            )+)?
         }
     };
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     db::keyset::{Keyed as _, Page},
-    error::{Error, Failure},
+    error::Error,
     items::{Item as _, ItemIdsInput, ItemRef},
     scalars::id_of,
     trash::{self, TrashPosition},
@@ -113,7 +113,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The items to move to the trash.")] input: ItemIdsInput,
     ) -> Option<Result<ItemsPayload, Error>> {
-        Some(trash_items(ctx, input).await)
+        Some(set_trashed(ctx, input, true).await)
     }
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
@@ -124,7 +124,7 @@ impl TrashMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The items to restore.")] input: ItemIdsInput,
     ) -> Option<Result<ItemsPayload, Error>> {
-        Some(restore_items(ctx, input).await)
+        Some(set_trashed(ctx, input, false).await)
     }
 
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
@@ -144,26 +144,15 @@ impl TrashMutation {
     }
 }
 
-async fn trash_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    let trashed = trash::trash(&mut conn, viewer, &input.ids()).await;
-    drop(conn);
-    items_payload(ctx, trashed).await
-}
-
-async fn restore_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    let restored = trash::restore(&mut conn, viewer, &input.ids()).await;
-    drop(conn);
-    items_payload(ctx, restored).await
-}
-
-async fn items_payload(
+async fn set_trashed(
     ctx: &Context<'_>,
-    changed: Result<Vec<ItemRef>, Failure>,
+    input: ItemIdsInput,
+    trashed: bool,
 ) -> Result<ItemsPayload, Error> {
+    let viewer = ctx.viewer()?;
+    let mut conn = ctx.connection().await?;
+    let changed = trash::set_trashed(&mut conn, viewer, &input.ids(), trashed).await;
+    drop(conn);
     let items = match changed {
         Ok(items) => Ok(load(ctx, items).await?),
         Err(failure) => Err(failure),

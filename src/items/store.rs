@@ -1,10 +1,12 @@
 //! SQL that is the same for all items. Every statement is scoped to one owner.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
-use super::{CREATED_ONCE, Item, ItemKind, ItemRef, StatusFilter, Written, taken};
+use super::{CREATED_ONCE, Item, ItemKind, StatusFilter, Written, taken};
 use crate::{
-    auth::{UserId, Viewer},
+    auth::Viewer,
     db::{
         Connection, Statement,
         pool::{from_database, violated_unique},
@@ -42,20 +44,21 @@ pub(crate) async fn find_all<T: Item>(
     conn.rows(statement).await
 }
 
-/// The kind of each of these ids. Omits those that are not items of the owner.
+/// The kind of each of these ids. Omits those that are not items of the viewer.
 pub(crate) async fn find_kinds(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
-) -> Result<Vec<ItemRef>, Error> {
+) -> Result<HashMap<Uuid, ItemKind>, Error> {
     let of_kind = |kind: ItemKind| {
         let (number, table) = (i16::from(kind), kind.table());
         format!(
-            "SELECT {number}::smallint, id FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
+            "SELECT id, {number}::smallint FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
         )
     };
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
-    conn.rows(Statement::new(text).bind(owner).bind(ids)).await
+    let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
+    Ok(conn.rows(statement).await?.into_iter().collect())
 }
 
 /// The condition that the course of [`into_course`] is active.

@@ -18,7 +18,7 @@ use crate::{
     db::{Connection, Statement},
     error::{Error, Failure, Refusal, RefusalCode},
     items::{self, NewId, Written, find_all},
-    rules::Problems,
+    rules::{Problems, check_ids},
 };
 
 const MAX_TITLE: usize = 200;
@@ -35,9 +35,7 @@ pub async fn set_completed(
     ids: &[Uuid],
     completed: bool,
 ) -> Result<Vec<Task>, Failure> {
-    let mut problems = Problems::default();
-    problems.ids(ids.len());
-    problems.finish()?;
+    check_ids(ids)?;
     conn.transaction(async |conn| set_all_completed(conn, viewer, ids, completed).await)
         .await
 }
@@ -51,19 +49,15 @@ async fn set_all_completed(
     let in_trash = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
     let mut refusals = Vec::new();
     for (index, id) in items::each_once(ids) {
-        match in_trash.get(&id) {
-            None => refusals.push(Refusal::of_id(
-                index,
-                RefusalCode::NotFound,
-                "There is no task with this id.",
-            )),
-            Some(true) => refusals.push(Refusal::of_id(
-                index,
+        let (code, message) = match in_trash.get(&id) {
+            None => (RefusalCode::NotFound, "There is no task with this id."),
+            Some(true) => (
                 RefusalCode::InTrash,
                 "The task is in the trash. Restore it first.",
-            )),
-            Some(false) => {}
-        }
+            ),
+            Some(false) => continue,
+        };
+        refusals.push(Refusal::of_id(index, code, message));
     }
     if !refusals.is_empty() {
         return Err(Failure::Refused(refusals));
