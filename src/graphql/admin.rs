@@ -6,7 +6,7 @@ use super::{
     connection::{Connection, HasCursor},
     context::ContextExt,
     page::PageArguments,
-    payload::respond,
+    payload::{mutations, respond},
     selection::Selected,
     user::{User, UserPayload},
 };
@@ -76,45 +76,27 @@ impl AdminQuery {
     }
 }
 
-/// Mutations for admins.
-#[derive(Default)]
-pub(crate) struct AdminMutation;
+mutations! {
+    /// Mutations for admins.
+    AdminMutation;
 
-#[Object]
-impl AdminMutation {
     /// Deactivates a user, which ends all their sessions, or reactivates them. FORBIDDEN unless you are an admin. LAST_ADMIN if
     /// no active admin would remain.
     async fn set_user_active(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user, and whether the user may sign in.")] input: SetUserActiveInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(set_user_active(ctx, input).await)
+        ctx,
+        input: SetUserActiveInput = "The user, and whether the user may sign in.",
+    ) -> UserPayload {
+        let viewer = ctx.viewer()?;
+        let user = UserId(input.user_id.0);
+        let mut conn = ctx.connection().await?;
+        respond(users::set_active(&mut conn, viewer, user, input.active).await)
     }
 
     /// Changes the role of a user. FORBIDDEN unless you are an admin. LAST_ADMIN if no active admin would remain.
-    async fn set_user_role(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user and the new role.")] input: SetUserRoleInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(set_user_role(ctx, input).await)
+    async fn set_user_role(ctx, input: SetUserRoleInput = "The user and the new role.") -> UserPayload {
+        let viewer = ctx.viewer()?;
+        let user = UserId(input.user_id.0);
+        let mut conn = ctx.connection().await?;
+        respond(users::set_role(&mut conn, viewer, user, input.role).await)
     }
-}
-
-async fn set_user_active(
-    ctx: &Context<'_>,
-    input: SetUserActiveInput,
-) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let user = UserId(input.user_id.0);
-    let mut conn = ctx.connection().await?;
-    respond(users::set_active(&mut conn, viewer, user, input.active).await)
-}
-
-async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let user = UserId(input.user_id.0);
-    let mut conn = ctx.connection().await?;
-    respond(users::set_role(&mut conn, viewer, user, input.role).await)
 }

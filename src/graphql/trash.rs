@@ -10,7 +10,7 @@ use super::{
     loaders::Loaders,
     node::Item,
     page::PageArguments,
-    payload::{payload, respond},
+    payload::{mutations, payload, respond},
     selection::Selected,
 };
 use crate::{
@@ -99,48 +99,39 @@ payload! {
     }
 }
 
-/// Mutations of items of all kinds.
-#[derive(Default)]
-pub(crate) struct TrashMutation;
+mutations! {
+    /// Mutations of items of all kinds.
+    TrashMutation;
 
-#[Object]
-impl TrashMutation {
     /// Moves items to the trash, all of them or none. The documents and tasks of a course move with it immediately. If it has
     /// many, their new versions and their entries in the change feed may follow a moment later. Items that are already in the
     /// trash stay unchanged.
-    async fn trash_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to move to the trash.")] input: ItemIdsInput,
-    ) -> Option<Result<ItemsPayload, Error>> {
-        Some(set_trashed(ctx, input, true).await)
+    async fn trash_items(ctx, input: ItemIdsInput = "The items to move to the trash.") -> ItemsPayload {
+        set_trashed(ctx, input, true).await
     }
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
     /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
-    async fn restore_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to restore.")] input: ItemIdsInput,
-    ) -> Option<Result<ItemsPayload, Error>> {
-        Some(set_trashed(ctx, input, false).await)
+    async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
+        set_trashed(ctx, input, false).await
     }
 
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
     /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later.
-    async fn delete_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to delete permanently.")] input: ItemIdsInput,
-    ) -> Option<Result<DeletePayload, Error>> {
-        Some(delete_items(ctx, input).await)
+    async fn delete_items(ctx, input: ItemIdsInput = "The items to delete permanently.") -> DeletePayload {
+        let viewer = ctx.viewer()?;
+        let mut conn = ctx.connection().await?;
+        let deleted = trash::delete(&mut conn, viewer, &input.ids()).await;
+        respond(deleted.map(ids))
     }
 
     /// Permanently deletes everything in the trash. The items disappear immediately. If there are many, their entries in the
     /// change feed may follow a moment later.
-    async fn empty_trash(&self, ctx: &Context<'_>) -> Option<Result<DeletePayload, Error>> {
-        Some(empty_trash(ctx).await)
+    async fn empty_trash(ctx) -> DeletePayload {
+        let viewer = ctx.viewer()?;
+        let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
+        respond(Ok(ids(deleted)))
     }
 }
 
@@ -158,22 +149,6 @@ async fn set_trashed(
         Err(failure) => Err(failure),
     };
     respond(items)
-}
-
-async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    respond(
-        trash::delete(&mut conn, viewer, &input.ids())
-            .await
-            .map(ids),
-    )
-}
-
-async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
-    let viewer = ctx.viewer()?;
-    let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    respond(Ok(ids(deleted)))
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {
