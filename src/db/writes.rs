@@ -1,8 +1,8 @@
 //! The users whose items were changed recently. They tell the change feed of this process which logs to read.
 //!
-//! A [`Connection`](super::Connection) notes them, once the changes may be committed, from the owner that a writing statement names anyway. So
-//! no command can forget to notify subscribers, and no transaction that writes calls NOTIFY. Superfluous notes do no harm. The reader takes all
-//! notes at once. Their number is bounded, with or without a reader.
+//! A [`Connection`](super::Connection) notes them, once the changes may be committed, from the owner that a writing
+//! statement names anyway. So no command can forget to notify subscribers, and no transaction that writes calls NOTIFY.
+//! Superfluous notes do no harm. The reader takes all notes at once. Their number is bounded, with or without a reader.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! Documents: the recognised text of a lecture page, and the Markdown note made from it. Each is in one course.
+//! Documents: the recognized text of a lecture page, and the Markdown note made from it. Each is in one course.
 //!
 //! The rules are here, the columns and inputs in [`model`], all the SQL in `store`, and in `excerpt` how the start of a note
 //! becomes plain text.

@@ -45,7 +45,7 @@ row! {
         /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
         pub trashed_with: Option<Uuid>;
         on demand
-        /// The recognised text; `None` if it was not read.
+        /// The recognized text; `None` if it was not read.
         pub original_text: Option<String>,
         /// The note made from it, in Markdown; `None` if it was not read.
         pub formatted_note: Option<String>,
@@ -58,7 +58,7 @@ row! {
     /// The long texts of a document.
     #[derive(Debug, Clone, Default)]
     pub struct DocumentTexts from documents {
-        /// The recognised text.
+        /// The recognized text.
         pub original_text: String,
         /// The note made from it, in Markdown.
         pub formatted_note: String,
@@ -76,7 +76,7 @@ pub struct CreateDocumentInput {
     pub course_id: ObjectId,
     /// The title. 1–500 characters, not only whitespace.
     pub title: String,
-    /// The recognised text. May be empty. Limited only by the size of the request (1 MiB by default).
+    /// The recognized text. May be empty. Limited only by the size of the request (1 MiB by default).
     pub original_text: String,
     /// The note, in Markdown. May be empty. Limited only by the size of the request (1 MiB by default).
     pub formatted_note: String,
@@ -99,7 +99,7 @@ pub struct UpdateDocumentInput {
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
-    /// The recognised text. May be empty. Must not be null.
+    /// The recognized text. May be empty. Must not be null.
     pub original_text: MaybeUndefined<String>,
     /// The note, in Markdown. May be empty. Must not be null.
     pub formatted_note: MaybeUndefined<String>,

@@ -114,16 +114,18 @@ impl Hub {
         }
     }
 
-    /// How often the tailer has started for this user. A subscriber calls this before it reads the log, and passes the result to [`Hub::start_at`].
+    /// How often the tailer has started for this user. A subscriber calls this before it reads the log, and passes the
+    /// result to [`Hub::start_at`].
     pub(super) fn starts(&self, owner: UserId) -> u64 {
         self.users.lock().get(&owner).map_or(0, |user| user.starts)
     }
 
-    /// Reports that a subscriber in the queue has read the log up to this cursor. If the tailer has not started for this user, it starts there.
+    /// Reports that a subscriber in the queue has read the log up to this cursor. If the tailer has not started for
+    /// this user, it starts there.
     ///
-    /// Returns whether the queue continues from the cursor. It does not if the tailer has started while this subscriber was reading. It started
-    /// at the position of another subscriber, which may have read a later snapshot. Changes between the two would be lost, so this subscriber
-    /// must read the log again.
+    /// Returns whether the queue continues from the cursor. It does not if the tailer has started while this subscriber
+    /// was reading. It started at the position of another subscriber, which may have read a later snapshot. Changes
+    /// between the two would be lost, so this subscriber must read the log again.
     pub(super) fn start_at(&self, owner: UserId, read: &Cursor, starts: u64) -> bool {
         let mut users = self.users.lock();
         let Some(user) = users.get_mut(&owner) else {
@@ -185,9 +187,9 @@ impl Hub {
         due.take(max).collect()
     }
 
-    /// Sends a user's new entries to the subscribers, or [`HubMessage::Overflow`] if there are more than `max`, and continues from there. The
-    /// tailer cannot continue in another epoch. The subscribers then read the log, which rejects their cursors, and the next one starts the
-    /// tailer again.
+    /// Sends a user's new entries to the subscribers, or [`HubMessage::Overflow`] if there are more than `max`, and
+    /// continues from there. The tailer cannot continue in another epoch. The subscribers then read the log, which
+    /// rejects their cursors, and the next one starts the tailer again.
     pub(super) fn publish(&self, owner: UserId, new: NewEntries, max: usize) {
         let mut users = self.users.lock();
         let Some(user) = users.get_mut(&owner) else {
