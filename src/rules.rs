@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Maximum number of ids per mutation.
-pub(crate) const MAX_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
@@ -131,24 +131,6 @@ impl Problems {
         }
     }
 
-    /// Checks the number of ids of a mutation. Duplicates count once.
-    pub(crate) fn ids(&mut self, ids: &[Uuid]) {
-        let count = ids.iter().collect::<HashSet<_>>().len();
-        if count == 0 {
-            self.add(
-                "ids",
-                RefusalCode::Blank,
-                "ids must contain at least one id.",
-            );
-        } else if count > MAX_IDS {
-            self.add(
-                "ids",
-                RefusalCode::TooLong,
-                format!("ids must contain at most {MAX_IDS} ids; got {count} different ids."),
-            );
-        }
-    }
-
     /// Succeeds if there are no errors.
     ///
     /// # Errors
@@ -160,6 +142,25 @@ impl Problems {
             Err(Failure::Refused(self.0))
         }
     }
+}
+
+/// Checks the number of ids of a mutation.
+///
+/// # Errors
+/// BLANK or TOO_LONG for `ids`.
+pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
+    let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
+        0 => (
+            RefusalCode::Blank,
+            "ids must contain at least one id.".to_owned(),
+        ),
+        1..=MAX_IDS => return Ok(()),
+        given => {
+            let message = format!("ids must contain at most {MAX_IDS} different ids; got {given}.");
+            (RefusalCode::TooLong, message)
+        }
+    };
+    Err(Refusal::of("ids", code, message))
 }
 
 fn depth_of(value: &Value) -> usize {

@@ -16,7 +16,7 @@ const FRONT_MATTER: Options = Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
 /// A Markdown text as plain text, with one line per paragraph, item and row.
 pub fn plain_text(markdown: &str) -> String {
     let text: String = parts(markdown).collect();
-    let lines = text.lines().map(str::trim_end);
+    let lines = text.lines().map(str::trim);
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     lines.join("\n")
 }
@@ -185,7 +185,7 @@ mod tests {
             ),
             ("a <script>b()</script> c", "a  c"),
             ("<style>p { color: red }</style>\n\nshown", "shown"),
-            ("<img src=x alt='a picture'> shown", " shown"),
+            ("<img src=x alt='a picture'> shown", "shown"),
             ("1 < 2 and <unknown>kept</unknown>", "1 < 2 and kept"),
         ] {
             assert_eq!(plain_text(note), expected, "{note}");

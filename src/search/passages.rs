@@ -274,10 +274,10 @@ mod tests {
             assert_eq!(shown(&["needle"], &text), ["[needle] after"]);
         }
         let flags = "🇩🇪".repeat(41);
-        let text = format!("{flags} needle{flags}");
+        let text = format!("{flags}needle{flags}");
         let passage = &shown(&["needle"], &text)[0];
         let (before, after) = passage.split_once("[needle]").expect("the highlight");
-        for flags in [before.trim(), after] {
+        for flags in [before, after] {
             assert!(!flags.is_empty());
             assert_eq!(flags.replace("🇩🇪", ""), "");
         }
