@@ -36,7 +36,7 @@ use crate::{
 pub fn run() -> ExitCode {
     let config = match Config::read() {
         Ok(config) => config,
-        Err(message) => return fail(&message),
+        Err(problems) => return fail(&problems.join("\nsnapnote: ")),
     };
     if let Err(message) = telemetry::start(&config.log) {
         return fail(&message);

@@ -1,31 +1,45 @@
 //! The settings: flags, environment variables and `.env`. No other module reads the environment.
 //!
-//! Each setting has the same name as a flag and as a variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are
+//! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are
 //! the texts of `--help`, the reference for operators. `.env.example` lists every setting, and a test compares it with this
 //! module.
 
 #![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
 
+mod database_source;
+mod environment;
+mod log_filter;
 mod mail;
 mod rate_limits;
 mod storage;
 mod streams;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use database_source::Situation;
+use environment::Variables;
 use ipnet::IpNet;
+use log_filter::log_filter;
 pub use mail::MailConfig;
 pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, grace, network};
+use values::{at_least_one, grace, listen_address, network};
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
-/// Without DATABASE_URL it starts a private PostgreSQL and keeps the data in its data folder.
+/// Without DATABASE_URL it can use an embedded database: a private PostgreSQL with its data in the data folder. It does so on a
+/// terminal, under `cargo run`, and with --embedded.
+///
+/// A flag overrides its variable. An empty variable counts as not set.
 #[derive(Parser, Debug)]
 #[command(name = "snapnote", version)]
 pub struct Config {
@@ -62,42 +76,85 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the settings. Flags override the environment, and the environment overrides `.env`.
+    /// Reads the settings. Flags override the environment, and the environment overrides `.env`. An empty variable counts
+    /// as not set.
     ///
     /// Ends the process for `--help`, for `--version`, and for arguments that clap rejects.
     ///
     /// # Errors
-    /// A message for the operator, if `.env` cannot be read or two settings contradict each other.
-    pub fn read() -> Result<Config, String> {
+    /// Messages for the operator: all problems of the settings, one per line of output.
+    pub fn read() -> Result<Config, Vec<String>> {
         match dotenvy::dotenv() {
-            Err(error) if !error.not_found() => return Err(unreadable(&error)),
+            Err(error) if !error.not_found() => return Err(vec![unreadable(&error)]),
             _ => {}
         }
-        let config = Config::from_arg_matches(&command().get_matches());
-        let config = config.unwrap_or_else(|error| error.exit());
-        config.check()?;
-        Ok(config)
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let variables = Variables::of_process();
+        let config = match Config::parse_from(&arguments, &variables) {
+            Ok(config) => config,
+            Err(ReadError::Usage(error)) => error.exit(),
+            Err(ReadError::Settings(problems)) => return Err(problems),
+        };
+        let situation = Situation {
+            variables: &variables,
+            on_terminal: io::stderr().is_terminal(),
+        };
+        let problems = config.problems(&situation);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
     }
 
-    /// Checks settings that depend on each other.
-    fn check(&self) -> Result<(), String> {
+    fn parse_from(arguments: &[OsString], variables: &Variables) -> Result<Config, ReadError> {
+        let matches = environment::read(arguments, variables)?;
+        Config::from_arg_matches(&matches).map_err(ReadError::Usage)
+    }
+
+    /// Everything that is wrong with the settings together.
+    fn problems(&self, situation: &Situation<'_>) -> Vec<String> {
+        let mut problems = self.contradictions();
+        if !matches!(self.command, Some(Command::Schema)) {
+            problems.extend(database_source::problem(&self.database, situation));
+            problems.extend(database_source::invalid_addresses(&self.database));
+        }
+        if matches!(self.command, None | Some(Command::Serve { .. } | Command::Demo)) {
+            let has_url = self.database.database_url.is_some();
+            problems.extend(self.auth.secret_problem(has_url));
+        }
+        problems
+    }
+
+    /// Settings that contradict each other.
+    fn contradictions(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         let (kept, max) = (self.database.pool_kept, self.database.pool_max);
         if kept > max {
-            return Err(format!(
+            problems.push(format!(
                 "SNAPNOTE_POOL_KEPT is {kept}, but the maximum is SNAPNOTE_POOL_MAX ({max}). Lower the first or raise the \
                  second."
             ));
         }
         let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
         if audit != 0 && audit <= changes {
-            return Err(format!(
+            problems.push(format!(
                 "SNAPNOTE_AUDIT_DAYS is {audit}, but it must be at least one more than SNAPNOTE_CHANGES_DAYS ({changes}), \
                  because the change feed is read from the audit log. Raise the first (0 keeps the log forever) or lower \
                  the second."
             ));
         }
-        Ok(())
+        problems
     }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug)]
+enum ReadError {
+    /// What clap prints: the help, the version, or an error in the arguments.
+    Usage(clap::Error),
+    /// Messages about settings.
+    Settings(Vec<String>),
 }
 
 /// Global arguments, so that settings can come before or after the subcommand.
@@ -181,10 +238,14 @@ pub enum MigrateAction {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// The database (PostgreSQL 14 or newer), e.g. postgres://user:password@host/database?sslmode=verify-full. If unset, the
-    /// service starts a private PostgreSQL in the data folder.
+    /// The database (PostgreSQL 14 or newer), e.g. postgres://user:password@host/database?sslmode=verify-full. Required, except
+    /// with the embedded database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+    /// Whether to use the embedded database: a private PostgreSQL in the data folder. If unset, it is used without DATABASE_URL
+    /// on a terminal and under `cargo run`.
+    #[arg(long, env = "SNAPNOTE_EMBEDDED", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub embedded: Option<bool>,
     /// The same database at an address without a pooler. Processes use it to notify each other of changes immediately. If
     /// unset, they poll for other processes' changes once a second. Only needed with DATABASE_URL.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
@@ -229,8 +290,8 @@ pub struct DatabaseConfig {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Server")]
 pub struct ServerConfig {
-    /// Address and port to listen on.
-    #[arg(long, env = "SNAPNOTE_LISTEN", default_value = "127.0.0.1:8080")]
+    /// IP address and port to listen on.
+    #[arg(long, env = "SNAPNOTE_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
     /// Origins whose pages may call the API, separated by commas, e.g. https://app.example.com. * allows any origin. If unset,
     /// none may.
@@ -292,6 +353,27 @@ pub struct AuthConfig {
     pub audit_days: u32,
 }
 
+impl AuthConfig {
+    /// Minimum length of the signing key, in bytes: the size of an HS256 signature.
+    pub(crate) const MIN_SECRET_BYTES: usize = 32;
+
+    /// What is wrong with the signing key. `required`: none is generated.
+    fn secret_problem(&self, required: bool) -> Option<String> {
+        let remedy = "Set it to the output of `openssl rand -base64 48`.";
+        match &self.jwt_secret {
+            None if required => Some(format!(
+                "SNAPNOTE_JWT_SECRET is not set, but DATABASE_URL requires it. {remedy}"
+            )),
+            Some(secret) if secret.reveal().len() < Self::MIN_SECRET_BYTES => Some(format!(
+                "SNAPNOTE_JWT_SECRET has {} bytes; the minimum is {}. {remedy}",
+                secret.reveal().len(),
+                Self::MIN_SECRET_BYTES
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// Limits of one request.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Request limits")]
@@ -323,8 +405,8 @@ pub struct LimitsConfig {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Log")]
 pub struct LogConfig {
-    /// The level (error, warn, info, debug, trace), or directives such as warn,snapnote=debug.
-    #[arg(long, env = "SNAPNOTE_LOG", default_value = "info")]
+    /// The level (error, warn, info, debug, trace, off), or directives such as warn,snapnote=debug.
+    #[arg(long, env = "SNAPNOTE_LOG", default_value = "info", value_parser = log_filter)]
     pub log: String,
     /// The format of log lines.
     #[arg(long, env = "SNAPNOTE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

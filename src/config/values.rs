@@ -1,6 +1,11 @@
 //! The types of setting values and their parsers. Each parser's error says what was expected.
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 
@@ -57,6 +62,13 @@ impl FromStr for Span {
             _ => Err("the maximum is 30 days (720h)".to_owned()),
         }
     }
+}
+
+/// An address to listen on. Names are not resolved, since `localhost` can mean two addresses.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080".to_owned()
+    })
 }
 
 /// A network, or a single address.
