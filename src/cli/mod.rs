@@ -5,13 +5,15 @@
 
 mod admin;
 mod database_server;
+mod descriptors;
 mod secret;
 mod settings;
+mod start_event;
 
 use std::{
     fmt,
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
 };
 
@@ -122,6 +124,7 @@ async fn on_database(
 }
 
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
+    let config = &descriptors::fit(config)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| {
@@ -161,13 +164,25 @@ async fn serve_on(
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let app = app(config, database, secret, address).await?;
-    print(format_args!("API       http://{address}/graphql\n"))?;
+    start_event::log(config, database, &app, address).await?;
+    let shown = shown_address(address);
+    print(format_args!("API       http://{shown}/graphql\n"))?;
     if config.server.graphiql {
-        print(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
+        print(format_args!("GraphiQL  http://{shown}/graphiql\n"))?;
     }
-    print(format_args!("Schema    http://{address}/schema.graphql\n"))?;
+    print(format_args!("Schema    http://{shown}/schema.graphql\n"))?;
     app.serve(listener, shutdown).await;
     Ok(())
+}
+
+/// An address that a client on this machine can open, even if the service listens on all addresses.
+fn shown_address(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
 }
 
 async fn reject_old_schema(target: &Target) -> Outcome {

@@ -110,7 +110,7 @@ fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
         idle: MailSettings::IDLE,
         smtp_url: config.smtp_url.as_ref().map(|url| url.reveal().to_owned()),
         from: config.mail_from.clone(),
-        app_url: config.app_url.clone(),
+        app_url: config.app_url(),
         folder,
     }
 }

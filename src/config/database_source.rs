@@ -102,7 +102,9 @@ mod tests {
     fn found(flags: &[&str], names: &[&str], on_terminal: bool) -> Option<String> {
         let config = read(flags).expect("good flags").database;
         let pair = |name: &&str| {
-            let (name, value) = name.split_once('=').unwrap_or((name, "postgres://ada:hush@db/notes"));
+            let (name, value) = name
+                .split_once('=')
+                .unwrap_or((name, "postgres://ada:hush@db/notes"));
             (OsString::from(name), OsString::from(value))
         };
         let variables: Variables = names.iter().map(pair).collect();
@@ -125,10 +127,27 @@ mod tests {
         assert_eq!(found(&[], &CARGO, false), None);
         assert_eq!(found(&["--embedded"], &[], false), None);
         assert_eq!(found(&["--embedded", "serve"], &[], false), None);
-        assert_eq!(found(&["--database-url", "postgres://h/d"], &[], false), None);
-        assert!(found(&[], &["CARGO_MANIFEST_DIR=/src", "CARGO_PKG_NAME=xtask"], false).is_some());
+        assert_eq!(
+            found(&["--database-url", "postgres://h/d"], &[], false),
+            None
+        );
+        assert!(
+            found(
+                &[],
+                &["CARGO_MANIFEST_DIR=/src", "CARGO_PKG_NAME=xtask"],
+                false
+            )
+            .is_some()
+        );
         assert!(found(&["--embedded=false"], &[], true).is_some());
-        assert!(found(&["--embedded", "--database-url", "postgres://h/d"], &[], true).is_some());
+        assert!(
+            found(
+                &["--embedded", "--database-url", "postgres://h/d"],
+                &[],
+                true
+            )
+            .is_some()
+        );
     }
 
     #[test]
@@ -152,6 +171,9 @@ mod tests {
         let direct = ["--database-direct-url", "postgres://h/d"];
         let message = found(&direct, &[], true).expect("it needs DATABASE_URL");
         assert!(message.contains("but DATABASE_DIRECT_URL is"), "{message}");
-        assert_eq!(found(&[], &["DATABASE_POOL=3", "TEST_DATABASE_URL"], true), None);
+        assert_eq!(
+            found(&[], &["DATABASE_POOL=3", "TEST_DATABASE_URL"], true),
+            None
+        );
     }
 }

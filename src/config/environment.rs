@@ -55,10 +55,7 @@ impl FromIterator<(OsString, OsString)> for Variables {
 }
 
 /// The settings as clap returns them. A flag takes precedence over its variable, whatever the variable's value.
-pub(super) fn read(
-    arguments: &[OsString],
-    variables: &Variables,
-) -> Result<ArgMatches, ReadError> {
+pub(super) fn read(arguments: &[OsString], variables: &Variables) -> Result<ArgMatches, ReadError> {
     let flags = parse(arguments)?;
     let settings = command();
     let (mut given, mut problems) = (Vec::new(), unknown_names(variables));
@@ -144,7 +141,9 @@ fn unknown_names(variables: &Variables) -> Vec<String> {
     let unknown = unknown.filter(|name| !is_service_link(name, variables.get(name)));
     let message = |name: &str| match most_similar(name, &known) {
         Some(other) => format!("{name} is not a setting. Did you mean {other}?"),
-        None => format!("{name} is not a setting. Remove it; `snapnote --help` lists all settings."),
+        None => {
+            format!("{name} is not a setting. Remove it; `snapnote --help` lists all settings.")
+        }
     };
     unknown.map(message).collect()
 }
@@ -166,7 +165,9 @@ fn is_service_link(name: &str, value: Option<&OsStr>) -> bool {
         return is_address;
     }
     let port = name.rsplit_once("_PORT_").map(|(_, port)| port);
-    let (number, protocol) = port.and_then(|port| port.split_once('_')).unwrap_or_default();
+    let (number, protocol) = port
+        .and_then(|port| port.split_once('_'))
+        .unwrap_or_default();
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     let parts = ["", "_PROTO", "_PORT", "_ADDR"];
     is_number

@@ -53,8 +53,15 @@ fn is_level(word: &str) -> bool {
 }
 
 fn not_a_level(word: &str) -> String {
-    let rated = LEVELS.map(|level| (strsim::jaro_winkler(&word.to_ascii_lowercase(), level), level));
-    let best = rated.into_iter().max_by(|(one, _), (two, _)| one.total_cmp(two));
+    let rated = LEVELS.map(|level| {
+        (
+            strsim::jaro_winkler(&word.to_ascii_lowercase(), level),
+            level,
+        )
+    });
+    let best = rated
+        .into_iter()
+        .max_by(|(one, _), (two, _)| one.total_cmp(two));
     match best {
         Some((score, level)) if score >= SIMILAR => {
             format!("`{word}` is not a level; did you mean `{level}`? Otherwise, {EXPECTED}")

@@ -40,7 +40,7 @@ use values::{at_least_one, grace, listen_address, network};
 /// terminal, under `cargo run`, and with --embedded.
 ///
 /// A flag overrides its variable. An empty variable counts as not set.
-#[derive(Parser, Debug)]
+#[derive(Parser, Debug, Clone)]
 #[command(name = "snapnote", version)]
 pub struct Config {
     /// The command to run (default: serve).
@@ -119,9 +119,16 @@ impl Config {
             problems.extend(database_source::problem(&self.database, situation));
             problems.extend(database_source::invalid_addresses(&self.database));
         }
-        if matches!(self.command, None | Some(Command::Serve { .. } | Command::Demo)) {
+        if matches!(
+            self.command,
+            None | Some(Command::Serve { .. } | Command::Demo)
+        ) {
             let has_url = self.database.database_url.is_some();
             problems.extend(self.auth.secret_problem(has_url));
+        }
+        if matches!(self.command, None | Some(Command::Serve { .. })) {
+            problems.extend(self.storage.url_problem(self.server.listen));
+            problems.extend(self.mail.url_problem());
         }
         problems
     }

@@ -1,0 +1,272 @@
+//! Which connections are served while connection slots or file descriptors run out.
+//!
+//! A connection without a free slot is accepted into a small reserve. There, health checks are answered, and other requests
+//! wait for a slot. If the reserve is full, its oldest connection has to leave, so clients that send nothing cannot keep
+//! health checks out.
+//!
+//! If the process is out of file descriptors, a spare one is closed to accept a single connection in its place. That
+//! connection only gets health checks answered. `cli` reduces the number of slots so that this hardly ever happens.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    fs::File,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
+};
+use hyper::body::Incoming;
+use nix::errno::Errno;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{negotiate::MediaType, response::Reply};
+use crate::{error::Error, graphql::error};
+
+/// Connections in the reserve at the same time.
+pub(super) const RESERVE: usize = 8;
+/// How long the accept loop waits for a connection that has to leave, before it asks the next one.
+const LEAVE_TIME: Duration = Duration::from_millis(50);
+/// Pause after an error of the listener.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Interval of warnings about missing file descriptors.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Accepts connections, and decides how each is served.
+pub(super) struct Admission {
+    slots: Arc<Semaphore>,
+    reserve: Arc<Semaphore>,
+    /// The connections in the reserve, the oldest first.
+    reserved: VecDeque<Weak<Inner>>,
+    /// A file descriptor that can be closed to accept a connection.
+    spare: Option<File>,
+    /// The permit for the connection that uses the spare descriptor.
+    borrow: Arc<Semaphore>,
+    borrower: Weak<Inner>,
+    warned: Option<Instant>,
+}
+
+/// The permission of one connection to be served. Its slot is free again when all clones are dropped.
+#[derive(Clone)]
+pub(super) struct Ticket(Arc<Inner>);
+
+struct Inner {
+    slots: Arc<Semaphore>,
+    slot: OnceCell<OwnedSemaphorePermit>,
+    /// The permit of the reserve, or of the spare descriptor, while there is no slot.
+    temporary: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Whether a request may wait for a slot.
+    may_wait: bool,
+    must_leave: CancellationToken,
+}
+
+/// How a request is served.
+enum Entry {
+    /// Normally. The connection has a slot.
+    Slot,
+    /// As the only request of the connection: it is a health check.
+    HealthCheck,
+    /// Not at all.
+    Rejected,
+}
+
+impl Admission {
+    /// `max_connections`: the number of slots.
+    pub(super) fn new(max_connections: usize) -> Self {
+        let max_connections = max_connections.min(Semaphore::MAX_PERMITS);
+        Admission {
+            slots: Arc::new(Semaphore::new(max_connections)),
+            reserve: Arc::new(Semaphore::new(RESERVE)),
+            reserved: VecDeque::new(),
+            spare: open_spare(),
+            borrow: Arc::new(Semaphore::new(1)),
+            borrower: Weak::new(),
+            warned: None,
+        }
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(
+        &mut self,
+        listener: &TcpListener,
+    ) -> (TcpStream, SocketAddr, Ticket) {
+        loop {
+            if self.spare.is_none() && self.borrow.available_permits() > 0 {
+                self.spare = open_spare();
+            }
+            match listener.accept().await {
+                Ok((stream, address)) => return (stream, address, self.admit().await),
+                Err(error) if is_exhausted(&error) => self.free_descriptor(&error).await,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed; retrying");
+                    sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Makes room for one connection if the process is out of file descriptors.
+    async fn free_descriptor(&mut self, error: &io::Error) {
+        if self.warned.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(
+                %error,
+                "out of file descriptors; only health checks are answered on new connections. Raise the limit of open files"
+            );
+        }
+        if self.spare.take().is_some() {
+            return;
+        }
+        match self.borrower.upgrade() {
+            Some(borrower) => {
+                borrower.must_leave.cancel();
+                drop(borrower);
+                let _ = timeout(LEAVE_TIME, self.borrow.acquire()).await;
+            }
+            None => sleep(RETRY_PAUSE).await,
+        }
+    }
+
+    async fn admit(&mut self) -> Ticket {
+        if self.spare.is_none() {
+            self.spare = open_spare();
+        }
+        if self.spare.is_none()
+            && let Ok(permit) = self.borrow.clone().try_acquire_owned()
+        {
+            let ticket = self.ticket(Some(permit), false);
+            self.borrower = Arc::downgrade(&ticket.0);
+            return ticket;
+        }
+        let ticket = self.ticket(None, true);
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            // A new cell is empty.
+            let _ = ticket.0.slot.set(slot);
+            return ticket;
+        }
+        let permit = self.reserve_permit().await;
+        ticket.0.set_temporary(Some(permit));
+        self.reserved.retain(|other| {
+            let other = other.upgrade();
+            other.is_some_and(|other| !other.slot.initialized())
+        });
+        self.reserved.push_back(Arc::downgrade(&ticket.0));
+        ticket
+    }
+
+    fn ticket(&self, temporary: Option<OwnedSemaphorePermit>, may_wait: bool) -> Ticket {
+        Ticket(Arc::new(Inner {
+            slots: self.slots.clone(),
+            slot: OnceCell::new(),
+            temporary: Mutex::new(temporary),
+            may_wait,
+            must_leave: CancellationToken::new(),
+        }))
+    }
+
+    /// A permit of the reserve. If none is free, the oldest connection has to leave.
+    async fn reserve_permit(&mut self) -> OwnedSemaphorePermit {
+        loop {
+            if let Ok(permit) = self.reserve.clone().try_acquire_owned() {
+                return permit;
+            }
+            let oldest = self.reserved.pop_front();
+            if let Some(oldest) = oldest.and_then(|oldest| oldest.upgrade()) {
+                oldest.must_leave.cancel();
+            }
+            if let Ok(Ok(permit)) = timeout(LEAVE_TIME, self.reserve.clone().acquire_owned()).await
+            {
+                return permit;
+            }
+        }
+    }
+}
+
+impl Ticket {
+    /// Returns when the connection has to leave the reserve. Never returns if it has a slot.
+    pub(super) async fn must_leave(&self) {
+        self.0.must_leave.cancelled().await;
+        if self.0.slot.initialized() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Serves a request as far as the ticket allows.
+    pub(super) async fn serve(
+        self,
+        mut router: Router,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        let entry = self.0.enter(request.uri().path()).await;
+        let mut response = match entry {
+            Entry::Slot => return router.call(request).await,
+            Entry::HealthCheck => router.call(request).await?,
+            Entry::Rejected => overloaded(),
+        };
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        Ok(response)
+    }
+}
+
+impl Inner {
+    async fn enter(&self, path: &str) -> Entry {
+        if self.slot.initialized() {
+            return Entry::Slot;
+        }
+        if matches!(path, "/healthz" | "/readyz") {
+            return Entry::HealthCheck;
+        }
+        if !self.may_wait {
+            return Entry::Rejected;
+        }
+        let slot = self
+            .slot
+            .get_or_try_init(|| self.slots.clone().acquire_owned());
+        let slot = tokio::select! {
+            slot = slot => slot,
+            () = self.must_leave.cancelled() => return Entry::Rejected,
+        };
+        if slot.is_err() {
+            return Entry::Rejected;
+        }
+        self.set_temporary(None);
+        Entry::Slot
+    }
+
+    fn set_temporary(&self, permit: Option<OwnedSemaphorePermit>) {
+        let temporary = self.temporary.lock();
+        *temporary.unwrap_or_else(PoisonError::into_inner) = permit;
+    }
+}
+
+fn open_spare() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+/// Whether the process or the system is out of file descriptors.
+fn is_exhausted(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EMFILE | Errno::ENFILE))
+}
+
+/// The response to a request that gets no slot.
+fn overloaded() -> Response {
+    let busy = Error::unavailable("all client connections are in use");
+    let mut response = error::error_response(busy);
+    error::finish(&mut response, "");
+    Reply::not_executed(StatusCode::SERVICE_UNAVAILABLE, response).write(MediaType::Json)
+}
