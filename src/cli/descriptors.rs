@@ -6,91 +6,102 @@ use crate::{auth::rate_limiter_pool, config::Config, http::server::OWN_DESCRIPTO
 /// Descriptors of the runtime, of standard streams and libraries, of cancel requests, emails, keys of identity providers and
 /// name resolution.
 const OTHER: u64 = 40;
+/// Images that are received or served at the same time: a share of the limit, and its maximum.
+const IMAGE_SHARE: u64 = 8;
+const MAX_IMAGES: u64 = 512;
 /// Minimum for client connections.
 const MIN_FOR_CLIENTS: u64 = 16;
 /// Above any real limit. Keeps sums from overflowing.
 const UNLIMITED: u64 = 1 << 40;
+const REMEDY: &str =
+    "Raise the limit (`ulimit -n`, LimitNOFILE= of systemd, --ulimit nofile= of Docker)";
 
-/// How the file descriptors of the process are used.
+/// The file descriptors that the settings need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Plan {
-    /// Needed besides those for clients.
+struct Needs {
+    /// Besides those for clients and images.
     own: u64,
-    /// Needed for all client connections and WebSockets.
-    clients: u64,
+    /// Whether images are stored in a local folder.
+    images: bool,
     max_connections: u64,
+    /// Subscriptions share the descriptor of their connection or WebSocket.
     max_sockets: u64,
 }
 
-/// Raises the limit of open files as far as the settings need and the system allows. Returns the settings with as many client
-/// connections and WebSockets as fit.
+/// Raises the limit of open files as far as the settings need and the system allows. Returns how many of them client
+/// connections may use, including those that became WebSockets.
 ///
 /// # Errors
 /// A message for the operator, if the limit is too low to serve at all.
-pub(super) fn fit(config: &Config) -> Result<Config, String> {
-    let plan = plan(config);
-    let needed = plan.own.saturating_add(plan.clients);
-    let limit = raise(needed).min(UNLIMITED);
-    let mut fitting = config.clone();
-    if limit >= needed {
-        return Ok(fitting);
+pub(super) fn for_clients(config: &Config) -> Result<usize, String> {
+    let needs = needs(config);
+    let limit = raise(needs.total()).min(UNLIMITED);
+    let available = needs.available(limit).ok_or_else(|| needs.too_low(limit))?;
+    report(&needs, limit, available);
+    Ok(usize::try_from(available).unwrap_or(usize::MAX))
+}
+
+/// Each configured maximum should be reachable alone. Both at the same time are rare.
+fn report(needs: &Needs, limit: u64, available: u64) {
+    let (max_connections, max_sockets) = (needs.max_connections, needs.max_sockets);
+    let needed = needs.total();
+    if available < max_connections.max(max_sockets) {
+        tracing::warn!(
+            limit,
+            needed,
+            available,
+            max_connections,
+            max_sockets,
+            "the limit of open files is too low for SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS; fewer clients are served. \
+             {REMEDY} or lower these settings"
+        );
+    } else if limit < needed {
+        tracing::info!(
+            limit,
+            needed,
+            available,
+            "the limit of open files is lower than SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS together"
+        );
     }
-    let (max_connections, max_sockets) = plan.within(limit).ok_or_else(|| too_low(limit, &plan))?;
-    tracing::warn!(
-        limit,
-        needed,
-        max_connections,
-        max_sockets,
-        "the limit of open files is too low for SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS, which are reduced. Raise \
-         the limit (`ulimit -n`, LimitNOFILE= of systemd, --ulimit nofile= of Docker) or lower these settings"
-    );
-    fitting.server.max_connections = max_connections;
-    fitting.streams.max_sockets = max_sockets;
-    Ok(fitting)
 }
 
-fn too_low(limit: u64, plan: &Plan) -> String {
-    format!(
-        "The limit of open files is {limit}, but the service needs at least {}. Raise it (`ulimit -n`, LimitNOFILE= of systemd, \
-         --ulimit nofile= of Docker) or lower SNAPNOTE_POOL_MAX.",
-        plan.own + MIN_FOR_CLIENTS
-    )
-}
-
-fn plan(config: &Config) -> Plan {
+fn needs(config: &Config) -> Needs {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX).min(UNLIMITED);
-    // The pool, the rate limiter, and the listener of the change feed.
     let pool = pool(&config.database);
     let rate_limiter = rate_limiter_pool(&pool);
+    // One more connection listens for changes.
     let database = number(pool.max_connections) + number(rate_limiter.max_connections) + 1;
-    let plan = Plan {
+    Needs {
         own: OTHER + database + number(OWN_DESCRIPTORS),
-        clients: 0,
+        images: config.storage.is_folder(),
         max_connections: number(config.server.max_connections),
         max_sockets: number(config.streams.max_sockets),
-    };
-    plan.with_files(config.storage.is_folder())
+    }
 }
 
-impl Plan {
-    /// A request on a connection may read or write an image. Subscriptions need no descriptors of their own.
-    fn with_files(self, stores_files: bool) -> Self {
-        let per_connection = if stores_files { 2 } else { 1 };
-        let clients = self.max_connections * per_connection + self.max_sockets;
-        Plan { clients, ..self }
+impl Needs {
+    fn total(&self) -> u64 {
+        let images = if self.images { MAX_IMAGES } else { 0 };
+        self.own + images + self.max_connections + self.max_sockets
     }
 
-    /// The connections and WebSockets that fit, in the proportion of the settings. `None` if too few fit.
-    fn within(&self, limit: u64) -> Option<(usize, usize)> {
-        let available = limit.checked_sub(self.own)?;
-        if available < MIN_FOR_CLIENTS {
-            return None;
-        }
-        let share = |count: u64| {
-            let share = u128::from(count) * u128::from(available) / u128::from(self.clients.max(1));
-            usize::try_from(share).unwrap_or(usize::MAX).max(1)
+    /// How many a limit leaves for clients. `None` if these are too few.
+    fn available(&self, limit: u64) -> Option<u64> {
+        let images = if self.images {
+            MAX_IMAGES.min(limit / IMAGE_SHARE)
+        } else {
+            0
         };
-        Some((share(self.max_connections), share(self.max_sockets)))
+        let available = limit.checked_sub(self.own + images)?;
+        (available >= MIN_FOR_CLIENTS).then_some(available)
+    }
+
+    fn too_low(&self, limit: u64) -> String {
+        // The images' share comes on top.
+        let least = (self.own + MIN_FOR_CLIENTS) * IMAGE_SHARE / (IMAGE_SHARE - 1) + 1;
+        format!(
+            "The limit of open files is {limit}, but the service needs at least {least}. {REMEDY} or lower SNAPNOTE_POOL_MAX."
+        )
     }
 }
 
@@ -107,34 +118,31 @@ fn raise(needed: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const PLAN: Plan = Plan {
+    const NEEDS: Needs = Needs {
         own: 60,
-        clients: 0,
+        images: true,
         max_connections: 10_000,
         max_sockets: 10_000,
     };
 
     #[test]
-    fn connections_are_reduced_in_proportion() {
-        let plan = PLAN.with_files(true);
-        assert_eq!(plan.clients, 30_000);
-        assert_eq!(plan.within(60 + 3_000), Some((1_000, 1_000)));
-        assert_eq!(plan.within(60 + 16), Some((5, 5)));
-        assert_eq!(plan.within(60 + 15), None);
-        assert_eq!(plan.within(10), None);
-        let plan = PLAN.with_files(false);
-        assert_eq!(plan.clients, 20_000);
-        assert_eq!(plan.within(60 + 3_000), Some((1_500, 1_500)));
-        let few = Plan {
-            max_sockets: 1,
-            ..PLAN
-        };
-        let (connections, sockets) = few.with_files(true).within(560).expect("enough");
-        assert_eq!((connections, sockets), (249, 1));
-        let message = too_low(64, &plan);
+    fn clients_get_what_the_service_does_not_need_itself() {
+        assert_eq!(NEEDS.total(), 60 + 512 + 20_000);
+        assert_eq!(NEEDS.available(20_000), Some(20_000 - 60 - 512));
+        assert_eq!(NEEDS.available(160), Some(160 - 60 - 20));
+        let least = NEEDS.too_low(60);
         assert!(
-            message.contains("is 64") && message.contains("at least 76"),
-            "{message}"
+            least.contains("is 60") && least.contains("at least 87"),
+            "{least}"
         );
+        assert!(NEEDS.available(87).is_some());
+        assert_eq!(NEEDS.available(85), None);
+        assert_eq!(NEEDS.available(10), None);
+        let without_images = Needs {
+            images: false,
+            ..NEEDS
+        };
+        assert_eq!(without_images.total(), 20_060);
+        assert_eq!(without_images.available(76), Some(16));
     }
 }

@@ -124,7 +124,7 @@ async fn on_database(
 }
 
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
-    let config = &descriptors::fit(config)?;
+    let max_open = descriptors::for_clients(config)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| {
@@ -144,6 +144,7 @@ async fn serve(config: &Config, migrate_first: bool) -> Outcome {
         &database,
         migrate_first,
         listener,
+        max_open,
         shutdown_requested(shutdown),
     )
     .await;
@@ -156,6 +157,7 @@ async fn serve_on(
     database: &DatabaseServer,
     migrate_first: bool,
     listener: TcpListener,
+    max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
     let secret = secret(config)?;
@@ -163,7 +165,7 @@ async fn serve_on(
         migrate::up(&database.target).await?;
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, database, secret, address).await?;
+    let app = app(config, database, secret, address, max_open).await?;
     start_event::log(config, database, &app, address).await?;
     let shown = shown_address(address);
     print(format_args!("API       http://{shown}/graphql\n"))?;
@@ -229,7 +231,8 @@ async fn migrate(target: &Target, action: MigrateAction) -> Outcome {
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
     let secret = secret(config)?;
-    let app = app(config, database, secret.clone(), config.server.listen).await?;
+    // It does not serve clients.
+    let app = app(config, database, secret.clone(), config.server.listen, 0).await?;
     print(demo::fill(app.database(), app.auth(), &secret).await?)
 }
 
@@ -239,9 +242,10 @@ async fn app(
     database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
+    max_open: usize,
 ) -> Outcome<App> {
     ensure_schema(database).await?;
-    let settings = settings(config, database, secret, listening)?;
+    let settings = settings(config, database, secret, listening, max_open)?;
     Ok(App::new(database.target.clone(), settings)?)
 }
 

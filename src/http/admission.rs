@@ -1,11 +1,11 @@
 //! Which connections are served while connection slots or file descriptors run out.
 //!
-//! A connection without a free slot is accepted into a small reserve. There, health checks are answered, and other requests
-//! wait for a slot. If the reserve is full, its oldest connection has to leave, so clients that send nothing cannot keep
-//! health checks out.
+//! A connection needs a slot until it ends or becomes a WebSocket, and a file descriptor until it is closed. Without both it
+//! is accepted into a small reserve. There, health checks are answered, and other requests wait. If the reserve is full, its
+//! oldest connection has to leave, so clients that send nothing cannot keep health checks out.
 //!
-//! If the process is out of file descriptors, a spare one is closed to accept a single connection in its place. That
-//! connection only gets health checks answered. `cli` reduces the number of slots so that this hardly ever happens.
+//! The budget of file descriptors leaves some for the database, images and the reserve. If the process runs out of them
+//! nevertheless, a spare one is closed to accept a single connection in its place, on which only health checks are answered.
 
 use std::{
     collections::VecDeque,
@@ -13,7 +13,7 @@ use std::{
     fs::File,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -27,7 +27,7 @@ use hyper::body::Incoming;
 use nix::errno::Errno;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OnceCell, OwnedSemaphorePermit, Semaphore},
+    sync::{AcquireError, OnceCell, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -47,25 +47,38 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Accepts connections, and decides how each is served.
 pub(super) struct Admission {
-    slots: Arc<Semaphore>,
+    limits: Limits,
     reserve: Arc<Semaphore>,
     /// The connections in the reserve, the oldest first.
     reserved: VecDeque<Weak<Inner>>,
     /// A file descriptor that can be closed to accept a connection.
     spare: Option<File>,
+    /// Whether the spare one was closed for the next connection.
+    freed: bool,
     /// The permit for the connection that uses the spare descriptor.
     borrow: Arc<Semaphore>,
     borrower: Weak<Inner>,
     warned: Option<Instant>,
 }
 
+#[derive(Clone)]
+struct Limits {
+    slots: Arc<Semaphore>,
+    descriptors: Arc<Semaphore>,
+}
+
+/// The file descriptor of a connection, in the budget. It is free again when all clones are dropped.
+#[derive(Clone, Default)]
+pub(super) struct Descriptor(Arc<OnceLock<OwnedSemaphorePermit>>);
+
 /// The permission of one connection to be served. Its slot is free again when all clones are dropped.
 #[derive(Clone)]
 pub(super) struct Ticket(Arc<Inner>);
 
 struct Inner {
-    slots: Arc<Semaphore>,
+    limits: Limits,
     slot: OnceCell<OwnedSemaphorePermit>,
+    descriptor: Descriptor,
     /// The permit of the reserve, or of the spare descriptor, while there is no slot.
     temporary: Mutex<Option<OwnedSemaphorePermit>>,
     /// Whether a request may wait for a slot.
@@ -84,14 +97,19 @@ enum Entry {
 }
 
 impl Admission {
-    /// `max_connections`: the number of slots.
-    pub(super) fn new(max_connections: usize) -> Self {
-        let max_connections = max_connections.min(Semaphore::MAX_PERMITS);
+    /// `max_connections`: the number of slots. `max_open`: the budget of file descriptors.
+    pub(super) fn new(max_connections: usize, max_open: usize) -> Self {
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Admission {
-            slots: Arc::new(Semaphore::new(max_connections)),
+            limits: Limits {
+                slots: semaphore(max_connections),
+                descriptors: semaphore(max_open),
+            },
             reserve: Arc::new(Semaphore::new(RESERVE)),
             reserved: VecDeque::new(),
             spare: open_spare(),
+            freed: false,
             borrow: Arc::new(Semaphore::new(1)),
             borrower: Weak::new(),
             warned: None,
@@ -104,7 +122,7 @@ impl Admission {
         listener: &TcpListener,
     ) -> (TcpStream, SocketAddr, Ticket) {
         loop {
-            if self.spare.is_none() && self.borrow.available_permits() > 0 {
+            if self.spare.is_none() && !self.freed && self.borrow.available_permits() > 0 {
                 self.spare = open_spare();
             }
             match listener.accept().await {
@@ -128,8 +146,10 @@ impl Admission {
             );
         }
         if self.spare.take().is_some() {
+            self.freed = true;
             return;
         }
+        self.freed = false;
         match self.borrower.upgrade() {
             Some(borrower) => {
                 borrower.must_leave.cancel();
@@ -141,6 +161,7 @@ impl Admission {
     }
 
     async fn admit(&mut self) -> Ticket {
+        self.freed = false;
         if self.spare.is_none() {
             self.spare = open_spare();
         }
@@ -152,9 +173,7 @@ impl Admission {
             return ticket;
         }
         let ticket = self.ticket(None, true);
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            // A new cell is empty.
-            let _ = ticket.0.slot.set(slot);
+        if ticket.0.try_enter() {
             return ticket;
         }
         let permit = self.reserve_permit().await;
@@ -169,8 +188,9 @@ impl Admission {
 
     fn ticket(&self, temporary: Option<OwnedSemaphorePermit>, may_wait: bool) -> Ticket {
         Ticket(Arc::new(Inner {
-            slots: self.slots.clone(),
+            limits: self.limits.clone(),
             slot: OnceCell::new(),
+            descriptor: Descriptor::default(),
             temporary: Mutex::new(temporary),
             may_wait,
             must_leave: CancellationToken::new(),
@@ -196,6 +216,11 @@ impl Admission {
 }
 
 impl Ticket {
+    /// To be held as long as the connection is open.
+    pub(super) fn descriptor(&self) -> Descriptor {
+        self.0.descriptor.clone()
+    }
+
     /// Returns when the connection has to leave the reserve. Never returns if it has a slot.
     pub(super) async fn must_leave(&self) {
         self.0.must_leave.cancelled().await;
@@ -233,11 +258,8 @@ impl Inner {
         if !self.may_wait {
             return Entry::Rejected;
         }
-        let slot = self
-            .slot
-            .get_or_try_init(|| self.slots.clone().acquire_owned());
         let slot = tokio::select! {
-            slot = slot => slot,
+            slot = self.slot.get_or_try_init(|| self.wait()) => slot,
             () = self.must_leave.cancelled() => return Entry::Rejected,
         };
         if slot.is_err() {
@@ -245,6 +267,25 @@ impl Inner {
         }
         self.set_temporary(None);
         Entry::Slot
+    }
+
+    /// Waits for a descriptor of the budget and a slot.
+    async fn wait(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if self.descriptor.0.get().is_none() {
+            let permit = self.limits.descriptors.clone().acquire_owned().await?;
+            let _ = self.descriptor.0.set(permit);
+        }
+        self.limits.slots.clone().acquire_owned().await
+    }
+
+    /// Takes a descriptor of the budget and a slot, if both are free.
+    fn try_enter(&self) -> bool {
+        let descriptor = self.limits.descriptors.clone().try_acquire_owned();
+        let slot = self.limits.slots.clone().try_acquire_owned();
+        let (Ok(descriptor), Ok(slot)) = (descriptor, slot) else {
+            return false;
+        };
+        self.descriptor.0.set(descriptor).is_ok() && self.slot.set(slot).is_ok()
     }
 
     fn set_temporary(&self, permit: Option<OwnedSemaphorePermit>) {

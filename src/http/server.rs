@@ -35,6 +35,8 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// Maximum number of open connections. On a few further ones, health checks are answered and other requests wait.
     pub max_connections: usize,
+    /// Maximum number of file descriptors of client connections, including those that became WebSockets.
+    pub max_open: usize,
     /// How long requests in flight may continue when the service stops.
     pub shutdown_timeout: Duration,
 }
@@ -54,7 +56,7 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Instant {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let mut admission = Admission::new(settings.max_connections);
+    let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
         let (stream, address, ticket) = tokio::select! {
@@ -134,7 +136,11 @@ async fn serve_requests(
         request.extensions_mut().insert(client.clone());
         ticket.clone().serve(router.clone(), request)
     };
-    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
+    let stream = TokioIo::new(ClientStream::new(
+        stream,
+        client.clone(),
+        ticket.descriptor(),
+    ));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
