@@ -37,30 +37,22 @@ pub(super) fn for_clients(config: &Config) -> Result<usize, String> {
     let needs = needs(config);
     let limit = raise(needs.total()).min(UNLIMITED);
     let available = needs.available(limit).ok_or_else(|| needs.too_low(limit))?;
-    report(&needs, limit, available);
+    warn_if_low(&needs, limit, available);
     Ok(usize::try_from(available).unwrap_or(usize::MAX))
 }
 
 /// Each configured maximum should be reachable alone. Both at the same time are rare.
-fn report(needs: &Needs, limit: u64, available: u64) {
+fn warn_if_low(needs: &Needs, limit: u64, available: u64) {
     let (max_connections, max_sockets) = (needs.max_connections, needs.max_sockets);
-    let needed = needs.total();
     if available < max_connections.max(max_sockets) {
         tracing::warn!(
             limit,
-            needed,
+            needed = needs.total(),
             available,
             max_connections,
             max_sockets,
             "the limit of open files is too low for SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS; fewer clients are served. \
              {REMEDY} or lower these settings"
-        );
-    } else if limit < needed {
-        tracing::info!(
-            limit,
-            needed,
-            available,
-            "the limit of open files is lower than SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS together"
         );
     }
 }

@@ -166,7 +166,7 @@ async fn serve_on(
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let app = app(config, database, secret, address, max_open).await?;
-    start_event::log(config, database, &app, address).await?;
+    start_event::log(config, database, &app, address, max_open).await?;
     let shown = shown_address(address);
     print(format_args!("API       http://{shown}/graphql\n"))?;
     if config.server.graphiql {

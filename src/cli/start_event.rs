@@ -18,6 +18,7 @@ pub(super) async fn log(
     database: &DatabaseServer,
     app: &App,
     listen: SocketAddr,
+    max_open: usize,
 ) -> Result<(), Error> {
     let server = server_info(app.database()).await?;
     let origins = config.server.cors_origins.join(",");
@@ -35,6 +36,7 @@ pub(super) async fn log(
         mail = mail(&config.mail, config),
         app_url = config.mail.app_url().as_str(),
         origins = if origins.is_empty() { "none" } else { &origins },
+        max_open,
         max_connections = config.server.max_connections,
         max_sockets = config.streams.max_sockets,
         max_subscriptions = config.streams.max_subscriptions,

@@ -42,7 +42,7 @@ pub(super) const RESERVE: usize = 8;
 const LEAVE_TIME: Duration = Duration::from_millis(50);
 /// Pause after an error of the listener.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// Interval of warnings about missing file descriptors.
+/// Interval of warnings.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Accepts connections, and decides how each is served.
@@ -58,7 +58,23 @@ pub(super) struct Admission {
     /// The permit for the connection that uses the spare descriptor.
     borrow: Arc<Semaphore>,
     borrower: Weak<Inner>,
-    warned: Option<Instant>,
+    warned_of_descriptors: Warning,
+    warned_of_slots: Warning,
+}
+
+/// When a warning was logged last.
+#[derive(Default)]
+struct Warning(Option<Instant>);
+
+impl Warning {
+    /// Whether to log it again now.
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|at| at.elapsed() > WARNING_INTERVAL);
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 #[derive(Clone)]
@@ -112,7 +128,8 @@ impl Admission {
             freed: false,
             borrow: Arc::new(Semaphore::new(1)),
             borrower: Weak::new(),
-            warned: None,
+            warned_of_descriptors: Warning::default(),
+            warned_of_slots: Warning::default(),
         }
     }
 
@@ -138,8 +155,7 @@ impl Admission {
 
     /// Makes room for one connection if the process is out of file descriptors.
     async fn free_descriptor(&mut self, error: &io::Error) {
-        if self.warned.is_none_or(|at| at.elapsed() > WARNING_INTERVAL) {
-            self.warned = Some(Instant::now());
+        if self.warned_of_descriptors.is_due() {
             tracing::warn!(
                 %error,
                 "out of file descriptors; only health checks are answered on new connections. Raise the limit of open files"
@@ -175,6 +191,11 @@ impl Admission {
         let ticket = self.ticket(None, true);
         if ticket.0.try_enter() {
             return ticket;
+        }
+        if self.warned_of_slots.is_due() {
+            tracing::warn!(
+                "all client connections are in use; requests on new ones wait or get 503"
+            );
         }
         let permit = self.reserve_permit().await;
         ticket.0.set_temporary(Some(permit));
@@ -306,7 +327,8 @@ fn is_exhausted(error: &io::Error) -> bool {
 
 /// The response to a request that gets no slot.
 fn overloaded() -> Response {
-    let busy = Error::unavailable("all client connections are in use");
+    // Without a detail, it is not logged: the accept loop has warned.
+    let busy = Error::unavailable("");
     let mut response = error::error_response(busy);
     error::finish(&mut response, "");
     Reply::not_executed(StatusCode::SERVICE_UNAVAILABLE, response).write(MediaType::Json)

@@ -1,6 +1,9 @@
-//! Checks the filter of the log. `EnvFilter` takes any word for the name of a module, so a misspelt level or name would
-//! silence everything.
+//! The settings of the log.
+//!
+//! `EnvFilter` takes any word for the name of a module, so a misspelt level or name would silence everything. [`log_filter`]
+//! rejects these.
 
+use clap::{Args, ValueEnum};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -9,8 +12,29 @@ const EXPECTED: &str =
 /// How similar a word must be to a known one to suggest it (0–1).
 const SIMILAR: f64 = 0.75;
 
+/// Logging.
+#[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Log")]
+pub struct LogConfig {
+    /// The level (error, warn, info, debug, trace, off), or directives such as warn,snapnote=debug.
+    #[arg(long, env = "SNAPNOTE_LOG", default_value = "info", value_parser = log_filter)]
+    pub log: String,
+    /// The format of log lines.
+    #[arg(long, env = "SNAPNOTE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Human-readable text.
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
 /// A filter that shows warnings and errors of everything that it does not name.
-pub(super) fn log_filter(text: &str) -> Result<String, String> {
+fn log_filter(text: &str) -> Result<String, String> {
     let directives = text.split(',').map(str::trim);
     let directives: Vec<&str> = directives.filter(|part| !part.is_empty()).collect();
     if directives.is_empty() {
