@@ -1,8 +1,8 @@
 //! The settings: flags, environment variables and `.env`. No other module reads the environment.
 //!
-//! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are
-//! the texts of `--help`, the reference for operators. `.env.example` lists every setting, and a test compares it with this
-//! module.
+//! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a
+//! variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are the texts of `--help`, the reference for operators.
+//! `.env.example` lists every setting, and a test compares it with this module.
 
 #![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
 
@@ -42,7 +42,7 @@ use values::{at_least_one, listen_address, network};
 /// terminal, under `cargo run`, and with --embedded.
 ///
 /// A flag overrides its variable. An empty variable counts as not set.
-#[derive(Parser, Debug, Clone)]
+#[derive(Parser, Debug)]
 #[command(name = "snapnote", version)]
 pub struct Config {
     /// The command to run (default: serve).
