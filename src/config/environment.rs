@@ -119,10 +119,18 @@ fn reason(error: &clap::Error) -> String {
     {
         return format!("expected {}", valid.join(" or "));
     }
-    match error.source() {
-        Some(source) if source.is::<ParseIntError>() => "expected a whole number".to_owned(),
-        Some(source) => source.to_string().trim_end_matches('.').to_owned(),
-        None => "the value is not valid".to_owned(),
+    let Some(source) = error.source() else {
+        return "the value is not valid".to_owned();
+    };
+    if source.is::<ParseIntError>() {
+        return "expected a whole number".to_owned();
+    }
+    let message = source.to_string();
+    // clap's message for a number: "0 is not in 1..=36500".
+    let range = message.split_once(" is not in ");
+    match range.and_then(|(_, range)| range.split_once("..=")) {
+        Some((least, most)) => format!("expected a whole number from {least} to {most}"),
+        None => message.trim_end_matches('.').to_owned(),
     }
 }
 
@@ -161,8 +169,8 @@ fn is_service_link(name: &str, value: Option<&OsStr>) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"]
         .iter()
         .any(|scheme| value.starts_with(scheme));
-    if name.ends_with("_PORT") {
-        return is_address;
+    if name.ends_with("_PORT") && is_address {
+        return true;
     }
     let port = name.rsplit_once("_PORT_").map(|(_, port)| port);
     let (number, protocol) = port
@@ -276,7 +284,7 @@ mod tests {
             ],
         );
         let starts = [
-            "SNAPNOTE_CHANGES_DAYS is \"0\": ",
+            "SNAPNOTE_CHANGES_DAYS is \"0\": expected a whole number from 1 to 36500.",
             "SNAPNOTE_GRAPHIQL is \"perhaps\": expected true or false.",
             "SNAPNOTE_LISTEN is not valid: ",
             "SNAPNOTE_POOL_MAX is \"many\": expected a whole number",
