@@ -29,7 +29,7 @@ pub(crate) use log::with_log;
 pub(crate) use person::{PASSWORD, Person, SIGNED_IN, newcomer};
 pub(crate) use postgres::{
     Transaction, column, empty_database, execute, fresh_name, image_folder, migrated_database,
-    number, superuser, target_of, url_of,
+    number, revert, superuser, target_of, url_of,
 };
 pub(crate) use process::{Folder, Serving, output_of, program};
 pub(crate) use raw::{read_answer, read_some, sent, unfinished_request};
