@@ -1,8 +1,9 @@
 //! The program as an operator runs it: messages, signals, logs, and no secrets in any of them.
 //!
-//! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands.
+//! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands, `migrate` the schemas of other versions.
 
 mod commands;
+mod migrate;
 mod own_database;
 
 use nix::sys::signal::Signal;

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// The program with a database, as an operator runs a command.
-fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
+pub(super) fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
     let mut command = program(&folder.0, arguments);
     command
         .env("DATABASE_URL", url)
