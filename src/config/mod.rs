@@ -214,7 +214,8 @@ pub struct DatabaseConfig {
     /// Maximum time to open a database connection.
     #[arg(long, env = "SNAPNOTE_CONNECT_TIMEOUT", default_value = "10s")]
     pub connect_timeout: Span,
-    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer.
+    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer. Behind a pooler by transaction, it takes
+    /// effect as the role's default, which `snapnote migrate up` sets.
     #[arg(long, env = "SNAPNOTE_STATEMENT_TIMEOUT", default_value = "30s")]
     pub statement_timeout: Span,
     /// Whether prepared statements are kept for their next use. Set it to false to save memory of the server or the pooler.
