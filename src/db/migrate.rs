@@ -127,6 +127,7 @@ pub async fn plan_down(target: &Target, to: Option<&str>) -> Result<Reversal, Er
     }
     let migrations: Vec<String> = reverted.into_iter().rev().map(|state| state.name).collect();
     let drops = drops(&mut conn, &migrations).await?;
+    end_reading(&mut conn).await?;
     Ok(Reversal { migrations, drops })
 }
 
@@ -175,7 +176,10 @@ pub async fn down(target: &Target, reversal: &Reversal) -> Result<Vec<String>, E
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL if the role cannot read the versions.
 pub async fn status(target: &Target) -> Result<Vec<MigrationState>, Error> {
-    read_states(&mut begin_reading(target).await?).await
+    let mut conn = begin_reading(target).await?;
+    let states = read_states(&mut conn).await?;
+    end_reading(&mut conn).await?;
+    Ok(states)
 }
 
 /// As [`status`], by one short statement on a pooled connection. Health checks use it.
@@ -230,7 +234,7 @@ async fn values(conn: &mut AsyncPgConnection, text: &str) -> Result<Vec<String>,
     Ok(rows.into_iter().map(|row| row.value).collect())
 }
 
-/// Opens a connection with a transaction that only reads. It ends with the connection.
+/// Opens a connection with a transaction that only reads.
 async fn begin_reading(target: &Target) -> Result<AsyncPgConnection, Error> {
     let opened = target.connect_without_timeout().await;
     let mut conn = opened.map_err(Error::unavailable)?;
@@ -238,13 +242,17 @@ async fn begin_reading(target: &Target) -> Result<AsyncPgConnection, Error> {
     Ok(conn)
 }
 
+/// Ends the transaction. A pooler closes its server connection if a client disconnects during a transaction.
+async fn end_reading(conn: &mut AsyncPgConnection) -> Result<(), Error> {
+    conn.batch_execute("ROLLBACK").await.map_err(from_database)
+}
+
 async fn read_states(conn: &mut AsyncPgConnection) -> Result<Vec<MigrationState>, Error> {
     let outcome = read_versions(conn).await;
     let versions = match outcome {
         Ok(versions) => versions,
         Err(error) => {
-            let rolled_back = conn.batch_execute("ROLLBACK").await;
-            rolled_back.map_err(from_database)?;
+            end_reading(conn).await?;
             return Err(role::explain(conn, from_database(error)).await);
         }
     };

@@ -160,9 +160,12 @@ async fn a_role_that_may_not_alter_itself_gets_a_warning_with_the_statement() {
 
 /// The real program, if it is installed. CI installs it and sets SNAPNOTE_TESTS_NEED_PGBOUNCER.
 mod pgbouncer {
-    use std::{net::TcpListener, path::Path, process::Stdio};
+    use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
 
-    use tokio::process::{Child, Command};
+    use tokio::{
+        net::UnixStream,
+        process::{Child, Command},
+    };
 
     use super::*;
     use crate::support::percent_decoded;
@@ -184,18 +187,18 @@ mod pgbouncer {
 
     /// Starts it in a folder with these settings. It runs until the child is dropped.
     async fn start(folder: &Path, database: &str, settings: &str) -> (Child, String) {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
         let url = url_of(database).await;
         let (_, rest) = url.split_once('@').unwrap();
         let socket = percent_decoded(rest.split_once(":5432").unwrap().0);
         let ini = format!(
-            "[databases]\n* = host={socket} port=5432\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\n{settings}\n",
+            "[databases]\n* = host={socket} port=5432\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
+             unix_socket_dir = {folder}\nauth_type = trust\nauth_file = {folder}/users\n{settings}\n",
             folder = folder.display()
         );
-        std::fs::write(folder.join("users"), "\"snapnote\" \"\"\n").unwrap();
-        std::fs::write(folder.join("pgbouncer.ini"), ini).unwrap();
+        // It runs under another account if this is root.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
+        fs::write(folder.join("users"), "\"snapnote\" \"\"\n").unwrap();
+        fs::write(folder.join("pgbouncer.ini"), ini).unwrap();
         let mut command = Command::new("pgbouncer");
         if nix::unistd::geteuid().is_root() {
             command.args(["-u", "postgres"]);
@@ -203,13 +206,13 @@ mod pgbouncer {
         command.arg(folder.join("pgbouncer.ini")).kill_on_drop(true);
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
+        let socket = folder.join(".s.PGSQL.6432");
         eventually("pgbouncer listens", async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port))
-                .await
-                .is_ok()
+            UnixStream::connect(&socket).await.is_ok()
         })
         .await;
-        let url = format!("postgres://snapnote@127.0.0.1:{port}/{database}?sslmode=disable");
+        let host = folder.to_str().unwrap().replace('/', "%2F");
+        let url = format!("postgres://snapnote@{host}:6432/{database}");
         (child, url)
     }
 
@@ -219,23 +222,25 @@ mod pgbouncer {
             return;
         };
         let database = migrated_database().await;
-        let folder = Folder::new("pgbouncer");
         let off = if version >= (1, 21) {
             "max_prepared_statements = 0"
         } else {
             ""
         };
         for size in [1, 2, 20] {
+            let folder = Folder::new(&format!("pgbouncer-{size}"));
             let settings = format!("pool_mode = transaction\ndefault_pool_size = {size}\n{off}");
             let (_child, url) = start(&folder.0, &database, &settings).await;
             assert_rejected(&url, "max_prepared_statements").await;
         }
+        let folder = Folder::new("pgbouncer-statement");
         let (_child, url) = start(&folder.0, &database, "pool_mode = statement").await;
         assert_rejected(&url, "pooling by transaction or by session").await;
         let works = match version >= (1, 21) {
             true => "pool_mode = transaction\nmax_prepared_statements = 100",
             false => "pool_mode = session",
         };
+        let folder = Folder::new("pgbouncer-works");
         let (_child, url) = start(&folder.0, &database, works).await;
         let serving = Serving::start(&mut serve(&folder, &url)).await;
         let ready = serving.client.http("GET", "/readyz", &[], b"").await;
