@@ -68,7 +68,7 @@ const STATES: &[State] = &[
     // A standby, or a server that is being switched over. Functions that need a primary fail with 55000.
     state(Kind::Outdated, "25006", "read_only_sql_transaction", &["cannot execute * in a read-only transaction", "cannot execute * during recovery"]),
     state(Kind::Outdated, "55000", "object_not_in_prerequisite_state", &["recovery is in progress", "cannot assign TransactionIds during recovery"]),
-    state(Kind::Outdated, "0A000", "feature_not_supported", &["cached plan must not change result type"]),
+    state(Kind::Outdated, "0A000", "feature_not_supported", &["cached plan must not change result type", "cannot access temporary or unlogged relations during recovery"]),
     state(Kind::MixedUp, "26000", "invalid_sql_statement_name", &["prepared statement * does not exist", "unnamed prepared statement does not exist"]),
     state(Kind::MixedUp, "42P05", "duplicate_prepared_statement", &["prepared statement * already exists"]),
     state(Kind::MixedUp, "34000", "invalid_cursor_name", &["portal * does not exist"]),
@@ -158,7 +158,9 @@ pub(crate) fn from_database(error: DieselError) -> Error {
         Kind::Conflict => Error::unavailable(format!("a conflict between transactions: {message}")),
         Kind::Cancelled | Kind::Timeout => Error::timeout(message),
         Kind::Unavailable => Error::unavailable(format!("the database failed: {message}")),
-        Kind::Outdated => Error::unavailable(format!("the connection was replaced: {message}")),
+        Kind::Outdated => Error::unavailable(format!(
+            "the connection is out of date and will be replaced: {message}"
+        )),
         Kind::MixedUp => Error::unavailable(format!("{message}; {POOLER_REMEDY}")),
         Kind::Denied => Error::internal(format!(
             "{message}; grant the right to the role in DATABASE_URL, or run `snapnote migrate up` as this role"
@@ -239,6 +241,7 @@ mod tests {
             "canceling statement due to lock timeout",
             "deadlock detected",
             "recovery is in progress",
+            "cannot access temporary or unlogged relations during recovery",
             "cannot execute UPDATE in a read-only transaction",
             "cannot execute nextval() during recovery",
             "cached plan must not change result type",

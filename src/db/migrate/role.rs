@@ -40,7 +40,7 @@ pub(super) async fn set_defaults(
     Ok(())
 }
 
-/// Adds what to do to an error, if the role lacks a right. The connection must be outside of a transaction.
+/// Adds what to do to an error, if the role lacks a right or the server only reads. The connection must be outside of a transaction.
 pub(super) async fn explain(conn: &mut AsyncPgConnection, error: Error) -> Error {
     let Some(remedy) = remedy(&error.detail) else {
         return error;
@@ -57,7 +57,7 @@ pub(super) async fn explain(conn: &mut AsyncPgConnection, error: Error) -> Error
     }
 }
 
-/// What to do about a missing right, by PostgreSQL's message. `$role` and `$database` stand for names.
+/// What to do about it, by PostgreSQL's message. `$role` and `$database` stand for names.
 fn remedy(detail: &str) -> Option<String> {
     let extensions = source::extensions();
     let create: Vec<String> = extensions
@@ -87,6 +87,11 @@ fn remedy(detail: &str) -> Option<String> {
                 .to_owned()
         } else if detail.contains("permission denied for database") {
             "Run as the database's owner: GRANT CREATE ON DATABASE $database TO $role".to_owned()
+        } else if detail.contains("in a read-only transaction")
+            || detail.contains("during recovery")
+        {
+            "The server only reads: connect to the primary, and check default_transaction_read_only"
+                .to_owned()
         } else if detail.contains("must be owner of") || detail.contains("permission denied for") {
             "The role $role must own the tables: run the command as the role that applied the earlier migrations".to_owned()
         } else {
@@ -125,6 +130,10 @@ mod tests {
             ),
             ("must be owner of table users", "must own the tables"),
             ("permission denied for table users", "must own the tables"),
+            (
+                "cannot execute CREATE TABLE in a read-only transaction",
+                "connect to the primary",
+            ),
         ];
         for (what, expected) in table {
             let remedy = remedy(&denied(what)).unwrap_or_default();
