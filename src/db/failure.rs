@@ -1,7 +1,8 @@
 //! Maps the database's errors to the service's: the only place that knows what an SQLSTATE means for a caller.
 //!
-//! diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which covers few. The others are recognized in [`STATES`]
-//! by PostgreSQL's English messages. `pooler` warns at start if the server writes its messages in another language.
+//! diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which covers few. The others are recognized in
+//! [`STATES`] by PostgreSQL's English messages. `pooler` warns at start if the server writes its messages in another
+//! language.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
@@ -20,7 +21,8 @@ pub(super) enum Kind {
     Cancelled,
     /// The statement ran longer than it may.
     Timeout,
-    /// The server lacks a resource, is stopping or starting, or closed the connection. The same statement succeeds later.
+    /// The server lacks a resource, is stopping or starting, or closed the connection. The same statement succeeds
+    /// later.
     Unavailable,
     /// The connection is out of date: it leads to a former primary, or has statements from before a migration. The same
     /// statement succeeds on a new connection.
@@ -107,8 +109,8 @@ impl State {
     }
 }
 
-/// Whether a message is like a pattern. The text before the first `*` must begin it, and the text after the last must end it:
-/// what is quoted inside of a message may come from a caller.
+/// Whether a message is like a pattern. The text before the first `*` must begin it, and the text after the last must
+/// end it: what is quoted inside of a message may come from a caller.
 fn is_like(message: &str, pattern: &str) -> bool {
     let mut parts = pattern.split('*');
     let start = parts.next().unwrap_or_default();

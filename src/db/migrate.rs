@@ -1,12 +1,12 @@
-//! Applies and reverts the migrations that the binary contains (`source`). `cli` calls it; `docs/operations.md` explains it
-//! to operators, `migrations/README.md` to authors of migrations.
+//! Applies and reverts the migrations that the binary contains (`source`). `cli` calls it; `docs/operations.md`
+//! explains it to operators, `migrations/README.md` to authors of migrations.
 //!
-//! A run that writes holds a lock. It is safe to repeat, and to start from several processes at the same time. Every run is
-//! one transaction: it applies all migrations or none, and works through a transaction pooler. [`status`] and [`schema`] only
-//! read. `role` sets the defaults of the database's role, and explains missing rights.
+//! A run that writes holds a lock. It is safe to repeat, and to start from several processes at the same time. Every
+//! run is one transaction: it applies all migrations or none, and works through a transaction pooler. [`status`] and
+//! [`schema`] only read. `role` sets the defaults of the database's role, and explains missing rights.
 //!
-//! A database may have migrations that this program does not know: a newer program applied them. Programs keep working on
-//! such a schema, unless the migration's version ends with [`INCOMPATIBLE`].
+//! A database may have migrations that this program does not know: a newer program applied them. Programs keep working
+//! on such a schema, unless the migration's version ends with [`INCOMPATIBLE`].
 
 mod role;
 mod source;
@@ -81,7 +81,8 @@ pub fn names(states: &[MigrationState], phase: Phase) -> Vec<String> {
 /// Applies the pending migrations, and sets the role's defaults. Returns the migrations' versions, oldest first.
 ///
 /// # Errors
-/// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is applied.
+/// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is
+/// applied.
 pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
     let conn = begin(target).await?;
     let (outcome, mut conn) = blocking(conn, |harness| {
@@ -98,8 +99,8 @@ pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
     end(conn, outcome).await
 }
 
-/// What [`down`] would change: it reverts all migrations after `to`, which is a name, a version, or `0` for all. Without
-/// `to`, it reverts the newest one. Only reads.
+/// What [`down`] would change: it reverts all migrations after `to`, which is a name, a version, or `0` for all.
+/// Without `to`, it reverts the newest one. Only reads.
 ///
 /// # Errors
 /// BAD_USER_INPUT if `to` is not applied. Otherwise as [`status`].
@@ -137,8 +138,8 @@ fn not_applied(to: &str) -> Error {
     ))
 }
 
-/// Reverts migrations and **deletes the data in their tables**. Returns their versions, newest first. Migrations that another
-/// process has reverted meanwhile are skipped.
+/// Reverts migrations and **deletes the data in their tables**. Returns their versions, newest first. Migrations that
+/// another process has reverted meanwhile are skipped.
 ///
 /// # Errors
 /// As [`up`]. BAD_USER_INPUT if another process has applied a migration meanwhile.
@@ -170,8 +171,8 @@ pub async fn down(target: &Target, reversal: &Reversal) -> Result<Vec<String>, E
     end(conn, outcome).await
 }
 
-/// Returns all migrations that the binary contains or the database has applied, oldest first. Only reads, so it works on a
-/// standby and as a role without other rights. Waits for a process that migrates.
+/// Returns all migrations that the binary contains or the database has applied, oldest first. Only reads, so it works
+/// on a standby and as a role without other rights. Waits for a process that migrates.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL if the role cannot read the versions.

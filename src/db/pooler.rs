@@ -25,11 +25,12 @@ use crate::error::Error;
 
 /// How often the two connections change roles. Other clients of the pooler can hide what it does in one round.
 const ROUNDS: usize = 3;
-/// How long the first connection waits while the second one has a transaction. A pooler with one server connection lets it wait.
+/// How long the first connection waits while the second one has a transaction. A pooler with one server connection lets
+/// it wait.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
-/// A statement of the first connection: which server connection it uses, and what the session is like. Every probe returns
-/// its first value first, so that another statement under its name is noticed.
+/// A statement of the first connection: which server connection it uses, and what the session is like. Every probe
+/// returns its first value first, so that another statement under its name is noticed.
 const PROBE: &str = "SELECT $1::int8, pg_backend_pid(), current_setting('lc_messages'),
     (SELECT setting FROM pg_settings WHERE name = 'statement_timeout') -- snapnote probe";
 
@@ -128,8 +129,8 @@ fn is_english(language: &str) -> bool {
         || ["", "c"].contains(&&*language)
 }
 
-/// Uses both connections in turn, so that a pooler by transaction lends the first one's server connection to the second.
-/// The error is the cause, with a remedy if one is known.
+/// Uses both connections in turn, so that a pooler by transaction lends the first one's server connection to the
+/// second. The error is the cause, with a remedy if one is known.
 async fn interleave(first: &Client, second: &Client) -> Result<Findings, String> {
     let mut by_transaction = false;
     for round in 1..ROUNDS {
@@ -155,7 +156,8 @@ async fn probe(first: &Client, second: &Client) -> Result<Findings, String> {
     if value(&lent, 2)? {
         return Err(POOLER_REMEDY.to_owned());
     }
-    // The second connection's transaction holds its server connection. If there is no other one, the first one's was lent.
+    // The second connection's transaction holds its server connection. If there is no other one, the first one's was
+    // lent.
     let elsewhere = match timeout(MAX_WAIT, row(first, &statement, None)).await {
         Ok(row) => row?,
         Err(_) => lent.clone(),

@@ -99,7 +99,7 @@ async fn a_database_that_cannot_do_its_work_at_present_is_unavailable() {
     ada.create_course("Weaving").await;
 }
 
-/// A shell command that runs `program` with a full disk of `size` at `folder`. `None` if this machine does not allow it.
+/// The program with a small disk at its folder. `None` if this machine does not allow that.
 async fn on_a_small_disk(folder: &Folder, size: &str, arguments: &[&str]) -> Option<Command> {
     let mount = format!("mount -t tmpfs -o size={size},mode=777 none \"$0\"");
     // Root keeps its access to the files of other accounts, such as the socket of the tests' server.

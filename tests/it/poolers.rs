@@ -1,4 +1,5 @@
-//! Poolers between the service and PostgreSQL: prepared statements that they mix up, and settings that leak through them.
+//! Poolers between the service and PostgreSQL: prepared statements that they mix up, and settings that leak through
+//! them.
 
 use serde_json::json;
 use snapnote::db::connect::Target;

@@ -17,8 +17,9 @@ const SET_TIMEOUT: &str = "
             AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND 'statement_timeout=$timeout' = ANY (setconfig))";
 
-/// Sets the role's default of `statement_timeout` in this database. Poolers that lend server connections per transaction need
-/// it, because settings of a session leak there (`pooler`). A role that may not alter itself gets a warning.
+/// Sets the role's default of `statement_timeout` in this database. Poolers that lend server connections per
+/// transaction need it, because settings of a session leak there (`pooler`). A role that may not alter itself gets a
+/// warning.
 pub(super) async fn set_defaults(
     conn: &mut AsyncPgConnection,
     statement_timeout: Duration,
@@ -40,7 +41,8 @@ pub(super) async fn set_defaults(
     Ok(())
 }
 
-/// Adds what to do to an error, if the role lacks a right or the server only reads. The connection must be outside of a transaction.
+/// Adds what to do to an error, if the role lacks a right or the server only reads. The connection must be outside of a
+/// transaction.
 pub(super) async fn explain(conn: &mut AsyncPgConnection, error: Error) -> Error {
     let Some(remedy) = remedy(&error.detail) else {
         return error;

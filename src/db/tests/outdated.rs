@@ -1,4 +1,5 @@
-//! Connections that no longer fit the server are replaced: their prepared statements are gone, or it is not the primary.
+//! Connections that no longer fit the server are replaced: their prepared statements are gone, or it is not the
+//! primary.
 
 use super::{TestDatabase, number};
 use crate::{
@@ -13,8 +14,8 @@ fn increment() -> Statement<()> {
     Statement::new("UPDATE counters SET n = n + 1")
 }
 
-/// Executes a statement on a connection after this SQL, which makes the connection outdated. Returns its error, and whether
-/// the next caller gets another connection, on which the statement succeeds.
+/// Executes a statement on a connection after this SQL, which makes the connection outdated. Returns its error, and
+/// whether the next caller gets another connection, on which the statement succeeds.
 async fn after(sql: &str) -> (Error, bool) {
     let database = TestDatabase::of(1, SETUP).await;
     let mut conn = database.conn().await;

@@ -17,7 +17,8 @@ use tokio::{
 
 use super::url_of;
 
-/// A pooler of one database. It lends a server connection until the end of the transaction, the last returned one first.
+/// A pooler of one database. It lends a server connection until the end of the transaction, the last returned one
+/// first.
 pub(crate) struct Pooler {
     pub(crate) address: SocketAddr,
     database: String,
@@ -27,7 +28,8 @@ pub(crate) struct Pooler {
 struct Lent {
     servers: Mutex<Vec<Server>>,
     free: Arc<Semaphore>,
-    /// Whether it passes on named statements to server connections that do not know them, and lends the connections in turn.
+    /// Whether it passes on named statements to server connections that do not know them, and lends the connections in
+    /// turn.
     mixes: AtomicBool,
 }
 
@@ -38,8 +40,8 @@ struct Server {
 }
 
 impl Pooler {
-    /// A pooler with this many server connections. It keeps the prepared statements of its clients apart, as PgBouncer since
-    /// 1.21 does.
+    /// A pooler with this many server connections. It keeps the prepared statements of its clients apart, as PgBouncer
+    /// since 1.21 does.
     pub(crate) async fn start(database: &str, servers: usize) -> Pooler {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
