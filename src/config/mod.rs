@@ -231,15 +231,19 @@ pub enum AdminAction {
 /// The commands of `snapnote migrate`.
 #[derive(Subcommand, Debug, Clone)]
 pub enum MigrateAction {
-    /// Apply all pending migrations.
+    /// Apply all pending migrations, and set the role's default statement_timeout.
     Up,
-    /// Revert the newest migrations. DELETES THE DATA in their tables.
+    /// Revert the newest migration, or all after another one. DELETES THE DATA in their tables.
     Down {
-        /// How many migrations to revert.
-        #[arg(default_value_t = 1)]
-        count: usize,
+        /// Revert all migrations after this one: its name or version, or 0 for all migrations. If unset, the newest migration is
+        /// reverted.
+        #[arg(long, value_name = "MIGRATION")]
+        to: Option<String>,
+        /// Confirm that the data is deleted. Without it, the command only prints what it would revert and drop.
+        #[arg(long)]
+        yes: bool,
     },
-    /// List all migrations and whether they are applied.
+    /// List all migrations and whether they are applied. Only reads. Exits with code 3 while migrations are pending.
     Status,
 }
 
@@ -280,7 +284,8 @@ pub struct DatabaseConfig {
     /// Maximum time to open a database connection.
     #[arg(long, env = "SNAPNOTE_CONNECT_TIMEOUT", default_value = "10s")]
     pub connect_timeout: Span,
-    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer.
+    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer. Behind a pooler by transaction, it takes
+    /// effect as the role's default, which `snapnote migrate up` sets.
     #[arg(long, env = "SNAPNOTE_STATEMENT_TIMEOUT", default_value = "30s")]
     pub statement_timeout: Span,
     /// Whether prepared statements are kept for their next use. Set it to false to save memory of the server or the pooler.

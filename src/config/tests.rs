@@ -35,7 +35,7 @@ fn settings_can_come_before_or_after_the_command() {
             Some(Command::Serve { migrate: true })
         ));
     }
-    let flags = ["migrate", "down", "2", "--pool-max", "7"];
+    let flags = ["migrate", "down", "--yes", "--pool-max", "7"];
     assert_eq!(read(&flags).expect("good flags").database.pool_max, 7);
 }
 

@@ -4,7 +4,7 @@
 //! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
 //! - `connection_manager`: opens connections, and recovers those whose future was dropped in the middle of a statement.
 //! - `failure`: maps the database's errors to the service's.
-//! - [`connect`]: from a URL to a connection, with TLS.
+//! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
@@ -23,6 +23,7 @@ mod failure;
 pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
+pub mod pooler;
 pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
