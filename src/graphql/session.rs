@@ -85,7 +85,7 @@ impl Session {
 /// The credentials of a user.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
-    /// The user's email address. ASCII case is ignored.
+    /// The user's email address, in any spelling that `signUp` treats as the same.
     email: String,
     /// The user's password.
     #[graphql(secret)]
@@ -149,7 +149,8 @@ pub(crate) struct SessionMutation;
 
 #[Object]
 impl SessionMutation {
-    /// Creates a user and signs them in. TAKEN if the email address is in use. Requires no sign-in.
+    /// Creates a user and signs them in. TAKEN if the email address is in use. RATE_LIMITED after 60 new users per hour and IP
+    /// address by default. Requires no sign-in.
     async fn sign_up(
         &self,
         ctx: &Context<'_>,

@@ -144,7 +144,8 @@ fn one_line(text: &str) -> String {
 fn address(recipient: &str) -> Result<Address, String> {
     let wrong = |why: &str| format!("the recipient is not a valid address: {why}");
     let email = EmailAddress::exactly(recipient).map_err(|invalid| wrong(&invalid.reason()))?;
-    Address::new(email.local_part(), email.domain()).map_err(|error| wrong(&error.to_string()))
+    // lettre rejects the marks of some scripts, e.g. in संपर्क@example.com. `EmailAddress` is stricter in everything else.
+    Ok(Address::new_dangerous(email.local_part(), email.domain()))
 }
 
 /// The sender's domain in ASCII if possible.

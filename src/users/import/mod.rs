@@ -7,11 +7,13 @@
 mod store;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     fmt,
 };
 
 use chrono::{DateTime, Utc};
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,12 +22,15 @@ use crate::{
     db::Connection,
     email_address::EmailAddress,
     error::Error,
+    rules::is_blank,
 };
 
 /// Users per statement.
 const BATCH: usize = 1000;
 /// Maximum length of a line in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Marks UTF-8. Editors write it at the start of a file, and joined files also have it inside.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 /// Reading stops after this number of problems.
 pub const MAX_PROBLEMS: usize = 20;
 
@@ -76,16 +81,18 @@ pub struct Imported {
     pub known: Vec<usize>,
 }
 
-/// Reads a file of users: one JSON object per line. Maximum 64 KiB per line. Blank lines are skipped. No time may be
-/// later than `now`.
+/// Reads a file of users: one JSON object per line, in UTF-8, or in UTF-16 with a byte order mark. Maximum 64 KiB per line.
+/// Blank lines are skipped. No time may be later than `now`.
 ///
 /// # Errors
 /// The first problems, at most 20.
 pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Problem>> {
+    let file = utf8(file).map_err(|problem| vec![problem])?;
     let mut users = Vec::new();
     let mut problems = Vec::new();
     let mut seen = SeenKeys::default();
     for (index, text) in file.split(|byte| *byte == b'\n').enumerate() {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         if text.trim_ascii().is_empty() {
             continue;
         }
@@ -94,10 +101,7 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Pr
         match parse(text) {
             Ok(user) => {
                 let mut user = ImportedUser { line, ..user };
-                match EmailAddress::exactly(&user.email) {
-                    Ok(email) => email.key().clone_into(&mut user.email_key),
-                    Err(invalid) => found.push(format!("email {}", invalid.reason())),
-                }
+                found.extend(user.normalize_email().err());
                 found.extend(user.problems(now));
                 found.extend(seen.problems(&user));
                 users.push(user);
@@ -115,6 +119,23 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Pr
     } else {
         Err(problems)
     }
+}
+
+/// The file in UTF-8. Invalid UTF-8 is reported later, with its line.
+fn utf8(file: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+    let (encoding, mark) = Encoding::for_bom(file).unwrap_or((UTF_8, 0));
+    if encoding == UTF_8 {
+        return Ok(file.into());
+    }
+    let text = encoding.decode_without_bom_handling_and_without_replacement(&file[mark..]);
+    let text = text.ok_or_else(|| Problem {
+        line: 1,
+        message: format!(
+            "The file is not valid {}. Save it in UTF-8.",
+            encoding.name()
+        ),
+    })?;
+    Ok(text.into_owned().into_bytes().into())
 }
 
 /// Adds these users with their profiles, all or none. Existing users are not changed.
@@ -143,6 +164,12 @@ fn parse(text: &[u8]) -> Result<ImportedUser, String> {
     if text.len() > MAX_LINE_BYTES {
         return Err(format!("It is longer than {MAX_LINE_BYTES} bytes."));
     }
+    // serde also reads the fields of a struct from an array.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(
+            "It is not a JSON object. Write one user per line, each as a whole object.".to_owned(),
+        );
+    }
     serde_json::from_slice(text).map_err(|error| {
         // serde_json counts lines within this line only.
         let message = error
@@ -153,6 +180,14 @@ fn parse(text: &[u8]) -> Result<ImportedUser, String> {
 }
 
 impl ImportedUser {
+    fn normalize_email(&mut self) -> Result<(), String> {
+        let email = EmailAddress::exactly(&self.email);
+        let email = email.map_err(|invalid| format!("email {}", invalid.reason()))?;
+        email.key().clone_into(&mut self.email_key);
+        email.as_str().clone_into(&mut self.email);
+        Ok(())
+    }
+
     fn problems(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, message: &str| {
@@ -188,7 +223,7 @@ impl ImportedUser {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_NAME_LENGTH && !text.contains('\0')
+    !is_blank(text) && text.chars().count() <= MAX_NAME_LENGTH && !text.contains('\0')
 }
 
 fn is_avatar_url(text: &str) -> bool {
@@ -266,10 +301,13 @@ mod tests {
             ("email", json!("ada")),
             ("email", json!("ada@example.com\0")),
             ("email", json!("ada@example.com ")),
-            ("email", json!("ada@\u{17F}hop.example")),
+            ("email", json!("ada@example..com")),
+            ("email", json!("\"ada\"@example.com")),
+            ("email", json!(format!("{}@example.com", "a".repeat(65)))),
             ("email_key", json!("ada@example.com")),
             ("email", json!(null)),
             ("name", json!(" ")),
+            ("name", json!("\u{3164}\u{200B}")),
             ("name", json!("A\0")),
             ("name", json!("x".repeat(256))),
             ("password_hash", json!("5f4dcc3b5aa765d61d8327deb882cf99")),
@@ -303,6 +341,78 @@ mod tests {
         );
         assert!(read(b"\n \r\n", Utc::now()).is_ok_and(|users| users.is_empty()));
         assert!(read(b"\xff", Utc::now()).is_err());
+    }
+
+    const ADA: &str =
+        r#"{"email":"ada@example.com","name":"Adä","created_at":"2024-01-01T00:00:00Z"}"#;
+    const BOB: &str =
+        r#"{"email":"bob@example.com","name":"Bob","created_at":"2024-01-01T00:00:00Z"}"#;
+
+    #[test]
+    fn files_of_all_editors_are_read() {
+        let utf16 = |text: &str, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            text.encode_utf16().flat_map(bytes).collect()
+        };
+        let marked = format!("\u{FEFF}{ADA}\r\n\r\n{BOB}\r\n");
+        for file in [
+            format!("{ADA}\n{BOB}").into_bytes(),
+            format!("\n\n{ADA} \t\r\n  \n{BOB}  ").into_bytes(),
+            marked.clone().into_bytes(),
+            format!("\u{FEFF}{ADA}\n\u{FEFF}{BOB}\n\u{FEFF}").into_bytes(),
+            utf16(&marked, u16::to_le_bytes),
+            utf16(&marked, u16::to_be_bytes),
+        ] {
+            let users = read(&file, Utc::now()).unwrap_or_else(|all| panic!("{all:?}"));
+            let names: Vec<&str> = users.iter().map(|user| &*user.name).collect();
+            assert_eq!(names, ["Adä", "Bob"]);
+        }
+        for file in ["", "\u{FEFF}", "\u{FEFF}\r\n"] {
+            let users = read(file.as_bytes(), Utc::now());
+            assert!(users.is_ok_and(|users| users.is_empty()), "{file:?}");
+        }
+        let Err(problems) = read(b"\xff\xfe{", Utc::now()) else {
+            panic!("half a character is missing");
+        };
+        let expected = "line 1: The file is not valid UTF-16LE. Save it in UTF-8.";
+        assert_eq!(problems[0].to_string(), expected);
+    }
+
+    #[test]
+    fn lines_that_are_not_objects_are_reported_with_their_number() {
+        let array = r#"["0190163d-8694-739b-aea5-966c26f8ad91","ada@example.com","Ada",null,"2024-01-01T00:00:00Z",null,null,null]"#;
+        for line in [
+            array,
+            "[",
+            "null",
+            "7",
+            "\"ada\"",
+            "true",
+            "email,name",
+            "\u{A0}",
+        ] {
+            let file = format!("\u{FEFF}{BOB}\r\n\r\n{line}\r\n");
+            let Err(problems) = read(file.as_bytes(), Utc::now()) else {
+                panic!("{line} is not an object");
+            };
+            let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
+            let expected =
+                "line 3: It is not a JSON object. Write one user per line, each as a whole object.";
+            assert_eq!(told, [expected], "{line}");
+        }
+        let cut = &ADA[..30];
+        let Err(problems) = read(format!("{BOB}\n{cut}").as_bytes(), Utc::now()) else {
+            panic!("it is cut off");
+        };
+        assert_eq!(problems[0].line, 2);
+    }
+
+    #[test]
+    fn addresses_are_imported_in_normalized_form() {
+        let line = r#"{"email":"Zoe\u0301@BU\u0308CHER.example","name":"Zoe","created_at":"2024-01-01T00:00:00Z"}"#;
+        let users = read(line.as_bytes(), Utc::now()).unwrap_or_else(|all| panic!("{all:?}"));
+        let user = &users[0];
+        let forms = (&*user.email, &*user.email_key);
+        assert_eq!(forms, ("Zoé@bücher.example", "zoé@xn--bcher-kva.example"));
     }
 
     #[test]
