@@ -89,12 +89,13 @@ impl EmailAddress {
         if text.chars().count() > Self::MAX_LENGTH {
             return Err(InvalidEmail::TooLong);
         }
-        let (local, domain) = text.split_once('@').ok_or(InvalidEmail::Malformed)?;
+        let composed: String = text.nfc().collect();
+        let (local, domain) = composed.split_once('@').ok_or(InvalidEmail::Malformed)?;
         let unprintable = |character: char| character.is_whitespace() || character.is_control();
-        if domain.contains('@') || text.contains(unprintable) {
+        if domain.contains('@') || composed.contains(unprintable) {
             return Err(InvalidEmail::Malformed);
         }
-        let local = normalized(local);
+        let local = foldable(local);
         if !is_dot_atom(&local) || local.len() > MAX_LOCAL_PART_BYTES {
             return Err(InvalidEmail::LocalPart);
         }
@@ -179,13 +180,12 @@ impl InvalidEmail {
     }
 }
 
-/// The part before the `@` in NFC. Some lower-case letters compose with a mark and their upper case does not, e.g. H̱ and ẖ.
-/// These are also put in lower case, so that the key is always the address in ASCII lower case.
-fn normalized(local: &str) -> String {
-    let composed: String = local.nfc().collect();
-    let folded = composed.to_ascii_lowercase();
+/// The part before the `@`, whose ASCII lower case must be in NFC like itself. Some lower-case letters compose with a mark and
+/// their upper case does not, e.g. H̱ and ẖ. Parts with these are put in lower case.
+fn foldable(local: &str) -> String {
+    let folded = local.to_ascii_lowercase();
     match is_nfc(&folded) {
-        true => composed,
+        true => local.to_owned(),
         false => folded.nfc().collect(),
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// How far the clocks of two machines may differ. The same for all three claims.
-pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(60);
+pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(45);
 
 /// A time in seconds since 1970, possibly with a fraction. A token with a negative time, or one after the year 9999, is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
@@ -94,17 +94,17 @@ mod tests {
             check(claims).is_ok()
         };
         for name in ["nbf", "iat"] {
-            assert!(with(name, json!(NOW + 60)), "{name}");
-            assert!(with(name, json!(NOW as f64 + 59.5)), "{name}");
-            assert!(!with(name, json!(NOW + 61)), "{name}");
-            assert!(!with(name, json!(NOW as f64 + 60.5)), "{name}");
+            assert!(with(name, json!(NOW + 45)), "{name}");
+            assert!(with(name, json!(NOW as f64 + 44.5)), "{name}");
+            assert!(!with(name, json!(NOW + 46)), "{name}");
+            assert!(!with(name, json!(NOW as f64 + 45.5)), "{name}");
             assert!(with(name, json!(0)), "{name}");
             assert!(with(name, json!(null)), "{name}");
         }
-        assert!(with("exp", json!(NOW - 59)));
-        assert!(with("exp", json!(NOW as f64 - 59.5)));
+        assert!(with("exp", json!(NOW - 44)));
+        assert!(with("exp", json!(NOW as f64 - 44.5)));
         assert!(with("exp", json!(253_402_300_799_i64)));
-        assert!(!with("exp", json!(NOW - 60)));
+        assert!(!with("exp", json!(NOW - 45)));
     }
 
     #[test]

@@ -244,7 +244,7 @@ fn samples() -> impl Iterator<Item = String> {
         let text = character.to_string();
         text.to_lowercase() != text || text.to_uppercase() != text || text.nfkc().ne([character])
     };
-    let others = |character: char| u32::from(character) % 31 == 0;
+    let others = |character: char| u32::from(character) % 97 == 0;
     let characters = characters().filter(move |character| mapped(*character) || others(*character));
     characters.flat_map(|character| {
         [
@@ -279,7 +279,7 @@ fn a_key_is_valid_and_canonical_and_its_own_key() {
             "{text}"
         );
     }
-    assert!(valid > 30_000, "{valid} are valid");
+    assert!(valid > 20_000, "{valid} are valid");
 }
 
 #[test]

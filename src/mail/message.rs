@@ -335,9 +335,21 @@ mod tests {
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),
             ("ädä@example.org", "ädä@example.org"),
             ("Ada@localhost", "Ada@localhost"),
+            ("संपर्क@डाटामेल.भारत", "संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"),
+            (
+                "a.b!#$%&'*+-/=?^_`{|}~@example.org",
+                "a.b!#$%&'*+-/=?^_`{|}~@example.org",
+            ),
         ];
         for (recipient, expected) in cases {
             assert_eq!(address(recipient).as_deref(), Ok(expected));
+            let mut mail = mail("account_deleted");
+            mail.recipient = recipient.to_owned();
+            let template = Template::of_kind(&mail.kind).expect("there is such a kind");
+            let message = builder().build(template, &mail, None).expect(recipient);
+            let envelope = message.envelope().to();
+            assert_eq!(envelope.len(), 1, "{recipient}");
+            assert_eq!(envelope[0].to_string(), expected);
         }
     }
 }

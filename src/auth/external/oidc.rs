@@ -98,13 +98,15 @@ impl Oidc {
         if let Err(why) = times.check(Utc::now()) {
             return rejected(&self.name, why);
         }
-        let signed_in_at = claims
-            .get("auth_time")
-            .and_then(|time| NumericDate::deserialize(time).ok());
+        // A time that cannot be read proves no recent sign-in.
+        let signed_in_at = match claims.get("auth_time") {
+            None | Some(Value::Null) => times.iat,
+            Some(time) => NumericDate::deserialize(time).ok(),
+        };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
-            signed_in_at: signed_in_at.or(times.iat).map(|time| time.0),
+            signed_in_at: signed_in_at.map(|time| time.0),
             expires_at: times.exp.0,
             claims: claims_of(claims, &self.settings.claims),
         })
