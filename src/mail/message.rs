@@ -5,6 +5,7 @@
 
 use lettre::{
     Address, Message,
+    address::Envelope,
     message::{
         Body, Mailbox, MultiPart,
         header::{ContentTransferEncoding, HeaderName, HeaderValue},
@@ -38,9 +39,13 @@ impl MessageBuilder {
         let fill = |paragraph: &&str| self.fill(paragraph, template, mail, token);
         let paragraphs: Vec<Filled> = template.body.iter().map(fill).collect();
         let recipient = address(&mail.recipient)?;
+        // lettre would parse the addresses in the headers again, and it rejects some that are valid.
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.clone()])
+            .map_err(|error| format!("rendering it failed: {error}"))?;
         let domain = ascii_domain(&self.from.email);
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
+            .envelope(envelope)
             .from(self.from.clone())
             .to(recipient.into())
             .subject(template.subject)
