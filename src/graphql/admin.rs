@@ -1,6 +1,7 @@
 //! Admins in the API: the list of all users, and changes of their role and access.
 
 use async_graphql::{Context, InputObject, Object};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     connection::{Connection, HasCursor},
@@ -84,9 +85,11 @@ async fn all_users(
     let count = Selected::of(ctx).total;
     let mut conn = ctx.connection().await?;
     let admin = users::admin(&mut conn, viewer).await?;
-    // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
+    // Addresses are stored in NFC. PostgreSQL cannot compare with U+0000, and no address contains it, nor the line feed that
+    // replaces it.
+    let stored = |part: String| part.nfc().collect::<String>().replace('\0', "\n");
     let filter = UserFilter {
-        email_contains: filter.email_contains.map(|part| part.replace('\0', "\n")),
+        email_contains: filter.email_contains.map(stored),
         ..filter
     };
     let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
