@@ -4,12 +4,14 @@
 //! `admin grant`, external identity providers, the rate limiter and the mailer.
 //!
 //! # The rule
-//! Each address has one canonical form, its key. In the part before the `@`, the text is in NFC and ASCII letters are in
-//! lower case. The domain is in ASCII by IDNA (UTS 46, nontransitional) and in lower case. Two addresses are the same account
-//! if and only if their keys are equal; the database compares keys only (`users.email_key`), never case mappings of its own.
+//! Each address has one canonical form, its key. In the part before the `@`, the text is in NFC and ASCII letters are
+//! in lower case. The domain is in ASCII by IDNA (UTS 46, nontransitional) and in lower case. Two addresses are the
+//! same account if and only if their keys are equal; the database compares keys only (`users.email_key`), never case
+//! mappings of its own.
 //!
-//! An address is valid only if mail can be sent to it: the part before the `@` is a dot-atom (RFC 5322) of at most 64 bytes, with
-//! letters, digits and marks of any script (RFC 6531). Quotes and comments are not supported. The domain is a domain name.
+//! An address is valid only if mail can be sent to it: the part before the `@` is a dot-atom (RFC 5322) of at most 64
+//! bytes, with letters, digits and marks of any script (RFC 6531). Quotes and comments are not supported. The domain is
+//! a domain name.
 //!
 //! # Which form is used where
 //! - `users.email` shows [`as_str`](EmailAddress::as_str): what the user typed, normalized, without the whitespace around it.
@@ -131,14 +133,15 @@ impl EmailAddress {
         self.key.split_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// Where mail is sent: the part before the `@` as it was typed, in NFC, and the domain in ASCII. Its ASCII lower case is the
-    /// key.
+    /// Where mail is sent: the part before the `@` as it was typed, in NFC, and the domain in ASCII. Its ASCII lower
+    /// case is the key.
     pub fn recipient(&self) -> String {
         format!("{}@{}", self.local_part(), self.domain())
     }
 
-    /// Whether the text was the canonical form except for ASCII case. Only then does an external provider prove that the user
-    /// has this mailbox: other systems map other spellings differently, e.g. to `strasse.example` for `straße.example`.
+    /// Whether the text was the canonical form except for ASCII case. Only then does an external provider prove that
+    /// the user has this mailbox: other systems map other spellings differently, e.g. to `strasse.example` for
+    /// `straße.example`.
     pub fn is_canonical(&self) -> bool {
         self.is_canonical
     }
@@ -180,8 +183,8 @@ impl InvalidEmail {
     }
 }
 
-/// The part before the `@`, whose ASCII lower case must be in NFC like itself. Some lower-case letters compose with a mark and
-/// their upper case does not, e.g. H̱ and ẖ. Parts with these are put in lower case.
+/// The part before the `@`, whose ASCII lower case must be in NFC like itself. Some lower-case letters compose with a
+/// mark and their upper case does not, e.g. H̱ and ẖ. Parts with these are put in lower case.
 fn foldable(local: &str) -> String {
     let folded = local.to_ascii_lowercase();
     match is_nfc(&folded) {
@@ -211,8 +214,8 @@ fn is_atom_character(character: char) -> bool {
     is_visible && groups.iter().any(|group| group.contains(category))
 }
 
-/// The domain in ASCII and lower case, and as it is shown: as typed if that is ASCII, otherwise in Unicode as IDNA maps it.
-/// `None` if it is not a domain name.
+/// The domain in ASCII and lower case, and as it is shown: as typed if that is ASCII, otherwise in Unicode as IDNA maps
+/// it. `None` if it is not a domain name.
 fn domain_forms(domain: &str) -> Option<(String, String)> {
     let ascii = Uts46::new()
         .to_ascii(

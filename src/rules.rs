@@ -21,8 +21,8 @@ const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
 
-/// Characters with an empty glyph that Unicode classifies as visible: the Braille pattern without dots, the musical null
-/// notehead, and two blanks among the Egyptian hieroglyphs.
+/// Characters with an empty glyph that Unicode classifies as visible: the Braille pattern without dots, the musical
+/// null notehead, and two blanks among the Egyptian hieroglyphs.
 const EMPTY_GLYPHS: [char; 4] = ['\u{2800}', '\u{1D159}', '\u{13441}', '\u{13442}'];
 
 /// Whether readers see nothing: the text is empty, or has only whitespace and invisible characters.

@@ -1,8 +1,8 @@
 //! Passwords in normalized form, and the length rules for new ones.
 //!
-//! Keyboards and operating systems encode the same typed password differently, e.g. é as one or two code points. Passwords are
-//! therefore normalized like the profile OpaqueString of RFC 8265 before they are measured, judged and hashed: each space
-//! becomes U+0020, then the text is put in NFC. Nothing else is mapped, and no character is removed.
+//! Keyboards and operating systems encode the same typed password differently, e.g. é as one or two code points.
+//! Passwords are therefore normalized like the profile OpaqueString of RFC 8265 before they are measured, judged and
+//! hashed: each space becomes U+0020, then the text is put in NFC. Nothing else is mapped, and no character is removed.
 
 use icu_properties::{CodePointMapData, props::GeneralCategory};
 use unicode_normalization::UnicodeNormalization;

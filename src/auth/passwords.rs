@@ -2,8 +2,8 @@
 //!
 //! Hashing takes 19 MiB and about 20 ms of CPU. Without the limit on concurrent hashes, a burst of sign-ins reduced the
 //! throughput of all other requests to a sixth. Users without a password and unknown users cost the same time as
-//! others. Hashes of other systems (bcrypt, any Argon2) are verified but never created. Those systems may not have normalized
-//! the password, so it is also compared as typed.
+//! others. Hashes of other systems (bcrypt, any Argon2) are verified but never created. Those systems may not have
+//! normalized the password, so it is also compared as typed.
 
 use std::{
     str::FromStr,
@@ -42,8 +42,8 @@ pub(super) enum Verdict {
     Wrong,
     /// The password is right.
     Right,
-    /// The password is right, but the hash must be replaced: it has another algorithm or other parameters than ours, or it is
-    /// the hash of a password that was not normalized.
+    /// The password is right, but the hash must be replaced: it has another algorithm or other parameters than ours, or
+    /// it is the hash of a password that was not normalized.
     RightButOutdated,
 }
 

@@ -1,5 +1,5 @@
-//! When a token is valid: its claims `exp`, `nbf` and `iat` (RFC 7519), for tokens of this service and of external identity
-//! providers.
+//! When a token is valid: its claims `exp`, `nbf` and `iat` (RFC 7519), for tokens of this service and of external
+//! identity providers.
 //!
 //! The check is not the library's, which rounds fractions and has no leeway for `iat`.
 
@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 /// How far the clocks of two machines may differ. The same for all three claims.
 pub(super) const LEEWAY: TimeDelta = TimeDelta::seconds(45);
 
-/// A time in seconds since 1970, possibly with a fraction. A token with a negative time, or one after the year 9999, is invalid.
+/// A time in seconds since 1970, possibly with a fraction. A token with a negative time, or one after the year 9999, is
+/// invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(try_from = "f64")]
 pub(super) struct NumericDate(pub(super) DateTime<Utc>);

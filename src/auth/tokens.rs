@@ -160,7 +160,8 @@ impl Tokens {
     }
 }
 
-/// Requires a signature with this algorithm, this issuer, one of these audiences, and a subject. [`TokenTimes`] checks times.
+/// Requires a signature with this algorithm, this issuer, one of these audiences, and a subject. [`TokenTimes`] checks
+/// times.
 pub(super) fn validation<A: ToString>(
     algorithm: Algorithm,
     issuer: &str,

@@ -5,8 +5,8 @@
 //! to networks from which nobody signed in to the account recently. So the owner still signs in from their usual
 //! network, and open sessions continue. Unknown addresses count as accounts, too.
 //!
-//! A sign-up reserves a token and gives it back if it fails, so only new users count. The work of failed sign-ups (judging and
-//! hashing passwords) is bounded by a second, wider bucket.
+//! A sign-up reserves a token and gives it back if it fails, so only new users count. The work of failed sign-ups
+//! (judging and hashing passwords) is bounded by a second, wider bucket.
 //!
 //! # Design decisions
 //! - **One statement.** `take_tokens` takes a token from every bucket or from none, so that an attacker who is held

@@ -81,8 +81,8 @@ pub struct Imported {
     pub known: Vec<usize>,
 }
 
-/// Reads a file of users: one JSON object per line, in UTF-8, or in UTF-16 with a byte order mark. Maximum 64 KiB per line.
-/// Blank lines are skipped. No time may be later than `now`.
+/// Reads a file of users: one JSON object per line, in UTF-8, or in UTF-16 with a byte order mark. Maximum 64 KiB per
+/// line. Blank lines are skipped. No time may be later than `now`.
 ///
 /// # Errors
 /// The first problems, at most 20.
