@@ -4,51 +4,65 @@
 //! `admin grant`, external identity providers, the rate limiter and the mailer.
 //!
 //! # The rule
-//! Each address has one canonical form, its key. In the part before the `@`, ASCII letters are in lower case. The domain is in
-//! ASCII by IDNA (UTS 46, nontransitional) and in lower case. Two addresses are the same account if and only if their keys
-//! are equal; the database compares keys only (`users.email_key`), never case mappings of its own.
+//! Each address has one canonical form, its key. In the part before the `@`, the text is in NFC and ASCII letters are
+//! in lower case. The domain is in ASCII by IDNA (UTS 46, nontransitional) and in lower case. Two addresses are the
+//! same account if and only if their keys are equal; the database compares keys only (`users.email_key`), never case
+//! mappings of its own.
 //!
-//! A valid address differs from its key only in ASCII case and in the Punycode of its domain. So the part before the `@` is in
-//! NFC, and IDNA would not map any character of the domain. `ada@ﬁn.example`, `ada@gİt.example` and
-//! addresses in NFD are therefore invalid rather than mapped to the address of another owner. Other systems map them
-//! differently, so an external provider may have verified a different mailbox than the one that the key names.
+//! An address is valid only if mail can be sent to it: the part before the `@` is a dot-atom (RFC 5322) of at most 64
+//! bytes, with letters, digits and marks of any script (RFC 6531). Quotes and comments are not supported. The domain is
+//! a domain name.
 //!
 //! # Which form is used where
-//! - `users.email` shows [`as_str`](EmailAddress::as_str): what the user typed, without the whitespace around it.
+//! - `users.email` shows [`as_str`](EmailAddress::as_str): what the user typed, normalized, without the whitespace around it.
 //! - Lookups, unique constraints and rate limits use [`key`](EmailAddress::key).
 //! - Mail goes to [`recipient`](EmailAddress::recipient): mail servers may not know the domain in another form than ASCII.
 //! - External providers link only if [`is_canonical`](EmailAddress::is_canonical).
 
+use icu_properties::{
+    CodePointMapData,
+    props::{GeneralCategory, GeneralCategoryGroup},
+};
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
-use unicode_normalization::is_nfc;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+use url::Host;
 
-use crate::error::{Refusal, RefusalCode};
+use crate::{
+    error::{Refusal, RefusalCode},
+    rules::{is_blank, is_invisible},
+};
 
 /// A valid email address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailAddress {
     text: String,
     key: String,
+    is_canonical: bool,
 }
 
 /// Why a text is not a valid email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidEmail {
-    /// It is empty, or only whitespace.
+    /// It is empty, or only whitespace and invisible characters.
     Blank,
     /// It, or its canonical form, is longer than [`EmailAddress::MAX_LENGTH`].
     TooLong,
-    /// It is not one `@` with text on both sides, or it contains whitespace or control characters.
+    /// It does not have exactly one `@`, or it contains whitespace or control characters.
     Malformed,
-    /// The part before the `@` is not in NFC.
-    NotNormalized,
-    /// The domain is not a domain name, or IDNA would map it to a different one.
+    /// The part before the `@` is too long, or not a dot-atom.
+    LocalPart,
+    /// The domain is not a domain name.
     Domain,
 }
 
+/// Maximum length of the part before the `@` in bytes (RFC 5321, 4.5.3.1.1).
+const MAX_LOCAL_PART_BYTES: usize = 64;
+/// The characters that a dot-atom may contain besides letters, digits and dots (RFC 5322, 3.2.3).
+const ATOM_SYMBOLS: &str = "!#$%&'*+-/=?^_`{|}~";
+
 impl EmailAddress {
-    /// Maximum length in characters, of the text and of its canonical form.
-    pub const MAX_LENGTH: usize = 255;
+    /// Maximum length of the text in characters, and of its canonical form in bytes (RFC 5321, 4.5.3.1.3).
+    pub const MAX_LENGTH: usize = 254;
 
     /// Parses what a user typed. Whitespace around the address is ignored.
     ///
@@ -71,32 +85,35 @@ impl EmailAddress {
     /// # Errors
     /// The first reason why it is invalid.
     pub fn exactly(text: &str) -> Result<Self, InvalidEmail> {
-        if text.trim().is_empty() {
+        if is_blank(text) {
             return Err(InvalidEmail::Blank);
         }
         if text.chars().count() > Self::MAX_LENGTH {
             return Err(InvalidEmail::TooLong);
         }
-        let (local, domain) = text.split_once('@').ok_or(InvalidEmail::Malformed)?;
+        let composed: String = text.nfc().collect();
+        let (local, domain) = composed.split_once('@').ok_or(InvalidEmail::Malformed)?;
         let unprintable = |character: char| character.is_whitespace() || character.is_control();
-        if local.is_empty() || domain.contains('@') || text.contains(unprintable) {
+        if domain.contains('@') || composed.contains(unprintable) {
             return Err(InvalidEmail::Malformed);
         }
-        let folded = local.to_ascii_lowercase();
-        // Lower case can compose with a mark that upper case cannot, e.g. ẖ: then the key would not be in NFC.
-        if !is_nfc(local) || !is_nfc(&folded) {
-            return Err(InvalidEmail::NotNormalized);
+        let local = foldable(local);
+        if !is_dot_atom(&local) || local.len() > MAX_LOCAL_PART_BYTES {
+            return Err(InvalidEmail::LocalPart);
         }
-        let domain = ascii_domain(domain).ok_or(InvalidEmail::Domain)?;
-        let key = format!("{folded}@{domain}");
-        if key.chars().count() > Self::MAX_LENGTH {
+        let (ascii, shown) = domain_forms(domain).ok_or(InvalidEmail::Domain)?;
+        let key = format!("{}@{ascii}", local.to_ascii_lowercase());
+        if key.len() > Self::MAX_LENGTH {
             return Err(InvalidEmail::TooLong);
         }
-        let text = text.to_owned();
-        Ok(EmailAddress { text, key })
+        Ok(EmailAddress {
+            is_canonical: text.eq_ignore_ascii_case(&key),
+            text: format!("{local}@{shown}"),
+            key,
+        })
     }
 
-    /// The address as it was typed.
+    /// The address as it was typed, but normalized: in NFC, and a domain that is not ASCII in lower case.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -106,7 +123,7 @@ impl EmailAddress {
         &self.key
     }
 
-    /// The part before the `@`, as it was typed.
+    /// The part before the `@`, as it was typed, in NFC.
     pub fn local_part(&self) -> &str {
         self.text.split_once('@').map_or("", |(local, _)| local)
     }
@@ -116,15 +133,17 @@ impl EmailAddress {
         self.key.split_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// Where mail is sent: the part before the `@` as it was typed, and the domain in ASCII. Its ASCII lower case is the key.
+    /// Where mail is sent: the part before the `@` as it was typed, in NFC, and the domain in ASCII. Its ASCII lower
+    /// case is the key.
     pub fn recipient(&self) -> String {
         format!("{}@{}", self.local_part(), self.domain())
     }
 
-    /// Whether the address equals its canonical form except for ASCII case. A domain in Unicode does not: providers that
-    /// follow IDNA 2003 verify a different domain for some of them, e.g. `strasse.example` for `straße.example`.
+    /// Whether the text was the canonical form except for ASCII case. Only then does an external provider prove that
+    /// the user has this mailbox: other systems map other spellings differently, e.g. to `strasse.example` for
+    /// `straße.example`.
     pub fn is_canonical(&self) -> bool {
-        self.text.eq_ignore_ascii_case(&self.key)
+        self.is_canonical
     }
 }
 
@@ -134,18 +153,20 @@ impl InvalidEmail {
         match self {
             InvalidEmail::Blank => "must not be blank.".to_owned(),
             InvalidEmail::TooLong => format!(
-                "must not be longer than {} characters, also with its domain in ASCII.",
+                "must not be longer than {} characters, also in UTF-8 with its domain in ASCII (xn--…).",
                 EmailAddress::MAX_LENGTH
             ),
             InvalidEmail::Malformed => {
-                "must be an email address: one @ with text on both sides, without whitespace.".to_owned()
+                "must be an email address such as ada@example.com: one @ with text on both sides, without whitespace."
+                    .to_owned()
             }
-            InvalidEmail::NotNormalized => {
-                "must be in Unicode normalization form C (NFC) before the @.".to_owned()
+            InvalidEmail::LocalPart => format!(
+                "must have 1 to {MAX_LOCAL_PART_BYTES} bytes before the @: letters, digits, any of {ATOM_SYMBOLS} and \
+                 single dots between them. Enter it without quotes, angle brackets and invisible characters."
+            ),
+            InvalidEmail::Domain => {
+                "must end with a valid domain name such as example.com. IP addresses are not supported.".to_owned()
             }
-            InvalidEmail::Domain => "must end with a valid domain name. Enter an internationalized domain in lower case \
-                                     or in its ASCII form (xn--…)."
-                .to_owned(),
         }
     }
 
@@ -154,7 +175,7 @@ impl InvalidEmail {
         let code = match self {
             InvalidEmail::Blank => RefusalCode::Blank,
             InvalidEmail::TooLong => RefusalCode::TooLong,
-            InvalidEmail::Malformed | InvalidEmail::NotNormalized | InvalidEmail::Domain => {
+            InvalidEmail::Malformed | InvalidEmail::LocalPart | InvalidEmail::Domain => {
                 RefusalCode::Invalid
             }
         };
@@ -162,28 +183,63 @@ impl InvalidEmail {
     }
 }
 
-/// The domain in ASCII and lower case; `None` if it is invalid, or IDNA maps more of it than ASCII case.
-fn ascii_domain(domain: &str) -> Option<String> {
-    let typed = domain.to_ascii_lowercase();
+/// The part before the `@`, whose ASCII lower case must be in NFC like itself. Some lower-case letters compose with a
+/// mark and their upper case does not, e.g. H̱ and ẖ. Parts with these are put in lower case.
+fn foldable(local: &str) -> String {
+    let folded = local.to_ascii_lowercase();
+    match is_nfc(&folded) {
+        true => local.to_owned(),
+        false => folded.nfc().collect(),
+    }
+}
+
+/// Whether this is one or more atoms with dots between them.
+fn is_dot_atom(local: &str) -> bool {
+    local
+        .split('.')
+        .all(|atom| !atom.is_empty() && atom.chars().all(is_atom_character))
+}
+
+fn is_atom_character(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric() || ATOM_SYMBOLS.contains(character);
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    let is_visible = !is_invisible(character);
+    let groups = [
+        GeneralCategoryGroup::Letter,
+        GeneralCategoryGroup::Mark,
+        GeneralCategoryGroup::Number,
+    ];
+    is_visible && groups.iter().any(|group| group.contains(category))
+}
+
+/// The domain in ASCII and lower case, and as it is shown: as typed if that is ASCII, otherwise in Unicode as IDNA maps
+/// it. `None` if it is not a domain name.
+fn domain_forms(domain: &str) -> Option<(String, String)> {
     let ascii = Uts46::new()
         .to_ascii(
-            typed.as_bytes(),
+            domain.as_bytes(),
             AsciiDenyList::STD3,
             Hyphens::CheckFirstLast,
             DnsLength::Verify,
         )
         .ok()?;
-    let same_count = typed.split('.').count() == ascii.split('.').count();
-    let mut labels = typed.split('.').zip(ascii.split('.'));
-    let unmapped =
-        same_count && labels.all(|(typed, ascii)| typed == ascii || typed == unicode(ascii));
-    unmapped.then(|| ascii.into_owned())
+    // A name that ends with a number is an IP address (URL Standard).
+    if !matches!(Host::parse(&ascii), Ok(Host::Domain(_))) {
+        return None;
+    }
+    let shown = match domain.is_ascii() {
+        true => domain.to_owned(),
+        false => unicode(&ascii),
+    };
+    Some((ascii.into_owned(), shown))
 }
 
-/// A valid label of a domain, in Unicode.
-fn unicode(label: &str) -> String {
+/// A valid domain in Unicode.
+fn unicode(domain: &str) -> String {
     let (text, _) = Uts46::new().to_unicode(
-        label.as_bytes(),
+        domain.as_bytes(),
         AsciiDenyList::STD3,
         Hyphens::CheckFirstLast,
     );

@@ -123,12 +123,10 @@ impl Error {
 
     /// A rate limit was reached. Retrying helps after `wait`.
     pub fn rate_limited(wait: Duration) -> Self {
+        let message = format!("Too many attempts. Try again in {}.", rounded_up(wait));
         Error {
             retry_after: Some(wait),
-            ..Error::new(
-                Code::RateLimited,
-                "Too many attempts. Try again after the time in retryAfterMs.",
-            )
+            ..Error::new(Code::RateLimited, message)
         }
     }
 
@@ -178,11 +176,25 @@ impl Error {
     }
 }
 
+/// A time for people, e.g. "1 second" or "10 minutes".
+fn rounded_up(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000).max(1);
+    let (unit, name) = match seconds {
+        0..120 => (1, "second"),
+        120..7_200 => (60, "minute"),
+        7_200..172_800 => (3_600, "hour"),
+        _ => (86_400, "day"),
+    };
+    let number = seconds.div_ceil(unit);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {name}{plural}")
+}
+
 /// Why an input was rejected. Programs can rely on these codes.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "UserErrorCode")]
 pub enum RefusalCode {
-    /// Empty, only whitespace, or null where a value is required.
+    /// Empty, only whitespace and invisible characters, or null where a value is required.
     Blank,
     /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
     /// bytes.
@@ -278,5 +290,30 @@ impl From<Refusal> for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Error(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_limits_say_when_to_try_again() {
+        for (milliseconds, expected) in [
+            (0, "1 second"),
+            (1, "1 second"),
+            (1_001, "2 seconds"),
+            (60_000, "60 seconds"),
+            (119_001, "2 minutes"),
+            (599_500, "10 minutes"),
+            (600_001, "11 minutes"),
+            (3_600_000, "60 minutes"),
+            (7_200_001, "3 hours"),
+            (604_800_000, "7 days"),
+        ] {
+            let error = Error::rate_limited(Duration::from_millis(milliseconds));
+            let message = format!("Too many attempts. Try again in {expected}.");
+            assert_eq!(error.message, message, "{milliseconds}");
+        }
     }
 }

@@ -22,7 +22,8 @@
 //! | [`pending`] | work of commands on many rows that a background job finishes |
 //! | [`items`] | what courses, documents and tasks share |
 //! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |
-//! | [`email_address`] `rules` | valid email addresses and when two are equal; checks of inputs |
+//! | [`email_address`] | valid email addresses, and when two are equal |
+//! | `rules` | checks of inputs |
 //! | [`scalars`] | scalars of the API and types of input fields |
 //! | [`db`] | connections, statements, transactions, pages, background jobs, migrations |
 //! | [`error`] | the two kinds of errors |

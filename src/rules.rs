@@ -4,6 +4,10 @@
 
 use std::collections::HashSet;
 
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
+};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -18,6 +22,24 @@ const MAX_IDS: usize = 100;
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
 const MAX_METADATA_BYTES: usize = 64 * 1024;
+
+/// Characters with an empty glyph that Unicode classifies as visible: the Braille pattern without dots, the musical
+/// null notehead, and two blanks among the Egyptian hieroglyphs.
+const EMPTY_GLYPHS: [char; 4] = ['\u{2800}', '\u{1D159}', '\u{13441}', '\u{13442}'];
+
+/// Whether readers see nothing: the text is empty, or has only whitespace and invisible characters.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(is_invisible)
+}
+
+/// Whether a character is whitespace, a control or format character, or is otherwise not displayed.
+pub(crate) fn is_invisible(character: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(character);
+    GeneralCategoryGroup::Separator.contains(category)
+        || matches!(category, GeneralCategory::Control | GeneralCategory::Format)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
+        || EMPTY_GLYPHS.contains(&character)
+}
 
 /// The errors found in an input so far.
 #[derive(Debug, Default)]
@@ -36,7 +58,7 @@ impl Problems {
 
     /// Checks required text: not blank, maximum `max` code points.
     pub(crate) fn text(&mut self, field: &str, value: &str, max: usize) {
-        if value.trim().is_empty() {
+        if is_blank(value) {
             return self.add(
                 field,
                 RefusalCode::Blank,
@@ -203,11 +225,40 @@ mod tests {
     }
 
     #[test]
-    fn white_space_is_blank_and_nul_is_invalid() {
+    fn text_without_visible_characters_is_blank() {
+        for blank in [
+            "",
+            " \t\u{3000}\u{2028}\u{85}",
+            "\u{200B}\u{200D}\u{FEFF}\u{2060}",
+            "\u{AD}\u{34F}\u{61C}\u{202E}\u{2066}",
+            "\u{3164}\u{FFA0}\u{115F}\u{1160}",
+            "\u{180E}\u{180B}\u{FE0F}\u{E0100}\u{E0041}",
+            "\u{17B4}\u{FFF9}\u{1D173}\u{1BCA0}",
+            "\u{2800} \u{1D159}\u{13441}\u{13442}",
+            "\0",
+        ] {
+            let mut problems = Problems::default();
+            problems.text("name", blank, 255);
+            assert_eq!(codes(problems), [RefusalCode::Blank], "{blank:?}");
+        }
+        for visible in [
+            ".",
+            "\u{2801}",
+            "🏷\u{FE0F}",
+            "م\u{200C}",
+            "\u{FFFD}",
+            "가",
+            "\u{301}",
+        ] {
+            assert!(!is_blank(visible), "{visible:?}");
+        }
+    }
+
+    #[test]
+    fn nul_is_invalid() {
         let mut problems = Problems::default();
-        problems.text("name", " \t\u{3000}", 255);
         problems.text("title", "a\0b", 255);
-        assert_eq!(codes(problems), [RefusalCode::Blank, RefusalCode::Invalid]);
+        assert_eq!(codes(problems), [RefusalCode::Invalid]);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod revocation;
 mod session_usage;
 pub mod sessions;
 mod store;
+mod token_times;
 mod tokens;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};

@@ -114,6 +114,8 @@ pub struct Client {
     pub ip_address: Option<IpAddr>,
     /// The `User-Agent`, without control characters. Maximum 512 characters.
     pub user_agent: Option<String>,
+    /// Whether the client is on this machine, and no proxy forwards for another one.
+    pub is_local: bool,
 }
 
 impl Client {
@@ -125,6 +127,7 @@ impl Client {
         Client {
             ip_address,
             user_agent: user_agent.and_then(clean),
+            is_local: false,
         }
     }
 
@@ -158,14 +161,14 @@ impl Client {
 // Not `Debug`: it holds a password.
 #[derive(InputObject)]
 pub struct SignUpInput {
-    /// The user's email address. Maximum 255 characters, also with its domain in ASCII (xn--…). Surrounding whitespace is
-    /// ignored. INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
-    /// internationalized domain in lower case or in ASCII.
+    /// The user's email address. Maximum 254 characters, also in UTF-8 with its domain in ASCII (xn--…), and 64 bytes before
+    /// the `@`. Surrounding whitespace is ignored. INVALID if mail cannot be sent to it: quotes, comments and IP addresses are
+    /// not supported. Spellings that differ in Unicode normalization (NFC), IDNA or ASCII case are the same address.
     pub email: String,
-    /// The user's password. 8–128 characters, and not known from leaks.
+    /// The user's password. 8–128 characters after Unicode normalization (RFC 8265), and not known from leaks.
     #[graphql(secret)]
     pub password: String,
-    /// The user's name. 1–255 characters, not only whitespace.
+    /// The user's name. 1–255 characters, not blank.
     pub name: String,
 }
 

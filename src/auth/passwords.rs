@@ -2,7 +2,8 @@
 //!
 //! Hashing takes 19 MiB and about 20 ms of CPU. Without the limit on concurrent hashes, a burst of sign-ins reduced the
 //! throughput of all other requests to a sixth. Users without a password and unknown users cost the same time as
-//! others. Hashes of other systems (bcrypt, any Argon2) are verified but never created.
+//! others. Hashes of other systems (bcrypt, any Argon2) are verified but never created. Those systems may not have
+//! normalized the password, so it is also compared as typed.
 
 use std::{
     str::FromStr,
@@ -18,6 +19,7 @@ use argon2::{
 };
 use tokio::sync::Semaphore;
 
+use super::password_rules::Password;
 use crate::error::Error;
 
 /// OWASP's recommendation: 19 MiB, two passes, one lane.
@@ -40,7 +42,8 @@ pub(super) enum Verdict {
     Wrong,
     /// The password is right.
     Right,
-    /// The password is right, but the hash has another algorithm or other parameters than ours and must be replaced.
+    /// The password is right, but the hash must be replaced: it has another algorithm or other parameters than ours, or
+    /// it is the hash of a password that was not normalized.
     RightButOutdated,
 }
 
@@ -65,15 +68,16 @@ impl Passwords {
     }
 
     /// Hashes a password into a PHC string.
-    pub(super) async fn hash(&self, password: String) -> Result<String, Error> {
+    pub(super) async fn hash(&self, password: Password) -> Result<String, Error> {
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        self.run_blocking(move || hash(&password)).await?
+        self.run_blocking(move || hash(password.normalized()))
+            .await?
     }
 
     /// Verifies a password. Without a hash the result is `Wrong`, after the same time.
     pub(super) async fn verify(
         &self,
-        password: String,
+        password: Password,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
         self.hashed.fetch_add(1, Ordering::Relaxed);
@@ -118,8 +122,20 @@ fn hash(password: &str) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-fn verify(password: &str, text: &str) -> Verdict {
-    let right = if let Some(hash) = argon2_hash(text) {
+fn verify(password: &Password, text: &str) -> Verdict {
+    let normalized = password.normalized();
+    let right = password
+        .spellings()
+        .find(|spelling| is_right(spelling, text));
+    match right {
+        None => Verdict::Wrong,
+        Some(spelling) if spelling == normalized && is_ours(text) => Verdict::Right,
+        Some(_) => Verdict::RightButOutdated,
+    }
+}
+
+fn is_right(password: &str, text: &str) -> bool {
+    if let Some(hash) = argon2_hash(text) {
         // The hash carries algorithm, version and parameters.
         Argon2::default()
             .verify_password(password.as_bytes(), &hash)
@@ -130,11 +146,6 @@ fn verify(password: &str, text: &str) -> Verdict {
         !password.contains('\0') && bcrypt::verify(password, text).unwrap_or(false)
     } else {
         false
-    };
-    match right {
-        false => Verdict::Wrong,
-        true if is_ours(text) => Verdict::Right,
-        true => Verdict::RightButOutdated,
     }
 }
 
@@ -176,31 +187,36 @@ fn is_bcrypt_hash(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn password(typed: &str) -> Password {
+        Password::new(typed.to_owned())
+    }
+
     #[tokio::test]
     async fn a_hash_verifies_only_its_password() {
         let passwords = Passwords::new(1);
         let hash = passwords
-            .hash("correct horse".to_owned())
+            .hash(password("correct horse"))
             .await
             .expect("it can be hashed");
         assert!(
             hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
             "{hash}"
         );
-        for (password, hash, expected) in [
+        for (typed, hash, expected) in [
             ("correct horse", Some(hash.clone()), Verdict::Right),
+            ("correct\u{A0}horse", Some(hash.clone()), Verdict::Right),
             ("wrong horse", Some(hash), Verdict::Wrong),
             ("correct horse", None, Verdict::Wrong),
             ("no user has this password", None, Verdict::Wrong),
             ("correct horse", Some("no hash".to_owned()), Verdict::Wrong),
         ] {
             let verdict = passwords
-                .verify(password.to_owned(), hash)
+                .verify(password(typed), hash)
                 .await
                 .expect("it can be verified");
-            assert_eq!(verdict, expected, "{password}");
+            assert_eq!(verdict, expected, "{typed}");
         }
-        assert_eq!(passwords.hashed(), 6);
+        assert_eq!(passwords.hashed(), 7);
     }
 
     /// Test vectors by the authors of Argon2 and crypt_blowfish.
@@ -217,23 +233,50 @@ mod tests {
             "$2y$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW",
         ];
         let of_argon2 = argon2.map(|hash| ("password", hash));
-        for (password, hash) in of_argon2
+        for (typed, hash) in of_argon2
             .into_iter()
             .chain(bcrypt.map(|hash| ("U*U", hash)))
         {
             assert!(is_known_hash(hash), "{hash}");
-            assert_eq!(verify(password, hash), Verdict::RightButOutdated, "{hash}");
-            assert_eq!(verify("another", hash), Verdict::Wrong, "{hash}");
+            assert_eq!(
+                verify(&password(typed), hash),
+                Verdict::RightButOutdated,
+                "{hash}"
+            );
+            assert_eq!(verify(&password("another"), hash), Verdict::Wrong, "{hash}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_other_systems_verify_normalized_and_as_typed_there() {
+        let decomposed = "cafe\u{301} zebra";
+        let bcrypt = |typed: &str| bcrypt::hash(typed, 4).expect("it can be hashed");
+        let argon2 = |typed: &str| hash(typed).expect("it can be hashed");
+        for hash in [bcrypt(decomposed), argon2(decomposed)] {
+            let verdict = verify(&password(decomposed), &hash);
+            assert_eq!(verdict, Verdict::RightButOutdated, "{hash}");
+            let verdict = verify(&password("cafe zebra"), &hash);
+            assert_eq!(verdict, Verdict::Wrong, "{hash}");
+        }
+        for typed in [decomposed, "caf\u{e9} zebra"] {
+            let composed = bcrypt("caf\u{e9} zebra");
+            let verdict = verify(&password(typed), &composed);
+            assert_eq!(verdict, Verdict::RightButOutdated, "{typed}");
+            let ours = argon2("caf\u{e9} zebra");
+            assert_eq!(verify(&password(typed), &ours), Verdict::Right, "{typed}");
         }
     }
 
     #[test]
     fn bcrypt_reads_72_bytes_and_rejects_nul() {
         let hash = bcrypt::hash("x".repeat(72), 4).expect("it can be hashed");
-        assert_eq!(verify(&"x".repeat(100), &hash), Verdict::RightButOutdated);
-        assert_eq!(verify(&"x".repeat(71), &hash), Verdict::Wrong);
+        assert_eq!(
+            verify(&password(&"x".repeat(100)), &hash),
+            Verdict::RightButOutdated
+        );
+        assert_eq!(verify(&password(&"x".repeat(71)), &hash), Verdict::Wrong);
         let hash = bcrypt::hash("a\0b", 4).expect("it can be hashed");
-        assert_eq!(verify("a\0b", &hash), Verdict::Wrong);
+        assert_eq!(verify(&password("a\0b"), &hash), Verdict::Wrong);
     }
 
     #[test]
@@ -261,8 +304,8 @@ mod tests {
             &format!("$2b$05{}é", &blowfish[..52]),
         ] {
             assert!(!is_known_hash(hash), "{hash}");
-            for password in ["U*U", "password", ""] {
-                assert_eq!(verify(password, hash), Verdict::Wrong, "{hash}");
+            for typed in ["U*U", "password", ""] {
+                assert_eq!(verify(&password(typed), hash), Verdict::Wrong, "{hash}");
             }
         }
     }

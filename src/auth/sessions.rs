@@ -14,7 +14,7 @@ use super::{
     Auth,
     credentials::{self, store::Credentials},
     model::{Client, MAX_NAME_LENGTH, Session, SignUpInput, SignedIn, UserId, Viewer, by_user_id},
-    password_rules::{MAX_PASSWORD_LENGTH, check_new_password},
+    password_rules::{Password, check_new_password},
     passwords::Verdict,
     store::{self, NewSession},
     tokens,
@@ -59,38 +59,53 @@ impl Auth {
 /// The errors of the input. WEAK_PASSWORD. TAKEN if another user has the address; that user gets a mail. RATE_LIMITED.
 pub async fn sign_up(auth: &Auth, new: SignUpInput, client: &Client) -> Result<SignedIn, Failure> {
     let email = EmailAddress::of_input("email", &new.email);
+    let password = Password::new(new.password);
     let mut problems = Problems::default();
     problems.note(&email);
-    check_new_password(&mut problems, "password", &new.password);
+    check_new_password(&mut problems, "password", &password);
     problems.text("name", &new.name, MAX_NAME_LENGTH);
     problems.finish()?;
     let email = email?;
-    auth.inner.rate_limiter.sign_up(client).await?;
-    auth.reject_weak_password("password", &new.password, [email.as_str(), &new.name])
-        .await?;
-    if store::email_taken(&mut auth.connection(client).await?, &email).await? {
-        return Err(email_taken(auth, &email, client).await?.into());
+    let reserved = auth.inner.rate_limiter.sign_up(client).await?;
+    let signed_up = create_user(auth, &email, &new.name, password, client).await;
+    if signed_up.is_err() {
+        auth.inner.rate_limiter.give_back(reserved).await;
     }
-    let hash = auth.inner.passwords.hash(new.password).await?;
+    signed_up
+}
+
+async fn create_user(
+    auth: &Auth,
+    email: &EmailAddress,
+    name: &str,
+    password: Password,
+    client: &Client,
+) -> Result<SignedIn, Failure> {
+    auth.reject_weak_password("password", &password, [email.as_str(), name])
+        .await?;
+    if store::email_taken(&mut auth.connection(client).await?, email).await? {
+        return Err(email_taken(auth, email, client).await?.into());
+    }
+    let hash = auth.inner.passwords.hash(password).await?;
     let user = UserId(Uuid::now_v7());
     let session = store::sign_up(
         &mut auth.connection(client).await?,
         user,
-        &email,
-        &new.name,
+        email,
+        name,
         &hash,
         auth.new_session(),
     )
     .await?;
     match session {
         Some(session) => Ok(auth.signed_in(session)?),
-        None => Err(email_taken(auth, &email, client).await?.into()),
+        None => Err(email_taken(auth, email, client).await?.into()),
     }
 }
 
 /// Notifies the owner of the address by mail about the attempt to sign up.
 async fn email_taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
-    if auth.inner.rate_limiter.mail(email.key()).await {
+    if auth.inner.rate_limiter.mail(email.key(), client).await {
         store::mail_sign_up_attempt(&mut auth.connection(client).await?, email).await?;
         auth.inner.mail_queued.notify_one();
     }
@@ -108,6 +123,7 @@ pub async fn sign_in(
     password: String,
     client: &Client,
 ) -> Result<SignedIn, Failure> {
+    let password = Password::new(password);
     // No user has an invalid address, nor the empty one that replaces it in the lookup.
     let parsed = EmailAddress::parse(email).ok();
     let searched = parsed.as_ref().map_or("", EmailAddress::key);
@@ -168,7 +184,7 @@ impl Auth {
     async fn attempt(
         &self,
         credentials: Option<Credentials>,
-        password: String,
+        password: Password,
         client: &Client,
     ) -> Result<Attempt, Error> {
         let user = credentials.as_ref().map(|credentials| credentials.user_id);
@@ -199,11 +215,15 @@ impl Auth {
     /// Longer passwords are never right. They are not hashed, since hashing a megabyte would keep the service busy.
     pub(super) async fn verify(
         &self,
-        password: String,
+        password: Password,
         hash: Option<String>,
     ) -> Result<Verdict, Error> {
-        let fits = password.chars().count() <= MAX_PASSWORD_LENGTH;
-        let password = if fits { password } else { String::new() };
+        let fits = password.fits();
+        let password = if fits {
+            password
+        } else {
+            Password::new(String::new())
+        };
         let verdict = self.inner.passwords.verify(password, hash).await?;
         Ok(if fits { verdict } else { Verdict::Wrong })
     }

@@ -12,13 +12,14 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use super::model::UserId;
+use super::{
+    model::UserId,
+    token_times::{NumericDate, TokenTimes},
+};
 use crate::error::Error;
 
 /// The type of an access token (RFC 9068). Tokens of other types that are signed with the same key are rejected.
 const ACCESS_TOKEN: &str = "at+jwt";
-/// How far the clocks of two machines may differ, in seconds.
-pub(super) const LEEWAY: u64 = 5;
 
 /// Makes and reads tokens.
 pub(super) struct Tokens {
@@ -48,7 +49,9 @@ struct Claims {
 struct AccessClaims {
     sub: Uuid,
     sid: Uuid,
-    exp: f64,
+    exp: NumericDate,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
 }
 
 /// A verified access token.
@@ -122,10 +125,15 @@ impl Tokens {
             tracing::debug!(kind, "token of another type rejected");
             return None;
         }
+        let AccessClaims { exp, nbf, iat, .. } = claims;
+        if let Err(why) = (TokenTimes { exp, nbf, iat }).check(Utc::now()) {
+            tracing::debug!("access token rejected: {why}");
+            return None;
+        }
         Some(AccessToken {
             user_id: UserId(claims.sub),
             session: claims.sid,
-            expires_at: timestamp_of(claims.exp)?,
+            expires_at: exp.0,
         })
     }
 
@@ -152,7 +160,8 @@ impl Tokens {
     }
 }
 
-/// Requires a signature with this algorithm, this issuer, one of these audiences, a subject, and a valid time.
+/// Requires a signature with this algorithm, this issuer, one of these audiences, and a subject. [`TokenTimes`] checks
+/// times.
 pub(super) fn validation<A: ToString>(
     algorithm: Algorithm,
     issuer: &str,
@@ -161,9 +170,8 @@ pub(super) fn validation<A: ToString>(
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[issuer]);
     validation.set_audience(audience);
-    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    validation.validate_nbf = true;
-    validation.leeway = LEEWAY;
+    validation.set_required_spec_claims(&["iss", "aud", "sub"]);
+    validation.validate_exp = false;
     validation
 }
 
@@ -172,11 +180,6 @@ pub(super) fn bare_type(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
     let bare = lower.strip_prefix("application/").unwrap_or(&lower);
     bare.to_owned()
-}
-
-/// The time of a numeric date in seconds since 1970. `None` if it is out of range.
-pub(super) fn timestamp_of(seconds: f64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
 /// The SHA-256 of a token, which is stored.
@@ -244,6 +247,15 @@ mod tests {
             Some(identity()),
             "without jti"
         );
+        let mut fractions = claims();
+        for name in ["exp", "nbf", "iat"] {
+            fractions[name] = (Utc::now().timestamp() as f64 + 30.5).into();
+        }
+        assert_eq!(
+            verified(&tokens(), &signed(&header(), &fractions, SECRET)),
+            Some(identity()),
+            "with fractions"
+        );
     }
 
     #[test]
@@ -292,6 +304,10 @@ mod tests {
             ("another audience", with("aud", "something".into())),
             ("expired", with("exp", past.into())),
             ("not yet valid", with("nbf", future.into())),
+            ("issued in the future", with("iat", future.into())),
+            ("an expiry that is text", with("exp", "2099".into())),
+            ("a negative expiry", with("exp", (-1).into())),
+            ("a time beyond all calendars", with("nbf", 1e300.into())),
             ("a subject that is no UUID", with("sub", "me".into())),
             ("no expiry", without("exp")),
             ("no issuer", without("iss")),

@@ -40,7 +40,7 @@ pub(super) fn settings(
         .settings(data_dir, listening, secret.clone())?;
     Ok(AppSettings {
         pool: pool(&config.database),
-        auth: auth_settings(config, secret)?,
+        auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
         edge: edge_settings(config),
         server: server_settings(config, max_open),
@@ -52,7 +52,11 @@ pub(super) fn settings(
     })
 }
 
-fn auth_settings(config: &Config, secret: Vec<u8>) -> Result<AuthSettings, String> {
+fn auth_settings(
+    config: &Config,
+    database: &DatabaseServer,
+    secret: Vec<u8>,
+) -> Result<AuthSettings, String> {
     let issuers = match &config.auth.issuers {
         Some(issuers) => IssuerSettings::read(issuers.reveal())?,
         None => Vec::new(),
@@ -65,7 +69,7 @@ fn auth_settings(config: &Config, secret: Vec<u8>) -> Result<AuthSettings, Strin
         refresh_grace: config.auth.refresh_grace.0,
         hashing_permits: config.auth.hashing_permits,
         usage_interval: USAGE_INTERVAL,
-        rate_limits: config.rate_limits.settings(),
+        rate_limits: config.rate_limits.settings(database.embedded.is_some()),
         issuers,
         key_ages: KeyAges::default(),
     })

@@ -4,7 +4,8 @@ use clap::Args;
 
 use crate::auth::{Limit, RateLimitSettings};
 
-/// Rate limits: each a rate such as 5/h or 10/15m, or off.
+/// Rate limits: each a rate such as 5/h or 10/15m, or off. They do not apply to clients on this machine while the database is
+/// embedded.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Rate limits (a rate such as 5/h or 10/15m, or off)")]
 pub struct RateLimitConfig {
@@ -22,8 +23,8 @@ pub struct RateLimitConfig {
     /// confirmations in one session.
     #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_IN_ACCOUNT", default_value = "30/h")]
     pub limit_sign_in_account: Limit,
-    /// Sign-ups from one address.
-    #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_UP", default_value = "5/h")]
+    /// New users from one address. Failed sign-ups do not count; together with them, five times as many are allowed.
+    #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_UP", default_value = "60/h")]
     pub limit_sign_up: Limit,
     /// Password reset requests and uses of their tokens, from one address.
     #[arg(long, env = "SNAPNOTE_LIMIT_PASSWORD_RESET", default_value = "20/h")]
@@ -44,9 +45,10 @@ pub struct RateLimitConfig {
 }
 
 impl RateLimitConfig {
-    /// The settings in the form that `auth` takes.
-    pub fn settings(&self) -> RateLimitSettings {
+    /// The settings in the form that `auth` takes. On an embedded database, clients on this machine have no limits.
+    pub fn settings(&self, embedded: bool) -> RateLimitSettings {
         RateLimitSettings {
+            exempt_local: embedded,
             sign_in: self.limit_sign_in,
             sign_in_address: self.limit_sign_in_address,
             sign_in_account: self.limit_sign_in_account,

@@ -65,7 +65,7 @@ row! {
 pub struct CreateCourseInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The name. 1–255 characters, not only whitespace.
+    /// The name. 1–255 characters, not blank.
     pub name: String,
     /// The description. Maximum 10,000 characters.
     pub description: Option<String>,

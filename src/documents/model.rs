@@ -74,7 +74,7 @@ pub struct CreateDocumentInput {
     pub id: Option<ID>,
     /// The id of the course to put the document into, which must be active. An id that is not a UUID is unknown.
     pub course_id: ObjectId,
-    /// The title. 1–500 characters, not only whitespace.
+    /// The title. 1–500 characters, not blank.
     pub title: String,
     /// The recognized text. May be empty. Limited only by the size of the request (1 MiB by default).
     pub original_text: String,

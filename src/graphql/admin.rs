@@ -1,6 +1,7 @@
 //! Admins in the API: the list of all users, and changes of their role and access.
 
 use async_graphql::{Context, InputObject, Object};
+use unicode_normalization::UnicodeNormalization;
 
 use super::{
     connection::{Connection, HasCursor},
@@ -63,9 +64,11 @@ impl AdminQuery {
     ) -> Result<Connection<User>, Error> {
         let viewer = ctx.viewer()?;
         let slice = PageArguments::forward(first, after).slice(users::ORDER)?;
-        // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
+        // Addresses are stored in NFC. PostgreSQL cannot compare with U+0000, and no address contains it, nor the line
+        // feed that replaces it.
+        let stored = |part: String| part.nfc().collect::<String>().replace('\0', "\n");
         let filter = UserFilter {
-            email_contains: email_contains.map(|part| part.replace('\0', "\n")),
+            email_contains: email_contains.map(stored),
             active,
         };
         let count = Selected::of(ctx).total;

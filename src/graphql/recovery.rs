@@ -20,7 +20,7 @@ use crate::{
 /// The user who forgot their password.
 #[derive(InputObject)]
 pub(crate) struct RequestPasswordResetInput {
-    /// The user's email address. ASCII case is ignored.
+    /// The user's email address, in any spelling that `signUp` treats as the same.
     email: String,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct ResetPasswordInput {
     /// The token from the email. It is valid for 30 minutes and can be used once.
     #[graphql(secret)]
     token: String,
-    /// The new password. 8–128 characters, and not known from leaks.
+    /// The new password. 8–128 characters after Unicode normalization (RFC 8265), and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
@@ -41,7 +41,7 @@ pub(crate) struct ChangePasswordInput {
     /// Your current password.
     #[graphql(secret)]
     current_password: String,
-    /// The new password. 8–128 characters, and not known from leaks.
+    /// The new password. 8–128 characters after Unicode normalization (RFC 8265), and not known from leaks.
     #[graphql(secret)]
     new_password: String,
 }
@@ -57,9 +57,9 @@ pub(crate) struct VerifyEmailInput {
 /// A new email address, confirmed with your password.
 #[derive(InputObject)]
 pub(crate) struct RequestEmailChangeInput {
-    /// Your new email address. Maximum 255 characters, also with its domain in ASCII (xn--…). Surrounding whitespace is
-    /// ignored. INVALID if the part before the `@` is not in NFC, or if the domain is not a valid domain name. Enter an
-    /// internationalized domain in lower case or in ASCII.
+    /// Your new email address. Maximum 254 characters, also in UTF-8 with its domain in ASCII (xn--…), and 64 bytes before
+    /// the `@`. Surrounding whitespace is ignored. INVALID if mail cannot be sent to it: quotes, comments and IP addresses are
+    /// not supported. Spellings that differ in Unicode normalization (NFC), IDNA or ASCII case are the same address.
     new_email: String,
     /// Your password. Omit it if you have none: then you must have signed in at your external identity provider within the last
     /// 5 minutes.

@@ -85,7 +85,7 @@ impl Session {
 /// The credentials of a user.
 #[derive(InputObject)]
 pub(crate) struct SignInInput {
-    /// The user's email address. ASCII case is ignored.
+    /// The user's email address, in any spelling that `signUp` treats as the same.
     email: String,
     /// The user's password.
     #[graphql(secret)]
@@ -147,7 +147,8 @@ mutations! {
     /// Mutations of sessions.
     SessionMutation;
 
-    /// Creates a user and signs them in. TAKEN if the email address is in use. Requires no sign-in.
+    /// Creates a user and signs them in. TAKEN if the email address is in use. RATE_LIMITED after 60 new users per hour and IP
+    /// address by default. Requires no sign-in.
     async fn sign_up(ctx, input: SignUpInput = "The new user.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_up(auth, input, client).await;

@@ -67,8 +67,8 @@ impl User {
         id_of(self.row.id.0)
     }
 
-    /// The email address that the user signs in with, as typed. Maximum 255 characters. No two users have addresses
-    /// that differ only in ASCII case or in the form of their domain (Unicode or xn--…).
+    /// The email address that the user signs in with, as typed, in Unicode normalization form C. Maximum 254 characters. No two
+    /// users have addresses that differ only in ASCII case, Unicode normalization or the form of their domain (IDNA).
     fn email(&self) -> &str {
         &self.row.email
     }

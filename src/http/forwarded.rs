@@ -12,9 +12,7 @@ use ipnet::IpNet;
 /// The client's address.
 pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
-    let values = headers.get_all("x-forwarded-for").iter().rev();
-    let hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
-    for hop in hops {
+    for hop in hops(headers) {
         if !trusted.iter().any(|network| network.contains(&client)) {
             break;
         }
@@ -24,6 +22,21 @@ pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
         }
     }
     client
+}
+
+/// Whether the client is on this machine. A proxy on this machine, trusted or not, forwards for others unless it says that
+/// they are on this machine, too.
+pub(super) fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let is_loopback = |hop| parse(hop).is_some_and(|address| address.to_canonical().is_loopback());
+    peer.to_canonical().is_loopback()
+        && !headers.contains_key("forwarded")
+        && hops(headers).all(is_loopback)
+}
+
+/// The addresses in `X-Forwarded-For`, from the end.
+fn hops(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all("x-forwarded-for").iter().rev();
+    values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','))
 }
 
 /// Parses an address. Some proxies add a port.
@@ -51,6 +64,43 @@ mod tests {
             .map(|network| network.parse().expect("a network"))
             .collect();
         address(peer.parse().expect("an address"), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn clients_of_a_proxy_on_this_machine_are_not_local() {
+        let table = [
+            ("127.0.0.1", None, true),
+            ("::1", None, true),
+            ("::ffff:127.0.0.1", None, true),
+            ("192.0.2.1", None, false),
+            ("127.0.0.1", Some(("x-forwarded-for", "203.0.113.9")), false),
+            (
+                "127.0.0.1",
+                Some(("x-forwarded-for", "::1, 203.0.113.9")),
+                false,
+            ),
+            (
+                "127.0.0.1",
+                Some(("x-forwarded-for", "203.0.113.9, ::1")),
+                false,
+            ),
+            ("127.0.0.1", Some(("x-forwarded-for", "unknown")), false),
+            (
+                "127.0.0.1",
+                Some(("x-forwarded-for", "::1, 127.0.0.1:99")),
+                true,
+            ),
+            ("127.0.0.1", Some(("forwarded", "for=203.0.113.9")), false),
+            ("192.0.2.1", Some(("x-forwarded-for", "127.0.0.1")), false),
+        ];
+        for (peer, header, expected) in table {
+            let mut headers = HeaderMap::new();
+            if let Some((name, value)) = header {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            let peer = peer.parse().expect("an address");
+            assert_eq!(is_local(peer, &headers), expected, "{peer} {header:?}");
+        }
     }
 
     #[test]

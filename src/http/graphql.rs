@@ -172,7 +172,10 @@ async fn process(
 pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -> Client {
     let trusted = &state.settings.trusted_proxies;
     let address = forwarded::address(peer.ip(), headers, trusted);
-    Client::new(Some(address), negotiate::text(headers, header::USER_AGENT))
+    Client {
+        is_local: forwarded::is_local(peer.ip(), headers),
+        ..Client::new(Some(address), negotiate::text(headers, header::USER_AGENT))
+    }
 }
 
 /// The signed-in user; `None` without a token.

@@ -5,6 +5,7 @@
 
 use lettre::{
     Address, Message,
+    address::Envelope,
     message::{
         Body, Mailbox, MultiPart,
         header::{ContentTransferEncoding, HeaderName, HeaderValue},
@@ -38,9 +39,13 @@ impl MessageBuilder {
         let fill = |paragraph: &&str| self.fill(paragraph, template, mail, token);
         let paragraphs: Vec<Filled> = template.body.iter().map(fill).collect();
         let recipient = address(&mail.recipient)?;
+        // lettre would parse the addresses in the headers again, and it rejects some that are valid.
+        let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.clone()])
+            .map_err(|error| format!("rendering it failed: {error}"))?;
         let domain = ascii_domain(&self.from.email);
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         Message::builder()
+            .envelope(envelope)
             .from(self.from.clone())
             .to(recipient.into())
             .subject(template.subject)
@@ -144,7 +149,8 @@ fn one_line(text: &str) -> String {
 fn address(recipient: &str) -> Result<Address, String> {
     let wrong = |why: &str| format!("the recipient is not a valid address: {why}");
     let email = EmailAddress::exactly(recipient).map_err(|invalid| wrong(&invalid.reason()))?;
-    Address::new(email.local_part(), email.domain()).map_err(|error| wrong(&error.to_string()))
+    // lettre rejects the marks of some scripts, e.g. in संपर्क@example.com. `EmailAddress` is stricter in everything else.
+    Ok(Address::new_dangerous(email.local_part(), email.domain()))
 }
 
 /// The sender's domain in ASCII if possible.
@@ -334,9 +340,21 @@ mod tests {
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),
             ("ädä@example.org", "ädä@example.org"),
             ("Ada@localhost", "Ada@localhost"),
+            ("संपर्क@डाटामेल.भारत", "संपर्क@xn--c2bd4bq1db8d.xn--h2brj9c"),
+            (
+                "a.b!#$%&'*+-/=?^_`{|}~@example.org",
+                "a.b!#$%&'*+-/=?^_`{|}~@example.org",
+            ),
         ];
         for (recipient, expected) in cases {
             assert_eq!(address(recipient).as_deref(), Ok(expected));
+            let mut mail = mail("account_deleted");
+            mail.recipient = recipient.to_owned();
+            let template = Template::of_kind(&mail.kind).expect("there is such a kind");
+            let message = builder().build(template, &mail, None).expect(recipient);
+            let envelope = message.envelope().to();
+            assert_eq!(envelope.len(), 1, "{recipient}");
+            assert_eq!(envelope[0].to_string(), expected);
         }
     }
 }

@@ -321,8 +321,9 @@ fn log_failure(mail: &Mail, failed: &FailedAttempt, error: &str) {
     }
 }
 
+/// A warning, not an error: callers choose the recipient, e.g. an address that does not exist.
 fn log_given_up(mail: &Mail, attempts: i32) {
     let domain = mail.recipient.rsplit_once('@').map(|(_, domain)| domain);
     let (id, kind) = (mail.id, &mail.kind);
-    tracing::error!(mail = %id, kind, domain, attempts, "mail given up; it is kept with its last error");
+    tracing::warn!(mail = %id, kind, domain, attempts, "mail given up; it is kept with its last error");
 }

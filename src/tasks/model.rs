@@ -75,7 +75,7 @@ pub struct CreateTaskInput {
     pub id: Option<ID>,
     /// The id of the course to put the task into, which must be active. By default, the task is in no course. An id that is not a UUID is unknown.
     pub course_id: Option<ObjectId>,
-    /// The title. 1–200 characters, not only whitespace.
+    /// The title. 1–200 characters, not blank.
     pub title: String,
     /// The description. Maximum 1,000 characters.
     pub description: Option<String>,

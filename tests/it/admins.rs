@@ -123,6 +123,17 @@ async fn users_are_filtered_by_email_address_and_activity() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn users_are_found_by_any_spelling_of_their_email_address() {
+    let app = TestApp::start().await;
+    let root = app.admin("root").await;
+    app.signed_up("zoe\u{301}").await;
+    for part in ["zoe\u{301}@", "zo\u{e9}"] {
+        let found = users(&root, json!({ "email": part })).await;
+        assert_eq!(found["totalCount"], 1, "{part}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn invalid_pages_are_rejected() {
     let (_app, root) = TestApp::start().await.with_admin("root").await;
     root.create_course("c").await;

@@ -112,6 +112,33 @@ async fn tokens_of_every_key_type_are_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn all_times_have_one_leeway_and_may_have_fractions() {
+    let issuer = Issuer::start().await;
+    let app = trusting(&(issuer.toml("") + SESSIONS)).await;
+    let now = Utc::now().timestamp();
+    let soon = now as f64 + 30.25;
+    for (subject, times) in [
+        ("a", json!({ "nbf": now + 30, "iat": now + 30 })),
+        ("b", json!({ "nbf": now + 30 })),
+        ("c", json!({ "iat": now + 30 })),
+        ("d", json!({ "exp": now - 20 })),
+        ("e", json!({ "nbf": soon, "iat": soon, "exp": soon })),
+        ("f", json!({ "exp": now as f64 - 20.5 })),
+        ("g", json!({ "nbf": 0, "iat": null, "auth_time": null })),
+    ] {
+        let (mut oidc, mut session) = (claims(subject), session(subject));
+        for (name, time) in times.as_object().unwrap() {
+            oidc[name] = time.clone();
+            session[name] = time.clone();
+        }
+        for token in [token_of(&oidc), cookie(&session)] {
+            let answer = ask(&app, &token).await;
+            assert_eq!(answer.status, 200, "{times}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_accepted_only_in_the_authorization_header() {
     let issuer = Issuer::start().await;
     let app = trusting(&issuer.toml("")).await;

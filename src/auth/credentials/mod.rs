@@ -11,9 +11,10 @@ use self::store::NewPassword;
 use super::{
     Auth,
     model::{Account, Client, Credential, Viewer, by_user_id},
-    password_rules::check_new_password,
+    password_rules::{Password, check_new_password},
     password_strength,
     passwords::Verdict,
+    token_times::LEEWAY,
 };
 use crate::{
     db::Connection,
@@ -23,8 +24,6 @@ use crate::{
 
 /// Users without a password must have signed in with their provider within this time.
 const MAX_SIGN_IN_AGE: TimeDelta = TimeDelta::minutes(5);
-/// How far the provider's clock may be ahead of ours.
-const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(1);
 
 /// Changes the viewer's password, ends all their other sessions, and notifies them by mail.
 ///
@@ -37,6 +36,7 @@ pub async fn change_password(
     new: String,
     client: &Client,
 ) -> Result<(), Failure> {
+    let (current, new) = (Password::new(current), Password::new(new));
     let mut problems = Problems::default();
     check_new_password(&mut problems, "newPassword", &new);
     problems.finish()?;
@@ -58,7 +58,11 @@ pub async fn change_password(
         new_hash: &new_hash,
         // An unverified address may belong to a stranger.
         notify: credentials.email_verified
-            || auth.inner.rate_limiter.mail(&credentials.email).await,
+            || auth
+                .inner
+                .rate_limiter
+                .mail(&credentials.email, client)
+                .await,
     };
     let mut conn = auth.connection(client).await?;
     let Some(ended) = store::change_password(&mut conn, viewer, password).await? else {
@@ -83,7 +87,7 @@ pub async fn confirm(
 ) -> Result<(), Failure> {
     let field = "password";
     let credentials = auth.credentials_of(viewer, client).await?;
-    match (credentials.password_hash, password) {
+    match (credentials.password_hash, password.map(Password::new)) {
         (Some(hash), Some(password)) => match auth.verify(password, Some(hash)).await? {
             Verdict::Wrong => Err(auth.log_wrong_password(viewer, field, client).await?),
             Verdict::Right | Verdict::RightButOutdated => Ok(()),
@@ -104,7 +108,7 @@ fn signed_in_recently(viewer: &Viewer) -> bool {
     else {
         return false;
     };
-    (-MAX_CLOCK_SKEW..=MAX_SIGN_IN_AGE).contains(&(Utc::now() - at))
+    (-LEEWAY..=MAX_SIGN_IN_AGE).contains(&(Utc::now() - at))
 }
 
 fn wrong_password(field: &str, message: &str) -> Failure {
@@ -160,14 +164,13 @@ impl Auth {
     pub(super) async fn reject_weak_password(
         &self,
         field: &str,
-        password: &str,
+        password: &Password,
         known_about_user: [&str; 2],
     ) -> Result<(), Failure> {
-        let (password, known_about_user) =
-            (password.to_owned(), known_about_user.map(str::to_owned));
+        let (password, known_about_user) = (password.clone(), known_about_user.map(str::to_owned));
         let is_weak = self.inner.passwords.run_blocking(move || {
             let [email, name] = &known_about_user;
-            password_strength::is_weak(&password, &[email, name])
+            password_strength::is_weak(password.normalized(), &[email, name])
         });
         if is_weak.await? {
             let message =

@@ -37,7 +37,7 @@ use settings::IssuerKind;
 pub use settings::IssuerSettings;
 
 use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text};
-use crate::{email_address::EmailAddress, error::Error};
+use crate::{email_address::EmailAddress, error::Error, rules::is_blank};
 
 /// Maximum length of a subject in characters.
 const MAX_SUBJECT_LENGTH: usize = 255;
@@ -88,7 +88,7 @@ impl Claims {
         Claims {
             email_verified: verified && email.as_ref().is_some_and(EmailAddress::is_canonical),
             email,
-            name: text(name, MAX_NAME_LENGTH),
+            name: text(name, MAX_NAME_LENGTH).filter(|name| !is_blank(name)),
             picture: text(picture, MAX_AVATAR_URL_LENGTH + 1)
                 .filter(|url| url.chars().count() <= MAX_AVATAR_URL_LENGTH)
                 .filter(address),

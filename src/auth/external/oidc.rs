@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use jsonwebtoken::{Header, TokenData};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    super::tokens::{bare_type, timestamp_of, validation},
+    super::{
+        token_times::{NumericDate, TokenTimes},
+        tokens::{bare_type, validation},
+    },
     Claims, Identity,
     keys::{self, KeyAges, Keys},
     rejected,
@@ -16,9 +20,6 @@ use super::{
     subject,
 };
 use crate::error::Error;
-
-/// How far in the future a token may have been issued, in seconds.
-const FUTURE: i64 = 60;
 
 /// Verifies the tokens of one issuer.
 pub(in crate::auth) struct Oidc {
@@ -90,23 +91,23 @@ impl Oidc {
         let Some(subject) = claims.get("sub").and_then(subject) else {
             return rejected(&self.name, "its subject is missing or invalid");
         };
-        let seconds = |name: &str| {
-            let value = claims.get(name)?;
-            DateTime::from_timestamp(value.as_i64()?, 0)
+        let times = match TokenTimes::of(claims) {
+            Ok(times) => times,
+            Err(why) => return rejected(&self.name, why),
         };
-        let issued_at = seconds("iat");
-        if issued_at.is_some_and(|at| at.timestamp() > Utc::now().timestamp() + FUTURE) {
-            return rejected(&self.name, "it was issued in the future");
+        if let Err(why) = times.check(Utc::now()) {
+            return rejected(&self.name, why);
         }
-        let expiry = claims.get("exp").and_then(Value::as_f64);
-        let Some(expires_at) = expiry.and_then(timestamp_of) else {
-            return rejected(&self.name, "its expiry is not a valid time");
+        // A time that cannot be read proves no recent sign-in.
+        let signed_in_at = match claims.get("auth_time") {
+            None | Some(Value::Null) => times.iat,
+            Some(time) => NumericDate::deserialize(time).ok(),
         };
         Some(Identity {
             provider: self.name.clone(),
             subject: subject.to_owned(),
-            signed_in_at: seconds("auth_time").or(issued_at),
-            expires_at,
+            signed_in_at: signed_in_at.map(|time| time.0),
+            expires_at: times.exp.0,
             claims: claims_of(claims, &self.settings.claims),
         })
     }

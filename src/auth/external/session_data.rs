@@ -9,7 +9,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    super::tokens::{LEEWAY, bare_type, timestamp_of},
+    super::{
+        token_times::{NumericDate, TokenTimes},
+        tokens::bare_type,
+    },
     Claims, Identity, rejected, subject,
 };
 
@@ -26,7 +29,9 @@ struct Payload {
     user: BetterAuthUser,
     /// Session tokens have no issuer. A token with one is of another kind.
     iss: Option<Value>,
-    exp: f64,
+    exp: NumericDate,
+    nbf: Option<NumericDate>,
+    iat: Option<NumericDate>,
 }
 
 #[derive(Deserialize)]
@@ -55,10 +60,9 @@ struct BetterAuthUser {
 impl SessionData {
     pub(super) fn new(name: String, secret: &str) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_required_spec_claims(&["exp"]);
+        validation.required_spec_claims.clear();
+        validation.validate_exp = false;
         validation.validate_aud = false;
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY;
         SessionData {
             name,
             key: DecodingKey::from_secret(secret.as_bytes()),
@@ -77,6 +81,10 @@ impl SessionData {
         if header.crit.is_some() || kind.is_some_and(|kind| kind != "jwt") || claims.iss.is_some() {
             return rejected(&self.name, "it is not a session token");
         }
+        let Payload { exp, nbf, iat, .. } = claims;
+        if let Err(why) = (TokenTimes { exp, nbf, iat }).check(Utc::now()) {
+            return rejected(&self.name, why);
+        }
         let (session, user) = (claims.session, claims.user);
         let Some(subject) = subject(&user.id) else {
             return rejected(&self.name, "its user has no valid id");
@@ -85,7 +93,7 @@ impl SessionData {
             return rejected(&self.name, "its session belongs to another user");
         }
         let end = time(&session.expires_at).filter(|end| *end > Utc::now());
-        let (Some(end), Some(expiry)) = (end, timestamp_of(claims.exp)) else {
+        let Some(end) = end else {
             return rejected(&self.name, "its session has expired");
         };
         Some(Identity {
@@ -93,7 +101,7 @@ impl SessionData {
             subject: subject.to_owned(),
             // The token is renewed every few minutes; the session began at the sign-in.
             signed_in_at: time(&session.created_at),
-            expires_at: expiry.min(end),
+            expires_at: exp.0.min(end),
             claims: Claims::new(&user.email, &user.email_verified, &user.name, &user.image),
         })
     }

@@ -17,6 +17,14 @@ impl Limit {
     /// No limit.
     pub const OFF: Limit = Limit(None);
 
+    /// The limit with so many times the number in the same period.
+    pub(super) fn times(self, factor: i32) -> Limit {
+        Limit(self.0.map(|rate| Rate {
+            times: rate.times.saturating_mul(factor),
+            ..rate
+        }))
+    }
+
     /// The number of tokens, and the milliseconds after which one is added. `None` if there is no limit.
     pub(super) fn bucket(self) -> Option<(i32, i32)> {
         self.0
@@ -69,7 +77,7 @@ pub struct RateLimitSettings {
     /// Attempts to sign in to one account from networks where no session of it was used in the last 90 days. Also
     /// attempts to confirm a password in one session.
     pub sign_in_account: Limit,
-    /// Sign-ups from one network.
+    /// New users from one network. Five times as many attempts are allowed.
     pub sign_up: Limit,
     /// Requests for a password reset, and attempts to use its token, from one network.
     pub password_reset: Limit,
@@ -81,6 +89,8 @@ pub struct RateLimitSettings {
     pub refresh_address: Limit,
     /// Mails that strangers can cause, per recipient. Password resets count separately from all other kinds.
     pub mail: Limit,
+    /// Whether no limit applies to clients on this machine.
+    pub exempt_local: bool,
 }
 
 impl RateLimitSettings {
@@ -95,6 +105,7 @@ impl RateLimitSettings {
         refresh: Limit::OFF,
         refresh_address: Limit::OFF,
         mail: Limit::OFF,
+        exempt_local: false,
     };
 }
 
@@ -109,6 +120,8 @@ mod tests {
         assert_eq!(bucket("5/h"), Ok(Some((5, 720_000))));
         assert_eq!(bucket("10/15m"), Ok(Some((10, 90_000))));
         assert_eq!(bucket("1000/s"), Ok(Some((1000, 1))));
+        let five_times = "60/h".parse::<Limit>().map(|limit| limit.times(5).bucket());
+        assert_eq!(five_times, Ok(Some((300, 12_000))));
         for bad in [
             "", "5", "/h", "5/", "0/h", "-1/h", "5/0h", "5/y", "5/8d", "x/h", "5/h/h", "+5/h",
             "5/é",

@@ -71,6 +71,16 @@ impl Memory {
         let milliseconds = wait.as_nanos().div_ceil(1_000_000);
         Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX))
     }
+
+    /// Gives a token back to the bucket.
+    pub(super) fn give_back(&self, bucket: &Bucket) {
+        let mut known = self.buckets.lock();
+        if let Some(state) = known.by_key.get_mut(&bucket.key) {
+            // A monotonic clock may have begun less than a token's time ago.
+            let earlier = state.full_at.checked_sub(bucket.spacing());
+            state.full_at = earlier.unwrap_or(state.full_at);
+        }
+    }
 }
 
 impl Buckets {
@@ -139,6 +149,20 @@ mod tests {
         assert_eq!(at(1000), Duration::ZERO);
         assert_eq!(at(1000), Duration::ZERO);
         assert_eq!(at(1000), 60 * SECOND, "it never holds more than two");
+    }
+
+    #[test]
+    fn a_token_can_be_given_back() {
+        let (memory, now) = (Memory::new(), Instant::now());
+        memory.give_back(&bucket(1));
+        for _ in 0..5 {
+            assert_eq!(memory.take(&[bucket(1)], now), Duration::ZERO);
+            memory.give_back(&bucket(1));
+        }
+        for _ in 0..2 {
+            assert_eq!(memory.take(&[bucket(1)], now), Duration::ZERO);
+        }
+        assert_eq!(memory.take(&[bucket(1)], now), 60 * SECOND);
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! to networks from which nobody signed in to the account recently. So the owner still signs in from their usual
 //! network, and open sessions continue. Unknown addresses count as accounts, too.
 //!
+//! A sign-up reserves a token and gives it back if it fails, so only new users count. The work of failed sign-ups
+//! (judging and hashing passwords) is bounded by a second, wider bucket.
+//!
 //! # Design decisions
 //! - **One statement.** `take_tokens` takes a token from every bucket or from none, so that an attacker who is held
 //!   back by one bucket does not empty the others. The table is unlogged: a crash only forgets recent attempts.
@@ -47,6 +50,8 @@ use crate::{
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Number of the rate limiter's connections.
 const CONNECTIONS: usize = 2;
+/// Attempts to sign up that are allowed per allowed sign-up.
+const ATTEMPTS_PER_SIGN_UP: i32 = 5;
 
 /// Settings of the rate limiter's own pool. It keeps no idle connections, and serves attempts in the order of their
 /// arrival.
@@ -57,6 +62,13 @@ pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
         wait: DATABASE_TIMEOUT,
         lifetime: pool.lifetime,
     }
+}
+
+/// A sign-up that counts unless it is given back.
+pub(super) struct Reserved {
+    bucket: Option<Bucket>,
+    /// Whether the token was taken in memory, since the database did not respond.
+    in_memory: bool,
 }
 
 /// The rate limiter. The keys of buckets are HMACs, so that the table names no account or address.
@@ -95,7 +107,7 @@ impl RateLimiter {
     ) -> Result<Option<Option<Credentials>>, Error> {
         let account = account_of(email);
         let base = self.account_and_network_buckets(&account, client);
-        let limit = self.settings.sign_in_account;
+        let limit = self.limits(client).sign_in_account;
         let account_bucket = self.bucket("sign-in account", limit, &[&account]);
         let all = [&base[..], account_bucket.as_slice()].concat();
         if all.is_empty() {
@@ -124,7 +136,7 @@ impl RateLimiter {
     ) -> Result<(), Error> {
         let mut buckets = self.account_and_network_buckets(&account_of(email), client);
         let session = viewer.session_id().unwrap_or(viewer.user_id.0).to_string();
-        let limit = self.settings.sign_in_account;
+        let limit = self.limits(client).sign_in_account;
         buckets.extend(self.bucket("confirm", limit, &[&session]));
         self.take(&buckets).await
     }
@@ -132,35 +144,59 @@ impl RateLimiter {
     fn account_and_network_buckets(&self, account: &str, client: &Client) -> Vec<Bucket> {
         let address = client.network();
         let here = address.as_deref().unwrap_or_default();
-        let of_account = self.bucket("sign-in", self.settings.sign_in, &[account, here]);
-        let limit = self.settings.sign_in_address;
+        let limits = self.limits(client);
+        let of_account = self.bucket("sign-in", limits.sign_in, &[account, here]);
+        let limit = limits.sign_in_address;
         let of_network = address.and_then(|here| self.bucket("sign-in address", limit, &[&here]));
         of_account.into_iter().chain(of_network).collect()
     }
 
-    /// Counts an attempt to sign up.
-    pub(super) async fn sign_up(&self, client: &Client) -> Result<(), Error> {
-        self.limit_network("sign-up", self.settings.sign_up, client)
-            .await
+    /// Counts an attempt to sign up, and reserves the sign-up. Give it back if the attempt fails.
+    pub(super) async fn sign_up(&self, client: &Client) -> Result<Reserved, Error> {
+        let limit = self.limits(client).sign_up;
+        let of_network = |name, limit| self.bucket(name, limit, &[&client.network()?]);
+        let sign_up = of_network("sign-up", limit);
+        let attempt = of_network("sign-up attempt", limit.times(ATTEMPTS_PER_SIGN_UP));
+        let buckets: Vec<Bucket> = sign_up.into_iter().chain(attempt).collect();
+        let taken = self.take_in_database(&buckets).await;
+        let reserved = Reserved {
+            bucket: sign_up,
+            in_memory: taken.is_none(),
+        };
+        check(taken.unwrap_or_else(|| self.memory.take(&buckets, Instant::now())))?;
+        Ok(reserved)
+    }
+
+    /// Gives back the token of a sign-up that failed. If the database does not respond, the token returns with time.
+    pub(super) async fn give_back(&self, reserved: Reserved) {
+        let Some(bucket) = reserved.bucket else {
+            return;
+        };
+        if reserved.in_memory {
+            return self.memory.give_back(&bucket);
+        }
+        let given_back = async { store::give_back(&mut self.lease().await?, &bucket).await };
+        self.with_timeout(given_back).await;
     }
 
     /// Counts a request for a password reset, or an attempt to use its token.
     pub(super) async fn password_reset(&self, client: &Client) -> Result<(), Error> {
-        self.limit_network("password reset", self.settings.password_reset, client)
-            .await
+        let limit = self.limits(client).password_reset;
+        self.limit_network("password reset", limit, client).await
     }
 
     /// Counts a request to change the email address: each sends a mail to an address that the user chooses.
-    pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
-        let (limit, user) = (self.settings.email_change, user.0.to_string());
+    pub(super) async fn email_change(&self, user: UserId, client: &Client) -> Result<(), Error> {
+        let (limit, user) = (self.limits(client).email_change, user.0.to_string());
         let bucket = self.bucket("email change", limit, &[&user]);
         self.take(bucket.as_slice()).await
     }
 
     /// Counts a refresh with a genuine token. Allowed if the database does not respond.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
-        let of_session = self.bucket("refresh", self.settings.refresh, &[&session.to_string()]);
-        let limit = self.settings.refresh_address;
+        let limits = self.limits(client);
+        let of_session = self.bucket("refresh", limits.refresh, &[&session.to_string()]);
+        let limit = limits.refresh_address;
         let address = client.network();
         let of_network = address.and_then(|here| self.bucket("refresh address", limit, &[&here]));
         let buckets: Vec<Bucket> = of_session.into_iter().chain(of_network).collect();
@@ -168,20 +204,28 @@ impl RateLimiter {
     }
 
     /// Whether one more mail that a stranger caused may go to this recipient. The caller silently drops the others.
-    pub(super) async fn mail(&self, recipient: &str) -> bool {
-        self.mail_allowed("mail", recipient).await
+    pub(super) async fn mail(&self, recipient: &str, client: &Client) -> bool {
+        self.mail_allowed("mail", recipient, client).await
     }
 
     /// The same for password reset mails. They count separately, so that other mails cannot keep an owner from
     /// resetting their password.
-    pub(super) async fn reset_mail(&self, recipient: &str) -> bool {
-        self.mail_allowed("reset mail", recipient).await
+    pub(super) async fn reset_mail(&self, recipient: &str, client: &Client) -> bool {
+        self.mail_allowed("reset mail", recipient, client).await
     }
 
-    async fn mail_allowed(&self, name: &str, recipient: &str) -> bool {
-        let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
+    async fn mail_allowed(&self, name: &str, recipient: &str, client: &Client) -> bool {
+        let bucket = self.bucket(name, self.limits(client).mail, &[&account_of(recipient)]);
         // The only possible error is that the limit is reached.
         self.take(bucket.as_slice()).await.is_ok()
+    }
+
+    /// The limits that apply to a client.
+    fn limits(&self, client: &Client) -> &RateLimitSettings {
+        match self.settings.exempt_local && client.is_local {
+            true => &RateLimitSettings::OFF,
+            false => &self.settings,
+        }
     }
 
     async fn limit_network(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {

@@ -47,3 +47,15 @@ pub(super) async fn take(conn: &mut Connection, buckets: &[Bucket]) -> Result<Du
     let wait = wait.and_then(|wait| u64::try_from(wait).ok());
     Ok(Duration::from_millis(wait.unwrap_or_default()))
 }
+
+const GIVE_BACK: &str =
+    "UPDATE rate_limits SET full_at = full_at - $2 * interval '1 ms' WHERE key = $1";
+
+/// Gives a token back to the bucket.
+pub(super) async fn give_back(conn: &mut Connection, bucket: &Bucket) -> Result<(), Error> {
+    let statement = Statement::new(GIVE_BACK)
+        .bind(bucket.key)
+        .bind(bucket.spacing);
+    conn.execute(statement).await?;
+    Ok(())
+}

@@ -17,7 +17,7 @@ use self::store::{Purpose, Verified};
 use super::{
     Auth, credentials,
     model::{Client, SignedIn, Viewer},
-    password_rules::check_new_password,
+    password_rules::{Password, check_new_password},
     tokens,
 };
 use crate::{
@@ -56,7 +56,8 @@ pub async fn request_password_reset(
 ) -> Result<(), Failure> {
     let email = EmailAddress::of_input("email", email)?;
     auth.inner.rate_limiter.password_reset(client).await?;
-    if auth.inner.rate_limiter.reset_mail(email.key()).await {
+    let rate_limiter = &auth.inner.rate_limiter;
+    if rate_limiter.reset_mail(email.key(), client).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_password_reset(&mut conn, &email, token).await?;
@@ -77,6 +78,7 @@ pub async fn reset_password(
     password: String,
     client: &Client,
 ) -> Result<SignedIn, Failure> {
+    let password = Password::new(password);
     let mut problems = Problems::default();
     check_new_password(&mut problems, "newPassword", &password);
     problems.finish()?;
@@ -114,7 +116,7 @@ pub async fn request_email_verification(
     let Some(email) = email else {
         return Ok(());
     };
-    if auth.inner.rate_limiter.mail(&email).await {
+    if auth.inner.rate_limiter.mail(&email, client).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_verification(&mut conn, viewer.user_id, token).await?;
@@ -137,8 +139,11 @@ pub async fn request_email_change(
 ) -> Result<(), Failure> {
     let new_email = EmailAddress::of_input("newEmail", new_email)?;
     credentials::confirm(auth, viewer, password, client).await?;
-    auth.inner.rate_limiter.email_change(viewer.user_id).await?;
-    if auth.inner.rate_limiter.mail(new_email.key()).await {
+    auth.inner
+        .rate_limiter
+        .email_change(viewer.user_id, client)
+        .await?;
+    if auth.inner.rate_limiter.mail(new_email.key(), client).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_email_change(&mut conn, viewer.user_id, &new_email, token).await?;

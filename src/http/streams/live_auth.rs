@@ -98,7 +98,7 @@ impl LiveAuth {
         Some(remaining.to_std().unwrap_or_default().min(RECHECK))
     }
 
-    /// Whether the token has expired. Requests accept it a few seconds longer, because clocks differ.
+    /// Whether the token has expired. Requests accept it for a short time longer, because clocks differ.
     pub(in crate::http) fn has_expired(&self) -> bool {
         let signed_in = self.signed_in.as_ref();
         signed_in.is_some_and(|signed_in| signed_in.admission.expires_at <= Utc::now())

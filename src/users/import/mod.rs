@@ -7,11 +7,13 @@
 mod store;
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     fmt,
 };
 
 use chrono::{DateTime, Utc};
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -20,12 +22,15 @@ use crate::{
     db::Connection,
     email_address::EmailAddress,
     error::Error,
+    rules::is_blank,
 };
 
 /// Users per statement.
 const BATCH: usize = 1000;
 /// Maximum length of a line in bytes.
 const MAX_LINE_BYTES: usize = 64 * 1024;
+/// Marks UTF-8. Editors write it at the start of a file, and joined files also have it inside.
+const BYTE_ORDER_MARK: &[u8] = "\u{FEFF}".as_bytes();
 /// Reading stops after this number of problems.
 pub const MAX_PROBLEMS: usize = 20;
 
@@ -76,16 +81,18 @@ pub struct Imported {
     pub known: Vec<usize>,
 }
 
-/// Reads a file of users: one JSON object per line. Maximum 64 KiB per line. Blank lines are skipped. No time may be
-/// later than `now`.
+/// Reads a file of users: one JSON object per line, in UTF-8, or in UTF-16 with a byte order mark. Maximum 64 KiB per
+/// line. Blank lines are skipped. No time may be later than `now`.
 ///
 /// # Errors
 /// The first problems, at most 20.
 pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Problem>> {
+    let file = utf8(file).map_err(|problem| vec![problem])?;
     let mut users = Vec::new();
     let mut problems = Vec::new();
     let mut seen = SeenKeys::default();
     for (index, text) in file.split(|byte| *byte == b'\n').enumerate() {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         if text.trim_ascii().is_empty() {
             continue;
         }
@@ -94,10 +101,7 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Pr
         match parse(text) {
             Ok(user) => {
                 let mut user = ImportedUser { line, ..user };
-                match EmailAddress::exactly(&user.email) {
-                    Ok(email) => email.key().clone_into(&mut user.email_key),
-                    Err(invalid) => found.push(format!("email {}", invalid.reason())),
-                }
+                found.extend(user.normalize_email().err());
                 found.extend(user.problems(now));
                 found.extend(seen.problems(&user));
                 users.push(user);
@@ -115,6 +119,23 @@ pub fn read(file: &[u8], now: DateTime<Utc>) -> Result<Vec<ImportedUser>, Vec<Pr
     } else {
         Err(problems)
     }
+}
+
+/// The file in UTF-8. Invalid UTF-8 is reported later, with its line.
+fn utf8(file: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+    let (encoding, mark) = Encoding::for_bom(file).unwrap_or((UTF_8, 0));
+    if encoding == UTF_8 {
+        return Ok(file.into());
+    }
+    let text = encoding.decode_without_bom_handling_and_without_replacement(&file[mark..]);
+    let text = text.ok_or_else(|| Problem {
+        line: 1,
+        message: format!(
+            "The file is not valid {}. Save it in UTF-8.",
+            encoding.name()
+        ),
+    })?;
+    Ok(text.into_owned().into_bytes().into())
 }
 
 /// Adds these users with their profiles, all or none. Existing users are not changed.
@@ -143,6 +164,12 @@ fn parse(text: &[u8]) -> Result<ImportedUser, String> {
     if text.len() > MAX_LINE_BYTES {
         return Err(format!("It is longer than {MAX_LINE_BYTES} bytes."));
     }
+    // serde also reads the fields of a struct from an array.
+    if text.trim_ascii_start().first() != Some(&b'{') {
+        return Err(
+            "It is not a JSON object. Write one user per line, each as a whole object.".to_owned(),
+        );
+    }
     serde_json::from_slice(text).map_err(|error| {
         // serde_json counts lines within this line only.
         let message = error
@@ -153,6 +180,14 @@ fn parse(text: &[u8]) -> Result<ImportedUser, String> {
 }
 
 impl ImportedUser {
+    fn normalize_email(&mut self) -> Result<(), String> {
+        let email = EmailAddress::exactly(&self.email);
+        let email = email.map_err(|invalid| format!("email {}", invalid.reason()))?;
+        email.key().clone_into(&mut self.email_key);
+        email.as_str().clone_into(&mut self.email);
+        Ok(())
+    }
+
     fn problems(&self, now: DateTime<Utc>) -> Vec<String> {
         let mut problems = Vec::new();
         let mut check = |holds: bool, message: &str| {
@@ -188,7 +223,7 @@ impl ImportedUser {
 }
 
 fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= MAX_NAME_LENGTH && !text.contains('\0')
+    !is_blank(text) && text.chars().count() <= MAX_NAME_LENGTH && !text.contains('\0')
 }
 
 fn is_avatar_url(text: &str) -> bool {
@@ -222,108 +257,4 @@ impl SeenKeys {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    const HASH: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
-
-    /// The problems of a user who differs from a valid one in this field.
-    fn problems_with(field: &str, value: Value) -> Vec<String> {
-        let mut user = json!({ "email": "ada@example.com", "name": "Ada", "password_hash": HASH,
-            "created_at": "2024-02-29T12:00:00+02:00" });
-        user[field] = value;
-        match read(user.to_string().as_bytes(), Utc::now()) {
-            Ok(users) => {
-                assert_eq!(users.len(), 1);
-                Vec::new()
-            }
-            Err(problems) => problems.into_iter().map(|one| one.message).collect(),
-        }
-    }
-
-    #[test]
-    fn valid_values_are_accepted() {
-        for (field, value) in [
-            ("id", json!("0190163d-8694-739b-aea5-966c26f8ad91")),
-            ("password_hash", json!(null)),
-            ("email_verified", json!(true)),
-            ("avatar_url", json!("https://example.com/ada.png")),
-            ("last_sign_in_at", json!("2024-03-01T00:00:00.5Z")),
-            ("last_sign_in_at", json!(null)),
-            ("name", json!("語".repeat(255))),
-        ] {
-            assert!(problems_with(field, value).is_empty(), "{field}");
-        }
-    }
-
-    #[test]
-    fn invalid_values_are_reported() {
-        for (field, value) in [
-            ("id", json!("7")),
-            ("id", json!(null)),
-            ("email", json!("ada")),
-            ("email", json!("ada@example.com\0")),
-            ("email", json!("ada@example.com ")),
-            ("email", json!("ada@\u{17F}hop.example")),
-            ("email_key", json!("ada@example.com")),
-            ("email", json!(null)),
-            ("name", json!(" ")),
-            ("name", json!("A\0")),
-            ("name", json!("x".repeat(256))),
-            ("password_hash", json!("5f4dcc3b5aa765d61d8327deb882cf99")),
-            ("password_hash", json!("")),
-            ("created_at", json!("2999-01-01T00:00:00Z")),
-            ("created_at", json!("0000-01-01T00:00:00Z")),
-            ("created_at", json!("yesterday")),
-            ("created_at", json!(1_700_000_000)),
-            ("last_sign_in_at", json!("2999-01-01T00:00:00Z")),
-            ("avatar_url", json!("ada.png")),
-            ("avatar_url", json!("javascript:alert(1)")),
-            ("passwordHash", json!(HASH)),
-        ] {
-            let problems = problems_with(field, value.clone());
-            assert_eq!(problems.len(), 1, "{field} {value}: {problems:?}");
-        }
-        let long = problems_with("name", json!("x".repeat(MAX_LINE_BYTES)));
-        assert_eq!(long, ["It is longer than 65536 bytes."]);
-    }
-
-    #[test]
-    fn the_first_twenty_problems_are_reported_with_their_lines() {
-        let file = format!("\n{}", "{}\r\n".repeat(50));
-        let Err(problems) = read(file.as_bytes(), Utc::now()) else {
-            panic!("the file is invalid");
-        };
-        assert_eq!(problems.len(), 20);
-        assert_eq!(
-            problems[0].to_string(),
-            "line 2: It is not valid: missing field `email`, at column 2."
-        );
-        assert!(read(b"\n \r\n", Utc::now()).is_ok_and(|users| users.is_empty()));
-        assert!(read(b"\xff", Utc::now()).is_err());
-    }
-
-    #[test]
-    fn duplicates_within_a_file_are_reported() {
-        let line = |id: u128, email: &str| {
-            let id = Uuid::from_u128(id);
-            format!(
-                r#"{{"id":"{id}","email":"{email}","name":"Ada","created_at":"2024-01-01T00:00:00Z"}}"#
-            )
-        };
-        let file = [line(1, "a@b"), line(2, "A@B"), line(1, "c@d")].join("\n");
-        let Err(problems) = read(file.as_bytes(), Utc::now()) else {
-            panic!("the file has duplicates");
-        };
-        let told: Vec<String> = problems.iter().map(Problem::to_string).collect();
-        assert_eq!(
-            told,
-            [
-                "line 2: email is already used in line 1.",
-                "line 3: id is already used in line 1."
-            ]
-        );
-    }
-}
+mod tests;

@@ -80,3 +80,20 @@ async fn a_killed_program_leaves_no_server_and_loses_no_data() {
     assert_eq!(again.end().await.0, Some(0));
     assert_eq!(server(&folder), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_on_this_machine_have_no_rate_limits_on_the_embedded_database() {
+    let folder = Folder::new("unlimited");
+    let limit = ("SNAPNOTE_LIMIT_SIGN_UP", "1/h");
+    let serving = Serving::start(program(&folder.0, &[]).envs([limit])).await;
+    for name in ["ada", "grace", "edith"] {
+        serving.client.mutate("signUp", newcomer(name), "").await;
+    }
+    let others = serving.client.from("203.0.113.9");
+    for (name, status) in [("hedy", 200), ("mary", 429)] {
+        let answer = others.post_mutation("signUp", newcomer(name), "").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().await.0, Some(0));
+}
