@@ -86,8 +86,13 @@ pub(super) async fn drain(mut body: Body, response: &mut Response, timeout: Dura
 }
 
 fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return invalid(StatusCode::BAD_REQUEST, "The body is not valid JSON.");
+    let value = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => value,
+        Err(error) if is_number_too_large(&error) => {
+            let message = "The body contains a number outside the range of 64-bit floats.";
+            return invalid(StatusCode::BAD_REQUEST, message);
+        }
+        Err(_) => return invalid(StatusCode::BAD_REQUEST, "The body is not valid JSON."),
     };
     match value {
         Value::Object(fields) => from_fields(fields),
@@ -107,17 +112,23 @@ fn from_query(query: &str) -> Result<Call, InvalidCall> {
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
-            "variables" | "extensions" => serde_json::from_str(&value).or_else(|_| {
-                invalid(
-                    StatusCode::BAD_REQUEST,
-                    "`variables` and `extensions` must be valid JSON.",
-                )
+            "variables" | "extensions" => serde_json::from_str(&value).or_else(|error| {
+                let message = match is_number_too_large(&error) {
+                    true => "`variables` or `extensions` contain a number outside the range of 64-bit floats.",
+                    false => "`variables` and `extensions` must be valid JSON.",
+                };
+                invalid(StatusCode::BAD_REQUEST, message)
             })?,
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
     }
     from_fields(fields)
+}
+
+/// Whether valid JSON contains a number such as 1e400. The parser shows this only in its message.
+pub(super) fn is_number_too_large(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with("number out of range")
 }
 
 /// Reads the call in the JSON object of a body or a WebSocket payload.
@@ -172,6 +183,25 @@ mod tests {
         }
         let good = "{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
         assert_eq!(from_json(good.as_bytes()).expect("a call").query, "q");
+    }
+
+    #[test]
+    fn a_number_that_no_float_can_hold_is_named_as_the_mistake() {
+        let body = r#"{"query":"query($n:Int){a(n:$n)}","variables":{"n":-1e400}}"#;
+        let invalid = from_json(body.as_bytes()).expect_err("a number is too large");
+        assert_eq!(invalid.status.as_u16(), 400);
+        assert!(
+            invalid.message.contains("64-bit floats"),
+            "{}",
+            invalid.message
+        );
+        let invalid = from_query("query=q&variables=%7B%22n%22%3A1e400%7D");
+        let invalid = invalid.expect_err("a number is too large");
+        assert!(
+            invalid.message.contains("64-bit floats"),
+            "{}",
+            invalid.message
+        );
     }
 
     #[test]

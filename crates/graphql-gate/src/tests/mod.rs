@@ -1,16 +1,19 @@
 //! Tests of the gate on valid and invalid documents, each with a cold and a warm cache.
 //!
-//! - `rejected`: which documents are valid. `variables`: which values are valid, and how they are coerced.
+//! - `rejected`: which documents are valid. `syntax`, `descriptions`: which texts are. `wording`: the form of messages. `variables`: which values are valid, and how they are coerced.
 //! - `cost`: what operations cost. `hostile`: the limits.
 //! - `executed`: how async-graphql executes admitted documents, with the schema in `service`.
 
 mod cost;
+mod descriptions;
 mod executed;
 mod hostile;
 mod hostile_documents;
 mod rejected;
 mod service;
+mod syntax;
 mod variables;
+mod wording;
 
 use serde_json::{Value as Json, json};
 
