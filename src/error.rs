@@ -127,7 +127,7 @@ impl Error {
             retry_after: Some(wait),
             ..Error::new(
                 Code::RateLimited,
-                "Too many attempts. Try again after the time in retryAfterMs.",
+                "Too many attempts. Try again after the time in `retryAfterMs`.",
             )
         }
     }
@@ -149,8 +149,7 @@ impl Error {
 
     /// A cursor of the change feed that no longer works.
     pub fn cursor_expired() -> Self {
-        let message =
-            "This cursor has expired. Get a new one from changesCursor, then read all data again.";
+        let message = "This cursor has expired. Get a new one from `changesCursor`, then read all data again.";
         Error::new(Code::CursorExpired, message)
     }
 

@@ -43,7 +43,7 @@ pub(crate) fn rejection_response(rejection: Rejection) -> Response {
         RejectionKind::OperationName => Code::BadRequest,
         RejectionKind::Syntax => Code::ParseFailed,
         RejectionKind::Validation => Code::ValidationFailed,
-        RejectionKind::Variables => Code::BadUserInput,
+        RejectionKind::Values => Code::BadUserInput,
         RejectionKind::TooComplex => Code::QueryTooComplex,
     };
     Response::from_errors(rejection.into_server_errors(code.as_str()))

@@ -43,7 +43,7 @@ pub(super) async fn read(
     if !negotiate::is_json(&parts.headers) {
         return invalid(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send the request as Content-Type: application/json, in UTF-8 and not compressed.",
+            "Send the request as `Content-Type: application/json`, in UTF-8 and not compressed.",
         );
     }
     let announced = negotiate::text(&parts.headers, header::CONTENT_LENGTH);

@@ -13,6 +13,7 @@ mod background_jobs;
 mod change_feed;
 mod clean_up;
 mod email_addresses;
+mod errors;
 mod filters;
 mod http;
 mod identity_providers;

@@ -37,8 +37,8 @@ pub enum RejectionKind {
     Syntax,
     /// The document does not match the schema.
     Validation,
-    /// A variable has an invalid value.
-    Variables,
+    /// A variable or a custom scalar has an invalid value.
+    Values,
     /// The request exceeds a limit.
     TooComplex,
 }

@@ -70,7 +70,7 @@ pub(crate) fn coerce(
     if coercion.problems.is_empty() {
         return Ok(values);
     }
-    Err(Rejection::new(RejectionKind::Variables, coercion.problems))
+    Err(Rejection::new(RejectionKind::Values, coercion.problems))
 }
 
 struct Coercion<'a> {

@@ -19,14 +19,21 @@ use crate::problems::{Source, disallowed_usage, undeclared_variable};
 use crate::rejection::{Problem, short};
 use crate::scalars::{self, CustomScalar};
 
-/// Adds what is wrong to `problems`. Returns the nullable variables that are used where null is not allowed.
+/// What was found in one operation.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) problems: Vec<Problem>,
+    pub(super) invalid_scalars: Vec<Problem>,
+    /// The nullable variables that are used where null is not allowed.
+    pub(super) null_forbidden: HashSet<Name>,
+}
+
 pub(super) fn check(
     source: &Source<'_>,
     scalars: &[CustomScalar],
     document: &ExecutableDocument,
     operation: &Operation,
-    problems: &mut Vec<Problem>,
-) -> HashSet<Name> {
+) -> Checked {
     let mut check = Check {
         source,
         scalars,
@@ -37,8 +44,7 @@ pub(super) fn check(
             .map(|variable| (&variable.name, &**variable))
             .collect(),
         checked_fragments: HashSet::new(),
-        null_forbidden: HashSet::new(),
-        problems,
+        checked: Checked::default(),
     };
     for variable in &operation.variables {
         if let Some(default) = &variable.default_value {
@@ -47,7 +53,7 @@ pub(super) fn check(
         }
     }
     check.selections(&operation.selection_set);
-    check.null_forbidden
+    check.checked
 }
 
 struct Check<'a> {
@@ -57,8 +63,7 @@ struct Check<'a> {
     variables: HashMap<&'a Name, &'a VariableDefinition>,
     /// A fragment is checked once, because its positions are the same in every spread.
     checked_fragments: HashSet<&'a Name>,
-    null_forbidden: HashSet<Name>,
-    problems: &'a mut Vec<Problem>,
+    checked: Checked,
 }
 
 /// The position of a value: its type, and whether it has a default for an omitted value.
@@ -154,7 +159,9 @@ impl<'a> Check<'a> {
         }
         let ty = ty.inner_named_type();
         if let Some(problem) = scalars::literal_problem(self.scalars, ty, value) {
-            self.problem(value, |path| format!("`{path}` {problem}"));
+            let words = |path: &str| format!("`{path}` {problem}");
+            let problem = self.source.problem(value.location(), words);
+            self.checked.invalid_scalars.push(problem);
         }
     }
 
@@ -204,7 +211,7 @@ impl<'a> Check<'a> {
         let may_be_omitted = default.is_some_and(has_default) || location.has_default;
         let is_allowed =
             if location.ty.is_non_null() && !variable.ty.is_non_null() && may_be_omitted {
-                self.null_forbidden.insert(name.clone());
+                self.checked.null_forbidden.insert(name.clone());
                 let nullable = location.ty.clone().nullable();
                 variable.ty.is_assignable_to(&nullable)
             } else {
@@ -219,7 +226,8 @@ impl<'a> Check<'a> {
 
     /// `words` completes the path of the argument to a sentence.
     fn problem(&mut self, at: &Node<Value>, words: impl FnOnce(&str) -> String) {
-        self.problems
+        self.checked
+            .problems
             .push(self.source.problem(at.location(), words));
     }
 }

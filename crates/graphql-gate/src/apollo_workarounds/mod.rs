@@ -48,14 +48,18 @@ pub(crate) fn check_operation(
     document: &ExecutableDocument,
     operation: &Operation,
 ) -> Result<HashSet<Name>, Rejection> {
-    let mut problems = Vec::new();
-    let null_forbidden = input_values::check(source, scalars, document, operation, &mut problems);
-    list_lengths::check(document, operation, source.map, &mut problems);
-    if problems.is_empty() {
-        return Ok(null_forbidden);
+    let mut checked = input_values::check(source, scalars, document, operation);
+    list_lengths::check(document, operation, source.map, &mut checked.problems);
+    for (kind, mut problems) in [
+        (RejectionKind::Validation, checked.problems),
+        (RejectionKind::Values, checked.invalid_scalars),
+    ] {
+        if !problems.is_empty() {
+            problems.truncate(MAX_PROBLEMS);
+            return Err(Rejection::new(kind, problems));
+        }
     }
-    problems.truncate(MAX_PROBLEMS);
-    Err(Rejection::new(RejectionKind::Validation, problems))
+    Ok(checked.null_forbidden)
 }
 
 /// Adds `__Type.isOneOf` to the schema in `sdl`, because async-graphql resolves it.

@@ -72,7 +72,7 @@ fn code(rejection: &Rejection) -> &'static str {
         RejectionKind::OperationName => "BAD_REQUEST",
         RejectionKind::Syntax => "PARSE_FAILED",
         RejectionKind::Validation => "VALIDATION_FAILED",
-        RejectionKind::Variables => "BAD_USER_INPUT",
+        RejectionKind::Values => "BAD_USER_INPUT",
         RejectionKind::TooComplex => "QUERY_TOO_COMPLEX",
     }
 }
