@@ -16,7 +16,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::apollo_workarounds::{is_one_of, one_field};
 use crate::limits::Settings;
-use crate::problems::{not_a_field, not_a_value};
+use crate::problems::{not_a_field, not_a_value, similar};
 use crate::rejection::{INT_RANGE, MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
 use crate::scalars::{self, CustomScalar};
 use crate::source_map::SourceMap;
@@ -58,7 +58,15 @@ pub(crate) fn coerce(
     declarations: &[VariableDeclaration],
     mut sent: Map<String, Json>,
 ) -> Result<Variables, Rejection> {
-    let mut coercion = Coercion::new(settings);
+    let is_declared = |name: &String| declarations.iter().any(|one| one.name.as_str() == name);
+    let mut coercion = Coercion {
+        undeclared: sent
+            .keys()
+            .filter(|name| !is_declared(name))
+            .cloned()
+            .collect(),
+        ..Coercion::new(settings)
+    };
     let mut values = Variables::default();
     for variable in declarations {
         coercion.position = variable.position;
@@ -78,6 +86,8 @@ struct Coercion<'a> {
     scalars: &'a [CustomScalar],
     /// The declaration of the variable that is being coerced.
     position: Option<Pos>,
+    /// The names of the values that the client sent without need. A name may be misspelled.
+    undeclared: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -106,6 +116,7 @@ impl<'a> Coercion<'a> {
             schema: &settings.schema,
             scalars: settings.scalars,
             position: None,
+            undeclared: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -118,7 +129,18 @@ impl<'a> Coercion<'a> {
             }
             Some(value) => self.value(value, &variable.ty, path),
             None if variable.default.is_some() => variable.default.clone(),
-            None if variable.ty.is_non_null() => self.missing(path, &variable.ty),
+            None if variable.ty.is_non_null() => {
+                let undeclared = self.undeclared.iter().map(String::as_str);
+                let sent = similar(&variable.name, undeclared)
+                    .first()
+                    .map(|name| short(name));
+                let hint = sent.map(|name| format!(" The request has `${name}` instead."));
+                let hint = hint.unwrap_or_default();
+                self.problem(
+                    path,
+                    &format!("of type `{}` is required.{hint}", variable.ty),
+                )
+            }
             None => None,
         }
     }

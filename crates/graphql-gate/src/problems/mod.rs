@@ -18,7 +18,7 @@ use apollo_compiler::parser::SourceSpan;
 use apollo_compiler::validation::DiagnosticList;
 use apollo_compiler::{Schema, ast};
 
-pub(crate) use self::suggestions::did_you_mean;
+pub(crate) use self::suggestions::{did_you_mean, similar};
 pub(crate) use self::syntax::{missing_colon, rejection as syntax_rejection};
 pub(crate) use self::validation::{
     conflicting_arguments, disallowed_usage, not_a_field, not_a_value, undeclared_variable,

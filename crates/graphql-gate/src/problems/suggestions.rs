@@ -10,6 +10,12 @@ pub(crate) fn did_you_mean<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> String {
+    let names = similar(wrong, known).into_iter();
+    or(names.map(|name| format!("`{sigil}{name}`")).collect())
+}
+
+/// The names that are most similar to a misspelled one.
+pub(crate) fn similar<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let mut similar: Vec<(usize, &str)> = known
         .into_iter()
         .filter(|name| *name != wrong)
@@ -18,7 +24,7 @@ pub(crate) fn did_you_mean<'a>(
     similar.sort_unstable();
     similar.dedup();
     let names = similar.into_iter().take(MAX_SUGGESTIONS);
-    or(names.map(|(_, name)| format!("`{sigil}{name}`")).collect())
+    names.map(|(_, name)| name).collect()
 }
 
 /// ` Did you mean …?` with these texts, or an empty text.

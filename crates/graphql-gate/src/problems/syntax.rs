@@ -151,8 +151,27 @@ fn follows_variable(text: &str) -> bool {
 
 /// The words for an error inside a token. `text` starts with the token.
 fn lexical(text: &str, message: &str) -> Option<String> {
-    let starts_with = |prefix| message.starts_with(prefix);
-    let words = match message {
+    let words = in_string(text, message).or_else(|| in_number(text, message));
+    if let Some(words) = words {
+        return Some(words.to_owned());
+    }
+    if message == "Unterminated spread operator" {
+        return Some("A fragment is spread with three dots: `...`.".to_owned());
+    }
+    message.strip_prefix("Unexpected character")?;
+    Some(match text.chars().next() {
+        Some('\'' | '‘' | '’' | '“' | '”') => {
+            "Strings must be in double quotes: `\"…\"`.".to_owned()
+        }
+        Some(character) if character.is_control() || character == '`' => {
+            format!("Unexpected character `U+{:04X}`.", u32::from(character))
+        }
+        character => format!("Unexpected character `{}`.", character.unwrap_or_default()),
+    })
+}
+
+fn in_string(text: &str, message: &str) -> Option<&'static str> {
+    Some(match message {
         "unterminated string value" | "unexpected end of data while lexing string value" => {
             match text.starts_with("\"\"\"") {
                 true => "The string is not terminated. End it with `\"\"\"`.",
@@ -165,40 +184,30 @@ fn lexical(text: &str, message: &str) -> Option<String> {
         "unexpected escaped character" => {
             "The string has an invalid escape sequence. Write a backslash as `\\\\`."
         }
+        _ if message.contains("unicode") => {
+            "The string has an invalid Unicode escape sequence. Use `\\uXXXX` or `\\u{X…}`."
+        }
+        _ => return None,
+    })
+}
+
+fn in_number(text: &str, message: &str) -> Option<&'static str> {
+    let is_number = |word| message.contains(word);
+    Some(match message {
         "Numbers must not have non-significant leading zeroes" => {
             "A number must not start with extra zeros."
         }
         "Unterminated spread operator" if starts_with_decimals(text) => {
             "A number must start with a digit, such as `0.5`."
         }
-        "Unterminated spread operator" => "A fragment is spread with three dots: `...`.",
-        _ if message.contains("unicode") => {
-            "The string has an invalid Unicode escape sequence. Use `\\uXXXX` or `\\u{X…}`."
-        }
-        _ if message.contains("suffix")
-            || message.contains("digit")
-            || message.contains("float") =>
-        {
+        _ if ["suffix", "digit", "float"].into_iter().any(is_number) => {
             "The number is incomplete or has invalid characters."
         }
-        _ if starts_with("Unexpected character") => match text.chars().next() {
-            Some('\'' | '‘' | '’' | '“' | '”') => {
-                "Strings must be in double quotes: `\"…\"`."
-            }
-            Some('-') => "A digit must follow the sign `-`.",
-            Some(character) if character.is_control() => {
-                let code = u32::from(character);
-                return Some(format!("Unexpected character `U+{code:04X}`."));
-            }
-            character => {
-                let character = character.filter(|one| *one != '`');
-                let shown = character.map_or("U+0060".to_owned(), |one| one.to_string());
-                return Some(format!("Unexpected character `{shown}`."));
-            }
-        },
+        _ if message.starts_with("Unexpected character") && text.starts_with('-') => {
+            "A digit must follow the sign `-`."
+        }
         _ => return None,
-    };
-    Some(words.to_owned())
+    })
 }
 
 fn starts_with_decimals(text: &str) -> bool {

@@ -21,6 +21,7 @@ pub(super) fn message(source: &Source<'_>, error: &DiagnosticData) -> String {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     None.or_else(|| of_selection(source, error, kind, &names))
         .or_else(|| of_fragment(source, kind, &names))
+        .or_else(|| of_type_condition(source, kind, &names))
         .or_else(|| of_argument(source, error, kind, &names))
         .or_else(|| of_literal(source, error, kind, &names))
         .or_else(|| of_variable(source, kind, &names))
@@ -113,12 +114,6 @@ fn similar_fields(schema: &Schema, ty: &str, field: &str) -> String {
 }
 
 fn of_fragment(source: &Source<'_>, kind: &str, names: &[&str]) -> Option<String> {
-    let similar_type = |ty: &str| {
-        let types = source.schema.types.iter();
-        let composite =
-            types.filter(|(_, ty)| ty.is_object() || ty.is_interface() || ty.is_union());
-        did_you_mean("", ty, composite.map(|(name, _)| name.as_str()))
-    };
     Some(match (kind, names) {
         ("UndefinedFragment", [name]) => {
             let definitions = source.document.definitions.iter();
@@ -138,6 +133,18 @@ fn of_fragment(source: &Source<'_>, kind: &str, names: &[&str]) -> Option<String
         ("FragmentNameCollision", [name]) => {
             format!("Several fragments are named `{name}`. Rename one of them.")
         }
+        _ => return None,
+    })
+}
+
+fn of_type_condition(source: &Source<'_>, kind: &str, names: &[&str]) -> Option<String> {
+    let similar_type = |ty: &str| {
+        let types = source.schema.types.iter();
+        let composite =
+            types.filter(|(_, ty)| ty.is_object() || ty.is_interface() || ty.is_union());
+        did_you_mean("", ty, composite.map(|(name, _)| name.as_str()))
+    };
+    Some(match (kind, names) {
         ("UndefinedTypeInNamedFragmentTypeCondition", [ty, name]) => {
             let hint = similar_type(ty);
             format!("The type `{ty}` of the fragment `{name}` does not exist.{hint}")

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{RULES, SDL, errors};
+use super::{RULES, SDL, admit_twice, errors};
 use crate::{CustomScalar, Gate, Limits};
 
 fn color(value: &async_graphql::Value) -> Result<(), String> {
@@ -260,4 +260,46 @@ fn a_cost_over_the_limit_names_the_dearest_field_and_a_page_size_that_fits() {
     let message = messages(query, json!({ "ids": ids })).swap_remove(0);
     let expected = "The operation costs 20000 points; the maximum is 10000. `nodes` accounts for 20000 of them. Select less, or split the operation.";
     assert_eq!(message, expected);
+}
+
+#[test]
+fn a_misspelled_variable_of_the_request_is_named() {
+    let query = "query($courseId: ID!) { course(id: $courseId) { id } }";
+    for (variables, expected) in [
+        (
+            json!({"courseid": 1, "other": 2}),
+            "`$courseId` of type `ID!` is required. The request has `$courseid` instead.",
+        ),
+        (
+            json!({"other": 2}),
+            "`$courseId` of type `ID!` is required.",
+        ),
+    ] {
+        assert_eq!(messages(query, variables), [expected]);
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_together_in_short_messages() {
+    let long = "x".repeat(1_000_000);
+    let query = "mutation($input: CreateTaskInput!,\n  $ids: ItemIdsInput!) {
+        createTask(input: $input) { task { id } } trashItems(input: $ids) { items { id } } }";
+    let variables = json!({
+        "input": {"priority": long, "title": {"a": long}, long.as_str(): long},
+        "ids": {"ids": vec![Json::Null; 100]}
+    });
+    let response = errors(admit_twice(query, &variables).err().expect("it is invalid"));
+    assert_eq!(response.as_array().map(Vec::len), Some(20));
+    assert_eq!(
+        response[0]["message"],
+        "`$input.title` must be of type `String`; got an object."
+    );
+    assert_eq!(response[0]["locations"], json!([{"line": 1, "column": 10}]));
+    assert_eq!(response[0]["extensions"], json!({"code": "BAD_USER_INPUT"}));
+    assert_eq!(
+        response[3]["message"],
+        "`$ids.ids[0]` must be of type `ID!`; got null."
+    );
+    assert_eq!(response[3]["locations"], json!([{"line": 2, "column": 3}]));
+    assert!(response.to_string().len() < 5_000);
 }
