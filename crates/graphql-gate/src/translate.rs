@@ -262,7 +262,7 @@ pub(crate) fn value(literal: &ast::Value) -> Value {
     }
 }
 
-/// A number that is too large for JSON becomes text. It can only be inside a custom scalar.
+/// A number that is too large for JSON becomes text. Only an `ID` can be so large.
 fn number(digits: &str) -> Value {
     match digits.parse() {
         Ok(number) => Value::Number(number),

@@ -4,7 +4,7 @@
 //!   must be declared even inside a custom scalar.
 //! - A default of `null` does not make a nullable variable valid where null is not allowed.
 //! - An input object contains each field once. One with `@oneOf` contains exactly one field, which is never null.
-//! - A custom scalar passes its check.
+//! - A custom scalar passes its check, and contains no number that is too large for a float.
 
 use std::collections::{HashMap, HashSet};
 
@@ -148,7 +148,16 @@ impl<'a> Check<'a> {
                 }
             }
             Value::Object(fields) => self.object(value, fields, location),
+            Value::Int(number) if number.try_to_f64().is_err() => self.too_large(value, location),
+            Value::Float(number) if number.try_to_f64().is_err() => self.too_large(value, location),
             _ => {}
+        }
+    }
+
+    /// A number that no float can hold. Only an `ID` keeps the digits of an integer.
+    fn too_large(&mut self, value: &Node<Value>, location: Option<Location<'_>>) {
+        if location.is_none_or(|location| location.ty.inner_named_type() != "ID") {
+            self.problem(value, |path| format!("`{path}` must be a finite number."));
         }
     }
 

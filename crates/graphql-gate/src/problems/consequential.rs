@@ -1,5 +1,7 @@
 //! Errors that only follow from other errors. Reporting them would hide what to fix.
 
+use std::collections::HashSet;
+
 use apollo_compiler::ast::{Definition, Field, Selection};
 use apollo_compiler::diagnostic::ToCliReport;
 use apollo_compiler::validation::{DiagnosticData, DiagnosticList};
@@ -13,13 +15,14 @@ pub(super) fn without<'e>(
     errors: &'e DiagnosticList,
 ) -> Vec<&'e DiagnosticData> {
     let all: Vec<&DiagnosticData> = errors.iter().map(|one| one.error).collect();
+    let used = used_names(source.text);
     let mut has_anonymous = false;
     let mut causes = all.clone();
     causes.retain(|error| {
         if error.unstable_error_name() == Some("AmbiguousAnonymousOperation") {
             return !std::mem::replace(&mut has_anonymous, true);
         }
-        !follows(source, error, &all)
+        !follows(source, error, &all, &used)
     });
     match causes.is_empty() {
         true => all,
@@ -27,7 +30,12 @@ pub(super) fn without<'e>(
     }
 }
 
-fn follows(source: &Source<'_>, error: &DiagnosticData, all: &[&DiagnosticData]) -> bool {
+fn follows(
+    source: &Source<'_>,
+    error: &DiagnosticData,
+    all: &[&DiagnosticData],
+    used: &HashSet<&[u8]>,
+) -> bool {
     let message = error.to_string();
     let names = names(&message);
     let is_composite = |name: &str| {
@@ -42,7 +50,10 @@ fn follows(source: &Source<'_>, error: &DiagnosticData, all: &[&DiagnosticData])
         // The value is null, which is an error of its own.
         ("RequiredArgument", [argument]) => {
             let name = argument.split(['(', ':']).nth(1).unwrap_or_default();
-            has_invalid_value(source, error, name, all)
+            match field_at(source, error) {
+                Some(field) => field.arguments.iter().any(|one| one.name == name),
+                None => has_invalid_value(source, error, name, all),
+            }
         }
         ("RequiredField", [field]) => {
             let name = field.split('.').nth(1).unwrap_or_default();
@@ -55,8 +66,7 @@ fn follows(source: &Source<'_>, error: &DiagnosticData, all: &[&DiagnosticData])
             !source.schema.types.contains_key(ty)
         }
         // The variable or fragment is used in a selection that is an error of its own.
-        ("UnusedVariable", [name]) => uses(source.text, "$", name.trim_start_matches('$')),
-        ("UnusedFragment", [name]) => uses(source.text, "...", name),
+        ("UnusedVariable" | "UnusedFragment", [name]) => used.contains(name.as_bytes()),
         // The fragment is defined, but its type is unknown.
         ("UndefinedFragment", [name]) => source.document.definitions.iter().any(
             |one| matches!(one, Definition::FragmentDefinition(fragment) if fragment.name == *name),
@@ -86,18 +96,24 @@ fn has_invalid_value(
     others.any(|other| source.path(other.location()) == path)
 }
 
-/// Whether a document uses a variable or a fragment somewhere.
-fn uses(text: &str, sigil: &str, name: &str) -> bool {
-    let tokens: Vec<Token<'_>> = Tokens::new(text)
-        .filter(|token| !token.is_ignored())
-        .collect();
-    tokens.windows(3).any(|three| {
-        let [sign, used, next] = three else {
-            return false;
+/// The fragments that a document spreads, and the variables that it uses, with their `$`.
+fn used_names(text: &str) -> HashSet<&[u8]> {
+    let tokens = Tokens::new(text).filter(|token| !token.is_ignored());
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    let uses = tokens.windows(3).filter_map(|three| {
+        let [sign, name, next] = three else {
+            return None;
         };
-        let is_declaration = sigil == "$" && next.text == b":";
-        sign.text == sigil.as_bytes() && used.text == name.as_bytes() && !is_declaration
-    })
+        match sign.text {
+            b"..." => Some(name.text),
+            b"$" if next.text != b":" => {
+                let end = name.offset + name.text.len();
+                text.as_bytes().get(sign.offset..end)
+            }
+            _ => None,
+        }
+    });
+    uses.collect()
 }
 
 /// The field that an error is about.

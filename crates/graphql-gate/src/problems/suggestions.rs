@@ -1,4 +1,4 @@
-//! Names that are similar to a misspelled one, by the rules of graphql-js.
+//! Names that are similar to a misspelled one, by the distance that graphql-js allows.
 
 /// Maximum suggested names.
 const MAX_SUGGESTIONS: usize = 3;
@@ -23,6 +23,9 @@ pub(crate) fn similar<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>)
         .collect();
     similar.sort_unstable();
     similar.dedup();
+    // Much less similar names are noise: `frist` is `first`, not `last`.
+    let best = similar.first().map_or(0, |(distance, _)| *distance);
+    similar.retain(|(distance, _)| *distance <= best + 1);
     let names = similar.into_iter().take(MAX_SUGGESTIONS);
     names.map(|(_, name)| name).collect()
 }

@@ -186,6 +186,16 @@ fn custom_scalars_are_checked_wherever_they_are() {
     for value in ["\"#a\"", "null"] {
         assert!(literal(value).is_empty(), "{value}");
     }
+    let large = |value: &str| {
+        let query =
+            format!("{{ tasks(filter: {{metadataContains: {{a: [{value}]}}}}) {{ totalCount }} }}");
+        messages(&query, json!({}))
+    };
+    for value in ["1e400", "-1e999", &"9".repeat(400)] {
+        let expected = ["`filter.metadataContains.a[0]` must be a finite number."];
+        assert_eq!(large(value), expected, "{value}");
+    }
+    assert!(large("1e300").is_empty());
     let variable = "query($d: DateTime, $f: TaskFilter) { a: tasks(filter: {createdAfter: $d}) { totalCount } b: tasks(filter: $f) { totalCount } }";
     for (variables, expected) in [
         (
