@@ -2,13 +2,11 @@
 //!
 //! The transports in `http` deliver the events. They also end a subscription when its token expires or its session ends.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_graphql::{Context, Subscription};
 use futures_util::{StreamExt, stream::BoxStream};
+use parking_lot::Mutex;
 
 use super::{changes::Change, context::ContextExt};
 use crate::{
@@ -35,13 +33,11 @@ impl SubscriptionCursor {
 
     /// The cursor after the newest event; `None` if it was taken already, or there was no event.
     pub(super) fn take_newest(&self) -> Option<String> {
-        let newest = self.newest.lock();
-        newest.unwrap_or_else(PoisonError::into_inner).take()
+        self.newest.lock().take()
     }
 
     fn set_newest(&self, cursor: &Cursor) {
-        let newest = self.newest.lock();
-        *newest.unwrap_or_else(PoisonError::into_inner) = Some(cursor.encode());
+        *self.newest.lock() = Some(cursor.encode());
     }
 }
 

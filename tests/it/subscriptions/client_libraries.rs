@@ -7,13 +7,12 @@ use std::{path::PathBuf, process::Stdio};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::Duration,
 };
 use uuid::Uuid;
 
-use crate::support::{Client, Person, TestApp, at_least, soon, target_of};
+use crate::support::{Client, Person, TestApp, at_least, listener_at, soon, target_of};
 
 /// A running client, which prints lines.
 struct Running {
@@ -128,7 +127,7 @@ async fn graphql_ws_works_and_reconnects() {
     app.stop().await;
     assert_eq!(client.said().await, Some(json!({ "closed": 1001 })));
     let target = target_of(&database).await;
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = listener_at(address).await;
     let app = TestApp::listening(listener, target, database, |_| {}).await;
     let id = ada.create_course("c").await;
     assert_eq!(client.change().await["itemId"], json!(id));

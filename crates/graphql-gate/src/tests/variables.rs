@@ -146,169 +146,164 @@ fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
     ]
 }
 
-/// Values that apollo-compiler rejects too, and the message.
+/// Values of `$x` that apollo-compiler rejects too, and the message.
 fn rejected() -> Vec<(&'static str, Json, &'static str)> {
     vec![
-        ("Int!", json!({}), "`$x` of type `Int!` is required."),
         (
             "Int!",
-            json!({"x": null}),
+            json!(null),
             "`$x` must be of type `Int!`; got null.",
         ),
         (
             "Int",
-            json!({"x": 1.5}),
+            json!(1.5),
             "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `1.5`.",
         ),
         (
             "Int",
-            json!({"x": 2147483648_u64}),
+            json!(2147483648_u64),
             "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `2147483648`.",
         ),
         (
             "Int",
-            json!({"x": 10.5}),
+            json!(10.5),
             "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `10.5`.",
         ),
         (
             "Int",
-            json!({"x": 2147483648.0}),
+            json!(2147483648.0),
             "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `2147483648.0`.",
         ),
         (
             "Int",
-            json!({"x": -1e300}),
+            json!(-1e300),
             "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `-1e+300`.",
         ),
         (
             "Int",
-            json!({"x": "1"}),
+            json!("1"),
             "`$x` must be of type `Int`; got a string.",
         ),
-        (
-            "Int",
-            json!({"x": [1]}),
-            "`$x` must be of type `Int`; got a list.",
-        ),
+        ("Int", json!([1]), "`$x` must be of type `Int`; got a list."),
         (
             "Float",
-            json!({"x": "1"}),
+            json!("1"),
             "`$x` must be of type `Float`; got a string.",
         ),
         (
             "String",
-            json!({"x": 1}),
+            json!(1),
             "`$x` must be of type `String`; got a number.",
         ),
         (
             "Boolean!",
-            json!({"x": 1}),
+            json!(1),
             "`$x` must be of type `Boolean`; got a number.",
         ),
         (
             "ID!",
-            json!({"x": 1.5}),
+            json!(1.5),
             "`$x` must be a string or an integer; got `1.5`.",
         ),
         (
             "ID!",
-            json!({"x": true}),
+            json!(true),
             "`$x` must be of type `ID`; got a boolean.",
         ),
         (
             "[ID!]!",
-            json!({"x": null}),
+            json!(null),
             "`$x` must be of type `[ID!]!`; got null.",
         ),
         (
             "[ID!]!",
-            json!({"x": ["a", null]}),
+            json!(["a", null]),
             "`$x[1]` must be of type `ID!`; got null.",
         ),
         (
             "[ID!]!",
-            json!({"x": [["a"]]}),
+            json!([["a"]]),
             "`$x[0]` must be of type `ID`; got a list.",
         ),
         (
             "TaskPriority!",
-            json!({"x": "SOON"}),
+            json!("SOON"),
             "`$x` must be a value of `TaskPriority`; got `SOON`.",
         ),
         (
             "TaskPriority!",
-            json!({"x": 1}),
+            json!(1),
             "`$x` must be of type `TaskPriority`; got a number.",
         ),
         (
             "TaskFilter",
-            json!({"x": "a"}),
+            json!("a"),
             "`$x` must be of type `TaskFilter`; got a string.",
         ),
         (
             "TaskFilter",
-            json!({"x": [{}]}),
+            json!([{}]),
             "`$x` must be of type `TaskFilter`; got a list.",
         ),
         (
             "TaskFilter",
-            json!({"x": {"title": "a"}}),
+            json!({"title": "a"}),
             "`$x.title` is not a field of `TaskFilter`.",
         ),
         (
             "TaskFilter",
-            json!({"x": {"priority": ["LOW", "SOON"]}}),
+            json!({"priority": ["LOW", "SOON"]}),
             "`$x.priority[1]` must be a value of `TaskPriority`; got `SOON`.",
         ),
         (
             "TaskFilter",
-            json!({"x": {"priorty": ["LOW"]}}),
+            json!({"priorty": ["LOW"]}),
             "`$x.priorty` is not a field of `TaskFilter`. Did you mean `priority`?",
         ),
         (
             "TaskPriority!",
-            json!({"x": "low"}),
+            json!("low"),
             "`$x` must be a value of `TaskPriority`; got `low`. Did you mean `LOW`?",
         ),
         (
             "CourseOrder",
-            json!({"x": {}}),
+            json!({}),
             "`$x.field` of type `CourseOrderField!` is required.",
         ),
         (
             "CourseOrder",
-            json!({"x": {"field": "NAME", "direction": null}}),
+            json!({"field": "NAME", "direction": null}),
             "`$x.direction` must be of type `OrderDirection!`; got null.",
         ),
     ]
 }
 
-/// Values that apollo-compiler accepts.
+/// Values of `$x` that apollo-compiler accepts.
 fn rejected_only_here() -> Vec<(&'static str, Json, &'static str)> {
     vec![
         (
             "Boolean = true",
-            json!({"x": null}),
+            json!(null),
             "`$x` must not be null where the operation uses it.",
         ),
         (
             "OrderDirection",
-            json!({"x": null}),
+            json!(null),
             "`$x` must not be null where the operation uses it.",
         ),
         (
             "TaskKey!",
-            json!({"x": {}}),
+            json!({}),
             "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
         (
             "TaskKey!",
-            json!({"x": {"id": 1, "title": "a"}}),
+            json!({"id": 1, "title": "a"}),
             "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
         (
             "TaskKey!",
-            json!({"x": {"id": null}}),
+            json!({"id": null}),
             "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
     ]
@@ -324,10 +319,12 @@ fn values_are_coerced_by_the_specification() {
 
 #[test]
 fn invalid_values_are_reported_with_their_path() {
-    for (ty, variables, expected) in rejected().into_iter().chain(rejected_only_here()) {
-        let coerced = coerced(ty, &variables);
-        assert_eq!(coerced, Err(expected.to_owned()), "{ty} with {variables}");
+    for (ty, value, expected) in rejected().into_iter().chain(rejected_only_here()) {
+        let coerced = coerced(ty, &json!({ "x": value }));
+        assert_eq!(coerced, Err(expected.to_owned()), "{ty} with {value}");
     }
+    let message = "`$x` of type `Int!` is required.";
+    assert_eq!(coerced("Int!", &json!({})), Err(message.to_owned()));
 }
 
 /// None if apollo-compiler rejects the variables.
@@ -354,13 +351,14 @@ fn apollo_compiler_agrees_except_in_known_cases() {
         let coerced = coerced_by_apollo(ty, &variables);
         assert_ne!(coerced, Some(expected), "{ty} with {variables}");
     }
-    for (ty, variables, _) in rejected() {
-        let coerced = coerced_by_apollo(ty, &variables);
-        assert_eq!(coerced, None, "{ty} with {variables}");
+    for (ty, value, _) in rejected() {
+        let coerced = coerced_by_apollo(ty, &json!({ "x": value }));
+        assert_eq!(coerced, None, "{ty} with {value}");
     }
-    for (ty, variables, _) in rejected_only_here() {
-        let coerced = coerced_by_apollo(ty, &variables);
-        assert!(coerced.is_some(), "{ty} with {variables}");
+    assert_eq!(coerced_by_apollo("Int!", &json!({})), None, "nothing");
+    for (ty, value, _) in rejected_only_here() {
+        let coerced = coerced_by_apollo(ty, &json!({ "x": value }));
+        assert!(coerced.is_some(), "{ty} with {value}");
     }
 }
 
