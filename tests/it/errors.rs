@@ -235,7 +235,7 @@ fn flaw(message: &str) -> Option<&'static str> {
         word.starts_with(|first: char| first.is_ascii_lowercase())
             && letters.next().is_some_and(|next| next.is_ascii_uppercase())
     });
-    (code % 2 != 0 || outside.contains(is_foreign) || camel_case)
+    (!code.is_multiple_of(2) || outside.contains(is_foreign) || camel_case)
         .then_some("its code must be in backticks")
 }
 

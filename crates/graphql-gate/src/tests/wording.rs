@@ -43,7 +43,7 @@ fn flaw(message: &str) -> Option<&'static str> {
     if !message.ends_with(['.', '?']) {
         return Some("it must end as a sentence");
     }
-    if message.matches('`').count() % 2 != 0 {
+    if !message.matches('`').count().is_multiple_of(2) {
         return Some("its backticks must be balanced");
     }
     if message.chars().count() > 300 {
