@@ -17,8 +17,9 @@ use crate::{db::sql, error::Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset; outputs are in UTC. Years
-/// 1–9999, with microsecond precision.
+/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset, and digits after the
+/// microseconds are dropped. Outputs are in UTC with six decimals: `2026-01-08T09:30:00.000000Z`. Years 1–9999, without leap
+/// seconds.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
@@ -29,7 +30,21 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+/// A time in RFC 3339 format. chrono also accepts a space for the `T`, a minus sign that is not ASCII, and leap seconds.
+fn parse_time(text: &str) -> Result<chrono::DateTime<Utc>, String> {
+    if text.get(17..19) == Some("60") {
+        let problem = "must not have leap seconds: the seconds must be between 00 and 59.";
+        return Err(problem.to_owned());
+    }
+    let is_strict = text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok();
+    match time.filter(|_| is_strict) {
+        Some(time) => Ok(time.to_utc().trunc_subsecs(6)),
+        None => Err(date_time_problem(text)),
     }
 }
 
@@ -39,14 +54,11 @@ impl DateTime {
             Value::String(text) => text,
             value => return Err(unexpected("must be a date and time", DATE_TIME, value)),
         };
-        let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) else {
-            return Err(date_time_problem(text));
-        };
-        let time = time.with_timezone(&Utc).trunc_subsecs(6);
-        if !(1..=9999).contains(&time.year()) {
-            return Err("must be in the years 1 to 9999 (UTC).".to_owned());
+        let time = parse_time(text)?;
+        match (1..=9999).contains(&time.year()) {
+            true => Ok(DateTime(time)),
+            false => Err("must be in the years 1 to 9999 (UTC).".to_owned()),
         }
-        Ok(DateTime(time))
     }
 }
 

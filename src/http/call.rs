@@ -14,6 +14,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
+use graphql_gate::inexact_number;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -24,6 +25,8 @@ pub(super) struct InvalidCall {
     pub(super) message: &'static str,
 }
 
+pub(super) const INEXACT_NUMBER: &str =
+    "A number does not fit into 64 bits. Round it, or send it as a string.";
 const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
 
 fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
@@ -86,15 +89,8 @@ pub(super) async fn drain(mut body: Body, response: &mut Response, timeout: Dura
 }
 
 fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
-    let value = match serde_json::from_slice::<Value>(body) {
-        Ok(value) => value,
-        Err(error) if is_number_too_large(&error) => {
-            let message = "The body contains a number outside the range of 64-bit floats.";
-            return invalid(StatusCode::BAD_REQUEST, message);
-        }
-        Err(_) => return invalid(StatusCode::BAD_REQUEST, "The body is not valid JSON."),
-    };
-    match value {
+    let text = str::from_utf8(body).unwrap_or_default();
+    match parse(text, "The body is not valid JSON.")? {
         Value::Object(fields) => from_fields(fields),
         Value::Array(_) => invalid(
             StatusCode::BAD_REQUEST,
@@ -107,28 +103,27 @@ fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     }
 }
 
+/// Parses JSON with numbers that parsing does not change.
+fn parse(json: &str, message: &'static str) -> Result<Value, InvalidCall> {
+    if inexact_number(json).is_some() {
+        return invalid(StatusCode::BAD_REQUEST, INEXACT_NUMBER);
+    }
+    serde_json::from_str(json).or_else(|_| invalid(StatusCode::BAD_REQUEST, message))
+}
+
 fn from_query(query: &str) -> Result<Call, InvalidCall> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
-            "variables" | "extensions" => serde_json::from_str(&value).or_else(|error| {
-                let message = match is_number_too_large(&error) {
-                    true => "`variables` or `extensions` contain a number outside the range of 64-bit floats.",
-                    false => "`variables` and `extensions` must be valid JSON.",
-                };
-                invalid(StatusCode::BAD_REQUEST, message)
-            })?,
+            "variables" | "extensions" => {
+                parse(&value, "`variables` and `extensions` must be valid JSON.")?
+            }
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
     }
     from_fields(fields)
-}
-
-/// Whether valid JSON contains a number such as 1e400. The parser shows this only in its message.
-pub(super) fn is_number_too_large(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with("number out of range")
 }
 
 /// Reads the call in the JSON object of a body or a WebSocket payload.
@@ -176,6 +171,7 @@ mod tests {
             ("{\"query\":\"{me{id}}\",\"variables\":\"{}\"}", 422),
             ("{\"query\":\"{me{id}}\",\"operationName\":1}", 422),
             ("{\"query\":\"{me{id}}\",\"extensions\":1}", 422),
+            ("{\"query\":\"{me{id}}\",\"variables\":{\"a\":1e400}}", 400),
         ];
         for (body, status) in table {
             let invalid = from_json(body.as_bytes()).expect_err(body);
@@ -190,18 +186,10 @@ mod tests {
         let body = r#"{"query":"query($n:Int){a(n:$n)}","variables":{"n":-1e400}}"#;
         let invalid = from_json(body.as_bytes()).expect_err("a number is too large");
         assert_eq!(invalid.status.as_u16(), 400);
-        assert!(
-            invalid.message.contains("64-bit floats"),
-            "{}",
-            invalid.message
-        );
+        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
         let invalid = from_query("query=q&variables=%7B%22n%22%3A1e400%7D");
         let invalid = invalid.expect_err("a number is too large");
-        assert!(
-            invalid.message.contains("64-bit floats"),
-            "{}",
-            invalid.message
-        );
+        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
     }
 
     #[test]

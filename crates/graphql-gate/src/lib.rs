@@ -46,6 +46,7 @@ mod descriptions;
 mod field_cost;
 mod gate;
 mod limits;
+mod numbers;
 mod prepare;
 mod problems;
 mod rejection;
@@ -60,6 +61,7 @@ mod variables;
 
 pub use gate::{Admitted, Gate};
 pub use limits::{CostRules, Limits};
+pub use numbers::inexact_number;
 pub use rejection::{Rejection, RejectionKind};
 pub use scalars::CustomScalar;
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use async_graphql::Response as GraphQlResponse;
+use graphql_gate::inexact_number;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
@@ -34,12 +35,11 @@ impl ClientMessage {
     /// # Errors
     /// Why the message is invalid.
     pub(super) fn parse(text: &str) -> Result<ClientMessage, InvalidMessage> {
-        let mut fields = match serde_json::from_str(text) {
-            Ok(Value::Object(fields)) => fields,
-            Err(error) if call::is_number_too_large(&error) => {
-                return Err("The message contains a number outside the range of 64-bit floats");
-            }
-            _ => return Err("The message is not a JSON object"),
+        if inexact_number(text).is_some() {
+            return Err(call::INEXACT_NUMBER);
+        }
+        let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
+            return Err("The message is not a JSON object");
         };
         let Some(Value::String(kind)) = fields.remove("type") else {
             return Err("The message has no type");

@@ -4,7 +4,7 @@
 //!   must be declared even inside a custom scalar.
 //! - A default of `null` does not make a nullable variable valid where null is not allowed.
 //! - An input object contains each field once. One with `@oneOf` contains exactly one field, which is never null.
-//! - A custom scalar passes its check, and contains no number that is too large for a float.
+//! - A custom scalar passes its check, and contains only numbers that parsing does not change.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,6 +15,7 @@ use apollo_compiler::executable::{
 use apollo_compiler::{Name, Node};
 
 use super::{is_one_of, one_field};
+use crate::numbers::is_exact;
 use crate::problems::{Source, disallowed_usage, undeclared_variable};
 use crate::rejection::{Problem, short};
 use crate::scalars::{self, CustomScalar};
@@ -148,16 +149,18 @@ impl<'a> Check<'a> {
                 }
             }
             Value::Object(fields) => self.object(value, fields, location),
-            Value::Int(number) if number.try_to_f64().is_err() => self.too_large(value, location),
-            Value::Float(number) if number.try_to_f64().is_err() => self.too_large(value, location),
+            Value::Int(number) => self.number(number.as_str(), value, location),
+            Value::Float(number) => self.number(number.as_str(), value, location),
             _ => {}
         }
     }
 
-    /// A number that no float can hold. Only an `ID` keeps the digits of an integer.
-    fn too_large(&mut self, value: &Node<Value>, location: Option<Location<'_>>) {
-        if location.is_none_or(|location| location.ty.inner_named_type() != "ID") {
-            self.problem(value, |path| format!("`{path}` must be a finite number."));
+    /// A number that parsing would change. Only an `ID` keeps the digits of an integer.
+    fn number(&mut self, digits: &str, value: &Node<Value>, location: Option<Location<'_>>) {
+        let is_id = location.is_some_and(|location| location.ty.inner_named_type() == "ID");
+        if !is_id && !is_exact(digits) {
+            let words = "does not fit into 64 bits. Round it, or send it as a string.";
+            self.problem(value, |path| format!("`{path}` {words}"));
         }
     }
 
