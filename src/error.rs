@@ -147,8 +147,7 @@ impl Error {
 
     /// A cursor of the change feed that no longer works.
     pub fn cursor_expired() -> Self {
-        let message =
-            "This cursor has expired. Get a new one from changesCursor, then read all data again.";
+        let message = "This cursor has expired. Get a new one from `changesCursor`, then read all data again.";
         Error::new(Code::CursorExpired, message)
     }
 

@@ -8,6 +8,7 @@ use async_graphql::{
     InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value, registry::Registry,
 };
 use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
+use graphql_gate::CustomScalar;
 use uuid::Uuid;
 
 use crate::{db::sql, error::Error};
@@ -25,12 +26,7 @@ pub struct DateTime(pub chrono::DateTime<Utc>);
 )]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else {
-            return Err(InputValueError::expected_type(value));
-        };
-        parse_time(&text)
-            .map(DateTime)
-            .map_err(InputValueError::custom)
+        DateTime::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
@@ -39,21 +35,105 @@ impl ScalarType for DateTime {
 }
 
 /// A time in RFC 3339 format. chrono also accepts a space for the `T`, a minus sign that is not ASCII, and leap seconds.
-fn parse_time(text: &str) -> Result<chrono::DateTime<Utc>, &'static str> {
+fn parse_time(text: &str) -> Result<chrono::DateTime<Utc>, String> {
     if text.get(17..19) == Some("60") {
-        return Err("Leap seconds are not supported: the seconds must be between 00 and 59.");
+        let problem = "must not have leap seconds: the seconds must be between 00 and 59.";
+        return Err(problem.to_owned());
     }
     let is_strict = text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
     let time = chrono::DateTime::parse_from_rfc3339(text).ok();
-    let time = time
-        .filter(|_| is_strict)
-        .ok_or("It must be a date and time in RFC 3339 format, e.g. 2026-01-08T09:30:00Z.")?;
-    let time = time.to_utc().trunc_subsecs(6);
-    match (1..=9999).contains(&time.year()) {
-        true => Ok(time),
-        false => Err("Its year in UTC must be between 1 and 9999."),
+    match time.filter(|_| is_strict) {
+        Some(time) => Ok(time.to_utc().trunc_subsecs(6)),
+        None => Err(date_time_problem(text)),
     }
 }
+
+impl DateTime {
+    fn read(value: &Value) -> Result<Self, String> {
+        let text = match value {
+            Value::String(text) => text,
+            value => return Err(unexpected("must be a date and time", DATE_TIME, value)),
+        };
+        let time = parse_time(text)?;
+        match (1..=9999).contains(&time.year()) {
+            true => Ok(DateTime(time)),
+            false => Err("must be in the years 1 to 9999 (UTC).".to_owned()),
+        }
+    }
+}
+
+const DATE_TIME: &str = "`\"2026-01-08T09:30:00Z\"`";
+
+/// What a text that is not in RFC 3339 format lacks.
+fn date_time_problem(text: &str) -> String {
+    let date = text.parse::<chrono::NaiveDate>();
+    let without_offset = [
+        "%Y-%m-%dT%H:%M:%S%.f",
+        "%Y-%m-%dT%H:%M",
+        "%Y-%m-%d %H:%M:%S%.f",
+    ]
+    .iter()
+    .find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok());
+    match (date, without_offset) {
+        (Ok(date), _) => {
+            let date = date.format("%Y-%m-%d");
+            format!(
+                "must include a time and an offset; got the date `{date}`. Send `{date}T00:00:00Z` for midnight in UTC."
+            )
+        }
+        (_, Some(time)) => {
+            let time = time.format("%Y-%m-%dT%H:%M:%S");
+            format!(
+                "must include an offset from UTC. Send `{time}Z` for UTC, or an offset such as `{time}+01:00`."
+            )
+        }
+        _ => {
+            let got = shortened(text);
+            format!("must be a date and time in RFC 3339 format, such as {DATE_TIME}; got `{got}`.")
+        }
+    }
+}
+
+/// The words for a value that is not a string. `expected` begins them.
+fn unexpected(expected: &str, example: &str, value: &Value) -> String {
+    let found = match value {
+        Value::Null => "null",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Boolean(_) => "a boolean",
+        Value::Binary(_) => "bytes",
+        Value::Enum(_) => "an unquoted name",
+        Value::List(_) => "a list",
+        Value::Object(_) => "an object",
+    };
+    format!("{expected} such as {example}; got {found}.")
+}
+
+/// The beginning of a text from the caller, for an error message that shows it in backticks.
+fn shortened(text: &str) -> String {
+    let printable = |character: char| match character {
+        '`' => '\'',
+        character if character.is_control() => ' ',
+        character => character,
+    };
+    text.chars().take(40).map(printable).collect()
+}
+
+/// The checks of all custom scalars, by which the gate rejects invalid values with the path of their argument.
+pub(crate) const CHECKS: &[CustomScalar] = &[
+    CustomScalar {
+        name: "DateTime",
+        check: |value| DateTime::read(value).map(drop),
+    },
+    CustomScalar {
+        name: "JSONObject",
+        check: JsonObject::check,
+    },
+    CustomScalar {
+        name: "URL",
+        check: |value| Url::read(value).map(drop),
+    },
+];
 
 /// A JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -65,17 +145,25 @@ impl Default for JsonObject {
     }
 }
 
+impl JsonObject {
+    fn check(value: &Value) -> Result<(), String> {
+        match value {
+            Value::Object(_) => Ok(()),
+            value => {
+                let expected = "must be a JSON object";
+                Err(unexpected(expected, "`{\"color\": \"red\"}`", value))
+            }
+        }
+    }
+}
+
 /// A JSON object. Send and receive it as an object, not as a string of JSON.
 #[Scalar(name = "JSONObject")]
 impl ScalarType for JsonObject {
     fn parse(value: Value) -> InputValueResult<Self> {
-        if !matches!(value, Value::Object(_)) {
-            return Err(InputValueError::custom("It must be a JSON object."));
-        }
-        match value.into_json() {
-            Ok(object) => Ok(JsonObject(object)),
-            Err(_) => Err(InputValueError::custom("It must be a JSON object.")),
-        }
+        JsonObject::check(&value).map_err(InputValueError::custom)?;
+        let object = value.into_json().map_err(InputValueError::custom)?;
+        Ok(JsonObject(object))
     }
 
     fn to_value(&self) -> Value {
@@ -87,21 +175,30 @@ impl ScalarType for JsonObject {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Url(pub String);
 
+impl Url {
+    fn read(value: &Value) -> Result<Self, String> {
+        let expected = "must be an absolute http or https URL";
+        let example = "`\"https://example.com/page\"`";
+        let Value::String(text) = value else {
+            return Err(unexpected(expected, example, value));
+        };
+        match url::Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
+                Ok(Url(url.into()))
+            }
+            _ => Err(format!(
+                "{expected} such as {example}; got `{}`.",
+                shortened(text)
+            )),
+        }
+    }
+}
+
 /// An absolute http or https URL.
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = value else {
-            return Err(InputValueError::expected_type(value));
-        };
-        match url::Url::parse(&text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                Ok(Url(url.into()))
-            }
-            _ => Err(InputValueError::custom(
-                "It must be an absolute http or https URL.",
-            )),
-        }
+        Url::read(&value).map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
@@ -183,3 +280,74 @@ macro_rules! sql_values {
 }
 
 sql_values!(DateTime, JsonObject, ObjectId, Url);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(name: &str, value: Value) -> Option<String> {
+        let scalar = CHECKS.iter().find(|scalar| scalar.name == name);
+        (scalar.expect(name).check)(&value).err()
+    }
+
+    #[test]
+    fn a_date_and_time_that_lacks_a_part_gets_a_hint() {
+        for (text, hint) in [
+            (
+                "2026-03-01",
+                "Send `2026-03-01T00:00:00Z` for midnight in UTC.",
+            ),
+            ("2026-03-01T10:20:30", "Send `2026-03-01T10:20:30Z` for UTC"),
+            (
+                "2026-03-01T10:20:30.123",
+                "must include an offset from UTC.",
+            ),
+            ("2026-03-01T10:20", "Send `2026-03-01T10:20:00Z` for UTC"),
+            ("2026-03-01 10:20:30", "Send `2026-03-01T10:20:30Z` for UTC"),
+            ("2026-02-30", "RFC 3339 format"),
+            ("2026-02-30T00:00:00Z", "got `2026-02-30T00:00:00Z`."),
+            ("tomorrow", "got `tomorrow`."),
+            ("", "RFC 3339 format"),
+            ("0000-01-01T00:00:00Z", "years 1 to 9999"),
+            ("9999-12-31T23:00:00-02:00", "years 1 to 9999"),
+        ] {
+            let problem = problem("DateTime", text.into()).expect(text);
+            assert!(problem.contains(hint), "{text}: {problem}");
+            assert!(problem.starts_with("must "), "{text}: {problem}");
+        }
+        for text in [
+            "2026-03-01T10:20:30Z",
+            "2026-03-01T10:20:30.5+02:00",
+            "0001-01-01T00:00:00Z",
+        ] {
+            assert_eq!(problem("DateTime", text.into()), None, "{text}");
+        }
+        let number = problem("DateTime", Value::from(1_772_359_230)).expect("a timestamp");
+        assert!(number.ends_with("got a number."), "{number}");
+    }
+
+    #[test]
+    fn other_scalars_say_what_they_expect() {
+        for (name, value) in [
+            ("URL", Value::from("example.com")),
+            ("URL", Value::from("ftp://example.com")),
+            ("URL", Value::from("https://")),
+            ("URL", Value::from(1)),
+            ("JSONObject", Value::from("{}")),
+            ("JSONObject", Value::List(Vec::new())),
+        ] {
+            let problem = problem(name, value.clone()).expect(name);
+            let expected = [
+                "must be an absolute http or https URL",
+                "must be a JSON object",
+            ];
+            let is_expected = expected.iter().any(|one| problem.starts_with(one));
+            assert!(is_expected && problem.ends_with('.'), "{value}: {problem}");
+        }
+        assert_eq!(problem("URL", "HTTPS://example.com".into()), None);
+        assert_eq!(
+            problem("JSONObject", Value::Object(Default::default())),
+            None
+        );
+    }
+}

@@ -158,7 +158,7 @@ impl Auth {
         };
         authenticated.ok_or_else(|| {
             Error::unauthenticated(
-                "The access token is invalid, expired or revoked. Call refreshSession for a new one, or sign in again.",
+                "The access token is invalid, expired or revoked. Call `refreshSession` for a new one, or sign in again.",
             )
         })
     }

@@ -32,7 +32,7 @@ const INTROSPECTION: &str = "{
         fields(includeDeprecated: true) { name description args { name description } }
         inputFields { name description }
         enumValues(includeDeprecated: true) { name description }
-    } }
+    } directives { name description args { name description } } }
 }";
 
 /// Every described part of the schema, as its path and description.
@@ -40,7 +40,11 @@ async fn descriptions() -> Vec<(String, String)> {
     let response = super::build().finish().execute(INTROSPECTION).await;
     let response = serde_json::to_value(response).expect("a response is JSON");
     let mut found = Vec::new();
-    for kind in list(&response["data"]["__schema"]["types"]) {
+    let schema = &response["data"]["__schema"];
+    for directive in list(&schema["directives"]) {
+        collect("@", directive, &mut found);
+    }
+    for kind in list(&schema["types"]) {
         let name = kind["name"].as_str().unwrap_or_default();
         if !name.starts_with("__") && !BUILT_IN.contains(&name) {
             collect("", kind, &mut found);
@@ -74,6 +78,25 @@ async fn every_part_of_the_schema_has_a_description() {
         .map(|(path, _)| path)
         .collect();
     assert!(missing.is_empty(), "without a description: {missing:#?}");
+}
+
+#[tokio::test]
+async fn every_kind_of_part_is_checked() {
+    let descriptions = descriptions().await;
+    for path in [
+        "/Query",
+        "/Query/tasks",
+        "/Query/tasks/first",
+        "/CreateTaskInput/dueAt",
+        "/TaskPriority/HIGH",
+        "/DateTime",
+        "/SearchEdge",
+        "/Subscription/changes/after",
+        "@/skip",
+        "@/skip/if",
+    ] {
+        assert!(descriptions.iter().any(|(one, _)| one == path), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub(crate) fn rejection_response(rejection: Rejection) -> Response {
         RejectionKind::OperationName => Code::BadRequest,
         RejectionKind::Syntax => Code::ParseFailed,
         RejectionKind::Validation => Code::ValidationFailed,
-        RejectionKind::Variables => Code::BadUserInput,
+        RejectionKind::Values => Code::BadUserInput,
         RejectionKind::TooComplex => Code::QueryTooComplex,
     };
     Response::from_errors(rejection.into_server_errors(code.as_str()))
@@ -61,19 +61,15 @@ pub(crate) fn finish(response: &mut Response, request_id: &str) {
 
 fn complete(error: &mut ServerError, request_id: &str) {
     let cause = error.source::<Error>().cloned();
+    let own_code = code_of(error);
+    let has_code = own_code.is_some();
     let code = match &cause {
         Some(cause) => Cow::Borrowed(cause.code.as_str()),
-        // While it executes, the library itself only fails on arguments that a scalar cannot parse.
-        None => code_of(error).unwrap_or(Cow::Borrowed(Code::BadUserInput.as_str())),
+        // While it executes, the library itself only fails on arguments. The gate should have rejected them.
+        None => own_code.unwrap_or(Cow::Borrowed(Code::BadUserInput.as_str())),
     };
-    if cause.is_none() && error.message.chars().count() > MAX_MESSAGE_LENGTH {
-        // The library quotes an invalid value in full, however long it is.
-        error.message = error
-            .message
-            .chars()
-            .take(MAX_MESSAGE_LENGTH)
-            .chain(['…'])
-            .collect();
+    if cause.is_none() && !has_code {
+        error.message = in_own_words(&error.message);
     }
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_ref());
@@ -87,9 +83,36 @@ fn complete(error: &mut ServerError, request_id: &str) {
     }
 }
 
+/// An error of the library about an argument, such as `Failed to parse "Int": … (occurred while parsing "Filter")`. It quotes
+/// the value in full, however long it is.
+fn in_own_words(message: &str) -> String {
+    let (message, _) = message
+        .split_once(" (occurred while")
+        .unwrap_or((message, ""));
+    let cause = match message.strip_prefix("Failed to parse ") {
+        Some(rest) => rest.split_once(": ").map_or(rest, |(_, cause)| cause),
+        None => message,
+    };
+    let cause: String = cause.chars().take(MAX_MESSAGE_LENGTH).collect();
+    format!("An argument is invalid: {}.", cause.trim_end_matches('.'))
+}
+
 fn code_of(error: &ServerError) -> Option<Cow<'static, str>> {
     match error.extensions.as_ref()?.get("code")? {
         async_graphql::Value::String(code) => Some(Cow::Owned(code.clone())),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_own_words;
+
+    #[test]
+    fn an_error_of_the_library_becomes_a_short_sentence() {
+        let message = r#"Failed to parse "DateTime": It must have an offset. (occurred while parsing "CreateTaskInput")"#;
+        let expected = "An argument is invalid: It must have an offset.";
+        assert_eq!(in_own_words(message), expected);
+        assert!(in_own_words(&"é".repeat(1_000)).chars().count() < 250);
     }
 }

@@ -55,7 +55,7 @@ use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
 use subscription::{EventTimeout, Subscription, SubscriptionCursor};
 
-use crate::error::Error;
+use crate::{error::Error, scalars};
 
 /// All queries. Unless its description says otherwise, a query requires a signed-in user (else UNAUTHENTICATED) and returns
 /// only that user's data. An argument with an invalid value is BAD_USER_INPUT. Such codes are in `extensions.code` of the error.
@@ -154,7 +154,7 @@ impl Api {
             .limit_recursive_depth(usize::MAX)
             .data(services.clone())
             .finish();
-        let gate = Gate::new(&sdl, limits, COST_RULES);
+        let gate = Gate::new(&sdl, limits, COST_RULES).with_scalars(scalars::CHECKS);
         let event_services = Services {
             database: services.database.with_half_the_pool(),
             ..services.clone()
@@ -275,6 +275,15 @@ fn panic_detail(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_gate_checks_every_custom_scalar_of_the_schema() {
+        let sdl = sdl();
+        let lines = sdl.lines().filter_map(|line| line.strip_prefix("scalar "));
+        let scalars: Vec<&str> = lines.filter_map(|line| line.split(' ').next()).collect();
+        let checked: Vec<&str> = scalars::CHECKS.iter().map(|scalar| scalar.name).collect();
+        assert_eq!(scalars, checked);
+    }
 
     #[test]
     fn every_free_type_is_in_the_schema() {

@@ -40,6 +40,16 @@ impl Bearer {
         }
     }
 
+    /// Whether a payload without `Authorization` has a token where other servers expect it: under another name, or inside an
+    /// object such as `headers`. Such a client would be anonymous without knowing why.
+    pub(super) fn is_misplaced_in(payload: &Map<String, Value>) -> bool {
+        payload.iter().any(|(name, value)| match value {
+            Value::String(token) => is_token_name(name) && !token.is_empty(),
+            Value::Object(inner) => Bearer::is_misplaced_in(inner),
+            _ => false,
+        })
+    }
+
     /// The token, if one was sent.
     pub(super) fn token(self) -> Option<Arc<str>> {
         match self {
@@ -58,6 +68,29 @@ impl Bearer {
             _ => Bearer::Malformed,
         }
     }
+}
+
+/// The names of tokens in payloads, without case, hyphens and underscores.
+const TOKEN_NAMES: &[&str] = &[
+    "accesstoken",
+    "auth",
+    "authentication",
+    "authorization",
+    "authtoken",
+    "bearer",
+    "bearertoken",
+    "idtoken",
+    "jwt",
+    "token",
+    "xauthtoken",
+];
+
+fn is_token_name(name: &str) -> bool {
+    let name: String = name
+        .chars()
+        .filter(|one| !matches!(one, '-' | '_'))
+        .collect();
+    TOKEN_NAMES.contains(&name.to_ascii_lowercase().as_str())
 }
 
 impl std::fmt::Debug for Bearer {

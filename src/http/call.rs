@@ -46,7 +46,7 @@ pub(super) async fn read(
     if !negotiate::is_json(&parts.headers) {
         return invalid(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send the request as Content-Type: application/json, in UTF-8 and not compressed.",
+            "Send the request as `Content-Type: application/json`, in UTF-8 and not compressed.",
         );
     }
     let announced = negotiate::text(&parts.headers, header::CONTENT_LENGTH);
@@ -179,6 +179,17 @@ mod tests {
         }
         let good = "{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
         assert_eq!(from_json(good.as_bytes()).expect("a call").query, "q");
+    }
+
+    #[test]
+    fn a_number_that_no_float_can_hold_is_named_as_the_mistake() {
+        let body = r#"{"query":"query($n:Int){a(n:$n)}","variables":{"n":-1e400}}"#;
+        let invalid = from_json(body.as_bytes()).expect_err("a number is too large");
+        assert_eq!(invalid.status.as_u16(), 400);
+        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
+        let invalid = from_query("query=q&variables=%7B%22n%22%3A1e400%7D");
+        let invalid = invalid.expect_err("a number is too large");
+        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
     }
 
     #[test]

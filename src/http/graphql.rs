@@ -84,8 +84,7 @@ async fn respond(
         // Invalid requests and invalid tokens get a JSON response even if the client accepts only events.
         None if negotiate::events(&parts.headers) == Events::Preferred => MediaType::Json,
         None => {
-            let message =
-                "Accept application/graphql-response+json, application/json or text/event-stream.";
+            let message = "Accept `application/graphql-response+json`, `application/json` or `text/event-stream`.";
             return bad_request(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
         }
     };
@@ -265,11 +264,11 @@ impl Rejection {
                 (StatusCode::METHOD_NOT_ALLOWED, invalid(message))
             }
             Rejection::EventsNotAccepted => {
-                let message = "Subscriptions need WebSocket (graphql-transport-ws) or Accept: text/event-stream.";
+                let message = "Subscriptions need WebSocket (`graphql-transport-ws`) or `Accept: text/event-stream`.";
                 (StatusCode::NOT_ACCEPTABLE, invalid(message))
             }
             Rejection::NoBearerToken => {
-                let message = "Send the access token as Authorization: Bearer <token>.";
+                let message = "Send the access token as `Authorization: Bearer <token>`.";
                 let response = error::error_response(Error::unauthenticated(message));
                 (StatusCode::UNAUTHORIZED, response)
             }

@@ -89,7 +89,7 @@ impl EventStreamRequest {
         let live_auth = LiveAuth::check(&state.auth, token, client, self.deadline).await?;
         if is_invalid {
             let message =
-                "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
+                "`Last-Event-ID` must be the id of an event, which is a cursor of the change feed.";
             let output = operation::failed(Error::bad_input(message), &self.id);
             let outputs = operation::single(output);
             return Ok(stream_events(state, self.connection, outputs, None));

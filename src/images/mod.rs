@@ -357,7 +357,7 @@ fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, 
     let refused = |message: String| refused_as(RefusalCode::Invalid, message);
     if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
         return refused(
-            "The uploaded file does not have the requested byteSize. Request another upload."
+            "The uploaded file does not have the requested `byteSize`. Request another upload."
                 .to_owned(),
         );
     }

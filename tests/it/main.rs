@@ -14,6 +14,7 @@ mod blank_texts;
 mod change_feed;
 mod clean_up;
 mod email_addresses;
+mod errors;
 mod filters;
 mod http;
 mod identity_providers;

@@ -81,8 +81,9 @@ pub(crate) enum FieldCost {
     Fragment,
 }
 
+/// The cost of a selection before its parent is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Subtotal {
+pub(crate) struct Subtotal {
     points: u64,
     /// Points per object of the page or list whose length the parent field determines.
     points_per_item: u64,
@@ -188,7 +189,20 @@ impl FieldCost {
         }
     }
 
-    fn apply(&self, children: Subtotal, variables: &Variables) -> Subtotal {
+    /// The cost of a connection with pages of this size.
+    pub(crate) fn of_page(children: Subtotal, size: u64) -> Subtotal {
+        let own = u64::from(children.loads_items);
+        let page = children
+            .points_per_item
+            .saturating_add(own)
+            .saturating_mul(size);
+        Subtotal {
+            points: page.saturating_add(children.points),
+            ..Subtotal::default()
+        }
+    }
+
+    pub(crate) fn apply(&self, children: Subtotal, variables: &Variables) -> Subtotal {
         let points = |points| Subtotal {
             points,
             ..Subtotal::default()
@@ -210,12 +224,7 @@ impl FieldCost {
                 points(item.saturating_mul(length.evaluate(variables)))
             }
             Self::ListOfParent(own) => per_item(own.saturating_add(children.total()), false),
-            Self::Connection(length) => {
-                let own = u64::from(children.loads_items);
-                let item = children.points_per_item.saturating_add(own);
-                let page = item.saturating_mul(length.evaluate(variables));
-                points(page.saturating_add(children.points))
-            }
+            Self::Connection(length) => Self::of_page(children, length.evaluate(variables)),
             Self::Page => per_item(children.total(), true),
             Self::Node => points(children.total()),
             Self::Introspection => points(1 + children.total() / INTROSPECTION_OBJECTS_PER_POINT),
@@ -225,7 +234,7 @@ impl FieldCost {
 }
 
 impl Subtotal {
-    fn plus(self, other: Self) -> Self {
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             points: self.points.saturating_add(other.points),
             points_per_item: self.points_per_item.saturating_add(other.points_per_item),
@@ -234,7 +243,7 @@ impl Subtotal {
     }
 
     /// The points if no parent field determines the length of the lists.
-    fn total(self) -> u64 {
+    pub(crate) fn total(self) -> u64 {
         let lists = self.points_per_item.saturating_mul(ASSUMED_LENGTH);
         self.points.saturating_add(lists)
     }
@@ -317,7 +326,7 @@ impl Conditions {
         matches!(self, Self::If(variables) if variables.is_empty())
     }
 
-    fn hold(&self, variables: &Variables) -> bool {
+    pub(crate) fn hold(&self, variables: &Variables) -> bool {
         match self {
             Self::Never => false,
             Self::If(wanted) => wanted

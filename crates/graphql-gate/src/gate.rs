@@ -4,23 +4,20 @@
 
 use std::sync::Arc;
 
-use apollo_compiler::Schema;
-use apollo_compiler::validation::Valid;
 use async_graphql::Request;
 use async_graphql::parser::types::OperationType;
 use serde_json::{Map, Value as Json};
 
 use crate::cache::DocumentCache;
-use crate::limits::{CostRules, Limits};
+use crate::limits::{CostRules, Limits, Settings};
 use crate::prepare::{self, prepare};
 use crate::rejection::Rejection;
+use crate::scalars::CustomScalar;
 use crate::variables;
 
 /// Admits or rejects requests. Create one per schema and share it.
 pub struct Gate {
-    schema: Valid<Schema>,
-    limits: Limits,
-    cost_rules: CostRules,
+    settings: Settings,
     pub(crate) cache: DocumentCache,
 }
 
@@ -46,11 +43,21 @@ impl Gate {
     /// If `sdl` is not a valid schema. It is exported from code, so an invalid one is a bug.
     pub fn new(sdl: &str, limits: Limits, cost_rules: CostRules) -> Self {
         Self {
-            schema: prepare::schema(sdl),
             cache: DocumentCache::new(&limits),
-            limits,
-            cost_rules,
+            settings: Settings {
+                schema: prepare::schema(sdl),
+                scalars: &[],
+                limits,
+                cost_rules,
+            },
         }
+    }
+
+    /// Checks the values of these custom scalars, too. Other custom scalars accept every value.
+    #[must_use]
+    pub fn with_scalars(mut self, scalars: &'static [CustomScalar]) -> Self {
+        self.settings.scalars = scalars;
+        self
     }
 
     /// Checks everything about a request that can be checked before it runs.
@@ -67,15 +74,16 @@ impl Gate {
         variables: Map<String, Json>,
     ) -> Result<Admitted, Rejection> {
         let operation_name = operation_name.filter(|name| !name.is_empty());
+        let settings = &self.settings;
         let prepared = self.cache.get_or_prepare(query, operation_name, || {
-            let (schema, limits) = (&self.schema, &self.limits);
-            prepare(schema, limits, &self.cost_rules, query, operation_name)
+            prepare(settings, query, operation_name)
         })?;
-        let variables = variables::coerce(&self.schema, &prepared.variables, variables)?;
+        let variables = variables::coerce(settings, &prepared.variables, variables)?;
         let cost = prepared.cost.evaluate(&variables);
-        if cost > self.limits.cost {
-            let what = "The operation's cost";
-            return Err(Rejection::over_limit(what, cost, self.limits.cost));
+        let limit = settings.limits.cost;
+        if cost > limit {
+            let explanation = prepare::explain_cost(settings, query, operation_name, &variables);
+            return Err(Rejection::over_cost(cost, limit, &explanation));
         }
         let mut request = Request::new("");
         request.set_parsed_query(prepared.document(&variables));

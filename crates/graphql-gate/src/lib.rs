@@ -5,10 +5,11 @@
 //! fields. It runs a mutation twice if a document selects it twice. A [`Gate`] closes these gaps in five steps:
 //!
 //! 1. Count the tokens of the text, before anything is built from it (`tokens`).
-//! 2. Parse and validate the text with apollo-compiler (`prepare`, `apollo_workarounds`).
+//! 2. Parse and validate the text with apollo-compiler (`prepare`, `descriptions`, `apollo_workarounds`). Its errors are
+//!    reworded in `problems`.
 //! 3. Measure the operation and derive its cost as a formula of its variables (`analysis`, `field_cost`, `cost`).
 //! 4. Translate the document into async-graphql's types (`translate`), with each root field once (`root_fields`).
-//! 5. Coerce the variables and evaluate the cost (`variables`).
+//! 5. Coerce the variables and evaluate the cost (`variables`, `scalars`). `dearest` explains a cost over the limit.
 //!
 //! The results of steps 1 to 4 are cached by the document's text. Step 5 runs on every request, so a response does not
 //! depend on the state of the cache. Only apollo-compiler parses the text: async-graphql executes what was validated.
@@ -32,7 +33,7 @@
 //! let rejection = gate.admit("{ book { title } }", None, Map::new()).err().expect("`id` is required");
 //! assert_eq!(rejection.kind, RejectionKind::Validation);
 //! let errors = rejection.into_server_errors("VALIDATION_FAILED");
-//! assert_eq!(errors[0].message, "the required argument `Query.book(id:)` is not provided");
+//! assert_eq!(errors[0].message, "`Query.book` requires the argument `id`.");
 //! # Ok::<(), graphql_gate::Rejection>(())
 //! ```
 
@@ -40,13 +41,17 @@ mod analysis;
 mod apollo_workarounds;
 mod cache;
 mod cost;
+mod dearest;
+mod descriptions;
 mod field_cost;
 mod gate;
 mod limits;
 mod numbers;
 mod prepare;
+mod problems;
 mod rejection;
 mod root_fields;
+mod scalars;
 mod source_map;
 #[cfg(test)]
 mod tests;
@@ -58,6 +63,7 @@ pub use gate::{Admitted, Gate};
 pub use limits::{CostRules, Limits};
 pub use numbers::inexact_number;
 pub use rejection::{Rejection, RejectionKind};
+pub use scalars::CustomScalar;
 
 /// Runs the README's example.
 #[cfg(doctest)]

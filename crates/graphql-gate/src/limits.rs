@@ -2,7 +2,19 @@
 //!
 //! Read on: `analysis.rs`, which measures operations, and `field_cost.rs`, which applies the cost rules.
 
+use apollo_compiler::Schema;
+use apollo_compiler::validation::Valid;
+
 use crate::rejection::Rejection;
+use crate::scalars::CustomScalar;
+
+/// What a gate checks requests against.
+pub(crate) struct Settings {
+    pub(crate) schema: Valid<Schema>,
+    pub(crate) scalars: &'static [CustomScalar],
+    pub(crate) limits: Limits,
+    pub(crate) cost_rules: CostRules,
+}
 
 /// How much one request may ask for. A request over a limit is rejected as
 /// [`TooComplex`](crate::RejectionKind::TooComplex).

@@ -2,27 +2,6 @@
 //!
 //! Parsers of JSON round them silently, so data that a client stores would come back changed.
 
-use crate::rejection::{Problem, Rejection, RejectionKind, short};
-use crate::source_map::SourceMap;
-use crate::tokens::Tokens;
-
-/// Rejects a document with a literal that would be changed by parsing.
-pub(crate) fn check(text: &str, source_map: &SourceMap) -> Result<(), Rejection> {
-    let literals = Tokens::new(text).filter(|token| matches!(token.text[0], b'-' | b'0'..=b'9'));
-    for token in literals {
-        let number = str::from_utf8(token.text).unwrap_or_default();
-        if !is_exact(number) {
-            let message = format!(
-                "The number {} does not fit into 64 bits. Round it, or send it as a string.",
-                short(number)
-            );
-            let problem = Problem::new(&message, Some(source_map.position(token.offset)));
-            return Err(Rejection::new(RejectionKind::Validation, vec![problem]));
-        }
-    }
-    Ok(())
-}
-
 /// The first number in a JSON text that would be changed by parsing: an integer outside 64 bits, or a decimal that differs from the
 /// nearest float in its first 17 digits. More digits than 17 identify no other float, but a caller who sends them expects them
 /// back. The text may be invalid JSON.

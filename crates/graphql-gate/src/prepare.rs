@@ -2,24 +2,27 @@
 //!
 //! Nothing here reads the value of a variable, so the result can be cached by the document's text.
 //!
-//! Read on: `apollo_workarounds`, `analysis.rs` and `translate.rs`, in the order in which they run.
+//! Read on: `descriptions.rs`, `problems`, `apollo_workarounds`, `analysis.rs` and `translate.rs`, in the order in which they
+//! run.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use apollo_compiler::diagnostic::{Diagnostic, ToCliReport};
 use apollo_compiler::executable::{ExecutableDocument, Operation};
 use apollo_compiler::parser::Parser;
-use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
-use apollo_compiler::{Node, Schema, ast};
+use apollo_compiler::validation::Valid;
+use apollo_compiler::{Name, Node, Schema, ast};
 use async_graphql::Variables;
 use async_graphql::parser::types;
 
 use crate::cost::CostFormula;
-use crate::limits::{self, CostRules, Limits};
-use crate::rejection::{MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
+use crate::dearest::Measure;
+use crate::limits::{self, Limits, Settings};
+use crate::problems::{self, Source, did_you_mean};
+use crate::rejection::{Rejection, RejectionKind, short};
 use crate::source_map::SourceMap;
 use crate::variables::{self, VariableDeclaration};
-use crate::{analysis, apollo_workarounds, numbers, root_fields, tokens, translate};
+use crate::{analysis, apollo_workarounds, descriptions, root_fields, tokens, translate};
 
 /// One operation of a valid document that is within the limits.
 pub(crate) struct PreparedOperation {
@@ -52,28 +55,49 @@ pub(crate) fn schema(sdl: &str) -> Valid<Schema> {
 
 /// Checks one operation of a document and prepares it for execution.
 pub(crate) fn prepare(
-    schema: &Valid<Schema>,
-    limits: &Limits,
-    cost_rules: &CostRules,
+    settings: &Settings,
     text: &str,
     operation_name: Option<&str>,
 ) -> Result<PreparedOperation, Rejection> {
-    tokens::check(text, limits)?;
-    apollo_workarounds::check_colons(text)?;
+    tokens::check(text, &settings.limits)?;
     let source_map = SourceMap::new(text);
-    let document = parse_and_validate(schema, limits, text, &source_map)?;
-    numbers::check(text, &source_map)?;
+    let text = &*descriptions::blank(text);
+    let parsed = parse(text, &settings.limits, &source_map)?;
+    check_definitions(&parsed, &settings.limits)?;
+    let source = Source {
+        schema: &settings.schema,
+        text,
+        document: &parsed,
+        map: &source_map,
+    };
+    let document = parsed
+        .to_executable_validate(&settings.schema)
+        .map_err(|invalid| problems::validation_rejection(&source, &invalid.errors))?;
     let operation = select_operation(&document, operation_name)?;
+    let scalars = settings.scalars;
     let null_forbidden =
-        apollo_workarounds::check_operation(schema, &document, operation, &source_map)?;
-    let cost = analysis::analyse(schema, &document, operation, limits, cost_rules)?;
-    let translated = translate::translate(schema, &document, operation, &source_map);
+        apollo_workarounds::check_operation(&source, scalars, &document, operation)?;
+    translated(settings, &document, operation, &null_forbidden, &source_map)
+}
+
+/// Measures an operation that is valid, and translates it.
+fn translated(
+    settings: &Settings,
+    document: &Valid<ExecutableDocument>,
+    operation: &Operation,
+    null_forbidden: &HashSet<Name>,
+    source_map: &SourceMap,
+) -> Result<PreparedOperation, Rejection> {
+    let schema = &settings.schema;
+    let (limits, cost_rules) = (&settings.limits, &settings.cost_rules);
+    let cost = analysis::analyse(schema, document, operation, limits, cost_rules)?;
+    let translated = translate::translate(schema, document, operation, source_map);
     let mut collected = translated.clone();
     let root_depends_on_variables = !root_fields::collect(&mut collected, &Variables::default());
     Ok(PreparedOperation {
         operation: translate::operation_type(operation.operation_type),
         name: operation.name.as_ref().map(|name| name.as_str().into()),
-        variables: variables::declarations(schema, operation, &null_forbidden, &source_map),
+        variables: variables::declarations(settings, operation, null_forbidden, source_map),
         cost,
         document: match root_depends_on_variables {
             true => translated,
@@ -83,21 +107,44 @@ pub(crate) fn prepare(
     })
 }
 
-fn parse_and_validate(
-    schema: &Valid<Schema>,
-    limits: &Limits,
-    text: &str,
-    source_map: &SourceMap,
-) -> Result<Valid<ExecutableDocument>, Rejection> {
+fn parse(text: &str, limits: &Limits, map: &SourceMap) -> Result<ast::Document, Rejection> {
     // A second safeguard: `tokens` has already counted. The parser's count includes the whitespace between tokens.
     let mut parser = Parser::new().token_limit(2 * limits.tokens + 2);
-    let parsed = parser
-        .parse_ast(text, "query")
-        .map_err(|invalid| rejection(RejectionKind::Syntax, &invalid.errors, source_map))?;
-    check_definitions(&parsed, limits)?;
-    parsed
-        .to_executable_validate(schema)
-        .map_err(|invalid| rejection(RejectionKind::Validation, &invalid.errors, source_map))
+    match parser.parse_ast(text, "query") {
+        Err(invalid) => Err(problems::syntax_rejection(text, &invalid.errors, map)),
+        Ok(parsed) => match apollo_workarounds::find_missing_colon(text) {
+            Some(token) => Err(problems::missing_colon(text, token, map)),
+            None => Ok(parsed),
+        },
+    }
+}
+
+/// What makes a prepared operation expensive, in sentences. It was valid, so its document is only parsed again.
+pub(crate) fn explain_cost(
+    settings: &Settings,
+    text: &str,
+    operation_name: Option<&str>,
+    variables: &Variables,
+) -> String {
+    let map = SourceMap::new(text);
+    let text = &*descriptions::blank(text);
+    let schema = &settings.schema;
+    let document = parse(text, &settings.limits, &map).ok();
+    let document = document.and_then(|parsed| parsed.to_executable(schema).ok());
+    let operation = document
+        .as_ref()
+        .and_then(|document| Some((document, document.operations.get(operation_name).ok()?)));
+    let Some((document, operation)) = operation else {
+        return String::new();
+    };
+    let measure = Measure {
+        schema,
+        rules: &settings.cost_rules,
+        document,
+        variables,
+        visited: HashMap::new(),
+    };
+    measure.explain(operation, settings.limits.cost)
 }
 
 /// apollo-compiler validates a fragment again for each operation that uses it, so the product of both is limited.
@@ -113,16 +160,6 @@ fn check_definitions(document: &ast::Document, limits: &Limits) -> Result<(), Re
     limits::check(what, fragments * operations, limits.fragments)
 }
 
-/// The errors of apollo-compiler, one line each, in the order of the text.
-fn rejection(kind: RejectionKind, errors: &DiagnosticList, source_map: &SourceMap) -> Rejection {
-    let problem = |one: Diagnostic<'_, DiagnosticData>| {
-        let position = source_map.start(one.error.location());
-        Problem::new(&one.error.to_string(), position)
-    };
-    let problems = apollo_workarounds::without_consequential_errors(errors).map(problem);
-    Rejection::new(kind, problems.take(MAX_PROBLEMS).collect())
-}
-
 /// The specification's GetOperation.
 fn select_operation<'a>(
     document: &'a Valid<ExecutableDocument>,
@@ -130,8 +167,15 @@ fn select_operation<'a>(
 ) -> Result<&'a Node<Operation>, Rejection> {
     document.operations.get(name).map_err(|_| {
         let message = match name {
-            Some(name) => format!("The document has no operation named \"{}\".", short(name)),
-            None => "The document has several operations. Set operationName to one of them.".into(),
+            Some(name) => {
+                let known = document.operations.named.keys();
+                let hint = did_you_mean("", name, known.map(|name| name.as_str()));
+                let name = short(name);
+                format!("The document has no operation named `{name}`.{hint}")
+            }
+            None => {
+                "The document has several operations. Set `operationName` to one of them.".into()
+            }
         };
         Rejection::because(RejectionKind::OperationName, &message)
     })

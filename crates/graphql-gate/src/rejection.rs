@@ -11,10 +11,13 @@ pub(crate) const MAX_PROBLEMS: usize = 20;
 const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// Maximum characters of a message.
-const MAX_MESSAGE: usize = 200;
+const MAX_MESSAGE: usize = 300;
 
 /// Maximum characters of a name from the request in a message.
 const MAX_NAME: usize = 40;
+
+/// The values of an `Int`, in words.
+pub(crate) const INT_RANGE: &str = "a 32-bit integer (-2147483648 to 2147483647)";
 
 /// A request that must not run, with all reasons that were found.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +37,8 @@ pub enum RejectionKind {
     Syntax,
     /// The document does not match the schema.
     Validation,
-    /// A variable has an invalid value.
-    Variables,
+    /// A variable or a custom scalar has an invalid value.
+    Values,
     /// The request exceeds a limit.
     TooComplex,
 }
@@ -69,11 +72,24 @@ impl Rejection {
     }
 
     pub(crate) fn over_limit(what: &str, counted: u64, limit: u64) -> Self {
+        let shown = counted.min(MAX_SAFE_INTEGER);
+        let message = format!("{what} is {shown}; the maximum is {limit}.");
+        Self::too_complex(&message, counted, limit)
+    }
+
+    /// A rejection of an operation that costs too much. `explanation` follows the first sentence.
+    pub(crate) fn over_cost(cost: u64, limit: u64, explanation: &str) -> Self {
+        let shown = cost.min(MAX_SAFE_INTEGER);
+        let message =
+            format!("The operation costs {shown} points; the maximum is {limit}.{explanation}");
+        Self::too_complex(&message, cost, limit)
+    }
+
+    fn too_complex(message: &str, counted: u64, limit: u64) -> Self {
         let counted = counted.min(MAX_SAFE_INTEGER);
-        let message = format!("{what} is {counted}; the maximum is {limit}.");
         Self {
             exceeded: Some(Exceeded { counted, limit }),
-            ..Self::because(RejectionKind::TooComplex, &message)
+            ..Self::because(RejectionKind::TooComplex, message)
         }
     }
 
@@ -103,9 +119,10 @@ impl Problem {
     }
 }
 
-/// Shortens a name from the request, so that the rest of the message is not cut off.
+/// Shortens a text from the request, so that the rest of the message is not cut off. The message shows it in backticks, so
+/// it contains none.
 pub(crate) fn short(name: &str) -> String {
-    on_one_line(name, MAX_NAME)
+    on_one_line(name, MAX_NAME).replace('`', "'")
 }
 
 fn on_one_line(text: &str, max_characters: usize) -> String {

@@ -92,7 +92,7 @@ impl<'a> Translation<'a> {
         let translated = types::Field {
             alias: field.alias.as_ref().map(name),
             name: name(&field.name),
-            arguments: self.arguments(&field.arguments),
+            arguments: self.arguments(&field.arguments, &field.definition.arguments),
             directives: self.directives(&field.directives),
             selection_set: self.selections(set, &set.ty),
         };
@@ -188,7 +188,7 @@ impl<'a> Translation<'a> {
         let translate = |directive: &Node<Directive>| {
             unpositioned(types::Directive {
                 name: name(&directive.name),
-                arguments: self.arguments(&directive.arguments),
+                arguments: self.arguments(&directive.arguments, &[]),
             })
         };
         directives.iter().map(translate).collect()
@@ -197,11 +197,14 @@ impl<'a> Translation<'a> {
     fn arguments(
         &self,
         arguments: &[Node<Argument>],
+        definitions: &[Node<ast::InputValueDefinition>],
     ) -> Vec<(Positioned<Name>, Positioned<Value>)> {
         let translate = |argument: &Node<Argument>| {
             let at = self.at(argument.value.location());
-            let value = Positioned::new(value(&argument.value), at);
-            (name(&argument.name), value)
+            let definition = definitions.iter().find(|one| one.name == argument.name);
+            let ty = definition.map(|one| one.ty.inner_named_type());
+            let value = typed(self.schema, &argument.value, ty);
+            (name(&argument.name), Positioned::new(value, at))
         };
         arguments.iter().map(translate).collect()
     }
@@ -212,11 +215,35 @@ impl<'a> Translation<'a> {
 }
 
 /// The value of a literal without variables, such as a default.
-pub(crate) fn constant(literal: &ast::Value) -> Option<ConstValue> {
-    value(literal).into_const()
+pub(crate) fn constant(
+    schema: &Schema,
+    literal: &ast::Value,
+    ty: &ast::Type,
+) -> Option<ConstValue> {
+    typed(schema, literal, Some(ty.inner_named_type())).into_const()
 }
 
-fn value(literal: &ast::Value) -> Value {
+/// As [`value`], but the integers of an `ID` become text, because they can have any number of digits.
+fn typed(schema: &Schema, literal: &ast::Value, ty: Option<&apollo::Name>) -> Value {
+    match (literal, ty) {
+        (ast::Value::Int(digits), Some(ty)) if ty == "ID" => Value::String(digits.to_string()),
+        (ast::Value::List(items), ty) => {
+            Value::List(items.iter().map(|item| typed(schema, item, ty)).collect())
+        }
+        (ast::Value::Object(fields), Some(ty)) => {
+            let input = schema.get_input_object(ty);
+            let field = |(name, literal): &(apollo::Name, Node<ast::Value>)| {
+                let definition = input.and_then(|input| input.fields.get(name));
+                let ty = definition.map(|one| one.ty.inner_named_type());
+                (Name::new(name), typed(schema, literal, ty))
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+        _ => value(literal),
+    }
+}
+
+pub(crate) fn value(literal: &ast::Value) -> Value {
     match literal {
         ast::Value::Null => Value::Null,
         ast::Value::Variable(variable) => Value::Variable(Name::new(variable)),
@@ -235,7 +262,7 @@ fn value(literal: &ast::Value) -> Value {
     }
 }
 
-/// A number that is too large for JSON becomes text. It can only be inside a custom scalar.
+/// A number that is too large for JSON becomes text. Only an `ID` can be so large.
 fn number(digits: &str) -> Value {
     match digits.parse() {
         Ok(number) => Value::Number(number),

@@ -1,8 +1,7 @@
 //! Coerces the values of an operation's variables as the specification requires, before anything runs.
 //!
 //! This replaces apollo-compiler's `coerce_variable_values`; `apollo_workarounds` lists its faults, and a test compares
-//! the two. Omitted values stay omitted, because an update treats them differently from null. async-graphql checks custom
-//! scalars when it constructs them.
+//! the two. Omitted values stay omitted, because an update treats them differently from null.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -10,14 +9,16 @@ use std::fmt;
 use apollo_compiler::ast::{self, Type};
 use apollo_compiler::executable::Operation;
 use apollo_compiler::schema::{EnumType, ExtendedType, InputObjectType};
-use apollo_compiler::validation::Valid;
 use apollo_compiler::{self as apollo, Node, Schema};
 use async_graphql::indexmap::IndexMap;
 use async_graphql::{Name, Pos, Value, Variables};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
-use crate::apollo_workarounds::is_one_of;
-use crate::rejection::{MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
+use crate::apollo_workarounds::{is_one_of, one_field};
+use crate::limits::Settings;
+use crate::problems::{not_a_field, not_a_value, similar};
+use crate::rejection::{INT_RANGE, MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
+use crate::scalars::{self, CustomScalar};
 use crate::source_map::SourceMap;
 use crate::translate;
 
@@ -33,7 +34,7 @@ pub(crate) struct VariableDeclaration {
 
 /// The variables of a valid operation.
 pub(crate) fn declarations(
-    schema: &Valid<Schema>,
+    settings: &Settings,
     operation: &Operation,
     null_forbidden: &HashSet<apollo::Name>,
     source_map: &SourceMap,
@@ -43,7 +44,7 @@ pub(crate) fn declarations(
         VariableDeclaration {
             name: Name::new(&variable.name),
             ty: variable.ty.as_ref().clone(),
-            default: default.and_then(|value| Coercion::new(schema).default(value, &variable.ty)),
+            default: default.and_then(|value| Coercion::new(settings).default(value, &variable.ty)),
             null_forbidden: null_forbidden.contains(&variable.name),
             position: source_map.start(variable.location()),
         }
@@ -53,11 +54,19 @@ pub(crate) fn declarations(
 
 /// Coerces the values that the client sent. Undeclared variables are ignored. Each error has the path to the wrong value.
 pub(crate) fn coerce(
-    schema: &Valid<Schema>,
+    settings: &Settings,
     declarations: &[VariableDeclaration],
     mut sent: Map<String, Json>,
 ) -> Result<Variables, Rejection> {
-    let mut coercion = Coercion::new(schema);
+    let is_declared = |name: &String| declarations.iter().any(|one| one.name.as_str() == name);
+    let mut coercion = Coercion {
+        undeclared: sent
+            .keys()
+            .filter(|name| !is_declared(name))
+            .cloned()
+            .collect(),
+        ..Coercion::new(settings)
+    };
     let mut values = Variables::default();
     for variable in declarations {
         coercion.position = variable.position;
@@ -69,13 +78,16 @@ pub(crate) fn coerce(
     if coercion.problems.is_empty() {
         return Ok(values);
     }
-    Err(Rejection::new(RejectionKind::Variables, coercion.problems))
+    Err(Rejection::new(RejectionKind::Values, coercion.problems))
 }
 
 struct Coercion<'a> {
     schema: &'a Schema,
+    scalars: &'a [CustomScalar],
     /// The declaration of the variable that is being coerced.
     position: Option<Pos>,
+    /// The names of the values that the client sent without need. A name may be misspelled.
+    undeclared: Vec<String>,
     problems: Vec<Problem>,
 }
 
@@ -99,10 +111,12 @@ impl fmt::Display for ValuePath<'_> {
 
 /// Methods return None for an omitted value, and after adding a problem.
 impl<'a> Coercion<'a> {
-    fn new(schema: &'a Schema) -> Self {
+    fn new(settings: &'a Settings) -> Self {
         Self {
-            schema,
+            schema: &settings.schema,
+            scalars: settings.scalars,
             position: None,
+            undeclared: Vec::new(),
             problems: Vec::new(),
         }
     }
@@ -111,11 +125,22 @@ impl<'a> Coercion<'a> {
         let path = ValuePath::Variable(&variable.name);
         match sent {
             Some(Json::Null) if variable.null_forbidden => {
-                self.problem(path, "null is not allowed where the variable is used")
+                self.problem(path, "must not be null where the operation uses it.")
             }
             Some(value) => self.value(value, &variable.ty, path),
             None if variable.default.is_some() => variable.default.clone(),
-            None if variable.ty.is_non_null() => self.missing(path, &variable.ty),
+            None if variable.ty.is_non_null() => {
+                let undeclared = self.undeclared.iter().map(String::as_str);
+                let sent = similar(&variable.name, undeclared)
+                    .first()
+                    .map(|name| short(name));
+                let hint = sent.map(|name| format!(" The request has `${name}` instead."));
+                let hint = hint.unwrap_or_default();
+                self.problem(
+                    path,
+                    &format!("of type `{}` is required.{hint}", variable.ty),
+                )
+            }
             None => None,
         }
     }
@@ -123,7 +148,7 @@ impl<'a> Coercion<'a> {
     fn value(&mut self, value: Json, ty: &Type, path: ValuePath<'_>) -> Option<Value> {
         match (value, ty) {
             (Json::Null, ty) if ty.is_non_null() => {
-                self.problem(path, &format!("expected {ty}, got null"))
+                self.problem(path, &format!("must be of type `{ty}`; got null."))
             }
             (Json::Null, _) => Some(Value::Null),
             (value, Type::Named(name) | Type::NonNullNamed(name)) => self.named(value, name, path),
@@ -154,9 +179,9 @@ impl<'a> Coercion<'a> {
 
     fn scalar(&mut self, value: Json, ty: &str, path: ValuePath<'_>) -> Option<Value> {
         match (ty, value) {
-            ("Int", Json::Number(number)) => match number.as_i64().map(i32::try_from) {
-                Some(Ok(number)) => Some(number.into()),
-                _ => self.problem(path, "Int must be a 32-bit integer"),
+            ("Int", Json::Number(number)) => match as_int(&number) {
+                Some(number) => Some(number.into()),
+                None => self.problem(path, &format!("must be {INT_RANGE}; got `{number}`.")),
             },
             ("Float", Json::Number(number)) => Some(Value::Number(number)),
             ("String" | "ID", Json::String(text)) => Some(Value::String(text)),
@@ -164,23 +189,33 @@ impl<'a> Coercion<'a> {
             ("ID", Json::Number(number)) if !number.is_f64() => {
                 Some(Value::String(number.to_string()))
             }
+            ("ID", Json::Number(number)) => {
+                let problem = format!("must be a string or an integer; got `{number}`.");
+                self.problem(path, &problem)
+            }
             ("Int" | "Float" | "String" | "Boolean" | "ID", value) => {
                 self.unexpected(path, ty, &value)
             }
-            // A custom scalar.
-            (_, value) => Value::from_json(value).ok(),
+            (ty, value) => self.custom_scalar(value, ty, path),
+        }
+    }
+
+    fn custom_scalar(&mut self, value: Json, ty: &str, path: ValuePath<'_>) -> Option<Value> {
+        let value = Value::from_json(value).ok()?;
+        match scalars::problem(self.scalars, ty, &value) {
+            Some(problem) => self.problem(path, &problem),
+            None => Some(value),
         }
     }
 
     fn enumerated(&mut self, value: Json, ty: &EnumType, path: ValuePath<'_>) -> Option<Value> {
         match value {
-            Json::String(text) => match ty.values.contains_key(text.as_str()) {
-                true => Some(Value::Enum(Name::new(text))),
-                false => {
-                    let message = format!("\"{}\" is not a value of {}", short(&text), ty.name);
-                    self.problem(path, &message)
-                }
-            },
+            Json::String(text) if ty.values.contains_key(text.as_str()) => {
+                Some(Value::Enum(Name::new(text)))
+            }
+            Json::String(text) => {
+                self.add(not_a_value(self.schema, &path.to_string(), &text, &ty.name))
+            }
             value => self.unexpected(path, &ty.name, &value),
         }
     }
@@ -190,8 +225,7 @@ impl<'a> Coercion<'a> {
             return self.unexpected(path, &ty.name, &value);
         };
         if is_one_of(ty) && (sent.len() != 1 || sent.values().any(Json::is_null)) {
-            let message = format!("{} requires exactly one non-null field", ty.name);
-            return self.problem(path, &message);
+            return self.add(one_field(&path.to_string(), &ty.name));
         }
         let mut object = IndexMap::with_capacity(sent.len());
         for (name, field) in &ty.fields {
@@ -207,20 +241,24 @@ impl<'a> Coercion<'a> {
             }
         }
         for unknown in sent.keys().take(MAX_PROBLEMS) {
-            let message = format!("{} has no such field", ty.name);
-            self.problem(ValuePath::Field(&path, unknown), &message);
+            let path = ValuePath::Field(&path, unknown).to_string();
+            self.add(not_a_field(self.schema, &path, unknown, &ty.name));
         }
         Some(Value::Object(object))
     }
 
     /// A default is valid, because its document or schema is.
     fn default(&mut self, literal: &ast::Value, ty: &Type) -> Option<Value> {
-        let literal = translate::constant(literal)?.into_json().ok()?;
-        self.value(literal, ty, ValuePath::Variable("default"))
+        let literal = translate::constant(self.schema, literal, ty)?;
+        self.value(
+            literal.into_json().ok()?,
+            ty,
+            ValuePath::Variable("default"),
+        )
     }
 
     fn missing(&mut self, path: ValuePath<'_>, ty: &Type) -> Option<Value> {
-        self.problem(path, &format!("expected {ty}, got nothing"))
+        self.problem(path, &format!("of type `{ty}` is required."))
     }
 
     fn unexpected(&mut self, path: ValuePath<'_>, expected: &str, value: &Json) -> Option<Value> {
@@ -232,14 +270,28 @@ impl<'a> Coercion<'a> {
             Json::Array(_) => "a list",
             Json::Object(_) => "an object",
         };
-        self.problem(path, &format!("expected {expected}, got {found}"))
+        self.problem(path, &format!("must be of type `{expected}`; got {found}."))
     }
 
-    fn problem(&mut self, path: ValuePath<'_>, message: &str) -> Option<Value> {
+    /// `words` completes the path to a sentence.
+    fn problem(&mut self, path: ValuePath<'_>, words: &str) -> Option<Value> {
+        self.add(format!("`{path}` {words}"))
+    }
+
+    fn add(&mut self, message: String) -> Option<Value> {
         if self.problems.len() < MAX_PROBLEMS {
-            let message = format!("Variable \"{path}\": {message}.");
             self.problems.push(Problem::new(&message, self.position));
         }
         None
     }
+}
+
+/// A whole number of 32 bits. JSON has one type of numbers, so `10.0` and `1e1` are the integer 10.
+fn as_int(number: &Number) -> Option<i32> {
+    if let Some(integer) = number.as_i64() {
+        return i32::try_from(integer).ok();
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    let range = f64::from(i32::MIN)..=f64::from(i32::MAX);
+    range.contains(&float).then_some(float as i32)
 }

@@ -117,7 +117,7 @@ async fn receive(
         staging.take(bytes).await?;
     }
     if received < length {
-        let message = "The body is shorter than the requested byteSize.";
+        let message = "The body is shorter than the requested `byteSize`.";
         return Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message));
     }
     staging.finish().await?;
@@ -193,7 +193,7 @@ fn taken_over() -> ImageError {
 }
 
 fn too_long() -> ImageError {
-    let message = "The body is longer than the requested byteSize.";
+    let message = "The body is longer than the requested `byteSize`.";
     ImageError::Rejected(StatusCode::PAYLOAD_TOO_LARGE, message)
 }
 
@@ -202,8 +202,7 @@ fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Image
     if content_type != Some(announced.content_type.as_str())
         || headers.contains_key(header::CONTENT_ENCODING)
     {
-        let message =
-            "Content-Type must be the requested contentType, and Content-Encoding must be absent.";
+        let message = "`Content-Type` must be the requested `contentType`, and `Content-Encoding` must be absent.";
         return Err(ImageError::Rejected(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             message,
@@ -215,7 +214,7 @@ fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), Image
     match length {
         Some(length) if length > announced => Err(too_long()),
         Some(length) if length < announced => {
-            let message = "Content-Length is less than the requested byteSize.";
+            let message = "`Content-Length` is less than the requested `byteSize`.";
             Err(ImageError::Rejected(StatusCode::BAD_REQUEST, message))
         }
         _ => Ok(()),

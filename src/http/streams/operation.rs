@@ -172,6 +172,6 @@ pub(in crate::http) fn single(output: Output) -> BoxStream<'static, Output> {
 
 /// The last response to a client whose access has ended, for transports without a close code.
 pub(in crate::http) fn signed_out() -> Output {
-    let message = "The access token has expired, or the session has ended. Call refreshSession, or sign in again.";
+    let message = "The access token has expired, or the session has ended. Call `refreshSession`, or sign in again.";
     failed(Error::unauthenticated(message), &RequestId::new())
 }

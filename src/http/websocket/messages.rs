@@ -47,18 +47,22 @@ impl ClientMessage {
         match kind.as_str() {
             "connection_init" => {
                 let payload = payload(&mut fields)?;
-                Ok(ClientMessage::Init(Bearer::in_payload(payload.as_ref())))
+                let bearer = bearer(payload.as_ref())?;
+                let has_other = payload.as_ref().is_some_and(Bearer::is_misplaced_in);
+                match bearer {
+                    Bearer::Absent if has_other => Err(MISPLACED_TOKEN),
+                    bearer => Ok(ClientMessage::Init(bearer)),
+                }
             }
             "ping" => {
                 let payload = payload(&mut fields)?;
-                let bearer = Bearer::in_payload(payload.as_ref());
-                Ok(ClientMessage::Ping(bearer, payload))
+                Ok(ClientMessage::Ping(bearer(payload.as_ref())?, payload))
             }
             "pong" => payload(&mut fields).map(|_| ClientMessage::Pong),
             "subscribe" => {
                 let id = id(&mut fields)?;
                 let Some(Value::Object(payload)) = fields.remove("payload") else {
-                    return Err("The payload must be an object");
+                    return Err("The payload must be an object with a `query`");
                 };
                 let call = call::from_fields(payload).map_err(|invalid| invalid.message)?;
                 Ok(ClientMessage::Subscribe(id, call))
@@ -73,7 +77,21 @@ fn payload(fields: &mut Map<String, Value>) -> Result<Option<Map<String, Value>>
     match fields.remove("payload") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(payload)) => Ok(Some(payload)),
-        Some(_) => Err("The payload must be an object"),
+        Some(_) => Err(NO_OBJECT),
+    }
+}
+
+// Clients show only the reason of the close frame, so it says what to send.
+const NO_OBJECT: InvalidMessage =
+    r#"The payload must be an object. Send the token as {"Authorization": "Bearer <token>"}."#;
+const MALFORMED_TOKEN: InvalidMessage =
+    r#"The payload has no bearer token. Send it as {"Authorization": "Bearer <token>"}."#;
+const MISPLACED_TOKEN: InvalidMessage = r#"The payload has a token in the wrong place. Send it as {"Authorization": "Bearer <token>"}."#;
+
+fn bearer(payload: Option<&Map<String, Value>>) -> Result<Bearer, InvalidMessage> {
+    match Bearer::in_payload(payload) {
+        Bearer::Malformed => Err(MALFORMED_TOKEN),
+        bearer => Ok(bearer),
     }
 }
 
@@ -180,6 +198,7 @@ impl Close {
 #[cfg(test)]
 mod tests {
     use async_graphql::{Response, ServerError, Value};
+    use serde_json::json;
 
     use super::{ClientMessage, Close, ServerMessage};
 
@@ -218,6 +237,46 @@ mod tests {
         }
         let close = Close::bad_request(&"é".repeat(100));
         assert!(close.reason.len() <= 123);
+    }
+
+    #[test]
+    fn a_token_in_another_shape_is_answered_with_what_to_send() {
+        let token = "Bearer abc";
+        for payload in [
+            json!("Bearer abc"),
+            json!([token]),
+            json!({ "Authorization": "abc" }),
+            json!({ "Authorization": "Bearer " }),
+            json!({ "authorization": { "token": "abc" } }),
+            json!({ "Authorization": [token] }),
+            json!({ "authToken": "abc" }),
+            json!({ "access_token": "abc" }),
+            json!({ "Auth-Token": "abc", "lang": "en" }),
+            json!({ "token": "abc" }),
+            json!({ "jwt": "abc" }),
+            json!({ "headers": { "Authorization": token } }),
+            json!({ "headers": { "authorization": token } }),
+            json!({ "context": { "headers": { "authorization": token } } }),
+            json!({ "auth": { "token": "abc" } }),
+        ] {
+            let message = json!({ "type": "connection_init", "payload": payload });
+            let reason = ClientMessage::parse(&message.to_string()).expect_err("another shape");
+            let sends = r#"{"Authorization": "Bearer <token>"}"#;
+            assert!(reason.contains(sends), "{payload}: {reason}");
+            assert_eq!(Close::bad_request(reason).reason, reason, "it is cut off");
+        }
+        for payload in [
+            json!(null),
+            json!({}),
+            json!({ "lang": "en", "headers": { "accept": "x" } }),
+            json!({ "authToken": null, "headers": { "Authorization": null } }),
+            json!({ "authToken": "" }),
+            json!({ "Authorization": token, "headers": { "Authorization": token } }),
+        ] {
+            let message = json!({ "type": "connection_init", "payload": payload });
+            let parsed = ClientMessage::parse(&message.to_string());
+            assert!(matches!(parsed, Ok(ClientMessage::Init(_))), "{payload}");
+        }
     }
 
     #[test]

@@ -222,9 +222,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             ("@authenticated", ACK),
             (
                 r#"{"type":"ping","payload":{"Authorization":"Basic abc"}}"#,
-                "refresh Malformed",
+                r#"close 4400 The payload has no bearer token. Send it as {"Authorization": "Bearer <token>"}."#,
             ),
-            ("@forbidden", "close 4403 Forbidden"),
         ],
     ),
     (

@@ -44,11 +44,17 @@ async fn protocol_errors_close_the_socket_with_their_code() {
         "The message has an unknown type",
         "The message is not a JSON object",
     );
+    let no_bearer =
+        r#"The payload has no bearer token. Send it as {"Authorization": "Bearer <token>"}."#;
+    let wrong_place = r#"The payload has a token in the wrong place. Send it as {"Authorization": "Bearer <token>"}."#;
+    let headers = json!({ "headers": { "Authorization": "Bearer nonsense" } });
+    let misplaced = json!({ "type": "connection_init", "payload": headers });
     let table = [
         (vec![subscribe.clone()], 4401, "Unauthorized"),
         (vec![token(json!("Bearer nonsense"))], 4403, "Forbidden"),
-        (vec![token(json!("Basic YTpi"))], 4403, "Forbidden"),
-        (vec![token(json!(1))], 4403, "Forbidden"),
+        (vec![token(json!("Basic YTpi"))], 4400, no_bearer),
+        (vec![token(json!(1))], 4400, no_bearer),
+        (vec![misplaced], 4400, wrong_place),
         (vec![anonymous.clone(), anonymous], 4429, twice),
         (vec![good.clone(), good.clone()], 4429, twice),
         (vec![good.clone(), listen.clone(), listen], 4409, exists),

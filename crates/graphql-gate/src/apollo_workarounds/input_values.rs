@@ -1,9 +1,10 @@
-//! Checks the arguments of fields and directives in one operation.
+//! Checks the arguments of fields and directives, and the defaults of variables, in one operation.
 //!
 //! - A variable inside a list or an input object must match its position in full, including nullability and lists. It
 //!   must be declared even inside a custom scalar.
 //! - A default of `null` does not make a nullable variable valid where null is not allowed.
 //! - An input object contains each field once. One with `@oneOf` contains exactly one field, which is never null.
+//! - A custom scalar passes its check, and contains only numbers that parsing does not change.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,47 +12,59 @@ use apollo_compiler::ast::{Argument, InputValueDefinition, Type, Value, Variable
 use apollo_compiler::executable::{
     DirectiveList, ExecutableDocument, Operation, Selection, SelectionSet,
 };
-use apollo_compiler::validation::Valid;
-use apollo_compiler::{Name, Node, Schema};
+use apollo_compiler::{Name, Node};
 
-use super::is_one_of;
+use super::{is_one_of, one_field};
+use crate::numbers::is_exact;
+use crate::problems::{Source, disallowed_usage, undeclared_variable};
 use crate::rejection::{Problem, short};
-use crate::source_map::SourceMap;
+use crate::scalars::{self, CustomScalar};
 
-/// Adds what is wrong to `problems`. Returns the nullable variables that are used where null is not allowed.
+/// What was found in one operation.
+#[derive(Default)]
+pub(super) struct Checked {
+    pub(super) problems: Vec<Problem>,
+    pub(super) invalid_scalars: Vec<Problem>,
+    /// The nullable variables that are used where null is not allowed.
+    pub(super) null_forbidden: HashSet<Name>,
+}
+
 pub(super) fn check(
-    schema: &Valid<Schema>,
+    source: &Source<'_>,
+    scalars: &[CustomScalar],
     document: &ExecutableDocument,
     operation: &Operation,
-    source_map: &SourceMap,
-    problems: &mut Vec<Problem>,
-) -> HashSet<Name> {
+) -> Checked {
     let mut check = Check {
-        schema,
+        source,
+        scalars,
         document,
-        source_map,
         variables: operation
             .variables
             .iter()
             .map(|variable| (&variable.name, &**variable))
             .collect(),
         checked_fragments: HashSet::new(),
-        null_forbidden: HashSet::new(),
-        problems,
+        checked: Checked::default(),
     };
+    for variable in &operation.variables {
+        if let Some(default) = &variable.default_value {
+            let (ty, has_default) = (&*variable.ty, false);
+            check.value(default, Some(Location { ty, has_default }));
+        }
+    }
     check.selections(&operation.selection_set);
-    check.null_forbidden
+    check.checked
 }
 
 struct Check<'a> {
-    schema: &'a Schema,
+    source: &'a Source<'a>,
+    scalars: &'a [CustomScalar],
     document: &'a ExecutableDocument,
-    source_map: &'a SourceMap,
     variables: HashMap<&'a Name, &'a VariableDefinition>,
     /// A fragment is checked once, because its positions are the same in every spread.
     checked_fragments: HashSet<&'a Name>,
-    null_forbidden: HashSet<Name>,
-    problems: &'a mut Vec<Problem>,
+    checked: Checked,
 }
 
 /// The position of a value: its type, and whether it has a default for an omitted value.
@@ -96,7 +109,12 @@ impl<'a> Check<'a> {
 
     fn directives(&mut self, directives: &'a DirectiveList) {
         for directive in directives {
-            if let Some(definition) = self.schema.directive_definitions.get(&directive.name) {
+            if let Some(definition) = self
+                .source
+                .schema
+                .directive_definitions
+                .get(&directive.name)
+            {
                 self.arguments(&directive.arguments, &definition.arguments);
             }
         }
@@ -116,6 +134,9 @@ impl<'a> Check<'a> {
 
     /// `location` is None inside a custom scalar, where every value is valid.
     fn value(&mut self, value: &'a Node<Value>, location: Option<Location<'a>>) {
+        if let Some(location) = location {
+            self.custom_scalar(value, location.ty);
+        }
         match &**value {
             Value::Variable(name) => self.variable(name, value, location),
             Value::List(items) => {
@@ -128,7 +149,31 @@ impl<'a> Check<'a> {
                 }
             }
             Value::Object(fields) => self.object(value, fields, location),
+            Value::Int(number) => self.number(number.as_str(), value, location),
+            Value::Float(number) => self.number(number.as_str(), value, location),
             _ => {}
+        }
+    }
+
+    /// A number that parsing would change. Only an `ID` keeps the digits of an integer.
+    fn number(&mut self, digits: &str, value: &Node<Value>, location: Option<Location<'_>>) {
+        let is_id = location.is_some_and(|location| location.ty.inner_named_type() == "ID");
+        if !is_id && !is_exact(digits) {
+            let words = "does not fit into 64 bits. Round it, or send it as a string.";
+            self.problem(value, |path| format!("`{path}` {words}"));
+        }
+    }
+
+    fn custom_scalar(&mut self, value: &Node<Value>, ty: &Type) {
+        // The items of a list are checked one by one.
+        if value.as_variable().is_some() || (value.as_list().is_some() && ty.is_list()) {
+            return;
+        }
+        let ty = ty.inner_named_type();
+        if let Some(problem) = scalars::literal_problem(self.scalars, ty, value) {
+            let words = |path: &str| format!("`{path}` {problem}");
+            let problem = self.source.problem(value.location(), words);
+            self.checked.invalid_scalars.push(problem);
         }
     }
 
@@ -139,21 +184,16 @@ impl<'a> Check<'a> {
         location: Option<Location<'a>>,
     ) {
         let ty = location.map(|location| location.ty.inner_named_type().as_str());
-        let input = ty.and_then(|name| self.schema.get_input_object(name));
+        let input = ty.and_then(|name| self.source.schema.get_input_object(name));
         if let Some(input) = input.filter(|input| is_one_of(input))
             && !matches!(fields, [(_, value)] if !self.can_be_null(value))
         {
-            let message = format!("`{}` requires exactly one non-null field", input.name);
-            self.problem(&message, object);
+            self.problem(object, |path| one_field(path, &input.name));
         }
         let mut names = HashSet::with_capacity(fields.len());
         for (name, value) in fields {
             if !names.insert(name) {
-                let message = format!(
-                    "the input field `{}` is provided multiple times",
-                    short(name)
-                );
-                self.problem(&message, value);
+                self.problem(value, |path| format!("`{path}` is given several times."));
             }
             let definition = input.and_then(|input| input.fields.get(name));
             let location = definition.map(|one| Location::of(one.as_ref()));
@@ -174,8 +214,8 @@ impl<'a> Check<'a> {
     /// The specification's IsVariableUsageAllowed.
     fn variable(&mut self, name: &'a Name, value: &'a Node<Value>, location: Option<Location<'a>>) {
         let Some(variable) = self.variables.get(name).copied() else {
-            let message = format!("variable `${}` is not declared", short(name));
-            return self.problem(&message, value);
+            let message = undeclared_variable(self.source, name);
+            return self.problem(value, |_| message);
         };
         let Some(location) = location else { return };
         let has_default = |default: &Node<Value>| !default.is_null();
@@ -183,24 +223,23 @@ impl<'a> Check<'a> {
         let may_be_omitted = default.is_some_and(has_default) || location.has_default;
         let is_allowed =
             if location.ty.is_non_null() && !variable.ty.is_non_null() && may_be_omitted {
-                self.null_forbidden.insert(name.clone());
+                self.checked.null_forbidden.insert(name.clone());
                 let nullable = location.ty.clone().nullable();
                 variable.ty.is_assignable_to(&nullable)
             } else {
                 variable.ty.is_assignable_to(location.ty)
             };
         if !is_allowed {
-            let (name, ty) = (short(name), &variable.ty);
-            let message = format!(
-                "variable `${name}` of type `{ty}` cannot be used where `{}` is expected",
-                location.ty
-            );
-            self.problem(&message, value);
+            let (name, ty) = (format!("${}", short(name)), variable.ty.to_string());
+            let expected = location.ty.to_string();
+            self.problem(value, |path| disallowed_usage(&name, &ty, path, &expected));
         }
     }
 
-    fn problem(&mut self, message: &str, at: &Node<Value>) {
-        let position = self.source_map.start(at.location());
-        self.problems.push(Problem::new(message, position));
+    /// `words` completes the path of the argument to a sentence.
+    fn problem(&mut self, at: &Node<Value>, words: impl FnOnce(&str) -> String) {
+        self.checked
+            .problems
+            .push(self.source.problem(at.location(), words));
     }
 }

@@ -9,6 +9,7 @@ use apollo_compiler::ast::{Argument, Value};
 use apollo_compiler::executable::{ExecutableDocument, Field, Operation, Selection, SelectionSet};
 use apollo_compiler::{Name, Node};
 
+use crate::problems::conflicting_arguments;
 use crate::rejection::{Problem, short};
 use crate::source_map::SourceMap;
 
@@ -57,7 +58,7 @@ impl<'a> Check<'a> {
         let key = field.response_key();
         let first = self.first_by_key.entry(key).or_insert(field);
         if let Some(argument) = conflict(first, field) {
-            let message = format!("different arguments for the same name `{}`", short(key));
+            let message = conflicting_arguments(&short(key));
             let position = self.source_map.start(argument.value.location());
             self.problems.push(Problem::new(&message, position));
         }

@@ -3,22 +3,18 @@
 //! apollo-compiler's parser accepts them and drops the name, so `{title "new"}` would change nothing and succeed. Among
 //! 600,000 mutated documents this was the only fault that graphql-js rejects and apollo-compiler's parser accepts.
 
-use crate::rejection::{Problem, Rejection, RejectionKind};
-use crate::source_map::SourceMap;
-use crate::tokens::Tokens;
+use crate::tokens::{Token, Tokens};
 
-/// Rejects a name without a colon where only a name with a colon is valid: in parentheses and in input objects. Other
-/// names in these positions are values and types. They follow a sign, or are inside a list.
-pub(crate) fn check(text: &str) -> Result<(), Rejection> {
+/// The first token that follows a name where only a colon can follow: in parentheses and in input objects. Other names in
+/// these positions are values and types. They follow a sign, or are inside a list.
+pub(crate) fn find(text: &str) -> Option<Token<'_>> {
     let mut brackets = Vec::new();
     let mut parentheses = 0;
     let mut previous: &[u8] = b"";
     let mut expects_colon = false;
     for token in Tokens::new(text).filter(|token| !token.is_ignored()) {
         if expects_colon && token.text != b":" {
-            let position = SourceMap::new(text).position(token.offset);
-            let problem = Problem::new("syntax error: expected a colon", Some(position));
-            return Err(Rejection::new(RejectionKind::Syntax, vec![problem]));
+            return Some(token);
         }
         match token.text[0] {
             bracket @ (b'(' | b'[' | b'{') => {
@@ -33,5 +29,5 @@ pub(crate) fn check(text: &str) -> Result<(), Rejection> {
         expects_colon = token.is_name() && is_name_position && !follows_sign;
         previous = token.text;
     }
-    Ok(())
+    None
 }

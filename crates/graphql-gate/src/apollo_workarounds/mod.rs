@@ -9,7 +9,8 @@
 //! | A literal of an input object may contain a field twice. | `input_values` | no upstream issue known |
 //! | `@oneOf` is not validated, and `__Type.isOneOf` does not exist. | `input_values`, [`is_one_of`], [`with_is_one_of`] | [882], in the unreleased version 2 by [1030] |
 //! | Two lists are equal if the longer one starts with the shorter one, so root fields with different arguments merge. | `list_lengths` | no upstream issue known |
-//! | An undefined field makes its parent's selection set empty, which is reported as a second error. | [`without_consequential_errors`] | no upstream issue known |
+//! | The parser rejects descriptions of operations, fragments and variables (September 2025 specification). | `descriptions.rs` | no upstream issue known |
+//! | Errors that follow from others are reported too: an invalid field makes its parent's selection set empty and its variables unused. | `problems/consequential.rs` | no upstream issue known |
 //! | `coerce_variable_values` keeps numeric ids as numbers, does not coerce the defaults of variables and input fields, names the type but not the variable in errors, repeats the whole value there, and copies each text twice. | `variables.rs` replaces it | no upstream issue known |
 //! | `coerce_variable_values` rejects whole numbers above 2^53 as `Float`. | `variables.rs` replaces it | since [1011] |
 //!
@@ -27,35 +28,38 @@ mod missing_colons;
 
 use std::collections::HashSet;
 
-use apollo_compiler::diagnostic::Diagnostic;
 use apollo_compiler::executable::{ExecutableDocument, Operation};
 use apollo_compiler::schema::InputObjectType;
-use apollo_compiler::validation::{DiagnosticData, DiagnosticList, Valid};
+use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 
-pub(crate) use self::missing_colons::check as check_colons;
+pub(crate) use self::missing_colons::find as find_missing_colon;
+use crate::problems::Source;
 use crate::rejection::{MAX_PROBLEMS, Rejection, RejectionKind};
-use crate::source_map::SourceMap;
+use crate::scalars::CustomScalar;
 
 /// Checks what apollo-compiler does not check in one operation of a document that it accepted.
 ///
 /// Returns the nullable variables that are used where null is not allowed. That is valid if the variable or its position
 /// has a default. The variable may then be omitted, but it must not be null.
 pub(crate) fn check_operation(
-    schema: &Valid<Schema>,
+    source: &Source<'_>,
+    scalars: &[CustomScalar],
     document: &ExecutableDocument,
     operation: &Operation,
-    source_map: &SourceMap,
 ) -> Result<HashSet<Name>, Rejection> {
-    let mut problems = Vec::new();
-    let null_forbidden =
-        input_values::check(schema, document, operation, source_map, &mut problems);
-    list_lengths::check(document, operation, source_map, &mut problems);
-    if problems.is_empty() {
-        return Ok(null_forbidden);
+    let mut checked = input_values::check(source, scalars, document, operation);
+    list_lengths::check(document, operation, source.map, &mut checked.problems);
+    for (kind, mut problems) in [
+        (RejectionKind::Validation, checked.problems),
+        (RejectionKind::Values, checked.invalid_scalars),
+    ] {
+        if !problems.is_empty() {
+            problems.truncate(MAX_PROBLEMS);
+            return Err(Rejection::new(kind, problems));
+        }
     }
-    problems.truncate(MAX_PROBLEMS);
-    Err(Rejection::new(RejectionKind::Validation, problems))
+    Ok(checked.null_forbidden)
 }
 
 /// Adds `__Type.isOneOf` to the schema in `sdl`, because async-graphql resolves it.
@@ -72,13 +76,7 @@ pub(crate) fn is_one_of(input: &InputObjectType) -> bool {
     input.directives.has("oneOf")
 }
 
-/// Omits errors about empty selection sets if they may be caused by an undefined field.
-pub(crate) fn without_consequential_errors(
-    errors: &DiagnosticList,
-) -> impl Iterator<Item = Diagnostic<'_, DiagnosticData>> {
-    let is =
-        |one: &Diagnostic<'_, DiagnosticData>, name| one.error.unstable_error_name() == Some(name);
-    let has_undefined_fields = errors.iter().any(|one| is(&one, "UndefinedField"));
-    let errors = errors.iter();
-    errors.filter(move |one| !(has_undefined_fields && is(one, "MissingSubselection")))
+/// The words for a value of a `@oneOf` type with a different number of fields, or with null.
+pub(crate) fn one_field(path: &str, ty: &str) -> String {
+    format!("`{path}` of type `{ty}` must have exactly one field, which must not be null.")
 }

@@ -150,19 +150,35 @@ async fn conditions_below_the_root_apply() {
 }
 
 #[tokio::test]
-async fn an_error_of_async_graphql_has_the_position_of_the_argument() {
+async fn an_error_of_a_resolver_has_the_position_of_its_field() {
     let service = Service::new();
     let response = service
         .response("{\n  é: task(id: 1) { id }\n}", json!({}))
         .await;
     assert_eq!(response["errors"][0]["extensions"]["code"], "PARSE_FAILED");
-    let query = "query {\n  one: page(first: 1)  task(id: 99999999999999999999) { id }\n}";
+    let query = "query {\n  one: page(first: 1)  failing(count: 1)\n}";
     let response = service.response(query, json!({})).await;
     assert_eq!(
         response["errors"][0]["locations"],
-        json!([{"line": 2, "column": 33}])
+        json!([{"line": 2, "column": 24}])
     );
-    assert_eq!(response["errors"][0]["path"], json!(["task"]));
+    assert_eq!(response["errors"][0]["path"], json!(["failing"]));
+}
+
+#[tokio::test]
+async fn ids_keep_all_digits_of_integers() {
+    let service = Service::new();
+    let large = "99999999999999999999999";
+    for query in [
+        format!("{{ task(id: {large}) {{ id }} }}"),
+        format!("query($id: ID! = {large}) {{ task(id: $id) {{ id }} }}"),
+    ] {
+        let data = service.data(&query, json!({})).await;
+        assert_eq!(data, json!({"task": {"id": large}}), "{query}");
+    }
+    let query = format!("mutation {{ change(input: {{id: {large}}}) }}");
+    let data = service.data(&query, json!({})).await;
+    assert_eq!(data["change"][0], large);
 }
 
 #[tokio::test]

@@ -1,16 +1,19 @@
 //! Tests of the gate on valid and invalid documents, each with a cold and a warm cache.
 //!
-//! - `rejected`: which documents are valid. `variables`: which values are valid, and how they are coerced.
+//! - `rejected`: which documents are valid. `syntax`, `descriptions`: which texts are. `wording`: the form of messages. `variables`: which values are valid, and how they are coerced.
 //! - `cost`: what operations cost. `hostile`: the limits.
 //! - `executed`: how async-graphql executes admitted documents, with the schema in `service`.
 
 mod cost;
+mod descriptions;
 mod executed;
 mod hostile;
 mod hostile_documents;
 mod rejected;
 mod service;
+mod syntax;
 mod variables;
+mod wording;
 
 use serde_json::{Value as Json, json};
 
@@ -69,7 +72,7 @@ fn code(rejection: &Rejection) -> &'static str {
         RejectionKind::OperationName => "BAD_REQUEST",
         RejectionKind::Syntax => "PARSE_FAILED",
         RejectionKind::Validation => "VALIDATION_FAILED",
-        RejectionKind::Variables => "BAD_USER_INPUT",
+        RejectionKind::Values => "BAD_USER_INPUT",
         RejectionKind::TooComplex => "QUERY_TOO_COMPLEX",
     }
 }

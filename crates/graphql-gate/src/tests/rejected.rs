@@ -39,103 +39,43 @@ fn valid_documents_are_admitted() {
     }
 }
 
-#[test]
-fn invalid_syntax_is_rejected() {
-    for (query, message) in [
-        ("", "syntax error: Unexpected <EOF>."),
-        ("# nothing", "syntax error: Unexpected <EOF>."),
-        (
-            "{ }",
-            "syntax error: expected at least one Selection in Selection Set",
-        ),
-        ("{ me { id }", "syntax error: expected R_CURLY, got EOF"),
-        (
-            "{ me { id } } }",
-            "syntax error: expected a StringValue, Name or OperationDefinition",
-        ),
-        ("{ \u{0} }", "syntax error: Unexpected character \" \""),
-        (
-            "{ course(id: \"a\n\") { id } }",
-            "syntax error: unexpected line terminator",
-        ),
-        (
-            "{ course(id: \"\\uD83D\") { id } }",
-            "syntax error: unpaired surrogate in unicode escape sequence",
-        ),
-    ] {
-        assert_rejected(query, "PARSE_FAILED", message);
-    }
-}
-
-#[test]
-fn a_name_without_a_colon_is_rejected_although_apollo_compiler_drops_it() {
-    for (query, column) in [
-        ("{ courses(first last: 5) { totalCount } }", 17),
-        ("{ courses(first: 5 last) { totalCount } }", 24),
-        (
-            "{ courses(orderBy: {field: NAME direction}) { totalCount } }",
-            42,
-        ),
-        (
-            "{ courses(orderBy: {direction, field: NAME}) { totalCount } }",
-            32,
-        ),
-        (
-            "{ tasks(filter: {metadataContains: {a: [{b}]}}) { totalCount } }",
-            43,
-        ),
-        ("{ me { id @skip(if: true unless) } }", 32),
-        (
-            "query($n: Int = 5 @skip(if)) { courses(first: $n) { totalCount } }",
-            27,
-        ),
-    ] {
-        let error = json!({
-            "message": "syntax error: expected a colon",
-            "locations": [{"line": 1, "column": column}],
-            "extensions": {"code": "PARSE_FAILED"}
-        });
-        assert_eq!(errors(rejection(query)), json!([error]), "{query}");
-    }
-}
-
 /// Documents that do not match the schema, with the first error of each.
 const MISMATCHES: &str = r#"
-{ nosuch } -> type `Query` does not have a field `nosuch`
-{ me { nosuch } } -> type `User` does not have a field `nosuch`
-{ me } -> interface, union and object types must have a subselection set
-{ me { id { x } } } -> interface, union and object types must have a subselection set
-{ me { id @nosuch } } -> cannot find directive `@nosuch` in this document
-{ me @defer { id } } -> cannot find directive `@defer` in this document
-{ me { id } } type A { a: Int } -> an executable document must not contain an object type definition
-{ me { ... on Course { id } } } -> inline fragment with type condition `Course` cannot be applied to `User`
-{ ...F } -> cannot find fragment `F` in this document
-{ me { id } } fragment F on User { id } -> fragment `F` must be used in an operation
-{ me { ...F } } fragment F on User { ...F } -> `F` fragment cannot reference itself
-{ course { id } } -> the required argument `Query.course(id:)` is not provided
-{ course(id: null) { id } } -> the required argument `Query.course(id:)` is not provided
-{ course(id: 1, id: 2) { id } } -> the argument `id` is provided multiple times
-{ course(id: 1.5) { id } } -> expected value of type ID!, found a float
-{ nodes(ids: [1, null]) { id } } -> expected value of type ID!, found null
-{ courses(first: 1.0) { totalCount } } -> expected value of type Int, found a float
-{ courses(first: "1") { totalCount } } -> expected value of type Int, found a string
-{ courses(first: 3000000000) { totalCount } } -> int cannot represent non 32-bit signed integer value
-{ tasks(filter: {priority: SOON}) { totalCount } } -> value `SOON` does not exist on `TaskPriority`
-{ tasks(filter: {priority: "LOW"}) { totalCount } } -> expected value of type [TaskPriority!], found a string
-{ tasks(filter: {prio: LOW}) { totalCount } } -> field `prio` does not exist on `TaskFilter`
-{ courses(orderBy: {direction: ASC}) { totalCount } } -> the required field `CourseOrder.field` is not provided
-{ courses(orderBy: {field: NAME, direction: null}) { totalCount } } -> expected value of type OrderDirection!, found null
-{ a: me { id } a: course(id: 1) { id } } -> cannot select different fields into the same alias `a`
-{ course(id: 1) { id } course(id: 2) { id } } -> operation must not provide conflicting field arguments for the same name `course`
-subscription { a: changes { itemId } b: changes { itemId } } -> anonymous subscription can only have one root field
-subscription { __typename } -> anonymous subscription can not have an introspection field as a root field
-query($x: User) { me { id } } -> `$x` variable must be of an input type
-query($x: Int) { me { id } } -> unused variable: `$x`
-query($x: Int, $x: Int) { courses(first: $x) { totalCount } } -> the variable `$x` is declared multiple times
-query($x: ID) { course(id: $x) { id } } -> variable `$x` of type `ID` cannot be used for argument `id` of type `ID!`
-query($x: Int! = null) { courses(first: $x) { totalCount } } -> expected value of type Int!, found null
-{ me { id } } query B { me { id } } -> anonymous operation cannot be selected when the document contains other operations
-query A { me { id } } query A { me { id } } -> the operation `A` is defined multiple times in the document
+{ nosuch } -> `Query` has no field `nosuch`.
+{ me { nosuch } } -> `User` has no field `nosuch`.
+{ me } -> `me` returns an object. Select the fields that you need: `me { … }`.
+{ me { id { x } } } -> `id` of type `ID` has no fields. Remove the braces after it.
+{ me { id @nosuch } } -> The directive `@nosuch` does not exist.
+{ me @defer { id } } -> The directive `@defer` does not exist.
+{ me { id } } type A { a: Int } -> The document contains an object type definition. Send only operations and fragments.
+{ me { ... on Course { id } } } -> An inline fragment on `Course` can never apply to `User`.
+{ ...F } -> The fragment `F` is not defined.
+{ me { id } } fragment F on User { id } -> The fragment `F` is not used. Spread it with `...F`, or remove it.
+{ me { ...F } } fragment F on User { ...F } -> The fragment `F` includes itself.
+{ course { id } } -> `Query.course` requires the argument `id`.
+{ course(id: null) { id } } -> `id` must be of type `ID!`; got null.
+{ course(id: 1, id: 2) { id } } -> The argument `id` is given several times.
+{ course(id: 1.5) { id } } -> `id` must be of type `ID!`; got a float.
+{ nodes(ids: [1, null]) { id } } -> `ids[1]` must be of type `ID!`; got null.
+{ courses(first: 1.0) { totalCount } } -> `first` must be of type `Int`; got a float.
+{ courses(first: "1") { totalCount } } -> `first` must be of type `Int`; got a string. Remove the quotes.
+{ courses(first: 3000000000) { totalCount } } -> `first` must be a 32-bit integer (-2147483648 to 2147483647); got `3000000000`.
+{ tasks(filter: {priority: SOON}) { totalCount } } -> `filter.priority` must be a value of `TaskPriority`; got `SOON`.
+{ tasks(filter: {priority: "LOW"}) { totalCount } } -> `filter.priority` must be of type `[TaskPriority!]`; got a string. Remove the quotes.
+{ tasks(filter: {prio: LOW}) { totalCount } } -> `filter.prio` is not a field of `TaskFilter`.
+{ courses(orderBy: {direction: ASC}) { totalCount } } -> `orderBy.field` is required in `CourseOrder`.
+{ courses(orderBy: {field: NAME, direction: null}) { totalCount } } -> `orderBy.direction` must be of type `OrderDirection!`; got null.
+{ a: me { id } a: course(id: 1) { id } } -> `a` selects two different fields. Give one of them another alias.
+{ course(id: 1) { id } course(id: 2) { id } } -> `course` is selected with different arguments. Give one of them another alias.
+subscription { a: changes { itemId } b: changes { itemId } } -> A subscription must select exactly one root field. Start one subscription per field.
+subscription { __typename } -> A subscription must not select introspection fields at its root.
+query($x: User) { me { id } } -> The variable `$x` must be of an input type: a scalar, an enum or an input object.
+query($x: Int) { me { id } } -> The variable `$x` is not used. Use it, or remove its declaration.
+query($x: Int, $x: Int) { courses(first: $x) { totalCount } } -> The variable `$x` is declared several times.
+query($x: ID) { course(id: $x) { id } } -> The variable `$x` of type `ID` cannot be used for `id` of type `ID!`.
+query($x: Int! = null) { courses(first: $x) { totalCount } } -> `$x` must be of type `Int!`; got null.
+{ me { id } } query B { me { id } } -> A document with several operations must name each of them. Set `operationName` to one of the names.
+query A { me { id } } query A { me { id } } -> Several operations are named `A`. Rename one of them.
 "#;
 
 #[test]
@@ -147,23 +87,23 @@ fn documents_that_do_not_match_the_schema_are_rejected() {
 
 /// Documents that only this crate rejects, with the first error of each.
 const ACCEPTED_BY_APOLLO: &str = r#"
-mutation { createTask(input: {title: "a", title: "b"}) { task { id } } } -> the input field `title` is provided multiple times
-{ tasks(filter: {metadataContains: {a: {b: 1, b: 2}}}) { totalCount } } -> the input field `b` is provided multiple times
-mutation($id: ID) { updateTask(input: {id: $id}) { task { id } } } -> variable `$id` of type `ID` cannot be used where `ID!` is expected
-mutation($ids: [ID!]!) { trashItems(input: {ids: [$ids]}) { items { id } } } -> variable `$ids` of type `[ID!]!` cannot be used where `ID!` is expected
-mutation($ids: ID!) { trashItems(input: {ids: $ids}) { items { id } } } -> variable `$ids` of type `ID!` cannot be used where `[ID!]!` is expected
-{ taskBy(key: {}) { id } } -> `TaskKey` requires exactly one non-null field
-{ taskBy(key: {id: null}) { id } } -> `TaskKey` requires exactly one non-null field
-{ taskBy(key: {id: 1, title: "a"}) { id } } -> `TaskKey` requires exactly one non-null field
-query($id: ID) { taskBy(key: {id: $id}) { id } } -> `TaskKey` requires exactly one non-null field
-query($id: ID) { nodes(ids: [$id]) { id } } -> variable `$id` of type `ID` cannot be used where `ID!` is expected
-query($id: ID = null) { course(id: $id) { id } } -> variable `$id` of type `ID` cannot be used where `ID!` is expected
-query($x: Int!, $y: Boolean = null) { courses(first: $x) { totalCount @skip(if: $y) } } -> variable `$y` of type `Boolean` cannot be used where `Boolean!` is expected
-{ tasks(filter: {metadataContains: {a: [$x]}}) { totalCount } } -> variable `$x` is not declared
-{ ...F } fragment F on Query { tasks(filter: {metadataContains: {a: $x}}) { totalCount } } -> variable `$x` is not declared
-{ nodes(ids: [1]) { id } nodes(ids: [1, 2]) { id } } -> different arguments for the same name `nodes`
-{ nodes(ids: [1]) { id } ...F } fragment F on Query { ... { nodes(ids: [1, 2]) { id } } } -> different arguments for the same name `nodes`
-mutation { a: trashItems(input: {ids: [1, 2]}) { items { id } } a: trashItems(input: {ids: [1]}) { items { id } } } -> different arguments for the same name `a`
+mutation { createTask(input: {title: "a", title: "b"}) { task { id } } } -> `input.title` is given several times.
+{ tasks(filter: {metadataContains: {a: {b: 1, b: 2}}}) { totalCount } } -> `filter.metadataContains.a.b` is given several times.
+mutation($id: ID) { updateTask(input: {id: $id}) { task { id } } } -> The variable `$id` of type `ID` cannot be used for `input.id` of type `ID!`.
+mutation($ids: [ID!]!) { trashItems(input: {ids: [$ids]}) { items { id } } } -> The variable `$ids` of type `[ID!]!` cannot be used for `input.ids[0]` of type `ID!`.
+mutation($ids: ID!) { trashItems(input: {ids: $ids}) { items { id } } } -> The variable `$ids` of type `ID!` cannot be used for `input.ids` of type `[ID!]!`.
+{ taskBy(key: {}) { id } } -> `key` of type `TaskKey` must have exactly one field, which must not be null.
+{ taskBy(key: {id: null}) { id } } -> `key` of type `TaskKey` must have exactly one field, which must not be null.
+{ taskBy(key: {id: 1, title: "a"}) { id } } -> `key` of type `TaskKey` must have exactly one field, which must not be null.
+query($id: ID) { taskBy(key: {id: $id}) { id } } -> `key` of type `TaskKey` must have exactly one field, which must not be null.
+query($id: ID) { nodes(ids: [$id]) { id } } -> The variable `$id` of type `ID` cannot be used for `ids[0]` of type `ID!`.
+query($id: ID = null) { course(id: $id) { id } } -> The variable `$id` of type `ID` cannot be used for `id` of type `ID!`.
+query($x: Int!, $y: Boolean = null) { courses(first: $x) { totalCount @skip(if: $y) } } -> The variable `$y` of type `Boolean` cannot be used for `if` of type `Boolean!`.
+{ tasks(filter: {metadataContains: {a: [$x]}}) { totalCount } } -> The variable `$x` is not declared.
+{ ...F } fragment F on Query { tasks(filter: {metadataContains: {a: $x}}) { totalCount } } -> The variable `$x` is not declared.
+{ nodes(ids: [1]) { id } nodes(ids: [1, 2]) { id } } -> `nodes` is selected with different arguments. Give one of them another alias.
+{ nodes(ids: [1]) { id } ...F } fragment F on Query { ... { nodes(ids: [1, 2]) { id } } } -> `nodes` is selected with different arguments. Give one of them another alias.
+mutation { a: trashItems(input: {ids: [1, 2]}) { items { id } } a: trashItems(input: {ids: [1]}) { items { id } } } -> `a` is selected with different arguments. Give one of them another alias.
 "#;
 
 #[test]
@@ -183,6 +123,7 @@ fn operation_name_selects_one_of_several_operations() {
     };
     let one = "{ me { id } }";
     let named = "query A { me { id } }";
+    let named_similarly = "query Named { me { id } } query Other { me { id } }";
     use async_graphql::parser::types::OperationType::{Mutation, Query};
     for (query, name, expected) in [
         (several, Some("A"), (Query, Some("A".into()))),
@@ -193,13 +134,16 @@ fn operation_name_selects_one_of_several_operations() {
     ] {
         assert_eq!(select(query, name), Ok(expected));
     }
-    let several_unnamed = "The document has several operations. Set operationName to one of them.";
-    let unknown = "The document has no operation named \"C\".";
+    let similar = "The document has no operation named `Named1`. Did you mean `Named`?";
+    let several_unnamed =
+        "The document has several operations. Set `operationName` to one of them.";
+    let unknown = "The document has no operation named `C`. Did you mean `A` or `B`?";
     for (query, name, message) in [
         (several, None, several_unnamed),
         (several, Some(""), several_unnamed),
         (several, Some("C"), unknown),
-        (one, Some("C"), unknown),
+        (one, Some("C"), "The document has no operation named `C`."),
+        (named_similarly, Some("Named1"), similar),
     ] {
         let expected = Err(("BAD_REQUEST", message.to_owned()));
         assert_eq!(select(query, name), expected);
@@ -213,12 +157,12 @@ fn an_error_has_a_position() {
         errors(rejection(query)),
         json!([
             {
-                "message": "type `Course` does not have a field `nosuch`",
+                "message": "`Course` has no field `nosuch`.",
                 "locations": [{"line": 4, "column": 24}],
                 "extensions": {"code": "VALIDATION_FAILED"}
             },
             {
-                "message": "type `Query` does not have a field `nosuch`",
+                "message": "`Query` has no field `nosuch`.",
                 "locations": [{"line": 5, "column": 3}],
                 "extensions": {"code": "VALIDATION_FAILED"}
             }
@@ -230,4 +174,46 @@ fn an_error_has_a_position() {
 fn a_response_contains_at_most_twenty_errors() {
     let query = format!("{{ {} }}", "nosuch ".repeat(100));
     assert_eq!(errors(rejection(&query)).as_array().map(Vec::len), Some(20));
+}
+
+/// Documents whose other errors follow from this one.
+const WITH_CONSEQUENCES: &str = r#"
+{ me { nosuch } } -> `User` has no field `nosuch`.
+{ me { nosuch { a b } } } -> `User` has no field `nosuch`.
+{ me { name { x { y } } } } -> `name` of type `String` has no fields. Remove the braces after it.
+{ course(id: 1) { status { x } } } -> `status` of type `ItemStatus` has no fields. Remove the braces after it.
+query($n: Int) { tsks(first: $n) { totalCount } } -> `Query` has no field `tsks`. Did you mean `tasks`?
+{ nosuch { ...F } } fragment F on User { id } -> `Query` has no field `nosuch`.
+{ me { ...F } } fragment F on Usr { id } -> The type `Usr` of the fragment `F` does not exist. Did you mean `User`?
+{ me { ... on Usr { id } } } -> The type `Usr` does not exist. Did you mean `User`?
+{ me { ... on Int { id } } } -> An inline fragment must be on an object, an interface or a union.
+mutation { createTask(input: {title: null}) { task { id } } } -> `input.title` must be of type `String!`; got null.
+{ me { id @skip(if: null) } } -> `if` must be of type `Boolean!`; got null.
+{ me { id } } { me { name } } { __typename } -> A document with several operations must name each of them. Set `operationName` to one of the names.
+"#;
+
+#[test]
+fn errors_that_follow_from_others_are_omitted() {
+    for (query, message) in cases(WITH_CONSEQUENCES) {
+        let errors = errors(rejection(query));
+        assert_eq!(
+            errors.as_array().map(Vec::len),
+            Some(1),
+            "{query}: {errors}"
+        );
+        assert_eq!(errors[0]["message"], message, "{query}");
+    }
+}
+
+/// Documents with an invalid default of a variable.
+const INVALID_DEFAULTS: &str = r#"
+query($k: TaskKey! = {}) { taskBy(key: $k) { id } } -> `$k` of type `TaskKey` must have exactly one field, which must not be null.
+query($f: TaskFilter = {titleContains: "a", titleContains: "b"}) { tasks(filter: $f) { totalCount } } -> `$f.titleContains` is given several times.
+"#;
+
+#[test]
+fn defaults_of_variables_are_checked_like_arguments() {
+    for (query, message) in cases(INVALID_DEFAULTS) {
+        assert_rejected(query, "VALIDATION_FAILED", message);
+    }
 }

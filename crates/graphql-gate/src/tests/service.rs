@@ -91,6 +91,10 @@ impl Query {
         }
     }
 
+    async fn failing(&self, count: i32) -> async_graphql::Result<i32> {
+        Err(format!("failed {count} times").into())
+    }
+
     async fn page(&self, #[graphql(default = 20)] first: i32) -> i32 {
         first
     }

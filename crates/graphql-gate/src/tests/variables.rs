@@ -8,7 +8,7 @@ use apollo_compiler::request::coerce_variable_values;
 use apollo_compiler::response::JsonMap;
 use serde_json::{Value as Json, json};
 
-use super::{SDL, admit, admit_twice, errors, first_error, gate};
+use super::{SDL, admit, admit_twice, first_error, gate};
 use crate::prepare;
 
 /// A document with a variable `$x` of this type.
@@ -17,7 +17,7 @@ fn document_with(ty: &str) -> String {
         "Int" | "Int = 5" => "courses(first: $x) { totalCount }",
         "String" => "search(query: \"a\", after: $x) { pageInfo { endCursor } }",
         "Boolean" | "Boolean = true" => "me @skip(if: $x) { id }",
-        "ID" | "ID = 7" => "course(id: $x) { id }",
+        "ID" | "ID = 7" | "ID = 99999999999999999999" => "course(id: $x) { id }",
         "[ID!]" | "[ID!] = 7" => "nodes(ids: $x) { id }",
         "Float" => "tasks(filter: {minimumScore: $x}) { totalCount }",
         "TaskPriority" => "tasks(filter: {priority: [$x]}) { totalCount }",
@@ -106,6 +106,14 @@ fn accepted() -> Vec<(&'static str, Json, Json)> {
 fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
     let order = json!({"field": "NAME", "direction": "DESC"});
     vec![
+        ("Int!", json!({"x": 10.0}), json!({"x": 10})),
+        ("Int", json!({"x": -0.0}), json!({"x": 0})),
+        ("Int", json!({"x": 1e1}), json!({"x": 10})),
+        (
+            "Int",
+            json!({"x": -2147483648.0}),
+            json!({"x": -2147483648}),
+        ),
         ("ID!", json!({"x": 5}), json!({"x": "5"})),
         (
             "ID!",
@@ -114,6 +122,11 @@ fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
         ),
         ("[ID!]!", json!({"x": [1, "b"]}), json!({"x": ["1", "b"]})),
         ("ID = 7", json!({}), json!({"x": "7"})),
+        (
+            "ID = 99999999999999999999",
+            json!({}),
+            json!({"x": "99999999999999999999"}),
+        ),
         ("[ID!] = 7", json!({}), json!({"x": ["7"]})),
         (
             "CourseOrder = {field: NAME}",
@@ -133,69 +146,134 @@ fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
     ]
 }
 
-/// Values of `$x` that apollo-compiler rejects too, and the path and the problem in the message.
+/// Values of `$x` that apollo-compiler rejects too, and the message.
 fn rejected() -> Vec<(&'static str, Json, &'static str)> {
     vec![
-        ("Int!", json!(null), "$x: expected Int!, got null"),
-        ("Int", json!(1.5), "$x: Int must be a 32-bit integer"),
+        (
+            "Int!",
+            json!(null),
+            "`$x` must be of type `Int!`; got null.",
+        ),
+        (
+            "Int",
+            json!(1.5),
+            "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `1.5`.",
+        ),
         (
             "Int",
             json!(2147483648_u64),
-            "$x: Int must be a 32-bit integer",
+            "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `2147483648`.",
         ),
-        ("Int", json!("1"), "$x: expected Int, got a string"),
-        ("Int", json!([1]), "$x: expected Int, got a list"),
-        ("Float", json!("1"), "$x: expected Float, got a string"),
-        ("String", json!(1), "$x: expected String, got a number"),
-        ("Boolean!", json!(1), "$x: expected Boolean, got a number"),
-        ("ID!", json!(1.5), "$x: expected ID, got a number"),
-        ("ID!", json!(true), "$x: expected ID, got a boolean"),
-        ("[ID!]!", json!(null), "$x: expected [ID!]!, got null"),
+        (
+            "Int",
+            json!(10.5),
+            "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `10.5`.",
+        ),
+        (
+            "Int",
+            json!(2147483648.0),
+            "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `2147483648.0`.",
+        ),
+        (
+            "Int",
+            json!(-1e300),
+            "`$x` must be a 32-bit integer (-2147483648 to 2147483647); got `-1e+300`.",
+        ),
+        (
+            "Int",
+            json!("1"),
+            "`$x` must be of type `Int`; got a string.",
+        ),
+        ("Int", json!([1]), "`$x` must be of type `Int`; got a list."),
+        (
+            "Float",
+            json!("1"),
+            "`$x` must be of type `Float`; got a string.",
+        ),
+        (
+            "String",
+            json!(1),
+            "`$x` must be of type `String`; got a number.",
+        ),
+        (
+            "Boolean!",
+            json!(1),
+            "`$x` must be of type `Boolean`; got a number.",
+        ),
+        (
+            "ID!",
+            json!(1.5),
+            "`$x` must be a string or an integer; got `1.5`.",
+        ),
+        (
+            "ID!",
+            json!(true),
+            "`$x` must be of type `ID`; got a boolean.",
+        ),
+        (
+            "[ID!]!",
+            json!(null),
+            "`$x` must be of type `[ID!]!`; got null.",
+        ),
         (
             "[ID!]!",
             json!(["a", null]),
-            "$x[1]: expected ID!, got null",
+            "`$x[1]` must be of type `ID!`; got null.",
         ),
-        ("[ID!]!", json!([["a"]]), "$x[0]: expected ID, got a list"),
+        (
+            "[ID!]!",
+            json!([["a"]]),
+            "`$x[0]` must be of type `ID`; got a list.",
+        ),
         (
             "TaskPriority!",
             json!("SOON"),
-            "$x: \"SOON\" is not a value of TaskPriority",
+            "`$x` must be a value of `TaskPriority`; got `SOON`.",
         ),
         (
             "TaskPriority!",
             json!(1),
-            "$x: expected TaskPriority, got a number",
+            "`$x` must be of type `TaskPriority`; got a number.",
         ),
         (
             "TaskFilter",
             json!("a"),
-            "$x: expected TaskFilter, got a string",
+            "`$x` must be of type `TaskFilter`; got a string.",
         ),
         (
             "TaskFilter",
             json!([{}]),
-            "$x: expected TaskFilter, got a list",
+            "`$x` must be of type `TaskFilter`; got a list.",
         ),
         (
             "TaskFilter",
             json!({"title": "a"}),
-            "$x.title: TaskFilter has no such field",
+            "`$x.title` is not a field of `TaskFilter`.",
         ),
         (
             "TaskFilter",
             json!({"priority": ["LOW", "SOON"]}),
-            "$x.priority[1]: \"SOON\" is not a value of TaskPriority",
+            "`$x.priority[1]` must be a value of `TaskPriority`; got `SOON`.",
+        ),
+        (
+            "TaskFilter",
+            json!({"priorty": ["LOW"]}),
+            "`$x.priorty` is not a field of `TaskFilter`. Did you mean `priority`?",
+        ),
+        (
+            "TaskPriority!",
+            json!("low"),
+            "`$x` must be a value of `TaskPriority`; got `low`. Did you mean `LOW`?",
         ),
         (
             "CourseOrder",
             json!({}),
-            "$x.field: expected CourseOrderField!, got nothing",
+            "`$x.field` of type `CourseOrderField!` is required.",
         ),
         (
             "CourseOrder",
             json!({"field": "NAME", "direction": null}),
-            "$x.direction: expected OrderDirection!, got null",
+            "`$x.direction` must be of type `OrderDirection!`; got null.",
         ),
     ]
 }
@@ -206,27 +284,27 @@ fn rejected_only_here() -> Vec<(&'static str, Json, &'static str)> {
         (
             "Boolean = true",
             json!(null),
-            "$x: null is not allowed where the variable is used",
+            "`$x` must not be null where the operation uses it.",
         ),
         (
             "OrderDirection",
             json!(null),
-            "$x: null is not allowed where the variable is used",
+            "`$x` must not be null where the operation uses it.",
         ),
         (
             "TaskKey!",
             json!({}),
-            "$x: TaskKey requires exactly one non-null field",
+            "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
         (
             "TaskKey!",
             json!({"id": 1, "title": "a"}),
-            "$x: TaskKey requires exactly one non-null field",
+            "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
         (
             "TaskKey!",
             json!({"id": null}),
-            "$x: TaskKey requires exactly one non-null field",
+            "`$x` of type `TaskKey` must have exactly one field, which must not be null.",
         ),
     ]
 }
@@ -242,12 +320,10 @@ fn values_are_coerced_by_the_specification() {
 #[test]
 fn invalid_values_are_reported_with_their_path() {
     for (ty, value, expected) in rejected().into_iter().chain(rejected_only_here()) {
-        let (path, problem) = expected.split_once(": ").expect("a path and a problem");
-        let message = format!("Variable \"{path}\": {problem}.");
         let coerced = coerced(ty, &json!({ "x": value }));
-        assert_eq!(coerced, Err(message), "{ty} with {value}");
+        assert_eq!(coerced, Err(expected.to_owned()), "{ty} with {value}");
     }
-    let message = "Variable \"$x\": expected Int!, got nothing.";
+    let message = "`$x` of type `Int!` is required.";
     assert_eq!(coerced("Int!", &json!({})), Err(message.to_owned()));
 }
 
@@ -284,31 +360,6 @@ fn apollo_compiler_agrees_except_in_known_cases() {
         let coerced = coerced_by_apollo(ty, &json!({ "x": value }));
         assert!(coerced.is_some(), "{ty} with {value}");
     }
-}
-
-#[test]
-fn all_mistakes_are_reported_together_in_short_messages() {
-    let long = "x".repeat(1_000_000);
-    let query = "mutation($input: CreateTaskInput!,\n  $ids: ItemIdsInput!) {
-        createTask(input: $input) { task { id } } trashItems(input: $ids) { items { id } } }";
-    let variables = json!({
-        "input": {"priority": long, "title": {"a": long}, long.as_str(): long},
-        "ids": {"ids": vec![Json::Null; 100]}
-    });
-    let response = errors(admit_twice(query, &variables).err().expect("it is invalid"));
-    assert_eq!(response.as_array().map(Vec::len), Some(20));
-    assert_eq!(
-        response[0]["message"],
-        "Variable \"$input.title\": expected String, got an object."
-    );
-    assert_eq!(response[0]["locations"], json!([{"line": 1, "column": 10}]));
-    assert_eq!(response[0]["extensions"], json!({"code": "BAD_USER_INPUT"}));
-    assert_eq!(
-        response[3]["message"],
-        "Variable \"$ids.ids[0]\": expected ID!, got null."
-    );
-    assert_eq!(response[3]["locations"], json!([{"line": 2, "column": 3}]));
-    assert!(response.to_string().len() < 5_000);
 }
 
 #[test]
