@@ -84,6 +84,11 @@ impl Target {
         &self.pooler
     }
 
+    /// The protection that the connection string requires; see [`postgres_connect::Target::tls`].
+    pub(crate) fn tls(&self) -> &'static str {
+        self.server.tls()
+    }
+
     /// Opens a connection and sets up its session.
     ///
     /// # Errors
