@@ -185,7 +185,7 @@ async fn uploads_to_a_full_disk_are_unavailable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_embedded_database_on_a_full_disk_says_what_to_do() {
     let folder = Folder::new("full-own");
-    let Some(mut command) = on_a_small_disk(&folder, "8m", &["serve"]).await else {
+    let Some(mut command) = on_a_small_disk(&folder, "8m", &["serve", "--embedded"]).await else {
         return;
     };
     let output = output_of(&mut command).await;
