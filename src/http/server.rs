@@ -4,10 +4,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -16,14 +13,18 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 
-use super::client_connection::{ClientConnection, ClientStream};
+use super::{
+    admission::{self, Admission, Ticket},
+    client_connection::{ClientConnection, ClientStream},
+};
+
+/// File descriptors that the server needs beyond those of its connections: the listener, the reserve and a spare one.
+pub(crate) const OWN_DESCRIPTORS: usize = admission::RESERVE + 2;
 
 /// Timeouts and limits of connections.
 #[derive(Debug, Clone)]
@@ -32,8 +33,10 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long a client may read nothing before it is disconnected.
     pub write_timeout: Duration,
-    /// Maximum number of open connections. Further ones wait to be accepted.
+    /// Maximum number of open connections. On a few further ones, health checks are answered and other requests wait.
     pub max_connections: usize,
+    /// Maximum number of file descriptors of client connections, including those that became WebSockets.
+    pub max_open: usize,
     /// How long requests in flight may continue when the service stops.
     pub shutdown_timeout: Duration,
 }
@@ -41,6 +44,9 @@ pub struct ServerSettings {
 /// When the service stops, how long a connection without any request yet may still send one. Browsers open connections in advance, and
 /// shutdown does not wait for these.
 const UNUSED_GRACE: Duration = Duration::from_millis(300);
+
+/// How long a connection that has to leave the reserve may take to send its last response.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
 
 /// Serves until `stop` completes, then waits for the requests in flight. Returns the deadline of the shutdown.
 pub(crate) async fn serve(
@@ -50,30 +56,28 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Instant {
     let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
-    let slots = Arc::new(Semaphore::new(settings.max_connections));
+    let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let slot = slots.clone().acquire_owned();
-        let (slot, connection) = tokio::select! {
-            accepted = async { (slot.await, listener.accept().await) } => accepted,
+        let (stream, address, ticket) = tokio::select! {
+            accepted = admission.accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        let (stream, address) = match connection {
-            Ok(connection) => connection,
-            Err(error) => {
-                // Usually the process is out of file descriptors. Wait until other connections are closed.
-                tracing::warn!(%error, "accepting a connection failed; retrying");
-                sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
         let settings = settings.clone();
-        let served = serve_connection(stream, address, router.clone(), settings, stopping.clone());
+        let served = serve_connection(
+            stream,
+            address,
+            router.clone(),
+            settings,
+            stopping.clone(),
+            ticket.clone(),
+        );
         connections.spawn(async move {
-            let _slot = slot;
             if let Err(error) = served.await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
+            // The stream is closed. Until then it counted.
+            drop(ticket);
         });
     }
     drop(listener);
@@ -106,10 +110,11 @@ async fn serve_connection(
     router: Router,
     settings: ServerSettings,
     stopping: CancellationToken,
+    ticket: Ticket,
 ) -> hyper::Result<()> {
     let connection = ClientConnection::default();
     tokio::select! {
-        ended = serve_requests(stream, address, router, &settings, stopping, &connection) => ended,
+        ended = serve_requests(stream, address, router, &settings, stopping, &connection, ticket) => ended,
         () = connection.aborted() => Ok(()),
     }
 }
@@ -121,6 +126,7 @@ async fn serve_requests(
     settings: &ServerSettings,
     stopping: CancellationToken,
     client: &ClientConnection,
+    ticket: Ticket,
 ) -> hyper::Result<()> {
     let stream = with_write_timeout(stream, settings.write_timeout);
     let used = AtomicBool::new(false);
@@ -128,9 +134,13 @@ async fn serve_requests(
         used.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
         request.extensions_mut().insert(client.clone());
-        router.clone().call(request)
+        ticket.clone().serve(router.clone(), request)
     };
-    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
+    let stream = TokioIo::new(ClientStream::new(
+        stream,
+        client.clone(),
+        ticket.descriptor(),
+    ));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
@@ -140,6 +150,11 @@ async fn serve_requests(
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = ticket.must_leave() => {
+            // A request that waited is rejected.
+            let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
+            return timeout(grace, connection).await.unwrap_or(Ok(()));
+        }
         () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
