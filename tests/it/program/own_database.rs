@@ -85,7 +85,7 @@ async fn a_killed_program_leaves_no_server_and_loses_no_data() {
 async fn clients_on_this_machine_have_no_rate_limits_on_the_embedded_database() {
     let folder = Folder::new("unlimited");
     let limit = ("SNAPNOTE_LIMIT_SIGN_UP", "1/h");
-    let serving = Serving::start(program(&folder.0, &[]).envs([limit])).await;
+    let serving = Serving::start(program(&folder.0, &["--embedded"]).envs([limit])).await;
     for name in ["ada", "grace", "edith"] {
         serving.client.mutate("signUp", newcomer(name), "").await;
     }
