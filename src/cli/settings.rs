@@ -101,7 +101,9 @@ fn server_settings(config: &Config) -> ServerSettings {
         // WebSockets and event streams detect silent clients themselves, after two heartbeats.
         write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
         max_connections: config.server.max_connections,
+        shutdown_delay: config.server.shutdown_delay.0,
         shutdown_timeout: config.server.shutdown_timeout.0,
+        idle_grace: ServerSettings::IDLE_GRACE,
     }
 }
 
