@@ -46,10 +46,13 @@ async function* responses(operation, typedHeaders, signal) {
     yield parsed(await sent(response.text()), `HTTP ${response.status}`);
     return;
   }
+  let last;
   for await (const { event, data } of events(response.body)) {
-    if (event === 'next') yield parsed(data, 'An event arrived');
+    if (event === 'next') yield (last = parsed(data, 'An event arrived'));
     if (event === 'complete') return;
   }
+  // The last response says why the subscription ended, for example because the token has expired.
+  if (last?.errors) return;
   throw new Error('The service ended the subscription. Run it again with the last cursor as `after` to miss no changes.');
 }
 
