@@ -240,8 +240,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@subscribed a", ""),
             (
-                "@token-expired",
-                "reject waiting | stop a | close 4403 Access token expired",
+                "@session-ended",
+                "reject waiting | stop a | close 4403 Session ended",
             ),
             ("@next a", ""),
             (SUBSCRIBE_B, ""),
