@@ -164,7 +164,6 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@next a", "next a"),
             ("@done a", "complete a"),
-            (COMPLETE_A, ""),
             (SUBSCRIBE_A, START_A),
         ],
     ),
