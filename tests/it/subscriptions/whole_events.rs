@@ -152,7 +152,7 @@ async fn a_page_of_changes_fails_as_a_whole() {
     for table in TABLES {
         let lock = app.begin(&format!("LOCK TABLE {table}")).await;
         let query = format!(
-            "query($after: String) {{ me {{ id }} a: changes(after: $after) {{ nodes {{ {NESTED} }} }} }}"
+            "query($after: String) {{ changesCursor a: changes(after: $after) {{ nodes {{ {NESTED} }} }} }}"
         );
         let variables = json!({ "after": after });
         let (answer, ()) = tokio::join!(ada.post(&query, variables), async {
