@@ -240,8 +240,8 @@ async fn ensure_schema(database: &DatabaseServer) -> Outcome {
 
 type ShutdownSignal = tokio::sync::watch::Receiver<bool>;
 
-/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately. SIGHUP has no effect: by default, it would kill the
-/// process, for example when a terminal closes or an operator expects it to reload settings.
+/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately. SIGHUP has no effect: by default, it
+/// would kill the process, for example when a terminal closes or an operator expects it to reload settings.
 fn shutdown_signal() -> Result<ShutdownSignal, String> {
     let failed = |error: io::Error| format!("The service cannot listen for signals: {error}.");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;

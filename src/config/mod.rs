@@ -249,8 +249,8 @@ pub struct ServerConfig {
     /// Maximum time to receive a request's body.
     #[arg(long, env = "SNAPNOTE_BODY_TIMEOUT", default_value = "5s")]
     pub body_timeout: Span,
-    /// How long connections are still accepted at shutdown, while `/readyz` already returns 503. Load balancers need a few seconds to
-    /// notice.
+    /// How long connections are still accepted at shutdown, while `/readyz` already returns 503. Load balancers need a
+    /// few seconds to notice.
     #[arg(long, env = "SNAPNOTE_SHUTDOWN_DELAY", default_value = "0s", value_parser = delay)]
     pub shutdown_delay: Span,
     /// How long running requests may take to finish at shutdown.

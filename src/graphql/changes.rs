@@ -83,11 +83,12 @@ pub(crate) struct ChangesQuery;
 
 #[Object]
 impl ChangesQuery {
-    /// All changes of your items after a cursor, oldest first. Each change is returned exactly once, and the changes of one item
-    /// are in the order of its versions. Use this query to catch up after being offline. CURSOR_EXPIRED if the cursor is too
-    /// old (30 days by default), or if the database was restored from a backup. Then get a new one from `changesCursor`, and read
-    /// your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never null, even if the page is empty. A
-    /// page is returned whole or not at all: if anything in it cannot be loaded, the request fails.
+    /// All changes of your items after a cursor, oldest first. Each change is returned exactly once, and the changes of
+    /// one item are in the order of its versions. Use this query to catch up after being offline. CURSOR_EXPIRED if the
+    /// cursor is too old (30 days by default), or if the database was restored from a backup. Then get a new one from
+    /// `changesCursor`, and read your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never
+    /// null, even if the page is empty. A page is returned whole or not at all: if anything in it cannot be loaded, the
+    /// request fails.
     async fn changes(
         &self,
         ctx: &Context<'_>,
@@ -101,11 +102,8 @@ impl ChangesQuery {
         let viewer = ctx.viewer()?;
         let continued = after.is_some();
         let after = after.as_deref().map(changes::parse_cursor).transpose()?;
-        let arguments = PageArguments {
-            first,
-            ..Default::default()
-        };
-        let size = usize::try_from(arguments.size()?).unwrap_or_default();
+        let size = PageArguments::forward(first, None).size()?;
+        let size = usize::try_from(size).unwrap_or_default();
         let feed = ctx.services().live.feed();
         let mut conn = ctx.connection().await?;
         let page = feed

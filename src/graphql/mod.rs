@@ -190,8 +190,8 @@ impl Api {
         admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))
     }
 
-    /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with errors.
-    /// Every error has a code.
+    /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with
+    /// errors. Every error has a code.
     ///
     /// `event_timeout`: maximum time for loading the data of an event.
     /// `resumed_after`: the cursor to resume after, if the transport has one. It overrides the argument `after`.

@@ -20,8 +20,8 @@ use crate::{
     error::Error,
 };
 
-/// The change that a subscription delivers at present. The resolver sets it, and `whole` finishes it when its event is whole. Cheap to
-/// clone.
+/// The change that a subscription delivers at present. The resolver sets it, and `whole` finishes it when its event is
+/// whole. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Delivery {
     /// Where the transport resumes. It overrides the argument `after`, because a client that reconnects sends the
@@ -105,11 +105,11 @@ pub(crate) struct Subscription;
 /// response without errors. A subscription that cannot continue ends with an error that has `extensions.code`.
 #[Subscription]
 impl Subscription {
-    /// Changes to your items as they happen. Each change is sent once, and the changes to one item are in the order of its
-    /// versions. With `after`, all changes after that cursor are sent first. CURSOR_EXPIRED if the cursor is too old: get a new
-    /// one from `changesCursor`, then read your lists again. An event is sent whole or not at all: if its data cannot be loaded
-    /// in time, the subscription ends with UNAVAILABLE before it. Subscribe again after your last cursor. The subscription also
-    /// ends when the token expires or the session ends.
+    /// Changes to your items as they happen. Each change is sent once, and the changes to one item are in the order of
+    /// its versions. With `after`, all changes after that cursor are sent first. CURSOR_EXPIRED if the cursor is too
+    /// old: get a new one from `changesCursor`, then read your lists again. An event is sent whole or not at all: if
+    /// its data cannot be loaded in time, the subscription ends with UNAVAILABLE before it. Subscribe again after your
+    /// last cursor. The subscription also ends when the token expires or the session ends.
     async fn changes(
         &self,
         ctx: &Context<'_>,

@@ -1,16 +1,15 @@
-//! Responses of the change feed are whole or not sent: a client that reads `item: null` deletes an item that only could not be loaded.
+//! Responses of the change feed are whole or not sent: a client that reads `item: null` deletes an item that only could
+//! not be loaded.
 //!
-//! An event of a subscription that has errors is loaded again until its time is up. Then the subscription ends with UNAVAILABLE before
-//! the event, and the client resumes after its last cursor. A page of changes fails if anything in it fails.
+//! An event of a subscription that has errors is loaded again until its time is up. Then the subscription ends with
+//! UNAVAILABLE before the event, and the client resumes after its last cursor. A page of changes fails if anything in
+//! it fails.
 
-use std::{
-    any::Any,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{any::Any, sync::Arc, time::Duration};
 
 use async_graphql::{Context, PathSegment, Response, Value};
 use futures_util::{StreamExt, stream::BoxStream};
+use parking_lot::Mutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::{error, panic_response, subscription::Delivery};
@@ -129,14 +128,12 @@ impl WholeFields {
         let field = ctx.field();
         let key = field.alias().unwrap_or(field.name()).to_owned();
         let WholeFields(keys) = ctx.data_unchecked();
-        keys.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(key);
+        keys.lock().push(key);
     }
 
     /// Removes the data of a response if anything in these fields failed. They are not null in the schema.
     pub(super) fn enforce(&self, response: &mut Response) {
-        let keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.0.lock();
         let mut paths = response.errors.iter().map(|error| error.path.first());
         let has_failed = paths.any(|root| match root {
             Some(PathSegment::Field(key)) => keys.contains(key),

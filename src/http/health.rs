@@ -61,8 +61,8 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can serve requests. 503 while the database is unreachable or migrations are pending, and as soon as the service begins to
-/// stop.
+/// The process can serve requests. 503 while the database is unreachable or migrations are pending, and as soon as the
+/// service begins to stop.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     if state.stopping.is_cancelled() {
         let body = json!({ "status": "stopping", "version": env!("CARGO_PKG_VERSION") });

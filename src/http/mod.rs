@@ -95,7 +95,8 @@ pub struct Edge {
     pub(crate) mutations: TaskTracker,
     /// WebSockets and subscriptions.
     pub(crate) streams: Arc<Streams>,
-    /// Cancelled when the service begins to stop. It is not ready from then on, and each response closes its connection.
+    /// Cancelled when the service begins to stop. It is not ready from then on, and each response closes its
+    /// connection.
     pub(crate) stopping: CancellationToken,
 }
 

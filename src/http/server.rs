@@ -2,9 +2,9 @@
 //!
 //! axum's own loop sets no timeouts. With it, a client that sends one byte per minute, or never reads, would hold a connection forever.
 //!
-//! A stop resets no request. `App::serve` reports that the service is not ready and adds `Connection: close` to every response. After
-//! `shutdown_delay`, the loop serves the connections that wait to be accepted and closes the listener. Connections without a request are
-//! closed after `idle_grace`, the others after their response.
+//! A stop resets no request. `App::serve` reports that the service is not ready and adds `Connection: close` to every
+//! response. After `shutdown_delay`, the loop serves the connections that wait to be accepted and closes the listener.
+//! Connections without a request are closed after `idle_grace`, the others after their response.
 
 use std::{
     io,
@@ -39,12 +39,13 @@ pub struct ServerSettings {
     pub write_timeout: Duration,
     /// Maximum number of open connections. Further ones wait to be accepted.
     pub max_connections: usize,
-    /// How long connections are still accepted after the signal to stop, while load balancers notice that the service is not ready.
+    /// How long connections are still accepted after the signal to stop, while load balancers notice that the service
+    /// is not ready.
     pub shutdown_delay: Duration,
     /// How long requests in flight may continue when the service stops.
     pub shutdown_timeout: Duration,
-    /// When the service stops, how long a connection without a request may still send one. Closing it at once would reset a request
-    /// that is on its way. At most half of `shutdown_timeout`.
+    /// When the service stops, how long a connection without a request may still send one. Closing it at once would
+    /// reset a request that is on its way. At most half of `shutdown_timeout`.
     pub idle_grace: Duration,
 }
 
@@ -114,8 +115,9 @@ impl Acceptor {
         });
     }
 
-    /// Closes the listener after it has served the connections that wait to be accepted. The operating system resets all others. The
-    /// runtime may not have noticed the newest connections yet, so this asks the operating system itself.
+    /// Closes the listener after it has served the connections that wait to be accepted. The operating system resets
+    /// all others. The runtime may not have noticed the newest connections yet, so this asks the operating system
+    /// itself.
     fn close(&self, listener: TcpListener) -> io::Result<()> {
         let listener = listener.into_std()?;
         while let Ok(slot) = self.slots.clone().try_acquire_owned() {

@@ -5,9 +5,9 @@
 //! has, because clients of event streams reconnect with their original request. A comment is sent every few seconds to show that the
 //! connection is alive.
 //!
-//! When a subscription's token expires or its session is revoked, the client gets UNAUTHENTICATED as `next`, and the stream ends. When the
-//! service stops, event streams just end. Both are without `complete`, so that clients reconnect. Queries and mutations still get their
-//! response.
+//! When a subscription's token expires or its session is revoked, the client gets UNAUTHENTICATED as `next`, and the
+//! stream ends. When the service stops, event streams just end. Both are without `complete`, so that clients reconnect.
+//! Queries and mutations still get their response.
 //!
 //! An operation runs in its own task, one output ahead of the connection. A client that reads nothing for two heartbeats is disconnected. So is
 //! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
@@ -247,7 +247,8 @@ impl EventSender {
         }
     }
 
-    /// Authenticates the client again. Returns why its access has ended, if it has. If that is unknown because of an outage, retries soon.
+    /// Authenticates the client again. Returns why its access has ended, if it has. If that is unknown because of an
+    /// outage, retries soon.
     async fn recheck(&mut self) -> Option<AccessEnd> {
         let live_auth = self.live_auth.clone()?;
         if live_auth.has_expired() {

@@ -1,9 +1,10 @@
 //! One operation as a stream of outputs: one response of a query or mutation, many of a subscription.
 //!
-//! An operation runs as over plain HTTP: with the same gate, limits and deadline, for a client whose access is still valid. Each event of a
-//! subscription has the deadline of one request. Items in events are loaded through a handle that uses at most half of the connection pool
-//! (`Database::with_half_the_pool`). So events leave connections to requests. An event that is not loaded in time ends the subscription with
-//! UNAVAILABLE: without its item, the client would take the item for deleted.
+//! An operation runs as over plain HTTP: with the same gate, limits and deadline, for a client whose access is still
+//! valid. Each event of a subscription has the deadline of one request. Items in events are loaded through a handle
+//! that uses at most half of the connection pool (`Database::with_half_the_pool`). So events leave connections to
+//! requests. An event that is not loaded in time ends the subscription with UNAVAILABLE: without its item, the client
+//! would take the item for deleted.
 
 use std::sync::Arc;
 

@@ -159,8 +159,8 @@ impl Close {
         Close { code, reason }
     }
 
-    /// For a client that was acknowledged. graphql-ws reconnects after 4403, with the token that its application has by then, and never
-    /// after 4401.
+    /// For a client that was acknowledged. graphql-ws reconnects after 4403, with the token that its application has by
+    /// then, and never after 4401.
     pub(super) const fn access_ended(end: AccessEnd) -> Close {
         match end {
             AccessEnd::TokenExpired => Close::new(4403, "Access token expired"),

@@ -3,8 +3,8 @@
 //! that are killed, and whose connections to clients and to the database break.
 //!
 //! Readers of both processes, in pages and as subscribers over WebSockets and server-sent events, must receive every
-//! committed change once and whole, those of one item in the order of its versions. Acknowledged changes must be there, and readers
-//! with planted faults must be found.
+//! committed change once and whole, those of one item in the order of its versions. Acknowledged changes must be there,
+//! and readers with planted faults must be found.
 //!
 //! It takes a minute; `SNAPNOTE_STORM_SECONDS=600` makes it ten.
 

@@ -1,4 +1,5 @@
-//! A stop resets no request: readiness ends first, then connections are accepted for a while, and open ones get their last response.
+//! A stop resets no request: readiness ends first, then connections are accepted for a while, and open ones get their
+//! last response.
 
 use std::{
     io::Write,

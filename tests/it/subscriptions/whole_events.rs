@@ -1,4 +1,5 @@
-//! Changes whose data cannot be loaded: events are retried or not sent, pages fail. A client would take what is missing for deleted.
+//! Changes whose data cannot be loaded: events are retried or not sent, pages fail. A client would take what is missing
+//! for deleted.
 
 use serde_json::{Value, json};
 use tokio::time::Duration;

@@ -38,7 +38,8 @@ pub(super) enum Transport {
 
 /// What a connection receives.
 pub(super) enum Received {
-    /// A change and its cursor, and whether its event was whole: it had no errors and, if selected, the item, which nobody deletes.
+    /// A change and its cursor, and whether its event was whole: it had no errors and, if selected, the item, which
+    /// nobody deletes.
     Change(Key, String, bool),
     Nothing,
     /// The connection broke, or the service said to reconnect.
