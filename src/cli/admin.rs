@@ -45,7 +45,7 @@ async fn act(
     action: AdminAction,
     users: &[ImportedUser],
 ) -> Outcome {
-    ensure_schema(server).await?;
+    ensure_schema(server, false).await?;
     let database = Database::new(server.target.clone(), &pool(&config.database));
     let mut conn = database.connection().await?;
     match action {

@@ -70,6 +70,15 @@ async fn start_embedded(config: &DatabaseConfig) -> Result<Embedded, String> {
 /// The error, and the settings that can fix it.
 fn with_settings(error: &embedded_postgres::Error) -> String {
     use embedded_postgres::Error;
+    let text = error.to_string();
+    if ["No space left on device", "Disk quota exceeded"]
+        .iter()
+        .any(|full| text.contains(full))
+    {
+        return format!(
+            "{text}. The disk is full. Free space on it, or set SNAPNOTE_DATA_DIR to a folder on another disk"
+        );
+    }
     let settings = match error {
         Error::NoBinaries { .. } => {
             "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and DATABASE_URL another server"
@@ -78,9 +87,9 @@ fn with_settings(error: &embedded_postgres::Error) -> String {
             "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and SNAPNOTE_DATA_DIR the data folder"
         }
         Error::Rejected { .. } | Error::Io { .. } => "SNAPNOTE_DATA_DIR sets the data folder",
-        _ => return error.to_string(),
+        _ => return text,
     };
-    format!("{error}. {settings}")
+    format!("{text}. {settings}")
 }
 
 #[cfg(test)]
@@ -99,6 +108,14 @@ mod tests {
             cause: "is not a folder".to_owned(),
             remedy: "Choose another folder",
         });
+        let full = with_settings(&embedded_postgres::Error::Exited {
+            folder: "/data".into(),
+            output: "FATAL: could not write lock file \"postmaster.pid\": No space left on device"
+                .to_owned(),
+        });
+        for part in ["Free space", "SNAPNOTE_DATA_DIR"] {
+            assert!(full.contains(part), "{full}");
+        }
         assert!(
             message.ends_with("Choose another folder. SNAPNOTE_DATA_DIR sets the data folder"),
             "{message}"

@@ -5,13 +5,16 @@
 
 mod admin;
 mod database_server;
+mod descriptors;
+mod migrations;
 mod secret;
 mod settings;
+mod start_event;
 
 use std::{
     fmt,
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
 };
 
@@ -25,8 +28,8 @@ use tokio::{
 
 use crate::{
     app::App,
-    config::{Command, Config, MigrateAction},
-    db::{connect::Target, migrate},
+    config::{Command, Config},
+    db::{migrate, pooler},
     demo,
     error::Error,
     graphql, telemetry,
@@ -36,28 +39,28 @@ use crate::{
 pub fn run() -> ExitCode {
     let config = match Config::read() {
         Ok(config) => config,
-        Err(message) => return fail(&message),
+        Err(problems) => return fail(problems.join("\nsnapnote: ").into()),
     };
     if let Err(message) = telemetry::start(&config.log) {
-        return fail(&message);
+        return fail(message.into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("The service cannot start threads: {error}.")),
+        Err(error) => return fail(format!("The service cannot start threads: {error}.").into()),
     };
     match runtime.block_on(execute(&config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure(message)) => fail(&message),
+        Err(failure) => fail(failure),
     }
 }
 
-fn fail(message: &str) -> ExitCode {
+fn fail(failure: Failure) -> ExitCode {
     // If standard error is closed, the exit code still reports the failure.
-    let _ = writeln!(io::stderr(), "snapnote: {message}");
-    ExitCode::FAILURE
+    let _ = writeln!(io::stderr(), "snapnote: {}", failure.message);
+    ExitCode::from(failure.code)
 }
 
 /// Writes to standard output. A reader that closes the pipe early (`snapnote schema | head`) is not an error.
@@ -71,24 +74,27 @@ fn print(text: impl fmt::Display) -> Outcome {
     }
 }
 
-/// Why a command failed: a message for the operator.
-struct Failure(String);
+/// Why a command failed: a message for the operator, and the exit code.
+struct Failure {
+    message: String,
+    code: u8,
+}
 
 type Outcome<T = ()> = Result<T, Failure>;
 
 impl From<String> for Failure {
     fn from(message: String) -> Self {
-        Failure(message)
+        Failure { message, code: 1 }
     }
 }
 
 impl From<Error> for Failure {
     /// Shows the detail of the error, which clients never see.
     fn from(error: Error) -> Self {
-        Failure(match error.detail.is_empty() {
-            true => error.message.into_owned(),
-            false => error.detail,
-        })
+        match error.detail.is_empty() {
+            true => error.message.into_owned().into(),
+            false => error.detail.into(),
+        }
     }
 }
 
@@ -98,7 +104,7 @@ async fn execute(config: &Config) -> Outcome {
         Command::Serve { migrate } => serve(config, migrate).await,
         Command::Migrate { action } => {
             on_database(config, async |database| {
-                migrate(&database.target, action).await
+                migrations::run(&database.target, action).await
             })
             .await
         }
@@ -122,6 +128,7 @@ async fn on_database(
 }
 
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
+    let max_open = descriptors::for_clients(config)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| {
@@ -141,6 +148,7 @@ async fn serve(config: &Config, migrate_first: bool) -> Outcome {
         &database,
         migrate_first,
         listener,
+        max_open,
         shutdown_requested(shutdown),
     )
     .await;
@@ -153,89 +161,65 @@ async fn serve_on(
     database: &DatabaseServer,
     migrate_first: bool,
     listener: TcpListener,
+    max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
     let secret = secret(config)?;
-    if migrate_first {
-        migrate::up(&database.target).await?;
-    }
+    ensure_schema(database, migrate_first).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, database, secret, address).await?;
-    print(format_args!("API       http://{address}/graphql\n"))?;
+    let app = app(config, database, secret, address, max_open)?;
+    start_event::log(config, database, &app, address, max_open).await?;
+    let shown = shown_address(address);
+    print(format_args!("API       http://{shown}/graphql\n"))?;
     if config.server.graphiql {
-        print(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
+        print(format_args!("GraphiQL  http://{shown}/graphiql\n"))?;
     }
-    print(format_args!("Schema    http://{address}/schema.graphql\n"))?;
+    print(format_args!("Schema    http://{shown}/schema.graphql\n"))?;
     app.serve(listener, shutdown).await;
     Ok(())
 }
 
-async fn reject_old_schema(target: &Target) -> Outcome {
-    let states = migrate::status(target).await?;
-    let pending: Vec<String> = states
-        .into_iter()
-        .filter(|state| !state.applied)
-        .map(|state| state.name)
-        .collect();
-    if pending.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "The database's schema is older than this program. Pending migrations: {}. Run `snapnote migrate up` first, or start \
-         with `snapnote serve --migrate`.",
-        pending.join(", ")
-    )
-    .into())
-}
-
-async fn migrate(target: &Target, action: MigrateAction) -> Outcome {
-    match action {
-        MigrateAction::Up => {
-            for version in migrate::up(target).await? {
-                print(format_args!("applied {version}\n"))?;
-            }
-            print("The schema is up to date.\n")
-        }
-        MigrateAction::Down { count } => {
-            for version in migrate::down(target, count).await? {
-                print(format_args!("reverted {version}\n"))?;
-            }
-            Ok(())
-        }
-        MigrateAction::Status => {
-            for state in migrate::status(target).await? {
-                let applied = if state.applied { "applied" } else { "pending" };
-                print(format_args!("{applied} {}\n", state.name))?;
-            }
-            Ok(())
-        }
-    }
+/// An address that a client on this machine can open, even if the service listens on all addresses.
+fn shown_address(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
 }
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
     let secret = secret(config)?;
-    let app = app(config, database, secret.clone(), config.server.listen).await?;
+    ensure_schema(database, false).await?;
+    // It does not serve clients.
+    let app = app(config, database, secret.clone(), config.server.listen, 0)?;
     print(demo::fill(app.database(), app.auth(), &secret).await?)
 }
 
-/// The service, on a database with a current schema. Migrations are applied to an embedded database only.
-async fn app(
+/// The service, on a database with a schema that fits.
+fn app(
     config: &Config,
     database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
+    max_open: usize,
 ) -> Outcome<App> {
-    ensure_schema(database).await?;
-    let settings = settings(config, database, secret, listening)?;
+    let settings = settings(config, database, secret, listening, max_open)?;
     Ok(App::new(database.target.clone(), settings)?)
 }
 
-async fn ensure_schema(database: &DatabaseServer) -> Outcome {
-    if database.embedded.is_none() {
-        return reject_old_schema(&database.target).await;
+/// Fails if this program cannot work on the database. Applies migrations to an embedded database, and to another one only if
+/// `migrates`. Otherwise only reads.
+async fn ensure_schema(database: &DatabaseServer, migrates: bool) -> Outcome {
+    let is_embedded = database.embedded.is_some();
+    if !is_embedded {
+        pooler::check(&database.target).await?;
     }
-    migrate::up(&database.target).await?;
-    Ok(())
+    if is_embedded || migrates {
+        migrate::up(&database.target).await?;
+    }
+    migrations::require_fitting_schema(&database.target).await
 }
 
 type ShutdownSignal = tokio::sync::watch::Receiver<bool>;

@@ -2,12 +2,17 @@
 //! tokio-postgres connection: parameters, TLS, time limits, and errors for operators. This module adds the settings of every
 //! session of the service. `connection_manager`, `migrate` and the change feed's listener call it.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::{ConnectionError, ConnectionResult, connection::CacheSize};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use postgres_connect::ParseError;
 use tokio_postgres::{CancelToken, Client};
+
+use super::{
+    failure::{Kind, POOLER_REMEDY, kind_of},
+    pooler::Pooler,
+};
 
 /// A database, how to connect to it, and how to set up its sessions. Cheap to clone. Its `Display` and `Debug` show no
 /// password.
@@ -15,13 +20,15 @@ use tokio_postgres::{CancelToken, Client};
 pub struct Target {
     server: postgres_connect::Target,
     settings: SessionSettings,
+    /// What is known about a pooler in between. All copies share it.
+    pooler: Arc<Pooler>,
 }
 
 /// The settings of every connection, regardless of the connection string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSettings {
     /// The time after which the server cancels a statement, in whole milliseconds. Zero means never. Takes precedence over
-    /// the string's `options`.
+    /// the string's `options`. Behind a pooler by transaction, only the role's default counts (`migrate` sets it).
     pub statement_timeout: Duration,
     /// How long opening a connection may take, including name resolution, TLS and authentication. A longer
     /// `connect_timeout` in the string takes precedence.
@@ -51,14 +58,35 @@ impl Target {
     pub fn parse(text: &str) -> Result<Target, ParseError> {
         let server = postgres_connect::Target::parse(text)?.with_application_name("snapnote");
         let settings = SessionSettings::default();
-        Ok(Target { server, settings }.with(settings))
+        let target = Target {
+            server,
+            settings,
+            pooler: Arc::default(),
+        };
+        Ok(target.with(settings))
     }
 
     /// The same database with other settings.
     #[must_use]
     pub fn with(self, settings: SessionSettings) -> Target {
-        let server = self.server.with_connect_timeout(settings.connect_timeout);
-        Target { server, settings }
+        Target {
+            server: self.server.with_connect_timeout(settings.connect_timeout),
+            settings,
+            pooler: self.pooler,
+        }
+    }
+
+    pub(super) fn settings(&self) -> &SessionSettings {
+        &self.settings
+    }
+
+    pub(super) fn pooler(&self) -> &Pooler {
+        &self.pooler
+    }
+
+    /// The protection that the connection string requires; see [`postgres_connect::Target::tls`].
+    pub(crate) fn tls(&self) -> &'static str {
+        self.server.tls()
     }
 
     /// Opens a connection and sets up its session.
@@ -66,9 +94,37 @@ impl Target {
     /// # Errors
     /// One line for the operator: where, as which user, why, and what to do.
     pub async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let set_up = |client, connection| async {
-            let set_up = self.set_up(client, connection).await;
-            set_up.map_err(|error| explain_set_up(&error))
+        // A pooler by transaction would leave the setting to other sessions, and give this one another's.
+        let sets_timeout = !self.pooler.is_by_transaction();
+        self.connect_and_set_up(sets_timeout).await
+    }
+
+    /// As [`Target::connect`], but keeps the server's `statement_timeout`. For connections that may be pooled by transaction:
+    /// a setting of the session would leak.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub async fn connect_without_timeout(&self) -> ConnectionResult<AsyncPgConnection> {
+        self.connect_and_set_up(false).await
+    }
+
+    /// Opens a connection without any set-up.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub(super) async fn open(&self) -> ConnectionResult<Client> {
+        let opened = self.server.connect().await;
+        let (client, connection) =
+            opened.map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+        // The task ends when the client is dropped.
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    async fn connect_and_set_up(&self, sets_timeout: bool) -> ConnectionResult<AsyncPgConnection> {
+        let set_up = |client, connection| async move {
+            let set_up = self.set_up(client, connection, sets_timeout).await;
+            set_up.map_err(|error| self.explain_set_up(&error))
         };
         let connected = self.server.connect_and(set_up).await;
         connected.map_err(|error| ConnectionError::BadConnection(error.to_string()))
@@ -86,6 +142,7 @@ impl Target {
         &self,
         client: Client,
         connection: postgres_connect::Connection,
+        sets_timeout: bool,
     ) -> ConnectionResult<AsyncPgConnection> {
         // Spawns the task that does the I/O, and sets time zone and encoding.
         let mut connection =
@@ -93,12 +150,29 @@ impl Target {
         if !self.settings.prepared_statements {
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
+        if !sets_timeout {
+            return Ok(connection);
+        }
         // Not a startup parameter: poolers reject those that they do not know, and Neon drops them.
         let statement_timeout = self.settings.statement_timeout.as_millis();
         let set = format!("SET statement_timeout = {statement_timeout}");
         let outcome = connection.batch_execute(&set).await;
         outcome.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
+    }
+
+    /// Why an open connection could not be prepared for use.
+    fn explain_set_up(&self, error: &ConnectionError) -> String {
+        let cause = format!("setting up the session failed: {error}");
+        match error {
+            ConnectionError::CouldntSetupConfiguration(error)
+                if kind_of(error) == Kind::MixedUp =>
+            {
+                self.pooler.suspect();
+                format!("{cause}; {POOLER_REMEDY}")
+            }
+            _ => cause,
+        }
     }
 }
 
@@ -112,16 +186,4 @@ impl fmt::Debug for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Target({self})")
     }
-}
-
-/// Why an open connection could not be prepared for use.
-fn explain_set_up(error: &ConnectionError) -> String {
-    let cause = format!("setting up the session failed: {error}");
-    if !cause.contains("prepared statement") {
-        return cause;
-    }
-    format!(
-        "{cause}; a pooler mixes up prepared statements: use PgBouncer 1.21 or later with max_prepared_statements, or \
-         pooling by session"
-    )
 }

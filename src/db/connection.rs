@@ -21,7 +21,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Database, Load, Statement, Writers,
-    failure::{from_database, is_cancelled, is_conflict},
+    failure::{Kind, from_database, kind_of},
     pool::{Abandoned, Object},
     sql::Origin,
 };
@@ -238,24 +238,40 @@ impl Connection {
     /// Notes that a statement has ended, and updates the state of the transaction.
     fn ended<T>(&mut self, outcome: QueryResult<T>) -> QueryResult<T> {
         self.sent = None;
-        if let Err(error) = &outcome
-            && self.transaction == Transaction::Open
-        {
+        if let Err(error) = &outcome {
+            self.note_failure(error);
+        }
+        outcome
+    }
+
+    fn note_failure(&mut self, error: &DieselError) {
+        if self.transaction == Transaction::Open {
             self.transaction = if self.lost_conflict(error) {
                 Transaction::Conflict
             } else {
                 Transaction::Failed
             };
         }
-        outcome
+        let kind = kind_of(error);
+        if kind == Kind::MixedUp {
+            self.database.suspect_pooler();
+        }
+        if matches!(kind, Kind::MixedUp | Kind::Outdated)
+            && let Some(pooled) = &mut self.object
+        {
+            pooled.replace();
+        }
     }
 
     /// Whether a repeat may succeed after this error: after a conflict, or if a late cancel request for an earlier
     /// statement hit this one.
     fn lost_conflict(&self, error: &DieselError) -> bool {
         let pooled = self.object.as_deref();
-        is_conflict(error)
-            || is_cancelled(error) && pooled.is_some_and(|it| it.may_be_cancelled_late())
+        match kind_of(error) {
+            Kind::Conflict => true,
+            Kind::Cancelled => pooled.is_some_and(|it| it.may_be_cancelled_late()),
+            _ => false,
+        }
     }
 
     fn raw(&mut self) -> &mut AsyncPgConnection {

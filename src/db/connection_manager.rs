@@ -49,6 +49,8 @@ pub(super) struct PooledConnection {
     recoveries: u32,
     /// When the last cancel request for it was sent.
     cancelled: Option<Instant>,
+    /// Whether it must be replaced instead of used again.
+    outdated: bool,
 }
 
 impl PooledConnection {
@@ -57,7 +59,14 @@ impl PooledConnection {
             connection,
             recoveries: 0,
             cancelled: None,
+            outdated: false,
         }
+    }
+
+    /// Has this connection closed instead of used again: the server does not know its prepared statements, or is no longer
+    /// the primary.
+    pub(super) fn replace(&mut self) {
+        self.outdated = true;
     }
 
     /// Whether a cancel request for an earlier statement may still hit the present one.
@@ -122,6 +131,11 @@ impl ConnectionManager {
             unclaimed: Mutex::default(),
             cancels: AtomicU64::new(0),
         }
+    }
+
+    /// The database.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
     /// How many cancel requests were sent.
@@ -196,7 +210,8 @@ impl Manager for ConnectionManager {
         if connection.is_broken() {
             return Err(RecycleError::message("broken"));
         }
-        if metrics.age() >= self.lifetime || pooled.recoveries >= MAX_RECOVERIES {
+        let is_old = metrics.age() >= self.lifetime || pooled.recoveries >= MAX_RECOVERIES;
+        if is_old || pooled.outdated {
             return Err(RecycleError::message("due to be replaced"));
         }
         if metrics.last_used() < TRUSTED_IDLE {

@@ -4,12 +4,12 @@
 //! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
 //! - `connection_manager`: opens connections, and recovers those whose future was dropped in the middle of a statement.
 //! - `failure`: maps the database's errors to the service's.
-//! - [`connect`]: from a URL to a connection, with TLS.
+//! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
-//! - [`migrate`]: the schema's versions; `schema` is generated from them.
+//! - [`migrate`]: the schema's versions; `schema` is generated from them. `server_info`: what the log says about the server.
 //!
 //! The SQL of each noun is in its `store.rs`, never here.
 
@@ -23,10 +23,12 @@ mod failure;
 pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
+pub mod pooler;
 pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
+pub(crate) mod server_info;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,7 @@
 //! closed connection is noticed without a statement. A connection whose future was dropped in the middle of a statement keeps its slot until it
 //! is recovered (`connection_manager.rs`) or closed.
 //!
-//! PgBouncer in transaction mode must be 1.21 or newer: diesel-async always names its statements.
-//! `SNAPNOTE_PREPARED_STATEMENTS=false` only makes it forget them after use.
+//! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
 use std::{
     sync::{
@@ -24,7 +23,9 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use super::failure::{from_database, violated_unique};
-use super::{Connection, Writers, Writes, connect::Target, connection_manager::ConnectionManager};
+use super::{
+    Connection, Writers, Writes, connect::Target, connection_manager::ConnectionManager, pooler,
+};
 use crate::error::Error;
 
 pub(super) type Object = deadpool::managed::Object<ConnectionManager>;
@@ -165,6 +166,28 @@ impl Database {
     /// The number of cancel requests sent since the process started.
     pub fn cancels(&self) -> u64 {
         self.inner.pool.manager().cancels()
+    }
+
+    /// Notes that a statement failed as it does if a pooler mixes up prepared statements.
+    pub(super) fn suspect_pooler(&self) {
+        self.target().pooler().suspect();
+    }
+
+    /// Whether a statement failed as it does if a pooler mixes up prepared statements, and no check has succeeded since.
+    pub(crate) fn is_pooler_suspected(&self) -> bool {
+        self.target().pooler().is_suspected()
+    }
+
+    /// Checks again whether a pooler mixes up prepared statements.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if it does, or if the database cannot be reached.
+    pub(crate) async fn check_pooler(&self) -> Result<(), Error> {
+        pooler::check(self.target()).await
+    }
+
+    fn target(&self) -> &Target {
+        self.inner.pool.manager().target()
     }
 
     /// Recovers an abandoned connection in the background, and returns it to the pool.

@@ -4,6 +4,7 @@
 
 mod conflicts;
 mod hang_ups;
+mod outdated;
 mod settings;
 
 use std::{

@@ -12,10 +12,13 @@ use serde_json::json;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::EdgeState;
-use crate::db::{
-    Database,
-    background::{JobState, JobStates},
-    migrate,
+use crate::{
+    db::{
+        Database,
+        background::{JobState, JobStates},
+        migrate::{self, Phase},
+    },
+    error::Error,
 };
 
 /// How long the database may take to respond.
@@ -23,36 +26,76 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a result is reused, so that frequent health checks do not each cost a query.
 const CACHE_TIME: Duration = Duration::from_secs(1);
 
-/// The pending migrations; `None` if the database did not respond.
-type PendingMigrations = Option<Vec<String>>;
+/// What the last check found.
+#[derive(Debug, Clone, Default)]
+struct Findings {
+    /// Whether the database responded.
+    is_up: bool,
+    /// Whether a pooler mixes up prepared statements.
+    mixes_up_statements: bool,
+    pending: Vec<String>,
+    /// Migrations of newer programs with which this one cannot work.
+    incompatible: Vec<String>,
+}
+
+impl Findings {
+    fn ready(&self) -> bool {
+        let schema_fits = self.pending.is_empty() && self.incompatible.is_empty();
+        self.is_up && !self.mixes_up_statements && schema_fits
+    }
+}
 
 /// The last result of the check, and when it was made.
 #[derive(Default)]
 pub(super) struct Readiness {
-    last: Mutex<Option<(Instant, PendingMigrations)>>,
+    last: Mutex<Option<(Instant, Findings)>>,
 }
 
 impl Readiness {
-    async fn check(&self, database: &Database) -> PendingMigrations {
+    async fn check(&self, database: &Database) -> Findings {
         let mut last = self.last.lock().await;
-        if let Some((at, pending)) = &*last
+        if let Some((at, found)) = &*last
             && at.elapsed() < CACHE_TIME
         {
-            return pending.clone();
+            return found.clone();
         }
-        let pending = match timeout(CHECK_TIMEOUT, migrate::pending(database)).await {
-            Ok(Ok(pending)) => Some(pending),
-            Ok(Err(error)) => {
-                tracing::warn!(error = error.log_text(), "readiness check failed");
-                None
-            }
-            Err(_) => {
-                tracing::warn!(timeout = ?CHECK_TIMEOUT, "readiness check timed out");
-                None
-            }
+        let found = examine(database).await;
+        *last = Some((Instant::now(), found.clone()));
+        found
+    }
+}
+
+async fn examine(database: &Database) -> Findings {
+    if database.is_pooler_suspected() {
+        in_time(database.check_pooler()).await;
+    }
+    let mixes_up_statements = database.is_pooler_suspected();
+    let Some(states) = in_time(migrate::schema(database)).await else {
+        return Findings {
+            mixes_up_statements,
+            ..Findings::default()
         };
-        *last = Some((Instant::now(), pending.clone()));
-        pending
+    };
+    Findings {
+        is_up: true,
+        mixes_up_statements,
+        pending: migrate::names(&states, Phase::Pending),
+        incompatible: migrate::names(&states, Phase::Incompatible),
+    }
+}
+
+/// The result of a check. `None` if it failed or took too long, which is logged.
+async fn in_time<T>(check: impl Future<Output = Result<T, Error>>) -> Option<T> {
+    match timeout(CHECK_TIMEOUT, check).await {
+        Ok(Ok(found)) => Some(found),
+        Ok(Err(error)) => {
+            tracing::warn!(error = error.log_text(), "readiness check failed");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(timeout = ?CHECK_TIMEOUT, "readiness check timed out");
+            None
+        }
     }
 }
 
@@ -61,20 +104,22 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can serve requests. 503 while the database is unreachable or migrations are pending, and as soon as the
-/// service begins to stop.
+/// The process can serve requests. 503 while the database is unreachable, its schema does not fit the program, or a pooler
+/// mixes up prepared statements, and as soon as the service begins to stop.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     if state.stopping.is_cancelled() {
         let body = json!({ "status": "stopping", "version": env!("CARGO_PKG_VERSION") });
         return report(StatusCode::SERVICE_UNAVAILABLE, body);
     }
-    let pending = state.readiness.check(&state.database).await;
-    let ready = pending.as_ref().is_some_and(Vec::is_empty);
+    let found = state.readiness.check(&state.database).await;
+    let ready = found.ready();
     let pool = state.database.status();
     let body = json!({
         "status": if ready { "ready" } else { "unavailable" },
-        "database": if pending.is_some() { "up" } else { "down" },
-        "pendingMigrations": pending,
+        "database": if found.is_up { "up" } else { "down" },
+        "preparedStatements": if found.mixes_up_statements { "mixed up" } else { "ok" },
+        "pendingMigrations": found.is_up.then_some(found.pending),
+        "incompatibleMigrations": found.is_up.then_some(found.incompatible),
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max },
         "jobs": jobs(&state.jobs),
         "version": env!("CARGO_PKG_VERSION"),

@@ -9,10 +9,7 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -21,14 +18,18 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::Service;
 
-use super::client_connection::{ClientConnection, ClientStream};
+use super::{
+    admission::{self, Accepted, Admission, Ticket},
+    client_connection::{ClientConnection, ClientStream},
+};
+
+/// File descriptors that the server needs beyond those of its connections: the listener, the reserve and a spare one.
+pub(crate) const OWN_DESCRIPTORS: usize = admission::RESERVE + 2;
 
 /// Timeouts and limits of connections.
 #[derive(Debug, Clone)]
@@ -37,8 +38,10 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long a client may read nothing before it is disconnected.
     pub write_timeout: Duration,
-    /// Maximum number of open connections. Further ones wait to be accepted.
+    /// Maximum number of open connections. On a few further ones, health checks are answered and other requests wait.
     pub max_connections: usize,
+    /// Maximum number of file descriptors of client connections, including those that became WebSockets.
+    pub max_open: usize,
     /// How long connections are still accepted after the signal to stop, while load balancers notice that the service
     /// is not ready.
     pub shutdown_delay: Duration,
@@ -54,6 +57,9 @@ impl ServerSettings {
     pub const IDLE_GRACE: Duration = Duration::from_secs(1);
 }
 
+/// How long a connection that has to leave the reserve may take to send its last response.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
+
 /// Serves until `stop` completes, then waits for the requests in flight. Returns the deadline of the shutdown.
 pub(crate) async fn serve(
     listener: TcpListener,
@@ -64,27 +70,18 @@ pub(crate) async fn serve(
     let acceptor = Acceptor {
         router,
         settings: settings.clone(),
-        slots: Arc::new(Semaphore::new(settings.max_connections)),
         connections: TaskTracker::new(),
         stopping: CancellationToken::new(),
     };
+    let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let slot = acceptor.slots.clone().acquire_owned();
-        let (slot, connection) = tokio::select! {
-            accepted = async { (slot.await, listener.accept().await) } => accepted,
+        tokio::select! {
+            accepted = admission.accept(&listener) => acceptor.serve(accepted),
             () = &mut stop => break,
-        };
-        match connection {
-            Ok((stream, address)) => acceptor.serve(stream, address, slot),
-            Err(error) => {
-                // Usually the process is out of file descriptors. Wait until other connections are closed.
-                tracing::warn!(%error, "accepting a connection failed; retrying");
-                sleep(Duration::from_millis(100)).await;
-            }
         }
     }
-    if let Err(error) = acceptor.close(listener) {
+    if let Err(error) = acceptor.close(listener, &admission) {
         tracing::debug!(%error, "serving the last connections failed");
     }
     acceptor.stopping.cancel();
@@ -97,39 +94,37 @@ pub(crate) async fn serve(
 struct Acceptor {
     router: Router,
     settings: ServerSettings,
-    slots: Arc<Semaphore>,
     connections: TaskTracker,
     stopping: CancellationToken,
 }
 
 impl Acceptor {
-    /// Serves a connection in a task of its own, which holds the slot.
-    fn serve(&self, stream: TcpStream, address: SocketAddr, slot: impl Send + 'static) {
-        let (settings, stopping) = (self.settings.clone(), self.stopping.clone());
-        let served = serve_connection(stream, address, self.router.clone(), settings, stopping);
+    /// Serves a connection in a task of its own.
+    fn serve(&self, (stream, address, ticket): Accepted) {
+        let served = serve_connection(
+            stream,
+            address,
+            self.router.clone(),
+            self.settings.clone(),
+            self.stopping.clone(),
+            ticket.clone(),
+        );
         self.connections.spawn(async move {
-            let _slot = slot;
             if let Err(error) = served.await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
+            // The stream is closed. Until then it counted.
+            drop(ticket);
         });
     }
 
     /// Closes the listener after it has served the connections that wait to be accepted. The operating system resets
     /// all others. The runtime may not have noticed the newest connections yet, so this asks the operating system
     /// itself.
-    fn close(&self, listener: TcpListener) -> io::Result<()> {
+    fn close(&self, listener: TcpListener, admission: &Admission) -> io::Result<()> {
         let listener = listener.into_std()?;
-        while let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            let (stream, address) = match listener.accept() {
-                Ok(accepted) => accepted,
-                // This client has gone.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
-            };
-            stream.set_nonblocking(true)?;
-            self.serve(TcpStream::from_std(stream)?, address, slot);
+        while let Some(accepted) = admission.accept_waiting(&listener)? {
+            self.serve(accepted);
         }
         Ok(())
     }
@@ -158,10 +153,11 @@ async fn serve_connection(
     router: Router,
     settings: ServerSettings,
     stopping: CancellationToken,
+    ticket: Ticket,
 ) -> hyper::Result<()> {
     let connection = ClientConnection::default();
     tokio::select! {
-        ended = serve_requests(stream, address, router, &settings, stopping, &connection) => ended,
+        ended = serve_requests(stream, address, router, &settings, stopping, &connection, ticket) => ended,
         () = connection.aborted() => Ok(()),
     }
 }
@@ -173,6 +169,7 @@ async fn serve_requests(
     settings: &ServerSettings,
     stopping: CancellationToken,
     client: &ClientConnection,
+    ticket: Ticket,
 ) -> hyper::Result<()> {
     let stream = with_write_timeout(stream, settings.write_timeout);
     let used = AtomicBool::new(false);
@@ -180,9 +177,13 @@ async fn serve_requests(
         used.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(address));
         request.extensions_mut().insert(client.clone());
-        router.clone().call(request)
+        ticket.clone().serve(router.clone(), request)
     };
-    let stream = TokioIo::new(ClientStream::new(stream, client.clone()));
+    let stream = TokioIo::new(ClientStream::new(
+        stream,
+        client.clone(),
+        ticket.descriptor(),
+    ));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
@@ -193,6 +194,11 @@ async fn serve_requests(
     let idle_grace = settings.idle_grace.min(settings.shutdown_timeout / 2);
     tokio::select! {
         ended = connection.as_mut() => return ended,
+        () = ticket.must_leave() => {
+            // A request that waited is rejected.
+            let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
+            return timeout(grace, connection).await.unwrap_or(Ok(()));
+        }
         () = async { stopping.cancelled().await; sleep(idle_grace).await } => {}
     }
     // Browsers open connections in advance. hyper would wait for the first request on them.

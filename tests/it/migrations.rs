@@ -2,9 +2,12 @@
 //! their triggers write.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use snapnote::db::{connect::Target, migrate};
+use snapnote::db::{
+    connect::Target,
+    migrate::{self, Phase},
+};
 
-use crate::support::{empty_database, migrated_database, superuser, url_of};
+use crate::support::{empty_database, migrated_database, revert, superuser, url_of};
 
 /// The names of all migrations.
 pub(crate) fn names() -> Vec<String> {
@@ -54,13 +57,12 @@ async fn every_migration_goes_down_and_up_again_to_the_same_schema() {
     assert!(applied.len() >= 3);
     let first = lines(&mut conn, CATALOGUE).await;
     for count in 1..=applied.len() {
-        assert_eq!(migrate::down(&target, count).await.unwrap().len(), count);
+        assert_eq!(revert(&target, count).await.len(), count);
         assert_eq!(migrate::up(&target).await.unwrap().len(), count);
         let now = lines(&mut conn, CATALOGUE).await;
         assert_eq!(now, first, "after {count} migrations were reverted");
     }
-    let reverted = migrate::down(&target, 99).await.unwrap().len();
-    assert_eq!(reverted, applied.len());
+    assert_eq!(revert(&target, 99).await.len(), applied.len());
     let left: Vec<String> = lines(&mut conn, CATALOGUE).await;
     let is_empty = left
         .iter()
@@ -81,7 +83,10 @@ async fn migrating_twice_or_from_two_processes_at_once_is_safe() {
     assert_eq!(appliers, 1, "{applied:?}");
     assert_eq!(migrate::up(&target).await.unwrap(), Vec::<String>::new());
     let states = migrate::status(&target).await.unwrap();
-    assert!(states.iter().all(|state| state.applied), "{states:?}");
+    assert!(
+        states.iter().all(|state| state.phase == Phase::Applied),
+        "{states:?}"
+    );
 }
 
 const ITEMS: &str = "

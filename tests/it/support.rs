@@ -11,6 +11,7 @@ mod eventually;
 mod items;
 mod log;
 mod person;
+mod pooler;
 mod postgres;
 mod process;
 mod raw;
@@ -27,9 +28,10 @@ pub(crate) use eventually::{at_least, eventually, eventually_eq, soon};
 pub(crate) use items::ids;
 pub(crate) use log::with_log;
 pub(crate) use person::{PASSWORD, Person, SIGNED_IN, newcomer};
+pub(crate) use pooler::{Pooler, percent_decoded};
 pub(crate) use postgres::{
     Transaction, column, empty_database, execute, fresh_name, image_folder, migrated_database,
-    number, superuser, target_of, url_of,
+    number, revert, superuser, target_of, url_of,
 };
 pub(crate) use process::{Folder, Serving, output_of, program};
 pub(crate) use raw::{listener_at, read_answer, read_some, sent, unfinished_request};

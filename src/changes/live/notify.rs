@@ -81,7 +81,10 @@ pub(super) async fn listen(live: &Live) {
 /// message.
 async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
     let hub = &live.inner.hub;
-    let mut conn = direct.connect().await.map_err(|error| error.to_string())?;
+    let mut conn = direct
+        .connect_without_timeout()
+        .await
+        .map_err(|error| error.to_string())?;
     let listens = store::listen(&mut conn).await;
     listens.map_err(|error| error.to_string())?;
     let mut messages = std::pin::pin!(conn.notifications_stream());

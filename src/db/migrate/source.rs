@@ -65,6 +65,56 @@ fn text(path: &str) -> Result<&'static str> {
     text.ok_or_else(|| format!("the binary contains no migrations/{path}").into())
 }
 
+/// A migration's version in the database, from its name. The same as diesel makes it: `20261129000001`.
+pub(super) fn version(name: &str) -> String {
+    let (version, _) = name.split_once('_').unwrap_or((name, ""));
+    version.replace('-', "")
+}
+
+/// The extensions that the migrations create.
+pub(super) fn extensions() -> Vec<&'static str> {
+    let texts = folders().filter_map(|folder| text(&format!("{folder}/up.sql")).ok());
+    let names = texts.flat_map(str::lines).filter_map(|line| {
+        let name = line.strip_prefix("CREATE EXTENSION IF NOT EXISTS ")?;
+        name.strip_suffix(';')
+    });
+    names.collect()
+}
+
+/// The tables and columns that a migration's `down.sql` drops: `table NAME` and `column TABLE.NAME`.
+pub(super) fn drops(name: &str) -> Result<Vec<String>> {
+    Ok(dropped(text(&format!("{name}/down.sql"))?))
+}
+
+fn dropped(sql: &str) -> Vec<String> {
+    let lines = sql.lines().filter(|line| !line.starts_with("--"));
+    let words: Vec<&str> = lines.flat_map(str::split_whitespace).collect();
+    let mut drops = Vec::new();
+    for statement in words.join(" ").split(';').map(str::trim) {
+        if let Some(tables) = statement.strip_prefix("DROP TABLE ") {
+            let tables = names_of(tables);
+            drops.extend(tables.map(|table| format!("table {table}")));
+        } else if let Some((table, actions)) = altered(statement) {
+            let columns = actions.split("DROP COLUMN ").skip(1);
+            let columns = columns.filter_map(|rest| names_of(rest).next());
+            drops.extend(columns.map(|column| format!("column {table}.{column}")));
+        }
+    }
+    drops
+}
+
+fn altered(statement: &str) -> Option<(&str, &str)> {
+    let altered = statement.strip_prefix("ALTER TABLE ")?;
+    altered.split_once(' ')
+}
+
+/// The names in `IF EXISTS a, b CASCADE`.
+fn names_of(list: &str) -> impl Iterator<Item = &str> {
+    let list = list.strip_prefix("IF EXISTS ").unwrap_or(list);
+    let names = list.split(',').map(str::trim);
+    names.filter_map(|name| name.split(' ').next().filter(|name| !name.is_empty()))
+}
+
 impl Migration<Pg> for Folder {
     fn run(&self, conn: &mut dyn BoxableConnection<Pg>) -> Result<()> {
         self.execute("up.sql", conn)
@@ -86,11 +136,8 @@ impl Migration<Pg> for Folder {
 impl MigrationMetadata for Folder {}
 
 impl MigrationName for Folder {
-    /// As diesel makes it from the name: `20261129000001`.
     fn version(&self) -> MigrationVersion<'_> {
-        let name = self.to_string();
-        let (version, _) = name.split_once('_').unwrap_or((&name, ""));
-        version.replace('-', "").into()
+        version(&self.to_string()).into()
     }
 }
 
@@ -141,6 +188,17 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn dropped_tables_and_columns_are_found() {
+        let sql = "-- DROP TABLE not_this;\nDROP FUNCTION f;\nDROP TABLE IF EXISTS a,\n    b CASCADE;\n\
+            ALTER TABLE c DROP COLUMN d, DROP COLUMN IF EXISTS e CASCADE, ADD COLUMN f text;\nDROP VIEW g;";
+        let expected = ["table a", "table b", "column c.d", "column c.e"];
+        assert_eq!(dropped(sql), expected);
+        let items = drops("2026-11-29-000004_items").unwrap();
+        assert!(items.contains(&"table documents".to_owned()), "{items:?}");
+        assert_eq!(extensions(), ["btree_gin", "fuzzystrmatch", "pg_trgm"]);
     }
 
     #[test]

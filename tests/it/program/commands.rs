@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// The program with a database, as an operator runs a command.
-fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
+pub(super) fn command(folder: &Folder, url: &str, arguments: &[&str]) -> Command {
     let mut command = program(&folder.0, arguments);
     command
         .env("DATABASE_URL", url)
@@ -51,7 +51,10 @@ async fn schema(url: &str) -> String {
 async fn concurrent_migrate_commands_apply_each_migration_once() {
     let folder = Folder::new("at-once");
     let url = url_of(&empty_database().await).await;
-    let status = async || said(&mut command(&folder, &url, &["migrate", "status"])).await;
+    let status = async || {
+        let output = output_of(&mut command(&folder, &url, &["migrate", "status"])).await;
+        text(&output.stdout)
+    };
     let all = status().await.matches("pending ").count();
     assert!(all > 0);
     let up = async || said(&mut command(&folder, &url, &["migrate", "up"])).await;
@@ -70,7 +73,7 @@ async fn reverting_and_reapplying_all_migrations_restores_the_schema() {
     let before = schema(&url).await;
     assert!(before.contains("CREATE TABLE public.courses"), "{before}");
 
-    let down = run(&["migrate", "down", "99"]).await;
+    let down = run(&["migrate", "down", "--to", "0", "--yes"]).await;
     assert_eq!(down.matches("reverted ").count(), applied, "{down}");
     let empty = schema(&url).await;
     assert!(!empty.contains("public.courses"), "{empty}");

@@ -2,7 +2,7 @@
 
 use snapnote::db::{connect::Target, migrate};
 
-use crate::support::{TestApp, target_of};
+use crate::support::{TestApp, revert, target_of};
 
 /// Items of all users from before the migration. Some are in the trash, and one is very long.
 const KEEP: &str = "
@@ -29,7 +29,7 @@ async fn items_from_before_the_migration_are_found() {
     let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let target = target_of(&app.database).await;
     let count = from_the_search_on(&target).await;
-    migrate::down(&target, count).await.unwrap();
+    revert(&target, count).await;
     app.sql(KEEP).await;
     assert_eq!(migrate::up(&target).await.unwrap().len(), count);
     for (client, name) in [(&ada, "ada"), (&eve, "eve")] {

@@ -204,3 +204,13 @@ async fn delete_abandoned(conn: &mut AsyncPgConnection) {
         }
     }
 }
+
+/// Reverts the newest migrations. Returns their versions, newest first.
+pub(crate) async fn revert(target: &Target, count: usize) -> Vec<String> {
+    let states = migrate::status(target).await.unwrap();
+    let mut applied = migrate::names(&states, migrate::Phase::Applied);
+    applied.truncate(applied.len().saturating_sub(count));
+    let to = applied.last().map_or("0", String::as_str);
+    let reversal = migrate::plan_down(target, Some(to)).await.unwrap();
+    migrate::down(target, &reversal).await.unwrap()
+}

@@ -1,0 +1,115 @@
+//! `snapnote migrate`, and the check of the schema before other commands use it.
+
+use super::{Failure, Outcome, print};
+use crate::{
+    config::MigrateAction,
+    db::{
+        connect::Target,
+        migrate::{self, MigrationState, Phase, Reversal},
+    },
+};
+
+/// The exit code of `migrate status` while migrations are pending.
+const PENDING: u8 = 3;
+
+pub(super) async fn run(target: &Target, action: MigrateAction) -> Outcome {
+    match action {
+        MigrateAction::Up => up(target).await,
+        MigrateAction::Down { to, yes } => down(target, to.as_deref(), yes).await,
+        MigrateAction::Status => status(target).await,
+    }
+}
+
+async fn up(target: &Target) -> Outcome {
+    for version in migrate::up(target).await? {
+        print(format_args!("applied {version}\n"))?;
+    }
+    print("The schema is up to date.\n")
+}
+
+async fn down(target: &Target, to: Option<&str>, yes: bool) -> Outcome {
+    let reversal = migrate::plan_down(target, to).await?;
+    if reversal.migrations.is_empty() {
+        return print("No migration is reverted.\n");
+    }
+    if !yes {
+        return Err(unconfirmed(&reversal).into());
+    }
+    for dropped in &reversal.drops {
+        print(format_args!("dropping {dropped}\n"))?;
+    }
+    for version in migrate::down(target, &reversal).await? {
+        print(format_args!("reverted {version}\n"))?;
+    }
+    Ok(())
+}
+
+fn unconfirmed(reversal: &Reversal) -> String {
+    let listed = |items: &[String]| -> String {
+        let lines = items.iter().map(|item| format!("\n  {item}"));
+        lines.collect()
+    };
+    let drops = match reversal.drops.is_empty() {
+        true => "\nIt drops no table and no column.".to_owned(),
+        false => format!(
+            "\nIt drops, with all data in them:{}",
+            listed(&reversal.drops)
+        ),
+    };
+    format!(
+        "Nothing was changed, because --yes is missing. The command reverts:{}{drops}\nAdd --yes to confirm.",
+        listed(&reversal.migrations)
+    )
+}
+
+async fn status(target: &Target) -> Outcome {
+    let states = migrate::status(target).await?;
+    for MigrationState { name, phase } in &states {
+        print(match phase {
+            Phase::Applied => format!("applied {name}\n"),
+            Phase::Pending => format!("pending {name}\n"),
+            Phase::Unknown => format!("unknown {name} (applied by a newer snapnote)\n"),
+            Phase::Incompatible => format!("incompatible {name} (applied by a newer snapnote)\n"),
+        })?;
+    }
+    match migrate::names(&states, Phase::Pending).len() {
+        0 => Ok(()),
+        count => Err(Failure {
+            message: format!(
+                "Pending migrations: {count}. Run `snapnote migrate up` to apply them."
+            ),
+            code: PENDING,
+        }),
+    }
+}
+
+/// Fails if this program cannot work on the schema. Warns if a newer program has changed it. Only reads.
+pub(super) async fn require_fitting_schema(target: &Target) -> Outcome {
+    let states = migrate::status(target).await?;
+    let incompatible = migrate::names(&states, Phase::Incompatible);
+    if !incompatible.is_empty() {
+        return Err(format!(
+            "The database's schema is newer than this program, and incompatible with it since these migrations: {}. Start the \
+             snapnote that applied them, or a newer one.",
+            incompatible.join(", ")
+        )
+        .into());
+    }
+    let pending = migrate::names(&states, Phase::Pending);
+    if !pending.is_empty() {
+        return Err(format!(
+            "The database's schema is older than this program. Pending migrations: {}. Run `snapnote migrate up` first, or \
+             start with `snapnote serve --migrate`.",
+            pending.join(", ")
+        )
+        .into());
+    }
+    let unknown = migrate::names(&states, Phase::Unknown);
+    if !unknown.is_empty() {
+        tracing::warn!(
+            migrations = unknown.join(", "),
+            "the database has migrations of a newer snapnote; this program works on them, but update it soon"
+        );
+    }
+    Ok(())
+}
