@@ -107,7 +107,9 @@ fn server_settings(config: &Config, max_open: usize) -> ServerSettings {
         write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
         max_connections: config.server.max_connections,
         max_open,
+        shutdown_delay: config.server.shutdown_delay.0,
         shutdown_timeout: config.server.shutdown_timeout.0,
+        idle_grace: ServerSettings::IDLE_GRACE,
     }
 }
 

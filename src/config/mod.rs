@@ -34,7 +34,7 @@ pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, listen_address, network};
+use values::{at_least_one, delay, listen_address, network};
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -324,6 +324,10 @@ pub struct ServerConfig {
     /// Maximum time to receive a request's body.
     #[arg(long, env = "SNAPNOTE_BODY_TIMEOUT", default_value = "5s")]
     pub body_timeout: Span,
+    /// How long connections are still accepted at shutdown, while `/readyz` already returns 503. Load balancers need a
+    /// few seconds to notice.
+    #[arg(long, env = "SNAPNOTE_SHUTDOWN_DELAY", default_value = "0s", value_parser = delay)]
+    pub shutdown_delay: Span,
     /// How long running requests may take to finish at shutdown.
     #[arg(long, env = "SNAPNOTE_SHUTDOWN_TIMEOUT", default_value = "15s")]
     pub shutdown_timeout: Span,

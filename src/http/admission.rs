@@ -45,6 +45,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Interval of warnings.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
+/// An accepted connection, its client's address, and its ticket.
+pub(super) type Accepted = (TcpStream, SocketAddr, Ticket);
+
 /// Accepts connections, and decides how each is served.
 pub(super) struct Admission {
     limits: Limits,
@@ -134,10 +137,7 @@ impl Admission {
     }
 
     /// The next connection.
-    pub(super) async fn accept(
-        &mut self,
-        listener: &TcpListener,
-    ) -> (TcpStream, SocketAddr, Ticket) {
+    pub(super) async fn accept(&mut self, listener: &TcpListener) -> Accepted {
         loop {
             if self.spare.is_none() && !self.freed && self.borrow.available_permits() > 0 {
                 self.spare = open_spare();
@@ -151,6 +151,29 @@ impl Admission {
                 }
             }
         }
+    }
+
+    /// The next connection that waits to be accepted, if there is one that can be served at once.
+    ///
+    /// # Errors
+    /// As `accept(2)`.
+    pub(super) fn accept_waiting(
+        &self,
+        listener: &std::net::TcpListener,
+    ) -> io::Result<Option<Accepted>> {
+        let ticket = self.ticket(None, true);
+        while ticket.0.slot.initialized() || ticket.0.try_enter() {
+            let (stream, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                // This client has gone.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            };
+            stream.set_nonblocking(true)?;
+            return Ok(Some((TcpStream::from_std(stream)?, address, ticket)));
+        }
+        Ok(None)
     }
 
     /// Makes room for one connection if the process is out of file descriptors.

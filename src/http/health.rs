@@ -105,8 +105,12 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
 }
 
 /// The process can serve requests. 503 while the database is unreachable, its schema does not fit the program, or a pooler
-/// mixes up prepared statements.
+/// mixes up prepared statements, and as soon as the service begins to stop.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
+    if state.stopping.is_cancelled() {
+        let body = json!({ "status": "stopping", "version": env!("CARGO_PKG_VERSION") });
+        return report(StatusCode::SERVICE_UNAVAILABLE, body);
+    }
     let found = state.readiness.check(&state.database).await;
     let ready = found.ready();
     let pool = state.database.status();
@@ -125,6 +129,10 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    report(status, body)
+}
+
+fn report(status: StatusCode, body: serde_json::Value) -> Response {
     let headers = [(header::CACHE_CONTROL, "no-store")];
     (status, headers, Json(body)).into_response()
 }

@@ -1,8 +1,13 @@
 //! The accept loop: connections with timeouts, a maximum number of connections, and graceful shutdown.
 //!
 //! axum's own loop sets no timeouts. With it, a client that sends one byte per minute, or never reads, would hold a connection forever.
+//!
+//! A stop resets no request. `App::serve` reports that the service is not ready and adds `Connection: close` to every
+//! response. After `shutdown_delay`, the loop serves the connections that wait to be accepted and closes the listener.
+//! Connections without a request are closed after `idle_grace`, the others after their response.
 
 use std::{
+    io,
     net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -19,7 +24,7 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    admission::{self, Admission, Ticket},
+    admission::{self, Accepted, Admission, Ticket},
     client_connection::{ClientConnection, ClientStream},
 };
 
@@ -37,13 +42,20 @@ pub struct ServerSettings {
     pub max_connections: usize,
     /// Maximum number of file descriptors of client connections, including those that became WebSockets.
     pub max_open: usize,
+    /// How long connections are still accepted after the signal to stop, while load balancers notice that the service
+    /// is not ready.
+    pub shutdown_delay: Duration,
     /// How long requests in flight may continue when the service stops.
     pub shutdown_timeout: Duration,
+    /// When the service stops, how long a connection without a request may still send one. Closing it at once would
+    /// reset a request that is on its way. At most half of `shutdown_timeout`.
+    pub idle_grace: Duration,
 }
 
-/// When the service stops, how long a connection without any request yet may still send one. Browsers open connections in advance, and
-/// shutdown does not wait for these.
-const UNUSED_GRACE: Duration = Duration::from_millis(300);
+impl ServerSettings {
+    /// `idle_grace` of the program.
+    pub const IDLE_GRACE: Duration = Duration::from_secs(1);
+}
 
 /// How long a connection that has to leave the reserve may take to send its last response.
 const LEAVE_GRACE: Duration = Duration::from_secs(1);
@@ -55,24 +67,49 @@ pub(crate) async fn serve(
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> Instant {
-    let (connections, stopping) = (TaskTracker::new(), CancellationToken::new());
+    let acceptor = Acceptor {
+        router,
+        settings: settings.clone(),
+        connections: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+    };
     let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let (stream, address, ticket) = tokio::select! {
-            accepted = admission.accept(&listener) => accepted,
+        tokio::select! {
+            accepted = admission.accept(&listener) => acceptor.serve(accepted),
             () = &mut stop => break,
-        };
-        let settings = settings.clone();
+        }
+    }
+    if let Err(error) = acceptor.close(listener, &admission) {
+        tracing::debug!(%error, "serving the last connections failed");
+    }
+    acceptor.stopping.cancel();
+    let deadline = Instant::now() + settings.shutdown_timeout;
+    wait_until_closed(&acceptor.connections, deadline).await;
+    deadline
+}
+
+/// Serves accepted connections.
+struct Acceptor {
+    router: Router,
+    settings: ServerSettings,
+    connections: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Acceptor {
+    /// Serves a connection in a task of its own.
+    fn serve(&self, (stream, address, ticket): Accepted) {
         let served = serve_connection(
             stream,
             address,
-            router.clone(),
-            settings,
-            stopping.clone(),
+            self.router.clone(),
+            self.settings.clone(),
+            self.stopping.clone(),
             ticket.clone(),
         );
-        connections.spawn(async move {
+        self.connections.spawn(async move {
             if let Err(error) = served.await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
@@ -80,11 +117,17 @@ pub(crate) async fn serve(
             drop(ticket);
         });
     }
-    drop(listener);
-    stopping.cancel();
-    let deadline = Instant::now() + settings.shutdown_timeout;
-    wait_until_closed(&connections, deadline).await;
-    deadline
+
+    /// Closes the listener after it has served the connections that wait to be accepted. The operating system resets
+    /// all others. The runtime may not have noticed the newest connections yet, so this asks the operating system
+    /// itself.
+    fn close(&self, listener: TcpListener, admission: &Admission) -> io::Result<()> {
+        let listener = listener.into_std()?;
+        while let Some(accepted) = admission.accept_waiting(&listener)? {
+            self.serve(accepted);
+        }
+        Ok(())
+    }
 }
 
 async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
@@ -148,6 +191,7 @@ async fn serve_requests(
         .serve_connection(stream, service_fn(respond))
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
+    let idle_grace = settings.idle_grace.min(settings.shutdown_timeout / 2);
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = ticket.must_leave() => {
@@ -155,15 +199,12 @@ async fn serve_requests(
             let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
             return timeout(grace, connection).await.unwrap_or(Ok(()));
         }
-        () = stopping.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = async { stopping.cancelled().await; sleep(idle_grace).await } => {}
     }
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = sleep(UNUSED_GRACE) => {}
+    // Browsers open connections in advance. hyper would wait for the first request on them.
+    if !used.load(Ordering::Relaxed) {
+        return Ok(());
     }
-    if used.load(Ordering::Relaxed) {
-        connection.await
-    } else {
-        Ok(())
-    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }

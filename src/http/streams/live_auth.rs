@@ -37,6 +37,15 @@ struct SignedIn {
     admission: Authenticated,
 }
 
+/// Why a client's access has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum AccessEnd {
+    /// The client can continue with a new token.
+    TokenExpired,
+    /// The session or the user account has ended. The client must sign in again.
+    SessionEnded,
+}
+
 impl LiveAuth {
     /// Authenticates a client. Without a token it is anonymous.
     ///
@@ -63,12 +72,13 @@ impl LiveAuth {
     /// # Errors
     /// As [`LiveAuth::check`].
     pub(in crate::http) async fn recheck(
-        self,
+        &self,
         auth: &Auth,
         deadline: Instant,
     ) -> Result<LiveAuth, Error> {
-        let token = self.signed_in.map(|signed_in| signed_in.token);
-        LiveAuth::check(auth, token, self.client, deadline).await
+        let signed_in = self.signed_in.as_ref();
+        let token = signed_in.map(|signed_in| signed_in.token.clone());
+        LiveAuth::check(auth, token, self.client.clone(), deadline).await
     }
 
     pub(in crate::http) fn viewer(&self) -> Option<Viewer> {
@@ -102,6 +112,15 @@ impl LiveAuth {
     pub(in crate::http) fn has_expired(&self) -> bool {
         let signed_in = self.signed_in.as_ref();
         signed_in.is_some_and(|signed_in| signed_in.admission.expires_at <= Utc::now())
+    }
+
+    /// Why this client is no longer allowed.
+    pub(in crate::http) fn access_end(&self) -> AccessEnd {
+        if self.has_expired() {
+            AccessEnd::TokenExpired
+        } else {
+            AccessEnd::SessionEnded
+        }
     }
 }
 

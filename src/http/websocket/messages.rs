@@ -7,7 +7,7 @@ use graphql_gate::inexact_number;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::super::{bearer::Bearer, call, response::ResponseJson};
+use super::super::{bearer::Bearer, call, response::ResponseJson, streams::live_auth::AccessEnd};
 use crate::graphql::Call;
 
 /// Maximum bytes of an operation's id. Every message of the operation repeats it.
@@ -162,6 +162,7 @@ impl Close {
     pub(super) const BAD_FRAME: Close = Close::new(1002, "Protocol error");
     pub(super) const BAD_TEXT: Close = Close::new(1007, "The message is not valid UTF-8");
     pub(super) const TOO_BIG: Close = Close::new(1009, "The message is too large");
+    /// For an operation before `connection_ack`: the client is wrong, and reconnecting does not help.
     pub(super) const UNAUTHORIZED: Close = Close::new(4401, "Unauthorized");
     pub(super) const FORBIDDEN: Close = Close::new(4403, "Forbidden");
     pub(super) const BAD_SUBPROTOCOL: Close = Close::new(4406, "Subprotocol not acceptable");
@@ -178,6 +179,15 @@ impl Close {
     fn shortened(code: u16, reason: &str) -> Close {
         let reason = Cow::Owned(reason[..reason.floor_char_boundary(MAX_REASON)].to_owned());
         Close { code, reason }
+    }
+
+    /// For a client that was acknowledged. graphql-ws reconnects after 4403, with the token that its application has by
+    /// then, and never after 4401.
+    pub(super) const fn access_ended(end: AccessEnd) -> Close {
+        match end {
+            AccessEnd::TokenExpired => Close::new(4403, "Access token expired"),
+            AccessEnd::SessionEnded => Close::new(4403, "Session ended"),
+        }
     }
 
     /// For failures that a retry may fix.

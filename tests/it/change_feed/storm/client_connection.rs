@@ -38,8 +38,9 @@ pub(super) enum Transport {
 
 /// What a connection receives.
 pub(super) enum Received {
-    /// A change and its cursor.
-    Change(Key, String),
+    /// A change and its cursor, and whether its event was whole: it had no errors and, if selected, the item, which
+    /// nobody deletes.
+    Change(Key, String, bool),
     Nothing,
     /// The connection broke, or the service said to reconnect.
     Ended,
@@ -106,7 +107,7 @@ impl ClientConnection {
                 Ok(Some((name, id, data))) => {
                     assert_eq!(name, "next", "it ends by itself: {data}");
                     let received = received(&data);
-                    if let Received::Change(_, cursor) = &received {
+                    if let Received::Change(_, cursor, _) = &received {
                         assert_eq!(id.as_ref(), Some(cursor));
                     }
                     received
@@ -163,7 +164,9 @@ fn received(payload: &Value) -> Received {
     let text = |name: &str| change[name].as_str().unwrap();
     let at: DateTime<Utc> = text("changedAt").parse().unwrap();
     let key = (text("itemId").parse().unwrap(), at.timestamp_micros());
-    Received::Change(key, text("cursor").to_owned())
+    let item = change.get("item");
+    let is_whole = payload.get("errors").is_none() && item.is_none_or(Value::is_object);
+    Received::Change(key, text("cursor").to_owned(), is_whole)
 }
 
 /// Codes for a stop, an unavailable database, and a late `connection_init`. All others are wrong.
