@@ -1,6 +1,6 @@
 //! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers, `bearer` its token.
+//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers (`fields` splits them), `bearer` its token.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
@@ -11,6 +11,7 @@ mod bearer;
 mod call;
 mod client_connection;
 mod cors;
+mod fields;
 mod forwarded;
 mod graphiql;
 mod graphql;
@@ -34,6 +35,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
+pub use cors::LOCAL_ORIGINS;
 pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
@@ -59,7 +61,7 @@ pub struct EdgeSettings {
     pub max_body: usize,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
-    /// Origins whose pages may call; `*` allows any. Default: none.
+    /// Origins whose pages may call. `*` allows any, and `:*` any port of a host. Default: none.
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
@@ -82,6 +84,7 @@ struct Shared {
     settings: EdgeSettings,
     mutations: TaskTracker,
     streams: Arc<Streams>,
+    origins: Arc<cors::Origins>,
     readiness: health::Readiness,
     schema_tag: String,
 }
@@ -113,6 +116,7 @@ impl Edge {
         let streams = Arc::new(Streams::new(&settings.streams));
         let state = Arc::new(Shared {
             schema_tag: entity_tag(api.sdl()),
+            origins: Arc::new(cors::Origins::new(&settings.cors_origins)?),
             api,
             auth,
             images,
@@ -125,15 +129,15 @@ impl Edge {
             readiness: health::Readiness::default(),
         });
         Ok(Edge {
-            router: routes(state)?,
+            router: routes(state),
             mutations,
             streams,
         })
     }
 }
 
-fn routes(state: EdgeState) -> Result<Router, String> {
-    let cors = cors::layer(&state.settings.cors_origins)?;
+fn routes(state: EdgeState) -> Router {
+    let cors = cors::layer(state.origins.clone());
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/schema.graphql", get(schema))
@@ -147,11 +151,12 @@ fn routes(state: EdgeState) -> Result<Router, String> {
     if state.images.are_served() {
         router = router.merge(images::router());
     }
-    Ok(router
+    router
         .with_state(state)
-        .layer(tower::util::option_layer(cors))
+        .layer(cors)
+        .layer(middleware::from_fn(cors::finish))
         .layer(middleware::from_fn(common_headers))
-        .layer(middleware::from_fn(request_id::set)))
+        .layer(middleware::from_fn(request_id::set))
 }
 
 /// The entity tag of a text: the first 16 bytes of its SHA-256.

@@ -2,10 +2,15 @@
 //!
 //! The rules are those of the GraphQL-over-HTTP draft. Nothing here reads a body.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, StatusCode, header};
+
+use super::fields::{self, Element};
 
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
+
+/// Maximum characters of a sent name in a message.
+const MAX_QUOTED: usize = 40;
 
 /// The media type of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,25 +85,12 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
         .filter(|(range, _)| range == "text/html")
         .map(|(_, quality)| *quality)
         .max();
-    html.is_some_and(|html| html >= json_quality(&accepted))
+    html.is_some_and(|html| html > 0 && html >= json_quality(&accepted))
 }
 
-/// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header.
+/// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header, or if it is empty.
 fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
-    let mut ranges = Vec::new();
-    for value in headers.get_all(header::ACCEPT) {
-        for range in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let quality =
-                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-            let quality: f32 = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-            if !name.is_empty() {
-                ranges.push((name, (quality.clamp(0.0, 1.0) * 1000.0) as u16));
-            }
-        }
-    }
-    Some(ranges).filter(|ranges| !ranges.is_empty())
+    fields::preferences(headers, header::ACCEPT).filter(|ranges| !ranges.is_empty())
 }
 
 /// The quality of a media type, by the most specific range that matches.
@@ -111,39 +103,103 @@ fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
     0
 }
 
-/// Whether the headers declare the body as uncompressed JSON in UTF-8.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = text(headers, header::CONTENT_TYPE) else {
-        return false;
+/// Whether the client accepts a response in gzip. It does if it sends no `Accept-Encoding` (RFC 9110, section 12.5.3).
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let Some(accepted) = fields::preferences(headers, header::ACCEPT_ENCODING) else {
+        return true;
     };
-    let mut parts = content_type.split(';').map(str::trim);
-    let named = parts
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case(JSON));
-    let utf8 = parts.all(|part| match part.split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    let encoding = headers
-        .get(header::CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes);
-    named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
+    let quality = |names: &[&str]| {
+        let named = accepted.iter();
+        named
+            .filter(|(name, _)| names.contains(&name.as_str()))
+            .map(|(_, quality)| *quality)
+            .max()
+    };
+    let gzip = quality(&["gzip", "x-gzip"]).or_else(|| quality(&["*"]));
+    gzip.is_some_and(|gzip| gzip > 0)
 }
 
-/// The text of a header. `None` if it is missing or not ASCII.
-pub(super) fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+/// Why the content headers of a request are rejected.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct InvalidContent {
+    pub(super) status: StatusCode,
+    pub(super) message: String,
+}
+
+/// Checks that the headers declare the body as uncompressed JSON in UTF-8.
+pub(super) fn check_json(headers: &HeaderMap) -> Result<(), InvalidContent> {
+    let unsupported = |message: String| {
+        Err(InvalidContent {
+            status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            message,
+        })
+    };
+    let Some(content_type) = content_type(headers)? else {
+        return unsupported(
+            "`Content-Type` is missing. Send the request as `application/json`.".to_owned(),
+        );
+    };
+    if content_type.name != JSON {
+        let name = quoted(&content_type.name);
+        return unsupported(format!(
+            "The content type {name} is not supported. Send the request as `application/json`."
+        ));
+    }
+    let mut charsets = content_type.parameters("charset");
+    if let Some(charset) = charsets.find(|charset| !is_utf8(charset)) {
+        let charset = quoted(&charset);
+        return unsupported(format!(
+            "The charset {charset} is not supported. Send the request in UTF-8."
+        ));
+    }
+    match fields::content_codings(headers).next() {
+        None => Ok(()),
+        Some(coding) => {
+            let coding = quoted(coding);
+            unsupported(format!(
+                "The content encoding {coding} is not supported. Send the body uncompressed."
+            ))
+        }
+    }
+}
+
+/// The content type; `None` if it is missing.
+///
+/// # Errors
+/// 400 if there are several, because recipients could disagree about the one that counts.
+pub(super) fn content_type(headers: &HeaderMap) -> Result<Option<Element<'_>>, InvalidContent> {
+    let mut types = fields::list(headers, header::CONTENT_TYPE);
+    let content_type = types.next().map(Element::parse);
+    match types.next() {
+        None => Ok(content_type),
+        Some(_) => Err(InvalidContent {
+            status: StatusCode::BAD_REQUEST,
+            message: "The request has several content types. Send one `Content-Type`.".to_owned(),
+        }),
+    }
+}
+
+/// Some clients misspell UTF-8, and some send an empty charset.
+fn is_utf8(charset: &str) -> bool {
+    let charset = charset.trim();
+    ["", "utf-8", "utf8"]
+        .iter()
+        .any(|name| charset.eq_ignore_ascii_case(name))
+}
+
+/// What a client sent, shortened and in code quotes.
+fn quoted(sent: &str) -> String {
+    let mut name: String = sent.chars().take(MAX_QUOTED).collect();
+    if name.len() < sent.len() {
+        name.push('…');
+    }
+    format!("`{name}`")
 }
 
 /// Whether the client has the entity with this tag already (`If-None-Match`).
 pub(super) fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    known
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
+    fields::list(headers, header::IF_NONE_MATCH)
+        .map(|known| known.strip_prefix("W/").unwrap_or(known))
         .any(|known| known == tag || known == "*")
 }
 
@@ -184,6 +240,7 @@ mod tests {
             ("application/json;q=0, */*", Some(MediaType::GraphQl)),
             ("text/html", None),
             ("application/json;q=0", None),
+            ("application/json;profile=\"a,b\";q=0, text/html", None),
         ];
         for (accept, expected) in table {
             assert_eq!(
@@ -211,6 +268,10 @@ mod tests {
             ),
             ("text/event-stream, */*", Events::Accepted),
             ("text/event-stream;q=0", Events::NotAccepted),
+            (
+                "application/json;q=0, text/event-stream;q=0",
+                Events::NotAccepted,
+            ),
             ("text/*", Events::NotAccepted),
             ("*/*", Events::NotAccepted),
             ("application/json", Events::NotAccepted),
@@ -229,6 +290,7 @@ mod tests {
             "*/*",
             "application/json",
             "application/json, text/html;q=0.5",
+            "text/html;q=0, application/json;q=0",
         ] {
             assert!(!prefers_html(&with(header::ACCEPT, accept)), "{accept}");
         }
@@ -236,26 +298,109 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_json_in_utf_8() {
+    fn json_in_utf_8_is_accepted_in_any_spelling() {
         for good in [
             "application/json",
+            "APPLICATION/JSON",
             "Application/JSON; charset=UTF-8",
             "application/json;charset=\"utf-8\"",
+            "application/json; Charset=utf8",
+            "application/json; charset=\"Utf8\"; x=\";,\"",
+            "application/json; charset=",
+            "application/json; charset=\"\";",
+            "application/json ; charset = utf-8",
+            "application/json; version=1",
         ] {
-            assert!(is_json(&with(header::CONTENT_TYPE, good)), "{good}");
+            let headers = with(header::CONTENT_TYPE, good);
+            assert_eq!(check_json(&headers), Ok(()), "{good}");
         }
-        for bad in [
-            "text/plain",
-            "application/json; charset=latin1",
-            "application/graphql",
-            "multipart/form-data",
-            "",
+        for coding in ["", "identity", "Identity, "] {
+            let mut headers = with(header::CONTENT_TYPE, "application/json");
+            headers.insert(header::CONTENT_ENCODING, coding.parse().expect("a value"));
+            assert_eq!(check_json(&headers), Ok(()), "{coding}");
+        }
+    }
+
+    #[test]
+    fn other_bodies_are_rejected_by_name() {
+        let long = "a".repeat(1000);
+        let short = format!("`{}…`", "a".repeat(MAX_QUOTED));
+        let table = [
+            ("text/plain", "", "`text/plain`"),
+            ("application/json; charset=latin1", "", "`latin1`"),
+            (
+                "application/json; charset=utf-8; charset=utf-16",
+                "",
+                "`utf-16`",
+            ),
+            ("application/graphql", "", "`application/graphql`"),
+            (
+                "multipart/form-data; boundary=x",
+                "",
+                "`multipart/form-data`",
+            ),
+            ("", "", "`Content-Type` is missing"),
+            ("application/json", "identity, GZIP", "`GZIP`"),
+            (&long, "", &short),
+        ];
+        for (content_type, coding, named) in table {
+            let mut headers = with(header::CONTENT_TYPE, content_type);
+            headers.insert(header::CONTENT_ENCODING, coding.parse().expect("a value"));
+            let invalid = check_json(&headers).expect_err(content_type);
+            assert_eq!(invalid.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            assert!(invalid.message.contains(named), "{invalid:?}");
+        }
+        assert!(check_json(&HeaderMap::new()).is_err());
+    }
+
+    #[test]
+    fn several_content_types_are_a_bad_request() {
+        let mut headers = with(header::CONTENT_TYPE, "application/json");
+        headers.append(
+            header::CONTENT_TYPE,
+            "application/json".parse().expect("a value"),
+        );
+        let joined = with(header::CONTENT_TYPE, "application/json, text/plain");
+        for headers in [headers, joined] {
+            let invalid = check_json(&headers).expect_err("several");
+            assert_eq!(invalid.status, StatusCode::BAD_REQUEST);
+        }
+    }
+
+    #[test]
+    fn gzip_is_accepted_unless_the_client_excludes_it() {
+        assert!(accepts_gzip(&HeaderMap::new()));
+        for (accept, expected) in [
+            ("gzip, deflate, br", true),
+            ("GZip;q=0.1", true),
+            ("x-gzip", true),
+            ("*", true),
+            ("", false),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0, *", false),
+            ("br, *;q=0", false),
         ] {
-            assert!(!is_json(&with(header::CONTENT_TYPE, bad)), "{bad}");
+            let headers = with(header::ACCEPT_ENCODING, accept);
+            assert_eq!(accepts_gzip(&headers), expected, "{accept}");
         }
-        assert!(!is_json(&HeaderMap::new()));
-        let mut compressed = with(header::CONTENT_TYPE, "application/json");
-        compressed.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(!is_json(&compressed));
+        let mut two = with(header::ACCEPT_ENCODING, "br");
+        two.append(header::ACCEPT_ENCODING, "gzip".parse().expect("a value"));
+        assert!(accepts_gzip(&two));
+    }
+
+    #[test]
+    fn a_known_entity_tag_is_found_in_any_field() {
+        let mut headers = with(header::IF_NONE_MATCH, "\"a,b\", W/\"c\"");
+        headers.append(header::IF_NONE_MATCH, "\"d\"".parse().expect("a value"));
+        for (tag, expected) in [
+            ("\"a,b\"", true),
+            ("\"c\"", true),
+            ("\"d\"", true),
+            ("\"a\"", false),
+        ] {
+            assert_eq!(is_cached(&headers, tag), expected, "{tag}");
+        }
+        assert!(is_cached(&with(header::IF_NONE_MATCH, "*"), "\"x\""));
     }
 }

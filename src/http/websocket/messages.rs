@@ -56,7 +56,7 @@ impl ClientMessage {
                 let Some(Value::Object(payload)) = fields.remove("payload") else {
                     return Err("The payload must be an object");
                 };
-                let call = call::from_fields(payload).map_err(|invalid| invalid.message)?;
+                let call = call::from_fields(payload)?;
                 Ok(ClientMessage::Subscribe(id, call))
             }
             "complete" => Ok(ClientMessage::Complete(id(&mut fields)?)),
