@@ -6,7 +6,7 @@ use std::{future::Future, sync::Arc};
 
 use tokio::{
     net::TcpListener,
-    time::{Duration, Instant, timeout_at},
+    time::{Duration, Instant, sleep, timeout_at},
 };
 
 use crate::{
@@ -131,8 +131,13 @@ impl App {
         let jobs = self.start_jobs();
         let streams = self.edge.streams.clone();
         let mutations = self.edge.mutations.clone();
+        let stopping = self.edge.stopping.clone();
+        let delay = self.settings.server.shutdown_delay;
         let stop = async {
             stop.await;
+            stopping.cancel();
+            // Streams end after the delay: their clients reconnect at once, and must reach another process.
+            sleep(delay).await;
             streams.stop();
         };
         let deadline = server::serve(listener, self.edge.router, &self.settings.server, stop).await;

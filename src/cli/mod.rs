@@ -240,11 +240,18 @@ async fn ensure_schema(database: &DatabaseServer) -> Outcome {
 
 type ShutdownSignal = tokio::sync::watch::Receiver<bool>;
 
-/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately.
+/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately. SIGHUP has no effect: by default, it would kill the
+/// process, for example when a terminal closes or an operator expects it to reload settings.
 fn shutdown_signal() -> Result<ShutdownSignal, String> {
     let failed = |error: io::Error| format!("The service cannot listen for signals: {error}.");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
+    tokio::spawn(async move {
+        while hang_up.recv().await.is_some() {
+            tracing::info!("SIGHUP is ignored; restart the service to change its settings");
+        }
+    });
     let (sender, receiver) = tokio::sync::watch::channel(false);
     tokio::spawn(async move {
         for round in 0..2 {

@@ -8,10 +8,10 @@ use crate::{
     auth::AuthSettings,
     auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
-    config::{Config, DatabaseConfig, LimitsConfig, MailConfig},
+    config::{Config, DatabaseConfig, LimitsConfig, MailConfig, ServerConfig},
     db::PoolSettings,
     graphql::Limits,
-    http::{EdgeSettings, UploadSettings, server::ServerSettings},
+    http::{EdgeSettings, LOCAL_ORIGINS, UploadSettings, server::ServerSettings},
     mail::MailSettings,
 };
 
@@ -41,7 +41,7 @@ pub(super) fn settings(
         pool: pool(&config.database),
         auth: auth_settings(config, secret)?,
         limits: limits(&config.limits),
-        edge: edge_settings(config),
+        edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config),
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
@@ -82,16 +82,24 @@ fn limits(config: &LimitsConfig) -> Limits {
     }
 }
 
-fn edge_settings(config: &Config) -> EdgeSettings {
+fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
     EdgeSettings {
         request_timeout: config.server.request_timeout.0,
         body_timeout: config.server.body_timeout.0,
         max_body: config.limits.max_body,
         graphiql: config.server.graphiql,
-        cors_origins: config.server.cors_origins.clone(),
+        cors_origins: cors_origins(&config.server, is_embedded),
         trusted_proxies: config.server.trusted_proxies.clone(),
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
+    }
+}
+
+/// By default, a service with an embedded database allows the pages of development servers on this machine.
+fn cors_origins(config: &ServerConfig, is_embedded: bool) -> Vec<String> {
+    match config.cors_origins.is_empty() && is_embedded {
+        true => LOCAL_ORIGINS.map(str::to_owned).to_vec(),
+        false => config.cors_origins.clone(),
     }
 }
 
@@ -101,7 +109,9 @@ fn server_settings(config: &Config) -> ServerSettings {
         // WebSockets and event streams detect silent clients themselves, after two heartbeats.
         write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
         max_connections: config.server.max_connections,
+        shutdown_delay: config.server.shutdown_delay.0,
         shutdown_timeout: config.server.shutdown_timeout.0,
+        idle_grace: ServerSettings::IDLE_GRACE,
     }
 }
 

@@ -21,7 +21,7 @@ pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, grace, network};
+use values::{at_least_one, delay, grace, network};
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -232,8 +232,9 @@ pub struct ServerConfig {
     /// Address and port to listen on.
     #[arg(long, env = "SNAPNOTE_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
-    /// Origins whose pages may call the API, separated by commas, e.g. https://app.example.com. * allows any origin. If unset,
-    /// none may.
+    /// Origins whose pages may call the API, separated by commas, e.g. https://app.example.com. * allows any origin, and :* any
+    /// port, e.g. http://localhost:*. If unset, none may, but with the embedded database http://localhost:*, http://127.0.0.1:*
+    /// and http://[::1]:* may.
     #[arg(long, env = "SNAPNOTE_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
     /// Whether GraphiQL is served at /graphiql.
@@ -249,6 +250,10 @@ pub struct ServerConfig {
     /// Maximum time to receive a request's body.
     #[arg(long, env = "SNAPNOTE_BODY_TIMEOUT", default_value = "5s")]
     pub body_timeout: Span,
+    /// How long connections are still accepted at shutdown, while `/readyz` already returns 503. Load balancers need a few seconds to
+    /// notice.
+    #[arg(long, env = "SNAPNOTE_SHUTDOWN_DELAY", default_value = "0s", value_parser = delay)]
+    pub shutdown_delay: Span,
     /// How long running requests may take to finish at shutdown.
     #[arg(long, env = "SNAPNOTE_SHUTDOWN_TIMEOUT", default_value = "15s")]
     pub shutdown_timeout: Span,

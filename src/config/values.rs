@@ -67,6 +67,14 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     network.ok_or_else(|| "expected a network such as 10.0.0.0/8 or 2001:db8::/32".to_owned())
 }
 
+/// A duration that may be 0.
+pub(super) fn delay(text: &str) -> Result<Span, String> {
+    match text {
+        "0" | "0ms" | "0s" | "0m" | "0h" => Ok(Span(Duration::ZERO)),
+        _ => text.parse(),
+    }
+}
+
 /// A grace period. A client needs time to retry, but a stolen token must not stay usable alongside its owner's.
 pub(super) fn grace(text: &str) -> Result<Span, String> {
     let span: Span = text.parse()?;

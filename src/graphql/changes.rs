@@ -1,12 +1,6 @@
 //! The change feed in the API: changes, and pages of past changes. `subscription` has the live ones.
 
-use std::borrow::Cow;
-
-use async_graphql::{
-    Context, ContextSelectionSet, ID, Object, OutputType, Positioned, ServerResult, Value,
-    parser::types::Field, registry::Registry,
-};
-use tokio::time::{Instant, timeout_at};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     connection::{HasCursor, LogConnection},
@@ -14,7 +8,7 @@ use super::{
     loaders::Loaders,
     node::Item,
     page::PageArguments,
-    subscription::EventTimeout,
+    whole::WholeFields,
 };
 use crate::{
     changes::{self, ChangeAction},
@@ -58,16 +52,10 @@ impl Change {
     }
 
     /// The current state of the item, which may be newer than this change. Null if the item was deleted.
-    async fn item(&self, ctx: &Context<'_>) -> Option<Result<ItemWithDeadline, Error>> {
-        let timeout = ctx.data_opt::<EventTimeout>();
-        let deadline = timeout.map(|timeout| Instant::now() + timeout.0);
+    async fn item(&self, ctx: &Context<'_>) -> Option<Result<Item, Error>> {
         let item = self.0.item;
-        let loaded = Item::load(Loaders::of(ctx), item.kind, item.id);
-        let item = with_deadline(deadline, loaded)
-            .await
-            .flatten()
-            .transpose()?;
-        Some(item.map(|item| ItemWithDeadline { item, deadline }))
+        let loaded = Item::load(Loaders::of(ctx), item.kind, item.id).await;
+        loaded.transpose()
     }
 
     /// The item's version after this change. For a deletion, the item's last version.
@@ -78,51 +66,6 @@ impl Change {
     /// When the item changed.
     async fn changed_at(&self) -> DateTime {
         DateTime(self.0.changed_at)
-    }
-}
-
-/// An item whose selected fields must be resolved before a deadline. A page has the deadline of its request. An event of a
-/// subscription has its own: if the database hangs, `item` is null, the event's other fields are sent, and the subscription
-/// continues.
-struct ItemWithDeadline {
-    item: Item,
-    deadline: Option<Instant>,
-}
-
-async fn with_deadline<T>(
-    deadline: Option<Instant>,
-    work: impl Future<Output = T>,
-) -> Result<T, Error> {
-    let Some(deadline) = deadline else {
-        return Ok(work.await);
-    };
-    timeout_at(deadline, work)
-        .await
-        .map_err(|_| Error::timeout("loading the data of an event exceeded its deadline"))
-}
-
-impl OutputType for ItemWithDeadline {
-    fn type_name() -> Cow<'static, str> {
-        <Item as OutputType>::type_name()
-    }
-
-    fn introspection_type_name(&self) -> Cow<'static, str> {
-        self.item.introspection_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Item as OutputType>::create_type_info(registry)
-    }
-
-    async fn resolve(
-        &self,
-        ctx: &ContextSelectionSet<'_>,
-        field: &Positioned<Field>,
-    ) -> ServerResult<Value> {
-        match with_deadline(self.deadline, self.item.resolve(ctx, field)).await {
-            Ok(resolved) => resolved,
-            Err(timeout) => Err::<Item, Error>(timeout).resolve(ctx, field).await,
-        }
     }
 }
 
@@ -143,7 +86,8 @@ impl ChangesQuery {
     /// All changes of your items after a cursor, oldest first. Each change is returned exactly once, and the changes of one item
     /// are in the order of its versions. Use this query to catch up after being offline. CURSOR_EXPIRED if the cursor is too
     /// old (30 days by default), or if the database was restored from a backup. Then get a new one from `changesCursor`, and read
-    /// your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never null, even if the page is empty.
+    /// your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never null, even if the page is empty. A
+    /// page is returned whole or not at all: if anything in it cannot be loaded, the request fails.
     async fn changes(
         &self,
         ctx: &Context<'_>,
@@ -153,6 +97,7 @@ impl ChangesQuery {
         )]
         after: Option<String>,
     ) -> Result<LogConnection<Change>, Error> {
+        WholeFields::include(ctx);
         let viewer = ctx.viewer()?;
         let continued = after.is_some();
         let after = after.as_deref().map(changes::parse_cursor).transpose()?;

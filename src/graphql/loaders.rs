@@ -9,7 +9,6 @@ use std::{
     hash::Hash,
     marker::PhantomData,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use async_graphql::{
@@ -18,11 +17,8 @@ use async_graphql::{
     runtime::TokioTimer,
 };
 use derive_where::derive_where;
-use futures_util::{
-    FutureExt,
-    task::{FutureObj, Spawn, SpawnError},
-};
-use tokio::{task::JoinSet, time::timeout};
+use futures_util::task::{FutureObj, Spawn, SpawnError};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
@@ -80,9 +76,6 @@ pub(crate) struct PageOfCourse<T: Listed> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewersUser;
 
-/// Extra time for a batch after the event that requested it timed out, since a later event may wait for the same batch.
-const EXTRA_BATCH_TIME: Duration = Duration::from_secs(1);
-
 /// The loaders of one request.
 pub(crate) struct Loaders {
     batches: DataLoader<BatchLoader>,
@@ -90,22 +83,9 @@ pub(crate) struct Loaders {
 
 impl Loaders {
     pub(crate) fn new(services: Services, caller: Caller) -> Self {
-        Loaders::with_tasks(RequestTasks::default(), services, caller)
-    }
-
-    /// The loaders of a subscription. A batch is cancelled shortly after the event that requested it times out.
-    pub(crate) fn for_events(services: Services, caller: Caller, event_timeout: Duration) -> Self {
-        let tasks = RequestTasks {
-            batch_timeout: Some(event_timeout + EXTRA_BATCH_TIME),
-            ..Default::default()
-        };
-        Loaders::with_tasks(tasks, services, caller)
-    }
-
-    fn with_tasks(tasks: RequestTasks, services: Services, caller: Caller) -> Self {
         let batches = BatchLoader { services, caller };
         Loaders {
-            batches: DataLoader::new(batches, tasks, TokioTimer::default()),
+            batches: DataLoader::new(batches, RequestTasks::default(), TokioTimer::default()),
         }
     }
 
@@ -153,23 +133,18 @@ impl Loaders {
     }
 }
 
-/// The tasks of one request. They end with it: if the request exceeds its deadline, a running batch is dropped and its
+/// The tasks of one request or subscription. They end with it: if it exceeds its deadline, a running batch is dropped and its
 /// statement cancelled. Finished tasks are removed, since a subscription keeps starting new ones.
 #[derive(Default)]
 struct RequestTasks {
     tasks: Mutex<JoinSet<()>>,
-    /// Maximum duration of a batch; `None` if only the request's deadline applies.
-    batch_timeout: Option<Duration>,
 }
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        match self.batch_timeout {
-            Some(limit) => tasks.spawn(timeout(limit, batch).map(|_| ())),
-            None => tasks.spawn(batch),
-        };
+        tasks.spawn(batch);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! here knows HTTP.
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
-//!   the root of subscriptions.
+//!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
@@ -37,6 +37,7 @@ mod subscription;
 mod task;
 mod trash;
 mod user;
+mod whole;
 
 #[cfg(test)]
 mod description_tests;
@@ -44,16 +45,18 @@ mod description_tests;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
-    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode, Value,
+    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
 };
-use futures_util::{FutureExt, Stream, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
 pub use context::{Caller, Identity, Services};
 pub use graphql_gate::{Admitted, Limits};
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
-use subscription::{EventTimeout, Subscription, SubscriptionCursor};
+use subscription::{Delivery, Subscription};
+pub use whole::Event;
+use whole::{Events, WholeFields};
 
 use crate::error::Error;
 
@@ -188,10 +191,10 @@ impl Api {
         admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))
     }
 
-    /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event without data.
+    /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with errors.
     /// Every error has a code.
     ///
-    /// `event_timeout`: maximum time for loading the data of an event. A field that takes longer is null, with an error.
+    /// `event_timeout`: maximum time for loading the data of an event.
     /// `resumed_after`: the cursor to resume after, if the transport has one. It overrides the argument `after`.
     pub fn subscribe(
         &self,
@@ -202,57 +205,30 @@ impl Api {
         request_id: &str,
     ) -> impl Stream<Item = Event> + Send + 'static {
         let services = self.inner.event_services.clone();
-        let loaders = Loaders::for_events(services.clone(), caller.clone(), event_timeout);
-        let cursor = SubscriptionCursor::new(resumed_after);
+        let loaders = Loaders::new(services.clone(), caller.clone());
+        let delivery = Delivery::new(resumed_after, event_timeout);
         let request = admitted.request.data(caller).data(loaders).data(services);
-        let request = request.data(EventTimeout(event_timeout));
-        let responses = self
-            .inner
-            .schema
-            .execute_stream(request.data(cursor.clone()));
-        let responses = AssertUnwindSafe(responses).catch_unwind();
-        let request_id = request_id.to_owned();
-        until_last(responses.map(move |response| {
-            let mut response = response.unwrap_or_else(|panic| panic_response(&*panic));
-            error::finish(&mut response, &request_id);
-            let cursor = cursor.take_newest();
-            Event { response, cursor }
-        }))
+        let request = request.data(delivery.clone());
+        let responses = AssertUnwindSafe(self.inner.schema.execute_stream(request));
+        let events = Events::new(responses.catch_unwind().boxed(), delivery, request_id);
+        stream::unfold(events, |mut events| async move {
+            let event = events.next().await?;
+            Some((event, events))
+        })
     }
 
     /// Executes an admitted request. Every error in the response has a code. Internal errors are logged with the request's
     /// id.
     pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Response {
         let loaders = Loaders::new(self.inner.services.clone(), caller.clone());
+        let whole = WholeFields::default();
         let request = admitted.request.data(caller).data(loaders);
+        let request = request.data(whole.clone());
         let mut response = catch_panic(self.inner.schema.execute(request)).await;
+        whole.enforce(&mut response);
         error::finish(&mut response, request_id);
         response
     }
-}
-
-/// An event of a subscription.
-pub struct Event {
-    /// The event's response, with its own errors. Without data, it is the last event.
-    pub response: Response,
-    /// The change feed's cursor after the event, for resuming; `None` for an error.
-    pub cursor: Option<String>,
-}
-
-impl Event {
-    /// Whether this is the last event, which says why the subscription ended.
-    pub fn is_last(&self) -> bool {
-        self.response.data == Value::Null
-    }
-}
-
-/// Ends a subscription after its first response without data. The library itself would continue.
-fn until_last(events: impl Stream<Item = Event> + Send) -> impl Stream<Item = Event> + Send {
-    events.scan(false, |ended, event| {
-        let event = (!*ended).then_some(event);
-        *ended |= event.as_ref().is_none_or(Event::is_last);
-        std::future::ready(event)
-    })
 }
 
 /// Turns the panic of a resolver into an internal error.

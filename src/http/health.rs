@@ -61,8 +61,13 @@ pub(super) async fn healthz() -> Json<serde_json::Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can serve requests. 503 while the database is unreachable or migrations are pending.
+/// The process can serve requests. 503 while the database is unreachable or migrations are pending, and as soon as the service begins to
+/// stop.
 pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
+    if state.stopping.is_cancelled() {
+        let body = json!({ "status": "stopping", "version": env!("CARGO_PKG_VERSION") });
+        return report(StatusCode::SERVICE_UNAVAILABLE, body);
+    }
     let pending = state.readiness.check(&state.database).await;
     let ready = pending.as_ref().is_some_and(Vec::is_empty);
     let pool = state.database.status();
@@ -79,6 +84,10 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    report(status, body)
+}
+
+fn report(status: StatusCode, body: serde_json::Value) -> Response {
     let headers = [(header::CACHE_CONTROL, "no-store")];
     (status, headers, Json(body)).into_response()
 }

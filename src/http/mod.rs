@@ -4,7 +4,7 @@
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
-//! - [`server`]: the accept loop. `client_connection`: a connection below HTTP.
+//! - [`server`]: the accept loop. `protocols`: HTTP/1.1 and HTTP/2 (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod bearer;
@@ -16,8 +16,10 @@ mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
+mod http2_streams;
 mod images;
 mod negotiate;
+mod protocols;
 mod request_id;
 mod response;
 pub mod server;
@@ -30,7 +32,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
@@ -39,7 +41,7 @@ pub use cors::LOCAL_ORIGINS;
 pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use streams::{StreamSettings, Streams};
 
@@ -87,6 +89,7 @@ struct Shared {
     origins: Arc<cors::Origins>,
     readiness: health::Readiness,
     schema_tag: String,
+    stopping: CancellationToken,
 }
 
 /// The HTTP edge: its router, and the work that outlives a request.
@@ -97,6 +100,8 @@ pub struct Edge {
     pub(crate) mutations: TaskTracker,
     /// WebSockets and subscriptions.
     pub(crate) streams: Arc<Streams>,
+    /// Cancelled when the service begins to stop. It is not ready from then on, and each response closes its connection.
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Edge {
@@ -114,6 +119,7 @@ impl Edge {
     ) -> Result<Edge, String> {
         let mutations = TaskTracker::new();
         let streams = Arc::new(Streams::new(&settings.streams));
+        let stopping = CancellationToken::new();
         let state = Arc::new(Shared {
             schema_tag: entity_tag(api.sdl()),
             origins: Arc::new(cors::Origins::new(&settings.cors_origins)?),
@@ -127,11 +133,13 @@ impl Edge {
             mutations: mutations.clone(),
             streams: streams.clone(),
             readiness: health::Readiness::default(),
+            stopping: stopping.clone(),
         });
         Ok(Edge {
             router: routes(state),
             mutations,
             streams,
+            stopping,
         })
     }
 }
@@ -151,11 +159,12 @@ fn routes(state: EdgeState) -> Router {
     if state.images.are_served() {
         router = router.merge(images::router());
     }
+    let common_headers = middleware::from_fn_with_state(state.clone(), common_headers);
     router
         .with_state(state)
         .layer(cors)
         .layer(middleware::from_fn(cors::finish))
-        .layer(middleware::from_fn(common_headers))
+        .layer(common_headers)
         .layer(middleware::from_fn(request_id::set))
 }
 
@@ -167,9 +176,19 @@ fn entity_tag(text: &str) -> String {
     format!("\"{digest:032x}\"")
 }
 
-async fn common_headers(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
-    ([(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], response).into_response()
+async fn common_headers(State(state): State<EdgeState>, request: Request, next: Next) -> Response {
+    // HTTP/2 has no such header, and the response to an upgrade has another.
+    let may_close = request.version() < Version::HTTP_2;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    if state.stopping.is_cancelled() && may_close && !headers.contains_key(header::UPGRADE) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// Serves the schema, for tools that generate typed clients.

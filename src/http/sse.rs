@@ -5,8 +5,9 @@
 //! has, because clients of event streams reconnect with their original request. A comment is sent every few seconds to show that the
 //! connection is alive.
 //!
-//! When a subscription's token expires or its session is revoked, the client gets UNAUTHENTICATED as `next`, then `complete`. Queries and
-//! mutations still get their response. When the service stops, event streams end without `complete`, so that clients reconnect.
+//! When a subscription's token expires or its session is revoked, the client gets UNAUTHENTICATED as `next`, and the stream ends. When the
+//! service stops, event streams just end. Both are without `complete`, so that clients reconnect. Queries and mutations still get their
+//! response.
 //!
 //! An operation runs in its own task, one output ahead of the connection. A client that reads nothing for two heartbeats is disconnected. So is
 //! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
@@ -36,7 +37,7 @@ use super::{
     request_id::RequestId,
     response::{self, ResponseJson},
     streams::{
-        live_auth::{LiveAuth, RECHECK, RETRY, denies_access},
+        live_auth::{AccessEnd, LiveAuth, RECHECK, RETRY, denies_access},
         operation::{self, Output},
     },
 };
@@ -213,12 +214,17 @@ impl EventSender {
         loop {
             match self.next(&mut outputs).await {
                 SenderEvent::Output(Some(Output::Subscribed)) => self.is_subscription = true,
-                SenderEvent::Output(Some(Output::SignedOut)) => return self.sign_out().await,
+                SenderEvent::Output(Some(Output::SignedOut(end))) => {
+                    return self.sign_out(end).await;
+                }
                 SenderEvent::Output(Some(output)) => self.send(event(&output)).await?,
                 SenderEvent::Output(None) => return self.send(complete()).await,
                 SenderEvent::Heartbeat => self.send(comment()).await?,
-                SenderEvent::Recheck if self.recheck().await => {}
-                SenderEvent::Recheck => return self.sign_out().await,
+                SenderEvent::Recheck => {
+                    if let Some(end) = self.recheck().await {
+                        return self.sign_out(end).await;
+                    }
+                }
                 SenderEvent::End(end) => return Err(end),
             }
         }
@@ -240,35 +246,33 @@ impl EventSender {
         }
     }
 
-    /// Authenticates the client again. Returns false if its access has ended. If that is unknown because of an outage, retries soon.
-    async fn recheck(&mut self) -> bool {
-        let Some(live_auth) = self.live_auth.clone() else {
-            return true;
-        };
+    /// Authenticates the client again. Returns why its access has ended, if it has. If that is unknown because of an outage, retries soon.
+    async fn recheck(&mut self) -> Option<AccessEnd> {
+        let live_auth = self.live_auth.clone()?;
         if live_auth.has_expired() {
-            return false;
+            return Some(AccessEnd::TokenExpired);
         }
         let deadline = after(self.auth_timeout);
         match live_auth.recheck(&self.auth, deadline).await {
             Ok(live_auth) => {
                 self.recheck = live_auth.valid_for().map(after);
-                true
+                None
             }
-            Err(error) if denies_access(&error) => false,
+            Err(error) if denies_access(&error) => Some(live_auth.access_end()),
             Err(error) => {
                 tracing::warn!(
                     error = error.log_text(),
                     "authenticating an event stream again failed; retrying"
                 );
                 self.recheck = Some(after(RETRY));
-                true
+                None
             }
         }
     }
 
-    async fn sign_out(&mut self) -> Result<(), End> {
-        self.send(event(&operation::signed_out())).await?;
-        self.send(complete()).await
+    /// Ends the stream without `complete`, so that graphql-sse reconnects and asks its application for the token again.
+    async fn sign_out(&mut self, end: AccessEnd) -> Result<(), End> {
+        self.send(event(&operation::signed_out(end))).await
     }
 
     /// Returns when the connection has accepted the chunk.
@@ -307,7 +311,7 @@ fn event(output: &Output) -> Bytes {
     let (response, cursor) = match output {
         Output::Next { response, cursor } => (ResponseJson::executed(response), cursor.as_deref()),
         Output::Failed(response) => (ResponseJson::not_executed(response), None),
-        Output::Subscribed | Output::SignedOut => return Bytes::new(),
+        Output::Subscribed | Output::SignedOut(_) => return Bytes::new(),
     };
     let mut text = String::from("event: next\n");
     // An id is one line. A second line would be read as another field.

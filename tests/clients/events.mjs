@@ -7,7 +7,7 @@ const say = (what) => console.log(JSON.stringify(what));
 const client = createClient({
   url,
   headers: { Authorization: `Bearer ${token}` },
-  retryAttempts: 20,
+  retryAttempts: 3,
   retry: () => new Promise((done) => setTimeout(done, 200)),
 });
 process.stdin.on('end', () => client.dispose()).resume();
@@ -16,7 +16,11 @@ for await (const result of client.iterate({ query: '{ me { email } }' })) say({ 
 for await (const result of client.iterate({ query: '{ nobody }' })) say({ refused: result.errors[0].extensions.code });
 
 const query = 'subscription($after: String) { changes(after: $after) { cursor action itemId } }';
-for await (const result of client.iterate({ query, variables: { after } })) {
-  say(result.data ? { change: result.data.changes } : { ended: result.errors[0].extensions.code });
+try {
+  for await (const result of client.iterate({ query, variables: { after } })) {
+    say(result.data ? { change: result.data.changes } : { ended: result.errors[0].extensions.code });
+  }
+  say({ completed: true });
+} catch ({ response }) {
+  say({ status: response.status });
 }
-say({ completed: true });

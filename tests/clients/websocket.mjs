@@ -14,7 +14,9 @@ const client = createClient({
   onNonLazyError: () => {},
   retryAttempts: 20,
   retryWait: () => new Promise((done) => setTimeout(done, 200)),
-  on: { closed: (event) => say({ closed: event.code }) },
+  // The service tells why it closes: without a session, only the user can help.
+  shouldRetry: ({ reason }) => reason !== 'Session ended',
+  on: { closed: ({ code, reason }) => say({ closed: code, reason }) },
 });
 process.stdin.on('end', () => client.dispose()).resume();
 

@@ -41,7 +41,7 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 /// A row of the log of a course's creation in SQL, as a writer of our own makes one.
-fn insert(user: &str, course: Uuid) -> String {
+pub(crate) fn insert(user: &str, course: Uuid) -> String {
     format!("INSERT INTO courses (user_id, id, name) VALUES ('{user}', '{course}', 'c');")
 }
 

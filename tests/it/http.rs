@@ -4,6 +4,7 @@
 
 mod cancellation;
 mod connections;
+mod shutdown;
 
 use serde_json::{Value, json};
 

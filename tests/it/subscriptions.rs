@@ -1,7 +1,7 @@
 //! Subscriptions over WebSocket, and server-sent events.
 //!
 //! `protocol` tests what closes a socket, `closing` tokens, sessions and stops, `slow_clients` clients that do not read,
-//! `server_sent_events` the other transport, `client_libraries` and `offline_example` public clients.
+//! `whole_events` events whose data cannot be loaded, `server_sent_events` the other transport, `client_libraries` and `offline_example` public clients.
 
 mod client_libraries;
 mod closing;
@@ -10,6 +10,7 @@ mod protocol;
 mod server_sent_events;
 mod slow_clients;
 pub(crate) mod socket;
+mod whole_events;
 
 use std::collections::HashMap;
 

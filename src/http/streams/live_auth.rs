@@ -38,6 +38,15 @@ struct SignedIn {
     admission: Authenticated,
 }
 
+/// Why a client's access has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum AccessEnd {
+    /// The client can continue with a new token.
+    TokenExpired,
+    /// The session or the user account has ended. The client must sign in again.
+    SessionEnded,
+}
+
 impl LiveAuth {
     /// Authenticates the sender of a request. If its credentials are rejected, only fields that need a user fail. So a client with an
     /// expired token can still refresh its session or sign in.
@@ -94,12 +103,13 @@ impl LiveAuth {
     /// # Errors
     /// As [`LiveAuth::check`].
     pub(in crate::http) async fn recheck(
-        self,
+        &self,
         auth: &Auth,
         deadline: Instant,
     ) -> Result<LiveAuth, Error> {
-        let token = self.signed_in.map(|signed_in| signed_in.token);
-        LiveAuth::check(auth, token, self.client, deadline).await
+        let signed_in = self.signed_in.as_ref();
+        let token = signed_in.map(|signed_in| signed_in.token.clone());
+        LiveAuth::check(auth, token, self.client.clone(), deadline).await
     }
 
     pub(in crate::http) fn viewer(&self) -> Option<Viewer> {
@@ -143,6 +153,15 @@ impl LiveAuth {
     pub(in crate::http) fn has_expired(&self) -> bool {
         let signed_in = self.signed_in.as_ref();
         signed_in.is_some_and(|signed_in| signed_in.admission.expires_at <= Utc::now())
+    }
+
+    /// Why this client is no longer allowed.
+    pub(in crate::http) fn access_end(&self) -> AccessEnd {
+        if self.has_expired() {
+            AccessEnd::TokenExpired
+        } else {
+            AccessEnd::SessionEnded
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! An operation runs as over plain HTTP: with the same gate, limits and deadline, for a client whose access is still valid. Each event of a
 //! subscription has the deadline of one request. Items in events are loaded through a handle that uses at most half of the connection pool
-//! (`Database::with_half_the_pool`). So events leave connections to requests. An event whose item is not loaded in time is sent without it: its
-//! cursor is valid, and ending the subscription would help no client.
+//! (`Database::with_half_the_pool`). So events leave connections to requests. An event that is not loaded in time ends the subscription with
+//! UNAVAILABLE: without its item, the client would take the item for deleted.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     super::{EdgeState, graphql, request_id::RequestId},
     LimitReached,
-    live_auth::{LiveAuth, denies_access},
+    live_auth::{AccessEnd, LiveAuth, denies_access},
 };
 use crate::{
     error::{Code, Error},
@@ -42,7 +42,7 @@ pub(in crate::http) enum Output {
     /// The operation was not run, or cannot continue: a response that has only errors. The last output.
     Failed(Box<GraphQlResponse>),
     /// The client's access has ended. The last output.
-    SignedOut,
+    SignedOut(AccessEnd),
 }
 
 /// Authenticates the client again and runs a call when a slot is free. A query holds its slot until its response is sent or it is dropped, a
@@ -55,13 +55,15 @@ pub(in crate::http) fn outputs(
 ) -> BoxStream<'static, Output> {
     let started = async move {
         let Ok(slot) = slots.acquire_owned().await else {
-            return single(Output::SignedOut);
+            return single(Output::SignedOut(auth.access_end()));
         };
         let id = RequestId::new();
         let deadline = Instant::now() + state.settings.request_timeout;
         let auth = match auth.recheck(&state.auth, deadline).await {
             Ok(auth) => auth,
-            Err(error) if denies_access(&error) => return single(Output::SignedOut),
+            Err(error) if denies_access(&error) => {
+                return single(Output::SignedOut(auth.access_end()));
+            }
             Err(error) => return single(failed(error, &id)),
         };
         match state.api.admit(call) {
@@ -171,7 +173,12 @@ pub(in crate::http) fn single(output: Output) -> BoxStream<'static, Output> {
 }
 
 /// The last response to a client whose access has ended, for transports without a close code.
-pub(in crate::http) fn signed_out() -> Output {
-    let message = "The access token has expired, or the session has ended. Call refreshSession, or sign in again.";
+pub(in crate::http) fn signed_out(end: AccessEnd) -> Output {
+    let message = match end {
+        AccessEnd::TokenExpired => {
+            "The access token has expired. Call refreshSession, then subscribe again with the new token."
+        }
+        AccessEnd::SessionEnded => "The session has ended. Sign in again.",
+    };
     failed(Error::unauthenticated(message), &RequestId::new())
 }

@@ -4,7 +4,10 @@
 use std::collections::HashMap;
 
 use super::{
-    super::{bearer::Bearer, streams::operation::Output},
+    super::{
+        bearer::Bearer,
+        streams::{live_auth::AccessEnd, operation::Output},
+    },
     messages::{ClientMessage, Close, InvalidMessage, ServerMessage},
 };
 
@@ -24,7 +27,7 @@ pub(super) enum Event {
     /// The new token is valid and belongs to the same user.
     Refreshed,
     /// The token has expired, or its session was revoked.
-    AccessEnded,
+    AccessEnded(AccessEnd),
     /// After the end of the access, the deadline of all running operations has passed.
     DeadlinePassed,
     /// An output of an operation. `None`: the operation is complete.
@@ -111,8 +114,8 @@ impl Machine {
                 vec![Action::Send(ServerMessage::Pong(None))]
             }
             Event::Rejected(why) => self.close(why),
-            Event::AccessEnded => self.sign_out(),
-            Event::DeadlinePassed => self.close(Close::UNAUTHORIZED),
+            Event::AccessEnded(end) => self.sign_out(end),
+            Event::DeadlinePassed => self.give_up(),
             Event::Output(id, output) => self.output(id, output),
             Event::Stopping => self.end(Close::GOING_AWAY),
         }
@@ -164,9 +167,9 @@ impl Machine {
                     None => Vec::new(),
                 };
             }
-            Some(Output::SignedOut) => {
+            Some(Output::SignedOut(end)) => {
                 self.operations.remove(&id);
-                return self.sign_out();
+                return self.sign_out(end);
             }
             Some(Output::Next { response, .. }) => {
                 (ServerMessage::Next(id.clone(), response), false)
@@ -183,10 +186,18 @@ impl Machine {
     }
 
     /// Ends the access: running queries and mutations still get their response, waiting operations do not start.
-    fn sign_out(&mut self) -> Vec<Action> {
+    fn sign_out(&mut self, end: AccessEnd) -> Vec<Action> {
         let mut actions = vec![Action::RejectWaiting];
-        actions.extend(self.end(Close::UNAUTHORIZED));
+        actions.extend(self.end(Close::access_ended(end)));
         actions
+    }
+
+    /// Closes although operations still run.
+    fn give_up(&mut self) -> Vec<Action> {
+        match self.ending.take() {
+            Some(why) => self.close(why),
+            None => Vec::new(),
+        }
     }
 
     /// Ends all subscriptions, and closes the socket when all queries and mutations have their response.

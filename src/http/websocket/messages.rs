@@ -6,7 +6,7 @@ use async_graphql::Response as GraphQlResponse;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::super::{bearer::Bearer, call, response::ResponseJson};
+use super::super::{bearer::Bearer, call, response::ResponseJson, streams::live_auth::AccessEnd};
 use crate::graphql::Call;
 
 /// Maximum bytes of an operation's id. Every message of the operation repeats it.
@@ -140,6 +140,7 @@ impl Close {
     pub(super) const BAD_FRAME: Close = Close::new(1002, "Protocol error");
     pub(super) const BAD_TEXT: Close = Close::new(1007, "The message is not valid UTF-8");
     pub(super) const TOO_BIG: Close = Close::new(1009, "The message is too large");
+    /// For an operation before `connection_ack`: the client is wrong, and reconnecting does not help.
     pub(super) const UNAUTHORIZED: Close = Close::new(4401, "Unauthorized");
     pub(super) const FORBIDDEN: Close = Close::new(4403, "Forbidden");
     pub(super) const BAD_SUBPROTOCOL: Close = Close::new(4406, "Subprotocol not acceptable");
@@ -158,9 +159,23 @@ impl Close {
         Close { code, reason }
     }
 
+    /// For a client that was acknowledged. graphql-ws reconnects after 4403, with the token that its application has by then, and never
+    /// after 4401.
+    pub(super) const fn access_ended(end: AccessEnd) -> Close {
+        match end {
+            AccessEnd::TokenExpired => Close::new(4403, "Access token expired"),
+            AccessEnd::SessionEnded => Close::new(4403, "Session ended"),
+        }
+    }
+
     /// For failures that a retry may fix.
     pub(super) const fn try_again_later(why: &'static str) -> Close {
         Close::new(1013, why)
+    }
+
+    /// For a token that is not accepted.
+    pub(super) fn forbidden(why: &str) -> Close {
+        Close::shortened(4403, why)
     }
 
     pub(super) fn bad_request(why: &str) -> Close {

@@ -8,8 +8,9 @@
 //! - `transport`: reads and writes a WebSocket.
 //!
 //! Clients authenticate with the payload of `connection_init`, `{"Authorization": "Bearer …"}`. Without it, an `Authorization` header of the
-//! handshake counts; without both, or if both are blank, the client is anonymous. An invalid token closes the socket with 4403. When the token expires or its session
-//! is revoked, the socket closes with 4401.
+//! handshake counts; without both, or if both are blank, the client is anonymous. An invalid token closes the socket with 4403. So does
+//! a token that expires, and a session that ends: graphql-ws reconnects after 4403 and asks its application for the token again. It never
+//! reconnects after 4401, which is for operations before `connection_ack`.
 //!
 //! A `ping` with such a payload replaces the token by another one of the same user, and gets a `pong` without payload. The protocol has no
 //! message for this, but it allows payloads of pings, and forbids a second `connection_init`.
@@ -95,6 +96,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         .max_frame_size(max_size)
         .max_message_size(max_size);
     let is_supported = upgrade.selected_protocol().is_some();
+    connection.spell_handshake();
     let (state, tracked) = (state.clone(), state.streams.tasks.token());
     upgrade.on_upgrade(async move |socket| {
         let (transport, _tracked) = (Transport::new(socket, connection), tracked);

@@ -74,7 +74,7 @@ impl Operations {
         }
         if matches!(
             output.output,
-            None | Some(Output::Failed(_) | Output::SignedOut)
+            None | Some(Output::Failed(_) | Output::SignedOut(_))
         ) {
             self.running.remove(&output.id);
         }

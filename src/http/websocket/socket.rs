@@ -15,7 +15,7 @@ use super::{
         bearer::Bearer,
         streams::{
             StreamSlot,
-            live_auth::{LiveAuth, RETRY, denies_access},
+            live_auth::{AccessEnd, LiveAuth, RETRY, denies_access},
         },
     },
     machine::{Action, Event, Machine},
@@ -206,7 +206,7 @@ impl Socket {
                 Ok(()) if purpose == Purpose::Refresh => Event::Refreshed,
                 Ok(()) => return Flow::Continue,
             },
-            (Purpose::Recheck, Err(error)) if denies_access(&error) => Event::AccessEnded,
+            (Purpose::Recheck, Err(error)) if denies_access(&error) => self.access_ended(),
             (Purpose::Recheck, Err(error)) => {
                 tracing::warn!(
                     error = error.log_text(),
@@ -248,7 +248,8 @@ impl Socket {
         }
         if self.timers.recheck.is_some_and(|due| now >= due) {
             if self.live_auth.as_ref().is_some_and(LiveAuth::has_expired) {
-                return self.on(Event::AccessEnded);
+                let event = self.access_ended();
+                return self.on(event);
             }
             let valid_for = self.live_auth.as_ref().and_then(LiveAuth::valid_for);
             self.timers.recheck = valid_for.map(|valid_for| now + valid_for);
@@ -287,6 +288,11 @@ impl Socket {
         let deadline = self.request_deadline();
         let check = async move { live_auth.recheck(&auth, deadline).await };
         self.authentication = Some((Purpose::Recheck, check.boxed()));
+    }
+
+    fn access_ended(&self) -> Event {
+        let end = self.live_auth.as_ref().map(LiveAuth::access_end);
+        Event::AccessEnded(end.unwrap_or(AccessEnd::SessionEnded))
     }
 
     fn request_deadline(&self) -> Instant {
@@ -366,7 +372,7 @@ async fn finished(
 
 fn close_for(error: &Error) -> Close {
     match error.code {
-        _ if denies_access(error) => Close::FORBIDDEN,
+        _ if denies_access(error) => Close::forbidden(&error.message),
         Code::Unavailable | Code::Timeout => Close::try_again_later("Try again later"),
         _ => {
             tracing::error!(

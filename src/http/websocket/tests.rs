@@ -3,7 +3,7 @@
 use async_graphql::{Response, ServerError, Value};
 
 use super::{
-    super::streams::operation::Output,
+    super::streams::{live_auth::AccessEnd, operation::Output},
     machine::{Action, Event, Machine},
     messages::{ClientMessage, Close, ServerMessage},
 };
@@ -30,7 +30,8 @@ fn event(text: &str) -> Event {
         "authenticated" => Event::Authenticated,
         "forbidden" => Event::Rejected(Close::FORBIDDEN),
         "refreshed" => Event::Refreshed,
-        "access-ended" => Event::AccessEnded,
+        "token-expired" => Event::AccessEnded(AccessEnd::TokenExpired),
+        "session-ended" => Event::AccessEnded(AccessEnd::SessionEnded),
         "deadline-passed" => Event::DeadlinePassed,
         "stopping" => Event::Stopping,
         "subscribed" => output(Some(Output::Subscribed)),
@@ -39,7 +40,7 @@ fn event(text: &str) -> Event {
             output(Some(Output::Next { response, cursor }))
         }
         "failed" => output(Some(Output::Failed(Response::from_errors(errors).into()))),
-        "signed-out" => output(Some(Output::SignedOut)),
+        "signed-out" => output(Some(Output::SignedOut(AccessEnd::SessionEnded))),
         "done" => output(None),
         other => panic!("{other}"),
     }
@@ -241,8 +242,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@subscribed a", ""),
             (
-                "@access-ended",
-                "reject waiting | stop a | close 4401 Unauthorized",
+                "@token-expired",
+                "reject waiting | stop a | close 4403 Access token expired",
             ),
             ("@next a", ""),
             (SUBSCRIBE_B, ""),
@@ -256,11 +257,11 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@subscribed a", ""),
             (SUBSCRIBE_B, "start b {me{id}}"),
-            ("@access-ended", "reject waiting | stop a"),
+            ("@session-ended", "reject waiting | stop a"),
             ("@next a", ""),
             ("@next b", "next b"),
             ("@stopping", ""),
-            ("@done b", "complete b | close 4401 Unauthorized"),
+            ("@done b", "complete b | close 4403 Session ended"),
         ],
     ),
     (
@@ -269,8 +270,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (INIT_TOKEN, "authenticate Token"),
             ("@authenticated", ACK),
             (SUBSCRIBE_A, START_A),
-            ("@access-ended", "reject waiting"),
-            ("@deadline-passed", "close 4401 Unauthorized"),
+            ("@token-expired", "reject waiting"),
+            ("@deadline-passed", "close 4403 Access token expired"),
         ],
     ),
     (
@@ -279,8 +280,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (INIT_TOKEN, "authenticate Token"),
             ("@authenticated", ACK),
             (SUBSCRIBE_A, START_A),
-            ("@access-ended", "reject waiting"),
-            ("@subscribed a", "stop a | close 4401 Unauthorized"),
+            ("@session-ended", "reject waiting"),
+            ("@subscribed a", "stop a | close 4403 Session ended"),
         ],
     ),
     (
@@ -291,7 +292,7 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             (SUBSCRIBE_B, "start b {me{id}}"),
             ("@signed-out a", "reject waiting"),
-            ("@failed b", "error b | close 4401 Unauthorized"),
+            ("@failed b", "error b | close 4403 Session ended"),
         ],
     ),
     (
@@ -300,7 +301,7 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (INIT_TOKEN, "authenticate Token"),
             ("@authenticated", ACK),
             (SUBSCRIBE_A, START_A),
-            ("@signed-out a", "reject waiting | close 4401 Unauthorized"),
+            ("@signed-out a", "reject waiting | close 4403 Session ended"),
         ],
     ),
     (

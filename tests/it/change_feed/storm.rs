@@ -3,7 +3,7 @@
 //! that are killed, and whose connections to clients and to the database break.
 //!
 //! Readers of both processes, in pages and as subscribers over WebSockets and server-sent events, must receive every
-//! committed change once, those of one item in the order of its versions. Acknowledged changes must be there, and readers
+//! committed change once and whole, those of one item in the order of its versions. Acknowledged changes must be there, and readers
 //! with planted faults must be found.
 //!
 //! It takes a minute; `SNAPNOTE_STORM_SECONDS=600` makes it ten.
@@ -211,6 +211,8 @@ async fn every_change_is_read_exactly_once_whatever_happens() {
     }
     environment.print();
     environment.check_acknowledged().await;
+    // A client would delete the item of such a change.
+    assert_eq!(environment.statistics.incomplete.get(), 0);
     let wrong = judge(&environment, &all).await;
     assert!(wrong.is_empty(), "{wrong:#?}");
     environment.clear().await;

@@ -1,8 +1,8 @@
-//! Public clients of both protocols: graphql-ws and graphql-sse in Node, gql in Python. Without them (`npm ci` in
+//! Public clients of both protocols: graphql-ws, Apollo Client, urql and graphql-sse in Node, gql in Python. Without them (`npm ci` in
 //! tests/clients; `pip install -r tests/clients/requirements.txt`) the tests say so and pass, unless
 //! SNAPNOTE_TESTS_NEED_CLIENTS is set, as in the gate.
 
-use std::{path::PathBuf, process::Stdio};
+use std::{collections::HashSet, path::PathBuf, process::Stdio};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -13,7 +13,10 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::support::{Client, Person, TestApp, at_least, soon, target_of};
+use crate::{
+    change_feed::insert,
+    support::{Client, Person, TestApp, at_least, soon, target_of, text},
+};
 
 /// A running client, which prints lines.
 struct Running {
@@ -126,16 +129,18 @@ async fn graphql_ws_works_and_reconnects() {
     // The service restarts, and the client continues after the last change.
     let (database, address) = (app.database.clone(), app.address);
     app.stop().await;
-    assert_eq!(client.said().await, Some(json!({ "closed": 1001 })));
+    let closed = json!({ "closed": 1001, "reason": "The service is stopping" });
+    assert_eq!(client.said().await, Some(closed));
     let target = target_of(&database).await;
     let listener = TcpListener::bind(address).await.unwrap();
     let app = TestApp::listening(listener, target, database, |_| {}).await;
     let id = ada.create_course("c").await;
     assert_eq!(client.change().await["itemId"], json!(id));
-    // It does not come back when its session has ended: it must sign in first.
+    // The reason tells the application not to reconnect: the user must sign in first.
     ada.sign_out().await;
-    assert_eq!(client.said().await, Some(json!({ "closed": 4401 })));
-    assert_eq!(client.said().await, Some(json!({ "ended": 4401 })));
+    let closed = json!({ "closed": 4403, "reason": "Session ended" });
+    assert_eq!(client.said().await, Some(closed));
+    assert_eq!(client.said().await, Some(json!({ "ended": 4403 })));
     drop(app);
 }
 
@@ -144,18 +149,14 @@ async fn connections_while_tokens_expire(renewed_every: &str) -> usize {
     let app =
         TestApp::with(|settings| settings.auth.access_lifetime = Duration::from_secs(4)).await;
     let ada = app.signed_up("ada").await;
-    // Of items that were created with a token that does not expire.
-    let insert = |id: Uuid| {
-        let ada = &ada.id;
-        format!("INSERT INTO courses (user_id, id, name) VALUES ('{ada}', '{id}', 'c')")
-    };
     let after = ada.changes_cursor().await;
     let more = [&*ada.refresh_token, renewed_every];
     let mut client = Running::with("node", "refreshed.mjs", &ada, &after, &more);
     let mut connections = 0;
     for _ in 0..12 {
         let id = Uuid::now_v7();
-        app.sql(&insert(id)).await;
+        // Without a token, which would expire.
+        app.sql(&insert(&ada.id, id)).await;
         let mut said = client.said().await.unwrap();
         while said == json!({ "connecting": true }) {
             connections += 1;
@@ -179,6 +180,51 @@ async fn graphql_ws_as_in_the_guide_outlives_its_tokens() {
     assert!(too_late > 1, "it comes back with a new token");
 }
 
+/// The clients of tests/clients/stock.mjs, and what each reports when its token has expired.
+const STOCK_CLIENTS: [(&str, &str, &str); 4] = [
+    ("graphql-ws", "closed", "4403 Access token expired"),
+    ("apollo", "closed", "4403 Access token expired"),
+    ("urql", "closed", "4403 Access token expired"),
+    ("graphql-sse", "failed", "The access token has expired."),
+];
+
+/// A client that only knows how to get a token receives every change, although its token expires twice.
+async fn outlives_its_tokens(app: &TestApp, (kind, event, reason): (&str, &str, &str)) {
+    let ada = app.signed_up(kind).await;
+    let after = ada.changes_cursor().await;
+    let more = [&*ada.refresh_token, kind];
+    let mut client = Running::with("node", "stock.mjs", &ada, &after, &more);
+    let (mut made, mut heard, mut expired) = (HashSet::new(), HashSet::new(), 0);
+    while expired < 2 || heard != made {
+        let id = Uuid::now_v7();
+        // Without a token, which would expire.
+        app.sql(&insert(&ada.id, id)).await;
+        made.insert(id.to_string());
+        while !heard.contains(&id.to_string()) {
+            let said = client.said().await.expect("the client has ended");
+            if let Some(why) = said[event].as_str() {
+                assert!(why.starts_with(reason), "{kind}: {said}");
+                expired += 1;
+            } else {
+                // Changes since the cursor are repeated after each reconnection.
+                heard.insert(text(&said["change"]["itemId"]));
+            }
+        }
+    }
+    assert_eq!(client.end().await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stock_clients_outlive_their_tokens() {
+    if !is_there("node", &["-e", "import('@urql/core')"]).await {
+        return;
+    }
+    let app =
+        TestApp::with(|settings| settings.auth.access_lifetime = Duration::from_secs(3)).await;
+    let clients = STOCK_CLIENTS.map(|client| outlives_its_tokens(&app, client));
+    futures_util::future::join_all(clients).await;
+}
+
 #[test]
 fn the_guide_shows_the_code_of_that_client() {
     let code = std::fs::read_to_string(folder().join("refreshed.mjs")).unwrap();
@@ -199,7 +245,8 @@ async fn graphql_sse_works() {
     ada.sign_out().await;
     let ended = json!({ "ended": "UNAUTHENTICATED" });
     assert_eq!(client.said().await, Some(ended));
-    assert_eq!(client.said().await, Some(json!({ "completed": true })));
+    // It reconnects in vain, because its application has no new token.
+    assert_eq!(client.said().await, Some(json!({ "status": 401 })));
     assert_eq!(client.end().await, Vec::<Value>::new());
 }
 

@@ -9,8 +9,27 @@ use super::{
 };
 use crate::support::{PASSWORD, TestApp, at_least, eventually_eq, mutation, soon, text};
 
-fn unauthorized() -> Heard {
-    Heard::Closed(4401, "Unauthorized".to_owned())
+/// graphql-ws reconnects after 4403, and never after 4401.
+fn expired() -> Heard {
+    Heard::Closed(4403, "Access token expired".to_owned())
+}
+
+fn session_ended() -> Heard {
+    Heard::Closed(4403, "Session ended".to_owned())
+}
+
+/// That the stream ends with this error and without `complete`, so that graphql-sse reconnects.
+async fn ends_unauthenticated(events: &mut Events, message: &str) {
+    let (name, id, data) = events.next().await.unwrap();
+    assert_eq!((name.as_str(), id), ("next", None));
+    let error = &data["errors"][0];
+    assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
+    assert!(
+        error["message"].as_str().unwrap().contains(message),
+        "{error}"
+    );
+    assert!(data.get("data").is_none(), "{data}");
+    assert_eq!(events.next().await, None);
 }
 
 async fn short_lived(seconds: u64) -> TestApp {
@@ -25,8 +44,8 @@ async fn sockets_are_closed_when_their_token_expires() {
     let mut idle = Socket::of(&ada).await;
     let mut listening = subscribed(&ada, "s").await;
     let mut anonymous = Socket::of(&app.anonymous()).await;
-    assert_eq!(idle.next().await, unauthorized());
-    assert_eq!(listening.next().await, unauthorized());
+    assert_eq!(idle.next().await, expired());
+    assert_eq!(listening.next().await, expired());
     let took = began.elapsed();
     assert!(took > Duration::from_millis(900), "{took:?}");
     subscribers(&app, 0).await;
@@ -57,7 +76,7 @@ async fn tokens_can_be_refreshed_in_band() {
         assert_eq!(socket.change().await["itemId"], id);
         at_least(Duration::from_millis(700)).await;
     }
-    assert_eq!(socket.next().await, unauthorized());
+    assert_eq!(socket.next().await, expired());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,8 +99,8 @@ async fn sockets_are_closed_with_their_session_only() {
     let mut listening = subscribed(&ada, "s").await;
     let mut stays = subscribed(&other, "s").await;
     ada.sign_out().await;
-    assert_eq!(idle.next().await, unauthorized());
-    assert_eq!(listening.next().await, unauthorized());
+    assert_eq!(idle.next().await, session_ended());
+    assert_eq!(listening.next().await, session_ended());
     let id = other.create_course("c").await;
     assert_eq!(stays.change().await["itemId"], json!(id));
 }
@@ -94,13 +113,8 @@ async fn streams_are_closed_when_their_session_ends_in_another_process() {
     let mut listening = subscribed(&ada, "s").await;
     let mut events = Events::open(&ada, CHANGES, Value::Null, &[]).await;
     ada.at(&second).sign_out().await;
-    assert_eq!(listening.next().await, unauthorized());
-    let (name, id, data) = events.next().await.unwrap();
-    assert_eq!((name.as_str(), id), ("next", None));
-    assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
-    assert!(data.get("data").is_none(), "{data}");
-    assert_eq!(events.next().await.unwrap().0, "complete");
-    assert_eq!(events.next().await, None);
+    assert_eq!(listening.next().await, session_ended());
+    ends_unauthenticated(&mut events, "session has ended").await;
     subscribers(&app, 0).await;
 }
 
@@ -110,7 +124,7 @@ async fn sockets_of_deactivated_users_are_closed() {
     let ada = app.signed_up("ada").await;
     let mut listening = subscribed(&ada, "s").await;
     ada.deactivate_me(PASSWORD).await;
-    assert_eq!(listening.next().await, unauthorized());
+    assert_eq!(listening.next().await, session_ended());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +145,7 @@ async fn a_sign_out_over_a_stream_is_answered_before_it_closes() {
                 last => break last,
             }
         };
-        assert_eq!(last, unauthorized());
+        assert_eq!(last, session_ended());
         let data = &answers[0]["payload"]["data"];
         assert_eq!(data["signOut"]["userErrors"], json!([]), "{answers:?}");
         assert_eq!(answers[1]["type"], "complete");
@@ -173,7 +187,7 @@ async fn at_expiry_running_operations_complete_and_waiting_ones_do_not_run() {
     let name = &next["payload"]["data"]["createCourse"]["course"]["name"];
     assert_eq!((&next["id"], name), (&json!("0"), &json!("runs")), "{next}");
     assert_eq!(socket.message().await["type"], "complete");
-    assert_eq!(socket.next().await, unauthorized());
+    assert_eq!(socket.next().await, expired());
     let names = "SELECT string_agg(DISTINCT name, ',') FROM courses";
     assert_eq!(app.text(names).await, "runs");
 }
@@ -183,10 +197,7 @@ async fn streams_of_events_end_when_their_token_expires() {
     let app = short_lived(2).await;
     let ada = app.signed_up("ada").await;
     let mut events = Events::open(&ada, CHANGES, Value::Null, &[]).await;
-    let (_, _, data) = events.next().await.unwrap();
-    assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
-    assert_eq!(events.next().await.unwrap().0, "complete");
-    assert_eq!(events.next().await, None);
+    ends_unauthenticated(&mut events, "token has expired").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,7 +78,7 @@ pub(super) async fn pages(
 ) {
     const CHANGES: &str =
         "query($first: Int, $after: String) { changes(first: $first, after: $after) {
-        nodes { itemId changedAt } pageInfo { endCursor hasNextPage } } }";
+        nodes { itemId changedAt item { version } } pageInfo { endCursor hasNextPage } } }";
     let mut random = environment.random();
     let client = environment.client(reader.person, process);
     let mut after = Value::String(start);
@@ -98,6 +98,9 @@ pub(super) async fn pages(
         environment.statistics.pages.add();
         for node in page["nodes"].as_array().unwrap() {
             let id: Uuid = node["itemId"].as_str().unwrap().parse().unwrap();
+            if !node["item"].is_object() {
+                environment.statistics.incomplete.add();
+            }
             let at = node["changedAt"].as_str().unwrap();
             let at: DateTime<Utc> = at.parse().unwrap();
             reader.received((id, at.timestamp_micros()));
@@ -156,7 +159,10 @@ pub(super) async fn subscriber(
         environment.statistics.subscriptions.add();
         while !is_over(&environment) {
             match connection.next().await {
-                Received::Change(key, cursor) => {
+                Received::Change(key, cursor, is_whole) => {
+                    if !is_whole {
+                        environment.statistics.incomplete.add();
+                    }
                     reader.received(key);
                     last_but_one = last.replace(cursor);
                 }

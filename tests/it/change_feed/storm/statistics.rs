@@ -20,6 +20,8 @@ pub(super) struct Statistics {
     /// Subscriptions and pages.
     pub(super) subscriptions: Count,
     pub(super) pages: Count,
+    /// Changes that were sent without their item although it exists, or with errors.
+    pub(super) incomplete: Count,
     /// Times that the server closed all of the service's connections.
     pub(super) terminations: Count,
     /// Processes of the service that were killed and restarted.
@@ -35,11 +37,15 @@ impl Count {
     pub(super) fn add(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Display for Count {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.load(Ordering::Relaxed).fmt(out)
+        self.get().fmt(out)
     }
 }
 
@@ -57,8 +63,8 @@ impl fmt::Display for Statistics {
         )?;
         writeln!(
             out,
-            "read: {} subscriptions, {} pages",
-            self.subscriptions, self.pages
+            "read: {} subscriptions, {} pages, {} incomplete changes",
+            self.subscriptions, self.pages, self.incomplete
         )?;
         write!(
             out,
