@@ -146,24 +146,17 @@ impl Auth {
             return self.authenticate_access_token(token).await;
         };
         let authenticated = external::authenticate(self, verifier, token, client).await?;
-        authenticated.ok_or_else(|| match tokens::claims_to_have_expired(token) {
-            true => Error::unauthenticated(
-                "The token has expired. Get a new one from the identity provider that issued it.",
-            ),
-            false => Error::unauthenticated(
-                "The token is invalid, or its user may not sign in. Sign in again.",
-            ),
+        authenticated.ok_or_else(|| {
+            let expired =
+                "The access token has expired. Get a new one from your identity provider.";
+            rejected(token, expired)
         })
     }
 
     async fn authenticate_access_token(&self, token: &str) -> Result<Authenticated, Error> {
         let Some(access) = self.inner.tokens.verify_access(token) else {
-            return Err(Error::unauthenticated(
-                match tokens::claims_to_have_expired(token) {
-                    true => "The access token has expired. Call refreshSession for a new one.",
-                    false => "The access token is invalid. Sign in again.",
-                },
-            ));
+            let expired = "The access token has expired. Call refreshSession for a new one.";
+            return Err(rejected(token, expired));
         };
         let (user_id, session) = (access.user_id, access.session);
         if !self.inner.revocation.is_open(user_id, session).await? {
@@ -240,4 +233,12 @@ impl Auth {
         let conn = self.inner.database.connection().await?;
         Ok(conn.for_changes_from(client.origin()))
     }
+}
+
+/// Why a token is rejected. The response does not reveal more, since that would help to forge tokens.
+fn rejected(token: &str, expired: &'static str) -> Error {
+    Error::unauthenticated(match tokens::claims_to_have_expired(token) {
+        true => expired,
+        false => "The access token is invalid. Sign in again.",
+    })
 }

@@ -124,3 +124,23 @@ fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
         folder,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn local_pages_are_allowed_by_default_on_an_embedded_database_only() {
+        let origins = |flags: &[&str], is_embedded| {
+            let config = Config::try_parse_from([&["snapnote"], flags].concat());
+            cors_origins(&config.expect("good flags").server, is_embedded)
+        };
+        assert_eq!(origins(&[], true), LOCAL_ORIGINS);
+        assert!(origins(&[], false).is_empty());
+        assert_eq!(origins(&["--cors-origins="], true), [""]);
+        let one = ["--cors-origins=https://app.example.com"];
+        assert_eq!(origins(&one, true), ["https://app.example.com"]);
+    }
+}

@@ -45,11 +45,15 @@ async fn protocol_errors_close_the_socket_with_their_code() {
         "The message has an unknown type",
         "The message is not a JSON object",
     );
+    let (invalid, malformed) = (
+        "The access token is invalid. Sign in again.",
+        "`Authorization` is not a bearer token. Send it once, as `Bearer <access token>`.",
+    );
     let table = [
         (vec![subscribe.clone()], 4401, "Unauthorized"),
-        (vec![token(json!("Bearer nonsense"))], 4403, "Forbidden"),
-        (vec![token(json!("Basic YTpi"))], 4403, "Forbidden"),
-        (vec![token(json!(1))], 4403, "Forbidden"),
+        (vec![token(json!("Bearer nonsense"))], 4403, invalid),
+        (vec![token(json!("Basic YTpi"))], 4403, malformed),
+        (vec![token(json!(1))], 4403, malformed),
         (vec![anonymous.clone(), anonymous], 4429, twice),
         (vec![good.clone(), good.clone()], 4429, twice),
         (vec![good.clone(), listen.clone(), listen], 4409, exists),
@@ -199,6 +203,45 @@ async fn a_token_in_the_handshake_is_used_if_the_initialisation_has_none() {
                 assert_eq!(next["payload"]["data"]["me"]["email"], "ada@example.com");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blank_credentials_are_no_credentials() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let good = format!("Bearer {}", ada.token.as_deref().unwrap());
+    for (handshake, payload, expected) in [
+        ("", json!({ "Authorization": "" }), Value::Null),
+        (
+            "Bearer ",
+            json!({ "authorization": " Bearer " }),
+            Value::Null,
+        ),
+        (" ", json!(null), Value::Null),
+        (
+            &good,
+            json!({ "Authorization": "" }),
+            json!("ada@example.com"),
+        ),
+        (
+            "",
+            json!({ "Authorization": good }),
+            json!("ada@example.com"),
+        ),
+    ] {
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("authorization", handshake),
+        ];
+        let mut socket = Socket::with(&app.anonymous(), &headers).await.unwrap();
+        let init = json!({ "type": "connection_init", "payload": payload });
+        socket.send(init).await;
+        assert_eq!(socket.message().await["type"], "connection_ack");
+        socket.subscribe("1", "{ me { email } }", Value::Null).await;
+        let next = socket.message().await;
+        let email = next["payload"]["data"]["me"].get("email");
+        assert_eq!(email.cloned().unwrap_or_default(), expected, "{next}");
     }
 }
 
