@@ -84,10 +84,13 @@ async function* responses(operation, headers, signal) {
     yield { response: parsed(await received(response.text()), `HTTP ${response.status}`) };
     return;
   }
+  let last;
   for await (const { event, data, id } of events(response.body)) {
-    if (event === 'next') yield { response: parsed(data, 'An event arrived'), id, isEvent: true };
+    if (event === 'next') yield { response: (last = parsed(data, 'An event arrived')), id, isEvent: true };
     if (event === 'complete') return;
   }
+  // The last response says why the subscription ended, for example because the token has expired.
+  if (last?.errors) return;
   throw new Error('The service ended the subscription. Run it again with the last cursor as `after` to miss no changes.');
 }
 

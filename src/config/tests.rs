@@ -94,6 +94,10 @@ fn durations_are_parsed() {
     for bad in ["", "5", "s", "-1s", "0s", "1d", "1.5s", "99999999h", "١s"] {
         assert!(bad.parse::<Span>().is_err(), "{bad}");
     }
+    for (delay, seconds) in [("0s", 0), ("0", 0), ("5s", 5)] {
+        let config = read(&["--shutdown-delay", delay]).expect("a delay");
+        assert_eq!(config.server.shutdown_delay.0, Duration::from_secs(seconds));
+    }
 }
 
 #[test]
@@ -105,6 +109,8 @@ fn invalid_settings_are_rejected_by_name() {
         ["--pool-wait", "0s"],
         ["--refresh-grace", "999ms"],
         ["--refresh-grace", "601s"],
+        ["--shutdown-delay", "0x"],
+        ["--shutdown-timeout", "0s"],
         ["--max-body", "0"],
         ["--max-depth", "deep"],
         ["--listen", "nowhere"],

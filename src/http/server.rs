@@ -118,8 +118,11 @@ impl Acceptor {
         let listener = listener.into_std()?;
         while let Ok(slot) = self.slots.clone().try_acquire_owned() {
             let (stream, address) = match listener.accept() {
+                Ok(accepted) => accepted,
+                // This client has gone.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                accepted => accepted?,
+                Err(error) => return Err(error),
             };
             stream.set_nonblocking(true)?;
             self.serve(TcpStream::from_std(stream)?, address, slot);

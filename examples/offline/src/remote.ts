@@ -123,7 +123,7 @@ export class Remote {
       throw new RequestFailed('NETWORK', 'The feed has ended.');
     } catch (error) {
       if (Array.isArray(error)) throw failureOf(error[0]);
-      if ([4401, 4403].includes((error as CloseEvent).code)) await tokens.renew();
+      if ((error as CloseEvent).code === 4403) await tokens.renew();
       throw error;
     } finally {
       clearInterval(heartbeat);

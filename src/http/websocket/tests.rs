@@ -166,7 +166,6 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@next a", "next a"),
             ("@done a", "complete a"),
-            (COMPLETE_A, ""),
             (SUBSCRIBE_A, START_A),
         ],
     ),
@@ -242,8 +241,8 @@ const CONVERSATIONS: &[(&str, Steps)] = &[
             (SUBSCRIBE_A, START_A),
             ("@subscribed a", ""),
             (
-                "@token-expired",
-                "reject waiting | stop a | close 4403 Access token expired",
+                "@session-ended",
+                "reject waiting | stop a | close 4403 Session ended",
             ),
             ("@next a", ""),
             (SUBSCRIBE_B, ""),

@@ -19,8 +19,10 @@ use crate::{
     support::Client,
 };
 
+const CHANGES: &str =
+    "subscription($after: String) { changes(after: $after) { cursor itemId changedAt } }";
 /// With fields that are loaded for each event, which may fail on their own.
-const CHANGES: &str = "subscription($after: String) { changes(after: $after) {
+const CHANGES_WITH_ITEMS: &str = "subscription($after: String) { changes(after: $after) {
     cursor itemId changedAt item { version } } }";
 /// How long it waits for one event.
 const WHILE: Duration = Duration::from_millis(500);
@@ -36,7 +38,7 @@ pub(super) enum Transport {
 
 /// What a connection receives.
 pub(super) enum Received {
-    /// A change and its cursor, and whether its event was whole: it had no errors, and had the item, which nobody deletes.
+    /// A change and its cursor, and whether its event was whole: it had no errors and, if selected, the item, which nobody deletes.
     Change(Key, String, bool),
     Nothing,
     /// The connection broke, or the service said to reconnect.
@@ -58,13 +60,14 @@ impl ClientConnection {
         start: Option<&str>,
         last: Option<&str>,
     ) -> Option<ClientConnection> {
+        let query = if slow { CHANGES_WITH_ITEMS } else { CHANGES };
         let opening = async {
             let tcp = connect(client, slow).await?;
             match transport {
                 Transport::Socket => {
                     let after = json!({ "after": last.or(start) });
                     let mut socket = socket_over(tcp, client).await?;
-                    let payload = json!({ "query": CHANGES, "variables": after });
+                    let payload = json!({ "query": query, "variables": after });
                     let subscribe = json!({ "type": "subscribe", "id": "s", "payload": payload });
                     socket.try_send(subscribe).await?;
                     Some(ClientConnection::Socket(Box::new(socket)))
@@ -73,7 +76,7 @@ impl ClientConnection {
                     // Browsers repeat the same request.
                     let after = json!({ "after": start });
                     let last = last.map(|last| ("last-event-id", last));
-                    let events = Events::over(tcp, client, CHANGES, after, last.as_slice()).await?;
+                    let events = Events::over(tcp, client, query, after, last.as_slice()).await?;
                     let status = events.head.split(' ').nth(1).unwrap();
                     assert!(["200", "503", "504"].contains(&status), "{}", events.head);
                     (status == "200").then(|| ClientConnection::Events(Box::new(events)))
@@ -160,7 +163,8 @@ fn received(payload: &Value) -> Received {
     let text = |name: &str| change[name].as_str().unwrap();
     let at: DateTime<Utc> = text("changedAt").parse().unwrap();
     let key = (text("itemId").parse().unwrap(), at.timestamp_micros());
-    let is_whole = payload.get("errors").is_none() && change["item"].is_object();
+    let item = change.get("item");
+    let is_whole = payload.get("errors").is_none() && item.is_none_or(Value::is_object);
     Received::Change(key, text("cursor").to_owned(), is_whole)
 }
 
