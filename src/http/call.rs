@@ -11,8 +11,8 @@
 use std::{borrow::Cow, time::Duration};
 
 use super::{
+    content::{self, InvalidContent},
     fields,
-    negotiate::{self, InvalidContent},
 };
 use crate::graphql::Call;
 use axum::{
@@ -58,7 +58,7 @@ pub(super) async fn read(
     if parts.method == Method::GET {
         return from_query(parts.uri.query().unwrap_or_default());
     }
-    negotiate::check_json(&parts.headers)?;
+    content::check_json(&parts.headers)?;
     let announced = fields::text(&parts.headers, header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max_body) {

@@ -145,9 +145,7 @@ async fn process(
 ) -> Result<Outcome, Rejection> {
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
-    let client = client(state, address, &parts.headers);
-    let bearer = Bearer::in_headers(&parts.headers);
-    let live_auth = LiveAuth::of_request(&state.auth, bearer, client, deadline).await;
+    let live_auth = authenticate(state, address, &parts.headers, deadline).await;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
     let call = call::read(parts, body, state.settings.max_body, timeout).await?;
@@ -165,12 +163,10 @@ async fn process(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        if let (true, Some(rejection)) = (is_subscription, live_auth.rejection()) {
-            return Err(Rejection::of_token(rejection.clone()));
-        }
         let id = request_id.clone();
         let request = sse::EventStreamRequest::new(parts, live_auth, revocations, id, deadline);
-        return Ok(Outcome::Stream(request.respond(state, admitted)));
+        let stream = request.respond(state, admitted);
+        return stream.map(Outcome::Stream).map_err(Rejection::of_token);
     }
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
@@ -179,6 +175,16 @@ async fn process(
     let response = run(state, admitted, caller, request_id, deadline, ()).await;
     let reply = Reply::executed(response, live_auth.rejection());
     Ok(Outcome::Reply(reply))
+}
+
+async fn authenticate(
+    state: &EdgeState,
+    address: SocketAddr,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> LiveAuth {
+    let client = client(state, address, headers);
+    LiveAuth::of_request(&state.auth, Bearer::in_headers(headers), client, deadline).await
 }
 
 /// The address and the program from which a request comes.

@@ -1,6 +1,7 @@
 //! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers (`fields` splits them), `bearer` its token.
+//! - `graphql`: GraphQL over HTTP. `call` reads a request; `content`, `negotiate` and `bearer` its
+//!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
@@ -10,6 +11,7 @@
 mod bearer;
 mod call;
 mod client_connection;
+mod content;
 mod cors;
 mod fields;
 mod forwarded;

@@ -82,13 +82,20 @@ impl EventStreamRequest {
     }
 
     /// Runs the operation and streams its outputs.
-    pub(super) fn respond(self, state: &EdgeState, admitted: Admitted) -> Response {
-        if admitted.operation == Operation::Subscription && self.has_invalid_cursor() {
-            let message =
-                "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
-            let output = operation::failed(Error::bad_input(message), &self.id);
-            let outputs = operation::single(output);
-            return stream_events(state, self.connection, outputs, None);
+    ///
+    /// # Errors
+    /// Why the credentials are rejected, for a subscription.
+    pub(super) fn respond(self, state: &EdgeState, admitted: Admitted) -> Result<Response, Error> {
+        if admitted.operation == Operation::Subscription {
+            if let Some(rejection) = self.live_auth.rejection() {
+                return Err(rejection.clone());
+            }
+            if self.has_invalid_cursor() {
+                let message = "Last-Event-ID must be the id of an event, which is a cursor of the change feed.";
+                let output = operation::failed(Error::bad_input(message), &self.id);
+                let outputs = operation::single(output);
+                return Ok(stream_events(state, self.connection, outputs, None));
+            }
         }
         let run = operation::Run {
             id: self.id,
@@ -101,7 +108,7 @@ impl EventStreamRequest {
         let challenge = rejection.map(|rejection| [response::challenge(Some(rejection))]);
         let auth = Some((self.live_auth, self.revocations));
         let stream = stream_events(state, self.connection, outputs, auth);
-        (challenge, stream).into_response()
+        Ok((challenge, stream).into_response())
     }
 
     fn has_invalid_cursor(&self) -> bool {

@@ -21,7 +21,7 @@ use tokio_util::bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    super::{EdgeState, call::drain, fields, negotiate, request_id::RequestId},
+    super::{EdgeState, call::drain, content, fields, request_id::RequestId},
     ImageError,
     upload_slots::{NoSlot, UploadSlot},
 };
@@ -198,7 +198,7 @@ fn too_long() -> ImageError {
 }
 
 fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), ImageError> {
-    let content_type = negotiate::content_type(headers)
+    let content_type = content::content_type(headers)
         .map_err(|invalid| ImageError::Rejected(invalid.status, "Send one Content-Type."))?;
     let content_type = content_type.and_then(|sent| ContentType::of_media_type(&sent.name));
     if content_type != Some(announced.content_type)

@@ -4,6 +4,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use super::{JSON, TYPENAME};
+use crate::subscriptions::socket::Socket;
 use crate::support::{PASSWORD, Person, SECRET, TestApp, mutation, newcomer, text};
 
 const ME: &str = r#"{"query":"{ me { id } }"}"#;
@@ -209,4 +210,43 @@ async fn event_streams_treat_a_rejected_token_alike() {
     );
     let typename = client.post_body(&headers, TYPENAME).await;
     assert!(typename.body.contains("Query"), "{typename:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blank_credentials_of_sockets_are_no_credentials() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let good = format!("Bearer {}", ada.token.as_deref().unwrap());
+    for (handshake, payload, expected) in [
+        ("", json!({ "Authorization": "" }), Value::Null),
+        (
+            "Bearer ",
+            json!({ "authorization": " Bearer " }),
+            Value::Null,
+        ),
+        (" ", json!(null), Value::Null),
+        (
+            &good,
+            json!({ "Authorization": "" }),
+            json!("ada@example.com"),
+        ),
+        (
+            "",
+            json!({ "Authorization": good }),
+            json!("ada@example.com"),
+        ),
+    ] {
+        let headers = [
+            ("sec-websocket-protocol", "graphql-transport-ws"),
+            ("authorization", handshake),
+        ];
+        let mut socket = Socket::with(&app.anonymous(), &headers).await.unwrap();
+        let init = json!({ "type": "connection_init", "payload": payload });
+        socket.send(init).await;
+        assert_eq!(socket.message().await["type"], "connection_ack");
+        socket.subscribe("1", "{ me { email } }", Value::Null).await;
+        let next = socket.message().await;
+        let email = next["payload"]["data"]["me"].get("email");
+        assert_eq!(email.cloned().unwrap_or_default(), expected, "{next}");
+    }
 }

@@ -207,45 +207,6 @@ async fn a_token_in_the_handshake_is_used_if_the_initialisation_has_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn blank_credentials_are_no_credentials() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let good = format!("Bearer {}", ada.token.as_deref().unwrap());
-    for (handshake, payload, expected) in [
-        ("", json!({ "Authorization": "" }), Value::Null),
-        (
-            "Bearer ",
-            json!({ "authorization": " Bearer " }),
-            Value::Null,
-        ),
-        (" ", json!(null), Value::Null),
-        (
-            &good,
-            json!({ "Authorization": "" }),
-            json!("ada@example.com"),
-        ),
-        (
-            "",
-            json!({ "Authorization": good }),
-            json!("ada@example.com"),
-        ),
-    ] {
-        let headers = [
-            ("sec-websocket-protocol", "graphql-transport-ws"),
-            ("authorization", handshake),
-        ];
-        let mut socket = Socket::with(&app.anonymous(), &headers).await.unwrap();
-        let init = json!({ "type": "connection_init", "payload": payload });
-        socket.send(init).await;
-        assert_eq!(socket.message().await["type"], "connection_ack");
-        socket.subscribe("1", "{ me { email } }", Value::Null).await;
-        let next = socket.message().await;
-        let email = next["payload"]["data"]["me"].get("email");
-        assert_eq!(email.cloned().unwrap_or_default(), expected, "{next}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn sockets_are_limited_in_total_and_per_user() {
     let app = TestApp::with(|settings| {
         settings.edge.streams.max_sockets = 4;
