@@ -3,6 +3,7 @@
 //! A command collects all [`Problems`] of its input before it returns, so that a form can mark every field at once.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     error::{Failure, Refusal, RefusalCode},
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// Maximum number of ids per mutation.
-pub(crate) const MAX_IDS: usize = 100;
+const MAX_IDS: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
@@ -128,23 +129,6 @@ impl Problems {
         }
     }
 
-    /// Checks the number of ids of a mutation.
-    pub(crate) fn ids(&mut self, count: usize) {
-        if count == 0 {
-            self.add(
-                "ids",
-                RefusalCode::Blank,
-                "ids must contain at least one id.",
-            );
-        } else if count > MAX_IDS {
-            self.add(
-                "ids",
-                RefusalCode::TooLong,
-                format!("ids must contain at most {MAX_IDS} ids; got {count}."),
-            );
-        }
-    }
-
     /// Succeeds if there are no errors.
     ///
     /// # Errors
@@ -156,6 +140,25 @@ impl Problems {
             Err(Failure::Refused(self.0))
         }
     }
+}
+
+/// Checks the number of ids of a mutation.
+///
+/// # Errors
+/// BLANK or TOO_LONG for `ids`.
+pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
+    let (code, message) = match ids.len() {
+        0 => (
+            RefusalCode::Blank,
+            "ids must contain at least one id.".to_owned(),
+        ),
+        1..=MAX_IDS => return Ok(()),
+        given => {
+            let message = format!("ids must contain at most {MAX_IDS} ids; got {given}.");
+            (RefusalCode::TooLong, message)
+        }
+    };
+    Err(Refusal::of("ids", code, message))
 }
 
 fn depth_of(value: &Value) -> usize {

@@ -28,8 +28,9 @@ pub mod sessions;
 mod store;
 mod tokens;
 
-use std::{collections::HashSet, sync::Arc, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -164,7 +165,7 @@ impl Auth {
                 "The session has ended. Sign in again.",
             ));
         }
-        self.used_sessions().insert(session);
+        self.inner.used_sessions.lock().insert(session);
         Ok(Authenticated {
             viewer: Viewer {
                 user_id,
@@ -214,13 +215,6 @@ impl Auth {
                 "storing the last use of sessions failed at shutdown"
             );
         }
-    }
-
-    fn used_sessions(&self) -> std::sync::MutexGuard<'_, HashSet<Uuid>> {
-        self.inner
-            .used_sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Call this after a user lost access: this process then reads the list of revocations at the next request.

@@ -12,11 +12,12 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
+use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use tokio::sync::{Mutex, watch};
 use uuid::Uuid;
@@ -115,8 +116,7 @@ impl Revocation {
 
     /// Drops the list after this process revoked something, so that the next request reads it.
     pub(super) fn invalidate(&self) {
-        let newest = self.newest.write();
-        *newest.unwrap_or_else(PoisonError::into_inner) = None;
+        *self.newest.write() = None;
         self.changes.send_replace(());
     }
 
@@ -163,7 +163,6 @@ impl Revocation {
 
     fn fresh(&self, arrived: Instant) -> Option<Arc<RevocationList>> {
         let newest = self.newest.read();
-        let newest = newest.unwrap_or_else(PoisonError::into_inner);
         let reading = newest.as_ref()?;
         (reading.began + MAX_LIST_AGE > arrived).then(|| reading.clone())
     }
@@ -177,8 +176,7 @@ impl Revocation {
             at: list.at,
             revoked: list.subjects.into_iter().collect(),
         });
-        let newest = self.newest.write();
-        let mut newest = newest.unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.newest.write();
         // If the database's clock was set back, cached entries could be trusted for longer than the list looks back.
         if newest.as_ref().is_some_and(|last| reading.at < last.at) {
             self.trusted_sessions.clear();

@@ -23,7 +23,7 @@ impl Auth {
     /// # Errors
     /// The first error. Unless the database is unavailable, the other sessions are still stored.
     pub async fn record_usage(&self) -> Result<u64, Error> {
-        let used = mem::take(&mut *self.used_sessions());
+        let used = mem::take(&mut *self.inner.used_sessions.lock());
         let mut unrecorded = Unrecorded {
             auth: self,
             sessions: used.into_iter().collect(),
@@ -75,7 +75,7 @@ struct Unrecorded<'a> {
 
 impl Drop for Unrecorded<'_> {
     fn drop(&mut self) {
-        let mut used = self.auth.used_sessions();
+        let mut used = self.auth.inner.used_sessions.lock();
         let room = MAX_REMEMBERED.saturating_sub(used.len());
         let left = mem::take(&mut self.sessions).into_iter();
         used.extend(left.chain(mem::take(&mut self.failed)).take(room));

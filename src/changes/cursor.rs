@@ -1,19 +1,20 @@
 //! Cursors of the change feed.
 //!
-//! **A cursor is a snapshot**: it stores which transactions its reader has seen. Transactions do not commit in the order of their entries'
-//! ids. A reader that asks for entries above an id loses what slower transactions wrote below it. A reader that waits for the oldest open
-//! transaction stops while any transaction is open. So the next page is what is visible now and was not visible in the cursor's snapshot. A
-//! page that is cut by its size carries both snapshots and the id of its last entry.
+//! **A cursor is a snapshot**: it stores which transactions its reader has seen. Transactions do not commit in the
+//! order of their entries' ids. A reader that asks for entries above an id loses what slower transactions wrote below
+//! it. A reader that waits for the oldest open transaction stops while any transaction is open. So the next page is
+//! what is visible now and was not visible in the cursor's snapshot. A page that is cut by its size carries both
+//! snapshots and the id of its last entry.
 //!
-//! **The snapshot is capped** at the newest transaction of its owner that it saw. After a crash, PostgreSQL reuses the ids of transactions
-//! that left nothing on disk: those that were rolled back or in progress. A transaction whose entry was visible had committed and was on disk,
-//! so it and all lower ids stay what they are.
+//! **The snapshot is capped** at the newest transaction of its owner that it saw. After a crash, PostgreSQL reuses the
+//! ids of transactions that left nothing on disk: those that were rolled back or in progress. A transaction whose entry
+//! was visible had committed and was on disk, so it and all lower ids stay what they are.
 //!
 //! A cursor belongs to an epoch and has seen all entries from before it (see `epoch`).
 //!
-//! Cursors are not secret and not signed. A forged cursor only reads its author's own feed, and one ahead of the database has expired. A
-//! cursor may name thousands of transactions. The statements read them as a hash table: 4 to 50 ms with 20,000 transactions and 300,000
-//! entries, where a list takes seconds.
+//! Cursors are not secret and not signed. A forged cursor only reads its author's own feed, and one ahead of the
+//! database has expired. A cursor may name thousands of transactions. The statements read them as a hash table: 4 to 50
+//! ms with 20,000 transactions and 300,000 entries, where a list takes seconds.
 
 use std::sync::Arc;
 
@@ -25,7 +26,8 @@ use crate::{auth::UserId, db::cursor as opaque};
 
 /// Version of the encoding.
 const VERSION: u8 = 1;
-/// Maximum characters of a cursor. A number takes two or three bytes, so there is room for thousands of transactions in progress.
+/// Maximum characters of a cursor. A number takes two or three bytes, so there is room for thousands of transactions in
+/// progress.
 const MAX_LENGTH: usize = 32_768;
 /// Maximum time of a cursor: the year 3000, in seconds.
 const MAX_READ_AT: u64 = 32_503_680_000;
@@ -39,8 +41,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// What a reader has seen that had seen `before` and then read everything that is visible in `snapshot` (in PostgreSQL's format). `newest`
-    /// is the newest transaction that is visible in the owner's log. `None` if the snapshot is invalid.
+    /// What a reader has seen that had seen `before` and then read everything that is visible in `snapshot` (in
+    /// PostgreSQL's format). `newest` is the newest transaction that is visible in the owner's log. `None` if the
+    /// snapshot is invalid.
     pub(super) fn after(before: &Seen, snapshot: &str, newest: Option<u64>) -> Option<Seen> {
         let mut parts = snapshot.splitn(3, ':').skip(1);
         let snapshot_xmax: u64 = parts.next()?.parse().ok()?;

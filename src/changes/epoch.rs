@@ -1,14 +1,16 @@
-//! The epoch of the change log. A new epoch begins where the transaction ids of older entries become meaningless: in a database that was
-//! restored, promoted or branched.
+//! The epoch of the change log. A new epoch begins where the transaction ids of older entries become meaningless: in a
+//! database that was restored, promoted or branched.
 //!
-//! An epoch belongs to a database (`change_database()`: cluster, database, timeline, Neon's timeline). The first reader in another database
-//! requests a new epoch, so a restore needs no extra step.
+//! An epoch belongs to a database (`change_database()`: cluster, database, timeline, Neon's timeline). The first reader
+//! in another database requests a new epoch, so a restore needs no extra step.
 //!
-//! The epoch stores where it begins: `first_id`, the id of its first entry, and `first_xid`, a lower bound of its transaction ids. Readers treat
-//! entries below `first_id` as older than everything else. Nothing is rewritten, so beginning an epoch costs the same for a log of any size.
+//! The epoch stores where it begins: `first_id`, the id of its first entry, and `first_xid`, a lower bound of its
+//! transaction ids. Readers treat entries below `first_id` as older than everything else. Nothing is rewritten, so
+//! beginning an epoch costs the same for a log of any size.
 //!
-//! Transactions that took an id below `first_id` must end before the epoch begins. Otherwise cursors of the epoch would miss their entries.
-//! `begin_change_epoch()` waits for them. A background job calls it, because the wait may take longer than a request lives.
+//! Transactions that took an id below `first_id` must end before the epoch begins. Otherwise cursors of the epoch would
+//! miss their entries. `begin_change_epoch()` waits for them. A background job calls it, because the wait may take
+//! longer than a request lives.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -28,7 +30,8 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct EpochRequests {
     requested: Notify,
     begun: Notify,
-    /// Beginning the epoch takes longer than [`MAX_WAIT`]. Readers do not wait then, because each would hold a connection.
+    /// Beginning the epoch takes longer than [`MAX_WAIT`]. Readers do not wait then, because each would hold a
+    /// connection.
     is_slow: AtomicBool,
 }
 

@@ -1,16 +1,17 @@
 //! Live subscriptions to the change feed, and the background job behind them.
 //!
-//! Each process has one tailer (`tailer`). It reads the logs of all users who have subscribers and may have changes, in one statement. It runs
-//! when this process has written (at once), when another process reports writes (`notify`), and periodically in case a message was lost.
-//! `hub` passes what it reads to the subscribers of each user through a short queue. A subscriber that falls behind leaves the queue, reads the
-//! log after its own cursor, and joins the queue again. So a slow subscriber costs no memory and loses nothing. Without subscribers, the
-//! database is not queried.
+//! Each process has one tailer (`tailer`). It reads the logs of all users who have subscribers and may have changes, in
+//! one statement. It runs when this process has written (at once), when another process reports writes (`notify`), and
+//! periodically in case a message was lost. `hub` passes what it reads to the subscribers of each user through a short
+//! queue. A subscriber that falls behind leaves the queue, reads the log after its own cursor, and joins the queue
+//! again. So a slow subscriber costs no memory and loses nothing. Without subscribers, the database is not queried.
 //!
-//! **The seam between log and queue** is one rule: a subscriber (`reader`) joins the queue first and then reads the log to its end. Changes that
-//! it did not read arrive through the queue. Changes that it has read and that also arrive through the queue are recognised by its cursor,
-//! which is a snapshot. Snapshots of one database are ordered, so there is no third case. The tailer must start no later than the position of
-//! each subscriber. It starts at the position of the first one that has read the log. A subscriber that was reading at that time may have read
-//! an earlier snapshot, so it reads again. Overflow of the queue follows the same rule.
+//! **The seam between log and queue** is one rule: a subscriber (`reader`) joins the queue first and then reads the log
+//! to its end. Changes that it did not read arrive through the queue. Changes that it has read and that also arrive
+//! through the queue are recognized by its cursor, which is a snapshot. Snapshots of one database are ordered, so there
+//! is no third case. The tailer must start no later than the position of each subscriber. It starts at the position of
+//! the first one that has read the log. A subscriber that was reading at that time may have read an earlier snapshot,
+//! so it reads again. Overflow of the queue follows the same rule.
 
 mod hub;
 mod notify;
@@ -31,7 +32,8 @@ use crate::{
     error::Error,
 };
 
-/// Maximum number of subscribers of a process that read the log at the same time. A thousand that reconnect at once leave connections to others.
+/// Maximum number of subscribers of a process that read the log at the same time. A thousand that reconnect at once
+/// leave connections to others.
 const MAX_READING: usize = 4;
 
 /// Settings of live subscriptions.
@@ -101,8 +103,8 @@ impl Live {
         self.inner.hub.subscribers()
     }
 
-    /// Streams all changes of the viewer's items after the cursor (default: from now on), each once. Waits while the database is unreachable.
-    /// Ends with an error if the cursor has expired.
+    /// Streams all changes of the viewer's items after the cursor (default: from now on), each once. Waits while the
+    /// database is unreachable. Ends with an error if the cursor has expired.
     pub fn subscribe(
         &self,
         viewer: Viewer,

@@ -1,8 +1,8 @@
-//! The change feed: every change of a user's items after a cursor, each exactly once, whatever transactions overlap. The changes of an item
-//! come in the order of its versions.
+//! The change feed: every change of a user's items after a cursor, each exactly once, whatever transactions overlap.
+//! The changes of an item come in the order of its versions.
 //!
-//! A cursor is a snapshot, not a position in a list: see `cursor`. This file reads pages of past changes; [`live`] continues with changes as
-//! they happen. All SQL is in `store`. Nothing here writes the log; triggers do.
+//! A cursor is a snapshot, not a position in a list: see `cursor`. This file reads pages of past changes; [`live`]
+//! continues with changes as they happen. All SQL is in `store`. Nothing here writes the log; triggers do.
 
 pub(crate) mod cursor;
 mod epoch;
@@ -78,8 +78,8 @@ impl Feed {
         Ok(NewEntries::of(state, &Seen::default(), Vec::new())?.end(owner))
     }
 
-    /// The cursor before the oldest change that is kept. It is the cursor of a page of everything up to now that was cut before its first
-    /// entry.
+    /// The cursor before the oldest change that is kept. It is the cursor of a page of everything up to now that was
+    /// cut before its first entry.
     async fn oldest(&self, conn: &mut Connection, owner: UserId) -> Result<Cursor, Error> {
         let newest = self.newest(conn, owner).await?;
         Ok(newest.clone().past(Arc::default()).until(newest.base, 0))
@@ -129,8 +129,8 @@ impl Feed {
         })
     }
 
-    /// The new entries of one user's log after a cursor that is not in the middle of a page: `limit` entries and, if there are more, one
-    /// beyond.
+    /// The new entries of one user's log after a cursor that is not in the middle of a page: `limit` entries and, if
+    /// there are more, one beyond.
     async fn new_entries_of(
         &self,
         conn: &mut Connection,

@@ -43,7 +43,8 @@ row! {
         pub(super) epoch: Option<Uuid>,
         pub(super) now: DateTime<Utc>,
         snapshot: String,
-        /// The newest transaction of the epoch that is visible in the log. If there is none, the last one before the epoch.
+        /// The newest transaction of the epoch that is visible in the log. If there is none, the last one before the
+        /// epoch.
         newest: Option<i64>,
     }
 }
@@ -112,13 +113,14 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 
 /// One statement is one snapshot: the new entries, the snapshot, and the newest visible transaction belong together.
 ///
-/// `unseen` has two arms, because the planner handles one condition with OR badly while an old transaction is open. It is MATERIALIZED, because
-/// the planner would otherwise satisfy the order by id with the primary key and read the whole log. OFFSET 0 is an optimization fence: a planner
-/// that sees how few readers there are plans the statement again each time. Planning takes longer than reading.
+/// `unseen` has two arms, because the planner handles one condition with OR badly while an old transaction is open. It
+/// is MATERIALIZED, because the planner would otherwise satisfy the order by id with the primary key and read the whole
+/// log. OFFSET 0 is an optimization fence: a planner that sees how few readers there are plans the statement again each
+/// time. Planning takes longer than reading.
 ///
-/// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly all of these out of the
-/// index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner does not choose the primary key for it. Without
-/// an epoch, nothing is read.
+/// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly
+/// all of these out of the index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner
+/// does not choose the primary key for it. Without an epoch, nothing is read.
 const NEW_ENTRIES: &str = concat!(
     "
     SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
@@ -155,8 +157,9 @@ const NEW_ENTRIES: &str = concat!(
     ORDER BY reader.position, item.id"
 );
 
-/// Reads the entries of each of these logs that its reader has not seen, in the order of the readers: `limit` entries of each log and, if there
-/// are more, one beyond. Omits entries older than `days` before `cursor_read_at` (default now).
+/// Reads the entries of each of these logs that its reader has not seen, in the order of the readers: `limit` entries
+/// of each log and, if there are more, one beyond. Omits entries older than `days` before `cursor_read_at` (default
+/// now).
 pub(super) async fn new_entries(
     conn: &mut Connection,
     readers: &[ReaderPosition],
@@ -187,9 +190,10 @@ pub(super) async fn new_entries(
 
 type RestRow = (LogState, Option<Entry>);
 
-/// Reads the primary key from the last id on, because nearly all entries there belong to the page. CASE keeps the planner from using an index
-/// for the conditions on transactions. IN (SELECT …) is a hash table; an array would be searched for each entry, and a cursor may name
-/// thousands of transactions. Entries from before the epoch count as written by transaction 3, the lowest normal transaction id.
+/// Reads the primary key from the last id on, because nearly all entries there belong to the page. CASE keeps the
+/// planner from using an index for the conditions on transactions. IN (SELECT …) is a hash table; an array would be
+/// searched for each entry, and a cursor may name thousands of transactions. Entries from before the epoch count as
+/// written by transaction 3, the lowest normal transaction id.
 const REST: &str = concat!(
     "
     SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
@@ -214,8 +218,8 @@ const REST: &str = concat!(
     ORDER BY item.id"
 );
 
-/// Reads the rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after` has not. Reads `limit`
-/// entries and, if there are more, one beyond.
+/// Reads the rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after`
+/// has not. Reads `limit` entries and, if there are more, one beyond.
 pub(super) async fn rest(
     conn: &mut Connection,
     owner: UserId,

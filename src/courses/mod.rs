@@ -5,43 +5,26 @@
 pub mod model;
 mod store;
 
-use std::collections::HashMap;
-
-use uuid::Uuid;
-
 pub(crate) use model::CourseCounts;
 pub use model::{
     Course, CourseFilter, CourseOrder, CourseOrderField, CreateCourseInput, UpdateCourseInput,
 };
+pub(crate) use store::counts;
 
 use crate::{
     auth::{UserId, Viewer},
-    db::Connection,
-    error::{Error, Failure, RefusalCode},
+    db::{Connection, Statement},
+    error::{Error, RefusalCode},
     items::{self, NewId, Written},
     rules::Problems,
-    scalars::ID,
 };
 
 const MAX_NAME: usize = 255;
 const MAX_DESCRIPTION: usize = 10_000;
 const MAX_ICON: usize = 50;
 
-/// What is in each of these courses; nothing for courses that are not the viewer's.
-pub(crate) async fn counts(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    store::counts(conn, viewer.user_id, ids).await
-}
-
 impl items::Create for CreateCourseInput {
     type Item = Course;
-
-    fn chosen_id(&self) -> Option<&ID> {
-        self.id.as_ref()
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.text("name", &self.name, MAX_NAME);
@@ -50,26 +33,13 @@ impl items::Create for CreateCourseInput {
         problems.optional_text("icon", self.icon.as_ref(), MAX_ICON);
     }
 
-    async fn insert(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-        id: NewId,
-    ) -> Result<Written<Course>, Failure> {
-        store::insert(conn, owner, id, self).await
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
+        store::insert(owner, id, self)
     }
 }
 
 impl items::Update for UpdateCourseInput {
     type Item = Course;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn version(&self) -> Option<i32> {
-        self.version
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.changed_text("name", &self.name, MAX_NAME);
@@ -78,12 +48,12 @@ impl items::Update for UpdateCourseInput {
         problems.optional_text("icon", self.icon.value(), MAX_ICON);
     }
 
-    async fn apply(
+    async fn update(
         &self,
-        conn: &mut Connection,
+        _conn: &mut Connection,
         viewer: &Viewer,
-    ) -> Result<Written<Course>, Error> {
-        store::update(conn, viewer.user_id, self).await
+    ) -> Result<Statement<Written<Course>>, Error> {
+        Ok(store::update(viewer.user_id, self))
     }
 }
 

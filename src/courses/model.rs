@@ -6,7 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{Order, Position, SortKey},
+        keyset::{
+            KeyValue::{Text, Time},
+            Order, SortKey,
+        },
         row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
@@ -101,28 +104,20 @@ pub struct CourseFilter {
 }
 
 /// The order of a list of courses. Courses with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CourseOrder {
     /// What to sort by.
     pub field: CourseOrderField,
     /// The direction.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-impl Default for CourseOrder {
-    fn default() -> Self {
-        CourseOrder {
-            field: CourseOrderField::UpdatedAt,
-            direction: OrderDirection::Desc,
-        }
-    }
-}
-
 /// What courses can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CourseOrderField {
     /// When they last changed.
+    #[default]
     UpdatedAt,
     /// When they were created.
     CreatedAt,
@@ -132,24 +127,13 @@ pub enum CourseOrderField {
 
 impl OrderBy<Course> for CourseOrder {
     fn order(self) -> Order<Course> {
+        use CourseOrderField::{CreatedAt, Name, UpdatedAt};
         let key: SortKey<Course> = match self.field {
-            CourseOrderField::UpdatedAt => {
-                SortKey::time("course.updated", "updated_at", |course| {
-                    Position::at_time(course.updated_at, course.id)
-                })
-            }
-            CourseOrderField::CreatedAt => {
-                SortKey::time("course.created", "created_at", |course| {
-                    Position::at_time(course.created_at, course.id)
-                })
-            }
-            CourseOrderField::Name => SortKey::text("course.name", "name", |course| {
-                Position::of(&course.name, course.id)
-            }),
+            UpdatedAt => SortKey::new("course.updated", "updated_at", Time(|it| it.updated_at)),
+            CreatedAt => SortKey::new("course.created", "created_at", Time(|it| it.created_at)),
+            Name => SortKey::new("course.name", "name", Text(|it| &it.name)),
         };
-        Order {
-            key,
-            descending: self.direction == OrderDirection::Desc,
-        }
+        let descending = self.direction == OrderDirection::Desc;
+        Order { key, descending }
     }
 }

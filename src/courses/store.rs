@@ -8,16 +8,16 @@ use super::model::{
     Course, CourseCounts, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput,
 };
 use crate::{
-    auth::UserId,
+    auth::{UserId, Viewer},
     db::{
         Columns, Connection, Statement,
         current::{self, Source},
         sql::SET_ORIGIN,
     },
-    error::{Error, Failure},
+    error::Error,
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, Conditions, id_is_free},
+        store::{Conditions, id_is_free},
     },
     scalars::check_text,
 };
@@ -37,20 +37,18 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) async fn insert(
-    conn: &mut Connection,
+pub(super) fn insert(
     owner: UserId,
     id: NewId,
     input: &CreateCourseInput,
-) -> Result<Written<Course>, Failure> {
-    let statement = Statement::write(INSERT.as_str(), owner)
+) -> Statement<Written<Course>> {
+    Statement::write(INSERT.as_str(), owner)
         .bind(id.id)
         .bind(input.name.as_str())
         .bind(input.description.clone())
         .bind(input.color.clone())
         .bind(input.icon.clone())
-        .bind(id.chosen);
-    store::insert(conn, statement).await
+        .bind(id.chosen)
 }
 
 /// One text for all updates, so that it is prepared once.
@@ -68,19 +66,14 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Updates a course, if it is active and has that version.
-pub(super) async fn update(
-    conn: &mut Connection,
-    owner: UserId,
-    input: &UpdateCourseInput,
-) -> Result<Written<Course>, Error> {
-    let statement = Statement::write(UPDATE.as_str(), owner)
+pub(super) fn update(owner: UserId, input: &UpdateCourseInput) -> Statement<Written<Course>> {
+    Statement::write(UPDATE.as_str(), owner)
         .bind(input.id)
         .bind(input.version)
         .bind_change(&input.name)
         .bind_change(&input.description)
         .bind_change(&input.color)
-        .bind_change(&input.icon);
-    Ok(conn.row(statement).await?.unwrap_or_default())
+        .bind_change(&input.icon)
 }
 
 /// What counts of a course are over; `listed` is the course.
@@ -109,17 +102,16 @@ fn counts_statement(owner: UserId, ids: &[Uuid], source: Source) -> Statement<Co
     statement
 }
 
-pub(super) async fn counts(
+/// What is in each of these courses; nothing for courses that are not the viewer's.
+pub(crate) async fn counts(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, CourseCounts>, Error> {
-    let statement = |source| counts_statement(owner, &ids, source);
+    let statement = |source| counts_statement(viewer.user_id, &ids, source);
     let rows = current::read(conn, statement, |(_, _, pending)| *pending).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(course, counts, _)| (course, counts))
-        .collect())
+    let counts = rows.into_iter();
+    Ok(counts.map(|(course, counts, _)| (course, counts)).collect())
 }
 
 impl Listed for Course {

@@ -1,13 +1,14 @@
 //! A [`Connection`] leased from the pool: it sends statements and runs transactions.
 //!
-//! Transactions are closures, so that they can be repeated. The server ends one of two transactions in conflict (40P01, a deadlock; 40001, a
-//! serialization failure) and expects the client to repeat it. The closure runs up to three times, with a short random pause before each
-//! repeat. Single statements are repeated likewise. If the conflict continues, the caller gets UNAVAILABLE. The connection remembers the
-//! conflict, so it counts whatever the closure makes of the error. A transaction in which a statement failed is never committed.
+//! Transactions are closures, so that they can be repeated. The server ends one of two transactions in conflict (40P01,
+//! a deadlock; 40001, a serialization failure) and expects the client to repeat it. The closure runs up to three times,
+//! with a short random pause before each repeat. Single statements are repeated likewise. If the conflict continues,
+//! the caller gets UNAVAILABLE. The connection remembers the conflict, so it counts whatever the closure makes of the
+//! error. A transaction in which a statement failed is never committed.
 //!
-//! A [`Connection`] may be dropped in the middle of a statement or transaction: its client disconnected, or the request passed its deadline.
-//! It is recovered before it is used again (`connection_manager.rs`). The statement ends or is cancelled, and uncommitted changes are rolled
-//! back.
+//! A [`Connection`] may be dropped in the middle of a statement or transaction: its client disconnected, or the request
+//! passed its deadline. It is recovered before it is used again (`connection_manager.rs`). The statement ends or is
+//! cancelled, and uncommitted changes are rolled back.
 
 use std::{
     sync::Arc,
@@ -28,7 +29,8 @@ use crate::error::Error;
 
 /// Maximum number of repeats of a statement or transaction that lost a conflict.
 const MAX_REPEATS: u32 = 2;
-/// Maximum pause before the first repeat. The pause is random, so that transactions that were in conflict do not meet again.
+/// Maximum pause before the first repeat. The pause is random, so that transactions that were in conflict do not meet
+/// again.
 const MAX_PAUSE: Duration = Duration::from_millis(20);
 
 /// A leased connection. Dropping it returns it to the pool.
@@ -97,8 +99,8 @@ impl Connection {
         self.database.wake_pending();
     }
 
-    /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only needed
-    /// for statements that are not made by [`Statement::write`].
+    /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only
+    /// needed for statements that are not made by [`Statement::write`].
     pub(crate) fn writes_for(&mut self, writers: Writers) {
         self.wrote.add(writers);
     }
@@ -123,8 +125,8 @@ impl Connection {
         Ok(self.rows(statement).await?.pop())
     }
 
-    /// As [`Connection::rows`], but returns the database's error, so that the caller can recognise a violated constraint by
-    /// its name.
+    /// As [`Connection::rows`], but returns the database's error, so that the caller can recognize a violated
+    /// constraint by its name.
     pub(crate) async fn try_rows<R: Load>(
         &mut self,
         mut statement: Statement<R>,
@@ -156,8 +158,8 @@ impl Connection {
         }
     }
 
-    /// Whether a statement with this outcome must be repeated. Waits for the pause before the repeat. Inside a transaction, the whole
-    /// transaction is repeated instead.
+    /// Whether a statement with this outcome must be repeated. Waits for the pause before the repeat. Inside a
+    /// transaction, the whole transaction is repeated instead.
     async fn repeats<T>(&self, outcome: &QueryResult<T>, repeats: &mut u32) -> bool {
         let conflict = outcome
             .as_ref()
@@ -165,11 +167,13 @@ impl Connection {
         conflict && self.transaction == Transaction::None && pause_before_retry(repeats).await
     }
 
-    /// Runs `work` in a transaction: commits if it returns `Ok`, rolls back if it returns `Err`. Transactions do not nest.
+    /// Runs `work` in a transaction: commits if it returns `Ok`, rolls back if it returns `Err`. Transactions do not
+    /// nest.
     ///
-    /// **`work` runs up to three times.** It is repeated from the start if the transaction loses a conflict, whatever `work` made of that error. A
-    /// conflict is a deadlock or a serialization failure, also of COMMIT. The effects of `work` outside of the database must be safe to repeat. A
-    /// transaction whose future is dropped is rolled back, and its connection rejects further statements.
+    /// **`work` runs up to three times.** It is repeated from the start if the transaction loses a conflict, whatever
+    /// `work` made of that error. A conflict is a deadlock or a serialization failure, also of COMMIT. The effects of
+    /// `work` outside of the database must be safe to repeat. A transaction whose future is dropped is rolled back, and
+    /// its connection rejects further statements.
     ///
     /// # Errors
     /// The error of `work`; UNAVAILABLE if the conflicts continue; the error of [`from_database`] if COMMIT fails.
@@ -246,7 +250,8 @@ impl Connection {
         outcome
     }
 
-    /// Whether a repeat may succeed after this error: after a conflict, or if a late cancel request for an earlier statement hit this one.
+    /// Whether a repeat may succeed after this error: after a conflict, or if a late cancel request for an earlier
+    /// statement hit this one.
     fn lost_conflict(&self, error: &DieselError) -> bool {
         let pooled = self.object.as_deref();
         is_conflict(error)
@@ -271,11 +276,12 @@ async fn pause_before_retry(repeats: &mut u32) -> bool {
     true
 }
 
-/// A connection with an open transaction. Marks the transaction as abandoned if it is dropped without [`OpenTransaction::end`].
+/// A connection with an open transaction. Marks the transaction as abandoned if it is dropped without
+/// [`OpenTransaction::end`].
 struct OpenTransaction<'conn>(&'conn mut Connection);
 
-/// An async closure for which a bound can require that its future is `Send`, which `AsyncFnOnce` alone does not allow. Futures of transactions
-/// are spawned. (diesel-async does the same.)
+/// An async closure for which a bound can require that its future is `Send`, which `AsyncFnOnce` alone does not allow.
+/// Futures of transactions are spawned. (diesel-async does the same.)
 pub(crate) trait Work<A, R>:
     AsyncFnOnce(A) -> R + FnOnce(A) -> <Self as Work<A, R>>::Future
 {
@@ -319,7 +325,8 @@ impl<'conn> OpenTransaction<'conn> {
             .batch(if commits { "COMMIT" } else { "ROLLBACK" })
             .await;
         let conflict = conn.transaction == Transaction::Conflict;
-        // The server has ended the transaction even if COMMIT lost a conflict. After any other error its state is unknown.
+        // The server has ended the transaction even if COMMIT lost a conflict. After any other error its state is
+        // unknown.
         if ended.is_ok() || conflict {
             conn.transaction = Transaction::None;
         }

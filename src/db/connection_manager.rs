@@ -1,25 +1,22 @@
 //! Opens the connections of the pool, and recovers those whose future was dropped in the middle of a statement.
 //!
-//! **A client that disconnects costs no connection.** When a client disconnects or a request passes its deadline, a future is dropped in the
-//! middle of a statement. Closing its connection would let 20 clients open 200 connections per second, each with a cancel request. Instead
-//! the connection is recovered:
-//! - The driver handles responses in order, drops those whose future is gone, and remembers a prepared statement only once it knows that it
-//!   exists. Therefore one more request (`ROLLBACK` in a transaction, an empty one otherwise) shows when the dropped statement has ended.
-//!   Prepared statements are kept.
-//! - The dropped statement gets 50 ms to end. Most statements do, and a cancel request needs a connection to the server of its own. After
-//!   that it is cancelled. If the connection is not usable one second later, it is closed.
+//! **A client that disconnects costs no connection.** When a client disconnects or a request passes its deadline, a
+//! future is dropped in the middle of a statement. Closing its connection would let 20 clients open 200 connections per
+//! second, each with a cancel request. Instead the connection is recovered:
+//! - The driver handles responses in order, drops those whose future is gone, and remembers a prepared statement only
+//!   once it knows that it exists. Therefore one more request (`ROLLBACK` in a transaction, an empty one otherwise)
+//!   shows when the dropped statement has ended. Prepared statements are kept.
+//! - The dropped statement gets 50 ms to end. Most statements do, and a cancel request needs a connection to the server
+//!   of its own. After that it is cancelled. If the connection is not usable one second later, it is closed.
 //! - During the recovery, the connection keeps its slot of the pool.
-//! - A cancel request may arrive late and hit a statement of the next caller. For 10 s, a cancelled statement is therefore repeated like one
-//!   that lost a conflict.
+//! - A cancel request may arrive late and hit a statement of the next caller. For 10 s, a cancelled statement is
+//!   therefore repeated like one that lost a conflict.
 //!
 //! A connection that is being opened when its caller is dropped goes to the next caller.
 
 use std::{
     pin::pin,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -28,6 +25,7 @@ use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{
     AsyncPgConnection, SimpleAsyncConnection, pooled_connection::PoolableConnection,
 };
+use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_postgres::CancelToken;
 
@@ -37,8 +35,8 @@ use super::connect::Target;
 const CANCEL_AFTER: Duration = Duration::from_millis(50);
 /// How long the recovery may take after that before the connection is closed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
-/// Maximum number of recoveries before a connection is replaced. A statement that is dropped while it is being prepared stays prepared on the
-/// server without the driver's knowledge.
+/// Maximum number of recoveries before a connection is replaced. A statement that is dropped while it is being prepared
+/// stays prepared on the server without the driver's knowledge.
 const MAX_RECOVERIES: u32 = 500;
 /// How long after a cancel request it may still arrive, through poolers and proxies.
 const LATE_CANCEL: Duration = Duration::from_secs(10);
@@ -68,8 +66,8 @@ impl PooledConnection {
             .is_some_and(|cancelled| cancelled.elapsed() < LATE_CANCEL)
     }
 
-    /// Makes the connection usable again after a future was dropped that had sent a statement (at `sent`) or was in a transaction. Returns
-    /// false if the connection must be closed.
+    /// Makes the connection usable again after a future was dropped that had sent a statement (at `sent`) or was in a
+    /// transaction. Returns false if the connection must be closed.
     pub(super) async fn recover(
         &mut self,
         manager: &ConnectionManager,
@@ -138,25 +136,21 @@ impl ConnectionManager {
 
     /// Closes open connections that no caller has claimed.
     pub(super) fn close_unclaimed(&self) {
-        self.unclaimed().retain(|opening| !opening.is_finished());
-    }
-
-    fn unclaimed(&self) -> MutexGuard<'_, Vec<Opening>> {
         self.unclaimed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|opening| !opening.is_finished());
     }
 
     /// Stops opening connections for callers that were dropped.
     pub(super) fn close(&self) {
-        for opening in self.unclaimed().drain(..) {
+        for opening in self.unclaimed.lock().drain(..) {
             opening.abort();
         }
     }
 
     /// Takes over an unclaimed connection, or starts to open one.
     fn claim(&self) -> Claim<'_> {
-        let unclaimed = self.unclaimed().pop();
+        let unclaimed = self.unclaimed.lock().pop();
         let was_finished = unclaimed.as_ref().is_some_and(JoinHandle::is_finished);
         let opening = unclaimed.unwrap_or_else(|| {
             let target = self.target.clone();
@@ -185,7 +179,8 @@ impl Manager for ConnectionManager {
             let mut opened = opened
                 .unwrap_or_else(|panic| Err(ConnectionError::BadConnection(panic.to_string())));
             let good = opened.as_mut().is_ok_and(|it| !it.is_broken());
-            // A connection that failed or was closed before this call does not tell whether the server is reachable now.
+            // A connection that failed or was closed before this call does not tell whether the server is reachable
+            // now.
             if good || !claim.was_finished {
                 return opened.map(PooledConnection::new);
             }
@@ -223,7 +218,7 @@ struct Claim<'a> {
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
         if let Some(opening) = self.opening.take() {
-            self.manager.unclaimed().push(opening);
+            self.manager.unclaimed.lock().push(opening);
         }
     }
 }

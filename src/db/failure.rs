@@ -1,4 +1,4 @@
-//! Maps the database's errors to the service's, and recognises those that can be retried.
+//! Maps the database's errors to the service's, and recognizes those that can be retried.
 //!
 //! Messages are compared with PostgreSQL's English ones: diesel-async passes SQLSTATEs on only as [`DatabaseErrorKind`], which
 //! covers few.

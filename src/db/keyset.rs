@@ -8,6 +8,7 @@
 
 use std::{borrow::Borrow, collections::HashMap};
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use derive_where::derive_where;
 use uuid::Uuid;
 
@@ -18,70 +19,47 @@ use super::{
 };
 use crate::error::Error;
 
+/// A row of a list.
+pub(crate) trait Keyed {
+    /// Breaks ties between rows with equal sort keys.
+    fn id(&self) -> Uuid;
+}
+
 /// The key by which a list of `T` is sorted. The id breaks ties, in the same direction.
 #[derive_where(Clone, Copy)]
 pub(crate) struct SortKey<T> {
     /// Identifies the list and the key in cursors, e.g. `task.due`.
     name: &'static str,
-    kind: KeyKind,
     /// The key in SQL; never null. An index on (user, status, this, id) makes the order cheap.
     expression: &'static str,
-    /// The key and the id of a row.
-    position: fn(&T) -> Position,
+    value: KeyValue<T>,
+}
+
+/// The value of a row's sort key, by its type.
+#[derive_where(Clone, Copy)]
+pub(crate) enum KeyValue<T> {
+    /// A time. Cursors have it as RFC 3339 to the microsecond.
+    Time(fn(&T) -> DateTime<Utc>),
+    /// A time. The text replaces a missing one: `infinity` or `-infinity`.
+    TimeOr(&'static str, fn(&T) -> Option<DateTime<Utc>>),
+    /// Text, in the column's collation.
+    Text(fn(&T) -> &str),
+    /// A small number.
+    Number(fn(&T) -> i16),
 }
 
 impl<T> SortKey<T> {
-    /// A key whose values are times.
-    pub(crate) const fn time(
+    pub(crate) const fn new(
         name: &'static str,
         expression: &'static str,
-        position: fn(&T) -> Position,
-    ) -> Self {
-        Self::new(name, KeyKind::Time, expression, position)
-    }
-
-    /// A key whose values are text.
-    pub(crate) const fn text(
-        name: &'static str,
-        expression: &'static str,
-        position: fn(&T) -> Position,
-    ) -> Self {
-        Self::new(name, KeyKind::Text, expression, position)
-    }
-
-    /// A key whose values are small numbers.
-    pub(crate) const fn number(
-        name: &'static str,
-        expression: &'static str,
-        position: fn(&T) -> Position,
-    ) -> Self {
-        Self::new(name, KeyKind::Number, expression, position)
-    }
-
-    const fn new(
-        name: &'static str,
-        kind: KeyKind,
-        expression: &'static str,
-        position: fn(&T) -> Position,
+        value: KeyValue<T>,
     ) -> Self {
         SortKey {
             name,
-            kind,
             expression,
-            position,
+            value,
         }
     }
-}
-
-/// The type of a sort key's values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum KeyKind {
-    /// Times, as RFC 3339 to the microsecond, or `infinity` or `-infinity`.
-    Time,
-    /// Text, in the column's collation.
-    Text,
-    /// Small numbers.
-    Number,
 }
 
 /// An order of a list of `T`: a key and a direction.
@@ -278,10 +256,10 @@ fn rows_of<L: List>(
 /// Writes the bounds, the order and the length of a page. One row more than requested shows whether more rows follow.
 fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     let expression = order.key.expression;
-    let cast = match order.key.kind {
-        KeyKind::Time => "::timestamptz",
-        KeyKind::Text => "",
-        KeyKind::Number => "::smallint",
+    let cast = match order.key.value {
+        KeyValue::Time(_) | KeyValue::TimeOr(..) => "::timestamptz",
+        KeyValue::Text(_) => "",
+        KeyValue::Number(_) => "::smallint",
     };
     let bounds = [
         (&slice.after, order.descending),
@@ -307,16 +285,12 @@ fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     }
 }
 
-impl<T> Order<T> {
+impl<T: Keyed> Order<T> {
     /// The opaque cursor of a row. It contains its order, so that a cursor of another list or order is rejected.
     pub(crate) fn cursor(self, row: &T) -> String {
-        self.encode(&(self.key.position)(row))
-    }
-
-    fn encode(self, position: &Position) -> String {
         let direction = if self.descending { '-' } else { '+' };
-        let id = position.id.simple();
-        cursor::encode(format!("{}{direction}{id}{}", self.key.name, position.key))
+        let (id, value) = (row.id().simple(), self.key.value.of(row));
+        cursor::encode(format!("{}{direction}{id}{value}", self.key.name))
     }
 
     /// The position in a cursor of this order. `None` if the cursor is invalid or belongs to another order.
@@ -329,35 +303,32 @@ impl<T> Order<T> {
             key: key.to_owned(),
             id: Uuid::try_parse(id).ok()?,
         };
-        self.key.kind.holds(&position.key).then_some(position)
+        self.key.value.holds(&position.key).then_some(position)
     }
 }
 
-impl KeyKind {
+impl<T> KeyValue<T> {
+    /// The value of a row as text.
+    fn of(self, row: &T) -> String {
+        let rfc3339 = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        match self {
+            KeyValue::Time(of) => rfc3339(of(row)),
+            KeyValue::TimeOr(missing, of) => of(row).map_or_else(|| missing.to_owned(), rfc3339),
+            KeyValue::Text(of) => of(row).to_owned(),
+            KeyValue::Number(of) => of(row).to_string(),
+        }
+    }
+
     /// Whether PostgreSQL can read the text as a value of this type.
     fn holds(self, key: &str) -> bool {
         match self {
-            KeyKind::Time => {
+            KeyValue::Time(_) | KeyValue::TimeOr(..) => {
                 matches!(key, "infinity" | "-infinity")
-                    || (key.len() <= 40 && chrono::DateTime::parse_from_rfc3339(key).is_ok())
+                    || (key.len() <= 40 && DateTime::parse_from_rfc3339(key).is_ok())
             }
-            KeyKind::Text => !key.contains('\0'),
-            KeyKind::Number => key.parse::<i16>().is_ok(),
+            KeyValue::Text(_) => !key.contains('\0'),
+            KeyValue::Number(_) => key.parse::<i16>().is_ok(),
         }
-    }
-}
-
-impl Position {
-    /// The position of a row whose key is a time.
-    pub(crate) fn at_time(time: chrono::DateTime<chrono::Utc>, id: Uuid) -> Position {
-        let key = time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        Position { key, id }
-    }
-
-    /// The position of a row with another key.
-    pub(crate) fn of(key: impl Into<String>, id: Uuid) -> Position {
-        let key = key.into();
-        Position { key, id }
     }
 }
 

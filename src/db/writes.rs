@@ -1,14 +1,12 @@
 //! The users whose items were changed recently. They tell the change feed of this process which logs to read.
 //!
-//! A [`Connection`](super::Connection) notes them, once the changes may be committed, from the owner that a writing statement names anyway. So
-//! no command can forget to notify subscribers, and no transaction that writes calls NOTIFY. Superfluous notes do no harm. The reader takes all
-//! notes at once. Their number is bounded, with or without a reader.
+//! A [`Connection`](super::Connection) notes them, once the changes may be committed, from the owner that a writing
+//! statement names anyway. So no command can forget to notify subscribers, and no transaction that writes calls NOTIFY.
+//! Superfluous notes do no harm. The reader takes all notes at once. Their number is bounded, with or without a reader.
 
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashSet;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -61,10 +59,7 @@ impl Writes {
         if writers.is_empty() {
             return;
         }
-        self.noted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .add(writers);
+        self.noted.lock().add(writers);
         self.wake.notify_one();
     }
 
@@ -80,7 +75,7 @@ impl Writes {
     }
 
     fn take(&self) -> Writers {
-        std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.noted.lock())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Documents: the recognised text of a lecture page, and the Markdown note made from it. Each is in one course.
+//! Documents: the recognized text of a lecture page, and the Markdown note made from it. Each is in one course.
 //!
 //! The rules are here, the columns and inputs in [`model`], all the SQL in `store`, and in `excerpt` how the start of a note
 //! becomes plain text.
@@ -7,46 +7,25 @@ pub mod excerpt;
 pub mod model;
 mod store;
 
-use std::collections::HashMap;
-
-use uuid::Uuid;
-
 pub use model::{
     CreateDocumentInput, Document, DocumentFilter, DocumentOrder, DocumentOrderField,
     DocumentTexts, UpdateDocumentInput,
 };
 use store::NewExcerpt;
+pub(crate) use store::texts;
 
 use crate::{
     auth::{UserId, Viewer},
-    db::Connection,
-    error::{Error, Failure, RefusalCode},
+    db::{Connection, Statement},
+    error::{Error, RefusalCode},
     items::{self, NewId, Written},
     rules::Problems,
-    scalars::ID,
 };
 
 const MAX_TITLE: usize = 500;
 
-/// The texts of the viewer's documents with these ids.
-pub(crate) async fn texts(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    store::texts(conn, viewer.user_id, ids).await
-}
-
 impl items::Create for CreateDocumentInput {
     type Item = Document;
-
-    fn chosen_id(&self) -> Option<&ID> {
-        self.id.as_ref()
-    }
-
-    fn has_course(&self) -> bool {
-        true
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.text("title", &self.title, MAX_TITLE);
@@ -59,30 +38,13 @@ impl items::Create for CreateDocumentInput {
         }
     }
 
-    async fn insert(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-        id: NewId,
-    ) -> Result<Written<Document>, Failure> {
-        store::insert(conn, owner, id, self).await
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Document>> {
+        store::insert(owner, id, self)
     }
 }
 
 impl items::Update for UpdateDocumentInput {
     type Item = Document;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn version(&self) -> Option<i32> {
-        self.version
-    }
-
-    fn has_course(&self) -> bool {
-        self.course_id.is_value()
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.not_null("courseId", &self.course_id);
@@ -102,11 +64,11 @@ impl items::Update for UpdateDocumentInput {
         }
     }
 
-    async fn apply(
+    async fn update(
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-    ) -> Result<Written<Document>, Error> {
+    ) -> Result<Statement<Written<Document>>, Error> {
         // An excerpt can be made from a note that the caller did not send: from the stored one, if it stays the same.
         let stored = if self.excerpt.is_null() && self.formatted_note.is_undefined() {
             let id = self.id.0;
@@ -116,7 +78,7 @@ impl items::Update for UpdateDocumentInput {
         };
         let excerpt = NewExcerpt::of(self, stored.as_ref());
         let seen = self.version.or(stored.as_ref().map(|texts| texts.version));
-        store::update(conn, viewer.user_id, self, &excerpt, seen).await
+        Ok(store::update(viewer.user_id, self, excerpt, seen))
     }
 }
 

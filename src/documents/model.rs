@@ -6,14 +6,17 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{Order, Position, SortKey},
+        keyset::{
+            KeyValue::{Text, Time},
+            Order, SortKey,
+        },
         row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
     scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
 
-type Time = chrono::DateTime<chrono::Utc>;
+type Timestamp = chrono::DateTime<chrono::Utc>;
 
 row! {
     /// A document as it is stored. Its texts can be long, so they are read only on demand.
@@ -34,15 +37,15 @@ row! {
         /// Counts its changes, from 1.
         pub version: i32,
         /// When it was created.
-        pub created_at: Time,
+        pub created_at: Timestamp,
         /// When it last changed. Moving it to the trash and restoring it are not changes.
-        pub updated_at: Time,
+        pub updated_at: Timestamp,
         /// When it was moved to the trash; `None` while it is active.
-        pub deleted_at: Option<Time>,
+        pub deleted_at: Option<Timestamp>,
         /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
         pub trashed_with: Option<Uuid>;
         on demand
-        /// The recognised text; `None` if it was not read.
+        /// The recognized text; `None` if it was not read.
         pub original_text: Option<String>,
         /// The note made from it, in Markdown; `None` if it was not read.
         pub formatted_note: Option<String>,
@@ -55,7 +58,7 @@ row! {
     /// The long texts of a document.
     #[derive(Debug, Clone, Default)]
     pub struct DocumentTexts from documents {
-        /// The recognised text.
+        /// The recognized text.
         pub original_text: String,
         /// The note made from it, in Markdown.
         pub formatted_note: String,
@@ -73,7 +76,7 @@ pub struct CreateDocumentInput {
     pub course_id: ObjectId,
     /// The title. 1–500 characters, not only whitespace.
     pub title: String,
-    /// The recognised text. May be empty. Limited only by the size of the request (1 MiB by default).
+    /// The recognized text. May be empty. Limited only by the size of the request (1 MiB by default).
     pub original_text: String,
     /// The note, in Markdown. May be empty. Limited only by the size of the request (1 MiB by default).
     pub formatted_note: String,
@@ -96,7 +99,7 @@ pub struct UpdateDocumentInput {
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
-    /// The recognised text. May be empty. Must not be null.
+    /// The recognized text. May be empty. Must not be null.
     pub original_text: MaybeUndefined<String>,
     /// The note, in Markdown. May be empty. Must not be null.
     pub formatted_note: MaybeUndefined<String>,
@@ -130,28 +133,20 @@ pub struct DocumentFilter {
 }
 
 /// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct DocumentOrder {
     /// What to sort by.
     pub field: DocumentOrderField,
     /// The direction.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-impl Default for DocumentOrder {
-    fn default() -> Self {
-        DocumentOrder {
-            field: DocumentOrderField::CreatedAt,
-            direction: OrderDirection::Desc,
-        }
-    }
-}
-
 /// What documents can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DocumentOrderField {
     /// When they were created.
+    #[default]
     CreatedAt,
     /// When they last changed.
     UpdatedAt,
@@ -161,24 +156,13 @@ pub enum DocumentOrderField {
 
 impl OrderBy<Document> for DocumentOrder {
     fn order(self) -> Order<Document> {
+        use DocumentOrderField::{CreatedAt, Title, UpdatedAt};
         let key: SortKey<Document> = match self.field {
-            DocumentOrderField::CreatedAt => {
-                SortKey::time("document.created", "created_at", |document| {
-                    Position::at_time(document.created_at, document.id)
-                })
-            }
-            DocumentOrderField::UpdatedAt => {
-                SortKey::time("document.updated", "updated_at", |document| {
-                    Position::at_time(document.updated_at, document.id)
-                })
-            }
-            DocumentOrderField::Title => SortKey::text("document.title", "title", |document| {
-                Position::of(&document.title, document.id)
-            }),
+            CreatedAt => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
+            UpdatedAt => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
+            Title => SortKey::new("document.title", "title", Text(|it| &it.title)),
         };
-        Order {
-            key,
-            descending: self.direction == OrderDirection::Desc,
-        }
+        let descending = self.direction == OrderDirection::Desc;
+        Order { key, descending }
     }
 }

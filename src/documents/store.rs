@@ -12,12 +12,12 @@ use super::{
     },
 };
 use crate::{
-    auth::UserId,
+    auth::{UserId, Viewer},
     db::{Columns, Connection, Statement, sql::SET_ORIGIN},
-    error::{Error, Failure},
+    error::Error,
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
+        store::{COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
     },
     rules::Problems,
     scalars::{MaybeUndefined, check_text},
@@ -30,12 +30,15 @@ static TEXTS: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT id, {columns} FROM documents WHERE user_id = $1 AND id = ANY($2)")
 });
 
-pub(super) async fn texts(
+/// The texts of the viewer's documents with these ids.
+pub(crate) async fn texts(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
 ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    let statement = Statement::new(TEXTS.as_str()).bind(owner).bind(ids);
+    let statement = Statement::new(TEXTS.as_str())
+        .bind(viewer.user_id)
+        .bind(ids);
     let rows: Vec<(Uuid, DocumentTexts)> = conn.rows(statement).await?;
     Ok(rows.into_iter().collect())
 }
@@ -53,14 +56,13 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     into_course("$3", &insert)
 });
 
-pub(super) async fn insert(
-    conn: &mut Connection,
+pub(super) fn insert(
     owner: UserId,
     id: NewId,
     input: &CreateDocumentInput,
-) -> Result<Written<Document>, Failure> {
+) -> Statement<Written<Document>> {
     let excerpt = input.excerpt.clone();
-    let statement = Statement::write(INSERT.as_str(), owner)
+    Statement::write(INSERT.as_str(), owner)
         .bind(id.id)
         .bind(input.course_id)
         .bind(input.title.as_str())
@@ -70,8 +72,7 @@ pub(super) async fn insert(
         .bind(input.excerpt.is_some())
         .bind(input.processing_time)
         .bind(input.metadata.clone().unwrap_or_default())
-        .bind(id.chosen);
-    store::insert(conn, statement).await
+        .bind(id.chosen)
 }
 
 /// How an update changes the excerpt.
@@ -92,23 +93,12 @@ impl NewExcerpt {
             .value()
             .or(stored.map(|texts| &texts.formatted_note));
         let made = note.map(|note| excerpt::of_note(note));
-        match &input.excerpt {
-            MaybeUndefined::Undefined => NewExcerpt {
-                text: None,
-                own: false,
-                made,
-            },
-            MaybeUndefined::Null => NewExcerpt {
-                text: made.clone(),
-                own: false,
-                made,
-            },
-            MaybeUndefined::Value(text) => NewExcerpt {
-                text: Some(text.clone()),
-                own: true,
-                made,
-            },
-        }
+        let (text, own) = match &input.excerpt {
+            MaybeUndefined::Undefined => (None, false),
+            MaybeUndefined::Null => (made.clone(), false),
+            MaybeUndefined::Value(text) => (Some(text.clone()), true),
+        };
+        NewExcerpt { text, own, made }
     }
 }
 
@@ -132,14 +122,13 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Updates a document, if it is active, has that version, and its new course is active.
-pub(super) async fn update(
-    conn: &mut Connection,
+pub(super) fn update(
     owner: UserId,
     input: &UpdateDocumentInput,
-    excerpt: &NewExcerpt,
+    excerpt: NewExcerpt,
     version: Option<i32>,
-) -> Result<Written<Document>, Error> {
-    let statement = Statement::write(UPDATE.as_str(), owner)
+) -> Statement<Written<Document>> {
+    Statement::write(UPDATE.as_str(), owner)
         .bind(input.id)
         .bind(version)
         .bind_change(&input.course_id)
@@ -149,11 +138,10 @@ pub(super) async fn update(
         .bind_change(&input.processing_time)
         .bind_change(&input.metadata)
         .bind(excerpt.text.is_some())
-        .bind(excerpt.text.clone())
+        .bind(excerpt.text)
         .bind(excerpt.made.is_some())
-        .bind(excerpt.made.clone())
-        .bind(excerpt.own);
-    Ok(conn.row(statement).await?.unwrap_or_default())
+        .bind(excerpt.made)
+        .bind(excerpt.own)
 }
 
 impl Listed for Document {

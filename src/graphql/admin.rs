@@ -6,7 +6,7 @@ use super::{
     connection::{Connection, HasCursor},
     context::ContextExt,
     page::PageArguments,
-    payload::respond,
+    payload::{mutations, respond},
     selection::Selected,
     user::{User, UserPayload},
 };
@@ -61,77 +61,42 @@ impl AdminQuery {
         #[graphql(desc = "Return the first *n* users (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only users after this cursor.")] after: Option<String>,
     ) -> Result<Connection<User>, Error> {
-        let arguments = PageArguments {
-            first,
-            after,
-            ..PageArguments::default()
-        };
+        let viewer = ctx.viewer()?;
+        let slice = PageArguments::forward(first, after).slice(users::ORDER)?;
+        // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
         let filter = UserFilter {
-            email_contains,
+            email_contains: email_contains.map(|part| part.replace('\0', "\n")),
             active,
         };
-        all_users(ctx, filter, arguments).await
+        let count = Selected::of(ctx).total;
+        let mut conn = ctx.connection().await?;
+        let admin = users::admin(&mut conn, viewer).await?;
+        let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
+        Ok(Connection::new(page, &(), User::from))
     }
 }
 
-async fn all_users(
-    ctx: &Context<'_>,
-    filter: UserFilter,
-    arguments: PageArguments,
-) -> Result<Connection<User>, Error> {
-    let viewer = ctx.viewer()?;
-    let slice = arguments.slice(users::ORDER)?;
-    let count = Selected::of(ctx).total;
-    let mut conn = ctx.connection().await?;
-    let admin = users::admin(&mut conn, viewer).await?;
-    // PostgreSQL cannot compare with U+0000. No address contains it, nor the line feed that replaces it.
-    let filter = UserFilter {
-        email_contains: filter.email_contains.map(|part| part.replace('\0', "\n")),
-        ..filter
-    };
-    let page = users::list(&mut conn, &admin, &filter, &slice, count).await?;
-    Ok(Connection::new(page, &(), User::from))
-}
+mutations! {
+    /// Mutations for admins.
+    AdminMutation;
 
-/// Mutations for admins.
-#[derive(Default)]
-pub(crate) struct AdminMutation;
-
-#[Object]
-impl AdminMutation {
     /// Deactivates a user, which ends all their sessions, or reactivates them. FORBIDDEN unless you are an admin. LAST_ADMIN if
     /// no active admin would remain.
     async fn set_user_active(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user, and whether the user may sign in.")] input: SetUserActiveInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(set_user_active(ctx, input).await)
+        ctx,
+        input: SetUserActiveInput = "The user, and whether the user may sign in.",
+    ) -> UserPayload {
+        let viewer = ctx.viewer()?;
+        let user = UserId(input.user_id.0);
+        let mut conn = ctx.connection().await?;
+        respond(users::set_active(&mut conn, viewer, user, input.active).await)
     }
 
     /// Changes the role of a user. FORBIDDEN unless you are an admin. LAST_ADMIN if no active admin would remain.
-    async fn set_user_role(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user and the new role.")] input: SetUserRoleInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(set_user_role(ctx, input).await)
+    async fn set_user_role(ctx, input: SetUserRoleInput = "The user and the new role.") -> UserPayload {
+        let viewer = ctx.viewer()?;
+        let user = UserId(input.user_id.0);
+        let mut conn = ctx.connection().await?;
+        respond(users::set_role(&mut conn, viewer, user, input.role).await)
     }
-}
-
-async fn set_user_active(
-    ctx: &Context<'_>,
-    input: SetUserActiveInput,
-) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let user = UserId(input.user_id.0);
-    let mut conn = ctx.connection().await?;
-    respond(users::set_active(&mut conn, viewer, user, input.active).await)
-}
-
-async fn set_user_role(ctx: &Context<'_>, input: SetUserRoleInput) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let user = UserId(input.user_id.0);
-    let mut conn = ctx.connection().await?;
-    respond(users::set_role(&mut conn, viewer, user, input.role).await)
 }

@@ -101,11 +101,8 @@ impl ChangesQuery {
         let viewer = ctx.viewer()?;
         let continued = after.is_some();
         let after = after.as_deref().map(changes::parse_cursor).transpose()?;
-        let arguments = PageArguments {
-            first,
-            ..Default::default()
-        };
-        let size = usize::try_from(arguments.size()?).unwrap_or_default();
+        let size = PageArguments::forward(first, None).size()?;
+        let size = usize::try_from(size).unwrap_or_default();
         let feed = ctx.services().live.feed();
         let mut conn = ctx.connection().await?;
         let page = feed

@@ -3,13 +3,11 @@
 use async_graphql::Context;
 
 use super::{
-    connection::{Connection, ItemObject, count},
+    connection::{ItemObject, count},
     document::Document,
     item_api::{item_mutations, item_object, item_queries},
-    list::list_of_course,
     loaders::{CountsOfCourse, Loaders},
     lookahead::{Lookahead, Preloaded},
-    page::PageArguments,
     payload::payload,
     task::Task,
 };
@@ -96,60 +94,12 @@ item_object! {
             let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
             Ok(count(counts.open_tasks))
         }
-
+    }
+    lists {
         /// The documents in the course.
-        #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
-        async fn documents(
-            &self,
-            ctx: &Context<'_>,
-            #[graphql(
-                desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
-            )]
-            filter: Option<DocumentFilter>,
-            #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<
-                DocumentOrder,
-            >,
-            #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
-            #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-            #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
-            last: Option<i32>,
-            #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-        ) -> Result<Connection<Document>, Error> {
-            let page = PageArguments {
-                first,
-                after,
-                last,
-                before,
-                offset: None,
-            };
-            list_of_course(ctx, self.row.id, &self.documents, filter, order_by, &page).await
-        }
-
+        documents(Document, DocumentFilter, DocumentOrder);
         /// The tasks in the course.
-        #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
-        async fn tasks(
-            &self,
-            ctx: &Context<'_>,
-            #[graphql(
-                desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
-            )]
-            filter: Option<TaskFilter>,
-            #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")] order_by: Option<TaskOrder>,
-            #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
-            #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-            #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
-            last: Option<i32>,
-            #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-        ) -> Result<Connection<Task>, Error> {
-            let page = PageArguments {
-                first,
-                after,
-                last,
-                before,
-                offset: None,
-            };
-            list_of_course(ctx, self.row.id, &self.tasks, filter, order_by, &page).await
-        }
+        tasks(Task, TaskFilter, TaskOrder);
     }
 }
 

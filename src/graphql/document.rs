@@ -34,14 +34,14 @@ impl ItemObject for Document {
 }
 
 item_object! {
-    /// A document: the recognised text of a lecture page, and the note made from it.
+    /// A document: the recognized text of a lecture page, and the note made from it.
     impl Document {
         /// The document's title. 1–500 characters.
         fn title(&self) -> &str {
             &self.0.title
         }
 
-        /// The recognised text of the page. May be empty.
+        /// The recognized text of the page. May be empty.
         async fn original_text(&self, ctx: &Context<'_>) -> Result<String, Error> {
             if let Some(text) = &self.0.original_text {
                 return Ok(text.clone());

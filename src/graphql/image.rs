@@ -5,7 +5,7 @@ use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use super::{
     context::ContextExt,
     document::DocumentPayload,
-    payload::{payload, respond},
+    payload::{mutations, payload, respond},
 };
 use crate::{
     error::Error,
@@ -113,67 +113,40 @@ pub(crate) struct RemoveDocumentImageInput {
     document_id: ObjectId,
 }
 
-/// Mutations of images.
-#[derive(Default)]
-pub(crate) struct ImageMutation;
+mutations! {
+    /// Mutations of images.
+    ImageMutation;
 
-#[Object]
-impl ImageMutation {
     /// Step 1 of 2: returns a link to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
     /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you already have 20 open uploads.
     async fn request_image_upload(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The document, and the type and size of the image.")]
-        input: RequestImageUploadInput,
-    ) -> Option<Result<ImageUploadPayload, Error>> {
-        Some(request_image_upload(ctx, input).await)
+        ctx,
+        input: RequestImageUploadInput = "The document, and the type and size of the image.",
+    ) -> ImageUploadPayload {
+        let viewer = ctx.viewer()?;
+        let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
+        respond(images.request_upload(&mut conn, viewer, &input).await)
     }
 
     /// Step 2 of 2: makes the uploaded image the document's image, in place of any previous one. INVALID, UNSUPPORTED_TYPE or
     /// TOO_LARGE if the file is not an image of the requested type and size. The upload is then deleted.
     async fn set_document_image(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The document and the upload.")] input: SetDocumentImageInput,
-    ) -> Option<Result<DocumentPayload, Error>> {
-        Some(set_document_image(ctx, input).await)
+        ctx,
+        input: SetDocumentImageInput = "The document and the upload.",
+    ) -> DocumentPayload {
+        let (viewer, client) = (ctx.viewer()?, &ctx.caller().client);
+        let (document, upload) = (input.document_id.0, input.upload_id.0);
+        let images = &ctx.services().images;
+        respond(images.set(viewer, client, document, upload).await)
     }
 
     /// Removes a document's image. A document without an image stays unchanged.
     async fn remove_document_image(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The document.")] input: RemoveDocumentImageInput,
-    ) -> Option<Result<DocumentPayload, Error>> {
-        Some(remove_document_image(ctx, input).await)
+        ctx,
+        input: RemoveDocumentImageInput = "The document.",
+    ) -> DocumentPayload {
+        let (viewer, document) = (ctx.viewer()?, input.document_id.0);
+        let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
+        respond(images.remove(&mut conn, viewer, document).await)
     }
-}
-
-async fn request_image_upload(
-    ctx: &Context<'_>,
-    input: RequestImageUploadInput,
-) -> Result<ImageUploadPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    respond(images.request_upload(&mut conn, viewer, &input).await)
-}
-
-async fn set_document_image(
-    ctx: &Context<'_>,
-    input: SetDocumentImageInput,
-) -> Result<DocumentPayload, Error> {
-    let (viewer, client) = (ctx.viewer()?, &ctx.caller().client);
-    let (document, upload) = (input.document_id.0, input.upload_id.0);
-    let images = &ctx.services().images;
-    respond(images.set(viewer, client, document, upload).await)
-}
-
-async fn remove_document_image(
-    ctx: &Context<'_>,
-    input: RemoveDocumentImageInput,
-) -> Result<DocumentPayload, Error> {
-    let (viewer, document) = (ctx.viewer()?, input.document_id.0);
-    let (images, mut conn) = (&ctx.services().images, ctx.connection().await?);
-    respond(images.remove(&mut conn, viewer, document).await)
 }

@@ -1,7 +1,8 @@
 //! What the API of all items has in common: fields of the object, queries, and the create and update mutations. Each macro
 //! defines them once; what differs between nouns is in `course`, `document` and `task`.
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
+use uuid::Uuid;
 
 use super::{
     context::ContextExt,
@@ -10,30 +11,43 @@ use super::{
 use crate::{error::Error, items};
 
 /// Creates an item.
-pub(crate) async fn create<C, P>(ctx: &Context<'_>, input: &C) -> Result<P, Error>
+pub(crate) async fn create<C, P>(
+    ctx: &Context<'_>,
+    chosen_id: Option<&ID>,
+    input: &C,
+) -> Result<P, Error>
 where
     C: items::Create,
     C::Item: Into<P::Value>,
     P: Payload,
 {
     let viewer = ctx.viewer()?;
-    respond(items::create(&mut ctx.connection().await?, viewer, input).await)
+    let mut conn = ctx.connection().await?;
+    respond(items::create(&mut conn, viewer, chosen_id, input).await)
 }
 
 /// Updates an item.
-pub(crate) async fn update<U, P>(ctx: &Context<'_>, input: &U) -> Result<P, Error>
+pub(crate) async fn update<U, P>(
+    ctx: &Context<'_>,
+    target: (Uuid, Option<i32>),
+    input: &U,
+) -> Result<P, Error>
 where
     U: items::Update,
     U::Item: Into<P::Value>,
     P: Payload,
 {
     let viewer = ctx.viewer()?;
-    respond_to_update(items::update(&mut ctx.connection().await?, viewer, input).await)
+    let mut conn = ctx.connection().await?;
+    respond_to_update(items::update(&mut conn, viewer, target, input).await)
 }
 
-/// The object of an item: the fields that all items share, and the noun's own.
+/// The object of an item: the fields that all items share, the noun's own, and lists of the items in it.
 macro_rules! item_object {
-    ($(#[$doc:meta])* impl $Object:ident { $($own:tt)* }) => {
+    (
+        $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
+        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+    ) => {
         $(#[$doc])*
         #[async_graphql::Object]
         impl $Object {
@@ -78,6 +92,38 @@ macro_rules! item_object {
             }
 
             $($own)*
+
+            $($(
+                $(#[$list_doc])*
+                #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
+                async fn $list(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(
+                        desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
+                    )]
+                    filter: Option<$Filter>,
+                    #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")]
+                    order_by: Option<$Order>,
+                    #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
+                    first: Option<i32>,
+                    #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
+                    #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
+                    last: Option<i32>,
+                    #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+                ) -> Result<$crate::graphql::connection::Connection<$Node>, $crate::error::Error> {
+                    let page = $crate::graphql::page::PageArguments {
+                        first,
+                        after,
+                        last,
+                        before,
+                        offset: None,
+                    };
+                    let preloaded = &self.$list;
+                    let course = self.row.id;
+                    $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
+                }
+            )+)?
         }
     };
 }
@@ -158,7 +204,7 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item to create.")] input: $Create,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::create(ctx, &input).await)
+                Some($crate::graphql::item_api::create(ctx, input.id.as_ref(), &input).await)
             }
 
             $(#[$update_doc])*
@@ -167,7 +213,8 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item's id and its new values.")] input: $Update,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::update(ctx, &input).await)
+                let target = (input.id.0, input.version);
+                Some($crate::graphql::item_api::update(ctx, target, &input).await)
             }
 
             $($own)*

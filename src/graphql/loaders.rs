@@ -8,7 +8,7 @@ use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
     marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use async_graphql::{
@@ -18,6 +18,7 @@ use async_graphql::{
 };
 use derive_where::derive_where;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -49,21 +50,37 @@ impl<T> ItemById<T> {
     }
 }
 
-/// The kind of an item, by its id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct KindOfItem(pub(crate) Uuid);
+/// Declares keys that are ids: the function loads the values of many ids of the viewer's objects.
+macro_rules! keys_by_id {
+    ($($(#[$doc:meta])* $Key:ident => $Value:ty = $load:path;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) struct $Key(pub(crate) Uuid);
 
-/// How many items are in a course.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct CountsOfCourse(pub(crate) Uuid);
+        impl Loader<$Key> for BatchLoader {
+            type Value = $Value;
+            type Error = Error;
 
-/// The long texts of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct TextsOfDocument(pub(crate) Uuid);
+            async fn load(&self, keys: &[$Key]) -> Result<HashMap<$Key, $Value>, Error> {
+                let (mut conn, viewer) = self.viewer_connection().await?;
+                let ids = keys.iter().map(|key| key.0).collect();
+                let found = $load(&mut conn, viewer, ids).await?;
+                Ok(found.into_iter().map(|(id, value)| ($Key(id), value)).collect())
+            }
+        }
+    )+};
+}
 
-/// The image of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ImageOfDocument(pub(crate) Uuid);
+keys_by_id! {
+    /// The kind of an item.
+    KindOfItem => ItemKind = items::find_kinds;
+    /// How many items are in a course.
+    CountsOfCourse => CourseCounts = courses::counts;
+    /// The long texts of a document.
+    TextsOfDocument => DocumentTexts = documents::texts;
+    /// The image of a document.
+    ImageOfDocument => Image = images::of_documents;
+}
 
 /// A page of the items of a course.
 #[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
@@ -142,7 +159,7 @@ struct RequestTasks {
 
 impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(batch);
         Ok(())
@@ -195,75 +212,6 @@ impl<T: items::Item> Loader<ItemById<T>> for BatchLoader {
         Ok(found
             .into_iter()
             .map(|item| (ItemById::new(item.id()), item))
-            .collect())
-    }
-}
-
-impl Loader<KindOfItem> for BatchLoader {
-    type Value = ItemKind;
-    type Error = Error;
-
-    async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
-        let ids = keys.iter().map(|key| key.0).collect();
-        let found = items::find_kinds(&mut conn, viewer.user_id, ids).await?;
-        Ok(found
-            .into_iter()
-            .map(|item| (KindOfItem(item.id), item.kind))
-            .collect())
-    }
-}
-
-impl Loader<CountsOfCourse> for BatchLoader {
-    type Value = CourseCounts;
-    type Error = Error;
-
-    async fn load(
-        &self,
-        keys: &[CountsOfCourse],
-    ) -> Result<HashMap<CountsOfCourse, CourseCounts>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
-        let counts =
-            courses::counts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(counts
-            .into_iter()
-            .map(|(course, counts)| (CountsOfCourse(course), counts))
-            .collect())
-    }
-}
-
-impl Loader<TextsOfDocument> for BatchLoader {
-    type Value = DocumentTexts;
-    type Error = Error;
-
-    async fn load(
-        &self,
-        keys: &[TextsOfDocument],
-    ) -> Result<HashMap<TextsOfDocument, DocumentTexts>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
-        let texts =
-            documents::texts(&mut conn, viewer, keys.iter().map(|key| key.0).collect()).await?;
-        Ok(texts
-            .into_iter()
-            .map(|(document, texts)| (TextsOfDocument(document), texts))
-            .collect())
-    }
-}
-
-impl Loader<ImageOfDocument> for BatchLoader {
-    type Value = Image;
-    type Error = Error;
-
-    async fn load(
-        &self,
-        keys: &[ImageOfDocument],
-    ) -> Result<HashMap<ImageOfDocument, Image>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
-        let documents = keys.iter().map(|key| key.0).collect();
-        let images = images::of_documents(&mut conn, viewer, documents).await?;
-        Ok(images
-            .into_iter()
-            .map(|(document, image)| (ImageOfDocument(document), image))
             .collect())
     }
 }

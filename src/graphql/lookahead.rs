@@ -3,8 +3,9 @@
 //!
 //! Lookahead does not cover other paths, for example a course that is reached through a document. `loaders` covers these.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{course::Course, list::ListArguments, selection::Selected};
@@ -32,13 +33,9 @@ impl<T: Listed> Default for Preloaded<T> {
 impl<T: Listed> Preloaded<T> {
     /// The page with these arguments, if it was preloaded.
     pub(crate) fn take(&self, arguments: &ListArguments<T>) -> Option<Page<T>> {
-        let mut pages = self.pages();
+        let mut pages = self.0.lock();
         let at = pages.iter().position(|(of, _)| **of == *arguments)?;
         Some(pages.swap_remove(at).1)
-    }
-
-    fn pages(&self) -> MutexGuard<'_, Pages<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,7 +97,8 @@ async fn load<T: Listed>(
         for course in courses {
             let page = pages.remove(&course.row.id);
             of(course)
-                .pages()
+                .0
+                .lock()
                 .extend(page.map(|page| (list.clone(), page)));
         }
     }

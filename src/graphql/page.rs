@@ -1,7 +1,7 @@
 //! Pagination arguments: their limits, and the part of a list that they select.
 
 use crate::{
-    db::keyset::{Order, Slice},
+    db::keyset::{Keyed, Order, Slice},
     error::Error,
 };
 
@@ -23,11 +23,20 @@ pub(crate) struct PageArguments {
 }
 
 impl PageArguments {
+    /// The arguments of a list that can only be read forward.
+    pub(crate) fn forward(first: Option<i32>, after: Option<String>) -> Self {
+        PageArguments {
+            first,
+            after,
+            ..Default::default()
+        }
+    }
+
     /// The part of a list in this order that the arguments select.
     ///
     /// # Errors
     /// BAD_USER_INPUT if an argument is out of range, is a cursor of another order, or cannot be combined with another.
-    pub(crate) fn slice<T>(&self, order: Order<T>) -> Result<Slice, Error> {
+    pub(crate) fn slice<T: Keyed>(&self, order: Order<T>) -> Result<Slice, Error> {
         let size = self.size()?;
         let offset = self.offset.unwrap_or(0);
         if !(0..=MAX_OFFSET).contains(&offset) {
@@ -35,21 +44,18 @@ impl PageArguments {
                 "`offset` must be between 0 and {MAX_OFFSET}; got {offset}."
             )));
         }
-        if self.offset.is_some()
-            && (self.last.is_some() || self.after.is_some() || self.before.is_some())
-        {
+        let bounded = self.last.is_some() || self.after.is_some() || self.before.is_some();
+        if self.offset.is_some() && bounded {
             return Err(Error::bad_input(
                 "`offset` can only be combined with `first`, not with `after`, `last` or `before`.",
             ));
         }
-        let position = |name: &str, cursor: &Option<String>| match cursor {
-            None => Ok(None),
-            Some(cursor) => match order.position(cursor) {
-                Some(position) => Ok(Some(position)),
-                None => Err(Error::bad_input(format!(
-                    "`{name}` must be a cursor of this list in the same order."
-                ))),
-            },
+        let position = |name: &str, cursor: &Option<String>| {
+            let message = || format!("`{name}` must be a cursor of this list in the same order.");
+            let position = cursor
+                .as_ref()
+                .map(|cursor| order.position(cursor).ok_or_else(message));
+            position.transpose().map_err(Error::bad_input)
         };
         Ok(Slice {
             size: i64::from(size),
@@ -99,45 +105,23 @@ mod tests {
 
     #[test]
     fn arguments_that_cannot_be_combined_are_rejected() {
+        let arguments = |first, last, offset, after: Option<&str>| PageArguments {
+            first,
+            last,
+            offset,
+            after: after.map(str::to_owned),
+            before: None,
+        };
         let arguments = [
-            PageArguments {
-                first: Some(0),
-                ..Default::default()
-            },
-            PageArguments {
-                first: Some(-1),
-                ..Default::default()
-            },
-            PageArguments {
-                first: Some(101),
-                ..Default::default()
-            },
-            PageArguments {
-                last: Some(0),
-                ..Default::default()
-            },
-            PageArguments {
-                first: Some(1),
-                last: Some(1),
-                ..Default::default()
-            },
-            PageArguments {
-                offset: Some(-1),
-                ..Default::default()
-            },
-            PageArguments {
-                offset: Some(10_001),
-                ..Default::default()
-            },
-            PageArguments {
-                offset: Some(0),
-                last: Some(1),
-                ..Default::default()
-            },
-            PageArguments {
-                after: Some("nonsense".to_owned()),
-                ..Default::default()
-            },
+            arguments(Some(0), None, None, None),
+            arguments(Some(-1), None, None, None),
+            arguments(Some(101), None, None, None),
+            arguments(None, Some(0), None, None),
+            arguments(Some(1), Some(1), None, None),
+            arguments(None, None, Some(-1), None),
+            arguments(None, None, Some(10_001), None),
+            arguments(None, Some(1), Some(0), None),
+            arguments(None, None, None, Some("nonsense")),
         ];
         for arguments in arguments {
             assert!(arguments.slice(order()).is_err(), "{arguments:?}");

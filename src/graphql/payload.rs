@@ -64,6 +64,39 @@ macro_rules! payload {
 }
 pub(crate) use payload;
 
+/// Declares mutations, each with the description of its input. Their fields are nullable, so that a failed mutation does not
+/// affect the others of its request.
+macro_rules! mutations {
+    (
+        $(#[$doc:meta])* $Mutation:ident;
+        $(
+            $(#[$field_doc:meta])*
+            async fn $name:ident($ctx:ident $(, $input:ident: $Input:ident = $desc:literal)? $(,)?) -> $Payload:ident
+                $body:block
+        )+
+    ) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub(crate) struct $Mutation;
+
+        #[async_graphql::Object]
+        impl $Mutation {
+            $(
+                $(#[$field_doc])*
+                async fn $name(
+                    &self,
+                    $ctx: &async_graphql::Context<'_>,
+                    $(#[graphql(desc = $desc)] $input: $Input,)?
+                ) -> Option<Result<$Payload, $crate::error::Error>> {
+                    let payload = async { $body };
+                    Some(payload.await)
+                }
+            )+
+        }
+    };
+}
+pub(crate) use mutations;
+
 /// Separates the result of a command from the errors in its input. Exactly one of the two is empty.
 ///
 /// # Errors

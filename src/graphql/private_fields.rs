@@ -26,17 +26,35 @@ pub(crate) struct FieldOwner {
     pub(crate) just_signed_in: bool,
 }
 
-/// A user's profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ProfileOf(pub(crate) FieldOwner);
+/// Declares keys of private fields: the function loads the values of many users.
+macro_rules! private_fields {
+    ($($(#[$doc:meta])* $Key:ident($part:ident) => $Value:ty = $load:path;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) struct $Key(pub(crate) FieldOwner);
 
-/// A user's open sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct SessionsOf(pub(crate) FieldOwner);
+        impl Loader<$Key> for BatchLoader {
+            type Value = $Value;
+            type Error = Error;
 
-/// A user's ways to sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct AccountsOf(pub(crate) FieldOwner);
+            async fn load(&self, keys: &[$Key]) -> Result<HashMap<$Key, $Value>, Error> {
+                let owners = keys.iter().map(|key| key.0);
+                let (mut conn, users) = self.authorize(owners, Part::$part).await?;
+                let found = $load(&mut conn, users).await?;
+                Ok(by_key(keys, &found, |key| key.0))
+            }
+        }
+    )+};
+}
+
+private_fields! {
+    /// A user's profile.
+    ProfileOf(Profile) => Profile = users::profiles;
+    /// A user's open sessions.
+    SessionsOf(Sessions) => Vec<Session> = sessions::open_sessions;
+    /// A user's ways to sign in.
+    AccountsOf(Accounts) => Vec<Account> = credentials::accounts;
+}
 
 /// A page of a user's audit log, newest first: `size` events with an id below `before` and, if there are more, one extra.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,42 +89,6 @@ impl BatchLoader {
         let others = others.into_iter().collect();
         audit::note_reading(&mut conn, &admin, others, part, self.client()).await?;
         Ok((conn, users))
-    }
-}
-
-impl Loader<ProfileOf> for BatchLoader {
-    type Value = Profile;
-    type Error = Error;
-
-    async fn load(&self, keys: &[ProfileOf]) -> Result<HashMap<ProfileOf, Profile>, Error> {
-        let owners = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.authorize(owners, Part::Profile).await?;
-        let found = users::profiles(&mut conn, users).await?;
-        Ok(by_key(keys, &found, |key| key.0))
-    }
-}
-
-impl Loader<SessionsOf> for BatchLoader {
-    type Value = Vec<Session>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[SessionsOf]) -> Result<HashMap<SessionsOf, Vec<Session>>, Error> {
-        let owners = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.authorize(owners, Part::Sessions).await?;
-        let found = sessions::open_sessions(&mut conn, users).await?;
-        Ok(by_key(keys, &found, |key| key.0))
-    }
-}
-
-impl Loader<AccountsOf> for BatchLoader {
-    type Value = Vec<Account>;
-    type Error = Error;
-
-    async fn load(&self, keys: &[AccountsOf]) -> Result<HashMap<AccountsOf, Vec<Account>>, Error> {
-        let owners = keys.iter().map(|key| key.0);
-        let (mut conn, users) = self.authorize(owners, Part::Accounts).await?;
-        let found = credentials::accounts(&mut conn, users).await?;
-        Ok(by_key(keys, &found, |key| key.0))
     }
 }
 

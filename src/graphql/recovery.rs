@@ -1,11 +1,11 @@
 //! Passwords, email addresses and closing an account in the API: what users do with their own account.
 
-use async_graphql::{Context, InputObject, Object, SimpleObject};
+use async_graphql::{Context, InputObject, SimpleObject};
 
 use super::{
     context::ContextExt,
     loaders::{Loaders, ViewersUser},
-    payload::{Payload, UserError, respond},
+    payload::{Payload, UserError, mutations, respond},
     session::{AuthPayload, auth_payload},
     trash::DeletePayload,
     user::UserPayload,
@@ -97,99 +97,91 @@ impl Payload for RequestPayload {
     }
 }
 
-/// Mutations of the viewer's own account.
-#[derive(Default)]
-pub(crate) struct RecoveryMutation;
+mutations! {
+    /// Mutations of the viewer's own account.
+    RecoveryMutation;
 
-#[Object]
-impl RecoveryMutation {
     /// Emails a token to the user with this email address. The response is the same if there is no such user. The token is valid
     /// for 30 minutes, and a newer token invalidates it. Maximum 3 such emails per hour and address by default. Requires no
     /// sign-in.
     async fn request_password_reset(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's email address.")] input: RequestPasswordResetInput,
-    ) -> Option<Result<RequestPayload, Error>> {
+        ctx,
+        input: RequestPasswordResetInput = "The user's email address.",
+    ) -> RequestPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
-        Some(respond(
-            recovery::request_password_reset(auth, &input.email, client).await,
-        ))
+        respond(recovery::request_password_reset(auth, &input.email, client).await)
     }
 
     /// Sets a new password with an emailed token and signs the user in. All other sessions end, the email address becomes
     /// verified, and all other emailed tokens become invalid. If the address was not verified before, the user's accounts at
     /// external identity providers are unlinked. INVALID_TOKEN if the user is deactivated. Requires no sign-in.
     async fn reset_password(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The emailed token and the new password.")] input: ResetPasswordInput,
-    ) -> Option<Result<AuthPayload, Error>> {
+        ctx,
+        input: ResetPasswordInput = "The emailed token and the new password.",
+    ) -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let (token, password) = (&input.token, input.new_password);
         let signed_in = recovery::reset_password(auth, token, password, client).await;
-        Some(auth_payload(ctx, signed_in).await)
+        auth_payload(ctx, signed_in).await
     }
 
     /// Changes your password and ends all your other sessions. You are notified by email. To set a first password, use
     /// `requestPasswordReset`.
     async fn change_password(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The current and the new password.")] input: ChangePasswordInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(change_password(ctx, input).await)
+        ctx,
+        input: ChangePasswordInput = "The current and the new password.",
+    ) -> UserPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let (current, new) = (input.current_password, input.new_password);
+        let client = &ctx.caller().client;
+        let changed = credentials::change_password(auth, viewer, current, new, client).await;
+        viewer_payload(ctx, changed).await
     }
 
     /// Emails a token to your email address. Pass the token to `verifyEmail`. No email is sent if the address is already
     /// verified.
-    async fn request_email_verification(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Option<Result<RequestPayload, Error>> {
-        Some(request_email_verification(ctx).await)
+    async fn request_email_verification(ctx) -> RequestPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        recovery::request_email_verification(auth, viewer, &ctx.caller().client).await?;
+        respond(Ok(()))
     }
 
     /// Emails a token to the new email address. Pass it to `verifyEmail` to make the change. The old address is notified by
     /// email. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
     async fn request_email_change(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new email address, and your password.")]
-        input: RequestEmailChangeInput,
-    ) -> Option<Result<RequestPayload, Error>> {
-        Some(request_email_change(ctx, input).await)
+        ctx,
+        input: RequestEmailChangeInput = "The new email address, and your password.",
+    ) -> RequestPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let (new_email, password) = (&input.new_email, input.password);
+        let client = &ctx.caller().client;
+        respond(recovery::request_email_change(auth, viewer, new_email, password, client).await)
     }
 
     /// Verifies your email address, or makes the requested change of the address. INVALID_TOKEN if the token belongs to another
     /// user.
-    async fn verify_email(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The emailed token.")] input: VerifyEmailInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(verify_email(ctx, input).await)
+    async fn verify_email(ctx, input: VerifyEmailInput = "The emailed token.") -> UserPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let verified = recovery::verify_email(auth, viewer, &input.token, &ctx.caller().client).await;
+        viewer_payload(ctx, verified).await
     }
 
     /// Deactivates your account: ends all your sessions, and prevents you from signing in until an admin reactivates you.
     /// Nothing is deleted. LAST_ADMIN if you are the only active admin.
-    async fn deactivate_me(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Your password.")] input: ConfirmPasswordInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(deactivate_me(ctx, input).await)
+    async fn deactivate_me(ctx, input: ConfirmPasswordInput = "Your password.") -> UserPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let client = &ctx.caller().client;
+        respond(users::deactivate(auth, viewer, input.password, client).await)
     }
 
     /// Permanently deletes your account and everything in it. All your sessions end and the email address becomes available
     /// immediately. Deleting the rest may take a moment longer. `deletedIds` contains only your id. LAST_ADMIN if you are the
     /// only active admin.
-    async fn delete_me(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Your password.")] input: ConfirmPasswordInput,
-    ) -> Option<Result<DeletePayload, Error>> {
-        Some(delete_me(ctx, input).await)
+    async fn delete_me(ctx, input: ConfirmPasswordInput = "Your password.") -> DeletePayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let client = &ctx.caller().client;
+        let deleted = users::delete(auth, viewer, input.password, client).await;
+        respond(deleted.map(|()| vec![id_of(viewer.user_id.0)]))
     }
 }
 
@@ -203,53 +195,4 @@ async fn viewer_payload(
         Err(failure) => Err(failure),
     };
     respond(user)
-}
-
-async fn change_password(
-    ctx: &Context<'_>,
-    input: ChangePasswordInput,
-) -> Result<UserPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let (current, new) = (input.current_password, input.new_password);
-    let client = &ctx.caller().client;
-    let changed = credentials::change_password(auth, viewer, current, new, client).await;
-    viewer_payload(ctx, changed).await
-}
-
-async fn request_email_verification(ctx: &Context<'_>) -> Result<RequestPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    recovery::request_email_verification(auth, viewer, &ctx.caller().client).await?;
-    respond(Ok(()))
-}
-
-async fn request_email_change(
-    ctx: &Context<'_>,
-    input: RequestEmailChangeInput,
-) -> Result<RequestPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let (new_email, password) = (&input.new_email, input.password);
-    let client = &ctx.caller().client;
-    respond(recovery::request_email_change(auth, viewer, new_email, password, client).await)
-}
-
-async fn verify_email(ctx: &Context<'_>, input: VerifyEmailInput) -> Result<UserPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let verified = recovery::verify_email(auth, viewer, &input.token, &ctx.caller().client).await;
-    viewer_payload(ctx, verified).await
-}
-
-async fn deactivate_me(
-    ctx: &Context<'_>,
-    input: ConfirmPasswordInput,
-) -> Result<UserPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let client = &ctx.caller().client;
-    respond(users::deactivate(auth, viewer, input.password, client).await)
-}
-
-async fn delete_me(ctx: &Context<'_>, input: ConfirmPasswordInput) -> Result<DeletePayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let client = &ctx.caller().client;
-    let deleted = users::delete(auth, viewer, input.password, client).await;
-    respond(deleted.map(|()| vec![id_of(viewer.user_id.0)]))
 }

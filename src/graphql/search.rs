@@ -189,9 +189,9 @@ pub(crate) struct SearchQuery;
 
 #[Object]
 impl SearchQuery {
-    /// Searches names, titles, descriptions, notes and recognised texts of your active items. Returns the best matches first. An
+    /// Searches names, titles, descriptions, notes and recognized texts of your active items. Returns the best matches first. An
     /// item must contain all words, in any order and grammatical form. `"Quoted phrases"` match as written. `-excluded` words
-    /// and phrases must not occur. `OR` separates alternatives. Misspelt or badly recognised words match similar words, and
+    /// and phrases must not occur. `OR` separates alternatives. Misspelt or badly recognized words match similar words, and
     /// parts of words match the words that contain them. The last word also matches as a prefix. Only the first 200,000
     /// characters of each text are searched.
     async fn search(
@@ -211,11 +211,8 @@ impl SearchQuery {
         #[graphql(desc = "Only items after this cursor of the same search.")] after: Option<String>,
     ) -> Result<SearchConnection, Error> {
         let viewer = ctx.viewer()?;
-        let arguments = PageArguments {
-            first,
-            ..Default::default()
-        };
-        let size = usize::try_from(arguments.size()?).map_err(Error::internal)?;
+        let size = PageArguments::forward(first, None).size()?;
+        let size = usize::try_from(size).map_err(Error::internal)?;
         let after = after.as_deref().map(SearchCursor::decode).transpose()?;
         let filter = SearchFilter {
             kinds: types,

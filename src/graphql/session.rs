@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     context::ContextExt,
-    payload::{UserError, payload, respond, split},
+    payload::{UserError, mutations, payload, respond, split},
     user::User,
 };
 use crate::{
@@ -143,71 +143,59 @@ payload! {
     }
 }
 
-/// Mutations of sessions.
-#[derive(Default)]
-pub(crate) struct SessionMutation;
+mutations! {
+    /// Mutations of sessions.
+    SessionMutation;
 
-#[Object]
-impl SessionMutation {
     /// Creates a user and signs them in. TAKEN if the email address is in use. Requires no sign-in.
-    async fn sign_up(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new user.")] input: SignUpInput,
-    ) -> Option<Result<AuthPayload, Error>> {
+    async fn sign_up(ctx, input: SignUpInput = "The new user.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_up(auth, input, client).await;
-        Some(auth_payload(ctx, signed_in).await)
+        auth_payload(ctx, signed_in).await
     }
 
     /// Signs a user in. INVALID_CREDENTIALS if the email address or password is wrong. The response does not reveal which.
     /// RATE_LIMITED after too many attempts. Requires no sign-in.
-    async fn sign_in(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The user's credentials.")] input: SignInInput,
-    ) -> Option<Result<AuthPayload, Error>> {
+    async fn sign_in(ctx, input: SignInInput = "The user's credentials.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_in(auth, &input.email, input.password, client).await;
-        Some(auth_payload(ctx, signed_in).await)
+        auth_payload(ctx, signed_in).await
     }
 
     /// Exchanges a refresh token for a new access token and refresh token. Each refresh token can be used once. For 60 seconds
     /// after the exchange (by default), the same token returns the same successor again. A second tab, or a client that lost
     /// the response, can therefore repeat the request. After that, using a replaced token ends the session (INVALID_TOKEN). The
     /// owner is then notified by email if their address is verified. Requires no access token.
-    async fn refresh_session(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The refresh token.")] input: RefreshSessionInput,
-    ) -> Option<Result<AuthPayload, Error>> {
+    async fn refresh_session(ctx, input: RefreshSessionInput = "The refresh token.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = refresh::refresh_session(auth, &input.refresh_token, client).await;
-        Some(auth_payload(ctx, signed_in).await)
+        auth_payload(ctx, signed_in).await
     }
 
     /// Ends the current session. All servers reject its tokens within a second. A token of an external identity provider has
     /// no session here: then nothing ends, and `signedOut` is false.
-    async fn sign_out(&self, ctx: &Context<'_>) -> Option<Result<SignOutPayload, Error>> {
-        Some(sign_out(ctx).await)
+    async fn sign_out(ctx) -> SignOutPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        Ok(SignOutPayload {
+            signed_out: sessions::sign_out(auth, viewer, &ctx.caller().client).await?,
+            user_errors: Vec::new(),
+        })
     }
 
     /// Ends one of your sessions within a second. It can be the current one. NOT_FOUND if you have no open session with this
     /// id.
-    async fn revoke_session(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The session to end.")] input: RevokeSessionInput,
-    ) -> Option<Result<SessionsPayload, Error>> {
-        Some(revoke_session(ctx, input).await)
+    async fn revoke_session(ctx, input: RevokeSessionInput = "The session to end.") -> SessionsPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let session = input.session_id.0;
+        let open = sessions::revoke_session(auth, viewer, session, &ctx.caller().client).await;
+        respond(open.map(|rows| Session::list(rows, Some(*viewer))))
     }
 
     /// Ends all of your sessions except the current one within a second.
-    async fn revoke_other_sessions(
-        &self,
-        ctx: &Context<'_>,
-    ) -> Option<Result<SessionsPayload, Error>> {
-        Some(revoke_other_sessions(ctx).await)
+    async fn revoke_other_sessions(ctx) -> SessionsPayload {
+        let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
+        let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.caller().client).await?;
+        respond(Ok(Session::list(rows, Some(*viewer))))
     }
 }
 
@@ -238,28 +226,4 @@ pub(crate) async fn auth_payload(
         refresh_token: Some(signed_in.refresh_token),
         user_errors,
     })
-}
-
-async fn sign_out(ctx: &Context<'_>) -> Result<SignOutPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    Ok(SignOutPayload {
-        signed_out: sessions::sign_out(auth, viewer, &ctx.caller().client).await?,
-        user_errors: Vec::new(),
-    })
-}
-
-async fn revoke_session(
-    ctx: &Context<'_>,
-    input: RevokeSessionInput,
-) -> Result<SessionsPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let session = input.session_id.0;
-    let open = sessions::revoke_session(auth, viewer, session, &ctx.caller().client).await;
-    respond(open.map(|rows| Session::list(rows, Some(*viewer))))
-}
-
-async fn revoke_other_sessions(ctx: &Context<'_>) -> Result<SessionsPayload, Error> {
-    let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
-    let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.caller().client).await?;
-    respond(Ok(Session::list(rows, Some(*viewer))))
 }

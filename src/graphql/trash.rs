@@ -1,7 +1,6 @@
 //! The trash in the API: its list, and the mutations that work for items of all kinds.
 
 use async_graphql::{Context, ID, Object};
-use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -11,15 +10,15 @@ use super::{
     loaders::Loaders,
     node::Item,
     page::PageArguments,
-    payload::{payload, respond},
+    payload::{mutations, payload, respond},
     selection::Selected,
 };
 use crate::{
-    db::keyset::Page,
-    error::{Error, Failure},
+    db::keyset::{Keyed as _, Page},
+    error::Error,
     items::{Item as _, ItemIdsInput, ItemRef},
     scalars::id_of,
-    trash,
+    trash::{self, TrashPosition},
 };
 
 /// The trash has one fixed order: last trashed first.
@@ -27,8 +26,11 @@ impl HasCursor for Item {
     type Order = ();
 
     fn cursor(&self, (): &()) -> String {
-        fn position<T: ItemObject>(item: &T) -> (Uuid, Option<DateTime<Utc>>) {
-            (item.row().id(), item.row().deleted_at())
+        fn position<T: ItemObject>(item: &T) -> TrashPosition {
+            TrashPosition {
+                id: item.row().id(),
+                deleted_at: item.row().deleted_at().unwrap_or_default(),
+            }
         }
         let position = match self {
             Item::Course(course) => position(course),
@@ -66,12 +68,7 @@ impl TrashQuery {
     ) -> Result<Connection<Item>, Error> {
         let viewer = ctx.viewer()?;
         let count = Selected::of(ctx).total;
-        let slice = PageArguments {
-            first,
-            after,
-            ..Default::default()
-        }
-        .slice(trash::ORDER)?;
+        let slice = PageArguments::forward(first, after).slice(trash::ORDER)?;
         let mut conn = ctx.connection().await?;
         let page = trash::page(&mut conn, viewer.user_id, &slice, count).await?;
         drop(conn);
@@ -102,92 +99,56 @@ payload! {
     }
 }
 
-/// Mutations of items of all kinds.
-#[derive(Default)]
-pub(crate) struct TrashMutation;
+mutations! {
+    /// Mutations of items of all kinds.
+    TrashMutation;
 
-#[Object]
-impl TrashMutation {
     /// Moves items to the trash, all of them or none. The documents and tasks of a course move with it immediately. If it has
     /// many, their new versions and their entries in the change feed may follow a moment later. Items that are already in the
     /// trash stay unchanged.
-    async fn trash_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to move to the trash.")] input: ItemIdsInput,
-    ) -> Option<Result<ItemsPayload, Error>> {
-        Some(trash_items(ctx, input).await)
+    async fn trash_items(ctx, input: ItemIdsInput = "The items to move to the trash.") -> ItemsPayload {
+        set_trashed(ctx, input, true).await
     }
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
     /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
-    async fn restore_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to restore.")] input: ItemIdsInput,
-    ) -> Option<Result<ItemsPayload, Error>> {
-        Some(restore_items(ctx, input).await)
+    async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
+        set_trashed(ctx, input, false).await
     }
 
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
     /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later.
-    async fn delete_items(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The items to delete permanently.")] input: ItemIdsInput,
-    ) -> Option<Result<DeletePayload, Error>> {
-        Some(delete_items(ctx, input).await)
+    async fn delete_items(ctx, input: ItemIdsInput = "The items to delete permanently.") -> DeletePayload {
+        let viewer = ctx.viewer()?;
+        let mut conn = ctx.connection().await?;
+        let deleted = trash::delete(&mut conn, viewer, &input.ids()).await;
+        respond(deleted.map(ids))
     }
 
     /// Permanently deletes everything in the trash. The items disappear immediately. If there are many, their entries in the
     /// change feed may follow a moment later.
-    async fn empty_trash(&self, ctx: &Context<'_>) -> Option<Result<DeletePayload, Error>> {
-        Some(empty_trash(ctx).await)
+    async fn empty_trash(ctx) -> DeletePayload {
+        let viewer = ctx.viewer()?;
+        let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
+        respond(Ok(ids(deleted)))
     }
 }
 
-async fn trash_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    let trashed = trash::trash(&mut conn, viewer, &input.ids()).await;
-    drop(conn);
-    items_payload(ctx, trashed).await
-}
-
-async fn restore_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<ItemsPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    let restored = trash::restore(&mut conn, viewer, &input.ids()).await;
-    drop(conn);
-    items_payload(ctx, restored).await
-}
-
-async fn items_payload(
+async fn set_trashed(
     ctx: &Context<'_>,
-    changed: Result<Vec<ItemRef>, Failure>,
+    input: ItemIdsInput,
+    trashed: bool,
 ) -> Result<ItemsPayload, Error> {
+    let viewer = ctx.viewer()?;
+    let mut conn = ctx.connection().await?;
+    let changed = trash::set_trashed(&mut conn, viewer, &input.ids(), trashed).await;
+    drop(conn);
     let items = match changed {
         Ok(items) => Ok(load(ctx, items).await?),
         Err(failure) => Err(failure),
     };
     respond(items)
-}
-
-async fn delete_items(ctx: &Context<'_>, input: ItemIdsInput) -> Result<DeletePayload, Error> {
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    respond(
-        trash::delete(&mut conn, viewer, &input.ids())
-            .await
-            .map(ids),
-    )
-}
-
-async fn empty_trash(ctx: &Context<'_>) -> Result<DeletePayload, Error> {
-    let viewer = ctx.viewer()?;
-    let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;
-    respond(Ok(ids(deleted)))
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {

@@ -11,7 +11,7 @@ use super::{
     context::{ContextExt, Identity},
     loaders::{Loaders, ViewersUser},
     page::PageArguments,
-    payload::{payload, respond},
+    payload::{mutations, payload, respond},
     private_fields::{AccountsOf, AuditLogOf, FieldOwner, ProfileOf, SessionsOf},
     session::Session,
 };
@@ -145,11 +145,7 @@ impl User {
         first: Option<i32>,
         #[graphql(desc = "Only events after this cursor.")] after: Option<String>,
     ) -> Result<LogConnection<AuditEvent>, Error> {
-        let arguments = PageArguments {
-            first,
-            ..PageArguments::default()
-        };
-        let size = arguments.size()?;
+        let size = PageArguments::forward(first, None).size()?;
         let event = |cursor: &String| {
             let invalid = || Error::bad_input("`after` must be a cursor of this list.");
             audit::event_of_cursor(cursor).ok_or_else(invalid)
@@ -256,48 +252,27 @@ payload! {
     }
 }
 
-/// Mutations of the viewer's user and profile.
-#[derive(Default)]
-pub(crate) struct UserMutation;
+mutations! {
+    /// Mutations of the viewer's user and profile.
+    UserMutation;
 
-#[Object]
-impl UserMutation {
     /// Changes your name or avatar.
-    async fn update_me(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new values.")] input: UpdateMeInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(update_me(ctx, input).await)
+    async fn update_me(ctx, input: UpdateMeInput = "The new values.") -> UserPayload {
+        let viewer = ctx.viewer()?;
+        respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
     }
 
     /// Changes your profile.
-    async fn update_profile(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "The new values.")] input: UpdateProfileInput,
-    ) -> Option<Result<UserPayload, Error>> {
-        Some(update_profile(ctx, input).await)
+    async fn update_profile(ctx, input: UpdateProfileInput = "The new values.") -> UserPayload {
+        let viewer = ctx.viewer()?;
+        let updated = users::update_profile(&mut ctx.connection().await?, viewer, &input).await;
+        let user = match updated {
+            Ok(profile) => Ok(User {
+                profile: Arc::new(OnceCell::new_with(Some(profile))),
+                ..Loaders::of(ctx).get(ViewersUser).await?
+            }),
+            Err(failure) => Err(failure),
+        };
+        respond(user)
     }
-}
-
-async fn update_me(ctx: &Context<'_>, input: UpdateMeInput) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
-}
-
-async fn update_profile(
-    ctx: &Context<'_>,
-    input: UpdateProfileInput,
-) -> Result<UserPayload, Error> {
-    let viewer = ctx.viewer()?;
-    let updated = users::update_profile(&mut ctx.connection().await?, viewer, &input).await;
-    let user = match updated {
-        Ok(profile) => Ok(User {
-            profile: Arc::new(OnceCell::new_with(Some(profile))),
-            ..Loaders::of(ctx).get(ViewersUser).await?
-        }),
-        Err(failure) => Err(failure),
-    };
-    respond(user)
 }

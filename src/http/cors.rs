@@ -3,11 +3,7 @@
 //! The same rule holds for requests and for the handshake of a WebSocket. A refused origin is logged once, because the browser tells only the
 //! developer of the page, and often not why.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
@@ -15,6 +11,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use parking_lot::Mutex;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
@@ -80,7 +77,7 @@ impl Origins {
 
     /// Whether a refused origin has not been logged yet.
     fn is_new(&self, origin: &str) -> bool {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.logged.lock();
         origin.len() <= MAX_LOGGED_LENGTH
             && logged.len() < MAX_LOGGED
             && logged.insert(origin.to_owned())

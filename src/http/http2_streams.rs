@@ -6,7 +6,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -16,6 +16,7 @@ use hyper::{
     body::{Buf, Frame, SizeHint},
     rt::Executor,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until, timeout},
@@ -35,7 +36,7 @@ impl Http2Streams {
     /// The control of the stream whose request has just arrived. Aborting it resets the stream.
     pub(super) fn next(&self) -> ClientConnection {
         let control = ClientConnection::default();
-        *lock(&self.next) = Some(control.clone());
+        *self.next.lock() = Some(control.clone());
         control
     }
 
@@ -57,7 +58,7 @@ impl Http2Streams {
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Http2Streams {
     fn execute(&self, stream: F) {
-        let control = lock(&self.next).take().unwrap_or_default();
+        let control = self.next.lock().take().unwrap_or_default();
         let open = OpenStream::new(self.open.clone());
         tokio::spawn(async move {
             let _open = open;
@@ -208,8 +209,4 @@ impl Drop for Part {
     fn drop(&mut self) {
         self.unsent.remove();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

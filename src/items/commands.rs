@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{Item, ItemKind, find, in_trash, not_found, taken};
+use super::{Item, ItemKind, find, in_trash, not_found, store, taken};
 use crate::{
     auth::{UserId, Viewer},
-    db::Connection,
+    db::{Connection, Statement},
     error::{Error, Failure, RefusalCode},
     rules::Problems,
     scalars::{ID, parse_uuid},
@@ -41,8 +41,8 @@ impl NewId {
     }
 }
 
-/// The result of a statement that writes an item. First, the status of the course to put the item into: `None` if the course
-/// does not exist or is not named. Second, the item: `None` if nothing was written.
+/// The result of a statement that writes an item. First, the status of the course to put the item into: `None` if no course is
+/// named. Second, the item: `None` if nothing was written.
 pub(crate) type Written<T> = (Option<String>, Option<T>);
 
 /// An input that creates an item.
@@ -50,37 +50,28 @@ pub(crate) trait Create: Sync {
     /// What it creates.
     type Item: Item;
 
-    /// The id that the owner chose.
-    fn chosen_id(&self) -> Option<&ID>;
-    /// Whether it names a course.
-    fn has_course(&self) -> bool {
-        false
-    }
     /// Adds the errors of the input.
     fn check(&self, problems: &mut Problems);
-    /// Inserts the item, if its course is active and its id is not in use.
-    fn insert(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-        id: NewId,
-    ) -> impl Future<Output = Result<Written<Self::Item>, Failure>> + Send;
+    /// The statement that inserts the item, if its course is active and its id is not in use.
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<<Self::Item as Item>::Written>;
 }
 
-/// Creates an item. If the viewer has an item of this kind with the chosen id already, returns that item unchanged.
+/// Creates an item with the id that the viewer chose, or a new one. If the viewer has an item of this kind with the chosen id
+/// already, returns that item unchanged.
 ///
 /// # Errors
 /// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
 pub(crate) async fn create<C: Create>(
     conn: &mut Connection,
     viewer: &Viewer,
+    chosen_id: Option<&ID>,
     input: &C,
 ) -> Result<C::Item, Failure> {
     let mut problems = Problems::default();
-    let id = NewId::of(input.chosen_id(), &mut problems);
+    let id = NewId::of(chosen_id, &mut problems);
     input.check(&mut problems);
     problems.finish()?;
-    let (course_status, item) = input.insert(conn, viewer.user_id, id).await?;
+    let (course_status, item) = store::insert(conn, input.insert(viewer.user_id, id)).await?;
     if let Some(item) = item {
         return Ok(item);
     }
@@ -89,8 +80,7 @@ pub(crate) async fn create<C: Create>(
     {
         return Ok(item);
     }
-    let refusal = input.has_course().then(|| closed(course_status.as_deref()));
-    Err(refusal.flatten().unwrap_or_else(taken))
+    Err(closed(course_status).unwrap_or_else(taken))
 }
 
 /// How an update ended.
@@ -107,28 +97,20 @@ pub(crate) trait Update: Sync {
     /// What it updates.
     type Item: Item;
 
-    /// The item's id.
-    fn id(&self) -> Uuid;
-    /// The version that the caller has seen; `None` to update any version.
-    fn version(&self) -> Option<i32>;
-    /// Whether it moves the item into a course.
-    fn has_course(&self) -> bool {
-        false
-    }
     /// Adds the errors of the input.
     fn check(&self, problems: &mut Problems);
-    /// Updates the item, if it is active, has that version, and its new course is active.
-    fn apply(
+    /// The statement that updates the item, if it is active, has the given version, and its new course is active.
+    fn update(
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-    ) -> impl Future<Output = Result<Written<Self::Item>, Error>> + Send;
+    ) -> impl Future<Output = Result<Statement<<Self::Item as Item>::Written>, Error>> + Send;
 }
 
 /// Maximum number of attempts to update an item that other requests change at the same time.
 const ATTEMPTS: usize = 5;
 
-/// Updates an item.
+/// Updates the item with this id. `version`: the version that the caller has seen; `None` to update any version.
 ///
 /// # Errors
 /// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. UNAVAILABLE if other requests keep changing
@@ -136,6 +118,7 @@ const ATTEMPTS: usize = 5;
 pub(crate) async fn update<U: Update>(
     conn: &mut Connection,
     viewer: &Viewer,
+    (id, version): (Uuid, Option<i32>),
     input: &U,
 ) -> Result<Updated<U::Item>, Failure> {
     let mut problems = Problems::default();
@@ -143,23 +126,23 @@ pub(crate) async fn update<U: Update>(
     problems.finish()?;
     let name = U::Item::KIND.name();
     for _ in 0..ATTEMPTS {
-        let (course_status, updated) = input.apply(conn, viewer).await?;
+        let statement = input.update(conn, viewer).await?;
+        let written = conn.row(statement).await?.map(Into::into);
+        let (course_status, updated) = written.unwrap_or_default();
         if let Some(mut item) = updated {
             item.set_active();
             return Ok(Updated::Done(item));
         }
-        let Some(item) = find::<U::Item>(conn, viewer, input.id()).await? else {
+        let Some(item) = find::<U::Item>(conn, viewer, id).await? else {
             return Err(not_found("id", name));
         };
         if item.deleted_at().is_some() {
             return Err(in_trash("id", name));
         }
-        if input.version().is_some_and(|seen| seen != item.version()) {
+        if version.is_some_and(|seen| seen != item.version()) {
             return Ok(Updated::Conflict(item));
         }
-        if input.has_course()
-            && let Some(refusal) = closed(course_status.as_deref())
-        {
+        if let Some(refusal) = closed(course_status) {
             return Err(refusal);
         }
     }
@@ -167,12 +150,12 @@ pub(crate) async fn update<U: Update>(
     Err(Error::unavailable(detail).into())
 }
 
-/// Why no item can be put into a course with this status; `None` if it can.
-fn closed(course_status: Option<&str>) -> Option<Failure> {
+/// Why no item can be put into the named course; `None` if it can, or if no course is named.
+fn closed(course_status: Option<String>) -> Option<Failure> {
     let course = ItemKind::Course.name();
-    match course_status {
-        None => Some(not_found("courseId", course)),
-        Some("trash") => Some(in_trash("courseId", course)),
-        Some(_) => None,
+    match course_status?.as_str() {
+        "unknown" => Some(not_found("courseId", course)),
+        "trash" => Some(in_trash("courseId", course)),
+        _ => None,
     }
 }

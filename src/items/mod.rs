@@ -23,12 +23,15 @@ pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, Sta
 pub(crate) use store::{Changes, find, find_all, find_kinds};
 
 use crate::{
-    db::{Columns, Load, keyset::PageRow},
+    db::{
+        Columns, Load,
+        keyset::{Keyed, PageRow},
+    },
     error::{Failure, Refusal, RefusalCode},
 };
 
 /// A row of a noun that is an item.
-pub(crate) trait Item: Columns + Load + Clone + Send + Sync + Unpin + 'static {
+pub(crate) trait Item: Columns + Load + Keyed + Clone + Sync + Unpin {
     /// Its kind.
     const KIND: ItemKind;
     /// `keyset::PageRow<Self>`, known to be loadable.
@@ -36,8 +39,6 @@ pub(crate) trait Item: Columns + Load + Clone + Send + Sync + Unpin + 'static {
     /// `Written<Self>`, known to be loadable.
     type Written: Load + Sync + Into<Written<Self>>;
 
-    /// Unique among its owner's objects.
-    fn id(&self) -> Uuid;
     /// Counts its changes, from 1.
     fn version(&self) -> i32;
     /// When it was moved to the trash; `None` while it is active.
@@ -54,10 +55,6 @@ macro_rules! item {
             type PageRow = $crate::db::keyset::PageRow<$row>;
             type Written = $crate::items::Written<$row>;
 
-            fn id(&self) -> uuid::Uuid {
-                self.id
-            }
-
             fn version(&self) -> i32 {
                 self.version
             }
@@ -68,6 +65,12 @@ macro_rules! item {
 
             fn set_active(&mut self) {
                 self.deleted_at = None;
+            }
+        }
+
+        impl $crate::db::keyset::Keyed for $row {
+            fn id(&self) -> uuid::Uuid {
+                self.id
             }
         }
     };

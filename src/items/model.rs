@@ -142,10 +142,11 @@ impl InputType for StatusFilter {
 }
 
 /// The direction of an order.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OrderDirection {
     /// Ascending: smallest, oldest or alphabetically first items first.
     Asc,
     /// Descending: largest, newest or alphabetically last items first.
+    #[default]
     Desc,
 }

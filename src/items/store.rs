@@ -1,10 +1,12 @@
 //! SQL that is the same for all items. Every statement is scoped to one owner.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
-use super::{CREATED_ONCE, Item, ItemKind, ItemRef, StatusFilter, Written, taken};
+use super::{CREATED_ONCE, Item, ItemKind, StatusFilter, Written, taken};
 use crate::{
-    auth::{UserId, Viewer},
+    auth::Viewer,
     db::{
         Connection, Statement,
         pool::{from_database, violated_unique},
@@ -42,27 +44,29 @@ pub(crate) async fn find_all<T: Item>(
     conn.rows(statement).await
 }
 
-/// The kind of each of these ids. Omits those that are not items of the owner.
+/// The kind of each of these ids. Omits those that are not items of the viewer.
 pub(crate) async fn find_kinds(
     conn: &mut Connection,
-    owner: UserId,
+    viewer: &Viewer,
     ids: Vec<Uuid>,
-) -> Result<Vec<ItemRef>, Error> {
+) -> Result<HashMap<Uuid, ItemKind>, Error> {
     let of_kind = |kind: ItemKind| {
         let (number, table) = (i16::from(kind), kind.table());
         format!(
-            "SELECT {number}::smallint, id FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
+            "SELECT id, {number}::smallint FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
         )
     };
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
-    conn.rows(Statement::new(text).bind(owner).bind(ids)).await
+    let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
+    Ok(conn.rows(statement).await?.into_iter().collect())
 }
 
 /// The condition that the course of [`into_course`] is active.
 pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
 
 /// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
-/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`].
+/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`]; the status of a
+/// course that does not exist is `unknown`.
 pub(crate) fn into_course(course: &str, write: &str) -> String {
     format!(
         "WITH course AS MATERIALIZED (
@@ -70,7 +74,8 @@ pub(crate) fn into_course(course: &str, write: &str) -> String {
                 SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
             FOR SHARE
         ), written AS ({write})
-        SELECT (SELECT status FROM course), written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
+        SELECT CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course), 'unknown') END, written.*
+        FROM (VALUES (1)) AS one LEFT JOIN written ON true"
     )
 }
 

@@ -2,12 +2,10 @@
 //!
 //! A connection is tested before it is used again, and closed when it has been idle for some time.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use lettre::transport::smtp::client::AsyncSmtpConnection;
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How long a server may take to respond to NOOP, which tests a connection, or QUIT.
@@ -40,7 +38,7 @@ impl SmtpPool {
     /// Takes a connection that works. There are never more connections than concurrent deliveries.
     pub(super) async fn take(&self) -> Option<AsyncSmtpConnection> {
         loop {
-            let (mut connection, _) = self.lock().connections.pop()?;
+            let (mut connection, _) = self.inner.lock().connections.pop()?;
             if timeout(RESPONSE_TIMEOUT, connection.test_connected()).await == Ok(true) {
                 return Some(connection);
             }
@@ -49,7 +47,7 @@ impl SmtpPool {
 
     /// Returns a connection over which a mail was sent.
     pub(super) fn put(&self, connection: AsyncSmtpConnection) {
-        let mut idle = self.lock();
+        let mut idle = self.inner.lock();
         let until = Instant::now() + self.idle;
         idle.connections.push((connection, until));
         if !std::mem::replace(&mut idle.is_closing, true) {
@@ -59,7 +57,7 @@ impl SmtpPool {
 
     /// Closes all connections.
     pub(super) async fn close(&self) {
-        let connections = std::mem::take(&mut self.lock().connections);
+        let connections = std::mem::take(&mut self.inner.lock().connections);
         for (connection, _) in connections {
             quit(connection).await;
         }
@@ -77,20 +75,16 @@ impl SmtpPool {
 
     /// When the next connection is to be closed. `None` if there is none.
     fn next_end(&self) -> Option<Instant> {
-        let mut idle = self.lock();
+        let mut idle = self.inner.lock();
         let next = idle.connections.first().map(|(_, until)| *until);
         idle.is_closing = next.is_some();
         next
     }
 
     fn take_expired(&self) -> Option<AsyncSmtpConnection> {
-        let mut idle = self.lock();
+        let mut idle = self.inner.lock();
         let (_, until) = idle.connections.first()?;
         (*until <= Instant::now()).then(|| idle.connections.remove(0).0)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Idle> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,13 +7,10 @@
 //! The last free slot is reserved for password resets, so that a slow server for other mails never delays them. The log
 //! contains no recipients and no tokens.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
+use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout, timeout_at},
@@ -174,7 +171,7 @@ impl Mailer {
             inner.stopped.cancel();
             inner.deliveries.wait().await;
         }
-        let cut_off: Vec<Uuid> = self.in_flight().drain().collect();
+        let cut_off: Vec<Uuid> = self.inner.in_flight.lock().drain().collect();
         if !cut_off.is_empty() {
             let mails = cut_off.len();
             let released = timeout(RELEASE_TIMEOUT, self.release(cut_off)).await;
@@ -205,7 +202,7 @@ impl Mailer {
     /// Delivers a mail in the background.
     fn start(&self, mail: Mail, slot: OwnedSemaphorePermit, delivery: Job) {
         let (mailer, stopped) = (self.clone(), self.inner.stopped.clone());
-        self.in_flight().insert(mail.id);
+        self.inner.in_flight.lock().insert(mail.id);
         self.inner.deliveries.spawn(async move {
             let done = async {
                 match mailer.send(&mail, Some(&delivery)).await {
@@ -217,7 +214,7 @@ impl Mailer {
                         tracing::warn!(mail = %id, error, "storing the result of a mail failed; retrying in two minutes");
                     }
                 }
-                mailer.in_flight().remove(&mail.id);
+                mailer.inner.in_flight.lock().remove(&mail.id);
             };
             tokio::select! {
                 () = stopped.cancelled() => {}
@@ -225,11 +222,6 @@ impl Mailer {
             }
             drop(slot);
         });
-    }
-
-    fn in_flight(&self) -> MutexGuard<'_, HashSet<Uuid>> {
-        let in_flight = self.inner.in_flight.lock();
-        in_flight.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends a claimed mail, and stores the result.

@@ -15,11 +15,10 @@ pub use model::{
 
 use crate::{
     auth::{UserId, Viewer},
-    db::Connection,
+    db::{Connection, Statement},
     error::{Error, Failure, Refusal, RefusalCode},
     items::{self, NewId, Written, find_all},
-    rules::Problems,
-    scalars::ID,
+    rules::{Problems, check_ids},
 };
 
 const MAX_TITLE: usize = 200;
@@ -36,9 +35,7 @@ pub async fn set_completed(
     ids: &[Uuid],
     completed: bool,
 ) -> Result<Vec<Task>, Failure> {
-    let mut problems = Problems::default();
-    problems.ids(ids.len());
-    problems.finish()?;
+    check_ids(ids)?;
     conn.transaction(async |conn| set_all_completed(conn, viewer, ids, completed).await)
         .await
 }
@@ -52,19 +49,15 @@ async fn set_all_completed(
     let in_trash = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
     let mut refusals = Vec::new();
     for (index, id) in items::each_once(ids) {
-        match in_trash.get(&id) {
-            None => refusals.push(Refusal::of_id(
-                index,
-                RefusalCode::NotFound,
-                "There is no task with this id.",
-            )),
-            Some(true) => refusals.push(Refusal::of_id(
-                index,
+        let (code, message) = match in_trash.get(&id) {
+            None => (RefusalCode::NotFound, "There is no task with this id."),
+            Some(true) => (
                 RefusalCode::InTrash,
                 "The task is in the trash. Restore it first.",
-            )),
-            Some(false) => {}
-        }
+            ),
+            Some(false) => continue,
+        };
+        refusals.push(Refusal::of_id(index, code, message));
     }
     if !refusals.is_empty() {
         return Err(Failure::Refused(refusals));
@@ -83,14 +76,6 @@ async fn set_all_completed(
 impl items::Create for CreateTaskInput {
     type Item = Task;
 
-    fn chosen_id(&self) -> Option<&ID> {
-        self.id.as_ref()
-    }
-
-    fn has_course(&self) -> bool {
-        self.course_id.is_some()
-    }
-
     fn check(&self, problems: &mut Problems) {
         problems.text("title", &self.title, MAX_TITLE);
         problems.optional_text("description", self.description.as_ref(), MAX_DESCRIPTION);
@@ -99,30 +84,13 @@ impl items::Create for CreateTaskInput {
         }
     }
 
-    async fn insert(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-        id: NewId,
-    ) -> Result<Written<Task>, Failure> {
-        store::insert(conn, owner, id, self).await
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
+        store::insert(owner, id, self)
     }
 }
 
 impl items::Update for UpdateTaskInput {
     type Item = Task;
-
-    fn id(&self) -> Uuid {
-        self.id.0
-    }
-
-    fn version(&self) -> Option<i32> {
-        self.version
-    }
-
-    fn has_course(&self) -> bool {
-        self.course_id.is_value()
-    }
 
     fn check(&self, problems: &mut Problems) {
         problems.changed_text("title", &self.title, MAX_TITLE);
@@ -131,7 +99,11 @@ impl items::Update for UpdateTaskInput {
         problems.not_null("priority", &self.priority);
     }
 
-    async fn apply(&self, conn: &mut Connection, viewer: &Viewer) -> Result<Written<Task>, Error> {
-        store::update(conn, viewer.user_id, self).await
+    async fn update(
+        &self,
+        _conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Statement<Written<Task>>, Error> {
+        Ok(store::update(viewer.user_id, self))
     }
 }

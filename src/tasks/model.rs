@@ -5,14 +5,17 @@ use uuid::Uuid;
 
 use crate::{
     db::{
-        keyset::{Order, Position, SortKey},
+        keyset::{
+            KeyValue::{Number, Text, Time, TimeOr},
+            Order, SortKey,
+        },
         numbered, row,
     },
     items::{OrderBy, OrderDirection, StatusFilter, item},
     scalars::{DateTime, MaybeUndefined, ObjectId},
 };
 
-type Time = chrono::DateTime<chrono::Utc>;
+type Timestamp = chrono::DateTime<chrono::Utc>;
 
 row! {
     /// A task as it is stored.
@@ -27,19 +30,19 @@ row! {
         /// Maximum 1,000 characters.
         pub description: Option<String>,
         /// When it was completed; `None` while it is open.
-        pub completed_at: Option<Time>,
+        pub completed_at: Option<Timestamp>,
         /// When it is due.
-        pub due_at: Option<Time>,
+        pub due_at: Option<Timestamp>,
         /// Its priority.
         pub priority: TaskPriority,
         /// Counts its changes, from 1.
         pub version: i32,
         /// When it was created.
-        pub created_at: Time,
+        pub created_at: Timestamp,
         /// When it last changed. Moving it to the trash and restoring it are not changes.
-        pub updated_at: Time,
+        pub updated_at: Timestamp,
         /// When it was moved to the trash; `None` while it is active.
-        pub deleted_at: Option<Time>,
+        pub deleted_at: Option<Timestamp>,
         /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
         pub trashed_with: Option<Uuid>,
     }
@@ -129,28 +132,20 @@ pub struct TaskFilter {
 }
 
 /// The order of a list of tasks. Tasks with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct TaskOrder {
     /// What to sort by.
     pub field: TaskOrderField,
     /// The direction.
-    #[graphql(default_with = "OrderDirection::Desc")]
+    #[graphql(default)]
     pub direction: OrderDirection,
 }
 
-impl Default for TaskOrder {
-    fn default() -> Self {
-        TaskOrder {
-            field: TaskOrderField::CreatedAt,
-            direction: OrderDirection::Desc,
-        }
-    }
-}
-
 /// What tasks can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum TaskOrderField {
     /// When they were created.
+    #[default]
     CreatedAt,
     /// When they last changed.
     UpdatedAt,
@@ -164,39 +159,24 @@ pub enum TaskOrderField {
 
 impl OrderBy<Task> for TaskOrder {
     fn order(self) -> Order<Task> {
+        use TaskOrderField::{CreatedAt, DueAt, Priority, Title, UpdatedAt};
         let descending = self.direction == OrderDirection::Desc;
+        let due = |expression, missing| {
+            SortKey::new(
+                "task.due",
+                expression,
+                TimeOr(missing, |it: &Task| it.due_at),
+            )
+        };
         let key: SortKey<Task> = match self.field {
-            TaskOrderField::CreatedAt => SortKey::time("task.created", "created_at", |task| {
-                Position::at_time(task.created_at, task.id)
-            }),
-            TaskOrderField::UpdatedAt => SortKey::time("task.updated", "updated_at", |task| {
-                Position::at_time(task.updated_at, task.id)
-            }),
+            CreatedAt => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
+            UpdatedAt => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
             // Infinity stands for no due date, so that one comparison serves every order.
-            TaskOrderField::DueAt if descending => {
-                SortKey::time("task.due", "coalesce(due_at, '-infinity')", |task| {
-                    due(task, "-infinity")
-                })
-            }
-            TaskOrderField::DueAt => {
-                SortKey::time("task.due", "coalesce(due_at, 'infinity')", |task| {
-                    due(task, "infinity")
-                })
-            }
-            TaskOrderField::Priority => SortKey::number("task.priority", "priority", |task| {
-                Position::of(i16::from(task.priority).to_string(), task.id)
-            }),
-            TaskOrderField::Title => SortKey::text("task.title", "title", |task| {
-                Position::of(&task.title, task.id)
-            }),
+            DueAt if descending => due("coalesce(due_at, '-infinity')", "-infinity"),
+            DueAt => due("coalesce(due_at, 'infinity')", "infinity"),
+            Priority => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
+            Title => SortKey::new("task.title", "title", Text(|it| &it.title)),
         };
         Order { key, descending }
-    }
-}
-
-fn due(task: &Task, never: &str) -> Position {
-    match task.due_at {
-        Some(due_at) => Position::at_time(due_at, task.id),
-        None => Position::of(never, task.id),
     }
 }

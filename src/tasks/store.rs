@@ -8,10 +8,10 @@ use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput
 use crate::{
     auth::UserId,
     db::{Columns, Connection, Statement, sql::SET_ORIGIN},
-    error::{Error, Failure},
+    error::Error,
     items::{
         Changes, Listed, NewId, Written,
-        store::{self, COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
+        store::{COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
     },
     scalars::{MaybeUndefined, check_text},
 };
@@ -30,21 +30,19 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     into_course("$3", &insert)
 });
 
-pub(super) async fn insert(
-    conn: &mut Connection,
+pub(super) fn insert(
     owner: UserId,
     id: NewId,
     input: &CreateTaskInput,
-) -> Result<Written<Task>, Failure> {
-    let statement = Statement::write(INSERT.as_str(), owner)
+) -> Statement<Written<Task>> {
+    Statement::write(INSERT.as_str(), owner)
         .bind(id.id)
         .bind(input.course_id)
         .bind(input.title.as_str())
         .bind(input.description.clone())
         .bind(input.due_at)
         .bind(input.priority.map(i16::from))
-        .bind(id.chosen);
-    store::insert(conn, statement).await
+        .bind(id.chosen)
 }
 
 /// One text for all updates, so that it is prepared once.
@@ -65,12 +63,8 @@ static UPDATE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Updates a task, if it is active, has that version, and its new course is active.
-pub(super) async fn update(
-    conn: &mut Connection,
-    owner: UserId,
-    input: &UpdateTaskInput,
-) -> Result<Written<Task>, Error> {
-    let statement = Statement::write(UPDATE.as_str(), owner)
+pub(super) fn update(owner: UserId, input: &UpdateTaskInput) -> Statement<Written<Task>> {
+    Statement::write(UPDATE.as_str(), owner)
         .bind(input.id)
         .bind(input.version)
         .bind_change(&input.course_id)
@@ -79,8 +73,7 @@ pub(super) async fn update(
         .bind_change(&input.due_at)
         .bind(input.priority.value().copied().map(i16::from))
         .bind(input.completed == MaybeUndefined::Value(true))
-        .bind(input.completed == MaybeUndefined::Value(false));
-    Ok(conn.row(statement).await?.unwrap_or_default())
+        .bind(input.completed == MaybeUndefined::Value(false))
 }
 
 /// Locks in the order of the ids, as every statement does, so that two requests cannot wait for each other.

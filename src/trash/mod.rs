@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
-pub(crate) use store::{ORDER, page};
+pub(crate) use store::{ORDER, TrashPosition, page};
 
 use crate::{
     auth::Viewer,
@@ -23,33 +23,42 @@ use crate::{
     error::{Error, Failure, Refusal, RefusalCode},
     items::{self, ItemKind, ItemRef},
     pending::{self, Operation},
-    rules::Problems,
+    rules::check_ids,
 };
 use store::NamedItem;
 
-/// Moves items to the trash. Items that are in the trash already stay unchanged. Returns all items in the order of the ids.
+/// Moves items to the trash, or restores them. Items that are in that state already stay unchanged. Returns all items in the
+/// order of the ids.
 ///
 /// # Errors
-/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer.
-pub async fn trash(
+/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; IN_TRASH for each item to restore whose
+/// course stays in the trash.
+pub async fn set_trashed(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
+    trashed: bool,
 ) -> Result<Vec<ItemRef>, Failure> {
-    change(conn, viewer, ids, &Command::Trash).await
-}
-
-/// Restores items from the trash. Active items stay unchanged. Returns all items in the order of the ids.
-///
-/// # Errors
-/// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; IN_TRASH for each item whose course
-/// stays in the trash.
-pub async fn restore(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: &[Uuid],
-) -> Result<Vec<ItemRef>, Failure> {
-    change(conn, viewer, ids, &Command::Restore).await
+    check_ids(ids)?;
+    let owner = viewer.user_id;
+    let changed = conn.transaction(async |conn| {
+        let command = if trashed {
+            Command::Trash
+        } else {
+            Command::Restore
+        };
+        let named = lock_named(conn, viewer, ids, command).await?;
+        let items = in_order(ids, &named);
+        store::set_trashed(conn, owner, ids, trashed).await?;
+        let is_changed_course =
+            |item: &&ItemRef| item.kind == ItemKind::Course && named[&item.id].is_active == trashed;
+        let courses: Vec<ItemRef> = items.iter().filter(is_changed_course).copied().collect();
+        pending::add_items(conn, owner, Operation::Settle, &courses, Some(owner)).await?;
+        Ok::<_, Failure>(items)
+    });
+    let changed = changed.await?;
+    pending::work_on(conn, owner).await;
+    Ok(changed)
 }
 
 /// Permanently deletes items that are in the trash, and everything in deleted courses. Returns the ids of all deleted items:
@@ -62,10 +71,10 @@ pub async fn delete(
     viewer: &Viewer,
     ids: &[Uuid],
 ) -> Result<Vec<Uuid>, Failure> {
-    check(ids)?;
+    check_ids(ids)?;
     let owner = viewer.user_id;
     let deleted = conn.transaction(async |conn| {
-        let named = lock_named(conn, viewer, ids, &Command::Delete).await?;
+        let named = lock_named(conn, viewer, ids, Command::Delete).await?;
         let items = in_order(ids, &named);
         let along = store::contents(conn, owner, courses_among(&items)).await?;
         let delete = Operation::Remove;
@@ -133,36 +142,6 @@ impl Command {
     }
 }
 
-/// Moves items to the trash, or restores them.
-async fn change(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: &[Uuid],
-    command: &Command,
-) -> Result<Vec<ItemRef>, Failure> {
-    check(ids)?;
-    let owner = viewer.user_id;
-    let changed = conn.transaction(async |conn| {
-        let named = lock_named(conn, viewer, ids, command).await?;
-        let items = in_order(ids, &named);
-        match command {
-            Command::Trash => store::trash(conn, owner, ids.to_vec()).await?,
-            Command::Restore => store::restore(conn, owner, ids.to_vec()).await?,
-            Command::Delete => {}
-        }
-        let courses: Vec<ItemRef> = items
-            .iter()
-            .copied()
-            .filter(|item| item.kind == ItemKind::Course && named[&item.id].changes(*command))
-            .collect();
-        pending::add_items(conn, owner, Operation::Settle, &courses, Some(owner)).await?;
-        Ok::<_, Failure>(items)
-    });
-    let changed = changed.await?;
-    pending::work_on(conn, owner).await;
-    Ok(changed)
-}
-
 /// Locks the owner and the named items, and gives unsettled items the state of their courses.
 ///
 /// # Errors
@@ -171,7 +150,7 @@ async fn lock_named(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: &[Uuid],
-    command: &Command,
+    command: Command,
 ) -> Result<HashMap<Uuid, NamedItem>, Failure> {
     let owner = viewer.user_id;
     pending::lock_owner(conn, owner).await?;
@@ -195,12 +174,6 @@ async fn lock_named(
         }
     }
     Ok(named)
-}
-
-fn check(ids: &[Uuid]) -> Result<(), Failure> {
-    let mut problems = Problems::default();
-    problems.ids(ids.len());
-    problems.finish()
 }
 
 fn in_order(ids: &[Uuid], named: &HashMap<Uuid, NamedItem>) -> Vec<ItemRef> {

@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::Command;
 use crate::{
     auth::UserId,
     db::{
         Connection, Statement,
         current::{self, Source},
-        keyset::{Order, Page, Position, Slice, SortKey},
+        keyset::{KeyValue, Keyed, Order, Page, Slice, SortKey},
         row,
     },
     error::Error,
@@ -25,7 +24,7 @@ row! {
         pub(super) kind: ItemKind,
         id: Uuid,
         /// Whether its row says that it is active.
-        is_active: bool,
+        pub(super) is_active: bool,
         /// Whether its row says that its course took it to the trash.
         with_course: bool,
         /// The course that it is in.
@@ -38,15 +37,6 @@ impl NamedItem {
     /// Whether the item is in the trash, by itself or because its course is.
     pub(super) fn in_trash(&self) -> bool {
         !self.is_active && !self.with_course || self.course_in_trash
-    }
-
-    /// Whether this command changes the row.
-    pub(super) fn changes(&self, command: Command) -> bool {
-        match command {
-            Command::Trash => self.is_active,
-            Command::Restore => !self.is_active,
-            Command::Delete => true,
-        }
     }
 
     /// Whether its row has the state of its course, or one of its own.
@@ -93,48 +83,38 @@ pub(super) async fn lock(
     Ok(found)
 }
 
-/// Moves the items themselves to the trash. The items in a course that is named go with the course, even if they are named
-/// too. The time is that of the statement: the transaction may have begun long before it had the lock.
-pub(super) async fn trash(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<(), Error> {
-    let of_kind = |kind| match kind {
-        ItemKind::Course => "",
-        _ => " AND (course_id = ANY($2)) IS NOT TRUE",
-    };
-    for kind in ItemKind::ALL {
-        let (table, condition) = (kind.table(), of_kind(kind));
-        let text = format!(
-            "UPDATE {table} SET status = 'trash', deleted_at = statement_timestamp()
-            WHERE (SELECT set_origin($address, $program))
-                AND user_id = $1 AND id = ANY($2) AND status = 'active'{condition}"
-        );
-        conn.execute(Statement::write(text, owner).bind(ids.clone()))
-            .await?;
-    }
-    Ok(())
-}
+const TO_TRASH: &str = "status = 'trash', deleted_at = statement_timestamp()";
 
-/// Restores the items themselves, even if their course did not take them to the trash.
-pub(super) async fn restore(
+/// Moves the items themselves to the trash, or restores them. The items in a course that is named go to the trash with the
+/// course, even if they are named too. Items are restored even if their course did not take them to the trash. The time is
+/// that of the statement: the transaction may have begun long before it had the lock.
+pub(super) async fn set_trashed(
     conn: &mut Connection,
     owner: UserId,
-    ids: Vec<Uuid>,
+    ids: &[Uuid],
+    trashed: bool,
 ) -> Result<(), Error> {
     for kind in ItemKind::ALL {
-        let table = kind.table();
-        let taken_along = match kind {
-            ItemKind::Course => "",
-            _ => ", trashed_with = NULL",
+        let (set, condition) = match (trashed, kind) {
+            (true, ItemKind::Course) => (TO_TRASH, "status = 'active'"),
+            (true, _) => (
+                TO_TRASH,
+                "status = 'active' AND (course_id = ANY($2)) IS NOT TRUE",
+            ),
+            (false, ItemKind::Course) => {
+                ("status = 'active', deleted_at = NULL", "status = 'trash'")
+            }
+            (false, _) => (
+                "status = 'active', deleted_at = NULL, trashed_with = NULL",
+                "status = 'trash'",
+            ),
         };
+        let table = kind.table();
         let text = format!(
-            "UPDATE {table} SET status = 'active', deleted_at = NULL{taken_along}
-            WHERE (SELECT set_origin($address, $program))
-                AND user_id = $1 AND id = ANY($2) AND status = 'trash'"
+            "UPDATE {table} SET {set}
+            WHERE (SELECT set_origin($address, $program)) AND user_id = $1 AND id = ANY($2) AND {condition}"
         );
-        conn.execute(Statement::write(text, owner).bind(ids.clone()))
+        conn.execute(Statement::write(text, owner).bind(ids.to_vec()))
             .await?;
     }
     Ok(())
@@ -177,12 +157,22 @@ pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<It
 }
 
 /// The order of the trash: last deleted first.
-pub(crate) const ORDER: Order<(Uuid, Option<DateTime<Utc>>)> = Order {
-    key: SortKey::time("trash", "deleted_at", |(id, deleted_at)| {
-        Position::at_time(deleted_at.unwrap_or_default(), *id)
-    }),
+pub(crate) const ORDER: Order<TrashPosition> = Order {
+    key: SortKey::new("trash", "deleted_at", KeyValue::Time(|it| it.deleted_at)),
     descending: true,
 };
+
+/// The position of an item in the trash.
+pub(crate) struct TrashPosition {
+    pub(crate) id: Uuid,
+    pub(crate) deleted_at: DateTime<Utc>,
+}
+
+impl Keyed for TrashPosition {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
 
 /// The total, whether an operation of the owner is pending, and an item; an empty page has one row without an item.
 type TrashRow = (Option<i64>, bool, Option<ItemRef>);

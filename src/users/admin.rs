@@ -1,6 +1,8 @@
 //! Commands of admins: list users, deactivate and reactivate them, and change roles. There is always at least one
 //! active admin.
 
+use uuid::Uuid;
+
 use super::{
     model::{Role, User},
     store,
@@ -9,7 +11,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::{
         Connection,
-        keyset::{Order, Page, Position, Slice, SortKey},
+        keyset::{KeyValue, Keyed, Order, Page, Slice, SortKey},
     },
     email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
@@ -48,11 +50,15 @@ pub struct UserFilter {
 
 /// The order of all users: newest first.
 pub(crate) const ORDER: Order<User> = Order {
-    key: SortKey::time("user", "created_at", |user| {
-        Position::at_time(user.created_at, user.id.0)
-    }),
+    key: SortKey::new("user", "created_at", KeyValue::Time(|user| user.created_at)),
     descending: true,
 };
+
+impl Keyed for User {
+    fn id(&self) -> Uuid {
+        self.id.0
+    }
+}
 
 /// A page of all users, newest first.
 pub(crate) async fn list(

@@ -3,9 +3,7 @@
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{
-    Client, PASSWORD, Person, TestApp, codes, errors, keep_mails, list, trust_proxies,
-};
+use crate::support::{Client, PASSWORD, Person, TestApp, codes, errors, list, trust_proxies};
 
 /// The tables that hold a text, in upper or lower case, plainly or as bytes, as `table: rows` in alphabetical order.
 pub(crate) async fn where_is(app: &TestApp, text: &str) -> String {
@@ -30,8 +28,7 @@ async fn leave(client: &Client, mutation: &str, password: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_requires_the_password() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let long = json!("x".repeat(100_000));
     let (wrong, padded) = (json!("wrong horse"), json!("correct horse\0"));
     for mutation in ["deactivateMe", "deleteMe"] {
@@ -57,24 +54,30 @@ async fn leaving_requires_the_password() {
     assert_eq!(app.count("users WHERE is_active").await, 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deactivating_ends_all_sessions_and_keeps_all_items() {
-    let app = TestApp::start().await;
+/// Ada, who has a course, leaves by this mutation: her sessions end in all processes, and she cannot sign in. Returns the payload.
+async fn sessions_end(app: &TestApp, ada: &Person, mutation: &str) -> Value {
     let other = app.another().await;
-    let ada = app.signed_up("ada").await;
-    let elsewhere = app.signed_in("ada").await.at(&other);
-    let there = ada.at(&other);
-    let grace = app.signed_up("grace").await;
+    let sessions = [ada.at(&other), app.signed_in("ada").await.at(&other)];
     ada.create_course("Looms").await;
-    assert!(there.is_accepted().await && elsewhere.is_accepted().await);
-    let payload = ada.deactivate_me(PASSWORD).await;
-    let user = json!({ "id": ada.id, "active": false });
-    assert_eq!(payload, json!({ "user": user, "userErrors": [] }));
+    for session in &sessions {
+        assert!(session.is_accepted().await);
+    }
+    let payload = leave(ada, mutation, &json!(PASSWORD)).await;
     assert!(!ada.is_accepted().await, "at once, here");
-    there.eventually_rejected().await;
-    elsewhere.eventually_rejected().await;
+    for session in &sessions {
+        session.eventually_rejected().await;
+    }
     let refused = app.anonymous().sign_in("ada@example.com", PASSWORD).await;
     assert_eq!(codes(&refused), ["INVALID_CREDENTIALS"]);
+    payload
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deactivating_ends_all_sessions_and_keeps_all_items() {
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
+    let payload = sessions_end(&app, &ada, "deactivateMe").await;
+    let user = json!({ "id": ada.id, "active": false });
+    assert_eq!(payload, json!({ "user": user, "userErrors": [] }));
     assert!(grace.is_accepted().await);
     let logged = "audit_logs WHERE action = 'UPDATED' AND user_id = actor_id
         AND changes = '{\"active\": {\"old\": \"true\", \"new\": \"false\"}}' AND ip_address = '127.0.0.1'";
@@ -86,47 +89,48 @@ async fn deactivating_ends_all_sessions_and_keeps_all_items() {
     assert_eq!(courses["courses"]["nodes"], json!([{ "name": "Looms" }]));
 }
 
-/// A user who has left traces in every table that can have them, each with `zyxo` in it.
+/// A user who has left traces in every table that can have them, each with `zyxomma` in it, which no random hash contains.
 async fn with_traces(app: &TestApp) -> Person {
-    let person = app.signed_up("zyxo").await;
-    let zyxo = person.using("zyxo/1").from("203.0.113.77");
-    let input = json!({ "name": "zyxo", "description": "zyxo" });
-    let course = zyxo.create("Course", input).await;
-    let document = json!({ "courseId": course, "title": "zyxo", "metadata": { "zyxo": 1 },
-                           "originalText": "zyxo", "formattedNote": "zyxo" });
-    zyxo.create("Document", document).await;
-    let task = json!({ "title": "zyxo", "description": "zyxo" });
-    zyxo.create("Task", task).await;
-    let avatar = json!({ "avatarUrl": "https://example.com/zyxo.png" });
-    zyxo.mutate("updateMe", avatar, "").await;
-    let profile = json!({ "learningGoals": "zyxo" });
-    zyxo.mutate("updateProfile", profile, "").await;
-    zyxo.request_email_verification().await;
-    zyxo.request_email_change("zyxo@example.org", PASSWORD)
+    let person = app.signed_up("zyxomma").await;
+    let zyxomma = person.using("zyxomma/1").from("203.0.113.77");
+    let input = json!({ "name": "zyxomma", "description": "zyxomma" });
+    let course = zyxomma.create("Course", input).await;
+    let document = json!({ "courseId": course, "title": "zyxomma", "metadata": { "zyxomma": 1 },
+                           "originalText": "zyxomma", "formattedNote": "zyxomma" });
+    zyxomma.create("Document", document).await;
+    let task = json!({ "title": "zyxomma", "description": "zyxomma" });
+    zyxomma.create("Task", task).await;
+    let avatar = json!({ "avatarUrl": "https://example.com/zyxomma.png" });
+    zyxomma.mutate("updateMe", avatar, "").await;
+    let profile = json!({ "learningGoals": "zyxomma" });
+    zyxomma.mutate("updateProfile", profile, "").await;
+    zyxomma.request_email_verification().await;
+    zyxomma
+        .request_email_change("zyxomma@example.org", PASSWORD)
         .await;
-    zyxo.request_password_reset("ZYXO@example.com").await;
-    zyxo.sign_in("zyxo@example.com", PASSWORD).await;
-    zyxo.deactivate_me("wrong horse").await;
-    zyxo.trash(&[course]).await;
-    zyxo.mutate("emptyTrash", Value::Null, "").await;
-    zyxo.create_course("zyxo").await;
+    zyxomma.request_password_reset("ZYXOMMA@example.com").await;
+    zyxomma.sign_in("zyxomma@example.com", PASSWORD).await;
+    zyxomma.deactivate_me("wrong horse").await;
+    zyxomma.trash(&[course]).await;
+    zyxomma.mutate("emptyTrash", Value::Null, "").await;
+    zyxomma.create_course("zyxomma").await;
     app.sql(&format!(
         "INSERT INTO accounts (user_id, id, provider, provider_account_id, claimed_name)
-         VALUES ('{}', gen_random_uuid(), 'oidc', 'zyxo', 'zyxo')",
+         VALUES ('{}', gen_random_uuid(), 'oidc', 'zyxomma', 'zyxomma')",
         person.id
     ))
     .await;
     person
 }
 
-/// The record of zyxo's deletion: an entry, a mail and a hash without anything else.
+/// The record of zyxomma's deletion: an entry, a mail and a hash without anything else.
 async fn only_the_record_is_left(app: &TestApp, id: &str) {
     let entry = format!(
         "audit_logs WHERE user_id = '{id}' AND actor_id = '{id}' AND entity_id = '{id}'
          AND action = 'DELETED' AND entity_type = 'User'
          AND changes IS NULL AND ip_address IS NULL AND user_agent IS NULL"
     );
-    let mail = "mails WHERE kind = 'account_deleted' AND recipient = 'zyxo@example.com'
+    let mail = "mails WHERE kind = 'account_deleted' AND recipient = 'zyxomma@example.com'
         AND user_id IS NULL AND token_id IS NULL AND ip_address IS NULL AND user_agent IS NULL";
     for rows in [&entry, mail, "former_accounts"] {
         assert_eq!(app.count(rows).await, 1, "{rows}");
@@ -135,58 +139,41 @@ async fn only_the_record_is_left(app: &TestApp, id: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_of_a_deleted_user_except_the_record_of_the_deletion() {
-    let app = TestApp::with(|settings| {
-        trust_proxies(settings);
-        keep_mails(settings);
-    })
-    .await;
-    let zyxo = with_traces(&app).await;
+    let app = TestApp::behind_a_proxy().await;
+    let zyxomma = with_traces(&app).await;
     app.sql("UPDATE users SET email_verified = true").await;
     let grace = app.signed_up("grace").await;
-    let traces = where_is(&app, "zyxo").await;
+    let traces = where_is(&app, "zyxomma").await;
     let tables = "accounts audit_logs courses mail_tokens mails sessions tasks user_profiles users";
     for table in tables.split(' ') {
         assert!(traces.contains(&format!("{table}: ")), "{table}: {traces}");
     }
     assert_ne!(where_is(&app, "203.0.113.77").await, "");
-    let payload = zyxo.delete_me(PASSWORD).await;
-    let expected = json!({ "deletedIds": [zyxo.id], "userErrors": [] });
+    let payload = zyxomma.delete_me(PASSWORD).await;
+    let expected = json!({ "deletedIds": [zyxomma.id], "userErrors": [] });
     assert_eq!(payload, expected);
-    assert_eq!(where_is(&app, "zyxo").await, "mails: 1");
+    assert_eq!(where_is(&app, "zyxomma").await, "mails: 1");
     assert_eq!(where_is(&app, "203.0.113.77").await, "");
-    assert_eq!(where_is(&app, &zyxo.session).await, "revocations: 1");
+    assert_eq!(where_is(&app, &zyxomma.session).await, "revocations: 1");
     // Other processes learn of the deletion once for the user and once for the external account.
-    let ids = where_is(&app, &zyxo.id).await;
+    let ids = where_is(&app, &zyxomma.id).await;
     assert!(ids.starts_with("audit_logs: 1, revocations: "), "{ids}");
-    only_the_record_is_left(&app, &zyxo.id).await;
+    only_the_record_is_left(&app, &zyxomma.id).await;
     assert!(grace.is_accepted().await);
     assert_ne!(where_is(&app, &grace.id).await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_mail_is_sent_to_an_unverified_address_after_a_deletion() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     ada.delete_me(PASSWORD).await;
     assert_eq!(where_is(&app, "ada@example.com").await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleting_ends_all_sessions_and_frees_the_email_address() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
-    let ada = app.signed_up("ada").await;
-    let elsewhere = app.signed_in("ada").await.at(&other);
-    let there = ada.at(&other);
-    ada.create_course("Looms").await;
-    assert!(there.is_accepted().await && elsewhere.is_accepted().await);
-    ada.delete_me(PASSWORD).await;
-    assert!(!ada.is_accepted().await, "at once, here");
-    there.eventually_rejected().await;
-    elsewhere.eventually_rejected().await;
-    let refused = app.anonymous().sign_in("ada@example.com", PASSWORD).await;
-    assert_eq!(codes(&refused), ["INVALID_CREDENTIALS"]);
-
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    sessions_end(&app, &ada, "deleteMe").await;
     let again = app.signed_up("ada").await;
     assert_ne!(again.id, ada.id);
     let query = "{ courses { totalCount } me { sessions { id } auditLog { nodes { action } } } }";
@@ -199,8 +186,7 @@ async fn deleting_ends_all_sessions_and_frees_the_email_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_with_two_thousand_documents_is_deleted() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     ada.create_course("Looms").await;
     app.sql(
         "INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt)
@@ -238,13 +224,13 @@ async fn audit_logs_of_others_keep_no_addresses_of_a_deleted_admin() {
     let ada = app.signed_up("ada").await;
     let query = "{ users { nodes { profile { proficiency } } } }";
     for client in [&root, &ada] {
-        let client = client.using("zyxo/1").from("203.0.113.77");
+        let client = client.using("zyxomma/1").from("203.0.113.77");
         client.graphql(query, json!({})).await;
     }
-    assert_eq!(where_is(&app, "zyxo").await, "audit_logs: 2");
+    assert_eq!(where_is(&app, "zyxomma").await, "audit_logs: 2");
     let payload = root.delete_me(PASSWORD).await;
     assert_eq!(payload["userErrors"], json!([]));
-    for trace in ["zyxo", "203.0.113.77"] {
+    for trace in ["zyxomma", "203.0.113.77"] {
         assert_eq!(where_is(&app, trace).await, "", "{trace}");
     }
     let noted = "audit_logs WHERE action = 'PROFILE_READ'";

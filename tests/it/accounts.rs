@@ -31,10 +31,8 @@ async fn signing_up_signs_in() {
     assert_eq!(user["email"], "Ada@Example.com");
     assert_eq!(user["name"], "Ada 語");
     assert_eq!(user["avatarUrl"], Value::Null);
-    assert_eq!(
-        json!([user["emailVerified"], user["active"], user["role"]]),
-        json!([false, true, "USER"])
-    );
+    let state = json!([user["emailVerified"], user["active"], user["role"]]);
+    assert_eq!(state, json!([false, true, "USER"]));
     assert_eq!(user["lastSignInAt"], user["createdAt"]);
     assert_eq!(user["id"].as_str().unwrap().as_bytes()[14], b'7');
     let nothing = json!({ "proficiency": "PRO", "technicalBackground": null, "hardwareAccess": null,
@@ -157,8 +155,7 @@ async fn failed_sign_ins_have_the_same_response_at_the_same_cost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_ins_and_failed_sign_ins_are_logged() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let session = app.signed_in("ada").await.session;
     app.anonymous()
         .sign_in("ada@example.com", "wrong horse")
@@ -184,8 +181,7 @@ async fn sign_ins_and_failed_sign_ins_are_logged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signing_in_sets_its_time_and_changes_nothing_else() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql("UPDATE users SET last_sign_in_at = NULL").await;
     let before = ada.query(ME).await;
     let input = json!({ "email": "ada@example.com", "password": PASSWORD });
@@ -205,8 +201,7 @@ async fn update_me(client: &Client, input: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn omitted_fields_of_update_me_stay_and_null_clears() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let picture = "https://example.com/ada.png";
     let changed = update_me(&ada, json!({ "avatarUrl": picture })).await;
     assert_eq!(changed["user"]["name"], "ada");
@@ -228,8 +223,7 @@ async fn omitted_fields_of_update_me_stay_and_null_clears() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_update_of_the_current_user_changes_nothing() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let before = ada.query(ME).await;
     let long = format!("https://example.com/{}", "x".repeat(493));
     for (input, expected) in [
@@ -262,8 +256,7 @@ async fn update_profile(client: &Client, input: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_is_updated_field_by_field() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let full = "語".repeat(10_000);
     let steps = [
         (
@@ -299,8 +292,7 @@ async fn a_profile_is_updated_field_by_field() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_change_only_the_current_user_and_their_profile() {
-    let app = TestApp::start().await;
-    let (ada, grace) = (app.signed_up("ada").await, app.signed_up("grace").await);
+    let (_app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     update_profile(&ada, json!({ "preferences": "Tea" })).await;
     update_me(&ada, json!({ "name": "Ada" })).await;
     let me = grace.query(ME).await;
@@ -310,8 +302,7 @@ async fn updates_change_only_the_current_user_and_their_profile() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_profile_of_the_owner_of_a_list_is_read_once() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     for _ in 0..10 {
         ada.create_course("Looms").await;
     }

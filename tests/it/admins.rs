@@ -37,8 +37,7 @@ async fn set_role(client: &Client, user: &str, role: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_admins_see_and_change_other_users() {
-    let app = TestApp::start().await;
-    let (ada, grace) = (app.signed_up("ada").await, app.signed_up("grace").await);
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     for (client, expected) in [(&*ada, "FORBIDDEN"), (&app.anonymous(), "UNAUTHENTICATED")] {
         assert_eq!(client.error_code(USERS, json!({})).await, expected);
         for (mutation, input) in [
@@ -62,8 +61,7 @@ async fn only_admins_see_and_change_other_users() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_listed_in_pages_newest_first() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     for n in 1..=6 {
         app.signed_up(&format!("user{n}")).await;
     }
@@ -95,8 +93,7 @@ async fn users_are_listed_in_pages_newest_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_filtered_by_email_address_and_activity() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     for name in ["Ada_L", "adal", "100%", "grace"] {
         app.signed_up(name).await;
     }
@@ -127,8 +124,7 @@ async fn users_are_filtered_by_email_address_and_activity() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_pages_are_rejected() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (_app, root) = TestApp::start().await.with_admin("root").await;
     root.create_course("c").await;
     let courses = root.query("{ courses { edges { cursor } } }").await;
     let of_courses = text(&courses["courses"]["edges"][0]["cursor"]);
@@ -137,8 +133,7 @@ async fn invalid_pages_are_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deactivated_user_is_rejected_everywhere_until_reactivated() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::start().await.and_another().await;
     let root = app.admin("root").await;
     let (ada, grace) = (app.signed_up("ada").await, app.signed_up("grace").await);
     let there = ada.at(&other);
@@ -172,8 +167,7 @@ async fn a_deactivated_user_is_rejected_everywhere_until_reactivated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_role_applies_to_the_next_request() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::start().await.and_another().await;
     let root = app.admin("root").await;
     let ada = app.signed_up("ada").await;
     let there = ada.at(&other);
@@ -194,8 +188,7 @@ async fn a_changed_role_applies_to_the_next_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_users_are_not_found() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (_app, root) = TestApp::start().await.with_admin("root").await;
     let not_found = json!({ "user": null, "userErrors": [{ "code": "NOT_FOUND", "field": ["input", "userId"] }] });
     let unknown = "018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f";
     for id in [unknown, "", "7", &root.session] {
@@ -221,8 +214,7 @@ async fn last_admin_stays(root: &Person) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_active_admin_cannot_be_removed() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     let second = app.admin("second").await;
     set_active(&root, &second.id, false).await;
     last_admin_stays(&root).await;
@@ -242,8 +234,7 @@ async fn the_last_active_admin_cannot_be_removed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_admins_who_remove_each_other_one_stays() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::start().await.and_another().await;
     let (one, two) = (app.admin("one").await, app.admin("two").await);
     let there = two.at(&other);
     let left = "users WHERE role = 'admin' AND is_active";

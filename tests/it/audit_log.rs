@@ -11,24 +11,12 @@ use serde_json::{Value, json};
 
 use crate::{
     account_deletion::where_is,
-    support::{
-        Client, PASSWORD, Person, SIGNED_IN, TestApp, ids, keep_mails, list, newcomer, text, texts,
-        trust_proxies,
-    },
+    support::{Client, PASSWORD, Person, SIGNED_IN, TestApp, ids, list, newcomer, text, texts},
 };
 
 const ADDRESS: &str = "203.0.113.5";
 const PROGRAM: &str = "walker/1.0";
 const ADA: &str = "ada@example.com";
-
-/// A service behind a proxy that keeps its mails.
-async fn behind_a_proxy() -> TestApp {
-    TestApp::with(|settings| {
-        trust_proxies(settings);
-        keep_mails(settings);
-    })
-    .await
-}
 
 /// A client at that address, by that program.
 fn walker(app: &TestApp) -> Client {
@@ -95,7 +83,7 @@ fn changes() -> [(&'static str, Value, &'static str); 16] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_logged_with_its_address_and_program() {
-    let app = behind_a_proxy().await;
+    let app = TestApp::behind_a_proxy().await;
     let walker = walker(&app);
     let payload = walker.mutate("signUp", newcomer("ada"), SIGNED_IN).await;
     let ada = Person::of(&walker, &payload);
@@ -200,7 +188,7 @@ async fn much_happened(app: &TestApp) -> (Person, Vec<String>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_sessions_passwords_and_addresses_are_logged_without_secrets() {
-    let app = behind_a_proxy().await;
+    let app = TestApp::behind_a_proxy().await;
     let (ada, secrets) = much_happened(&app).await;
     let events = events(&ada).await;
     let logged: Vec<String> = events.iter().map(summary).collect();
@@ -242,8 +230,7 @@ async fn changes_of_sessions_passwords_and_addresses_are_logged_without_secrets(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_in_attempts_at_deactivated_accounts_are_logged() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     app.sql("UPDATE users SET is_active = false").await;
     for password in ["wrong horse", PASSWORD] {
         assert!(!app.anonymous().can_sign_in(ADA, password).await);
@@ -253,8 +240,8 @@ async fn sign_in_attempts_at_deactivated_accounts_are_logged() {
 }
 
 /// Ada with so many events in her log. Their entity ids count up to the newest.
-async fn with_events(app: &TestApp, events: i64) -> Person {
-    let ada = app.signed_up("ada").await;
+async fn with_events(events: i64) -> (TestApp, Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let more = events - app.count("audit_logs").await;
     app.sql(&format!(
         "INSERT INTO audit_logs (user_id, action, entity_type, entity_id)
@@ -263,13 +250,12 @@ async fn with_events(app: &TestApp, events: i64) -> Person {
         ada.id
     ))
     .await;
-    ada
+    (app, ada)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_log_is_read_in_pages_of_any_size() {
-    let app = TestApp::start().await;
-    let ada = with_events(&app, 120).await;
+    let (app, ada) = with_events(120).await;
     app.signed_up("grace").await;
     let whole = format!(
         "SELECT string_agg(coalesce(entity_id::text, ''), ' ' ORDER BY id DESC) FROM audit_logs WHERE user_id = '{}'",
@@ -298,8 +284,7 @@ async fn the_log_is_read_in_pages_of_any_size() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_has_fifty_events_by_default_and_invalid_pages_are_rejected() {
-    let app = TestApp::start().await;
-    let ada = with_events(&app, 60).await;
+    let (app, ada) = with_events(60).await;
     for variables in [
         json!({}),
         json!({ "first": null }),

@@ -72,8 +72,7 @@ async fn walk(client: &Client, mut after: Value, size: usize) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_of_items_are_reported_once_and_in_order() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let start = ada.changes_cursor().await;
     // A cursor carries the time at which it was read, so another read of the same position may return another one.
     let nothing = page(&ada, json!({ "after": start })).await;
@@ -116,8 +115,7 @@ async fn changes_of_items_are_reported_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_any_size_have_each_change_once_despite_overlapping_transactions() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let start = ada.changes_cursor().await;
     let made: Vec<Uuid> = (0..60).map(|_| Uuid::now_v7()).collect();
     // In transactions that overlap, the later half committed first.
@@ -155,9 +153,7 @@ async fn pages_of_any_size_have_each_change_once_despite_overlapping_transaction
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_transaction_delays_only_its_own_changes() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     let mut after = ada.changes_cursor().await;
     let (kept, undone) = (Uuid::now_v7(), Uuid::now_v7());
     let slow = app.begin(&insert(&ada.id, kept)).await;
@@ -179,9 +175,7 @@ async fn an_open_transaction_delays_only_its_own_changes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_see_only_their_own_changes_and_use_only_their_own_cursors() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     ada.create_course("c").await;
     assert_eq!(summary(&page(&grace, json!({})).await), "");
     let cursor = ada.changes_cursor().await;
@@ -195,8 +189,7 @@ async fn users_see_only_their_own_changes_and_use_only_their_own_cursors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_cursors_and_pages_are_rejected() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let cursor = text(&ada.changes_cursor().await);
     let (twice, long) = (cursor.repeat(2), "A".repeat(100_000));
     ada.rejects_pages(CHANGES, &[&cursor[1..], &twice, &long])
@@ -221,31 +214,23 @@ fn aged(cursor: &Value, days: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_expire_and_old_changes_are_not_reported() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let old = ada.create_course("c").await;
     app.sql("UPDATE audit_logs SET created_at = created_at - interval '31 days'")
         .await;
     let young = ada.create_course("c").await;
-    assert_eq!(
-        ids(&page(&ada, json!({})).await),
-        std::slice::from_ref(&young)
-    );
+    let seen = ids(&page(&ada, json!({})).await);
+    assert_eq!(seen, std::slice::from_ref(&young));
     ada.rename_course(&young, "d").await;
     ada.rename_course(&old, "d").await;
-    assert_eq!(
-        walk(&ada, Value::Null, 1).await,
-        [young.clone(), young, old]
-    );
+    let walked = walk(&ada, Value::Null, 1).await;
+    assert_eq!(walked, [young.clone(), young, old]);
 
     let cursor = ada.changes_cursor().await;
     assert_eq!(aged(&cursor, 0), cursor.as_str().unwrap());
     let of_age = page(&ada, json!({ "after": aged(&cursor, 29) })).await;
-    assert_eq!(
-        end(&of_age),
-        ada.changes_cursor().await,
-        "and reading makes it young again"
-    );
+    let now = ada.changes_cursor().await;
+    assert_eq!(end(&of_age), now, "and reading makes it young again");
     // A walk that began without a cursor has a day.
     let cut = end(&page(&ada, json!({ "first": 1 })).await);
     assert_eq!(
@@ -260,8 +245,7 @@ async fn cursors_expire_and_old_changes_are_not_reported() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_database_expires_cursors_and_reports_all_changes_again() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let first = ada.create_course("c").await;
     let cursor = ada.changes_cursor().await;
     // As after a dump was read into a server that has given out fewer numbers.

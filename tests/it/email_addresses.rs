@@ -96,10 +96,8 @@ async fn an_email_address_can_change_to_a_valid_lookalike_of_another() {
         let expected = json!({ "user": { "email": lookalike }, "userErrors": [] });
         assert_eq!(eve.verify_email(&token).await, expected);
         let anonymous = app.anonymous();
-        assert!(
-            anonymous.can_sign_in(lookalike, PASSWORD).await,
-            "{lookalike}"
-        );
+        let accepted = anonymous.can_sign_in(lookalike, PASSWORD).await;
+        assert!(accepted, "{lookalike}");
     }
 }
 
@@ -125,11 +123,8 @@ async fn an_import_treats_lookalikes_as_different_addresses() {
         assert!(valid, "{lookalike}");
         let mut conn = app.pool.connection().await.unwrap();
         let imported = import::import(&mut conn, &people).await.unwrap();
-        assert_eq!(
-            (imported.added, imported.known),
-            (1, vec![1]),
-            "{lookalike}"
-        );
+        let counts = (imported.added, imported.known);
+        assert_eq!(counts, (1, vec![1]), "{lookalike}");
     }
 }
 
@@ -174,7 +169,7 @@ async fn operators_grant_roles_to_exact_addresses_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_of_a_deleted_user_leaves_the_outbox_in_every_form() {
     let app = TestApp::keeping_mails().await;
-    let typed = ["zyxo@BüCHER.example", "ZYXO@xn--bcher-kva.Example"];
+    let typed = ["zyxomma@BüCHER.example", "ZYXOMMA@xn--bcher-kva.Example"];
     let eve = signed_up(&app, "eve@elsewhere.example").await;
     for email in typed {
         eve.request_email_change(email, PASSWORD).await;
@@ -183,11 +178,11 @@ async fn the_address_of_a_deleted_user_leaves_the_outbox_in_every_form() {
     // Dead mails stay for a while, even if their tokens are deleted.
     app.sql("UPDATE mails SET died_at = now(); DELETE FROM mail_tokens")
         .await;
-    let given_up = "mails WHERE kind = 'email_change' AND strpos(lower(recipient), 'zyxo') > 0";
+    let given_up = "mails WHERE kind = 'email_change' AND strpos(lower(recipient), 'zyxomma') > 0";
     assert_eq!(app.count(given_up).await, 2);
-    let zyxo = signed_up(&app, "zyxo@bücher.example").await;
-    zyxo.delete_me(PASSWORD).await;
-    assert_eq!(where_is(&app, "zyxo").await, "");
+    let zyxomma = signed_up(&app, "zyxomma@bücher.example").await;
+    zyxomma.delete_me(PASSWORD).await;
+    assert_eq!(where_is(&app, "zyxomma").await, "");
 }
 
 /// A database in which lower('I') is not 'i'; `None` before PostgreSQL 15.
@@ -224,8 +219,7 @@ async fn accounts_do_not_depend_on_the_collation_of_the_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_rejects_a_key_that_is_not_that_of_its_address() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let mut conn = superuser(&app.database).await;
     for wrong in [
         "UPDATE users SET email = 'eve@example.com'",

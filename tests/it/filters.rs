@@ -76,8 +76,7 @@ async fn prepare(app: &TestApp, ada: &Person) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_of_every_filter_changes_the_list() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = prepare(&app, &ada).await;
     for (list, filter, values) in lists(&course) {
         let query = format!("{{ __type(name: \"{filter}\") {{ inputFields {{ name }} }} }}");
@@ -85,10 +84,8 @@ async fn every_field_of_every_filter_changes_the_list() {
         for field in fields.as_array().unwrap() {
             let name = field["name"].as_str().unwrap();
             let value = &values[name];
-            assert!(
-                !value.is_null(),
-                "{filter}.{name} has no value in this test"
-            );
+            let has_value = !value.is_null();
+            assert!(has_value, "{filter}.{name} has no value in this test");
             let query = format!(
                 "query($filter: {filter}) {{ {list}(filter: $filter) {{ totalCount nodes {{ id }} }} }}"
             );

@@ -38,7 +38,7 @@ async fn trusting(toml: &str) -> TestApp {
 async fn another(app: &TestApp, toml: &str) -> TestApp {
     let issuers = IssuerSettings::parse(toml).unwrap();
     TestApp::on(app.database.clone(), |settings| {
-        settings.auth.issuers = issuers
+        settings.auth.issuers = issuers;
     })
     .await
 }
@@ -100,17 +100,13 @@ async fn tokens_of_every_key_type_are_accepted() {
             let token = signed(&header, &claims(id), &key(der, algorithm));
             let me = me(&app, &token).await;
             assert_eq!(me["email"], format!("{id}@example.com"), "{id} {kind:?}");
-            assert_eq!(
-                me["accounts"],
-                json!([{ "provider": "outside", "providerAccountId": id }])
-            );
+            let linked = json!([{ "provider": "outside", "providerAccountId": id }]);
+            assert_eq!(me["accounts"], linked);
         }
     }
     let bea = me(&app, &cookie(&session("bea"))).await;
-    assert_eq!(
-        (&bea["name"], &bea["emailVerified"]),
-        (&json!("Bea"), &json!(true))
-    );
+    assert_eq!(bea["name"], "Bea");
+    assert_eq!(bea["emailVerified"], true);
     assert_eq!(bea["accounts"][0]["provider"], "better-auth");
     assert_eq!(app.count("users").await, 4);
 }
@@ -163,11 +159,8 @@ async fn fifty_first_requests_with_different_addresses_create_one_user() {
         "{users:#?}"
     );
     assert_eq!(app.count("users").await, 1);
-    assert_eq!(
-        app.number("SELECT count(DISTINCT user_id) FROM audit_logs")
-            .await,
-        1
-    );
+    let logged = "SELECT count(DISTINCT user_id) FROM audit_logs";
+    assert_eq!(app.number(logged).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,10 +44,8 @@ async fn imported_users_sign_in_with_their_existing_passwords() {
     assert_eq!(imported, Imported { added: 4, known });
     for name in ["twoa", "twob", "twoy"] {
         let email = format!("{name}@Example.com");
-        assert!(
-            app.anonymous().can_sign_in(&email, PASSWORD).await,
-            "{name}"
-        );
+        let accepted = app.anonymous().can_sign_in(&email, PASSWORD).await;
+        assert!(accepted, "{name}");
         let refused = app.anonymous().sign_in(&email, "wrong horse").await;
         assert_eq!(codes(&refused), ["INVALID_CREDENTIALS"], "{name}");
     }
@@ -62,12 +60,7 @@ async fn concurrent_first_sign_ins_of_an_imported_user_succeed() {
     import(&app, &[newcomer("ada", Some(hash))]).await;
     let anonymous = app.anonymous();
     let sign_ins = (0..6).map(|_| anonymous.can_sign_in("ada@example.com", PASSWORD));
-    assert!(
-        join_all(sign_ins)
-            .await
-            .into_iter()
-            .all(|signed_in| signed_in)
-    );
+    assert_eq!(join_all(sign_ins).await, [true; 6]);
     let failed = "audit_logs WHERE action = 'SIGN_IN_FAILED'";
     assert_eq!(app.count(failed).await, 0);
 }
@@ -94,8 +87,7 @@ async fn imported_fields_are_stored_and_the_import_is_logged_without_an_actor() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn existing_users_are_not_changed() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let mut ada = newcomer("ADA", Some(bcrypt_hash(bcrypt::Version::TwoB)));
     ada["name"] = json!("Somebody else");
     let people = [newcomer("bob", None), ada, newcomer("cem", None)];

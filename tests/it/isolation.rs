@@ -179,11 +179,8 @@ impl Call {
     async fn answer(&self, client: &Client, id: &str) -> String {
         let answer = client.post(&self.query, self.with(id)).await;
         assert!(answer.status < 500, "{}: {answer:?}", self.name);
-        assert!(
-            !answer.body.contains("VALIDATION_FAILED"),
-            "{}: {answer:?}",
-            self.name
-        );
+        let valid = !answer.body.contains("VALIDATION_FAILED");
+        assert!(valid, "{}: {answer:?}", self.name);
         answer.body
     }
 }
@@ -199,19 +196,15 @@ async fn owned(app: &TestApp, ada: &Person) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let ids = owned(&app, &ada).await;
     eve.query("mutation { createCourse(input: { name: \"Mine\" }) { course { id } } }")
         .await;
     let adas = "audit_logs WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
     let before = app.count(adas).await;
     let calls = Schema::of(&eve).await.calls();
-    assert!(
-        calls.len() >= 17,
-        "the walk found {} calls only",
-        calls.len()
-    );
+    let found = calls.len();
+    assert!(found >= 17, "the walk found {found} calls only");
     for call in &calls {
         // Creations have the caller's own ids, for which another user's is simply free. What they look up is the course.
         for id in &ids {
@@ -229,11 +222,8 @@ async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
             }
         }
     }
-    assert_eq!(
-        app.count(adas).await,
-        before,
-        "nothing of ada's was touched"
-    );
+    let after = app.count(adas).await;
+    assert_eq!(after, before, "nothing of ada's was touched");
 }
 
 /// The response without values that differ between requests: times of new items, and cursors, which contain them.
@@ -255,8 +245,7 @@ fn without_times(value: &Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_that_take_an_id_reject_anonymous_clients() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     for call in Schema::of(&ada).await.calls() {
         let answer = app
             .anonymous()

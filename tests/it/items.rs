@@ -10,17 +10,14 @@ use crate::support::{TestApp, codes, errors, ids, list};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_with_the_clients_id_can_be_repeated() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let id = Uuid::now_v7().to_string();
     let input = json!({ "id": id, "name": "Algebra" });
     let course = "course { id name version status }";
     let at_once =
         join_all((0..20).map(|_| ada.mutate("createCourse", input.clone(), course))).await;
-    assert!(
-        at_once.iter().all(|payload| *payload == at_once[0]),
-        "{at_once:?}"
-    );
+    let same = at_once.iter().all(|payload| *payload == at_once[0]);
+    assert!(same, "{at_once:?}");
     assert_eq!(app.count("courses").await, 1);
     // Another user's id is free.
     eve.mutate("createCourse", input.clone(), "").await;
@@ -43,8 +40,7 @@ async fn a_create_with_the_clients_id_can_be_repeated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_changes_the_given_fields_of_the_given_version() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let id = ada.create_course("Algebra").await;
     let update = async |fields: Value| {
         let mut input = fields;
@@ -54,16 +50,12 @@ async fn an_update_changes_the_given_fields_of_the_given_version() {
     };
     let done = update(json!({ "version": 1, "description": "about groups" })).await;
     let course = &done["course"];
-    assert_eq!(
-        (&course["name"], &course["version"]),
-        (&json!("Algebra"), &json!(2))
-    );
+    assert_eq!(course["name"], "Algebra");
+    assert_eq!(course["version"], 2);
     let conflict = update(json!({ "version": 1, "name": "Analysis" })).await;
     assert_eq!(codes(&conflict), ["CONFLICT"]);
-    assert_eq!(
-        conflict["course"]["description"], "about groups",
-        "the current version"
-    );
+    let current = &conflict["course"];
+    assert_eq!(current["description"], "about groups");
     let logged = app.count("audit_logs").await;
     let same = update(json!({ "name": "Algebra" })).await;
     assert_eq!(same["course"]["version"], 2, "nothing changed");
@@ -77,8 +69,7 @@ async fn an_update_changes_the_given_fields_of_the_given_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_excerpt_is_derived_from_the_note_until_one_is_given() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.create_course("Algebra").await;
     let id = ada.create_document(&course, "# One").await;
     for (fields, excerpt) in [
@@ -102,8 +93,7 @@ async fn an_excerpt_is_derived_from_the_note_until_one_is_given() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_log_has_digests_of_a_documents_texts() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.create_course("Algebra").await;
     let id = ada.create_document(&course, "# One").await;
     let note = "x".repeat(600);
@@ -119,8 +109,7 @@ async fn the_audit_log_has_digests_of_a_documents_texts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_course_restores_only_what_was_trashed_with_it() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.create_course("Algebra").await;
     let (before, with) = (
         ada.create_document(&course, "# One").await,
@@ -140,28 +129,22 @@ async fn a_course_restores_only_what_was_trashed_with_it() {
     let status = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Item { status version } } }";
     let nodes = ada.data(status, ids(&[&before, &with, &task])).await;
     let active = json!({ "status": "ACTIVE", "version": 3 });
-    assert_eq!(
-        nodes["nodes"],
-        json!([{ "status": "TRASH", "version": 2 }, active, active])
-    );
+    let expected = json!([{ "status": "TRASH", "version": 2 }, active, active]);
+    assert_eq!(nodes["nodes"], expected);
     let all_or_none = ada
         .try_mutate("deleteItems", ids(&[&before, &with]), "")
         .await;
     assert_eq!(codes(&all_or_none), ["NOT_IN_TRASH"]);
     ada.trash(&[&course]).await;
     let deleted = ada.delete(&[&course]).await;
-    assert_eq!(
-        list(&deleted["deletedIds"]).len(),
-        4,
-        "the course and its contents"
-    );
+    let ids = list(&deleted["deletedIds"]).len();
+    assert_eq!(ids, 4, "the course and its contents");
     assert_eq!(app.count("documents").await + app.count("tasks").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_mutations_never_leave_active_items_in_a_trashed_course() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let (one, other) = (
         ada.create_course("One").await,
         ada.create_course("Other").await,
@@ -200,8 +183,7 @@ async fn concurrent_mutations_never_leave_active_items_in_a_trashed_course() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_deletes_only_what_was_in_the_trash_for_too_long() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let (old, young) = (
         ada.create_course("Old").await,
         ada.create_course("Young").await,

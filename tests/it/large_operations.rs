@@ -38,8 +38,7 @@ fn code(payload: &Value) -> &str {
 
 impl Notebook {
     async fn new() -> Notebook {
-        let app = TestApp::start().await;
-        let ada = app.signed_up("ada").await;
+        let (app, ada) = TestApp::start().await.with_user("ada").await;
         let course = ada.create_course("Zebras").await;
         let other = ada.create_course("Algebra").await;
         let (mut documents, mut tasks) = (Vec::new(), Vec::new());

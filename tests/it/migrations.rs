@@ -56,22 +56,16 @@ async fn every_migration_goes_down_and_up_again_to_the_same_schema() {
     for count in 1..=applied.len() {
         assert_eq!(migrate::down(&target, count).await.unwrap().len(), count);
         assert_eq!(migrate::up(&target).await.unwrap().len(), count);
-        assert_eq!(
-            lines(&mut conn, CATALOGUE).await,
-            first,
-            "after {count} migrations were reverted"
-        );
+        let now = lines(&mut conn, CATALOGUE).await;
+        assert_eq!(now, first, "after {count} migrations were reverted");
     }
-    assert_eq!(
-        migrate::down(&target, 99).await.unwrap().len(),
-        applied.len()
-    );
+    let reverted = migrate::down(&target, 99).await.unwrap().len();
+    assert_eq!(reverted, applied.len());
     let left: Vec<String> = lines(&mut conn, CATALOGUE).await;
-    assert!(
-        left.iter()
-            .all(|line| line.contains("__diesel_schema_migrations")),
-        "{left:#?}"
-    );
+    let is_empty = left
+        .iter()
+        .all(|line| line.contains("__diesel_schema_migrations"));
+    assert!(is_empty, "{left:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,11 +77,8 @@ async fn migrating_twice_or_from_two_processes_at_once_is_safe() {
         .into_iter()
         .map(|applied| applied.unwrap().len())
         .collect();
-    assert_eq!(
-        applied.iter().filter(|count| **count > 0).count(),
-        1,
-        "{applied:?}"
-    );
+    let appliers = applied.iter().filter(|count| **count > 0).count();
+    assert_eq!(appliers, 1, "{applied:?}");
     assert_eq!(migrate::up(&target).await.unwrap(), Vec::<String>::new());
     let states = migrate::status(&target).await.unwrap();
     assert!(states.iter().all(|state| state.applied), "{states:?}");

@@ -28,8 +28,7 @@ async fn course_with_content(ada: &Client, name: &str, documents: usize) -> Stri
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_survive_the_trash_and_a_restart() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = course_with_content(&ada, "Algebra", 3).await;
     let before = ada.query(TREE).await;
     let seen = &before["courses"]["nodes"][0];
@@ -57,8 +56,7 @@ async fn items_survive_the_trash_and_a_restart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_of_courses_documents_and_counts_takes_three_statements() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     for number in 0..10 {
         course_with_content(&ada, &format!("Course {number}"), 10).await;
     }
@@ -79,8 +77,6 @@ async fn anonymous_clients_learn_only_that_they_are_not_signed_in() {
     let anonymous = app.anonymous();
     assert_eq!(anonymous.query("{ me { id } }").await["me"], Value::Null);
     let query = "{ courses { nodes { id } } }";
-    assert_eq!(
-        anonymous.error_code(query, json!({})).await,
-        "UNAUTHENTICATED"
-    );
+    let code = anonymous.error_code(query, json!({})).await;
+    assert_eq!(code, "UNAUTHENTICATED");
 }

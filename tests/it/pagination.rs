@@ -85,8 +85,8 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 /// A user with eleven items of each kind, with ties in every order, and with nulls where the schema has them.
-async fn filled(app: &TestApp) -> Person {
-    let ada = app.signed_up("ada").await;
+async fn filled() -> (TestApp, Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "INSERT INTO courses (user_id, id, name, created_at, updated_at)
          SELECT users.id, gen_random_uuid(), (ARRAY['Übung', 'ubung', 'Zebra', 'apfel', 'Äpfel'])[1 + n % 5],
@@ -104,13 +104,12 @@ async fn filled(app: &TestApp) -> Person {
          UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = 'Title 2';",
     )
     .await;
-    ada
+    (app, ada)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_is_one_list_in_pages_of_any_size_and_direction() {
-    let app = TestApp::start().await;
-    let ada = filled(&app).await;
+    let (_app, ada) = filled().await;
     let documents = ["CREATED_AT", "UPDATED_AT", "TITLE"].as_slice();
     let tasks = ["CREATED_AT", "UPDATED_AT", "DUE_AT", "PRIORITY", "TITLE"].as_slice();
     for (name, is_nested, orders) in [
@@ -149,8 +148,7 @@ async fn every_order_is_one_list_in_pages_of_any_size_and_direction() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_without_due_date_come_last_in_both_directions() {
-    let app = TestApp::start().await;
-    let ada = filled(&app).await;
+    let (_app, ada) = filled().await;
     for direction in ["ASC", "DESC"] {
         let query = format!(
             "{{ tasks(orderBy: {{ field: DUE_AT, direction: {direction} }}) {{ nodes {{ dueAt }} }} }}"
@@ -164,8 +162,7 @@ async fn tasks_without_due_date_come_last_in_both_directions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_sorted_by_the_unicode_collation() {
-    let app = TestApp::start().await;
-    let ada = filled(&app).await;
+    let (_app, ada) = filled().await;
     let query = "{ courses(orderBy: { field: NAME, direction: ASC }) { nodes { name } } }";
     let data = ada.query(query).await;
     let mut names = texts(&data["courses"]["nodes"], "name");
@@ -175,8 +172,7 @@ async fn names_are_sorted_by_the_unicode_collation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_of_other_lists_and_orders_are_rejected() {
-    let app = TestApp::start().await;
-    let ada = filled(&app).await;
+    let (_app, ada) = filled().await;
     let data = ada
         .query("{ courses(first: 1) { pageInfo { endCursor } } }")
         .await;
@@ -192,10 +188,7 @@ async fn cursors_of_other_lists_and_orders_are_rejected() {
             None => format!("{list}(after: $cursor)"),
         };
         let query = format!("query($cursor: String) {{ {arguments} {{ nodes {{ id }} }} }}");
-        assert_eq!(
-            ada.error_code(&query, json!({ "cursor": cursor })).await,
-            "BAD_USER_INPUT",
-            "{list}"
-        );
+        let code = ada.error_code(&query, json!({ "cursor": cursor })).await;
+        assert_eq!(code, "BAD_USER_INPUT", "{list}");
     }
 }

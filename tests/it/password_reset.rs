@@ -24,8 +24,7 @@ async fn reset(app: &TestApp, token: &str, password: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_sets_the_password_ends_all_sessions_and_signs_in() {
-    let app = TestApp::keeping_mails().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::keeping_mails().await.and_another().await;
     let ada = app.signed_up("ada").await;
     let there = ada.at(&other);
     assert_eq!(errors(&ada.request_email_verification().await), [""; 0]);
@@ -59,8 +58,7 @@ async fn a_reset_sets_the_password_ends_all_sessions_and_signs_in() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_token_can_be_used_once() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let token = reset_token(&app).await;
     let passwords: Vec<String> = (0..20)
         .map(|number| format!("another horse {number}"))
@@ -77,8 +75,7 @@ async fn a_reset_token_can_be_used_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_token_is_valid_for_half_an_hour_and_until_the_next_one() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let first = reset_token(&app).await;
     let second = reset_token(&app).await;
     assert_eq!(reset(&app, &first, "another horse").await, [INVALID_TOKEN]);
@@ -94,8 +91,7 @@ async fn a_reset_token_is_valid_for_half_an_hour_and_until_the_next_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rejected_password_does_not_use_up_the_reset_token() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let token = reset_token(&app).await;
     let long = "x".repeat(129);
     for (password, code) in [
@@ -113,8 +109,7 @@ async fn a_rejected_password_does_not_use_up_the_reset_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_request_does_not_reveal_whether_a_user_exists() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     app.signed_up("bob").await;
     app.sql("UPDATE users SET is_active = false WHERE name = 'bob'")
         .await;
@@ -134,8 +129,7 @@ async fn a_reset_request_does_not_reveal_whether_a_user_exists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deactivated_users_cannot_reset_their_password() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let token = reset_token(&app).await;
     for active in [false, true] {
         app.sql(&format!("UPDATE users SET is_active = {active}"))
@@ -146,8 +140,7 @@ async fn deactivated_users_cannot_reset_their_password() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_ends_all_other_sessions() {
-    let app = TestApp::keeping_mails().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::keeping_mails().await.and_another().await;
     let ada = app.signed_up("ada").await;
     let second = other.signed_in("ada").await;
     let token = reset_token(&app).await;
@@ -167,10 +160,8 @@ async fn a_changed_password_ends_all_other_sessions() {
     second.eventually_rejected().await;
     let me = ada.query("{ me { sessions { current } } }").await;
     assert_eq!(me["me"]["sessions"], json!([{ "current": true }]));
-    assert_eq!(
-        reset(&app, &token, "yet another horse").await,
-        [INVALID_TOKEN]
-    );
+    let refused = reset(&app, &token, "yet another horse").await;
+    assert_eq!(refused, [INVALID_TOKEN]);
     assert!(app.anonymous().can_sign_in(ADA, "another horse").await);
     assert_eq!(app.mails("password_changed").await, 1);
     let logged = "audit_logs WHERE action IN ('PASSWORD_CHANGED', 'PASSWORD_REFUSED')
@@ -193,8 +184,7 @@ async fn weak_passwords_are_rejected_at_sign_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn password_hashes_of_other_systems_are_replaced_at_the_first_sign_in() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let hash = bcrypt::hash("correct horse", 4).unwrap();
     app.sql(&format!("UPDATE users SET password_hash = '{hash}'"))
         .await;
@@ -202,18 +192,15 @@ async fn password_hashes_of_other_systems_are_replaced_at_the_first_sign_in() {
     assert_eq!(app.text("SELECT password_hash FROM users").await, hash);
     assert!(app.anonymous().can_sign_in(ADA, PASSWORD).await);
     let replaced = app.text("SELECT password_hash FROM users").await;
-    assert!(
-        replaced.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
-        "{replaced}"
-    );
+    let is_own = replaced.starts_with("$argon2id$v=19$m=19456,t=2,p=1$");
+    assert!(is_own, "{replaced}");
     assert!(app.anonymous().can_sign_in(ADA, PASSWORD).await);
     assert_eq!(app.text("SELECT password_hash FROM users").await, replaced);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_in_from_a_new_device_is_mailed_once() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let sign_in = async |program: &str| {
         let client = app.anonymous().using(program);
         assert!(client.can_sign_in(ADA, PASSWORD).await);
@@ -233,8 +220,7 @@ async fn a_sign_in_from_a_new_device_is_mailed_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_owner_of_an_email_address_is_notified_of_sign_up_attempts() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let anonymous = app.anonymous();
     let payload = anonymous.try_mutate("signUp", newcomer("ADA"), "").await;
     assert_eq!(codes(&payload), ["TAKEN"]);

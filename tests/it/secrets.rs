@@ -4,8 +4,7 @@ use crate::support::{PASSWORD, TestApp, text, with_log};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_tokens_are_not_stored() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let renewed = app.anonymous().refresh(&ada.refresh_token).await;
     let successor = text(&renewed["refreshToken"]);
     app.anonymous()
@@ -43,8 +42,7 @@ fn rows_with(text: &str) -> String {
 
 /// Signs up, signs in and refreshes, with valid and invalid requests. Returns the secrets that were sent or received.
 async fn send_secrets() -> Vec<String> {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let anonymous = app.anonymous();
     anonymous.sign_in("ada@example.com", "hidden donkey").await;
     anonymous.sign_in("ada@example.com", PASSWORD).await;
@@ -56,12 +54,8 @@ async fn send_secrets() -> Vec<String> {
         anonymous.graphql(query, serde_json::json!({})).await;
     }
     let token = ada.token.clone().unwrap();
-    assert!(
-        !anonymous
-            .with_token(format!("{token}x"))
-            .is_accepted()
-            .await
-    );
+    let forger = anonymous.with_token(format!("{token}x"));
+    assert!(!forger.is_accepted().await);
     app.stop().await;
     let passwords = [PASSWORD, "hidden donkey"].map(str::to_owned);
     [token, ada.refresh_token]

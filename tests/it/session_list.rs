@@ -31,8 +31,7 @@ async fn revoke_others(client: &Client) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarded_address_that_is_not_ascii_does_not_hide_the_next_one() {
-    let app = TestApp::with(trust_proxies).await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::with(trust_proxies).await.with_user("ada").await;
     let proxied = app.anonymous().from("\u{e9}, 203.0.113.9");
     proxied.sign_in("ada@example.com", PASSWORD).await;
     assert_eq!(sessions(&ada).await[0]["ipAddress"], "203.0.113.9");
@@ -40,8 +39,7 @@ async fn a_forwarded_address_that_is_not_ascii_does_not_hide_the_next_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn open_sessions_are_listed_newest_first_and_one_is_current() {
-    let app = TestApp::start().await;
-    let first = app.signed_up("ada").await;
+    let (app, first) = TestApp::start().await.with_user("ada").await;
     let second = app.signed_in("ada").await;
     let third = app.signed_in("ada").await;
     app.signed_up("grace").await;
@@ -66,16 +64,14 @@ async fn open_sessions_are_listed_newest_first_and_one_is_current() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_session_ends_on_every_process() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::start().await.and_another().await;
     let (ada, lost) = (app.signed_up("ada").await, app.signed_in("ada").await);
     let there = lost.at(&other);
     assert!(lost.is_accepted().await && there.is_accepted().await);
     let payload = revoke(&ada, &lost.session).await;
-    assert_eq!(
-        payload,
-        json!({ "sessions": [{ "id": ada.session, "current": true }], "userErrors": [] })
-    );
+    let expected =
+        json!({ "sessions": [{ "id": ada.session, "current": true }], "userErrors": [] });
+    assert_eq!(payload, expected);
     assert!(!lost.is_accepted().await);
     there.eventually_rejected().await;
     assert!(ada.is_accepted().await && ada.at(&other).is_accepted().await);
@@ -94,19 +90,16 @@ async fn the_current_session_can_be_revoked_too() {
     let app = TestApp::start().await;
     let (first, second) = (app.signed_up("ada").await, app.signed_in("ada").await);
     let payload = revoke(&second, &second.session).await;
-    assert_eq!(
-        payload,
-        json!({ "sessions": [{ "id": first.session, "current": false }], "userErrors": [] })
-    );
+    let expected =
+        json!({ "sessions": [{ "id": first.session, "current": false }], "userErrors": [] });
+    assert_eq!(payload, expected);
     assert!(!second.is_accepted().await);
     assert!(first.is_accepted().await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_of_others_and_ended_sessions_are_not_found() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     let ended = app.signed_in("ada").await.session;
     let expired = app.signed_in("ada").await.session;
     revoke(&ada, &ended).await;
@@ -114,13 +107,9 @@ async fn sessions_of_others_and_ended_sessions_are_not_found() {
     app.sql(&sql).await;
     let unknown = "018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f";
     let before = app.count("audit_logs").await;
+    let not_found = json!({ "sessions": null, "userErrors": [{ "code": "NOT_FOUND", "field": ["input", "sessionId"] }] });
     for id in [&grace.session, &ended, &expired, &ada.id, unknown, "", "7"] {
-        assert_eq!(
-            revoke(&ada, id).await,
-            json!({ "sessions": null,
-                    "userErrors": [{ "code": "NOT_FOUND", "field": ["input", "sessionId"] }] }),
-            "{id}"
-        );
+        assert_eq!(revoke(&ada, id).await, not_found, "{id}");
     }
     let after = app.count("audit_logs").await;
     assert_eq!(after, before);
@@ -132,8 +121,7 @@ async fn sessions_of_others_and_ended_sessions_are_not_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_other_sessions_can_be_revoked_at_once() {
-    let app = TestApp::start().await;
-    let other = app.another().await;
+    let (app, other) = TestApp::start().await.and_another().await;
     let ada = app.signed_up("ada").await;
     let elsewhere = [app.signed_in("ada").await, app.signed_in("ada").await];
     let grace = app.signed_up("grace").await;
@@ -165,10 +153,8 @@ async fn all_other_sessions_can_be_revoked_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_use_of_a_session_is_saved_periodically_and_extends_it() {
-    let app = TestApp::with(|settings| {
-        settings.auth.usage_interval = Duration::from_millis(100);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.auth.usage_interval = Duration::from_millis(100)).await;
     let ada = app.signed_up("ada").await;
     let idle = app.signed_in("ada").await;
     app.sql(
@@ -192,8 +178,7 @@ async fn the_last_use_of_a_session_is_saved_periodically_and_extends_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_requests_save_one_last_use_and_no_request_saves_none() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql("UPDATE sessions SET last_used_at = now() - interval '1 day'")
         .await;
     for _ in 0..30 {
@@ -211,10 +196,8 @@ async fn thirty_requests_save_one_last_use_and_no_request_saves_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_sends_no_statements_while_it_gets_no_requests() {
-    let app = TestApp::with(|settings| {
-        settings.auth.usage_interval = Duration::from_millis(50);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.auth.usage_interval = Duration::from_millis(50)).await;
     let ada = app.signed_up("ada").await;
     app.sql("UPDATE sessions SET last_used_at = now() - interval '1 day'")
         .await;
@@ -266,14 +249,10 @@ async fn the_payloads_of_sign_up_and_sign_in_show_the_users_own_data() {
         .mutate("signUp", newcomer("ada"), SELF)
         .await;
     assert_eq!(up["user"]["profile"], json!({ "proficiency": "PRO" }));
-    assert_eq!(
-        up["user"]["accounts"],
-        json!([{ "provider": "password", "providerAccountId": "ada@example.com" }])
-    );
-    assert_eq!(
-        up["user"]["sessions"],
-        json!([{ "id": up["session"]["id"], "current": true }])
-    );
+    let account = json!([{ "provider": "password", "providerAccountId": "ada@example.com" }]);
+    assert_eq!(up["user"]["accounts"], account);
+    let session = json!([{ "id": up["session"]["id"], "current": true }]);
+    assert_eq!(up["user"]["sessions"], session);
     let actions = texts(&up["user"]["auditLog"]["nodes"], "action");
     assert!(actions.contains(&"SIGN_IN".to_owned()), "{up}");
 
@@ -281,10 +260,8 @@ async fn the_payloads_of_sign_up_and_sign_in_show_the_users_own_data() {
     let grace = app.signed_up("grace").await;
     let input = json!({ "email": "ada@example.com", "password": PASSWORD });
     let payload = grace.mutate("signIn", input, SELF).await;
-    assert_eq!(
-        payload["user"]["sessions"],
-        json!([{ "id": payload["session"]["id"], "current": true },
-               { "id": up["session"]["id"], "current": false }])
-    );
+    let both = json!([{ "id": payload["session"]["id"], "current": true },
+               { "id": up["session"]["id"], "current": false }]);
+    assert_eq!(payload["user"]["sessions"], both);
     assert_eq!(app.count("audit_logs WHERE action LIKE '%_READ'").await, 0);
 }

@@ -50,8 +50,7 @@ async fn nothing_before_a_new_change(socket: &mut Socket, client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribers_get_every_change_of_an_item_in_order() {
-    let app = TestApp::start().await;
-    let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
+    let (_app, ada, bob) = TestApp::start().await.with_users("ada", "bob").await;
     let mut socket = subscribed(&ada, "s").await;
     bob.create_course("c").await;
     let id = ada.create_course("c").await;
@@ -68,10 +67,8 @@ async fn subscribers_get_every_change_of_an_item_in_order() {
     for (change, version) in all.iter().zip(1..) {
         assert_eq!(change["itemType"], "COURSE");
         assert_eq!(change["itemId"], json!(id));
-        assert!(
-            change["item"]["version"].as_i64().unwrap() >= version,
-            "{change}"
-        );
+        let is_current = change["item"]["version"].as_i64().unwrap() >= version;
+        assert!(is_current, "{change}");
     }
     assert_eq!(all[1]["item"]["name"], "d");
     ada.trash(&[&id]).await;
@@ -85,8 +82,7 @@ async fn subscribers_get_every_change_of_an_item_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn missed_changes_come_first_and_none_is_lost_or_repeated() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let after = ada.changes_cursor().await;
     let mut expected = Vec::new();
     for _ in 0..5 {
@@ -123,8 +119,7 @@ async fn missed_changes_come_first_and_none_is_lost_or_repeated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribers_get_changes_from_other_processes() {
-    let first = TestApp::start().await;
-    let second = first.another().await;
+    let (first, second) = TestApp::start().await.and_another().await;
     let ada = first.signed_up("ada").await;
     let mut socket = subscribed(&ada, "s").await;
     let there = ada.at(&second);
@@ -134,8 +129,7 @@ async fn subscribers_get_changes_from_other_processes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_and_mutations_can_be_sent_over_a_socket() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     socket.subscribe("1", "{ me { email } }", Value::Null).await;
     let me = json!({ "data": { "me": { "email": "ada@example.com" } } });
@@ -161,8 +155,7 @@ async fn queries_and_mutations_can_be_sent_over_a_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_on_a_socket_are_validated_and_limited() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     let create = mutation("createCourse", "course { name }");
     let page = "{ courses(first: 100) { nodes { documents(first: 100) { nodes { course { documents(first: 100) { nodes { id } } } } } } } }";
@@ -200,16 +193,13 @@ async fn operations_on_a_socket_are_validated_and_limited() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anonymous_sockets_can_sign_in_and_not_subscribe() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&app.anonymous()).await;
     socket.subscribe("s", CHANGES, Value::Null).await;
     let message = socket.message().await;
     assert_eq!(message["type"], "error");
-    assert_eq!(
-        message["payload"][0]["extensions"]["code"],
-        "UNAUTHENTICATED"
-    );
+    let error = &message["payload"][0];
+    assert_eq!(error["extensions"]["code"], "UNAUTHENTICATED");
     let sign_in = mutation("signIn", "accessToken");
     let input = json!({ "email": "ada@example.com", "password": PASSWORD });
     socket
@@ -228,8 +218,7 @@ async fn anonymous_sockets_can_sign_in_and_not_subscribe() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_completed_subscription_ends_and_frees_its_id() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = subscribed(&ada, "s").await;
     let first = ada.create_course("c").await;
     assert_eq!(socket.change().await["itemId"], json!(first));
@@ -249,8 +238,7 @@ async fn a_completed_subscription_ends_and_frees_its_id() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_readers_lose_nothing_and_delay_no_others() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let mut slow = subscribed(&ada, "slow").await;
     let mut fast = subscribed(&ada, "fast").await;
     // 25 MB in all: no buffer on the way holds them.

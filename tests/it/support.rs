@@ -32,7 +32,7 @@ pub(crate) use postgres::{
     number, superuser, target_of, url_of,
 };
 pub(crate) use process::{Folder, Serving, output_of, program};
-pub(crate) use raw::{read_answer, read_some, sent, unfinished_request};
+pub(crate) use raw::{listener_at, read_answer, read_some, sent, unfinished_request};
 pub(crate) use reads::{asked_alone, index_scans, read_of};
 pub(crate) use settings::{SECRET, keep_mails, settings, trust_proxies};
 pub(crate) use smtp::{Manner, SmtpServer};

@@ -48,7 +48,7 @@ pub(crate) async fn prepare(
         )?;
     match created_by {
         Some(_) => leftover::end(folder).await?,
-        None => initialise(folder, &binaries, lock)?,
+        None => initialize(folder, &binaries, lock)?,
     }
     tracing::debug!(
         version = binaries.major,
@@ -61,7 +61,7 @@ pub(crate) async fn prepare(
 
 /// Creates the data directory under another name first, so that a crash does not leave a half-created one under the
 /// final name.
-fn initialise(folder: &Folder, binaries: &Binaries, lock: &File) -> Result<(), Error> {
+fn initialize(folder: &Folder, binaries: &Binaries, lock: &File) -> Result<(), Error> {
     tracing::info!(
         version = binaries.major,
         folder = %folder.top().display(),

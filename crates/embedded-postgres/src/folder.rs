@@ -122,7 +122,7 @@ impl Folder {
         self.durable
     }
 
-    /// Waits for the lock that serialises starting, joining and leaving. Closing the file, or the end of the process,
+    /// Waits for the lock that serializes starting, joining and leaving. Closing the file, or the end of the process,
     /// releases it.
     pub(crate) async fn lock(&self) -> Result<File, Error> {
         let path = self.top.join("lock");

@@ -21,7 +21,7 @@ struct Seen {
 
 struct Frame {
     size: (u32, u32),
-    /// The identifiers of the colour components.
+    /// The identifiers of the color components.
     components: Vec<u8>,
 }
 
@@ -47,7 +47,7 @@ pub(crate) fn filter_image(filter: &mut Filter) -> Result<ImageInfo, ImageError>
     }
     let frame = seen.frame.ok_or(ImageError::Invalid("it has no frame"))?;
     if seen.scanned.count_ones() as usize != frame.components.len() {
-        return Err(ImageError::Invalid("a colour component has no scan"));
+        return Err(ImageError::Invalid("a color component has no scan"));
     }
     Ok(ImageInfo::new("image/jpeg", frame.size, seen.orientation))
 }
@@ -148,7 +148,7 @@ impl Seen {
                 filter.replace(length, &segment.unwrap_or_default())
             }
             0xE2 if content.starts_with(b"ICC_PROFILE\0") => filter.keep(length),
-            // The colour space of the stored pixels.
+            // The color space of the stored pixels.
             0xEE if content.starts_with(b"Adobe") && content.len() >= 12 => {
                 let header: [u8; 12] = array(content, 0)?;
                 filter.replace(length, &[&[0xFF, marker, 0, 14], &header[..]].concat())
@@ -165,7 +165,7 @@ fn exif_segment(orientation: u8) -> Option<Vec<u8>> {
     Some([&head[..], exif::PREFIX, &block].concat())
 }
 
-/// Reads a frame header with 8 bits per colour component, the only depth that browsers support.
+/// Reads a frame header with 8 bits per color component, the only depth that browsers support.
 fn frame(content: &[u8]) -> Result<Frame, ImageError> {
     let &[8, h1, h0, w1, w0, count @ (1 | 3 | 4), ref components @ ..] = content else {
         return Err(ImageError::Invalid("the frame header is invalid"));

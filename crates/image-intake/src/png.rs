@@ -101,7 +101,7 @@ impl Seen {
         filter.keep(length)
     }
 
-    /// A palette has 1 to 256 colours of 3 bytes, and precedes the pixels.
+    /// A palette has 1 to 256 colors of 3 bytes, and precedes the pixels.
     fn palette(&mut self, length: usize) -> Result<(), ImageError> {
         let fits = (3..=768).contains(&length) && length.is_multiple_of(3);
         if !fits || self.has_palette || self.pixels != Pixels::Before {
@@ -163,10 +163,10 @@ fn affects_display(kind: &[u8; 4], length: usize) -> bool {
 /// Reads the header.
 fn size(content: &[u8]) -> Result<(u32, u32), ImageError> {
     let invalid = ImageError::Invalid("the header is invalid");
-    let &[.., depth, colour, 0, 0, 0 | 1] = content else {
+    let &[.., depth, color, 0, 0, 0 | 1] = content else {
         return Err(invalid);
     };
-    let is_valid = match colour {
+    let is_valid = match color {
         0 => matches!(depth, 1 | 2 | 4 | 8 | 16),
         3 => matches!(depth, 1 | 2 | 4 | 8),
         2 | 4 | 6 => matches!(depth, 8 | 16),

@@ -35,7 +35,7 @@ struct Seen {
     orientation: Option<u8>,
 }
 
-/// Keeps the image, its colour profile and its orientation.
+/// Keeps the image, its color profile and its orientation.
 pub(crate) fn filter_image(filter: &mut Filter) -> Result<ImageInfo, ImageError> {
     let size = u32::from_le_bytes(array(filter.rest(), 4)?) as usize;
     filter.end_at(size.saturating_add(8))?;
@@ -125,7 +125,7 @@ impl Seen {
         }
     }
 
-    /// Whether to keep a colour profile. Like decoders, use only the first one, if it is declared and before the pixels.
+    /// Whether to keep a color profile. Like decoders, use only the first one, if it is declared and before the pixels.
     fn profile(&mut self) -> bool {
         let counts = self.flags & !self.kept & PROFILE != 0 && !self.has_pixels;
         self.kept |= if counts { PROFILE } else { 0 };

@@ -40,7 +40,7 @@ enum Handling {
     PassedOn,
     /// This crate reads it, because tokio-postgres does not know it, or knows it with another name, value or unit.
     Own,
-    /// Has no effect, or requests the normal behaviour.
+    /// Has no effect, or requests the normal behavior.
     Ignored,
     /// Cannot be enforced. Contains the remedy.
     Rejected(&'static str),
@@ -63,7 +63,7 @@ fn handling(name: &str, value: &str) -> Handling {
     }
 }
 
-/// Whether the parameter has no effect or requests the normal behaviour. Includes parameters of other drivers that
+/// Whether the parameter has no effect or requests the normal behavior. Includes parameters of other drivers that
 /// hosting providers add to their strings.
 fn is_ignored(name: &str, value: &str) -> bool {
     matches!(

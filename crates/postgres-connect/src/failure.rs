@@ -1,6 +1,6 @@
 //! Explains why a connection could not be opened, in one line for the operator: the cause and a remedy.
 //!
-//! `target` adds the address and the user. Nothing here affects behaviour.
+//! `target` adds the address and the user. Nothing here affects behavior.
 
 use std::{error::Error as _, io};
 

@@ -5,7 +5,7 @@
 //! the issuer is unreachable. A fetch continues if its request gives up, and a slow issuer does not delay others.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,6 +13,7 @@ use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey,
     jwk::{Jwk, PublicKeyUse},
 };
+use parking_lot::Mutex;
 use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -106,7 +107,7 @@ impl Keys {
         algorithm: Algorithm,
     ) -> Result<Option<DecodingKey>, Error> {
         let ages = self.ages;
-        let known = self.lock().clone();
+        let known = self.cached.lock().clone();
         if let Some(key) = known.find(id, algorithm)
             && is_younger(known.fetched, ages.max_age)
         {
@@ -118,7 +119,7 @@ impl Keys {
         }
         // The task only fails if it panicked. There are no new keys then.
         let _ = self.fetch().await;
-        let known = self.lock().clone();
+        let known = self.cached.lock().clone();
         if is_younger(known.fetched, ages.max_age) {
             return Ok(known.find(id, algorithm));
         }
@@ -159,24 +160,20 @@ fn family(algorithm: Algorithm) -> AlgorithmFamily {
 }
 
 impl Keys {
-    fn lock(&self) -> MutexGuard<'_, CachedKeys> {
-        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Fetches the keys, unless a fetch was begun recently; waits for a fetch in progress. The task runs to its end
     /// even if no request waits for it.
     fn fetch(self: &Arc<Self>) -> JoinHandle<()> {
         let keys = self.clone();
         tokio::spawn(async move {
             let _alone = keys.fetching.lock().await;
-            if is_younger(keys.lock().tried, keys.ages.min_interval) {
+            if is_younger(keys.cached.lock().tried, keys.ages.min_interval) {
                 return;
             }
             let began = Instant::now();
-            keys.lock().tried = Some(began);
+            keys.cached.lock().tried = Some(began);
             match fetch_keys(&keys.client, keys.url.clone()).await {
                 Ok(fetched) => {
-                    let mut known = keys.lock();
+                    let mut known = keys.cached.lock();
                     known.keys = Arc::new(fetched);
                     known.fetched = Some(began);
                 }

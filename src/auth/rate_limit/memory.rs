@@ -10,10 +10,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::store::Bucket;
@@ -58,7 +58,7 @@ impl Memory {
     /// Takes a token from each bucket, or from none. Returns the time until all have one; zero if the tokens were
     /// taken.
     pub(super) fn take(&self, buckets: &[Bucket], now: Instant) -> Duration {
-        let mut known = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.buckets.lock();
         let wait = buckets.iter().map(|bucket| known.wait(bucket, now)).max();
         let wait = wait.unwrap_or_default();
         if wait.is_zero() {
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(memory.take(&[bucket(key)], now), 60 * SECOND, "{key}");
         }
         assert_eq!(memory.take(&[bucket(1)], now), Duration::ZERO, "forgotten");
-        let known = memory.buckets.lock().expect("no panic");
+        let known = memory.buckets.lock();
         assert_eq!((known.by_key.len(), known.by_use.len()), (3, 3));
     }
 
@@ -178,7 +178,7 @@ mod tests {
             memory.take(&[bucket(key)], now);
         }
         memory.take(&[bucket(100)], now + 120 * SECOND);
-        let known = memory.buckets.lock().expect("no panic");
+        let known = memory.buckets.lock();
         assert_eq!((known.by_key.len(), known.by_use.len()), (1, 1));
     }
 }

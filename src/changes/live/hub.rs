@@ -5,12 +5,13 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use super::super::{Cursor, NewEntries, cursor::Seen, store::ReaderPosition};
@@ -58,18 +59,18 @@ struct SubscribedUser {
 }
 
 impl Hub {
-    fn users(&self) -> MutexGuard<'_, HashMap<UserId, SubscribedUser>> {
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The number of subscribers.
     pub(super) fn subscribers(&self) -> usize {
-        self.users().values().map(|user| user.subscribers).sum()
+        self.users
+            .lock()
+            .values()
+            .map(|user| user.subscribers)
+            .sum()
     }
 
     /// Whether there is any subscriber.
     pub(super) fn has_subscribers(&self) -> bool {
-        !self.users().is_empty()
+        !self.users.lock().is_empty()
     }
 
     /// Waits until there is a subscriber.
@@ -86,7 +87,7 @@ impl Hub {
 
     /// Joins a user's queue. It receives what the tailer reads from now on.
     pub(super) fn join(&self, owner: UserId) -> broadcast::Receiver<HubMessage> {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         let user = users.entry(owner).or_insert_with(|| SubscribedUser {
             queue: broadcast::Sender::new(QUEUE),
             subscribers: 0,
@@ -104,7 +105,7 @@ impl Hub {
 
     /// Leaves a user's queue.
     pub(super) fn leave(&self, owner: UserId) {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         if let Some(user) = users.get_mut(&owner) {
             user.subscribers -= 1;
             if user.subscribers == 0 {
@@ -113,18 +114,20 @@ impl Hub {
         }
     }
 
-    /// How often the tailer has started for this user. A subscriber calls this before it reads the log, and passes the result to [`Hub::start_at`].
+    /// How often the tailer has started for this user. A subscriber calls this before it reads the log, and passes the
+    /// result to [`Hub::start_at`].
     pub(super) fn starts(&self, owner: UserId) -> u64 {
-        self.users().get(&owner).map_or(0, |user| user.starts)
+        self.users.lock().get(&owner).map_or(0, |user| user.starts)
     }
 
-    /// Reports that a subscriber in the queue has read the log up to this cursor. If the tailer has not started for this user, it starts there.
+    /// Reports that a subscriber in the queue has read the log up to this cursor. If the tailer has not started for
+    /// this user, it starts there.
     ///
-    /// Returns whether the queue continues from the cursor. It does not if the tailer has started while this subscriber was reading. It started
-    /// at the position of another subscriber, which may have read a later snapshot. Changes between the two would be lost, so this subscriber
-    /// must read the log again.
+    /// Returns whether the queue continues from the cursor. It does not if the tailer has started while this subscriber
+    /// was reading. It started at the position of another subscriber, which may have read a later snapshot. Changes
+    /// between the two would be lost, so this subscriber must read the log again.
     pub(super) fn start_at(&self, owner: UserId, read: &Cursor, starts: u64) -> bool {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         let Some(user) = users.get_mut(&owner) else {
             return true;
         };
@@ -141,7 +144,7 @@ impl Hub {
 
     /// Notes that these users may have new entries.
     pub(super) fn mark(&self, writers: &Writers) {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         let mut any = false;
         match writers {
             Writers::Any => {
@@ -171,7 +174,7 @@ impl Hub {
 
     /// Takes up to `max` users to read.
     pub(super) fn take_due(&self, max: usize) -> Vec<ReaderPosition> {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         let due = users.iter_mut().filter(|(_, user)| user.due);
         let due = due.filter_map(|(owner, user)| {
             let (seen, _) = user.tailed.clone()?;
@@ -184,11 +187,11 @@ impl Hub {
         due.take(max).collect()
     }
 
-    /// Sends a user's new entries to the subscribers, or [`HubMessage::Overflow`] if there are more than `max`, and continues from there. The
-    /// tailer cannot continue in another epoch. The subscribers then read the log, which rejects their cursors, and the next one starts the
-    /// tailer again.
+    /// Sends a user's new entries to the subscribers, or [`HubMessage::Overflow`] if there are more than `max`, and
+    /// continues from there. The tailer cannot continue in another epoch. The subscribers then read the log, which
+    /// rejects their cursors, and the next one starts the tailer again.
     pub(super) fn publish(&self, owner: UserId, new: NewEntries, max: usize) {
-        let mut users = self.users();
+        let mut users = self.users.lock();
         let Some(user) = users.get_mut(&owner) else {
             return;
         };

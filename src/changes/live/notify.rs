@@ -1,8 +1,10 @@
-//! The notification channel between processes: LISTEN and NOTIFY. A message names the users whose items the sender has changed.
+//! The notification channel between processes: LISTEN and NOTIFY. A message names the users whose items the sender has
+//! changed.
 //!
-//! NOTIFY takes a lock of the whole server while its transaction commits. Therefore no transaction that writes sends one; the process sends one
-//! message for many commits, in a transaction of its own. Messages may be lost, because they only save time. LISTEN does not work through a
-//! transaction pooler, so it uses a connection of its own while there are subscribers.
+//! NOTIFY takes a lock of the whole server while its transaction commits. Therefore no transaction that writes sends
+//! one; the process sends one message for many commits, in a transaction of its own. Messages may be lost, because they
+//! only save time. LISTEN does not work through a transaction pooler, so it uses a connection of its own while there
+//! are subscribers.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -75,7 +77,8 @@ pub(super) async fn listen(live: &Live) {
     }
 }
 
-/// Receives messages until there are no subscribers, the connection fails, or the process does not receive its own message.
+/// Receives messages until there are no subscribers, the connection fails, or the process does not receive its own
+/// message.
 async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
     let hub = &live.inner.hub;
     let mut conn = direct.connect().await.map_err(|error| error.to_string())?;
@@ -83,8 +86,8 @@ async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
     listens.map_err(|error| error.to_string())?;
     let mut messages = std::pin::pin!(conn.notifications_stream());
     while hub.has_subscribers() {
-        // A process that receives its own message receives those of others. If it cannot send one, for example because all connections are in
-        // use, it may still receive.
+        // A process that receives its own message receives those of others. If it cannot send one, for example because
+        // all connections are in use, it may still receive.
         let sent = send_probe(live).await;
         if !hub.is_notified() {
             sent.clone()?;

@@ -1,4 +1,5 @@
-//! One subscriber: it reads the log after its cursor, then the tailer's queue, and the log again whenever it falls behind.
+//! One subscriber: it reads the log after its cursor, then the tailer's queue, and the log again whenever it falls
+//! behind.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -18,8 +18,8 @@ use crate::{
 const MAX_USERS: usize = 200;
 /// Maximum number of a user's changes that go through the queue. With more, subscribers read the log.
 const MAX_CHANGES: usize = 100;
-/// The pause between two reads, first and maximum, so that reading never takes much from writing. It grows with the number of users that were
-/// read: the more users, the cheaper each is in one statement.
+/// The pause between two reads, first and maximum, so that reading never takes much from writing. It grows with the
+/// number of users that were read: the more users, the cheaper each is in one statement.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(60));
 const PAUSE_PER_USER: Duration = Duration::from_millis(1);
 /// The pause after a failure, first and maximum.
@@ -34,7 +34,8 @@ pub(super) async fn follow_writes(live: &Live, to_notify: &Writes) {
     }
 }
 
-/// Reads the users that may have changes and, periodically, all users with subscribers. Sleeps while there are no subscribers.
+/// Reads the users that may have changes and, periodically, all users with subscribers. Sleeps while there are no
+/// subscribers.
 pub(super) async fn run(live: &Live, job: &Job) {
     let (hub, settings) = (&live.inner.hub, &live.inner.settings);
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);

@@ -5,11 +5,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 
 use super::{Periodic, in_steps};
 use crate::{
@@ -79,7 +80,7 @@ impl Sweeper {
     pub(crate) async fn run(&self, database: &Database) -> Result<u64, Error> {
         let mut done = 0;
         loop {
-            lock(&self.inner.started).clear();
+            self.inner.started.lock().clear();
             let steps = in_steps(database, u64::from(STEP), async |conn| {
                 self.step(conn).await
             });
@@ -106,13 +107,13 @@ impl Sweeper {
         if ids.is_empty() {
             return Ok(0);
         }
-        lock(&self.inner.started).clone_from(&ids);
+        self.inner.started.lock().clone_from(&ids);
         finish(conn, cleanup.finish, ids).await
     }
 
     /// Finds the rows for which the last step failed, and skips them from now on. Returns how many rows succeeded.
     async fn one_by_one(&self, database: &Database, error: Error) -> Result<u64, Error> {
-        let ids = std::mem::take(&mut *lock(&self.inner.started));
+        let ids = std::mem::take(&mut *self.inner.started.lock());
         if ids.is_empty() || error.code == Code::Unavailable {
             return Err(error);
         }
@@ -148,12 +149,12 @@ impl Sweeper {
                 error,
                 "cleaning up a row failed; skipping it for a day"
             );
-            lock(&self.inner.skipped).insert(row, until);
+            self.inner.skipped.lock().insert(row, until);
         }
     }
 
     fn skipped(&self) -> Vec<String> {
-        let mut skipped = lock(&self.inner.skipped);
+        let mut skipped = self.inner.skipped.lock();
         let now = Instant::now();
         skipped.retain(|_, until| *until > now);
         skipped.keys().cloned().collect()
@@ -171,10 +172,6 @@ async fn finish(
 ) -> Result<u64, Error> {
     let finished = conn.row(Statement::<(i64,)>::new(statement).bind(ids));
     Ok(finished.await?.map_or(0, |(rows,)| rows.unsigned_abs()))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The result of [`isolate`].

@@ -5,10 +5,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::error::{Code, Error};
@@ -77,7 +78,7 @@ pub struct JobState {
 impl JobStates {
     /// The handle of the job with this name. The job is listed from now on.
     pub fn job(&self, name: &'static str) -> Job {
-        self.lock().entry(name).or_default();
+        self.entries.lock().entry(name).or_default();
         Job {
             name,
             states: self.clone(),
@@ -86,7 +87,7 @@ impl JobStates {
 
     /// The states of all jobs, by name.
     pub fn list(&self) -> Vec<JobState> {
-        let entries = self.lock();
+        let entries = self.entries.lock();
         let state = |(name, entry): (&&'static str, &Entry)| JobState {
             name,
             phase: match entry {
@@ -101,10 +102,6 @@ impl JobStates {
             since_failure: entry.last_failure.map(|at| at.elapsed()),
         };
         entries.iter().map(state).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -187,7 +184,7 @@ impl Job {
     }
 
     fn update<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> T {
-        change(self.states.lock().entry(self.name).or_default())
+        change(self.states.entries.lock().entry(self.name).or_default())
     }
 }
 

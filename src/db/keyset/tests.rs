@@ -1,17 +1,18 @@
 use super::*;
 
-const CREATED: SortKey<Position> = SortKey {
-    name: "task.created",
-    kind: KeyKind::Time,
-    expression: "created_at",
-    position: Position::clone,
-};
-const TITLE: SortKey<Position> = SortKey {
-    name: "task.title",
-    kind: KeyKind::Text,
-    expression: "title",
-    position: Position::clone,
-};
+impl Keyed for Position {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+const CREATED: SortKey<Position> = SortKey::new(
+    "task.created",
+    "created_at",
+    KeyValue::Time(|_| DateTime::default()),
+);
+const TITLE: SortKey<Position> =
+    SortKey::new("task.title", "title", KeyValue::Text(|row| &row.key));
 
 #[test]
 fn a_cursor_is_bound_to_its_order() {

@@ -6,13 +6,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -57,7 +55,7 @@ impl UploadSlots {
 
     /// Acquires the slot of an upload. Dropping the slot releases it.
     pub(super) fn acquire(&self, upload: Uuid) -> Result<UploadSlot<'_>, NoSlot> {
-        let mut in_use = self.lock();
+        let mut in_use = self.in_use.lock();
         match in_use.get(&upload) {
             Some(other) => {
                 let waited = other.waiting_since.map(|since| since.elapsed());
@@ -83,11 +81,6 @@ impl UploadSlots {
         in_use.insert(upload, sender);
         Ok(slot)
     }
-
-    /// Ignores poisoning: a panic cannot leave the map half changed.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Sender>> {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The slot of one request.
@@ -110,7 +103,7 @@ impl UploadSlot<'_> {
     }
 
     fn set_waiting(&self, since: Option<Instant>) -> bool {
-        match self.slots.lock().get_mut(&self.upload) {
+        match self.slots.in_use.lock().get_mut(&self.upload) {
             Some(sender) if sender.number == self.number => {
                 sender.waiting_since = since;
                 true
@@ -127,7 +120,7 @@ impl UploadSlot<'_> {
 
 impl Drop for UploadSlot<'_> {
     fn drop(&mut self) {
-        let mut in_use = self.slots.lock();
+        let mut in_use = self.slots.in_use.lock();
         let sender = in_use.get(&self.upload);
         if sender.is_some_and(|sender| sender.number == self.number) {
             in_use.remove(&self.upload);
@@ -184,7 +177,7 @@ mod tests {
         assert!(second.stop_waiting(), "the second request has its own slot");
         assert_eq!(rejected(&slots, FIRST), Some(NoSlot::InUse));
         drop(second);
-        assert!(slots.lock().is_empty());
+        assert!(slots.in_use.lock().is_empty());
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! A limited number of slots in total, and per holder. WebSockets and subscriptions have slots of their own.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
 
 use crate::auth::UserId;
 
@@ -53,7 +52,7 @@ impl StreamSlots {
 
     /// Acquires a slot without a holder.
     pub(in crate::http) fn acquire(&self) -> Result<StreamSlot, LimitReached> {
-        let mut in_use = self.lock();
+        let mut in_use = self.in_use.lock();
         if in_use.total >= self.max {
             return Err(LimitReached::Total);
         }
@@ -66,11 +65,7 @@ impl StreamSlots {
 
     /// The number of slots in use.
     pub(super) fn in_use(&self) -> usize {
-        self.lock().total
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InUse> {
-        self.in_use.lock().unwrap_or_else(PoisonError::into_inner)
+        self.in_use.lock().total
     }
 }
 
@@ -81,7 +76,7 @@ impl StreamSlot {
             return Ok(());
         }
         self.unassign();
-        let mut in_use = self.slots.lock();
+        let mut in_use = self.slots.in_use.lock();
         let count = in_use.by_holder.entry(holder.clone()).or_default();
         if *count >= self.slots.max_per_holder {
             return Err(LimitReached::PerHolder);
@@ -96,7 +91,7 @@ impl StreamSlot {
         let Some(holder) = self.holder.take() else {
             return;
         };
-        let mut in_use = self.slots.lock();
+        let mut in_use = self.slots.in_use.lock();
         if let Some(count) = in_use.by_holder.get_mut(&holder) {
             *count -= 1;
             if *count == 0 {
@@ -109,7 +104,7 @@ impl StreamSlot {
 impl Drop for StreamSlot {
     fn drop(&mut self) {
         self.unassign();
-        self.slots.lock().total -= 1;
+        self.slots.in_use.lock().total -= 1;
     }
 }
 
@@ -141,6 +136,10 @@ mod tests {
         assert_eq!(third.assign_to(user(1)), Ok(()), "and is counted once");
         drop(third);
         assert_eq!(slots.in_use(), 1);
-        assert_eq!(slots.lock().by_holder.len(), 1, "no other holder is stored");
+        assert_eq!(
+            slots.in_use.lock().by_holder.len(),
+            1,
+            "no other holder is stored"
+        );
     }
 }

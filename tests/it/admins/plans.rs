@@ -19,8 +19,7 @@ const PARTS: [(&str, usize); 5] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_are_filtered_by_email_address_with_an_index() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     app.sql(
         "INSERT INTO users (id, email, email_key, name, created_at)
          SELECT md5(n::text)::uuid, 'User' || n || '@example.com', 'user' || n || '@example.com', n, now() - n * interval '1 minute'

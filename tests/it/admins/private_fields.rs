@@ -13,8 +13,7 @@ const PARTS: &str = "query($email: String) { users(emailContains: $email) { node
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_fields_that_an_admin_reads_are_logged_for_their_owner() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     let ada = app.signed_up("ada").await;
     app.signed_up("grace").await;
     let all = "audit_logs WHERE action LIKE '%_READ'";
@@ -52,8 +51,7 @@ async fn private_fields_that_an_admin_reads_are_logged_for_their_owner() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn private_fields_are_not_returned_if_the_read_cannot_be_logged() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     app.signed_up("ada").await;
     app.sql("ALTER TABLE audit_logs ADD CHECK (action NOT LIKE '%\\_READ')")
         .await;
@@ -72,8 +70,7 @@ async fn private_fields_are_not_returned_if_the_read_cannot_be_logged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn admins_cannot_read_items_of_others() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     let ada = app.signed_up("ada").await;
     let course = ada.create_course("c").await;
     let document = ada.create_document(&course, "").await;
@@ -117,8 +114,7 @@ async fn the_schema_has_no_path_from_a_user_to_their_items() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_users_with_all_private_fields_take_a_few_statements() {
-    let app = TestApp::start().await;
-    let root = app.admin("root").await;
+    let (app, root) = TestApp::start().await.with_admin("root").await;
     app.sql(
         "INSERT INTO users (id, email, email_key, name, password_hash)
          SELECT gen_random_uuid(), n || '@example.com', n || '@example.com', n, 'x' FROM generate_series(1, 60) AS n;

@@ -14,8 +14,7 @@ const TRASH: &str = "UPDATE documents SET status = 'trash', deleted_at = now()";
 const RESTORE: &str = "UPDATE documents SET status = 'active', deleted_at = NULL";
 
 async fn with_a_long_document() -> TestApp {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     app.sql(LONG).await;
     app
 }

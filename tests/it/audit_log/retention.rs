@@ -46,8 +46,7 @@ async fn old_entries_are_deleted_except_the_creations() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_background_job_prunes_in_several_steps() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(&format!(
         "INSERT INTO audit_logs (user_id, action, entity_type, created_at)
          SELECT '{}', 'SIGN_IN', 'Session', now() - make_interval(days => 30, mins => n)

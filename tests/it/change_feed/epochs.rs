@@ -10,8 +10,7 @@ const ELSEWHERE: &str = "UPDATE change_epochs SET database = 'another'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_epoch_neither_reads_nor_writes_the_log() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     ada.changes_cursor().await;
     app.sql(&format!(
         "INSERT INTO audit_logs (user_id, action, entity_type, entity_id, version, xid)
@@ -40,8 +39,7 @@ async fn a_new_epoch_neither_reads_nor_writes_the_log() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_from_before_an_epoch_precede_all_its_cursors() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut old = Vec::new();
     for _ in 0..8 {
         old.push(ada.create_course("c").await);
@@ -82,9 +80,7 @@ async fn changes_from_before_an_epoch_precede_all_its_cursors() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_epoch_waits_for_open_writers_and_delays_no_others() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     ada.changes_cursor().await;
     let (slow, other) = (Uuid::now_v7(), Uuid::now_v7());
     let writer = app.begin(&insert(&ada.id, slow)).await;

@@ -45,8 +45,7 @@ fn forged(cursor: &Value, next: u64, held: u64, target: Option<u64>) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_from_the_future_have_expired_and_affect_no_other_subscriber() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let now = ada.changes_cursor().await;
     let far = 1 << 40;
     let mut ahead = [forged(&now, far, 0, None), forged(&now, 3, 0, Some(far))].map(|cursor| {
@@ -65,8 +64,7 @@ async fn cursors_from_the_future_have_expired_and_affect_no_other_subscriber() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cursors_with_thousands_of_transactions_work() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let now = ada.changes_cursor().await;
     let made = Uuid::now_v7();
     app.sql(&insert(&ada.id, made)).await;

@@ -130,8 +130,7 @@ async fn subscriptions_start_now_or_after_a_cursor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cursor_of_any_change_resumes_after_it() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut changes = from_here(&app, &ada).await;
     let slow = Uuid::now_v7();
     let held = app.begin(&insert(&ada.id, slow)).await;
@@ -174,8 +173,7 @@ async fn changes_in_another_process_are_notified() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_by_other_programs_are_found_by_polling() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut changes = from_here(&app, &ada).await;
     nothing_before_a_new_change(&mut changes, &ada).await;
     let id = Uuid::now_v7();
@@ -199,8 +197,7 @@ async fn a_listener_that_lost_its_connection_reads_what_it_missed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_subscribers_continue_from_the_log() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut slow = from_here(&app, &ada).await;
     nothing_before_a_new_change(&mut slow, &ada).await;
     let mut made = Vec::new();
@@ -246,8 +243,7 @@ async fn without_subscribers_no_statements_are_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_survive_the_loss_of_all_connections() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut changes = from_here(&app, &ada).await;
     nothing_before_a_new_change(&mut changes, &ada).await;
     for _ in 0..3 {
@@ -261,9 +257,7 @@ async fn subscriptions_survive_the_loss_of_all_connections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_end_when_their_cursor_expires() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     let mut of_another = subscribe(&app, &grace.id, Some(cursor_of(&ada).await));
     let mut restored = from_here(&app, &ada).await;
     nothing_before_a_new_change(&mut restored, &ada).await;
@@ -278,9 +272,7 @@ async fn subscriptions_end_when_their_cursor_expires() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_writes_do_not_delay_polling_for_others() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let grace = app.signed_up("grace").await;
+    let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
     let (mut of_ada, mut of_grace) = (from_here(&app, &ada).await, from_here(&app, &grace).await);
     nothing_before_a_new_change(&mut of_ada, &ada).await;
     nothing_before_a_new_change(&mut of_grace, &grace).await;

@@ -16,8 +16,7 @@ const RENAMED: &str = "courses WHERE name = 'Renamed'";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
-    let patient = TestApp::start().await;
-    let ada = patient.signed_up("ada").await;
+    let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let id = json!({ "id": ada.create_course("Algebra").await });
     let app = TestApp::on(patient.database.clone(), |settings| {
         settings.edge.request_timeout = Duration::from_millis(500);
@@ -25,8 +24,8 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
     .await;
     let held = app.begin(LOCK).await;
     let answer = ada.at(&app).post(RENAME, id.clone()).await;
-    let code = &answer.json()["errors"][0]["extensions"]["code"];
-    assert_eq!((answer.status, code.as_str()), (504, Some("TIMEOUT")));
+    assert_eq!(answer.status, 504);
+    assert_eq!(answer.error_code(), "TIMEOUT");
     app.eventually_blocked(0).await;
     held.rollback().await;
     // Another change of the course comes after anything that the cancelled statement could still do.
@@ -40,8 +39,7 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_cancelled_at_the_deadline_with_the_same_error_in_both_media_types() {
-    let patient = TestApp::start().await;
-    let ada = patient.signed_up("ada").await;
+    let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let app = TestApp::on(patient.database.clone(), |settings| {
         settings.edge.request_timeout = Duration::from_millis(400);
     })
@@ -61,8 +59,7 @@ async fn a_query_is_cancelled_at_the_deadline_with_the_same_error_in_both_media_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_is_cancelled_when_its_client_hangs_up() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let _held = app.begin("LOCK TABLE courses").await;
     let stream = sent(app.address, ada.request(COURSES, &json!({}))).await;
     app.eventually_blocked(1).await;
@@ -72,8 +69,7 @@ async fn a_query_is_cancelled_when_its_client_hangs_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mutation_completes_although_its_client_hangs_up() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let id = json!({ "id": ada.create_course("Algebra").await });
     let held = app.begin(LOCK).await;
     let stream = sent(app.address, ada.request(RENAME, &id)).await;
@@ -107,8 +103,7 @@ async fn requests_without_a_free_connection_are_told_to_retry() {
         refused
     });
     assert_eq!(refused.status, 503, "{refused:?}");
-    let code = &refused.json()["errors"][0]["extensions"]["code"];
-    assert_eq!(code, "UNAVAILABLE");
+    assert_eq!(refused.error_code(), "UNAVAILABLE");
     assert!(refused.header("retry-after").is_some());
     assert_eq!(held.status, 200, "{held:?}");
 }

@@ -147,9 +147,7 @@ async fn new_external_users_get_no_mail_about_linking() {
     assert_eq!(bob["emailVerified"], true);
     // Providers differ in how they map such a domain, so its verification is not proof.
     let bea = me(&app, &token_with("bea", "bea@bücher.example")).await;
-    assert_eq!(
-        (&bea["email"], &bea["emailVerified"]),
-        (&json!("bea@bücher.example"), &json!(false))
-    );
+    assert_eq!(bea["email"], "bea@bücher.example");
+    assert_eq!(bea["emailVerified"], false);
     assert_eq!(app.count("mails").await, 0);
 }

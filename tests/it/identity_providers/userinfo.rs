@@ -37,10 +37,8 @@ async fn userinfo_is_requested_once_if_the_token_has_no_email_address() {
     issuer.tell(telling("ada"));
     assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
     assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
-    assert_eq!(
-        me(&another(&app, &toml).await, &bare("ada")).await["email"],
-        "told@example.com"
-    );
+    let elsewhere = &me(&another(&app, &toml).await, &bare("ada")).await["email"];
+    assert_eq!(elsewhere, "told@example.com");
     assert_eq!(issuer.asked("/userinfo"), 1);
     // Userinfo of another user, without an email address, and that is no JSON.
     assert_eq!(ask(&app, &bare("bob")).await.status, 401);
@@ -82,10 +80,8 @@ async fn rejections_are_cached_until_the_token_has_new_claims() {
     assert_eq!(me(&app, &bare("ada")).await["email"], "told@example.com");
 
     assert_eq!(ask(&app, &bare("bob")).await.status, 401);
-    assert_eq!(
-        me(&app, &issuer_token("bob")).await["email"],
-        "bob@example.com"
-    );
+    let bob = &me(&app, &issuer_token("bob")).await["email"];
+    assert_eq!(bob, "bob@example.com");
 }
 
 #[tokio::test(flavor = "multi_thread")]

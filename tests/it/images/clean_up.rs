@@ -1,13 +1,14 @@
 //! What the sweep deletes, and what it keeps.
 
-use std::{fs, sync::Arc};
+use std::{cell::Cell, fs};
 
+use futures_util::future::{join, join_all};
 use serde_json::json;
 use snapnote::images::sweep::sweep;
 use tokio::time::{Duration, Instant};
 
 use super::{Notebook, UPLOAD, fetched, png::png, request, send, set, upload_input};
-use crate::support::{PASSWORD, image_folder, list};
+use crate::support::{PASSWORD, image_folder, list, soon};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_deletes_only_what_is_not_needed() {
@@ -59,10 +60,8 @@ async fn images_are_deleted_with_their_documents_but_stay_in_the_trash() {
     notebook.ada.trash(&[&notebook.course]).await;
     notebook.ada.delete(&[&notebook.course]).await;
     assert_eq!(notebook.sweep().await, 1);
-    assert_eq!(
-        (notebook.rows().await, notebook.files().len()),
-        (String::new(), 0)
-    );
+    assert_eq!(notebook.rows().await, "");
+    assert_eq!(notebook.files().len(), 0);
     assert_eq!(fetched(&image["url"]).await.status(), 404);
 }
 
@@ -94,10 +93,8 @@ async fn failed_deletions_are_retried() {
     let now = sweep(&notebook.app.images).await.unwrap();
     assert_eq!((now, notebook.files().len()), (0, 2));
     assert_eq!(notebook.sweep().await, 3);
-    assert_eq!(
-        (notebook.rows().await.as_str(), notebook.files().len()),
-        ("image:stored", 1)
-    );
+    assert_eq!(notebook.rows().await, "image:stored");
+    assert_eq!(notebook.files().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,11 +181,11 @@ async fn no_object_is_postponed_while_the_storage_is_unavailable() {
 }
 
 /// Sets and removes images in a loop. A mutation may fail or be UNAVAILABLE when its rows are deleted at the same time.
-async fn change_repeatedly(notebook: Arc<Notebook>, until: Instant) {
+async fn change_repeatedly(notebook: &Notebook, done: &Cell<bool>) {
     let ada = &notebook.ada;
     let mine = ada.create_document(&notebook.course, "").await;
     let mut size = 10;
-    while Instant::now() < until {
+    while !done.get() {
         size += 1;
         let bytes = png(size, 10);
         let input = upload_input(&mine, i64::try_from(bytes.len()).unwrap(), "image/png");
@@ -217,23 +214,20 @@ async fn change_repeatedly(notebook: Arc<Notebook>, until: Instant) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_document_loses_its_image_whenever_the_sweep_runs() {
-    let notebook = Arc::new(Notebook::new().await);
-    let until = Instant::now() + Duration::from_secs(4);
-    let changing = (0..4).map(|_| tokio::spawn(change_repeatedly(notebook.clone(), until)));
-    let changing: Vec<_> = changing.collect();
-    let mut swept = 0;
-    while Instant::now() < until {
-        // Far too early: files are swept while they are sent and written.
-        notebook
-            .app
-            .sql("UPDATE image_objects SET sweep_at = now() WHERE sweep_at IS NOT NULL")
-            .await;
-        swept += sweep(&notebook.app.images).await.unwrap();
-    }
-    for task in changing {
-        task.await.unwrap();
-    }
-    assert!(swept > 20, "{swept}");
+    let (notebook, done) = (Notebook::new().await, Cell::new(false));
+    let changing = join_all((0..4).map(|_| change_repeatedly(&notebook, &done)));
+    let sweeping = async {
+        let (mut swept, began) = (0, Instant::now());
+        while swept <= 20 || began.elapsed() < Duration::from_secs(4) {
+            // Far too early: files are swept while they are sent and written.
+            let due = "UPDATE image_objects SET sweep_at = now() WHERE sweep_at IS NOT NULL";
+            notebook.app.sql(due).await;
+            swept += sweep(&notebook.app.images).await.unwrap();
+        }
+        done.set(true);
+    };
+    let both = join(changing, sweeping);
+    soon("enough images are swept", both).await;
     let query = "{ documents(first: 100) { nodes { image { url } } } }";
     let data = notebook.ada.query(query).await;
     for node in list(&data["documents"]["nodes"]) {

@@ -57,11 +57,8 @@ async fn an_upload_has_one_sender_at_the_same_time() {
         assert_retry_later(&sent(&notebook, &upload, &bytes).await, 409);
     }
     assert_eq!(notebook.files().len(), 1, "nothing of the others is stored");
-    assert_eq!(
-        send(&other, bytes.clone()).await,
-        204,
-        "another upload is taken"
-    );
+    let status = send(&other, bytes.clone()).await;
+    assert_eq!(status, 204, "another upload is taken");
     first.write_all(&bytes[9..]).await.unwrap();
     assert_eq!(read_answer(&mut first).await.status, 204);
     assert_eq!(send(&upload, bytes.clone()).await, 204, "the slot is free");
@@ -105,11 +102,8 @@ async fn a_silent_sender_is_replaced_by_the_next() {
     assert_retry_later(&read_answer(&mut silent).await, 409);
     let done = notebook.set(&upload).await;
     assert_eq!(done["document"]["image"]["byteSize"], bytes.len());
-    assert_eq!(
-        notebook.files().len(),
-        1,
-        "nothing of the silent one is stored"
-    );
+    let files = notebook.files().len();
+    assert_eq!(files, 1, "nothing of the silent one is stored");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,11 +118,8 @@ async fn concurrent_uploads_are_limited() {
     let second = begun(&notebook, &uploads[1], bytes.len(), &bytes[..9]).await;
     assert_retry_later(&sent(&notebook, &uploads[2], &bytes).await, 503);
     let unknown = json!({ "url": format!("{}x", uploads[2]["url"].as_str().unwrap()) });
-    assert_eq!(
-        sent(&notebook, &unknown, &bytes).await.status,
-        404,
-        "invalid links are not told to retry"
-    );
+    let status = sent(&notebook, &unknown, &bytes).await.status;
+    assert_eq!(status, 404, "invalid links are not told to retry");
     first.write_all(&bytes[9..]).await.unwrap();
     assert_eq!(read_answer(&mut first).await.status, 204);
     assert_eq!(sent(&notebook, &uploads[2], &bytes).await.status, 204);
@@ -169,11 +160,8 @@ async fn uploads_below_the_minimum_speed_are_cut_off() {
     let slow = begun(&notebook, &upload, bytes.len(), &bytes[..1]).await;
     let (answer, _) = trickled(slow, &bytes[1..], 1).await;
     assert_eq!(answer.status, 408, "{answer:?}");
-    assert_eq!(
-        send(&upload, bytes.clone()).await,
-        204,
-        "the upload is free at once"
-    );
+    let status = send(&upload, bytes.clone()).await;
+    assert_eq!(status, 204, "the upload is free at once");
     notebook.sweep_upload(&upload).await;
 
     // A fast sender can send for longer than the grace period.

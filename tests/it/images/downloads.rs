@@ -42,10 +42,8 @@ async fn an_image_is_served_with_its_type_and_a_policy_that_allows_nothing() {
     };
     assert_eq!(of("content-type"), Some("image/png"));
     assert_eq!(of("x-content-type-options"), Some("nosniff"));
-    assert_eq!(
-        of("content-security-policy"),
-        Some("default-src 'none'; sandbox")
-    );
+    let policy = Some("default-src 'none'; sandbox");
+    assert_eq!(of("content-security-policy"), policy);
     assert_eq!(of("cross-origin-resource-policy"), Some("cross-origin"));
     assert_eq!(of("accept-ranges"), Some("bytes"));
     let disposition = of("content-disposition").unwrap();

@@ -70,11 +70,8 @@ async fn a_deleted_course_and_its_contents_are_gone_before_their_rows() {
         .collect();
     expected.insert(&notebook.trashed);
     assert_eq!(set(&payload["deletedIds"]), expected);
-    assert_eq!(
-        payload["deletedIds"][0],
-        json!(notebook.course),
-        "what was named comes first"
-    );
+    let first = &payload["deletedIds"][0];
+    assert_eq!(*first, notebook.course, "what was named comes first");
     assert_gone(&notebook).await;
     let mut changes = notebook.all("DELETED");
     changes.insert(notebook.trashed.clone(), "DELETED".to_owned());

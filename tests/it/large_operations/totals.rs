@@ -9,8 +9,7 @@ const TIMES: i64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_total_of_a_nested_list_is_counted_once_per_course() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     for _ in 0..2 {
         ada.create_course("c").await;
     }

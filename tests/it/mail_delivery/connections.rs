@@ -12,12 +12,8 @@ async fn many_mails_share_a_few_connections() {
     for round in 1..=2 {
         outbox.farewells(30).await;
         assert_eq!(mailer.send_all_due().await.unwrap(), 30);
-        let seen = server.seen.lock().unwrap();
-        assert!(
-            seen.connections <= 4,
-            "{} in round {round}",
-            seen.connections
-        );
+        let opened = server.seen.lock().unwrap().connections;
+        assert!(opened <= 4, "{opened} in round {round}");
     }
     let seen = server.seen.lock().unwrap();
     let hellos = seen.commands.iter().filter(|command| *command == "EHLO");
@@ -46,11 +42,8 @@ async fn connections_are_not_reused_after_a_failed_mail() {
     server.becomes(Manner::Answers("RCPT", "450 4.2.0 busy"));
     outbox.farewells(1).await;
     assert_eq!(mailer.send_all_due().await.unwrap(), 0);
-    assert_eq!(
-        server.seen.lock().unwrap().connections,
-        1,
-        "the mail was refused, not the connection"
-    );
+    let opened = server.seen.lock().unwrap().connections;
+    assert_eq!(opened, 1, "the mail was refused, not the connection");
     server.becomes(Manner::Takes);
     outbox.make_due().await;
     assert_eq!(mailer.send_all_due().await.unwrap(), 1);

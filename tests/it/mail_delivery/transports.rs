@@ -39,10 +39,8 @@ async fn mails_are_written_to_files_without_a_server() {
         .collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let name = files[0].file_name().unwrap().to_str().unwrap();
-    assert!(
-        name.ends_with(&format!("Z-password_reset-{id}.eml")),
-        "{name}"
-    );
+    let named = name.ends_with(&format!("Z-password_reset-{id}.eml"));
+    assert!(named, "{name}");
     assert_eq!(mode(&files[0]), 0o600);
     let mail = std::fs::read_to_string(&files[0]).unwrap();
     assert!(mail.contains(&token_of(token)), "{mail}");

@@ -28,8 +28,7 @@ async fn commit_when_blocking(app: &TestApp, transaction: Transaction) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_password_ends_sessions_of_concurrent_sign_ins() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     let signing_in = slow_sign_in(&app).await;
     let change = ada.change_password(PASSWORD, "another horse");
     let (payload, ()) = tokio::join!(change, commit_when_blocking(&app, signing_in));
@@ -39,8 +38,7 @@ async fn a_changed_password_ends_sessions_of_concurrent_sign_ins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_password_ends_sessions_of_concurrent_sign_ins() {
-    let app = TestApp::keeping_mails().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::keeping_mails().await.with_user("ada").await;
     let token = reset_token(&app).await;
     let signing_in = slow_sign_in(&app).await;
     let reset = reset(&app, &token, "another horse");
@@ -51,8 +49,7 @@ async fn a_reset_password_ends_sessions_of_concurrent_sign_ins() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_is_voided_while_it_is_used_is_invalid() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     for purpose in ["password_reset", "email_verification", "email_change"] {
         app.anonymous().request_password_reset(ADA).await;
         ada.request_email_verification().await;

@@ -22,8 +22,8 @@ async fn verify(client: &Client, token: &str) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_email_address_is_verified_by_its_signed_in_user() {
-    let app = TestApp::keeping_mails().await;
-    let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
+    let bob = app.signed_up("bob").await;
     assert_eq!(errors(&ada.request_email_verification().await), [""; 0]);
     let token = app.mailed_token("email_verification").await;
     assert_eq!(verify(&bob, &token).await, [INVALID_TOKEN]);
@@ -43,8 +43,7 @@ async fn an_email_address_is_verified_by_its_signed_in_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verification_token_is_valid_for_a_day_and_cannot_reset_the_password() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     ada.request_email_verification().await;
     let token = app.mailed_token("email_verification").await;
     assert_eq!(reset(&app, &token, "another horse").await, [INVALID_TOKEN]);
@@ -59,8 +58,7 @@ async fn a_verification_token_is_valid_for_a_day_and_cannot_reset_the_password()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_email_address_changes_when_the_new_one_is_verified() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     let reset_token = reset_token(&app).await;
     for password in [json!("wrong horse"), Value::Null] {
         let refused = ada.request_email_change("new@example.com", password).await;
@@ -74,16 +72,12 @@ async fn an_email_address_changes_when_the_new_one_is_verified() {
     assert_eq!(app.text(recipient).await, "New@example.com");
     let token = app.mailed_token("email_change").await;
     assert_eq!(verify(&ada, &token).await, [""; 0]);
-    assert_eq!(
-        email_of(&ada).await,
-        (json!("New@example.com"), json!(true))
-    );
+    let expected = (json!("New@example.com"), json!(true));
+    assert_eq!(email_of(&ada).await, expected);
     assert_eq!(app.count(&to_old("email_changed")).await, 1);
     // Tokens that were mailed to the old address are void.
-    assert_eq!(
-        reset(&app, &reset_token, "another horse").await,
-        [INVALID_TOKEN]
-    );
+    let refused = reset(&app, &reset_token, "another horse").await;
+    assert_eq!(refused, [INVALID_TOKEN]);
     assert!(!app.anonymous().can_sign_in(ADA, PASSWORD).await);
     assert!(
         app.anonymous()
@@ -92,16 +86,13 @@ async fn an_email_address_changes_when_the_new_one_is_verified() {
     );
     let logged = "SELECT changes FROM audit_logs WHERE action = 'EMAIL_CHANGED'";
     let changes: Value = serde_json::from_str(&app.text(logged).await).unwrap();
-    assert_eq!(
-        changes,
-        json!({ "email": { "old": ADA, "new": "New@example.com" } })
-    );
+    let expected = json!({ "email": { "old": ADA, "new": "New@example.com" } });
+    assert_eq!(changes, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_to_a_taken_email_address_has_the_same_response_and_changes_nothing() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     app.signed_up("bob").await;
     assert_eq!(request_change(&ada, "BOB@example.com").await, [""; 0]);
     assert_eq!(app.count("mail_tokens").await, 0);
@@ -115,8 +106,7 @@ async fn a_change_to_a_taken_email_address_has_the_same_response_and_changes_not
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_can_change_the_case_of_their_email_address() {
-    let app = TestApp::keeping_mails().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::keeping_mails().await.with_user("ada").await;
     assert_eq!(request_change(&ada, "Ada@Example.com").await, [""; 0]);
     let token = app.mailed_token("email_change").await;
     assert_eq!(verify(&ada, &token).await, [""; 0]);
@@ -125,8 +115,7 @@ async fn users_can_change_the_case_of_their_email_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_email_addresses_are_rejected() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     for (email, code) in [
         ("", "BLANK"),
         ("ada", "INVALID"),

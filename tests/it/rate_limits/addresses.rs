@@ -132,10 +132,8 @@ async fn an_ipv6_network_is_one_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forwarded_addresses_of_untrusted_clients_are_ignored() {
-    let app = TestApp::with(|settings| {
-        settings.auth.rate_limits.sign_up = "2/h".parse().unwrap();
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.auth.rate_limits.sign_up = "2/h".parse().unwrap()).await;
     for (n, address) in [HOME, AWAY, "192.0.2.3"].into_iter().enumerate() {
         let answer = sign_up(&app, address, &n.to_string()).await;
         assert_eq!(passed(&answer), n < 2, "{address}");

@@ -79,11 +79,8 @@ async fn wrong_passwords_are_limited_while_clients_hold_the_pool() {
         let held = HeldPool::of(&app, &attacker).await;
         for n in 0..14 {
             let answer = sign_in(&app, AWAY, email, WRONG).await;
-            assert_eq!(
-                is_rate_limited(&answer),
-                n >= 10,
-                "{email}, {n}: {answer:?}"
-            );
+            let refused = is_rate_limited(&answer);
+            assert_eq!(refused, n >= 10, "{email}, {n}: {answer:?}");
         }
         held.release().await;
     }
@@ -259,10 +256,8 @@ async fn the_limiter_has_its_own_connections_and_closes_them_with_the_service() 
     let (database, open) = (app.database.clone(), app.pool.status().open);
     let connected = app.count(CONNECTIONS).await;
     let of_limiter = connected - i64::try_from(open).unwrap();
-    assert!(
-        (1..=2).contains(&of_limiter),
-        "{connected} of which {open} are the pool's"
-    );
+    let few = (1..=2).contains(&of_limiter);
+    assert!(few, "{connected} of which {open} are the pool's");
     assert_eq!(app.pool.status().max, POOL);
     app.stop().await;
     let other = TestApp::on(database, |_| {}).await;

@@ -8,8 +8,8 @@ use super::SEARCH;
 use crate::support::{Client, Person, TestApp, text};
 
 /// A user with ten thousand words in two hundred documents.
-async fn reader(app: &TestApp) -> Person {
-    let ada = app.signed_up("ada").await;
+async fn reader() -> (TestApp, Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Course' FROM users;
          INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)
@@ -17,7 +17,7 @@ async fn reader(app: &TestApp) -> Person {
              FROM generate_series(1, 50) AS word), '行列 語 матрица', '' FROM courses, generate_series(1, 200) AS n",
     )
     .await;
-    ada
+    (app, ada)
 }
 
 /// The response to a search, which must not be an internal error.
@@ -27,10 +27,8 @@ async fn ask(client: &Client, variables: Value) -> Value {
     assert!(answer.status < 500, "{shown}: {answer:?}");
     let json = answer.json();
     let code = &json["errors"][0]["extensions"]["code"];
-    assert!(
-        code.is_null() || code == "BAD_USER_INPUT",
-        "{shown}: {json}"
-    );
+    let is_expected = code.is_null() || code == "BAD_USER_INPUT";
+    assert!(is_expected, "{shown}: {json}");
     json
 }
 
@@ -63,8 +61,7 @@ const LONG_WITHOUT_WORDS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_query_without_words_finds_nothing() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     let page_info = json!({ "hasNextPage": false, "hasPreviousPage": false, "startCursor": null, "endCursor": null });
     for query in WITHOUT_WORDS.iter().chain(LONG_WITHOUT_WORDS) {
         let answer = ask(&ada, json!({ "query": query })).await;
@@ -114,8 +111,7 @@ const ZEBRAS: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn signs_do_not_hide_the_words_around_them() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("~", "").await;
     ada.document(&course, "Zebra", "stripes of 🦓", "").await;
     for query in ZEBRAS {
@@ -127,8 +123,7 @@ async fn signs_do_not_hide_the_words_around_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_have_at_most_a_thousand_characters() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     for (query, refused) in [
         ("a".repeat(1_000), false),
         ("a".repeat(1_001), true),
@@ -223,8 +218,7 @@ fn oddities() -> Vec<(&'static str, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn expensive_and_odd_queries_are_answered() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     for (name, query) in bombs().into_iter().chain(oddities()) {
         assert!(query.chars().count() <= 1_000, "{name}");
         let answer = ask(&ada, json!({ "query": query })).await;
@@ -235,8 +229,7 @@ async fn expensive_and_odd_queries_are_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unpaired_surrogates_are_rejected_and_escapes_are_text() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     let query = "query($q: String!) { search(query: $q) { nodes { __typename } } }";
     for (escaped, is_text) in [
         (r"\ud800", false),
@@ -256,8 +249,7 @@ async fn unpaired_surrogates_are_rejected_and_escapes_are_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_types_courses_and_sizes_are_handled() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     for (more, refused) in [
         (json!({ "first": 0 }), true),
         (json!({ "first": -1 }), true),
@@ -296,8 +288,7 @@ fn encoded(text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_cursors_are_rejected() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     let courses = "{ courses(first: 1) { pageInfo { endCursor } } }";
     let foreign = ada.query(courses).await["courses"]["pageInfo"]["endCursor"].take();
     let page = ada.search(json!({ "query": "number", "first": 5 })).await;
@@ -332,8 +323,7 @@ async fn invalid_cursors_are_rejected() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forged_cursors_are_harmless() {
-    let app = TestApp::start().await;
-    let ada = reader(&app).await;
+    let (_app, ada) = reader().await;
     let id = Uuid::max().simple();
     let page = ada.search(json!({ "query": "number", "first": 1 })).await;
     let real = text(&page["pageInfo"]["endCursor"]);

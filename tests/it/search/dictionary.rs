@@ -31,8 +31,7 @@ async fn known(app: &TestApp, word: &str) -> i64 {
 
 /// A user with a course.
 async fn with_a_course() -> (TestApp, Person, String) {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.create_course("Course").await;
     (app, ada, course)
 }
@@ -93,11 +92,8 @@ async fn words_that_come_back_are_known_again() {
     }
     sweep_later(&app).await;
     assert_eq!(ada.found("girafe").await, ["First"]);
-    assert_eq!(
-        known(&app, "giraffe").await,
-        1,
-        "however often it came and went"
-    );
+    let times = known(&app, "giraffe").await;
+    assert_eq!(times, 1, "however often it came and went");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,8 +189,7 @@ async fn two_sweeps_can_run_concurrently() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_are_kept_per_user() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let own = ada.course("Giraffe", "").await;
     eve.course("Giraffe", "").await;
     assert_eq!(known(&app, "giraffe").await, 2);
@@ -206,8 +201,7 @@ async fn words_are_kept_per_user() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_users_leave_no_words() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     for client in [&ada, &eve] {
         let course = client.course("Giraffes", "long necks").await;
         client.document(&course, "Okapi", "short neck", "").await;
@@ -232,8 +226,7 @@ async fn deleted_users_leave_no_words() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn words_that_cannot_be_deleted_block_no_others() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "CREATE FUNCTION stuck() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it is stuck'; END $$;
          CREATE TRIGGER stuck BEFORE DELETE ON search_words

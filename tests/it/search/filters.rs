@@ -19,8 +19,8 @@ async fn listed<T: serde::Serialize>(client: &Client, query: &str, part: T) -> V
 }
 
 /// A user with a course, a document and a task of each of these titles.
-async fn titled(app: &TestApp, titles: &[&str]) -> Person {
-    let ada = app.signed_up("ada").await;
+async fn titled(titles: &[&str]) -> (TestApp, Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut home = String::new();
     for title in titles {
         home = ada.course(title, "").await;
@@ -29,7 +29,7 @@ async fn titled(app: &TestApp, titles: &[&str]) -> Person {
         ada.document(&home, title, "", "").await;
         ada.task(&home, title, "").await;
     }
-    ada
+    (app, ada)
 }
 
 /// What courses, documents and tasks are called.
@@ -106,8 +106,7 @@ const PARTS: &[(&str, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_of_titles_are_found_in_any_case_and_place() {
-    let app = TestApp::start().await;
-    let ada = titled(&app, TITLES).await;
+    let (app, ada) = titled(TITLES).await;
     let eve = app.signed_up("eve").await;
     for (part, expected) in PARTS {
         for list in [COURSES, DOCUMENTS, TASKS] {
@@ -124,8 +123,7 @@ async fn parts_of_titles_are_found_in_any_case_and_place() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_and_invalid_parts_are_handled() {
-    let app = TestApp::start().await;
-    let ada = titled(&app, &["Linear Algebra"]).await;
+    let (_app, ada) = titled(&["Linear Algebra"]).await;
     for list in [COURSES, DOCUMENTS, TASKS] {
         for part in [
             "%".repeat(10_000),
@@ -222,18 +220,15 @@ async fn metadata_is_found_by_any_part() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_follow_changes() {
-    let app = TestApp::start().await;
-    let ada = titled(&app, &["Linear Algebra"]).await;
+    let (app, ada) = titled(&["Linear Algebra"]).await;
     app.sql("UPDATE documents SET title = 'Analysis', metadata = '{\"a\": 1}'; UPDATE courses SET name = 'Analysis'")
         .await;
     for list in [COURSES, DOCUMENTS] {
         assert_eq!(listed(&ada, list, "linear").await, [""; 0]);
         assert_eq!(listed(&ada, list, "analy").await, ["Analysis"]);
     }
-    assert_eq!(
-        listed(&ada, METADATA, json!({ "a": 1 })).await,
-        ["Analysis"]
-    );
+    let part = json!({ "a": 1 });
+    assert_eq!(listed(&ada, METADATA, &part).await, ["Analysis"]);
     app.sql("UPDATE documents SET metadata = '{}'").await;
-    assert_eq!(listed(&ada, METADATA, json!({ "a": 1 })).await, [""; 0]);
+    assert_eq!(listed(&ada, METADATA, &part).await, [""; 0]);
 }

@@ -67,8 +67,7 @@ const WRITE: &str = "
     SELECT user_id, id, course_id, title, note, at, at FROM golden WHERE kind = 'task'";
 
 async fn user_with_the_golden_items() -> (TestApp, Person, HashMap<String, String>) {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let items: Vec<Value> = ITEMS
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

@@ -41,8 +41,7 @@ fn bracketed(highlight: &Value) -> String {
 
 /// A user who has only a document with this note and title.
 async fn reader(title: &str, note: &str, text: &str) -> (TestApp, Person) {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("~", "").await;
     ada.document(&course, title, note, text).await;
     (app, ada)
@@ -50,8 +49,7 @@ async fn reader(title: &str, note: &str, text: &str) -> (TestApp, Person) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_field_shows_its_matches() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("Zebras of Kenya", "All the Zebra.").await;
     let shown = |field: &str, text: &str| (field.to_owned(), text.to_owned());
     let expected = [
@@ -120,10 +118,8 @@ async fn phrases_are_highlighted_as_a_whole() {
     let both = "A linear [thing], a map. The [linear, map] of a [Linear Map] and linear maps.";
     assert_eq!(passages(&ada, "thing \"linear map\"").await[0].1, both);
     let excluded = passages(&ada, "thing -\"map thing\" -absent").await;
-    assert!(
-        excluded[0].1.starts_with("A linear [thing], a map."),
-        "{excluded:?}"
-    );
+    let marked = excluded[0].1.starts_with("A linear [thing], a map.");
+    assert!(marked, "{excluded:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,11 +159,8 @@ async fn at_most_three_passages_are_shown_best_first() {
     let long = format!("zebra{}", "x".repeat(400));
     app.sql(&format!("UPDATE documents SET title = '{long}'"))
         .await;
-    assert_eq!(
-        passages(&ada, "zebra").await[0].1,
-        format!("[{long}]"),
-        "a title stands there whole"
-    );
+    let title = &passages(&ada, "zebra").await[0].1;
+    assert_eq!(*title, format!("[{long}]"), "as a whole");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,11 +187,8 @@ async fn passages_have_no_markdown_syntax() {
 #[tokio::test(flavor = "multi_thread")]
 async fn matches_that_cannot_be_shown_are_found_without_passages() {
     let (_app, ada) = reader("d", "see [there](https://example.com/quagga)", "").await;
-    assert_eq!(
-        passages(&ada, "quagga").await,
-        [],
-        "it stands in a link alone"
-    );
+    let shown = passages(&ada, "quagga").await;
+    assert_eq!(shown, [], "it stands in a link alone");
 }
 
 #[tokio::test(flavor = "multi_thread")]

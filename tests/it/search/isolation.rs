@@ -28,8 +28,7 @@ async fn quagga(client: &Client) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_find_only_their_own_items() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     quagga(&ada).await;
     eve.course("Mine", "nothing of the kind").await;
     for way in WAYS {
@@ -43,18 +42,14 @@ async fn users_find_only_their_own_items() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn courses_of_others_are_searched_as_if_they_did_not_exist() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (_app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let theirs = ada.course("Quagga", "").await;
     ada.document(&theirs, "Quagga", "", "").await;
     let own = eve.course("Quagga", "").await;
     eve.document(&own, "Quagga", "", "").await;
     let arguments = json!({ "query": "quagga", "courseId": theirs });
-    assert_eq!(
-        eve.search(arguments).await["edges"],
-        json!([]),
-        "as if it were not there"
-    );
+    let found = eve.search(arguments).await;
+    assert_eq!(found["edges"], json!([]), "as if it were not there");
 }
 
 /// Gives the only two users ids with the same scope, which some of a few thousand ids have. Neither has items yet.
@@ -68,8 +63,7 @@ const TWINS: &str = "
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_users_with_one_scope_find_only_their_own_items() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     app.signed_up("eve").await;
     app.sql(TWINS).await;
     let (ada, eve) = (app.signed_in("ada").await, app.signed_in("eve").await);

@@ -27,8 +27,7 @@ async fn zebras(client: &Client) -> (String, String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_items_are_found_by_each_of_their_texts() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("Savanna", "grassland").await;
     ada.document(&course, "Stripes", "*camouflage*", "recognised")
         .await;
@@ -59,8 +58,7 @@ async fn new_items_are_found_by_each_of_their_texts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changed_items_are_found_by_their_new_words_only() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let (course, document, task) = zebras(&ada).await;
     for (kind, id, field) in [
         ("Course", &course, "description"),
@@ -85,8 +83,7 @@ async fn changed_items_are_found_by_their_new_words_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trashed_items_are_not_found_until_restored() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let (course, document, task) = zebras(&ada).await;
     let all = ["Homework", "Savanna", "Stripes"];
     assert_eq!(ada.found_sorted("zebra").await, all);
@@ -116,15 +113,11 @@ async fn trashed_items_are_not_found_until_restored() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn moved_items_are_found_in_their_new_course() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let (savanna, document, task) = zebras(&ada).await;
     let zoo = ada.course("Zoo", "").await;
-    assert_eq!(
-        found_in(&ada, "zebra", &savanna).await.len(),
-        2,
-        "the course itself is in no course"
-    );
+    let found = found_in(&ada, "zebra", &savanna).await.len();
+    assert_eq!(found, 2, "the course itself is in no course");
     assert_eq!(found_in(&ada, "zebra", &zoo).await, [""; 0]);
     ada.update("Document", &document, json!({ "courseId": zoo }))
         .await;
@@ -138,8 +131,7 @@ async fn moved_items_are_found_in_their_new_course() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_written_by_sql_are_found() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Savanna' FROM users;
          INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)
@@ -164,8 +156,7 @@ async fn items_written_by_sql_are_found() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn searches_during_writes_succeed_and_end_up_correct() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("Savanna", "").await;
     let writers = (0..6).map(|number| {
         let (ada, course) = (&ada, &course);

@@ -26,8 +26,7 @@ async fn from_the_search_on(target: &Target) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn items_from_before_the_migration_are_found() {
-    let app = TestApp::start().await;
-    let (ada, eve) = (app.signed_up("ada").await, app.signed_up("eve").await);
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let target = target_of(&app.database).await;
     let count = from_the_search_on(&target).await;
     migrate::down(&target, count).await.unwrap();
@@ -38,10 +37,8 @@ async fn items_from_before_the_migration_are_found() {
         for query in ["zebra", "zebr", "\"a zebra\"", "zepra"] {
             assert_eq!(client.found_sorted(query).await, zebras, "{name}: {query}");
         }
-        assert_eq!(
-            client.found_sorted(&format!("\"of {name}\"")).await,
-            ["Savanna"]
-        );
+        let found = client.found_sorted(&format!("\"of {name}\"")).await;
+        assert_eq!(found, ["Savanna"]);
         assert_eq!(client.found_sorted("beginning").await, ["Long"]);
     }
     let counted = "search_entries";

@@ -6,8 +6,8 @@ use super::titles;
 use crate::support::{Client, Person, TestApp, list};
 
 /// Seventy documents, sixty of which fit equally well; and the id of their course.
-async fn many(app: &TestApp) -> (Person, String) {
-    let ada = app.signed_up("ada").await;
+async fn many() -> (TestApp, Person, String) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("Course", "").await;
     app.sql(
         "INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt, created_at, updated_at)
@@ -15,7 +15,7 @@ async fn many(app: &TestApp) -> (Person, String) {
              timestamptz '2026-01-01', timestamptz '2026-01-01' FROM courses, generate_series(1, 70) AS n",
     )
     .await;
-    (ada, course)
+    (app, ada, course)
 }
 
 /// The pages of a walk, to its end.
@@ -47,8 +47,7 @@ fn scores(page: &Value) -> Vec<f64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_of_any_size_are_one_list() {
-    let app = TestApp::start().await;
-    let (ada, _) = many(&app).await;
+    let (_app, ada, _) = many().await;
     for query in [
         "zebra",
         "zebta",
@@ -66,26 +65,20 @@ async fn pages_of_any_size_are_one_list() {
         different.dedup();
         assert_eq!((expected.len(), different.len()), (70, 70), "{query}");
         let scores = scores(&whole[0]);
-        assert!(
-            scores.is_sorted_by(|one, next| one >= next),
-            "{query}: best first"
-        );
+        let best_first = scores.is_sorted_by(|one, next| one >= next);
+        assert!(best_first, "{query}: best first");
         let equal = scores.iter().filter(|score| **score == scores[69]).count();
         assert!(equal >= 60, "{query}: {equal} fit equally well");
         for size in [1, 3, 7, 35, 69, 70] {
-            assert_eq!(
-                all_titles(&walk(&ada, query, size).await),
-                expected,
-                "{query} by {size}"
-            );
+            let walked = all_titles(&walk(&ada, query, size).await);
+            assert_eq!(walked, expected, "{query} by {size}");
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn page_info_describes_the_page() {
-    let app = TestApp::start().await;
-    let (ada, _) = many(&app).await;
+    let (_app, ada, _) = many().await;
     for size in [1, 7, 9, 100] {
         let pages = walk(&ada, "zebra", size).await;
         assert_eq!(pages.len(), 70_usize.div_ceil(size));
@@ -104,16 +97,13 @@ async fn page_info_describes_the_page() {
     let end = walk(&ada, "zebra", 70).await[0]["pageInfo"]["endCursor"].take();
     let behind = ada.search(json!({ "query": "zebra", "after": end })).await;
     let expected = json!({ "hasNextPage": false, "hasPreviousPage": true, "startCursor": null, "endCursor": null });
-    assert_eq!(
-        (&behind["edges"], &behind["pageInfo"]),
-        (&json!([]), &expected)
-    );
+    assert_eq!(behind["edges"], json!([]));
+    assert_eq!(behind["pageInfo"], expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_cursor_continues_after_its_edge() {
-    let app = TestApp::start().await;
-    let (ada, _) = many(&app).await;
+    let (_app, ada, _) = many().await;
     let whole = ada.search(json!({ "query": "zebra", "first": 100 })).await;
     let expected = titles(&whole);
     for at in [0, 9, 10, 40, 68] {
@@ -128,8 +118,7 @@ async fn any_cursor_continues_after_its_edge() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_between_pages_repeat_and_lose_no_other_items() {
-    let app = TestApp::start().await;
-    let (ada, course) = many(&app).await;
+    let (app, ada, course) = many().await;
     let expected = all_titles(&walk(&ada, "zebra", 100).await);
     let (mut shown, mut after) = (Vec::new(), Value::Null);
     for round in 0.. {

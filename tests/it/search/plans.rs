@@ -42,8 +42,7 @@ const KEEP: &str = "
 
 /// The items of fifty users, as seen by one of them.
 async fn among_many() -> (TestApp, Person) {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(KEEP).await;
     app.sql("VACUUM ANALYZE").await;
     assert_eq!(app.count("documents").await, USERS * DOCUMENTS);
@@ -65,11 +64,8 @@ async fn assert_search_reads(app: &TestApp, ada: &Client) {
     asked_alone(app, ada, search_often).await;
     let entries = read_of(app, "search_entries").await;
     let words = read_of(app, "search_words").await;
-    assert_eq!(
-        (entries.whole, words.whole),
-        (0, 0),
-        "no table is read whole"
-    );
+    let whole = (entries.whole, words.whole);
+    assert_eq!(whole, (0, 0), "no table is read whole");
     let asked = TIMES * QUERIES.len() as i64 + 1;
     assert!(index_scans(app, "search_entries_words_idx").await >= asked);
     assert!(index_scans(app, "search_words_word_idx").await >= asked);

@@ -54,8 +54,7 @@ const TEXTS: &[(&str, &[&str])] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn letters_are_found_in_all_their_spellings() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("~", "").await;
     let mut wrong = Vec::new();
     for (number, (text, queries)) in TEXTS.iter().enumerate() {
@@ -72,8 +71,7 @@ async fn letters_are_found_in_all_their_spellings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn matches_in_all_scripts_are_highlighted() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.course("~", "").await;
     let note = "Let x ∈ ℝ, 𝑀atrix, Straße, ﬁnal, Łódź, İstanbul, H₂O";
     ada.document(&course, "~", note, "").await;

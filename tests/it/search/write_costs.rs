@@ -20,8 +20,7 @@ async fn words_read_by_a_new_task(app: &TestApp) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn new_tasks_read_as_much_with_a_hundred_thousand_lost_words_as_without() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let before = words_read_by_a_new_task(&app).await;
     app.sql(
         "INSERT INTO search_words (user_id, word, stem, look, lost_at)
@@ -37,8 +36,7 @@ async fn new_tasks_read_as_much_with_a_hundred_thousand_lost_words_as_without() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sweep_reads_only_the_words_that_it_deletes() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "INSERT INTO search_words (user_id, word, stem, look, lost_at)
          SELECT id, 'lost' || n, 'lost' || n, 'lost' || n, now() - n * interval '1 second'
@@ -59,17 +57,14 @@ async fn the_sweep_reads_only_the_words_that_it_deletes() {
     let swept = before - app.count(left).await;
     assert!(swept >= 1_400, "{swept}");
     // Each word is read by the index of lost words and by its key, and deleted. No step reads the other 98,000.
-    assert!(
-        words.fetched + words.entries <= 10 * swept,
-        "{words:?} for {swept}"
-    );
+    let read = words.fetched + words.entries;
+    assert!(read <= 10 * swept, "{words:?} for {swept}");
     assert_eq!(words.whole, 0, "{words:?}");
 }
 
 /// A user with a thousand tasks, and three others who have as many.
 async fn with_tasks() -> (TestApp, Person) {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(
         "INSERT INTO users (id, email, email_key, name) SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(1, 3) AS n;
          INSERT INTO tasks (user_id, id, title) SELECT users.id, md5('task ' || n)::uuid, 'Task ' || n FROM users, generate_series(1, 1000) AS n;

@@ -6,20 +6,12 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::{assert_invalid, next_token};
-use crate::support::{Person, TestApp, keep_mails, text, trust_proxies};
+use crate::support::{Person, TestApp, text};
 
 /// Sets how long ago each session's newest refresh token was issued.
 async fn rotated_ago(app: &TestApp, seconds: u32) {
     let sql = format!("UPDATE sessions SET rotated_at = now() - interval '{seconds} seconds'");
     app.sql(&sql).await;
-}
-
-async fn behind_a_proxy() -> TestApp {
-    TestApp::with(|settings| {
-        keep_mails(settings);
-        trust_proxies(settings);
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -54,8 +46,7 @@ async fn reused_after_61_seconds(app: &TestApp, name: &str) -> Person {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replaced_token_ends_its_session_after_sixty_seconds_and_notifies_the_owner() {
-    let app = behind_a_proxy().await;
-    let other = app.signed_up("grace").await;
+    let (app, other) = TestApp::behind_a_proxy().await.with_user("grace").await;
     let ada = reused_after_61_seconds(&app, "ada").await;
     assert!(!ada.is_accepted().await);
     assert!(other.is_accepted().await);
@@ -67,11 +58,8 @@ async fn a_replaced_token_ends_its_session_after_sixty_seconds_and_notifies_the_
     assert_eq!(app.count(&entry).await, 1);
     assert_eq!(app.logged("REFRESH_TOKEN_REUSED").await, 1);
     let mails = "SELECT count(*) FROM mails WHERE kind = 'refresh_token_reused'";
-    assert_eq!(
-        app.number(mails).await,
-        0,
-        "an unverified address may be a stranger's"
-    );
+    let sent = app.number(mails).await;
+    assert_eq!(sent, 0, "an unverified address may be a stranger's");
 
     let verify = "UPDATE users SET email_verified = true WHERE name = 'edith'";
     let edith = app.signed_up("edith").await;
@@ -112,10 +100,8 @@ async fn a_thief_and_the_owner_cannot_share_a_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_grace_period_is_a_setting() {
-    let app = TestApp::with(|settings| {
-        settings.auth.refresh_grace = Duration::from_secs(300);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.auth.refresh_grace = Duration::from_secs(300)).await;
     let first = app.signed_up("ada").await.refresh_token;
     let second = next_token(&app, &first).await;
     rotated_ago(&app, 290).await;
@@ -126,8 +112,7 @@ async fn the_grace_period_is_a_setting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_refresh_from_another_address_or_program_is_logged() {
-    let app = behind_a_proxy().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::behind_a_proxy().await.with_user("ada").await;
     // The session was opened elsewhere: what counts is the client that exchanged the token.
     let (home, app_name) = ("2001:db8:1:2::1", "notes/1");
     let first = &ada.refresh_token;
@@ -159,8 +144,7 @@ async fn a_repeated_refresh_from_another_address_or_program_is_logged() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_refreshes_with_one_token_return_one_successor() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let anonymous = app.anonymous();
     let answers = join_all((0..20).map(|_| anonymous.refresh(&ada.refresh_token))).await;
     let successor = text(&answers[0]["refreshToken"]);
@@ -175,9 +159,7 @@ async fn concurrent_refreshes_with_one_token_return_one_successor() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_was_replaced_twice_ends_its_session() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
-    let other = app.signed_up("grace").await;
+    let (app, ada, other) = TestApp::start().await.with_users("ada", "grace").await;
     let elsewhere = app.another().await;
     let there = ada.at(&elsewhere);
     assert!(there.is_accepted().await);

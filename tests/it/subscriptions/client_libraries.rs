@@ -7,7 +7,6 @@ use std::{collections::HashSet, path::PathBuf, process::Stdio};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpListener,
     process::{Child, ChildStdin, ChildStdout, Command},
     time::Duration,
 };
@@ -15,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     change_feed::insert,
-    support::{Client, Person, TestApp, at_least, soon, target_of, text},
+    support::{Client, Person, TestApp, at_least, listener_at, soon, target_of, text},
 };
 
 /// A running client, which prints lines.
@@ -132,7 +131,7 @@ async fn graphql_ws_works_and_reconnects() {
     let closed = json!({ "closed": 1001, "reason": "The service is stopping" });
     assert_eq!(client.said().await, Some(closed));
     let target = target_of(&database).await;
-    let listener = TcpListener::bind(address).await.unwrap();
+    let listener = listener_at(address).await;
     let app = TestApp::listening(listener, target, database, |_| {}).await;
     let id = ada.create_course("c").await;
     assert_eq!(client.change().await["itemId"], json!(id));

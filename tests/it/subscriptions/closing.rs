@@ -81,8 +81,7 @@ async fn tokens_can_be_refreshed_in_band() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_of_other_users_close_the_socket() {
-    let app = TestApp::start().await;
-    let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
+    let (_app, ada, bob) = TestApp::start().await.with_users("ada", "bob").await;
     for token in [bob.token.as_deref().unwrap(), "nonsense"] {
         let mut socket = subscribed(&ada, "s").await;
         socket.send_token(token).await;
@@ -92,8 +91,7 @@ async fn tokens_of_other_users_close_the_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sockets_are_closed_with_their_session_only() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let other = app.signed_in("ada").await;
     let mut idle = Socket::of(&ada).await;
     let mut listening = subscribed(&ada, "s").await;
@@ -107,8 +105,7 @@ async fn sockets_are_closed_with_their_session_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_are_closed_when_their_session_ends_in_another_process() {
-    let app = TestApp::start().await;
-    let second = app.another().await;
+    let (app, second) = TestApp::start().await.and_another().await;
     let ada = app.signed_up("ada").await;
     let mut listening = subscribed(&ada, "s").await;
     let mut events = Events::open(&ada, CHANGES, Value::Null, &[]).await;
@@ -120,8 +117,7 @@ async fn streams_are_closed_when_their_session_ends_in_another_process() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sockets_of_deactivated_users_are_closed() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let mut listening = subscribed(&ada, "s").await;
     ada.deactivate_me(PASSWORD).await;
     assert_eq!(listening.next().await, session_ended());
@@ -129,8 +125,7 @@ async fn sockets_of_deactivated_users_are_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_out_over_a_stream_is_answered_before_it_closes() {
-    let app = TestApp::start().await;
-    app.signed_up("ada").await;
+    let (app, _) = TestApp::start().await.with_user("ada").await;
     let leave = "mutation { signOut { userErrors { code } } createCourse(input: { name: \"x\" }) { course { id } } }";
     for _ in 0..5 {
         let ada = app.signed_in("ada").await;
@@ -151,10 +146,9 @@ async fn a_sign_out_over_a_stream_is_answered_before_it_closes() {
         assert_eq!(answers[1]["type"], "complete");
         let ada = app.signed_in("ada").await;
         let mut events = Events::open(&ada, leave, Value::Null, &[]).await;
-        let (_, _, answer) = events.next().await.unwrap();
-        let errors = &answer["data"]["signOut"]["userErrors"];
-        assert_eq!(*errors, json!([]), "{answer}");
-        assert_eq!(events.next().await.unwrap().0, "complete");
+        let answer = events.data().await;
+        assert_eq!(answer["data"]["signOut"]["userErrors"], json!([]));
+        events.completes().await;
     }
 }
 
@@ -202,8 +196,7 @@ async fn streams_of_events_end_when_their_token_expires() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_closes_streams_so_that_clients_reconnect() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut idle = Socket::of(&ada).await;
     let mut new = Socket::open(&ada).await;
     let mut listening = subscribed(&ada, "s").await;
@@ -225,8 +218,7 @@ async fn a_stop_closes_streams_so_that_clients_reconnect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_sockets_send_no_statements() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     socket.subscribe("s", CHANGES, Value::Null).await;
     subscribers(&app, 1).await;

@@ -28,8 +28,7 @@ async fn send_all(socket: &mut Socket, messages: Vec<Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn protocol_errors_close_the_socket_with_their_code() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let query = json!({ "query": "{ me { id } }" });
     let subscribe = json!({ "type": "subscribe", "id": "a", "payload": query });
     let listen = json!({ "type": "subscribe", "id": "a", "payload": { "query": CHANGES } });
@@ -73,8 +72,7 @@ async fn protocol_errors_close_the_socket_with_their_code() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn websocket_errors_send_a_close_frame_before_disconnecting() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let long_ping = [[0x89, 0xfe, 0, 200, 0, 0, 0, 0].as_slice(), &[0; 200]].concat();
     let terabyte = [0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let table: [(&str, &[u8], u16); 5] = [
@@ -108,10 +106,9 @@ async fn websocket_errors_send_a_close_frame_before_disconnecting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sockets_that_are_not_initialised_in_time_are_closed() {
-    let app = TestApp::with(|settings| {
-        settings.edge.streams.init_timeout = Duration::from_millis(300);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.edge.streams.init_timeout = Duration::from_millis(300))
+            .await;
     let ada = app.signed_up("ada").await;
     let mut late = Socket::open(&ada).await;
     let mut in_time = Socket::of(&ada).await;
@@ -181,8 +178,7 @@ async fn pages_of_other_origins_cannot_open_a_socket() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_in_the_handshake_is_used_if_the_initialisation_has_none() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     for (token, code) in [
         (ada.token.as_deref().unwrap(), None),
         ("nonsense", Some(4403)),
@@ -322,8 +318,7 @@ async fn sockets_that_do_not_answer_pings_are_closed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_concurrent_operations_are_all_answered() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     for id in 0..100 {
         socket
@@ -344,8 +339,7 @@ async fn many_concurrent_operations_are_all_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled_mutations_complete_without_a_response() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     let create = mutation("createCourse", "course { id }");
     for number in 0..10 {

@@ -11,22 +11,17 @@ use crate::support::TestApp;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_resumes_after_the_last_event_id() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let after = ada.changes_cursor().await;
     let variables = json!({ "after": after });
     let mut events = Events::open(&ada, CHANGES, variables.clone(), &[]).await;
     assert!(events.head.starts_with("http/1.1 200"), "{}", events.head);
-    assert!(
-        events
-            .head
-            .contains("content-type: text/event-stream; charset=utf-8")
-    );
-    assert!(
-        events
-            .head
-            .contains("cache-control: no-store, no-transform")
-    );
+    for header in [
+        "content-type: text/event-stream; charset=utf-8",
+        "cache-control: no-store, no-transform",
+    ] {
+        assert!(events.head.contains(header), "{}", events.head);
+    }
     let mut ids = Vec::new();
     let mut cursors = Vec::new();
     for _ in 0..4 {
@@ -44,15 +39,13 @@ async fn a_stream_resumes_after_the_last_event_id() {
     let last = [("last-event-id", cursors[1].as_str())];
     let mut again = Events::open(&ada, CHANGES, variables, &last).await;
     for id in &ids[2..] {
-        let (_, _, data) = again.next().await.unwrap();
-        assert_eq!(data["data"]["changes"]["itemId"], *id);
+        assert_eq!(again.data().await["data"]["changes"]["itemId"], *id);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_can_be_resumed_without_selecting_the_cursor() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let after = ada.changes_cursor().await;
     ada.create_course("c").await;
     let second = ada.create_course("c").await;
@@ -62,30 +55,25 @@ async fn streams_can_be_resumed_without_selecting_the_cursor() {
     let (_, cursor, _) = events.next().await.unwrap();
     let last = [("last-event-id", cursor.as_deref().unwrap())];
     let mut again = Events::open(&ada, query, variables, &last).await;
-    let (_, _, data) = again.next().await.unwrap();
-    assert_eq!(data["data"]["changes"]["itemId"], json!(second));
+    assert_eq!(again.data().await["data"]["changes"]["itemId"], second);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_last_event_id_is_an_error() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let last = [("last-event-id", "nonsense")];
     let mut events = Events::open(&ada, CHANGES, Value::Null, &last).await;
-    let (_, _, data) = events.next().await.unwrap();
-    let error = &data["errors"][0];
-    assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{data}");
+    let error = events.fails("BAD_USER_INPUT").await;
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("Last-Event-ID"), "{message}");
-    assert_eq!(events.next().await.unwrap().0, "complete");
+    events.completes().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn idle_streams_send_comments() {
-    let app = TestApp::with(|settings| {
-        settings.edge.streams.heartbeat = Duration::from_millis(100);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.edge.streams.heartbeat = Duration::from_millis(100))
+            .await;
     let ada = app.signed_up("ada").await;
     let mut events = Events::open(&ada, CHANGES, Value::Null, &[]).await;
     for _ in 0..3 {
@@ -95,19 +83,13 @@ async fn idle_streams_send_comments() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_and_errors_are_streamed_to_clients_that_accept_only_events() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut events = Events::open(&ada, "{ me { email } }", Value::Null, &[]).await;
     let (name, id, data) = events.next().await.unwrap();
     assert_eq!((name.as_str(), id), ("next", None));
-    assert_eq!(
-        data,
-        json!({ "data": { "me": { "email": "ada@example.com" } } })
-    );
-    assert_eq!(
-        events.next().await.unwrap(),
-        ("complete".to_owned(), None, Value::Null)
-    );
+    let expected = json!({ "data": { "me": { "email": "ada@example.com" } } });
+    assert_eq!(data, expected);
+    events.completes().await;
     assert_eq!(events.next().await, None);
     for (query, code) in [
         ("{ me {", "PARSE_FAILED"),
@@ -119,21 +101,17 @@ async fn queries_and_errors_are_streamed_to_clients_that_accept_only_events() {
     ] {
         let mut events = Events::open(&ada, query, Value::Null, &[]).await;
         assert!(events.head.starts_with("http/1.1 200"), "{}", events.head);
-        let (_, _, data) = events.next().await.unwrap();
-        assert_eq!(data["errors"][0]["extensions"]["code"], code, "{data}");
-        assert!(data.get("data").is_none(), "{data}");
-        assert_eq!(events.next().await.unwrap().0, "complete");
+        events.fails(code).await;
+        events.completes().await;
     }
     let visitor = app.anonymous();
     let mut events = Events::open(&visitor, CHANGES, Value::Null, &[]).await;
-    let (_, _, data) = events.next().await.unwrap();
-    assert_eq!(data["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    events.fails("UNAUTHENTICATED").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_of_the_http_request_are_statuses() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let stream = ("accept", "text/event-stream");
     let json = ("content-type", "application/json");
     let call = |query: &str| json!({ "query": query }).to_string();
@@ -161,10 +139,7 @@ async fn errors_of_the_http_request_are_statuses() {
         let body = call("subscription { changes { cursor } }");
         let answer = ada.post_body(&headers, body).await;
         assert_eq!(answer.status, 406, "{accept}");
-        assert_eq!(
-            answer.json()["errors"][0]["extensions"]["code"],
-            "BAD_REQUEST"
-        );
+        assert_eq!(answer.error_code(), "BAD_REQUEST");
     }
     let answer = ada
         .http("POST", "/graphql", &[("accept", "text/html"), json], b"{}")
@@ -174,8 +149,7 @@ async fn errors_of_the_http_request_are_statuses() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_accept_both_types_get_events_only_for_subscriptions() {
-    let app = TestApp::start().await;
-    let ada = app.signed_up("ada").await;
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
     let accept =
         "application/graphql-response+json, application/json, text/event-stream, multipart/mixed";
     let headers = [("accept", accept), ("content-type", "application/json")];
@@ -185,23 +159,18 @@ async fn clients_that_accept_both_types_get_events_only_for_subscriptions() {
     let after = ada.changes_cursor().await;
     let mut events = Events::open(&ada, CHANGES, json!({ "after": after }), &headers[..1]).await;
     let id = ada.create_course("c").await;
-    let (_, _, data) = events.next().await.unwrap();
-    assert_eq!(data["data"]["changes"]["itemId"], json!(id));
+    assert_eq!(events.data().await["data"]["changes"]["itemId"], id);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_over_both_transports_share_a_limit() {
-    let app = TestApp::with(|settings| {
-        settings.edge.streams.max_subscriptions_per_user = 2;
-    })
-    .await;
+    let app = TestApp::with(|settings| settings.edge.streams.max_subscriptions_per_user = 2).await;
     let ada = app.signed_up("ada").await;
     let first = Events::open(&ada, CHANGES, Value::Null, &[]).await;
     let _socket = super::subscribed(&ada, "s").await;
     subscribers(&app, 2).await;
     let mut third = Events::open(&ada, CHANGES, Value::Null, &[]).await;
-    let (_, _, data) = third.next().await.unwrap();
-    assert_eq!(data["errors"][0]["extensions"]["code"], "RATE_LIMITED");
+    third.fails("RATE_LIMITED").await;
     drop(first);
     subscribers(&app, 1).await;
     let _fourth = Events::open(&ada, CHANGES, Value::Null, &[]).await;

@@ -34,7 +34,12 @@ async fn clients_that_do_not_read_do_not_delay_a_stop() {
     .await;
     let ada = app.signed_up("ada").await;
     let events = blocked(&app, &ada).await;
-    at_least(Duration::from_secs(1)).await;
+    eventually("the service cannot send more", async || {
+        let before = events.unread().await;
+        at_least(Duration::from_secs(1)).await;
+        events.unread().await == before
+    })
+    .await;
     soon("the service stops", app.stop()).await;
     assert!(!events.ends().await, "it was cut off");
 }
@@ -74,10 +79,8 @@ async fn pending_writes_are_saved_although_requests_use_the_whole_shutdown_timeo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_blocked_database_leave_connections_to_others() {
-    let app = TestApp::with(|settings| {
-        settings.edge.request_timeout = Duration::from_secs(2);
-    })
-    .await;
+    let app =
+        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_secs(2)).await;
     let ada = app.signed_up("ada").await;
     let after = ada.changes_cursor().await;
     let id = ada.create_course("c").await;

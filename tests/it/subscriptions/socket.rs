@@ -274,6 +274,33 @@ impl Events {
         }
     }
 
+    /// The data of the next event.
+    pub(crate) async fn data(&mut self) -> Value {
+        self.next().await.expect("an event").2
+    }
+
+    /// The next event has this error and no data. Returns the error.
+    pub(crate) async fn fails(&mut self, code: &str) -> Value {
+        let data = self.data().await;
+        assert!(data.get("data").is_none(), "{data}");
+        assert_eq!(data["errors"][0]["extensions"]["code"], code, "{data}");
+        data["errors"][0].clone()
+    }
+
+    /// The next event says that no others follow.
+    pub(crate) async fn completes(&mut self) {
+        let complete = ("complete".to_owned(), None, Value::Null);
+        assert_eq!(self.next().await, Some(complete));
+    }
+
+    /// How many bytes have arrived and are not read.
+    pub(crate) async fn unread(&self) -> usize {
+        let mut bytes = vec![0; 16 << 20];
+        soon("the first bytes", self.stream.peek(&mut bytes))
+            .await
+            .unwrap()
+    }
+
     /// Whether the response is complete; false if the connection breaks.
     pub(crate) async fn ends(mut self) -> bool {
         while self.read().await {

@@ -50,6 +50,11 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
+
+    /// The code of the first error of a GraphQL response; null if it has none.
+    pub(crate) fn error_code(&self) -> Value {
+        self.json()["errors"][0]["extensions"]["code"].take()
+    }
 }
 
 fn unchunked(mut rest: &str) -> String {

@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     Client, Transaction, column, eventually_eq, execute, image_folder, keep_mails,
-    migrated_database, number, settings, superuser, target_of,
+    migrated_database, number, settings, superuser, target_of, trust_proxies,
 };
 
 /// Statements on this database that wait for locks.
@@ -52,9 +52,24 @@ impl TestApp {
         TestApp::with(keep_mails).await
     }
 
+    /// Behind a proxy, with mails that stay in the outbox.
+    pub(crate) async fn behind_a_proxy() -> TestApp {
+        let change = |settings: &mut AppSettings| {
+            trust_proxies(settings);
+            keep_mails(settings);
+        };
+        TestApp::with(change).await
+    }
+
     /// Another process of the service on the same database.
     pub(crate) async fn another(&self) -> TestApp {
         TestApp::on(self.database.clone(), |_| {}).await
+    }
+
+    /// This process and [`TestApp::another`].
+    pub(crate) async fn and_another(self) -> (TestApp, TestApp) {
+        let other = self.another().await;
+        (self, other)
     }
 
     /// On a database that exists.

@@ -54,5 +54,7 @@ where
         })
         .build()
         .unwrap();
+    // A call site that another test has reached just before may not know of this log.
+    tracing::callsite::rebuild_interest_cache();
     tracing::dispatcher::with_default(&dispatch, || runtime.block_on(test(log)))
 }

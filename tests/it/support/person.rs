@@ -49,6 +49,24 @@ pub(crate) fn newcomer(name: &str) -> Value {
 }
 
 impl TestApp {
+    /// The service and its first user, `<name>@example.com`.
+    pub(crate) async fn with_user(self, name: &str) -> (TestApp, Person) {
+        let person = self.signed_up(name).await;
+        (self, person)
+    }
+
+    /// The service and its first two users.
+    pub(crate) async fn with_users(self, one: &str, other: &str) -> (TestApp, Person, Person) {
+        let people = (self.signed_up(one).await, self.signed_up(other).await);
+        (self, people.0, people.1)
+    }
+
+    /// The service and an admin.
+    pub(crate) async fn with_admin(self, name: &str) -> (TestApp, Person) {
+        let admin = self.admin(name).await;
+        (self, admin)
+    }
+
     /// A new user, `<name>@example.com`.
     pub(crate) async fn signed_up(&self, name: &str) -> Person {
         let anonymous = self.anonymous();

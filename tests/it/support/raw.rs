@@ -4,16 +4,24 @@ use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream, ToSocketAddrs},
 };
 
-use super::{Answer, soon};
+use super::{Answer, eventually, soon};
 
 /// A connection over which these bytes have been sent.
 pub(crate) async fn sent(address: SocketAddr, bytes: impl AsRef<[u8]>) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes.as_ref()).await.unwrap();
     stream
+}
+
+/// A listener at the address of a server that has stopped. A connection of another test may have its port for a while.
+pub(crate) async fn listener_at(address: impl ToSocketAddrs + Copy) -> TcpListener {
+    eventually("the port is free", async || {
+        TcpListener::bind(address).await
+    })
+    .await
 }
 
 /// Reads a response to the end of the connection, which may also break.

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::{TcpListener, TcpStream, tcp::OwnedReadHalf},
+    net::{TcpStream, tcp::OwnedReadHalf},
     task::JoinHandle,
 };
 
-use super::{at_least, eventually};
+use super::{at_least, eventually, listener_at};
 
 /// How the server treats its clients. It is looked up at each command.
 #[derive(Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ impl SmtpServer {
 
     /// A server on this port of this host; 0 is any port.
     pub(crate) async fn at(host: &str, port: u16) -> SmtpServer {
-        let listener = TcpListener::bind((host, port)).await.unwrap();
+        let listener = listener_at((host, port)).await;
         let port = listener.local_addr().unwrap().port();
         let manner = Arc::new(Mutex::new(Manner::Takes));
         let seen = Arc::<Mutex<Seen>>::default();

@@ -133,120 +133,99 @@ fn coerced_differently() -> Vec<(&'static str, Json, Json)> {
     ]
 }
 
-/// Values that apollo-compiler rejects too, and the path and the problem in the message.
+/// Values of `$x` that apollo-compiler rejects too, and the path and the problem in the message.
 fn rejected() -> Vec<(&'static str, Json, &'static str)> {
     vec![
-        ("Int!", json!({}), "$x: expected Int!, got nothing"),
-        ("Int!", json!({"x": null}), "$x: expected Int!, got null"),
-        ("Int", json!({"x": 1.5}), "$x: Int must be a 32-bit integer"),
+        ("Int!", json!(null), "$x: expected Int!, got null"),
+        ("Int", json!(1.5), "$x: Int must be a 32-bit integer"),
         (
             "Int",
-            json!({"x": 2147483648_u64}),
+            json!(2147483648_u64),
             "$x: Int must be a 32-bit integer",
         ),
-        ("Int", json!({"x": "1"}), "$x: expected Int, got a string"),
-        ("Int", json!({"x": [1]}), "$x: expected Int, got a list"),
-        (
-            "Float",
-            json!({"x": "1"}),
-            "$x: expected Float, got a string",
-        ),
-        (
-            "String",
-            json!({"x": 1}),
-            "$x: expected String, got a number",
-        ),
-        (
-            "Boolean!",
-            json!({"x": 1}),
-            "$x: expected Boolean, got a number",
-        ),
-        ("ID!", json!({"x": 1.5}), "$x: expected ID, got a number"),
-        ("ID!", json!({"x": true}), "$x: expected ID, got a boolean"),
+        ("Int", json!("1"), "$x: expected Int, got a string"),
+        ("Int", json!([1]), "$x: expected Int, got a list"),
+        ("Float", json!("1"), "$x: expected Float, got a string"),
+        ("String", json!(1), "$x: expected String, got a number"),
+        ("Boolean!", json!(1), "$x: expected Boolean, got a number"),
+        ("ID!", json!(1.5), "$x: expected ID, got a number"),
+        ("ID!", json!(true), "$x: expected ID, got a boolean"),
+        ("[ID!]!", json!(null), "$x: expected [ID!]!, got null"),
         (
             "[ID!]!",
-            json!({"x": null}),
-            "$x: expected [ID!]!, got null",
-        ),
-        (
-            "[ID!]!",
-            json!({"x": ["a", null]}),
+            json!(["a", null]),
             "$x[1]: expected ID!, got null",
         ),
-        (
-            "[ID!]!",
-            json!({"x": [["a"]]}),
-            "$x[0]: expected ID, got a list",
-        ),
+        ("[ID!]!", json!([["a"]]), "$x[0]: expected ID, got a list"),
         (
             "TaskPriority!",
-            json!({"x": "SOON"}),
+            json!("SOON"),
             "$x: \"SOON\" is not a value of TaskPriority",
         ),
         (
             "TaskPriority!",
-            json!({"x": 1}),
+            json!(1),
             "$x: expected TaskPriority, got a number",
         ),
         (
             "TaskFilter",
-            json!({"x": "a"}),
+            json!("a"),
             "$x: expected TaskFilter, got a string",
         ),
         (
             "TaskFilter",
-            json!({"x": [{}]}),
+            json!([{}]),
             "$x: expected TaskFilter, got a list",
         ),
         (
             "TaskFilter",
-            json!({"x": {"title": "a"}}),
+            json!({"title": "a"}),
             "$x.title: TaskFilter has no such field",
         ),
         (
             "TaskFilter",
-            json!({"x": {"priority": ["LOW", "SOON"]}}),
+            json!({"priority": ["LOW", "SOON"]}),
             "$x.priority[1]: \"SOON\" is not a value of TaskPriority",
         ),
         (
             "CourseOrder",
-            json!({"x": {}}),
+            json!({}),
             "$x.field: expected CourseOrderField!, got nothing",
         ),
         (
             "CourseOrder",
-            json!({"x": {"field": "NAME", "direction": null}}),
+            json!({"field": "NAME", "direction": null}),
             "$x.direction: expected OrderDirection!, got null",
         ),
     ]
 }
 
-/// Values that apollo-compiler accepts.
+/// Values of `$x` that apollo-compiler accepts.
 fn rejected_only_here() -> Vec<(&'static str, Json, &'static str)> {
     vec![
         (
             "Boolean = true",
-            json!({"x": null}),
+            json!(null),
             "$x: null is not allowed where the variable is used",
         ),
         (
             "OrderDirection",
-            json!({"x": null}),
+            json!(null),
             "$x: null is not allowed where the variable is used",
         ),
         (
             "TaskKey!",
-            json!({"x": {}}),
+            json!({}),
             "$x: TaskKey requires exactly one non-null field",
         ),
         (
             "TaskKey!",
-            json!({"x": {"id": 1, "title": "a"}}),
+            json!({"id": 1, "title": "a"}),
             "$x: TaskKey requires exactly one non-null field",
         ),
         (
             "TaskKey!",
-            json!({"x": {"id": null}}),
+            json!({"id": null}),
             "$x: TaskKey requires exactly one non-null field",
         ),
     ]
@@ -262,12 +241,14 @@ fn values_are_coerced_by_the_specification() {
 
 #[test]
 fn invalid_values_are_reported_with_their_path() {
-    for (ty, variables, expected) in rejected().into_iter().chain(rejected_only_here()) {
+    for (ty, value, expected) in rejected().into_iter().chain(rejected_only_here()) {
         let (path, problem) = expected.split_once(": ").expect("a path and a problem");
         let message = format!("Variable \"{path}\": {problem}.");
-        let coerced = coerced(ty, &variables);
-        assert_eq!(coerced, Err(message), "{ty} with {variables}");
+        let coerced = coerced(ty, &json!({ "x": value }));
+        assert_eq!(coerced, Err(message), "{ty} with {value}");
     }
+    let message = "Variable \"$x\": expected Int!, got nothing.";
+    assert_eq!(coerced("Int!", &json!({})), Err(message.to_owned()));
 }
 
 /// None if apollo-compiler rejects the variables.
@@ -294,13 +275,14 @@ fn apollo_compiler_agrees_except_in_known_cases() {
         let coerced = coerced_by_apollo(ty, &variables);
         assert_ne!(coerced, Some(expected), "{ty} with {variables}");
     }
-    for (ty, variables, _) in rejected() {
-        let coerced = coerced_by_apollo(ty, &variables);
-        assert_eq!(coerced, None, "{ty} with {variables}");
+    for (ty, value, _) in rejected() {
+        let coerced = coerced_by_apollo(ty, &json!({ "x": value }));
+        assert_eq!(coerced, None, "{ty} with {value}");
     }
-    for (ty, variables, _) in rejected_only_here() {
-        let coerced = coerced_by_apollo(ty, &variables);
-        assert!(coerced.is_some(), "{ty} with {variables}");
+    assert_eq!(coerced_by_apollo("Int!", &json!({})), None, "nothing");
+    for (ty, value, _) in rejected_only_here() {
+        let coerced = coerced_by_apollo(ty, &json!({ "x": value }));
+        assert!(coerced.is_some(), "{ty} with {value}");
     }
 }
 

@@ -70,7 +70,7 @@ fn reads_both_byte_orders_and_any_block() {
 }
 
 #[test]
-fn keeps_colours_and_animation() {
+fn keeps_colors_and_animation() {
     for bytes in [JPEG, EXTENDED_WEBP] {
         assert!(find(&kept(bytes), b"acsp").is_some());
     }

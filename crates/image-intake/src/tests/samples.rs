@@ -1,6 +1,6 @@
 //! Small images created with Pillow. Private metadata contains `SECRET` where it can contain text.
 
-/// A JPEG with GPS, orientation 6, a colour profile and a comment.
+/// A JPEG with GPS, orientation 6, a color profile and a comment.
 pub(super) const JPEG: &[u8] = b"\
     \xFF\xD8\xFF\xE0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0\xFF\xE1\0\xAEExif\0\0MM\0*\0\0\0\x08\0\
     \x03\x01\x0F\0\x02\0\0\0\x0D\0\0\x002\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\x88%\0\x04\0\0\0\x01\0\
@@ -66,7 +66,7 @@ pub(super) const TWO_JPEGS: &[u8] = b"\
     \0\0\0\0\0\0\0\0\0\0\0\x03\x05\x12B\xFF\xDA\0\x08\x01\x01\0\0?\0*\xA3\xAB\x91j\x8E\xAEO\xFF\
     \xD9";
 
-/// A PNG with GPS, orientation 6, a colour profile and three kinds of text.
+/// A PNG with GPS, orientation 6, a color profile and three kinds of text.
 pub(super) const PNG: &[u8] = b"\
     \x89PNG\x0D\x0A\x1A\x0A\0\0\0\x0DIHDR\0\0\0\x10\0\0\0\x08\x08\x02\0\0\0\x7F\x14\xE8\xC0\0\0\0!\
     iCCPICC\x20Profile\0\0x\x9Cc`\x20\x0C\x12\x93\x8B\x0B\x88PF6\0\0\x9C\x8B\x01\xA8i\x1A\x1A[\0\0\
@@ -120,7 +120,7 @@ pub(super) const LOSSLESS_WEBP: &[u8] = b"\
     \xBB\x08\x06\xC20\x1BI\xC5Y\x9C}.\xCE\xE1\x1Cf\xA8M\xDB\x80I\xB6\xFE\x07\x91\xE4$\xF9\xE5\x20`\
     \xE2\x1D1\0\x14\0W\x0E\xDEe\0\0";
 
-/// A WebP with transparency, a colour profile, GPS, orientation 6 and XMP.
+/// A WebP with transparency, a color profile, GPS, orientation 6 and XMP.
 pub(super) const EXTENDED_WEBP: &[u8] = b"\
     RIFF\x0A\x02\0\0WEBPVP8X\x0A\0\0\0<\0\0\0\x0F\0\0\x07\0\0ICCP\x84\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
     \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0acsp\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
