@@ -91,7 +91,9 @@ impl Allowed {
         if origin == "*" {
             return Ok(Allowed::Any);
         }
-        match origin.strip_suffix(":*") {
+        // A host that has a port already is not an origin with any port.
+        let host = origin.strip_suffix(":*").filter(|host| !has_port(host));
+        match host {
             Some(host) => check(host, origin).map(|()| Allowed::AnyPort(host.to_owned())),
             None => check(origin, origin).map(|()| Allowed::Exact(origin.to_owned())),
         }
@@ -107,6 +109,11 @@ impl Allowed {
             }),
         }
     }
+}
+
+fn has_port(origin: &str) -> bool {
+    let port = origin.rsplit_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| port.parse::<u16>().is_ok())
 }
 
 /// Whether the page comes from the service itself, for example GraphiQL.
