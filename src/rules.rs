@@ -2,6 +2,8 @@
 //!
 //! A command collects all [`Problems`] of its input before it returns, so that a form can mark every field at once.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -147,14 +149,14 @@ impl Problems {
 /// # Errors
 /// BLANK or TOO_LONG for `ids`.
 pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
-    let (code, message) = match ids.len() {
+    let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
         0 => (
             RefusalCode::Blank,
             "ids must contain at least one id.".to_owned(),
         ),
         1..=MAX_IDS => return Ok(()),
         given => {
-            let message = format!("ids must contain at most {MAX_IDS} ids; got {given}.");
+            let message = format!("ids must contain at most {MAX_IDS} different ids; got {given}.");
             (RefusalCode::TooLong, message)
         }
     };

@@ -16,8 +16,9 @@ use crate::{db::sql, error::Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DateTime(pub chrono::DateTime<Utc>);
 
-/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset; outputs are in UTC. Years
-/// 1–9999, with microsecond precision.
+/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset, and digits after the
+/// microseconds are dropped. Outputs are in UTC with six decimals: `2026-01-08T09:30:00.000000Z`. Years 1–9999, without leap
+/// seconds.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
@@ -27,22 +28,30 @@ impl ScalarType for DateTime {
         let Value::String(text) = value else {
             return Err(InputValueError::expected_type(value));
         };
-        let Ok(time) = chrono::DateTime::parse_from_rfc3339(&text) else {
-            return Err(InputValueError::custom(
-                "It must be a date and time in RFC 3339 format, e.g. 2026-01-08T09:30:00Z.",
-            ));
-        };
-        let time = time.with_timezone(&Utc).trunc_subsecs(6);
-        if !(1..=9999).contains(&time.year()) {
-            return Err(InputValueError::custom(
-                "Its year must be between 1 and 9999.",
-            ));
-        }
-        Ok(DateTime(time))
+        parse_time(&text)
+            .map(DateTime)
+            .map_err(InputValueError::custom)
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+/// A time in RFC 3339 format. chrono also accepts a space for the `T`, a minus sign that is not ASCII, and leap seconds.
+fn parse_time(text: &str) -> Result<chrono::DateTime<Utc>, &'static str> {
+    if text.get(17..19) == Some("60") {
+        return Err("Leap seconds are not supported: the seconds must be between 00 and 59.");
+    }
+    let is_strict = text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok();
+    let time = time
+        .filter(|_| is_strict)
+        .ok_or("It must be a date and time in RFC 3339 format, e.g. 2026-01-08T09:30:00Z.")?;
+    let time = time.to_utc().trunc_subsecs(6);
+    match (1..=9999).contains(&time.year()) {
+        true => Ok(time),
+        false => Err("Its year in UTC must be between 1 and 9999."),
     }
 }
 

@@ -9,15 +9,11 @@ use crate::config::{LogConfig, LogFormat};
 /// Starts logging. Later calls have no effect.
 ///
 /// # Errors
-/// A message if the filter is invalid.
+/// A message if the filter is invalid. `config` has checked it.
 pub fn start(config: &LogConfig) -> Result<(), String> {
-    let filter = EnvFilter::builder().parse(&config.log).map_err(|error| {
-        format!(
-            "SNAPNOTE_LOG is not a valid filter: {:?} ({error}). Use a level such as `info`, or directives such as \
-             `warn,snapnote=debug`.",
-            config.log
-        )
-    })?;
+    let filter = EnvFilter::builder()
+        .parse(&config.log)
+        .map_err(|error| format!("SNAPNOTE_LOG is not a valid filter: {error}."))?;
     let log = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -5,13 +5,15 @@
 
 mod admin;
 mod database_server;
+mod descriptors;
 mod secret;
 mod settings;
+mod start_event;
 
 use std::{
     fmt,
     io::{self, Write},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::ExitCode,
 };
 
@@ -36,7 +38,7 @@ use crate::{
 pub fn run() -> ExitCode {
     let config = match Config::read() {
         Ok(config) => config,
-        Err(message) => return fail(&message),
+        Err(problems) => return fail(&problems.join("\nsnapnote: ")),
     };
     if let Err(message) = telemetry::start(&config.log) {
         return fail(&message);
@@ -122,6 +124,7 @@ async fn on_database(
 }
 
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
+    let max_open = descriptors::for_clients(config)?;
     let listener = TcpListener::bind(config.server.listen)
         .await
         .map_err(|error| {
@@ -141,6 +144,7 @@ async fn serve(config: &Config, migrate_first: bool) -> Outcome {
         &database,
         migrate_first,
         listener,
+        max_open,
         shutdown_requested(shutdown),
     )
     .await;
@@ -153,6 +157,7 @@ async fn serve_on(
     database: &DatabaseServer,
     migrate_first: bool,
     listener: TcpListener,
+    max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
     let secret = secret(config)?;
@@ -160,14 +165,26 @@ async fn serve_on(
         migrate::up(&database.target).await?;
     }
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, database, secret, address).await?;
-    print(format_args!("API       http://{address}/graphql\n"))?;
+    let app = app(config, database, secret, address, max_open).await?;
+    start_event::log(config, database, &app, address, max_open).await?;
+    let shown = shown_address(address);
+    print(format_args!("API       http://{shown}/graphql\n"))?;
     if config.server.graphiql {
-        print(format_args!("GraphiQL  http://{address}/graphiql\n"))?;
+        print(format_args!("GraphiQL  http://{shown}/graphiql\n"))?;
     }
-    print(format_args!("Schema    http://{address}/schema.graphql\n"))?;
+    print(format_args!("Schema    http://{shown}/schema.graphql\n"))?;
     app.serve(listener, shutdown).await;
     Ok(())
+}
+
+/// An address that a client on this machine can open, even if the service listens on all addresses.
+fn shown_address(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
 }
 
 async fn reject_old_schema(target: &Target) -> Outcome {
@@ -214,7 +231,8 @@ async fn migrate(target: &Target, action: MigrateAction) -> Outcome {
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
     let secret = secret(config)?;
-    let app = app(config, database, secret.clone(), config.server.listen).await?;
+    // It does not serve clients.
+    let app = app(config, database, secret.clone(), config.server.listen, 0).await?;
     print(demo::fill(app.database(), app.auth(), &secret).await?)
 }
 
@@ -224,9 +242,10 @@ async fn app(
     database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
+    max_open: usize,
 ) -> Outcome<App> {
     ensure_schema(database).await?;
-    let settings = settings(config, database, secret, listening)?;
+    let settings = settings(config, database, secret, listening, max_open)?;
     Ok(App::new(database.target.clone(), settings)?)
 }
 

@@ -10,33 +10,16 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
 
-use crate::config::{Config, Secret};
+use crate::config::{AuthConfig, Config, Secret};
 
-/// Minimum length of the key, in bytes: the size of an HS256 signature.
-const MIN_SECRET_BYTES: usize = 32;
-
-/// The signing key of access tokens. Without DATABASE_URL it is generated and kept in the data folder, if it is not set.
+/// The signing key of access tokens. Without SNAPNOTE_JWT_SECRET, it is generated and kept in the data folder. `config` has
+/// checked that it is set if DATABASE_URL is.
 pub(super) fn secret(config: &Config) -> Result<Vec<u8>, String> {
-    let remedy = "Set it to the output of `openssl rand -base64 48`.";
-    let secret = match (&config.auth.jwt_secret, &config.database.database_url) {
-        (Some(secret), _) => secret.reveal().as_bytes().to_vec(),
-        (None, Some(_)) => {
-            return Err(format!(
-                "SNAPNOTE_JWT_SECRET is not set, but DATABASE_URL requires it. {remedy}"
-            ));
-        }
-        (None, None) => {
-            let secret = kept_secret(&config.database.data_dir)?;
-            secret.reveal().as_bytes().to_vec()
-        }
+    let secret = match &config.auth.jwt_secret {
+        Some(secret) => secret.clone(),
+        None => kept_secret(&config.database.data_dir)?,
     };
-    if secret.len() < MIN_SECRET_BYTES {
-        let length = secret.len();
-        return Err(format!(
-            "SNAPNOTE_JWT_SECRET has {length} bytes; the minimum is {MIN_SECRET_BYTES}. {remedy}"
-        ));
-    }
-    Ok(secret)
+    Ok(secret.reveal().as_bytes().to_vec())
 }
 
 /// The key in the data folder, generated if missing. Processes that start at the same time get the same key.
@@ -56,7 +39,15 @@ fn kept_secret(folder: &Path) -> Result<Secret, String> {
         ));
     }
     let secret = fs::read_to_string(&path).map_err(failed)?;
-    secret.trim().parse().map_err(|error| format!("{error}"))
+    let secret = secret.trim();
+    if secret.len() < AuthConfig::MIN_SECRET_BYTES {
+        let (path, length) = (path.display(), secret.len());
+        return Err(format!(
+            "The key in {path} has {length} bytes; the minimum is {}. Delete the file to generate a new key.",
+            AuthConfig::MIN_SECRET_BYTES
+        ));
+    }
+    secret.parse().map_err(|error| format!("{error}"))
 }
 
 /// Writes a temporary file and links it, so that no process reads half a key. The first of two processes wins.
@@ -104,7 +95,7 @@ mod tests {
             begun.into_iter().map(|thread| thread.join()).collect()
         });
         let first = kept_secret(&folder).expect("it is kept");
-        assert!(first.reveal().len() >= MIN_SECRET_BYTES);
+        assert!(first.reveal().len() >= AuthConfig::MIN_SECRET_BYTES);
         for secret in secrets {
             assert_eq!(secret.expect("no panic"), Ok(first.clone()));
         }

@@ -32,6 +32,7 @@ pub(super) fn settings(
     database: &DatabaseServer,
     secret: Vec<u8>,
     listening: SocketAddr,
+    max_open: usize,
 ) -> Result<AppSettings, String> {
     let data_dir = &config.database.data_dir;
     let images = config
@@ -42,7 +43,7 @@ pub(super) fn settings(
         auth: auth_settings(config, secret)?,
         limits: limits(&config.limits),
         edge: edge_settings(config, database.embedded.is_some()),
-        server: server_settings(config),
+        server: server_settings(config, max_open),
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
         live: LiveSettings::new(config.database.changes_days, database.direct.clone()),
@@ -103,12 +104,13 @@ fn cors_origins(config: &ServerConfig, is_embedded: bool) -> Vec<String> {
     }
 }
 
-fn server_settings(config: &Config) -> ServerSettings {
+fn server_settings(config: &Config, max_open: usize) -> ServerSettings {
     ServerSettings {
         header_timeout: config.server.header_timeout.0,
         // WebSockets and event streams detect silent clients themselves, after two heartbeats.
         write_timeout: (config.server.header_timeout.0).max(2 * config.streams.heartbeat.0),
         max_connections: config.server.max_connections,
+        max_open,
         shutdown_delay: config.server.shutdown_delay.0,
         shutdown_timeout: config.server.shutdown_timeout.0,
         idle_grace: ServerSettings::IDLE_GRACE,
@@ -120,7 +122,7 @@ fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
         idle: MailSettings::IDLE,
         smtp_url: config.smtp_url.as_ref().map(|url| url.reveal().to_owned()),
         from: config.mail_from.clone(),
-        app_url: config.app_url.clone(),
+        app_url: config.app_url(),
         folder,
     }
 }

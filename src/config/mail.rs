@@ -3,7 +3,8 @@
 use clap::Args;
 use url::Url;
 
-use super::Secret;
+use super::{Secret, values::web_url};
+use crate::mail;
 
 /// Mail delivery.
 #[derive(Args, Debug, Clone)]
@@ -20,11 +21,32 @@ pub struct MailConfig {
         default_value = "SnapNote <no-reply@localhost>"
     )]
     pub mail_from: String,
-    /// The URL of your app, e.g. https://app.example.com. Links in emails open its pages reset-password and verify-email.
-    #[arg(
-        long,
-        env = "SNAPNOTE_APP_URL",
-        default_value = "http://localhost:3000"
-    )]
-    pub app_url: Url,
+    /// The URL of your app, e.g. https://app.example.com. Links in emails open its pages reset-password and verify-email. If
+    /// unset, http://localhost:3000. Required if SNAPNOTE_SMTP_URL names another machine.
+    #[arg(long, env = "SNAPNOTE_APP_URL", value_parser = web_url)]
+    pub app_url: Option<Url>,
+}
+
+impl MailConfig {
+    /// Where the app usually runs during its development.
+    const LOCAL_APP: &str = "http://localhost:3000";
+
+    /// Why links in emails cannot be built, if so.
+    pub(super) fn url_problem(&self) -> Option<String> {
+        let is_local = |url: &Secret| mail::is_local_server(url.reveal());
+        if self.app_url.is_some() || self.smtp_url.as_ref().is_none_or(is_local) {
+            return None;
+        }
+        Some(format!(
+            "SNAPNOTE_APP_URL is not set, but SNAPNOTE_SMTP_URL is. Links in emails would open {}. Set SNAPNOTE_APP_URL to the URL \
+             of your app, e.g. https://app.example.com.",
+            Self::LOCAL_APP
+        ))
+    }
+
+    /// The URL of the app.
+    pub(crate) fn app_url(&self) -> Url {
+        let local = || Self::LOCAL_APP.parse().expect("a valid URL");
+        self.app_url.clone().unwrap_or_else(local)
+    }
 }

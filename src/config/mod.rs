@@ -1,31 +1,47 @@
 //! The settings: flags, environment variables and `.env`. No other module reads the environment.
 //!
-//! Each setting has the same name as a flag and as a variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are
-//! the texts of `--help`, the reference for operators. `.env.example` lists every setting, and a test compares it with this
-//! module.
+//! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a
+//! variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are the texts of `--help`, the reference for operators.
+//! `.env.example` lists every setting, and a test compares it with this module.
 
 #![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
 
+mod auth;
+mod database_source;
+mod environment;
+mod log;
 mod mail;
 mod rate_limits;
 mod storage;
 mod streams;
 mod values;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+};
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+pub use auth::AuthConfig;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use database_source::Situation;
+use environment::Variables;
 use ipnet::IpNet;
+pub use log::{LogConfig, LogFormat};
 pub use mail::MailConfig;
 pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, delay, grace, network};
+use values::{at_least_one, delay, listen_address, network};
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
-/// Without DATABASE_URL it starts a private PostgreSQL and keeps the data in its data folder.
+/// Without DATABASE_URL it can use an embedded database: a private PostgreSQL with its data in the data folder. It does so on a
+/// terminal, under `cargo run`, and with --embedded.
+///
+/// A flag overrides its variable. An empty variable counts as not set.
 #[derive(Parser, Debug)]
 #[command(name = "snapnote", version)]
 pub struct Config {
@@ -62,42 +78,92 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the settings. Flags override the environment, and the environment overrides `.env`.
+    /// Reads the settings. Flags override the environment, and the environment overrides `.env`. An empty variable counts
+    /// as not set.
     ///
     /// Ends the process for `--help`, for `--version`, and for arguments that clap rejects.
     ///
     /// # Errors
-    /// A message for the operator, if `.env` cannot be read or two settings contradict each other.
-    pub fn read() -> Result<Config, String> {
+    /// Messages for the operator: all problems of the settings, one per line of output.
+    pub fn read() -> Result<Config, Vec<String>> {
         match dotenvy::dotenv() {
-            Err(error) if !error.not_found() => return Err(unreadable(&error)),
+            Err(error) if !error.not_found() => return Err(vec![unreadable(&error)]),
             _ => {}
         }
-        let config = Config::from_arg_matches(&command().get_matches());
-        let config = config.unwrap_or_else(|error| error.exit());
-        config.check()?;
-        Ok(config)
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        let variables = Variables::of_process();
+        let config = match Config::parse_from(&arguments, &variables) {
+            Ok(config) => config,
+            Err(ReadError::Usage(error)) => error.exit(),
+            Err(ReadError::Settings(problems)) => return Err(problems),
+        };
+        let situation = Situation {
+            variables: &variables,
+            on_terminal: io::stderr().is_terminal(),
+        };
+        let problems = config.problems(&situation);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
     }
 
-    /// Checks settings that depend on each other.
-    fn check(&self) -> Result<(), String> {
+    fn parse_from(arguments: &[OsString], variables: &Variables) -> Result<Config, ReadError> {
+        let matches = environment::read(arguments, variables)?;
+        Config::from_arg_matches(&matches).map_err(ReadError::Usage)
+    }
+
+    /// Everything that is wrong with the settings together.
+    fn problems(&self, situation: &Situation<'_>) -> Vec<String> {
+        let mut problems = self.contradictions();
+        if !matches!(self.command, Some(Command::Schema)) {
+            problems.extend(database_source::problem(&self.database, situation));
+            problems.extend(database_source::invalid_addresses(&self.database));
+        }
+        if matches!(
+            self.command,
+            None | Some(Command::Serve { .. } | Command::Demo)
+        ) {
+            let has_url = self.database.database_url.is_some();
+            problems.extend(self.auth.secret_problem(has_url));
+        }
+        if matches!(self.command, None | Some(Command::Serve { .. })) {
+            problems.extend(self.storage.url_problem(self.server.listen));
+            problems.extend(self.mail.url_problem());
+        }
+        problems
+    }
+
+    /// Settings that contradict each other.
+    fn contradictions(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         let (kept, max) = (self.database.pool_kept, self.database.pool_max);
         if kept > max {
-            return Err(format!(
+            problems.push(format!(
                 "SNAPNOTE_POOL_KEPT is {kept}, but the maximum is SNAPNOTE_POOL_MAX ({max}). Lower the first or raise the \
                  second."
             ));
         }
         let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
         if audit != 0 && audit <= changes {
-            return Err(format!(
+            problems.push(format!(
                 "SNAPNOTE_AUDIT_DAYS is {audit}, but it must be at least one more than SNAPNOTE_CHANGES_DAYS ({changes}), \
                  because the change feed is read from the audit log. Raise the first (0 keeps the log forever) or lower \
                  the second."
             ));
         }
-        Ok(())
+        problems
     }
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug)]
+enum ReadError {
+    /// What clap prints: the help, the version, or an error in the arguments.
+    Usage(clap::Error),
+    /// Messages about settings.
+    Settings(Vec<String>),
 }
 
 /// Global arguments, so that settings can come before or after the subcommand.
@@ -181,10 +247,14 @@ pub enum MigrateAction {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// The database (PostgreSQL 14 or newer), e.g. postgres://user:password@host/database?sslmode=verify-full. If unset, the
-    /// service starts a private PostgreSQL in the data folder.
+    /// The database (PostgreSQL 14 or newer), e.g. postgres://user:password@host/database?sslmode=verify-full. Required, except
+    /// with the embedded database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<Secret>,
+    /// Whether to use the embedded database: a private PostgreSQL in the data folder. If unset, it is used without DATABASE_URL
+    /// on a terminal and under `cargo run`.
+    #[arg(long, env = "SNAPNOTE_EMBEDDED", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub embedded: Option<bool>,
     /// The same database at an address without a pooler. Processes use it to notify each other of changes immediately. If
     /// unset, they poll for other processes' changes once a second. Only needed with DATABASE_URL.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
@@ -229,8 +299,8 @@ pub struct DatabaseConfig {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Server")]
 pub struct ServerConfig {
-    /// Address and port to listen on.
-    #[arg(long, env = "SNAPNOTE_LISTEN", default_value = "127.0.0.1:8080")]
+    /// IP address and port to listen on.
+    #[arg(long, env = "SNAPNOTE_LISTEN", default_value = "127.0.0.1:8080", value_parser = listen_address)]
     pub listen: SocketAddr,
     /// Origins whose pages may call the API, separated by commas, e.g. https://app.example.com. * allows any origin, and :* any
     /// port, e.g. http://localhost:*. If unset, none may, but with the embedded database http://localhost:*, http://127.0.0.1:*
@@ -265,38 +335,6 @@ pub struct ServerConfig {
     pub max_connections: usize,
 }
 
-/// Tokens, passwords, external identity providers and the audit log.
-#[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Authentication")]
-pub struct AuthConfig {
-    /// The signing key of access tokens. Minimum 32 bytes. Required with DATABASE_URL; otherwise a key is generated and kept
-    /// in the data folder.
-    #[arg(long, env = "SNAPNOTE_JWT_SECRET", hide_env_values = true)]
-    pub jwt_secret: Option<Secret>,
-    /// The issuer (iss) of access tokens.
-    #[arg(long, env = "SNAPNOTE_JWT_ISSUER", default_value = "snapnote")]
-    pub jwt_issuer: String,
-    /// The audience (aud) of access tokens.
-    #[arg(long, env = "SNAPNOTE_JWT_AUDIENCE", default_value = "snapnote")]
-    pub jwt_audience: String,
-    /// Lifetime of access tokens.
-    #[arg(long, env = "SNAPNOTE_ACCESS_TOKEN_LIFETIME", default_value = "15m")]
-    pub access_token_lifetime: Span,
-    /// How long an exchanged refresh token still returns the same successor (1s–10m), for lost responses and several tabs. After
-    /// that, using it ends the session.
-    #[arg(long, env = "SNAPNOTE_REFRESH_GRACE", default_value = "60s", value_parser = grace)]
-    pub refresh_grace: Span,
-    /// Maximum passwords hashed at the same time. Higher values let sign-ins slow down other requests.
-    #[arg(long, env = "SNAPNOTE_HASHING_PERMITS", default_value = "1", value_parser = at_least_one)]
-    pub hashing_permits: usize,
-    /// External identity providers whose tokens are accepted: the path of a TOML file, or the TOML itself (docs/auth.md).
-    #[arg(long, env = "SNAPNOTE_ISSUERS", hide_env_values = true)]
-    pub issuers: Option<Secret>,
-    /// Days that the audit log is kept (0 keeps it forever).
-    #[arg(long, env = "SNAPNOTE_AUDIT_DAYS", default_value_t = 365)]
-    pub audit_days: u32,
-}
-
 /// Limits of one request.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Request limits")]
@@ -322,27 +360,6 @@ pub struct LimitsConfig {
     /// Maximum parsed and validated GraphQL documents kept in memory.
     #[arg(long, env = "SNAPNOTE_CACHED_DOCUMENTS", default_value = "1000", value_parser = at_least_one)]
     pub cached_documents: usize,
-}
-
-/// Logging.
-#[derive(Args, Debug, Clone)]
-#[command(next_help_heading = "Log")]
-pub struct LogConfig {
-    /// The level (error, warn, info, debug, trace), or directives such as warn,snapnote=debug.
-    #[arg(long, env = "SNAPNOTE_LOG", default_value = "info")]
-    pub log: String,
-    /// The format of log lines.
-    #[arg(long, env = "SNAPNOTE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    pub log_format: LogFormat,
-}
-
-/// The format of log lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// Human-readable text.
-    Text,
-    /// One JSON object per line.
-    Json,
 }
 
 #[cfg(test)]

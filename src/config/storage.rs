@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::Path};
 use clap::Args;
 use url::Url;
 
+use super::values::web_url;
 use crate::images::{ImageSettings, StorageSettings};
 
 /// Image storage.
@@ -17,12 +18,34 @@ pub struct StorageConfig {
     #[arg(long, env = "SNAPNOTE_STORAGE_URL", value_parser = storage_url)]
     pub storage_url: Option<Url>,
     /// The URL under which clients reach this service, e.g. https://api.example.com. Links to images start with it. If unset,
-    /// http:// and the listen address.
-    #[arg(long, env = "SNAPNOTE_PUBLIC_URL", value_parser = public_url)]
+    /// http:// and the listen address, which must then be a loopback address.
+    #[arg(long, env = "SNAPNOTE_PUBLIC_URL", value_parser = web_url)]
     pub public_url: Option<Url>,
 }
 
 impl StorageConfig {
+    /// Whether images are stored in a local folder, so that this service receives and serves them.
+    pub(crate) fn is_folder(&self) -> bool {
+        let url = self.storage_url.as_ref();
+        url.is_none_or(|url| url.to_file_path().is_ok())
+    }
+
+    /// Why links to images cannot be built, if so. Other machines cannot open a loopback address, and nobody can open an
+    /// unspecified one such as 0.0.0.0.
+    pub(super) fn url_problem(&self, listen: SocketAddr) -> Option<String> {
+        if self.public_url.is_some()
+            || !self.is_folder()
+            || listen.ip().to_canonical().is_loopback()
+        {
+            return None;
+        }
+        Some(format!(
+            "SNAPNOTE_PUBLIC_URL is not set, and SNAPNOTE_LISTEN is {listen}. Links to images start with the listen address only \
+             if it is a loopback address. Set SNAPNOTE_PUBLIC_URL to the URL under which clients reach the service, e.g. \
+             https://api.example.com."
+        ))
+    }
+
     /// The settings in the form that `images` takes. `listening` is the listen address.
     ///
     /// # Errors
@@ -43,6 +66,7 @@ impl StorageConfig {
                 },
             },
         };
+        // `url_problem` has checked that clients can open the links, or the store makes its own.
         let public_url = match &self.public_url {
             Some(url) => url.clone(),
             None => format!("http://{listening}").parse().map_err(|error| {
@@ -71,20 +95,5 @@ fn storage_url(text: &str) -> Result<Url, String> {
         "file" if url.to_file_path().is_ok() => Ok(url),
         "s3" if url.has_host() => Ok(url),
         _ => Err("expected file:///folder or s3://bucket/prefix?region=…".to_owned()),
-    }
-}
-
-fn public_url(text: &str) -> Result<Url, String> {
-    let url: Url = text.parse().map_err(|error| format!("{error}"))?;
-    let plain = matches!(url.scheme(), "http" | "https")
-        && url.has_host()
-        && url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if plain {
-        Ok(url)
-    } else {
-        Err("expected a URL such as https://api.example.com or https://example.com/api".to_owned())
     }
 }

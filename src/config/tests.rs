@@ -5,12 +5,21 @@ use std::{collections::BTreeSet, time::Duration};
 use super::*;
 use crate::images::{ImageSettings, StorageSettings};
 
-fn read(flags: &[&str]) -> Result<Config, String> {
-    let matches = command().try_get_matches_from([&["snapnote"], flags].concat());
-    let config = Config::from_arg_matches(&matches.map_err(|error| error.to_string())?);
-    let config = config.map_err(|error| error.to_string())?;
-    config.check()?;
-    Ok(config)
+/// Reads flags alone, without an environment.
+pub(super) fn read(flags: &[&str]) -> Result<Config, String> {
+    let arguments = [&["snapnote"], flags].concat();
+    let arguments: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
+    let config = Config::parse_from(&arguments, &Variables::from_iter([]));
+    let config = config.map_err(|error| match error {
+        ReadError::Usage(error) => error.to_string(),
+        ReadError::Settings(problems) => problems.join("\n"),
+    })?;
+    let problems = config.contradictions();
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(problems.join("\n"))
+    }
 }
 
 #[test]
@@ -116,6 +125,9 @@ fn invalid_settings_are_rejected_by_name() {
         ["--listen", "nowhere"],
         ["--graphiql", "perhaps"],
         ["--log-format", "xml"],
+        ["--log", "inof"],
+        ["--listen", "localhost:8080"],
+        ["--listen", ":8080"],
         ["--limit-sign-up", "5"],
         ["--trusted-proxies", "everybody"],
         ["--storage-url", "pictures"],

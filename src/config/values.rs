@@ -1,8 +1,14 @@
 //! The types of setting values and their parsers. Each parser's error says what was expected.
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use ipnet::IpNet;
+use url::{Host, Url};
 
 /// Text that is never shown in messages or logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,6 +62,40 @@ impl FromStr for Span {
             Some(time) if time <= 30 * 24 * 3_600_000 => Ok(Span(Duration::from_millis(time))),
             _ => Err("the maximum is 30 days (720h)".to_owned()),
         }
+    }
+}
+
+/// An address to listen on. Names are not resolved, since `localhost` can mean two addresses.
+pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    text.trim().parse().map_err(|_| {
+        "expected an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080"
+            .to_owned()
+    })
+}
+
+/// The URL that links start with.
+pub(super) fn web_url(text: &str) -> Result<Url, String> {
+    const EXPECTED: &str =
+        "expected a URL such as https://app.example.com or https://example.com/app";
+    let url: Url = text.trim().parse().map_err(|_| EXPECTED.to_owned())?;
+    let is_unspecified = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_unspecified(),
+        _ => false,
+    };
+    if is_unspecified {
+        return Err(format!("{EXPECTED}; no client can open this address"));
+    }
+    let is_plain = matches!(url.scheme(), "http" | "https")
+        && url.has_host()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if is_plain {
+        Ok(url)
+    } else {
+        Err(format!("{EXPECTED}, without user, query and fragment"))
     }
 }
 

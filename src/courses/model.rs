@@ -79,7 +79,7 @@ pub struct CreateCourseInput {
 /// fields keep their values. Null clears a field, unless its description forbids null. This applies to every update of an item.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
-    /// The course's id.
+    /// The course's id. An id that is not a UUID is unknown.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
@@ -93,13 +93,13 @@ pub struct UpdateCourseInput {
     pub icon: MaybeUndefined<String>,
 }
 
-/// Which courses a list contains. Omitted or null fields do not filter, except `status`.
+/// Which courses a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CourseFilter {
     /// Only courses with this status. Null includes the trash.
     #[graphql(default)]
     pub status: StatusFilter,
-    /// Only courses whose name contains this text, ignoring case.
+    /// Only courses whose name contains this text, ignoring case. Null does not filter.
     pub name_contains: Option<String>,
 }
 

@@ -61,6 +61,11 @@ impl Target {
         Target { server, settings }
     }
 
+    /// The protection that the connection string requires; see [`postgres_connect::Target::tls`].
+    pub(crate) fn tls(&self) -> &'static str {
+        self.server.tls()
+    }
+
     /// Opens a connection and sets up its session.
     ///
     /// # Errors

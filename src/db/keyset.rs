@@ -8,7 +8,7 @@
 
 use std::{borrow::Borrow, collections::HashMap};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use derive_where::derive_where;
 use uuid::Uuid;
 
@@ -310,10 +310,9 @@ impl<T: Keyed> Order<T> {
 impl<T> KeyValue<T> {
     /// The value of a row as text.
     fn of(self, row: &T) -> String {
-        let rfc3339 = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
         match self {
-            KeyValue::Time(of) => rfc3339(of(row)),
-            KeyValue::TimeOr(missing, of) => of(row).map_or_else(|| missing.to_owned(), rfc3339),
+            KeyValue::Time(of) => text_of(of(row)),
+            KeyValue::TimeOr(missing, of) => of(row).map_or_else(|| missing.to_owned(), text_of),
             KeyValue::Text(of) => of(row).to_owned(),
             KeyValue::Number(of) => of(row).to_string(),
         }
@@ -323,13 +322,22 @@ impl<T> KeyValue<T> {
     fn holds(self, key: &str) -> bool {
         match self {
             KeyValue::Time(_) | KeyValue::TimeOr(..) => {
-                matches!(key, "infinity" | "-infinity")
-                    || (key.len() <= 40 && DateTime::parse_from_rfc3339(key).is_ok())
+                matches!(key, "infinity" | "-infinity") || is_time(key)
             }
             KeyValue::Text(_) => !key.contains('\0'),
             KeyValue::Number(_) => key.parse::<i16>().is_ok(),
         }
     }
+}
+
+/// Whether it is the text of a time that the API can have.
+fn is_time(key: &str) -> bool {
+    let time = DateTime::parse_from_rfc3339(key).map(|time| time.to_utc());
+    time.is_ok_and(|time| (1..=9999).contains(&time.year()) && text_of(time) == key)
+}
+
+fn text_of(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
 #[cfg(test)]

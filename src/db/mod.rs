@@ -9,7 +9,7 @@
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
-//! - [`migrate`]: the schema's versions; `schema` is generated from them.
+//! - [`migrate`]: the schema's versions; `schema` is generated from them. `server_info`: what the log says about the server.
 //!
 //! The SQL of each noun is in its `store.rs`, never here.
 
@@ -27,6 +27,7 @@ pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
+pub(crate) mod server_info;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::{
     auth::{self, Auth, Client, SignUpInput, UserId},
     db::{Connection, Database},
-    documents::excerpt,
+    documents::{excerpt, plain_text},
     email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     users,
@@ -204,7 +204,7 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
 fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
-    for line in excerpt::plain_text(markdown).lines() {
+    for line in plain_text::plain_text(markdown).lines() {
         let mut length = 0;
         for word in line.split(' ') {
             if length > 0 && length + word.chars().count() > WIDTH {

@@ -1,27 +1,17 @@
-//! Markdown as plain text, and excerpts: the start of that text.
-//!
-//! Omits what a reader would not read aloud: markup, link targets, HTML. Keeps formulas and code as they are written. Never
-//! fails: whatever is not Markdown is text.
+//! Excerpts: the start of a note as plain text.
 
-use pulldown_cmark::{Event, Options, Parser, TagEnd};
 use unicode_segmentation::UnicodeSegmentation;
+
+use super::plain_text;
 
 /// The maximum length of an excerpt, in code points.
 pub const MAX_LENGTH: usize = 200;
 
-/// The start of a Markdown note as plain text on one line, cut between two graphemes.
+/// The start of a Markdown note as plain text on one line, cut between two graphemes. Empty only if the note has no text.
 pub fn of_note(markdown: &str) -> String {
-    let mut words = String::new();
-    // Enough to fill an excerpt, so a note of megabytes is not read to its end.
-    for event in Parser::new_ext(markdown, options()) {
-        push_plain(&mut words, &event);
-        if words.len() > MAX_LENGTH * 16 && words.chars().count() > MAX_LENGTH * 4 {
-            break;
-        }
-    }
+    let line = start(markdown);
     let mut excerpt = String::new();
     let mut length = 0;
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
     for grapheme in line.graphemes(true) {
         length += grapheme.chars().count();
         if length > MAX_LENGTH {
@@ -29,53 +19,33 @@ pub fn of_note(markdown: &str) -> String {
         }
         excerpt.push_str(grapheme);
     }
+    if excerpt.is_empty() {
+        // The first grapheme alone is too long.
+        excerpt.extend(line.chars().take(MAX_LENGTH));
+    }
     excerpt.truncate(excerpt.trim_end().len());
     excerpt
 }
 
-/// A Markdown text as plain text, with one line per paragraph, item and row.
-pub fn plain_text(markdown: &str) -> String {
-    let mut plain = String::new();
-    for event in Parser::new_ext(markdown, options()) {
-        push_plain(&mut plain, &event);
-    }
-    plain
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty())
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn options() -> Options {
-    Options::ENABLE_TABLES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_MATH
-}
-
-fn push_plain(plain: &mut String, event: &Event<'_>) {
-    match event {
-        Event::Text(text)
-        | Event::Code(text)
-        | Event::InlineMath(text)
-        | Event::DisplayMath(text) => {
-            plain.push_str(text);
+/// The start of the plain text on one line, one code point longer than an excerpt. A note of megabytes is not read to its end.
+fn start(markdown: &str) -> String {
+    let mut line = String::new();
+    let mut length = 0;
+    let mut after_space = true;
+    for part in plain_text::parts(markdown) {
+        for character in part.chars() {
+            let is_space = character.is_whitespace();
+            if !(is_space && after_space) {
+                line.push(if is_space { ' ' } else { character });
+                length += 1;
+            }
+            after_space = is_space;
+            if length > MAX_LENGTH {
+                return line;
+            }
         }
-        Event::SoftBreak => plain.push(' '),
-        Event::HardBreak | Event::Rule => plain.push('\n'),
-        Event::End(TagEnd::TableCell) => plain.push(' '),
-        Event::End(
-            TagEnd::Paragraph
-            | TagEnd::Heading(_)
-            | TagEnd::Item
-            | TagEnd::CodeBlock
-            | TagEnd::TableHead
-            | TagEnd::TableRow
-            | TagEnd::HtmlBlock,
-        ) => plain.push('\n'),
-        _ => {}
     }
+    line
 }
 
 #[cfg(test)]
@@ -83,13 +53,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn markup_is_omitted_and_words_stay_separate() {
-        let note = "# Eigenvalues\n\nA *scalar* $\\lambda$ with [a link](https://example.com):\n\n- one\n- `two`\n\n\
-                    | a | b |\n|---|---|\n| 1 | 2 |\n\n<b>bold</b>";
+    fn an_excerpt_is_one_line() {
         assert_eq!(
-            of_note(note),
-            "Eigenvalues A scalar \\lambda with a link: one two a b 1 2 bold"
+            of_note("# One\n\ntwo<br>three\n\n<p>four</p>"),
+            "One two three four"
         );
+        assert_eq!(of_note(&format!("{}text", "&nbsp;".repeat(5_000))), "text");
     }
 
     #[test]
@@ -105,8 +74,18 @@ mod tests {
     }
 
     #[test]
+    fn a_grapheme_without_end_is_cut() {
+        let note = format!("a{} hello", "\u{301}".repeat(250));
+        assert_eq!(
+            of_note(&note),
+            format!("a{}", "\u{301}".repeat(MAX_LENGTH - 1))
+        );
+    }
+
+    #[test]
     fn an_empty_note_has_an_empty_excerpt() {
         assert_eq!(of_note(""), "");
         assert_eq!(of_note("   \n\n---\n"), "");
+        assert_eq!(of_note("<!-- a comment -->"), "");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod excerpt;
 pub mod model;
+pub mod plain_text;
 mod store;
 
 pub use model::{

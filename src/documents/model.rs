@@ -72,7 +72,7 @@ row! {
 pub struct CreateDocumentInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The id of the course to put the document into, which must be active.
+    /// The id of the course to put the document into, which must be active. An id that is not a UUID is unknown.
     pub course_id: ObjectId,
     /// The title. 1–500 characters, not only whitespace.
     pub title: String,
@@ -91,11 +91,11 @@ pub struct CreateDocumentInput {
 /// Changes to a document.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateDocumentInput {
-    /// The document's id.
+    /// The document's id. An id that is not a UUID is unknown.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// Moves the document to this course, which must be active. Must not be null.
+    /// Moves the document to this course, which must be active. Must not be null. An id that is not a UUID is unknown.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
@@ -112,23 +112,23 @@ pub struct UpdateDocumentInput {
     pub metadata: MaybeUndefined<JsonObject>,
 }
 
-/// Which documents a list contains. Omitted or null fields do not filter, except `status`.
+/// Which documents a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct DocumentFilter {
-    /// Only documents in this course.
-    pub course_id: Option<ObjectId>,
+    /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID is unknown.
+    pub course_id: MaybeUndefined<ObjectId>,
     /// Only documents with this status. Null includes the trash.
     #[graphql(default)]
     pub status: StatusFilter,
-    /// Only documents whose title contains this text, ignoring case.
+    /// Only documents whose title contains this text, ignoring case. Null does not filter.
     pub title_contains: Option<String>,
-    /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels.
+    /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.
     pub metadata_contains: Option<JsonObject>,
-    /// Only documents with an image (true), or only those without one (false).
+    /// Only documents with an image (true), or only those without one (false). Null does not filter.
     pub has_image: Option<bool>,
-    /// Only documents that were created at or after this time.
+    /// Only documents that were created at or after this time. Null does not filter.
     pub created_after: Option<DateTime>,
-    /// Only documents that were created before this time.
+    /// Only documents that were created before this time. Null does not filter.
     pub created_before: Option<DateTime>,
 }
 

@@ -150,6 +150,10 @@ impl Listed for Document {
 
     fn check(filter: &DocumentFilter) -> Result<(), Error> {
         check_text("titleContains", filter.title_contains.as_deref())?;
+        if filter.course_id.is_null() {
+            let message = "`courseId` must not be null, since every document is in a course. Omit it to list all documents.";
+            return Err(Error::bad_input(message));
+        }
         let Some(metadata) = &filter.metadata_contains else {
             return Ok(());
         };
@@ -171,7 +175,7 @@ impl Listed for Document {
         } = filter;
         conditions
             .status(*status)
-            .equals("course_id", *course_id)
+            .equals("course_id", course_id.value().copied())
             .contains("title", title_contains.as_deref())
             .holds("metadata", metadata_contains.as_ref().map(|part| &part.0))
             .rarely("(image_id IS NOT NULL) = ", *has_image, "")

@@ -94,6 +94,40 @@ async fn no_description_contains_a_banned_word() {
     }
 }
 
+/// Arguments and input fields of type ID, apart from those that choose the id of a new object.
+const IDS: &str = "{ __schema { types { name
+    inputFields { name description type { name ofType { name ofType { ofType { name } } } } }
+    fields { args { name description type { name ofType { name ofType { ofType { name } } } } } } } } }";
+
+#[tokio::test]
+async fn every_id_in_the_input_says_what_happens_if_it_is_not_a_uuid() {
+    let response = super::build().finish().execute(IDS).await;
+    let response = serde_json::to_value(response).expect("a response is JSON");
+    let mut count = 0;
+    for kind in list(&response["data"]["__schema"]["types"]) {
+        let arguments = list(&kind["fields"])
+            .iter()
+            .flat_map(|field| list(&field["args"]));
+        for input in arguments.chain(list(&kind["inputFields"])) {
+            let is_id = input["type"].to_string().contains("\"ID\"");
+            let is_chosen = kind["name"]
+                .as_str()
+                .is_some_and(|name| name.starts_with("Create"))
+                && input["name"] == "id";
+            let description = input["description"].as_str().unwrap_or_default();
+            if is_id && !is_chosen {
+                count += 1;
+                assert!(
+                    description.contains("not a UUID"),
+                    "{} {input}",
+                    kind["name"]
+                );
+            }
+        }
+    }
+    assert!(count > 15, "{count}");
+}
+
 #[test]
 fn scalars_name_their_specification() {
     let sdl = super::sdl();

@@ -100,16 +100,16 @@ payload! {
 /// An uploaded image and the document to attach it to.
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
-    /// The id of the document that the upload was requested for, which must be active.
+    /// The id of the document that the upload was requested for, which must be active. An id that is not a UUID is unknown.
     document_id: ObjectId,
-    /// The `id` that `requestImageUpload` returned. Each upload can be used once.
+    /// The `id` that `requestImageUpload` returned. Each upload can be used once. An id that is not a UUID is unknown.
     upload_id: ObjectId,
 }
 
 /// The document whose image is removed.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
-    /// The id of the document, which must be active.
+    /// The id of the document, which must be active. An id that is not a UUID is unknown.
     document_id: ObjectId,
 }
 

@@ -1,5 +1,7 @@
 //! Objects with an id: the interfaces `Node` and `Item`, and finding objects by their ids.
 
+use std::collections::HashSet;
+
 use async_graphql::{Context, ID, Interface, Object};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
@@ -115,7 +117,7 @@ impl NodeQuery {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The object's id.")] id: ObjectId,
+        #[graphql(desc = "The object's id. An id that is not a UUID is unknown.")] id: ObjectId,
     ) -> Option<Result<Node, Error>> {
         find_any(ctx, id.0).await.transpose()
     }
@@ -125,13 +127,16 @@ impl NodeQuery {
     async fn nodes(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The objects' ids (maximum 100).")] ids: Vec<ObjectId>,
+        #[graphql(
+            desc = "The objects' ids (maximum 100, duplicates count once). An id that is not a UUID is unknown."
+        )]
+        ids: Vec<ObjectId>,
     ) -> Result<Vec<Option<Node>>, Error> {
         ctx.viewer()?;
-        if ids.len() > MAX_NODES {
-            let given = ids.len();
+        let different = ids.iter().collect::<HashSet<_>>().len();
+        if different > MAX_NODES {
             return Err(Error::bad_input(format!(
-                "`ids` must contain at most {MAX_NODES} ids; got {given}."
+                "`ids` must contain at most {MAX_NODES} different ids; got {different}."
             )));
         }
         try_join_all(ids.iter().map(|id| find_any(ctx, id.0))).await

@@ -17,7 +17,7 @@ use super::{
     task::Task,
 };
 use crate::{
-    documents::excerpt,
+    documents::plain_text,
     error::Error,
     items::ItemKind,
     scalars::ObjectId,
@@ -51,6 +51,7 @@ impl SearchResult {
         let field = |name, text: &str| Field {
             name,
             text: text.to_owned(),
+            whole: matches!(name, "name" | "title"),
         };
         let described = |name, title: &str, description: &Option<String>| {
             let description = description.as_deref().unwrap_or_default();
@@ -68,7 +69,10 @@ impl SearchResult {
                 let texts = texts.unwrap_or_default();
                 vec![
                     field("title", &document.0.title),
-                    field("formattedNote", &excerpt::plain_text(&texts.formatted_note)),
+                    field(
+                        "formattedNote",
+                        &plain_text::plain_text(&texts.formatted_note),
+                    ),
                     field("originalText", &texts.original_text),
                 ]
             }
@@ -205,7 +209,9 @@ impl SearchQuery {
             desc = "Only items of these types. By default, all types. An empty list matches nothing."
         )]
         types: Option<Vec<ItemKind>>,
-        #[graphql(desc = "Only documents and tasks in this course, not the course itself.")]
+        #[graphql(
+            desc = "Only documents and tasks in this course, not the course itself. Null: everywhere. An id that is not a UUID is unknown."
+        )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
         #[graphql(desc = "Only items after this cursor of the same search.")] after: Option<String>,

@@ -20,6 +20,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
+use graphql_gate::inexact_number;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -39,6 +40,8 @@ impl From<InvalidContent> for InvalidCall {
     }
 }
 
+pub(super) const INEXACT_NUMBER: &str =
+    "A number does not fit into 64 bits. Round it, or send it as a string.";
 const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
 
 fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
@@ -103,10 +106,8 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    let Ok(value) = serde_json::from_slice::<Value>(body) else {
-        return invalid(StatusCode::BAD_REQUEST, "The body is not valid JSON.");
-    };
-    match value {
+    let text = str::from_utf8(body).unwrap_or_default();
+    match parse(text, "The body is not valid JSON.")? {
         Value::Object(fields) => call(fields),
         Value::Array(_) => invalid(
             StatusCode::BAD_REQUEST,
@@ -119,17 +120,22 @@ fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     }
 }
 
+/// Parses JSON with numbers that parsing does not change.
+fn parse(json: &str, message: &'static str) -> Result<Value, InvalidCall> {
+    if inexact_number(json).is_some() {
+        return invalid(StatusCode::BAD_REQUEST, INEXACT_NUMBER);
+    }
+    serde_json::from_str(json).or_else(|_| invalid(StatusCode::BAD_REQUEST, message))
+}
+
 fn from_query(query: &str) -> Result<Call, InvalidCall> {
     let mut fields = Map::new();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
-            "variables" | "extensions" => serde_json::from_str(&value).or_else(|_| {
-                invalid(
-                    StatusCode::BAD_REQUEST,
-                    "`variables` and `extensions` must be valid JSON.",
-                )
-            })?,
+            "variables" | "extensions" => {
+                parse(&value, "`variables` and `extensions` must be valid JSON.")?
+            }
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
@@ -194,6 +200,7 @@ mod tests {
             ("{\"query\":\"{me{id}}\",\"variables\":\"{}\"}", 422),
             ("{\"query\":\"{me{id}}\",\"operationName\":1}", 422),
             ("{\"query\":\"{me{id}}\",\"extensions\":1}", 422),
+            ("{\"query\":\"{me{id}}\",\"variables\":{\"a\":1e400}}", 400),
         ];
         for (body, status) in table {
             let invalid = from_json(body.as_bytes()).expect_err(body);

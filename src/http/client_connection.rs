@@ -27,6 +27,8 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutWriter;
 
+use super::admission::Descriptor;
+
 /// How long a lingering connection is read.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// Maximum bytes that are read from a lingering connection.
@@ -111,15 +113,21 @@ pub(super) struct ClientStream {
     /// `None` only during `drop`.
     socket: Option<Socket>,
     connection: ClientConnection,
+    descriptor: Descriptor,
     /// Bytes that were read to detect the protocol, and are read again.
     start: Vec<u8>,
 }
 
 impl ClientStream {
-    pub(super) fn new(socket: TimeoutWriter<TcpStream>, connection: ClientConnection) -> Self {
+    pub(super) fn new(
+        socket: TimeoutWriter<TcpStream>,
+        connection: ClientConnection,
+        descriptor: Descriptor,
+    ) -> Self {
         ClientStream {
             socket: Some(Box::pin(socket)),
             connection,
+            descriptor,
             start: Vec::new(),
         }
     }
@@ -152,7 +160,11 @@ impl Drop for ClientStream {
         if let (Some(socket), Ok(runtime)) =
             (self.socket.take(), tokio::runtime::Handle::try_current())
         {
-            runtime.spawn(timeout(LINGER_TIME, drain_socket(socket)));
+            let descriptor = self.descriptor.clone();
+            runtime.spawn(async move {
+                let _ = timeout(LINGER_TIME, drain_socket(socket)).await;
+                drop(descriptor);
+            });
         }
     }
 }

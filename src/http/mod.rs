@@ -5,9 +5,11 @@
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
-//! - [`server`]: the accept loop. `protocols`: HTTP/1.1 and HTTP/2 (`http2_streams`). `client_connection`: a connection below HTTP.
+//! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
+//!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
+mod admission;
 mod bearer;
 mod call;
 mod client_connection;

@@ -4,13 +4,16 @@
 //! is closed only if it is idle, or if the client reads nothing at all.
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 
 use axum::{
     Router,
     extract::{ConnectInfo, Request},
+    response::Response,
 };
 use hyper::{
     body::Incoming,
@@ -18,10 +21,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::Service;
 
 use super::{
+    admission::Ticket,
     client_connection::{ClientConnection, ClientStream},
     http2_streams::{Http2Streams, Unsent},
     server::ServerSettings,
@@ -38,6 +42,9 @@ const MAX_PENDING_RESETS: usize = 20;
 /// Maximum number of streams that the service has reset because of the client's errors.
 const MAX_ERROR_RESETS: usize = 100;
 
+/// How long a connection that has to leave the reserve may take to send its last response.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
+
 /// A connection, and what serves it.
 pub(super) struct Connection {
     pub(super) address: SocketAddr,
@@ -45,6 +52,7 @@ pub(super) struct Connection {
     pub(super) settings: ServerSettings,
     pub(super) stopping: CancellationToken,
     pub(super) client: ClientConnection,
+    pub(super) ticket: Ticket,
 }
 
 impl Connection {
@@ -53,10 +61,10 @@ impl Connection {
         &self,
         mut request: Request<Incoming>,
         client: ClientConnection,
-    ) -> <Router as Service<Request<Incoming>>>::Future {
+    ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
         request.extensions_mut().insert(ConnectInfo(self.address));
         request.extensions_mut().insert(client);
-        self.router.clone().call(request)
+        self.ticket.clone().serve(self.router.clone(), request)
     }
 
     /// Serves one request after the other, until either side closes the connection or a handler aborts it.
@@ -76,6 +84,11 @@ impl Connection {
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = self.client.aborted() => return Ok(()),
+            () = self.ticket.must_leave() => {
+                // A request that waited is rejected.
+                let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
+                return timeout(grace, connection).await.unwrap_or(Ok(()));
+            }
             () = self.settings.idle_stop(&self.stopping) => {}
         }
         // Browsers open connections in advance. hyper would wait for the first request on them.
@@ -116,6 +129,10 @@ impl Connection {
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = unsent.stalled(self.settings.write_timeout) => return Ok(()),
+            () = self.ticket.must_leave() => {
+                connection.as_mut().graceful_shutdown();
+                return timeout(LEAVE_GRACE, connection).await.unwrap_or(Ok(()));
+            }
             () = self.stopping.cancelled() => {}
             () = streams.idle(period) => {}
         }

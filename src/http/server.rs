@@ -6,21 +6,24 @@
 //! `shutdown_delay`, the loop serves the connections that wait to be accepted and closes the listener. Connections without a request are
 //! closed after `idle_grace`, the others after their response. Clients of HTTP/2 are told to send no more requests at once.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    admission::{self, Admission, Ticket},
     client_connection::{ClientConnection, ClientStream},
     protocols::Connection,
 };
+
+/// File descriptors that the server needs beyond those of its connections: the listener, the reserve and a spare one.
+pub(crate) const OWN_DESCRIPTORS: usize = admission::RESERVE + 2;
 
 /// Timeouts and limits of connections.
 #[derive(Debug, Clone)]
@@ -29,8 +32,10 @@ pub struct ServerSettings {
     pub header_timeout: Duration,
     /// How long a client may read nothing before it is disconnected.
     pub write_timeout: Duration,
-    /// Maximum number of open connections. Further ones wait to be accepted.
+    /// Maximum number of open connections. On a few further ones, health checks are answered and other requests wait.
     pub max_connections: usize,
+    /// Maximum number of file descriptors of client connections, including those that became WebSockets.
+    pub max_open: usize,
     /// How long connections are still accepted after the signal to stop, while load balancers notice that the service is not ready.
     pub shutdown_delay: Duration,
     /// How long requests in flight may continue when the service stops.
@@ -58,76 +63,81 @@ pub(crate) async fn serve(
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> Instant {
-    let acceptor = Acceptor {
+    let mut admission = Admission::new(settings.max_connections, settings.max_open);
+    let connections = Connections {
         router,
         settings: settings.clone(),
-        slots: Arc::new(Semaphore::new(settings.max_connections)),
-        connections: TaskTracker::new(),
+        open: TaskTracker::new(),
         stopping: CancellationToken::new(),
     };
     let mut stop = std::pin::pin!(stop);
     loop {
-        let slot = acceptor.slots.clone().acquire_owned();
-        let (slot, connection) = tokio::select! {
-            accepted = async { (slot.await, listener.accept().await) } => accepted,
+        let (stream, address, ticket) = tokio::select! {
+            accepted = admission.accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        match connection {
-            Ok((stream, address)) => acceptor.serve(stream, address, slot),
-            Err(error) => {
-                // Usually the process is out of file descriptors. Wait until other connections are closed.
-                tracing::warn!(%error, "accepting a connection failed; retrying");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
+        connections.serve(stream, address, ticket);
     }
-    if let Err(error) = acceptor.close(listener) {
+    if let Err(error) = connections.serve_waiting(listener, &mut admission).await {
         tracing::debug!(%error, "serving the last connections failed");
     }
-    acceptor.stopping.cancel();
+    connections.stopping.cancel();
     let deadline = Instant::now() + settings.shutdown_timeout;
-    wait_until_closed(&acceptor.connections, deadline).await;
+    wait_until_closed(&connections.open, deadline).await;
     deadline
 }
 
 /// Serves accepted connections.
-struct Acceptor {
+struct Connections {
     router: Router,
     settings: ServerSettings,
-    slots: Arc<Semaphore>,
-    connections: TaskTracker,
+    open: TaskTracker,
     stopping: CancellationToken,
 }
 
-impl Acceptor {
-    /// Serves a connection in a task of its own, which holds the slot.
-    fn serve(&self, stream: TcpStream, address: SocketAddr, slot: impl Send + 'static) {
-        let (settings, stopping) = (self.settings.clone(), self.stopping.clone());
-        let served = serve_connection(stream, address, self.router.clone(), settings, stopping);
-        self.connections.spawn(async move {
-            let _slot = slot;
-            if let Err(error) = served.await {
+impl Connections {
+    /// Serves a connection in a task of its own.
+    fn serve(&self, stream: TcpStream, address: SocketAddr, ticket: Ticket) {
+        let connection = Connection {
+            address,
+            router: self.router.clone(),
+            settings: self.settings.clone(),
+            stopping: self.stopping.clone(),
+            client: ClientConnection::default(),
+            ticket: ticket.clone(),
+        };
+        self.open.spawn(async move {
+            if let Err(error) = serve_connection(stream, connection).await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
+            // The stream is closed. Until then it counted.
+            drop(ticket);
         });
     }
 
     /// Closes the listener after it has served the connections that wait to be accepted. The operating system resets all others. The
     /// runtime may not have noticed the newest connections yet, so this asks the operating system itself.
-    fn close(&self, listener: TcpListener) -> io::Result<()> {
+    async fn serve_waiting(
+        &self,
+        listener: TcpListener,
+        admission: &mut Admission,
+    ) -> io::Result<()> {
         let listener = listener.into_std()?;
-        while let Ok(slot) = self.slots.clone().try_acquire_owned() {
+        loop {
             let (stream, address) = match listener.accept() {
                 Ok(accepted) => accepted,
                 // This client has gone.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             };
             stream.set_nonblocking(true)?;
-            self.serve(TcpStream::from_std(stream)?, address, slot);
+            self.serve(
+                TcpStream::from_std(stream)?,
+                address,
+                admission.admit().await,
+            );
         }
-        Ok(())
     }
 }
 
@@ -139,34 +149,23 @@ async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
 }
 
 /// Serves one connection until either side closes it or a handler aborts it.
-async fn serve_connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    settings: ServerSettings,
-    stopping: CancellationToken,
-) -> hyper::Result<()> {
-    let client = ClientConnection::default();
+async fn serve_connection(stream: TcpStream, connection: Connection) -> hyper::Result<()> {
+    let Connection {
+        settings, ticket, ..
+    } = &connection;
     let stream = with_write_timeout(stream, settings.write_timeout);
-    let mut stream = ClientStream::new(stream, client.clone());
+    let client = connection.client.clone();
+    let mut stream = ClientStream::new(stream, client, ticket.descriptor());
     let detected = tokio::select! {
         detected = timeout(settings.header_timeout, stream.starts_http2()) => detected,
-        () = settings.idle_stop(&stopping) => return Ok(()),
+        () = ticket.must_leave() => return Ok(()),
+        () = settings.idle_stop(&connection.stopping) => return Ok(()),
     };
-    // The client has sent nothing in time, or is gone.
-    let Ok(Ok(is_http2)) = detected else {
-        return Ok(());
-    };
-    let connection = Connection {
-        address,
-        router,
-        settings,
-        stopping,
-        client,
-    };
-    match is_http2 {
-        true => connection.serve_http2(stream).await,
-        false => connection.serve_http1(stream).await,
+    match detected {
+        Ok(Ok(true)) => connection.serve_http2(stream).await,
+        Ok(Ok(false)) => connection.serve_http1(stream).await,
+        // The client has sent nothing in time, or is gone.
+        Ok(Err(_)) | Err(_) => Ok(()),
     }
 }
 

@@ -26,6 +26,7 @@ mod worker;
 use std::{fmt, path::PathBuf, time::Duration};
 
 use lettre::message::Mailbox;
+pub(crate) use smtp::is_local_server;
 pub use store::{WaitingMail, retry_dead, waiting};
 use url::Url;
 pub use worker::{Mailer, TokenOf};

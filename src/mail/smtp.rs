@@ -190,6 +190,13 @@ fn login(url: &Url) -> Result<Option<(String, String)>, String> {
     }
 }
 
+/// Whether the SMTP server runs on this machine.
+pub(crate) fn is_local_server(url: &str) -> bool {
+    let host = Url::parse(url).ok();
+    let host = host.as_ref().and_then(Url::host_str);
+    host.is_some_and(|host| is_loopback(host.trim_matches(['[', ']'])))
+}
+
 fn is_loopback(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "::1")
 }

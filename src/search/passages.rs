@@ -2,11 +2,13 @@
 
 use std::{collections::HashSet, ops::Range};
 
+use unicode_segmentation::GraphemeCursor;
+
 use super::highlights::{Highlight, Highlighter};
 
 /// Maximum number of passages per item.
 const MAX_PASSAGES: usize = 3;
-/// Approximate length of a passage in bytes. Longer than most titles.
+/// Approximate length of a passage in bytes.
 const PASSAGE_LENGTH: usize = 240;
 /// Approximate length of the context before the first highlight, in bytes.
 const LEADING_CONTEXT: usize = 60;
@@ -20,6 +22,8 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     /// The field's plain text.
     pub(crate) text: String,
+    /// Whether it is shown as a whole: a title or a name.
+    pub(crate) whole: bool,
 }
 
 /// A passage and its highlights.
@@ -38,7 +42,12 @@ pub(crate) fn passages(highlighter: &Highlighter, fields: &[Field]) -> Vec<Passa
     let mut passages = Vec::new();
     for field in fields {
         let text = start(&field.text);
-        for (window, highlights) in windows(text, highlighter.highlights(text)) {
+        let highlights = highlighter.highlights(text);
+        let windows = match field.whole && !highlights.is_empty() {
+            true => vec![(0..text.len(), highlights)],
+            false => windows(text, highlights),
+        };
+        for (window, highlights) in windows {
             if passages.len() == MAX_PASSAGES {
                 return passages;
             }
@@ -81,7 +90,7 @@ fn window_around(text: &str, highlight: &Range<usize>, free_from: usize) -> Rang
         0 => 0,
         _ => text[first..highlight.start]
             .find(char::is_whitespace)
-            .map_or(first, |at| first + at),
+            .map_or_else(|| grapheme_from(text, first), |at| first + at),
     };
     let last =
         text.floor_char_boundary((start + PASSAGE_LENGTH).max(highlight.end).min(text.len()));
@@ -89,9 +98,31 @@ fn window_around(text: &str, highlight: &Range<usize>, free_from: usize) -> Rang
         true => last,
         false => text[highlight.end..last]
             .rfind(char::is_whitespace)
-            .map_or(last, |at| highlight.end + at),
+            .map_or_else(|| grapheme_until(text, last), |at| highlight.end + at),
     };
-    start.max(free_from).min(highlight.start)..end
+    start.max(free_from).min(highlight.start)..end.max(highlight.end)
+}
+
+/// The first boundary between graphemes at or after a position.
+fn grapheme_from(text: &str, at: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    match cursor.is_boundary(text, 0) {
+        Ok(false) => cursor
+            .next_boundary(text, 0)
+            .ok()
+            .flatten()
+            .unwrap_or(text.len()),
+        _ => at,
+    }
+}
+
+/// The last boundary between graphemes at or before a position.
+fn grapheme_until(text: &str, at: usize) -> usize {
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    match cursor.is_boundary(text, 0) {
+        Ok(false) => cursor.prev_boundary(text, 0).ok().flatten().unwrap_or(0),
+        _ => at,
+    }
 }
 
 fn passage(
@@ -107,8 +138,10 @@ fn passage(
         let units = text[from..to].encode_utf16().count();
         i32::try_from(units).unwrap_or(i32::MAX)
     };
+    // Each of these is one UTF-16 code unit, as the space is.
     let on_one_line = trimmed.chars().map(|character| match character {
-        '\n' | '\r' | '\t' => ' ',
+        '\u{2028}' | '\u{2029}' => ' ',
+        character if character.is_control() => ' ',
         character => character,
     });
     Passage {
@@ -144,6 +177,7 @@ mod tests {
         let field = Field {
             name: "note",
             text: text.to_owned(),
+            whole: false,
         };
         let passages = passages(&highlighter(terms), &[field]);
         let show = |passage: &Passage| {
@@ -210,6 +244,46 @@ mod tests {
                 .iter()
                 .all(|passage| passage.len() < PASSAGE_LENGTH + 20)
         );
+    }
+
+    #[test]
+    fn a_whole_field_is_not_cut() {
+        let text = format!("needle {} needle", "lorem ipsum ".repeat(60));
+        let field = |whole| Field {
+            name: "title",
+            text: text.clone(),
+            whole,
+        };
+        let whole = passages(&highlighter(&["needle"]), &[field(true)]);
+        assert_eq!(whole.len(), 1);
+        assert_eq!(whole[0].text, text);
+        assert_eq!(whole[0].ranges.len(), 2);
+        assert_eq!(
+            passages(&highlighter(&["needle"]), &[field(false)]).len(),
+            2
+        );
+        assert_eq!(passages(&highlighter(&["absent"]), &[field(true)]), []);
+    }
+
+    #[test]
+    fn a_passage_is_one_line_of_whole_graphemes() {
+        for separator in [
+            '\n', '\r', '\t', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}',
+        ] {
+            let text = format!("needle{separator}after");
+            assert_eq!(shown(&["needle"], &text), ["[needle] after"]);
+        }
+        let flags = "🇩🇪".repeat(41);
+        let text = format!("{flags}needle{flags}");
+        let passage = &shown(&["needle"], &text)[0];
+        let (before, after) = passage.split_once("[needle]").expect("the highlight");
+        for flags in [before, after] {
+            assert!(!flags.is_empty());
+            assert_eq!(flags.replace("🇩🇪", ""), "");
+        }
+        let family = "👨‍👩‍👧".repeat(30);
+        let passage = &shown(&["needle"], &format!("{family} needle {family}"))[0];
+        assert_eq!(passage.replace("👨‍👩‍👧", ""), " [needle] ");
     }
 
     #[test]

@@ -73,7 +73,7 @@ numbered!(TaskPriority {
 pub struct CreateTaskInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The id of the course to put the task into, which must be active. By default, the task is in no course.
+    /// The id of the course to put the task into, which must be active. By default, the task is in no course. An id that is not a UUID is unknown.
     pub course_id: Option<ObjectId>,
     /// The title. 1–200 characters, not only whitespace.
     pub title: String,
@@ -89,11 +89,11 @@ pub struct CreateTaskInput {
 /// Changes to a task.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateTaskInput {
-    /// The task's id.
+    /// The task's id. An id that is not a UUID is unknown.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// Moves the task to this course, which must be active. Null moves it out of its course.
+    /// Moves the task to this course, which must be active. Null moves it out of its course. An id that is not a UUID is unknown.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–200 characters. Must not be null.
     pub title: MaybeUndefined<String>,
@@ -107,27 +107,27 @@ pub struct UpdateTaskInput {
     pub priority: MaybeUndefined<TaskPriority>,
 }
 
-/// Which tasks a list contains. Omitted or null fields do not filter, except `status`.
+/// Which tasks a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct TaskFilter {
-    /// Only completed tasks (true), or only open ones (false).
+    /// Only completed tasks (true), or only open ones (false). Null does not filter.
     pub completed: Option<bool>,
-    /// Only tasks in this course.
-    pub course_id: Option<ObjectId>,
+    /// Only tasks in this course. Null: only those in no course. An id that is not a UUID is unknown.
+    pub course_id: MaybeUndefined<ObjectId>,
     /// Only tasks with this status. Null includes the trash.
     #[graphql(default)]
     pub status: StatusFilter,
-    /// Only tasks with one of these priorities. An empty list matches nothing.
+    /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
     pub priority: Option<Vec<TaskPriority>>,
-    /// Only tasks whose title contains this text, ignoring case.
+    /// Only tasks whose title contains this text, ignoring case. Null does not filter.
     pub title_contains: Option<String>,
-    /// Only tasks in a course (true), or only those in no course (false).
+    /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
     pub has_course: Option<bool>,
-    /// Only tasks with a due date (true), or only those without one (false).
+    /// Only tasks with a due date (true), or only those without one (false). Null does not filter.
     pub has_due_date: Option<bool>,
-    /// Only tasks that are due at or after this time.
+    /// Only tasks that are due at or after this time. Null does not filter.
     pub due_after: Option<DateTime>,
-    /// Only tasks that are due before this time.
+    /// Only tasks that are due before this time. Null does not filter.
     pub due_before: Option<DateTime>,
 }
 

@@ -141,7 +141,8 @@ impl Listed for Task {
         });
         conditions
             .status(*status)
-            .equals("course_id", *course_id)
+            .equals("course_id", course_id.value().copied())
+            .either(course_id.is_null().then_some(true), "course_id IS NULL", "")
             .either(
                 *completed,
                 "completed_at IS NOT NULL",

@@ -18,6 +18,7 @@ mod http;
 mod identity_providers;
 mod images;
 mod import;
+mod input_values;
 mod isolation;
 mod items;
 mod large_operations;

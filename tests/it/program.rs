@@ -1,9 +1,13 @@
 //! The program as an operator runs it: messages, signals, logs, and no secrets in any of them.
 //!
-//! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands.
+//! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands, `settings` how it reads its settings, `start` what it
+//! checks and logs at start, and `descriptors` what it does when file descriptors run out.
 
 mod commands;
+mod descriptors;
 mod own_database;
+mod settings;
+mod start;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -42,15 +46,20 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
         ("SNAPNOTE_PG_BIN", "/nowhere"),
     );
     let listen = ("SNAPNOTE_LISTEN", &*taken);
-    let table: [Case<'_>; 8] = [
+    let embedded = ("SNAPNOTE_EMBEDDED", "true");
+    let table: [Case<'_>; 9] = [
         (&[url], &["SNAPNOTE_JWT_SECRET is not set", generate]),
         (&[url, secret("hush-hush")], short),
         (&[url, secret(SECRET)], unreachable),
-        (&[none, secret(SECRET)], &["DATABASE_URL"]),
-        (&[listen], &[&taken, "Set SNAPNOTE_LISTEN"]),
-        (&[kept], &["SNAPNOTE_POOL_KEPT is 99"]),
-        (&[bin], &["/nowhere", "SNAPNOTE_PG_BIN"]),
-        (&[("SNAPNOTE_LOG", "a=b=c")], &["SNAPNOTE_LOG"]),
+        (&[none, secret(SECRET)], &["DATABASE_URL", "--embedded"]),
+        (&[embedded, listen], &[&taken, "Set SNAPNOTE_LISTEN"]),
+        (&[embedded, kept], &["SNAPNOTE_POOL_KEPT is 99"]),
+        (&[embedded, bin], &["/nowhere", "SNAPNOTE_PG_BIN"]),
+        (&[embedded, ("SNAPNOTE_LOG", "a=b=c")], &["SNAPNOTE_LOG"]),
+        (
+            &[url, embedded, secret(SECRET)],
+            &["DATABASE_URL and SNAPNOTE_EMBEDDED=true"],
+        ),
     ];
     for (settings, said) in table {
         let mut command = program(&folder.0, &["serve"]);
@@ -61,42 +70,6 @@ async fn configuration_errors_are_reported_in_one_line_with_a_remedy() {
         assert!(said.iter().all(|part| error.contains(part)), "{error}");
         assert!(!error.contains("hush-hush"), "{error}");
         assert_eq!(text(&output.stdout), "", "nothing is served");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_environment_overrides_the_settings_file() {
-    let folder = Folder::new("env");
-    let file = folder.0.join(".env");
-    std::fs::write(&file, "SNAPNOTE_POOL_MAX=3\nSNAPNOTE_POOL_KEPT=4\n").unwrap();
-    let output = output_of(&mut program(&folder.0, &["schema"])).await;
-    assert!(text(&output.stderr).contains("SNAPNOTE_POOL_KEPT is 4"));
-    let mut command = program(&folder.0, &["schema"]);
-    let output = output_of(command.env("SNAPNOTE_POOL_KEPT", "2")).await;
-    assert!(output.status.success(), "{output:?}");
-
-    std::fs::write(&file, "SNAPNOTE_JWT_SECRET=hush hush\n").unwrap();
-    let output = output_of(&mut program(&folder.0, &["schema"])).await;
-    let error = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(error.contains(".env") && !error.contains("hush"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_help_lists_every_setting_and_no_secret() {
-    let folder = Folder::new("help");
-    let mut command = program(&folder.0, &["--help"]);
-    let secrets = [
-        ("SNAPNOTE_JWT_SECRET", "hush-hush"),
-        ("DATABASE_URL", "postgres://ada:hush-hush@db/notes"),
-    ];
-    let output = output_of(command.envs(secrets)).await;
-    let help = text(&output.stdout);
-    assert!(output.status.success() && !help.contains("hush-hush"));
-    let listed = include_str!("../../.env.example").lines();
-    let names = listed.filter_map(|line| line.trim_start_matches("# ").split_once('='));
-    for (name, _) in names.filter(|(name, _)| !name.contains(' ')) {
-        assert!(help.contains(name), "{name} is missing");
     }
 }
 

@@ -43,6 +43,7 @@ mod cost;
 mod field_cost;
 mod gate;
 mod limits;
+mod numbers;
 mod prepare;
 mod rejection;
 mod root_fields;
@@ -55,6 +56,7 @@ mod variables;
 
 pub use gate::{Admitted, Gate};
 pub use limits::{CostRules, Limits};
+pub use numbers::inexact_number;
 pub use rejection::{Rejection, RejectionKind};
 
 /// Runs the README's example.

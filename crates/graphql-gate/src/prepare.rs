@@ -19,7 +19,7 @@ use crate::limits::{self, CostRules, Limits};
 use crate::rejection::{MAX_PROBLEMS, Problem, Rejection, RejectionKind, short};
 use crate::source_map::SourceMap;
 use crate::variables::{self, VariableDeclaration};
-use crate::{analysis, apollo_workarounds, root_fields, tokens, translate};
+use crate::{analysis, apollo_workarounds, numbers, root_fields, tokens, translate};
 
 /// One operation of a valid document that is within the limits.
 pub(crate) struct PreparedOperation {
@@ -62,6 +62,7 @@ pub(crate) fn prepare(
     apollo_workarounds::check_colons(text)?;
     let source_map = SourceMap::new(text);
     let document = parse_and_validate(schema, limits, text, &source_map)?;
+    numbers::check(text, &source_map)?;
     let operation = select_operation(&document, operation_name)?;
     let null_forbidden =
         apollo_workarounds::check_operation(schema, &document, operation, &source_map)?;

@@ -29,6 +29,7 @@ const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Target {
     config: Config,
     tls: MakeRustlsConnect,
+    tls_name: &'static str,
     connect_timeout: Duration,
 }
 
@@ -68,11 +69,12 @@ impl Target {
             let milliseconds = number("tcp_user_timeout", &milliseconds)?;
             config.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
         }
-        let (mode, tls) = tls::read(&mut string, &config)?;
-        config.ssl_mode(mode);
+        let protection = tls::read(&mut string, &config)?;
+        config.ssl_mode(protection.mode);
         Ok(Target {
             config,
-            tls,
+            tls: protection.connect,
+            tls_name: protection.name,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
         })
     }
@@ -94,6 +96,13 @@ impl Target {
             connect_timeout,
             ..self
         }
+    }
+
+    /// The protection that the connection string requires, as the value of `sslmode` that means it: `disable`, `prefer`,
+    /// `require`, `verify-ca` or `verify-full`. Connections through Unix sockets have `disable`.
+    #[must_use]
+    pub fn tls(&self) -> &'static str {
+        self.tls_name
     }
 
     /// Opens a connection.

@@ -33,16 +33,25 @@ enum Check {
     ChainAndName,
 }
 
+/// The protection of a connection.
+pub(crate) struct Protection {
+    /// The part of `sslmode` that tokio-postgres knows.
+    pub(crate) mode: SslMode,
+    /// The value of `sslmode` that means this protection.
+    pub(crate) name: &'static str,
+    /// Does the rest.
+    pub(crate) connect: MakeRustlsConnect,
+}
+
 /// Takes the TLS parameters from a connection string. `config` is the part that was passed on.
 ///
-/// Returns the part of `sslmode` that tokio-postgres knows, and a connector that does the rest.
 ///
 /// # Errors
 /// If a value is invalid, a file cannot be read, or parameters contradict each other.
 pub(crate) fn read(
     string: &mut ConnectionString,
     config: &Config,
-) -> Result<(SslMode, MakeRustlsConnect), ParseError> {
+) -> Result<Protection, ParseError> {
     let mut hosts = config.get_hosts().iter();
     let only_sockets = hosts.all(|host| matches!(host, Host::Unix(_)));
     let root = string.take("sslrootcert");
@@ -62,6 +71,7 @@ pub(crate) fn read(
         let problem = "require needs TLS, which sslmode=disable and sockets do not have";
         return Err(ParseError::of("channel_binding", problem));
     }
+    let name = name(mode, check);
     let verifier = Verifier::new(check, root.as_deref(), bound)?;
     let mut client = client_config(string, verifier)?;
     client.enable_sni = match string.take("sslsni").as_deref() {
@@ -72,7 +82,22 @@ pub(crate) fn read(
     if direct {
         client.alpn_protocols = vec![b"postgresql".to_vec()];
     }
-    Ok((mode, MakeRustlsConnect::new(client)))
+    Ok(Protection {
+        mode,
+        name,
+        connect: MakeRustlsConnect::new(client),
+    })
+}
+
+/// The value of `sslmode` that means this.
+fn name(mode: SslMode, check: Check) -> &'static str {
+    match (mode, check) {
+        (SslMode::Disable, _) => "disable",
+        (SslMode::Prefer, _) => "prefer",
+        (_, Check::Nothing) => "require",
+        (_, Check::Chain) => "verify-ca",
+        (_, Check::ChainAndName) => "verify-full",
+    }
 }
 
 fn read_mode(mode: Option<&str>, root: Option<&str>) -> Result<(SslMode, Check), ParseError> {

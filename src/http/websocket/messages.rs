@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use async_graphql::Response as GraphQlResponse;
+use graphql_gate::inexact_number;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
@@ -34,6 +35,9 @@ impl ClientMessage {
     /// # Errors
     /// Why the message is invalid.
     pub(super) fn parse(text: &str) -> Result<ClientMessage, InvalidMessage> {
+        if inexact_number(text).is_some() {
+            return Err(call::INEXACT_NUMBER);
+        }
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
             return Err("The message is not a JSON object");
         };

@@ -6,7 +6,7 @@
 //! committed change once and whole, those of one item in the order of its versions. Acknowledged changes must be there, and readers
 //! with planted faults must be found.
 //!
-//! It takes a minute; `SNAPNOTE_STORM_SECONDS=600` makes it ten.
+//! It takes a minute; `SNAPNOTE_TESTS_STORM_SECONDS=600` makes it ten.
 
 mod client_connection;
 mod environment;
@@ -41,7 +41,7 @@ const CALLERS: usize = 8;
 const HELD: Duration = Duration::from_secs(11);
 
 fn length() -> Duration {
-    let seconds = std::env::var("SNAPNOTE_STORM_SECONDS");
+    let seconds = std::env::var("SNAPNOTE_TESTS_STORM_SECONDS");
     Duration::from_secs(seconds.map_or(60, |seconds| seconds.parse().unwrap()))
 }
 

@@ -174,12 +174,14 @@ async fn incomplete_heads_and_idle_connections_are_timed_out() {
     }
 }
 
+const SCHEMA: &str = "GET /schema.graphql HTTP/1.1\r\nhost: x\r\n\r\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_above_the_maximum_wait_until_another_ends() {
     let app = TestApp::with(|settings| settings.server.max_connections = 1).await;
     let mut first = sent(app.address, HEALTHZ).await;
     assert!(read_some(&mut first).await.contains("200 OK"));
-    let mut second = sent(app.address, HEALTHZ).await;
+    let mut second = sent(app.address, SCHEMA).await;
     // The first connection is served several times before the second one.
     for _ in 0..20 {
         first.write_all(HEALTHZ.as_bytes()).await.unwrap();
@@ -189,6 +191,40 @@ async fn connections_above_the_maximum_wait_until_another_ends() {
     assert!(early.is_err(), "it is served while the first is open");
     drop(first);
     assert!(read_some(&mut second).await.contains("200 OK"));
+    // It has the slot now, for further requests too.
+    second = sent(app.address, SCHEMA).await;
+    assert!(read_some(&mut second).await.contains("200 OK"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_checks_are_answered_while_all_connections_are_in_use() {
+    let app = TestApp::with(|settings| settings.server.max_connections = 2).await;
+    let mut busy = Vec::new();
+    for _ in 0..2 {
+        let mut stream = sent(app.address, HEALTHZ).await;
+        assert!(read_some(&mut stream).await.contains("200 OK"));
+        busy.push(stream);
+    }
+    let mut waiting = sent(app.address, SCHEMA).await;
+    // Clients that send nothing do not keep health checks out.
+    for _ in 0..50 {
+        busy.push(TcpStream::connect(app.address).await.unwrap());
+    }
+    for path in ["/healthz", "/readyz"] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        let answer = read_answer(&mut sent(app.address, request).await).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.header("connection"), Some("close"));
+    }
+    // The request that waited the longest had to make room.
+    let answer = read_answer(&mut waiting).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    let code = &answer.json()["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "UNAVAILABLE");
+    drop(busy);
+    let mut after = sent(app.address, SCHEMA).await;
+    assert!(read_some(&mut after).await.contains("200 OK"));
 }
 
 pub(super) const RENAME: &str = "mutation($id: ID!) { updateCourse(input: { id: $id, name: \"Renamed\" }) { course { name } } }";

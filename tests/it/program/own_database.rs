@@ -1,4 +1,4 @@
-//! The program without `DATABASE_URL`: it starts its own PostgreSQL, stores data and secret in its folder, and leaves no server
+//! The program with `--embedded`: it starts its own PostgreSQL, stores data and secret in its folder, and leaves no server
 //! running however it ends. `embedded` tests that server.
 
 use std::{fs, os::unix::fs::PermissionsExt};
@@ -44,7 +44,7 @@ async fn assert_the_course_is_there(ada: &Client, serving: &Serving) {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_serves_its_own_database_and_keeps_its_data() {
     let folder = Folder::new("own");
-    let serving = Serving::start(&mut program(&folder.0, &[])).await;
+    let serving = Serving::start(&mut program(&folder.0, &["--embedded"])).await;
     let ada = with_a_course(&serving.client).await;
     let postgres = server(&folder).expect("its server runs");
     let page = [("origin", "http://localhost:5173")];
@@ -62,7 +62,7 @@ async fn it_serves_its_own_database_and_keeps_its_data() {
     let ignored = folder.0.join(".snapnote/.gitignore");
     assert_eq!(fs::read_to_string(ignored).expect("it is there"), "*\n");
 
-    let again = Serving::start(&mut program(&folder.0, &[])).await;
+    let again = Serving::start(&mut program(&folder.0, &["--embedded"])).await;
     assert_the_course_is_there(&ada, &again).await;
     again.signal(Signal::SIGTERM);
     assert_eq!(again.end().await.0, Some(0));
@@ -71,14 +71,14 @@ async fn it_serves_its_own_database_and_keeps_its_data() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_program_leaves_no_server_and_loses_no_data() {
     let folder = Folder::new("killed");
-    let serving = Serving::start(&mut program(&folder.0, &[])).await;
+    let serving = Serving::start(&mut program(&folder.0, &["--embedded"])).await;
     let ada = with_a_course(&serving.client).await;
     let postgres = server(&folder).expect("its server runs");
     serving.signal(Signal::SIGKILL);
     assert_eq!(serving.end().await.0, None, "it did not end by itself");
     eventually("its server ends", async || !is_alive(postgres)).await;
 
-    let again = Serving::start(&mut program(&folder.0, &[])).await;
+    let again = Serving::start(&mut program(&folder.0, &["--embedded"])).await;
     assert_the_course_is_there(&ada, &again).await;
     again.signal(Signal::SIGTERM);
     assert_eq!(again.end().await.0, Some(0));

@@ -44,6 +44,7 @@ pub(crate) fn settings() -> AppSettings {
             header_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             max_connections: 1000,
+            max_open: 2000,
             shutdown_delay: Duration::ZERO,
             shutdown_timeout: Duration::from_secs(5),
             idle_grace: Duration::from_millis(300),

@@ -1,0 +1,121 @@
+//! The event that the log begins with: which program serves, where, and with which settings. It contains no secret.
+
+use std::net::SocketAddr;
+
+use url::Url;
+
+use super::DatabaseServer;
+use crate::{
+    app::App,
+    config::{Config, MailConfig, StorageConfig},
+    db::server_info::{ServerInfo, server_info},
+    error::Error,
+};
+
+/// Logs the event.
+pub(super) async fn log(
+    config: &Config,
+    database: &DatabaseServer,
+    app: &App,
+    listen: SocketAddr,
+    max_open: usize,
+) -> Result<(), Error> {
+    let server = server_info(app.database()).await?;
+    let origins = config.server.cors_origins.join(",");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        commit = env!("BUILD_COMMIT"),
+        %listen,
+        public_url = config.storage.public_url.as_ref().map(Url::as_str),
+        database = %database.target,
+        embedded = database.embedded.is_some(),
+        server_version = server.version,
+        pooled = is_pooled(config, database),
+        tls = tls(database, &server),
+        storage = storage(&config.storage, config),
+        mail = mail(&config.mail, config),
+        app_url = config.mail.app_url().as_str(),
+        origins = if origins.is_empty() { "none" } else { &origins },
+        max_open,
+        max_connections = config.server.max_connections,
+        max_sockets = config.streams.max_sockets,
+        max_subscriptions = config.streams.max_subscriptions,
+        pool_max = config.database.pool_max,
+        max_body = config.limits.max_body,
+        max_cost = config.limits.max_cost,
+        max_depth = config.limits.max_depth,
+        "the service starts"
+    );
+    Ok(())
+}
+
+/// An operator with a pooler sets the address without it. Neon's poolers have it in their names.
+fn is_pooled(config: &Config, database: &DatabaseServer) -> bool {
+    let named = database.target.to_string().contains("-pooler.");
+    database.embedded.is_none() && (config.database.database_direct_url.is_some() || named)
+}
+
+/// The protection that the address requires. If it only prefers TLS, also what the server offered.
+fn tls(database: &DatabaseServer, server: &ServerInfo) -> String {
+    match (database.target.tls(), server.encrypted) {
+        ("prefer", true) => "prefer (encrypted)".to_owned(),
+        ("prefer", false) => "prefer (not encrypted)".to_owned(),
+        (tls, _) => tls.to_owned(),
+    }
+}
+
+fn storage(storage: &StorageConfig, config: &Config) -> String {
+    match &storage.storage_url {
+        Some(url) => without_secrets(url),
+        None => config
+            .database
+            .data_dir
+            .join("images")
+            .display()
+            .to_string(),
+    }
+}
+
+fn mail(mail: &MailConfig, config: &Config) -> String {
+    let url = mail.smtp_url.as_ref();
+    match url.and_then(|url| Url::parse(url.reveal()).ok()) {
+        Some(url) => without_secrets(&url),
+        None => config.database.data_dir.join("mails").display().to_string(),
+    }
+}
+
+/// The URL without user, password and parameters.
+fn without_secrets(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}"));
+    let host = url.host_str().unwrap_or_default();
+    format!(
+        "{}://{host}{}{}",
+        url.scheme(),
+        port.unwrap_or_default(),
+        url.path()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_shown_without_secrets() {
+        for (url, shown) in [
+            (
+                "smtps://ada:hush@smtp.example.com:465",
+                "smtps://smtp.example.com:465",
+            ),
+            ("smtp://[::1]:25?tls=none", "smtp://[::1]:25"),
+            (
+                "s3://notes/pages?endpoint=https://hush@s3.example.com",
+                "s3://notes/pages",
+            ),
+            ("file:///srv/images", "file:///srv/images"),
+        ] {
+            let url = Url::parse(url).expect("a URL");
+            assert_eq!(without_secrets(&url), shown);
+        }
+    }
+}
