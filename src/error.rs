@@ -22,6 +22,8 @@ pub enum Code {
     RateLimited,
     /// The request does not conform to GraphQL over HTTP, or has no operation.
     BadRequest,
+    /// The request has only the hash of a persisted query. The client must send the document.
+    PersistedQueryNotSupported,
     /// The document is not valid GraphQL syntax.
     ParseFailed,
     /// The document does not conform to the schema.
@@ -48,6 +50,7 @@ impl Code {
             Code::Forbidden => "FORBIDDEN",
             Code::RateLimited => "RATE_LIMITED",
             Code::BadRequest => "BAD_REQUEST",
+            Code::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
             Code::ParseFailed => "PARSE_FAILED",
             Code::ValidationFailed => "VALIDATION_FAILED",
             Code::BadUserInput => "BAD_USER_INPUT",

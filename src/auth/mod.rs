@@ -141,44 +141,39 @@ impl Auth {
     /// sign-in, users of an external provider get an account.
     ///
     /// # Errors
-    /// UNAUTHENTICATED if the token is invalid, expired or revoked. FORBIDDEN if another user has the email address and
+    /// UNAUTHENTICATED with the reason if the token is not accepted. FORBIDDEN if another user has the email address and
     /// the provider has not verified it. UNAVAILABLE if the database or the provider's keys cannot be read.
-    pub async fn viewer(&self, token: &str, client: &Client) -> Result<Viewer, Error> {
-        Ok(self.authenticate(token, client).await?.viewer)
-    }
-
-    /// Like [`Auth::viewer`], and also returns when the token expires. For connections that outlive one request.
-    ///
-    /// # Errors
-    /// Same as [`Auth::viewer`].
     pub async fn authenticate(&self, token: &str, client: &Client) -> Result<Authenticated, Error> {
-        let authenticated = match self.inner.external.verifier_of(token) {
-            Some(verifier) => external::authenticate(self, verifier, token, client).await?,
-            None => self.authenticate_access_token(token).await?,
+        let Some(verifier) = self.inner.external.verifier_of(token) else {
+            return self.authenticate_access_token(token).await;
         };
+        let authenticated = external::authenticate(self, verifier, token, client).await?;
         authenticated.ok_or_else(|| {
-            Error::unauthenticated(
-                "The access token is invalid, expired or revoked. Call `refreshSession` for a new one, or sign in again.",
-            )
+            let expired =
+                "The access token has expired. Get a new one from your identity provider.";
+            rejected(token, expired)
         })
     }
 
-    async fn authenticate_access_token(&self, token: &str) -> Result<Option<Authenticated>, Error> {
+    async fn authenticate_access_token(&self, token: &str) -> Result<Authenticated, Error> {
         let Some(access) = self.inner.tokens.verify_access(token) else {
-            return Ok(None);
+            let expired = "The access token has expired. Call refreshSession for a new one.";
+            return Err(rejected(token, expired));
         };
         let (user_id, session) = (access.user_id, access.session);
         if !self.inner.revocation.is_open(user_id, session).await? {
-            return Ok(None);
+            return Err(Error::unauthenticated(
+                "The session has ended. Sign in again.",
+            ));
         }
         self.inner.used_sessions.lock().insert(session);
-        Ok(Some(Authenticated {
+        Ok(Authenticated {
             viewer: Viewer {
                 user_id,
                 credential: Credential::Session(session),
             },
             expires_at: access.expires_at,
-        }))
+        })
     }
 
     /// Changes whenever this process learns of a revocation. Connections that outlive one request then authenticate
@@ -233,4 +228,12 @@ impl Auth {
         let conn = self.inner.database.connection().await?;
         Ok(conn.for_changes_from(client.origin()))
     }
+}
+
+/// Why a token is rejected. The response does not reveal more, since that would help to forge tokens.
+fn rejected(token: &str, expired: &'static str) -> Error {
+    Error::unauthenticated(match tokens::claims_to_have_expired(token) {
+        true => expired,
+        false => "The access token is invalid. Sign in again.",
+    })
 }

@@ -175,6 +175,16 @@ pub(super) fn validation<A: ToString>(
     validation
 }
 
+/// Whether a rejected token claims to have expired. The claim is not verified, so it only selects the message.
+pub(super) fn claims_to_have_expired(token: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Expiry {
+        exp: f64,
+    }
+    let claims = jsonwebtoken::dangerous::insecure_decode_claims::<Expiry>(token);
+    claims.is_ok_and(|claims| claims.exp < Utc::now().timestamp() as f64)
+}
+
 /// A media type's short name in lower case. RFC 7515 allows omitting `application/`.
 pub(super) fn bare_type(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
@@ -318,6 +328,7 @@ mod tests {
         ];
         for (what, token) in refused {
             assert_eq!(verified(&tokens(), &token), None, "{what}");
+            assert_eq!(claims_to_have_expired(&token), what == "expired", "{what}");
         }
     }
 

@@ -8,10 +8,10 @@ use crate::{
     auth::AuthSettings,
     auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
-    config::{Config, DatabaseConfig, LimitsConfig, MailConfig},
+    config::{Config, DatabaseConfig, LimitsConfig, MailConfig, ServerConfig},
     db::PoolSettings,
     graphql::Limits,
-    http::{EdgeSettings, UploadSettings, server::ServerSettings},
+    http::{EdgeSettings, LOCAL_ORIGINS, UploadSettings, server::ServerSettings},
     mail::MailSettings,
 };
 
@@ -42,7 +42,7 @@ pub(super) fn settings(
         pool: pool(&config.database),
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
-        edge: edge_settings(config),
+        edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config, max_open),
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
@@ -87,16 +87,24 @@ fn limits(config: &LimitsConfig) -> Limits {
     }
 }
 
-fn edge_settings(config: &Config) -> EdgeSettings {
+fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
     EdgeSettings {
         request_timeout: config.server.request_timeout.0,
         body_timeout: config.server.body_timeout.0,
         max_body: config.limits.max_body,
         graphiql: config.server.graphiql,
-        cors_origins: config.server.cors_origins.clone(),
+        cors_origins: cors_origins(&config.server, is_embedded),
         trusted_proxies: config.server.trusted_proxies.clone(),
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
+    }
+}
+
+/// By default, a service with an embedded database allows the pages of development servers on this machine.
+fn cors_origins(config: &ServerConfig, is_embedded: bool) -> Vec<String> {
+    match config.cors_origins.is_empty() && is_embedded {
+        true => LOCAL_ORIGINS.map(str::to_owned).to_vec(),
+        false => config.cors_origins.clone(),
     }
 }
 
@@ -120,5 +128,25 @@ fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
         from: config.mail_from.clone(),
         app_url: config.app_url(),
         folder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn local_pages_are_allowed_by_default_on_an_embedded_database_only() {
+        let origins = |flags: &[&str], is_embedded| {
+            let config = Config::try_parse_from([&["snapnote"], flags].concat());
+            cors_origins(&config.expect("good flags").server, is_embedded)
+        };
+        assert_eq!(origins(&[], true), LOCAL_ORIGINS);
+        assert!(origins(&[], false).is_empty());
+        assert_eq!(origins(&["--cors-origins="], true), [""]);
+        let one = ["--cors-origins=https://app.example.com"];
+        assert_eq!(origins(&one, true), ["https://app.example.com"]);
     }
 }

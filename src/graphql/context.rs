@@ -16,10 +16,45 @@ use crate::{
 /// The sender of a request.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The signed-in user; `None` for an anonymous caller.
-    pub viewer: Option<Viewer>,
+    /// The user, as far as the credentials tell.
+    pub identity: Identity,
     /// The address and program that the request came from.
     pub client: Client,
+}
+
+/// What the credentials of a request tell about its sender.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// The request has no credentials.
+    Anonymous,
+    /// The credentials are not accepted. Fields that need a user fail with this error; all others work as usual.
+    Rejected(Error),
+    /// A signed-in user.
+    User(Viewer),
+}
+
+impl Caller {
+    /// The signed-in user, if there is one.
+    pub(crate) fn user(&self) -> Option<&Viewer> {
+        match &self.identity {
+            Identity::User(viewer) => Some(viewer),
+            Identity::Anonymous | Identity::Rejected(_) => None,
+        }
+    }
+
+    /// The signed-in user.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous caller. The reason if the credentials are not accepted.
+    pub(crate) fn viewer(&self) -> Result<&Viewer, Error> {
+        match &self.identity {
+            Identity::User(viewer) => Ok(viewer),
+            Identity::Rejected(reason) => Err(reason.clone()),
+            Identity::Anonymous => Err(Error::unauthenticated(
+                "This requires a signed-in user. Sign in, and send the access token as `Authorization: Bearer <token>`.",
+            )),
+        }
+    }
 }
 
 /// The services that all requests share. They live as long as the process.
@@ -47,9 +82,9 @@ pub(crate) trait ContextExt<'a> {
     /// The signed-in user.
     ///
     /// # Errors
-    /// UNAUTHENTICATED for an anonymous caller.
+    /// As [`Caller::viewer`].
     fn viewer(&self) -> Result<&'a Viewer, Error> {
-        self.caller().viewer.as_ref().ok_or_else(sign_in_required)
+        self.caller().viewer()
     }
 
     /// A database connection. Changes made on it are logged with the client's address and program.
@@ -73,11 +108,4 @@ impl<'a> ContextExt<'a> for Context<'a> {
     fn services(&self) -> &'a Services {
         self.data_unchecked::<Services>()
     }
-}
-
-/// An anonymous caller asked for something that requires a signed-in user.
-pub(super) fn sign_in_required() -> Error {
-    Error::unauthenticated(
-        "This requires a signed-in user. Sign in, and send the access token as `Authorization: Bearer …`.",
-    )
 }

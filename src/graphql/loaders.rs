@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 use super::{
     connection::ItemObject,
-    context::{Caller, Services, sign_in_required},
+    context::{Caller, Services},
     list::ListArguments,
     user::User,
 };
@@ -178,13 +178,13 @@ impl BatchLoader {
     /// # Errors
     /// UNAUTHENTICATED for an anonymous caller.
     pub(super) async fn viewer_connection(&self) -> Result<(Connection, &Viewer), Error> {
-        let viewer = self.caller.viewer.as_ref().ok_or_else(sign_in_required)?;
+        let viewer = self.caller.viewer()?;
         Ok((self.services.database.connection().await?, viewer))
     }
 
-    /// The signed-in user; `None` for an anonymous caller.
-    pub(super) fn viewer(&self) -> Option<Viewer> {
-        self.caller.viewer
+    /// The signed-in user, if there is one.
+    pub(super) fn user(&self) -> Option<&Viewer> {
+        self.caller.user()
     }
 
     pub(super) async fn connection(&self) -> Result<Connection, Error> {

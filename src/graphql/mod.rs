@@ -50,7 +50,7 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
-pub use context::{Caller, Services};
+pub use context::{Caller, Identity, Services};
 pub use graphql_gate::{Admitted, Limits};
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
@@ -124,8 +124,8 @@ const COST_RULES: CostRules = CostRules {
 /// A GraphQL request.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
-    /// The document.
-    pub query: String,
+    /// The document; `None` if the client sent only the hash of a persisted query.
+    pub query: Option<String>,
     /// The operation to execute; `None` if the document has only one.
     pub operation_name: Option<String>,
     /// The values of its variables.
@@ -183,10 +183,11 @@ impl Api {
     /// # Errors
     /// A complete response without data.
     pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
-        let admitted =
-            self.inner
-                .gate
-                .admit(&call.query, call.operation_name.as_deref(), call.variables);
+        let Some(query) = call.query else {
+            return Err(Box::new(error::persisted_query_not_supported()));
+        };
+        let name = call.operation_name.as_deref();
+        let admitted = self.inner.gate.admit(&query, name, call.variables);
         admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))
     }
 

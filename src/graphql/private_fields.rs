@@ -75,7 +75,7 @@ impl BatchLoader {
         owners: impl Iterator<Item = FieldOwner> + Clone,
         part: Part,
     ) -> Result<(Connection, Vec<Uuid>), Error> {
-        let viewer = self.viewer();
+        let viewer = self.user();
         let is_other = |owner: &FieldOwner| {
             !owner.just_signed_in && viewer.is_none_or(|viewer| viewer.user_id.0 != owner.user)
         };

@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use super::{
     audit::{self, AuditEvent},
     connection::LogConnection,
-    context::ContextExt,
+    context::{ContextExt, Identity},
     loaders::{Loaders, ViewersUser},
     page::PageArguments,
     payload::{mutations, payload, respond},
@@ -129,7 +129,7 @@ impl User {
     /// The user's open sessions, newest first (maximum 1,000).
     async fn sessions(&self, ctx: &Context<'_>) -> Result<Vec<Session>, Error> {
         let rows = Loaders::of(ctx).get(SessionsOf(self.as_owner())).await?;
-        let viewer = self.signed_in_as.or(ctx.caller().viewer);
+        let viewer = self.signed_in_as.or(ctx.caller().user().copied());
         Ok(Session::list(rows, viewer))
     }
 
@@ -227,10 +227,13 @@ pub(crate) struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// The signed-in user. Null if the caller is anonymous.
+    /// The signed-in user. Null if the request has no access token, UNAUTHENTICATED if the token is not accepted.
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
-        let viewer = ctx.caller().viewer?;
-        Some(me(ctx, viewer.user_id).await)
+        match &ctx.caller().identity {
+            Identity::Anonymous => None,
+            Identity::Rejected(reason) => Some(Err(reason.clone())),
+            Identity::User(viewer) => Some(me(ctx, viewer.user_id).await),
+        }
     }
 }
 

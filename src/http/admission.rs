@@ -199,7 +199,7 @@ impl Admission {
         }
     }
 
-    async fn admit(&mut self) -> Ticket {
+    pub(super) async fn admit(&mut self) -> Ticket {
         self.freed = false;
         if self.spare.is_none() {
             self.spare = open_spare();

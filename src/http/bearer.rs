@@ -8,10 +8,12 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, header};
 use serde_json::{Map, Value};
 
+use crate::error::Error;
+
 /// What a client sent as `Authorization`. Its `Debug` output omits the token.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Bearer {
-    /// No such header or field.
+    /// No such header or field, or one without credentials: blank, or the scheme alone. Programs send these when they have no token.
     Absent,
     Token(Arc<str>),
     /// A value that is not a bearer token, or several values.
@@ -21,23 +23,20 @@ pub(super) enum Bearer {
 impl Bearer {
     /// Reads the `Authorization` header.
     pub(super) fn in_headers(headers: &HeaderMap) -> Bearer {
-        let mut values = headers.get_all(header::AUTHORIZATION).iter();
-        match (values.next(), values.next()) {
-            (None, _) => Bearer::Absent,
-            (Some(value), None) => Bearer::parse(value.to_str().unwrap_or_default()),
-            (Some(_), Some(_)) => Bearer::Malformed,
-        }
+        let values = headers.get_all(header::AUTHORIZATION).iter();
+        let bearers = values.map(|value| value.to_str().map_or(Bearer::Malformed, Bearer::parse));
+        Bearer::only(bearers)
     }
 
     /// Reads the field `Authorization`, in any case, of a WebSocket message's payload.
     pub(super) fn in_payload(payload: Option<&Map<String, Value>>) -> Bearer {
-        let mut fields = payload.into_iter().flatten();
-        let field = fields.find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        match field {
-            None | Some((_, Value::Null)) => Bearer::Absent,
-            Some((_, Value::String(value))) => Bearer::parse(value),
-            Some(_) => Bearer::Malformed,
-        }
+        let fields = payload.into_iter().flatten();
+        let named = fields.filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        Bearer::only(named.map(|(_, value)| match value {
+            Value::Null => Bearer::Absent,
+            Value::String(value) => Bearer::parse(value),
+            _ => Bearer::Malformed,
+        }))
     }
 
     /// Whether a payload without `Authorization` has a token where other servers expect it: under another name, or inside an
@@ -51,19 +50,35 @@ impl Bearer {
     }
 
     /// The token, if one was sent.
-    pub(super) fn token(self) -> Option<Arc<str>> {
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED if the value is not a bearer token.
+    pub(super) fn token(self) -> Result<Option<Arc<str>>, Error> {
         match self {
-            Bearer::Token(token) => Some(token),
-            Bearer::Absent | Bearer::Malformed => None,
+            Bearer::Absent => Ok(None),
+            Bearer::Token(token) => Ok(Some(token)),
+            Bearer::Malformed => Err(Error::unauthenticated(
+                "`Authorization` is not a bearer token. Send it once, as `Bearer <access token>`.",
+            )),
+        }
+    }
+
+    /// The only value that has credentials.
+    fn only(values: impl Iterator<Item = Bearer>) -> Bearer {
+        let mut sent = values.filter(|bearer| *bearer != Bearer::Absent);
+        match (sent.next(), sent.next()) {
+            (None, _) => Bearer::Absent,
+            (Some(bearer), None) => bearer,
+            (Some(_), Some(_)) => Bearer::Malformed,
         }
     }
 
     fn parse(value: &str) -> Bearer {
-        match value.split_once(' ') {
-            Some((scheme, token))
-                if scheme.eq_ignore_ascii_case("Bearer") && !token.trim().is_empty() =>
-            {
-                Bearer::Token(token.trim().into())
+        let mut words = value.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            (None, ..) => Bearer::Absent,
+            (Some(scheme), token, None) if scheme.eq_ignore_ascii_case("Bearer") => {
+                token.map_or(Bearer::Absent, |token| Bearer::Token(token.into()))
             }
             _ => Bearer::Malformed,
         }
@@ -105,29 +120,73 @@ impl std::fmt::Debug for Bearer {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+    use serde_json::json;
+
     use super::*;
 
+    fn in_headers(values: &[&str]) -> Bearer {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
+            headers.append(header::AUTHORIZATION, value);
+        }
+        Bearer::in_headers(&headers)
+    }
+
     #[test]
-    fn only_one_bearer_token_is_accepted() {
-        let parse = |values: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in values {
-                headers.append(header::AUTHORIZATION, value.parse().expect("a header"));
-            }
-            Bearer::in_headers(&headers)
-        };
+    fn one_bearer_token_is_accepted() {
         let token = Bearer::Token("abc".into());
-        assert_eq!(parse(&[]), Bearer::Absent);
-        assert_eq!(parse(&["Bearer abc"]), token);
-        assert_eq!(parse(&["bearer  abc "]), token);
+        for values in [
+            &["Bearer abc"][..],
+            &["bearer  abc "],
+            &["", "BEARER\tabc"],
+            &["Bearer abc", "Bearer "],
+        ] {
+            assert_eq!(in_headers(values), token, "{values:?}");
+        }
         for malformed in [
             &["abc"][..],
             &["Basic abc"],
-            &["Bearer "],
-            &[""],
+            &["Bearer a b"],
             &["Bearer a", "Bearer b"],
+            &["Bearer a", "Bearer a"],
+            &["Bearer é"],
         ] {
-            assert_eq!(parse(malformed), Bearer::Malformed, "{malformed:?}");
+            assert_eq!(in_headers(malformed), Bearer::Malformed, "{malformed:?}");
+        }
+    }
+
+    #[test]
+    fn blank_credentials_are_no_credentials() {
+        for blank in [
+            &[][..],
+            &[""],
+            &["  \t "],
+            &["Bearer"],
+            &["bearer  "],
+            &["", "Bearer "],
+        ] {
+            assert_eq!(in_headers(blank), Bearer::Absent, "{blank:?}");
+        }
+        let in_payload = |payload: Value| Bearer::in_payload(payload.as_object());
+        for blank in [
+            json!({}),
+            json!({ "Authorization": null }),
+            json!({ "authorization": "" }),
+            json!({ "AUTHORIZATION": " Bearer " }),
+            json!({ "authorization": " ", "Authorization": null }),
+        ] {
+            assert_eq!(in_payload(blank.clone()), Bearer::Absent, "{blank}");
+        }
+        let token = Bearer::Token("abc".into());
+        let second = json!({ "Authorization": "", "authorization": "Bearer abc" });
+        assert_eq!(in_payload(second), token);
+        for malformed in [
+            json!({ "Authorization": 1 }),
+            json!({ "Authorization": "abc" }),
+        ] {
+            assert_eq!(in_payload(malformed), Bearer::Malformed);
         }
     }
 }

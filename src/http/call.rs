@@ -1,13 +1,19 @@
 //! Reads a GraphQL call from an HTTP request or a WebSocket payload.
 //!
 //! A request that is not a well-formed call gets a status of its own:
-//! - 400: it is not JSON, or is a batch.
+//! - 400: it is not JSON, is a batch, or has several content types.
 //! - 408, 413 or 415: its body cannot be read.
 //! - 422: it is JSON, but not a call.
+//!
+//! Automatic persisted queries are not supported. A call that has only the hash of its document is a call, so that the client gets the error
+//! after which it sends the document.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use super::negotiate;
+use super::{
+    content::{self, InvalidContent},
+    fields,
+};
 use crate::graphql::Call;
 use axum::{
     body::{Body, Bytes},
@@ -22,7 +28,16 @@ use serde_json::{Map, Value};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct InvalidCall {
     pub(super) status: StatusCode,
-    pub(super) message: &'static str,
+    pub(super) message: Cow<'static, str>,
+}
+
+impl From<InvalidContent> for InvalidCall {
+    fn from(InvalidContent { status, message }: InvalidContent) -> Self {
+        InvalidCall {
+            status,
+            message: message.into(),
+        }
+    }
 }
 
 pub(super) const INEXACT_NUMBER: &str =
@@ -30,7 +45,10 @@ pub(super) const INEXACT_NUMBER: &str =
 const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
 
 fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
-    Err(InvalidCall { status, message })
+    Err(InvalidCall {
+        status,
+        message: message.into(),
+    })
 }
 
 /// Reads the call of a GET or POST request. Bytes that it does not read stay in `body`.
@@ -43,13 +61,8 @@ pub(super) async fn read(
     if parts.method == Method::GET {
         return from_query(parts.uri.query().unwrap_or_default());
     }
-    if !negotiate::is_json(&parts.headers) {
-        return invalid(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Send the request as `Content-Type: application/json`, in UTF-8 and not compressed.",
-        );
-    }
-    let announced = negotiate::text(&parts.headers, header::CONTENT_LENGTH);
+    content::check_json(&parts.headers)?;
+    let announced = fields::text(&parts.headers, header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max_body) {
         return invalid(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
@@ -88,10 +101,14 @@ pub(super) async fn drain(mut body: Body, response: &mut Response, timeout: Dura
     }
 }
 
+/// The byte order mark in UTF-8. Some programs write it before the JSON.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
+    let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = str::from_utf8(body).unwrap_or_default();
     match parse(text, "The body is not valid JSON.")? {
-        Value::Object(fields) => from_fields(fields),
+        Value::Object(fields) => call(fields),
         Value::Array(_) => invalid(
             StatusCode::BAD_REQUEST,
             "Batches are not supported. Send one operation per request.",
@@ -123,33 +140,45 @@ fn from_query(query: &str) -> Result<Call, InvalidCall> {
         };
         fields.insert(name.into_owned(), value);
     }
-    from_fields(fields)
+    call(fields)
+}
+
+fn call(fields: Map<String, Value>) -> Result<Call, InvalidCall> {
+    from_fields(fields).or_else(|message| invalid(StatusCode::UNPROCESSABLE_ENTITY, message))
 }
 
 /// Reads the call in the JSON object of a body or a WebSocket payload.
-pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, InvalidCall> {
-    let wrong = |message| invalid(StatusCode::UNPROCESSABLE_ENTITY, message);
-    let Some(Value::String(query)) = fields.remove("query") else {
-        return wrong("`query` is required and must be a string.");
+///
+/// # Errors
+/// A message that says what is wrong.
+pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'static str> {
+    let extensions = match fields.remove("extensions") {
+        None | Some(Value::Null) => Map::new(),
+        Some(Value::Object(extensions)) => extensions,
+        Some(_) => return Err("`extensions` must be an object."),
+    };
+    let has_hash = matches!(extensions.get("persistedQuery"), Some(Value::Object(_)));
+    let query = match fields.remove("query") {
+        None | Some(Value::Null) if has_hash => None,
+        Some(Value::String(query)) if has_hash && query.trim().is_empty() => None,
+        Some(Value::String(query)) => Some(query),
+        _ => return Err("`query` is required and must be a string."),
     };
     let operation_name = match fields.remove("operationName") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => Some(name),
-        Some(_) => return wrong("`operationName` must be a string."),
+        Some(_) => return Err("`operationName` must be a string."),
     };
     let variables = match fields.remove("variables") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(variables)) => variables,
-        Some(_) => return wrong("`variables` must be an object."),
+        Some(_) => return Err("`variables` must be an object."),
     };
-    match fields.remove("extensions") {
-        None | Some(Value::Null | Value::Object(_)) => Ok(Call {
-            query,
-            operation_name,
-            variables,
-        }),
-        Some(_) => wrong("`extensions` must be an object."),
-    }
+    Ok(Call {
+        query,
+        operation_name,
+        variables,
+    })
 }
 
 #[cfg(test)]
@@ -177,8 +206,9 @@ mod tests {
             let invalid = from_json(body.as_bytes()).expect_err(body);
             assert_eq!(invalid.status.as_u16(), status, "{body}");
         }
-        let good = "{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
-        assert_eq!(from_json(good.as_bytes()).expect("a call").query, "q");
+        let good = "\u{feff}{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
+        let call = from_json(good.as_bytes()).expect("a call");
+        assert_eq!(call.query.as_deref(), Some("q"));
     }
 
     #[test]
@@ -198,7 +228,7 @@ mod tests {
             "query=query%20A%7Bme%7Bid%7D%7D&operationName=A&variables=%7B%22a%22%3A1%7D",
         )
         .expect("one");
-        assert_eq!(call.query, "query A{me{id}}");
+        assert_eq!(call.query.as_deref(), Some("query A{me{id}}"));
         assert_eq!(call.operation_name.as_deref(), Some("A"));
         assert_eq!(call.variables.get("a"), Some(&Value::from(1)));
         assert_eq!(
@@ -209,5 +239,30 @@ mod tests {
             400
         );
         assert_eq!(from_query("").expect_err("no query").status.as_u16(), 422);
+    }
+
+    #[test]
+    fn a_call_can_have_a_hash_with_or_without_its_document() {
+        let hash = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}"#;
+        for without in [
+            "",
+            r#""query":null,"#,
+            r#""query":"","#,
+            r#""query":" \n","#,
+        ] {
+            let body = format!("{{{without}{hash}}}");
+            let call = from_json(body.as_bytes()).expect("a call");
+            assert_eq!(call.query, None, "{body}");
+        }
+        let body = format!(r#"{{"query":"{{a}}",{hash}}}"#);
+        let call = from_json(body.as_bytes()).expect("a call");
+        assert_eq!(call.query.as_deref(), Some("{a}"));
+        for other in [
+            r#"{"extensions":{}}"#,
+            r#"{"extensions":{"persistedQuery":null}}"#,
+        ] {
+            let invalid = from_json(other.as_bytes()).expect_err(other);
+            assert_eq!(invalid.status.as_u16(), 422, "{other}");
+        }
     }
 }

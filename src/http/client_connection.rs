@@ -4,7 +4,8 @@
 //! hyper does not poll a response body while written bytes wait. A handler can also let a connection linger, so that its last message arrives
 //! before the connection closes.
 //!
-//! The accept loop wraps each connection in a [`ClientStream`] and adds its [`ClientConnection`] to the extensions of every request.
+//! The accept loop wraps each connection in a [`ClientStream`] and adds a [`ClientConnection`] to the extensions of every request. With HTTP/2,
+//! a request controls only its own stream.
 
 use std::{
     io::{self, IoSlice},
@@ -41,7 +42,15 @@ pub(super) struct ClientConnection(Arc<Control>);
 struct Control {
     abort: Notify,
     linger: AtomicBool,
+    /// Whether the response to a handshake is about to be written.
+    handshake: AtomicBool,
 }
+
+/// What a connection of HTTP/2 starts with (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Names of fields in the response to a handshake, as RFC 6455 spells them.
+const HANDSHAKE_NAMES: [&str; 2] = ["Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"];
 
 impl ClientConnection {
     /// The connection on which a request arrived.
@@ -63,11 +72,38 @@ impl ClientConnection {
         self.0.abort.notified().await;
     }
 
+    /// Spells the names of fields in the response to a WebSocket handshake as RFC 6455 does. hyper writes them in lower case, and some
+    /// clients compare the case.
+    pub(super) fn spell_handshake(&self) {
+        self.0.handshake.store(true, Ordering::Relaxed);
+    }
+
+    /// The bytes to write instead of these, if they are the response to a handshake. They have the same length.
+    fn spelled(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if !self.0.handshake.load(Ordering::Relaxed) {
+            return None;
+        }
+        let start = find(bytes, b"HTTP/1.1 101 ")?;
+        let mut spelled = bytes.to_vec();
+        for name in HANDSHAKE_NAMES {
+            let lower = format!("\r\n{}: ", name.to_ascii_lowercase());
+            if let Some(at) = find(&spelled[start..], lower.as_bytes()) {
+                let at = start + at + 2;
+                spelled[at..at + name.len()].copy_from_slice(name.as_bytes());
+            }
+        }
+        Some(spelled)
+    }
+
     /// When the connection is dropped, reads what the client still sends for a moment. Unread bytes would make the operating system reset
     /// the connection and lose the last message that was sent.
     pub(super) fn linger(&self) {
         self.0.linger.store(true, Ordering::Relaxed);
     }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
 }
 
 type Socket = Pin<Box<TimeoutWriter<TcpStream>>>;
@@ -78,6 +114,8 @@ pub(super) struct ClientStream {
     socket: Option<Socket>,
     connection: ClientConnection,
     descriptor: Descriptor,
+    /// Bytes that were read to detect the protocol, and are read again.
+    start: Vec<u8>,
 }
 
 impl ClientStream {
@@ -90,7 +128,22 @@ impl ClientStream {
             socket: Some(Box::pin(socket)),
             connection,
             descriptor,
+            start: Vec::new(),
         }
+    }
+
+    /// Reads until it is known whether the connection starts as HTTP/2. What was read is read again.
+    pub(super) async fn starts_http2(&mut self) -> io::Result<bool> {
+        let mut start = [0; HTTP2_PREFACE.len()];
+        let mut length = 0;
+        while length < start.len() && HTTP2_PREFACE.starts_with(&start[..length]) {
+            match self.socket().read(&mut start[length..]).await? {
+                0 => break,
+                read => length += read,
+            }
+        }
+        self.start = start[..length].to_vec();
+        Ok(self.start == HTTP2_PREFACE)
     }
 
     fn socket(&mut self) -> Pin<&mut TimeoutWriter<TcpStream>> {
@@ -135,7 +188,13 @@ impl AsyncRead for ClientStream {
         ctx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.socket().poll_read(ctx, buffer)
+        if self.start.is_empty() {
+            return self.socket().poll_read(ctx, buffer);
+        }
+        let length = self.start.len().min(buffer.remaining());
+        buffer.put_slice(&self.start[..length]);
+        self.start.drain(..length);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -145,7 +204,13 @@ impl AsyncWrite for ClientStream {
         ctx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.socket().poll_write(ctx, bytes)
+        let Some(spelled) = self.connection.spelled(bytes) else {
+            return self.socket().poll_write(ctx, bytes);
+        };
+        let written = std::task::ready!(self.socket().poll_write(ctx, &spelled))?;
+        let handshake = &self.connection.0.handshake;
+        handshake.store(false, Ordering::Relaxed);
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -153,6 +218,11 @@ impl AsyncWrite for ClientStream {
         ctx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.connection.0.handshake.load(Ordering::Relaxed) {
+            // hyper writes the head of a response at once.
+            let first = bytes.iter().find(|bytes| !bytes.is_empty());
+            return self.poll_write(ctx, first.map_or(&[], |bytes| &**bytes));
+        }
         self.socket().poll_write_vectored(ctx, bytes)
     }
 

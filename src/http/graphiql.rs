@@ -6,10 +6,12 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Path;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use include_dir::{Dir, include_dir};
+
+use super::negotiate;
 
 static PAGE: &str = include_str!("../../graphiql/dist/index.html");
 static LICENSES: &str = include_str!("../../graphiql/dist/LICENSES.txt");
@@ -46,13 +48,18 @@ fn licenses() -> Response {
     respond("text/plain; charset=utf-8", REVALIDATE, LICENSES)
 }
 
-/// Sends an asset gzipped, whatever the request accepts. The binary holds no other form, and every browser that runs the page supports gzip.
-async fn asset(Path(name): Path<String>) -> Response {
+/// Sends an asset gzipped. The binary holds no other form, and every browser that runs the page supports gzip.
+async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(file) = ASSETS.get_file(format!("{name}.gz")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    let vary = [(header::VARY, "Accept-Encoding")];
+    if !negotiate::accepts_gzip(&headers) {
+        let message = "This file is only available in gzip. Accept it with Accept-Encoding: gzip.";
+        return (StatusCode::NOT_ACCEPTABLE, vary, message).into_response();
+    }
     let asset = respond(content_type(&name), CACHE_FOREVER, file.contents());
-    ([(header::CONTENT_ENCODING, "gzip")], asset).into_response()
+    ([(header::CONTENT_ENCODING, "gzip")], vary, asset).into_response()
 }
 
 fn respond(content_type: &'static str, caching: &'static str, body: impl Into<Body>) -> Response {

@@ -8,22 +8,26 @@
 //! - A request that is not a GraphQL request is 400, 405, 406, 408, 413, 415 or 422, whatever the media type of the response.
 //! - Invalid documents and variables are 400 as `application/graphql-response+json`. They are 200 as `application/json`, as older clients
 //!   expect. (The draft's newest edition requires 422 for some of these; its audit suite still expects 400.)
-//! - An executed request is 200, even with errors. If it has no data at all, RATE_LIMITED is 429, UNAVAILABLE 503 with `Retry-After`,
-//!   TIMEOUT 504 and INTERNAL 500.
-//! - An invalid token is 401. A valid token of an external identity provider whose email address belongs to another user is 403.
+//! - The hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
+//! - An executed request is 200, even with errors. If it has no data at all, UNAUTHENTICATED is 401, RATE_LIMITED is 429, UNAVAILABLE 503
+//!   with `Retry-After`, TIMEOUT 504 and INTERNAL 500.
+//!
+//! A token that is not accepted does not stop a request. Only fields that need a user fail, so that a client with an expired token can still
+//! refresh its session or sign in. Every response with UNAUTHENTICATED has `WWW-Authenticate`. If a token is valid, but its provider has
+//! not verified the email address of another user, the error is FORBIDDEN, and 403 without data.
 //!
 //! Subscriptions, and requests that prefer `text/event-stream`, are handled by `sse`. Upgrade requests are handled by `websocket`.
 //!
 //! Each request has one deadline. Statements that still run at the deadline are cancelled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe};
+use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe};
 
 use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -34,14 +38,16 @@ use super::{
     EdgeState,
     bearer::Bearer,
     call::{self, InvalidCall, drain},
-    forwarded, graphiql,
+    fields, forwarded, graphiql,
     negotiate::{self, Events, MediaType},
     request_id::RequestId,
-    response::{Reply, bad_request, status_of},
-    sse, websocket,
+    response::{Reply, bad_request, challenge, has_code, status_of},
+    sse,
+    streams::live_auth::LiveAuth,
+    websocket,
 };
 use crate::{
-    auth::{Client, Viewer},
+    auth::Client,
     error::{Code, Error},
     graphql::{Admitted, Caller, Operation, error},
 };
@@ -115,7 +121,7 @@ enum Rejection {
     MutationByGet,
     /// A subscription from a client that does not accept events.
     EventsNotAccepted,
-    NoBearerToken,
+    /// A subscription whose caller's credentials are rejected.
     InvalidToken(Error),
     /// By the gate.
     NotAdmitted(Box<GraphQlResponse>),
@@ -136,8 +142,9 @@ async fn process(
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
-    let client = client(state, address, &parts.headers);
-    let viewer = viewer(state, &parts.headers, &client, deadline).await?;
+    // Subscribed before the session is read, so that no later revocation is missed.
+    let revocations = state.auth.revocations();
+    let live_auth = authenticate(state, address, &parts.headers, deadline).await;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
     let call = call::read(parts, body, state.settings.max_body, timeout).await?;
@@ -155,16 +162,28 @@ async fn process(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        let request = sse::EventStreamRequest::new(parts, client, request_id.clone(), deadline);
-        let stream = request.respond(state, admitted).await;
+        let id = request_id.clone();
+        let request = sse::EventStreamRequest::new(parts, live_auth, revocations, id, deadline);
+        let stream = request.respond(state, admitted);
         return stream.map(Outcome::Stream).map_err(Rejection::of_token);
     }
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let caller = Caller { viewer, client };
+    let caller = live_auth.caller();
     let response = run(state, admitted, caller, request_id, deadline, ()).await;
-    Ok(Outcome::Reply(Reply::executed(response)))
+    let reply = Reply::executed(response, live_auth.rejection());
+    Ok(Outcome::Reply(reply))
+}
+
+async fn authenticate(
+    state: &EdgeState,
+    address: SocketAddr,
+    headers: &HeaderMap,
+    deadline: Instant,
+) -> LiveAuth {
+    let client = client(state, address, headers);
+    LiveAuth::of_request(&state.auth, Bearer::in_headers(headers), client, deadline).await
 }
 
 /// The address and the program from which a request comes.
@@ -173,26 +192,7 @@ pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -
     let address = forwarded::address(peer.ip(), headers, trusted);
     Client {
         is_local: forwarded::is_local(peer.ip(), headers),
-        ..Client::new(Some(address), negotiate::text(headers, header::USER_AGENT))
-    }
-}
-
-/// The signed-in user; `None` without a token.
-async fn viewer(
-    state: &EdgeState,
-    headers: &HeaderMap,
-    client: &Client,
-    deadline: Instant,
-) -> Result<Option<Viewer>, Rejection> {
-    let token = match Bearer::in_headers(headers) {
-        Bearer::Absent => return Ok(None),
-        Bearer::Malformed => return Err(Rejection::NoBearerToken),
-        Bearer::Token(token) => token,
-    };
-    match timeout_at(deadline, state.auth.viewer(&token, client)).await {
-        Ok(Ok(viewer)) => Ok(Some(viewer)),
-        Ok(Err(error)) => Err(Rejection::of_token(error)),
-        Err(_) => Err(Rejection::Failed(Error::timeout("reading the session"))),
+        ..Client::new(Some(address), fields::text(headers, header::USER_AGENT))
     }
 }
 
@@ -238,13 +238,9 @@ impl Rejection {
     }
 
     fn into_reply(self, media_type: MediaType, request_id: &RequestId) -> Reply {
-        let header = match self {
-            Rejection::MutationByGet => Some((header::ALLOW, "POST")),
-            Rejection::NoBearerToken => Some((header::WWW_AUTHENTICATE, "Bearer")),
-            Rejection::InvalidToken(_) => {
-                let challenge = "Bearer error=\"invalid_token\"";
-                Some((header::WWW_AUTHENTICATE, challenge))
-            }
+        let header = match &self {
+            Rejection::MutationByGet => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+            Rejection::InvalidToken(error) => Some(challenge(Some(error))),
             _ => None,
         };
         let (status, mut response) = self.into_response(media_type);
@@ -256,28 +252,27 @@ impl Rejection {
     }
 
     fn into_response(self, media_type: MediaType) -> (StatusCode, GraphQlResponse) {
-        let invalid = |message| error::error_response(Error::new(Code::BadRequest, message));
+        let invalid = |message: Cow<'static, str>| {
+            error::error_response(Error::new(Code::BadRequest, message))
+        };
         match self {
             Rejection::InvalidCall(InvalidCall { status, message }) => (status, invalid(message)),
             Rejection::MutationByGet => {
                 let message = "Mutations are not allowed over GET. Use POST.";
-                (StatusCode::METHOD_NOT_ALLOWED, invalid(message))
+                (StatusCode::METHOD_NOT_ALLOWED, invalid(message.into()))
             }
             Rejection::EventsNotAccepted => {
                 let message = "Subscriptions need WebSocket (`graphql-transport-ws`) or `Accept: text/event-stream`.";
-                (StatusCode::NOT_ACCEPTABLE, invalid(message))
-            }
-            Rejection::NoBearerToken => {
-                let message = "Send the access token as `Authorization: Bearer <token>`.";
-                let response = error::error_response(Error::unauthenticated(message));
-                (StatusCode::UNAUTHORIZED, response)
+                (StatusCode::NOT_ACCEPTABLE, invalid(message.into()))
             }
             Rejection::InvalidToken(error) => {
                 (StatusCode::UNAUTHORIZED, error::error_response(error))
             }
             Rejection::NotAdmitted(response) => match media_type {
-                MediaType::GraphQl => (StatusCode::BAD_REQUEST, *response),
-                MediaType::Json => (StatusCode::OK, *response),
+                MediaType::GraphQl if !has_code(&response, Code::PersistedQueryNotSupported) => {
+                    (StatusCode::BAD_REQUEST, *response)
+                }
+                MediaType::GraphQl | MediaType::Json => (StatusCode::OK, *response),
             },
             Rejection::Failed(error) if error.code == Code::Forbidden => {
                 (StatusCode::FORBIDDEN, error::error_response(error))

@@ -30,7 +30,7 @@ use uuid::Uuid;
 pub use upload::UploadSettings;
 pub(super) use upload_slots::UploadSlots;
 
-use super::{EdgeState, negotiate, request_id::RequestId};
+use super::{EdgeState, fields, negotiate, request_id::RequestId};
 use crate::{
     error::{Code, Error},
     images::{self, model::ContentType},
@@ -205,10 +205,10 @@ enum RequestedRange {
 
 /// Reads the `Range` header. Several ranges, or an invalid header, request the whole image (RFC 9110 allows it).
 fn requested_range(headers: &HeaderMap, tag: &str, size: u64) -> RequestedRange {
-    let Some(range) = negotiate::text(headers, header::RANGE) else {
+    let Some(range) = fields::text(headers, header::RANGE) else {
         return RequestedRange::All;
     };
-    let if_range = negotiate::text(headers, header::IF_RANGE);
+    let if_range = fields::text(headers, header::IF_RANGE);
     if headers.contains_key(header::IF_RANGE) && if_range != Some(tag) {
         return RequestedRange::All;
     }

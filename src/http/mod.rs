@@ -1,24 +1,29 @@
 //! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP. `call` reads a request, `negotiate` its headers, `bearer` its token.
+//! - `graphql`: GraphQL over HTTP. `call` reads a request; `content`, `negotiate` and `bearer` its
+//!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
-//! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `client_connection`: a
-//!   connection below HTTP.
+//! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
+//!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod admission;
 mod bearer;
 mod call;
 mod client_connection;
+mod content;
 mod cors;
+mod fields;
 mod forwarded;
 mod graphiql;
 mod graphql;
 mod health;
+mod http2_streams;
 mod images;
 mod negotiate;
+mod protocols;
 mod request_id;
 mod response;
 pub mod server;
@@ -36,6 +41,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
+pub use cors::LOCAL_ORIGINS;
 pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
@@ -61,7 +67,7 @@ pub struct EdgeSettings {
     pub max_body: usize,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
-    /// Origins whose pages may call; `*` allows any. Default: none.
+    /// Origins whose pages may call. `*` allows any, and `:*` any port of a host. Default: none.
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
@@ -84,6 +90,7 @@ struct Shared {
     settings: EdgeSettings,
     mutations: TaskTracker,
     streams: Arc<Streams>,
+    origins: Arc<cors::Origins>,
     readiness: health::Readiness,
     schema_tag: String,
     stopping: CancellationToken,
@@ -120,6 +127,7 @@ impl Edge {
         let stopping = CancellationToken::new();
         let state = Arc::new(Shared {
             schema_tag: entity_tag(api.sdl()),
+            origins: Arc::new(cors::Origins::new(&settings.cors_origins)?),
             api,
             auth,
             images,
@@ -133,7 +141,7 @@ impl Edge {
             stopping: stopping.clone(),
         });
         Ok(Edge {
-            router: routes(state)?,
+            router: routes(state),
             mutations,
             streams,
             stopping,
@@ -141,8 +149,8 @@ impl Edge {
     }
 }
 
-fn routes(state: EdgeState) -> Result<Router, String> {
-    let cors = cors::layer(&state.settings.cors_origins)?;
+fn routes(state: EdgeState) -> Router {
+    let cors = cors::layer(state.origins.clone());
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/schema.graphql", get(schema))
@@ -157,11 +165,12 @@ fn routes(state: EdgeState) -> Result<Router, String> {
         router = router.merge(images::router());
     }
     let common_headers = middleware::from_fn_with_state(state.clone(), common_headers);
-    Ok(router
+    router
         .with_state(state)
-        .layer(tower::util::option_layer(cors))
+        .layer(cors)
+        .layer(middleware::from_fn(cors::finish))
         .layer(common_headers)
-        .layer(middleware::from_fn(request_id::set)))
+        .layer(middleware::from_fn(request_id::set))
 }
 
 /// The entity tag of a text: the first 16 bytes of its SHA-256.

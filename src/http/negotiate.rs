@@ -1,8 +1,10 @@
-//! Content negotiation: what the client sends and what it accepts, by the request's headers.
+//! Content negotiation: what the client accepts, by the request's headers. `content` has what it sends.
 //!
 //! The rules are those of the GraphQL-over-HTTP draft. Nothing here reads a body.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, header};
+
+use super::fields;
 
 const GRAPHQL: &str = "application/graphql-response+json";
 const JSON: &str = "application/json";
@@ -80,25 +82,12 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
         .filter(|(range, _)| range == "text/html")
         .map(|(_, quality)| *quality)
         .max();
-    html.is_some_and(|html| html >= json_quality(&accepted))
+    html.is_some_and(|html| html > 0 && html >= json_quality(&accepted))
 }
 
-/// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header.
+/// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header, or if it is empty.
 fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
-    let mut ranges = Vec::new();
-    for value in headers.get_all(header::ACCEPT) {
-        for range in value.to_str().unwrap_or_default().split(',') {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let quality =
-                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
-            let quality: f32 = quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0));
-            if !name.is_empty() {
-                ranges.push((name, (quality.clamp(0.0, 1.0) * 1000.0) as u16));
-            }
-        }
-    }
-    Some(ranges).filter(|ranges| !ranges.is_empty())
+    fields::preferences(headers, header::ACCEPT).filter(|ranges| !ranges.is_empty())
 }
 
 /// The quality of a media type, by the most specific range that matches.
@@ -111,39 +100,26 @@ fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
     0
 }
 
-/// Whether the headers declare the body as uncompressed JSON in UTF-8.
-pub(super) fn is_json(headers: &HeaderMap) -> bool {
-    let Some(content_type) = text(headers, header::CONTENT_TYPE) else {
-        return false;
+/// Whether the client accepts a response in gzip. It does if it sends no `Accept-Encoding` (RFC 9110, section 12.5.3).
+pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let Some(accepted) = fields::preferences(headers, header::ACCEPT_ENCODING) else {
+        return true;
     };
-    let mut parts = content_type.split(';').map(str::trim);
-    let named = parts
-        .next()
-        .is_some_and(|name| name.eq_ignore_ascii_case(JSON));
-    let utf8 = parts.all(|part| match part.split_once('=') {
-        Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
-            value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
-        }
-        _ => true,
-    });
-    let encoding = headers
-        .get(header::CONTENT_ENCODING)
-        .map(HeaderValue::as_bytes);
-    named && utf8 && encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case(b"identity"))
-}
-
-/// The text of a header. `None` if it is missing or not ASCII.
-pub(super) fn text(headers: &HeaderMap, name: impl header::AsHeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+    let quality = |names: &[&str]| {
+        let named = accepted.iter();
+        named
+            .filter(|(name, _)| names.contains(&name.as_str()))
+            .map(|(_, quality)| *quality)
+            .max()
+    };
+    let gzip = quality(&["gzip", "x-gzip"]).or_else(|| quality(&["*"]));
+    gzip.is_some_and(|gzip| gzip > 0)
 }
 
 /// Whether the client has the entity with this tag already (`If-None-Match`).
 pub(super) fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
-    let known = headers.get_all(header::IF_NONE_MATCH).iter();
-    known
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|tags| tags.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
+    fields::list(headers, header::IF_NONE_MATCH)
+        .map(|known| known.strip_prefix("W/").unwrap_or(known))
         .any(|known| known == tag || known == "*")
 }
 
@@ -184,6 +160,7 @@ mod tests {
             ("application/json;q=0, */*", Some(MediaType::GraphQl)),
             ("text/html", None),
             ("application/json;q=0", None),
+            ("application/json;profile=\"a,b\";q=0, text/html", None),
         ];
         for (accept, expected) in table {
             assert_eq!(
@@ -211,6 +188,10 @@ mod tests {
             ),
             ("text/event-stream, */*", Events::Accepted),
             ("text/event-stream;q=0", Events::NotAccepted),
+            (
+                "application/json;q=0, text/event-stream;q=0",
+                Events::NotAccepted,
+            ),
             ("text/*", Events::NotAccepted),
             ("*/*", Events::NotAccepted),
             ("application/json", Events::NotAccepted),
@@ -229,6 +210,7 @@ mod tests {
             "*/*",
             "application/json",
             "application/json, text/html;q=0.5",
+            "text/html;q=0, application/json;q=0",
         ] {
             assert!(!prefers_html(&with(header::ACCEPT, accept)), "{accept}");
         }
@@ -236,26 +218,39 @@ mod tests {
     }
 
     #[test]
-    fn a_body_must_be_json_in_utf_8() {
-        for good in [
-            "application/json",
-            "Application/JSON; charset=UTF-8",
-            "application/json;charset=\"utf-8\"",
+    fn gzip_is_accepted_unless_the_client_excludes_it() {
+        assert!(accepts_gzip(&HeaderMap::new()));
+        for (accept, expected) in [
+            ("gzip, deflate, br", true),
+            ("GZip;q=0.1", true),
+            ("x-gzip", true),
+            ("*", true),
+            ("", false),
+            ("identity", false),
+            ("gzip;q=0", false),
+            ("gzip;q=0, *", false),
+            ("br, *;q=0", false),
         ] {
-            assert!(is_json(&with(header::CONTENT_TYPE, good)), "{good}");
+            let headers = with(header::ACCEPT_ENCODING, accept);
+            assert_eq!(accepts_gzip(&headers), expected, "{accept}");
         }
-        for bad in [
-            "text/plain",
-            "application/json; charset=latin1",
-            "application/graphql",
-            "multipart/form-data",
-            "",
+        let mut two = with(header::ACCEPT_ENCODING, "br");
+        two.append(header::ACCEPT_ENCODING, "gzip".parse().expect("a value"));
+        assert!(accepts_gzip(&two));
+    }
+
+    #[test]
+    fn a_known_entity_tag_is_found_in_any_field() {
+        let mut headers = with(header::IF_NONE_MATCH, "\"a,b\", W/\"c\"");
+        headers.append(header::IF_NONE_MATCH, "\"d\"".parse().expect("a value"));
+        for (tag, expected) in [
+            ("\"a,b\"", true),
+            ("\"c\"", true),
+            ("\"d\"", true),
+            ("\"a\"", false),
         ] {
-            assert!(!is_json(&with(header::CONTENT_TYPE, bad)), "{bad}");
+            assert_eq!(is_cached(&headers, tag), expected, "{tag}");
         }
-        assert!(!is_json(&HeaderMap::new()));
-        let mut compressed = with(header::CONTENT_TYPE, "application/json");
-        compressed.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        assert!(!is_json(&compressed));
+        assert!(is_cached(&with(header::IF_NONE_MATCH, "*"), "\"x\""));
     }
 }

@@ -14,7 +14,7 @@ use axum::{
 use tracing::Instrument;
 use uuid::Uuid;
 
-use super::negotiate;
+use super::fields;
 
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 64;
@@ -30,7 +30,7 @@ impl RequestId {
     }
 
     fn of(headers: &HeaderMap) -> Self {
-        let given = negotiate::text(headers, &NAME).filter(|id| is_valid(id));
+        let given = fields::text(headers, &NAME).filter(|id| is_valid(id));
         given.map_or_else(RequestId::new, |id| RequestId(id.into()))
     }
 

@@ -1,8 +1,10 @@
 //! GraphQL responses over HTTP: their status, headers and JSON.
 
+use std::borrow::Cow;
+
 use async_graphql::{Response as GraphQlResponse, Value};
 use axum::{
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, ser::SerializeMap};
@@ -19,17 +21,23 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// Only the response of an executed request has `data`, which may be null.
     pub(super) executed: bool,
-    pub(super) header: Option<(HeaderName, &'static str)>,
+    pub(super) header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl Reply {
-    /// The reply to an executed request.
-    pub(super) fn executed(response: GraphQlResponse) -> Self {
+    /// The reply to an executed request. `rejection`: why the caller's credentials are rejected.
+    pub(super) fn executed(response: GraphQlResponse, rejection: Option<&Error>) -> Self {
+        let is_forbidden = rejection.is_some_and(|rejection| rejection.code == Code::Forbidden);
+        let status = match status_of(&response) {
+            StatusCode::OK if is_forbidden && has_no_data(&response) => StatusCode::FORBIDDEN,
+            status => status,
+        };
+        let header = has_code(&response, Code::Unauthenticated).then(|| challenge(rejection));
         Reply {
-            status: status_of(&response),
+            status,
             response,
             executed: true,
-            header: None,
+            header,
         }
     }
 
@@ -66,30 +74,20 @@ impl Reply {
 pub(super) fn bad_request(
     status: StatusCode,
     media_type: MediaType,
-    message: &'static str,
+    message: impl Into<Cow<'static, str>>,
 ) -> Response {
     let mut response = error::error_response(Error::new(Code::BadRequest, message));
     error::finish(&mut response, "");
     Reply::not_executed(status, response).write(media_type)
 }
 
-/// 200, unless the response has no data at all and an error that a retry may fix.
+/// 200, unless the response has no data at all and an error with a status of its own.
 pub(super) fn status_of(response: &GraphQlResponse) -> StatusCode {
-    let is_empty = match &response.data {
-        Value::Null => true,
-        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
-        _ => false,
-    };
-    if !is_empty {
+    if !has_no_data(response) {
         return StatusCode::OK;
     }
-    let codes = response.errors.iter().filter_map(|error| {
-        match error.extensions.as_ref()?.get("code")? {
-            Value::String(code) => Some(code.as_str()),
-            _ => None,
-        }
-    });
-    let statuses = codes.filter_map(|code| match code {
+    let statuses = codes(response).filter_map(|code| match code {
+        "UNAUTHENTICATED" => Some(StatusCode::UNAUTHORIZED),
         "RATE_LIMITED" => Some(StatusCode::TOO_MANY_REQUESTS),
         "UNAVAILABLE" => Some(StatusCode::SERVICE_UNAVAILABLE),
         "TIMEOUT" => Some(StatusCode::GATEWAY_TIMEOUT),
@@ -97,6 +95,44 @@ pub(super) fn status_of(response: &GraphQlResponse) -> StatusCode {
         _ => None,
     });
     statuses.max().unwrap_or(StatusCode::OK)
+}
+
+fn has_no_data(response: &GraphQlResponse) -> bool {
+    match &response.data {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().all(|value| *value == Value::Null),
+        _ => false,
+    }
+}
+
+/// Whether an error of the response has this code.
+pub(super) fn has_code(response: &GraphQlResponse, code: Code) -> bool {
+    codes(response).any(|known| known == code.as_str())
+}
+
+fn codes(response: &GraphQlResponse) -> impl Iterator<Item = &str> {
+    response
+        .errors
+        .iter()
+        .filter_map(|error| match error.extensions.as_ref()?.get("code")? {
+            Value::String(code) => Some(code.as_str()),
+            _ => None,
+        })
+}
+
+/// Asks a client for a token, and says why the one it sent is rejected (RFC 6750, section 3).
+pub(super) fn challenge(rejection: Option<&Error>) -> (HeaderName, HeaderValue) {
+    let challenge = match rejection {
+        None => HeaderValue::from_static("Bearer"),
+        Some(rejection) => {
+            let reason = &rejection.message;
+            let full = format!("Bearer error=\"invalid_token\", error_description=\"{reason}\"");
+            let is_allowed = reason.is_ascii() && !reason.contains(['"', '\\']);
+            let full = HeaderValue::try_from(full).ok().filter(|_| is_allowed);
+            full.unwrap_or(HeaderValue::from_static("Bearer error=\"invalid_token\""))
+        }
+    };
+    (header::WWW_AUTHENTICATE, challenge)
 }
 
 /// Seconds after which everything that failed can be retried. `None` if no error says so.

@@ -5,17 +5,11 @@
 //! A stop resets no request. `App::serve` reports that the service is not ready and adds `Connection: close` to every
 //! response. After `shutdown_delay`, the loop serves the connections that wait to be accepted and closes the listener.
 //! Connections without a request are closed after `idle_grace`, the others after their response.
+//! Clients of HTTP/2 are told to send no more requests at once.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+use std::{io, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, extract::Request};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use axum::Router;
 use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, sleep, timeout, timeout_at},
@@ -24,8 +18,9 @@ use tokio_io_timeout::TimeoutWriter;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    admission::{self, Accepted, Admission, Ticket},
+    admission::{self, Accepted, Admission},
     client_connection::{ClientConnection, ClientStream},
+    protocols::Connection,
 };
 
 /// File descriptors that the server needs beyond those of its connections: the listener, the reserve and a spare one.
@@ -55,10 +50,13 @@ pub struct ServerSettings {
 impl ServerSettings {
     /// `idle_grace` of the program.
     pub const IDLE_GRACE: Duration = Duration::from_secs(1);
-}
 
-/// How long a connection that has to leave the reserve may take to send its last response.
-const LEAVE_GRACE: Duration = Duration::from_secs(1);
+    /// Returns when the service stops, and clients have had some time to send requests that are on their way.
+    pub(super) async fn idle_stop(&self, stopping: &CancellationToken) {
+        stopping.cancelled().await;
+        sleep(self.idle_grace.min(self.shutdown_timeout / 2)).await;
+    }
+}
 
 /// Serves until `stop` completes, then waits for the requests in flight. Returns the deadline of the shutdown.
 pub(crate) async fn serve(
@@ -67,50 +65,51 @@ pub(crate) async fn serve(
     settings: &ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> Instant {
-    let acceptor = Acceptor {
+    let connections = Connections {
         router,
         settings: settings.clone(),
-        connections: TaskTracker::new(),
+        open: TaskTracker::new(),
         stopping: CancellationToken::new(),
     };
     let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
-        tokio::select! {
-            accepted = admission.accept(&listener) => acceptor.serve(accepted),
+        let accepted = tokio::select! {
+            accepted = admission.accept(&listener) => accepted,
             () = &mut stop => break,
-        }
+        };
+        connections.serve(accepted);
     }
-    if let Err(error) = acceptor.close(listener, &admission) {
+    if let Err(error) = connections.close(listener, &admission) {
         tracing::debug!(%error, "serving the last connections failed");
     }
-    acceptor.stopping.cancel();
+    connections.stopping.cancel();
     let deadline = Instant::now() + settings.shutdown_timeout;
-    wait_until_closed(&acceptor.connections, deadline).await;
+    wait_until_closed(&connections.open, deadline).await;
     deadline
 }
 
 /// Serves accepted connections.
-struct Acceptor {
+struct Connections {
     router: Router,
     settings: ServerSettings,
-    connections: TaskTracker,
+    open: TaskTracker,
     stopping: CancellationToken,
 }
 
-impl Acceptor {
+impl Connections {
     /// Serves a connection in a task of its own.
     fn serve(&self, (stream, address, ticket): Accepted) {
-        let served = serve_connection(
-            stream,
+        let connection = Connection {
             address,
-            self.router.clone(),
-            self.settings.clone(),
-            self.stopping.clone(),
-            ticket.clone(),
-        );
-        self.connections.spawn(async move {
-            if let Err(error) = served.await {
+            router: self.router.clone(),
+            settings: self.settings.clone(),
+            stopping: self.stopping.clone(),
+            client: ClientConnection::default(),
+            ticket: ticket.clone(),
+        };
+        self.open.spawn(async move {
+            if let Err(error) = serve_connection(stream, connection).await {
                 tracing::debug!(%error, %address, "a connection failed");
             }
             // The stream is closed. Until then it counted.
@@ -137,6 +136,27 @@ async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
     }
 }
 
+/// Serves one connection until either side closes it or a handler aborts it.
+async fn serve_connection(stream: TcpStream, connection: Connection) -> hyper::Result<()> {
+    let Connection {
+        settings, ticket, ..
+    } = &connection;
+    let stream = with_write_timeout(stream, settings.write_timeout);
+    let client = connection.client.clone();
+    let mut stream = ClientStream::new(stream, client, ticket.descriptor());
+    let detected = tokio::select! {
+        detected = timeout(settings.header_timeout, stream.starts_http2()) => detected,
+        () = ticket.must_leave() => return Ok(()),
+        () = settings.idle_stop(&connection.stopping) => return Ok(()),
+    };
+    match detected {
+        Ok(Ok(true)) => connection.serve_http2(stream).await,
+        Ok(Ok(false)) => connection.serve_http1(stream).await,
+        // The client has sent nothing in time, or is gone.
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
 fn with_write_timeout(stream: TcpStream, timeout: Duration) -> TimeoutWriter<TcpStream> {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY failed");
@@ -144,67 +164,4 @@ fn with_write_timeout(stream: TcpStream, timeout: Duration) -> TimeoutWriter<Tcp
     let mut stream = TimeoutWriter::new(stream);
     stream.set_timeout(Some(timeout));
     stream
-}
-
-/// Serves the requests of one connection, one after the other, until either side closes it or a handler aborts it.
-async fn serve_connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    settings: ServerSettings,
-    stopping: CancellationToken,
-    ticket: Ticket,
-) -> hyper::Result<()> {
-    let connection = ClientConnection::default();
-    tokio::select! {
-        ended = serve_requests(stream, address, router, &settings, stopping, &connection, ticket) => ended,
-        () = connection.aborted() => Ok(()),
-    }
-}
-
-async fn serve_requests(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    settings: &ServerSettings,
-    stopping: CancellationToken,
-    client: &ClientConnection,
-    ticket: Ticket,
-) -> hyper::Result<()> {
-    let stream = with_write_timeout(stream, settings.write_timeout);
-    let used = AtomicBool::new(false);
-    let respond = |mut request: Request<Incoming>| {
-        used.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(ConnectInfo(address));
-        request.extensions_mut().insert(client.clone());
-        ticket.clone().serve(router.clone(), request)
-    };
-    let stream = TokioIo::new(ClientStream::new(
-        stream,
-        client.clone(),
-        ticket.descriptor(),
-    ));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_headers(64)
-        .serve_connection(stream, service_fn(respond))
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    let idle_grace = settings.idle_grace.min(settings.shutdown_timeout / 2);
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = ticket.must_leave() => {
-            // A request that waited is rejected.
-            let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
-            return timeout(grace, connection).await.unwrap_or(Ok(()));
-        }
-        () = async { stopping.cancelled().await; sleep(idle_grace).await } => {}
-    }
-    // Browsers open connections in advance. hyper would wait for the first request on them.
-    if !used.load(Ordering::Relaxed) {
-        return Ok(());
-    }
-    connection.as_mut().graceful_shutdown();
-    connection.await
 }

@@ -12,7 +12,7 @@
 //! An operation runs in its own task, one output ahead of the connection. A client that reads nothing for two heartbeats is disconnected. So is
 //! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, time::Duration};
 
 use async_graphql::Response as GraphQlResponse;
 use axum::{
@@ -32,18 +32,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EdgeState,
-    bearer::Bearer,
     client_connection::ClientConnection,
-    negotiate,
+    fields,
     request_id::RequestId,
-    response::ResponseJson,
+    response::{self, ResponseJson},
     streams::{
         live_auth::{AccessEnd, LiveAuth, RECHECK, RETRY, denies_access},
         operation::{self, Output},
     },
 };
 use crate::{
-    auth::{Auth, Client},
+    auth::Auth,
     changes::parse_cursor,
     error::Error,
     graphql::{Admitted, Operation},
@@ -54,8 +53,9 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// A request whose response is an event stream.
 pub(super) struct EventStreamRequest {
-    client: Client,
-    token: Option<Arc<str>>,
+    live_auth: LiveAuth,
+    /// Those that happen after the client was authenticated.
+    revocations: watch::Receiver<()>,
     last_event_id: Option<String>,
     id: RequestId,
     deadline: Instant,
@@ -63,11 +63,17 @@ pub(super) struct EventStreamRequest {
 }
 
 impl EventStreamRequest {
-    pub(super) fn new(parts: &Parts, client: Client, id: RequestId, deadline: Instant) -> Self {
-        let last = negotiate::text(&parts.headers, "last-event-id");
+    pub(super) fn new(
+        parts: &Parts,
+        live_auth: LiveAuth,
+        revocations: watch::Receiver<()>,
+        id: RequestId,
+        deadline: Instant,
+    ) -> Self {
+        let last = fields::text(&parts.headers, "last-event-id");
         EventStreamRequest {
-            client,
-            token: Bearer::in_headers(&parts.headers).token(),
+            live_auth,
+            revocations,
             last_event_id: last.filter(|id| !id.is_empty()).map(str::to_owned),
             id,
             deadline,
@@ -78,31 +84,31 @@ impl EventStreamRequest {
     /// Runs the operation and streams its outputs.
     ///
     /// # Errors
-    /// As [`LiveAuth::check`].
-    pub(super) async fn respond(
-        self,
-        state: &EdgeState,
-        admitted: Admitted,
-    ) -> Result<Response, Error> {
-        let revocations = state.auth.revocations();
-        let is_invalid = admitted.operation == Operation::Subscription && self.has_invalid_cursor();
-        let (token, client) = (self.token, self.client);
-        let live_auth = LiveAuth::check(&state.auth, token, client, self.deadline).await?;
-        if is_invalid {
-            let message =
-                "`Last-Event-ID` must be the id of an event, which is a cursor of the change feed.";
-            let output = operation::failed(Error::bad_input(message), &self.id);
-            let outputs = operation::single(output);
-            return Ok(stream_events(state, self.connection, outputs, None));
+    /// Why the credentials are rejected, for a subscription.
+    pub(super) fn respond(self, state: &EdgeState, admitted: Admitted) -> Result<Response, Error> {
+        if admitted.operation == Operation::Subscription {
+            if let Some(rejection) = self.live_auth.rejection() {
+                return Err(rejection.clone());
+            }
+            if self.has_invalid_cursor() {
+                let message = "`Last-Event-ID` must be the id of an event, which is a cursor of the change feed.";
+                let output = operation::failed(Error::bad_input(message), &self.id);
+                let outputs = operation::single(output);
+                return Ok(stream_events(state, self.connection, outputs, None));
+            }
         }
         let run = operation::Run {
             id: self.id,
             deadline: self.deadline,
             slot: None,
         };
-        let outputs = run.start(state, &live_auth, admitted, self.last_event_id);
-        let auth = Some((live_auth, revocations));
-        Ok(stream_events(state, self.connection, outputs, auth))
+        let outputs = run.start(state, &self.live_auth, admitted, self.last_event_id);
+        // The response starts before the operation has run, so this cannot depend on its outcome.
+        let rejection = self.live_auth.rejection();
+        let challenge = rejection.map(|rejection| [response::challenge(Some(rejection))]);
+        let auth = Some((self.live_auth, self.revocations));
+        let stream = stream_events(state, self.connection, outputs, auth);
+        Ok((challenge, stream).into_response())
     }
 
     fn has_invalid_cursor(&self) -> bool {

@@ -52,6 +52,17 @@ impl ContentType {
         ContentType::Gif,
     ];
 
+    /// The type that a client names, in any case. Parameters are ignored, and other names of a type are accepted.
+    pub fn of_media_type(sent: &str) -> Option<Self> {
+        let name = sent.split(';').next().unwrap_or_default();
+        let name = name.trim_matches([' ', '\t']).to_ascii_lowercase();
+        match name.as_str() {
+            "image/jpg" | "image/pjpeg" => Some(ContentType::Jpeg),
+            "image/apng" | "image/x-png" => Some(ContentType::Png),
+            name => ContentType::parse(name),
+        }
+    }
+
     /// The extension of files of this type.
     pub fn extension(self) -> &'static str {
         match self {
@@ -83,7 +94,8 @@ named!(ContentType {
 pub struct RequestImageUploadInput {
     /// The id of the document that the image is for, which must be active. An id that is not a UUID is unknown.
     pub document_id: ObjectId,
-    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`. The uploaded image must have this type.
+    /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`. The uploaded image must have this type. Case and parameters do not
+    /// matter, and `image/jpg` is JPEG.
     pub content_type: String,
     /// The exact number of bytes that you will upload (1–20,971,520).
     pub byte_size: i32,
@@ -157,5 +169,32 @@ impl ObjectRef {
     pub(super) fn image(id: Uuid) -> Self {
         let kind = ObjectKind::Image;
         ObjectRef { kind, id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_are_accepted_in_any_spelling() {
+        for (sent, expected) in [
+            ("image/jpeg", Some(ContentType::Jpeg)),
+            ("image/JPG", Some(ContentType::Jpeg)),
+            ("Image/Jpeg; x=y", Some(ContentType::Jpeg)),
+            ("image/pjpeg", Some(ContentType::Jpeg)),
+            (" IMAGE/PNG ;q=\"a;b\"", Some(ContentType::Png)),
+            ("image/apng", Some(ContentType::Png)),
+            ("image/webp;", Some(ContentType::WebP)),
+            ("image/gif", Some(ContentType::Gif)),
+            ("image/svg+xml", None),
+            ("image/png, image/gif", None),
+            ("image/png\r\nx: y", None),
+            ("image/", None),
+            ("png", None),
+            ("", None),
+        ] {
+            assert_eq!(ContentType::of_media_type(sent), expected, "{sent:?}");
+        }
     }
 }

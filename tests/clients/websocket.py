@@ -25,7 +25,6 @@ async def listen(session):
 async def main():
     transport = WebsocketsTransport(
         url=url.replace("http", "ws"),
-        subprotocols=[WebsocketsTransport.GRAPHQLWS_SUBPROTOCOL],
         init_payload={"Authorization": f"Bearer {token}"},
         ping_interval=0.2,
         pong_timeout=5,

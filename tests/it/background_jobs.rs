@@ -199,7 +199,10 @@ async fn last_uses_that_could_not_be_saved_are_saved_later_in_chunks() {
     let app = TestApp::start().await;
     let tokens = sessions(&app, 2100).await;
     for token in &tokens[..2050] {
-        app.auth.viewer(token, &Caller::default()).await.unwrap();
+        app.auth
+            .authenticate(token, &Caller::default())
+            .await
+            .unwrap();
     }
     app.sql(
         "CREATE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END $$;
@@ -208,7 +211,10 @@ async fn last_uses_that_could_not_be_saved_are_saved_later_in_chunks() {
     .await;
     assert!(app.auth.record_usage().await.is_err());
     for token in &tokens[2050..] {
-        app.auth.viewer(token, &Caller::default()).await.unwrap();
+        app.auth
+            .authenticate(token, &Caller::default())
+            .await
+            .unwrap();
     }
     app.sql("DROP TRIGGER broken ON sessions").await;
     let before = app.pool.statements();
@@ -226,7 +232,10 @@ async fn last_uses_that_could_not_be_saved_are_saved_later_in_chunks() {
 async fn last_uses_whose_saving_was_cancelled_are_saved_at_the_stop() {
     let app = TestApp::start().await;
     for token in sessions(&app, 30).await {
-        app.auth.viewer(&token, &Caller::default()).await.unwrap();
+        app.auth
+            .authenticate(&token, &Caller::default())
+            .await
+            .unwrap();
     }
     app.sql(
         "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(20); RETURN NEW; END $$;

@@ -31,7 +31,7 @@ pub(crate) async fn subscribed(client: &Client, id: &str) -> Socket {
 }
 
 /// Waits until so many subscriptions are open.
-async fn subscribers(app: &TestApp, count: usize) {
+pub(crate) async fn subscribers(app: &TestApp, count: usize) {
     eventually("so many subscribers", async || {
         let subscribers = app.live.subscribers();
         if subscribers == count {

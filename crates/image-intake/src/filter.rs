@@ -62,6 +62,14 @@ impl Filter {
         Ok(())
     }
 
+    /// Skips all unread bytes, and adds these after the kept ones.
+    pub(crate) fn end_with(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.kept);
+        self.bytes.extend_from_slice(bytes);
+        self.kept = self.bytes.len();
+        self.next = self.kept;
+    }
+
     /// Overwrites kept bytes.
     pub(crate) fn patch(&mut self, at: usize, bytes: &[u8]) {
         let kept = self.bytes.get_mut(..self.kept).unwrap_or_default();

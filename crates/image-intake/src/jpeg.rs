@@ -1,4 +1,7 @@
 //! JPEG: segments, then compressed scans with more segments between them.
+//!
+//! Some cameras and scanners do not write the end marker, and browsers display such files. If a file ends with a scan, the marker is added.
+//! Whether the last scan is complete is not known, because pixels are not decoded.
 
 use crate::filter::Filter;
 use crate::{ImageError, ImageInfo, TRUNCATED, array, checked_size, exif};
@@ -27,6 +30,10 @@ pub(crate) fn filter_image(filter: &mut Filter) -> Result<ImageInfo, ImageError>
     filter.keep(2)?;
     let mut seen = Seen::default();
     loop {
+        if seen.in_scans && filter.rest().iter().all(|byte| *byte == 0xFF) {
+            filter.end_with(&[0xFF, END]);
+            break;
+        }
         let marker = next_marker(filter)?;
         if marker == END {
             filter.keep(2)?;
@@ -175,13 +182,16 @@ fn frame(content: &[u8]) -> Result<Frame, ImageError> {
     })
 }
 
-/// The length of the compressed data at the start of `bytes`, up to the next marker.
+/// The length of the compressed data at the start of `bytes`, up to the next marker or to the end of the file.
 fn scan_length(bytes: &[u8]) -> Result<usize, ImageError> {
     // A stuffed zero and a restart marker are part of the data, and a second 0xFF may start a marker.
     let ends = |pair: &[u8]| pair[0] == 0xFF && !matches!(pair[1], 0 | 0xD0..=0xD7 | 0xFF);
-    match bytes.windows(2).position(ends) {
-        Some(0) => Err(ImageError::Invalid("a scan is empty")),
-        Some(length) => Ok(length),
-        None => Err(TRUNCATED),
+    let length = bytes.windows(2).position(ends).unwrap_or_else(|| {
+        let data = bytes.iter().rposition(|byte| *byte != 0xFF);
+        data.map_or(0, |last| last + 1)
+    });
+    match length {
+        0 => Err(ImageError::Invalid("a scan is empty")),
+        length => Ok(length),
     }
 }

@@ -70,7 +70,7 @@ pub enum ImageError {
 /// Identifies the image and returns it without metadata.
 ///
 /// # Errors
-/// If the bytes are not a complete image of a supported type, or the image is too large.
+/// If the bytes are not a complete image of a supported type, or the image is too large. A JPEG without its end marker counts as complete.
 pub fn clean(bytes: Vec<u8>) -> Result<(ImageInfo, Vec<u8>), ImageError> {
     let filter_image = match bytes.as_slice() {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::filter_image,

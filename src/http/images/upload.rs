@@ -21,11 +21,11 @@ use tokio_util::bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    super::{EdgeState, call::drain, negotiate, request_id::RequestId},
+    super::{EdgeState, call::drain, content, fields, request_id::RequestId},
     ImageError,
     upload_slots::{NoSlot, UploadSlot},
 };
-use crate::images::model::Announced;
+use crate::images::model::{Announced, ContentType};
 
 /// Limits of uploads in one process.
 #[derive(Debug, Clone)]
@@ -198,17 +198,19 @@ fn too_long() -> ImageError {
 }
 
 fn check_headers(headers: &HeaderMap, announced: &Announced) -> Result<(), ImageError> {
-    let content_type = negotiate::text(headers, header::CONTENT_TYPE);
-    if content_type != Some(announced.content_type.as_str())
-        || headers.contains_key(header::CONTENT_ENCODING)
+    let content_type = content::content_type(headers)
+        .map_err(|invalid| ImageError::Rejected(invalid.status, "Send one Content-Type."))?;
+    let content_type = content_type.and_then(|sent| ContentType::of_media_type(&sent.name));
+    if content_type != Some(announced.content_type)
+        || fields::content_codings(headers).next().is_some()
     {
-        let message = "`Content-Type` must be the requested `contentType`, and `Content-Encoding` must be absent.";
+        let message = "`Content-Type` must be the requested `contentType`, and the body must not be compressed.";
         return Err(ImageError::Rejected(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             message,
         ));
     }
-    let length = negotiate::text(headers, header::CONTENT_LENGTH);
+    let length = fields::text(headers, header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.parse::<i64>().ok());
     let announced = i64::from(announced.byte_size);
     match length {

@@ -10,11 +10,11 @@ use std::{sync::Arc, time::Duration};
 use chrono::Utc;
 use tokio::time::{Instant, timeout_at};
 
-use super::SlotHolder;
+use super::{super::bearer::Bearer, SlotHolder};
 use crate::{
     auth::{Auth, Authenticated, Client, Viewer},
     error::{Code, Error},
-    graphql::Caller,
+    graphql::{Caller, Identity},
 };
 
 /// How long an authentication is valid without a revocation. Shorter than the time for which `auth` trusts a session that it has read.
@@ -27,8 +27,9 @@ pub(in crate::http) const RETRY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(in crate::http) struct LiveAuth {
     client: Client,
-    /// `None` for an anonymous client.
+    /// `None` for an anonymous client, and for one whose credentials are rejected.
     signed_in: Option<SignedIn>,
+    rejection: Option<Error>,
 }
 
 #[derive(Clone)]
@@ -47,24 +48,54 @@ pub(in crate::http) enum AccessEnd {
 }
 
 impl LiveAuth {
+    /// Authenticates the sender of a request. If its credentials are rejected, only fields that need a user fail. So a client with an
+    /// expired token can still refresh its session or sign in.
+    pub(in crate::http) async fn of_request(
+        auth: &Auth,
+        bearer: Bearer,
+        client: Client,
+        deadline: Instant,
+    ) -> LiveAuth {
+        let checked = match bearer.token() {
+            Ok(token) => LiveAuth::check(auth, token, client.clone(), deadline).await,
+            Err(error) => Err(error),
+        };
+        checked.unwrap_or_else(|mut rejection| {
+            if !denies_access(&rejection) {
+                let error = rejection.log_text();
+                tracing::warn!(error, "authenticating a request failed");
+                // Logged once, however many fields fail with it.
+                rejection.detail.clear();
+            }
+            LiveAuth {
+                client,
+                signed_in: None,
+                rejection: Some(rejection),
+            }
+        })
+    }
+
     /// Authenticates a client. Without a token it is anonymous.
     ///
     /// # Errors
-    /// As [`Auth::viewer`]; TIMEOUT at the deadline.
+    /// As [`Auth::authenticate`]; TIMEOUT at the deadline.
     pub(in crate::http) async fn check(
         auth: &Auth,
         token: Option<Arc<str>>,
         client: Client,
         deadline: Instant,
     ) -> Result<LiveAuth, Error> {
-        let Some(token) = token else {
-            let signed_in = None;
-            return Ok(LiveAuth { client, signed_in });
-        };
-        let admission = timeout_at(deadline, auth.authenticate(&token, &client)).await;
-        let admission = admission.map_err(|_| Error::timeout("reading the session"))??;
-        let signed_in = Some(SignedIn { token, admission });
-        Ok(LiveAuth { client, signed_in })
+        let mut signed_in = None;
+        if let Some(token) = token {
+            let admission = timeout_at(deadline, auth.authenticate(&token, &client)).await;
+            let admission = admission.map_err(|_| Error::timeout("reading the session"))??;
+            signed_in = Some(SignedIn { token, admission });
+        }
+        Ok(LiveAuth {
+            client,
+            signed_in,
+            rejection: None,
+        })
     }
 
     /// Authenticates the same client again.
@@ -95,9 +126,19 @@ impl LiveAuth {
         }
     }
 
+    /// Why the client's credentials are rejected.
+    pub(in crate::http) fn rejection(&self) -> Option<&Error> {
+        self.rejection.as_ref()
+    }
+
     pub(in crate::http) fn caller(&self) -> Caller {
+        let identity = match (&self.signed_in, &self.rejection) {
+            (Some(signed_in), _) => Identity::User(signed_in.admission.viewer),
+            (None, Some(rejection)) => Identity::Rejected(rejection.clone()),
+            (None, None) => Identity::Anonymous,
+        };
         Caller {
-            viewer: self.viewer(),
+            identity,
             client: self.client.clone(),
         }
     }

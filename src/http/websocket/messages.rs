@@ -64,7 +64,7 @@ impl ClientMessage {
                 let Some(Value::Object(payload)) = fields.remove("payload") else {
                     return Err("The payload must be an object with a `query`");
                 };
-                let call = call::from_fields(payload).map_err(|invalid| invalid.message)?;
+                let call = call::from_fields(payload)?;
                 Ok(ClientMessage::Subscribe(id, call))
             }
             "complete" => Ok(ClientMessage::Complete(id(&mut fields)?)),
@@ -193,6 +193,11 @@ impl Close {
     /// For failures that a retry may fix.
     pub(super) const fn try_again_later(why: &'static str) -> Close {
         Close::new(1013, why)
+    }
+
+    /// For a token that is not accepted.
+    pub(super) fn forbidden(why: &str) -> Close {
+        Close::shortened(4403, why)
     }
 
     pub(super) fn bad_request(why: &str) -> Close {

@@ -8,7 +8,7 @@
 //! - `transport`: reads and writes a WebSocket.
 //!
 //! Clients authenticate with the payload of `connection_init`, `{"Authorization": "Bearer …"}`. Without it, an
-//! `Authorization` header of the handshake counts; without both, the client is anonymous. An invalid token closes the
+//! `Authorization` header of the handshake counts; without both, or if both are blank, the client is anonymous. An invalid token closes the
 //! socket with 4403. So does a token that expires, and a session that ends: graphql-ws reconnects after 4403 and asks
 //! its application for the token again. It never reconnects after 4401, which is for operations before
 //! `connection_ack`.
@@ -27,22 +27,19 @@ mod transport;
 use std::net::SocketAddr;
 
 use super::{
-    EdgeState,
-    bearer::Bearer,
-    client_connection::ClientConnection,
-    graphql::client,
-    negotiate::{self, MediaType},
-    response::bad_request,
+    EdgeState, bearer::Bearer, client_connection::ClientConnection, fields, graphql::client,
+    negotiate::MediaType, response::bad_request,
 };
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use messages::Close;
 use socket::{Handshake, Socket};
 use transport::Transport;
 
+const WEBSOCKET: &str = "websocket";
 const SUBPROTOCOL: &str = "graphql-transport-ws";
 
 /// Size of the read buffer in bytes. Small, because most sockets are idle.
@@ -53,21 +50,31 @@ const ENVELOPE: usize = 4096;
 
 /// Whether the request asks for an upgrade to WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
-    let upgrades = headers.get_all(header::UPGRADE).iter();
-    upgrades
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
+    fields::has_token(headers, header::UPGRADE, WEBSOCKET)
+}
+
+/// axum reads only the first field of a name, and compares the whole of it. Both of these fields are lists.
+fn reduce_lists(headers: &mut HeaderMap) {
+    for (name, token) in [
+        (header::UPGRADE, WEBSOCKET),
+        (header::CONNECTION, "upgrade"),
+    ] {
+        if fields::has_token(headers, &name, token) {
+            headers.insert(name, HeaderValue::from_static(token));
+        }
+    }
 }
 
 /// Responds to the handshake and runs the socket in a task of its own.
 pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: Parts) -> Response {
     let settings = &state.settings;
-    if !may_call(&parts.headers, &settings.cors_origins) {
-        let message = "Pages of this origin are not allowed to call this service.";
+    // Browsers send no preflight request before a handshake.
+    if !state.origins.may_call(&parts) {
+        let message = "Pages of this origin may not call the service. Its operator can allow them with SNAPNOTE_CORS_ORIGINS.";
         return bad_request(StatusCode::FORBIDDEN, MediaType::Json, message);
     }
     let connection = ClientConnection::of(&parts);
+    reduce_lists(&mut parts.headers);
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, state).await {
         Ok(upgrade) => upgrade,
         Err(rejected) => return rejected.into_response(),
@@ -90,6 +97,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         .max_frame_size(max_size)
         .max_message_size(max_size);
     let is_supported = upgrade.selected_protocol().is_some();
+    connection.spell_handshake();
     let (state, tracked) = (state.clone(), state.streams.tasks.token());
     upgrade.on_upgrade(async move |socket| {
         let (transport, _tracked) = (Transport::new(socket, connection), tracked);
@@ -105,21 +113,4 @@ fn unavailable(message: &'static str) -> Response {
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let response = bad_request(status, MediaType::Json, message);
     ([(header::RETRY_AFTER, "5")], response).into_response()
-}
-
-/// Whether a page of the request's origin may open a socket. Browsers send no preflight request before a handshake. Programs send no origin
-/// and are allowed, as are the service's own pages.
-fn may_call(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let Some(origin) = headers.get(header::ORIGIN) else {
-        return true;
-    };
-    let Ok(origin) = origin.to_str() else {
-        return false;
-    };
-    let is_own = negotiate::text(headers, header::HOST).is_some_and(|host| {
-        let authority = origin.split_once("://").map(|(_, authority)| authority);
-        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
-    });
-    let is_allowed = |allowed: &String| matches!(allowed.trim(), "*") || allowed.trim() == origin;
-    is_own || allowed.iter().any(is_allowed)
 }

@@ -1,8 +1,6 @@
 //! The loop of one socket: it feeds messages, outputs of operations and authentication results to the machine, and performs the actions that
 //! the machine returns.
 
-use std::sync::Arc;
-
 use axum::extract::ws::Message;
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::{
@@ -334,11 +332,9 @@ impl Socket {
     }
 
     fn check_token(&mut self, purpose: Purpose, bearer: Bearer) {
-        let token: Option<Arc<str>> = match bearer {
-            Bearer::Absent => None,
-            Bearer::Token(token) => Some(token),
-            Bearer::Malformed => {
-                let error = Error::unauthenticated("`Authorization` is not a bearer token.");
+        let token = match bearer.token() {
+            Ok(token) => token,
+            Err(error) => {
                 let check = std::future::ready(Err(error));
                 self.authentication = Some((purpose, check.boxed()));
                 return;
@@ -376,7 +372,7 @@ async fn finished(
 
 fn close_for(error: &Error) -> Close {
     match error.code {
-        _ if denies_access(error) => Close::FORBIDDEN,
+        _ if denies_access(error) => Close::forbidden(&error.message),
         Code::Unavailable | Code::Timeout => Close::try_again_later("Try again later"),
         _ => {
             tracing::error!(

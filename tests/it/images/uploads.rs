@@ -82,6 +82,45 @@ async fn only_the_announced_type_and_size_are_accepted() {
     assert_eq!(send(&upload, bytes).await, 204);
 }
 
+/// A JPEG of 8 × 8 pixels without its end marker.
+const ENDLESS_JPEG: &[u8] = b"\xFF\xD8\xFF\xC0\0\x0B\x08\0\x08\0\x08\x01\x01\x11\0\
+    \xFF\xDA\0\x08\x01\x01\0\0\x3F\0\x12\x34\x56";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn media_types_are_compared_without_case_and_parameters() {
+    const IDENTITY: (&str, &str) = ("content-encoding", "identity");
+    const BLANK: (&str, &str) = ("content-encoding", "");
+    let notebook = Notebook::new().await;
+    for requested in ["image/jpg", "IMAGE/JPEG", "image/jpeg; x=y"] {
+        let upload = notebook.requested(ENDLESS_JPEG, requested).await;
+        assert_eq!(upload["headers"][0]["value"], "image/jpeg", "{requested}");
+        for (headers, status) in [
+            (&[("content-type", "Image/JPG")][..], 204),
+            (&[("content-type", "image/jpeg;q=\"a,b\""), IDENTITY], 204),
+            (&[("content-type", "image/jpeg"), BLANK, IDENTITY], 204),
+            (&[("content-type", "image/png")], 415),
+            (
+                &[
+                    ("content-type", "image/jpeg"),
+                    ("content-type", "image/jpeg"),
+                ],
+                400,
+            ),
+        ] {
+            let anonymous = notebook.app.anonymous();
+            let answer = anonymous
+                .http("PUT", &path(&upload), headers, ENDLESS_JPEG)
+                .await;
+            assert_eq!(answer.status, status, "{headers:?} {answer:?}");
+        }
+        let done = notebook.set(&upload).await;
+        let image = &done["document"]["image"];
+        assert_eq!(image["contentType"], "image/jpeg", "{done}");
+        let shown = fetched(&image["url"]).await.bytes().await.unwrap();
+        assert_eq!(shown, [ENDLESS_JPEG, b"\xFF\xD9"].concat());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn chunked_uploads_must_have_the_announced_size() {
     let notebook = Notebook::new().await;

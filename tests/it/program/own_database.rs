@@ -47,6 +47,10 @@ async fn it_serves_its_own_database_and_keeps_its_data() {
     let serving = Serving::start(&mut program(&folder.0, &["--embedded"])).await;
     let ada = with_a_course(&serving.client).await;
     let postgres = server(&folder).expect("its server runs");
+    let page = [("origin", "http://localhost:5173")];
+    let preflight = serving.client.http("OPTIONS", "/graphql", &page, b"").await;
+    let allowed = preflight.header("access-control-allow-origin");
+    assert_eq!(allowed, Some(page[0].1), "development servers may call");
     serving.signal(Signal::SIGTERM);
     let (code, said) = serving.end().await;
     assert_eq!(code, Some(0), "{said}");

@@ -258,3 +258,19 @@ async fn gql_works() {
     let (client, _) = works(&python(), "websocket.py", &app).await;
     assert_eq!(client.end().await, Vec::<Value>::new());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn apollo_client_works_with_persisted_queries() {
+    if !is_there("node", &["-e", "import('@apollo/client')"]).await {
+        return;
+    }
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let mut client = Running::start("node", "persisted.mjs", &ada, &json!(""));
+    // A hash, its document, and the next document.
+    let expected = json!({ "names": ["ada", "ada@example.com"], "requests": 3 });
+    for _ in ["POST", "GET"] {
+        assert_eq!(client.said().await, Some(expected.clone()));
+    }
+    assert_eq!(client.end().await, Vec::<Value>::new());
+}

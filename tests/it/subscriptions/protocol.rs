@@ -44,6 +44,7 @@ async fn protocol_errors_close_the_socket_with_their_code() {
         "The message has an unknown type",
         "The message is not a JSON object",
     );
+    let invalid = "The access token is invalid. Sign in again.";
     let no_bearer =
         r#"The payload has no bearer token. Send it as {"Authorization": "Bearer <token>"}."#;
     let wrong_place = r#"The payload has a token in the wrong place. Send it as {"Authorization": "Bearer <token>"}."#;
@@ -51,7 +52,7 @@ async fn protocol_errors_close_the_socket_with_their_code() {
     let misplaced = json!({ "type": "connection_init", "payload": headers });
     let table = [
         (vec![subscribe.clone()], 4401, "Unauthorized"),
-        (vec![token(json!("Bearer nonsense"))], 4403, "Forbidden"),
+        (vec![token(json!("Bearer nonsense"))], 4403, invalid),
         (vec![token(json!("Basic YTpi"))], 4400, no_bearer),
         (vec![token(json!(1))], 4400, no_bearer),
         (vec![misplaced], 4400, wrong_place),

@@ -116,7 +116,8 @@ async fn errors_of_the_http_request_are_statuses() {
     let json = ("content-type", "application/json");
     let call = |query: &str| json!({ "query": query }).to_string();
     let bad_token = [stream, json, ("authorization", "Bearer nonsense")];
-    let answer = ada.post_body(&bad_token, call("{ me { id } }")).await;
+    let listen = call("subscription { changes { cursor } }");
+    let answer = ada.post_body(&bad_token, listen).await;
     assert_eq!(answer.status, 401);
     let answer = ada.post_body(&[stream, json], b"{").await;
     assert_eq!(answer.status, 400);

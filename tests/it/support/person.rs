@@ -178,9 +178,10 @@ impl Client {
         self.try_mutate("deleteMe", input, "deletedIds").await
     }
 
-    /// Whether the service accepts this client's token, or its lack.
+    /// Whether the service accepts this client's token. A field that needs a user and no statement.
     pub(crate) async fn is_accepted(&self) -> bool {
-        let status = self.post("{ __typename }", json!({})).await.status;
+        let query = "{ nodes(ids: []) { __typename } }";
+        let status = self.post(query, json!({})).await.status;
         assert!(status == 200 || status == 401, "{status}");
         status == 200
     }

@@ -1,0 +1,146 @@
+//! Serves the requests of one connection: HTTP/1.1, or HTTP/2 with prior knowledge (h2c), which proxies use.
+//!
+//! A connection of HTTP/2 carries the requests of many users if a proxy opened it. So a handler controls only its own stream, and a connection
+//! is closed only if it is idle, or if the client reads nothing at all.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    admission::Ticket,
+    client_connection::{ClientConnection, ClientStream},
+    http2_streams::{Http2Streams, Unsent},
+    server::ServerSettings,
+};
+
+/// Maximum number of header fields of a request of HTTP/1.1.
+const MAX_HEADERS: usize = 64;
+/// Maximum bytes of the header fields of a request of HTTP/2.
+const MAX_HEADER_LIST: u32 = 16 * 1024;
+/// Maximum number of open streams on a connection.
+const MAX_STREAMS: u32 = 100;
+/// Maximum number of streams that the client has reset before the service accepted them.
+const MAX_PENDING_RESETS: usize = 20;
+/// Maximum number of streams that the service has reset because of the client's errors.
+const MAX_ERROR_RESETS: usize = 100;
+
+/// How long a connection that has to leave the reserve may take to send its last response.
+const LEAVE_GRACE: Duration = Duration::from_secs(1);
+
+/// A connection, and what serves it.
+pub(super) struct Connection {
+    pub(super) address: SocketAddr,
+    pub(super) router: Router,
+    pub(super) settings: ServerSettings,
+    pub(super) stopping: CancellationToken,
+    pub(super) client: ClientConnection,
+    pub(super) ticket: Ticket,
+}
+
+impl Connection {
+    /// Passes a request to the router. `client` is what its handler controls.
+    fn respond(
+        &self,
+        mut request: Request<Incoming>,
+        client: ClientConnection,
+    ) -> impl Future<Output = Result<Response, Infallible>> + use<> {
+        request.extensions_mut().insert(ConnectInfo(self.address));
+        request.extensions_mut().insert(client);
+        self.ticket.clone().serve(self.router.clone(), request)
+    }
+
+    /// Serves one request after the other, until either side closes the connection or a handler aborts it.
+    pub(super) async fn serve_http1(self, stream: ClientStream) -> hyper::Result<()> {
+        let used = AtomicBool::new(false);
+        let respond = |request| {
+            used.store(true, Ordering::Relaxed);
+            self.respond(request, self.client.clone())
+        };
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.settings.header_timeout)
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), service_fn(respond))
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = self.client.aborted() => return Ok(()),
+            () = self.ticket.must_leave() => {
+                // A request that waited is rejected.
+                let grace = if used.load(Ordering::Relaxed) { LEAVE_GRACE } else { Duration::ZERO };
+                return timeout(grace, connection).await.unwrap_or(Ok(()));
+            }
+            () = self.settings.idle_stop(&self.stopping) => {}
+        }
+        // Browsers open connections in advance. hyper would wait for the first request on them.
+        if !used.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended,
+            () = self.client.aborted() => Ok(()),
+        }
+    }
+
+    /// Serves requests at the same time, until either side closes the connection, it is idle, or the client reads nothing.
+    pub(super) async fn serve_http2(self, stream: ClientStream) -> hyper::Result<()> {
+        let (streams, unsent) = (Http2Streams::default(), Unsent::default());
+        let respond = |request| {
+            let response = self.respond(request, streams.next());
+            let unsent = unsent.clone();
+            async move {
+                response
+                    .await
+                    .map(|response| response.map(|body| unsent.track(body)))
+            }
+        };
+        let period = self.settings.header_timeout;
+        let connection = http2::Builder::new(streams.clone())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADER_LIST)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_ERROR_RESETS)
+            // A client that does not respond to a ping is disconnected.
+            .keep_alive_interval(period)
+            .keep_alive_timeout(period)
+            .serve_connection(TokioIo::new(stream), service_fn(respond));
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = unsent.stalled(self.settings.write_timeout) => return Ok(()),
+            () = self.ticket.must_leave() => {
+                connection.as_mut().graceful_shutdown();
+                return timeout(LEAVE_GRACE, connection).await.unwrap_or(Ok(()));
+            }
+            () = self.stopping.cancelled() => {}
+            () = streams.idle(period) => {}
+        }
+        // The client is told to open no more streams. Those that are on their way are served.
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            ended = connection => ended,
+            () = unsent.stalled(self.settings.write_timeout) => Ok(()),
+        }
+    }
+}
