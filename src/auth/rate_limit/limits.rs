@@ -89,8 +89,9 @@ pub struct RateLimitSettings {
     pub refresh_address: Limit,
     /// Mails that strangers can cause, per recipient. Password resets count separately from all other kinds.
     pub mail: Limit,
-    /// Whether no limit applies to clients on this machine.
-    pub exempt_local: bool,
+    /// Whether `sign_up` does not apply to clients on this machine. All other limits always apply, because a proxy that
+    /// adds no header makes each of its clients look local.
+    pub exempt_local_sign_ups: bool,
 }
 
 impl RateLimitSettings {
@@ -105,7 +106,7 @@ impl RateLimitSettings {
         refresh: Limit::OFF,
         refresh_address: Limit::OFF,
         mail: Limit::OFF,
-        exempt_local: false,
+        exempt_local_sign_ups: false,
     };
 }
 

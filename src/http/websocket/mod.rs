@@ -86,7 +86,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
     let handshake = Handshake {
-        client: client(state, address, &parts.headers),
+        client: client(state, address, &parts),
         bearer: Bearer::in_headers(&parts.headers),
     };
     let max_size = settings.max_body + ENVELOPE;
