@@ -84,6 +84,11 @@ impl Target {
         &self.pooler
     }
 
+    /// Whether a pooler in transaction mode is in between, as far as `pooler::check` found out.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooler.is_by_transaction()
+    }
+
     /// The protection that the connection string requires; see [`postgres_connect::Target::tls`].
     pub(crate) fn tls(&self) -> &'static str {
         self.server.tls()

@@ -72,6 +72,7 @@ async fn no_setting_leaks_through_a_pooler_and_migrate_up_sets_the_default_of_th
         let (code, log) = serving.end().await;
         assert_eq!(code, Some(0), "{log}");
         assert!(log.contains("WARN") && log.contains("migrate up"), "{log}");
+        assert!(log.contains("pooled=true"), "{log}");
         assert_eq!(timeouts(&pooler, servers).await, vec!["0"; servers]);
 
         let mut up = program(&folder.0, &["migrate", "up"]);

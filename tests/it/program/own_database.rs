@@ -99,5 +99,9 @@ async fn clients_on_this_machine_sign_up_without_a_limit_on_the_embedded_databas
         assert_eq!(answer.status, status, "{answer:?}");
     }
     serving.signal(Signal::SIGTERM);
-    assert_eq!(serving.end().await.0, Some(0));
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0));
+    for setting in ["http://localhost:*", "sign_up 1/h (not on this machine)"] {
+        assert!(log.contains(setting), "{log}");
+    }
 }
