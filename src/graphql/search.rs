@@ -210,7 +210,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself. Null: everywhere. An id that is not a UUID is unknown."
+            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
