@@ -34,7 +34,7 @@ pub(super) struct Situation<'a> {
 pub(super) fn problem(config: &DatabaseConfig, situation: &Situation<'_>) -> Option<String> {
     match (&config.database_url, config.embedded) {
         (Some(_), Some(true)) => Some(
-            "DATABASE_URL and SNAPNOTE_EMBEDDED=true (or --embedded) exclude each other. Remove the one that you do not mean."
+            "DATABASE_URL and SNAPNOTE_EMBEDDED=true (or --embedded) cannot be used together. Remove one of them."
                 .to_owned(),
         ),
         (Some(_), _) | (None, Some(true)) => None,

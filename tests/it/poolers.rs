@@ -237,7 +237,7 @@ mod pgbouncer {
         }
         let folder = Folder::new("pgbouncer-statement");
         let (_child, url) = start(&folder.0, &database, "pool_mode = statement").await;
-        assert_rejected(&url, "pooling by transaction or by session").await;
+        assert_rejected(&url, "transaction mode or session mode").await;
         let works = match version >= (1, 21) {
             true => "pool_mode = transaction\nmax_prepared_statements = 100",
             false => "pool_mode = session",

@@ -222,6 +222,17 @@ async fn sockets_are_limited_in_total_and_per_user() {
     let headers = [("sec-websocket-protocol", "graphql-transport-ws")];
     let fourth = Socket::with(&bob, &headers).await.unwrap();
     assert_eq!(Socket::with(&bob, &headers).await.err(), Some(503));
+    let handshake = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
+    let rejected = bob.http("GET", "/graphql", &handshake, b"").await;
+    assert_eq!(rejected.status, 503, "{rejected:?}");
+    assert_eq!(rejected.header("retry-after"), Some("5"));
+    let extensions = json!({ "code": "UNAVAILABLE", "retryAfterMs": 5000 });
+    assert_eq!(rejected.json()["errors"][0]["extensions"], extensions);
     drop((second, fourth));
     eventually("there is room again", async || {
         Socket::with(&bob, &headers).await.is_ok()
@@ -253,7 +264,13 @@ async fn subscriptions_are_limited_in_total_and_per_user() {
         subscribers(&app, open).await;
         if let Some(code) = code {
             let message = socket.message().await;
-            assert_eq!(message["payload"][0]["extensions"]["code"], code, "{id}");
+            let error = &message["payload"][0];
+            assert_eq!(error["extensions"]["code"], code, "{id}");
+            if code == "RATE_LIMITED" {
+                let text = error["message"].as_str().unwrap();
+                assert!(text.contains("per user, or per address"), "{text}");
+                assert!(error["extensions"].get("retryAfterMs").is_none(), "{error}");
+            }
         }
     }
     first.complete("1").await;
