@@ -1,6 +1,6 @@
 //! When the embedded database may be used.
 //!
-//! A forgotten or misspelt DATABASE_URL must not start an empty private database in production. Without DATABASE_URL, the
+//! A forgotten or misspelled DATABASE_URL must not start an empty private database in production. Without DATABASE_URL, the
 //! embedded database therefore needs a wish (`--embedded`), a terminal, or `cargo run`.
 
 use super::{DatabaseConfig, Secret, environment::Variables};
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_names_are_reported_even_on_a_terminal() {
+    fn misspelled_names_are_reported_even_on_a_terminal() {
         for name in [
             "DATABSE_URL",
             "DATABASE_URI",

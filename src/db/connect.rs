@@ -136,7 +136,7 @@ impl Target {
     }
 
     /// Asks the server to cancel the running statement of the token's connection, over a separate connection. Success does not
-    /// mean that a statement was cancelled. A failure is logged.
+    /// mean that a statement was canceled. A failure is logged.
     pub async fn cancel(&self, token: CancelToken) {
         if let Err(error) = self.server.cancel(token).await {
             tracing::warn!(%error, "sending a cancel request failed");

@@ -18,7 +18,7 @@
 //!
 //! Subscriptions, and requests that prefer `text/event-stream`, are handled by `sse`. Upgrade requests are handled by `websocket`.
 //!
-//! Each request has one deadline. Statements that still run at the deadline are cancelled. A mutation runs to its end or the deadline, even
+//! Each request has one deadline. Statements that still run at the deadline are canceled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
 use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe};

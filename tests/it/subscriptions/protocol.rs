@@ -358,14 +358,14 @@ async fn many_concurrent_operations_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_mutations_complete_without_a_response() {
+async fn canceled_mutations_complete_without_a_response() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     let create = mutation("createCourse", "course { id }");
     for number in 0..10 {
         let variables = json!({ "input": { "name": number.to_string() } });
         socket.subscribe("m", &create, variables).await;
-        // A mutation that runs cannot be cancelled.
+        // A mutation that runs cannot be canceled.
         app.eventually_count(&format!("courses WHERE name = '{number}'"), 1)
             .await;
         socket.complete("m").await;
