@@ -52,7 +52,11 @@ pub(crate) fn is_exact(number: &str) -> bool {
     match number.parse::<serde_json::Number>() {
         Ok(parsed) => {
             let written = decimal(number);
-            let is_float = |float: f64| written == decimal(&format!("{float:.16e}"));
+            let is_float = |float: f64| {
+                // Of two shortest texts that are equally close, programs choose either.
+                let texts = [format!("{float:?}"), format!("{float:.16e}")];
+                texts.iter().any(|text| written == decimal(text))
+            };
             written == decimal(&parsed.to_string()) || parsed.as_f64().is_some_and(is_float)
         }
         Err(_) => number.parse::<f64>().is_err(),

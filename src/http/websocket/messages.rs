@@ -262,7 +262,6 @@ mod tests {
             json!("Bearer abc"),
             json!([token]),
             json!({ "Authorization": "abc" }),
-            json!({ "Authorization": "Bearer " }),
             json!({ "authorization": { "token": "abc" } }),
             json!({ "Authorization": [token] }),
             json!({ "authToken": "abc" }),
