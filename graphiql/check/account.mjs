@@ -49,17 +49,7 @@ export async function buttonSignsIn(page, { email, password }) {
   await page.getByRole('button', { name: 'Close tab' }).last().click();
 }
 
-/** If tokens expire soon (a service started for this check), waits for that, and runs an operation. */
-export async function tokensAreRenewed(page, user) {
-  const lifetime = await tokenLifetime(user);
-  if (lifetime > 30_000) return console.log('Renewal is not checked: access tokens live longer than 30 s.');
-  await page.waitForTimeout(lifetime);
-  await write(page, QUERY, '{ me { email emailVerified } }');
-  await page.keyboard.press('Control+Enter');
-  const { data } = await responseWith(page, 'emailVerified');
-  assert.equal(data.me.email, user.email);
-}
-
+/** How long a new access token is valid. */
 export async function tokenLifetime(user) {
   const { accessTokenExpiresAt } = await signIn(user);
   return Math.max(0, Date.parse(accessTokenExpiresAt) - Date.now());

@@ -25,7 +25,6 @@ try {
   await subscriptions.eventsAreListed(page, user);
   await subscriptions.subscriptionsEndWithTheirTab(page);
   await subscriptions.subscriptionsShowTheirErrors(page, user);
-  await account.tokensAreRenewed(page, user);
   await account.signsOut(page, user);
   await editing.historyBringsOperationsBack(page);
   await account.nothingSecretIsStored(page, user);

@@ -6,7 +6,10 @@ import { HEADERS, QUERY, createCourse, origin, responseWith, screenshot, send, s
 
 const EVENTS = '.events li';
 
-/** A subscription lists all events, the newest first, also across an expired token. Stop ends its request. */
+/**
+ * A subscription lists all events, the newest first. If tokens expire soon (a service started for this check), it continues with a new
+ * token. Stop ends its request.
+ */
 export async function eventsAreListed(page, user) {
   const { accessToken } = await signIn(user);
   const { changesCursor } = await send(accessToken, '{ changesCursor }');

@@ -27,7 +27,7 @@ pub fn of_note(markdown: &str) -> String {
     excerpt
 }
 
-/// The start of the plain text on one line, one code point longer than an excerpt. A note of megabytes is not read to its end.
+/// The start of the plain text on one line, one code point longer than an excerpt.
 fn start(markdown: &str) -> String {
     let mut line = String::new();
     let mut length = 0;

@@ -54,7 +54,7 @@ fn without_front_matter(markdown: &str) -> &str {
 struct Reader {
     /// The HTML block that is being read. The parser splits it into lines.
     block: Option<String>,
-    /// The element of which the text is not shown.
+    /// The element of which the text is not shown. A block of Markdown ends it, even if its end tag is missing.
     hidden: Option<&'static str>,
 }
 
@@ -64,22 +64,26 @@ impl Reader {
             Event::Start(Tag::HtmlBlock) => self.block = Some(String::new()),
             Event::End(TagEnd::HtmlBlock) => {
                 let html = self.block.take().unwrap_or_default();
-                return self.read_html(&html) + "\n";
+                let text = self.read_html(&html) + "\n";
+                self.hidden = None;
+                return text;
             }
             Event::Html(html) => match &mut self.block {
                 Some(block) => block.push_str(&html),
                 None => return self.read_html(&html),
             },
             Event::InlineHtml(html) => return self.read_html(&html),
+            Event::End(_) if ends_line(&event) => {
+                self.hidden = None;
+                return "\n".to_owned();
+            }
             _ if self.hidden.is_some() => {}
             Event::Text(text)
             | Event::Code(text)
             | Event::InlineMath(text)
             | Event::DisplayMath(text) => return text.into_string(),
             Event::SoftBreak | Event::End(TagEnd::TableCell) => return " ".to_owned(),
-            Event::HardBreak | Event::Rule | Event::End(_) if ends_line(&event) => {
-                return "\n".to_owned();
-            }
+            Event::HardBreak | Event::Rule => return "\n".to_owned(),
             _ => {}
         }
         String::new()
@@ -113,26 +117,22 @@ impl Reader {
 }
 
 fn ends_line(event: &Event<'_>) -> bool {
-    match event {
-        Event::HardBreak | Event::Rule => true,
-        Event::End(end) => matches!(
-            end,
+    matches!(
+        event,
+        Event::End(
             TagEnd::Paragraph
                 | TagEnd::Heading(_)
                 | TagEnd::Item
                 | TagEnd::CodeBlock
                 | TagEnd::TableHead
                 | TagEnd::TableRow
-        ),
-        _ => false,
-    }
+        )
+    )
 }
 
 /// Elements of which a browser does not show the text.
 fn hidden_element(name: &str) -> Option<&'static str> {
-    let hidden = [
-        "script", "style", "template", "title", "textarea", "select", "iframe", "noframes",
-    ];
+    let hidden = ["script", "style", "template", "title", "iframe", "noframes"];
     hidden.into_iter().find(|element| *element == name)
 }
 
@@ -186,6 +186,8 @@ mod tests {
             ("a <script>b()</script> c", "a  c"),
             ("<style>p { color: red }</style>\n\nshown", "shown"),
             ("<img src=x alt='a picture'> shown", "shown"),
+            ("Use the <title> element.\n\nSecond", "Use the\nSecond"),
+            ("<textarea>Hello</textarea>", "Hello"),
             ("1 < 2 and <unknown>kept</unknown>", "1 < 2 and kept"),
         ] {
             assert_eq!(plain_text(note), expected, "{note}");

@@ -121,6 +121,10 @@ const COST_RULES: CostRules = CostRules {
     max_page_size: page::MAX_SIZE as u64,
 };
 
+/// Why a request with a number that JSON parsers change is rejected.
+pub(crate) const INEXACT_NUMBER: &str =
+    "A number in the request does not fit into 64 bits. Round it, or send it as a string.";
+
 /// A GraphQL request.
 #[derive(Debug, Clone, Default)]
 pub struct Call {
@@ -130,6 +134,8 @@ pub struct Call {
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: serde_json::Map<String, serde_json::Value>,
+    /// Whether the request has a number that its parser has changed.
+    pub has_inexact_number: bool,
 }
 
 /// The whole API. Cheap to clone.
@@ -186,6 +192,10 @@ impl Api {
         let Some(query) = call.query else {
             return Err(Box::new(error::persisted_query_not_supported()));
         };
+        if call.has_inexact_number {
+            let error = Error::bad_input(INEXACT_NUMBER);
+            return Err(Box::new(error::error_response(error)));
+        }
         let name = call.operation_name.as_deref();
         let admitted = self.inner.gate.admit(&query, name, call.variables);
         admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))

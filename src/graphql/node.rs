@@ -24,6 +24,8 @@ use crate::{
 
 /// Maximum number of ids in `nodes`.
 const MAX_NODES: usize = 100;
+/// Maximum length of `ids` with duplicates, because each of them is a part of the response.
+const MAX_GIVEN: usize = 2 * MAX_NODES;
 
 /// An object with an id that is unique among all objects that you can see: a UUID (RFC 9562), version 7 if the service
 /// generated it.
@@ -129,15 +131,16 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The objects' ids (maximum 100, duplicates count once). An id that is not a UUID matches nothing."
+            desc = "The objects' ids (maximum 100 different ids, 200 in total). An id that is not a UUID matches nothing."
         )]
         ids: Vec<ObjectId>,
     ) -> Result<Vec<Option<Node>>, Error> {
         ctx.viewer()?;
         let different = ids.iter().collect::<HashSet<_>>().len();
-        if different > MAX_NODES {
+        if different > MAX_NODES || ids.len() > MAX_GIVEN {
+            let given = ids.len();
             return Err(Error::bad_input(format!(
-                "`ids` must contain at most {MAX_NODES} different ids; got {different}."
+                "`ids` must contain at most {MAX_NODES} different ids, and {MAX_GIVEN} in total; got {different} and {given}."
             )));
         }
         try_join_all(ids.iter().map(|id| find_any(ctx, id.0))).await

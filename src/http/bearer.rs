@@ -43,7 +43,7 @@ impl Bearer {
     /// object such as `headers`. Such a client would be anonymous without knowing why.
     pub(super) fn is_misplaced_in(payload: &Map<String, Value>) -> bool {
         payload.iter().any(|(name, value)| match value {
-            Value::String(token) => is_token_name(name) && !token.is_empty(),
+            Value::String(token) => is_token_name(name) && Bearer::parse(token) != Bearer::Absent,
             Value::Object(inner) => Bearer::is_misplaced_in(inner),
             _ => false,
         })

@@ -40,8 +40,7 @@ impl From<InvalidContent> for InvalidCall {
     }
 }
 
-pub(super) const INEXACT_NUMBER: &str =
-    "A number does not fit into 64 bits. Round it, or send it as a string.";
+pub(super) use crate::graphql::INEXACT_NUMBER;
 const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
 
 fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
@@ -108,7 +107,10 @@ fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = str::from_utf8(body).unwrap_or_default();
     match parse(text, "The body is not valid JSON.")? {
-        Value::Object(fields) => call(fields),
+        Value::Object(fields) => Ok(Call {
+            has_inexact_number: inexact_number(text).is_some(),
+            ..call(fields)?
+        }),
         Value::Array(_) => invalid(
             StatusCode::BAD_REQUEST,
             "Batches are not supported. Send one operation per request.",
@@ -120,27 +122,32 @@ fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     }
 }
 
-/// Parses JSON with numbers that parsing does not change.
+/// Parses JSON. The parser fails if a number is far too large for it.
 fn parse(json: &str, message: &'static str) -> Result<Value, InvalidCall> {
-    if inexact_number(json).is_some() {
-        return invalid(StatusCode::BAD_REQUEST, INEXACT_NUMBER);
-    }
-    serde_json::from_str(json).or_else(|_| invalid(StatusCode::BAD_REQUEST, message))
+    serde_json::from_str(json).or_else(|_| {
+        let is_number = inexact_number(json).is_some();
+        let message = if is_number { INEXACT_NUMBER } else { message };
+        invalid(StatusCode::BAD_REQUEST, message)
+    })
 }
 
 fn from_query(query: &str) -> Result<Call, InvalidCall> {
-    let mut fields = Map::new();
+    let (mut fields, mut has_inexact_number) = (Map::new(), false);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
             "variables" | "extensions" => {
+                has_inexact_number |= inexact_number(&value).is_some();
                 parse(&value, "`variables` and `extensions` must be valid JSON.")?
             }
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
     }
-    call(fields)
+    Ok(Call {
+        has_inexact_number,
+        ..call(fields)?
+    })
 }
 
 fn call(fields: Map<String, Value>) -> Result<Call, InvalidCall> {
@@ -178,6 +185,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
         query,
         operation_name,
         variables,
+        has_inexact_number: false,
     })
 }
 

@@ -92,7 +92,9 @@ impl Allowed {
             return Ok(Allowed::Any);
         }
         // A host that has a port already is not an origin with any port.
-        let host = origin.strip_suffix(":*").filter(|host| !has_port(host));
+        let host = origin
+            .strip_suffix(":*")
+            .filter(|host| !host.is_empty() && !has_port(host));
         match host {
             Some(host) => check(host, origin).map(|()| Allowed::AnyPort(host.to_owned())),
             None => check(origin, origin).map(|()| Allowed::Exact(origin.to_owned())),

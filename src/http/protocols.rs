@@ -82,6 +82,8 @@ impl Connection {
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
+            // A request that has arrived is served even if the connection has to leave.
+            biased;
             ended = connection.as_mut() => return ended,
             () = self.client.aborted() => return Ok(()),
             () = self.ticket.must_leave() => {

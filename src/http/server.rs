@@ -136,6 +136,9 @@ async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
     }
 }
 
+/// How long the runtime may take to notice what the client of a new connection has sent already.
+const ARRIVAL_TIME: Duration = Duration::from_millis(10);
+
 /// Serves one connection until either side closes it or a handler aborts it.
 async fn serve_connection(stream: TcpStream, connection: Connection) -> hyper::Result<()> {
     let Connection {
@@ -146,7 +149,7 @@ async fn serve_connection(stream: TcpStream, connection: Connection) -> hyper::R
     let mut stream = ClientStream::new(stream, client, ticket.descriptor());
     let detected = tokio::select! {
         detected = timeout(settings.header_timeout, stream.starts_http2()) => detected,
-        () = ticket.must_leave() => return Ok(()),
+        () = async { ticket.must_leave().await; sleep(ARRIVAL_TIME).await } => return Ok(()),
         () = settings.idle_stop(&connection.stopping) => return Ok(()),
     };
     match detected {

@@ -4,7 +4,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Person, TestApp};
+use crate::{
+    subscriptions::socket::Socket,
+    support::{Person, TestApp},
+};
 
 const DUE: &str = "mutation($input: CreateTaskInput!) { createTask(input: $input) { task { dueAt } userErrors { code } } }";
 
@@ -98,6 +101,7 @@ async fn numbers_in_metadata_come_back_exactly_or_are_rejected() {
         "1e300",
         "5e-324",
         "123456.789",
+        "94.52706955539223",
     ];
     for number in numbers {
         for body in [in_variable(number), in_document(number)] {
@@ -130,6 +134,26 @@ async fn numbers_in_metadata_come_back_exactly_or_are_rejected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_inexact_number_fails_its_operation_and_not_the_socket() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let mut socket = Socket::of(&ada).await;
+    let query = "query($data: JSONObject) { documents(filter: { metadataContains: $data }) { totalCount } }";
+    let message = format!(
+        r#"{{"id":"1","type":"subscribe","payload":{{"query":"{query}","variables":{{"data":{{"a":18446744073709551616}}}}}}}}"#
+    );
+    socket.send_text(&message).await;
+    let failed = socket.message().await;
+    assert_eq!(failed["type"], "error", "{failed}");
+    assert_eq!(failed["payload"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    socket.subscribe("2", "{ __typename }", Value::Null).await;
+    assert_eq!(
+        socket.message().await["payload"]["data"]["__typename"],
+        "Query"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ids_that_are_given_twice_count_once() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;
@@ -152,9 +176,14 @@ async fn ids_that_are_given_twice_count_once() {
         assert_eq!(payload["userErrors"][0]["code"], "TOO_LONG", "{mutation}");
     }
     let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
-    let user = vec![ada.id.as_str(); 100];
+    let user = vec![ada.id.as_str(); 150];
     let data = ada.data(nodes, json!({ "ids": user })).await;
-    assert_eq!(data["nodes"].as_array().unwrap().len(), 100);
+    assert_eq!(data["nodes"].as_array().unwrap().len(), 150);
+    let user = vec![ada.id.as_str(); 201];
+    assert_eq!(
+        ada.error_code(nodes, json!({ "ids": user })).await,
+        "BAD_USER_INPUT"
+    );
     assert_eq!(
         ada.error_code(nodes, json!({ "ids": many })).await,
         "BAD_USER_INPUT"

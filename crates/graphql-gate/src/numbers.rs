@@ -2,9 +2,7 @@
 //!
 //! Parsers of JSON round them silently, so data that a client stores would come back changed.
 
-/// The first number in a JSON text that would be changed by parsing: an integer outside 64 bits, or a decimal that differs from the
-/// nearest float in its first 17 digits. More digits than 17 identify no other float, but a caller who sends them expects them
-/// back. The text may be invalid JSON.
+/// The first number in a JSON text that would be changed by parsing. The text may be invalid JSON.
 pub fn inexact_number(json: &str) -> Option<&str> {
     let bytes = json.as_bytes();
     let mut at = 0;
@@ -44,7 +42,8 @@ fn is_in_number(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
-/// Whether a number has the same value after it was parsed. True if the text is no number.
+/// Whether a number has the same value after it was parsed. True if the text is no number. Programs write a float with as few digits
+/// as identify it, or with all 17 that can, such as 0.10000000000000001.
 pub(crate) fn is_exact(number: &str) -> bool {
     // 15 digits fit into a float.
     if number.len() <= 15 && !number.contains(['e', 'E']) {
@@ -53,9 +52,12 @@ pub(crate) fn is_exact(number: &str) -> bool {
     match number.parse::<serde_json::Number>() {
         Ok(parsed) => {
             let written = decimal(number);
-            // Two texts of up to 17 digits can be the same float, e.g. 0.1 and 0.10000000000000001.
-            written == decimal(&parsed.to_string())
-                || (parsed.is_f64() && written.digits.len() <= 17)
+            let is_float = |float: f64| {
+                // Of two shortest texts that are equally close, programs choose either.
+                let texts = [format!("{float:?}"), format!("{float:.16e}")];
+                texts.iter().any(|text| written == decimal(text))
+            };
+            written == decimal(&parsed.to_string()) || parsed.as_f64().is_some_and(is_float)
         }
         Err(_) => number.parse::<f64>().is_err(),
     }
@@ -127,8 +129,29 @@ mod tests {
             "123456789012345678901234567890",
             "0.123456789012345678901",
             "1.00000000000000000001",
+            "9007199254740993.0",
+            "1e-400",
         ] {
             assert!(!is_exact(number), "{number}");
+        }
+    }
+
+    #[test]
+    fn floats_come_back_as_they_were_written() {
+        // A fixed sequence of floats of all sizes.
+        let mut bits = 1_u64;
+        for _ in 0..20_000 {
+            bits = bits
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                for text in [format!("{float:?}"), format!("{float:.16e}")] {
+                    assert!(is_exact(&text), "{text}");
+                    let parsed: serde_json::Value = serde_json::from_str(&text).expect("a number");
+                    assert_eq!(parsed.as_f64(), Some(float), "{text}");
+                }
+            }
         }
     }
 
