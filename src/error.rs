@@ -18,7 +18,7 @@ pub enum Code {
     Unauthenticated,
     /// The viewer is signed in but not allowed to do this.
     Forbidden,
-    /// A rate limit was reached. Has `retryAfterMs`.
+    /// A rate limit was reached. Has `retryAfterMs`, except at the maximum number of subscriptions: waiting does not help.
     RateLimited,
     /// The request does not conform to GraphQL over HTTP, or has no operation.
     BadRequest,

@@ -1,7 +1,11 @@
 //! The scalars of the API, and the types of fields in inputs: they are parsed once, and commands and stores use them as
 //! they are.
 
-use std::{borrow::Cow, hash::Hash};
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::LazyLock,
+};
 
 pub use async_graphql::{ID, MaybeUndefined};
 use async_graphql::{
@@ -9,7 +13,7 @@ use async_graphql::{
 };
 use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
 use graphql_gate::CustomScalar;
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use crate::{db::sql, error::Error};
 
@@ -207,7 +211,7 @@ impl ScalarType for Url {
 }
 
 /// The id of an existing object, as an argument. An id that is not a UUID is treated like an unknown id: it becomes an id that
-/// no object has. So the same statement runs, and the response is the same.
+/// no object has ([`stand_in`]). So the same statement runs, and the response is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId(pub Uuid);
 
@@ -224,7 +228,7 @@ impl InputType for ObjectId {
 
     fn parse(value: Option<Value>) -> InputValueResult<Self> {
         let id = <ID as InputType>::parse(value).map_err(InputValueError::propagate)?;
-        Ok(ObjectId(parse_uuid(&id).unwrap_or_else(Uuid::new_v4)))
+        Ok(ObjectId(parse_uuid(&id).unwrap_or_else(|| stand_in(&id))))
     }
 
     fn to_value(&self) -> Value {
@@ -234,6 +238,18 @@ impl InputType for ObjectId {
     fn as_raw_value(&self) -> Option<&Uuid> {
         Some(&self.0)
     }
+}
+
+/// The UUID that replaces a text that is not one. Equal texts have equal UUIDs, so they count as one id. It depends on a
+/// random key of the process, so that no client can predict it and create an object with it.
+fn stand_in(text: &str) -> Uuid {
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    let [first, second] = KEYS.each_ref().map(|key| key.hash_one(text).to_be_bytes());
+    let bytes = std::array::from_fn(|at| match at {
+        0..8 => first[at],
+        _ => second[at - 8],
+    });
+    Builder::from_custom_bytes(bytes).into_uuid()
 }
 
 /// A UUID in its hyphenated form, in either case.
@@ -324,6 +340,20 @@ mod tests {
         }
         let number = problem("DateTime", Value::from(1_772_359_230)).expect("a timestamp");
         assert!(number.ends_with("got a number."), "{number}");
+    }
+
+    #[test]
+    fn equal_texts_that_are_not_uuids_are_equal_ids() {
+        let id = |text: &str| ObjectId::parse(Some(text.into())).expect(text).0;
+        let uuid = Uuid::now_v7();
+        assert_eq!(id(&uuid.to_string()), uuid);
+        let texts = ["", "x", "X", "x ", &uuid.simple().to_string()];
+        for text in texts {
+            assert_eq!(id(text), id(text), "{text}");
+            assert_ne!(id(text), uuid, "{text}");
+        }
+        let different: std::collections::HashSet<Uuid> = texts.map(id).into();
+        assert_eq!(different.len(), texts.len());
     }
 
     #[test]

@@ -105,7 +105,7 @@ async fn create_user(
 
 /// Notifies the owner of the address by mail about the attempt to sign up.
 async fn email_taken(auth: &Auth, email: &EmailAddress, client: &Client) -> Result<Refusal, Error> {
-    if auth.inner.rate_limiter.mail(email.key(), client).await {
+    if auth.inner.rate_limiter.mail(email.key()).await {
         store::mail_sign_up_attempt(&mut auth.connection(client).await?, email).await?;
         auth.inner.mail_queued.notify_one();
     }

@@ -101,7 +101,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
 }
 
 /// By default, a service with an embedded database allows the pages of development servers on this machine.
-fn cors_origins(config: &ServerConfig, is_embedded: bool) -> Vec<String> {
+pub(super) fn cors_origins(config: &ServerConfig, is_embedded: bool) -> Vec<String> {
     match config.cors_origins.is_empty() && is_embedded {
         true => LOCAL_ORIGINS.map(str::to_owned).to_vec(),
         false => config.cors_origins.clone(),

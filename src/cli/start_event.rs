@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use url::Url;
 
-use super::DatabaseServer;
+use super::{DatabaseServer, settings::cors_origins};
 use crate::{
     app::App,
     config::{Config, MailConfig, StorageConfig},
@@ -21,16 +21,18 @@ pub(super) async fn log(
     max_open: usize,
 ) -> Result<(), Error> {
     let server = server_info(app.database()).await?;
-    let origins = config.server.cors_origins.join(",");
+    let is_embedded = database.embedded.is_some();
+    let origins = cors_origins(&config.server, is_embedded).join(",");
+    let rate_limits = config.rate_limits.settings(is_embedded);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         commit = env!("BUILD_COMMIT"),
         %listen,
         public_url = config.storage.public_url.as_ref().map(Url::as_str),
         database = %database.target,
-        embedded = database.embedded.is_some(),
+        embedded = is_embedded,
         server_version = server.version,
-        pooled = is_pooled(config, database),
+        pooled = database.target.is_pooled(),
         tls = tls(database, &server),
         storage = storage(&config.storage, config),
         mail = mail(&config.mail, config),
@@ -44,15 +46,10 @@ pub(super) async fn log(
         max_body = config.limits.max_body,
         max_cost = config.limits.max_cost,
         max_depth = config.limits.max_depth,
+        %rate_limits,
         "the service starts"
     );
     Ok(())
-}
-
-/// An operator with a pooler sets the address without it. Neon's poolers have it in their names.
-fn is_pooled(config: &Config, database: &DatabaseServer) -> bool {
-    let named = database.target.to_string().contains("-pooler.");
-    database.embedded.is_none() && (config.database.database_direct_url.is_some() || named)
 }
 
 /// The protection that the address requires. If it only prefers TLS, also what the server offered.

@@ -1,6 +1,6 @@
 //! When the embedded database may be used.
 //!
-//! A forgotten or misspelt DATABASE_URL must not start an empty private database in production. Without DATABASE_URL, the
+//! A forgotten or misspelled DATABASE_URL must not start an empty private database in production. Without DATABASE_URL, the
 //! embedded database therefore needs a wish (`--embedded`), a terminal, or `cargo run`.
 
 use super::{DatabaseConfig, Secret, environment::Variables};
@@ -34,7 +34,7 @@ pub(super) struct Situation<'a> {
 pub(super) fn problem(config: &DatabaseConfig, situation: &Situation<'_>) -> Option<String> {
     match (&config.database_url, config.embedded) {
         (Some(_), Some(true)) => Some(
-            "DATABASE_URL and SNAPNOTE_EMBEDDED=true (or --embedded) exclude each other. Remove the one that you do not mean."
+            "DATABASE_URL and SNAPNOTE_EMBEDDED=true (or --embedded) cannot be used together. Remove one of them."
                 .to_owned(),
         ),
         (Some(_), _) | (None, Some(true)) => None,
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_names_are_reported_even_on_a_terminal() {
+    fn misspelled_names_are_reported_even_on_a_terminal() {
         for name in [
             "DATABSE_URL",
             "DATABASE_URI",

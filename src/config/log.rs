@@ -1,6 +1,6 @@
 //! The settings of the log.
 //!
-//! `EnvFilter` takes any word for the name of a module, so a misspelt level or name would silence everything. [`log_filter`]
+//! `EnvFilter` takes any word for the name of a module, so a misspelled level or name would silence everything. [`log_filter`]
 //! rejects these.
 
 use clap::{Args, ValueEnum};
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelt_levels_and_names_are_rejected() {
+    fn misspelled_levels_and_names_are_rejected() {
         for (text, said) in [
             ("inof", "did you mean `info`"),
             ("warning", "did you mean `warn`"),

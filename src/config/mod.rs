@@ -214,7 +214,7 @@ pub enum Command {
 pub enum AdminAction {
     /// Make the user with this email address an admin.
     Grant {
-        /// The email address. ASCII case does not matter.
+        /// The email address. It matches in every spelling that normalizes to the same address.
         email: String,
     },
     /// Import the users of another system (file format: docs/auth.md).
@@ -284,7 +284,7 @@ pub struct DatabaseConfig {
     /// Maximum time to open a database connection.
     #[arg(long, env = "SNAPNOTE_CONNECT_TIMEOUT", default_value = "10s")]
     pub connect_timeout: Span,
-    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer. Behind a pooler by transaction, it takes
+    /// Maximum run time of a statement. PostgreSQL cancels statements that take longer. Behind a pooler in transaction mode, it takes
     /// effect as the role's default, which `snapnote migrate up` sets.
     #[arg(long, env = "SNAPNOTE_STATEMENT_TIMEOUT", default_value = "30s")]
     pub statement_timeout: Span,

@@ -4,8 +4,7 @@ use clap::Args;
 
 use crate::auth::{Limit, RateLimitSettings};
 
-/// Rate limits: each a rate such as 5/h or 10/15m, or off. They do not apply to clients on this machine while the database is
-/// embedded.
+/// Rate limits: each a rate such as 5/h or 10/15m, or off.
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Rate limits (a rate such as 5/h or 10/15m, or off)")]
 pub struct RateLimitConfig {
@@ -23,7 +22,8 @@ pub struct RateLimitConfig {
     /// confirmations in one session.
     #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_IN_ACCOUNT", default_value = "30/h")]
     pub limit_sign_in_account: Limit,
-    /// New users from one address. Failed sign-ups do not count; together with them, five times as many are allowed.
+    /// New users from one address. Failed sign-ups do not count; together with them, five times as many are allowed. Does not
+    /// apply to clients on this machine while the database is embedded.
     #[arg(long, env = "SNAPNOTE_LIMIT_SIGN_UP", default_value = "60/h")]
     pub limit_sign_up: Limit,
     /// Password reset requests and uses of their tokens, from one address.
@@ -45,10 +45,11 @@ pub struct RateLimitConfig {
 }
 
 impl RateLimitConfig {
-    /// The settings in the form that `auth` takes. On an embedded database, clients on this machine have no limits.
+    /// The settings in the form that `auth` takes. On an embedded database, clients on this machine may sign up
+    /// without a limit.
     pub fn settings(&self, embedded: bool) -> RateLimitSettings {
         RateLimitSettings {
-            exempt_local: embedded,
+            exempt_local_sign_ups: embedded,
             sign_in: self.limit_sign_in,
             sign_in_address: self.limit_sign_in_address,
             sign_in_account: self.limit_sign_in_account,

@@ -79,7 +79,7 @@ pub struct CreateCourseInput {
 /// fields keep their values. Null clears a field, unless its description forbids null. This applies to every update of an item.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
-    /// The course's id. An id that is not a UUID is unknown.
+    /// The course's id. An id that is not a UUID matches nothing.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,

@@ -28,13 +28,13 @@ pub struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSettings {
     /// The time after which the server cancels a statement, in whole milliseconds. Zero means never. Takes precedence over
-    /// the string's `options`. Behind a pooler by transaction, only the role's default counts (`migrate` sets it).
+    /// the string's `options`. Behind a pooler in transaction mode, only the role's default counts (`migrate` sets it).
     pub statement_timeout: Duration,
     /// How long opening a connection may take, including name resolution, TLS and authentication. A longer
     /// `connect_timeout` in the string takes precedence.
     pub connect_timeout: Duration,
     /// Whether statements stay prepared for their next use. If not, each is prepared under a new name every time and then
-    /// forgotten. That saves server memory. It does not help with a pooler that assigns server connections per transaction and
+    /// forgotten. That saves server memory. It does not help with a pooler in transaction mode that
     /// does not track prepared statements (PgBouncer before 1.21, or with `max_prepared_statements = 0`): diesel-async always
     /// names its statements, so it fails to connect through such a pooler.
     pub prepared_statements: bool,
@@ -84,6 +84,11 @@ impl Target {
         &self.pooler
     }
 
+    /// Whether a pooler in transaction mode is in between, as far as `pooler::check` found out.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.pooler.is_in_transaction_mode()
+    }
+
     /// The protection that the connection string requires; see [`postgres_connect::Target::tls`].
     pub(crate) fn tls(&self) -> &'static str {
         self.server.tls()
@@ -94,13 +99,13 @@ impl Target {
     /// # Errors
     /// One line for the operator: where, as which user, why, and what to do.
     pub async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        // A pooler by transaction would leave the setting to other sessions, and give this one another's.
-        let sets_timeout = !self.pooler.is_by_transaction();
+        // A pooler in transaction mode would leave the setting to other sessions, and give this one another's.
+        let sets_timeout = !self.pooler.is_in_transaction_mode();
         self.connect_and_set_up(sets_timeout).await
     }
 
-    /// As [`Target::connect`], but keeps the server's `statement_timeout`. For connections that may be pooled by transaction:
-    /// a setting of the session would leak.
+    /// As [`Target::connect`], but keeps the server's `statement_timeout`. For connections through a pooler that may be in
+    /// transaction mode: a setting of the session would leak.
     ///
     /// # Errors
     /// As [`Target::connect`].
@@ -131,7 +136,7 @@ impl Target {
     }
 
     /// Asks the server to cancel the running statement of the token's connection, over a separate connection. Success does not
-    /// mean that a statement was cancelled. A failure is logged.
+    /// mean that a statement was canceled. A failure is logged.
     pub async fn cancel(&self, token: CancelToken) {
         if let Err(error) = self.server.cancel(token).await {
             tracing::warn!(%error, "sending a cancel request failed");

@@ -8,7 +8,7 @@
 //!
 //! A [`Connection`] may be dropped in the middle of a statement or transaction: its client disconnected, or the request
 //! passed its deadline. It is recovered before it is used again (`connection_manager.rs`). The statement ends or is
-//! cancelled, and uncommitted changes are rolled back.
+//! canceled, and uncommitted changes are rolled back.
 
 use std::{
     sync::Arc,
@@ -269,7 +269,7 @@ impl Connection {
         let pooled = self.object.as_deref();
         match kind_of(error) {
             Kind::Conflict => true,
-            Kind::Cancelled => pooled.is_some_and(|it| it.may_be_cancelled_late()),
+            Kind::Canceled => pooled.is_some_and(|it| it.may_be_canceled_late()),
             _ => false,
         }
     }

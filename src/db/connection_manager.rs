@@ -7,9 +7,9 @@
 //!   once it knows that it exists. Therefore one more request (`ROLLBACK` in a transaction, an empty one otherwise)
 //!   shows when the dropped statement has ended. Prepared statements are kept.
 //! - The dropped statement gets 50 ms to end. Most statements do, and a cancel request needs a connection to the server
-//!   of its own. After that it is cancelled. If the connection is not usable one second later, it is closed.
+//!   of its own. After that it is canceled. If the connection is not usable one second later, it is closed.
 //! - During the recovery, the connection keeps its slot of the pool.
-//! - A cancel request may arrive late and hit a statement of the next caller. For 10 s, a cancelled statement is
+//! - A cancel request may arrive late and hit a statement of the next caller. For 10 s, a canceled statement is
 //!   therefore repeated like one that lost a conflict.
 //!
 //! A connection that is being opened when its caller is dropped goes to the next caller.
@@ -31,7 +31,7 @@ use tokio_postgres::CancelToken;
 
 use super::connect::Target;
 
-/// How long a dropped statement may run before it is cancelled, counted from when it was sent.
+/// How long a dropped statement may run before it is canceled, counted from when it was sent.
 const CANCEL_AFTER: Duration = Duration::from_millis(50);
 /// How long the recovery may take after that before the connection is closed.
 const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(super) struct PooledConnection {
     pub(super) connection: AsyncPgConnection,
     recoveries: u32,
     /// When the last cancel request for it was sent.
-    cancelled: Option<Instant>,
+    canceled: Option<Instant>,
     /// Whether it must be replaced instead of used again.
     outdated: bool,
 }
@@ -58,7 +58,7 @@ impl PooledConnection {
         PooledConnection {
             connection,
             recoveries: 0,
-            cancelled: None,
+            canceled: None,
             outdated: false,
         }
     }
@@ -70,9 +70,9 @@ impl PooledConnection {
     }
 
     /// Whether a cancel request for an earlier statement may still hit the present one.
-    pub(super) fn may_be_cancelled_late(&self) -> bool {
-        self.cancelled
-            .is_some_and(|cancelled| cancelled.elapsed() < LATE_CANCEL)
+    pub(super) fn may_be_canceled_late(&self) -> bool {
+        self.canceled
+            .is_some_and(|canceled| canceled.elapsed() < LATE_CANCEL)
     }
 
     /// Makes the connection usable again after a future was dropped that had sent a statement (at `sent`) or was in a
@@ -95,7 +95,7 @@ impl PooledConnection {
         match timeout(wait, &mut ending).await {
             Ok(ended) => return ended,
             Err(_) if sent.is_none() => return false,
-            Err(_) => self.cancelled = Some(Instant::now()),
+            Err(_) => self.canceled = Some(Instant::now()),
         }
         let cancelling = async {
             let cancel = manager.cancel(connection.cancel_token());

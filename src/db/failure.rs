@@ -18,7 +18,7 @@ pub(super) enum Kind {
     /// The server rolled back the transaction only because of other transactions, so a repeat may succeed.
     Conflict,
     /// The server received a cancel request while the statement ran.
-    Cancelled,
+    Canceled,
     /// The statement ran longer than it may.
     Timeout,
     /// The server lacks a resource, is stopping or starting, or closed the connection. The same statement succeeds
@@ -64,7 +64,7 @@ const fn state(
 const STATES: &[State] = &[
     state(Kind::Conflict, "40001", "serialization_failure", &["could not serialize access *", "canceling statement due to conflict with recovery*"]),
     state(Kind::Conflict, "40P01", "deadlock_detected", &["deadlock detected"]),
-    state(Kind::Cancelled, "57014", "query_canceled", &["canceling statement due to user request"]),
+    state(Kind::Canceled, "57014", "query_canceled", &["canceling statement due to user request"]),
     state(Kind::Unavailable, "55P03", "lock_not_available", &["canceling statement due to lock timeout", "could not obtain lock on *"]),
     state(Kind::Timeout, "57014", "query_canceled", &["canceling statement due to *", "query timeout", "query_timeout"]),
     // A standby, or a server that is being switched over. Functions that need a primary fail with 55000.
@@ -158,7 +158,7 @@ pub(crate) fn from_database(error: DieselError) -> Error {
     let message = described(&**information);
     match kind_of(&error) {
         Kind::Conflict => Error::unavailable(format!("a conflict between transactions: {message}")),
-        Kind::Cancelled | Kind::Timeout => Error::timeout(message),
+        Kind::Canceled | Kind::Timeout => Error::timeout(message),
         Kind::Unavailable => Error::unavailable(format!("the database failed: {message}")),
         Kind::Outdated => Error::unavailable(format!(
             "the connection is out of date and will be replaced: {message}"

@@ -2,7 +2,7 @@
 //! explains it to operators, `migrations/README.md` to authors of migrations.
 //!
 //! A run that writes holds a lock. It is safe to repeat, and to start from several processes at the same time. Every
-//! run is one transaction: it applies all migrations or none, and works through a transaction pooler. [`status`] and
+//! run is one transaction: it applies all migrations or none, and works through a pooler in transaction mode. [`status`] and
 //! [`schema`] only read. `role` sets the defaults of the database's role, and explains missing rights.
 //!
 //! A database may have migrations that this program does not know: a newer program applied them. Programs keep working

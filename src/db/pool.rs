@@ -236,7 +236,7 @@ impl Database {
     }
 
     /// Closes the pool: waiting callers get UNAVAILABLE, and returned connections are closed. Waits until dropped statements have ended or are
-    /// cancelled.
+    /// canceled.
     pub async fn close(&self) {
         self.inner.pool.close();
         self.inner.pool.manager().close();
@@ -266,7 +266,7 @@ impl Abandoned {
         let recovered = object
             .recover(manager, self.sent, self.in_transaction)
             .await;
-        // Its changes may have been committed before it was cancelled.
+        // Its changes may have been committed before it was canceled.
         database.writes().note(std::mem::take(&mut self.wrote));
         if recovered {
             drop(self.object.take());

@@ -1,6 +1,6 @@
 //! What a pooler between the service and the server does to sessions.
 //!
-//! A pooler by transaction, such as PgBouncer or Neon's, lends a server connection for one transaction only:
+//! A pooler in transaction mode, such as PgBouncer or Neon's, lends a server connection for one transaction only:
 //! - **Prepared statements.** The driver names its statements, so the pooler must know which server connection has which
 //!   statement. PgBouncer before 1.21, or with `max_prepared_statements = 0`, does not: most statements then fail, and some run
 //!   under the name of another. The service does not start behind such a pooler ([`check`]). If statements fail in this way
@@ -42,14 +42,14 @@ const SEES_PROBE: &str = "SELECT $1::int8, pg_backend_pid(), EXISTS (
 /// What is known about the pooler of a [`Target`].
 #[derive(Debug, Default)]
 pub(super) struct Pooler {
-    by_transaction: AtomicBool,
+    transaction_mode: AtomicBool,
     suspected: AtomicBool,
 }
 
 impl Pooler {
-    /// Whether the last check found that server connections are lent per transaction.
-    pub(super) fn is_by_transaction(&self) -> bool {
-        self.by_transaction.load(Ordering::Relaxed)
+    /// Whether the last check found a pooler in transaction mode.
+    pub(super) fn is_in_transaction_mode(&self) -> bool {
+        self.transaction_mode.load(Ordering::Relaxed)
     }
 
     /// Notes that a statement failed as it does if prepared statements are mixed up.
@@ -66,14 +66,14 @@ impl Pooler {
 /// What the check found out.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Findings {
-    by_transaction: bool,
+    transaction_mode: bool,
     /// The server's `statement_timeout` in milliseconds, before the service sets it.
     statement_timeout: String,
     /// The language of the server's messages.
     language: String,
 }
 
-/// Checks with two connections that prepared statements work, and whether server connections are lent per transaction.
+/// Checks with two connections that prepared statements work, and whether a pooler is in transaction mode.
 /// Copies of the target, also those that exist already, then set up their sessions accordingly.
 ///
 /// # Errors
@@ -92,10 +92,10 @@ pub async fn check(target: &Target) -> Result<(), Error> {
         .map_err(|cause| Error::unavailable(format!("cannot use {target}: {cause}")))?;
     let pooler = target.pooler();
     let was_known = pooler
-        .by_transaction
-        .swap(found.by_transaction, Ordering::Relaxed);
+        .transaction_mode
+        .swap(found.transaction_mode, Ordering::Relaxed);
     pooler.suspected.store(false, Ordering::Relaxed);
-    if found.by_transaction && !was_known {
+    if found.transaction_mode && !was_known {
         warn_of_timeout(&found, target.settings().statement_timeout);
     }
     if !is_english(&found.language) {
@@ -115,7 +115,7 @@ fn warn_of_timeout(found: &Findings, expected: Duration) {
     tracing::warn!(
         statement_timeout = format!("{}ms", found.statement_timeout),
         expected = ?expected,
-        "a pooler assigns server connections by transaction, so SNAPNOTE_STATEMENT_TIMEOUT must be the role's default; run \
+        "the pooler is in transaction mode, so SNAPNOTE_STATEMENT_TIMEOUT must be the role's default; run \
          `snapnote migrate up` as this role, then let the pooler reconnect"
     );
 }
@@ -129,20 +129,20 @@ fn is_english(language: &str) -> bool {
         || ["", "c"].contains(&&*language)
 }
 
-/// Uses both connections in turn, so that a pooler by transaction lends the first one's server connection to the
+/// Uses both connections in turn, so that a pooler in transaction mode lends the first one's server connection to the
 /// second. The error is the cause, with a remedy if one is known.
 async fn interleave(first: &Client, second: &Client) -> Result<Findings, String> {
-    let mut by_transaction = false;
+    let mut transaction_mode = false;
     for round in 1..ROUNDS {
         let (first, second) = match round % 2 {
             0 => (first, second),
             _ => (second, first),
         };
-        by_transaction |= probe(first, second).await?.by_transaction;
+        transaction_mode |= probe(first, second).await?.transaction_mode;
     }
     let last = probe(first, second).await?;
     Ok(Findings {
-        by_transaction: by_transaction || last.by_transaction,
+        transaction_mode: transaction_mode || last.transaction_mode,
         ..last
     })
 }
@@ -169,7 +169,7 @@ async fn probe(first: &Client, second: &Client) -> Result<Findings, String> {
         value::<i32>(&elsewhere, 1)?,
     ];
     Ok(Findings {
-        by_transaction: home_pid == lent_pid || home_pid != last_pid,
+        transaction_mode: home_pid == lent_pid || home_pid != last_pid,
         language: value(&home, 2)?,
         statement_timeout: value(&home, 3)?,
     })
@@ -209,7 +209,7 @@ fn explain(error: tokio_postgres::Error) -> String {
         return format!("{message}; {POOLER_REMEDY}");
     }
     if message.contains("statement pooling") {
-        return format!("{message}; set the pooler to pooling by transaction or by session");
+        return format!("{message}; set the pooler to transaction mode or session mode");
     }
     message.to_owned()
 }

@@ -8,7 +8,7 @@
 //! # Origin of a change
 //! The triggers of the change log record the address and the program of the caller. A statement that changes logged rows
 //! calls `set_origin($address, $program)` for this transaction, before it changes anything: [`Statement::write`]. A setting of
-//! the connection would leak behind a transaction pooler, and a transaction around every statement would cost two
+//! the connection would leak behind a pooler in transaction mode, and a transaction around every statement would cost two
 //! round trips.
 
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};

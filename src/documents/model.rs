@@ -72,7 +72,7 @@ row! {
 pub struct CreateDocumentInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The id of the course to put the document into, which must be active. An id that is not a UUID is unknown.
+    /// The id of the course to put the document into, which must be active. An id that is not a UUID matches nothing.
     pub course_id: ObjectId,
     /// The title. 1–500 characters, not blank.
     pub title: String,
@@ -91,11 +91,11 @@ pub struct CreateDocumentInput {
 /// Changes to a document.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateDocumentInput {
-    /// The document's id. An id that is not a UUID is unknown.
+    /// The document's id. An id that is not a UUID matches nothing.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// Moves the document to this course, which must be active. Must not be null. An id that is not a UUID is unknown.
+    /// Moves the document to this course, which must be active. Must not be null. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–500 characters. Must not be null.
     pub title: MaybeUndefined<String>,
@@ -115,7 +115,7 @@ pub struct UpdateDocumentInput {
 /// Which documents a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct DocumentFilter {
-    /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID is unknown.
+    /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// Only documents with this status. Null includes the trash.
     #[graphql(default)]

@@ -21,7 +21,7 @@ use crate::{
 /// A user, and whether the user may sign in.
 #[derive(InputObject)]
 pub(crate) struct SetUserActiveInput {
-    /// The user's id. An id that is not a UUID is unknown.
+    /// The user's id. An id that is not a UUID matches nothing.
     user_id: ObjectId,
     /// Whether the user may sign in. `false` ends all their sessions within a second.
     active: bool,
@@ -30,7 +30,7 @@ pub(crate) struct SetUserActiveInput {
 /// A user, and the user's new role.
 #[derive(InputObject)]
 pub(crate) struct SetUserRoleInput {
-    /// The user's id. An id that is not a UUID is unknown.
+    /// The user's id. An id that is not a UUID matches nothing.
     user_id: ObjectId,
     /// The new role.
     role: Role,

@@ -117,6 +117,23 @@ async fn no_description_contains_a_banned_word() {
     }
 }
 
+#[tokio::test]
+async fn descriptions_are_sentences_and_true() {
+    for (path, description) in descriptions().await {
+        for banned in [
+            "Null: ",
+            "is not a UUID is unknown",
+            "token, UNAUTHENTICATED if",
+            "It is valid for at least one hour",
+        ] {
+            assert!(
+                !description.contains(banned),
+                "{path} contains {banned:?}: {description}"
+            );
+        }
+    }
+}
+
 /// Arguments and input fields of type ID, apart from those that choose the id of a new object.
 const IDS: &str = "{ __schema { types { name
     inputFields { name description type { name ofType { name ofType { ofType { name } } } } }

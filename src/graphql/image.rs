@@ -20,8 +20,8 @@ pub(crate) struct Image(pub(crate) model::Image);
 /// the location and the time.
 #[Object]
 impl Image {
-    /// A link to the image. It is valid for at least one hour, and the same for all requests within an hour. Anyone who has the
-    /// link can see the image.
+    /// A link to the image. It is usually valid for at least one hour, but for less if the service's S3 credentials expire
+    /// earlier. Requests within an hour usually get the same link. Anyone who has the link can see the image.
     async fn url(&self, ctx: &Context<'_>) -> Result<Url, Error> {
         Ok(Url(ctx.services().images.url(&self.0).await?))
     }
@@ -100,16 +100,16 @@ payload! {
 /// An uploaded image and the document to attach it to.
 #[derive(InputObject)]
 pub(crate) struct SetDocumentImageInput {
-    /// The id of the document that the upload was requested for, which must be active. An id that is not a UUID is unknown.
+    /// The id of the document that the upload was requested for, which must be active. An id that is not a UUID matches nothing.
     document_id: ObjectId,
-    /// The `id` that `requestImageUpload` returned. Each upload can be used once. An id that is not a UUID is unknown.
+    /// The `id` that `requestImageUpload` returned. Each upload can be used once. An id that is not a UUID matches nothing.
     upload_id: ObjectId,
 }
 
 /// The document whose image is removed.
 #[derive(InputObject)]
 pub(crate) struct RemoveDocumentImageInput {
-    /// The id of the document, which must be active. An id that is not a UUID is unknown.
+    /// The id of the document, which must be active. An id that is not a UUID matches nothing.
     document_id: ObjectId,
 }
 

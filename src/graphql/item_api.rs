@@ -147,7 +147,7 @@ macro_rules! item_queries {
             async fn $one(
                 &self,
                 ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "The item's id. An id that is not a UUID is unknown.")] id: $crate::scalars::ObjectId,
+                #[graphql(desc = "The item's id. An id that is not a UUID matches nothing.")] id: $crate::scalars::ObjectId,
             ) -> Option<Result<$Object, $crate::error::Error>> {
                 $crate::graphql::node::find(ctx, id.0).await.transpose()
             }

@@ -151,7 +151,7 @@ impl Loaders {
 }
 
 /// The tasks of one request or subscription. They end with it: if it exceeds its deadline, a running batch is dropped
-/// and its statement cancelled. Finished tasks are removed, since a subscription keeps starting new ones.
+/// and its statement canceled. Finished tasks are removed, since a subscription keeps starting new ones.
 #[derive(Default)]
 struct RequestTasks {
     tasks: Mutex<JoinSet<()>>,

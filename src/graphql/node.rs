@@ -119,7 +119,8 @@ impl NodeQuery {
     async fn node(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The object's id. An id that is not a UUID is unknown.")] id: ObjectId,
+        #[graphql(desc = "The object's id. An id that is not a UUID matches nothing.")]
+        id: ObjectId,
     ) -> Option<Result<Node, Error>> {
         find_any(ctx, id.0).await.transpose()
     }
@@ -130,7 +131,7 @@ impl NodeQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "The objects' ids (maximum 100; duplicates count once, with at most 200 ids in total). An id that is not a UUID is unknown."
+            desc = "The objects' ids (maximum 100 different ids, 200 in total). An id that is not a UUID matches nothing."
         )]
         ids: Vec<ObjectId>,
     ) -> Result<Vec<Option<Node>>, Error> {

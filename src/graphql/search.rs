@@ -145,7 +145,7 @@ impl SearchEdge {
     async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Highlight>, Error> {
         let fields = self.node.searched_fields(ctx).await?;
         let highlighter = self.highlighter.clone();
-        // Long texts take milliseconds. A request that was cancelled while it waits for a permit starts no work.
+        // Long texts take milliseconds. A request that was canceled while it waits for a permit starts no work.
         let permit = PERMITS.acquire().await.map_err(Error::internal)?;
         let found = tokio::task::spawn_blocking(move || {
             let _permit = permit;
@@ -195,7 +195,7 @@ pub(crate) struct SearchQuery;
 impl SearchQuery {
     /// Searches names, titles, descriptions, notes and recognized texts of your active items. Returns the best matches first. An
     /// item must contain all words, in any order and grammatical form. `"Quoted phrases"` match as written. `-excluded` words
-    /// and phrases must not occur. `OR` separates alternatives. Misspelt or badly recognized words match similar words, and
+    /// and phrases must not occur. `OR` separates alternatives. Misspelled or badly recognized words match similar words, and
     /// parts of words match the words that contain them. The last word also matches as a prefix. Only the first 200,000
     /// characters of each text are searched.
     async fn search(
@@ -210,7 +210,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself. Null: everywhere. An id that is not a UUID is unknown."
+            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

@@ -131,7 +131,7 @@ pub(crate) struct SignOutPayload {
 /// The session to end.
 #[derive(InputObject)]
 pub(crate) struct RevokeSessionInput {
-    /// The id of one of your open sessions. An id that is not a UUID is unknown.
+    /// The id of one of your open sessions. An id that is not a UUID matches nothing.
     session_id: ObjectId,
 }
 

@@ -227,7 +227,7 @@ pub(crate) struct UserQuery;
 
 #[Object]
 impl UserQuery {
-    /// The signed-in user. Null if the request has no access token, UNAUTHENTICATED if the token is not accepted.
+    /// The signed-in user. Null if the request has no access token. UNAUTHENTICATED if the token is not accepted.
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
         match &ctx.caller().identity {
             Identity::Anonymous => None,

@@ -6,7 +6,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Version};
 use ipnet::IpNet;
 
 /// The client's address.
@@ -24,12 +24,23 @@ pub(super) fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> I
     client
 }
 
-/// Whether the client is on this machine. A proxy on this machine, trusted or not, forwards for others unless it says that
-/// they are on this machine, too.
-pub(super) fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+/// Header fields that only proxies send. `X-Forwarded-For` is not listed, because its addresses are checked.
+const PROXY_FIELDS: [&str; 5] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+/// Whether the client is probably on this machine. A proxy on this machine, trusted or not, forwards for others unless
+/// its `X-Forwarded-For` says that they are on this machine, too. A proxy that adds no header cannot be recognized, except
+/// by HTTP/1.0 (nginx's default), so no protection may depend on this.
+pub(super) fn is_local(peer: IpAddr, version: Version, headers: &HeaderMap) -> bool {
     let is_loopback = |hop| parse(hop).is_some_and(|address| address.to_canonical().is_loopback());
     peer.to_canonical().is_loopback()
-        && !headers.contains_key("forwarded")
+        && version > Version::HTTP_10
+        && !PROXY_FIELDS.iter().any(|name| headers.contains_key(*name))
         && hops(headers).all(is_loopback)
 }
 
@@ -91,6 +102,11 @@ mod tests {
                 true,
             ),
             ("127.0.0.1", Some(("forwarded", "for=203.0.113.9")), false),
+            ("127.0.0.1", Some(("via", "1.1 proxy")), false),
+            ("127.0.0.1", Some(("x-real-ip", "127.0.0.1")), false),
+            ("::1", Some(("x-forwarded-host", "localhost")), false),
+            ("::1", Some(("x-forwarded-proto", "")), false),
+            ("127.0.0.1", Some(("host", "localhost")), true),
             ("192.0.2.1", Some(("x-forwarded-for", "127.0.0.1")), false),
         ];
         for (peer, header, expected) in table {
@@ -99,7 +115,11 @@ mod tests {
                 headers.insert(name, HeaderValue::from_static(value));
             }
             let peer = peer.parse().expect("an address");
-            assert_eq!(is_local(peer, &headers), expected, "{peer} {header:?}");
+            let is_local = |version| is_local(peer, version, &headers);
+            for version in [Version::HTTP_11, Version::HTTP_2] {
+                assert_eq!(is_local(version), expected, "{peer} {header:?}");
+            }
+            assert!(!is_local(Version::HTTP_10), "{peer} {header:?}");
         }
     }
 

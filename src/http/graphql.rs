@@ -18,7 +18,7 @@
 //!
 //! Subscriptions, and requests that prefer `text/event-stream`, are handled by `sse`. Upgrade requests are handled by `websocket`.
 //!
-//! Each request has one deadline. Statements that still run at the deadline are cancelled. A mutation runs to its end or the deadline, even
+//! Each request has one deadline. Statements that still run at the deadline are canceled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
 use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe};
@@ -27,7 +27,7 @@ use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -144,7 +144,7 @@ async fn process(
 ) -> Result<Outcome, Rejection> {
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
-    let live_auth = authenticate(state, address, &parts.headers, deadline).await;
+    let live_auth = authenticate(state, address, parts, deadline).await;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
     let call = call::read(parts, body, state.settings.max_body, timeout).await?;
@@ -179,19 +179,21 @@ async fn process(
 async fn authenticate(
     state: &EdgeState,
     address: SocketAddr,
-    headers: &HeaderMap,
+    parts: &Parts,
     deadline: Instant,
 ) -> LiveAuth {
-    let client = client(state, address, headers);
-    LiveAuth::of_request(&state.auth, Bearer::in_headers(headers), client, deadline).await
+    let client = client(state, address, parts);
+    let bearer = Bearer::in_headers(&parts.headers);
+    LiveAuth::of_request(&state.auth, bearer, client, deadline).await
 }
 
 /// The address and the program from which a request comes.
-pub(super) fn client(state: &EdgeState, peer: SocketAddr, headers: &HeaderMap) -> Client {
+pub(super) fn client(state: &EdgeState, peer: SocketAddr, parts: &Parts) -> Client {
+    let headers = &parts.headers;
     let trusted = &state.settings.trusted_proxies;
     let address = forwarded::address(peer.ip(), headers, trusted);
     Client {
-        is_local: forwarded::is_local(peer.ip(), headers),
+        is_local: forwarded::is_local(peer.ip(), parts.version, headers),
         ..Client::new(Some(address), fields::text(headers, header::USER_AGENT))
     }
 }

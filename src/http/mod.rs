@@ -104,7 +104,7 @@ pub struct Edge {
     pub(crate) mutations: TaskTracker,
     /// WebSockets and subscriptions.
     pub(crate) streams: Arc<Streams>,
-    /// Cancelled when the service begins to stop. It is not ready from then on, and each response closes its
+    /// Canceled when the service begins to stop. It is not ready from then on, and each response closes its
     /// connection.
     pub(crate) stopping: CancellationToken,
 }

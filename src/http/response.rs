@@ -76,7 +76,12 @@ pub(super) fn bad_request(
     media_type: MediaType,
     message: impl Into<Cow<'static, str>>,
 ) -> Response {
-    let mut response = error::error_response(Error::new(Code::BadRequest, message));
+    rejected(status, media_type, Error::new(Code::BadRequest, message))
+}
+
+/// The same with another error.
+pub(super) fn rejected(status: StatusCode, media_type: MediaType, error: Error) -> Response {
+    let mut response = error::error_response(error);
     error::finish(&mut response, "");
     Reply::not_executed(status, response).write(media_type)
 }

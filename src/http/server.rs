@@ -132,7 +132,7 @@ impl Connections {
 async fn wait_until_closed(connections: &TaskTracker, deadline: Instant) {
     connections.close();
     if timeout_at(deadline, connections.wait()).await.is_err() {
-        tracing::warn!("shutdown timeout reached; requests in flight were cancelled");
+        tracing::warn!("shutdown timeout reached; requests in flight were canceled");
     }
 }
 

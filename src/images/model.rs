@@ -92,7 +92,7 @@ named!(ContentType {
 /// An image to upload: JPEG, PNG, WebP or GIF. Maximum 20 MiB.
 #[derive(InputObject, Debug, Clone)]
 pub struct RequestImageUploadInput {
-    /// The id of the document that the image is for, which must be active. An id that is not a UUID is unknown.
+    /// The id of the document that the image is for, which must be active. An id that is not a UUID matches nothing.
     pub document_id: ObjectId,
     /// `image/jpeg`, `image/png`, `image/webp` or `image/gif`. The uploaded image must have this type. Case and parameters do not
     /// matter, and `image/jpg` is JPEG.

@@ -18,7 +18,8 @@ impl Images {
         self.inner.storage.is_folder()
     }
 
-    /// A link to an image. The same within each hour, and valid for at least an hour.
+    /// A link to an image. The same within each hour, and valid for at least an hour, unless temporary credentials of S3
+    /// change or expire earlier.
     ///
     /// # Errors
     /// UNAVAILABLE if there are no credentials to sign it.

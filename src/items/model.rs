@@ -90,7 +90,7 @@ impl ItemStatus {
 /// The items that a mutation changes: all of them or none.
 #[derive(InputObject)]
 pub struct ItemIdsInput {
-    /// The items' ids (1–100). Duplicates count once. An id that is not a UUID is unknown.
+    /// The items' ids (1–100). Duplicates count once. An id that is not a UUID matches nothing.
     pub ids: Vec<ObjectId>,
 }
 

@@ -1,5 +1,5 @@
 //! Search in a user's active items: words in any order and form, phrases, exclusions, alternatives, prefixes and parts of
-//! words, and words that are misspelt or badly recognized.
+//! words, and words that are misspelled or badly recognized.
 //!
 //! A search takes two statements. The first looks up each word and similar ones in a dictionary of the user's own words.
 //! The second finds the items with these words through one index. Both read only the user's rows, so their cost does not

@@ -31,7 +31,7 @@ row! {
     }
 }
 
-/// The planner cannot estimate how many rows a partial or misspelt word matches, and assumes too many. All statements read
+/// The planner cannot estimate how many rows a partial or misspelled word matches, and assumes too many. All statements read
 /// only the owner's rows, so an index is always the better choice.
 const PREFER_INDEXES: &str = "SELECT set_config('enable_seqscan', 'off', true)";
 
@@ -124,18 +124,18 @@ row! {
 const FIND: &str = "
     WITH parameters AS MATERIALIZED (
         SELECT $9::text::tsquery AS literal, $10::text::tsquery AS same_stem, $11::text::tsquery AS similar_words,
-            $12::text::tsquery AS misspelt, $13::text::tsquery AS counted
+            $12::text::tsquery AS misspelled, $13::text::tsquery AS counted
     ), branch AS MATERIALIZED (
         SELECT query::tsquery, string_to_array(patterns, ',') AS patterns FROM unnest($2, $3) AS branches (query, patterns)
     ), entry AS (
         SELECT 5 AS level, * FROM (SELECT * FROM search_entries WHERE words @@ $5::text::tsquery OFFSET 0) AS literal
         UNION ALL SELECT 4, * FROM (SELECT * FROM search_entries WHERE words @@ $6::text::tsquery OFFSET 0) AS same_stem
         UNION ALL SELECT 2, * FROM (SELECT * FROM search_entries WHERE words @@ $7::text::tsquery OFFSET 0) AS similar_words
-        UNION ALL SELECT 0, * FROM (SELECT * FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0) AS misspelt
+        UNION ALL SELECT 0, * FROM (SELECT * FROM search_entries WHERE words @@ $8::text::tsquery OFFSET 0) AS misspelled
     ), found AS (
         SELECT kind, id, words, CASE
                 WHEN title_words @@ literal THEN 7 WHEN title_words @@ same_stem THEN 6 WHEN level >= 4 THEN level
-                WHEN title_words @@ similar_words THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ misspelt THEN 1 ELSE 0
+                WHEN title_words @@ similar_words THEN 3 WHEN level = 2 THEN 2 WHEN title_words @@ misspelled THEN 1 ELSE 0
             END + 0.1 * exp(least(greatest(extract(epoch FROM touched_at - $14)::float8, -1e9), 0) / 15552000) AS base_score
         FROM entry, parameters
         WHERE user_id = $1 AND CASE WHEN EXISTS (SELECT FROM pending_operations WHERE user_id = $1) THEN EXISTS (

@@ -73,7 +73,7 @@ numbered!(TaskPriority {
 pub struct CreateTaskInput {
     /// A UUID of your own; the service generates one by default. TAKEN if another of your objects has or had it.
     pub id: Option<ID>,
-    /// The id of the course to put the task into, which must be active. By default, the task is in no course. An id that is not a UUID is unknown.
+    /// The id of the course to put the task into, which must be active. By default, the task is in no course. An id that is not a UUID matches nothing.
     pub course_id: Option<ObjectId>,
     /// The title. 1–200 characters, not blank.
     pub title: String,
@@ -89,11 +89,11 @@ pub struct CreateTaskInput {
 /// Changes to a task.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateTaskInput {
-    /// The task's id. An id that is not a UUID is unknown.
+    /// The task's id. An id that is not a UUID matches nothing.
     pub id: ObjectId,
     /// The version that you have seen. Omit it to update any version.
     pub version: Option<i32>,
-    /// Moves the task to this course, which must be active. Null moves it out of its course. An id that is not a UUID is unknown.
+    /// Moves the task to this course, which must be active. Null moves it out of its course. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–200 characters. Must not be null.
     pub title: MaybeUndefined<String>,
@@ -112,7 +112,7 @@ pub struct UpdateTaskInput {
 pub struct TaskFilter {
     /// Only completed tasks (true), or only open ones (false). Null does not filter.
     pub completed: Option<bool>,
-    /// Only tasks in this course. Null: only those in no course. An id that is not a UUID is unknown.
+    /// Only tasks in this course. Null selects tasks in no course. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// Only tasks with this status. Null includes the trash.
     #[graphql(default)]

@@ -229,7 +229,7 @@ async fn last_uses_that_could_not_be_saved_are_saved_later_in_chunks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn last_uses_whose_saving_was_cancelled_are_saved_at_the_stop() {
+async fn last_uses_whose_saving_was_canceled_are_saved_at_the_stop() {
     let app = TestApp::start().await;
     for token in sessions(&app, 30).await {
         app.auth

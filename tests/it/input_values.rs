@@ -191,6 +191,25 @@ async fn ids_that_are_given_twice_count_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn equal_texts_that_are_not_uuids_count_once() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
+    let equal = json!({ "ids": vec!["x"; 150] });
+    let data = ada.data(nodes, equal.clone()).await;
+    assert_eq!(data["nodes"], json!(vec![Value::Null; 150]));
+    let payload = ada.try_mutate("trashItems", equal, "").await;
+    let not_found = json!([{ "code": "NOT_FOUND", "field": ["input", "ids", "0"] }]);
+    assert_eq!(payload["userErrors"], not_found, "{payload}");
+    let different: Vec<String> = (0..101).map(|n| format!("x{n}")).collect();
+    let different = json!({ "ids": different });
+    let code = ada.error_code(nodes, different.clone()).await;
+    assert_eq!(code, "BAD_USER_INPUT");
+    let payload = ada.try_mutate("trashItems", different, "").await;
+    assert_eq!(payload["userErrors"][0]["code"], "TOO_LONG", "{payload}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_null_course_in_a_filter_means_without_a_course() {
     let app = TestApp::start().await;
     let ada = app.signed_up("ada").await;

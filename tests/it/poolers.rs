@@ -72,6 +72,7 @@ async fn no_setting_leaks_through_a_pooler_and_migrate_up_sets_the_default_of_th
         let (code, log) = serving.end().await;
         assert_eq!(code, Some(0), "{log}");
         assert!(log.contains("WARN") && log.contains("migrate up"), "{log}");
+        assert!(log.contains("pooled=true"), "{log}");
         assert_eq!(timeouts(&pooler, servers).await, vec!["0"; servers]);
 
         let mut up = program(&folder.0, &["migrate", "up"]);
@@ -236,7 +237,7 @@ mod pgbouncer {
         }
         let folder = Folder::new("pgbouncer-statement");
         let (_child, url) = start(&folder.0, &database, "pool_mode = statement").await;
-        assert_rejected(&url, "pooling by transaction or by session").await;
+        assert_rejected(&url, "transaction mode or session mode").await;
         let works = match version >= (1, 21) {
             true => "pool_mode = transaction\nmax_prepared_statements = 100",
             false => "pool_mode = session",

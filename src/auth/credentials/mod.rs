@@ -58,11 +58,7 @@ pub async fn change_password(
         new_hash: &new_hash,
         // An unverified address may belong to a stranger.
         notify: credentials.email_verified
-            || auth
-                .inner
-                .rate_limiter
-                .mail(&credentials.email, client)
-                .await,
+            || auth.inner.rate_limiter.mail(&credentials.email).await,
     };
     let mut conn = auth.connection(client).await?;
     let Some(ended) = store::change_password(&mut conn, viewer, password).await? else {

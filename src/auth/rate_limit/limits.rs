@@ -1,6 +1,6 @@
 //! The rate of each limit.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 /// A rate such as `5/h` or `10/15m`, or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,14 @@ struct Rate {
     /// Milliseconds.
     period: i32,
 }
+
+/// The units of periods, from the shortest, in milliseconds.
+const UNITS: [(&str, i32); 4] = [
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 impl Limit {
     /// No limit.
@@ -43,13 +51,8 @@ impl FromStr for Limit {
         let (times, period) = text.split_once('/').ok_or_else(wrong)?;
         let unit_at = period.len().checked_sub(1).ok_or_else(wrong)?;
         let (count, unit) = period.split_at_checked(unit_at).ok_or_else(wrong)?;
-        let unit = match unit {
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
-        };
+        let known = UNITS.iter().find(|(name, _)| *name == unit);
+        let (_, unit) = *known.ok_or_else(wrong)?;
         let whole = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
             true => digits.parse::<i32>().ok().filter(|number| *number > 0),
             false => None,
@@ -64,6 +67,24 @@ impl FromStr for Limit {
             times: times.ok_or_else(wrong)?,
             period,
         })))
+    }
+}
+
+impl fmt::Display for Limit {
+    /// As it is written: `10/15m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Rate { times, period }) = self.0 else {
+            return f.write_str("off");
+        };
+        let units = UNITS.iter().rev();
+        let (unit, length) = units
+            .copied()
+            .find(|(_, length)| period % length == 0)
+            .unwrap_or(("ms", 1));
+        match period / length {
+            1 => write!(f, "{times}/{unit}"),
+            count => write!(f, "{times}/{count}{unit}"),
+        }
     }
 }
 
@@ -89,8 +110,9 @@ pub struct RateLimitSettings {
     pub refresh_address: Limit,
     /// Mails that strangers can cause, per recipient. Password resets count separately from all other kinds.
     pub mail: Limit,
-    /// Whether no limit applies to clients on this machine.
-    pub exempt_local: bool,
+    /// Whether `sign_up` does not apply to clients on this machine. All other limits always apply, because a proxy that
+    /// adds no header makes each of its clients look local.
+    pub exempt_local_sign_ups: bool,
 }
 
 impl RateLimitSettings {
@@ -105,8 +127,35 @@ impl RateLimitSettings {
         refresh: Limit::OFF,
         refresh_address: Limit::OFF,
         mail: Limit::OFF,
-        exempt_local: false,
+        exempt_local_sign_ups: false,
     };
+}
+
+impl fmt::Display for RateLimitSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RateLimitSettings {
+            sign_in,
+            sign_in_address,
+            sign_in_account,
+            sign_up,
+            password_reset,
+            email_change,
+            refresh,
+            refresh_address,
+            mail,
+            exempt_local_sign_ups,
+        } = self;
+        let exempt = match exempt_local_sign_ups {
+            true => " (not on this machine)",
+            false => "",
+        };
+        write!(
+            f,
+            "sign_in {sign_in}, sign_in_address {sign_in_address}, sign_in_account {sign_in_account}, \
+             sign_up {sign_up}{exempt}, password_reset {password_reset}, email_change {email_change}, \
+             refresh {refresh}, refresh_address {refresh_address}, mail {mail}"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -122,6 +171,14 @@ mod tests {
         assert_eq!(bucket("1000/s"), Ok(Some((1000, 1))));
         let five_times = "60/h".parse::<Limit>().map(|limit| limit.times(5).bucket());
         assert_eq!(five_times, Ok(Some((300, 12_000))));
+        for written in ["off", "5/h", "10/15m", "1000/s", "1/2d", "90/7d", "7/61s"] {
+            let limit = written.parse::<Limit>().expect(written);
+            assert_eq!(limit.to_string(), written);
+        }
+        assert_eq!(
+            "3/60m".parse().map(|limit: Limit| limit.to_string()),
+            Ok("3/h".to_owned())
+        );
         for bad in [
             "", "5", "/h", "5/", "0/h", "-1/h", "5/0h", "5/y", "5/8d", "x/h", "5/h/h", "+5/h",
             "5/é",

@@ -107,7 +107,7 @@ impl RateLimiter {
     ) -> Result<Option<Option<Credentials>>, Error> {
         let account = account_of(email);
         let base = self.account_and_network_buckets(&account, client);
-        let limit = self.limits(client).sign_in_account;
+        let limit = self.settings.sign_in_account;
         let account_bucket = self.bucket("sign-in account", limit, &[&account]);
         let all = [&base[..], account_bucket.as_slice()].concat();
         if all.is_empty() {
@@ -136,7 +136,7 @@ impl RateLimiter {
     ) -> Result<(), Error> {
         let mut buckets = self.account_and_network_buckets(&account_of(email), client);
         let session = viewer.session_id().unwrap_or(viewer.user_id.0).to_string();
-        let limit = self.limits(client).sign_in_account;
+        let limit = self.settings.sign_in_account;
         buckets.extend(self.bucket("confirm", limit, &[&session]));
         self.take(&buckets).await
     }
@@ -144,7 +144,7 @@ impl RateLimiter {
     fn account_and_network_buckets(&self, account: &str, client: &Client) -> Vec<Bucket> {
         let address = client.network();
         let here = address.as_deref().unwrap_or_default();
-        let limits = self.limits(client);
+        let limits = &self.settings;
         let of_account = self.bucket("sign-in", limits.sign_in, &[account, here]);
         let limit = limits.sign_in_address;
         let of_network = address.and_then(|here| self.bucket("sign-in address", limit, &[&here]));
@@ -153,7 +153,10 @@ impl RateLimiter {
 
     /// Counts an attempt to sign up, and reserves the sign-up. Give it back if the attempt fails.
     pub(super) async fn sign_up(&self, client: &Client) -> Result<Reserved, Error> {
-        let limit = self.limits(client).sign_up;
+        let limit = match self.settings.exempt_local_sign_ups && client.is_local {
+            true => Limit::OFF,
+            false => self.settings.sign_up,
+        };
         let of_network = |name, limit| self.bucket(name, limit, &[&client.network()?]);
         let sign_up = of_network("sign-up", limit);
         let attempt = of_network("sign-up attempt", limit.times(ATTEMPTS_PER_SIGN_UP));
@@ -181,20 +184,20 @@ impl RateLimiter {
 
     /// Counts a request for a password reset, or an attempt to use its token.
     pub(super) async fn password_reset(&self, client: &Client) -> Result<(), Error> {
-        let limit = self.limits(client).password_reset;
+        let limit = self.settings.password_reset;
         self.limit_network("password reset", limit, client).await
     }
 
     /// Counts a request to change the email address: each sends a mail to an address that the user chooses.
-    pub(super) async fn email_change(&self, user: UserId, client: &Client) -> Result<(), Error> {
-        let (limit, user) = (self.limits(client).email_change, user.0.to_string());
+    pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
+        let (limit, user) = (self.settings.email_change, user.0.to_string());
         let bucket = self.bucket("email change", limit, &[&user]);
         self.take(bucket.as_slice()).await
     }
 
     /// Counts a refresh with a genuine token. Allowed if the database does not respond.
     pub(super) async fn refresh(&self, session: Uuid, client: &Client) -> Result<(), Error> {
-        let limits = self.limits(client);
+        let limits = &self.settings;
         let of_session = self.bucket("refresh", limits.refresh, &[&session.to_string()]);
         let limit = limits.refresh_address;
         let address = client.network();
@@ -204,28 +207,20 @@ impl RateLimiter {
     }
 
     /// Whether one more mail that a stranger caused may go to this recipient. The caller silently drops the others.
-    pub(super) async fn mail(&self, recipient: &str, client: &Client) -> bool {
-        self.mail_allowed("mail", recipient, client).await
+    pub(super) async fn mail(&self, recipient: &str) -> bool {
+        self.mail_allowed("mail", recipient).await
     }
 
     /// The same for password reset mails. They count separately, so that other mails cannot keep an owner from
     /// resetting their password.
-    pub(super) async fn reset_mail(&self, recipient: &str, client: &Client) -> bool {
-        self.mail_allowed("reset mail", recipient, client).await
+    pub(super) async fn reset_mail(&self, recipient: &str) -> bool {
+        self.mail_allowed("reset mail", recipient).await
     }
 
-    async fn mail_allowed(&self, name: &str, recipient: &str, client: &Client) -> bool {
-        let bucket = self.bucket(name, self.limits(client).mail, &[&account_of(recipient)]);
+    async fn mail_allowed(&self, name: &str, recipient: &str) -> bool {
+        let bucket = self.bucket(name, self.settings.mail, &[&account_of(recipient)]);
         // The only possible error is that the limit is reached.
         self.take(bucket.as_slice()).await.is_ok()
-    }
-
-    /// The limits that apply to a client.
-    fn limits(&self, client: &Client) -> &RateLimitSettings {
-        match self.settings.exempt_local && client.is_local {
-            true => &RateLimitSettings::OFF,
-            false => &self.settings,
-        }
     }
 
     async fn limit_network(&self, name: &str, limit: Limit, client: &Client) -> Result<(), Error> {

@@ -57,7 +57,7 @@ pub async fn request_password_reset(
     let email = EmailAddress::of_input("email", email)?;
     auth.inner.rate_limiter.password_reset(client).await?;
     let rate_limiter = &auth.inner.rate_limiter;
-    if rate_limiter.reset_mail(email.key(), client).await {
+    if rate_limiter.reset_mail(email.key()).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_password_reset(&mut conn, &email, token).await?;
@@ -116,7 +116,7 @@ pub async fn request_email_verification(
     let Some(email) = email else {
         return Ok(());
     };
-    if auth.inner.rate_limiter.mail(&email, client).await {
+    if auth.inner.rate_limiter.mail(&email).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_verification(&mut conn, viewer.user_id, token).await?;
@@ -139,11 +139,8 @@ pub async fn request_email_change(
 ) -> Result<(), Failure> {
     let new_email = EmailAddress::of_input("newEmail", new_email)?;
     credentials::confirm(auth, viewer, password, client).await?;
-    auth.inner
-        .rate_limiter
-        .email_change(viewer.user_id, client)
-        .await?;
-    if auth.inner.rate_limiter.mail(new_email.key(), client).await {
+    auth.inner.rate_limiter.email_change(viewer.user_id).await?;
+    if auth.inner.rate_limiter.mail(new_email.key()).await {
         let token = auth.new_mail_token();
         let mut conn = auth.connection(client).await?;
         store::request_email_change(&mut conn, viewer.user_id, &new_email, token).await?;

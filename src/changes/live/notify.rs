@@ -3,7 +3,7 @@
 //!
 //! NOTIFY takes a lock of the whole server while its transaction commits. Therefore no transaction that writes sends
 //! one; the process sends one message for many commits, in a transaction of its own. Messages may be lost, because they
-//! only save time. LISTEN does not work through a transaction pooler, so it uses a connection of its own while there
+//! only save time. LISTEN does not work through a pooler in transaction mode, so it uses a connection of its own while there
 //! are subscribers.
 
 use std::{collections::HashSet, time::Duration};

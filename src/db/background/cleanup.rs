@@ -161,7 +161,7 @@ impl Sweeper {
     }
 }
 
-/// Only one process cleans up a table at a time. The lock ends with its transaction, so it works behind a transaction pooler.
+/// Only one process cleans up a table at a time. The lock ends with its transaction, so it works behind a pooler in transaction mode.
 const LOCK: &str =
     "SELECT pg_try_advisory_xact_lock(hashtextextended('snapnote clean-up: ' || $1, 0))";
 

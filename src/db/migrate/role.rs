@@ -17,8 +17,8 @@ const SET_TIMEOUT: &str = "
             AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND 'statement_timeout=$timeout' = ANY (setconfig))";
 
-/// Sets the role's default of `statement_timeout` in this database. Poolers that lend server connections per
-/// transaction need it, because settings of a session leak there (`pooler`). A role that may not alter itself gets a
+/// Sets the role's default of `statement_timeout` in this database. Poolers in transaction mode
+/// need it, because settings of a session leak there (`pooler`). A role that may not alter itself gets a
 /// warning.
 pub(super) async fn set_defaults(
     conn: &mut AsyncPgConnection,
@@ -33,8 +33,8 @@ pub(super) async fn set_defaults(
                 .await?;
             tracing::warn!(
                 %error,
-                "setting the role's default statement_timeout failed; it is needed behind a pooler that assigns server \
-                 connections by transaction: have a superuser run: {alter}"
+                "setting the role's default statement_timeout failed; it is needed behind a pooler in transaction mode: \
+                 have a superuser run: {alter}"
             );
         }
     }

@@ -155,7 +155,7 @@ async fn unread_rows_are_discarded() {
 }
 
 #[tokio::test]
-async fn a_long_statement_is_cancelled_and_its_connection_reused() {
+async fn a_long_statement_is_canceled_and_its_connection_reused() {
     let database = TestDatabase::of(1, SETUP).await;
     let first = backend_pid(&mut database.conn().await).await;
     let sleeps = "UPDATE counters SET n = 7; SELECT pg_sleep(60)";
@@ -203,7 +203,7 @@ async fn a_statement_that_ignores_the_cancel_request_costs_its_connection() {
 }
 
 #[tokio::test]
-async fn a_short_statement_is_not_cancelled() {
+async fn a_short_statement_is_not_canceled() {
     let database = TestDatabase::of(1, SETUP).await;
     let short = || {
         Statement::new("UPDATE counters SET n = n + 1 WHERE id = 1 AND pg_sleep(0.005) IS NOT NULL")
@@ -239,7 +239,7 @@ async fn a_slot_stays_taken_until_its_connection_is_recovered() {
     while database.pool.cancels() == 0 {
         tokio::task::yield_now().await;
     }
-    // Now it is being cancelled.
+    // Now it is being canceled.
     let leased = half.connection().now_or_never();
     assert!(leased.is_none(), "the permit is free");
     assert_eq!(database.pool.status().idle, idle);
@@ -273,8 +273,8 @@ async fn hit_by_a_cancel(database: &TestDatabase) -> Result<(), Error> {
     let mut superuser = database.superuser().await;
     let cancel = "SELECT 1 / count(pg_cancel_backend(pid)) FROM pg_stat_activity
         WHERE datname = current_database() AND state = 'active' AND wait_event = 'PgSleep'";
-    let cancelled = async { while superuser.batch_execute(cancel).await.is_err() {} };
-    tokio::join!(conn.rows(sleeps), cancelled).0.map(|_| ())
+    let canceled = async { while superuser.batch_execute(cancel).await.is_err() {} };
+    tokio::join!(conn.rows(sleeps), canceled).0.map(|_| ())
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ fn too_many_subscriptions(limit: LimitReached) -> Error {
         LimitReached::Total => Error::unavailable("all subscription slots are in use"),
         LimitReached::PerHolder => Error::new(
             Code::RateLimited,
-            "You have reached the maximum number of subscriptions per user. End one of them first.",
+            "You have reached the maximum number of subscriptions per user, or per address without a sign-in. End one of them first.",
         ),
     }
 }

@@ -24,12 +24,18 @@ mod socket;
 mod tests;
 mod transport;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    EdgeState, bearer::Bearer, client_connection::ClientConnection, fields, graphql::client,
-    negotiate::MediaType, response::bad_request,
+    EdgeState,
+    bearer::Bearer,
+    client_connection::ClientConnection,
+    fields,
+    graphql::client,
+    negotiate::MediaType,
+    response::{bad_request, rejected},
 };
+use crate::error::{Code, Error};
 use axum::{
     extract::{FromRequestParts, WebSocketUpgrade},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
@@ -47,6 +53,9 @@ const READ_BUFFER: usize = 2048;
 
 /// Maximum bytes of a message beyond its payload: its type, its id and the names of its fields.
 const ENVELOPE: usize = 4096;
+
+/// When to retry a handshake that was rejected with 503.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Whether the request asks for an upgrade to WebSocket.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
@@ -86,7 +95,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         return unavailable("The maximum number of WebSockets is open. Retry later.");
     };
     let handshake = Handshake {
-        client: client(state, address, &parts.headers),
+        client: client(state, address, &parts),
         bearer: Bearer::in_headers(&parts.headers),
     };
     let max_size = settings.max_body + ENVELOPE;
@@ -110,7 +119,9 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
 }
 
 fn unavailable(message: &'static str) -> Response {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let response = bad_request(status, MediaType::Json, message);
-    ([(header::RETRY_AFTER, "5")], response).into_response()
+    let error = Error {
+        retry_after: Some(RETRY_AFTER),
+        ..Error::new(Code::Unavailable, message)
+    };
+    rejected(StatusCode::SERVICE_UNAVAILABLE, MediaType::Json, error)
 }

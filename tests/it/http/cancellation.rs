@@ -15,7 +15,7 @@ const LOCK: &str = "SELECT FROM courses FOR UPDATE";
 const RENAMED: &str = "courses WHERE name = 'Renamed'";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
+async fn a_mutation_is_canceled_at_the_deadline_and_changes_nothing() {
     let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let id = json!({ "id": ada.create_course("Algebra").await });
     let app = TestApp::on(patient.database.clone(), |settings| {
@@ -28,7 +28,7 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
     assert_eq!(answer.error_code(), "TIMEOUT");
     app.eventually_blocked(0).await;
     held.rollback().await;
-    // Another change of the course comes after anything that the cancelled statement could still do.
+    // Another change of the course comes after anything that the canceled statement could still do.
     let id_of = id["id"].as_str().unwrap();
     ada.update("Course", id_of, json!({ "color": "#ffffff" }))
         .await;
@@ -38,7 +38,7 @@ async fn a_mutation_is_cancelled_at_the_deadline_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_is_cancelled_at_the_deadline_with_the_same_error_in_both_media_types() {
+async fn a_query_is_canceled_at_the_deadline_with_the_same_error_in_both_media_types() {
     let (patient, ada) = TestApp::start().await.with_user("ada").await;
     let app = TestApp::on(patient.database.clone(), |settings| {
         settings.edge.request_timeout = Duration::from_millis(400);
@@ -58,7 +58,7 @@ async fn a_query_is_cancelled_at_the_deadline_with_the_same_error_in_both_media_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_query_is_cancelled_when_its_client_hangs_up() {
+async fn a_query_is_canceled_when_its_client_hangs_up() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let _held = app.begin("LOCK TABLE courses").await;
     let stream = sent(app.address, ada.request(COURSES, &json!({}))).await;

@@ -86,7 +86,7 @@ async fn a_killed_program_leaves_no_server_and_loses_no_data() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_on_this_machine_have_no_rate_limits_on_the_embedded_database() {
+async fn clients_on_this_machine_sign_up_without_a_limit_on_the_embedded_database() {
     let folder = Folder::new("unlimited");
     let limit = ("SNAPNOTE_LIMIT_SIGN_UP", "1/h");
     let serving = Serving::start(program(&folder.0, &["--embedded"]).envs([limit])).await;
@@ -99,5 +99,9 @@ async fn clients_on_this_machine_have_no_rate_limits_on_the_embedded_database() 
         assert_eq!(answer.status, status, "{answer:?}");
     }
     serving.signal(Signal::SIGTERM);
-    assert_eq!(serving.end().await.0, Some(0));
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0));
+    for setting in ["http://localhost:*", "sign_up 1/h (not on this machine)"] {
+        assert!(log.contains(setting), "{log}");
+    }
 }

@@ -139,7 +139,7 @@ async fn flags_override_invalid_variables_and_empty_ones_are_not_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_with_a_database_needs_its_address_or_a_wish() {
     let folder = Folder::new("address");
-    let misspelt = ("DATABSE_URL", "postgres://ada:hush-hush@db/notes");
+    let misspelled = ("DATABSE_URL", "postgres://ada:hush-hush@db/notes");
     for arguments in [
         &[][..],
         &["serve"],
@@ -157,7 +157,7 @@ async fn every_command_with_a_database_needs_its_address_or_a_wish() {
         ] {
             assert!(lines[0].contains(part), "{lines:?}");
         }
-        let lines = rejected(&folder, arguments, &[misspelt]).await;
+        let lines = rejected(&folder, arguments, &[misspelled]).await;
         assert!(lines[0].contains("DATABSE_URL"), "{lines:?}");
         assert!(!lines[0].contains("hush-hush"), "{lines:?}");
     }

@@ -19,6 +19,7 @@ async fn with_database(folder: &Folder, variables: &[(&str, &str)]) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_event_says_what_serves_with_which_settings() {
     let folder = Folder::new("start-event");
+    let direct = url_of(&migrated_database().await).await;
     let variables = [
         ("SNAPNOTE_LOG_FORMAT", "json"),
         ("SNAPNOTE_SMTP_URL", "smtp://ada:hush-hush@127.0.0.1:2525"),
@@ -27,6 +28,10 @@ async fn one_event_says_what_serves_with_which_settings() {
             "https://app.example.com,https://b.example.com",
         ),
         ("SNAPNOTE_MAX_SOCKETS", "123"),
+        ("SNAPNOTE_LIMIT_SIGN_UP", "7/60m"),
+        ("SNAPNOTE_LIMIT_MAIL", "off"),
+        // A second address does not make the first one a pooler.
+        ("DATABASE_DIRECT_URL", &direct),
     ];
     let serving = Serving::start(&mut with_database(&folder, &variables).await).await;
     let address = serving.client.address.to_string();
@@ -59,6 +64,15 @@ async fn one_event_says_what_serves_with_which_settings() {
     assert_eq!(event["mail"], "smtp://127.0.0.1:2525");
     assert_eq!(event["origins"], variables[2].1);
     assert_eq!(event["max_sockets"], 123);
+    let limits = event["rate_limits"].as_str().unwrap();
+    for limit in [
+        "sign_in 10/10m,",
+        "sign_up 7/h,",
+        "refresh 60/m,",
+        "mail off",
+    ] {
+        assert!(limits.contains(limit), "{limits}");
+    }
     assert!(!log.contains("hush-hush") && !log.contains(SECRET), "{log}");
 }
 

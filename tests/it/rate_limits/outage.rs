@@ -184,7 +184,7 @@ async fn a_blocked_limiter_counts_in_memory_and_then_in_the_database_again() {
     for answer in answers.iter().filter(|answer| answer.status == 200) {
         assert!(succeeded(answer));
     }
-    // Statements that were given up are cancelled.
+    // Statements that were given up are canceled.
     app.eventually_blocked(0).await;
     limiter.rollback().await;
     for n in 0..4 {

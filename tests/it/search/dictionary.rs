@@ -1,4 +1,4 @@
-//! A user's dictionary, which finds misspelt words: it has the words of their items, and loses those that no item has.
+//! A user's dictionary, which finds misspelled words: it has the words of their items, and loses those that no item has.
 
 use crate::support::{Client, PASSWORD, Person, TestApp, cost, superuser};
 

@@ -123,7 +123,7 @@ async fn phrases_are_highlighted_as_a_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn misspelt_and_partial_queries_highlight_what_they_find() {
+async fn misspelled_and_partial_queries_highlight_what_they_find() {
     let note = "Every eigenvalue of a Hermitian matrix; O0ps l1nes, Eigenwerte";
     let (_app, ada) = reader("d", note, "").await;
     assert_marks(

@@ -222,6 +222,17 @@ async fn sockets_are_limited_in_total_and_per_user() {
     let headers = [("sec-websocket-protocol", "graphql-transport-ws")];
     let fourth = Socket::with(&bob, &headers).await.unwrap();
     assert_eq!(Socket::with(&bob, &headers).await.err(), Some(503));
+    let handshake = [
+        ("connection", "upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-version", "13"),
+        ("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA=="),
+    ];
+    let rejected = bob.http("GET", "/graphql", &handshake, b"").await;
+    assert_eq!(rejected.status, 503, "{rejected:?}");
+    assert_eq!(rejected.header("retry-after"), Some("5"));
+    let extensions = json!({ "code": "UNAVAILABLE", "retryAfterMs": 5000 });
+    assert_eq!(rejected.json()["errors"][0]["extensions"], extensions);
     drop((second, fourth));
     eventually("there is room again", async || {
         Socket::with(&bob, &headers).await.is_ok()
@@ -253,7 +264,13 @@ async fn subscriptions_are_limited_in_total_and_per_user() {
         subscribers(&app, open).await;
         if let Some(code) = code {
             let message = socket.message().await;
-            assert_eq!(message["payload"][0]["extensions"]["code"], code, "{id}");
+            let error = &message["payload"][0];
+            assert_eq!(error["extensions"]["code"], code, "{id}");
+            if code == "RATE_LIMITED" {
+                let text = error["message"].as_str().unwrap();
+                assert!(text.contains("per user, or per address"), "{text}");
+                assert!(error["extensions"].get("retryAfterMs").is_none(), "{error}");
+            }
         }
     }
     first.complete("1").await;
@@ -341,14 +358,14 @@ async fn many_concurrent_operations_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelled_mutations_complete_without_a_response() {
+async fn canceled_mutations_complete_without_a_response() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let mut socket = Socket::of(&ada).await;
     let create = mutation("createCourse", "course { id }");
     for number in 0..10 {
         let variables = json!({ "input": { "name": number.to_string() } });
         socket.subscribe("m", &create, variables).await;
-        // A mutation that runs cannot be cancelled.
+        // A mutation that runs cannot be canceled.
         app.eventually_count(&format!("courses WHERE name = '{number}'"), 1)
             .await;
         socket.complete("m").await;

@@ -77,7 +77,7 @@ impl Client {
         self.with_header("x-request-id", id)
     }
 
-    fn with_header(&self, name: &'static str, value: &str) -> Client {
+    pub(crate) fn with_header(&self, name: &'static str, value: &str) -> Client {
         let mut client = self.clone();
         client.headers.push((name, value.to_owned()));
         client

@@ -1,4 +1,4 @@
-//! A pooler by transaction between the service and PostgreSQL, small enough to be told how to behave.
+//! A pooler in transaction mode between the service and PostgreSQL, small enough to be told how to behave.
 
 use std::{
     collections::HashMap,
