@@ -136,14 +136,14 @@ impl Admission {
         }
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&mut self, listener: &TcpListener) -> Accepted {
+    /// The next connection. If the returned future is dropped, no connection is lost.
+    pub(super) async fn accept(&mut self, listener: &TcpListener) -> (TcpStream, SocketAddr) {
         loop {
             if self.spare.is_none() && !self.freed && self.borrow.available_permits() > 0 {
                 self.spare = open_spare();
             }
             match listener.accept().await {
-                Ok((stream, address)) => return (stream, address, self.admit().await),
+                Ok(accepted) => return accepted,
                 Err(error) if is_exhausted(&error) => self.free_descriptor(&error).await,
                 Err(error) => {
                     tracing::warn!(%error, "accepting a connection failed; retrying");
@@ -199,6 +199,7 @@ impl Admission {
         }
     }
 
+    /// Decides how the connection that was just accepted is served.
     pub(super) async fn admit(&mut self) -> Ticket {
         self.freed = false;
         if self.spare.is_none() {

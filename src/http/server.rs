@@ -51,10 +51,15 @@ impl ServerSettings {
     /// `idle_grace` of the program.
     pub const IDLE_GRACE: Duration = Duration::from_secs(1);
 
+    /// How long a connection may still send requests that are on their way, after it was told to send no more.
+    pub(super) fn grace(&self) -> Duration {
+        self.idle_grace.min(self.shutdown_timeout / 2)
+    }
+
     /// Returns when the service stops, and clients have had some time to send requests that are on their way.
     pub(super) async fn idle_stop(&self, stopping: &CancellationToken) {
         stopping.cancelled().await;
-        sleep(self.idle_grace.min(self.shutdown_timeout / 2)).await;
+        sleep(self.grace()).await;
     }
 }
 
@@ -74,11 +79,13 @@ pub(crate) async fn serve(
     let mut admission = Admission::new(settings.max_connections, settings.max_open);
     let mut stop = std::pin::pin!(stop);
     loop {
-        let accepted = tokio::select! {
+        let (stream, address) = tokio::select! {
             accepted = admission.accept(&listener) => accepted,
             () = &mut stop => break,
         };
-        connections.serve(accepted);
+        // Not within `select!`: a stop would drop the connection, and the client would see a reset.
+        let ticket = admission.admit().await;
+        connections.serve((stream, address, ticket));
     }
     if let Err(error) = connections.close(listener, &admission) {
         tracing::debug!(%error, "serving the last connections failed");

@@ -143,6 +143,41 @@ async fn connections_that_wait_to_be_accepted_are_served() {
     soon("the service stops", stopped).await.unwrap();
 }
 
+/// Waits until the service tells a client of HTTP/2 to leave.
+async fn told_to_leave(stream: &mut TcpStream) {
+    let go_away = [0, 0, 8, 7, 0, 0, 0, 0, 0];
+    let mut read = Vec::new();
+    while !read.windows(go_away.len()).any(|part| part == go_away) {
+        assert!(stream.read_buf(&mut read).await.unwrap() > 0, "it ended");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_waits_for_room_is_served() {
+    let app = TestApp::with(|settings| {
+        settings.server.max_connections = 1;
+        settings.server.shutdown_timeout = LONG;
+        settings.server.idle_grace = LONG;
+    })
+    .await;
+    let busy = idle(app.address).await;
+    // They fill the reserve, and leave it only after a while, because they acknowledge nothing.
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        let start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let mut stream = sent(app.address, start).await;
+        stream.read_u8().await.unwrap();
+        slow.push(stream);
+    }
+    let mut waiting = sent(app.address, HEALTHZ).await;
+    soon("one has to leave", told_to_leave(&mut slow[0])).await;
+    let stopped = tokio::spawn(app.stop());
+    let response = soon("a response", whole_response(&mut waiting)).await;
+    assert!(response.expect("it was reset").contains("200 OK"));
+    drop((busy, slow));
+    soon("the service stops", stopped).await.unwrap();
+}
+
 /// What happened to short requests around a stop.
 #[derive(Default)]
 struct Counts {
