@@ -309,7 +309,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Origins whose pages may call the API, separated by commas, e.g. https://app.example.com. * allows any origin, and :* any
     /// port, e.g. http://localhost:*. If unset, none may, but with the embedded database http://localhost:*, http://127.0.0.1:*
-    /// and http://[::1]:* may.
+    /// and `http://[::1]:*` may.
     #[arg(long, env = "SNAPNOTE_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,
     /// Whether GraphiQL is served at /graphiql.

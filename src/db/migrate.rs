@@ -6,7 +6,7 @@
 //! [`schema`] only read. `role` sets the defaults of the database's role, and explains missing rights.
 //!
 //! A database may have migrations that this program does not know: a newer program applied them. Programs keep working
-//! on such a schema, unless the migration's version ends with [`INCOMPATIBLE`].
+//! on such a schema, unless the migration's version ends with `INCOMPATIBLE`.
 
 mod role;
 mod source;

@@ -2,7 +2,13 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
+};
+
+use tracing::{
+    Event, Metadata,
+    span::{Attributes, Id, Record},
+    subscriber::Interest,
 };
 
 /// A captured log. Cheap to clone.
@@ -33,11 +39,39 @@ impl Write for Log {
     }
 }
 
+/// The subscriber of threads without a log. tracing caches for each call site whether any subscriber wants its events. If a thread reaches
+/// a call site for the first time while another one begins a log, the cache can miss that log. This subscriber wants to be asked each time.
+struct Undecided;
+
+impl tracing::Subscriber for Undecided {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
 /// Runs a test on its own runtime, and keeps its log down to this level.
 pub(crate) fn with_log<T, F>(level: tracing::Level, test: impl FnOnce(Log) -> F) -> T
 where
     F: Future<Output = T>,
 {
+    static ASK_EACH_TIME: Once = Once::new();
+    ASK_EACH_TIME.call_once(|| {
+        tracing::subscriber::set_global_default(Undecided).expect("no test sets another one");
+    });
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -54,7 +88,5 @@ where
         })
         .build()
         .unwrap();
-    // A call site that another test has reached just before may not know of this log.
-    tracing::callsite::rebuild_interest_cache();
     tracing::dispatcher::with_default(&dispatch, || runtime.block_on(test(log)))
 }
