@@ -211,7 +211,7 @@ impl ScalarType for Url {
 }
 
 /// The id of an existing object, as an argument. An id that is not a UUID is treated like an unknown id: it becomes an id that
-/// no object has ([`stand_in`]). So the same statement runs, and the response is the same.
+/// no object has. So the same statement runs, and the response is the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId(pub Uuid);
 

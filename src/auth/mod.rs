@@ -1,7 +1,7 @@
 //! Authentication: sign-up, sign-in and sign-out, tokens, sessions, passwords, and mailed tokens that prove an email
 //! address.
 //!
-//! A request carries an access token of this service or of an external identity provider ([`Auth::viewer`]). The
+//! A request carries an access token of this service or of an external identity provider ([`Auth::authenticate`]). The
 //! commands:
 //! - [`sessions`]: sign up, sign in, sign out; list and revoke sessions.
 //! - [`refresh`]: exchange refresh tokens.
