@@ -39,6 +39,7 @@ use super::{
     bearer::Bearer,
     call::{self, InvalidCall, drain},
     fields, forwarded, graphiql,
+    http2_streams::Operations,
     negotiate::{self, Events, MediaType},
     request_id::RequestId,
     response::{Reply, bad_request, challenge, has_code, status_of},
@@ -136,12 +137,13 @@ impl From<InvalidCall> for Rejection {
 
 async fn process(
     state: &EdgeState,
-    request_id: &RequestId,
+    id: &RequestId,
     address: SocketAddr,
     deadline: Instant,
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
+    let permit = Operations::permit(parts).map_err(Rejection::Failed)?;
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
     let live_auth = authenticate(state, address, parts, deadline).await;
@@ -152,7 +154,7 @@ async fn process(
     let admitted = match state.api.admit(call) {
         Ok(admitted) => admitted,
         Err(response) if events == Events::Preferred => {
-            let stream = sse::not_admitted(state, parts, response, request_id);
+            let stream = sse::not_admitted(state, parts, response, id);
             return Ok(Outcome::Stream(stream));
         }
         Err(response) => return Err(Rejection::NotAdmitted(response)),
@@ -162,16 +164,14 @@ async fn process(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        let id = request_id.clone();
         let request = sse::EventStreamRequest::new(parts, live_auth, revocations, id, deadline);
-        let stream = request.respond(state, admitted);
+        let stream = request.respond(state, admitted, permit);
         return stream.map(Outcome::Stream).map_err(Rejection::of_token);
     }
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let caller = live_auth.caller();
-    let response = run(state, admitted, caller, request_id, deadline, ()).await;
+    let response = run(state, admitted, live_auth.caller(), id, deadline, permit).await;
     let reply = Reply::executed(response, live_auth.rejection());
     Ok(Outcome::Reply(reply))
 }

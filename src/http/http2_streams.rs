@@ -3,6 +3,7 @@
 //! - [`Http2Streams`] runs them. It can abort a single stream, and knows when there are none.
 //! - [`Unsent`] notices a client that does not read. HTTP/2 has its own flow control: a client can accept bytes of the connection, such as
 //!   pings, but no bytes of any response. The timeout of the socket does not see that.
+//! - [`Operations`] bounds what runs for a connection. A mutation outlives its stream, so the maximum number of streams does not.
 
 use std::{
     pin::Pin,
@@ -11,18 +12,22 @@ use std::{
     time::Duration,
 };
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    http::request::Parts,
+};
 use hyper::{
     body::{Buf, Frame, SizeHint},
     rt::Executor,
 };
 use parking_lot::Mutex;
 use tokio::{
-    sync::watch,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep_until, timeout},
 };
 
 use super::client_connection::ClientConnection;
+use crate::error::Error;
 
 /// Runs the streams of a connection. Cheap to clone.
 #[derive(Clone, Default)]
@@ -130,6 +135,12 @@ impl Unsent {
         }
     }
 
+    /// Returns when no part waits.
+    pub(super) async fn sent(&self) {
+        let mut waiting = self.waiting.subscribe();
+        let _ = waiting.wait_for(|waiting| waiting.parts == 0).await;
+    }
+
     fn add(&self) {
         self.waiting.send_modify(|waiting| {
             if waiting.parts == 0 {
@@ -208,5 +219,33 @@ impl Buf for Part {
 impl Drop for Part {
     fn drop(&mut self) {
         self.unsent.remove();
+    }
+}
+
+/// Limits the operations that run for a connection, also those whose stream is reset. An extension of each request. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Operations(Arc<Semaphore>);
+
+/// To be held until an operation has ended. `None`: the connection has no limit, because it carries one request at a time.
+pub(super) type OperationPermit = Option<OwnedSemaphorePermit>;
+
+impl Operations {
+    pub(super) fn new(max: usize) -> Self {
+        Operations(Arc::new(Semaphore::new(max)))
+    }
+
+    /// Permits the operation of a request.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if too many run for its connection.
+    pub(super) fn permit(parts: &Parts) -> Result<OperationPermit, Error> {
+        let Some(Operations(running)) = parts.extensions.get() else {
+            return Ok(None);
+        };
+        match running.clone().try_acquire_owned() {
+            Ok(permit) => Ok(Some(permit)),
+            // Without a detail, it is not logged: a client could fill the log.
+            Err(_) => Err(Error::unavailable("")),
+        }
     }
 }

@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     admission::Ticket,
     client_connection::{ClientConnection, ClientStream},
-    http2_streams::{Http2Streams, Unsent},
+    http2_streams::{Http2Streams, Operations, Unsent},
     server::ServerSettings,
 };
 
@@ -35,7 +35,7 @@ use super::{
 const MAX_HEADERS: usize = 64;
 /// Maximum bytes of the header fields of a request of HTTP/2.
 const MAX_HEADER_LIST: u32 = 16 * 1024;
-/// Maximum number of open streams on a connection.
+/// Maximum number of open streams on a connection, and of its operations that run.
 const MAX_STREAMS: u32 = 100;
 /// Maximum number of streams that the client has reset before the service accepted them.
 const MAX_PENDING_RESETS: usize = 20;
@@ -107,7 +107,9 @@ impl Connection {
     /// Serves requests at the same time, until either side closes the connection, it is idle, or the client reads nothing.
     pub(super) async fn serve_http2(self, stream: ClientStream) -> hyper::Result<()> {
         let (streams, unsent) = (Http2Streams::default(), Unsent::default());
-        let respond = |request| {
+        let operations = Operations::new(MAX_STREAMS as usize);
+        let respond = |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(operations.clone());
             let response = self.respond(request, streams.next());
             let unsent = unsent.clone();
             async move {
@@ -138,11 +140,12 @@ impl Connection {
             () = self.stopping.cancelled() => {}
             () = streams.idle(period) => {}
         }
-        // The client is told to open no more streams. Those that are on their way are served.
+        // The client is told to open no more streams. Those on their way are served. It may never acknowledge this.
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended,
             () = unsent.stalled(self.settings.write_timeout) => Ok(()),
+            () = async { streams.idle(self.settings.grace()).await; unsent.sent().await } => Ok(()),
         }
     }
 }

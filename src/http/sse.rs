@@ -34,6 +34,7 @@ use super::{
     EdgeState,
     client_connection::ClientConnection,
     fields,
+    http2_streams::OperationPermit,
     request_id::RequestId,
     response::{self, ResponseJson},
     streams::{
@@ -67,7 +68,7 @@ impl EventStreamRequest {
         parts: &Parts,
         live_auth: LiveAuth,
         revocations: watch::Receiver<()>,
-        id: RequestId,
+        id: &RequestId,
         deadline: Instant,
     ) -> Self {
         let last = fields::text(&parts.headers, "last-event-id");
@@ -75,17 +76,22 @@ impl EventStreamRequest {
             live_auth,
             revocations,
             last_event_id: last.filter(|id| !id.is_empty()).map(str::to_owned),
-            id,
+            id: id.clone(),
             deadline,
             connection: ClientConnection::of(parts),
         }
     }
 
-    /// Runs the operation and streams its outputs.
+    /// Runs the operation and streams its outputs. A query or mutation holds `permit` until it has ended.
     ///
     /// # Errors
     /// Why the credentials are rejected, for a subscription.
-    pub(super) fn respond(self, state: &EdgeState, admitted: Admitted) -> Result<Response, Error> {
+    pub(super) fn respond(
+        self,
+        state: &EdgeState,
+        admitted: Admitted,
+        permit: OperationPermit,
+    ) -> Result<Response, Error> {
         if admitted.operation == Operation::Subscription {
             if let Some(rejection) = self.live_auth.rejection() {
                 return Err(rejection.clone());
@@ -100,7 +106,7 @@ impl EventStreamRequest {
         let run = operation::Run {
             id: self.id,
             deadline: self.deadline,
-            slot: None,
+            slot: permit,
         };
         let outputs = run.start(state, &self.live_auth, admitted, self.last_event_id);
         // The response starts before the operation has run, so this cannot depend on its outcome.

@@ -1,5 +1,7 @@
 //! HTTP/2 with prior knowledge, as proxies use it: requests, limits, clients that do not read or respond, and stops.
 
+mod limits;
+
 use std::time::Duration;
 
 use axum::{
@@ -64,13 +66,12 @@ impl Http2 {
     /// Sends a GraphQL request.
     async fn post(&self, client: &Client, query: &str, accept: &str) -> ResponseFuture {
         let body = json!({ "query": query }).to_string();
-        let request = Request::post("http://x/graphql")
+        let mut request = Request::post("http://x/graphql")
             .header("content-type", "application/json")
-            .header("accept", accept)
-            .header(
-                "authorization",
-                format!("Bearer {}", client.token.as_deref().unwrap()),
-            );
+            .header("accept", accept);
+        if let Some(token) = &client.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         self.send(request.body(()).unwrap(), body.as_bytes()).await
     }
 }
