@@ -32,6 +32,10 @@ pub(super) fn parts(markdown: &str) -> impl Iterator<Item = String> {
 /// first line must look like a setting.
 fn without_front_matter(markdown: &str) -> &str {
     let note = markdown.trim_start_matches('\u{feff}');
+    // The parser reads the whole note at once, so it is asked only if there can be front matter.
+    if !note.starts_with("---") && !note.starts_with("+++") {
+        return note;
+    }
     let first = Parser::new_ext(note, FRONT_MATTER)
         .into_offset_iter()
         .next();

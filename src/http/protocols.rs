@@ -140,7 +140,7 @@ impl Connection {
             () = self.stopping.cancelled() => {}
             () = streams.idle(period) => {}
         }
-        // The client is told to open no more streams. Those on their way are served. It may never acknowledge this.
+        // Tells the client to open no more streams, and serves those on their way. The client may never acknowledge it.
         connection.as_mut().graceful_shutdown();
         tokio::select! {
             ended = connection => ended,

@@ -35,7 +35,6 @@ impl ClientMessage {
     /// # Errors
     /// Why the message is invalid.
     pub(super) fn parse(text: &str) -> Result<ClientMessage, InvalidMessage> {
-        let has_inexact_number = inexact_number(text).is_some();
         let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
             return Err("The message is not a JSON object");
         };
@@ -63,7 +62,7 @@ impl ClientMessage {
                     return Err("The payload must be an object with a `query`");
                 };
                 let call = Call {
-                    has_inexact_number,
+                    has_inexact_number: inexact_number(text).is_some(),
                     ..call::from_fields(payload)?
                 };
                 Ok(ClientMessage::Subscribe(id, call))
