@@ -69,6 +69,19 @@ async fn a_limit_that_is_too_low_is_rejected_and_a_low_one_reduces_the_connectio
         assert_eq!(health(address).await, 200);
     }
     drop(idle);
+    let log = recovers_and_ends(serving).await;
+    let warning = log
+        .lines()
+        .find(|line| line.contains("limit of open files"));
+    let warning: serde_json::Value = serde_json::from_str(warning.expect(&log)).unwrap();
+    assert_eq!(warning["level"], "WARN");
+    assert_eq!(warning["limit"], 160);
+    assert!(warning["available"].as_u64().unwrap() < 100, "{warning}");
+    assert!(!log.contains("Too many open files"), "{log}");
+}
+
+/// Waits until requests are served again, and stops the program. Returns its log.
+async fn recovers_and_ends(serving: Serving) -> String {
     eventually("requests are served again", async || {
         let answer = serving
             .client
@@ -80,14 +93,7 @@ async fn a_limit_that_is_too_low_is_rejected_and_a_low_one_reduces_the_connectio
     serving.signal(Signal::SIGTERM);
     let (code, log) = serving.end().await;
     assert_eq!(code, Some(0), "{log}");
-    let warning = log
-        .lines()
-        .find(|line| line.contains("limit of open files"));
-    let warning: serde_json::Value = serde_json::from_str(warning.expect(&log)).unwrap();
-    assert_eq!(warning["level"], "WARN");
-    assert_eq!(warning["limit"], 160);
-    assert!(warning["available"].as_u64().unwrap() < 100, "{warning}");
-    assert!(!log.contains("Too many open files"), "{log}");
+    log
 }
 
 /// The soft limit of open files of a process.
@@ -157,17 +163,7 @@ async fn health_checks_are_answered_without_any_free_descriptor() {
         output_of(Command::new("prlimit").args(["--pid", &pid.to_string(), "--nofile=1000:1000"]))
             .await;
     assert!(restored.status.success(), "{restored:?}");
-    eventually("requests are served again", async || {
-        let answer = serving
-            .client
-            .http("GET", "/schema.graphql", &[], b"")
-            .await;
-        answer.status == 200
-    })
-    .await;
-    serving.signal(Signal::SIGTERM);
-    let (code, log) = serving.end().await;
-    assert_eq!(code, Some(0), "{log}");
+    let log = recovers_and_ends(serving).await;
     let warnings = log.matches("out of file descriptors").count();
     assert_eq!(warnings, 1, "{log}");
 }
