@@ -2,3 +2,7 @@
 //!
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
+
+pub mod vocabulary;
+
+pub use vocabulary::{Likeness, Similar, Vocabulary};
