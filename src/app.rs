@@ -18,10 +18,13 @@ use crate::{
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
+    search::SearchIndexes,
 };
 
 /// How long pending writes and mail deliveries may take at shutdown, even if requests used the whole timeout.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// The memory that the indexes of the search may take, in bytes.
+const SEARCH_MEMORY: u64 = 128 << 20;
 
 /// All settings of the service except its database's address.
 #[derive(Clone)]
@@ -80,6 +83,7 @@ impl App {
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            search: SearchIndexes::new(database.clone(), live.feed().clone(), SEARCH_MEMORY),
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;

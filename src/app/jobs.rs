@@ -7,15 +7,13 @@ use crate::{
     audit::Audit,
     auth,
     db::background::{Jobs, Periodic},
-    images, pending, search, trash,
+    images, pending, trash,
 };
 
 /// How often outdated rows are deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// How often words that no item contains are deleted from the search dictionary.
-const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a process reads the list of revocations while it has subscriptions.
@@ -77,9 +75,5 @@ impl App {
             images::sweep::sweep(&images).await
         });
         jobs.every(IMAGE_INTERVAL, [images]);
-        let search = Periodic::with("search-dictionary", database.clone(), async |database| {
-            search::sweep::sweep(&database).await
-        });
-        jobs.every(SEARCH_INTERVAL, [search]);
     }
 }

@@ -224,9 +224,12 @@ impl SearchQuery {
             kinds: types,
             course_id: course_id.map(|course| course.0),
         };
+        let indexes = &ctx.services().search;
         let mut conn = ctx.connection().await?;
         let after = after.as_ref();
-        let results = search::search(&mut conn, viewer, &query, &filter, after, size).await?;
+        let results = indexes
+            .search(&mut conn, viewer, &query, &filter, after, size)
+            .await?;
         drop(conn);
         Ok(SearchConnection {
             has_next_page: results.has_more,

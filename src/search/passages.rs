@@ -4,7 +4,7 @@ use std::{collections::HashSet, ops::Range};
 
 use unicode_segmentation::GraphemeCursor;
 
-use super::highlights::{Highlight, Highlighter};
+use text_analysis::{Highlight, Highlighter};
 
 /// Maximum number of passages per item.
 const MAX_PASSAGES: usize = 3;
@@ -76,7 +76,7 @@ fn windows(text: &str, highlights: Vec<Highlight>) -> Vec<(Range<usize>, Vec<Hig
         }
     }
     let different_words = |highlights: &[Highlight]| {
-        let words = highlights.iter().map(|one| one.folded.as_str());
+        let words = highlights.iter().map(|one| one.word.as_str());
         words.collect::<HashSet<_>>().len()
     };
     windows.sort_by_key(|(_, inside)| std::cmp::Reverse(different_words(inside)));
@@ -156,20 +156,16 @@ fn passage(
 
 #[cfg(test)]
 mod tests {
-    use super::{super::highlights::HighlightTerm, *};
+    use text_analysis::Term;
+
+    use super::*;
 
     fn highlighter(terms: &[&str]) -> Highlighter {
-        Highlighter::new(terms.iter().map(|term| {
-            HighlightTerm {
-                unfinished: term.ends_with('…'),
-                tokens: term
-                    .trim_end_matches('…')
-                    .split(' ')
-                    .map(str::to_owned)
-                    .collect(),
-                words: Vec::new(),
-            }
-        }))
+        Highlighter::new(
+            terms
+                .iter()
+                .map(|term| Term::new(term.trim_end_matches('…'), term.ends_with('…'))),
+        )
     }
 
     /// The passages with brackets around the highlights, cut by UTF-16 code units as JavaScript does.
