@@ -1,21 +1,19 @@
 //! Segments as bytes, to be stored.
 
-use std::sync::Arc;
-
 use crate::{
     Index,
     index::Part,
-    segment::{Lengths, Segment},
+    segment::{Lengths, MAX_BYTES, MAX_WORD_BYTES, Segment},
     varint::{put, take},
     words::as_u32,
 };
 
-/// The version of the encoding, and of the rules by which its words were made.
+/// The version of the encoding.
 const VERSION: u8 = 1;
 
-/// The bytes are no index of this version.
+/// The bytes are not an index, or an index of another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an index, or one of another version")]
+#[error("the bytes are not an index of this version")]
 pub struct InvalidIndex;
 
 /// Attributes that can be stored.
@@ -60,20 +58,19 @@ fn take_index<A: Encode>(bytes: &mut &[u8]) -> Option<Index<A>> {
         let segment = take_segment(bytes)?;
         let mut attributes = Vec::with_capacity(segment.keys.len());
         for _ in &segment.keys {
-            let (is_some, rest) = bytes.split_first()?;
-            *bytes = rest;
-            attributes.push(if *is_some == 1 {
-                Some(A::decode(bytes)?)
-            } else {
-                None
+            attributes.push(match take_byte(bytes)? {
+                0 => None,
+                1 => Some(A::decode(bytes)?),
+                _ => return None,
             });
         }
-        parts.push(Part {
-            segment: Arc::new(segment),
-            attributes: Arc::new(attributes),
-        });
+        parts.push(Part::new(segment, attributes));
     }
-    Some(Index { parts })
+    let index = Index { parts };
+    let items = index.parts.iter().flat_map(Part::items);
+    let mut keys: Vec<u128> = items.map(|(key, _)| key).collect();
+    keys.sort_unstable();
+    keys.is_sorted_by(|one, next| one < next).then_some(index)
 }
 
 fn put_segment(bytes: &mut Vec<u8>, segment: &Segment) {
@@ -106,27 +103,48 @@ fn take_segment(bytes: &mut &[u8]) -> Option<Segment> {
             occurrences: take(bytes)?,
         });
     }
-    let (mut word, mut end) = (Vec::new(), 0_u32);
+    let mut word = Vec::new();
     for _ in 0..take(bytes)? {
-        word.truncate(take(bytes)? as usize);
-        let length = take(bytes)? as usize;
-        word.extend(take_bytes(bytes, length)?);
-        end = end.checked_add(take(bytes)?)?;
-        segment.words.push(std::str::from_utf8(&word).ok()?);
-        segment.ends.push(end);
+        take_word(bytes, &mut word, &mut segment)?;
     }
-    segment.postings = take_bytes(bytes, end as usize)?.to_vec();
+    let end = segment.start(segment.ends.len());
+    segment.postings = take_bytes(bytes, end)?.to_vec();
     segment.shrink();
     is_valid(&segment).then_some(segment)
+}
+
+/// Reads a word that is greater than the word before, and where its postings end. `word` contains the word before.
+fn take_word(bytes: &mut &[u8], word: &mut Vec<u8>, segment: &mut Segment) -> Option<()> {
+    let shared = take(bytes)? as usize;
+    let length = take(bytes)? as usize;
+    let rest = take_bytes(bytes, length)?;
+    let is_greater = word.get(shared..)? < rest;
+    word.truncate(shared);
+    word.extend(rest);
+    let end = segment.start(segment.ends.len()) + take(bytes)? as usize;
+    // Without these limits, a few bytes could stand for many long words.
+    let is_within_limits = word.len() <= MAX_WORD_BYTES
+        && segment.words.text_bytes() + word.len() <= MAX_BYTES
+        && end <= bytes.len();
+    if !is_greater || !is_within_limits {
+        return None;
+    }
+    segment.words.push(std::str::from_utf8(word).ok()?);
+    segment.ends.push(u32::try_from(end).ok()?);
+    Some(())
 }
 
 /// Whether searches can trust the segment: sorted keys and words, and postings that name its items.
 fn is_valid(segment: &Segment) -> bool {
     let items = as_u32(segment.keys.len());
-    let words = || segment.words.iter();
     segment.keys.is_sorted_by(|one, next| one < next)
-        && words().zip(words().skip(1)).all(|(one, next)| one < next)
-        && (0..segment.words.len()).all(|word| segment.postings(word).all(|(item, _)| item < items))
+        && (0..segment.words.len()).all(|word| segment.postings(word).are_valid(items))
+}
+
+fn take_byte(bytes: &mut &[u8]) -> Option<u8> {
+    let (byte, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*byte)
 }
 
 fn take_bytes<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {

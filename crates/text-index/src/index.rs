@@ -1,12 +1,12 @@
 //! The index: segments, and what is known of each item besides its words.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     Query,
     builder::{Builder, merge},
     evaluate::{Match, matches},
-    segment::Segment,
+    segment::{MAX_BYTES, Segment},
 };
 
 /// An inverted index of one owner's items. Cloning it is cheap: clones share what did not change.
@@ -21,13 +21,29 @@ pub struct Index<A> {
 #[derive(Debug, Clone)]
 pub(crate) struct Part<A> {
     pub(crate) segment: Arc<Segment>,
-    /// One per item; `None` if the item was deleted, or its words are in a later segment.
+    /// One per item; `None` if the item was removed, or its words are in a later segment.
     pub(crate) attributes: Arc<Vec<Option<A>>>,
+    /// How many items have attributes.
+    live: usize,
 }
 
 impl<A> Part<A> {
-    fn live(&self) -> usize {
-        self.attributes.iter().flatten().count()
+    pub(crate) fn new(segment: Segment, attributes: Vec<Option<A>>) -> Self {
+        Part {
+            segment: Arc::new(segment),
+            live: attributes.iter().flatten().count(),
+            attributes: Arc::new(attributes),
+        }
+    }
+
+    /// The items that were not removed.
+    pub(crate) fn items(&self) -> impl Iterator<Item = (u128, &A)> {
+        let items = self.segment.keys.iter().zip(self.attributes.iter());
+        items.filter_map(|(key, attributes)| Some((*key, attributes.as_ref()?)))
+    }
+
+    fn bytes(&self) -> usize {
+        self.segment.bytes() + self.attributes.capacity() * size_of::<Option<A>>()
     }
 }
 
@@ -53,21 +69,23 @@ pub struct Hit<A> {
 /// Items to be added to an index, with their words.
 pub struct Additions<A> {
     builder: Builder,
-    attributes: Vec<(u128, A)>,
+    attributes: BTreeMap<u128, A>,
 }
 
 impl<A> Default for Additions<A> {
     fn default() -> Self {
         Additions {
             builder: Builder::default(),
-            attributes: Vec::new(),
+            attributes: BTreeMap::new(),
         }
     }
 }
 
 impl<A> Additions<A> {
-    /// Adds an item: its words with their positions, of which those below `title_end` are in the title. A key must not be added
-    /// twice.
+    /// Adds an item: its words with their positions, of which those below `title_end` are in the title. Replaces an item that was
+    /// added with the same key.
+    ///
+    /// Ignores empty words, words of more than 255 bytes, and words after the first gigabyte of all items.
     pub fn add<'w>(
         &mut self,
         key: u128,
@@ -76,33 +94,38 @@ impl<A> Additions<A> {
         words: impl Iterator<Item = (&'w str, u32)>,
     ) {
         self.builder.add(key, title_end, words);
-        self.attributes.push((key, attributes));
+        self.attributes.insert(key, attributes);
     }
 }
 
 impl<A: Clone> Index<A> {
     /// Adds items, and replaces those that the index has already.
     pub fn add(&mut self, additions: Additions<A>) {
-        if additions.builder.is_empty() {
-            return;
+        for key in additions.attributes.keys() {
+            self.take(*key);
         }
-        for (key, _) in &additions.attributes {
-            self.remove(*key);
-        }
-        let mut attributes = additions.attributes;
-        attributes.sort_unstable_by_key(|(key, _)| *key);
-        self.parts.push(Part {
-            segment: Arc::new(additions.builder.build()),
-            attributes: Arc::new(attributes.into_iter().map(|(_, one)| Some(one)).collect()),
-        });
+        let attributes = additions.attributes.into_values().map(Some).collect();
+        self.parts
+            .push(Part::new(additions.builder.build(), attributes));
         self.merge_small();
     }
 
-    /// Removes an item.
-    pub fn remove(&mut self, key: u128) {
-        if let Some((part, item)) = self.find(key) {
-            Arc::make_mut(&mut self.parts[part].attributes)[item] = None;
-        }
+    /// Removes an item. Returns whether the index had the item.
+    pub fn remove(&mut self, key: u128) -> bool {
+        let is_found = self.take(key);
+        self.merge_small();
+        is_found
+    }
+
+    /// Marks an item as removed.
+    fn take(&mut self, key: u128) -> bool {
+        let Some((part, item)) = self.find(key) else {
+            return false;
+        };
+        let part = &mut self.parts[part];
+        Arc::make_mut(&mut part.attributes)[item] = None;
+        part.live -= 1;
+        true
     }
 
     /// Replaces the attributes of an item. Returns whether the index has the item.
@@ -129,22 +152,24 @@ impl<A: Clone> Index<A> {
         found.next()
     }
 
-    /// Merges the last segments while one is not much larger than all after it, so that the number of segments is logarithmic
-    /// and an item is merged a logarithmic number of times.
+    /// Merges the first segment that is small compared with the segments after it, or of which most items were removed, with all
+    /// segments after it. So the number of segments is logarithmic, an item is merged a logarithmic number of times, and at most
+    /// half of the items of a segment are removed items.
     fn merge_small(&mut self) {
-        let mut from = self.parts.len() - 1;
-        let mut after = self.parts[from].live();
-        while let Some(part) = from.checked_sub(1).map(|before| &self.parts[before]) {
-            let (live, all) = (part.live(), part.segment.keys.len());
-            if live > 2 * after && 2 * live > all {
-                break;
+        let (mut from, mut after) = (self.parts.len(), 0);
+        for (number, part) in self.parts.iter().enumerate().rev() {
+            if part.live <= 2 * after || 2 * part.live < part.attributes.len() {
+                from = number;
             }
-            after += live;
-            from -= 1;
+            after += part.live;
         }
-        if from + 1 < self.parts.len() {
-            let merged = merged(&self.parts[from..]);
-            self.parts.truncate(from);
+        let small = &self.parts[from..];
+        if small.is_empty() || small.iter().map(Part::bytes).sum::<usize>() > MAX_BYTES {
+            return;
+        }
+        let merged = merged(small);
+        self.parts.truncate(from);
+        if merged.live > 0 {
             self.parts.push(merged);
         }
     }
@@ -153,7 +178,7 @@ impl<A: Clone> Index<A> {
     pub fn search(&self, query: &Query, is_wanted: impl Fn(&A) -> bool) -> Vec<Hit<A>> {
         let mut hits = Vec::new();
         for part in &self.parts {
-            let matches = matches(&part.segment, query).into_iter();
+            let matches = matches(&part.segment, query);
             hits.extend(matches.filter_map(|Match { item, class, rank }| {
                 let attributes = part.attributes[item]
                     .as_ref()
@@ -171,10 +196,7 @@ impl<A: Clone> Index<A> {
 
     /// All items.
     pub fn items(&self) -> impl Iterator<Item = (u128, &A)> {
-        self.parts.iter().flat_map(|part| {
-            let items = part.segment.keys.iter().zip(part.attributes.iter());
-            items.filter_map(|(key, attributes)| Some((*key, attributes.as_ref()?)))
-        })
+        self.parts.iter().flat_map(Part::items)
     }
 
     /// The number of items.
@@ -194,10 +216,7 @@ impl<A: Clone> Index<A> {
 
     /// The memory that the index takes, in bytes.
     pub fn bytes(&self) -> usize {
-        let parts = self.parts.iter();
-        let of_part =
-            |part: &Part<A>| part.segment.bytes() + part.attributes.len() * size_of::<Option<A>>();
-        parts.map(of_part).sum::<usize>() + size_of::<Self>()
+        self.parts.iter().map(Part::bytes).sum::<usize>() + size_of::<Self>()
     }
 }
 
@@ -206,14 +225,8 @@ fn merged<A: Clone>(parts: &[Part<A>]) -> Part<A> {
     let segment = merge(&segments, |part, item| {
         parts[part].attributes[item].is_some()
     });
-    let mut attributes: Vec<(u128, A)> = Vec::with_capacity(segment.keys.len());
-    for part in parts {
-        let items = part.segment.keys.iter().zip(part.attributes.iter());
-        attributes.extend(items.filter_map(|(key, one)| Some((*key, one.clone()?))));
-    }
+    let mut attributes: Vec<(u128, &A)> = parts.iter().flat_map(Part::items).collect();
     attributes.sort_unstable_by_key(|(key, _)| *key);
-    Part {
-        segment: Arc::new(segment),
-        attributes: Arc::new(attributes.into_iter().map(|(_, one)| Some(one)).collect()),
-    }
+    let attributes = attributes.into_iter().map(|(_, one)| Some(one.clone()));
+    Part::new(segment, attributes.collect())
 }

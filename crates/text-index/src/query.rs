@@ -16,7 +16,7 @@ pub enum Level {
 /// A query: an item matches if it matches all terms of a branch, and no excluded term.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
-    /// Alternatives.
+    /// Alternatives, each with its terms. No item matches a branch without terms.
     pub branches: Vec<Vec<Term>>,
     /// Terms that must not match, at any level.
     pub excluded: Vec<Term>,
@@ -32,12 +32,12 @@ pub struct Term {
 /// A word, or words in sequence.
 #[derive(Debug, Clone)]
 pub struct Alternative {
-    /// The folded words, at least one.
+    /// The folded words. Several are a phrase: they are at consecutive positions.
     pub words: Vec<String>,
     /// Whether the last word may be the start of a longer word.
     pub is_prefix: bool,
     /// How well it matches the term.
     pub level: Level,
-    /// Whether its occurrences count for the rank.
+    /// Whether its occurrences count for the rank. Each different alternative counts once, even if several terms contain it.
     pub is_counted: bool,
 }

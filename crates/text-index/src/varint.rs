@@ -25,6 +25,12 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u32> {
     Some(number)
 }
 
+/// Whether a number ends with this byte.
+#[inline]
+pub(crate) fn is_end(byte: &u8) -> bool {
+    byte & 0x80 == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,22 +30,29 @@ impl Words {
         (0..self.len()).map(|number| self.get(number))
     }
 
-    pub(crate) fn find(&self, word: &str) -> Option<usize> {
+    /// The number of a word, as a range. Empty if there is no such word.
+    pub(crate) fn range_of(&self, word: &str) -> Range<usize> {
         let number = self.first_at_least(word);
-        (number < self.len() && self.get(number) == word).then_some(number)
+        let is_found = number < self.len() && self.get(number) == word;
+        number..number + usize::from(is_found)
     }
 
     /// The numbers of the words that start with a prefix.
     pub(crate) fn with_prefix(&self, prefix: &str) -> Range<usize> {
         let start = self.first_at_least(prefix);
-        let count = partition(start..self.len(), |number| {
+        let end = partition(start..self.len(), |number| {
             self.get(number).starts_with(prefix)
         });
-        start..count
+        start..end
     }
 
     fn first_at_least(&self, word: &str) -> usize {
         partition(0..self.len(), |number| self.get(number) < word)
+    }
+
+    /// The length of all words, in bytes.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// The memory that the words take, in bytes.
@@ -72,7 +79,32 @@ fn partition(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
-/// Lengths in an index fit into 32 bits: the builder limits its texts.
+/// A length or number within a segment. [`MAX_BYTES`](crate::segment::MAX_BYTES) keeps them below 2³².
 pub(crate) fn as_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(all: &[&str]) -> Words {
+        let mut words = Words::default();
+        all.iter().for_each(|word| words.push(word));
+        words
+    }
+
+    #[test]
+    fn words_are_found_by_text_and_by_prefix() {
+        let words = words(&["a", "ab", "abc", "b", "é"]);
+        assert_eq!(words.range_of("ab"), 1..2);
+        assert!(words.range_of("abcd").is_empty());
+        assert!(words.range_of("").is_empty());
+        assert!(words.range_of("z").is_empty());
+        assert_eq!(words.with_prefix("ab"), 1..3);
+        assert_eq!(words.with_prefix("é"), 4..5);
+        assert_eq!(words.with_prefix(""), 0..5);
+        assert!(words.with_prefix("c").is_empty());
+        assert!(words.with_prefix("z").is_empty());
+    }
 }
