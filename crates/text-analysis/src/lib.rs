@@ -2,3 +2,11 @@
 //!
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
+
+mod excerpt;
+mod passages;
+mod plain_text;
+
+pub use excerpt::excerpt;
+pub use passages::{Passage, passages};
+pub use plain_text::PlainText;
