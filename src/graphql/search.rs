@@ -100,14 +100,15 @@ pub(crate) struct Highlight {
     ranges: Vec<TextRange>,
 }
 
-impl From<Passage> for Highlight {
-    fn from(passage: Passage) -> Self {
-        let range = |range: std::ops::Range<i32>| TextRange {
-            start: range.start,
-            end: range.end,
+impl Highlight {
+    fn of((field, passage): (&'static str, Passage)) -> Self {
+        let in_api = |units: usize| i32::try_from(units).unwrap_or(i32::MAX);
+        let range = |range: std::ops::Range<usize>| TextRange {
+            start: in_api(range.start),
+            end: in_api(range.end),
         };
         Highlight {
-            field: passage.field,
+            field,
             text: passage.text,
             ranges: passage.ranges.into_iter().map(range).collect(),
         }
@@ -152,7 +153,7 @@ impl SearchEdge {
             search::passages(&highlighter, &fields)
         });
         let found = found.await.map_err(Error::internal)?;
-        Ok(found.into_iter().map(Highlight::from).collect())
+        Ok(found.into_iter().map(Highlight::of).collect())
     }
 }
 

@@ -23,14 +23,14 @@ mod store;
 mod stored;
 mod user_index;
 
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use uuid::Uuid;
 
 pub(crate) use cursor::SearchCursor;
 pub use indexes::SearchIndexes;
-pub(crate) use passages::{Field, Passage, passages};
+pub(crate) use passages::{Field, passages};
 pub(crate) use rank::Hit;
-pub(crate) use text_analysis::Highlighter;
+pub(crate) use text_analysis::{Highlighter, Passage};
 
 use query::MAX_QUERY_LENGTH;
 
@@ -89,7 +89,7 @@ impl SearchIndexes {
         let Some((query, highlighter)) = plan::plan(&query, &index.vocabulary) else {
             return Ok(SearchResults::default());
         };
-        let searched_at = after.map_or_else(Utc::now, |cursor| cursor.searched_at);
+        let searched_at = after.map_or_else(|| Utc::now().trunc_subsecs(6), |cursor| cursor.searched_at);
         let mut hits = rank::hits(&index, &query, filter, searched_at, after);
         let has_more = hits.len() > size;
         hits.truncate(size);

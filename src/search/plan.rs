@@ -166,7 +166,8 @@ fn without_stop_words(terms: Vec<ResolvedTerm>) -> Vec<text_index::Term> {
 /// An excluded term excludes all forms of its stem, but no similar words.
 fn excluded(term: ResolvedTerm) -> text_index::Term {
     let mut alternatives = term.alternatives;
-    alternatives.retain(|alternative| alternative.level >= Level::SameStem);
+    let is_phrase = |alternative: &Alternative| alternative.words.len() > 1;
+    alternatives.retain(|one| one.level >= Level::SameStem || is_phrase(one));
     text_index::Term { alternatives }
 }
 

@@ -144,7 +144,7 @@ pub(super) async fn store_index(
         for (part, number) in parts.into_iter().zip(0_i32..) {
             let statement = Statement::<()>::new(
                 "INSERT INTO search_indexes (user_id, part, data)
-                SELECT id, $2, $3 FROM users WHERE id = $1 AND deactivated_at IS NULL FOR KEY SHARE",
+                SELECT id, $2, $3 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
             );
             conn.execute(statement.bind(owner).bind(number).bind(part)).await?;
         }

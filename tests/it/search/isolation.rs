@@ -1,4 +1,4 @@
-//! Items of other users are never found, even if both users have the same scope.
+//! Items of other users are never found.
 
 use serde_json::json;
 
@@ -51,12 +51,3 @@ async fn courses_of_others_are_searched_as_if_they_did_not_exist() {
     let found = eve.search(arguments).await;
     assert_eq!(found["edges"], json!([]), "as if it were not there");
 }
-
-/// Gives the only two users ids with the same scope, which some of a few thousand ids have. Neither has items yet.
-const TWINS: &str = "
-    SET session_replication_role = replica;
-    CREATE TEMP TABLE twins AS SELECT min(id::text)::uuid AS one, max(id::text)::uuid AS other
-    FROM (SELECT md5(n::text)::uuid AS id FROM generate_series(1, 10000) AS n) AS ids
-    GROUP BY search_scope(id) HAVING count(*) > 1 ORDER BY 1 LIMIT 1;
-    UPDATE sessions SET user_id = CASE name WHEN 'ada' THEN one ELSE other END FROM users, twins WHERE user_id = users.id;
-    UPDATE users SET id = CASE name WHEN 'ada' THEN one ELSE other END FROM twins";
