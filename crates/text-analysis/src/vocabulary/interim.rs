@@ -6,26 +6,23 @@ use rust_stemmers::{Algorithm, Stemmer};
 
 /// What a printed word looks like: letters that text recognition confuses are the same.
 pub(super) fn look(word: &str) -> impl Iterator<Item = char> {
-    let mut letters = word.chars().peekable();
+    let mut rest = word.chars();
     std::iter::from_fn(move || {
-        let letter = letters.next()?;
-        let pair = match letter {
-            'r' => Some(('n', 'm')),
-            'c' => Some(('l', 'd')),
-            'v' => Some(('v', 'w')),
-            _ => None,
+        let letter = rest.next()?;
+        let (second, as_one) = match letter {
+            'r' => (b'n', 'm'),
+            'c' => (b'l', 'd'),
+            'v' => (b'v', 'w'),
+            '0' => return Some('o'),
+            '1' | 'i' => return Some('l'),
+            '5' => return Some('s'),
+            other => return Some(other),
         };
-        if let Some((second, look)) = pair
-            && letters.next_if_eq(&second).is_some()
-        {
-            return Some(look);
+        if rest.as_str().as_bytes().first() != Some(&second) {
+            return Some(letter);
         }
-        Some(match letter {
-            '0' => 'o',
-            '1' | 'i' => 'l',
-            '5' => 's',
-            other => other,
-        })
+        rest.next();
+        Some(as_one)
     })
 }
 

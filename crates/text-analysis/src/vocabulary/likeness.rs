@@ -139,12 +139,19 @@ impl<'t> Term<'t> {
     }
 
     fn looking_alike(&self, words: &WordList) -> Vec<(usize, Likeness)> {
-        let mut word_look = Vec::new();
         let mut found = Vec::new();
+        let mut word_look = Vec::new();
         for (index, letters) in words.letters().iter().enumerate() {
-            if self.may_look_like(*letters) {
+            if !has_at_most(self.max_edits, self.letters & !letters) {
+                continue;
+            }
+            let is_whole = has_at_most(self.max_edits, letters & !self.letters);
+            let word = words.get(index);
+            if is_whole
+                || (self.max_edits > 1 && look(word).take(2).eq(self.head().iter().copied()))
+            {
                 word_look.clear();
-                word_look.extend(look(words.get(index)));
+                word_look.extend(look(word));
                 found.extend(
                     self.likeness_of_look(&word_look)
                         .map(|likeness| (index, likeness)),
@@ -154,18 +161,12 @@ impl<'t> Term<'t> {
         found
     }
 
-    /// False if the term is no misspelling of a word with these letters, or of its start. An edit changes at most one letter.
-    fn may_look_like(&self, letters: u32) -> bool {
-        has_at_most(self.max_edits, self.letters & !letters)
-            && (self.max_edits > 1 || has_at_most(self.max_edits, letters & !self.letters))
-    }
-
     fn likeness_of_look(&self, word: &[char]) -> Option<Likeness> {
         let term = self.look.as_slice();
         if word == term {
             return Some(Likeness::SameLook);
         }
-        let same_start = word.starts_with(&term[..2.min(term.len())]);
+        let same_start = word.starts_with(self.head());
         let same_end = word.ends_with(&term[term.len().saturating_sub(2)..]);
         if self.max_edits == 0 || !(same_start || same_end) {
             return None;
@@ -176,6 +177,11 @@ impl<'t> Term<'t> {
         let start = &word[..word.len().min(term.len())];
         (self.max_edits > 1 && same_start && self.is_within_edits(start))
             .then_some(Likeness::MisspelledPrefix)
+    }
+
+    /// How the term starts in print.
+    fn head(&self) -> &[char] {
+        &self.look[..self.look.len().min(2)]
     }
 
     fn is_within_edits(&self, word: &[char]) -> bool {

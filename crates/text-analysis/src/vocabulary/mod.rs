@@ -48,6 +48,13 @@ pub struct Similar<'v> {
     pub likeness: Likeness,
 }
 
+impl From<WordList> for Vocabulary {
+    fn from(words: WordList) -> Self {
+        let recent = WordList::default();
+        Self { words, recent }
+    }
+}
+
 /// Whether a vocabulary keeps this word: at least [`MIN_CHARS`] characters and at most [`MAX_WORD_BYTES`] bytes.
 pub fn accepts(word: &str) -> bool {
     word.len() <= MAX_WORD_BYTES && word.chars().nth(MIN_CHARS - 1).is_some()
@@ -73,7 +80,8 @@ impl Vocabulary {
         if new.is_empty() {
             return;
         }
-        self.recent = WordList::merged(&self.recent, &WordList::of(new.iter().map(AsRef::as_ref)));
+        let new = WordList::of(new.iter().map(AsRef::as_ref));
+        self.recent = WordList::merged(&self.recent, &new);
         if self.recent.len() > MAX_RECENT {
             self.words = WordList::merged(&self.words, &self.recent);
             self.recent = WordList::default();

@@ -42,7 +42,7 @@ fn each_likeness_is_found() {
         ("graph", "paragrph", None),
         ("xgraph", "graph", Some(Misspelled)),
         ("grav", "grac", None),
-        ("mitochndira", "mitochondria", Some(Misspelled)),
+        ("mitochndrya", "mitochondria", Some(Misspelled)),
         ("алгортм", "алгоритм", Some(Misspelled)),
         ("algoritm", "algorithmically", Some(MisspelledPrefix)),
         ("algoritm", "xlgorithmically", None),
