@@ -3,6 +3,16 @@
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
 
+mod fold;
+mod highlighter;
+mod look;
+mod stem;
+mod tokens;
 pub mod vocabulary;
 
+pub use fold::{MAX_WORD_BYTES, fold};
+pub use highlighter::{Highlight, Highlighter, Term};
+pub use look::look;
+pub use stem::{Language, is_stop_word, stem};
+pub use tokens::{Token, TokenKind, Tokens, tokens};
 pub use vocabulary::{Likeness, Similar, Vocabulary};

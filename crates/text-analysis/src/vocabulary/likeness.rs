@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::{
-    MAX_TERM_CHARS, MIN_CHARS, Similar,
-    interim::{look, stem},
-    word_list::WordList,
+use super::{MAX_TERM_CHARS, MIN_CHARS, Similar, word_list::WordList};
+use crate::{
+    look::look_of,
+    stem::{Language, is_stop_word, stem},
 };
 
 /// How similar a word is to a term, in ascending order.
@@ -31,7 +31,15 @@ pub enum Likeness {
 
 /// The letters that a word has when it is printed, as a set of 32 bits. Several letters may share a bit.
 pub(super) fn letters(word: &str) -> u32 {
-    look(word).fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
+    look_of(word).fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
+}
+
+/// The stem of a word. Stop words are their own stem: a search for `being` does not find `bees`.
+fn stem_of(word: &str) -> Cow<'_, str> {
+    if is_stop_word(word) {
+        return Cow::Borrowed(word);
+    }
+    stem(word, Language::English)
 }
 
 /// Whether at most `limit` bits are set.
@@ -62,8 +70,8 @@ impl<'t> Term<'t> {
         let has_similar = (MIN_CHARS..=MAX_TERM_CHARS).contains(&chars) && !word.contains(' ');
         has_similar.then(|| Self {
             word,
-            stem: stem(word),
-            look: look(word).collect(),
+            stem: stem_of(word),
+            look: look_of(word).collect(),
             letters: letters(word),
             max_edits: match chars {
                 0..5 => 0,
@@ -96,7 +104,7 @@ impl<'t> Term<'t> {
         let irregular = IRREGULAR.iter().filter_map(|word| words.find(word).ok());
         let candidates = words.starting_with(start.as_str()).chain(irregular);
         candidates
-            .filter(|index| stem(words.get(*index)) == self.stem)
+            .filter(|index| stem_of(words.get(*index)) == self.stem)
             .map(|index| {
                 let is_same = words.get(index) == self.word;
                 (
@@ -148,10 +156,10 @@ impl<'t> Term<'t> {
             let is_whole = has_at_most(self.max_edits, letters & !self.letters);
             let word = words.get(index);
             if is_whole
-                || (self.max_edits > 1 && look(word).take(2).eq(self.head().iter().copied()))
+                || (self.max_edits > 1 && look_of(word).take(2).eq(self.head().iter().copied()))
             {
                 word_look.clear();
-                word_look.extend(look(word));
+                word_look.extend(look_of(word));
                 found.extend(
                     self.likeness_of_look(&word_look)
                         .map(|likeness| (index, likeness)),

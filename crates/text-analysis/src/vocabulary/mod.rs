@@ -4,7 +4,6 @@
 //! scans them all, with filters that reject almost every word in one or two nanoseconds.
 
 mod codec;
-mod interim;
 mod likeness;
 mod word_list;
 
@@ -14,13 +13,11 @@ pub use codec::{DecodeError, decode, encode};
 pub use likeness::Likeness;
 pub use word_list::WordList;
 
+use crate::MAX_WORD_BYTES;
 use likeness::Term;
 
 /// Minimum length of a word in a vocabulary, and of a term that has similar words, in characters.
 pub const MIN_CHARS: usize = 3;
-
-/// Maximum length of a word in a vocabulary, in bytes.
-pub const MAX_WORD_BYTES: usize = 255;
 
 /// Maximum length of a term that has similar words, in characters.
 pub const MAX_TERM_CHARS: usize = 64;

@@ -3,8 +3,8 @@ use proptest::{collection::vec, prelude::*};
 use super::{
     Likeness::{self, *},
     Vocabulary, accepts, decode, encode,
-    interim::{look, stem},
 };
+use crate::{Language, is_stop_word, look, stem};
 
 fn vocabulary(words: &[&str]) -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
@@ -133,7 +133,7 @@ fn many_words_inserted_in_batches_stay_compact() {
 /// What the similar words are, without any filter.
 fn likeness(term: &str, word: &str) -> Option<Likeness> {
     let (term_look, word_look): (Vec<char>, Vec<char>) =
-        (look(term).collect(), look(word).collect());
+        (look(term).chars().collect(), look(word).chars().collect());
     let max_edits = match term.chars().count() {
         5..8 => 1,
         8.. => 2,
@@ -153,7 +153,7 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     let start = &word_look[..word_look.len().min(term_look.len())];
     let ordered = [
         (word == term, Same),
-        (stem(word) == stem(term), SameStem),
+        (stem_of(word) == stem_of(term), SameStem),
         (word.starts_with(term), Prefix),
         (word_look == term_look, SameLook),
         (word.contains(term), Part),
@@ -171,6 +171,14 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     ordered
         .into_iter()
         .find_map(|(holds, likeness)| holds.then_some(likeness))
+}
+
+fn stem_of(word: &str) -> String {
+    if is_stop_word(word) {
+        word.to_owned()
+    } else {
+        stem(word, Language::English).into_owned()
+    }
 }
 
 fn edits(one: &[char], other: &[char]) -> usize {
