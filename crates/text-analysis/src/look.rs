@@ -30,6 +30,20 @@ pub(crate) fn look_of(word: &str) -> impl Iterator<Item = char> {
     })
 }
 
+/// The characters that a word can start with if its look starts with this character.
+pub(crate) fn starts_of(look: char) -> impl Iterator<Item = char> {
+    let others = match look {
+        'm' => "r",
+        'd' => "c",
+        'w' => "v",
+        'o' => "0",
+        'l' => "1i",
+        's' => "5",
+        _ => "",
+    };
+    iter::once(look).chain(others.chars())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,7 +87,7 @@ impl Vocabulary {
 
     /// Whether the word was inserted. Always false for a word that the vocabulary does not [accept](accepts).
     pub fn contains(&self, word: &str) -> bool {
-        self.words.find(word).is_ok() || self.recent.find(word).is_ok()
+        self.words.find(word).is_some() || self.recent.find(word).is_some()
     }
 
     /// The words that are similar to a folded term: the most similar first, then the shortest (in characters), then in the
@@ -97,11 +97,12 @@ impl Vocabulary {
         let Some(term) = Term::new(term) else {
             return Vec::new();
         };
-        let mut found = term.similar_in(&self.words);
-        found.extend(term.similar_in(&self.recent));
+        let found = [&self.words, &self.recent].into_iter().flat_map(|words| {
+            let found = term.similar_in(words).into_iter();
+            found.map(|(index, likeness)| (words.get(index), likeness))
+        });
         let mut keyed: Vec<_> = found
-            .into_iter()
-            .map(|Similar { word, likeness }| (Reverse(likeness), word.chars().count(), word))
+            .map(|(word, likeness)| (Reverse(likeness), word.chars().count(), word))
             .collect();
         if keyed.len() > limit {
             keyed.select_nth_unstable(limit);
