@@ -9,6 +9,7 @@ use icu_properties::{
     props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
 };
 
+use crate::characters::push_folded;
 use crate::tokens::class::{Class, classify, is_apostrophe, is_hyphen};
 
 /// Maximum length of a folded word in bytes.
@@ -19,7 +20,11 @@ pub const MAX_WORD_BYTES: usize = 255;
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut space = false;
-    for character in compose(fold_characters(text, usize::MAX)).chars() {
+    let mut characters = String::with_capacity(text.len());
+    if !push_folded(text, usize::MAX, &mut characters) {
+        characters = compose(fold_characters(text, usize::MAX));
+    }
+    for character in characters.chars() {
         match character {
             character if character.is_whitespace() => space = true,
             character => {
@@ -80,7 +85,7 @@ pub(crate) fn fold_characters(text: &str, limit: usize) -> String {
             break;
         }
         if !is_accent(character, &mut base) {
-            push_folded(character, &mut folded);
+            push_letters(character, &mut folded);
         }
     }
     folded
@@ -142,7 +147,7 @@ fn is_accent(character: char, base: &mut char) -> bool {
 }
 
 /// Folds a decomposed character without accents.
-fn push_folded(character: char, folded: &mut String) {
+fn push_letters(character: char, folded: &mut String) {
     match CASES.simple_fold(character) {
         'ß' => folded.push_str("ss"),
         'æ' => folded.push_str("ae"),

@@ -37,8 +37,11 @@ impl Tokens<'_> {
                 None => break,
             }
         }
-        // A part that stands for several words is none of a compound.
-        if parts <= MAX_PARTS && self.pending.len() == first + parts {
+        // A character that stands for several words is no part of a compound.
+        let words = self.pending.range(first..);
+        let are_words =
+            words.len() == parts && words.clone().all(|part| part.kind == TokenKind::Word);
+        if self.expands && parts <= MAX_PARTS && are_words {
             self.insert_joined(first);
         }
     }

@@ -128,6 +128,8 @@ fn character_length(text: &str) -> Option<usize> {
     for next in rest {
         match class(next) {
             _ if is_skipped(next) => {}
+            // The order of marks has no meaning.
+            Class::Mark if is_stacker(last) => {}
             Class::Mark => last = next,
             Class::Spaceless if continues(last, next) => last = next,
             _ => break,
@@ -144,7 +146,15 @@ fn continues(last: char, next: char) -> bool {
         '\u{e33}' | '\u{eb3}' => true,
         // A Korean vowel or final consonant that is written as a letter of its own.
         '\u{1160}'..='\u{11ff}' => is_hangul(last),
-        // Letters below a stacker in Burmese, Khmer and Tai Tham.
-        _ => matches!(last, '\u{1039}' | '\u{17d2}' | '\u{1a60}'),
+        // Letters below others in Burmese, Khmer and Tai Tham.
+        '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17b3}' | '\u{1a20}'..='\u{1a54}' => {
+            is_stacker(last)
+        }
+        _ => false,
     }
+}
+
+/// Whether the mark stands between a letter and another below it.
+fn is_stacker(mark: char) -> bool {
+    matches!(mark, '\u{1039}' | '\u{17d2}' | '\u{1a60}')
 }
