@@ -3,6 +3,7 @@
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
 
+mod characters;
 mod fold;
 mod highlighter;
 mod look;
