@@ -4,9 +4,13 @@ use std::sync::LazyLock;
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
-use icu_properties::{CodePointMapData, props::GeneralCategory};
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup},
+};
 
-use crate::tokens::class::{Class, class, is_apostrophe, is_hyphen};
+use crate::characters::push_folded;
+use crate::tokens::class::{Class, classify, is_apostrophe, is_hyphen};
 
 /// Maximum length of a folded word in bytes.
 pub const MAX_WORD_BYTES: usize = 255;
@@ -16,7 +20,11 @@ pub const MAX_WORD_BYTES: usize = 255;
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut space = false;
-    for character in composed(fold_characters(text, usize::MAX)).chars() {
+    let mut characters = String::with_capacity(text.len());
+    if !push_folded(text, usize::MAX, &mut characters) {
+        characters = compose(fold_characters(text, usize::MAX));
+    }
+    for character in characters.chars() {
         match character {
             character if character.is_whitespace() => space = true,
             character => {
@@ -38,10 +46,7 @@ pub fn fold(text: &str) -> String {
 
 /// Folds one word or character. The result may contain punctuation if a character stands for several: `½` becomes `1⁄2`.
 pub(crate) fn fold_word(word: &str) -> String {
-    if word.len() <= MAX_WORD_BYTES && word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return word.to_ascii_lowercase();
-    }
-    let mut folded = composed(fold_characters(word, 4 * MAX_WORD_BYTES));
+    let mut folded = compose(fold_characters(word, 4 * MAX_WORD_BYTES));
     folded.truncate(folded.floor_char_boundary(MAX_WORD_BYTES));
     folded
 }
@@ -53,14 +58,14 @@ pub(crate) fn stands_for_letters(character: char) -> bool {
     }
     let mut decomposed = NFKD.normalize_iter(std::iter::once(character)).peekable();
     decomposed.peek() != Some(&character)
-        && decomposed.any(|part| matches!(class(part), Class::Letter | Class::Spaceless))
+        && decomposed.any(|part| matches!(classify(part), Class::Letter | Class::Spaceless))
 }
 
 const NFKD: DecomposingNormalizerBorrowed<'static> = DecomposingNormalizerBorrowed::new_nfkd();
 const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 static CASES: LazyLock<icu_casemap::CaseMapperBorrowed<'static>> = LazyLock::new(CaseMapper::new);
 
-fn composed(decomposed: String) -> String {
+pub(crate) fn compose(decomposed: String) -> String {
     match NFC.normalize(&decomposed) {
         std::borrow::Cow::Borrowed(_) => decomposed,
         std::borrow::Cow::Owned(composed) => composed,
@@ -68,21 +73,27 @@ fn composed(decomposed: String) -> String {
 }
 
 /// Folds the characters of a text, decomposed, up to about `limit` bytes.
-fn fold_characters(text: &str, limit: usize) -> String {
+pub(crate) fn fold_characters(text: &str, limit: usize) -> String {
     let mut folded = String::with_capacity(text.len().min(limit));
+    let ignored = CodePointSetData::new::<DefaultIgnorableCodePoint>();
     let visible = text
         .chars()
-        .filter(|&character| class(character) != Class::Ignored);
+        .filter(|&character| !ignored.contains(character));
     let mut base = '\0';
     for character in NFKD.normalize_iter(visible) {
         if folded.len() >= limit {
             break;
         }
         if !is_accent(character, &mut base) {
-            push_folded(character, &mut folded);
+            push_letters(character, &mut folded);
         }
     }
     folded
+}
+
+/// Whether the character is folded differently after certain letters.
+pub(crate) fn is_contextual(character: char) -> bool {
+    matches!(character, '\u{306}' | '\u{654}' | '\u{e4d}' | '\u{ecd}')
 }
 
 /// Whether the decomposed character is an accent or vowel point that folding removes. `base` is the letter before it.
@@ -125,7 +136,9 @@ fn is_accent(character: char, base: &mut char) -> bool {
         | '\u{711}'
         | '\u{730}'..='\u{74a}' => true,
         character => {
-            if class(character) != Class::Mark {
+            if !GeneralCategoryGroup::Mark
+                .contains(CodePointMapData::<GeneralCategory>::new().get(character))
+            {
                 *base = character;
             }
             false
@@ -134,7 +147,7 @@ fn is_accent(character: char, base: &mut char) -> bool {
 }
 
 /// Folds a decomposed character without accents.
-fn push_folded(character: char, folded: &mut String) {
+fn push_letters(character: char, folded: &mut String) {
     match CASES.simple_fold(character) {
         'ß' => folded.push_str("ss"),
         'æ' => folded.push_str("ae"),

@@ -27,8 +27,8 @@ pub(crate) enum Class {
     Composed,
 }
 
-/// Returns the class of a character.
-pub(crate) fn class(character: char) -> Class {
+/// Finds the class of a character by its Unicode properties.
+pub(crate) fn classify(character: char) -> Class {
     if character.is_ascii() {
         return match character.is_ascii_alphanumeric() {
             true => Class::Letter,

@@ -1,10 +1,16 @@
 //! Words between spaces, and compounds: words that hyphens, apostrophes, dots or underscores join.
 
+use std::{borrow::Cow, ops::Range};
+
 use super::{
     Token, TokenKind, Tokens,
-    class::{Class, class, is_apostrophe, is_hyphen},
+    class::{Class, is_apostrophe, is_hyphen},
 };
-use crate::fold::fold_word;
+use crate::{
+    MAX_WORD_BYTES,
+    characters::{class, push_folded},
+    fold::fold_word,
+};
 
 /// Maximum number of parts of a compound that is found without its separators.
 const MAX_PARTS: usize = 8;
@@ -16,38 +22,68 @@ const MAX_LINE_BREAK_BYTES: usize = 64;
 impl Tokens<'_> {
     /// Reads a word that starts here, and all words that connectors join to it.
     pub(super) fn read_compound(&mut self) {
-        let (first, mut parts, mut joined) = (self.pending.len(), 0, String::new());
+        let first = self.pending.len();
+        self.read_word();
+        let Some(mut connector) = connector_length(self.text, self.at) else {
+            return;
+        };
+        let mut parts = 1;
         loop {
-            let before = self.pending.len();
+            self.at += connector;
             self.read_word();
             parts += 1;
-            match self.pending.range(before..).next() {
-                Some(part) if self.pending.len() == before + 1 && parts <= MAX_PARTS => {
-                    joined.push_str(&part.word)
-                }
-                _ => parts = MAX_PARTS + 1,
-            }
             match connector_length(self.text, self.at) {
-                Some(length) => self.at += length,
+                Some(length) => connector = length,
                 None => break,
             }
         }
-        if (2..=MAX_PARTS).contains(&parts) && joined.len() <= MAX_JOINED_BYTES {
-            let token = Token {
-                range: self.pending[first].range.start..self.pending[first + parts - 1].range.end,
-                word: joined,
-                position: self.pending[first].position,
-                kind: TokenKind::Joined,
-            };
-            self.pending.insert(first + 1, token);
+        // A character that stands for several words is no part of a compound.
+        let words = self.pending.range(first..);
+        let are_words =
+            words.len() == parts && words.clone().all(|part| part.kind == TokenKind::Word);
+        if self.expands && parts <= MAX_PARTS && are_words {
+            self.insert_joined(first);
         }
+    }
+
+    /// Inserts the compound of all words from `first` on.
+    fn insert_joined(&mut self, first: usize) {
+        let parts = self.pending.range(first..);
+        if parts.clone().map(|part| part.word.len()).sum::<usize>() > MAX_JOINED_BYTES {
+            return;
+        }
+        let token = Token {
+            range: self.pending[first].range.start..self.pending[self.pending.len() - 1].range.end,
+            word: parts.map(|part| part.word.as_str()).collect(),
+            position: self.pending[first].position,
+            kind: TokenKind::Joined,
+        };
+        self.pending.insert(first + 1, token);
     }
 
     fn read_word(&mut self) {
         let start = self.at;
-        let end = self.find_end(start);
+        let Extent {
+            end,
+            is_ascii,
+            is_split,
+        } = self.find_end(start);
         let (range, source) = (start..end, &self.text[start..end]);
-        let mut word = fold_word(&without_signs(source));
+        if is_ascii {
+            let word = source[..source.len().min(MAX_WORD_BYTES)].to_ascii_lowercase();
+            return self.push(range, word, TokenKind::Word);
+        }
+        let whole: Cow<'_, str> = if is_split {
+            without_signs(source).into()
+        } else {
+            source.into()
+        };
+        let mut word = String::with_capacity(whole.len().min(MAX_WORD_BYTES));
+        if push_folded(&whole, MAX_WORD_BYTES, &mut word) {
+            word.truncate(word.floor_char_boundary(MAX_WORD_BYTES));
+        } else {
+            word = fold_word(&whole);
+        }
         let trimmed = word.trim_start_matches(|character| class(character) == Class::Mark);
         word.drain(..word.len() - trimmed.len());
         let is_word = |character| matches!(class(character), Class::Letter | Class::Mark);
@@ -58,15 +94,23 @@ impl Tokens<'_> {
         }
     }
 
-    /// Moves behind the word that starts here, and returns its end.
-    fn find_end(&mut self, start: usize) -> usize {
+    /// Moves behind the word that starts here, and returns how far it extends.
+    fn find_end(&mut self, start: usize) -> Extent {
         let (text, bytes) = (self.text, self.text.as_bytes());
-        // The end of the last character that is not invisible, and of what was read.
-        let (mut end, mut at) = (start, start);
+        let mut extent = Extent {
+            end: start,
+            is_ascii: true,
+            is_split: false,
+        };
+        let mut at = start;
         loop {
-            while bytes.get(at).is_some_and(u8::is_ascii_alphanumeric) {
-                at += 1;
-                end = at;
+            let ascii = bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            if ascii > 0 {
+                at += ascii;
+                extent.end = at;
             }
             let Some(character) = text[at..].chars().next() else {
                 break;
@@ -74,28 +118,47 @@ impl Tokens<'_> {
             match class(character) {
                 Class::Letter | Class::Mark => {
                     at += character.len_utf8();
-                    end = at;
+                    extent.end = at;
+                    extent.is_ascii = false;
                 }
-                Class::Ignored => at += character.len_utf8(),
-                _ => match sign_length(text, start, end, at)
-                    .or_else(|| line_break_length(text, end))
+                Class::Ignored => {
+                    at += character.len_utf8();
+                    // Only part of the word if more of it follows.
+                    extent.is_ascii = false;
+                }
+                _ if character == ' ' => break,
+                _ => match sign_length(text, start..extent.end, at)
+                    .or_else(|| line_break_length(text, extent.end))
                 {
                     Some(length) => {
-                        at = end + length;
-                        end = at;
+                        extent.is_split = true;
+                        extent.is_ascii = false;
+                        at = extent.end + length;
+                        extent.end = at;
                     }
                     None => break,
                 },
             }
         }
         self.at = at;
-        end
+        extent
     }
+}
+
+/// How far a word extends.
+struct Extent {
+    /// Behind its last visible character.
+    end: usize,
+    /// Whether it consists of ASCII letters and digits.
+    is_ascii: bool,
+    /// Whether it contains what is not part of its folded form, such as a hyphen and line end.
+    is_split: bool,
 }
 
 /// The length of what continues a word though it is not a letter: the signs of `C#` and `C++`, and the `^`, `_` and `{` before a
 /// digit in `x^2` and `x_{12}`.
-fn sign_length(text: &str, start: usize, end: usize, at: usize) -> Option<usize> {
+fn sign_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
+    let Range { start, end } = word;
     if end != at {
         return None;
     }
@@ -121,37 +184,25 @@ fn sign_length(text: &str, start: usize, end: usize, at: usize) -> Option<usize>
 }
 
 /// A word of a text without what splits it, and with the names of the signs of `C#` and `C++`.
-fn without_signs(word: &str) -> std::borrow::Cow<'_, str> {
-    let is_plain = |character: char| {
-        character.is_ascii_alphanumeric()
-            || (!character.is_ascii() && !matches!(character, '\u{2010}'..='\u{2011}' | '¬' | '♯'))
-    };
-    if word.chars().all(is_plain) {
-        return word.into();
-    }
+fn without_signs(word: &str) -> String {
     let mut plain = String::with_capacity(word.len() + 8);
     for character in word.chars() {
         match character {
             '#' | '♯' => plain.push_str("sharp"),
             '+' => plain.push_str("plus"),
-            character
-                if matches!(
-                    class(character),
-                    Class::Letter | Class::Mark | Class::Ignored
-                ) =>
-            {
+            character if matches!(class(character), Class::Letter | Class::Mark) => {
                 plain.push(character)
             }
             _ => {}
         }
     }
-    plain.into()
+    plain
 }
 
 /// The length of the connector between the word that ends here and the word that it joins.
 fn connector_length(text: &str, at: usize) -> Option<usize> {
     let rest = &text[at..];
-    let connector = rest.chars().next()?;
+    let connector = rest.chars().next().filter(|&connector| connector != ' ')?;
     let after =
         rest[connector.len_utf8()..].trim_start_matches(|next| class(next) == Class::Ignored);
     let next = after.chars().next()?;

@@ -7,7 +7,8 @@ mod symbol;
 
 use std::{collections::VecDeque, ops::Range};
 
-use self::class::{Class, class};
+use self::class::Class;
+use crate::characters::class;
 
 /// A word of a text, or a part of one that can be found by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,7 @@
 //! Emoji, and symbols that stand for letters.
 
-use super::{
-    TokenKind, Tokens,
-    class::{Class, class},
-};
-use crate::fold::fold_word;
+use super::{TokenKind, Tokens, class::Class};
+use crate::{characters::class, fold::fold_word};
 
 const JOINER: char = '\u{200d}';
 
