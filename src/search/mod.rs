@@ -89,7 +89,8 @@ impl SearchIndexes {
         let Some((query, highlighter)) = plan::plan(&query, &index.vocabulary) else {
             return Ok(SearchResults::default());
         };
-        let searched_at = after.map_or_else(|| Utc::now().trunc_subsecs(6), |cursor| cursor.searched_at);
+        let searched_at =
+            after.map_or_else(|| Utc::now().trunc_subsecs(6), |cursor| cursor.searched_at);
         let mut hits = rank::hits(&index, &query, filter, searched_at, after);
         let has_more = hits.len() > size;
         hits.truncate(size);

@@ -19,12 +19,17 @@ pub(crate) struct Field {
 }
 
 /// The passages of an item, with the names of their fields, in the order of its fields.
-pub(crate) fn passages(highlighter: &Highlighter, fields: &[Field]) -> Vec<(&'static str, Passage)> {
+pub(crate) fn passages(
+    highlighter: &Highlighter,
+    fields: &[Field],
+) -> Vec<(&'static str, Passage)> {
     let mut passages = Vec::new();
     for field in fields {
         let text = start(&field.text);
         let highlights = highlighter.highlights(text).into_iter();
-        let highlights: Vec<_> = highlights.map(|highlight| (highlight.range, highlight.word)).collect();
+        let highlights: Vec<_> = highlights
+            .map(|highlight| (highlight.range, highlight.word))
+            .collect();
         let of_field = match field.whole && !highlights.is_empty() {
             true => vec![Passage::whole(text, &highlights)],
             false => text_analysis::passages(text, &highlights, MAX_PASSAGES - passages.len()),

@@ -146,7 +146,8 @@ pub(super) async fn store_index(
                 "INSERT INTO search_indexes (user_id, part, data)
                 SELECT id, $2, $3 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
             );
-            conn.execute(statement.bind(owner).bind(number).bind(part)).await?;
+            conn.execute(statement.bind(owner).bind(number).bind(part))
+                .await?;
         }
         Ok(())
     })

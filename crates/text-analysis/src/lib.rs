@@ -3,6 +3,7 @@
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
 
+mod characters;
 mod excerpt;
 mod fold;
 mod highlighter;

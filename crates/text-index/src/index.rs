@@ -201,7 +201,7 @@ impl<A: Clone> Index<A> {
 
     /// The number of items.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(Part::live).sum()
+        self.parts.iter().map(|part| part.live).sum()
     }
 
     /// Whether it has no items.

@@ -75,7 +75,11 @@ async fn long_words_are_found_by_their_start() {
     }
     for query in ["x".repeat(998), "ა".repeat(700), "y".repeat(998)] {
         let found = ada.found(&format!("\"{query}\"")).await;
-        assert_eq!(found, ["Long words"], "words are compared by their first 255 bytes");
+        assert_eq!(
+            found,
+            ["Long words"],
+            "words are compared by their first 255 bytes"
+        );
     }
     assert_eq!(ada.found(&"v".repeat(998)).await, [""; 0]);
     let longest = "z".repeat(1_000);
