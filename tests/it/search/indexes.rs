@@ -17,6 +17,7 @@ const MANY: &str = "
 async fn with_many() -> (TestApp, Person) {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     app.sql(MANY).await;
+    app.sql("VACUUM ANALYZE").await;
     (app, ada)
 }
 
