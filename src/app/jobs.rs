@@ -14,6 +14,8 @@ use crate::{
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// How often the search indexes of users who have none are made.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a process reads the list of revocations while it has subscriptions.
@@ -75,5 +77,9 @@ impl App {
             images::sweep::sweep(&images).await
         });
         jobs.every(IMAGE_INTERVAL, [images]);
+        let search = Periodic::with("search-indexes", self.search.clone(), async |search| {
+            search.make_missing().await
+        });
+        jobs.every(SEARCH_INTERVAL, [search]);
     }
 }

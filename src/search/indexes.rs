@@ -7,12 +7,14 @@ use std::{
 
 use quick_cache::{Weighter, sync::Cache};
 use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-use super::{stored, user_index::UserIndex};
+pub use super::store::IndexStatus;
+use super::{store, stored, user_index::UserIndex};
 use crate::{
     auth::UserId,
     changes::Feed,
-    db::{Connection, Database},
+    db::{Connection, Database, background::REST},
     error::{Code, Error},
 };
 
@@ -22,6 +24,10 @@ const MAX_READING_TIME: Duration = Duration::from_secs(2);
 const CHANGES: usize = 500;
 /// An index is stored after this number of changes, or a larger one if it has many items.
 const MIN_UNSAVED: usize = 50;
+/// A user with this number of documents gets a stored index before the first search.
+const MANY_DOCUMENTS: i64 = 200;
+/// Number of users that are read in one statement.
+const USERS: i64 = 1_000;
 
 /// The indexes of a process. Cheap to clone.
 #[derive(Clone)]
@@ -129,6 +135,63 @@ impl SearchIndexes {
             index.read_batch(conn, owner).await?;
         }
         Ok(())
+    }
+
+    /// Makes the index of a user from the user's items, and stores it.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub async fn make(&self, owner: UserId) -> Result<(), Error> {
+        let mut conn = self.inner.database.connection().await?;
+        let mut index = self.empty(&mut conn, owner).await?;
+        while index.unread.is_some() {
+            index.read_batch(&mut conn, owner).await?;
+        }
+        drop(conn);
+        stored::save(&self.inner.database, owner, &index).await?;
+        self.inner.cache.remove(&owner);
+        Ok(())
+    }
+
+    /// Makes the indexes of users who have none and many documents, for example after a bulk load. A search makes the others
+    /// as fast as it reads a stored one. Returns their number.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub(crate) async fn make_missing(&self) -> Result<u64, Error> {
+        let (mut made, mut after) = (0, Uuid::nil());
+        loop {
+            let mut conn = self.inner.database.connection().await?;
+            let users = store::users_without_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
+            drop(conn);
+            let Some(last) = users.last() else {
+                return Ok(made);
+            };
+            after = *last;
+            for user in users {
+                self.make(UserId(user)).await?;
+                made += 1;
+                tokio::time::sleep(REST).await;
+            }
+        }
+    }
+
+    /// The users with ids after `after`, at most 1,000.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub async fn users(&self, after: UserId) -> Result<Vec<UserId>, Error> {
+        let mut conn = self.inner.database.connection().await?;
+        let users = store::users(&mut conn, after.0, USERS).await?;
+        Ok(users.into_iter().map(UserId).collect())
+    }
+
+    /// How many users have a stored index.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub async fn status(&self) -> Result<IndexStatus, Error> {
+        store::status(&mut self.inner.database.connection().await?).await
     }
 
     /// Stores the index in the background if enough has changed, so that a process that has not searched for this user yet

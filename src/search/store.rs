@@ -115,6 +115,61 @@ pub(super) async fn changed_items(
         .await
 }
 
+/// Users without a stored index who have at least so many documents, with ids after `after`.
+pub(super) async fn users_without_index(
+    conn: &mut Connection,
+    after: Uuid,
+    documents: i64,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(
+        "SELECT id FROM users
+        WHERE id > $1 AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
+            AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS some) = $2
+        ORDER BY id LIMIT $3",
+    );
+    let users: Vec<(Uuid,)> = conn
+        .rows(statement.bind(after).bind(documents).bind(limit))
+        .await?;
+    Ok(users.into_iter().map(|(id,)| id).collect())
+}
+
+/// Users with ids after `after`.
+pub(super) async fn users(
+    conn: &mut Connection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(
+        "SELECT id FROM users WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2",
+    );
+    let users: Vec<(Uuid,)> = conn.rows(statement.bind(after).bind(limit)).await?;
+    Ok(users.into_iter().map(|(id,)| id).collect())
+}
+
+row! {
+    /// How many users have a stored index.
+    #[derive(Debug, Clone, Copy)]
+    pub struct IndexStatus {
+        /// The number of all users.
+        pub users: i64,
+        /// The number of users with a stored index.
+        pub indexed: i64,
+        /// The size of all stored indexes, in bytes.
+        pub bytes: i64,
+    }
+}
+
+/// How many users have a stored index.
+pub(super) async fn status(conn: &mut Connection) -> Result<IndexStatus, Error> {
+    let statement = Statement::new(
+        "SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL),
+            (SELECT count(*) FROM search_indexes WHERE part = 0), pg_total_relation_size('search_indexes')",
+    );
+    let status = conn.row(statement).await?;
+    status.ok_or_else(|| Error::internal("the statement returned no row"))
+}
+
 /// The stored index of a user, if there is one.
 pub(super) async fn stored_index(
     conn: &mut Connection,
