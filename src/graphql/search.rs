@@ -226,12 +226,8 @@ impl SearchQuery {
             course_id: course_id.map(|course| course.0),
         };
         let indexes = &ctx.services().search;
-        let mut conn = ctx.connection().await?;
         let after = after.as_ref();
-        let results = indexes
-            .search(&mut conn, viewer, &query, &filter, after, size)
-            .await?;
-        drop(conn);
+        let results = indexes.search(viewer, &query, &filter, after, size).await?;
         Ok(SearchConnection {
             has_next_page: results.has_more,
             has_previous_page: after.is_some(),
