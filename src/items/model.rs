@@ -47,6 +47,15 @@ impl ItemKind {
         }
     }
 
+    /// The columns that the search reads: the title, the note or description, and the recognized text.
+    pub(crate) fn searched_columns(self) -> [&'static str; 3] {
+        match self {
+            ItemKind::Course => ["name", "description", "''"],
+            ItemKind::Document => ["title", "formatted_note", "original_text"],
+            ItemKind::Task => ["title", "description", "''"],
+        }
+    }
+
     /// The kind's name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {

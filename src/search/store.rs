@@ -10,8 +10,11 @@ use crate::{
     items::ItemKind,
 };
 
+/// Maximum number of characters of a text that are searched.
+pub(super) const MAX_TEXT: usize = 200_000;
+
 row! {
-    /// The searched texts of an item. Of the note and the recognized text, the first 200,000 characters.
+    /// The searched texts of an item: the first [`MAX_TEXT`] characters of each.
     #[derive(Debug, Clone)]
     pub(super) struct Texts {
         /// The title of a document or a task, the name of a course.
@@ -41,32 +44,16 @@ row! {
 
 /// Selects items of a kind as [`ItemRow`]s. `texts_if` is the condition on which their texts are read.
 fn select(kind: ItemKind, texts_if: &str) -> String {
-    let (trashed, texts) = match kind {
-        ItemKind::Course => (
-            "deleted_at IS NOT NULL",
-            ["name", "coalesce(description, '')", "''"],
-        ),
-        ItemKind::Document => (
+    let (course, trashed) = match ItemKind::IN_COURSES.contains(&kind) {
+        true => (
+            "course_id",
             "deleted_at IS NOT NULL AND trashed_with IS NULL",
-            [
-                "title",
-                "left(formatted_note, 200000)",
-                "left(original_text, 200000)",
-            ],
         ),
-        ItemKind::Task => (
-            "deleted_at IS NOT NULL AND trashed_with IS NULL",
-            ["title", "coalesce(description, '')", "''"],
-        ),
+        false => ("NULL::uuid", "deleted_at IS NOT NULL"),
     };
-    let course = if kind == ItemKind::Course {
-        "NULL::uuid"
-    } else {
-        "course_id"
-    };
-    let texts = texts
-        .map(|text| format!("CASE WHEN {texts_if} THEN {text} END"))
-        .join(", ");
+    let text =
+        |column| format!("CASE WHEN {texts_if} THEN left(coalesce({column}, ''), {MAX_TEXT}) END");
+    let texts = kind.searched_columns().map(text).join(", ");
     let (number, table) = (i16::from(kind), kind.table());
     format!(
         "SELECT {number}::smallint, item.id, {course}, {trashed}, updated_at, item.version, {texts} FROM {table} AS item"
