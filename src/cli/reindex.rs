@@ -30,7 +30,9 @@ pub(super) async fn run(
         Some(email) => Some(find(&app, &email).await?),
         None => None,
     };
+    let feed = app.live().feed();
     tokio::select! {
+        () = feed.begin_epochs(app.database()) => Ok(()),
         made = make(indexes, user) => {
             let made = made?;
             print(format_args!("{made} search indexes were made.\n"))

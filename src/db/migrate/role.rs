@@ -8,10 +8,11 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use super::{source, values};
 use crate::error::Error;
 
-/// The statement that sets the role's default in this database. No row if it has that default already.
+/// The statement that sets the role's default in this database. No row if it has that default already, or for a superuser, who
+/// also does other work in the database.
 const SET_TIMEOUT: &str = "
     SELECT format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', session_user, current_database(), '$timeout') AS value
-    WHERE NOT EXISTS (
+    WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) AND NOT EXISTS (
         SELECT FROM pg_db_role_setting
         WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user)
             AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
