@@ -140,9 +140,15 @@ impl<'s> Positions<'s> {
     }
 
     fn are_valid(self) -> bool {
-        self.0.last().is_some_and(varint::is_end)
-            && self.iter().count() == self.count()
-            && self.iter().is_sorted_by(|one, next| one < next)
+        let (mut rest, mut previous) = (self.0, None);
+        while let Some(distance) = varint::take(&mut rest) {
+            let position = previous.unwrap_or(0_u32).checked_add(distance);
+            if position.is_none() || position == previous {
+                return false;
+            }
+            previous = position;
+        }
+        rest.is_empty() && previous.is_some()
     }
 }
 
