@@ -67,7 +67,10 @@ fn take_index<A: Encode>(bytes: &mut &[u8]) -> Option<Index<A>> {
                 _ => return None,
             });
         }
-        parts.push(Part::new(segment, attributes));
+        let part = Part::new(segment, attributes);
+        // An index has no part without items. A part takes much more memory than the bytes of an empty one.
+        part.items().next()?;
+        parts.push(part);
     }
     let index = Index { parts };
     let items = index.parts.iter().flat_map(Part::items);

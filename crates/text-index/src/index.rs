@@ -137,7 +137,7 @@ impl<A: Clone> Index<A> {
         true
     }
 
-    /// The attributes of an item.
+    /// The attributes of an item. `None` if the index does not have the item.
     pub fn attributes(&self, key: u128) -> Option<&A> {
         let (part, item) = self.find(key)?;
         self.parts[part].attributes[item].as_ref()
