@@ -110,7 +110,7 @@ impl Postings<'_> {
     /// Whether the postings are complete, and name some of the first `items` items in ascending order.
     pub(crate) fn are_valid(mut self, items: u32) -> bool {
         let mut minimum = 0;
-        while let Some((item, positions)) = self.next() {
+        for (item, positions) in self.by_ref() {
             if item < minimum || item >= items || !positions.are_valid() {
                 return false;
             }

@@ -52,11 +52,10 @@ impl Item {
             let Some(start) = position.checked_sub(before.len() as u32) else {
                 continue;
             };
-            let has = |word: &str, position| self.words.iter().any(|one| *one == (word, position));
             let is_match = before
                 .iter()
                 .zip(start..)
-                .all(|(word, position)| has(word, position));
+                .all(|(word, position)| self.words.contains(&(word.as_str(), position)));
             if is_match {
                 // A word of a prefix counts by itself, but phrases with the same start are one occurrence.
                 let group = if before.is_empty() { word } else { "" };
@@ -270,7 +269,7 @@ fn take(step: Step, index: &mut Index<Attributes>, model: &mut BTreeMap<u128, It
         }
         Step::Store => {
             let bytes = index.to_bytes();
-            *index = Index::from_bytes(&bytes).unwrap();
+            *index = Index::from_bytes(&bytes).expect("the bytes of an index");
             assert_eq!(index.to_bytes(), bytes);
         }
     }

@@ -67,7 +67,7 @@ fn read(bytes: &[u8]) -> Result<(), InvalidIndex> {
     }
     assert_eq!(
         Index::<Attributes>::from_bytes(&index.to_bytes())
-            .unwrap()
+            .expect("the bytes of an index")
             .to_bytes(),
         index.to_bytes()
     );
