@@ -199,6 +199,16 @@ impl<A: Clone> Index<A> {
         self.parts.iter().flat_map(Part::items)
     }
 
+    /// The number of items.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(|part| part.live).sum()
+    }
+
+    /// Whether it has no items.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The words of all items, each once per segment. May contain words of items that were removed.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().flat_map(|part| part.segment.words.iter())

@@ -1,13 +1,13 @@
 //! How similar two words are, and the words of a list that are similar to a term.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse, iter};
 
 use memchr::memmem;
 
-use super::{
-    MAX_TERM_CHARS, MIN_CHARS, Similar,
-    interim::{look, stem},
-    word_list::WordList,
+use super::{MAX_TERM_CHARS, MIN_CHARS, word_list::WordList};
+use crate::{
+    look::{look_of, starts_of},
+    stem::{Language, is_stop_word, stem},
 };
 
 /// How similar a word is to a term, in ascending order.
@@ -31,7 +31,15 @@ pub enum Likeness {
 
 /// The letters that a word has when it is printed, as a set of 32 bits. Several letters may share a bit.
 pub(super) fn letters(word: &str) -> u32 {
-    look(word).fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
+    look_of(word).fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
+}
+
+/// The stem of a word. Stop words are their own stem: a search for `being` does not find `bees`.
+fn stem_of(word: &str) -> Cow<'_, str> {
+    if is_stop_word(word) {
+        return Cow::Borrowed(word);
+    }
+    stem(word, Language::English)
 }
 
 /// Whether at most `limit` bits are set.
@@ -62,8 +70,8 @@ impl<'t> Term<'t> {
         let has_similar = (MIN_CHARS..=MAX_TERM_CHARS).contains(&chars) && !word.contains(' ');
         has_similar.then(|| Self {
             word,
-            stem: stem(word),
-            look: look(word).collect(),
+            stem: stem_of(word),
+            look: look_of(word).collect(),
             letters: letters(word),
             max_edits: match chars {
                 0..5 => 0,
@@ -73,109 +81,108 @@ impl<'t> Term<'t> {
         })
     }
 
-    /// The similar words of a list, in no order.
-    pub(super) fn similar_in<'v>(&self, words: &'v WordList) -> Vec<Similar<'v>> {
-        let mut found = self.same_stem(words);
+    /// The indexes of the similar words of a list, each once.
+    pub(super) fn similar_in(&self, words: &WordList) -> Vec<(usize, Likeness)> {
+        let same = words.find(self.word).map(|index| (index, Likeness::Same));
+        let mut found: Vec<_> = same.into_iter().chain(self.same_stem(words)).collect();
         found.extend(self.containing(words));
         found.extend(self.looking_alike(words));
-        found.sort_unstable_by(|one, other| (other.0, other.1).cmp(&(one.0, one.1)));
+        found.extend(self.misspelled_prefixes(words));
+        found.sort_unstable_by_key(|(index, likeness)| (*index, Reverse(*likeness)));
         found.dedup_by_key(|(index, _)| *index);
-        let found = found.into_iter();
         found
-            .map(|(index, likeness)| Similar {
-                word: words.get(index),
-                likeness,
-            })
-            .collect()
     }
 
-    /// A stem is the start of the word, except for its last letter: `happi` of `happy`, `sensibl` of `sensibility`.
-    fn same_stem(&self, words: &WordList) -> Vec<(usize, Likeness)> {
-        let mut start = self.stem.chars();
-        start.next_back();
-        let irregular = IRREGULAR.iter().filter_map(|word| words.find(word).ok());
-        let candidates = words.starting_with(start.as_str()).chain(irregular);
+    /// A stem is the start of the word, or that with `e`, `i`, `l` or `y` as its last letter: `happi` of `happy`, `sensibl` of
+    /// `sensibility`. So only a few words need to be stemmed.
+    fn same_stem(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
+        let start = self.stem.strip_suffix(['e', 'i', 'l', 'y']);
+        let candidates = words.starting_with(start.unwrap_or(&self.stem));
+        let irregular = IRREGULAR.iter().filter_map(|word| words.find(word));
+        let candidates = candidates.chain(irregular);
         candidates
-            .filter(|index| stem(words.get(*index)) == self.stem)
-            .map(|index| {
-                let is_same = words.get(index) == self.word;
-                (
-                    index,
-                    if is_same {
-                        Likeness::Same
-                    } else {
-                        Likeness::SameStem
-                    },
-                )
-            })
-            .collect()
+            .filter(|index| stem_of(words.get(*index)) == self.stem)
+            .map(|index| (index, Likeness::SameStem))
     }
 
     /// Searches the text of all words at once.
-    fn containing(&self, words: &WordList) -> Vec<(usize, Likeness)> {
+    fn containing(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
         let (text, finder) = (words.text().as_bytes(), memmem::Finder::new(self.word));
-        let mut found = Vec::new();
         let (mut at, mut index) = (0, 0);
-        while let Some(next) = finder.find(&text[at..]) {
-            at += next;
-            index = words.index_at(at, index);
-            if at + self.word.len() > words.end(index) {
-                // It starts in this word and ends in the next.
+        iter::from_fn(move || {
+            loop {
+                at += finder.find(&text[at..])?;
+                index = words.index_at(at, index);
+                let word = words.range(index);
+                let start = at;
+                if start + self.word.len() <= word.end {
+                    at = word.end;
+                    let is_prefix = start == word.start;
+                    return Some((
+                        index,
+                        if is_prefix {
+                            Likeness::Prefix
+                        } else {
+                            Likeness::Part
+                        },
+                    ));
+                }
+                // This starts in one word and ends in the next.
                 at += 1;
-                continue;
             }
-            let is_prefix = at == words.start(index);
-            found.push((
-                index,
-                if is_prefix {
-                    Likeness::Prefix
-                } else {
-                    Likeness::Part
-                },
-            ));
-            at = words.end(index);
-        }
-        found
+        })
     }
 
-    fn looking_alike(&self, words: &WordList) -> Vec<(usize, Likeness)> {
-        let mut word_look = Vec::new();
-        let mut found = Vec::new();
-        for (index, letters) in words.letters().iter().enumerate() {
-            if self.may_look_like(*letters) {
-                word_look.clear();
-                word_look.extend(look(words.get(index)));
-                found.extend(
-                    self.likeness_of_look(&word_look)
-                        .map(|likeness| (index, likeness)),
-                );
+    fn looking_alike(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
+        let candidates = (0..words.len()).filter(|index| {
+            let added = words.letters(*index) & !self.letters;
+            self.may_start_like(words, *index) && has_at_most(self.max_edits, added)
+        });
+        let mut word = Vec::new();
+        candidates.filter_map(move |index| {
+            word.clear();
+            word.extend(look_of(words.get(index)));
+            if word == self.look {
+                return Some((index, Likeness::SameLook));
             }
-        }
-        found
+            let is_misspelled = self.is_misspelling_of(&word);
+            is_misspelled.then_some((index, Likeness::Misspelled))
+        })
     }
 
-    /// False if the term is no misspelling of a word with these letters, or of its start. An edit changes at most one letter.
-    fn may_look_like(&self, letters: u32) -> bool {
-        has_at_most(self.max_edits, self.letters & !letters)
-            && (self.max_edits > 1 || has_at_most(self.max_edits, letters & !self.letters))
+    /// Whether the term may be a misspelling of the word or of its start. An edit removes at most one letter. Rejects almost all
+    /// words without reading them.
+    fn may_start_like(&self, words: &WordList, index: usize) -> bool {
+        has_at_most(self.max_edits, self.letters & !words.letters(index))
+            && words.range(index).len() + self.max_edits >= self.look.len()
     }
 
-    fn likeness_of_look(&self, word: &[char]) -> Option<Likeness> {
-        let term = self.look.as_slice();
-        if word == term {
-            return Some(Likeness::SameLook);
-        }
-        let same_start = word.starts_with(&term[..2.min(term.len())]);
-        let same_end = word.ends_with(&term[term.len().saturating_sub(2)..]);
-        if self.max_edits == 0 || !(same_start || same_end) {
-            return None;
-        }
-        if are_swapped(word, term) || self.is_within_edits(word) {
-            return Some(Likeness::Misspelled);
-        }
-        let start = &word[..word.len().min(term.len())];
-        (self.max_edits > 1 && same_start && self.is_within_edits(start))
-            .then_some(Likeness::MisspelledPrefix)
+    fn is_misspelling_of(&self, word: &[char]) -> bool {
+        let end = &self.look[self.look.len().saturating_sub(2)..];
+        self.max_edits > 0
+            && (word.starts_with(self.start()) || word.ends_with(end))
+            && (are_swapped(word, &self.look) || self.is_within_edits(word))
+    }
+
+    /// Only for terms of which two letters may be wrong.
+    fn misspelled_prefixes(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
+        let starts = self.look.first().filter(|_| self.max_edits > 1);
+        let starts = starts.into_iter().flat_map(|start| starts_of(*start));
+        let candidates = starts
+            .flat_map(|start| words.starting_with(start.encode_utf8(&mut [0; 4])))
+            .filter(|index| self.may_start_like(words, *index));
+        let mut prefix = Vec::new();
+        candidates.filter_map(move |index| {
+            prefix.clear();
+            prefix.extend(look_of(words.get(index)).take(self.look.len()));
+            let is_misspelled = prefix.starts_with(self.start()) && self.is_within_edits(&prefix);
+            is_misspelled.then_some((index, Likeness::MisspelledPrefix))
+        })
+    }
+
+    /// How the term starts in print.
+    fn start(&self) -> &[char] {
+        &self.look[..self.look.len().min(2)]
     }
 
     fn is_within_edits(&self, word: &[char]) -> bool {

@@ -4,7 +4,6 @@
 //! scans them all, with filters that reject almost every word in one or two nanoseconds.
 
 mod codec;
-mod interim;
 mod likeness;
 mod word_list;
 
@@ -14,13 +13,11 @@ pub use codec::{DecodeError, decode, encode};
 pub use likeness::Likeness;
 pub use word_list::WordList;
 
+use crate::MAX_WORD_BYTES;
 use likeness::Term;
 
 /// Minimum length of a word in a vocabulary, and of a term that has similar words, in characters.
 pub const MIN_CHARS: usize = 3;
-
-/// Maximum length of a word in a vocabulary, in bytes.
-pub const MAX_WORD_BYTES: usize = 255;
 
 /// Maximum length of a term that has similar words, in characters.
 pub const MAX_TERM_CHARS: usize = 64;
@@ -48,6 +45,13 @@ pub struct Similar<'v> {
     pub likeness: Likeness,
 }
 
+impl From<WordList> for Vocabulary {
+    fn from(words: WordList) -> Self {
+        let recent = WordList::default();
+        Self { words, recent }
+    }
+}
+
 /// Whether a vocabulary keeps this word: at least [`MIN_CHARS`] characters and at most [`MAX_WORD_BYTES`] bytes.
 pub fn accepts(word: &str) -> bool {
     word.len() <= MAX_WORD_BYTES && word.chars().nth(MIN_CHARS - 1).is_some()
@@ -73,7 +77,8 @@ impl Vocabulary {
         if new.is_empty() {
             return;
         }
-        self.recent = WordList::merged(&self.recent, &WordList::of(new.iter().map(AsRef::as_ref)));
+        let new = WordList::of(new.iter().map(AsRef::as_ref));
+        self.recent = WordList::merged(&self.recent, &new);
         if self.recent.len() > MAX_RECENT {
             self.words = WordList::merged(&self.words, &self.recent);
             self.recent = WordList::default();
@@ -82,7 +87,7 @@ impl Vocabulary {
 
     /// Whether the word was inserted. Always false for a word that the vocabulary does not [accept](accepts).
     pub fn contains(&self, word: &str) -> bool {
-        self.words.find(word).is_ok() || self.recent.find(word).is_ok()
+        self.words.find(word).is_some() || self.recent.find(word).is_some()
     }
 
     /// The words that are similar to a folded term: the most similar first, then the shortest (in characters), then in the
@@ -92,11 +97,12 @@ impl Vocabulary {
         let Some(term) = Term::new(term) else {
             return Vec::new();
         };
-        let mut found = term.similar_in(&self.words);
-        found.extend(term.similar_in(&self.recent));
+        let found = [&self.words, &self.recent].into_iter().flat_map(|words| {
+            let found = term.similar_in(words).into_iter();
+            found.map(|(index, likeness)| (words.get(index), likeness))
+        });
         let mut keyed: Vec<_> = found
-            .into_iter()
-            .map(|Similar { word, likeness }| (Reverse(likeness), word.chars().count(), word))
+            .map(|(word, likeness)| (Reverse(likeness), word.chars().count(), word))
             .collect();
         if keyed.len() > limit {
             keyed.select_nth_unstable(limit);

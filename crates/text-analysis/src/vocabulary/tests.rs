@@ -2,9 +2,10 @@ use proptest::{collection::vec, prelude::*};
 
 use super::{
     Likeness::{self, *},
-    Vocabulary, accepts, decode, encode,
-    interim::{look, stem},
+    Vocabulary, accepts,
+    codec::{DecodeError, decode, decode_up_to, encode},
 };
+use crate::{Language, is_stop_word, look, stem};
 
 fn vocabulary(words: &[&str]) -> Vocabulary {
     let mut vocabulary = Vocabulary::default();
@@ -42,7 +43,7 @@ fn each_likeness_is_found() {
         ("graph", "paragrph", None),
         ("xgraph", "graph", Some(Misspelled)),
         ("grav", "grac", None),
-        ("mitochndira", "mitochondria", Some(Misspelled)),
+        ("mitochndrya", "mitochondria", Some(Misspelled)),
         ("алгортм", "алгоритм", Some(Misspelled)),
         ("algoritm", "algorithmically", Some(MisspelledPrefix)),
         ("algoritm", "xlgorithmically", None),
@@ -133,7 +134,7 @@ fn many_words_inserted_in_batches_stay_compact() {
 /// What the similar words are, without any filter.
 fn likeness(term: &str, word: &str) -> Option<Likeness> {
     let (term_look, word_look): (Vec<char>, Vec<char>) =
-        (look(term).collect(), look(word).collect());
+        (look(term).chars().collect(), look(word).chars().collect());
     let max_edits = match term.chars().count() {
         5..8 => 1,
         8.. => 2,
@@ -153,7 +154,7 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     let start = &word_look[..word_look.len().min(term_look.len())];
     let ordered = [
         (word == term, Same),
-        (stem(word) == stem(term), SameStem),
+        (stem_of(word) == stem_of(term), SameStem),
         (word.starts_with(term), Prefix),
         (word_look == term_look, SameLook),
         (word.contains(term), Part),
@@ -171,6 +172,14 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     ordered
         .into_iter()
         .find_map(|(holds, likeness)| holds.then_some(likeness))
+}
+
+fn stem_of(word: &str) -> String {
+    if is_stop_word(word) {
+        word.to_owned()
+    } else {
+        stem(word, Language::English).into_owned()
+    }
 }
 
 fn edits(one: &[char], other: &[char]) -> usize {
@@ -277,22 +286,45 @@ proptest! {
 #[test]
 fn hostile_bytes_are_an_error() {
     let cases: &[&[u8]] = &[
+        // Another version.
         &[],
         &[0],
-        &[2, 0, 3, b'a', b'b', b'c'],
-        &[1, 0],
-        &[1, 0, 3, b'a', b'b'],
-        &[1, 1, 3, b'a', b'b', b'c'],
-        &[1, 0, 2, b'a', b'b'],
-        &[1, 0, 3, b'a', b'b', b'c', 3, 0],
-        &[1, 0, 3, b'a', b'b', b'c', 2, 1, b'b'],
-        &[1, 0, 3, b'a', b'b', 0xff],
+        &[2, 0x03, b'a', b'b', b'c'],
+        // The end is missing.
+        &[1, 0x03],
+        &[1, 0x03, b'a', b'b'],
+        &[1, 0x0f],
+        &[1, 0xff, 0],
+        // Shares more than the word before it has.
+        &[1, 0x13, b'a', b'b', b'c'],
+        &[1, 0x03, b'a', b'b', b'c', 0x41, b'd'],
+        // Too short.
+        &[1, 0x02, b'a', b'b'],
+        // Not in ascending order.
+        &[1, 0x03, b'a', b'b', b'c', 0x30],
+        &[1, 0x03, b'a', b'b', b'c', 0x21, b'b'],
+        // Not UTF-8.
+        &[1, 0x03, b'a', b'b', 0xff],
     ];
     for encoded in cases {
         assert!(decode(encoded).is_err(), "{encoded:?}");
     }
-    // Two bytes per word that grow into 255 each.
-    let mut long = vec![1, 0, 254];
-    long.extend([b'a'; 254]);
-    assert!(decode(&long).is_ok());
+    assert_eq!(decode(&[0]).err(), Some(DecodeError::UnknownVersion));
+}
+
+#[test]
+fn few_bytes_cannot_take_much_memory() {
+    // Each word has 255 bytes, and shares 252 with the word before it.
+    let of_words = |count: usize| {
+        let mut encoded = vec![1, 0x0f, 237];
+        encoded.extend([b'a'; 252]);
+        for number in 0..count {
+            let ending = [number / 10_000, number / 100 % 100, number % 100];
+            encoded.extend([0xf3, 237].into_iter().chain(ending.map(|part| part as u8)));
+        }
+        encoded
+    };
+    let max_bytes = 1_001 * 255;
+    assert!(decode_up_to(max_bytes, &of_words(1_000)).is_ok());
+    assert!(decode_up_to(max_bytes, &of_words(1_001)).is_err());
 }

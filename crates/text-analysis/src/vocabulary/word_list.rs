@@ -1,6 +1,6 @@
 //! A sorted list of words in three allocations.
 
-use std::{cmp::Ordering, iter};
+use std::{iter, ops::Range};
 
 use super::likeness::letters;
 
@@ -48,23 +48,25 @@ impl WordList {
         self.letters.push(letters);
     }
 
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.letters.shrink_to_fit();
+    }
+
     /// The word with this index.
     pub(super) fn get(&self, index: usize) -> &str {
-        &self.text[self.start(index)..self.end(index)]
+        &self.text[self.range(index)]
     }
 
     pub(super) fn last(&self) -> Option<&str> {
         self.len().checked_sub(1).map(|index| self.get(index))
     }
 
-    /// Where the word starts in [`text`](Self::text).
-    pub(super) fn start(&self, index: usize) -> usize {
-        index.checked_sub(1).map_or(0, |before| self.end(before))
-    }
-
-    /// Where the word ends in [`text`](Self::text).
-    pub(super) fn end(&self, index: usize) -> usize {
-        self.ends[index] as usize
+    /// Where the word is in [`text`](Self::text).
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        start as usize..self.ends[index] as usize
     }
 
     /// All words, one after the other.
@@ -77,29 +79,36 @@ impl WordList {
         from + self.ends[from..].partition_point(|end| *end as usize <= byte)
     }
 
-    /// The [`letters`] of each word.
-    pub(super) fn letters(&self) -> &[u32] {
-        &self.letters
+    /// The [`letters`] of a word.
+    pub(super) fn letters(&self, index: usize) -> u32 {
+        self.letters[index]
     }
 
-    /// The index of a word, or else the index of the first word after it.
-    pub(super) fn find(&self, word: &str) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.get(middle).cmp(word) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Equal => return Ok(middle),
-                Ordering::Greater => high = middle,
-            }
-        }
-        Err(low)
+    /// The index of a word.
+    pub(super) fn find(&self, word: &str) -> Option<usize> {
+        let index = self.partition_point(|other| other < word);
+        (index < self.len() && self.get(index) == word).then_some(index)
     }
 
     /// The indexes of the words that start with `prefix`.
-    pub(super) fn starting_with(&self, prefix: &str) -> impl Iterator<Item = usize> {
-        let (Ok(first) | Err(first)) = self.find(prefix);
-        (first..self.len()).take_while(move |index| self.get(*index).starts_with(prefix))
+    pub(super) fn starting_with(&self, prefix: &str) -> Range<usize> {
+        let start = self.partition_point(|word| word < prefix);
+        let end = self.partition_point(|word| word < prefix || word.starts_with(prefix));
+        start..end
+    }
+
+    /// The index of the first word that is not in the first part of the list.
+    fn partition_point(&self, is_in_first_part: impl Fn(&str) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_in_first_part(self.get(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
     }
 
     /// The words.
