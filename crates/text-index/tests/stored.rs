@@ -136,6 +136,18 @@ fn an_item_in_two_segments_is_rejected() {
     );
 }
 
+#[test]
+fn words_and_positions_that_do_not_ascend_are_rejected() {
+    let index = |words: &[u8]| [&[1, 1, 1][..], &[7; 16], &[0, 0], words, &[1, 1]].concat();
+    let two = |first, second| index(&[2, 1, first, 2, 1, second, 2, 1, 0, 1, 0]);
+    assert_eq!(read(&two(b'a', b'b')), Ok(()));
+    assert_eq!(read(&two(b'b', b'a')), Err(InvalidIndex));
+    assert_eq!(read(&two(b'a', b'a')), Err(InvalidIndex));
+    let distance = |distance| index(&[1, 1, b'a', 4, 0, 2, 5, distance]);
+    assert_eq!(read(&distance(1)), Ok(()));
+    assert_eq!(read(&distance(0)), Err(InvalidIndex));
+}
+
 /// A segment without items and with these words, each with one byte of postings.
 fn segment_of(words: usize, word: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let mut bytes = vec![1, 1, 0];
