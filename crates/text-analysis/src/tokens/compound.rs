@@ -96,15 +96,14 @@ impl Tokens<'_> {
 
     /// Moves behind the word that starts here, and returns how far it extends.
     fn find_end(&mut self, start: usize) -> Extent {
-        let (text, bytes) = (self.text, self.text.as_bytes());
+        let (text, mut at) = (self.text, start);
         let mut extent = Extent {
             end: start,
             is_ascii: true,
             is_split: false,
         };
-        let mut at = start;
         loop {
-            let ascii = bytes[at..]
+            let ascii = text.as_bytes()[at..]
                 .iter()
                 .take_while(|byte| byte.is_ascii_alphanumeric())
                 .count();
@@ -116,29 +115,23 @@ impl Tokens<'_> {
                 break;
             };
             match class(character) {
+                _ if character == ' ' => break,
                 Class::Letter | Class::Mark => {
                     at += character.len_utf8();
                     extent.end = at;
-                    extent.is_ascii = false;
                 }
-                Class::Ignored => {
-                    at += character.len_utf8();
-                    // Only part of the word if more of it follows.
-                    extent.is_ascii = false;
-                }
-                _ if character == ' ' => break,
-                _ => match sign_length(text, start..extent.end, at)
-                    .or_else(|| line_break_length(text, extent.end))
-                {
+                // Part of the word if more of it follows.
+                Class::Ignored => at += character.len_utf8(),
+                _ => match continuation_length(text, start..extent.end, at) {
                     Some(length) => {
-                        extent.is_split = true;
-                        extent.is_ascii = false;
                         at = extent.end + length;
                         extent.end = at;
+                        extent.is_split = true;
                     }
                     None => break,
                 },
             }
+            extent.is_ascii = false;
         }
         self.at = at;
         extent
@@ -155,13 +148,18 @@ struct Extent {
     is_split: bool,
 }
 
-/// The length of what continues a word though it is not a letter: the signs of `C#` and `C++`, and the `^`, `_` and `{` before a
-/// digit in `x^2` and `x_{12}`.
-fn sign_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
-    let Range { start, end } = word;
-    if end != at {
-        return None;
+/// The length of what continues a word though it is not a letter. `at` is behind the invisible characters that follow the word.
+fn continuation_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
+    let end = word.end;
+    match text[..end].ends_with('+') {
+        true => None,
+        false if at == end => sign_length(text, word).or_else(|| line_break_length(text, end)),
+        false => line_break_length(text, end),
     }
+}
+
+/// The length of the signs of `C#` and `C++`, and of the `^`, `_` and `{` before a digit in `x^2` and `x_{12}`.
+fn sign_length(text: &str, Range { start, end }: Range<usize>) -> Option<usize> {
     let rest = &text[end..];
     if let Some(digit) = rest.strip_prefix(['^', '_']) {
         let digit = digit.strip_prefix('{').unwrap_or(digit);
