@@ -122,14 +122,14 @@ impl Tokens<'_> {
                 }
                 // Part of the word if more of it follows.
                 Class::Ignored => at += character.len_utf8(),
-                _ => match continuation_length(text, start..extent.end, at) {
-                    Some(length) => {
-                        at = extent.end + length;
-                        extent.end = at;
-                        extent.is_split = true;
-                    }
-                    None => break,
-                },
+                _ => {
+                    let Some(length) = continuation_length(text, start..extent.end, at) else {
+                        break;
+                    };
+                    at = extent.end + length;
+                    extent.end = at;
+                    extent.is_split = true;
+                }
             }
             extent.is_ascii = false;
         }
