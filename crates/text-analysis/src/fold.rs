@@ -1,4 +1,12 @@
 //! Folding: makes spellings equal that readers take for the same.
+//!
+//! - All scripts: case, compatibility forms (width, ligatures, ², ℝ), composed and decomposed letters, digits, invisible characters.
+//! - Latin, Greek, Cyrillic: accents. `ß` is `ss`, and `İ`, `I`, `ı` and `i` are one letter. `й` is not `и`: it is a letter of its
+//!   own in CLDR's root collation, and words such as *мой* and *мои* differ by it. `ё` is `е`, as most texts write it.
+//! - Arabic: vowel points and tatweel go; `أ`, `إ`, `آ`, `ٱ` are `ا`, `ى` and Persian `ی` are `ي`, `ة` is `ه`, `ک` is `ك`. This is
+//!   what Lucene's normalizers do. `ؤ` and `ئ` stay.
+//! - Hebrew and Syriac: vowel points go.
+//! - Indic scripts, Thai, Lao, Khmer, Burmese: all vowel signs, viramas and tone marks stay.
 
 use std::{borrow::Cow, ops::RangeInclusive, sync::LazyLock};
 

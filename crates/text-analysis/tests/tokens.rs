@@ -82,7 +82,7 @@ const CASES: &[(&str, &str)] = &[
     ("std::vec::Vec<u8>", "std vec vec u8"),
     ("foo.bar() obj->field", "foo +foobar bar obj field"),
     ("C# C++ F# c#m", "csharp cplusplus fsharp c m"),
-    ("C++11 C++/CLI C+++", "cplusplus11 cplusplus cli cplusplus"),
+    ("C++11 C++/CLI C+++", "cplusplus 11 cplusplus cli cplusplus"),
     ("Objective-C++", "objective +objectivecplusplus cplusplus"),
     ("i++ ++i", "iplusplus i"),
     ("C♯ a#1", "csharp a 1"),

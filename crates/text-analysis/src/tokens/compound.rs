@@ -96,31 +96,27 @@ impl Tokens<'_> {
 
     /// Moves behind the word that starts here, and returns how far it extends.
     fn find_end(&mut self, start: usize) -> Extent {
-        let (text, mut at) = (self.text, start);
+        let text = self.text;
         let mut extent = Extent {
             end: start,
             is_ascii: true,
             is_split: false,
         };
-        loop {
-            let ascii = text.as_bytes()[at..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_alphanumeric())
-                .count();
-            if ascii > 0 {
-                at += ascii;
-                extent.end = at;
-            }
-            let Some(character) = text[at..].chars().next() else {
-                break;
-            };
+        // What was read, with the invisible characters behind the word. They are part of it if more of it follows.
+        let mut at = start;
+        while let Some(character) = text[at..].chars().next() {
             match class(character) {
-                _ if character == ' ' => break,
+                _ if character == ' ' || text[start..at].ends_with('+') => break,
+                Class::Letter if character.is_ascii() => {
+                    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric();
+                    at += text.as_bytes()[at..].iter().take_while(is_part).count();
+                    extent.end = at;
+                    continue;
+                }
                 Class::Letter | Class::Mark => {
                     at += character.len_utf8();
                     extent.end = at;
                 }
-                // Part of the word if more of it follows.
                 Class::Ignored => at += character.len_utf8(),
                 _ => {
                     let Some(length) = continuation_length(text, start..extent.end, at) else {
@@ -151,11 +147,12 @@ struct Extent {
 /// The length of what continues a word though it is not a letter. `at` is behind the invisible characters that follow the word.
 fn continuation_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
     let end = word.end;
-    match text[..end].ends_with('+') {
-        true => None,
-        false if at == end => sign_length(text, word).or_else(|| line_break_length(text, end)),
-        false => line_break_length(text, end),
-    }
+    let sign = if at == end {
+        sign_length(text, word)
+    } else {
+        None
+    };
+    sign.or_else(|| line_break_length(text, end))
 }
 
 /// The length of the signs of `C#` and `C++`, and of the `^`, `_` and `{` before a digit in `x^2` and `x_{12}`.
