@@ -1,32 +1,47 @@
 //! What a word looks like in print.
 
+use std::iter;
+
 /// Returns what a printed word looks like: letters and digits that text recognition confuses become the same (`rn` and `m`,
 /// `cl` and `d`, `vv` and `w`, `0` and `o`, `1`, `i` and `l`, `5` and `s`). Expects a folded word.
 pub fn look(word: &str) -> String {
-    let mut look = String::with_capacity(word.len());
-    let mut rest = word.chars().peekable();
-    while let Some(character) = rest.next() {
-        let (second, pair) = match character {
-            'r' => ('n', 'm'),
-            'c' => ('l', 'd'),
-            'v' => ('v', 'w'),
-            _ => ('\0', '\0'),
-        };
-        look.push(match rest.next_if_eq(&second) {
-            Some(_) => pair,
-            None => single(character),
-        });
-    }
-    look
+    look_of(word).collect()
 }
 
-fn single(character: char) -> char {
-    match character {
-        '0' => 'o',
-        '1' | 'i' => 'l',
-        '5' => 's',
-        character => character,
-    }
+/// The characters of a word's [`look`].
+pub(crate) fn look_of(word: &str) -> impl Iterator<Item = char> {
+    let mut rest = word.chars();
+    iter::from_fn(move || {
+        let character = rest.next()?;
+        let (second, pair) = match character {
+            'r' => (b'n', 'm'),
+            'c' => (b'l', 'd'),
+            'v' => (b'v', 'w'),
+            '0' => return Some('o'),
+            '1' | 'i' => return Some('l'),
+            '5' => return Some('s'),
+            other => return Some(other),
+        };
+        if rest.as_str().as_bytes().first() != Some(&second) {
+            return Some(character);
+        }
+        rest.next();
+        Some(pair)
+    })
+}
+
+/// The characters that a word can start with if its look starts with this character.
+pub(crate) fn starts_of(look: char) -> impl Iterator<Item = char> {
+    let others = match look {
+        'm' => "r",
+        'd' => "c",
+        'w' => "v",
+        'o' => "0",
+        'l' => "1i",
+        's' => "5",
+        _ => "",
+    };
+    iter::once(look).chain(others.chars())
 }
 
 #[cfg(test)]
