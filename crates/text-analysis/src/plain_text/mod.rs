@@ -26,6 +26,8 @@ mod writer;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;

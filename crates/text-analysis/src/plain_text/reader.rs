@@ -52,9 +52,9 @@ impl Reader<'_> {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            Event::Html(html) => self.html.add(&html, source),
+            Event::Html(html) => self.html.add(&html, source, self.out.source()),
             Event::InlineHtml(html) => {
-                self.html.add(&html, source);
+                self.html.add(&html, source, self.out.source());
                 self.html.read(&mut self.out);
             }
             Event::SoftBreak | Event::HardBreak => self.out.separate(Separator::Line),
