@@ -193,7 +193,7 @@ fn is_in_order(query: &Query, found: &[Hit]) -> bool {
     let is_at = |(at, key): (usize, &String)| found.get(at).is_some_and(|hit| hit.key == *key);
     let counted = match query.category.as_str() {
         "recent" => query.expect.len(),
-        "exact_over_fuzzy" | "title_over_body" => 1,
+        "exact_over_fuzzy" => 1,
         _ => usize::from(query.first),
     };
     query.expect.iter().take(counted).enumerate().all(is_at)
