@@ -57,6 +57,15 @@ pub(crate) struct SearchCursor {
 }
 
 impl SearchCursor {
+    fn of(hit: &Hit, searched_at: DateTime<Utc>, digest: u32) -> Self {
+        SearchCursor {
+            score: hit.score,
+            id: hit.id,
+            searched_at,
+            digest,
+        }
+    }
+
     /// The opaque cursor.
     pub(crate) fn encode(&self) -> String {
         let (score, at) = (self.score.to_bits(), self.searched_at.timestamp_micros());
@@ -113,12 +122,7 @@ pub(crate) async fn search(
     after: Option<&SearchCursor>,
     size: usize,
 ) -> Result<SearchResults, Error> {
-    let length = query.chars().count();
-    if length > MAX_QUERY_LENGTH {
-        return Err(Error::bad_input(format!(
-            "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
-        )));
-    }
+    check_length(query)?;
     let digest = digest(query, filter);
     if after.is_some_and(|cursor| cursor.digest != digest) {
         return Err(foreign_cursor());
@@ -134,15 +138,8 @@ pub(crate) async fn search(
             return Ok::<_, Error>(None);
         };
         let one_more = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
-        let hits = store::find(
-            conn,
-            viewer.user_id,
-            &plan,
-            filter,
-            searched_at,
-            after,
-            one_more,
-        );
+        let owner = viewer.user_id;
+        let hits = store::find(conn, owner, &plan, filter, searched_at, after, one_more);
         Ok(Some((hits.await?, highlighter)))
     });
     let Some((mut hits, highlighter)) = found.await? else {
@@ -150,18 +147,23 @@ pub(crate) async fn search(
     };
     let has_more = hits.len() > size;
     hits.truncate(size);
-    let cursor = |hit: &Hit| SearchCursor {
-        score: hit.score,
-        id: hit.id,
-        searched_at,
-        digest,
-    };
-    let hits = hits.into_iter().map(|hit| (hit, cursor(&hit))).collect();
+    let hits = hits.into_iter();
+    let hits = hits.map(|hit| (hit, SearchCursor::of(&hit, searched_at, digest)));
     Ok(SearchResults {
-        hits,
+        hits: hits.collect(),
         has_more,
         highlighter,
     })
+}
+
+fn check_length(query: &str) -> Result<(), Error> {
+    let length = query.chars().count();
+    if length > MAX_QUERY_LENGTH {
+        return Err(Error::bad_input(format!(
+            "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
+        )));
+    }
+    Ok(())
 }
 
 /// Identifies a search in its cursors.

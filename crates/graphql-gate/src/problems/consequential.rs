@@ -47,13 +47,9 @@ fn follows(
         ("MissingSubselection", _) => {
             field_at(source, error).is_some_and(|field| !field.selection_set.is_empty())
         }
-        // The value is null, which is an error of its own.
         ("RequiredArgument", [argument]) => {
             let name = argument.split(['(', ':']).nth(1).unwrap_or_default();
-            match field_at(source, error) {
-                Some(field) => field.arguments.iter().any(|one| one.name == name),
-                None => has_invalid_value(source, error, name, all),
-            }
+            is_null_argument(source, error, name, all)
         }
         ("RequiredField", [field]) => {
             let name = field.split('.').nth(1).unwrap_or_default();
@@ -75,6 +71,19 @@ fn follows(
         ("UndefinedField", [ty, _]) => !is_composite(ty),
         ("InvalidFragmentSpread", [.., condition, _]) => !is_composite(condition),
         _ => false,
+    }
+}
+
+/// Whether a required argument is not missing but null, which is an error of its own.
+fn is_null_argument(
+    source: &Source<'_>,
+    error: &DiagnosticData,
+    name: &str,
+    all: &[&DiagnosticData],
+) -> bool {
+    match field_at(source, error) {
+        Some(field) => field.arguments.iter().any(|one| one.name == name),
+        None => has_invalid_value(source, error, name, all),
     }
 }
 
