@@ -142,12 +142,11 @@ pub(crate) async fn search(
         let hits = store::find(conn, owner, &plan, filter, searched_at, after, one_more);
         Ok(Some((hits.await?, highlighter)))
     });
-    let Some((mut hits, highlighter)) = found.await? else {
+    let Some((hits, highlighter)) = found.await? else {
         return Ok(SearchResults::default());
     };
     let has_more = hits.len() > size;
-    hits.truncate(size);
-    let hits = hits.into_iter();
+    let hits = hits.into_iter().take(size);
     let hits = hits.map(|hit| (hit, SearchCursor::of(&hit, searched_at, digest)));
     Ok(SearchResults {
         hits: hits.collect(),
