@@ -18,7 +18,7 @@
 //! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
 //! | [`audit`] [`mail`] | reads and prunes the audit log; writes and sends mails |
 //! | [`images`] | images of documents: upload, check, store, remove |
-//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (rules, commands), `model` (columns, inputs), `store` (all SQL) |
+//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (commands), `model` (columns, inputs, limits), `store` (all SQL) |
 //! | [`pending`] | work of commands on many rows that a background job finishes |
 //! | [`items`] | what courses, documents and tasks share |
 //! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |

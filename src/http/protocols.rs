@@ -119,15 +119,7 @@ impl Connection {
             }
         };
         let period = self.settings.header_timeout;
-        let connection = http2::Builder::new(streams.clone())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEADER_LIST)
-            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_local_error_reset_streams(MAX_ERROR_RESETS)
-            // A client that does not respond to a ping is disconnected.
-            .keep_alive_interval(period)
-            .keep_alive_timeout(period)
+        let connection = http2_settings(streams.clone(), period)
             .serve_connection(TokioIo::new(stream), service_fn(respond));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
@@ -148,4 +140,18 @@ impl Connection {
             () = async { streams.idle(self.settings.grace()).await; unsent.sent().await } => Ok(()),
         }
     }
+}
+
+/// The limits of a connection of HTTP/2. A client that does not respond to a ping within this period is disconnected.
+fn http2_settings(streams: Http2Streams, period: Duration) -> http2::Builder<Http2Streams> {
+    let mut settings = http2::Builder::new(streams);
+    settings
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .keep_alive_interval(period)
+        .keep_alive_timeout(period);
+    settings
 }

@@ -1,18 +1,14 @@
-//! SQL that is the same for all items. Every statement is scoped to one owner.
+//! SQL that reads items, the same for all kinds. Every statement is scoped to one owner.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{CREATED_ONCE, Item, ItemKind, StatusFilter, Written, taken};
+use super::{Item, ItemKind, StatusFilter};
 use crate::{
     auth::Viewer,
-    db::{
-        Connection, Statement,
-        pool::{from_database, violated_unique},
-        sql::{SET_ORIGIN, Value},
-    },
-    error::{Error, Failure},
+    db::{Connection, Statement, sql::Value},
+    error::Error,
     items::ItemStatus,
     scalars::MaybeUndefined,
 };
@@ -59,91 +55,6 @@ pub(crate) async fn find_kinds(
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
     let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
     Ok(conn.rows(statement).await?.into_iter().collect())
-}
-
-/// The condition that the course of [`into_course`] is active.
-pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
-
-/// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
-/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`]; the status of a
-/// course that does not exist is `unknown`.
-pub(crate) fn into_course(course: &str, write: &str) -> String {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = {course} AND NOT EXISTS (
-                SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
-            FOR SHARE
-        ), written AS ({write})
-        SELECT CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course), 'unknown') END, written.*
-        FROM (VALUES (1)) AS one LEFT JOIN written ON true"
-    )
-}
-
-/// The condition that no other kind of item of the owner has the new id `$2`, if it was chosen (a parameter). An owner's ids
-/// are unique among all kinds.
-pub(crate) fn id_is_free<T: Item>(chosen: &str) -> String {
-    let others = ItemKind::ALL.into_iter().filter(|kind| *kind != T::KIND);
-    let exists = others.map(|kind| {
-        let table = kind.table();
-        format!("EXISTS (SELECT FROM {table} WHERE user_id = $1 AND id = $2)")
-    });
-    format!(
-        "NOT ({chosen} AND ({}))",
-        exists.collect::<Vec<_>>().join(" OR ")
-    )
-}
-
-/// Moves the item to the course `$5`, if `$4`. A moved item ignores what is pending for its previous course.
-pub(crate) const MOVE: &str = "
-    course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
-    status = CASE WHEN $4 THEN 'active' ELSE status END,
-    deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
-    trashed_with = CASE WHEN NOT $4 THEN trashed_with END";
-
-/// The condition that the item `$2` in a course is active and has the version `$3`, if that is given. Its present course is
-/// checked too, since the row's own status may follow later (`pending`).
-pub(crate) fn is_updatable<T: Item>() -> String {
-    let table = T::KIND.table();
-    format!(
-        "{SET_ORIGIN} AND user_id = $1 AND id = $2 AND ($3 IS NULL OR version = $3)
-            AND (status = 'active' OR trashed_with IS NOT NULL)
-            AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = {table}.course_id AND courses.status = 'trash')
-            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')"
-    )
-}
-
-/// Sends a statement that inserts an item. It returns exactly one row.
-pub(crate) async fn insert<T: Item>(
-    conn: &mut Connection,
-    statement: Statement<T::Written>,
-) -> Result<Written<T>, Failure> {
-    match conn.try_rows(statement).await {
-        Ok(mut rows) => match rows.pop() {
-            Some(written) => Ok(written.into()),
-            None => Err(Error::internal("an INSERT returned no row").into()),
-        },
-        Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Err(taken()),
-        Err(error) => Err(from_database(error).into()),
-    }
-}
-
-/// Binds fields of an update.
-pub(crate) trait Changes {
-    /// Binds whether the field was given, and its value: `column = CASE WHEN $n THEN $n+1 ELSE column END`.
-    #[must_use]
-    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
-    where
-        Option<T>: Into<Value>;
-}
-
-impl<R> Changes for Statement<R> {
-    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
-    where
-        Option<T>: Into<Value>,
-    {
-        let value = field.value().cloned();
-        self.bind(!field.is_undefined()).bind(value.into())
-    }
 }
 
 /// Writes the conditions of a list's filter.
@@ -199,14 +110,30 @@ impl<'a, R> Conditions<'a, R> {
 
     /// `<column> = value`.
     pub(crate) fn equals(&mut self, column: &str, value: Option<impl Into<Value>>) -> &mut Self {
-        if let Some(value) = value {
-            self.statement
-                .sql(" AND ")
-                .sql(column)
-                .sql(" = ")
-                .value(value);
+        match value.map(Into::into) {
+            // No text in the database contains it, and the database rejects it as a parameter.
+            Some(Value::Text(Some(text))) if text.contains('\0') => {
+                self.statement.sql(" AND false");
+            }
+            Some(value) => {
+                let statement = &mut *self.statement;
+                statement.sql(" AND ").sql(column).sql(" = ").value(value);
+            }
+            None => {}
         }
         self
+    }
+
+    /// `<column> = value`, or `<column> IS NULL` if the field is null.
+    pub(crate) fn is<V: Clone + Into<Value>>(
+        &mut self,
+        column: &str,
+        field: &MaybeUndefined<V>,
+    ) -> &mut Self {
+        if field.is_null() {
+            self.statement.sql(" AND ").sql(column).sql(" IS NULL");
+        }
+        self.equals(column, field.value().cloned())
     }
 
     /// `<left> value <right>`, rarely given.
