@@ -62,7 +62,7 @@ impl Problems {
             return self.add(
                 field,
                 RefusalCode::Blank,
-                format!("{field} must not be blank."),
+                format!("`{field}` must not be blank."),
             );
         }
         self.optional_text(field, Some(value), max);
@@ -83,7 +83,7 @@ impl Problems {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have at most {max} characters."),
+                format!("`{field}` must have at most {max} characters."),
             );
         }
     }
@@ -94,7 +94,7 @@ impl Problems {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must not contain the character U+0000."),
+                format!("`{field}` must not contain the character U+0000."),
             );
         }
     }
@@ -124,7 +124,7 @@ impl Problems {
         self.add(
             field,
             RefusalCode::Blank,
-            format!("{field} must not be null."),
+            format!("`{field}` must not be null."),
         );
     }
 
@@ -134,21 +134,21 @@ impl Problems {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must have at most {MAX_METADATA_DEPTH} levels of nesting."),
+                format!("`{field}` must have at most {MAX_METADATA_DEPTH} levels of nesting."),
             );
         }
         if contains_nul(value) {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must not contain the character U+0000."),
+                format!("`{field}` must not contain the character U+0000."),
             );
         }
         if value.to_string().len() > MAX_METADATA_BYTES {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have at most {MAX_METADATA_BYTES} bytes of JSON."),
+                format!("`{field}` must have at most {MAX_METADATA_BYTES} bytes of JSON."),
             );
         }
     }
@@ -174,11 +174,12 @@ pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
     let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
         0 => (
             RefusalCode::Blank,
-            "ids must contain at least one id.".to_owned(),
+            "`ids` must contain at least one id.".to_owned(),
         ),
         1..=MAX_IDS => return Ok(()),
         given => {
-            let message = format!("ids must contain at most {MAX_IDS} different ids; got {given}.");
+            let message =
+                format!("`ids` must contain at most {MAX_IDS} different ids; got {given}.");
             (RefusalCode::TooLong, message)
         }
     };

@@ -64,7 +64,7 @@ fn check_color(problems: &mut Problems, color: Option<&str>) {
         problems.add(
             "color",
             RefusalCode::Invalid,
-            "color must have the form #RRGGBB.",
+            "`color` must have the form `#RRGGBB`.",
         );
     }
 }

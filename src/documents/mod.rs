@@ -88,7 +88,7 @@ fn check_processing_time(problems: &mut Problems, seconds: Option<f64>) {
         problems.add(
             "processingTime",
             RefusalCode::Invalid,
-            "processingTime must be 0 or more seconds.",
+            "`processingTime` must be 0 or more seconds.",
         );
     }
 }
