@@ -122,7 +122,7 @@ impl Problems {
     {
         self.not_null(field, value);
         if value.given().is_some_and(|text| is_blank(text.as_ref())) {
-            let message = format!("{field} must not be blank.");
+            let message = format!("`{field}` must not be blank.");
             return self.add(field, RefusalCode::Blank, message);
         }
         self.optional_text(field, value, max);
@@ -136,7 +136,7 @@ impl Problems {
         self.storable(field, value);
         let length = value.given().map(|text| text.as_ref().chars().count());
         if length.is_some_and(|length| length > max) {
-            let message = format!("{field} must have at most {max} characters.");
+            let message = format!("`{field}` must have at most {max} characters.");
             self.add(field, RefusalCode::TooLong, message);
         }
     }
@@ -150,7 +150,7 @@ impl Problems {
             .given()
             .is_some_and(|text| text.as_ref().contains('\0'))
         {
-            let message = format!("{field} must not contain the character U+0000.");
+            let message = format!("`{field}` must not contain the character U+0000.");
             self.add(field, RefusalCode::Invalid, message);
         }
     }
@@ -158,7 +158,7 @@ impl Problems {
     /// Checks a field that must not be null.
     pub(crate) fn not_null<F: Field + ?Sized>(&mut self, field: &str, value: &F) {
         if value.is_null() {
-            let message = format!("{field} must not be null.");
+            let message = format!("`{field}` must not be null.");
             self.add(field, RefusalCode::Blank, message);
         }
     }
@@ -169,21 +169,21 @@ impl Problems {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must have at most {MAX_METADATA_DEPTH} levels of nesting."),
+                format!("`{field}` must have at most {MAX_METADATA_DEPTH} levels of nesting."),
             );
         }
         if contains_nul(value) {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must not contain the character U+0000."),
+                format!("`{field}` must not contain the character U+0000."),
             );
         }
         if value.to_string().len() > MAX_METADATA_BYTES {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have at most {MAX_METADATA_BYTES} bytes of JSON."),
+                format!("`{field}` must have at most {MAX_METADATA_BYTES} bytes of JSON."),
             );
         }
     }
@@ -209,11 +209,12 @@ pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
     let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
         0 => (
             RefusalCode::Blank,
-            "ids must contain at least one id.".to_owned(),
+            "`ids` must contain at least one id.".to_owned(),
         ),
         1..=MAX_IDS => return Ok(()),
         given => {
-            let message = format!("ids must contain at most {MAX_IDS} different ids; got {given}.");
+            let message =
+                format!("`ids` must contain at most {MAX_IDS} different ids; got {given}.");
             (RefusalCode::TooLong, message)
         }
     };

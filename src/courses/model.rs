@@ -100,7 +100,7 @@ checks! {
         problems.text("name", &input.name, 255);
         problems.optional_text("description", &input.description, 10_000);
         if input.color.given().is_some_and(|color| !is_color(color)) {
-            problems.add("color", RefusalCode::Invalid, "color must have the form #RRGGBB.");
+            problems.add("color", RefusalCode::Invalid, "`color` must have the form `#RRGGBB`.");
         }
         problems.optional_text("icon", &input.icon, 50);
     }

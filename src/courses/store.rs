@@ -96,7 +96,7 @@ impl Listed for Course {
     type OrderBy = CourseOrder;
 
     fn check(filter: &CourseFilter) -> Result<(), Error> {
-        check_text("nameContains", filter.name_contains.as_deref())
+        check_text("filter.nameContains", filter.name_contains.as_deref())
     }
 
     fn conditions(filter: &CourseFilter, conditions: &mut Conditions<'_, Self::PageRow>) {

@@ -126,7 +126,7 @@ checks! {
         problems.optional_text("excerpt", &input.excerpt, excerpt::MAX_LENGTH);
         let seconds = input.processing_time.given();
         if seconds.is_some_and(|seconds| !seconds.is_finite() || *seconds < 0.0) {
-            let message = "processingTime must be 0 or more seconds.";
+            let message = "`processingTime` must be 0 or more seconds.";
             problems.add("processingTime", RefusalCode::Invalid, message);
         }
         problems.not_null("metadata", &input.metadata);

@@ -131,9 +131,9 @@ impl Listed for Document {
     type OrderBy = DocumentOrder;
 
     fn check(filter: &DocumentFilter) -> Result<(), Error> {
-        check_text("titleContains", filter.title_contains.as_deref())?;
+        check_text("filter.titleContains", filter.title_contains.as_deref())?;
         if filter.course_id.is_null() {
-            let message = "`courseId` must not be null, since every document is in a course. Omit it to list all documents.";
+            let message = "`filter.courseId` must not be null, since every document is in a course. Omit it to list all documents.";
             return Err(Error::bad_input(message));
         }
         let Some(metadata) = &filter.metadata_contains else {
@@ -141,7 +141,8 @@ impl Listed for Document {
         };
         let mut problems = Problems::default();
         problems.metadata("metadataContains", &metadata.0);
-        let message = "`metadataContains` must not exceed 64 KiB or 32 levels, or contain U+0000.";
+        let message =
+            "`filter.metadataContains` must not exceed 64 KiB or 32 levels, or contain U+0000.";
         problems.finish().map_err(|_| Error::bad_input(message))
     }
 

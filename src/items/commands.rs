@@ -33,7 +33,7 @@ impl NewId {
             problems.add(
                 "id",
                 RefusalCode::Invalid,
-                "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.",
+                "`id` must be a UUID such as `018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f`.",
             );
         }
         NewId {

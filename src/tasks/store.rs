@@ -105,7 +105,7 @@ impl Listed for Task {
     type OrderBy = TaskOrder;
 
     fn check(filter: &TaskFilter) -> Result<(), Error> {
-        check_text("titleContains", filter.title_contains.as_deref())
+        check_text("filter.titleContains", filter.title_contains.as_deref())
     }
 
     fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_, Self::PageRow>) {

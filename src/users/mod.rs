@@ -36,7 +36,7 @@ pub async fn update(
     if let Some(url) = input.avatar_url.value()
         && url.0.chars().count() > MAX_AVATAR_URL_LENGTH
     {
-        let message = format!("avatarUrl must have at most {MAX_AVATAR_URL_LENGTH} characters.");
+        let message = format!("`avatarUrl` must have at most {MAX_AVATAR_URL_LENGTH} characters.");
         problems.add("avatarUrl", RefusalCode::TooLong, message);
     }
     problems.finish()?;
