@@ -13,12 +13,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use text_analysis::PlainText;
 use uuid::Uuid;
 
 use crate::{
     auth::{self, Auth, Client, SignUpInput, UserId},
     db::{Connection, Database},
-    documents::{excerpt, plain_text},
+    documents::excerpt,
     email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     users,
@@ -204,7 +205,8 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
 fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
-    for line in plain_text::plain_text(markdown).lines() {
+    let text = PlainText::from_markdown(markdown).into_text();
+    for line in text.split(['\n', '\u{2029}']) {
         let mut length = 0;
         for word in line.split(' ') {
             if length > 0 && length + word.chars().count() > WIDTH {

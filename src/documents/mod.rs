@@ -5,7 +5,6 @@
 
 pub mod excerpt;
 pub mod model;
-pub mod plain_text;
 mod store;
 
 pub use model::{

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject, Union};
 use futures_util::future::try_join_all;
+use text_analysis::PlainText;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
     task::Task,
 };
 use crate::{
-    documents::plain_text,
     error::Error,
     items::ItemKind,
     scalars::ObjectId,
@@ -71,7 +71,7 @@ impl SearchResult {
                     field("title", &document.0.title),
                     field(
                         "formattedNote",
-                        &plain_text::plain_text(&texts.formatted_note),
+                        PlainText::from_markdown(&texts.formatted_note).text(),
                     ),
                     field("originalText", &texts.original_text),
                 ]

@@ -1,12 +1,12 @@
 //! The items of an index: what a search filters and orders by, and their words.
 
 use chrono::{DateTime, Utc};
-use text_analysis::tokens;
+use text_analysis::{PlainText, tokens};
 use text_index::Encode;
 use uuid::Uuid;
 
 use super::store::{ItemRow, Texts};
-use crate::{documents::plain_text::plain_text, items::ItemKind};
+use crate::items::ItemKind;
 
 /// Positions between two texts of an item, so that no phrase matches across them.
 const GAP: u32 = 16;
@@ -50,7 +50,9 @@ impl ItemWords {
         words.title_end = words.add(&texts.title, 0);
         let note_start = words.title_end + GAP;
         let note_end = match kind {
-            ItemKind::Document => words.add(&plain_text(&texts.note), note_start),
+            ItemKind::Document => {
+                words.add(PlainText::from_markdown(&texts.note).text(), note_start)
+            }
             ItemKind::Course | ItemKind::Task => words.add(&texts.note, note_start),
         };
         words.add(&texts.recognized, note_end + GAP);
