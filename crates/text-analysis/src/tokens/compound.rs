@@ -234,7 +234,9 @@ fn line_break_length(text: &str, end: usize) -> Option<usize> {
         .take_while(|(at, _)| *at <= MAX_LINE_BREAK_BYTES)
     {
         match character {
-            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines += 1,
+            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' => lines += 1,
+            // Plain text of Markdown has this between blocks, such as items. A word never continues there.
+            '\u{2029}' => return None,
             '>' if lines > 0 => {}
             character if character.is_whitespace() || class(character) == Class::Ignored => {}
             // A capital letter after a hyphen is more often a name or the start of a sentence.
