@@ -69,6 +69,7 @@ const CASES: &[(&str, &str)] = &[
     ("foo-\n- bar", "foo bar"),
     ("infor-\n\n\n\n\nmation", "information"),
     ("Wahr-\nschein-\nlichkeit", "wahrscheinlichkeit"),
+    ("c\u{30c}-\nky प्रति-\nबिम्ब", "cky प्रतिबिम्ब"),
     // Identifiers and numbers.
     (
         "serde_json::from_str",
@@ -189,6 +190,7 @@ const CASES: &[(&str, &str)] = &[
     ("תִּקּוּן תיקון", "תקון תיקון"),
     ("שָׁלוֹם שלום", "שלום שלום"),
     ("צה\"ל צה״ל", "צה +צהל ל צה +צהל ל"),
+    ("צ\u{5b7}ה\u{5b7}\"ל", "צה +צהל ל"),
     ("ג'ירפה ג׳ירפה", "ג +גירפה ירפה ג +גירפה ירפה"),
     ("בית־ספר", "בית +ביתספר ספר"),
     ("ײַדיש", "ײדיש"),

@@ -201,7 +201,7 @@ fn connector_length(text: &str, at: usize) -> Option<usize> {
     let after =
         rest[connector.len_utf8()..].trim_start_matches(|next| class(next) == Class::Ignored);
     let next = after.chars().next()?;
-    let before = text[..at].chars().next_back()?;
+    let before = last_letter(&text[..at])?;
     let joins = match connector {
         '_' | '.' | '\u{b7}' | '\u{2024}' | '\u{5f3}' | '\u{5f4}' | '\u{203f}' | '\u{ff0e}'
         | '\u{ff3f}' => true,
@@ -214,13 +214,19 @@ fn connector_length(text: &str, at: usize) -> Option<usize> {
     (joins && class(next) == Class::Letter).then(|| rest.len() - after.len())
 }
 
+/// The last letter of a text, without the marks on it.
+fn last_letter(text: &str) -> Option<char> {
+    let is_part = |&character: &char| !matches!(class(character), Class::Mark | Class::Ignored);
+    text.chars().rev().find(is_part)
+}
+
 fn is_hebrew(character: char) -> bool {
     matches!(character, '\u{5d0}'..='\u{5f2}')
 }
 
 /// The length of the hyphen and line end that split a word which ends here, up to its second half.
 fn line_break_length(text: &str, end: usize) -> Option<usize> {
-    let before = text[..end].chars().next_back()?;
+    let before = last_letter(&text[..end])?;
     let rest = &text[end..];
     let mark = rest.chars().next()?;
     let is_mark = mark == '¬' || mark == '\u{ad}';
