@@ -64,6 +64,8 @@ const CASES: &[(&str, &str)] = &[
     ("infor‐\nmation", "information"),
     ("Infor-\nMation", "infor mation"),
     ("page-\n12", "page 12"),
+    ("INFOR-\nMATION É-\nE\u{301}L", "information eel"),
+    ("Anglo-\nSaxon US-\nAmerican", "anglo saxon us american"),
     ("- item\n- other", "item other"),
     ("foo -\nbar", "foo bar"),
     ("foo-\n- bar", "foo bar"),

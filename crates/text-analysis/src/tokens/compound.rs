@@ -240,17 +240,28 @@ fn line_break_length(text: &str, end: usize) -> Option<usize> {
         .take_while(|(at, _)| *at <= MAX_LINE_BREAK_BYTES)
     {
         match character {
-            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines += 1,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines += 1,
             '>' if lines > 0 => {}
             character if character.is_whitespace() || class(character) == Class::Ignored => {}
-            // A capital letter after a hyphen is more often a name or the start of a sentence.
-            character => {
-                let continues = character.is_alphabetic()
-                    && class(character) == Class::Letter
-                    && (is_mark || !character.is_uppercase());
-                return (continues && lines > 0).then_some(at);
+            _ if lines == 0 => return None,
+            next => {
+                let is_word = next.is_alphabetic() && class(next) == Class::Letter;
+                return (is_word && (is_mark || is_second_half(before, &rest[at..]))).then_some(at);
             }
         }
     }
     None
+}
+
+/// Whether a text continues the word that ends with the letter `before` and a hyphen. A capital letter is more often the start of
+/// a name or sentence, but in headings that consist of capital letters.
+fn is_second_half(before: char, text: &str) -> bool {
+    let is_letter = |&character: &char| !matches!(class(character), Class::Mark | Class::Ignored);
+    let mut letters = text.chars().filter(is_letter);
+    match letters.next() {
+        Some(first) if first.is_uppercase() => {
+            before.is_uppercase() && letters.next().is_some_and(char::is_uppercase)
+        }
+        first => first.is_some(),
+    }
 }

@@ -17,7 +17,7 @@
 //! - A character includes all its vowel signs and letters below it (Khmer, Burmese), so that words which differ by a vowel differ.
 //!   This is a little more than the grapheme cluster of Unicode.
 //! - Only words that a search may be asked for without their separators are joined: at most eight parts and 64 bytes.
-//! - A hyphen at a line end joins a word if a small letter follows. `Anglo-` and `Saxon` stay two words, and a phrase.
+//! - A hyphen at a line end joins a word if a small letter follows, or in capital letters. `Anglo-` and `Saxon` stay two words.
 //! - A page number or emoji between two words is a word between them.
 //!
 //! # Why not charabia
