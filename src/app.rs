@@ -18,10 +18,13 @@ use crate::{
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
+    search::SearchIndexes,
 };
 
 /// How long pending writes and mail deliveries may take at shutdown, even if requests used the whole timeout.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
+/// The memory that the indexes of the search may take, in bytes.
+const SEARCH_MEMORY: u64 = 128 << 20;
 
 /// All settings of the service except its database's address.
 #[derive(Clone)]
@@ -57,6 +60,7 @@ pub struct App {
     mailer: Mailer,
     images: Images,
     live: Live,
+    search: SearchIndexes,
     edge: Edge,
     job_states: JobStates,
     settings: AppSettings,
@@ -75,11 +79,13 @@ impl App {
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
+        let search = SearchIndexes::new(database.clone(), live.feed().clone(), SEARCH_MEMORY);
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            search: search.clone(),
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
@@ -100,6 +106,7 @@ impl App {
             mailer,
             images,
             live,
+            search,
             edge,
             job_states,
             settings,
@@ -124,6 +131,11 @@ impl App {
     /// The change feed.
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// The indexes of the search.
+    pub fn search(&self) -> &SearchIndexes {
+        &self.search
     }
 
     /// Serves until `stop` completes. Then finishes the requests in progress and stops everything.

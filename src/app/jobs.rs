@@ -7,14 +7,14 @@ use crate::{
     audit::Audit,
     auth,
     db::background::{Jobs, Periodic},
-    images, pending, search, trash,
+    images, pending, trash,
 };
 
 /// How often outdated rows are deleted.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// How often words that no item contains are deleted from the search dictionary.
+/// How often the search indexes of users who have none are made.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
@@ -77,8 +77,8 @@ impl App {
             images::sweep::sweep(&images).await
         });
         jobs.every(IMAGE_INTERVAL, [images]);
-        let search = Periodic::with("search-dictionary", database.clone(), async |database| {
-            search::sweep::sweep(&database).await
+        let search = Periodic::with("search-indexes", self.search.clone(), async |search| {
+            search.make_missing().await
         });
         jobs.every(SEARCH_INTERVAL, [search]);
     }

@@ -7,6 +7,7 @@ mod admin;
 mod database_server;
 mod descriptors;
 mod migrations;
+mod reindex;
 mod secret;
 mod settings;
 mod start_event;
@@ -111,6 +112,12 @@ async fn execute(config: &Config) -> Outcome {
         Command::Schema => print(graphql::sdl()),
         Command::Demo => {
             on_database(config, async |database| fill_demo(config, database).await).await
+        }
+        Command::Reindex { user, status } => {
+            on_database(config, async |database| {
+                reindex::run(config, database, user, status).await
+            })
+            .await
         }
         Command::Admin { action } => admin::run(config, action).await,
     }

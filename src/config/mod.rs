@@ -205,6 +205,15 @@ pub enum Command {
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
     Demo,
+    /// Make the stored search indexes again, from the items. Searches continue meanwhile. Can be interrupted.
+    Reindex {
+        /// Only the index of the user with this email address.
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        /// Only print how many users have a stored index.
+        #[arg(long, conflicts_with = "user")]
+        status: bool,
+    },
     /// Manage admins, imports and emails.
     Admin {
         /// What to do.

@@ -2,10 +2,6 @@
 
 pub mod sql_types {
     #[derive(diesel::sql_types::SqlType)]
-    #[diesel(postgres_type(name = "tsvector", schema = "pg_catalog"))]
-    pub struct Tsvector;
-
-    #[derive(diesel::sql_types::SqlType)]
     #[diesel(postgres_type(name = "xid8", schema = "pg_catalog"))]
     pub struct Xid8;
 }
@@ -179,38 +175,10 @@ diesel::table! {
 }
 
 diesel::table! {
-    search_departed (user_id, item_id) {
+    search_indexes (user_id, part) {
         user_id -> Uuid,
-        item_id -> Uuid,
-    }
-}
-
-diesel::table! {
-    use diesel::sql_types::*;
-    use super::sql_types::Tsvector;
-
-    search_entries (user_id, id) {
-        user_id -> Uuid,
-        id -> Uuid,
-        kind -> Int2,
-        course_id -> Nullable<Uuid>,
-        is_active -> Bool,
-        touched_at -> Timestamptz,
-        folded -> Text,
-        title_words -> Tsvector,
-        words -> Tsvector,
-    }
-}
-
-diesel::table! {
-    search_words (id) {
-        user_id -> Uuid,
-        word -> Text,
-        stem -> Text,
-        look -> Text,
-        id -> Int8,
-        item_id -> Nullable<Uuid>,
-        lost_at -> Nullable<Timestamptz>,
+        part -> Int4,
+        data -> Bytea,
     }
 }
 
@@ -285,8 +253,7 @@ diesel::joinable!(accounts -> users (user_id));
 diesel::joinable!(courses -> users (user_id));
 diesel::joinable!(documents -> users (user_id));
 diesel::joinable!(mail_tokens -> users (user_id));
-diesel::joinable!(search_entries -> users (user_id));
-diesel::joinable!(search_words -> users (user_id));
+diesel::joinable!(search_indexes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(tasks -> users (user_id));
 diesel::joinable!(user_profiles -> users (user_id));
@@ -303,9 +270,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     mails,
     rate_limits,
     revocations,
-    search_departed,
-    search_entries,
-    search_words,
+    search_indexes,
     sessions,
     tasks,
     user_profiles,

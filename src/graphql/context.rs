@@ -11,6 +11,7 @@ use crate::{
     db::{Connection, Database},
     error::Error,
     images::Images,
+    search::SearchIndexes,
 };
 
 /// The sender of a request.
@@ -70,6 +71,8 @@ pub struct Services {
     pub images: Images,
     /// The change feed.
     pub live: Live,
+    /// The indexes of the search.
+    pub search: SearchIndexes,
 }
 
 /// Access from a resolver to its caller and to the services.

@@ -100,14 +100,15 @@ pub(crate) struct Highlight {
     ranges: Vec<TextRange>,
 }
 
-impl From<Passage> for Highlight {
-    fn from(passage: Passage) -> Self {
-        let range = |range: std::ops::Range<i32>| TextRange {
-            start: range.start,
-            end: range.end,
+impl Highlight {
+    fn of((field, passage): (&'static str, Passage)) -> Self {
+        let in_api = |units: usize| i32::try_from(units).unwrap_or(i32::MAX);
+        let range = |range: std::ops::Range<usize>| TextRange {
+            start: in_api(range.start),
+            end: in_api(range.end),
         };
         Highlight {
-            field: passage.field,
+            field,
             text: passage.text,
             ranges: passage.ranges.into_iter().map(range).collect(),
         }
@@ -152,7 +153,7 @@ impl SearchEdge {
             search::passages(&highlighter, &fields)
         });
         let found = found.await.map_err(Error::internal)?;
-        Ok(found.into_iter().map(Highlight::from).collect())
+        Ok(found.into_iter().map(Highlight::of).collect())
     }
 }
 
@@ -224,9 +225,12 @@ impl SearchQuery {
             kinds: types,
             course_id: course_id.map(|course| course.0),
         };
+        let indexes = &ctx.services().search;
         let mut conn = ctx.connection().await?;
         let after = after.as_ref();
-        let results = search::search(&mut conn, viewer, &query, &filter, after, size).await?;
+        let results = indexes
+            .search(&mut conn, viewer, &query, &filter, after, size)
+            .await?;
         drop(conn);
         Ok(SearchConnection {
             has_next_page: results.has_more,

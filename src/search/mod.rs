@@ -1,40 +1,40 @@
 //! Search in a user's active items: words in any order and form, phrases, exclusions, alternatives, prefixes and parts of
 //! words, and words that are misspelled or badly recognized.
 //!
-//! A search takes two statements. The first looks up each word and similar ones in a dictionary of the user's own words.
-//! The second finds the items with these words through one index. Both read only the user's rows, so their cost does not
-//! depend on how much other users store. `docs/search.md` has the reasons and the measurements.
+//! A process keeps an index in memory for each user who searches. It is a copy of what the tables contain, so writers do nothing
+//! for it. Every search first reads the user's change feed after the index's cursor, in one statement, and so finds everything
+//! that was committed before, whichever program wrote it. Its cost does not depend on how much other users store.
 //!
-//! - `query`: parses the query. `plan`: builds the parameters of the second statement. `store`: all SQL.
-//! - `highlights` and `passages`: show where an item matches.
-//! - [`sweep`]: removes unused words from the dictionary.
+//! - `query`: parses the query. `plan`: the words of the index that match its terms. `rank`: the order of hits.
+//! - `user_index`: reads items into an index, and applies changes. `item`: an item's words. `store`: all SQL.
+//! - [`indexes`]: the indexes of all users: in memory, and stored, so that they need not be made again.
+//! - `cursor`: the position of a hit. `passages`: shows where an item matches.
+//!
+//! `docs/search.md` has the reasons and the measurements.
 
-mod highlights;
+mod cursor;
+pub mod indexes;
+mod item;
 mod passages;
 mod plan;
 mod query;
+mod rank;
 mod store;
-pub mod sweep;
+mod stored;
+mod user_index;
 
-use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
+use chrono::{SubsecRound, Utc};
 use uuid::Uuid;
 
-pub(crate) use highlights::Highlighter;
-pub(crate) use passages::{Field, Passage, passages};
-use plan::Plan;
-use query::{MAX_QUERY_LENGTH, Query};
-pub use store::Hit;
+pub(crate) use cursor::SearchCursor;
+pub use indexes::SearchIndexes;
+pub(crate) use passages::{Field, passages};
+pub(crate) use rank::Hit;
+pub(crate) use text_analysis::{Highlighter, Passage};
 
-use crate::{
-    auth::Viewer,
-    db::{Connection, cursor as opaque},
-    error::Error,
-    items::ItemKind,
-};
+use query::MAX_QUERY_LENGTH;
 
-/// Maximum number of terms that also match similar words. Further terms match only as written.
-const MAX_SIMILAR_TERMS: usize = 8;
+use crate::{auth::Viewer, db::Connection, error::Error, items::ItemKind};
 
 /// Which items are searched.
 #[derive(Debug, Clone, Default)]
@@ -43,50 +43,6 @@ pub(crate) struct SearchFilter {
     pub(crate) kinds: Option<Vec<ItemKind>>,
     /// Only items in this course; `None` for all.
     pub(crate) course_id: Option<Uuid>,
-}
-
-/// The position of a hit among all hits of a search.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct SearchCursor {
-    score: f64,
-    id: Uuid,
-    /// When the first page was requested. Scores depend on it, since recent items rank higher.
-    searched_at: DateTime<Utc>,
-    /// The digest of the query and its filter.
-    digest: u32,
-}
-
-impl SearchCursor {
-    /// The opaque cursor.
-    pub(crate) fn encode(&self) -> String {
-        let (score, at) = (self.score.to_bits(), self.searched_at.timestamp_micros());
-        let (id, digest) = (self.id.simple(), self.digest);
-        opaque::encode(format!("hit-{score:x}-{at:x}-{id}-{digest:x}"))
-    }
-
-    /// # Errors
-    /// BAD_USER_INPUT if it is not a cursor of a search.
-    pub(crate) fn decode(cursor: &str) -> Result<Self, Error> {
-        SearchCursor::parse(cursor).ok_or_else(foreign_cursor)
-    }
-
-    fn parse(cursor: &str) -> Option<Self> {
-        let text = opaque::decode_text(cursor)?;
-        let mut parts = text.strip_prefix("hit-")?.split('-');
-        let score = f64::from_bits(u64::from_str_radix(parts.next()?, 16).ok()?);
-        let micros = i64::from_str_radix(parts.next()?, 16).ok()?;
-        let position = SearchCursor {
-            score,
-            id: Uuid::try_parse(parts.next()?).ok()?,
-            searched_at: DateTime::from_timestamp_micros(micros)?,
-            digest: u32::from_str_radix(parts.next()?, 16).ok()?,
-        };
-        (score.is_finite() && parts.next().is_none()).then_some(position)
-    }
-}
-
-fn foreign_cursor() -> Error {
-    Error::bad_input("`after` must be a cursor of this search.")
 }
 
 /// A page of hits.
@@ -100,90 +56,55 @@ pub(crate) struct SearchResults {
     pub(crate) highlighter: Highlighter,
 }
 
-/// The viewer's active items that match a query, best first: a page of `size` hits after a cursor. A query without words
-/// has no hits.
-///
-/// # Errors
-/// BAD_USER_INPUT if the query is too long, or the cursor belongs to another search.
-pub(crate) async fn search(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    query: &str,
-    filter: &SearchFilter,
-    after: Option<&SearchCursor>,
-    size: usize,
-) -> Result<SearchResults, Error> {
-    let length = query.chars().count();
-    if length > MAX_QUERY_LENGTH {
-        return Err(Error::bad_input(format!(
-            "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
-        )));
-    }
-    let digest = digest(query, filter);
-    if after.is_some_and(|cursor| cursor.digest != digest) {
-        return Err(foreign_cursor());
-    }
-    let query = query::parse(&query.replace('\0', " "));
-    if query.branches.is_empty() {
-        return Ok(SearchResults::default());
-    }
-    let searched_at = after.map_or_else(Utc::now, |cursor| cursor.searched_at);
-    let found = conn.transaction(async |conn| {
-        store::prefer_indexes(conn).await?;
-        let Some((plan, highlighter)) = look_up(conn, viewer, &query).await? else {
-            return Ok::<_, Error>(None);
+impl SearchIndexes {
+    /// The viewer's active items that match a query, best first: a page of `size` hits after a cursor. A query without words
+    /// has no hits.
+    ///
+    /// # Errors
+    /// BAD_USER_INPUT if the query is too long, or the cursor belongs to another search.
+    pub(crate) async fn search(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+        query: &str,
+        filter: &SearchFilter,
+        after: Option<&SearchCursor>,
+        size: usize,
+    ) -> Result<SearchResults, Error> {
+        let length = query.chars().count();
+        if length > MAX_QUERY_LENGTH {
+            return Err(Error::bad_input(format!(
+                "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
+            )));
+        }
+        let digest = cursor::digest(query, filter);
+        if after.is_some_and(|cursor| cursor.digest != digest) {
+            return Err(cursor::foreign());
+        }
+        let query = query::parse(query);
+        if query.branches.is_empty() {
+            return Ok(SearchResults::default());
+        }
+        let index = self.current(conn, viewer.user_id).await?;
+        let Some((query, highlighter)) = plan::plan(&query, &index.vocabulary) else {
+            return Ok(SearchResults::default());
         };
-        let one_more = i64::try_from(size).unwrap_or(i64::MAX).saturating_add(1);
-        let hits = store::find(
-            conn,
-            viewer.user_id,
-            &plan,
-            filter,
+        let searched_at =
+            after.map_or_else(|| Utc::now().trunc_subsecs(6), |cursor| cursor.searched_at);
+        let mut hits = rank::hits(&index, &query, filter, searched_at, after);
+        let has_more = hits.len() > size;
+        hits.truncate(size);
+        let cursor = |hit: &Hit| SearchCursor {
+            score: hit.score,
+            id: hit.id,
             searched_at,
-            after,
-            one_more,
-        );
-        Ok(Some((hits.await?, highlighter)))
-    });
-    let Some((mut hits, highlighter)) = found.await? else {
-        return Ok(SearchResults::default());
-    };
-    let has_more = hits.len() > size;
-    hits.truncate(size);
-    let cursor = |hit: &Hit| SearchCursor {
-        score: hit.score,
-        id: hit.id,
-        searched_at,
-        digest,
-    };
-    let hits = hits.into_iter().map(|hit| (hit, cursor(&hit))).collect();
-    Ok(SearchResults {
-        hits,
-        has_more,
-        highlighter,
-    })
-}
-
-/// Identifies a search in its cursors.
-fn digest(query: &str, filter: &SearchFilter) -> u32 {
-    let kinds = filter.kinds.as_ref();
-    let kinds = kinds.map(|kinds| kinds.iter().copied().map(i16::from).collect::<Vec<_>>());
-    let hash = Sha256::digest(format!("{query}\n{kinds:?} {:?}", filter.course_id));
-    u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
-}
-
-/// Looks up a query's terms in the dictionary. `None` if they have no letters.
-async fn look_up(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    query: &Query,
-) -> Result<Option<(Plan, Highlighter)>, Error> {
-    let texts = query.terms().map(|term| term.text.clone()).collect();
-    let with_similar = query
-        .terms()
-        .enumerate()
-        .map(|(at, term)| at < MAX_SIMILAR_TERMS && !term.quoted);
-    let with_similar = with_similar.collect();
-    let matches = store::look_up(conn, viewer.user_id, texts, with_similar).await?;
-    Ok(plan::plan(query, &matches))
+            digest,
+        };
+        let hits = hits.into_iter().map(|hit| (hit, cursor(&hit))).collect();
+        Ok(SearchResults {
+            hits,
+            has_more,
+            highlighter,
+        })
+    }
 }

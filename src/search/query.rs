@@ -6,6 +6,10 @@ pub(super) const MAX_QUERY_LENGTH: usize = 1_000;
 
 /// Punctuation that separates words, as spaces do.
 const BREAKS: &str = ",;!?|\u{ff0c}\u{3001}\u{3002}\u{ff1b}\u{ff01}\u{ff1f}";
+/// Quotation marks around phrases, as keyboards and word processors write them.
+const QUOTES: &[char] = &['"', '“', '”', '„', '‟', '«', '»', '＂'];
+/// Signs before an excluded term: hyphens, dashes and minus signs.
+const MINUS: &[char] = &['-', '‐', '‑', '‒', '–', '—', '−', '－'];
 
 /// A parsed query.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -14,13 +18,6 @@ pub(super) struct Query {
     pub(super) branches: Vec<Vec<Term>>,
     /// Terms that a hit must not have.
     pub(super) excluded: Vec<Term>,
-}
-
-impl Query {
-    /// All terms: those of each branch, then the excluded ones.
-    pub(super) fn terms(&self) -> impl Iterator<Item = &Term> {
-        self.branches.iter().flatten().chain(&self.excluded)
-    }
 }
 
 /// A word or a phrase.
@@ -62,7 +59,7 @@ enum Piece {
 /// The next piece and the rest of the text.
 fn next_piece(text: &str) -> Option<(Piece, &str)> {
     let start = text.trim_start_matches(is_break);
-    let (excluded, body) = match start.strip_prefix('-') {
+    let (excluded, body) = match start.strip_prefix(MINUS) {
         Some(body) if !body.starts_with(is_break) => (true, body),
         _ => (false, start),
     };
@@ -78,13 +75,16 @@ fn next_piece(text: &str) -> Option<(Piece, &str)> {
             Piece::Wanted(term)
         }
     };
-    if let Some((phrase, after)) = body.strip_prefix('"').and_then(|body| body.split_once('"')) {
+    if let Some((phrase, after)) = body
+        .strip_prefix(QUOTES)
+        .and_then(|body| body.split_once(QUOTES))
+    {
         return Some((term(phrase, true), after));
     }
     // An unclosed quote is ignored.
-    let body = body.trim_start_matches('"');
+    let body = body.trim_start_matches(QUOTES);
     let end = body
-        .find(|character: char| is_break(character) || character == '"')
+        .find(|character: char| is_break(character) || QUOTES.contains(&character))
         .unwrap_or(body.len());
     let (word, after) = body.split_at(end);
     match word {
@@ -151,7 +151,9 @@ mod tests {
     #[test]
     fn every_long_query_is_parsed() {
         for piece in ["\"", "-", "\"-", "OR ", "a\"", "(", "\\", "%"] {
-            assert!(parse(&piece.repeat(MAX_QUERY_LENGTH)).terms().count() <= MAX_QUERY_LENGTH);
+            let query = parse(&piece.repeat(MAX_QUERY_LENGTH));
+            let terms = query.branches.iter().flatten().chain(&query.excluded);
+            assert!(terms.count() <= MAX_QUERY_LENGTH);
         }
     }
 }

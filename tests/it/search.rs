@@ -1,18 +1,16 @@
 //! The search through the API. `golden` measures what it finds with a set of realistic items and queries.
 
 mod bad_input;
-mod dictionary;
 mod filters;
 mod golden;
 mod highlights;
+mod indexes;
 mod isolation;
 mod item_changes;
 mod long_texts;
-mod migration;
 mod pages;
 pub(crate) mod plans;
 mod scripts;
-mod write_costs;
 
 use serde_json::{Value, json};
 

@@ -2,3 +2,24 @@
 //!
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
+
+mod characters;
+mod excerpt;
+mod fold;
+mod highlighter;
+mod look;
+mod passages;
+mod plain_text;
+mod stem;
+mod tokens;
+pub mod vocabulary;
+
+pub use excerpt::excerpt;
+pub use fold::{MAX_WORD_BYTES, fold};
+pub use highlighter::{Highlight, Highlighter, Term};
+pub use look::look;
+pub use passages::{Passage, passages};
+pub use plain_text::PlainText;
+pub use stem::{Language, is_stop_word, stem};
+pub use tokens::{Token, TokenKind, Tokens, tokens};
+pub use vocabulary::{Likeness, Similar, Vocabulary};

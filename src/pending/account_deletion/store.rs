@@ -9,11 +9,9 @@ use crate::{
 
 /// Executed in this order, at most `$2` rows each. Rows that refer to others are deleted before them. The logs of other
 /// users keep what the user did as an admin, but not their address and program.
-const STEPS: [&str; 10] = [
-    "DELETE FROM search_words WHERE id = ANY (ARRAY(
-        SELECT id FROM search_words WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM search_entries WHERE user_id = $1 AND id = ANY (ARRAY(
-        SELECT id FROM search_entries WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
+const STEPS: [&str; 8] = [
+    "DELETE FROM search_indexes WHERE user_id = $1 AND part = ANY (ARRAY(
+        SELECT part FROM search_indexes WHERE user_id = $1 LIMIT $2))",
     "DELETE FROM documents WHERE user_id = $1 AND id = ANY (ARRAY(
         SELECT id FROM documents WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM tasks WHERE user_id = $1 AND id = ANY (ARRAY(
@@ -23,8 +21,6 @@ const STEPS: [&str; 10] = [
             AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = courses.id)
             AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = courses.id)
         LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM search_departed WHERE user_id = $1 AND item_id = ANY (ARRAY(
-        SELECT item_id FROM search_departed WHERE user_id = $1 LIMIT $2))",
     "DELETE FROM pending_operations WHERE user_id = $1 AND item_id = ANY (ARRAY(
         SELECT item_id FROM pending_operations WHERE user_id = $1 AND operation <> 'leave' LIMIT $2))",
     "DELETE FROM sessions WHERE user_id = $1 AND id = ANY (ARRAY(

@@ -185,10 +185,10 @@ async fn passages_have_no_markdown_syntax() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn matches_that_cannot_be_shown_are_found_without_passages() {
+async fn words_that_a_reader_does_not_see_are_not_found() {
     let (_app, ada) = reader("d", "see [there](https://example.com/quagga)", "").await;
-    let shown = passages(&ada, "quagga").await;
-    assert_eq!(shown, [], "it stands in a link alone");
+    assert_eq!(ada.found("quagga").await, [""; 0]);
+    assert_eq!(ada.found("there").await, ["d"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,154 @@
+//! Finds the words of a text that match a query.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
+
+use crate::tokens::{Token, TokenKind, tokens};
+
+/// What a term of a query matches in a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Term {
+    /// The folded words at consecutive positions: those of the kinds `Word` and `Character`. Several are a phrase.
+    pub phrase: Vec<String>,
+    /// Other folded words that match the term, of any kind.
+    pub words: Vec<String>,
+    /// Whether the last word of the phrase is a prefix.
+    pub unfinished: bool,
+}
+
+impl Term {
+    /// The term that matches a text as it is written: its words one after the other, or joined if they are one compound.
+    pub fn new(text: &str, unfinished: bool) -> Term {
+        let mut term = Term {
+            unfinished,
+            ..Term::default()
+        };
+        let tokens: Vec<Token> = tokens(text).collect();
+        let whole = tokens.first().map(|token| token.range.start)
+            ..tokens.last().map(|token| token.range.end);
+        for token in tokens {
+            match token.kind {
+                TokenKind::Word | TokenKind::Character => term.phrase.push(token.word),
+                TokenKind::Dictionary | TokenKind::Joined => {
+                    if whole == (Some(token.range.start)..Some(token.range.end)) {
+                        term.words.push(token.word);
+                    }
+                }
+            }
+        }
+        term
+    }
+}
+
+/// Finds what matched a query in the texts of its hits.
+#[derive(Debug, Default)]
+pub struct Highlighter {
+    words: HashSet<String>,
+    prefixes: Vec<String>,
+    /// Phrases by their first word, without it.
+    phrases: HashMap<String, Vec<Phrase>>,
+}
+
+#[derive(Debug)]
+struct Phrase {
+    rest: Vec<String>,
+    unfinished: bool,
+}
+
+/// A part of a text that matched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Highlight {
+    /// Where the part is in the text, in bytes.
+    pub range: Range<usize>,
+    /// Its first word, folded.
+    pub word: String,
+}
+
+impl Highlighter {
+    /// Returns a highlighter for the terms that are not excluded.
+    pub fn new(terms: impl IntoIterator<Item = Term>) -> Highlighter {
+        let mut highlighter = Highlighter::default();
+        for term in terms {
+            highlighter.words.extend(term.words);
+            let mut phrase = term.phrase.into_iter();
+            let Some(first) = phrase.next() else { continue };
+            let rest: Vec<String> = phrase.collect();
+            if !rest.is_empty() {
+                let phrase = Phrase {
+                    rest,
+                    unfinished: term.unfinished,
+                };
+                highlighter.phrases.entry(first).or_default().push(phrase);
+                continue;
+            }
+            if term.unfinished {
+                highlighter.prefixes.push(first.clone());
+            }
+            highlighter.words.insert(first);
+        }
+        highlighter
+    }
+
+    /// The highlights of a text in its order, without overlaps. Where several terms match, the longest wins.
+    pub fn highlights(&self, text: &str) -> Vec<Highlight> {
+        let tokens: Vec<Token> = tokens(text).collect();
+        let mut highlights: Vec<Highlight> = Vec::new();
+        for (at, token) in tokens.iter().enumerate() {
+            let Some(end) = self.end_at(&tokens[at..]) else {
+                continue;
+            };
+            match highlights.last_mut() {
+                Some(last) if last.range.start == token.range.start => {
+                    last.range.end = last.range.end.max(end);
+                }
+                Some(last) if token.range.start < last.range.end => {}
+                _ => highlights.push(Highlight {
+                    range: token.range.start..end,
+                    word: token.word.clone(),
+                }),
+            }
+        }
+        highlights
+    }
+
+    /// The end of the longest match that starts with the first of these tokens.
+    fn end_at(&self, tokens: &[Token]) -> Option<usize> {
+        let first = tokens.first()?;
+        let word = self.is_word(&first.word).then_some(first.range.end);
+        let phrases = self.phrases.get(&first.word).into_iter().flatten();
+        let is_part = matches!(first.kind, TokenKind::Word | TokenKind::Character);
+        let ends = phrases
+            .filter(|_| is_part)
+            .filter_map(|phrase| phrase.end_in(&tokens[1..]));
+        word.into_iter().chain(ends).max()
+    }
+
+    fn is_word(&self, word: &str) -> bool {
+        self.words.contains(word)
+            || self
+                .prefixes
+                .iter()
+                .any(|prefix| word.starts_with(prefix.as_str()))
+    }
+}
+
+impl Phrase {
+    /// The end of the phrase if these tokens start with the words after its first.
+    fn end_in(&self, tokens: &[Token]) -> Option<usize> {
+        let mut parts = tokens
+            .iter()
+            .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Character));
+        let mut end = 0;
+        for (at, wanted) in self.rest.iter().enumerate() {
+            let token = parts.next()?;
+            let is_prefix = self.unfinished && at + 1 == self.rest.len();
+            if token.word != *wanted && !(is_prefix && token.word.starts_with(wanted.as_str())) {
+                return None;
+            }
+            end = token.range.end;
+        }
+        Some(end)
+    }
+}

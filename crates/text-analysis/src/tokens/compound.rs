@@ -1,0 +1,255 @@
+//! Words between spaces, and compounds: words that hyphens, apostrophes, dots or underscores join.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::{
+    Token, TokenKind, Tokens,
+    class::{Class, is_apostrophe, is_hyphen},
+};
+use crate::{
+    MAX_WORD_BYTES,
+    characters::{class, push_folded},
+    fold::fold_word,
+};
+
+/// Maximum number of parts of a compound that is found without its separators.
+const MAX_PARTS: usize = 8;
+/// Maximum length of such a compound in bytes.
+const MAX_JOINED_BYTES: usize = 64;
+/// Maximum length of what is between the halves of a word at a line end.
+const MAX_LINE_BREAK_BYTES: usize = 64;
+
+impl Tokens<'_> {
+    /// Reads a word that starts here, and all words that connectors join to it.
+    pub(super) fn read_compound(&mut self) {
+        let first = self.pending.len();
+        self.read_word();
+        let Some(mut connector) = connector_length(self.text, self.at) else {
+            return;
+        };
+        let mut parts = 1;
+        loop {
+            self.at += connector;
+            self.read_word();
+            parts += 1;
+            match connector_length(self.text, self.at) {
+                Some(length) => connector = length,
+                None => break,
+            }
+        }
+        // A character that stands for several words is no part of a compound.
+        let words = self.pending.range(first..);
+        let are_words =
+            words.len() == parts && words.clone().all(|part| part.kind == TokenKind::Word);
+        if self.expands && parts <= MAX_PARTS && are_words {
+            self.insert_joined(first);
+        }
+    }
+
+    /// Inserts the compound of all words from `first` on.
+    fn insert_joined(&mut self, first: usize) {
+        let parts = self.pending.range(first..);
+        if parts.clone().map(|part| part.word.len()).sum::<usize>() > MAX_JOINED_BYTES {
+            return;
+        }
+        let token = Token {
+            range: self.pending[first].range.start..self.pending[self.pending.len() - 1].range.end,
+            word: parts.map(|part| part.word.as_str()).collect(),
+            position: self.pending[first].position,
+            kind: TokenKind::Joined,
+        };
+        self.pending.insert(first + 1, token);
+    }
+
+    fn read_word(&mut self) {
+        let start = self.at;
+        let Extent {
+            end,
+            is_ascii,
+            is_split,
+        } = self.find_end(start);
+        let (range, source) = (start..end, &self.text[start..end]);
+        if is_ascii {
+            let word = source[..source.len().min(MAX_WORD_BYTES)].to_ascii_lowercase();
+            return self.push(range, word, TokenKind::Word);
+        }
+        let whole: Cow<'_, str> = if is_split {
+            without_signs(source).into()
+        } else {
+            source.into()
+        };
+        let mut word = String::with_capacity(whole.len().min(MAX_WORD_BYTES));
+        if push_folded(&whole, MAX_WORD_BYTES, &mut word) {
+            word.truncate(word.floor_char_boundary(MAX_WORD_BYTES));
+        } else {
+            word = fold_word(&whole);
+        }
+        let trimmed = word.trim_start_matches(|character| class(character) == Class::Mark);
+        word.drain(..word.len() - trimmed.len());
+        let is_word = |character| matches!(class(character), Class::Letter | Class::Mark);
+        if !word.chars().all(is_word) {
+            self.push_expansion(range, &word);
+        } else if !word.is_empty() {
+            self.push(range, word, TokenKind::Word);
+        }
+    }
+
+    /// Moves behind the word that starts here, and returns how far it extends.
+    fn find_end(&mut self, start: usize) -> Extent {
+        let (text, bytes) = (self.text, self.text.as_bytes());
+        let mut extent = Extent {
+            end: start,
+            is_ascii: true,
+            is_split: false,
+        };
+        let mut at = start;
+        loop {
+            let ascii = bytes[at..]
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            if ascii > 0 {
+                at += ascii;
+                extent.end = at;
+            }
+            let Some(character) = text[at..].chars().next() else {
+                break;
+            };
+            match class(character) {
+                Class::Letter | Class::Mark => {
+                    at += character.len_utf8();
+                    extent.end = at;
+                    extent.is_ascii = false;
+                }
+                Class::Ignored => {
+                    at += character.len_utf8();
+                    // Only part of the word if more of it follows.
+                    extent.is_ascii = false;
+                }
+                _ if character == ' ' => break,
+                _ => match sign_length(text, start..extent.end, at)
+                    .or_else(|| line_break_length(text, extent.end))
+                {
+                    Some(length) => {
+                        extent.is_split = true;
+                        extent.is_ascii = false;
+                        at = extent.end + length;
+                        extent.end = at;
+                    }
+                    None => break,
+                },
+            }
+        }
+        self.at = at;
+        extent
+    }
+}
+
+/// How far a word extends.
+struct Extent {
+    /// Behind its last visible character.
+    end: usize,
+    /// Whether it consists of ASCII letters and digits.
+    is_ascii: bool,
+    /// Whether it contains what is not part of its folded form, such as a hyphen and line end.
+    is_split: bool,
+}
+
+/// The length of what continues a word though it is not a letter: the signs of `C#` and `C++`, and the `^`, `_` and `{` before a
+/// digit in `x^2` and `x_{12}`.
+fn sign_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
+    let Range { start, end } = word;
+    if end != at {
+        return None;
+    }
+    let rest = &text[end..];
+    if let Some(digit) = rest.strip_prefix(['^', '_']) {
+        let digit = digit.strip_prefix('{').unwrap_or(digit);
+        return digit
+            .starts_with(|first: char| first.is_ascii_digit())
+            .then(|| rest.len() - digit.len());
+    }
+    if end - start != 1 || !text.as_bytes()[start].is_ascii_alphabetic() {
+        return None;
+    }
+    if rest.starts_with("++") {
+        return Some(2);
+    }
+    let after = rest.strip_prefix(['#', '♯'])?;
+    let ends = after
+        .chars()
+        .next()
+        .is_none_or(|next| class(next) != Class::Letter);
+    ends.then(|| rest.len() - after.len())
+}
+
+/// A word of a text without what splits it, and with the names of the signs of `C#` and `C++`.
+fn without_signs(word: &str) -> String {
+    let mut plain = String::with_capacity(word.len() + 8);
+    for character in word.chars() {
+        match character {
+            '#' | '♯' => plain.push_str("sharp"),
+            '+' => plain.push_str("plus"),
+            character if matches!(class(character), Class::Letter | Class::Mark) => {
+                plain.push(character)
+            }
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// The length of the connector between the word that ends here and the word that it joins.
+fn connector_length(text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    let connector = rest.chars().next().filter(|&connector| connector != ' ')?;
+    let after =
+        rest[connector.len_utf8()..].trim_start_matches(|next| class(next) == Class::Ignored);
+    let next = after.chars().next()?;
+    let before = text[..at].chars().next_back()?;
+    let joins = match connector {
+        '_' | '.' | '\u{b7}' | '\u{2024}' | '\u{5f3}' | '\u{5f4}' | '\u{203f}' | '\u{ff0e}'
+        | '\u{ff3f}' => true,
+        '"' => is_hebrew(before) && is_hebrew(next),
+        ',' | '\u{66b}' | '\u{66c}' | '\u{2012}' | '\u{2013}' | '\u{2212}' => {
+            before.is_numeric() && next.is_numeric()
+        }
+        connector => is_hyphen(connector) || is_apostrophe(connector),
+    };
+    (joins && class(next) == Class::Letter).then(|| rest.len() - after.len())
+}
+
+fn is_hebrew(character: char) -> bool {
+    matches!(character, '\u{5d0}'..='\u{5f2}')
+}
+
+/// The length of the hyphen and line end that split a word which ends here, up to its second half.
+fn line_break_length(text: &str, end: usize) -> Option<usize> {
+    let before = text[..end].chars().next_back()?;
+    let rest = &text[end..];
+    let mark = rest.chars().next()?;
+    let is_mark = mark == '¬' || mark == '\u{ad}';
+    if !(is_mark || is_hyphen(mark)) || !before.is_alphabetic() {
+        return None;
+    }
+    let mut lines = 0;
+    for (at, character) in rest
+        .char_indices()
+        .skip(1)
+        .take_while(|(at, _)| *at <= MAX_LINE_BREAK_BYTES)
+    {
+        match character {
+            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines += 1,
+            '>' if lines > 0 => {}
+            character if character.is_whitespace() || class(character) == Class::Ignored => {}
+            // A capital letter after a hyphen is more often a name or the start of a sentence.
+            character => {
+                let continues = character.is_alphabetic()
+                    && class(character) == Class::Letter
+                    && (is_mark || !character.is_uppercase());
+                return (continues && lines > 0).then_some(at);
+            }
+        }
+    }
+    None
+}

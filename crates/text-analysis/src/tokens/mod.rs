@@ -1,0 +1,119 @@
+//! Splits text of any script into folded words.
+
+pub(crate) mod class;
+mod compound;
+mod spaceless;
+mod symbol;
+
+use std::{collections::VecDeque, ops::Range};
+
+use self::class::Class;
+use crate::characters::class;
+
+/// A word of a text, or a part of one that can be found by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Where the word is in the text, in bytes.
+    pub range: Range<usize>,
+    /// The folded word. Not empty; maximum [`MAX_WORD_BYTES`](crate::MAX_WORD_BYTES) bytes.
+    pub word: String,
+    /// How many words and characters precede it in the text. Tokens of the kinds `Dictionary` and `Joined` have the position of
+    /// their first part, so words at consecutive positions are a phrase.
+    pub position: u32,
+    /// The kind.
+    pub kind: TokenKind,
+}
+
+/// The kind of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// A word between spaces or punctuation, a number, or an emoji.
+    Word,
+    /// A character with its marks, in a script written without spaces between words: Thai, Lao, Khmer, Burmese, Chinese, Japanese.
+    /// Korean syllables are characters too.
+    Character,
+    /// A word of at least two characters, by a dictionary of the language.
+    Dictionary,
+    /// The parts of a compound without their separators: `todo` for `to-do`.
+    Joined,
+}
+
+/// Returns the tokens of a text in the order of their positions. At each position, the `Word` or `Character` comes first.
+pub fn tokens(text: &str) -> Tokens<'_> {
+    Tokens {
+        text,
+        at: 0,
+        position: 0,
+        pending: VecDeque::new(),
+        expands: true,
+    }
+}
+
+/// The tokens of a text. See [`tokens`].
+#[derive(Debug)]
+pub struct Tokens<'t> {
+    text: &'t str,
+    /// Where the text that is not read yet starts.
+    at: usize,
+    /// The position of the next word.
+    position: u32,
+    pending: VecDeque<Token>,
+    /// Whether characters that stand for several words are expanded. False for the text of such an expansion.
+    expands: bool,
+}
+
+impl Iterator for Tokens<'_> {
+    type Item = Token;
+
+    fn next(&mut self) -> Option<Token> {
+        loop {
+            if let Some(token) = self.pending.pop_front() {
+                return Some(token);
+            }
+            let character = self.peek()?;
+            match class(character) {
+                Class::Letter => self.read_compound(),
+                Class::Spaceless => self.read_spaceless(),
+                Class::Emoji => self.read_emoji(),
+                Class::Composed => self.read_composed(character),
+                Class::Other | Class::Mark | Class::Ignored => self.at += character.len_utf8(),
+            }
+        }
+    }
+}
+
+impl Tokens<'_> {
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    /// Adds a word at the next position.
+    fn push(&mut self, range: Range<usize>, word: String, kind: TokenKind) {
+        self.pending.push_back(Token {
+            range,
+            word,
+            position: self.position,
+            kind,
+        });
+        self.position += 1;
+    }
+
+    /// Adds the words of a folded text that one or more characters of the text stand for.
+    fn push_expansion(&mut self, range: Range<usize>, folded: &str) {
+        if !self.expands {
+            return;
+        }
+        let mut words = Tokens {
+            position: self.position,
+            expands: false,
+            ..tokens(folded)
+        };
+        for word in words.by_ref() {
+            self.pending.push_back(Token {
+                range: range.clone(),
+                ..word
+            });
+        }
+        self.position = words.position;
+    }
+}

@@ -1,0 +1,64 @@
+//! Indexes as they are stored: the cursor, what is still to be read, and the items.
+
+use uuid::Uuid;
+
+use super::{
+    store,
+    user_index::{Unread, UserIndex},
+};
+use crate::{
+    auth::UserId,
+    changes::Cursor,
+    db::{Connection, Database},
+    error::Error,
+    items::ItemKind,
+};
+
+/// Maximum size of a stored part, in bytes.
+const MAX_PART: usize = 1 << 20;
+
+/// The stored index of a user. `None` if there is none, or if an earlier version of the service stored it.
+pub(super) async fn load(conn: &mut Connection, owner: UserId) -> Result<Option<UserIndex>, Error> {
+    let bytes = store::stored_index(conn, owner).await?;
+    Ok(bytes.and_then(|bytes| decode(&bytes)))
+}
+
+/// Stores an index.
+pub(super) async fn save(
+    database: &Database,
+    owner: UserId,
+    index: &UserIndex,
+) -> Result<(), Error> {
+    let parts = encode(index).chunks(MAX_PART).map(<[u8]>::to_vec).collect();
+    let mut conn = database.connection().await?;
+    store::store_index(&mut conn, owner, parts).await
+}
+
+/// The header is one line of text: the cursor, and the kind and the id at which the reading continues.
+fn encode(index: &UserIndex) -> Vec<u8> {
+    let unread = index
+        .unread
+        .map(|unread| format!("{} {}", i16::from(unread.kind), unread.after));
+    let header = format!("{} {}\n", index.cursor.encode(), unread.unwrap_or_default());
+    let mut bytes = header.into_bytes();
+    bytes.extend(index.items.to_bytes());
+    bytes
+}
+
+fn decode(bytes: &[u8]) -> Option<UserIndex> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let mut header = std::str::from_utf8(&bytes[..end]).ok()?.split_whitespace();
+    let mut index = UserIndex::new(Cursor::decode(header.next()?)?);
+    index.unread = match header.next() {
+        None => None,
+        Some(kind) => Some(Unread {
+            kind: ItemKind::ALL
+                .into_iter()
+                .find(|one| i16::from(*one).to_string() == kind)?,
+            after: Uuid::try_parse(header.next()?).ok()?,
+        }),
+    };
+    index.items = text_index::Index::from_bytes(&bytes[end + 1..]).ok()?;
+    index.read_vocabulary();
+    Some(index)
+}

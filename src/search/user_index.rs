@@ -1,0 +1,188 @@
+//! The index of one user's items, and how it is brought up to date.
+//!
+//! It starts empty and reads all items in batches. The position is kept, so an interrupted reading continues. Meanwhile and
+//! afterwards it follows the user's change feed from the moment the reading began.
+
+use std::{collections::HashMap, sync::Arc};
+
+use text_analysis::Vocabulary;
+use text_index::{Additions, Index};
+use uuid::Uuid;
+
+use super::{
+    item::{Attributes, ItemWords},
+    store::{self, ItemRow},
+};
+use crate::{
+    auth::UserId,
+    changes::{Change, Cursor},
+    db::Connection,
+    error::Error,
+    items::ItemKind,
+};
+
+/// Maximum number of items that are read in one statement. Each has up to 400,000 characters.
+const BATCH: usize = 100;
+
+/// The index of a user's items in a moment. A clone shares what does not change.
+#[derive(Clone)]
+pub(super) struct UserIndex {
+    pub(super) items: Index<Attributes>,
+    /// The words of the items, and maybe of items that were deleted or replaced.
+    pub(super) vocabulary: Arc<Vocabulary>,
+    /// The changes after this cursor are not in the index yet.
+    pub(super) cursor: Cursor,
+    /// The items that are still to be read. `None` after all of them have been read.
+    pub(super) unread: Option<Unread>,
+    /// The number of items that were added or changed since the index was stored.
+    pub(super) unsaved: usize,
+}
+
+/// Where the first reading of all items continues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unread {
+    pub(super) kind: ItemKind,
+    /// The id of the last item that was read.
+    pub(super) after: Uuid,
+}
+
+impl UserIndex {
+    /// An empty index, which follows the feed after this cursor.
+    pub(super) fn new(cursor: Cursor) -> UserIndex {
+        UserIndex {
+            items: Index::default(),
+            vocabulary: Arc::default(),
+            cursor,
+            unread: Some(Unread {
+                kind: ItemKind::Course,
+                after: Uuid::nil(),
+            }),
+            unsaved: 0,
+        }
+    }
+
+    /// Reads the next batch of items.
+    pub(super) async fn read_batch(
+        &mut self,
+        conn: &mut Connection,
+        owner: UserId,
+    ) -> Result<(), Error> {
+        let Some(Unread { kind, after }) = self.unread else {
+            return Ok(());
+        };
+        let rows = store::items(conn, owner, kind, after, BATCH).await?;
+        self.unread = match rows.last() {
+            Some(last) if rows.len() == BATCH => Some(Unread {
+                kind,
+                after: last.id,
+            }),
+            _ => next_kind(kind).map(|kind| Unread {
+                kind,
+                after: Uuid::nil(),
+            }),
+        };
+        self.put(rows).await
+    }
+
+    /// Applies changes of the feed.
+    pub(super) async fn apply(
+        &mut self,
+        conn: &mut Connection,
+        owner: UserId,
+        changes: &[Change],
+    ) -> Result<(), Error> {
+        for kind in ItemKind::ALL {
+            let of_kind = changes.iter().filter(|change| change.item.kind == kind);
+            let known: HashMap<Uuid, i32> = of_kind
+                .map(|change| (change.item.id, self.version(change.item.id)))
+                .collect();
+            let known: Vec<(Uuid, i32)> = known.into_iter().collect();
+            for batch in known.chunks(BATCH) {
+                let rows = store::changed_items(conn, owner, kind, batch).await?;
+                for (id, _) in batch {
+                    if rows.iter().all(|row| row.id != *id) {
+                        self.items.remove(id.as_u128());
+                    }
+                }
+                self.put(rows).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The version of an item in the index. 0 if the index does not have it.
+    fn version(&self, id: Uuid) -> i32 {
+        self.items
+            .attributes(id.as_u128())
+            .map_or(0, |item| item.version)
+    }
+
+    /// Adds items, or replaces those that it has already. Rows without texts only change the attributes.
+    async fn put(&mut self, rows: Vec<ItemRow>) -> Result<(), Error> {
+        self.unsaved += rows.len();
+        let mut with_texts = Vec::with_capacity(rows.len());
+        for row in rows {
+            match row.texts.is_some() {
+                true => with_texts.push(row),
+                false => {
+                    self.items
+                        .set_attributes(row.id.as_u128(), row.attributes());
+                }
+            }
+        }
+        if with_texts.is_empty() {
+            return Ok(());
+        }
+        // Long texts take milliseconds.
+        let mut index = self.clone();
+        let add = tokio::task::spawn_blocking(move || {
+            index.add(&with_texts);
+            index
+        });
+        *self = add.await.map_err(Error::internal)?;
+        Ok(())
+    }
+
+    fn add(&mut self, rows: &[ItemRow]) {
+        let mut additions = Additions::default();
+        let vocabulary = Arc::make_mut(&mut self.vocabulary);
+        for row in rows {
+            let Some(texts) = &row.texts else { continue };
+            let words = ItemWords::of(row.kind, texts);
+            vocabulary.insert_all(words.iter().map(|(word, _)| word));
+            additions.add(
+                row.id.as_u128(),
+                row.attributes(),
+                words.title_end,
+                words.iter(),
+            );
+        }
+        self.items.add(additions);
+    }
+
+    /// Makes the vocabulary from the items.
+    pub(super) fn read_vocabulary(&mut self) {
+        let mut vocabulary = Vocabulary::default();
+        vocabulary.insert_all(self.items.words());
+        self.vocabulary = Arc::new(vocabulary);
+    }
+
+    /// Whether a search finds this item: neither the item nor its course is in the trash.
+    pub(super) fn is_active(&self, item: &Attributes) -> bool {
+        let course = item
+            .course_id
+            .map(|course| self.items.attributes(course.as_u128()));
+        !item.is_trashed
+            && course.is_none_or(|course| course.is_some_and(|course| !course.is_trashed))
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.items.bytes() + self.vocabulary.bytes()
+    }
+}
+
+fn next_kind(kind: ItemKind) -> Option<ItemKind> {
+    let mut after = ItemKind::ALL.into_iter().skip_while(|one| *one != kind);
+    after.nth(1)
+}

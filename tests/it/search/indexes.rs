@@ -1,0 +1,157 @@
+//! The indexes of the search: made from the items, kept up to date by the change feed, and stored.
+
+use serde_json::json;
+
+use crate::support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of};
+
+/// The number of stored indexes.
+const STORED: &str = "search_indexes WHERE part = 0";
+
+/// More items than are read in one statement.
+const MANY: &str = "
+    INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Savanna' FROM users WHERE name = 'ada';
+    INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)
+    SELECT user_id, md5('document ' || n)::uuid, id, 'Document ' || n, 'A **zebra** with word' || n, 'recognised', ''
+    FROM courses, generate_series(1, 250) AS n";
+
+async fn with_many() -> (TestApp, Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    app.sql(MANY).await;
+    app.sql("VACUUM ANALYZE").await;
+    (app, ada)
+}
+
+/// Waits until the index of the only user who has searched is stored.
+async fn stored(app: &TestApp) {
+    app.eventually_count(STORED, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_items_are_found_by_the_first_search() {
+    let (_app, ada) = with_many().await;
+    assert_eq!(ada.found("\"word250\"").await, ["Document 250"]);
+    let page = ada.search(json!({ "query": "zebra", "first": 100 })).await;
+    assert_eq!(page["edges"].as_array().unwrap().len(), 100);
+    assert_eq!(ada.found("savanna").await, ["Savanna"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_process_starts_with_the_stored_index_and_the_changes_since() {
+    let (app, ada) = with_many().await;
+    assert_eq!(ada.found("word7").await[0], "Document 7");
+    stored(&app).await;
+    let course = ada.course("Okapis", "").await;
+    app.sql(
+        "UPDATE documents SET formatted_note = 'A quagga' WHERE title = 'Document 7';
+         DELETE FROM documents WHERE title = 'Document 8'",
+    )
+    .await;
+    let queries = async |there: &Client| {
+        assert_eq!(there.found("okapi").await, ["Okapis"]);
+        assert_eq!(there.found("quagga").await, ["Document 7"]);
+        assert_eq!(there.found("\"word7\"").await, [""; 0]);
+        assert_eq!(there.found("\"word8\"").await, [""; 0]);
+        assert_eq!(there.found("\"word9\"").await, ["Document 9"]);
+    };
+    asked_alone(&app, &ada, queries).await;
+    let fetched = read_of(&app, "documents").await.fetched;
+    assert!(fetched < 20, "the other documents were not read: {fetched}");
+    let other = app.another().await;
+    ada.at(&other).rename_course(&course, "Giraffes").await;
+    assert_eq!(ada.at(&other).found("giraffe").await, ["Giraffes"]);
+    assert_eq!(ada.at(&other).found("okapi").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_in_one_process_are_found_at_once_in_another() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    let other = app.another().await;
+    let there = ada.at(&other);
+    for round in 0..20 {
+        let (here, there) = if round % 2 == 0 {
+            (&*ada, &there)
+        } else {
+            (&there, &*ada)
+        };
+        let id = here.course(&format!("Course name{round}"), "").await;
+        assert_eq!(there.found(&format!("\"name{round}\"")).await.len(), 1);
+        there.trash(&[&id]).await;
+        assert_eq!(here.found(&format!("\"name{round}\"")).await, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_of_another_database_or_version_is_made_again() {
+    let (app, ada) = with_many().await;
+    for damage in [
+        "UPDATE search_indexes SET data = ''",
+        "UPDATE search_indexes SET data = substr(data, 1, 2000)",
+        "UPDATE search_indexes SET data = data || '\\x00'",
+        "UPDATE search_indexes SET data = overlay(data PLACING '\\xffffffffff' FROM 300)",
+        "DELETE FROM change_epochs",
+    ] {
+        assert_eq!(ada.found("\"word9\"").await, ["Document 9"]);
+        stored(&app).await;
+        app.sql(damage).await;
+        let other = app.another().await;
+        assert_eq!(
+            ada.at(&other).found("\"word9\"").await,
+            ["Document 9"],
+            "{damage}"
+        );
+        app.sql("DELETE FROM search_indexes").await;
+        app.sql("UPDATE documents SET formatted_note = formatted_note || ' again'")
+            .await;
+    }
+}
+
+/// Completing, trashing and restoring an item do not change its words.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_are_read_again_only_if_they_changed() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    app.sql(
+        "ALTER TABLE documents DISABLE TRIGGER documents_log;
+         UPDATE documents SET formatted_note = 'unlogged' WHERE title IN ('Document 7', 'Document 9');
+         ALTER TABLE documents ENABLE TRIGGER documents_log;
+         UPDATE documents SET processing_time = 1;
+         UPDATE documents SET title = 'Renamed' WHERE title = 'Document 9'",
+    )
+    .await;
+    let other = app.another().await;
+    for client in [&*ada, &ada.at(&other)] {
+        assert_eq!(
+            client.found("\"word7\"").await,
+            ["Document 7"],
+            "its texts were not read"
+        );
+        assert_eq!(client.found("unlogged").await, ["Renamed"]);
+        assert_eq!(client.found("\"word9\"").await, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_users_leave_no_index() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    ada.delete_me(PASSWORD).await;
+    app.eventually_count("search_indexes", 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_stored_again_after_many_changes() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    let digest = "SELECT md5(string_agg(data, '' ORDER BY part)) FROM search_indexes";
+    let before = app.text(digest).await;
+    app.sql("UPDATE documents SET formatted_note = 'An okapi'")
+        .await;
+    assert_eq!(ada.found("zebra").await, [""; 0]);
+    eventually_eq("the index is stored again", true, async || {
+        app.text(digest).await != before
+    })
+    .await;
+}
