@@ -206,9 +206,11 @@ fn connector_length(text: &str, at: usize) -> Option<usize> {
         '_' | '.' | '\u{b7}' | '\u{2024}' | '\u{5f3}' | '\u{5f4}' | '\u{203f}' | '\u{ff0e}'
         | '\u{ff3f}' => true,
         '"' => is_hebrew(before) && is_hebrew(next),
-        ',' | '\u{66b}' | '\u{66c}' | '\u{2012}' | '\u{2013}' | '\u{2212}' => {
-            before.is_numeric() && next.is_numeric()
-        }
+        // Narrow spaces group the digits of long numbers.
+        ',' | '\u{a0}' | '\u{66b}' | '\u{66c}' | '\u{2007}' | '\u{2009}' | '\u{2012}'
+        | '\u{2013}' | '\u{202f}' | '\u{2212}' => before.is_numeric() && next.is_numeric(),
+        // In the numbers of parts, but not in `and/or`.
+        '/' => before.is_numeric() || next.is_numeric(),
         connector => is_hyphen(connector) || is_apostrophe(connector),
     };
     (joins && class(next) == Class::Letter).then(|| rest.len() - after.len())

@@ -3,6 +3,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{
     Likeness::{self, *},
     Vocabulary, accepts,
+    likeness::FOREIGN,
 };
 use crate::{Language, is_stop_word, look, stem};
 
@@ -156,6 +157,7 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
         (stem_of(word) == stem_of(term), SameStem),
         (word.starts_with(term), Prefix),
         (word_look == term_look, SameLook),
+        (has_same_foreign_stem(word, term), SameForeignStem),
         (word.contains(term), Part),
         (
             max_edits > 0
@@ -171,6 +173,14 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     ordered
         .into_iter()
         .find_map(|(holds, likeness)| holds.then_some(likeness))
+}
+
+fn has_same_foreign_stem(word: &str, term: &str) -> bool {
+    FOREIGN.iter().any(|language| {
+        let of_term = stem(term, *language);
+        of_term.len() > 3 && stem(word, *language) == of_term
+    }) && term.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && word.get(..3) == term.get(..3)
 }
 
 fn stem_of(word: &str) -> String {
