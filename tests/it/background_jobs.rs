@@ -23,7 +23,7 @@ const NAMES: [&str; 18] = [
     "rate-limiter-pool",
     "rate-limits",
     "revocations",
-    "search-dictionary",
+    "search-indexes",
     "session-usage",
     "trash",
 ];
