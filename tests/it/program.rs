@@ -7,6 +7,7 @@ mod commands;
 mod descriptors;
 mod migrate;
 mod own_database;
+mod reindex;
 mod settings;
 mod start;
 

@@ -155,3 +155,14 @@ async fn an_index_is_stored_again_after_many_changes() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_makes_the_index_of_many_documents_before_the_first_search() {
+    let (app, ada) = with_many().await;
+    let small = app.signed_up("eve").await;
+    small.course("Okapis", "").await;
+    let other = app.another().await;
+    stored(&app).await;
+    assert_eq!(ada.at(&other).found("\"word9\"").await, ["Document 9"]);
+    assert_eq!(small.found("okapi").await, ["Okapis"]);
+}
