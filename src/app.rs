@@ -23,8 +23,6 @@ use crate::{
 
 /// How long pending writes and mail deliveries may take at shutdown, even if requests used the whole timeout.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
-/// The memory that the indexes of the search may take, in bytes.
-const SEARCH_MEMORY: u64 = 128 << 20;
 
 /// All settings of the service except its database's address.
 #[derive(Clone)]
@@ -45,6 +43,8 @@ pub struct AppSettings {
     pub audit_days: u32,
     /// The change feed.
     pub live: LiveSettings,
+    /// The memory that the indexes of the search may take, in bytes.
+    pub search_bytes: u64,
     /// How mails are sent.
     pub mail: MailSettings,
     /// Where images are stored.
@@ -72,14 +72,15 @@ impl App {
     /// # Errors
     /// A message that names the invalid setting.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
-        let rate_limiter_pool = rate_limiter_pool(&settings.pool);
-        let rate_limiter_database = Database::new(target.clone(), &rate_limiter_pool);
+        let rate_limiter_database =
+            Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
         let database = Database::new(target, &settings.pool);
         let for_limits = rate_limiter_database.clone();
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
-        let search = SearchIndexes::new(database.clone(), live.feed().clone(), SEARCH_MEMORY);
+        let search =
+            SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),

@@ -47,6 +47,7 @@ pub(super) fn settings(
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
         live: LiveSettings::new(config.database.changes_days, database.direct.clone()),
+        search_bytes: config.database.search_memory << 20,
         mail: mail_settings(&config.mail, data_dir.join("mails")),
         images,
     })

@@ -311,6 +311,10 @@ pub struct DatabaseConfig {
     /// Days that the change feed goes back and that its cursors are valid (1–36500). SNAPNOTE_AUDIT_DAYS must be greater.
     #[arg(long, env = "SNAPNOTE_CHANGES_DAYS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub changes_days: u32,
+    /// Memory that the search indexes of a process may take, in MiB (1–65536). An index takes about half the size of its user's
+    /// texts. The least used are dropped first.
+    #[arg(long, env = "SNAPNOTE_SEARCH_MEMORY", default_value = "128", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub search_memory: u64,
 }
 
 /// The HTTP server.

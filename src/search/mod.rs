@@ -70,12 +70,7 @@ impl SearchIndexes {
         after: Option<&SearchCursor>,
         size: usize,
     ) -> Result<SearchResults, Error> {
-        let length = query.chars().count();
-        if length > MAX_QUERY_LENGTH {
-            return Err(Error::bad_input(format!(
-                "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
-            )));
-        }
+        check_length(query)?;
         let digest = cursor::digest(query, filter);
         if after.is_some_and(|cursor| cursor.digest != digest) {
             return Err(cursor::foreign());
@@ -99,11 +94,20 @@ impl SearchIndexes {
             searched_at,
             digest,
         };
-        let hits = hits.into_iter().map(|hit| (hit, cursor(&hit))).collect();
         Ok(SearchResults {
-            hits,
+            hits: hits.into_iter().map(|hit| (hit, cursor(&hit))).collect(),
             has_more,
             highlighter,
         })
     }
+}
+
+fn check_length(query: &str) -> Result<(), Error> {
+    let length = query.chars().count();
+    if length > MAX_QUERY_LENGTH {
+        return Err(Error::bad_input(format!(
+            "`query` must have at most {MAX_QUERY_LENGTH} characters; got {length}."
+        )));
+    }
+    Ok(())
 }

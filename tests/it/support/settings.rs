@@ -52,6 +52,7 @@ pub(crate) fn settings() -> AppSettings {
         trash_days: 0,
         audit_days: 365,
         live: LiveSettings::new(30, None),
+        search_bytes: 64 << 20,
         mail: MailSettings {
             idle: MailSettings::IDLE,
             smtp_url: None,
