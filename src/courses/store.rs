@@ -16,10 +16,10 @@ use crate::{
     },
     error::Error,
     items::{
-        Changes, Listed, NewId, Written,
-        store::{Conditions, id_is_free},
+        Changes, ItemKind, Listed, NewId, Written,
+        store::{Conditions, id_is_free, set_title},
+        titles,
     },
-    scalars::check_text,
 };
 
 const COLUMNS: &str = Course::COLUMNS;
@@ -28,8 +28,8 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     let id_is_free = id_is_free::<Course>("$7");
     format!(
         "WITH written AS (
-            INSERT INTO courses (user_id, id, name, description, color, icon)
-            SELECT $1, $2, $3, $4, $5, $6 WHERE {SET_ORIGIN} AND {id_is_free}
+            INSERT INTO courses (user_id, id, name, description, color, icon, name_folded)
+            SELECT $1, $2, $3, $4, $5, $6, $8 WHERE {SET_ORIGIN} AND {id_is_free}
             ON CONFLICT (user_id, id) DO NOTHING
             RETURNING {COLUMNS}, 0::bigint, 0::bigint
         )
@@ -49,13 +49,15 @@ pub(super) fn insert(
         .bind(input.color.clone())
         .bind(input.icon.clone())
         .bind(id.chosen)
+        .bind(titles::fold(&input.name))
 }
 
 /// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
+    let name = set_title(ItemKind::Course, ["$4", "$5", "$12"]);
     format!(
         "UPDATE courses SET
-            name = CASE WHEN $4 THEN $5 ELSE name END,
+            {name},
             description = CASE WHEN $6 THEN $7 ELSE description END,
             color = CASE WHEN $8 THEN $9 ELSE color END,
             icon = CASE WHEN $10 THEN $11 ELSE icon END
@@ -74,6 +76,7 @@ pub(super) fn update(owner: UserId, input: &UpdateCourseInput) -> Statement<Writ
         .bind_change(&input.description)
         .bind_change(&input.color)
         .bind_change(&input.icon)
+        .bind(input.name.value().map(|name| titles::fold(name)))
 }
 
 /// What counts of a course are over; `listed` is the course.
@@ -118,18 +121,16 @@ impl Listed for Course {
     type Filter = CourseFilter;
     type OrderBy = CourseOrder;
 
-    fn check(filter: &CourseFilter) -> Result<(), Error> {
-        check_text("nameContains", filter.name_contains.as_deref())
+    fn title_part(filter: &CourseFilter) -> Option<&str> {
+        filter.name_contains.as_deref()
     }
 
     fn conditions(filter: &CourseFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let CourseFilter {
             status,
-            name_contains,
+            name_contains: _,
         } = filter;
-        conditions
-            .status(*status)
-            .contains("name", name_contains.as_deref());
+        conditions.status(*status);
     }
 
     fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {

@@ -16,11 +16,14 @@ use crate::{
     db::{Columns, Connection, Statement, sql::SET_ORIGIN},
     error::Error,
     items::{
-        Changes, Listed, NewId, Written,
-        store::{COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
+        Changes, ItemKind, Listed, NewId, Written,
+        store::{
+            COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable, set_title,
+        },
+        titles,
     },
     rules::Problems,
-    scalars::{MaybeUndefined, check_text},
+    scalars::MaybeUndefined,
 };
 
 const COLUMNS: &str = Document::COLUMNS;
@@ -47,8 +50,8 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     let id_is_free = id_is_free::<Document>("$11");
     let insert = format!(
         "INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, excerpt_is_own,
-            processing_time, metadata)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+            processing_time, metadata, title_folded)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12
         WHERE {SET_ORIGIN} AND {COURSE_IS_ACTIVE} AND {id_is_free}
         ON CONFLICT (user_id, id) DO NOTHING
         RETURNING {COLUMNS}, original_text, formatted_note"
@@ -73,6 +76,7 @@ pub(super) fn insert(
         .bind(input.processing_time)
         .bind(input.metadata.clone().unwrap_or_default())
         .bind(id.chosen)
+        .bind(titles::fold(&input.title))
 }
 
 /// How an update changes the excerpt.
@@ -105,9 +109,10 @@ impl NewExcerpt {
 /// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let is_updatable = is_updatable::<Document>();
+    let title = set_title(ItemKind::Document, ["$6", "$7", "$21"]);
     let update = format!(
         "UPDATE documents SET
-            title = CASE WHEN $6 THEN $7 ELSE title END,
+            {title},
             original_text = CASE WHEN $8 THEN $9 ELSE original_text END,
             formatted_note = CASE WHEN $10 THEN $11 ELSE formatted_note END,
             processing_time = CASE WHEN $12 THEN $13 ELSE processing_time END,
@@ -142,6 +147,7 @@ pub(super) fn update(
         .bind(excerpt.made.is_some())
         .bind(excerpt.made)
         .bind(excerpt.own)
+        .bind(input.title.value().map(|title| titles::fold(title)))
 }
 
 impl Listed for Document {
@@ -149,7 +155,6 @@ impl Listed for Document {
     type OrderBy = DocumentOrder;
 
     fn check(filter: &DocumentFilter) -> Result<(), Error> {
-        check_text("titleContains", filter.title_contains.as_deref())?;
         if filter.course_id.is_null() {
             let message = "`courseId` must not be null, since every document is in a course. Omit it to list all documents.";
             return Err(Error::bad_input(message));
@@ -163,11 +168,15 @@ impl Listed for Document {
         problems.finish().map_err(|_| Error::bad_input(message))
     }
 
+    fn title_part(filter: &DocumentFilter) -> Option<&str> {
+        filter.title_contains.as_deref()
+    }
+
     fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let DocumentFilter {
             course_id,
             status,
-            title_contains,
+            title_contains: _,
             metadata_contains,
             has_image,
             created_after,
@@ -176,7 +185,6 @@ impl Listed for Document {
         conditions
             .status(*status)
             .equals("course_id", course_id.value().copied())
-            .contains("title", title_contains.as_deref())
             .holds("metadata", metadata_contains.as_ref().map(|part| &part.0))
             .rarely("(image_id IS NOT NULL) = ", *has_image, "")
             .rarely("created_at >= ", *created_after, "")

@@ -47,6 +47,14 @@ impl ItemKind {
         }
     }
 
+    /// The column of the title.
+    pub(crate) fn title_column(self) -> &'static str {
+        match self {
+            ItemKind::Course => "name",
+            ItemKind::Document | ItemKind::Task => "title",
+        }
+    }
+
     /// The kind's name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -10,10 +10,13 @@ use crate::{
     db::{Columns, Connection, Statement, sql::SET_ORIGIN},
     error::Error,
     items::{
-        Changes, Listed, NewId, Written,
-        store::{COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable},
+        Changes, ItemKind, Listed, NewId, Written,
+        store::{
+            COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable, set_title,
+        },
+        titles,
     },
-    scalars::{MaybeUndefined, check_text},
+    scalars::MaybeUndefined,
 };
 
 const COLUMNS: &str = Task::COLUMNS;
@@ -21,8 +24,8 @@ const COLUMNS: &str = Task::COLUMNS;
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let id_is_free = id_is_free::<Task>("$8");
     let insert = format!(
-        "INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority)
-        SELECT $1, $2, $3, $4, $5, $6, $7
+        "INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority, title_folded)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $9
         WHERE {SET_ORIGIN} AND ($3 IS NULL OR {COURSE_IS_ACTIVE}) AND {id_is_free}
         ON CONFLICT (user_id, id) DO NOTHING
         RETURNING {COLUMNS}"
@@ -43,14 +46,16 @@ pub(super) fn insert(
         .bind(input.due_at)
         .bind(input.priority.map(i16::from))
         .bind(id.chosen)
+        .bind(titles::fold(&input.title))
 }
 
 /// One text for all updates, so that it is prepared once.
 static UPDATE: LazyLock<String> = LazyLock::new(|| {
     let is_updatable = is_updatable::<Task>();
+    let title = set_title(ItemKind::Task, ["$6", "$7", "$15"]);
     let update = format!(
         "UPDATE tasks SET
-            title = CASE WHEN $6 THEN $7 ELSE title END,
+            {title},
             description = CASE WHEN $8 THEN $9 ELSE description END,
             due_at = CASE WHEN $10 THEN $11 ELSE due_at END,
             priority = coalesce($12, priority),
@@ -74,6 +79,7 @@ pub(super) fn update(owner: UserId, input: &UpdateTaskInput) -> Statement<Writte
         .bind(input.priority.value().copied().map(i16::from))
         .bind(input.completed == MaybeUndefined::Value(true))
         .bind(input.completed == MaybeUndefined::Value(false))
+        .bind(input.title.value().map(|title| titles::fold(title)))
 }
 
 /// Locks in the order of the ids, as every statement does, so that two requests cannot wait for each other.
@@ -119,8 +125,8 @@ impl Listed for Task {
     type Filter = TaskFilter;
     type OrderBy = TaskOrder;
 
-    fn check(filter: &TaskFilter) -> Result<(), Error> {
-        check_text("titleContains", filter.title_contains.as_deref())
+    fn title_part(filter: &TaskFilter) -> Option<&str> {
+        filter.title_contains.as_deref()
     }
 
     fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
@@ -129,7 +135,7 @@ impl Listed for Task {
             course_id,
             status,
             priority,
-            title_contains,
+            title_contains: _,
             has_course,
             has_due_date,
             due_after,
@@ -148,7 +154,6 @@ impl Listed for Task {
                 "completed_at IS NOT NULL",
                 "completed_at IS NULL",
             )
-            .contains("title", title_contains.as_deref())
             .rarely("priority = ANY(", priorities, ")")
             .rarely("(course_id IS NOT NULL) = ", *has_course, "")
             .rarely("(due_at IS NOT NULL) = ", *has_due_date, "")
