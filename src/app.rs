@@ -60,6 +60,7 @@ pub struct App {
     mailer: Mailer,
     images: Images,
     live: Live,
+    search: SearchIndexes,
     edge: Edge,
     job_states: JobStates,
     settings: AppSettings,
@@ -78,12 +79,13 @@ impl App {
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images)?;
         let live = Live::new(database.clone(), settings.live.clone());
+        let search = SearchIndexes::new(database.clone(), live.feed().clone(), SEARCH_MEMORY);
         let services = Services {
             database: database.clone(),
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
-            search: SearchIndexes::new(database.clone(), live.feed().clone(), SEARCH_MEMORY),
+            search: search.clone(),
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
@@ -104,6 +106,7 @@ impl App {
             mailer,
             images,
             live,
+            search,
             edge,
             job_states,
             settings,
@@ -128,6 +131,11 @@ impl App {
     /// The change feed.
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// The indexes of the search.
+    pub fn search(&self) -> &SearchIndexes {
+        &self.search
     }
 
     /// Serves until `stop` completes. Then finishes the requests in progress and stops everything.

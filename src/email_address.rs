@@ -153,19 +153,19 @@ impl InvalidEmail {
         match self {
             InvalidEmail::Blank => "must not be blank.".to_owned(),
             InvalidEmail::TooLong => format!(
-                "must not be longer than {} characters, also in UTF-8 with its domain in ASCII (xn--…).",
+                "must not be longer than {} characters, also in UTF-8 with its domain in ASCII (`xn--…`).",
                 EmailAddress::MAX_LENGTH
             ),
             InvalidEmail::Malformed => {
-                "must be an email address such as ada@example.com: one @ with text on both sides, without whitespace."
+                "must be an email address such as `ada@example.com`: one `@` with text on both sides, without whitespace."
                     .to_owned()
             }
             InvalidEmail::LocalPart => format!(
-                "must have 1 to {MAX_LOCAL_PART_BYTES} bytes before the @: letters, digits, any of {ATOM_SYMBOLS} and \
-                 single dots between them. Enter it without quotes, angle brackets and invisible characters."
+                "must have 1 to {MAX_LOCAL_PART_BYTES} bytes before the `@`: letters, digits, symbols such as `+`, `-` and \
+                 `_`, and single dots between them. Enter it without quotes, angle brackets and invisible characters."
             ),
             InvalidEmail::Domain => {
-                "must end with a valid domain name such as example.com. IP addresses are not supported.".to_owned()
+                "must end with a valid domain name such as `example.com`. IP addresses are not supported.".to_owned()
             }
         }
     }
@@ -179,7 +179,7 @@ impl InvalidEmail {
                 RefusalCode::Invalid
             }
         };
-        Refusal::of(field, code, format!("{field} {}", self.reason()))
+        Refusal::of(field, code, format!("`{field}` {}", self.reason()))
     }
 }
 

@@ -18,7 +18,7 @@
 //! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
 //! | [`audit`] [`mail`] | reads and prunes the audit log; writes and sends mails |
 //! | [`images`] | images of documents: upload, check, store, remove |
-//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (rules, commands), `model` (columns, inputs), `store` (all SQL) |
+//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (commands), `model` (columns, inputs, limits), `store` (all SQL) |
 //! | [`pending`] | work of commands on many rows that a background job finishes |
 //! | [`items`] | what courses, documents and tasks share |
 //! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |
@@ -29,8 +29,8 @@
 //! | [`error`] | the two kinds of errors |
 //!
 //! Parts that do not depend on the product are crates in `crates/`: `graphql-gate` checks GraphQL requests before async-graphql
-//! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, and `image-intake`
-//! checks images.
+//! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, `image-intake` checks images,
+//! `text-analysis` finds the words of texts, and `text-index` the items with these words.
 //!
 //! # Reading order
 //! [`error`], then [`courses`] (the smallest noun) and [`items`], then `db::sql` and `db::row`, then `graphql::course` and

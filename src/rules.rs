@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{
     error::{Failure, Refusal, RefusalCode},
-    scalars::MaybeUndefined,
+    scalars::{MaybeUndefined, ObjectId},
 };
 
 /// Maximum number of ids per mutation.
@@ -41,6 +41,65 @@ pub(crate) fn is_invisible(character: char) -> bool {
         || EMPTY_GLYPHS.contains(&character)
 }
 
+/// A field of an input. One check serves the input that creates and the one that updates.
+pub(crate) trait Field {
+    /// The type of its value.
+    type Value: ?Sized;
+
+    /// Its value, if it was given.
+    fn given(&self) -> Option<&Self::Value>;
+
+    /// Whether it is null, which is not the same as omitted.
+    fn is_null(&self) -> bool {
+        false
+    }
+}
+
+impl Field for str {
+    type Value = str;
+
+    fn given(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl Field for String {
+    type Value = str;
+
+    fn given(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl Field for ObjectId {
+    type Value = ObjectId;
+
+    fn given(&self) -> Option<&ObjectId> {
+        Some(self)
+    }
+}
+
+/// An optional field, for which null means the same as omitted.
+impl<T> Field for Option<T> {
+    type Value = T;
+
+    fn given(&self) -> Option<&T> {
+        self.as_ref()
+    }
+}
+
+impl<T> Field for MaybeUndefined<T> {
+    type Value = T;
+
+    fn given(&self) -> Option<&T> {
+        self.value()
+    }
+
+    fn is_null(&self) -> bool {
+        MaybeUndefined::is_null(self)
+    }
+}
+
 /// The errors found in an input so far.
 #[derive(Debug, Default)]
 pub(crate) struct Problems(Vec<Refusal>);
@@ -56,76 +115,52 @@ impl Problems {
         self.0.extend(parsed.as_ref().err().cloned());
     }
 
-    /// Checks required text: not blank, maximum `max` code points.
-    pub(crate) fn text(&mut self, field: &str, value: &str, max: usize) {
-        if is_blank(value) {
-            return self.add(
-                field,
-                RefusalCode::Blank,
-                format!("{field} must not be blank."),
-            );
+    /// Checks text that must be given: not null, not blank, maximum `max` code points.
+    pub(crate) fn text<F>(&mut self, field: &str, value: &F, max: usize)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
+        self.not_null(field, value);
+        if value.given().is_some_and(|text| is_blank(text.as_ref())) {
+            let message = format!("`{field}` must not be blank.");
+            return self.add(field, RefusalCode::Blank, message);
         }
-        self.optional_text(field, Some(value), max);
+        self.optional_text(field, value, max);
     }
 
-    /// Checks text that may be empty: maximum `max` code points.
-    pub(crate) fn optional_text(
-        &mut self,
-        field: &str,
-        value: Option<impl AsRef<str>>,
-        max: usize,
-    ) {
-        let Some(value) = value.as_ref().map(AsRef::as_ref) else {
-            return;
-        };
+    /// Checks text that may be empty or null: maximum `max` code points.
+    pub(crate) fn optional_text<F>(&mut self, field: &str, value: &F, max: usize)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
         self.storable(field, value);
-        if value.chars().count() > max {
-            self.add(
-                field,
-                RefusalCode::TooLong,
-                format!("{field} must have at most {max} characters."),
-            );
+        let length = value.given().map(|text| text.as_ref().chars().count());
+        if length.is_some_and(|length| length > max) {
+            let message = format!("`{field}` must have at most {max} characters.");
+            self.add(field, RefusalCode::TooLong, message);
         }
     }
 
     /// Checks that PostgreSQL can store the text.
-    pub(crate) fn storable(&mut self, field: &str, value: &str) {
-        if value.contains('\0') {
-            self.add(
-                field,
-                RefusalCode::Invalid,
-                format!("{field} must not contain the character U+0000."),
-            );
+    pub(crate) fn storable<F>(&mut self, field: &str, value: &F)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
+        if value
+            .given()
+            .is_some_and(|text| text.as_ref().contains('\0'))
+        {
+            let message = format!("`{field}` must not contain the character U+0000.");
+            self.add(field, RefusalCode::Invalid, message);
         }
     }
 
-    /// Checks required text in an update: it may be omitted but not null.
-    pub(crate) fn changed_text(
-        &mut self,
-        field: &str,
-        change: &MaybeUndefined<String>,
-        max: usize,
-    ) {
-        self.not_null(field, change);
-        if let MaybeUndefined::Value(value) = change {
-            self.text(field, value, max);
+    /// Checks a field that must not be null.
+    pub(crate) fn not_null<F: Field + ?Sized>(&mut self, field: &str, value: &F) {
+        if value.is_null() {
+            let message = format!("`{field}` must not be null.");
+            self.add(field, RefusalCode::Blank, message);
         }
-    }
-
-    /// Checks a field of an update that must not be null.
-    pub(crate) fn not_null<T>(&mut self, field: &str, change: &MaybeUndefined<T>) {
-        if change.is_null() {
-            self.must_not_be_null(field);
-        }
-    }
-
-    /// Adds an error: the field must not be null.
-    pub(crate) fn must_not_be_null(&mut self, field: &str) {
-        self.add(
-            field,
-            RefusalCode::Blank,
-            format!("{field} must not be null."),
-        );
     }
 
     /// Checks metadata: maximum nesting and size.
@@ -134,21 +169,21 @@ impl Problems {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must have at most {MAX_METADATA_DEPTH} levels of nesting."),
+                format!("`{field}` must have at most {MAX_METADATA_DEPTH} levels of nesting."),
             );
         }
         if contains_nul(value) {
             self.add(
                 field,
                 RefusalCode::Invalid,
-                format!("{field} must not contain the character U+0000."),
+                format!("`{field}` must not contain the character U+0000."),
             );
         }
         if value.to_string().len() > MAX_METADATA_BYTES {
             self.add(
                 field,
                 RefusalCode::TooLong,
-                format!("{field} must have at most {MAX_METADATA_BYTES} bytes of JSON."),
+                format!("`{field}` must have at most {MAX_METADATA_BYTES} bytes of JSON."),
             );
         }
     }
@@ -174,11 +209,12 @@ pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
     let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
         0 => (
             RefusalCode::Blank,
-            "ids must contain at least one id.".to_owned(),
+            "`ids` must contain at least one id.".to_owned(),
         ),
         1..=MAX_IDS => return Ok(()),
         given => {
-            let message = format!("ids must contain at most {MAX_IDS} different ids; got {given}.");
+            let message =
+                format!("`ids` must contain at most {MAX_IDS} different ids; got {given}.");
             (RefusalCode::TooLong, message)
         }
     };

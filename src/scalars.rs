@@ -58,6 +58,14 @@ impl DateTime {
             Value::String(text) => text,
             value => return Err(unexpected("must be a date and time", DATE_TIME, value)),
         };
+        DateTime::of(text)
+    }
+
+    /// Parses a text.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence.
+    pub(crate) fn of(text: &str) -> Result<Self, String> {
         let time = parse_time(text)?;
         match (1..=9999).contains(&time.year()) {
             true => Ok(DateTime(time)),

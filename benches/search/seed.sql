@@ -22,9 +22,9 @@ INSERT INTO user_profiles (user_id) SELECT md5('reader' || u)::uuid FROM generat
 INSERT INTO sessions (user_id, id, refresh_token_hash, expires_at)
 SELECT md5('reader' || u)::uuid, md5('reading' || u)::uuid, sha256('none'), now() + interval '30 days' FROM generate_series(:from, :to) u;
 INSERT INTO courses (user_id, id, name) SELECT md5('reader' || u)::uuid, md5('read' || u)::uuid, 'Course' FROM generate_series(:from, :to) u;
--- Bulk load: disables the triggers, writes their rows in one statement each, and creates the indexes afterwards.
+-- Bulk load: disables the triggers, and creates the indexes afterwards.
 ALTER TABLE documents DISABLE TRIGGER USER;
-DROP INDEX documents_title_trigrams_idx, documents_metadata_idx, search_entries_words_idx;
+DROP INDEX documents_title_trigrams_idx, documents_metadata_idx;
 -- Interleaves the documents of all users.
 INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, created_at, updated_at)
 SELECT md5('reader' || u)::uuid, md5('page' || u || ':' || d)::uuid, md5('read' || u)::uuid, left(split_part(s[1], '.', 1), 60), '',
@@ -33,23 +33,8 @@ FROM generate_series(1, :documents) d, generate_series(:from, :to) u,
     LATERAL (SELECT now() - (u % 7 + d) * interval '1 hour' AS t) AS x,
     LATERAL (SELECT array_agg(sentence) AS s FROM bench_sentences WHERE n = ANY (ARRAY(
         SELECT (('x' || substr(md5(u || ':' || d || ':' || k), 1, 7))::bit(28)::int) % 20000 FROM generate_series(1, :sentences) k))) AS y;
-INSERT INTO search_entries (user_id, id, kind, course_id, is_active, touched_at, folded, title_words, words)
-SELECT user_id, documents.id, 2, course_id, true, documents.updated_at, title_folded || '|' || folded || '|  ', title_words,
-    title_words || search_lexemes(user_id, folded)
-FROM documents,
-    LATERAL (SELECT search_fold(title) AS title_folded, search_fold(formatted_note) AS folded) AS x,
-    LATERAL (SELECT setweight(search_lexemes(user_id, title_folded), 'A') AS title_words) AS y
-WHERE user_id IN (SELECT md5('reader' || u)::uuid FROM generate_series(:from, :to) u);
-INSERT INTO search_words (user_id, word, stem, look, item_id)
-SELECT user_id, word, coalesce((ts_lexize('pg_catalog.english_stem', word))[1], word), search_look(word), item_id
-FROM (
-    SELECT user_id, substr(lexeme, 6) AS word, min(id::text)::uuid AS item_id
-    FROM search_entries, unnest(tsvector_to_array(words)) AS lexeme
-    WHERE user_id IN (SELECT md5('reader' || u)::uuid FROM generate_series(:from, :to) u) AND kind = 2 AND length(lexeme) BETWEEN 8 AND 69 GROUP BY user_id, substr(lexeme, 6)
-) AS words;
 ALTER TABLE documents ENABLE TRIGGER USER;
 SET maintenance_work_mem = '512MB';
-CREATE INDEX search_entries_words_idx ON search_entries USING gin (words) WITH (fastupdate = off);
 CREATE INDEX documents_title_trigrams_idx ON documents USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
 CREATE INDEX documents_metadata_idx ON documents USING gin (search_owned(user_id, metadata) jsonb_path_ops) WITH (fastupdate = off);
-VACUUM (ANALYZE) documents, search_entries, search_words;
+VACUUM (ANALYZE) documents;

@@ -4,7 +4,13 @@
     benches/structure/measure.py [REVISION ...]     default: HEAD
 
 Prints one Markdown table with a column per revision. A function's length is the number of its lines from `fn` to its closing
-brace, in code that rustfmt has formatted. "Places" are lines that name a column of documents; "files" are files that name a noun."""
+brace, in code that rustfmt has formatted. "Places" are lines that name a column of documents; "files" are files that name a noun.
+Types include those that a macro declares.
+
+    benches/structure/measure.py --change REVISION
+
+Prints what one commit edits by hand: for each file, its places (contiguous runs of changed lines). Tests and generated files
+are listed apart."""
 import re
 import subprocess
 import sys
@@ -40,10 +46,15 @@ def is_test(path):
     return path.startswith("tests/") or "/tests" in path
 
 
+# How many types a macro of the product declares.
+DECLARING = {"payload": 1, "mutations": 1, "item_queries": 1, "item_mutations": 1, "row_object": 1, "order": 2}
+
+
 def types(texts, noun):
     """Structs and enums of a noun that commands and the API use."""
     own = [text for path, text in texts.items() if path in (f"src/graphql/{noun}.rs", f"src/{noun}s/model.rs")]
-    return sum(len(re.findall(r"^ *(?:pub(?:\([^)]*\))? )?(?:struct|enum) \w", text, re.M)) for text in own)
+    written = sum(len(re.findall(r"^ *(?:pub(?:\([^)]*\))? )?(?:struct|enum) \w", text, re.M)) for text in own)
+    return written + sum(DECLARING.get(name, 0) for text in own for name in re.findall(r"^(\w+)! \{", text, re.M))
 
 
 def places(texts, column):
@@ -80,6 +91,13 @@ def measure(revision):
     rust = {path: text for path, text in texts.items() if path.endswith(".rs")}
     length = {path: len(text.splitlines()) for path, text in rust.items()}
     product = {path: lines for path, lines in length.items() if path.startswith("src/")}
+    product_long = [
+        lines
+        for path, text in rust.items()
+        if not is_test(path)
+        for lines in functions(re.split(r"#\[cfg\(test\)\]\s+mod \w+ \{", text)[0])
+        if lines > 40
+    ]
     column = places(texts, "processing_time")
     return {
         "lines of Rust": sum(length.values()),
@@ -89,6 +107,7 @@ def measure(revision):
         "files of Rust": len(rust),
         "files over 400 lines": sum(lines > 400 for lines in length.values()),
         "functions over 40 lines": sum(lines > 40 for text in rust.values() for lines in functions(text)),
+        "… without tests": len(product_long),
         "types of the noun `task`": types(rust, "task"),
         "types of the noun `document`": types(rust, "document"),
         "lines that name `documents.processing_time`": column[0],
@@ -99,7 +118,32 @@ def measure(revision):
     }
 
 
+GENERATED = ("schema.graphql", "src/db/schema.rs")
+
+
+def change(revision):
+    """The places of one commit, by file."""
+    diff = git("diff", "--unified=0", f"{revision}~1", revision)
+    found = {}
+    for path, hunks in re.findall(r"^diff --git a/\S+ b/(\S+)\n(.*?)(?=^diff --git |\Z)", diff, re.M | re.S):
+        found[path] = len(re.findall(r"^@@ ", hunks, re.M))
+    return found
+
+
+def print_change(revision):
+    found = change(revision)
+    kinds = {path: "test" if is_test(path) else "generated" if path in GENERATED else "by hand" for path in found}
+    print("| file | places | |\n| --- | ---: | --- |")
+    for path in sorted(found, key=lambda path: (kinds[path], path)):
+        print(f"| `{path}` | {found[path]} | {kinds[path]} |")
+    by_hand = [count for path, count in found.items() if kinds[path] == "by hand"]
+    print(f"\n{len(by_hand)} files and {sum(by_hand)} places by hand")
+
+
 def main():
+    if sys.argv[1:2] == ["--change"]:
+        print_change(sys.argv[2])
+        return
     revisions = sys.argv[1:] or ["HEAD"]
     measured = [measure(revision) for revision in revisions]
     print("| |", " | ".join(f"`{revision}`" for revision in revisions), "|")

@@ -16,6 +16,8 @@ use crate::{
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
+/// How often the search indexes of users who have none are made.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often titles that other programs wrote are folded.
@@ -83,5 +85,9 @@ impl App {
             titles::fold_all(&database).await
         });
         jobs.every(TITLES_INTERVAL, [fold_titles]);
+        let search = Periodic::with("search-indexes", self.search.clone(), async |search| {
+            search.make_missing().await
+        });
+        jobs.every(SEARCH_INTERVAL, [search]);
     }
 }

@@ -69,10 +69,10 @@ pub(super) fn check_new_password(problems: &mut Problems, field: &str, password:
     problems.storable(field, password.normalized());
     let length = password.length();
     if length < MIN_PASSWORD_LENGTH {
-        let message = format!("{field} must have at least {MIN_PASSWORD_LENGTH} characters.");
+        let message = format!("`{field}` must have at least {MIN_PASSWORD_LENGTH} characters.");
         problems.add(field, RefusalCode::TooShort, message);
     } else if !password.fits() {
-        let message = format!("{field} must have at most {MAX_PASSWORD_LENGTH} characters.");
+        let message = format!("`{field}` must have at most {MAX_PASSWORD_LENGTH} characters.");
         problems.add(field, RefusalCode::TooLong, message);
     }
 }

@@ -79,6 +79,20 @@ macro_rules! log_state {
     };
 }
 
+/// The names of items in the log.
+macro_rules! item_types {
+    () => {
+        "('Course', 'Document', 'Task')"
+    };
+}
+
+/// The number of each of these names.
+macro_rules! item_kind {
+    () => {
+        "CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 WHEN 'Task' THEN 3 END"
+    };
+}
+
 const LOG_STATE: &str = concat!(
     "
     SELECT log_state.epoch, log_state.now, log_state.snapshot, coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
@@ -147,9 +161,13 @@ const NEW_ENTRIES: &str = concat!(
             WHERE user_id = reader.id AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         )
         SELECT id, xid, action, entity_id, version, created_at,
-            CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
+            ",
+    item_kind!(),
+    "::smallint AS kind
         FROM unseen
-        WHERE entity_type IN ('Course', 'Document', 'Task')
+        WHERE entity_type IN ",
+    item_types!(),
+    "
             AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
             AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
         ORDER BY id LIMIT $6
@@ -203,14 +221,18 @@ const REST: &str = concat!(
     "
     LEFT JOIN LATERAL (
         SELECT id, entry.xid, action, entity_id, version, created_at,
-            CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 ELSE 3 END::smallint AS kind
+            ",
+    item_kind!(),
+    "::smallint AS kind
         FROM audit_logs CROSS JOIN LATERAL (
             SELECT CASE WHEN id < log_state.first_id THEN '3'::xid8 ELSE audit_logs.xid END AS xid
         ) AS entry
         WHERE user_id = $1 AND id > $2
             AND CASE WHEN entry.xid < $3::xid8 THEN entry.xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
             AND CASE WHEN entry.xid < $5::xid8 THEN entry.xid IN (SELECT unnest($6::xid8[])) ELSE true END
-            AND entity_type IN ('Course', 'Document', 'Task')
+            AND entity_type IN ",
+    item_types!(),
+    "
             AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
             AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
         ORDER BY id LIMIT $9

@@ -119,7 +119,10 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 fn report(imported: &Imported) -> String {
-    let mut text = format!("{} users were imported.\n", imported.added);
+    let mut text = match imported.added {
+        1 => "1 user was imported.\n".to_owned(),
+        added => format!("{added} users were imported.\n"),
+    };
     if imported.known.is_empty() {
         return text;
     }
@@ -128,9 +131,12 @@ fn report(imported: &Imported) -> String {
     if imported.known.len() > MAX_NAMED_LINES {
         lines.push("…".to_owned());
     }
+    let (subject, s) = match imported.known.len() {
+        1 => ("1 line was".to_owned(), ""),
+        known => (format!("{known} lines were"), "s"),
+    };
     text.push_str(&format!(
-        "{} were skipped, because a user with their id or email address exists: lines {}.\n",
-        imported.known.len(),
+        "{subject} skipped, because a user with this id or email address exists: line{s} {}.\n",
         lines.join(", ")
     ));
     text
@@ -144,6 +150,8 @@ mod tests {
     fn an_import_lists_the_first_skipped_lines() {
         let known = |known: Vec<usize>| report(&Imported { added: 3, known });
         assert_eq!(known(Vec::new()), "3 users were imported.\n");
+        let one = known(vec![7]);
+        assert!(one.contains("\n1 line was skipped") && one.ends_with("line 7.\n"));
         assert!(known(vec![2, 5]).ends_with("lines 2, 5.\n"));
         assert!(known((1..=21).collect()).ends_with("19, 20, ….\n"));
     }

@@ -7,6 +7,7 @@ mod admin;
 mod database_server;
 mod descriptors;
 mod migrations;
+mod reindex;
 mod secret;
 mod settings;
 mod start_event;
@@ -22,7 +23,7 @@ use database_server::DatabaseServer;
 use secret::secret;
 use settings::settings;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{SignalKind, signal},
 };
 
@@ -112,6 +113,12 @@ async fn execute(config: &Config) -> Outcome {
         Command::Demo => {
             on_database(config, async |database| fill_demo(config, database).await).await
         }
+        Command::Reindex { user, status } => {
+            on_database(config, async |database| {
+                reindex::run(config, database, user, status).await
+            })
+            .await
+        }
         Command::Admin { action } => admin::run(config, action).await,
     }
 }
@@ -127,16 +134,28 @@ async fn on_database(
     outcome
 }
 
+/// Connections that may wait to be accepted, for example those of all clients after a restart. If there are more, clients retry after a second.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // A restarted service gets its address although the system still remembers its former connections.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn serve(config: &Config, migrate_first: bool) -> Outcome {
     let max_open = descriptors::for_clients(config)?;
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .map_err(|error| {
-            format!(
-                "Listening on {} failed: {error}. Set SNAPNOTE_LISTEN to a free address.",
-                config.server.listen
-            )
-        })?;
+    let listener = listen(config.server.listen).map_err(|error| {
+        format!(
+            "Listening on {} failed: {error}. Set SNAPNOTE_LISTEN to a free address.",
+            config.server.listen
+        )
+    })?;
     // Installed before the database starts, so that a signal during start-up is not lost.
     let shutdown = shutdown_signal()?;
     let database = tokio::select! {

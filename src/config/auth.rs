@@ -6,6 +6,7 @@ use super::{
     Secret, Span,
     values::{at_least_one, grace},
 };
+use crate::auth::external::IssuerSettings;
 
 /// Tokens, passwords, external identity providers and the audit log.
 #[derive(Args, Debug, Clone)]
@@ -42,6 +43,12 @@ pub struct AuthConfig {
 impl AuthConfig {
     /// Minimum length of the signing key, in bytes: the size of an HS256 signature.
     pub(crate) const MIN_SECRET_BYTES: usize = 32;
+
+    /// What is wrong with the external identity providers.
+    pub(super) fn issuers_problem(&self) -> Option<String> {
+        let issuers = self.issuers.as_ref()?;
+        IssuerSettings::read(issuers.reveal()).err()
+    }
 
     /// What is wrong with the signing key. `required`: none is generated.
     pub(super) fn secret_problem(&self, required: bool) -> Option<String> {

@@ -22,6 +22,8 @@ use super::{ReadError, command};
 const PREFIX: &str = "SNAPNOTE_";
 /// Variables of this repository's tests. They are not settings, and a shell that exports them can still start the program.
 const TESTS_PREFIX: &str = "SNAPNOTE_TESTS_";
+/// The path of the program, as scripts that start it name it. It is no setting either.
+const PROGRAM: &str = "SNAPNOTE_BIN";
 /// How similar two names must be to suggest one for the other (0–1).
 const SIMILAR: f64 = 0.8;
 /// Maximum length of a value that an error quotes.
@@ -140,6 +142,7 @@ fn unknown_names(variables: &Variables) -> Vec<String> {
     let known: Vec<&str> = settings
         .get_arguments()
         .filter_map(|setting| setting.get_env()?.to_str())
+        .chain([PROGRAM])
         .collect();
     let is_unknown = |name: &&str| {
         let upper = name.to_ascii_uppercase();

@@ -31,8 +31,16 @@ impl MailConfig {
     /// Where the app usually runs during its development.
     const LOCAL_APP: &str = "http://localhost:3000";
 
-    /// Why links in emails cannot be built, if so.
-    pub(super) fn url_problem(&self) -> Option<String> {
+    /// What is wrong with the settings of the server and the sender, and why links in emails cannot be built.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let server = self.smtp_url.as_ref().map(Secret::reveal);
+        let server = server.map_or(Ok(()), |url| mail::check_server(url, &self.app_url()));
+        let checked = [server, mail::check_sender(&self.mail_from)];
+        let problems = checked.into_iter().filter_map(Result::err);
+        problems.chain(self.url_problem()).collect()
+    }
+
+    fn url_problem(&self) -> Option<String> {
         let is_local = |url: &Secret| mail::is_local_server(url.reveal());
         if self.app_url.is_some() || self.smtp_url.as_ref().is_none_or(is_local) {
             return None;

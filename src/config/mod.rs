@@ -34,7 +34,9 @@ pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, delay, listen_address, network};
+use values::{at_least_one, delay, listen_address, network, points};
+
+use crate::http;
 
 /// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
 ///
@@ -130,7 +132,9 @@ impl Config {
         }
         if matches!(self.command, None | Some(Command::Serve { .. })) {
             problems.extend(self.storage.url_problem(self.server.listen));
-            problems.extend(self.mail.url_problem());
+            problems.extend(self.mail.problems());
+            problems.extend(http::invalid_origin(&self.server.cors_origins));
+            problems.extend(self.auth.issuers_problem());
         }
         problems
     }
@@ -201,6 +205,15 @@ pub enum Command {
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
     Demo,
+    /// Make the stored search indexes again, from the items. Searches continue meanwhile. Can be interrupted.
+    Reindex {
+        /// Only the index of the user with this email address.
+        #[arg(long, value_name = "EMAIL")]
+        user: Option<String>,
+        /// Only print how many users have a stored index.
+        #[arg(long, conflicts_with = "user")]
+        status: bool,
+    },
     /// Manage admins, imports and emails.
     Admin {
         /// What to do.
@@ -360,7 +373,7 @@ pub struct LimitsConfig {
     #[arg(long, env = "SNAPNOTE_MAX_ROOT_FIELDS", default_value = "50", value_parser = at_least_one)]
     pub max_root_fields: usize,
     /// Maximum cost in points: one per object that the request could load. A list costs its page size times its children.
-    #[arg(long, env = "SNAPNOTE_MAX_COST", default_value_t = 10_000)]
+    #[arg(long, env = "SNAPNOTE_MAX_COST", default_value = "10000", value_parser = points)]
     pub max_cost: u64,
     /// Maximum parsed and validated GraphQL documents kept in memory.
     #[arg(long, env = "SNAPNOTE_CACHED_DOCUMENTS", default_value = "1000", value_parser = at_least_one)]

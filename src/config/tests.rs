@@ -122,6 +122,7 @@ fn invalid_settings_are_rejected_by_name() {
         ["--shutdown-timeout", "0s"],
         ["--max-body", "0"],
         ["--max-depth", "deep"],
+        ["--max-cost", "0"],
         ["--listen", "nowhere"],
         ["--graphiql", "perhaps"],
         ["--log-format", "xml"],
@@ -142,6 +143,36 @@ fn invalid_settings_are_rejected_by_name() {
         let named = message.contains(flags[0]) || message.contains(&setting.to_uppercase());
         assert!(named, "{message}");
     }
+}
+
+#[test]
+fn all_invalid_settings_of_the_service_are_named() {
+    let flags = [
+        "--embedded",
+        "--jwt-secret=short",
+        "--cors-origins=app.example.com",
+        "--mail-from=nobody",
+        "--smtp-url=http://mail.example.com",
+        "--app-url=https://app.example.com",
+        "--issuers=/does/not/exist.toml",
+    ];
+    let config = read(&flags).expect("good flags");
+    let situation = Situation {
+        variables: &Variables::from_iter([]),
+        on_terminal: false,
+    };
+    let problems = config.problems(&situation);
+    for name in [
+        "JWT_SECRET",
+        "CORS_ORIGINS",
+        "MAIL_FROM",
+        "SMTP_URL",
+        "ISSUERS",
+    ] {
+        let named = problems.iter().filter(|problem| problem.contains(name));
+        assert_eq!(named.count(), 1, "{name}: {problems:?}");
+    }
+    assert_eq!(problems.len(), 5, "{problems:?}");
 }
 
 #[test]

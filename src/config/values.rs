@@ -126,6 +126,11 @@ pub(super) fn grace(text: &str) -> Result<Span, String> {
     }
 }
 
+/// A number of points.
+pub(super) fn points(text: &str) -> Result<u64, String> {
+    at_least_one(text).map(|number| number as u64)
+}
+
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected a whole number, minimum 1".to_owned()),

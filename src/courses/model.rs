@@ -1,6 +1,6 @@
-//! Courses: their columns, and what callers can ask of them.
+//! Courses: their columns, the inputs with their limits, and the orders of lists.
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -8,11 +8,13 @@ use crate::{
     db::{
         keyset::{
             KeyValue::{Text, Time},
-            Order, SortKey,
+            SortKey,
         },
         row,
     },
-    items::{OrderBy, OrderDirection, StatusFilter, item},
+    error::RefusalCode,
+    items::{StatusFilter, checks, item, order},
+    rules::Field as _,
     scalars::{MaybeUndefined, ObjectId},
 };
 
@@ -93,6 +95,22 @@ pub struct UpdateCourseInput {
     pub icon: MaybeUndefined<String>,
 }
 
+checks! {
+    CreateCourseInput, UpdateCourseInput: |input, problems| {
+        problems.text("name", &input.name, 255);
+        problems.optional_text("description", &input.description, 10_000);
+        if input.color.given().is_some_and(|color| !is_color(color)) {
+            problems.add("color", RefusalCode::Invalid, "`color` must have the form `#RRGGBB`.");
+        }
+        problems.optional_text("icon", &input.icon, 50);
+    }
+}
+
+fn is_color(text: &str) -> bool {
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
 /// Which courses a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct CourseFilter {
@@ -103,37 +121,16 @@ pub struct CourseFilter {
     pub name_contains: Option<String>,
 }
 
-/// The order of a list of courses. Courses with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct CourseOrder {
-    /// What to sort by.
-    pub field: CourseOrderField,
-    /// The direction.
-    #[graphql(default)]
-    pub direction: OrderDirection,
-}
-
-/// What courses can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum CourseOrderField {
-    /// When they last changed.
-    #[default]
-    UpdatedAt,
-    /// When they were created.
-    CreatedAt,
-    /// The name, in Unicode collation order, the same on every server.
-    Name,
-}
-
-impl OrderBy<Course> for CourseOrder {
-    fn order(self) -> Order<Course> {
-        use CourseOrderField::{CreatedAt, Name, UpdatedAt};
-        let key: SortKey<Course> = match self.field {
-            UpdatedAt => SortKey::new("course.updated", "updated_at", Time(|it| it.updated_at)),
-            CreatedAt => SortKey::new("course.created", "created_at", Time(|it| it.created_at)),
-            Name => SortKey::new("course.name", "name", Text(|it| &it.name)),
-        };
-        let descending = self.direction == OrderDirection::Desc;
-        Order { key, descending }
+order! {
+    /// The order of a list of courses. Courses with equal values are sorted by id, in the same direction.
+    CourseOrder;
+    /// What courses can be sorted by.
+    CourseOrderField for Course, |descending| {
+        /// When they last changed.
+        UpdatedAt => SortKey::new("course.updated", "updated_at", Time(|it| it.updated_at)),
+        /// When they were created.
+        CreatedAt => SortKey::new("course.created", "created_at", Time(|it| it.created_at)),
+        /// The name, in Unicode collation order, the same on every server.
+        Name => SortKey::new("course.name", "name", Text(|it| &it.name)),
     }
 }

@@ -1,6 +1,6 @@
 //! All the SQL of courses. Every statement is scoped to one owner.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
@@ -10,73 +10,46 @@ use super::model::{
 use crate::{
     auth::{UserId, Viewer},
     db::{
-        Columns, Connection, Statement,
+        Connection, Statement,
         current::{self, Source},
-        sql::SET_ORIGIN,
     },
     error::Error,
     items::{
-        Changes, ItemKind, Listed, NewId, Written,
-        store::{Conditions, id_is_free, set_title},
-        titles,
+        Create, Listed, NewId, Update, Written,
+        commands::store::{InsertItem, UpdateItem},
+        store::Conditions,
     },
 };
 
-const COLUMNS: &str = Course::COLUMNS;
+impl Create for CreateCourseInput {
+    type Item = Course;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let id_is_free = id_is_free::<Course>("$7");
-    format!(
-        "WITH written AS (
-            INSERT INTO courses (user_id, id, name, description, color, icon, name_folded)
-            SELECT $1, $2, $3, $4, $5, $6, $8 WHERE {SET_ORIGIN} AND {id_is_free}
-            ON CONFLICT (user_id, id) DO NOTHING
-            RETURNING {COLUMNS}, 0::bigint, 0::bigint
-        )
-        SELECT NULL, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
-    )
-});
-
-pub(super) fn insert(
-    owner: UserId,
-    id: NewId,
-    input: &CreateCourseInput,
-) -> Statement<Written<Course>> {
-    Statement::write(INSERT.as_str(), owner)
-        .bind(id.id)
-        .bind(input.name.as_str())
-        .bind(input.description.clone())
-        .bind(input.color.clone())
-        .bind(input.icon.clone())
-        .bind(id.chosen)
-        .bind(titles::fold(&input.name))
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
+        InsertItem::<Course>::new(owner, id)
+            .title(&self.name)
+            .value("description", self.description.clone())
+            .value("color", self.color.clone())
+            .value("icon", self.icon.clone())
+            .returning(&["0::bigint", "0::bigint"])
+    }
 }
 
-/// One text for all updates, so that it is prepared once.
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let name = set_title(ItemKind::Course, ["$4", "$5", "$12"]);
-    format!(
-        "UPDATE courses SET
-            {name},
-            description = CASE WHEN $6 THEN $7 ELSE description END,
-            color = CASE WHEN $8 THEN $9 ELSE color END,
-            icon = CASE WHEN $10 THEN $11 ELSE icon END
-        WHERE {SET_ORIGIN}
-            AND user_id = $1 AND id = $2 AND status = 'active' AND ($3 IS NULL OR version = $3)
-        RETURNING NULL, {COLUMNS}, NULL::bigint, NULL::bigint"
-    )
-});
+impl Update for UpdateCourseInput {
+    type Item = Course;
 
-/// Updates a course, if it is active and has that version.
-pub(super) fn update(owner: UserId, input: &UpdateCourseInput) -> Statement<Written<Course>> {
-    Statement::write(UPDATE.as_str(), owner)
-        .bind(input.id)
-        .bind(input.version)
-        .bind_change(&input.name)
-        .bind_change(&input.description)
-        .bind_change(&input.color)
-        .bind_change(&input.icon)
-        .bind(input.name.value().map(|name| titles::fold(name)))
+    async fn update(
+        &self,
+        _conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Statement<Written<Course>>, Error> {
+        let update = UpdateItem::<Course>::new(viewer.user_id, self.id, self.version)
+            .title(&self.name)
+            .change("description", &self.description)
+            .change("color", &self.color)
+            .change("icon", &self.icon)
+            .returning(&["NULL::bigint", "NULL::bigint"]);
+        Ok(update)
+    }
 }
 
 /// What counts of a course are over; `listed` is the course.

@@ -160,6 +160,12 @@ macro_rules! numbered {
             }
         }
 
+        impl From<Option<$name>> for $crate::db::sql::Value {
+            fn from(value: Option<$name>) -> Self {
+                value.map(i16::from).into()
+            }
+        }
+
         impl $crate::db::Row for $name {
             type Sql = diesel::sql_types::SmallInt;
         }

@@ -98,10 +98,15 @@ impl<R> Statement<R> {
 
     /// Appends a placeholder and binds its value.
     pub(crate) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        let placeholder = self.placeholder(value);
+        self.sql(&placeholder)
+    }
+
+    /// Binds a value and returns its placeholder, for text that is appended later.
+    pub(crate) fn placeholder(&mut self, value: impl Into<Value>) -> String {
         let values = &mut self.parts().values;
         values.push(value.into());
-        let placeholder = format!("${}", values.len());
-        self.sql(&placeholder)
+        format!("${}", values.len())
     }
 }
 

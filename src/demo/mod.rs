@@ -15,10 +15,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use text_analysis::PlainText;
+
 use crate::{
     auth::{self, Auth, Client, SignUpInput, UserId},
     db::{Connection, Database},
-    documents::{excerpt, plain_text},
+    documents::excerpt,
     email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
     items::titles,
@@ -208,7 +210,7 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
 fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
-    for line in plain_text::plain_text(markdown).lines() {
+    for line in PlainText::from_markdown(markdown).text().lines() {
         let mut length = 0;
         for word in line.split(' ') {
             if length > 0 && length + word.chars().count() > WIDTH {

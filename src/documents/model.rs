@@ -1,18 +1,21 @@
-//! Documents: their columns, and what callers can ask of them.
+//! Documents: their columns, the inputs with their limits, and the orders of lists.
 
-use async_graphql::{Enum, ID, InputObject};
+use async_graphql::{ID, InputObject};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::excerpt;
 use crate::{
     db::{
         keyset::{
             KeyValue::{Text, Time},
-            Order, SortKey,
+            SortKey,
         },
         row,
     },
-    items::{OrderBy, OrderDirection, StatusFilter, item},
+    error::RefusalCode,
+    items::{StatusFilter, checks, item, order},
+    rules::Field as _,
     scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
 
@@ -112,6 +115,27 @@ pub struct UpdateDocumentInput {
     pub metadata: MaybeUndefined<JsonObject>,
 }
 
+checks! {
+    CreateDocumentInput, UpdateDocumentInput: |input, problems| {
+        problems.not_null("courseId", &input.course_id);
+        problems.text("title", &input.title, 500);
+        problems.not_null("originalText", &input.original_text);
+        problems.storable("originalText", &input.original_text);
+        problems.not_null("formattedNote", &input.formatted_note);
+        problems.storable("formattedNote", &input.formatted_note);
+        problems.optional_text("excerpt", &input.excerpt, excerpt::MAX_LENGTH);
+        let seconds = input.processing_time.given();
+        if seconds.is_some_and(|seconds| !seconds.is_finite() || *seconds < 0.0) {
+            let message = "`processingTime` must be 0 or more seconds.";
+            problems.add("processingTime", RefusalCode::Invalid, message);
+        }
+        problems.not_null("metadata", &input.metadata);
+        if let Some(metadata) = input.metadata.given() {
+            problems.metadata("metadata", &metadata.0);
+        }
+    }
+}
+
 /// Which documents a list contains. Omitted fields do not filter, except `status`.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct DocumentFilter {
@@ -132,37 +156,16 @@ pub struct DocumentFilter {
     pub created_before: Option<DateTime>,
 }
 
-/// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct DocumentOrder {
-    /// What to sort by.
-    pub field: DocumentOrderField,
-    /// The direction.
-    #[graphql(default)]
-    pub direction: OrderDirection,
-}
-
-/// What documents can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DocumentOrderField {
-    /// When they were created.
-    #[default]
-    CreatedAt,
-    /// When they last changed.
-    UpdatedAt,
-    /// The title, in Unicode collation order, the same on every server.
-    Title,
-}
-
-impl OrderBy<Document> for DocumentOrder {
-    fn order(self) -> Order<Document> {
-        use DocumentOrderField::{CreatedAt, Title, UpdatedAt};
-        let key: SortKey<Document> = match self.field {
-            CreatedAt => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
-            UpdatedAt => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
-            Title => SortKey::new("document.title", "title", Text(|it| &it.title)),
-        };
-        let descending = self.direction == OrderDirection::Desc;
-        Order { key, descending }
+order! {
+    /// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
+    DocumentOrder;
+    /// What documents can be sorted by.
+    DocumentOrderField for Document, |descending| {
+        /// When they were created.
+        CreatedAt => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
+        /// When they last changed.
+        UpdatedAt => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
+        /// The title, in Unicode collation order, the same on every server.
+        Title => SortKey::new("document.title", "title", Text(|it| &it.title)),
     }
 }

@@ -13,20 +13,16 @@ use super::{
 };
 use crate::{
     auth::{UserId, Viewer},
-    db::{Columns, Connection, Statement, sql::SET_ORIGIN},
+    db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Changes, ItemKind, Listed, NewId, Written,
-        store::{
-            COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable, set_title,
-        },
-        titles,
+        Create, Listed, NewId, Update, Written,
+        commands::store::{InsertItem, UpdateItem},
+        store::Conditions,
     },
     rules::Problems,
     scalars::MaybeUndefined,
 };
-
-const COLUMNS: &str = Document::COLUMNS;
 
 static TEXTS: LazyLock<String> = LazyLock::new(|| {
     let columns = DocumentTexts::COLUMNS;
@@ -46,108 +42,88 @@ pub(crate) async fn texts(
     Ok(rows.into_iter().collect())
 }
 
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let id_is_free = id_is_free::<Document>("$11");
-    let insert = format!(
-        "INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, excerpt_is_own,
-            processing_time, metadata, title_folded)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $12
-        WHERE {SET_ORIGIN} AND {COURSE_IS_ACTIVE} AND {id_is_free}
-        ON CONFLICT (user_id, id) DO NOTHING
-        RETURNING {COLUMNS}, original_text, formatted_note"
-    );
-    into_course("$3", &insert)
-});
+impl Create for CreateDocumentInput {
+    type Item = Document;
 
-pub(super) fn insert(
-    owner: UserId,
-    id: NewId,
-    input: &CreateDocumentInput,
-) -> Statement<Written<Document>> {
-    let excerpt = input.excerpt.clone();
-    Statement::write(INSERT.as_str(), owner)
-        .bind(id.id)
-        .bind(input.course_id)
-        .bind(input.title.as_str())
-        .bind(input.original_text.as_str())
-        .bind(input.formatted_note.as_str())
-        .bind(excerpt.unwrap_or_else(|| excerpt::of_note(&input.formatted_note)))
-        .bind(input.excerpt.is_some())
-        .bind(input.processing_time)
-        .bind(input.metadata.clone().unwrap_or_default())
-        .bind(id.chosen)
-        .bind(titles::fold(&input.title))
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Document>> {
+        let excerpt = self.excerpt.clone();
+        let excerpt = excerpt.unwrap_or_else(|| excerpt::of_note(&self.formatted_note));
+        InsertItem::<Document>::new(owner, id)
+            .into_course(Some(self.course_id))
+            .title(&self.title)
+            .value("original_text", self.original_text.as_str())
+            .value("formatted_note", self.formatted_note.as_str())
+            .value("excerpt", excerpt)
+            .value("excerpt_is_own", self.excerpt.is_some())
+            .value("processing_time", self.processing_time)
+            .value("metadata", self.metadata.clone().unwrap_or_default())
+            .returning(Document::ON_DEMAND)
+    }
 }
 
 /// How an update changes the excerpt.
-pub(super) struct NewExcerpt {
+struct NewExcerpt {
     /// Replaces the excerpt in any case.
     text: Option<String>,
-    /// Whether the caller wrote that text.
-    own: bool,
+    /// Whether the caller wrote that text; `None` if there is none.
+    own: Option<bool>,
     /// Replaces an excerpt that was made from the note.
     made: Option<String>,
 }
 
 impl NewExcerpt {
     /// `stored`: the present texts, if the excerpt is made from a note that the caller did not send.
-    pub(super) fn of(input: &UpdateDocumentInput, stored: Option<&DocumentTexts>) -> Self {
+    fn of(input: &UpdateDocumentInput, stored: Option<&DocumentTexts>) -> Self {
         let note = input
             .formatted_note
             .value()
             .or(stored.map(|texts| &texts.formatted_note));
         let made = note.map(|note| excerpt::of_note(note));
         let (text, own) = match &input.excerpt {
-            MaybeUndefined::Undefined => (None, false),
-            MaybeUndefined::Null => (made.clone(), false),
-            MaybeUndefined::Value(text) => (Some(text.clone()), true),
+            MaybeUndefined::Undefined => (None, None),
+            MaybeUndefined::Null => (made.clone(), made.as_ref().map(|_| false)),
+            MaybeUndefined::Value(text) => (Some(text.clone()), Some(true)),
         };
         NewExcerpt { text, own, made }
     }
 }
 
-/// One text for all updates, so that it is prepared once.
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let is_updatable = is_updatable::<Document>();
-    let title = set_title(ItemKind::Document, ["$6", "$7", "$21"]);
-    let update = format!(
-        "UPDATE documents SET
-            {title},
-            original_text = CASE WHEN $8 THEN $9 ELSE original_text END,
-            formatted_note = CASE WHEN $10 THEN $11 ELSE formatted_note END,
-            processing_time = CASE WHEN $12 THEN $13 ELSE processing_time END,
-            metadata = CASE WHEN $14 THEN $15 ELSE metadata END,
-            excerpt = CASE WHEN $16 THEN $17 WHEN $18 AND NOT excerpt_is_own THEN $19 ELSE excerpt END,
-            excerpt_is_own = CASE WHEN $16 THEN $20 ELSE excerpt_is_own END,
-            {MOVE}
-        WHERE {is_updatable} AND (NOT $4 OR {COURSE_IS_ACTIVE})
-        RETURNING {COLUMNS}, original_text, formatted_note"
-    );
-    into_course("$5", &update)
-});
+impl Update for UpdateDocumentInput {
+    type Item = Document;
 
-/// Updates a document, if it is active, has that version, and its new course is active.
-pub(super) fn update(
-    owner: UserId,
-    input: &UpdateDocumentInput,
-    excerpt: NewExcerpt,
-    version: Option<i32>,
-) -> Statement<Written<Document>> {
-    Statement::write(UPDATE.as_str(), owner)
-        .bind(input.id)
-        .bind(version)
-        .bind_change(&input.course_id)
-        .bind_change(&input.title)
-        .bind_change(&input.original_text)
-        .bind_change(&input.formatted_note)
-        .bind_change(&input.processing_time)
-        .bind_change(&input.metadata)
-        .bind(excerpt.text.is_some())
-        .bind(excerpt.text)
-        .bind(excerpt.made.is_some())
-        .bind(excerpt.made)
-        .bind(excerpt.own)
-        .bind(input.title.value().map(|title| titles::fold(title)))
+    async fn update(
+        &self,
+        conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Statement<Written<Document>>, Error> {
+        // An excerpt can be made from a note that the caller did not send: from the stored one, if it stays the same.
+        let stored = if self.excerpt.is_null() && self.formatted_note.is_undefined() {
+            let id = self.id.0;
+            texts(conn, viewer, vec![id]).await?.remove(&id)
+        } else {
+            None
+        };
+        let excerpt = NewExcerpt::of(self, stored.as_ref());
+        let seen = self.version.or(stored.as_ref().map(|texts| texts.version));
+        let update = UpdateItem::<Document>::new(viewer.user_id, self.id, seen)
+            .into_course(&self.course_id)
+            .title(&self.title)
+            .change("original_text", &self.original_text)
+            .change("formatted_note", &self.formatted_note)
+            .change("processing_time", &self.processing_time)
+            .change("metadata", &self.metadata)
+            .set("excerpt", |statement| {
+                let text = statement.placeholder(excerpt.text);
+                let made = statement.placeholder(excerpt.made);
+                format!("coalesce({text}, CASE WHEN NOT excerpt_is_own THEN {made} END, excerpt)")
+            })
+            .set("excerpt_is_own", |statement| {
+                let own = statement.placeholder(excerpt.own);
+                format!("coalesce({own}, excerpt_is_own)")
+            })
+            .returning(Document::ON_DEMAND);
+        Ok(update)
+    }
 }
 
 impl Listed for Document {
@@ -156,7 +132,7 @@ impl Listed for Document {
 
     fn check(filter: &DocumentFilter) -> Result<(), Error> {
         if filter.course_id.is_null() {
-            let message = "`courseId` must not be null, since every document is in a course. Omit it to list all documents.";
+            let message = "`filter.courseId` must not be null, since every document is in a course. Omit it to list all documents.";
             return Err(Error::bad_input(message));
         }
         let Some(metadata) = &filter.metadata_contains else {
@@ -164,7 +140,8 @@ impl Listed for Document {
         };
         let mut problems = Problems::default();
         problems.metadata("metadataContains", &metadata.0);
-        let message = "`metadataContains` must not exceed 64 KiB or 32 levels, or contain U+0000.";
+        let message =
+            "`filter.metadataContains` must not exceed 64 KiB or 32 levels, or contain U+0000.";
         problems.finish().map_err(|_| Error::bad_input(message))
     }
 

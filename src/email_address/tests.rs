@@ -115,7 +115,7 @@ fn invalid_addresses_say_why() {
     ] {
         assert_eq!(EmailAddress::parse(text).err(), Some(expected), "{text:?}");
         let refusal = expected.refusal("email");
-        assert!(refusal.message.starts_with("email must "), "{refusal:?}");
+        assert!(refusal.message.starts_with("`email` must "), "{refusal:?}");
     }
     for text in [" ada@example.com", "ada@example.com\n"] {
         assert_eq!(EmailAddress::exactly(text).err(), Some(Malformed));

@@ -3,10 +3,10 @@
 use async_graphql::Context;
 
 use super::{
-    connection::ItemObject,
+    connection::ItemObject as _,
     course::Course,
     image::Image,
-    item_api::{item_mutations, item_object, item_queries},
+    item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::{ImageOfDocument, Loaders, TextsOfDocument},
     payload::payload,
 };
@@ -16,21 +16,9 @@ use crate::{
     scalars::JsonObject,
 };
 
-/// A document.
-pub(crate) struct Document(pub(super) documents::Document);
-
-impl From<documents::Document> for Document {
-    fn from(row: documents::Document) -> Self {
-        Document(row)
-    }
-}
-
-impl ItemObject for Document {
-    type Row = documents::Document;
-
-    fn row(&self) -> &Self::Row {
-        &self.0
-    }
+row_object! {
+    /// A document.
+    Document(documents::Document)
 }
 
 item_object! {

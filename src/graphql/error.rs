@@ -3,7 +3,7 @@
 //! An [`Error`] travels as the source of the library's error. When the response is complete,
 //! `finish` logs its cause once, with the request's id.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, collections::HashSet, time::Duration};
 
 use async_graphql::{ErrorExtensionValues, Pos, Response, ServerError};
 use graphql_gate::{Rejection, RejectionKind};
@@ -59,14 +59,36 @@ pub(crate) fn persisted_query_not_supported() -> Response {
 /// Maximum length in characters of a message that the library wrote.
 const MAX_MESSAGE_LENGTH: usize = 200;
 
-/// Completes a response: gives each error its code, and logs what the caller must not see with the request's id.
+/// Completes a response: gives each error its code, and logs what the caller must not see with the request's id. If the fields of a page fail
+/// for the same reason, it is logged once.
 pub(crate) fn finish(response: &mut Response, request_id: &str) {
+    let mut logged = HashSet::new();
     for error in &mut response.errors {
-        complete(error, request_id);
+        let Some(cause) = complete(error, request_id) else {
+            continue;
+        };
+        let path = &error.path;
+        let is_new = logged.insert(cause.log_text());
+        if is_new && cause.code == Code::Internal {
+            tracing::error!(
+                request_id,
+                error = cause.log_text(),
+                ?path,
+                "a request failed"
+            );
+        } else if is_new && !cause.detail.is_empty() {
+            tracing::warn!(
+                request_id,
+                error = cause.log_text(),
+                ?path,
+                "a request failed"
+            );
+        }
     }
 }
 
-fn complete(error: &mut ServerError, request_id: &str) {
+/// Returns the cause, if it is an error of the service.
+fn complete(error: &mut ServerError, request_id: &str) -> Option<Error> {
     let cause = error.source::<Error>().cloned();
     let own_code = code_of(error);
     let has_code = own_code.is_some();
@@ -80,14 +102,13 @@ fn complete(error: &mut ServerError, request_id: &str) {
     }
     let extensions = error.extensions.get_or_insert_default();
     extensions.set("code", code.as_ref());
-    if let Some(cause) = cause {
-        if cause.code == Code::Internal {
-            extensions.set("requestId", request_id);
-            tracing::error!(request_id, error = cause.log_text(), path = ?error.path, "a request failed");
-        } else if !cause.detail.is_empty() {
-            tracing::warn!(request_id, error = cause.log_text(), path = ?error.path, "a request failed");
-        }
+    if cause
+        .as_ref()
+        .is_some_and(|cause| cause.code == Code::Internal)
+    {
+        extensions.set("requestId", request_id);
     }
+    cause
 }
 
 /// An error of the library about an argument, such as `Failed to parse "Int": … (occurred while parsing "Filter")`. It quotes

@@ -42,85 +42,135 @@ where
     respond_to_update(items::update(&mut conn, viewer, target, input).await)
 }
 
-/// The object of an item: the fields that all items share, the noun's own, and lists of the items in it.
-macro_rules! item_object {
+/// Declares the object of an item that consists of its row alone.
+macro_rules! row_object {
+    ($(#[$doc:meta])* $Object:ident($Row:ty)) => {
+        $(#[$doc])*
+        pub(crate) struct $Object(pub(super) $Row);
+
+        impl From<$Row> for $Object {
+            fn from(row: $Row) -> Self {
+                $Object(row)
+            }
+        }
+
+        impl $crate::graphql::connection::ItemObject for $Object {
+            type Row = $Row;
+
+            fn row(&self) -> &$Row {
+                &self.0
+            }
+        }
+    };
+}
+pub(crate) use row_object;
+
+/// An object with lists of items: the arguments of a list are the same everywhere. Each list ends with the call that resolves
+/// it, and with `offset` if it has that argument.
+macro_rules! object_with_lists {
     (
         $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
-        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+        $(
+            $(#[$list_doc:meta])*
+            $list:ident($this:ident, $ctx:ident, $filter:ident: $Filter:ident = $filters:literal,
+                $order_by:ident: $Order:ident = $orders:literal, $page:ident $(, $offset:ident)?) -> $Node:ident $call:block
+        )*
     ) => {
         $(#[$doc])*
         #[async_graphql::Object]
         impl $Object {
-            /// A UUID, unique among all objects that you can see.
-            pub(crate) async fn id(&self) -> async_graphql::ID {
-                $crate::scalars::id_of(self.row().id)
-            }
-
-            /// Whether the item is active or in the trash.
-            pub(crate) async fn status(&self) -> $crate::items::ItemStatus {
-                $crate::items::ItemStatus::of(self.row().deleted_at)
-            }
-
-            /// The item's version. It starts at 1 and increases by 1 with each change. Pass it to an update as `version`, so that
-            /// the update does not overwrite a change that you have not seen.
-            pub(crate) async fn version(&self) -> i32 {
-                self.row().version
-            }
-
-            /// When the item was created.
-            pub(crate) async fn created_at(&self) -> $crate::scalars::DateTime {
-                $crate::scalars::DateTime(self.row().created_at)
-            }
-
-            /// When the item last changed. Moving it to the trash or restoring it does not count.
-            pub(crate) async fn updated_at(&self) -> $crate::scalars::DateTime {
-                $crate::scalars::DateTime(self.row().updated_at)
-            }
-
-            /// When the item was moved to the trash. Null while it is active.
-            pub(crate) async fn deleted_at(&self) -> Option<$crate::scalars::DateTime> {
-                self.row().deleted_at.map($crate::scalars::DateTime)
-            }
-
-            /// The item's owner, who is always you.
-            async fn owner(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-            ) -> Result<$crate::graphql::user::User, $crate::error::Error> {
-                let loaders = $crate::graphql::loaders::Loaders::of(ctx);
-                loaders.get($crate::graphql::loaders::ViewersUser).await
-            }
-
             $($own)*
 
-            $($(
+            $(
                 $(#[$list_doc])*
                 #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
                 async fn $list(
-                    &self,
-                    ctx: &async_graphql::Context<'_>,
-                    #[graphql(
-                        desc = "The filter. By default, only active items. A `courseId` of another course matches nothing."
-                    )]
-                    filter: Option<$Filter>,
-                    #[graphql(desc = "The order (default: `CREATED_AT`, newest first).")]
-                    order_by: Option<$Order>,
+                    &$this,
+                    $ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = $filters)] $filter: Option<$Filter>,
+                    #[graphql(desc = $orders)] $order_by: Option<$Order>,
                     #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
                     first: Option<i32>,
                     #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
                     #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
                     last: Option<i32>,
                     #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
+                    $(
+                        #[graphql(desc = "Number of items to skip (0–10,000). Can only be combined with `first`.")]
+                        $offset: Option<i32>,
+                    )?
                 ) -> Result<$crate::graphql::connection::Connection<$Node>, $crate::error::Error> {
-                    let page = $crate::graphql::page::PageArguments {
+                    let $page = $crate::graphql::page::PageArguments {
                         first,
                         after,
                         last,
                         before,
-                        offset: None,
+                        offset: None$(.or($offset))?,
                     };
-                    let preloaded = &self.$list;
-                    let course = self.row.id;
+                    $call
+                }
+            )*
+        }
+    };
+}
+pub(crate) use object_with_lists;
+
+/// The object of an item: the fields that all items share, the noun's own, and lists of the items in it.
+macro_rules! item_object {
+    (
+        $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
+        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+    ) => {
+        $crate::graphql::item_api::object_with_lists! {
+            $(#[$doc])*
+            impl $Object {
+                /// A UUID, unique among all objects that you can see.
+                pub(crate) async fn id(&self) -> async_graphql::ID {
+                    $crate::scalars::id_of(self.row().id)
+                }
+
+                /// Whether the item is active or in the trash.
+                pub(crate) async fn status(&self) -> $crate::items::ItemStatus {
+                    $crate::items::ItemStatus::of(self.row().deleted_at)
+                }
+
+                /// The item's version. It starts at 1 and increases by 1 with each change. Pass it to an update as `version`, so that
+                /// the update does not overwrite a change that you have not seen.
+                pub(crate) async fn version(&self) -> i32 {
+                    self.row().version
+                }
+
+                /// When the item was created.
+                pub(crate) async fn created_at(&self) -> $crate::scalars::DateTime {
+                    $crate::scalars::DateTime(self.row().created_at)
+                }
+
+                /// When the item last changed. Moving it to the trash or restoring it does not count.
+                pub(crate) async fn updated_at(&self) -> $crate::scalars::DateTime {
+                    $crate::scalars::DateTime(self.row().updated_at)
+                }
+
+                /// When the item was moved to the trash. Null while it is active.
+                pub(crate) async fn deleted_at(&self) -> Option<$crate::scalars::DateTime> {
+                    self.row().deleted_at.map($crate::scalars::DateTime)
+                }
+
+                /// The item's owner, who is always you.
+                async fn owner(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                ) -> Result<$crate::graphql::user::User, $crate::error::Error> {
+                    let loaders = $crate::graphql::loaders::Loaders::of(ctx);
+                    loaders.get($crate::graphql::loaders::ViewersUser).await
+                }
+
+                $($own)*
+            }
+            $($(
+                $(#[$list_doc])*
+                $list(self, ctx, filter: $Filter = "The filter. By default, only active items. A `courseId` of another course matches nothing.",
+                    order_by: $Order = "The order (default: `CREATED_AT`, newest first).", page) -> $Node {
+                    let (course, preloaded) = (self.row.id, &self.$list);
                     $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
                 }
             )+)?
@@ -141,40 +191,20 @@ macro_rules! item_queries {
         #[derive(Default)]
         pub(crate) struct $Query;
 
-        #[async_graphql::Object]
-        impl $Query {
-            $(#[$one_doc])*
-            async fn $one(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "The item's id. An id that is not a UUID matches nothing.")] id: $crate::scalars::ObjectId,
-            ) -> Option<Result<$Object, $crate::error::Error>> {
-                $crate::graphql::node::find(ctx, id.0).await.transpose()
+        $crate::graphql::item_api::object_with_lists! {
+            impl $Query {
+                $(#[$one_doc])*
+                async fn $one(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = "The item's id. An id that is not a UUID matches nothing.")] id: $crate::scalars::ObjectId,
+                ) -> Option<Result<$Object, $crate::error::Error>> {
+                    $crate::graphql::node::find(ctx, id.0).await.transpose()
+                }
             }
-
             $(#[$list_doc])*
-            #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
-            async fn $list(
-                &self,
-                ctx: &async_graphql::Context<'_>,
-                #[graphql(desc = "The filter. By default, only active items.")] filter: Option<$Filter>,
-                #[graphql(desc = $default_order)] order_by: Option<$Order>,
-                #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
-                first: Option<i32>,
-                #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
-                #[graphql(desc = "Return the last *n* items (1–100). Cannot be combined with `first`.")]
-                last: Option<i32>,
-                #[graphql(desc = "Only items before this cursor.")] before: Option<String>,
-                #[graphql(desc = "Number of items to skip (0–10,000). Can only be combined with `first`.")]
-                offset: Option<i32>,
-            ) -> Result<$crate::graphql::connection::Connection<$Object>, $crate::error::Error> {
-                let page = $crate::graphql::page::PageArguments {
-                    first,
-                    after,
-                    last,
-                    before,
-                    offset,
-                };
+            $list(self, ctx, filter: $Filter = "The filter. By default, only active items.",
+                order_by: $Order = $default_order, page, offset) -> $Object {
                 $crate::graphql::list::list(ctx, filter, order_by, &page).await
             }
         }

@@ -121,9 +121,14 @@ const COST_RULES: CostRules = CostRules {
     max_page_size: page::MAX_SIZE as u64,
 };
 
-/// Why a request with a number that JSON parsers change is rejected.
-pub(crate) const INEXACT_NUMBER: &str =
-    "A number in the request does not fit into 64 bits. Round it, or send it as a string.";
+/// Why a request with a number that JSON parsers change is rejected. `path`: where the number is, as [`Call::inexact_number`].
+pub(crate) fn inexact_number(path: &str) -> String {
+    let number = match path {
+        "" => "A number in the request".to_owned(),
+        path => format!("`{path}`"),
+    };
+    format!("{number} does not fit into 64 bits. Round it, or send it as a string.")
+}
 
 /// A GraphQL request.
 #[derive(Debug, Clone, Default)]
@@ -134,8 +139,8 @@ pub struct Call {
     pub operation_name: Option<String>,
     /// The values of its variables.
     pub variables: serde_json::Map<String, serde_json::Value>,
-    /// Whether the request has a number that its parser has changed.
-    pub has_inexact_number: bool,
+    /// The path of a number that the parser of the request has changed, e.g. `$input.metadata.a`; `None` if there is none.
+    pub inexact_number: Option<String>,
 }
 
 /// The whole API. Cheap to clone.
@@ -192,8 +197,8 @@ impl Api {
         let Some(query) = call.query else {
             return Err(Box::new(error::persisted_query_not_supported()));
         };
-        if call.has_inexact_number {
-            let error = Error::bad_input(INEXACT_NUMBER);
+        if let Some(path) = call.inexact_number {
+            let error = Error::bad_input(inexact_number(&path));
             return Err(Box::new(error::error_response(error)));
         }
         let name = call.operation_name.as_deref();

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject, Union};
 use futures_util::future::try_join_all;
+use text_analysis::PlainText;
 use tokio::sync::Semaphore;
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
     task::Task,
 };
 use crate::{
-    documents::plain_text,
     error::Error,
     items::ItemKind,
     scalars::ObjectId,
@@ -71,7 +71,7 @@ impl SearchResult {
                     field("title", &document.0.title),
                     field(
                         "formattedNote",
-                        &plain_text::plain_text(&texts.formatted_note),
+                        PlainText::from_markdown(&texts.formatted_note).text(),
                     ),
                     field("originalText", &texts.original_text),
                 ]
@@ -226,12 +226,8 @@ impl SearchQuery {
             course_id: course_id.map(|course| course.0),
         };
         let indexes = &ctx.services().search;
-        let mut conn = ctx.connection().await?;
         let after = after.as_ref();
-        let results = indexes
-            .search(&mut conn, viewer, &query, &filter, after, size)
-            .await?;
-        drop(conn);
+        let results = indexes.search(viewer, &query, &filter, after, size).await?;
         Ok(SearchConnection {
             has_next_page: results.has_more,
             has_previous_page: after.is_some(),

@@ -3,10 +3,10 @@
 use async_graphql::Context;
 
 use super::{
-    connection::ItemObject,
+    connection::ItemObject as _,
     context::ContextExt,
     course::Course,
-    item_api::{item_mutations, item_object, item_queries},
+    item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::Loaders,
     payload::{payload, respond},
 };
@@ -17,21 +17,9 @@ use crate::{
     tasks::{self, CreateTaskInput, TaskFilter, TaskOrder, TaskPriority, UpdateTaskInput},
 };
 
-/// A task.
-pub(crate) struct Task(pub(super) tasks::Task);
-
-impl From<tasks::Task> for Task {
-    fn from(row: tasks::Task) -> Self {
-        Task(row)
-    }
-}
-
-impl ItemObject for Task {
-    type Row = tasks::Task;
-
-    fn row(&self) -> &Self::Row {
-        &self.0
-    }
+row_object! {
+    /// A task.
+    Task(tasks::Task)
 }
 
 item_object! {

@@ -85,27 +85,29 @@ impl Bearer {
     }
 }
 
-/// The names of tokens in payloads, without case, hyphens and underscores.
+/// How names of access tokens in payloads end, without case and separators. `x-auth-token` is one, and `csrfToken` is none.
 const TOKEN_NAMES: &[&str] = &[
     "accesstoken",
+    "apitoken",
     "auth",
     "authentication",
+    "authenticationtoken",
     "authorization",
+    "authorizationtoken",
     "authtoken",
     "bearer",
     "bearertoken",
     "idtoken",
     "jwt",
-    "token",
-    "xauthtoken",
+    "jwttoken",
+    "sessiontoken",
+    "usertoken",
 ];
 
 fn is_token_name(name: &str) -> bool {
-    let name: String = name
-        .chars()
-        .filter(|one| !matches!(one, '-' | '_'))
-        .collect();
-    TOKEN_NAMES.contains(&name.to_ascii_lowercase().as_str())
+    let mut name = name.to_ascii_lowercase();
+    name.retain(|one| one.is_ascii_alphanumeric());
+    name == "token" || TOKEN_NAMES.iter().any(|end| name.ends_with(end))
 }
 
 impl std::fmt::Debug for Bearer {

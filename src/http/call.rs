@@ -14,13 +14,12 @@ use super::{
     content::{self, InvalidContent},
     fields,
 };
-use crate::graphql::Call;
+use crate::graphql::{self, Call};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
     response::Response,
 };
-use graphql_gate::inexact_number;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
 
@@ -40,7 +39,6 @@ impl From<InvalidContent> for InvalidCall {
     }
 }
 
-pub(super) use crate::graphql::INEXACT_NUMBER;
 const TOO_LARGE: &str = "The body is too large. Send a smaller request.";
 
 fn invalid<T>(status: StatusCode, message: &'static str) -> Result<T, InvalidCall> {
@@ -106,9 +104,9 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
     let text = str::from_utf8(body).unwrap_or_default();
-    match parse(text, "The body is not valid JSON.")? {
+    match parse(text, "", "The body is not valid JSON.")? {
         Value::Object(fields) => Ok(Call {
-            has_inexact_number: inexact_number(text).is_some(),
+            inexact_number: inexact_number(text),
             ..call(fields)?
         }),
         Value::Array(_) => invalid(
@@ -122,30 +120,50 @@ fn from_json(body: &[u8]) -> Result<Call, InvalidCall> {
     }
 }
 
+/// The path of a number that the parser changes, as messages show it. `json`: a body, or a message of a WebSocket.
+pub(super) fn inexact_number(json: &str) -> Option<String> {
+    inexact_number_in("", json)
+}
+
+/// `root`: the start of all paths in this JSON.
+fn inexact_number_in(root: &str, json: &str) -> Option<String> {
+    let path = root.to_owned() + &graphql_gate::inexact_number(json)?;
+    let path = path.strip_prefix("payload.").unwrap_or(&path);
+    let variable = path.strip_prefix("variables.");
+    Some(variable.map_or(path.to_owned(), |variable| format!("${variable}")))
+}
+
 /// Parses JSON. The parser fails if a number is far too large for it.
-fn parse(json: &str, message: &'static str) -> Result<Value, InvalidCall> {
+fn parse(json: &str, root: &str, message: &'static str) -> Result<Value, InvalidCall> {
     serde_json::from_str(json).or_else(|_| {
-        let is_number = inexact_number(json).is_some();
-        let message = if is_number { INEXACT_NUMBER } else { message };
-        invalid(StatusCode::BAD_REQUEST, message)
+        let number = inexact_number_in(root, json).map(|path| graphql::inexact_number(&path));
+        Err(InvalidCall {
+            status: StatusCode::BAD_REQUEST,
+            message: number.map_or(message.into(), Cow::Owned),
+        })
     })
 }
 
 fn from_query(query: &str) -> Result<Call, InvalidCall> {
-    let (mut fields, mut has_inexact_number) = (Map::new(), false);
+    let (mut fields, mut inexact) = (Map::new(), None);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let value = match &*name {
             "variables" | "extensions" if value.is_empty() => Value::Null,
             "variables" | "extensions" => {
-                has_inexact_number |= inexact_number(&value).is_some();
-                parse(&value, "`variables` and `extensions` must be valid JSON.")?
+                let root = format!("{name}.");
+                inexact = inexact.or_else(|| inexact_number_in(&root, &value));
+                parse(
+                    &value,
+                    &root,
+                    "`variables` and `extensions` must be valid JSON.",
+                )?
             }
             _ => Value::String(value.into_owned()),
         };
         fields.insert(name.into_owned(), value);
     }
     Ok(Call {
-        has_inexact_number,
+        inexact_number: inexact,
         ..call(fields)?
     })
 }
@@ -185,7 +203,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
         query,
         operation_name,
         variables,
-        has_inexact_number: false,
+        inexact_number: None,
     })
 }
 
@@ -224,10 +242,24 @@ mod tests {
         let body = r#"{"query":"query($n:Int){a(n:$n)}","variables":{"n":-1e400}}"#;
         let invalid = from_json(body.as_bytes()).expect_err("a number is too large");
         assert_eq!(invalid.status.as_u16(), 400);
-        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
+        let message = "`$n` does not fit into 64 bits. Round it, or send it as a string.";
+        assert_eq!(invalid.message, message);
         let invalid = from_query("query=q&variables=%7B%22n%22%3A1e400%7D");
-        let invalid = invalid.expect_err("a number is too large");
-        assert!(invalid.message.contains("64 bits"), "{}", invalid.message);
+        assert_eq!(invalid.expect_err("a number is too large").message, message);
+    }
+
+    #[test]
+    fn a_number_that_the_parser_changes_is_found() {
+        let big = "18446744073709551616";
+        let body = format!(r#"{{"query":"q","variables":{{"i":{{"m":{{"a":[0,{big}]}}}}}}}}"#);
+        let call = from_json(body.as_bytes()).expect("a call");
+        assert_eq!(call.inexact_number.as_deref(), Some("$i.m.a[1]"));
+        let call = from_query(&format!("query=q&variables=%7B%22n%22%3A{big}%7D")).expect("a call");
+        assert_eq!(call.inexact_number.as_deref(), Some("$n"));
+        let message = format!(r#"{{"payload":{{"variables":{{"n":{big}}}}}}}"#);
+        assert_eq!(inexact_number(&message).as_deref(), Some("$n"));
+        let extension = format!(r#"{{"extensions":{{"a":{big}}},"query":"q"}}"#);
+        assert_eq!(inexact_number(&extension).as_deref(), Some("extensions.a"));
     }
 
     #[test]

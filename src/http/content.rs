@@ -69,12 +69,22 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<Option<Element<'_>>, I
     }
 }
 
-/// Some clients misspell UTF-8, and some send an empty charset.
+/// The charsets whose text is UTF-8, in lower case and without separators: labels of the WHATWG's Encoding standard, and ASCII.
+const UTF8: &[&str] = &[
+    "",
+    "utf8",
+    "unicode11utf8",
+    "unicode20utf8",
+    "xunicode20utf8",
+    "ascii",
+    "usascii",
+];
+
+/// Some clients misspell UTF-8 (`utf8`, `utf_8`, `'utf-8'`), and some send an empty charset.
 fn is_utf8(charset: &str) -> bool {
-    let charset = charset.trim();
-    ["", "utf-8", "utf8"]
-        .iter()
-        .any(|name| charset.eq_ignore_ascii_case(name))
+    let mut charset = charset.to_ascii_lowercase();
+    charset.retain(|one| !matches!(one, '-' | '_' | ' ' | '\''));
+    UTF8.contains(&charset.as_str())
 }
 
 /// What a client sent, shortened and in code quotes.
@@ -109,6 +119,10 @@ mod tests {
             "application/json; charset=\"\";",
             "application/json ; charset = utf-8",
             "application/json; version=1",
+            "application/json; charset=utf_8",
+            "application/json; charset='UTF-8'",
+            "application/json; charset=us-ascii",
+            "application/json; charset=unicode-1-1-utf-8",
         ] {
             let headers = with(header::CONTENT_TYPE, good);
             assert_eq!(check_json(&headers), Ok(()), "{good}");

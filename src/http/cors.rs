@@ -7,7 +7,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use axum::{
     extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -127,6 +127,11 @@ fn is_own(origin: &str, parts: &Parts) -> bool {
         .is_some_and(|(host, authority)| authority.eq_ignore_ascii_case(host))
 }
 
+/// What is wrong with an origin of the setting, if one is not valid.
+pub fn invalid_origin(origins: &[String]) -> Option<String> {
+    Origins::new(origins).err()
+}
+
 /// The layer that responds to preflight requests, and tells browsers which pages may read a response.
 pub(super) fn layer(origins: Arc<Origins>) -> CorsLayer {
     let allowed = match origins.allowed.contains(&Allowed::Any) {
@@ -150,8 +155,9 @@ pub(super) fn layer(origins: Arc<Origins>) -> CorsLayer {
 }
 
 /// Middleware around the layer. OPTIONS has no content, and the response to a refused origin has no permissions.
-pub(super) async fn finish(request: Request, next: Next) -> Response {
+pub(super) async fn finish(mut request: Request, next: Next) -> Response {
     let is_options = request.method() == Method::OPTIONS;
+    join_requested_headers(request.headers_mut());
     let mut response = next.run(request).await;
     if is_options {
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -168,6 +174,18 @@ pub(super) async fn finish(request: Request, next: Next) -> Response {
         }
     }
     response
+}
+
+/// Makes several fields with requested headers one, because the layer mirrors only the first.
+fn join_requested_headers(headers: &mut HeaderMap) {
+    let name = header::ACCESS_CONTROL_REQUEST_HEADERS;
+    if headers.get_all(&name).iter().nth(1).is_none() {
+        return;
+    }
+    let requested: Vec<&str> = fields::list(headers, &name).collect();
+    if let Ok(requested) = HeaderValue::from_str(&requested.join(",")) {
+        headers.insert(name, requested);
+    }
 }
 
 /// Checks that browsers send this origin: origins are compared byte for byte. `setting` is the text to name.

@@ -1,14 +1,14 @@
 //! The streams of one HTTP/2 connection: each is one request and its response.
 //!
 //! - [`Http2Streams`] runs them. It can abort a single stream, and knows when there are none.
-//! - [`Unsent`] notices a client that does not read. HTTP/2 has its own flow control: a client can accept bytes of the connection, such as
-//!   pings, but no bytes of any response. The timeout of the socket does not see that.
+//! - [`Unsent`] notices a client that does not read a response. HTTP/2 has its own flow control for each stream: a client can read some
+//!   responses and leave others in the memory of the service. The timeout of the socket does not see that.
 //! - [`Operations`] bounds what runs for a connection. A mutation outlives its stream, so the maximum number of streams does not.
 
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use axum::{
     body::{Body, Bytes, HttpBody},
     http::request::Parts,
 };
+use futures_util::task::AtomicWaker;
 use hyper::{
     body::{Buf, Frame, SizeHint},
     rt::Executor,
@@ -30,19 +31,38 @@ use super::client_connection::ClientConnection;
 use crate::error::Error;
 
 /// Runs the streams of a connection. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Http2Streams {
-    /// The control of the stream that hyper is about to start: it calls the service, then the executor, without a pause.
-    next: Arc<Mutex<Option<ClientConnection>>>,
+    /// The stream that hyper is about to start: it calls the service, then the executor, without a pause.
+    next: Arc<Mutex<Option<Stream>>>,
     open: watch::Sender<usize>,
+    read_timeout: Duration,
+}
+
+/// What can end a stream, except its response. Cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct Stream {
+    /// What the handler controls. Aborting it resets the stream.
+    pub(super) control: ClientConnection,
+    /// The parts of the response. If the client does not read them, the stream is reset.
+    pub(super) unsent: Unsent,
 }
 
 impl Http2Streams {
-    /// The control of the stream whose request has just arrived. Aborting it resets the stream.
-    pub(super) fn next(&self) -> ClientConnection {
-        let control = ClientConnection::default();
-        *self.next.lock() = Some(control.clone());
-        control
+    /// `read_timeout`: how long a client may read nothing of a response that waits for it.
+    pub(super) fn new(read_timeout: Duration) -> Self {
+        Http2Streams {
+            next: Arc::default(),
+            open: watch::Sender::default(),
+            read_timeout,
+        }
+    }
+
+    /// The stream whose request has just arrived.
+    pub(super) fn next(&self) -> Stream {
+        let stream = Stream::default();
+        *self.next.lock() = Some(stream.clone());
+        stream
     }
 
     /// Returns when there has been no stream for this time.
@@ -62,14 +82,17 @@ impl Http2Streams {
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Http2Streams {
-    fn execute(&self, stream: F) {
-        let control = self.next.lock().take().unwrap_or_default();
+    fn execute(&self, response: F) {
+        let stream = self.next.lock().take().unwrap_or_default();
         let open = OpenStream::new(self.open.clone());
+        let read_timeout = self.read_timeout;
         tokio::spawn(async move {
             let _open = open;
+            // Dropping the response resets its stream.
             tokio::select! {
-                () = stream => {}
-                () = control.aborted() => {}
+                () = response => {}
+                () = stream.control.aborted() => {}
+                () = stream.unsent.stalled(read_timeout) => {}
             }
         });
     }
@@ -91,10 +114,15 @@ impl Drop for OpenStream {
     }
 }
 
-/// The parts of responses that wait for the client to read. Cheap to clone.
+/// The parts of one response that wait for the client to read. Cheap to clone.
 #[derive(Clone, Default)]
-pub(super) struct Unsent {
-    waiting: watch::Sender<Waiting>,
+pub(super) struct Unsent(Arc<ResponseParts>);
+
+#[derive(Default)]
+struct ResponseParts {
+    waiting: Mutex<Waiting>,
+    /// Wakes the task of the stream when no part waits.
+    sent: AtomicWaker,
 }
 
 #[derive(Clone, Copy)]
@@ -116,53 +144,70 @@ impl Default for Waiting {
 impl Unsent {
     /// A body whose parts are known to wait until they are sent.
     pub(super) fn track(self, body: Body) -> TrackedBody {
-        TrackedBody { body, unsent: self }
-    }
-
-    /// Returns when parts have waited for this time, and nothing was sent meanwhile.
-    pub(super) async fn stalled(&self, limit: Duration) {
-        let mut waiting = self.waiting.subscribe();
-        loop {
-            let since = match waiting.wait_for(|waiting| waiting.parts > 0).await {
-                Ok(waiting) => waiting.since,
-                Err(_) => return,
-            };
-            sleep_until(since + limit).await;
-            let now = *waiting.borrow_and_update();
-            if now.parts > 0 && now.since + limit <= Instant::now() {
-                return;
-            }
+        TrackedBody {
+            body,
+            ended: false,
+            unsent: self,
         }
     }
 
-    /// Returns when no part waits.
-    pub(super) async fn sent(&self) {
-        let mut waiting = self.waiting.subscribe();
-        let _ = waiting.wait_for(|waiting| waiting.parts == 0).await;
+    /// Returns when parts have waited for this time, and nothing was sent meanwhile.
+    async fn stalled(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let waiting = *self.0.waiting.lock();
+            let since = match waiting.parts {
+                // No part that begins to wait from now on is due before the pause ends.
+                0 => now,
+                _ => waiting.since,
+            };
+            if since + limit <= now {
+                return;
+            }
+            sleep_until(since + limit).await;
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.0.waiting.lock().parts == 0
+    }
+
+    fn poll_sent(&self, ctx: &mut Context<'_>) -> Poll<()> {
+        self.0.sent.register(ctx.waker());
+        match self.is_sent() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 
     fn add(&self) {
-        self.waiting.send_modify(|waiting| {
-            if waiting.parts == 0 {
-                waiting.since = Instant::now();
-            }
-            waiting.parts += 1;
-        });
+        let mut waiting = self.0.waiting.lock();
+        if waiting.parts == 0 {
+            waiting.since = Instant::now();
+        }
+        waiting.parts += 1;
     }
 
     fn progress(&self) {
-        self.waiting
-            .send_modify(|waiting| waiting.since = Instant::now());
+        self.0.waiting.lock().since = Instant::now();
     }
 
     fn remove(&self) {
-        self.waiting.send_modify(|waiting| waiting.parts -= 1);
+        let mut waiting = self.0.waiting.lock();
+        waiting.parts -= 1;
+        if waiting.parts == 0 {
+            drop(waiting);
+            self.0.sent.wake();
+        }
     }
 }
 
-/// A body of a response. hyper holds one part of it until the client's flow control lets it be sent.
+/// The body of a response. It ends when all of its parts are sent: hyper's task ends with the body, and only while it runs can the stream be
+/// reset, which drops the parts.
 pub(super) struct TrackedBody {
     body: Body,
+    /// Whether `body` has ended.
+    ended: bool,
     unsent: Unsent,
 }
 
@@ -174,13 +219,18 @@ impl HttpBody for TrackedBody {
         mut self: Pin<&mut Self>,
         ctx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Part>, axum::Error>>> {
-        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(ctx));
-        let part = |bytes| Part::new(bytes, self.unsent.clone());
-        Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(part))))
+        if !self.ended {
+            if let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(ctx)) {
+                let part = |bytes| Part::new(bytes, self.unsent.clone());
+                return Poll::Ready(Some(frame.map(|frame| frame.map_data(part))));
+            }
+            self.ended = true;
+        }
+        self.unsent.poll_sent(ctx).map(|()| None)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && self.unsent.is_sent()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -41,7 +41,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
     routing::{any, get},
 };
-pub use cors::LOCAL_ORIGINS;
+pub use cors::{LOCAL_ORIGINS, invalid_origin};
 pub use images::UploadSettings;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};

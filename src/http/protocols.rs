@@ -1,7 +1,7 @@
 //! Serves the requests of one connection: HTTP/1.1, or HTTP/2 with prior knowledge (h2c), which proxies use.
 //!
-//! A connection of HTTP/2 carries the requests of many users if a proxy opened it. So a handler controls only its own stream, and a connection
-//! is closed only if it is idle, or if the client reads nothing at all.
+//! A connection of HTTP/2 carries the requests of many users if a proxy opened it. So a handler controls only its own stream. If the client
+//! does not read a response, only its stream is reset. A connection is closed only if it is idle, or if the client does not answer pings.
 
 use std::{
     convert::Infallible,
@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     admission::Ticket,
     client_connection::{ClientConnection, ClientStream},
-    http2_streams::{Http2Streams, Operations, Unsent},
+    http2_streams::{Http2Streams, Operations, Stream},
     server::ServerSettings,
 };
 
@@ -104,35 +104,25 @@ impl Connection {
         }
     }
 
-    /// Serves requests at the same time, until either side closes the connection, it is idle, or the client reads nothing.
+    /// Serves requests at the same time, until either side closes the connection or it is idle.
     pub(super) async fn serve_http2(self, stream: ClientStream) -> hyper::Result<()> {
-        let (streams, unsent) = (Http2Streams::default(), Unsent::default());
+        let streams = Http2Streams::new(self.settings.write_timeout);
         let operations = Operations::new(MAX_STREAMS as usize);
         let respond = |mut request: Request<Incoming>| {
             request.extensions_mut().insert(operations.clone());
-            let response = self.respond(request, streams.next());
-            let unsent = unsent.clone();
+            let Stream { control, unsent } = streams.next();
+            let response = self.respond(request, control);
             async move {
-                response
-                    .await
-                    .map(|response| response.map(|body| unsent.track(body)))
+                let response = response.await?;
+                Ok::<_, Infallible>(response.map(|body| unsent.track(body)))
             }
         };
         let period = self.settings.header_timeout;
-        let connection = http2::Builder::new(streams.clone())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEADER_LIST)
-            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_local_error_reset_streams(MAX_ERROR_RESETS)
-            // A client that does not respond to a ping is disconnected.
-            .keep_alive_interval(period)
-            .keep_alive_timeout(period)
+        let connection = http2_settings(streams.clone(), period)
             .serve_connection(TokioIo::new(stream), service_fn(respond));
         let mut connection = std::pin::pin!(connection);
         tokio::select! {
             ended = connection.as_mut() => return ended,
-            () = unsent.stalled(self.settings.write_timeout) => return Ok(()),
             () = self.ticket.must_leave() => {
                 connection.as_mut().graceful_shutdown();
                 return timeout(LEAVE_GRACE, connection).await.unwrap_or(Ok(()));
@@ -143,9 +133,24 @@ impl Connection {
         // Tells the client to open no more streams, and serves those on their way. The client may never acknowledge it.
         connection.as_mut().graceful_shutdown();
         tokio::select! {
+            // The end of the last response is sent before the connection is closed.
+            biased;
             ended = connection => ended,
-            () = unsent.stalled(self.settings.write_timeout) => Ok(()),
-            () = async { streams.idle(self.settings.grace()).await; unsent.sent().await } => Ok(()),
+            () = streams.idle(self.settings.grace()) => Ok(()),
         }
     }
+}
+
+/// The limits of a connection of HTTP/2. A client that does not respond to a ping within this period is disconnected.
+fn http2_settings(streams: Http2Streams, period: Duration) -> http2::Builder<Http2Streams> {
+    let mut settings = http2::Builder::new(streams);
+    settings
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .keep_alive_interval(period)
+        .keep_alive_timeout(period);
+    settings
 }

@@ -31,7 +31,7 @@ pub(crate) const OWN_DESCRIPTORS: usize = admission::RESERVE + 2;
 pub struct ServerSettings {
     /// Maximum time to receive a request's head, and maximum idle time between two requests.
     pub header_timeout: Duration,
-    /// How long a client may read nothing before it is disconnected.
+    /// How long a client may read nothing before it is disconnected. With HTTP/2, its stream is reset instead.
     pub write_timeout: Duration,
     /// Maximum number of open connections. On a few further ones, health checks are answered and other requests wait.
     pub max_connections: usize,

@@ -307,11 +307,11 @@ fn announced(input: &RequestImageUploadInput) -> Result<Announced, Failure> {
         problems.add("contentType", RefusalCode::UnsupportedType, message);
     }
     if input.byte_size < 1 {
-        let message = "byteSize must be 1 or more.";
+        let message = "`byteSize` must be 1 or more.";
         problems.add("byteSize", RefusalCode::Invalid, message);
     }
     if input.byte_size > MAX_BYTES {
-        let message = format!("byteSize must be at most {MAX_BYTES} (20 MiB).");
+        let message = format!("`byteSize` must be at most {MAX_BYTES} (20 MiB).");
         problems.add("byteSize", RefusalCode::TooLarge, message);
     }
     problems.finish()?;

@@ -1,8 +1,10 @@
 //! Creating and updating items: what is the same for all kinds.
 
+pub(crate) mod store;
+
 use uuid::Uuid;
 
-use super::{Item, ItemKind, find, in_trash, not_found, store, taken};
+use super::{Item, ItemKind, find, in_trash, not_found, taken};
 use crate::{
     auth::{UserId, Viewer},
     db::{Connection, Statement},
@@ -31,7 +33,7 @@ impl NewId {
             problems.add(
                 "id",
                 RefusalCode::Invalid,
-                "id must be a UUID such as 018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f.",
+                "`id` must be a UUID such as `018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f`.",
             );
         }
         NewId {
@@ -45,13 +47,30 @@ impl NewId {
 /// named. Second, the item: `None` if nothing was written.
 pub(crate) type Written<T> = (Option<String>, Option<T>);
 
+/// An input with fields that have limits.
+pub(crate) trait Check {
+    /// Adds the errors of the input.
+    fn check(&self, problems: &mut Problems);
+}
+
+/// Implements [`Check`] for the inputs that create and update an item: the limits of a field are the same in both.
+macro_rules! checks {
+    ($($Input:ident),+: |$input:ident, $problems:ident| $checks:block) => {$(
+        impl $crate::items::Check for $Input {
+            fn check(&self, $problems: &mut $crate::rules::Problems) {
+                let $input = self;
+                $checks
+            }
+        }
+    )+};
+}
+pub(crate) use checks;
+
 /// An input that creates an item.
-pub(crate) trait Create: Sync {
+pub(crate) trait Create: Check + Sync {
     /// What it creates.
     type Item: Item;
 
-    /// Adds the errors of the input.
-    fn check(&self, problems: &mut Problems);
     /// The statement that inserts the item, if its course is active and its id is not in use.
     fn insert(&self, owner: UserId, id: NewId) -> Statement<<Self::Item as Item>::Written>;
 }
@@ -93,12 +112,12 @@ pub enum Updated<T> {
 }
 
 /// An input that updates an item.
-pub(crate) trait Update: Sync {
+pub(crate) trait Update: Check + Sync {
     /// What it updates.
     type Item: Item;
 
-    /// Adds the errors of the input.
-    fn check(&self, problems: &mut Problems);
+    /// Adds the errors of fields that only the update has.
+    fn check_changes(&self, _problems: &mut Problems) {}
     /// The statement that updates the item, if it is active, has the given version, and its new course is active.
     fn update(
         &self,
@@ -123,6 +142,7 @@ pub(crate) async fn update<U: Update>(
 ) -> Result<Updated<U::Item>, Failure> {
     let mut problems = Problems::default();
     input.check(&mut problems);
+    input.check_changes(&mut problems);
     problems.finish()?;
     let name = U::Item::KIND.name();
     for _ in 0..ATTEMPTS {

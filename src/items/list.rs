@@ -28,6 +28,52 @@ pub(crate) trait OrderBy<T>:
     fn order(self) -> Order<T>;
 }
 
+/// Declares a noun's `orderBy` argument: what its lists can be sorted by, each with its key. The first is the default. Keys may
+/// depend on the direction.
+macro_rules! order {
+    (
+        $(#[$doc:meta])* $Order:ident;
+        $(#[$field_doc:meta])* $Field:ident for $Row:ident, |$descending:ident| {
+            $(#[$first_doc:meta])* $First:ident => $first_key:expr
+            $(, $(#[$variant_doc:meta])* $Variant:ident => $key:expr)* $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(async_graphql::InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub struct $Order {
+            /// What to sort by.
+            pub field: $Field,
+            /// The direction.
+            #[graphql(default)]
+            pub direction: $crate::items::OrderDirection,
+        }
+
+        $(#[$field_doc])*
+        #[derive(async_graphql::Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        pub enum $Field {
+            $(#[$first_doc])*
+            #[default]
+            $First,
+            $($(#[$variant_doc])* $Variant,)*
+        }
+
+        impl $crate::items::OrderBy<$Row> for $Order {
+            fn order(self) -> $crate::db::keyset::Order<$Row> {
+                let $descending = self.direction == $crate::items::OrderDirection::Desc;
+                let key: $crate::db::keyset::SortKey<$Row> = match self.field {
+                    $Field::$First => $first_key,
+                    $($Field::$Variant => $key,)*
+                };
+                $crate::db::keyset::Order {
+                    key,
+                    descending: $descending,
+                }
+            }
+        }
+    };
+}
+pub(crate) use order;
+
 /// A noun that has lists.
 pub(crate) trait Listed: Item {
     /// Its `filter` argument.
@@ -72,7 +118,7 @@ impl<T: Listed> List<T> {
         selects: impl Fn(&str) -> bool,
     ) -> Result<Self, Error> {
         let filter = filter.unwrap_or_default();
-        let title_argument = format!("{}Contains", T::KIND.title_column());
+        let title_argument = format!("filter.{}Contains", T::KIND.title_column());
         check_text(&title_argument, T::title_part(&filter))?;
         T::check(&filter)?;
         Ok(List {

@@ -3,7 +3,7 @@
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
 //! `list` lists of items, `titles` their titles as filters compare them, `commands` what creating and updating have in common, and
-//! `store` the SQL that is the same for all items. Each noun has its own rules, rows and SQL.
+//! `store` the SQL that reads items of all kinds. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod list;
@@ -17,11 +17,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use commands::Updated;
-pub(crate) use commands::{Create, NewId, Update, Written, create, update};
+pub(crate) use commands::{
+    Check, Create, NewId, Update, Written, checks, create, store::Changes, update,
+};
 
-pub(crate) use list::{List, Listed, OrderBy};
+pub(crate) use list::{List, Listed, OrderBy, order};
 pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter};
-pub(crate) use store::{Changes, find, find_all, find_kinds};
+pub(crate) use store::{find, find_all, find_kinds};
 
 use crate::{
     db::{

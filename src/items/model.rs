@@ -47,11 +47,26 @@ impl ItemKind {
         }
     }
 
+    /// The columns that the search reads: the title, the note or description, and the recognized text.
+    pub(crate) fn searched_columns(self) -> [&'static str; 3] {
+        match self {
+            ItemKind::Course => ["name", "description", "''"],
+            ItemKind::Document => ["title", "formatted_note", "original_text"],
+            ItemKind::Task => ["title", "description", "''"],
+        }
+    }
+
     /// The column of the title.
     pub(crate) fn title_column(self) -> &'static str {
+        let [title, ..] = self.searched_columns();
+        title
+    }
+
+    /// The column of the folded title ([`titles`](super::titles)).
+    pub(crate) fn folded_title_column(self) -> &'static str {
         match self {
-            ItemKind::Course => "name",
-            ItemKind::Document | ItemKind::Task => "title",
+            ItemKind::Course => "name_folded",
+            ItemKind::Document | ItemKind::Task => "title_folded",
         }
     }
 

@@ -1,18 +1,14 @@
-//! SQL that is the same for all items. Every statement is scoped to one owner.
+//! SQL that reads items, the same for all kinds. Every statement is scoped to one owner.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{CREATED_ONCE, Item, ItemKind, StatusFilter, Written, taken, titles};
+use super::{Item, ItemKind, StatusFilter, titles};
 use crate::{
     auth::Viewer,
-    db::{
-        Connection, Statement,
-        pool::{from_database, violated_unique},
-        sql::{SET_ORIGIN, Value},
-    },
-    error::{Error, Failure},
+    db::{Connection, Statement, sql::Value},
+    error::Error,
     items::ItemStatus,
     scalars::MaybeUndefined,
 };
@@ -62,58 +58,6 @@ pub(crate) async fn find_kinds(
     Ok(conn.rows(statement).await?.into_iter().collect())
 }
 
-/// The condition that the course of [`into_course`] is active.
-pub(crate) const COURSE_IS_ACTIVE: &str = "EXISTS (SELECT FROM course WHERE status = 'active')";
-
-/// A statement that writes an item which may be put into a course (a parameter). The course is locked first, as in every
-/// statement, so that it cannot be moved to the trash before this transaction commits. Returns [`Written`]; the status of a
-/// course that does not exist is `unknown`.
-pub(crate) fn into_course(course: &str, write: &str) -> String {
-    format!(
-        "WITH course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = {course} AND NOT EXISTS (
-                SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
-            FOR SHARE
-        ), written AS ({write})
-        SELECT CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course), 'unknown') END, written.*
-        FROM (VALUES (1)) AS one LEFT JOIN written ON true"
-    )
-}
-
-/// The condition that no other kind of item of the owner has the new id `$2`, if it was chosen (a parameter). An owner's ids
-/// are unique among all kinds.
-pub(crate) fn id_is_free<T: Item>(chosen: &str) -> String {
-    let others = ItemKind::ALL.into_iter().filter(|kind| *kind != T::KIND);
-    let exists = others.map(|kind| {
-        let table = kind.table();
-        format!("EXISTS (SELECT FROM {table} WHERE user_id = $1 AND id = $2)")
-    });
-    format!(
-        "NOT ({chosen} AND ({}))",
-        exists.collect::<Vec<_>>().join(" OR ")
-    )
-}
-
-/// Moves the item to the course `$5`, if `$4`. A moved item ignores what is pending for its previous course.
-pub(crate) const MOVE: &str = "
-    course_id = CASE WHEN $4 THEN $5 ELSE course_id END,
-    status = CASE WHEN $4 THEN 'active' ELSE status END,
-    deleted_at = CASE WHEN NOT $4 THEN deleted_at END,
-    trashed_with = CASE WHEN NOT $4 THEN trashed_with END";
-
-/// Sets the title of an item, and its folded title, to the parameters `title` and `folded` if `given`.
-///
-/// A trigger discards a folded title that stays the same when the title changes, since programs that do not know it leave it as it
-/// is. A space at the end, which no part contains, tells the trigger that the folded title was written.
-pub(crate) fn set_title(kind: ItemKind, [given, title, folded]: [&str; 3]) -> String {
-    let column = kind.title_column();
-    format!(
-        "{column} = CASE WHEN {given} THEN {title} ELSE {column} END,
-            {column}_folded = CASE WHEN NOT {given} OR {column} = {title} THEN {column}_folded
-                WHEN {column}_folded = {folded} THEN {folded} || ' ' ELSE {folded} END"
-    )
-}
-
 /// Titles of all owners that are not folded yet, with their owners and ids; at most `limit`. Locks the items until the
 /// transaction ends, and skips those that are locked.
 pub(super) async fn lock_unfolded(
@@ -121,75 +65,33 @@ pub(super) async fn lock_unfolded(
     kind: ItemKind,
     limit: u32,
 ) -> Result<Vec<(Uuid, Uuid, String)>, Error> {
-    let (table, title) = (kind.table(), kind.title_column());
+    let (table, title, folded) = (
+        kind.table(),
+        kind.title_column(),
+        kind.folded_title_column(),
+    );
     let text = format!(
-        "SELECT user_id, id, {title} FROM {table} WHERE {title}_folded IS NULL
+        "SELECT user_id, id, {title} FROM {table} WHERE {folded} IS NULL
         ORDER BY user_id, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
     );
     conn.rows(Statement::new(text).bind(i64::from(limit))).await
 }
 
-/// Sets the folded titles of items, each with its owner, id and folded title.
+/// Sets the folded titles of items with these owners and ids.
 pub(super) async fn set_folded(
     conn: &mut Connection,
     kind: ItemKind,
     (owners, ids, folded): (Vec<Uuid>, Vec<Uuid>, Vec<String>),
 ) -> Result<(), Error> {
-    let (table, title) = (kind.table(), kind.title_column());
+    let (table, column) = (kind.table(), kind.folded_title_column());
     let text = format!(
-        "UPDATE {table} AS item SET {title}_folded = folded.title
+        "UPDATE {table} AS item SET {column} = folded.title
         FROM unnest($1, $2, $3) AS folded (user_id, id, title)
         WHERE item.user_id = folded.user_id AND item.id = folded.id"
     );
     let statement = Statement::<()>::new(text).bind(owners).bind(ids);
     conn.execute(statement.bind(folded)).await?;
     Ok(())
-}
-
-/// The condition that the item `$2` in a course is active and has the version `$3`, if that is given. Its present course is
-/// checked too, since the row's own status may follow later (`pending`).
-pub(crate) fn is_updatable<T: Item>() -> String {
-    let table = T::KIND.table();
-    format!(
-        "{SET_ORIGIN} AND user_id = $1 AND id = $2 AND ($3 IS NULL OR version = $3)
-            AND (status = 'active' OR trashed_with IS NOT NULL)
-            AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = {table}.course_id AND courses.status = 'trash')
-            AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')"
-    )
-}
-
-/// Sends a statement that inserts an item. It returns exactly one row.
-pub(crate) async fn insert<T: Item>(
-    conn: &mut Connection,
-    statement: Statement<T::Written>,
-) -> Result<Written<T>, Failure> {
-    match conn.try_rows(statement).await {
-        Ok(mut rows) => match rows.pop() {
-            Some(written) => Ok(written.into()),
-            None => Err(Error::internal("an INSERT returned no row").into()),
-        },
-        Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Err(taken()),
-        Err(error) => Err(from_database(error).into()),
-    }
-}
-
-/// Binds fields of an update.
-pub(crate) trait Changes {
-    /// Binds whether the field was given, and its value: `column = CASE WHEN $n THEN $n+1 ELSE column END`.
-    #[must_use]
-    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
-    where
-        Option<T>: Into<Value>;
-}
-
-impl<R> Changes for Statement<R> {
-    fn bind_change<T: Clone>(self, field: &MaybeUndefined<T>) -> Self
-    where
-        Option<T>: Into<Value>,
-    {
-        let value = field.value().cloned();
-        self.bind(!field.is_undefined()).bind(value.into())
-    }
 }
 
 /// Writes the conditions of a list's filter.
@@ -245,14 +147,30 @@ impl<'a, R> Conditions<'a, R> {
 
     /// `<column> = value`.
     pub(crate) fn equals(&mut self, column: &str, value: Option<impl Into<Value>>) -> &mut Self {
-        if let Some(value) = value {
-            self.statement
-                .sql(" AND ")
-                .sql(column)
-                .sql(" = ")
-                .value(value);
+        match value.map(Into::into) {
+            // No text in the database contains it, and the database rejects it as a parameter.
+            Some(Value::Text(Some(text))) if text.contains('\0') => {
+                self.statement.sql(" AND false");
+            }
+            Some(value) => {
+                let statement = &mut *self.statement;
+                statement.sql(" AND ").sql(column).sql(" = ").value(value);
+            }
+            None => {}
         }
         self
+    }
+
+    /// `<column> = value`, or `<column> IS NULL` if the field is null.
+    pub(crate) fn is<V: Clone + Into<Value>>(
+        &mut self,
+        column: &str,
+        field: &MaybeUndefined<V>,
+    ) -> &mut Self {
+        if field.is_null() {
+            self.statement.sql(" AND ").sql(column).sql(" IS NULL");
+        }
+        self.equals(column, field.value().cloned())
     }
 
     /// `<left> value <right>`, rarely given.
@@ -287,17 +205,21 @@ impl<'a, R> Conditions<'a, R> {
         let Some(part) = self.short(part) else {
             return self;
         };
-        let (table, title) = (kind.table(), kind.title_column());
+        let (table, title, folded) = (
+            kind.table(),
+            kind.title_column(),
+            kind.folded_title_column(),
+        );
         let titles = format!("SELECT id FROM {table} WHERE user_id = ");
         let statement = &mut *self.statement;
         statement
             .sql(" AND (id IN (")
             .sql(&titles)
             .value(self.owner);
-        statement.sql(&format!(" AND {title}_folded LIKE "));
+        statement.sql(&format!(" AND {folded} LIKE "));
         statement.value(pattern(&titles::fold(part)));
         statement.sql(" UNION ALL ").sql(&titles).value(self.owner);
-        statement.sql(&format!(" AND {title}_folded IS NULL AND {title} ILIKE "));
+        statement.sql(&format!(" AND {folded} IS NULL AND {title} ILIKE "));
         statement.value(pattern(part)).sql(")) IS TRUE");
         self
     }

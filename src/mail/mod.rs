@@ -26,6 +26,7 @@ mod worker;
 use std::{fmt, path::PathBuf, time::Duration};
 
 use lettre::message::Mailbox;
+use smtp::Smtp;
 pub(crate) use smtp::is_local_server;
 pub use store::{WaitingMail, retry_dead, waiting};
 use url::Url;
@@ -65,12 +66,7 @@ impl MailSettings {
     pub const IDLE: Duration = Duration::from_secs(30);
 
     fn sender(&self) -> Result<Mailbox, String> {
-        self.from.parse().map_err(|error| {
-            format!(
-                "SNAPNOTE_MAIL_FROM is {:?}, which is not a valid sender ({error}). Write it as SnapNote <no-reply@example.com>.",
-                self.from
-            )
-        })
+        sender(&self.from)
     }
 
     fn check_app_url(&self) -> Result<(), String> {
@@ -85,6 +81,30 @@ impl MailSettings {
                 .to_owned(),
         )
     }
+}
+
+fn sender(from: &str) -> Result<Mailbox, String> {
+    from.parse().map_err(|error| {
+        format!(
+            "SNAPNOTE_MAIL_FROM is {from:?}, which is not a valid sender ({error}). Write it as SnapNote <no-reply@example.com>."
+        )
+    })
+}
+
+/// Checks the URL of an SMTP server.
+///
+/// # Errors
+/// A message that names the setting.
+pub(crate) fn check_server(url: &str, app_url: &Url) -> Result<(), String> {
+    Smtp::new(url, app_url, MailSettings::IDLE).map(|_| ())
+}
+
+/// Checks a sender.
+///
+/// # Errors
+/// A message that names the setting.
+pub(crate) fn check_sender(from: &str) -> Result<(), String> {
+    sender(from).map(|_| ())
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The items of an index: what a search filters and orders by, and their words.
 
 use chrono::{DateTime, Utc};
-use text_analysis::tokens;
+use text_analysis::{PlainText, tokens};
 use text_index::Encode;
 use uuid::Uuid;
 
 use super::store::{ItemRow, Texts};
-use crate::{documents::plain_text::plain_text, items::ItemKind};
+use crate::items::ItemKind;
 
 /// Positions between two texts of an item, so that no phrase matches across them.
 const GAP: u32 = 16;
@@ -48,12 +48,18 @@ impl ItemWords {
     pub(super) fn of(kind: ItemKind, texts: &Texts) -> ItemWords {
         let mut words = ItemWords::default();
         words.title_end = words.add(&texts.title, 0);
-        let note_start = words.title_end + GAP;
-        let note_end = match kind {
-            ItemKind::Document => words.add(&plain_text(&texts.note), note_start),
-            ItemKind::Course | ItemKind::Task => words.add(&texts.note, note_start),
-        };
-        words.add(&texts.recognized, note_end + GAP);
+        let mut end = words.title_end;
+        match kind {
+            ItemKind::Course | ItemKind::Task => end = words.add(&texts.note, end + GAP),
+            ItemKind::Document => {
+                let note = PlainText::from_markdown(&texts.note);
+                end = words.add(note.text(), end + GAP);
+                for language in note.code_languages() {
+                    end = words.add(language, end + GAP);
+                }
+            }
+        }
+        words.add(&texts.recognized, end + GAP);
         words
     }
 

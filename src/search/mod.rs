@@ -34,7 +34,7 @@ pub(crate) use text_analysis::{Highlighter, Passage};
 
 use query::MAX_QUERY_LENGTH;
 
-use crate::{auth::Viewer, db::Connection, error::Error, items::ItemKind};
+use crate::{auth::Viewer, error::Error, items::ItemKind};
 
 /// Which items are searched.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +64,6 @@ impl SearchIndexes {
     /// BAD_USER_INPUT if the query is too long, or the cursor belongs to another search.
     pub(crate) async fn search(
         &self,
-        conn: &mut Connection,
         viewer: &Viewer,
         query: &str,
         filter: &SearchFilter,
@@ -85,7 +84,7 @@ impl SearchIndexes {
         if query.branches.is_empty() {
             return Ok(SearchResults::default());
         }
-        let index = self.current(conn, viewer.user_id).await?;
+        let index = self.current(viewer.user_id).await?;
         let Some((query, highlighter)) = plan::plan(&query, &index.vocabulary) else {
             return Ok(SearchResults::default());
         };

@@ -2,10 +2,10 @@
 
 use text_analysis::{Highlighter, Passage};
 
+use super::store::MAX_TEXT;
+
 /// Maximum number of passages per item.
 const MAX_PASSAGES: usize = 3;
-/// Maximum number of code points that are searched for highlights: as many as are indexed.
-const MAX_TEXT_LENGTH: usize = 200_000;
 
 /// A searched field of an item.
 #[derive(Debug, Clone)]
@@ -43,6 +43,6 @@ pub(crate) fn passages(
 }
 
 fn start(text: &str) -> &str {
-    let end = text.char_indices().nth(MAX_TEXT_LENGTH);
+    let end = text.char_indices().nth(MAX_TEXT);
     end.map_or(text, |(at, _)| &text[..at])
 }

@@ -10,8 +10,11 @@ use crate::{
     items::ItemKind,
 };
 
+/// Maximum number of characters of a text that are searched.
+pub(super) const MAX_TEXT: usize = 200_000;
+
 row! {
-    /// The searched texts of an item. Of the note and the recognized text, the first 200,000 characters.
+    /// The searched texts of an item: the first [`MAX_TEXT`] characters of each.
     #[derive(Debug, Clone)]
     pub(super) struct Texts {
         /// The title of a document or a task, the name of a course.
@@ -41,32 +44,16 @@ row! {
 
 /// Selects items of a kind as [`ItemRow`]s. `texts_if` is the condition on which their texts are read.
 fn select(kind: ItemKind, texts_if: &str) -> String {
-    let (trashed, texts) = match kind {
-        ItemKind::Course => (
-            "deleted_at IS NOT NULL",
-            ["name", "coalesce(description, '')", "''"],
-        ),
-        ItemKind::Document => (
+    let (course, trashed) = match ItemKind::IN_COURSES.contains(&kind) {
+        true => (
+            "course_id",
             "deleted_at IS NOT NULL AND trashed_with IS NULL",
-            [
-                "title",
-                "left(formatted_note, 200000)",
-                "left(original_text, 200000)",
-            ],
         ),
-        ItemKind::Task => (
-            "deleted_at IS NOT NULL AND trashed_with IS NULL",
-            ["title", "coalesce(description, '')", "''"],
-        ),
+        false => ("NULL::uuid", "deleted_at IS NOT NULL"),
     };
-    let course = if kind == ItemKind::Course {
-        "NULL::uuid"
-    } else {
-        "course_id"
-    };
-    let texts = texts
-        .map(|text| format!("CASE WHEN {texts_if} THEN {text} END"))
-        .join(", ");
+    let text =
+        |column| format!("CASE WHEN {texts_if} THEN left(coalesce({column}, ''), {MAX_TEXT}) END");
+    let texts = kind.searched_columns().map(text).join(", ");
     let (number, table) = (i16::from(kind), kind.table());
     format!(
         "SELECT {number}::smallint, item.id, {course}, {trashed}, updated_at, item.version, {texts} FROM {table} AS item"
@@ -113,6 +100,61 @@ pub(super) async fn changed_items(
     let (ids, versions): (Vec<Uuid>, Vec<i32>) = known.iter().copied().unzip();
     conn.rows(Statement::new(text).bind(owner).bind(ids).bind(versions))
         .await
+}
+
+/// Users without a stored index who have at least so many documents, with ids after `after`.
+pub(super) async fn users_without_index(
+    conn: &mut Connection,
+    after: Uuid,
+    documents: i64,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(
+        "SELECT id FROM users
+        WHERE id > $1 AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
+            AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS some) = $2
+        ORDER BY id LIMIT $3",
+    );
+    let users: Vec<(Uuid,)> = conn
+        .rows(statement.bind(after).bind(documents).bind(limit))
+        .await?;
+    Ok(users.into_iter().map(|(id,)| id).collect())
+}
+
+/// Users with ids after `after`.
+pub(super) async fn users(
+    conn: &mut Connection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let statement = Statement::new(
+        "SELECT id FROM users WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2",
+    );
+    let users: Vec<(Uuid,)> = conn.rows(statement.bind(after).bind(limit)).await?;
+    Ok(users.into_iter().map(|(id,)| id).collect())
+}
+
+row! {
+    /// How many users have a stored index.
+    #[derive(Debug, Clone, Copy)]
+    pub struct IndexStatus {
+        /// The number of all users.
+        pub users: i64,
+        /// The number of users with a stored index.
+        pub indexed: i64,
+        /// The size of all stored indexes, in bytes.
+        pub bytes: i64,
+    }
+}
+
+/// How many users have a stored index.
+pub(super) async fn status(conn: &mut Connection) -> Result<IndexStatus, Error> {
+    let statement = Statement::new(
+        "SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL),
+            (SELECT count(*) FROM search_indexes WHERE part = 0), pg_total_relation_size('search_indexes')",
+    );
+    let status = conn.row(statement).await?;
+    status.ok_or_else(|| Error::internal("the statement returned no row"))
 }
 
 /// The stored index of a user, if there is one.

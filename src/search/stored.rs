@@ -14,6 +14,8 @@ use crate::{
     items::ItemKind,
 };
 
+/// The version of the rules by which texts become words. Indexes of another version are made again.
+const ANALYSIS: &str = "1";
 /// Maximum size of a stored part, in bytes.
 const MAX_PART: usize = 1 << 20;
 
@@ -34,12 +36,16 @@ pub(super) async fn save(
     store::store_index(&mut conn, owner, parts).await
 }
 
-/// The header is one line of text: the cursor, and the kind and the id at which the reading continues.
+/// The header is one line of text: the version, the cursor, and the kind and the id at which the reading continues.
 fn encode(index: &UserIndex) -> Vec<u8> {
     let unread = index
         .unread
         .map(|unread| format!("{} {}", i16::from(unread.kind), unread.after));
-    let header = format!("{} {}\n", index.cursor.encode(), unread.unwrap_or_default());
+    let header = format!(
+        "{ANALYSIS} {} {}\n",
+        index.cursor.encode(),
+        unread.unwrap_or_default()
+    );
     let mut bytes = header.into_bytes();
     bytes.extend(index.items.to_bytes());
     bytes
@@ -48,6 +54,9 @@ fn encode(index: &UserIndex) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<UserIndex> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let mut header = std::str::from_utf8(&bytes[..end]).ok()?.split_whitespace();
+    if header.next()? != ANALYSIS {
+        return None;
+    }
     let mut index = UserIndex::new(Cursor::decode(header.next()?)?);
     index.unread = match header.next() {
         None => None,

@@ -23,6 +23,8 @@ use crate::{
 
 /// Maximum number of items that are read in one statement. Each has up to 400,000 characters.
 const BATCH: usize = 100;
+/// Number of words that the vocabulary may have beyond twice the words of the items.
+const MAX_OLD_WORDS: usize = 10_000;
 
 /// The index of a user's items in a moment. A clone shares what does not change.
 #[derive(Clone)]
@@ -158,6 +160,9 @@ impl UserIndex {
             );
         }
         self.items.add(additions);
+        if self.vocabulary.len() > MAX_OLD_WORDS + 2 * self.items.words().count() {
+            self.read_vocabulary();
+        }
     }
 
     /// Makes the vocabulary from the items.

@@ -1,6 +1,6 @@
 //! Tasks: things to do, in a course or in none.
 //!
-//! The rules are here, the columns and inputs in [`model`], all the SQL in `store`.
+//! The commands are here, the columns, the inputs and their limits in [`model`], all the SQL in `store`.
 
 pub mod model;
 mod store;
@@ -14,15 +14,12 @@ pub use model::{
 };
 
 use crate::{
-    auth::{UserId, Viewer},
-    db::{Connection, Statement},
-    error::{Error, Failure, Refusal, RefusalCode},
-    items::{self, NewId, Written, find_all},
-    rules::{Problems, check_ids},
+    auth::Viewer,
+    db::Connection,
+    error::{Failure, Refusal, RefusalCode},
+    items::{self, find_all},
+    rules::check_ids,
 };
-
-const MAX_TITLE: usize = 200;
-const MAX_DESCRIPTION: usize = 1_000;
 
 /// Completes or reopens tasks, all of them or none. Tasks that are in that state already stay unchanged. Returns the tasks in
 /// the order of the ids, without duplicates.
@@ -71,39 +68,4 @@ async fn set_all_completed(
     Ok(items::each_once(ids)
         .filter_map(|(_, id)| tasks.remove(&id))
         .collect())
-}
-
-impl items::Create for CreateTaskInput {
-    type Item = Task;
-
-    fn check(&self, problems: &mut Problems) {
-        problems.text("title", &self.title, MAX_TITLE);
-        problems.optional_text("description", self.description.as_ref(), MAX_DESCRIPTION);
-        if self.priority.is_none() {
-            problems.must_not_be_null("priority");
-        }
-    }
-
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
-        store::insert(owner, id, self)
-    }
-}
-
-impl items::Update for UpdateTaskInput {
-    type Item = Task;
-
-    fn check(&self, problems: &mut Problems) {
-        problems.changed_text("title", &self.title, MAX_TITLE);
-        problems.optional_text("description", self.description.value(), MAX_DESCRIPTION);
-        problems.not_null("completed", &self.completed);
-        problems.not_null("priority", &self.priority);
-    }
-
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Task>>, Error> {
-        Ok(store::update(viewer.user_id, self))
-    }
 }

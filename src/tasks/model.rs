@@ -1,4 +1,4 @@
-//! Tasks: their columns, and what callers can ask of them.
+//! Tasks: their columns, the inputs with their limits, and the orders of lists.
 
 use async_graphql::{Enum, ID, InputObject};
 use uuid::Uuid;
@@ -7,11 +7,11 @@ use crate::{
     db::{
         keyset::{
             KeyValue::{Number, Text, Time, TimeOr},
-            Order, SortKey,
+            SortKey,
         },
         numbered, row,
     },
-    items::{OrderBy, OrderDirection, StatusFilter, item},
+    items::{StatusFilter, checks, item, order},
     scalars::{DateTime, MaybeUndefined, ObjectId},
 };
 
@@ -82,8 +82,8 @@ pub struct CreateTaskInput {
     /// When the task is due. By default, it has no due date.
     pub due_at: Option<DateTime>,
     /// The priority. Must not be null.
-    #[graphql(default_with = "Some(TaskPriority::Normal)")]
-    pub priority: Option<TaskPriority>,
+    #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
+    pub priority: MaybeUndefined<TaskPriority>,
 }
 
 /// Changes to a task.
@@ -105,6 +105,14 @@ pub struct UpdateTaskInput {
     pub due_at: MaybeUndefined<DateTime>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
+}
+
+checks! {
+    CreateTaskInput, UpdateTaskInput: |input, problems| {
+        problems.text("title", &input.title, 200);
+        problems.optional_text("description", &input.description, 1_000);
+        problems.not_null("priority", &input.priority);
+    }
 }
 
 /// Which tasks a list contains. Omitted fields do not filter, except `status`.
@@ -131,52 +139,29 @@ pub struct TaskFilter {
     pub due_before: Option<DateTime>,
 }
 
-/// The order of a list of tasks. Tasks with equal values are sorted by id, in the same direction.
-#[derive(InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct TaskOrder {
-    /// What to sort by.
-    pub field: TaskOrderField,
-    /// The direction.
-    #[graphql(default)]
-    pub direction: OrderDirection,
-}
-
-/// What tasks can be sorted by.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum TaskOrderField {
-    /// When they were created.
-    #[default]
-    CreatedAt,
-    /// When they last changed.
-    UpdatedAt,
-    /// When they are due. Tasks without a due date come last, in both directions.
-    DueAt,
-    /// Their priority. `DESC` lists high priorities first.
-    Priority,
-    /// The title, in Unicode collation order, the same on every server.
-    Title,
-}
-
-impl OrderBy<Task> for TaskOrder {
-    fn order(self) -> Order<Task> {
-        use TaskOrderField::{CreatedAt, DueAt, Priority, Title, UpdatedAt};
-        let descending = self.direction == OrderDirection::Desc;
-        let due = |expression, missing| {
-            SortKey::new(
-                "task.due",
-                expression,
-                TimeOr(missing, |it: &Task| it.due_at),
-            )
-        };
-        let key: SortKey<Task> = match self.field {
-            CreatedAt => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
-            UpdatedAt => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
-            // Infinity stands for no due date, so that one comparison serves every order.
-            DueAt if descending => due("coalesce(due_at, '-infinity')", "-infinity"),
-            DueAt => due("coalesce(due_at, 'infinity')", "infinity"),
-            Priority => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
-            Title => SortKey::new("task.title", "title", Text(|it| &it.title)),
-        };
-        Order { key, descending }
+order! {
+    /// The order of a list of tasks. Tasks with equal values are sorted by id, in the same direction.
+    TaskOrder;
+    /// What tasks can be sorted by.
+    TaskOrderField for Task, |descending| {
+        /// When they were created.
+        CreatedAt => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
+        /// When they last changed.
+        UpdatedAt => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
+        /// When they are due. Tasks without a due date come last, in both directions.
+        DueAt => due(descending),
+        /// Their priority. `DESC` lists high priorities first.
+        Priority => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
+        /// The title, in Unicode collation order, the same on every server.
+        Title => SortKey::new("task.title", "title", Text(|it| &it.title)),
     }
+}
+
+/// Infinity stands for no due date, so that one comparison serves every order.
+fn due(descending: bool) -> SortKey<Task> {
+    let (expression, missing) = match descending {
+        true => ("coalesce(due_at, '-infinity')", "-infinity"),
+        false => ("coalesce(due_at, 'infinity')", "infinity"),
+    };
+    SortKey::new("task.due", expression, TimeOr(missing, |it| it.due_at))
 }

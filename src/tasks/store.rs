@@ -1,85 +1,63 @@
 //! All the SQL of tasks. Every statement is scoped to one owner.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::collections::HashMap;
 
 use uuid::Uuid;
 
 use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput};
 use crate::{
-    auth::UserId,
-    db::{Columns, Connection, Statement, sql::SET_ORIGIN},
+    auth::{UserId, Viewer},
+    db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Changes, ItemKind, Listed, NewId, Written,
-        store::{
-            COURSE_IS_ACTIVE, Conditions, MOVE, id_is_free, into_course, is_updatable, set_title,
-        },
-        titles,
+        Create, Listed, NewId, Update, Written,
+        commands::store::{InsertItem, UpdateItem},
+        store::Conditions,
     },
-    scalars::MaybeUndefined,
+    rules::Problems,
 };
 
-const COLUMNS: &str = Task::COLUMNS;
+impl Create for CreateTaskInput {
+    type Item = Task;
 
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let id_is_free = id_is_free::<Task>("$8");
-    let insert = format!(
-        "INSERT INTO tasks (user_id, id, course_id, title, description, due_at, priority, title_folded)
-        SELECT $1, $2, $3, $4, $5, $6, $7, $9
-        WHERE {SET_ORIGIN} AND ($3 IS NULL OR {COURSE_IS_ACTIVE}) AND {id_is_free}
-        ON CONFLICT (user_id, id) DO NOTHING
-        RETURNING {COLUMNS}"
-    );
-    into_course("$3", &insert)
-});
-
-pub(super) fn insert(
-    owner: UserId,
-    id: NewId,
-    input: &CreateTaskInput,
-) -> Statement<Written<Task>> {
-    Statement::write(INSERT.as_str(), owner)
-        .bind(id.id)
-        .bind(input.course_id)
-        .bind(input.title.as_str())
-        .bind(input.description.clone())
-        .bind(input.due_at)
-        .bind(input.priority.map(i16::from))
-        .bind(id.chosen)
-        .bind(titles::fold(&input.title))
+    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
+        InsertItem::<Task>::new(owner, id)
+            .into_course(self.course_id)
+            .title(&self.title)
+            .value("description", self.description.clone())
+            .value("due_at", self.due_at)
+            .value("priority", self.priority.value().copied())
+            .returning(Task::ON_DEMAND)
+    }
 }
 
-/// One text for all updates, so that it is prepared once.
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    let is_updatable = is_updatable::<Task>();
-    let title = set_title(ItemKind::Task, ["$6", "$7", "$15"]);
-    let update = format!(
-        "UPDATE tasks SET
-            {title},
-            description = CASE WHEN $8 THEN $9 ELSE description END,
-            due_at = CASE WHEN $10 THEN $11 ELSE due_at END,
-            priority = coalesce($12, priority),
-            completed_at = CASE WHEN $13 THEN coalesce(completed_at, now()) WHEN $14 THEN NULL ELSE completed_at END,
-            {MOVE}
-        WHERE {is_updatable} AND ($5 IS NULL OR {COURSE_IS_ACTIVE})
-        RETURNING {COLUMNS}"
-    );
-    into_course("$5", &update)
-});
+impl Update for UpdateTaskInput {
+    type Item = Task;
 
-/// Updates a task, if it is active, has that version, and its new course is active.
-pub(super) fn update(owner: UserId, input: &UpdateTaskInput) -> Statement<Written<Task>> {
-    Statement::write(UPDATE.as_str(), owner)
-        .bind(input.id)
-        .bind(input.version)
-        .bind_change(&input.course_id)
-        .bind_change(&input.title)
-        .bind_change(&input.description)
-        .bind_change(&input.due_at)
-        .bind(input.priority.value().copied().map(i16::from))
-        .bind(input.completed == MaybeUndefined::Value(true))
-        .bind(input.completed == MaybeUndefined::Value(false))
-        .bind(input.title.value().map(|title| titles::fold(title)))
+    fn check_changes(&self, problems: &mut Problems) {
+        problems.not_null("completed", &self.completed);
+    }
+
+    async fn update(
+        &self,
+        _conn: &mut Connection,
+        viewer: &Viewer,
+    ) -> Result<Statement<Written<Task>>, Error> {
+        let update = UpdateItem::<Task>::new(viewer.user_id, self.id, self.version)
+            .into_course(&self.course_id)
+            .title(&self.title)
+            .change("description", &self.description)
+            .change("due_at", &self.due_at)
+            .change("priority", &self.priority)
+            .set("completed_at", |statement| {
+                let completed = statement.placeholder(self.completed.value().copied());
+                format!(
+                    "CASE {completed} WHEN true THEN coalesce(completed_at, now()) WHEN false THEN NULL ELSE completed_at END"
+                )
+            })
+            .returning(Task::ON_DEMAND);
+        Ok(update)
+    }
 }
 
 /// Locks in the order of the ids, as every statement does, so that two requests cannot wait for each other.
@@ -147,8 +125,7 @@ impl Listed for Task {
         });
         conditions
             .status(*status)
-            .equals("course_id", course_id.value().copied())
-            .either(course_id.is_null().then_some(true), "course_id IS NULL", "")
+            .is("course_id", course_id)
             .either(
                 *completed,
                 "completed_at IS NOT NULL",

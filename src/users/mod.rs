@@ -32,11 +32,11 @@ pub async fn update(
     input: &UpdateMeInput,
 ) -> Result<User, Failure> {
     let mut problems = Problems::default();
-    problems.changed_text("name", &input.name, MAX_NAME_LENGTH);
+    problems.text("name", &input.name, MAX_NAME_LENGTH);
     if let Some(url) = input.avatar_url.value()
         && url.0.chars().count() > MAX_AVATAR_URL_LENGTH
     {
-        let message = format!("avatarUrl must have at most {MAX_AVATAR_URL_LENGTH} characters.");
+        let message = format!("`avatarUrl` must have at most {MAX_AVATAR_URL_LENGTH} characters.");
         problems.add("avatarUrl", RefusalCode::TooLong, message);
     }
     problems.finish()?;
@@ -61,7 +61,7 @@ pub async fn update_profile(
         ("learningGoals", &input.learning_goals),
         ("preferences", &input.preferences),
     ] {
-        problems.optional_text(field, text.value(), MAX_PROFILE_TEXT_LENGTH);
+        problems.optional_text(field, text, MAX_PROFILE_TEXT_LENGTH);
     }
     problems.finish()?;
     let profile = store::update_profile(conn, viewer.user_id, input).await?;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{Columns, Connection, Statement, keyset::Slice},
+    db::{Columns, Connection, Statement, keyset::Slice, sql::SET_ORIGIN},
     email_address::EmailAddress,
     error::Error,
     items::{Changes, store::Conditions},
@@ -38,24 +38,22 @@ pub async fn find_by_email(
     conn.row(statement).await
 }
 
-static UPDATE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "UPDATE users SET
-            name = CASE WHEN $2 THEN $3 ELSE name END,
-            avatar_url = CASE WHEN $4 THEN $5 ELSE avatar_url END
-        WHERE (SELECT set_origin($address, $program)) AND id = $1 AND deleted_at IS NULL
-        RETURNING {COLUMNS}"
-    )
-});
-
 pub(super) async fn update(
     conn: &mut Connection,
     id: UserId,
     input: &UpdateMeInput,
 ) -> Result<Option<User>, Error> {
-    let statement = Statement::write(UPDATE.as_str(), id)
-        .bind_change(&input.name)
-        .bind_change(&input.avatar_url);
+    let mut statement = Statement::write("", id);
+    let assignments = [
+        statement.change("name", &input.name),
+        statement.change("avatar_url", &input.avatar_url),
+    ];
+    let assignments = assignments.join(", ");
+    statement.sql(&format!(
+        "UPDATE users SET {assignments}
+        WHERE {SET_ORIGIN} AND id = $1 AND deleted_at IS NULL
+        RETURNING {COLUMNS}"
+    ));
     conn.row(statement).await
 }
 
@@ -70,31 +68,25 @@ pub(crate) async fn profiles(
     Ok(rows.into_iter().collect())
 }
 
-static UPDATE_PROFILE: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "UPDATE user_profiles SET
-            proficiency = coalesce($2, proficiency),
-            technical_background = CASE WHEN $3 THEN $4 ELSE technical_background END,
-            hardware_access = CASE WHEN $5 THEN $6 ELSE hardware_access END,
-            learning_goals = CASE WHEN $7 THEN $8 ELSE learning_goals END,
-            preferences = CASE WHEN $9 THEN $10 ELSE preferences END
-        WHERE (SELECT set_origin($address, $program)) AND user_id = $1
-        RETURNING {}",
-        Profile::COLUMNS
-    )
-});
-
 pub(super) async fn update_profile(
     conn: &mut Connection,
     user: UserId,
     input: &UpdateProfileInput,
 ) -> Result<Option<Profile>, Error> {
-    let statement = Statement::write(UPDATE_PROFILE.as_str(), user)
-        .bind(input.proficiency.value().copied())
-        .bind_change(&input.technical_background)
-        .bind_change(&input.hardware_access)
-        .bind_change(&input.learning_goals)
-        .bind_change(&input.preferences);
+    let mut statement = Statement::write("", user);
+    let assignments = [
+        statement.change("proficiency", &input.proficiency),
+        statement.change("technical_background", &input.technical_background),
+        statement.change("hardware_access", &input.hardware_access),
+        statement.change("learning_goals", &input.learning_goals),
+        statement.change("preferences", &input.preferences),
+    ];
+    let (assignments, columns) = (assignments.join(", "), Profile::COLUMNS);
+    statement.sql(&format!(
+        "UPDATE user_profiles SET {assignments}
+        WHERE {SET_ORIGIN} AND user_id = $1
+        RETURNING {columns}"
+    ));
     conn.row(statement).await
 }
 

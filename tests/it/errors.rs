@@ -1,5 +1,7 @@
 //! Errors of requests: their codes, statuses and messages, over every transport, and `docs/errors.md` about them.
 
+mod user_errors;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -219,7 +221,7 @@ async fn as_events(client: &Client, body: &Value) -> (u16, String) {
 }
 
 /// What is wrong with the form of a message.
-fn flaw(message: &str) -> Option<&'static str> {
+pub(super) fn flaw(message: &str) -> Option<&'static str> {
     let starts = message.chars().next();
     if !starts.is_some_and(|first| first == '`' || first.is_uppercase()) {
         return Some("it must start with a capital letter or with code");

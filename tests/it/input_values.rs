@@ -127,7 +127,12 @@ async fn numbers_in_metadata_come_back_exactly_or_are_rejected() {
                 (400..500).contains(&answer.status) || answer.json()["errors"].is_array(),
                 "{number}"
             );
-            assert!(answer.body.contains("64 bits"), "{number}: {}", answer.body);
+            let path = answer.body.contains("metadata.");
+            assert!(
+                path && answer.body.contains("64 bits"),
+                "{number}: {}",
+                answer.body
+            );
         }
     }
     assert_eq!(app.count("documents").await, 2 * numbers.len() as i64);
@@ -241,6 +246,41 @@ async fn a_null_course_in_a_filter_means_without_a_course() {
         "{ courses { nodes { documents(filter: { courseId: null }) { totalCount } } } }",
     ] {
         assert_eq!(ada.error_code(documents, json!({})).await, "BAD_USER_INPUT");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_in_filters_name_the_path() {
+    let app = TestApp::start().await;
+    let ada = app.signed_up("ada").await;
+    ada.create_course("Algebra").await;
+    for (list, path) in [
+        (
+            r#"courses(filter: { nameContains: "\u0000" })"#,
+            "filter.nameContains",
+        ),
+        (
+            r#"tasks(filter: { titleContains: "\u0000" })"#,
+            "filter.titleContains",
+        ),
+        (
+            r#"documents(filter: { titleContains: "\u0000" })"#,
+            "filter.titleContains",
+        ),
+        ("documents(filter: { courseId: null })", "filter.courseId"),
+        (
+            r#"documents(filter: { metadataContains: { a: "\u0000" } })"#,
+            "filter.metadataContains",
+        ),
+    ] {
+        let answer = ada
+            .graphql(&format!("{{ {list} {{ totalCount }} }}"), json!({}))
+            .await;
+        let message = answer["errors"][0]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with(&format!("`{path}` ")),
+            "{list}: {message}"
+        );
     }
 }
 

@@ -2,8 +2,25 @@
 //!
 //! Parsers of JSON round them silently, so data that a client stores would come back changed.
 
-/// The first number in a JSON text that would be changed by parsing. The text may be invalid JSON.
-pub fn inexact_number(json: &str) -> Option<&str> {
+use std::fmt::Write;
+
+/// Maximum characters of a path. The names in it come from the client.
+const MAX_PATH: usize = 200;
+
+/// The path of the first number in a JSON text that would be changed by parsing, e.g. `variables.input.metadata.a[0]`. The text may be invalid
+/// JSON.
+pub fn inexact_number(json: &str) -> Option<String> {
+    let at = position(json)?;
+    let mut path = path(&json[..at]);
+    if let Some((end, _)) = path.char_indices().nth(MAX_PATH) {
+        path.truncate(end);
+        path.push('…');
+    }
+    Some(path)
+}
+
+/// Where the first number starts that would be changed by parsing.
+fn position(json: &str) -> Option<usize> {
     let bytes = json.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -16,7 +33,7 @@ pub fn inexact_number(json: &str) -> Option<&str> {
                     .count();
                 let number = &json[at..at + length];
                 if !is_exact(number) {
-                    return Some(number);
+                    return Some(at);
                 }
                 at += length;
             }
@@ -24,6 +41,47 @@ pub fn inexact_number(json: &str) -> Option<&str> {
         }
     }
     None
+}
+
+/// A value that contains the one at the end of the text.
+enum Container<'a> {
+    Object { name: &'a str },
+    List { index: usize },
+}
+
+/// The path of the value that follows this text.
+fn path(before: &str) -> String {
+    let bytes = before.as_bytes();
+    let (mut containers, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let start = at;
+        at += 1;
+        match (bytes[start], containers.last_mut()) {
+            (b'{', _) => containers.push(Container::Object { name: "" }),
+            (b'[', _) => containers.push(Container::List { index: 0 }),
+            (b'}' | b']', _) => {
+                containers.pop();
+            }
+            (b',', Some(Container::List { index })) => *index += 1,
+            (b'"', container) => {
+                at = end_of_string(bytes, at);
+                // The last text of an object is the name of the value. A text that is a value precedes another name.
+                if let Some(Container::Object { name }) = container {
+                    *name = before.get(start + 1..at - 1).unwrap_or_default();
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut path = String::new();
+    for container in containers {
+        let _ = match container {
+            Container::List { index } => write!(path, "[{index}]"),
+            Container::Object { name } if path.is_empty() => write!(path, "{name}"),
+            Container::Object { name } => write!(path, ".{name}"),
+        };
+    }
+    path
 }
 
 /// The position after the closing quote.
@@ -158,10 +216,23 @@ mod tests {
     #[test]
     fn numbers_are_found_outside_of_strings() {
         let big = "18446744073709551616";
-        assert_eq!(
-            inexact_number(&format!("{{\"a\":[1,{{\"b\":{big}}}]}}")),
-            Some(big)
-        );
+        for (json, path) in [
+            (r#"{"a":[1,{"b":BIG}]}"#, "a[1].b"),
+            (
+                r#"{"x":{"y":1},"a":{"b":"c","d":[[0],["]",{},BIG]]}}"#,
+                "a.d[1][2]",
+            ),
+            (r#"{"variables":{"i":{"m":BIG}}}"#, "variables.i.m"),
+            (r#"{"a\"{":BIG"#, r#"a\"{"#),
+            ("[[],BIG", "[1]"),
+            ("}],BIG", ""),
+            ("BIG", ""),
+        ] {
+            let found = inexact_number(&json.replace("BIG", big));
+            assert_eq!(found.as_deref(), Some(path), "{json}");
+        }
+        let long = inexact_number(&format!("{{\"{}\":{big}}}", "é".repeat(1000)));
+        assert_eq!(long, Some(format!("{}…", "é".repeat(200))));
         assert_eq!(
             inexact_number(&format!("{{\"{big}\":\"x\\\"{big}\"}}")),
             None

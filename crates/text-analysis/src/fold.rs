@@ -1,6 +1,14 @@
 //! Folding: makes spellings equal that readers take for the same.
+//!
+//! - All scripts: case, compatibility forms (width, ligatures, ², ℝ), composed and decomposed letters, digits, invisible characters.
+//! - Latin, Greek, Cyrillic: accents. `ß` is `ss`, and `İ`, `I`, `ı` and `i` are one letter. `й` is not `и`: it is a letter of its
+//!   own in CLDR's root collation, and words such as *мой* and *мои* differ by it. `ё` is `е`, as most texts write it.
+//! - Arabic: vowel points and tatweel go; `أ`, `إ`, `آ`, `ٱ` are `ا`, `ى` and Persian `ی` are `ي`, `ة` is `ه`, `ک` is `ك`. This is
+//!   what Lucene's normalizers do. `ؤ` and `ئ` stay.
+//! - Hebrew and Syriac: vowel points go.
+//! - Indic scripts, Thai, Lao, Khmer, Burmese: all vowel signs, viramas and tone marks stay.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, ops::RangeInclusive, sync::LazyLock};
 
 use icu_casemap::CaseMapper;
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
@@ -67,8 +75,8 @@ static CASES: LazyLock<icu_casemap::CaseMapperBorrowed<'static>> = LazyLock::new
 
 pub(crate) fn compose(decomposed: String) -> String {
     match NFC.normalize(&decomposed) {
-        std::borrow::Cow::Borrowed(_) => decomposed,
-        std::borrow::Cow::Owned(composed) => composed,
+        Cow::Borrowed(_) => decomposed,
+        Cow::Owned(composed) => composed,
     }
 }
 
@@ -84,7 +92,7 @@ pub(crate) fn fold_characters(text: &str, limit: usize) -> String {
         if folded.len() >= limit {
             break;
         }
-        if !is_accent(character, &mut base) {
+        if !is_removed(character, &mut base) {
             push_letters(character, &mut folded);
         }
     }
@@ -96,54 +104,45 @@ pub(crate) fn is_contextual(character: char) -> bool {
     matches!(character, '\u{306}' | '\u{654}' | '\u{e4d}' | '\u{ecd}')
 }
 
-/// Whether the decomposed character is an accent or vowel point that folding removes. `base` is the letter before it.
-fn is_accent(character: char, base: &mut char) -> bool {
-    match character {
-        // й is a letter of its own, as CLDR's root collation has it; ё and ї are not.
-        '\u{306}' if matches!(base, 'и' | 'И') => {
-            *base = '\0';
-            false
-        }
-        '\u{300}'..='\u{36f}'
-        | '\u{483}'..='\u{489}'
-        | '\u{1ab0}'..='\u{1aff}'
-        | '\u{1dc0}'..='\u{1dff}'
-        | '\u{20d0}'..='\u{20ff}'
-        | '\u{fe20}'..='\u{fe2f}' => true,
-        // Hebrew points.
-        '\u{591}'..='\u{5bd}'
-        | '\u{5bf}'
-        | '\u{5c1}'
-        | '\u{5c2}'
-        | '\u{5c4}'
-        | '\u{5c5}'
-        | '\u{5c7}' => true,
+/// Whether folding removes the decomposed character. `base` is the letter before it.
+fn is_removed(character: char, base: &mut char) -> bool {
+    let is_letter = match character {
+        // й is a letter of its own, as in CLDR's root collation; ё and ї are letters with accents.
+        '\u{306}' => matches!(base, 'и' | 'И'),
         // A hamza is part of the letters ؤ and ئ, and an accent elsewhere.
-        '\u{654}' if matches!(base, 'و' | 'ي') => {
-            *base = '\0';
-            false
-        }
-        // Arabic and Syriac vowel points, and the tatweel, which only makes a word longer.
-        '\u{610}'..='\u{61a}'
-        | '\u{640}'
-        | '\u{64b}'..='\u{65f}'
-        | '\u{670}'
-        | '\u{6d6}'..='\u{6dc}'
-        | '\u{6df}'..='\u{6e8}'
-        | '\u{6ea}'..='\u{6ed}'
-        | '\u{8ca}'..='\u{8e1}'
-        | '\u{8e3}'..='\u{8ff}'
-        | '\u{711}'
-        | '\u{730}'..='\u{74a}' => true,
-        character => {
-            if !GeneralCategoryGroup::Mark
-                .contains(CodePointMapData::<GeneralCategory>::new().get(character))
-            {
-                *base = character;
-            }
-            false
-        }
+        '\u{654}' => matches!(base, 'و' | 'ي'),
+        _ => false,
+    };
+    if is_letter {
+        *base = '\0';
+        return false;
     }
+    let is_mark = || {
+        GeneralCategoryGroup::Mark
+            .contains(CodePointMapData::<GeneralCategory>::new().get(character))
+    };
+    if is_accent(character) || is_vowel_point(character) {
+        return true;
+    }
+    if !is_mark() {
+        *base = character;
+    }
+    false
+}
+
+/// Whether the mark is an accent of Latin, Greek and Cyrillic letters, or of formulas.
+fn is_accent(mark: char) -> bool {
+    matches!(mark, '\u{300}'..='\u{36f}' | '\u{483}'..='\u{489}' | '\u{1ab0}'..='\u{1aff}'
+        | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// Whether the character is a vowel point or reading aid of Hebrew, Arabic and Syriac, which most texts leave out. The tatweel is
+/// one too: it only makes a word longer.
+fn is_vowel_point(character: char) -> bool {
+    matches!(character, '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}'
+        | '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}'
+        | '\u{6df}'..='\u{6e8}' | '\u{6ea}'..='\u{6ed}' | '\u{711}' | '\u{730}'..='\u{74a}'
+        | '\u{8ca}'..='\u{8e1}' | '\u{8e3}'..='\u{8ff}')
 }
 
 /// Folds a decomposed character without accents.
@@ -165,46 +164,30 @@ fn push_letters(character: char, folded: &mut String) {
         'ک' => folded.push('ك'),
         'ة' | 'ہ' | 'ە' => folded.push('ه'),
         // Thai and Lao AM, which NFKD takes apart, and which the dictionaries have as one letter.
-        '\u{e32}' => push_am(
-            '\u{e4d}',
-            '\u{e48}'..='\u{e4b}',
-            '\u{e33}',
-            '\u{e32}',
-            folded,
-        ),
-        '\u{eb2}' => push_am(
-            '\u{ecd}',
-            '\u{ec8}'..='\u{ecb}',
-            '\u{eb3}',
-            '\u{eb2}',
-            folded,
-        ),
+        aa @ '\u{e32}' => push_am('\u{e4d}', '\u{e48}'..='\u{e4b}', aa, folded),
+        aa @ '\u{eb2}' => push_am('\u{ecd}', '\u{ec8}'..='\u{ecb}', aa, folded),
         character if character.is_ascii() => folded.push(character),
         character => folded.push(decimal_digit(character).unwrap_or(character)),
     }
 }
 
-/// Writes the vowel AA, which makes AM with a sign before it or before the tone mark between them.
-fn push_am(
-    sign: char,
-    tones: std::ops::RangeInclusive<char>,
-    am: char,
-    aa: char,
-    folded: &mut String,
-) {
+/// Writes the vowel AA, or AM if the sign is before it or before the tone mark between them.
+fn push_am(sign: char, tones: RangeInclusive<char>, aa: char, folded: &mut String) {
     let tone = folded
         .chars()
         .next_back()
         .filter(|last| tones.contains(last));
     let before = &folded[..folded.len() - tone.map_or(0, char::len_utf8)];
-    match before.strip_suffix(sign).map(str::len) {
-        Some(length) => {
-            folded.truncate(length);
-            folded.extend(tone);
-            folded.push(am);
-        }
-        None => folded.push(aa),
-    }
+    let Some(length) = before.strip_suffix(sign).map(str::len) else {
+        return folded.push(aa);
+    };
+    folded.truncate(length);
+    folded.extend(tone);
+    folded.push(if aa == '\u{e32}' {
+        '\u{e33}'
+    } else {
+        '\u{eb3}'
+    });
 }
 
 /// The digit 0 to 9 that a decimal digit of any script means.

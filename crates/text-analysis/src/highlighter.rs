@@ -96,15 +96,21 @@ impl Highlighter {
         let tokens: Vec<Token> = tokens(text).collect();
         let mut highlights: Vec<Highlight> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
+            // A compound or a word of the dictionary starts where its first part does.
+            let last = highlights.last_mut().map(|last| &mut last.range);
+            let same_start = last.filter(|last| token.range.start < last.end);
+            if same_start
+                .as_ref()
+                .is_some_and(|last| last.start != token.range.start)
+            {
+                continue;
+            }
             let Some(end) = self.end_at(&tokens[at..]) else {
                 continue;
             };
-            match highlights.last_mut() {
-                Some(last) if last.range.start == token.range.start => {
-                    last.range.end = last.range.end.max(end);
-                }
-                Some(last) if token.range.start < last.range.end => {}
-                _ => highlights.push(Highlight {
+            match same_start {
+                Some(last) => last.end = last.end.max(end),
+                None => highlights.push(Highlight {
                     range: token.range.start..end,
                     word: token.word.clone(),
                 }),
@@ -150,5 +156,75 @@ impl Phrase {
             end = token.range.end;
         }
         Some(end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text with brackets around what matches the terms; `…` at the end of a term marks it as unfinished.
+    fn marked(terms: &[&str], text: &str) -> String {
+        let term = |term: &&str| match term.strip_suffix('…') {
+            Some(prefix) => Term::new(prefix, true),
+            None => Term::new(term, false),
+        };
+        let mut marked = text.to_owned();
+        for highlight in Highlighter::new(terms.iter().map(term))
+            .highlights(text)
+            .iter()
+            .rev()
+        {
+            marked.insert(highlight.range.end, ']');
+            marked.insert(highlight.range.start, '[');
+        }
+        marked
+    }
+
+    #[test]
+    fn words_prefixes_and_phrases_are_highlighted() {
+        for (terms, expected) in [
+            (&["rank"][..], "The [Rank] of ranks"),
+            (&["rank…"], "The [Rank] of [ranks]"),
+            (&["row rank"], "row, [ROW-rank], rank"),
+            (&["row ra…"], "[row rank] and row rock"),
+            (&["row", "row rank"], "[row rank] [row]"),
+            (&["rank", "row rank"], "[row rank]"),
+            (&["a b", "b c d"], "[a b] c d"),
+            (&["todo"], "the [to-do] list"),
+            (&["to-do"], "the [todo] list, [to do]"),
+            (&["to", "todo"], "[to-do]"),
+            (&["9783161484100"], "ISBN [978-3-16-148410-0]"),
+            (&["dont"], "[don’t]"),
+            (&["information"], "[infor-\nmation] theory"),
+            (&["C++"], "C and [C++]17"),
+            (&["हिन्दी"], "मुझे [हिन्दी] पसंद है"),
+            (&["ガラス"], "[ｶﾞﾗｽ]の窓"),
+            (&["京都"], "東[京都]に"),
+            (&["กิน"], "ฉันชอบ[กิน]ข้าว"),
+            (&["كتاب"], "هذا [كِتَابٌ] جميل"),
+            (&["式会"], "[㍿]"),
+            (&["🏷"], "tag [🏷\u{fe0f}]"),
+            (&["zebra"], "[ze\u{2060}bra]\u{200b}"),
+            (&[""], "nothing"),
+        ] {
+            let text = expected.replace(['[', ']'], "");
+            assert_eq!(marked(terms, &text), expected, "{terms:?}");
+        }
+    }
+
+    #[test]
+    fn other_words_of_a_term_are_highlighted() {
+        let term = Term {
+            words: vec!["ranks".to_owned(), "東京".to_owned()],
+            ..Term::new("rank", false)
+        };
+        let highlights = Highlighter::new([term]).highlights("ranks of 東京都");
+        let words: Vec<&str> = highlights
+            .iter()
+            .map(|highlight| highlight.word.as_str())
+            .collect();
+        assert_eq!(words, ["ranks", "東京"]);
+        assert_eq!(highlights[1].range, 9..15);
     }
 }

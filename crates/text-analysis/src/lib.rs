@@ -2,6 +2,16 @@
 //!
 //! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
 //! functions are pure.
+//!
+//! ```
+//! use text_analysis::{Highlighter, Term, tokens};
+//!
+//! let words: Vec<String> = tokens("The Row-Rank").map(|token| token.word).collect();
+//! assert_eq!(words, ["the", "row", "rowrank", "rank"]);
+//!
+//! let highlighter = Highlighter::new([Term::new("rowrank", false)]);
+//! assert_eq!(highlighter.highlights("The Row-Rank")[0].range, 4..12);
+//! ```
 
 mod characters;
 mod excerpt;

@@ -71,4 +71,17 @@ mod tests {
             assert_eq!(look(word), expected);
         }
     }
+
+    #[test]
+    fn a_look_starts_like_one_of_its_starts() {
+        let letters = "rnmclvwd01iols5x";
+        for (first, second) in letters
+            .chars()
+            .flat_map(|one| letters.chars().map(move |two| (one, two)))
+        {
+            let start = look_of(&format!("{first}{second}")).next();
+            let mut starts = start.into_iter().flat_map(starts_of);
+            assert!(starts.any(|start| start == first), "{first}{second}");
+        }
+    }
 }

@@ -1,24 +1,45 @@
 //! Stems and stop words.
+//!
+//! The stems are those of Snowball's main branch. Of 66,000 English words, 21 have another stem than in the older release of the
+//! algorithm that other libraries have, such as *university*, which is no longer a form of *universal*.
 
 use std::borrow::Cow;
 
-use rust_stemmers::{Algorithm, Stemmer};
+use frostem::{Algorithm, Stemmer};
 
 /// A language with stems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Language {
+    /// Dutch.
+    Dutch,
     /// English.
     English,
+    /// French.
+    French,
+    /// German.
+    German,
+    /// Italian.
+    Italian,
+    /// Portuguese.
+    Portuguese,
+    /// Spanish.
+    Spanish,
 }
 
 /// Returns the stem of a folded word, by the Snowball algorithm of the language. Most words that differ only by inflection have
 /// the same stem.
 pub fn stem(word: &str, language: Language) -> Cow<'_, str> {
     let algorithm = match language {
+        Language::Dutch => Algorithm::Dutch,
         Language::English => Algorithm::English,
+        Language::French => Algorithm::French,
+        Language::German => Algorithm::German,
+        Language::Italian => Algorithm::Italian,
+        Language::Portuguese => Algorithm::Portuguese,
+        Language::Spanish => Algorithm::Spanish,
     };
-    Stemmer::create(algorithm).stem(word)
+    Stemmer::new(algorithm).stem(word)
 }
 
 /// Whether a folded word is so frequent in English that a search ignores it next to other words.
@@ -163,13 +184,20 @@ mod tests {
 
     #[test]
     fn inflected_words_have_the_same_stem() {
-        for (one, other) in [
-            ("matrices", "matrice"),
-            ("running", "runs"),
-            ("proofs", "proof"),
-            ("connected", "connecting"),
+        use Language::{Dutch, English, French, German, Italian, Portuguese, Spanish};
+        for (language, one, other) in [
+            (English, "matrices", "matrice"),
+            (English, "running", "runs"),
+            (English, "proofs", "proof"),
+            (English, "connected", "connecting"),
+            (Dutch, "bewijzen", "bewijs"),
+            (French, "vecteurs", "vecteur"),
+            (German, "wahrscheinlichkeiten", "wahrscheinlichkeit"),
+            (Italian, "matrici", "matrice"),
+            (Portuguese, "provas", "prova"),
+            (Spanish, "vectores", "vector"),
         ] {
-            assert_eq!(stem(one, Language::English), stem(other, Language::English));
+            assert_eq!(stem(one, language), stem(other, language), "{one}");
         }
         assert_eq!(stem("行列", Language::English), "行列");
     }

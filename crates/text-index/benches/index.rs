@@ -56,7 +56,7 @@ impl Vocabulary {
         let (mut words, mut sums, mut sum) = (Vec::new(), Vec::new(), 0.0);
         for rank in 0..VOCABULARY {
             words.push(word(rank, random));
-            sum += (rank as f64 + 2.5).powf(-1.1);
+            sum += (rank as f64 + 2.5).powf(-1.2);
             sums.push(sum);
         }
         Vocabulary { words, sums }

@@ -11,6 +11,9 @@ use crate::{
 /// The version of the encoding.
 const VERSION: u8 = 1;
 
+/// The most bytes that a stored word can share with the word before.
+const MAX_SHARED: usize = 15;
+
 /// The bytes are not an index, or an index of another version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bytes are not an index of this version")]
@@ -64,7 +67,10 @@ fn take_index<A: Encode>(bytes: &mut &[u8]) -> Option<Index<A>> {
                 _ => return None,
             });
         }
-        parts.push(Part::new(segment, attributes));
+        let part = Part::new(segment, attributes);
+        // An index has no part without items. A part takes much more memory than the bytes of an empty one.
+        part.items().next()?;
+        parts.push(part);
     }
     let index = Index { parts };
     let items = index.parts.iter().flat_map(Part::items);
@@ -83,14 +89,24 @@ fn put_segment(bytes: &mut Vec<u8>, segment: &Segment) {
     put(bytes, as_u32(segment.words.len()));
     let (mut before, mut start) = ("", 0);
     for (word, end) in segment.words.iter().zip(&segment.ends) {
-        let shared = shared_start(before, word);
-        put(bytes, as_u32(shared));
-        put(bytes, as_u32(word.len() - shared));
-        bytes.extend(&word.as_bytes()[shared..]);
+        put_word(bytes, before, word);
         put(bytes, end - start);
         (before, start) = (word, *end);
     }
     bytes.extend(&segment.postings);
+}
+
+/// Appends a word as the number of bytes that it shares with the word before, the number of other bytes, and these. The numbers
+/// share a byte; a second number of 0 means that it follows.
+fn put_word(bytes: &mut Vec<u8>, before: &str, word: &str) {
+    let shared = shared_start(before, word);
+    let rest = &word.as_bytes()[shared..];
+    let length = if rest.len() < 16 { rest.len() } else { 0 };
+    bytes.push(as_u32(shared << 4 | length).to_le_bytes()[0]);
+    if length == 0 {
+        put(bytes, as_u32(rest.len()));
+    }
+    bytes.extend(rest);
 }
 
 fn take_segment(bytes: &mut &[u8]) -> Option<Segment> {
@@ -115,18 +131,21 @@ fn take_segment(bytes: &mut &[u8]) -> Option<Segment> {
 
 /// Reads a word that is greater than the word before, and where its postings end. `word` contains the word before.
 fn take_word(bytes: &mut &[u8], word: &mut Vec<u8>, segment: &mut Segment) -> Option<()> {
-    let shared = take(bytes)? as usize;
-    let length = take(bytes)? as usize;
+    let numbers = usize::from(take_byte(bytes)?);
+    let (shared, length) = (numbers >> 4, numbers & 15);
+    let length = if length == 0 {
+        take(bytes)? as usize
+    } else {
+        length
+    };
     let rest = take_bytes(bytes, length)?;
     let is_greater = word.get(shared..)? < rest;
     word.truncate(shared);
     word.extend(rest);
     let end = segment.start(segment.ends.len()) + take(bytes)? as usize;
-    // Without these limits, a few bytes could stand for many long words.
-    let is_within_limits = word.len() <= MAX_WORD_BYTES
-        && segment.words.text_bytes() + word.len() <= MAX_BYTES
-        && end <= bytes.len();
-    if !is_greater || !is_within_limits {
+    let is_small =
+        word.len() <= MAX_WORD_BYTES && segment.words.text_bytes() + word.len() <= MAX_BYTES;
+    if !is_greater || !is_small || end > bytes.len() {
         return None;
     }
     segment.words.push(std::str::from_utf8(word).ok()?);
@@ -153,9 +172,9 @@ fn take_bytes<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-/// The number of bytes that two words share at their start.
-fn shared_start(one: &str, other: &str) -> usize {
-    let pairs = one.bytes().zip(other.bytes());
+/// How many bytes a word shares with the word before, as far as they are stored: a limit keeps small what few bytes can stand for.
+fn shared_start(before: &str, word: &str) -> usize {
+    let pairs = before.bytes().zip(word.bytes()).take(MAX_SHARED);
     let shared = pairs.take_while(|(one, other)| one == other).count();
-    other.floor_char_boundary(shared)
+    word.floor_char_boundary(shared)
 }

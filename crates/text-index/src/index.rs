@@ -137,7 +137,7 @@ impl<A: Clone> Index<A> {
         true
     }
 
-    /// The attributes of an item.
+    /// The attributes of an item. `None` if the index does not have the item.
     pub fn attributes(&self, key: u128) -> Option<&A> {
         let (part, item) = self.find(key)?;
         self.parts[part].attributes[item].as_ref()
@@ -229,4 +229,100 @@ fn merged<A: Clone>(parts: &[Part<A>]) -> Part<A> {
     attributes.sort_unstable_by_key(|(key, _)| *key);
     let attributes = attributes.into_iter().map(|(_, one)| Some(one.clone()));
     Part::new(segment, attributes.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add(index: &mut Index<()>, keys: impl IntoIterator<Item = u128>) {
+        let mut additions = Additions::default();
+        for key in keys {
+            let own = format!("word{}", key % 997);
+            let words = [("the", 0), (own.as_str(), 1), ("of", 2), ("the", 3)];
+            additions.add(key, (), 1, words.into_iter());
+        }
+        index.add(additions);
+    }
+
+    /// Each segment has more than twice as many items as all after it, and at most half of its items are removed ones.
+    fn assert_few_segments(index: &Index<()>) {
+        let live = index.items().count();
+        let most = live.max(1).ilog(3) as usize + 1;
+        assert!(
+            index.parts.len() <= most,
+            "{} segments of {live} items",
+            index.parts.len()
+        );
+        for part in &index.parts {
+            assert_eq!(part.live, part.items().count());
+            assert!(2 * part.live >= part.attributes.len());
+        }
+    }
+
+    #[test]
+    fn the_number_of_segments_is_logarithmic() {
+        let mut index = Index::default();
+        for key in 0..1_000 {
+            add(&mut index, [key]);
+            assert_few_segments(&index);
+        }
+        // Replaces and removes items of all segments.
+        for number in 0..1_000 {
+            let key = number * 389 % 1_000;
+            match number % 3 {
+                0 => add(&mut index, [key, key + 1, key + 2]),
+                _ => assert!(index.remove(key) || index.attributes(key).is_none()),
+            }
+            assert_few_segments(&index);
+        }
+        for key in 0..1_003 {
+            index.remove(key);
+            assert_few_segments(&index);
+        }
+        assert!(index.parts.is_empty());
+        assert_eq!(index.bytes(), Index::<()>::default().bytes());
+    }
+
+    #[test]
+    fn an_index_does_not_grow_when_items_are_replaced() {
+        let mut index = Index::default();
+        add(&mut index, 0..300);
+        let bytes = index.bytes();
+        for _ in 0..10_000 {
+            add(&mut index, [7]);
+        }
+        assert!(
+            index.bytes() < bytes + 1_000,
+            "from {bytes} to {} bytes",
+            index.bytes()
+        );
+        for number in 0..3_000 {
+            add(&mut index, [number * 77 % 300]);
+            assert!(
+                index.bytes() <= 3 * bytes,
+                "from {bytes} to {} bytes",
+                index.bytes()
+            );
+        }
+        assert_eq!(index.items().count(), 300);
+    }
+
+    #[test]
+    fn additions_of_no_items_change_nothing() {
+        let mut index = Index::<()>::default();
+        index.add(Additions::default());
+        assert!(index.parts.is_empty());
+    }
+
+    #[test]
+    fn words_that_are_empty_or_too_long_are_ignored() {
+        let (long, longer) = ("x".repeat(255), "x".repeat(256));
+        let mut additions = Additions::default();
+        additions.add(1, (), 0, [("", 0), (&long, 1), (&longer, 2)].into_iter());
+        let mut index = Index::default();
+        index.add(additions);
+        assert_eq!(index.words().collect::<Vec<_>>(), [&long]);
+        assert_eq!(index.parts[0].segment.lengths[0].occurrences, 1);
+    }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::{
     Alternative,
-    segment::{Positions, Postings, Segment},
+    segment::{Positions, Segment},
 };
 
 /// How often an alternative occurs in an item, at least once.
@@ -17,6 +17,25 @@ pub(crate) struct Occurrences {
     pub(crate) in_title: usize,
 }
 
+impl Occurrences {
+    fn new(
+        segment: &Segment,
+        item: u32,
+        count: usize,
+        positions: impl Iterator<Item = u32>,
+    ) -> Self {
+        let item = item as usize;
+        let title_end = segment.lengths[item].title_end;
+        Occurrences {
+            item,
+            all: count,
+            in_title: positions
+                .take_while(|position| *position < title_end)
+                .count(),
+        }
+    }
+}
+
 /// Calls `found` with each item that contains an alternative: for a prefix, once per word that it stands for.
 #[inline]
 pub(crate) fn visit(
@@ -25,29 +44,20 @@ pub(crate) fn visit(
     mut found: impl FnMut(Occurrences),
 ) {
     let words = words_of(segment, alternative);
-    let mut occurrences = |item: u32, all: usize, positions: &mut dyn Iterator<Item = u32>| {
-        let item = item as usize;
-        let title_end = segment.lengths[item].title_end;
-        found(Occurrences {
-            item,
-            all,
-            in_title: positions
-                .take_while(|position| *position < title_end)
-                .count(),
-        });
-    };
     match &words[..] {
         [] => {}
         [word] => {
             for (item, positions) in word.clone().flat_map(|word| segment.postings(word)) {
-                occurrences(item, positions.count(), &mut positions.iter());
+                let count = positions.count();
+                found(Occurrences::new(segment, item, count, positions.iter()));
             }
         }
         _ => {
             let starts = phrase(segment, words);
             for of_item in starts.chunk_by(|one, next| one.0 == next.0) {
-                let mut positions = of_item.iter().map(|(_, position)| *position);
-                occurrences(of_item[0].0, of_item.len(), &mut positions);
+                let (item, count) = (of_item[0].0, of_item.len());
+                let positions = of_item.iter().map(|(_, position)| *position);
+                found(Occurrences::new(segment, item, count, positions));
             }
         }
     }
@@ -78,25 +88,52 @@ fn phrase(segment: &Segment, words: Vec<Range<usize>>) -> Vec<Start> {
     let mut words: Vec<(Range<usize>, u32)> = words.into_iter().zip(0..).collect();
     // The rarest word first: the others are only read in the items that contain it.
     words.sort_by_key(|(word, _)| segment.start(word.end) - segment.start(word.start));
-    let mut starts: Option<Vec<Start>> = None;
-    for (word, offset) in words {
-        let is_prefix = word.len() > 1;
-        let mut found = Vec::new();
-        for postings in word.map(|word| segment.postings(word)) {
-            match &starts {
-                None => found.extend(
-                    postings.flat_map(|(item, positions)| starts_of(item, positions, offset)),
-                ),
-                Some(starts) => narrow(starts, postings, offset, &mut found),
-            }
-        }
-        if is_prefix {
-            found.sort_unstable();
-            found.dedup();
-        }
-        starts = Some(found);
+    let mut words = words.into_iter();
+    let Some((rarest, offset)) = words.next() else {
+        return Vec::new();
+    };
+    let mut starts = Vec::new();
+    for (item, positions) in rarest.clone().flat_map(|word| segment.postings(word)) {
+        starts.extend(starts_of(item, positions, offset));
     }
-    starts.unwrap_or_default()
+    sort(&mut starts, &rarest);
+    for (word, offset) in words {
+        starts = narrow(segment, &starts, word, offset);
+    }
+    starts
+}
+
+/// Those of `starts` where a phrase may start, if its word number `offset` is one of `words`.
+fn narrow(segment: &Segment, starts: &[Start], words: Range<usize>, offset: u32) -> Vec<Start> {
+    let mut narrowed = Vec::new();
+    let ends = ends_by_item(starts, segment.keys.len());
+    for (item, positions) in words.clone().flat_map(|word| segment.postings(word)) {
+        let end = ends[item as usize];
+        let start = item
+            .checked_sub(1)
+            .map_or(0, |before| ends[before as usize]);
+        let among = &starts[start..end];
+        if !among.is_empty() {
+            let of_item = starts_of(item, positions, offset);
+            narrowed.extend(of_item.filter(|start| among.binary_search(start).is_ok()));
+        }
+    }
+    sort(&mut narrowed, &words);
+    narrowed
+}
+
+/// For each item, the end of its starts in the list.
+fn ends_by_item(starts: &[Start], items: usize) -> Vec<usize> {
+    let mut ends = vec![0; items];
+    for (item, _) in starts {
+        ends[*item as usize] += 1;
+    }
+    let mut sum = 0;
+    for end in &mut ends {
+        sum += *end;
+        *end = sum;
+    }
+    ends
 }
 
 /// Where a phrase may start, if its word number `offset` is at these positions.
@@ -107,31 +144,10 @@ fn starts_of(item: u32, positions: Positions<'_>, offset: u32) -> impl Iterator<
     starts.map(move |start| (item, start))
 }
 
-/// Appends those of `starts` that are also where a phrase may start, if its word number `offset` has these postings.
-fn narrow(mut starts: &[Start], postings: Postings<'_>, offset: u32, found: &mut Vec<Start>) {
-    for (item, positions) in postings {
-        starts = skip_to(starts, (item, 0));
-        let Some(first) = starts.first() else { return };
-        if first.0 != item {
-            continue;
-        }
-        for start in starts_of(item, positions, offset) {
-            starts = skip_to(starts, start);
-            if starts.first() == Some(&start) {
-                found.push(start);
-            }
-        }
+/// Sorts the starts of several words. Those of one word are ascending already.
+fn sort(starts: &mut Vec<Start>, words: &Range<usize>) {
+    if words.len() > 1 {
+        starts.sort_unstable();
+        starts.dedup();
     }
-}
-
-/// The sorted list from the first element that is not less than `start`. Doubles its steps, so that a near one is found as fast
-/// as a far one.
-fn skip_to(starts: &[Start], start: Start) -> &[Start] {
-    let mut step = 1;
-    while starts.get(step).is_some_and(|one| *one < start) {
-        step *= 2;
-    }
-    let (low, high) = (step / 2, step.min(starts.len()));
-    let skipped = low + starts[low..high].partition_point(|one| *one < start);
-    &starts[skipped..]
 }

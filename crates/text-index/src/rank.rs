@@ -69,3 +69,31 @@ impl<'q> Weights<'q> {
         rank / (rank + 1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(all: usize, in_title: usize) -> f64 {
+        let mut weights = Weights::new(1);
+        weights.add(&Occurrences {
+            item: 0,
+            all,
+            in_title,
+        });
+        let lengths = Lengths {
+            title_end: 0,
+            occurrences: 1_000,
+        };
+        weights.rank(0, lengths)
+    }
+
+    #[test]
+    fn more_occurrences_rank_higher_up_to_a_limit() {
+        assert!(rank(1, 0) < rank(2, 0));
+        assert!(rank(2, 0) < rank(2, 1));
+        assert!(rank(2, 1) < rank(2, 2));
+        assert_eq!(rank(255, 255), rank(100_000, 50_000));
+        assert!(rank(100_000, 100_000) < 0.1);
+    }
+}

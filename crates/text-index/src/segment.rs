@@ -110,7 +110,7 @@ impl Postings<'_> {
     /// Whether the postings are complete, and name some of the first `items` items in ascending order.
     pub(crate) fn are_valid(mut self, items: u32) -> bool {
         let mut minimum = 0;
-        while let Some((item, positions)) = self.next() {
+        for (item, positions) in self.by_ref() {
             if item < minimum || item >= items || !positions.are_valid() {
                 return false;
             }
@@ -140,9 +140,15 @@ impl<'s> Positions<'s> {
     }
 
     fn are_valid(self) -> bool {
-        self.0.last().is_some_and(varint::is_end)
-            && self.iter().count() == self.count()
-            && self.iter().is_sorted_by(|one, next| one < next)
+        let (mut rest, mut previous) = (self.0, None);
+        while let Some(distance) = varint::take(&mut rest) {
+            let position = previous.unwrap_or(0_u32).checked_add(distance);
+            if position.is_none() || position == previous {
+                return false;
+            }
+            previous = position;
+        }
+        rest.is_empty() && previous.is_some()
     }
 }
 

@@ -58,8 +58,9 @@ impl FromStr for Limit {
             false => None,
         };
         let count = if count.is_empty() { "1" } else { count };
-        let period = whole(count)
-            .and_then(|count| count.checked_mul(unit))
+        let count = whole(count).ok_or_else(wrong)?;
+        let period = count.checked_mul(unit);
+        let period = period
             .filter(|period| *period <= 7 * 86_400_000)
             .ok_or_else(|| "the period of a limit must be at most a week".to_owned())?;
         let times = whole(times).filter(|times| *times <= 1_000_000);
@@ -184,6 +185,16 @@ mod tests {
             "5/é",
         ] {
             assert!(bad.parse::<Limit>().is_err(), "{bad}");
+        }
+        for (bad, said) in [
+            ("3/0m", "write a limit as"),
+            ("3 / h", "write a limit as"),
+            ("3/x5m", "write a limit as"),
+            ("3/8d", "at most a week"),
+            ("3/99999999d", "at most a week"),
+        ] {
+            let message = bad.parse::<Limit>().expect_err(bad);
+            assert!(message.contains(said), "{bad}: {message}");
         }
     }
 }

@@ -99,10 +99,7 @@ async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
         while let Ok(message) = timeout(SILENCE, messages.next()).await {
             let message = message.ok_or("the connection was closed")?;
             let message = message.map_err(|error| error.to_string())?;
-            match decode(live.inner.process, &message.payload) {
-                Some(writers) => hub.mark(&writers),
-                None => received_own = true,
-            }
+            received_own |= mark(live, &message.payload);
             if received_own && !hub.set_notified(true) {
                 tracing::info!("receiving notifications of other processes");
                 // Messages before this one were missed.
@@ -120,6 +117,15 @@ async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Marks the users that a message names. Returns whether this process sent it.
+fn mark(live: &Live, payload: &str) -> bool {
+    let writers = decode(live.inner.process, payload);
+    if let Some(writers) = &writers {
+        live.inner.hub.mark(writers);
+    }
+    writers.is_none()
 }
 
 /// Sends a message without users, which other processes ignore.

@@ -8,10 +8,11 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use super::{source, values};
 use crate::error::Error;
 
-/// The statement that sets the role's default in this database. No row if it has that default already.
+/// The statement that sets the role's default in this database. No row if it has that default already, or for a superuser, who
+/// also does other work in the database.
 const SET_TIMEOUT: &str = "
     SELECT format('ALTER ROLE %I IN DATABASE %I SET statement_timeout = %L', session_user, current_database(), '$timeout') AS value
-    WHERE NOT EXISTS (
+    WHERE NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) AND NOT EXISTS (
         SELECT FROM pg_db_role_setting
         WHERE setrole = (SELECT oid FROM pg_roles WHERE rolname = session_user)
             AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -61,45 +62,51 @@ pub(super) async fn explain(conn: &mut AsyncPgConnection, error: Error) -> Error
 
 /// What to do about it, by PostgreSQL's message. `$role` and `$database` stand for names.
 fn remedy(detail: &str) -> Option<String> {
+    if let Some(remedy) = about_extensions(detail) {
+        return Some(remedy);
+    }
+    if let Some((_, rest)) = detail.split_once("permission denied for schema ") {
+        let schema = rest.split([' ', ';', '.']).next().unwrap_or("public");
+        return Some(format!(
+            "Run as the database's owner: GRANT CREATE ON SCHEMA {schema} TO $role"
+        ));
+    }
+    let has = |part: &str| detail.contains(part);
+    let remedy = if has("permission denied for table __diesel_schema_migrations") {
+        "Run as the table's owner: GRANT SELECT ON __diesel_schema_migrations TO $role"
+    } else if has("permission denied for database") {
+        "Run as the database's owner: GRANT CREATE ON DATABASE $database TO $role"
+    } else if has("in a read-only transaction") || has("during recovery") {
+        "The server only reads: connect to the primary, and check default_transaction_read_only"
+    } else if has("must be owner of") || has("permission denied for") {
+        "The role $role must own the tables: run the command as the role that applied the earlier migrations"
+    } else {
+        return None;
+    };
+    Some(remedy.to_owned())
+}
+
+/// What to do if an extension cannot be created.
+fn about_extensions(detail: &str) -> Option<String> {
     let extensions = source::extensions();
-    let create: Vec<String> = extensions
-        .iter()
-        .map(|name| format!("CREATE EXTENSION IF NOT EXISTS {name};"))
-        .collect();
-    let create = create.join(" ");
-    Some(
-        if detail.contains("permission denied to create extension") {
-            format!(
-                "The database's owner, or a role with CREATE on the database, must create the extensions. Run GRANT CREATE ON \
+    if detail.contains("permission denied to create extension") {
+        let create = |name: &&str| format!("CREATE EXTENSION IF NOT EXISTS {name};");
+        let create: Vec<String> = extensions.iter().map(create).collect();
+        let create = create.join(" ");
+        return Some(format!(
+            "The database's owner, or a role with CREATE on the database, must create the extensions. Run GRANT CREATE ON \
              DATABASE $database TO $role, or run as the owner: {create}"
-            )
-        } else if detail.contains("extension control file")
-            || detail.contains("\" is not available")
-        {
-            format!(
-                "The migrations need PostgreSQL's extensions {}. Install them on the server (Debian: postgresql; RPM systems: \
-             postgresql-contrib).",
-                extensions.join(", ")
-            )
-        } else if let Some((_, rest)) = detail.split_once("permission denied for schema ") {
-            let schema = rest.split([' ', ';', '.']).next().unwrap_or("public");
-            format!("Run as the database's owner: GRANT CREATE ON SCHEMA {schema} TO $role")
-        } else if detail.contains("permission denied for table __diesel_schema_migrations") {
-            "Run as the table's owner: GRANT SELECT ON __diesel_schema_migrations TO $role"
-                .to_owned()
-        } else if detail.contains("permission denied for database") {
-            "Run as the database's owner: GRANT CREATE ON DATABASE $database TO $role".to_owned()
-        } else if detail.contains("in a read-only transaction")
-            || detail.contains("during recovery")
-        {
-            "The server only reads: connect to the primary, and check default_transaction_read_only"
-                .to_owned()
-        } else if detail.contains("must be owner of") || detail.contains("permission denied for") {
-            "The role $role must own the tables: run the command as the role that applied the earlier migrations".to_owned()
-        } else {
-            return None;
-        },
-    )
+        ));
+    }
+    let is_missing =
+        detail.contains("extension control file") || detail.contains("\" is not available");
+    is_missing.then(|| {
+        let names = extensions.join(", ");
+        format!(
+            "The migrations need PostgreSQL's extensions {names}. Install them on the server (Debian: postgresql; RPM systems: \
+             postgresql-contrib)."
+        )
+    })
 }
 
 #[cfg(test)]

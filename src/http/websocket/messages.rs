@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use async_graphql::Response as GraphQlResponse;
-use graphql_gate::inexact_number;
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value};
 
@@ -62,7 +61,7 @@ impl ClientMessage {
                     return Err("The payload must be an object with a `query`");
                 };
                 let call = Call {
-                    has_inexact_number: inexact_number(text).is_some(),
+                    inexact_number: call::inexact_number(text),
                     ..call::from_fields(payload)?
                 };
                 Ok(ClientMessage::Subscribe(id, call))
@@ -268,6 +267,10 @@ mod tests {
             json!({ "Auth-Token": "abc", "lang": "en" }),
             json!({ "token": "abc" }),
             json!({ "jwt": "abc" }),
+            json!({ "sessionToken": "abc" }),
+            json!({ "authorization_token": "abc" }),
+            json!({ "Authorization ": token }),
+            json!({ "userJwt": "abc" }),
             json!({ "headers": { "Authorization": token } }),
             json!({ "headers": { "authorization": token } }),
             json!({ "context": { "headers": { "authorization": token } } }),
@@ -285,6 +288,7 @@ mod tests {
             json!({ "lang": "en", "headers": { "accept": "x" } }),
             json!({ "authToken": null, "headers": { "Authorization": null } }),
             json!({ "authToken": "" }),
+            json!({ "csrfToken": "abc", "deviceToken": "abc" }),
             json!({ "Authorization": token, "headers": { "Authorization": token } }),
         ] {
             let message = json!({ "type": "connection_init", "payload": payload });

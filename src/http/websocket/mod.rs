@@ -76,7 +76,6 @@ fn reduce_lists(headers: &mut HeaderMap) {
 
 /// Responds to the handshake and runs the socket in a task of its own.
 pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: Parts) -> Response {
-    let settings = &state.settings;
     // Browsers send no preflight request before a handshake.
     if !state.origins.may_call(&parts) {
         let message = "Pages of this origin may not call the service. Its operator can allow them with SNAPNOTE_CORS_ORIGINS.";
@@ -98,13 +97,7 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
         client: client(state, address, &parts),
         bearer: Bearer::in_headers(&parts.headers),
     };
-    let max_size = settings.max_body + ENVELOPE;
-    let upgrade = upgrade
-        .protocols([SUBPROTOCOL])
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_frame_size(max_size)
-        .max_message_size(max_size);
+    let upgrade = with_limits(upgrade, state.settings.max_body + ENVELOPE);
     let is_supported = upgrade.selected_protocol().is_some();
     connection.spell_handshake();
     let (state, tracked) = (state.clone(), state.streams.tasks.token());
@@ -116,6 +109,16 @@ pub(super) async fn upgrade(state: &EdgeState, address: SocketAddr, mut parts: P
             transport.close(Close::BAD_SUBPROTOCOL).await;
         }
     })
+}
+
+/// The handshake for the subprotocol, with messages of this maximum size.
+fn with_limits(upgrade: WebSocketUpgrade, max_size: usize) -> WebSocketUpgrade {
+    upgrade
+        .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_frame_size(max_size)
+        .max_message_size(max_size)
 }
 
 fn unavailable(message: &'static str) -> Response {

@@ -14,7 +14,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use encoding_rs::{Encoding, UTF_8};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use uuid::Uuid;
 
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     email_address::EmailAddress,
     error::Error,
     rules::is_blank,
+    scalars,
 };
 
 /// Users per statement.
@@ -48,13 +49,31 @@ pub struct ImportedUser {
     name: String,
     /// bcrypt, or Argon2 as a PHC string. Null if the user has no password.
     password_hash: Option<String>,
+    #[serde(deserialize_with = "time")]
     created_at: DateTime<Utc>,
     email_verified: Option<bool>,
     avatar_url: Option<String>,
+    #[serde(default, deserialize_with = "optional_time")]
     last_sign_in_at: Option<DateTime<Utc>>,
     /// Line number in the file, starting at 1.
     #[serde(skip)]
     line: usize,
+}
+
+/// A time, by the rules of the API.
+fn time<'de, D: Deserializer<'de>>(value: D) -> Result<DateTime<Utc>, D::Error> {
+    let time = scalars::DateTime::of(&String::deserialize(value)?);
+    let invalid =
+        |problem: String| D::Error::custom(format!("the time {}", problem.trim_end_matches('.')));
+    Ok(time.map_err(invalid)?.0)
+}
+
+/// A time or null.
+fn optional_time<'de, D: Deserializer<'de>>(value: D) -> Result<Option<DateTime<Utc>>, D::Error> {
+    #[derive(Deserialize)]
+    struct Time(#[serde(deserialize_with = "time")] DateTime<Utc>);
+    let time = Option::<Time>::deserialize(value)?;
+    Ok(time.map(|Time(time)| time))
 }
 
 /// A problem in a line of a file.

@@ -248,16 +248,50 @@ async fn clients_that_do_not_answer_pings_are_disconnected() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_read_no_response_are_disconnected() {
+async fn responses_of_which_no_byte_may_be_sent_are_reset() {
     let app =
         TestApp::with(|settings| settings.server.write_timeout = Duration::from_secs(1)).await;
     // SETTINGS_INITIAL_WINDOW_SIZE is 0: not one byte of a body may be sent.
     let settings = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let request = [PREFACE, &settings, &get(1, "/schema.graphql")].concat();
     let mut stream = sent(app.address, request).await;
+    let cancelled = frame(3, 0, 1, &u32::from(Reason::CANCEL).to_be_bytes());
     let mut read = Vec::new();
-    let _ = soon("the connection ends", stream.read_to_end(&mut read)).await;
+    while !read.windows(13).any(|part| part == cancelled) {
+        let length = soon("a reset", stream.read_buf(&mut read)).await.unwrap();
+        assert!(length > 0, "the connection is closed");
+    }
     assert!(read.len() < 1000, "{}", read.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn responses_that_are_not_read_are_reset_while_others_are_read() {
+    let app =
+        TestApp::with(|settings| settings.server.write_timeout = Duration::from_secs(2)).await;
+    let mut small = Builder::new();
+    small.initial_window_size(1000);
+    let connection = Http2::with(&app, &small).await;
+    let large = || Request::get("http://x/schema.graphql").body(()).unwrap();
+    let unread = connection.send(large(), b"").await;
+    let mut unread = soon("a response", unread).await.unwrap().into_body();
+    // A slow client is not cut off: it reads a little for longer than the limit.
+    let slow = connection.send(large(), b"").await;
+    let mut slow = soon("a response", slow).await.unwrap().into_body();
+    for _ in 0..30 {
+        let part = soon("a part", slow.data()).await.unwrap().unwrap();
+        slow.flow_control().release_capacity(part.len()).unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let mut bytes = 0;
+    let error = loop {
+        match soon("a reset", unread.data()).await.expect("no end") {
+            Ok(part) => bytes += part.len(),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((bytes, error.reason()), (1000, Some(Reason::CANCEL)));
+    assert!(soon("a part", slow.data()).await.unwrap().is_ok());
+    assert_eq!(connection.get("/schema.graphql").await.0.as_u16(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,6 +51,27 @@ async fn pages_of_allowed_origins_may_send_any_header() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requested_headers_may_be_in_several_fields() {
+    let app = TestApp::start().await;
+    let name = "access-control-request-headers";
+    let headers = [
+        ("origin", KNOWN),
+        ("access-control-request-method", "POST"),
+        (name, "content-type, baggage"),
+        (name, ""),
+        (name, "traceparent"),
+    ];
+    let answer = app
+        .anonymous()
+        .http("OPTIONS", "/graphql", &headers, b"")
+        .await;
+    assert_eq!(
+        answer.header("access-control-allow-headers"),
+        Some("content-type,baggage,traceparent")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_of_other_origins_get_no_permission() {
     let app = TestApp::start().await;
     for origin in [

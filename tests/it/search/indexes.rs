@@ -58,8 +58,8 @@ async fn another_process_starts_with_the_stored_index_and_the_changes_since() {
     assert!(fetched < 20, "the other documents were not read: {fetched}");
     let other = app.another().await;
     ada.at(&other).rename_course(&course, "Giraffes").await;
-    assert_eq!(ada.found("giraffe").await, ["Giraffes"]);
-    assert_eq!(ada.found("okapi").await, [""; 0]);
+    assert_eq!(ada.at(&other).found("giraffe").await, ["Giraffes"]);
+    assert_eq!(ada.at(&other).found("okapi").await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,14 +47,7 @@ fn follows(
         ("MissingSubselection", _) => {
             field_at(source, error).is_some_and(|field| !field.selection_set.is_empty())
         }
-        // The value is null, which is an error of its own.
-        ("RequiredArgument", [argument]) => {
-            let name = argument.split(['(', ':']).nth(1).unwrap_or_default();
-            match field_at(source, error) {
-                Some(field) => field.arguments.iter().any(|one| one.name == name),
-                None => has_invalid_value(source, error, name, all),
-            }
-        }
+        ("RequiredArgument", [argument]) => is_null_argument(source, error, argument, all),
         ("RequiredField", [field]) => {
             let name = field.split('.').nth(1).unwrap_or_default();
             let path = format!("{}.{name}", source.path(error.location()));
@@ -68,14 +61,31 @@ fn follows(
         // The variable or fragment is used in a selection that is an error of its own.
         ("UnusedVariable" | "UnusedFragment", [name]) => used.contains(name.as_bytes()),
         // The fragment is defined, but its type is unknown.
-        ("UndefinedFragment", [name]) => source.document.definitions.iter().any(
-            |one| matches!(one, Definition::FragmentDefinition(fragment) if fragment.name == *name),
-        ),
+        ("UndefinedFragment", [name]) => defines_fragment(source, name),
         // The fragment is on a scalar, which is an error of its own.
         ("UndefinedField", [ty, _]) => !is_composite(ty),
         ("InvalidFragmentSpread", [.., condition, _]) => !is_composite(condition),
         _ => false,
     }
+}
+
+/// Whether a required argument, `field(argument:)`, is not missing but null, which is an error of its own.
+fn is_null_argument(
+    source: &Source<'_>,
+    error: &DiagnosticData,
+    argument: &str,
+    all: &[&DiagnosticData],
+) -> bool {
+    let name = argument.split(['(', ':']).nth(1).unwrap_or_default();
+    match field_at(source, error) {
+        Some(field) => field.arguments.iter().any(|one| one.name == name),
+        None => has_invalid_value(source, error, name, all),
+    }
+}
+
+fn defines_fragment(source: &Source<'_>, name: &str) -> bool {
+    let is_it = |one: &Definition| matches!(one, Definition::FragmentDefinition(fragment) if fragment.name == name);
+    source.document.definitions.iter().any(is_it)
 }
 
 /// Whether another error is about a value inside this error's text, at this path.

@@ -59,7 +59,7 @@ fn words(text: &str, offset: usize, message: &str) -> String {
                 .to_owned();
         }
         ("expected an Operation Type or a Selection Set" | "expected definition", b'"') => {
-            return "A description must be followed by a named operation or a fragment.".to_owned();
+            return "A description must be followed by `query`, `mutation`, `subscription` or `fragment`.".to_owned();
         }
         ("expected an Inline Fragment or a Fragment Spread", _) => {
             return "`...` must be followed by a fragment's name, `on` or `{`.".to_owned();

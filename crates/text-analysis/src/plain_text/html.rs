@@ -54,13 +54,21 @@ pub(super) struct HtmlReader {
 }
 
 impl HtmlReader {
-    /// Adds HTML from a range of the source.
-    pub(super) fn add(&mut self, html: &str, source: Range<usize>) {
-        match self.parts.last_mut() {
-            Some((_, last)) if last.end == source.start => last.end = source.end,
-            _ => self.parts.push((self.html.len(), source)),
+    /// Adds HTML from a range of the source. The source of a tag in a block quote has markers between its lines.
+    pub(super) fn add(&mut self, html: &str, range: Range<usize>, source: &str) {
+        let mut at = range.start;
+        for line in html.split_inclusive('\n') {
+            let rest = source.get(at..range.end).unwrap_or_default();
+            // If it is not there, the rest of the range stands for the rest of the HTML.
+            at += rest.find(line.trim_end()).unwrap_or(rest.len());
+            let part = at..(at + line.len()).min(range.end);
+            at = part.end;
+            match self.parts.last_mut() {
+                Some((_, last)) if last.end == part.start => last.end = part.end,
+                _ => self.parts.push((self.html.len(), part)),
+            }
+            self.html.push_str(line);
         }
-        self.html.push_str(html);
     }
 
     /// Writes the text of the added HTML.
@@ -72,6 +80,7 @@ impl HtmlReader {
             html: &html,
             position: 0,
             read_until: 0,
+            partial: Vec::new(),
             tag: TagParts::default(),
             last_start_tag: Vec::new(),
         };
@@ -111,9 +120,17 @@ struct TagParts {
     is_end: bool,
     name: Vec<u8>,
     attribute: Vec<u8>,
-    alt: Vec<u8>,
-    /// Where the value of `alt` is in the HTML.
-    alt_range: Range<usize>,
+    alt: Vec<Chunk>,
+}
+
+/// A text as the tokenizer finds it: without entities, or one entity.
+#[derive(Debug)]
+struct Chunk {
+    text: String,
+    /// Where it is in the HTML.
+    html: Range<usize>,
+    /// Whether the HTML has the same text.
+    is_verbatim: bool,
 }
 
 /// Writes the text of the tokens as the tokenizer finds it, so that each has its position.
@@ -125,31 +142,43 @@ struct TextEmitter<'r, 'o, 's> {
     position: usize,
     /// The end of what has been written or skipped.
     read_until: usize,
+    /// The start of a character that the tokenizer has split.
+    partial: Vec<u8>,
     tag: TagParts,
     last_start_tag: Vec<u8>,
 }
 
 impl TextEmitter<'_, '_, '_> {
-    fn write(&mut self, text: &[u8]) {
+    /// A text that ends where the tokenizer reads. An entity starts where the last text ended. The tokenizer may split a
+    /// character after its first byte; `None` if the rest of it follows.
+    fn chunk(&mut self, text: &[u8]) -> Option<Chunk> {
+        self.partial.extend(text);
+        let text = str::from_utf8(&self.partial).ok()?.to_owned();
+        self.partial.clear();
         let start = self.position.saturating_sub(text.len());
-        let is_verbatim = self.html.as_bytes().get(start..self.position) == Some(text);
-        // An entity came from all that was read since the last text.
-        let range = if is_verbatim { start } else { self.read_until }..self.position;
+        let is_verbatim = self.html.get(start..self.position) == Some(text.as_str());
+        let start = if is_verbatim { start } else { self.read_until };
         self.read_until = self.position;
-        let Ok(text) = str::from_utf8(text) else {
-            return;
-        };
-        if self.reader.hides_text() {
-            return;
-        }
-        let mut at = range.start;
-        for line in text.split_inclusive('\n') {
-            let html = if is_verbatim {
-                at..at + line.len()
-            } else {
-                range.clone()
+        Some(Chunk {
+            text,
+            html: start..self.position,
+            is_verbatim,
+        })
+    }
+
+    fn write(&mut self, chunk: &Chunk) {
+        let mut at = chunk.html.start;
+        for line in chunk.text.split_inclusive('\n') {
+            // The parts of the HTML end with lines, so a line without its end is in one part.
+            let shown = line.strip_suffix('\n').unwrap_or(line);
+            let html = match chunk.is_verbatim {
+                true => at..at + shown.len(),
+                false => chunk.html.clone(),
             };
-            self.out.write(line, self.reader.source_range(html));
+            self.out.write(shown, self.reader.source_range(html));
+            if shown.len() < line.len() {
+                self.out.separate(Separator::Line);
+            }
             at += line.len();
         }
     }
@@ -169,9 +198,9 @@ impl TextEmitter<'_, '_, '_> {
             self.out.separate(separator);
         }
         if name == "img" && !self.tag.is_end && !self.reader.hides_text() {
-            let alt = String::from_utf8_lossy(&self.tag.alt);
-            let source = self.reader.source_range(self.tag.alt_range.clone());
-            self.out.write(&alt, source);
+            for chunk in std::mem::take(&mut self.tag.alt) {
+                self.write(&chunk);
+            }
             self.out.separate(Separator::Space);
         }
         self.read_until = self.position;
@@ -186,7 +215,10 @@ impl Emitter for TextEmitter<'_, '_, '_> {
     }
 
     fn emit_string(&mut self, text: &[u8]) {
-        self.write(text);
+        let chunk = self.chunk(text);
+        if let Some(chunk) = chunk.filter(|_| !self.reader.hides_text()) {
+            self.write(&chunk);
+        }
     }
 
     fn init_start_tag(&mut self) {
@@ -213,16 +245,13 @@ impl Emitter for TextEmitter<'_, '_, '_> {
     }
 
     fn init_attribute_value(&mut self) {
-        if self.tag.attribute == b"alt" {
-            self.tag.alt.clear();
-            self.tag.alt_range = self.position..self.position;
-        }
+        self.read_until = self.position;
     }
 
     fn push_attribute_value(&mut self, value: &[u8]) {
         if self.tag.attribute == b"alt" {
-            self.tag.alt.extend(value);
-            self.tag.alt_range.end = self.position;
+            let chunk = self.chunk(value);
+            self.tag.alt.extend(chunk);
         }
     }
 

@@ -26,6 +26,8 @@ mod writer;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;
 
 use std::ops::Range;
@@ -37,19 +39,25 @@ use source_map::SourceMap;
 pub struct PlainText {
     text: String,
     map: SourceMap,
+    code_languages: Vec<String>,
 }
 
 impl PlainText {
     /// Reads a Markdown text: CommonMark with HTML, and tables, footnotes, task lists, strikethrough, formulas, alerts,
     /// definition lists, wiki links, heading attributes and front matter.
     pub fn from_markdown(markdown: &str) -> Self {
-        let (text, map) = reader::read(markdown);
-        PlainText { text, map }
+        reader::read(markdown)
     }
 
     /// The plain text.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The languages of the blocks of code, each once, as the source names them. They are not part of the text: some renderers
+    /// show them beside the code, others do not.
+    pub fn code_languages(&self) -> &[String] {
+        &self.code_languages
     }
 
     /// The plain text without its positions in the source.

@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{CodeBlockKind, Event, Options, Parser, Tag, TagEnd};
 
 use super::{
-    front_matter,
+    PlainText, front_matter,
     html::HtmlReader,
     nesting,
-    source_map::SourceMap,
     writer::{Separator, Writer},
 };
 
@@ -23,8 +22,11 @@ const EXTENSIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_DEFINITION_LIST)
     .union(Options::ENABLE_WIKILINKS);
 
-/// The plain text of a Markdown text, and its source map.
-pub(super) fn read(markdown: &str) -> (String, SourceMap) {
+/// Maximum number of languages that are listed.
+const MAX_CODE_LANGUAGES: usize = 16;
+
+/// Reads a Markdown text.
+pub(super) fn read(markdown: &str) -> PlainText {
     let start = front_matter::length(markdown);
     let markdown = &*nesting::bounded(markdown);
     let mut reader = Reader {
@@ -32,11 +34,17 @@ pub(super) fn read(markdown: &str) -> (String, SourceMap) {
         html: HtmlReader::default(),
         in_html_block: false,
         heading: 0,
+        code_languages: Vec::new(),
     };
     for (event, range) in Parser::new_ext(&markdown[start..], EXTENSIONS).into_offset_iter() {
         reader.read(event, range.start + start..range.end + start);
     }
-    reader.out.finish()
+    let (text, map) = reader.out.finish();
+    PlainText {
+        text,
+        map,
+        code_languages: reader.code_languages,
+    }
 }
 
 struct Reader<'s> {
@@ -45,6 +53,7 @@ struct Reader<'s> {
     in_html_block: bool,
     /// Where the text of the present heading starts.
     heading: usize,
+    code_languages: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -52,9 +61,9 @@ impl Reader<'_> {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            Event::Html(html) => self.html.add(&html, source),
+            Event::Html(html) => self.html.add(&html, source, self.out.source()),
             Event::InlineHtml(html) => {
-                self.html.add(&html, source);
+                self.html.add(&html, source, self.out.source());
                 self.html.read(&mut self.out);
             }
             Event::SoftBreak | Event::HardBreak => self.out.separate(Separator::Line),
@@ -76,9 +85,23 @@ impl Reader<'_> {
         match tag {
             Tag::HtmlBlock => self.in_html_block = true,
             Tag::Heading { .. } => self.heading = self.out.len(),
+            Tag::CodeBlock(CodeBlockKind::Fenced(info)) => self.add_code_language(info),
             _ => {}
         }
         self.separate(tag.to_end());
+    }
+
+    /// The first word after the fence, as in `rust,ignore` and `{.python}`.
+    fn add_code_language(&mut self, info: &str) {
+        let mut words =
+            info.split(|letter: char| letter.is_whitespace() || ",{}.".contains(letter));
+        let language = words.find(|word| !word.is_empty());
+        if let Some(language) = language
+            && self.code_languages.iter().all(|known| known != language)
+            && self.code_languages.len() < MAX_CODE_LANGUAGES
+        {
+            self.code_languages.push(language.to_owned());
+        }
     }
 
     fn end(&mut self, tag: TagEnd) {

@@ -96,6 +96,8 @@ fn html_is_read_as_a_browser_shows_it() {
         ("<p>\r\none\r\ntwo\r\n</p>\r\n", "one\ntwo"),
         ("<script>never closed\n\nstill", ""),
         ("</div>stray", "stray"),
+        ("<div><é and &語; and &Aß", "<é and &語; and &Aß"),
+        ("<p>a\r\n\r\n<p>b", "a\nb"),
     ]);
 }
 
@@ -232,6 +234,8 @@ fn descriptions_of_images_are_read() {
         ("a![b](c.png)d", "a b d"),
         ("<img src=x alt='a picture'> shown", "a picture shown"),
         ("x<img alt=\"R&amp;D\" title=t>y", "x R&D y"),
+        ("<img alt=caf&eacute;é&é>", "caféé&é"),
+        ("> <img alt='one\n> two'>", "one\ntwo"),
         ("![](x.png)", ""),
         ("[![build](b.svg)](http://ci)", "build"),
     ]);

@@ -45,6 +45,11 @@ impl<'s> Writer<'s> {
         }
     }
 
+    /// The Markdown text.
+    pub(super) fn source(&self) -> &'s str {
+        self.source
+    }
+
     /// Separates the texts before and after.
     pub(super) fn separate(&mut self, separator: Separator) {
         self.pending = self.pending.max(Some(separator));

@@ -100,9 +100,8 @@ fn is_emoji(character: char) -> bool {
 pub(crate) fn is_apostrophe(character: char) -> bool {
     matches!(
         character,
-        '\'' | '\u{2bb}'
-            ..='\u{2bd}' | '\u{55a}' | '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{ff07}'
-    )
+        '\'' | '´' | '\u{55a}' | '\u{2018}' | '\u{2019}' | '\u{201b}' | '\u{ff07}'
+    ) || matches!(character, '\u{2bb}'..='\u{2bd}')
 }
 
 /// Whether the character is a hyphen that can split a word at the end of a line.

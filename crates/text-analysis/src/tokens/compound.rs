@@ -96,49 +96,38 @@ impl Tokens<'_> {
 
     /// Moves behind the word that starts here, and returns how far it extends.
     fn find_end(&mut self, start: usize) -> Extent {
-        let (text, bytes) = (self.text, self.text.as_bytes());
+        let text = self.text;
         let mut extent = Extent {
             end: start,
             is_ascii: true,
             is_split: false,
         };
+        // What was read, with the invisible characters behind the word. They are part of it if more of it follows.
         let mut at = start;
-        loop {
-            let ascii = bytes[at..]
-                .iter()
-                .take_while(|byte| byte.is_ascii_alphanumeric())
-                .count();
-            if ascii > 0 {
-                at += ascii;
-                extent.end = at;
-            }
-            let Some(character) = text[at..].chars().next() else {
-                break;
-            };
+        while let Some(character) = text[at..].chars().next() {
             match class(character) {
+                _ if character == ' ' || text[start..at].ends_with('+') => break,
+                Class::Letter if character.is_ascii() => {
+                    let is_part = |byte: &&u8| byte.is_ascii_alphanumeric();
+                    at += text.as_bytes()[at..].iter().take_while(is_part).count();
+                    extent.end = at;
+                    continue;
+                }
                 Class::Letter | Class::Mark => {
                     at += character.len_utf8();
                     extent.end = at;
-                    extent.is_ascii = false;
                 }
-                Class::Ignored => {
-                    at += character.len_utf8();
-                    // Only part of the word if more of it follows.
-                    extent.is_ascii = false;
+                Class::Ignored => at += character.len_utf8(),
+                _ => {
+                    let Some(length) = continuation_length(text, start..extent.end, at) else {
+                        break;
+                    };
+                    at = extent.end + length;
+                    extent.end = at;
+                    extent.is_split = true;
                 }
-                _ if character == ' ' => break,
-                _ => match sign_length(text, start..extent.end, at)
-                    .or_else(|| line_break_length(text, extent.end))
-                {
-                    Some(length) => {
-                        extent.is_split = true;
-                        extent.is_ascii = false;
-                        at = extent.end + length;
-                        extent.end = at;
-                    }
-                    None => break,
-                },
             }
+            extent.is_ascii = false;
         }
         self.at = at;
         extent
@@ -155,13 +144,19 @@ struct Extent {
     is_split: bool,
 }
 
-/// The length of what continues a word though it is not a letter: the signs of `C#` and `C++`, and the `^`, `_` and `{` before a
-/// digit in `x^2` and `x_{12}`.
-fn sign_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
-    let Range { start, end } = word;
-    if end != at {
-        return None;
-    }
+/// The length of what continues a word though it is not a letter. `at` is behind the invisible characters that follow the word.
+fn continuation_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
+    let end = word.end;
+    let sign = if at == end {
+        sign_length(text, word)
+    } else {
+        None
+    };
+    sign.or_else(|| line_break_length(text, end))
+}
+
+/// The length of the signs of `C#` and `C++`, and of the `^`, `_` and `{` before a digit in `x^2` and `x_{12}`.
+fn sign_length(text: &str, Range { start, end }: Range<usize>) -> Option<usize> {
     let rest = &text[end..];
     if let Some(digit) = rest.strip_prefix(['^', '_']) {
         let digit = digit.strip_prefix('{').unwrap_or(digit);

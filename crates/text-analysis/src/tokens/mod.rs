@@ -1,4 +1,24 @@
 //! Splits text of any script into folded words.
+//!
+//! | text | tokens |
+//! | --- | --- |
+//! | `The Row-Rank` | `the`, `row`, `rank`, and `rowrank` (joined) |
+//! | `978-3-16-148410-0` | five numbers, and `9783161484100` (joined) |
+//! | `C++`, `C#`, `x^2`, `x_{12}`, `x²` | `cplusplus`, `csharp`, `x2`, `x12`, `x2` |
+//! | `infor-` at the end of a line, `mation` on the next | `information` |
+//! | `東京都` | the characters `東`, `京`, `都`, and the word `東京` of the dictionary |
+//! | `น้ำ`, `กินข้าว` | the characters `น้ำ`, `กิ`, `น`, `ข้`, `า`, `ว`, and the words `กิน`, `ข้าว` of the dictionary |
+//! | 👍🏽, 🏷️ | 👍, 🏷 |
+//!
+//! # Decisions
+//! - Characters are tokens in scripts without spaces, because a dictionary splits a query and a sentence differently now and then.
+//!   A phrase of characters finds every part of a text; words of the dictionary are for the ranking. The dictionaries are those of
+//!   ICU. Its neural models take a hundred times as long.
+//! - A character includes all its vowel signs and letters below it (Khmer, Burmese), so that words which differ by a vowel differ.
+//!   This is a little more than the grapheme cluster of Unicode.
+//! - Only words that a search may be asked for without their separators are joined: at most eight parts and 64 bytes.
+//! - A hyphen at a line end joins a word if a small letter follows. `Anglo-` and `Saxon` stay two words, and a phrase.
+//! - A page number or emoji between two words is a word between them.
 
 pub(crate) mod class;
 mod compound;

@@ -29,6 +29,25 @@ struct Run {
     characters: Vec<(Range<usize>, usize)>,
 }
 
+impl Run {
+    /// Adds the characters of a folded text that one character of the source stands for. Returns false, and adds nothing, if it
+    /// contains anything else.
+    fn push_all(&mut self, range: &Range<usize>, folded: &str) -> bool {
+        let (characters, length) = (self.characters.len(), self.text.len());
+        let mut rest = folded;
+        while let Some(length) = character_length(rest) {
+            self.characters.push((range.clone(), self.text.len()));
+            self.text.push_str(&rest[..length]);
+            rest = &rest[length..];
+        }
+        if !rest.is_empty() {
+            self.characters.truncate(characters);
+            self.text.truncate(length);
+        }
+        rest.is_empty()
+    }
+}
+
 impl Tokens<'_> {
     /// Reads the characters that follow each other here, and finds their words.
     pub(super) fn read_spaceless(&mut self) {
@@ -37,14 +56,13 @@ impl Tokens<'_> {
             let start = run.text.len();
             let source = &self.text[range.clone()];
             if !push_folded(source, start + MAX_WORD_BYTES, &mut run.text) {
-                let word = fold_word(source);
-                if character_length(&word) != Some(word.len()) {
-                    // It stands for several characters or words.
+                let folded = fold_word(source);
+                if !run.push_all(&range, &folded) {
                     self.push_run(&run);
-                    self.push_expansion(range, &word);
+                    self.push_expansion(range, &folded);
                     return;
                 }
-                run.text.push_str(&word);
+                continue;
             }
             run.text
                 .truncate(run.text.floor_char_boundary(start + MAX_WORD_BYTES));
@@ -129,7 +147,7 @@ fn character_length(text: &str) -> Option<usize> {
         match class(next) {
             _ if is_skipped(next) => {}
             // The order of marks has no meaning.
-            Class::Mark if is_stacker(last) => {}
+            Class::Mark if is_stacker(last) || is_am_sign(last) => {}
             Class::Mark => last = next,
             Class::Spaceless if continues(last, next) => last = next,
             _ => break,
@@ -144,6 +162,7 @@ fn continues(last: char, next: char) -> bool {
     match next {
         // Thai and Lao AM, which are letters by their category.
         '\u{e33}' | '\u{eb3}' => true,
+        '\u{e32}' | '\u{eb2}' => is_am_sign(last),
         // A Korean vowel or final consonant that is written as a letter of its own.
         '\u{1160}'..='\u{11ff}' => is_hangul(last),
         // Letters below others in Burmese, Khmer and Tai Tham.
@@ -157,4 +176,9 @@ fn continues(last: char, next: char) -> bool {
 /// Whether the mark stands between a letter and another below it.
 fn is_stacker(mark: char) -> bool {
     matches!(mark, '\u{1039}' | '\u{17d2}' | '\u{1a60}')
+}
+
+/// Whether the mark is the first half of a Thai or Lao AM that is written as a sign and a letter.
+fn is_am_sign(mark: char) -> bool {
+    matches!(mark, '\u{e4d}' | '\u{ecd}')
 }

@@ -114,18 +114,15 @@ impl<'t> Term<'t> {
                 at += finder.find(&text[at..])?;
                 index = words.index_at(at, index);
                 let word = words.range(index);
-                let start = at;
-                if start + self.word.len() <= word.end {
+                if at + self.word.len() <= word.end {
+                    let is_prefix = at == word.start;
                     at = word.end;
-                    let is_prefix = start == word.start;
-                    return Some((
-                        index,
-                        if is_prefix {
-                            Likeness::Prefix
-                        } else {
-                            Likeness::Part
-                        },
-                    ));
+                    let likeness = if is_prefix {
+                        Likeness::Prefix
+                    } else {
+                        Likeness::Part
+                    };
+                    return Some((index, likeness));
                 }
                 // This starts in one word and ends in the next.
                 at += 1;
@@ -164,7 +161,7 @@ impl<'t> Term<'t> {
             && (are_swapped(word, &self.look) || self.is_within_edits(word))
     }
 
-    /// Only for terms of which two letters may be wrong.
+    /// Shorter terms, of which only one letter may be wrong, would match too many words.
     fn misspelled_prefixes(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
         let starts = self.look.first().filter(|_| self.max_edits > 1);
         let starts = starts.into_iter().flat_map(|start| starts_of(*start));

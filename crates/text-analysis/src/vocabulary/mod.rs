@@ -1,7 +1,13 @@
 //! A set of words, and the words in it that are similar to a term of a query.
 //!
-//! The set holds the different words of one user's items: some thousands, rarely some hundred thousand. A look-up therefore
-//! scans them all, with filters that reject almost every word in one or two nanoseconds.
+//! The set holds the different words of one user's items: some thousands, rarely some hundred thousand. A look-up scans them all
+//! in 2 to 5 ns a word, because the length of a word and the set of its letters reject almost all of them. Parts of words are
+//! searched in the text of all words at once. 10,000 words need 25 µs (slowest terms: 130 µs), and 16 MB hold a million words.
+//!
+//! Finite-state transducers (`fst` with `levenshtein_automata`) take a third of the memory. With 10,000 words, they need 19 µs to
+//! build the automaton of a term and 140 µs to search it, 1.1 ms to find parts, and 9 ms to add a word. They are faster from
+//! about half a million words on. An index of deletions (SymSpell) has up to 29 entries per word, and finds neither parts nor
+//! misspelled prefixes.
 
 mod codec;
 mod likeness;
@@ -60,7 +66,7 @@ pub fn accepts(word: &str) -> bool {
 impl Vocabulary {
     /// Adds the words that it [accepts] and does not contain. Ignores words beyond [`MAX_BYTES`].
     ///
-    /// The words must be folded. A few words cost as much as a look-up; every [`MAX_RECENT`] words, all words are copied.
+    /// The words must be folded. Adding a few words costs some microseconds; now and then, all words are copied.
     pub fn insert_all(&mut self, words: impl IntoIterator<Item = impl AsRef<str>>) {
         let is_new = |word: &_| {
             let word = AsRef::<str>::as_ref(word);

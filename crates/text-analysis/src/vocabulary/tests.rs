@@ -198,20 +198,14 @@ fn edits(one: &[char], other: &[char]) -> usize {
 
 /// Words of few letters, so that many are similar.
 fn word() -> impl Strategy<Value = String> {
-    let alphabets = [
+    let endings = "(|s|ed|ing|ings|ly|ies|ility|ational|ization|ful|y|e)";
+    prop_oneof![
         "[rnmi1l]{3,6}",
+        "[rnmclvw0oi1]{7,10}",
         "[abc]{4,9}",
         "[a-e]{5,12}",
         "[абв]{4,10}",
         "[aäβ語]{3,9}",
-    ];
-    let endings = "(|s|ed|ing|ings|ly|ies|ility|ational|ization|ful|y|e)";
-    prop_oneof![
-        alphabets[0],
-        alphabets[1],
-        alphabets[2],
-        alphabets[3],
-        alphabets[4],
         ("[a-d]{3,5}", endings).prop_map(|(start, ending)| start + &ending),
     ]
 }

@@ -1,0 +1,92 @@
+//! `snapnote reindex`: makes the stored search indexes again.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use uuid::Uuid;
+
+use super::{DatabaseServer, Outcome, app, ensure_schema, print, secret};
+use crate::{
+    auth::UserId,
+    config::Config,
+    email_address::EmailAddress,
+    search::{SearchIndexes, indexes::IndexStatus},
+    users,
+};
+
+pub(super) async fn run(
+    config: &Config,
+    database: &DatabaseServer,
+    user: Option<String>,
+    only_status: bool,
+) -> Outcome {
+    let secret = secret(config)?;
+    ensure_schema(database, false).await?;
+    // It does not serve clients.
+    let app = app(config, database, secret, config.server.listen, 0)?;
+    let indexes = app.search();
+    if only_status {
+        return print(describe(indexes.status().await?));
+    }
+    let user = match user {
+        Some(email) => Some(find(&app, &email).await?),
+        None => None,
+    };
+    let feed = app.live().feed();
+    tokio::select! {
+        () = feed.begin_epochs(app.database()) => Ok(()),
+        made = make(indexes, user) => {
+            let made = made?;
+            print(format_args!("{made} search indexes were made.\n"))
+        }
+        _ = tokio::signal::ctrl_c() => {
+            Err("Interrupted. The indexes made so far are stored; the others are as before.".to_owned().into())
+        }
+    }
+}
+
+async fn find(app: &crate::app::App, typed: &str) -> Outcome<UserId> {
+    let email = EmailAddress::parse(typed)
+        .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
+    let mut conn = app.database().connection().await?;
+    let user = users::find_by_email(&mut conn, &email).await?;
+    let user = user.ok_or_else(|| format!("No user has the email address {}.", email.as_str()))?;
+    Ok(user.id)
+}
+
+/// Makes the index of one user, or of all. Returns their number.
+async fn make(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
+    if let Some(user) = user {
+        indexes.make(user).await?;
+        return Ok(1);
+    }
+    let total = indexes.status().await?.users;
+    let progress = ProgressBar::new(total.unsigned_abs()).with_style(style());
+    let mut last = UserId(Uuid::nil());
+    loop {
+        let users = indexes.users(last).await?;
+        let Some(end) = users.last() else { break };
+        last = *end;
+        for user in users {
+            indexes.make(user).await?;
+            progress.inc(1);
+        }
+    }
+    progress.finish_and_clear();
+    Ok(progress.position())
+}
+
+fn style() -> ProgressStyle {
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} users, {eta} left");
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn describe(status: IndexStatus) -> String {
+    let IndexStatus {
+        users,
+        indexed,
+        bytes,
+    } = status;
+    format!(
+        "{indexed} of {users} users have a stored search index ({} KiB).\nThe others get one with their first search.\n",
+        bytes / 1024
+    )
+}
