@@ -23,8 +23,9 @@ const NAMES: [&str; 18] = [
     "rate-limiter-pool",
     "rate-limits",
     "revocations",
-    "search-dictionary",
+    "search-indexes",
     "session-usage",
+    "titles",
     "trash",
 ];
 
