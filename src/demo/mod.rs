@@ -13,9 +13,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
-
 use text_analysis::PlainText;
+use uuid::Uuid;
 
 use crate::{
     auth::{self, Auth, Client, SignUpInput, UserId},
@@ -210,7 +209,8 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
 fn recognized_text(markdown: &str) -> String {
     const WIDTH: usize = 64;
     let mut page = String::new();
-    for line in PlainText::from_markdown(markdown).text().lines() {
+    let text = PlainText::from_markdown(markdown).into_text();
+    for line in text.split(['\n', '\u{2029}']) {
         let mut length = 0;
         for word in line.split(' ') {
             if length > 0 && length + word.chars().count() > WIDTH {

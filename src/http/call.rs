@@ -135,12 +135,12 @@ fn inexact_number_in(root: &str, json: &str) -> Option<String> {
 
 /// Parses JSON. The parser fails if a number is far too large for it.
 fn parse(json: &str, root: &str, message: &'static str) -> Result<Value, InvalidCall> {
-    serde_json::from_str(json).or_else(|_| {
+    serde_json::from_str(json).map_err(|_| {
         let number = inexact_number_in(root, json).map(|path| graphql::inexact_number(&path));
-        Err(InvalidCall {
+        InvalidCall {
             status: StatusCode::BAD_REQUEST,
             message: number.map_or(message.into(), Cow::Owned),
-        })
+        }
     })
 }
 

@@ -303,7 +303,8 @@ fn announced(input: &RequestImageUploadInput) -> Result<Announced, Failure> {
     let mut problems = Problems::default();
     let content_type = ContentType::of_media_type(&input.content_type);
     if content_type.is_none() {
-        let message = "contentType must be image/jpeg, image/png, image/webp or image/gif.";
+        let message =
+            "`contentType` must be `image/jpeg`, `image/png`, `image/webp` or `image/gif`.";
         problems.add("contentType", RefusalCode::UnsupportedType, message);
     }
     if input.byte_size < 1 {

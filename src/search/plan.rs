@@ -129,16 +129,17 @@ impl ResolvedTerm {
     }
 
     fn add_phrase(&mut self, words: Vec<String>, is_unfinished: bool, level: Level) {
-        let phrase = |words, is_prefix| Alternative {
+        let phrase = |words, is_prefix, level| Alternative {
             words,
             is_prefix,
             level,
             is_counted: true,
         };
         if is_unfinished {
-            self.alternatives.push(phrase(words.clone(), true));
+            let prefix = phrase(words.clone(), true, Level::Similar);
+            self.alternatives.push(prefix);
         }
-        self.alternatives.push(phrase(words, false));
+        self.alternatives.push(phrase(words, false, level));
     }
 }
 
@@ -146,7 +147,9 @@ fn level(likeness: Likeness) -> Level {
     match likeness {
         Likeness::Same => Level::Literal,
         Likeness::SameStem => Level::SameStem,
-        Likeness::Prefix | Likeness::SameLook | Likeness::Part => Level::Similar,
+        Likeness::Prefix | Likeness::SameLook | Likeness::SameForeignStem | Likeness::Part => {
+            Level::Similar
+        }
         Likeness::Misspelled | Likeness::MisspelledPrefix => Level::Misspelled,
     }
 }

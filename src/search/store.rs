@@ -112,7 +112,7 @@ pub(super) async fn users_without_index(
     let statement = Statement::new(
         "SELECT id FROM users
         WHERE id > $1 AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
-            AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS some) = $2
+            AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS found) = $2
         ORDER BY id LIMIT $3",
     );
     let users: Vec<(Uuid,)> = conn

@@ -146,12 +146,16 @@ impl UserIndex {
     }
 
     fn add(&mut self, rows: &[ItemRow]) {
+        let texts = rows
+            .iter()
+            .filter_map(|row| Some((row, row.texts.as_ref()?)));
+        let items: Vec<(&ItemRow, ItemWords)> = texts
+            .map(|(row, texts)| (row, ItemWords::of(row.kind, texts)))
+            .collect();
+        let words = items.iter().flat_map(|(_, words)| words.iter());
+        Arc::make_mut(&mut self.vocabulary).insert_all(words.map(|(word, _)| word));
         let mut additions = Additions::default();
-        let vocabulary = Arc::make_mut(&mut self.vocabulary);
-        for row in rows {
-            let Some(texts) = &row.texts else { continue };
-            let words = ItemWords::of(row.kind, texts);
-            vocabulary.insert_all(words.iter().map(|(word, _)| word));
+        for (row, words) in &items {
             additions.add(
                 row.id.as_u128(),
                 row.attributes(),

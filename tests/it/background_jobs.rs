@@ -7,7 +7,7 @@ use crate::support::{
     SECRET, SmtpServer, TestApp, eventually, execute, migrated_database, with_log,
 };
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "audit-log",
     "change-feed",
     "connection-pool",

@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use text_analysis::{
-    Vocabulary,
-    vocabulary::{decode, encode},
-};
+use text_analysis::Vocabulary;
 
 /// Terms of each kind: as written, parts, misspellings and misspelled prefixes. The last matches many words.
 const TERMS: [(&str, &str); 7] = [
@@ -64,12 +61,10 @@ fn main() {
         let text: usize = words.iter().map(String::len).sum();
         let mut vocabulary = Vocabulary::default();
         vocabulary.insert_all(&words);
-        let encoded = encode(&words);
         println!(
-            "{} words of {text} bytes: {} bytes in memory, {} encoded",
+            "{} words of {text} bytes: {} bytes in memory",
             words.len(),
             vocabulary.bytes(),
-            encoded.len(),
         );
         let mut group = criterion.benchmark_group("similar");
         for (kind, term) in TERMS {
@@ -88,12 +83,6 @@ fn main() {
                     .filter(|word| vocabulary.contains(word))
                     .count()
             });
-        });
-        group.bench_function(BenchmarkId::new("encode", count), |bencher| {
-            bencher.iter(|| encode(&words))
-        });
-        group.bench_function(BenchmarkId::new("decode", count), |bencher| {
-            bencher.iter(|| decode(&encoded))
         });
         group.finish();
     }

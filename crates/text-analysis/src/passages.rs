@@ -35,7 +35,7 @@ pub fn passages<W: Eq + Hash>(
     highlights: &[(Range<usize>, W)],
     max: usize,
 ) -> Vec<Passage> {
-    let mut windows: Vec<(Range<usize>, Vec<&(Range<usize>, W)>)> = Vec::new();
+    let mut windows: Vec<Window<'_, W>> = Vec::new();
     for highlight in valid(text, highlights) {
         match windows.last_mut() {
             Some((window, inside)) if highlight.0.end <= window.end => inside.push(highlight),
@@ -57,6 +57,9 @@ pub fn passages<W: Eq + Hash>(
         .map(|(window, inside)| passage(text, window, &inside))
         .collect()
 }
+
+/// A part of the text, and the highlights in it.
+type Window<'h, W> = (Range<usize>, Vec<&'h (Range<usize>, W)>);
 
 /// The highlights that are ranges of the text and follow each other.
 fn valid<'h, W>(text: &str, highlights: &'h [(Range<usize>, W)]) -> Vec<&'h (Range<usize>, W)> {

@@ -64,11 +64,14 @@ const CASES: &[(&str, &str)] = &[
     ("infor‐\nmation", "information"),
     ("Infor-\nMation", "infor mation"),
     ("page-\n12", "page 12"),
+    ("INFOR-\nMATION É-\nE\u{301}L", "information eel"),
+    ("Anglo-\nSaxon US-\nAmerican", "anglo saxon us american"),
     ("- item\n- other", "item other"),
     ("foo -\nbar", "foo bar"),
     ("foo-\n- bar", "foo bar"),
     ("infor-\n\n\n\n\nmation", "information"),
     ("Wahr-\nschein-\nlichkeit", "wahrscheinlichkeit"),
+    ("c\u{30c}-\nky प्रति-\nबिम्ब", "cky प्रतिबिम्ब"),
     // Identifiers and numbers.
     (
         "serde_json::from_str",
@@ -189,6 +192,7 @@ const CASES: &[(&str, &str)] = &[
     ("תִּקּוּן תיקון", "תקון תיקון"),
     ("שָׁלוֹם שלום", "שלום שלום"),
     ("צה\"ל צה״ל", "צה +צהל ל צה +צהל ל"),
+    ("צ\u{5b7}ה\u{5b7}\"ל", "צה +צהל ל"),
     ("ג'ירפה ג׳ירפה", "ג +גירפה ירפה ג +גירפה ירפה"),
     ("בית־ספר", "בית +ביתספר ספר"),
     ("ײַדיש", "ײדיש"),

@@ -118,15 +118,12 @@ async fn list_titles_often(client: &Client) {
 /// A filter by a part of a title reads the folded titles of the viewer from an index, and the rows of the page.
 async fn assert_title_filters_read(app: &TestApp, ada: &Client) {
     asked_alone(app, ada, list_titles_often).await;
-    for table in ["documents", "tasks", "courses"] {
+    // All rows of an owner with few rows may be read to find those of a page.
+    for (table, rows) in [("documents", PAGE + 1), ("tasks", 40), ("courses", 20)] {
         let read = read_of(app, table).await;
         assert_eq!(read.whole, 0, "{table} is never read whole");
-        let pages = TIMES * PARTS.len() as i64;
-        assert!(
-            read.fetched <= pages * (PAGE + 1),
-            "{table}: {}",
-            read.fetched
-        );
+        let most = TIMES * PARTS.len() as i64 * rows;
+        assert!(read.fetched <= most, "{table}: {}", read.fetched);
     }
     for index in [
         "documents_title_folded_idx",

@@ -1,6 +1,6 @@
 //! Reads the HTML of a note as a browser shows it.
 
-use std::ops::Range;
+use std::{ops::Range, string::FromUtf8Error};
 
 use html5gum::{Emitter, Error, State, Tokenizer, naive_next_state};
 
@@ -60,7 +60,9 @@ impl HtmlReader {
         for line in html.split_inclusive('\n') {
             let rest = source.get(at..range.end).unwrap_or_default();
             // If it is not there, the rest of the range stands for the rest of the HTML.
-            at += rest.find(line.trim_end()).unwrap_or(rest.len());
+            if !rest.starts_with(line) {
+                at += rest.find(line.trim_end()).unwrap_or(rest.len());
+            }
             let part = at..(at + line.len()).min(range.end);
             at = part.end;
             match self.parts.last_mut() {
@@ -153,8 +155,9 @@ impl TextEmitter<'_, '_, '_> {
     /// character after its first byte; `None` if the rest of it follows.
     fn chunk(&mut self, text: &[u8]) -> Option<Chunk> {
         self.partial.extend(text);
-        let text = str::from_utf8(&self.partial).ok()?.to_owned();
-        self.partial.clear();
+        let bytes = std::mem::take(&mut self.partial);
+        let incomplete = |error: FromUtf8Error| self.partial = error.into_bytes();
+        let text = String::from_utf8(bytes).map_err(incomplete).ok()?;
         let start = self.position.saturating_sub(text.len());
         let is_verbatim = self.html.get(start..self.position) == Some(text.as_str());
         let start = if is_verbatim { start } else { self.read_until };

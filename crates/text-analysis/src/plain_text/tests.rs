@@ -196,6 +196,27 @@ fn hyphens_at_line_ends_stay_at_line_ends() {
 }
 
 #[test]
+fn words_continue_on_the_next_line_and_not_in_the_next_block() {
+    for (markdown, expected) in [
+        ("> infor-\n> mation", &["information"][..]),
+        ("- infor-\n  mation", &["information"]),
+        ("infor-\n\nmation", &["information"]),
+        ("<div>infor-<br>mation</div>", &["information"]),
+        ("- un-\n- re-", &["un", "re"]),
+        (
+            "| pre- | x |\n|---|---|\n| fix | y |",
+            &["pre", "x", "fix", "y"],
+        ),
+        ("the eigen**value**", &["the", "eigenvalue"]),
+        ("H<sub>2</sub>O", &["h2o"]),
+    ] {
+        let plain = PlainText::from_markdown(markdown);
+        let words = crate::tokens(plain.text()).map(|token| token.word);
+        assert_eq!(words.collect::<Vec<_>>(), expected, "{markdown:?}");
+    }
+}
+
+#[test]
 fn formulas_stay_as_written() {
     check(&[
         ("Let $a_1 < b_2$ and $c*d*e$.", "Let a_1 < b_2 and c*d*e."),

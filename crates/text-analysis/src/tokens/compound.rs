@@ -201,17 +201,25 @@ fn connector_length(text: &str, at: usize) -> Option<usize> {
     let after =
         rest[connector.len_utf8()..].trim_start_matches(|next| class(next) == Class::Ignored);
     let next = after.chars().next()?;
-    let before = text[..at].chars().next_back()?;
+    let before = last_letter(&text[..at])?;
     let joins = match connector {
         '_' | '.' | '\u{b7}' | '\u{2024}' | '\u{5f3}' | '\u{5f4}' | '\u{203f}' | '\u{ff0e}'
         | '\u{ff3f}' => true,
         '"' => is_hebrew(before) && is_hebrew(next),
-        ',' | '\u{66b}' | '\u{66c}' | '\u{2012}' | '\u{2013}' | '\u{2212}' => {
-            before.is_numeric() && next.is_numeric()
-        }
+        // Narrow spaces group the digits of long numbers.
+        ',' | '\u{a0}' | '\u{66b}' | '\u{66c}' | '\u{2007}' | '\u{2009}' | '\u{2012}'
+        | '\u{2013}' | '\u{202f}' | '\u{2212}' => before.is_numeric() && next.is_numeric(),
+        // In the numbers of parts, but not in `and/or`.
+        '/' => before.is_numeric() || next.is_numeric(),
         connector => is_hyphen(connector) || is_apostrophe(connector),
     };
     (joins && class(next) == Class::Letter).then(|| rest.len() - after.len())
+}
+
+/// The last letter of a text, without the marks on it.
+fn last_letter(text: &str) -> Option<char> {
+    let is_part = |&character: &char| !matches!(class(character), Class::Mark | Class::Ignored);
+    text.chars().rev().find(is_part)
 }
 
 fn is_hebrew(character: char) -> bool {
@@ -220,7 +228,7 @@ fn is_hebrew(character: char) -> bool {
 
 /// The length of the hyphen and line end that split a word which ends here, up to its second half.
 fn line_break_length(text: &str, end: usize) -> Option<usize> {
-    let before = text[..end].chars().next_back()?;
+    let before = last_letter(&text[..end])?;
     let rest = &text[end..];
     let mark = rest.chars().next()?;
     let is_mark = mark == '¬' || mark == '\u{ad}';
@@ -234,17 +242,30 @@ fn line_break_length(text: &str, end: usize) -> Option<usize> {
         .take_while(|(at, _)| *at <= MAX_LINE_BREAK_BYTES)
     {
         match character {
-            '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => lines += 1,
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' => lines += 1,
+            // Plain text of Markdown has this between blocks, such as items. A word never continues there.
+            '\u{2029}' => return None,
             '>' if lines > 0 => {}
             character if character.is_whitespace() || class(character) == Class::Ignored => {}
-            // A capital letter after a hyphen is more often a name or the start of a sentence.
-            character => {
-                let continues = character.is_alphabetic()
-                    && class(character) == Class::Letter
-                    && (is_mark || !character.is_uppercase());
-                return (continues && lines > 0).then_some(at);
+            _ if lines == 0 => return None,
+            next => {
+                let is_word = next.is_alphabetic() && class(next) == Class::Letter;
+                return (is_word && (is_mark || is_second_half(before, &rest[at..]))).then_some(at);
             }
         }
     }
     None
+}
+
+/// Whether a text continues the word that ends with the letter `before` and a hyphen. A capital letter is more often the start of
+/// a name or sentence, but in headings that consist of capital letters.
+fn is_second_half(before: char, text: &str) -> bool {
+    let is_letter = |&character: &char| !matches!(class(character), Class::Mark | Class::Ignored);
+    let mut letters = text.chars().filter(is_letter);
+    match letters.next() {
+        Some(first) if first.is_uppercase() => {
+            before.is_uppercase() && letters.next().is_some_and(char::is_uppercase)
+        }
+        first => first.is_some(),
+    }
 }

@@ -17,8 +17,15 @@
 //! - A character includes all its vowel signs and letters below it (Khmer, Burmese), so that words which differ by a vowel differ.
 //!   This is a little more than the grapheme cluster of Unicode.
 //! - Only words that a search may be asked for without their separators are joined: at most eight parts and 64 bytes.
-//! - A hyphen at a line end joins a word if a small letter follows. `Anglo-` and `Saxon` stay two words, and a phrase.
+//! - A hyphen at a line end joins a word if a small letter follows, or in capital letters. `Anglo-` and `Saxon` stay two words.
 //! - A page number or emoji between two words is a word between them.
+//!
+//! # Why not charabia
+//! Meilisearch's tokenizer (0.9) removes the vowel signs and tone marks of Thai (`กิน` becomes `กน`), takes Lao and Burmese sentences
+//! for one word, and keeps `ё`, `ł`, `ø`, skin tones, digits of other scripts and invisible characters as they are. It knows neither
+//! compounds nor words broken at line ends. On the same machine it splits 9 to 27 MB of text per second, and this module 18 to 145 MB
+//! (English 131, Russian 145, Hindi 140, Thai 28, Chinese 18). A program with it is 10 MB without its Japanese and Korean
+//! dictionaries; one with this module is 3.8 MB, of which 0.3 MB are the empty program.
 
 pub(crate) mod class;
 mod compound;

@@ -80,14 +80,15 @@ impl Tokens<'_> {
             return self.push_characters(run, 0..characters.len());
         }
         let mut at = 0;
-        // A boundary inside a character is none.
+        // A boundary inside a character of the run or of the source is none.
+        let is_start = |&at: &usize| at == 0 || characters[at - 1].0 != characters[at].0;
         let boundaries = DICTIONARY.segment_str(&run.text);
         let starts = boundaries.filter_map(|boundary| {
             characters
                 .binary_search_by_key(&boundary, |(_, start)| *start)
                 .ok()
         });
-        for next in starts.skip(1).chain([characters.len()]) {
+        for next in starts.filter(is_start).skip(1).chain([characters.len()]) {
             self.push_characters(run, at..next);
             at = next;
         }

@@ -19,6 +19,8 @@ pub enum Likeness {
     Misspelled,
     /// The word contains the term: `rithm` in `algorithm`.
     Part,
+    /// The term and the word have the same stem in a language other than English: `chevaux` and `cheval`.
+    SameForeignStem,
     /// The term and the word look the same in print: `modern` and `modem`.
     SameLook,
     /// The word starts with the term: `algo` and `algorithm`.
@@ -53,10 +55,34 @@ fn has_at_most(limit: usize, mut bits: u32) -> bool {
 /// English words whose stem begins unlike the word.
 const IRREGULAR: [&str; 3] = ["dying", "lying", "tying"];
 
+/// Number of letters with which all forms of a word start, in languages other than English.
+const MIN_SAME_START: usize = 3;
+
+pub(super) const FOREIGN: [Language; 6] = [
+    Language::Dutch,
+    Language::French,
+    Language::German,
+    Language::Italian,
+    Language::Portuguese,
+    Language::Spanish,
+];
+
+/// Stems of three letters and less would match unrelated words.
+fn foreign_stems(word: &str) -> Vec<(Language, Cow<'_, str>)> {
+    let is_latin = word.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let languages = FOREIGN.iter().filter(|_| is_latin);
+    let stems = languages.map(|language| (*language, stem(word, *language)));
+    stems
+        .filter(|(_, stem)| stem.len() > MIN_SAME_START)
+        .collect()
+}
+
 /// A term of a query, prepared for comparisons.
 pub(super) struct Term<'t> {
     word: &'t str,
     stem: Cow<'t, str>,
+    /// The stems of the term in other languages, where they differ from the term.
+    foreign_stems: Vec<(Language, Cow<'t, str>)>,
     look: Vec<char>,
     letters: u32,
     /// Maximum number of characters inserted, deleted or replaced by a misspelling.
@@ -71,6 +97,7 @@ impl<'t> Term<'t> {
         has_similar.then(|| Self {
             word,
             stem: stem_of(word),
+            foreign_stems: foreign_stems(word),
             look: look_of(word).collect(),
             letters: letters(word),
             max_edits: match chars {
@@ -85,6 +112,7 @@ impl<'t> Term<'t> {
     pub(super) fn similar_in(&self, words: &WordList) -> Vec<(usize, Likeness)> {
         let same = words.find(self.word).map(|index| (index, Likeness::Same));
         let mut found: Vec<_> = same.into_iter().chain(self.same_stem(words)).collect();
+        found.extend(self.same_foreign_stem(words));
         found.extend(self.containing(words));
         found.extend(self.looking_alike(words));
         found.extend(self.misspelled_prefixes(words));
@@ -103,6 +131,17 @@ impl<'t> Term<'t> {
         candidates
             .filter(|index| stem_of(words.get(*index)) == self.stem)
             .map(|index| (index, Likeness::SameStem))
+    }
+
+    /// Most forms of a word start with the same letters. The language of a word is not known, so it is compared in all of them.
+    fn same_foreign_stem(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
+        let start = &self.word[..self.word.floor_char_boundary(MIN_SAME_START)];
+        let candidates = words.starting_with(start).filter(|index| {
+            let word = words.get(*index);
+            let mut stems = self.foreign_stems.iter();
+            stems.any(|(language, of_term)| stem(word, *language) == *of_term)
+        });
+        candidates.map(|index| (index, Likeness::SameForeignStem))
     }
 
     /// Searches the text of all words at once.

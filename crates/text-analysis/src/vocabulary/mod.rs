@@ -9,13 +9,11 @@
 //! about half a million words on. An index of deletions (SymSpell) has up to 29 entries per word, and finds neither parts nor
 //! misspelled prefixes.
 
-mod codec;
 mod likeness;
 mod word_list;
 
 use std::cmp::Reverse;
 
-pub use codec::{DecodeError, decode, encode};
 pub use likeness::Likeness;
 pub use word_list::WordList;
 

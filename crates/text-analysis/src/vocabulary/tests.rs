@@ -3,7 +3,7 @@ use proptest::{collection::vec, prelude::*};
 use super::{
     Likeness::{self, *},
     Vocabulary, accepts,
-    codec::{DecodeError, decode, decode_up_to, encode},
+    likeness::FOREIGN,
 };
 use crate::{Language, is_stop_word, look, stem};
 
@@ -157,6 +157,7 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
         (stem_of(word) == stem_of(term), SameStem),
         (word.starts_with(term), Prefix),
         (word_look == term_look, SameLook),
+        (has_same_foreign_stem(word, term), SameForeignStem),
         (word.contains(term), Part),
         (
             max_edits > 0
@@ -172,6 +173,14 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
     ordered
         .into_iter()
         .find_map(|(holds, likeness)| holds.then_some(likeness))
+}
+
+fn has_same_foreign_stem(word: &str, term: &str) -> bool {
+    FOREIGN.iter().any(|language| {
+        let of_term = stem(term, *language);
+        of_term.len() > 3 && stem(word, *language) == of_term
+    }) && term.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && word.get(..3) == term.get(..3)
 }
 
 fn stem_of(word: &str) -> String {
@@ -251,74 +260,4 @@ proptest! {
             prop_assert_eq!(found, expected, "{}", term);
         }
     }
-
-    #[test]
-    fn encoded_words_are_decoded(words in vec("\\PC{0,20}", 0..50)) {
-        let decoded = decode(&encode(&words)).expect("was encoded");
-        let mut expected: Vec<&str> = words.iter().map(String::as_str).filter(|word| accepts(word)).collect();
-        expected.sort_unstable();
-        expected.dedup();
-        prop_assert_eq!(decoded.iter().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn any_bytes_are_decoded_or_an_error(mut bytes in vec(any::<u8>(), 0..200), words in vec(word(), 0..20), changes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
-        let _ = decode(&bytes);
-        bytes.insert(0, 1);
-        let _ = decode(&bytes);
-        let mut encoded = encode(&words);
-        for (at, byte) in changes {
-            let at = at.index(encoded.len());
-            encoded[at] = byte;
-        }
-        if let Ok(decoded) = decode(&encoded) {
-            prop_assert!(decoded.iter().is_sorted());
-        }
-    }
-}
-
-#[test]
-fn hostile_bytes_are_an_error() {
-    let cases: &[&[u8]] = &[
-        // Another version.
-        &[],
-        &[0],
-        &[2, 0x03, b'a', b'b', b'c'],
-        // The end is missing.
-        &[1, 0x03],
-        &[1, 0x03, b'a', b'b'],
-        &[1, 0x0f],
-        &[1, 0xff, 0],
-        // Shares more than the word before it has.
-        &[1, 0x13, b'a', b'b', b'c'],
-        &[1, 0x03, b'a', b'b', b'c', 0x41, b'd'],
-        // Too short.
-        &[1, 0x02, b'a', b'b'],
-        // Not in ascending order.
-        &[1, 0x03, b'a', b'b', b'c', 0x30],
-        &[1, 0x03, b'a', b'b', b'c', 0x21, b'b'],
-        // Not UTF-8.
-        &[1, 0x03, b'a', b'b', 0xff],
-    ];
-    for encoded in cases {
-        assert!(decode(encoded).is_err(), "{encoded:?}");
-    }
-    assert_eq!(decode(&[0]).err(), Some(DecodeError::UnknownVersion));
-}
-
-#[test]
-fn few_bytes_cannot_take_much_memory() {
-    // Each word has 255 bytes, and shares 252 with the word before it.
-    let of_words = |count: usize| {
-        let mut encoded = vec![1, 0x0f, 237];
-        encoded.extend([b'a'; 252]);
-        for number in 0..count {
-            let ending = [number / 10_000, number / 100 % 100, number % 100];
-            encoded.extend([0xf3, 237].into_iter().chain(ending.map(|part| part as u8)));
-        }
-        encoded
-    };
-    let max_bytes = 1_001 * 255;
-    assert!(decode_up_to(max_bytes, &of_words(1_000)).is_ok());
-    assert!(decode_up_to(max_bytes, &of_words(1_001)).is_err());
 }

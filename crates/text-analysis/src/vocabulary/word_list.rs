@@ -48,19 +48,9 @@ impl WordList {
         self.letters.push(letters);
     }
 
-    pub(super) fn shrink_to_fit(&mut self) {
-        self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self.letters.shrink_to_fit();
-    }
-
     /// The word with this index.
     pub(super) fn get(&self, index: usize) -> &str {
         &self.text[self.range(index)]
-    }
-
-    pub(super) fn last(&self) -> Option<&str> {
-        self.len().checked_sub(1).map(|index| self.get(index))
     }
 
     /// Where the word is in [`text`](Self::text).
