@@ -24,17 +24,17 @@ SELECT md5('reader' || u)::uuid, md5('reading' || u)::uuid, sha256('none'), now(
 INSERT INTO courses (user_id, id, name) SELECT md5('reader' || u)::uuid, md5('read' || u)::uuid, 'Course' FROM generate_series(:from, :to) u;
 -- Bulk load: disables the triggers, and creates the indexes afterwards.
 ALTER TABLE documents DISABLE TRIGGER USER;
-DROP INDEX documents_title_trigrams_idx, documents_metadata_idx;
+DROP INDEX documents_title_folded_idx, documents_metadata_idx;
 -- Interleaves the documents of all users.
-INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, created_at, updated_at)
-SELECT md5('reader' || u)::uuid, md5('page' || u || ':' || d)::uuid, md5('read' || u)::uuid, left(split_part(s[1], '.', 1), 60), '',
-    array_to_string(s, ' '), '', t, t
+INSERT INTO documents (user_id, id, course_id, title, title_folded, original_text, formatted_note, excerpt, created_at, updated_at)
+SELECT md5('reader' || u)::uuid, md5('page' || u || ':' || d)::uuid, md5('read' || u)::uuid, left(split_part(s[1], '.', 1), 60),
+    lower(left(split_part(s[1], '.', 1), 60)), '', array_to_string(s, ' '), '', t, t
 FROM generate_series(1, :documents) d, generate_series(:from, :to) u,
     LATERAL (SELECT now() - (u % 7 + d) * interval '1 hour' AS t) AS x,
     LATERAL (SELECT array_agg(sentence) AS s FROM bench_sentences WHERE n = ANY (ARRAY(
         SELECT (('x' || substr(md5(u || ':' || d || ':' || k), 1, 7))::bit(28)::int) % 20000 FROM generate_series(1, :sentences) k))) AS y;
 ALTER TABLE documents ENABLE TRIGGER USER;
 SET maintenance_work_mem = '512MB';
-CREATE INDEX documents_title_trigrams_idx ON documents USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
+CREATE INDEX documents_title_folded_idx ON documents (user_id, id) INCLUDE (title_folded) WHERE title_folded IS NOT NULL;
 CREATE INDEX documents_metadata_idx ON documents USING gin (search_owned(user_id, metadata) jsonb_path_ops) WITH (fastupdate = off);
 VACUUM (ANALYZE) documents;

@@ -7,7 +7,9 @@ use crate::{
     audit::Audit,
     auth,
     db::background::{Jobs, Periodic},
-    images, pending, trash,
+    images,
+    items::titles,
+    pending, trash,
 };
 
 /// How often outdated rows are deleted.
@@ -18,6 +20,8 @@ const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How often titles that other programs wrote are folded.
+const TITLES_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a process reads the list of revocations while it has subscriptions.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -77,6 +81,10 @@ impl App {
             images::sweep::sweep(&images).await
         });
         jobs.every(IMAGE_INTERVAL, [images]);
+        let fold_titles = Periodic::with("titles", database.clone(), async |database| {
+            titles::fold_all(&database).await
+        });
+        jobs.every(TITLES_INTERVAL, [fold_titles]);
         let search = Periodic::with("search-indexes", self.search.clone(), async |search| {
             search.make_missing().await
         });

@@ -117,7 +117,7 @@ pub struct CourseFilter {
     /// Only courses with this status. Null includes the trash.
     #[graphql(default)]
     pub status: StatusFilter,
-    /// Only courses whose name contains this text, ignoring case. Null does not filter.
+    /// Only courses whose name contains this text. Case and accents are ignored. Null does not filter.
     pub name_contains: Option<String>,
 }
 

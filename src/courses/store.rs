@@ -19,7 +19,6 @@ use crate::{
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
-    scalars::check_text,
 };
 
 impl Create for CreateCourseInput {
@@ -27,7 +26,7 @@ impl Create for CreateCourseInput {
 
     fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
         InsertItem::<Course>::new(owner, id)
-            .value("name", self.name.as_str())
+            .title(&self.name)
             .value("description", self.description.clone())
             .value("color", self.color.clone())
             .value("icon", self.icon.clone())
@@ -44,7 +43,7 @@ impl Update for UpdateCourseInput {
         viewer: &Viewer,
     ) -> Result<Statement<Written<Course>>, Error> {
         let update = UpdateItem::<Course>::new(viewer.user_id, self.id, self.version)
-            .change("name", &self.name)
+            .title(&self.name)
             .change("description", &self.description)
             .change("color", &self.color)
             .change("icon", &self.icon)
@@ -95,18 +94,16 @@ impl Listed for Course {
     type Filter = CourseFilter;
     type OrderBy = CourseOrder;
 
-    fn check(filter: &CourseFilter) -> Result<(), Error> {
-        check_text("filter.nameContains", filter.name_contains.as_deref())
+    fn title_part(filter: &CourseFilter) -> Option<&str> {
+        filter.name_contains.as_deref()
     }
 
     fn conditions(filter: &CourseFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let CourseFilter {
             status,
-            name_contains,
+            name_contains: _,
         } = filter;
-        conditions
-            .status(*status)
-            .contains("name", name_contains.as_deref());
+        conditions.status(*status);
     }
 
     fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {

@@ -144,6 +144,9 @@ pub(crate) trait List: Sync {
     fn conditions(&self, statement: &mut Statement<Self::Row>, owner: Uuid);
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
+    /// Whether the ids of a page are found first, in the index of the order, and their rows read afterwards. It is worth it if most
+    /// rows do not meet the conditions, and the conditions need no row.
+    fn finds_ids_first(&self) -> bool;
 }
 
 /// The parent, the total, whether an operation of the owner is pending, and the item. A parent without items has one row
@@ -227,10 +230,29 @@ fn page_statement<L: List>(
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
     list.columns(&mut statement, source);
-    rows_of(&mut statement, owner, nested, list, source);
-    between(&mut statement, list.order(), slice);
+    if list.finds_ids_first() {
+        from(&mut statement, owner, L::table(), source);
+        statement.sql(" AND id = ANY(ARRAY(SELECT id");
+        rows_of(&mut statement, owner, nested, list, source);
+        between(&mut statement, list.order(), slice);
+        statement.sql("))");
+        sorted(&mut statement, list.order(), slice);
+    } else {
+        rows_of(&mut statement, owner, nested, list, source);
+        between(&mut statement, list.order(), slice);
+    }
     statement.sql(") AS item ON true");
     statement
+}
+
+/// Writes the relation of the list and the condition on the owner.
+fn from<R>(statement: &mut Statement<R>, owner: Uuid, table: &str, source: Source) {
+    statement
+        .sql(" FROM ")
+        .sql(source.prefix())
+        .sql(table)
+        .sql(" AS listed WHERE user_id = ")
+        .value(owner);
 }
 
 /// Writes the relation of the list and its conditions.
@@ -241,12 +263,7 @@ fn rows_of<L: List>(
     list: &L,
     source: Source,
 ) {
-    statement
-        .sql(" FROM ")
-        .sql(source.prefix())
-        .sql(L::table())
-        .sql(" AS listed WHERE user_id = ")
-        .value(owner);
+    from(statement, owner, L::table(), source);
     if nested {
         statement.sql(" AND course_id = parent.id");
     }
@@ -272,6 +289,16 @@ fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
         statement.value(position.key.as_str()).sql(cast);
         statement.sql(", ").value(position.id).sql(")");
     }
+    sorted(statement, order, slice);
+    statement.sql(" LIMIT ").value(slice.size + 1);
+    if slice.offset > 0 {
+        statement.sql(" OFFSET ").value(slice.offset);
+    }
+}
+
+/// Writes the order of a page.
+fn sorted<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
+    let expression = order.key.expression;
     let direction = if order.descending != slice.backward {
         " DESC"
     } else {
@@ -279,10 +306,6 @@ fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
     };
     statement.sql(" ORDER BY ").sql(expression).sql(direction);
     statement.sql(", id").sql(direction);
-    statement.sql(" LIMIT ").value(slice.size + 1);
-    if slice.offset > 0 {
-        statement.sql(" OFFSET ").value(slice.offset);
-    }
 }
 
 impl<T: Keyed> Order<T> {

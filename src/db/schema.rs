@@ -65,6 +65,7 @@ diesel::table! {
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
+        name_folded -> Nullable<Text>,
     }
 }
 
@@ -87,6 +88,7 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         trashed_with -> Nullable<Uuid>,
         image_id -> Nullable<Uuid>,
+        title_folded -> Nullable<Text>,
     }
 }
 
@@ -216,6 +218,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         deleted_at -> Nullable<Timestamptz>,
         trashed_with -> Nullable<Uuid>,
+        title_folded -> Nullable<Text>,
     }
 }
 

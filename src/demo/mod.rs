@@ -22,6 +22,7 @@ use crate::{
     documents::excerpt,
     email_address::EmailAddress,
     error::{Error, Failure, RefusalCode},
+    items::titles,
     users,
 };
 use content::{Course, Note, Task, User};
@@ -154,6 +155,7 @@ async fn add_items(
         let row = json!({
             "id": id_of(&[&user.folder, &course.folder]),
             "name": course.name,
+            "name_folded": titles::fold(&course.name),
             "description": course.description,
             "color": course.color,
             "icon": course.icon,
@@ -176,6 +178,7 @@ fn document(user: &User, course: &Course, note: &Note, start: DateTime<Utc>) -> 
         "id": id_of(&[&user.folder, &course.folder, &note.file]),
         "course_id": id_of(&[&user.folder, &course.folder]),
         "title": note.title,
+        "title_folded": titles::fold(&note.title),
         "original_text": recognized_text(text),
         "formatted_note": text,
         "excerpt": excerpt::of_note(text),
@@ -192,6 +195,7 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
         "id": id_of(&[&user.folder, "tasks", &index.to_string()]),
         "course_id": course.map(|course| id_of(&[&user.folder, course])),
         "title": task.title,
+        "title_folded": titles::fold(&task.title),
         "description": task.description,
         "priority": i16::from(task.priority()),
         "created_at": time_on(start, task.created, index),

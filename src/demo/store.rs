@@ -12,26 +12,27 @@ use crate::{
 };
 
 pub(super) const ADD_COURSES: &str = "
-    INSERT INTO courses (user_id, id, name, description, color, icon, created_at, updated_at)
-    SELECT $1, id, name, description, color, icon, created_at, created_at
+    INSERT INTO courses (user_id, id, name, description, color, icon, created_at, updated_at,
+        name_folded)
+    SELECT $1, id, name, description, color, icon, created_at, created_at, name_folded
     FROM jsonb_populate_recordset(NULL::courses, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')";
 
 /// Only into an active course, as everywhere.
 pub(super) const ADD_DOCUMENTS: &str = "
     INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, processing_time,
-        metadata, created_at, updated_at, status, deleted_at)
+        metadata, created_at, updated_at, status, deleted_at, title_folded)
     SELECT $1, id, course_id, title, original_text, formatted_note, excerpt, processing_time,
-        metadata, created_at, created_at, CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at
+        metadata, created_at, created_at, CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at, title_folded
     FROM jsonb_populate_recordset(NULL::documents, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
         AND EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE)";
 
 pub(super) const ADD_TASKS: &str = "
     INSERT INTO tasks (user_id, id, course_id, title, description, priority, due_at, completed_at, created_at, updated_at,
-        status, deleted_at)
+        status, deleted_at, title_folded)
     SELECT $1, id, course_id, title, description, priority, due_at, completed_at, created_at, created_at,
-        CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at
+        CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at, title_folded
     FROM jsonb_populate_recordset(NULL::tasks, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
         AND (course_id IS NULL

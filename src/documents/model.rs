@@ -144,7 +144,7 @@ pub struct DocumentFilter {
     /// Only documents with this status. Null includes the trash.
     #[graphql(default)]
     pub status: StatusFilter,
-    /// Only documents whose title contains this text, ignoring case. Null does not filter.
+    /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
     pub title_contains: Option<String>,
     /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.
     pub metadata_contains: Option<JsonObject>,

@@ -21,7 +21,7 @@ use crate::{
         store::Conditions,
     },
     rules::Problems,
-    scalars::{MaybeUndefined, check_text},
+    scalars::MaybeUndefined,
 };
 
 static TEXTS: LazyLock<String> = LazyLock::new(|| {
@@ -50,7 +50,7 @@ impl Create for CreateDocumentInput {
         let excerpt = excerpt.unwrap_or_else(|| excerpt::of_note(&self.formatted_note));
         InsertItem::<Document>::new(owner, id)
             .into_course(Some(self.course_id))
-            .value("title", self.title.as_str())
+            .title(&self.title)
             .value("original_text", self.original_text.as_str())
             .value("formatted_note", self.formatted_note.as_str())
             .value("excerpt", excerpt)
@@ -107,7 +107,7 @@ impl Update for UpdateDocumentInput {
         let seen = self.version.or(stored.as_ref().map(|texts| texts.version));
         let update = UpdateItem::<Document>::new(viewer.user_id, self.id, seen)
             .into_course(&self.course_id)
-            .change("title", &self.title)
+            .title(&self.title)
             .change("original_text", &self.original_text)
             .change("formatted_note", &self.formatted_note)
             .change("processing_time", &self.processing_time)
@@ -131,7 +131,6 @@ impl Listed for Document {
     type OrderBy = DocumentOrder;
 
     fn check(filter: &DocumentFilter) -> Result<(), Error> {
-        check_text("filter.titleContains", filter.title_contains.as_deref())?;
         if filter.course_id.is_null() {
             let message = "`filter.courseId` must not be null, since every document is in a course. Omit it to list all documents.";
             return Err(Error::bad_input(message));
@@ -146,11 +145,15 @@ impl Listed for Document {
         problems.finish().map_err(|_| Error::bad_input(message))
     }
 
+    fn title_part(filter: &DocumentFilter) -> Option<&str> {
+        filter.title_contains.as_deref()
+    }
+
     fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let DocumentFilter {
             course_id,
             status,
-            title_contains,
+            title_contains: _,
             metadata_contains,
             has_image,
             created_after,
@@ -159,7 +162,6 @@ impl Listed for Document {
         conditions
             .status(*status)
             .equals("course_id", course_id.value().copied())
-            .contains("title", title_contains.as_deref())
             .holds("metadata", metadata_contains.as_ref().map(|part| &part.0))
             .rarely("(image_id IS NOT NULL) = ", *has_image, "")
             .rarely("created_at >= ", *created_after, "")

@@ -17,6 +17,7 @@ use crate::{
         keyset::{self, Order, Page, Slice},
     },
     error::Error,
+    scalars::check_text,
 };
 
 /// What a noun's `orderBy` argument is.
@@ -80,10 +81,15 @@ pub(crate) trait Listed: Item {
     /// Its `orderBy` argument.
     type OrderBy: OrderBy<Self>;
 
-    /// Rejects a filter that the database cannot compare with.
-    fn check(filter: &Self::Filter) -> Result<(), Error>;
+    /// Rejects a filter that the database cannot compare with, apart from the part of a title.
+    fn check(_filter: &Self::Filter) -> Result<(), Error> {
+        Ok(())
+    }
 
-    /// Writes the conditions of a filter.
+    /// The part of a title that the filter looks for.
+    fn title_part(filter: &Self::Filter) -> Option<&str>;
+
+    /// Writes the conditions of a filter, apart from the part of a title.
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
 
     /// Writes a column that is read on demand.
@@ -112,6 +118,8 @@ impl<T: Listed> List<T> {
         selects: impl Fn(&str) -> bool,
     ) -> Result<Self, Error> {
         let filter = filter.unwrap_or_default();
+        let title_argument = format!("filter.{}Contains", T::KIND.title_column());
+        check_text(&title_argument, T::title_part(&filter))?;
         T::check(&filter)?;
         Ok(List {
             filter,
@@ -169,7 +177,12 @@ impl<T: Listed> keyset::List for List<T> {
     fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
         Conditions::write(statement, owner, |conditions| {
             T::conditions(&self.filter, conditions);
+            conditions.title_contains(T::KIND, T::title_part(&self.filter));
         });
+    }
+
+    fn finds_ids_first(&self) -> bool {
+        T::title_part(&self.filter).is_some()
     }
 
     fn order(&self) -> Order<T> {

@@ -56,6 +56,20 @@ impl ItemKind {
         }
     }
 
+    /// The column of the title.
+    pub(crate) fn title_column(self) -> &'static str {
+        let [title, ..] = self.searched_columns();
+        title
+    }
+
+    /// The column of the folded title ([`titles`](super::titles)).
+    pub(crate) fn folded_title_column(self) -> &'static str {
+        match self {
+            ItemKind::Course => "name_folded",
+            ItemKind::Document | ItemKind::Task => "title_folded",
+        }
+    }
+
     /// The kind's name in messages.
     pub(crate) fn name(self) -> &'static str {
         match self {

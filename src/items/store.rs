@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Item, ItemKind, StatusFilter};
+use super::{Item, ItemKind, StatusFilter, titles};
 use crate::{
     auth::Viewer,
     db::{Connection, Statement, sql::Value},
@@ -13,8 +13,9 @@ use crate::{
     scalars::MaybeUndefined,
 };
 
-/// The longest text that `…Contains` looks for, in code points: no name or title is longer.
-const MAX_PATTERN: usize = 500;
+/// The longest text that `…Contains` looks for, in code points. The longest titles have 500, and fewer than four times as many if
+/// letters and accents are separate.
+const MAX_PART: usize = 2_000;
 
 /// The viewer's item with that id, active or in the trash, without its columns on demand.
 pub(crate) async fn find<T: Item>(
@@ -55,6 +56,42 @@ pub(crate) async fn find_kinds(
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
     let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
     Ok(conn.rows(statement).await?.into_iter().collect())
+}
+
+/// Titles of all owners that are not folded yet, with their owners and ids; at most `limit`. Locks the items until the
+/// transaction ends, and skips those that are locked.
+pub(super) async fn lock_unfolded(
+    conn: &mut Connection,
+    kind: ItemKind,
+    limit: u32,
+) -> Result<Vec<(Uuid, Uuid, String)>, Error> {
+    let (table, title, folded) = (
+        kind.table(),
+        kind.title_column(),
+        kind.folded_title_column(),
+    );
+    let text = format!(
+        "SELECT user_id, id, {title} FROM {table} WHERE {folded} IS NULL
+        ORDER BY user_id, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
+    );
+    conn.rows(Statement::new(text).bind(i64::from(limit))).await
+}
+
+/// Sets the folded titles of items with these owners and ids.
+pub(super) async fn set_folded(
+    conn: &mut Connection,
+    kind: ItemKind,
+    (owners, ids, folded): (Vec<Uuid>, Vec<Uuid>, Vec<String>),
+) -> Result<(), Error> {
+    let (table, column) = (kind.table(), kind.folded_title_column());
+    let text = format!(
+        "UPDATE {table} AS item SET {column} = folded.title
+        FROM unnest($1, $2, $3) AS folded (user_id, id, title)
+        WHERE item.user_id = folded.user_id AND item.id = folded.id"
+    );
+    let statement = Statement::<()>::new(text).bind(owners).bind(ids);
+    conn.execute(statement.bind(folded)).await?;
+    Ok(())
 }
 
 /// Writes the conditions of a list's filter.
@@ -149,8 +186,52 @@ impl<'a, R> Conditions<'a, R> {
 
     /// Text that a column contains, ignoring case.
     pub(crate) fn contains(&mut self, column: &str, part: Option<&str>) -> &mut Self {
-        contains(self.statement, column, part);
+        if let Some(part) = self.short(part) {
+            let statement = &mut *self.statement;
+            statement
+                .sql(" AND ")
+                .sql(column)
+                .sql(" ILIKE ")
+                .value(pattern(part));
+        }
         self
+    }
+
+    /// Text that the titles of items contain, ignoring case and accents. A title that is not folded yet is compared ignoring case.
+    ///
+    /// `IS TRUE` makes PostgreSQL read the matching ids into a hash table first. Otherwise it guesses how many titles match, and
+    /// looks up thousands of rows one by one if there are more (20,000 titles: 65 ms, now 15 ms).
+    pub(super) fn title_contains(&mut self, kind: ItemKind, part: Option<&str>) -> &mut Self {
+        let Some(part) = self.short(part) else {
+            return self;
+        };
+        let (table, title, folded) = (
+            kind.table(),
+            kind.title_column(),
+            kind.folded_title_column(),
+        );
+        let titles = format!("SELECT id FROM {table} WHERE user_id = ");
+        let statement = &mut *self.statement;
+        statement
+            .sql(" AND (id IN (")
+            .sql(&titles)
+            .value(self.owner);
+        statement.sql(&format!(" AND {folded} LIKE "));
+        statement.value(pattern(&titles::fold(part)));
+        statement.sql(" UNION ALL ").sql(&titles).value(self.owner);
+        statement.sql(&format!(" AND {folded} IS NULL AND {title} ILIKE "));
+        statement.value(pattern(part)).sql(")) IS TRUE");
+        self
+    }
+
+    /// The part, if it is not too long to be found.
+    fn short<'p>(&mut self, part: Option<&'p str>) -> Option<&'p str> {
+        let part = part?;
+        if part.chars().nth(MAX_PART).is_some() {
+            self.statement.sql(" AND false");
+            return None;
+        }
+        Some(part)
     }
 
     /// What a JSON column contains. Its index holds values in their owner's scope; JSON without values is compared directly.
@@ -181,19 +262,13 @@ impl<'a, R> Conditions<'a, R> {
     }
 }
 
-/// Writes ` AND …` for text that a column contains, ignoring case; nothing if there is no such text.
-fn contains<R>(statement: &mut Statement<R>, column: &str, part: Option<&str>) {
-    let Some(part) = part else { return };
-    if part.chars().nth(MAX_PATTERN).is_some() {
-        statement.sql(" AND false");
-        return;
-    }
+/// The pattern of LIKE for texts that contain `part`.
+fn pattern(part: &str) -> String {
     let escaped = part
         .replace('\\', "\\\\")
         .replace('%', "\\%")
         .replace('_', "\\_");
-    statement.sql(" AND ").sql(column).sql(" ILIKE ");
-    statement.value(format!("%{escaped}%"));
+    format!("%{escaped}%")
 }
 
 fn has_values(value: &serde_json::Value) -> bool {

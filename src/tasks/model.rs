@@ -127,7 +127,7 @@ pub struct TaskFilter {
     pub status: StatusFilter,
     /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
     pub priority: Option<Vec<TaskPriority>>,
-    /// Only tasks whose title contains this text, ignoring case. Null does not filter.
+    /// Only tasks whose title contains this text. Case and accents are ignored. Null does not filter.
     pub title_contains: Option<String>,
     /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
     pub has_course: Option<bool>,

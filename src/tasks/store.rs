@@ -15,7 +15,6 @@ use crate::{
         store::Conditions,
     },
     rules::Problems,
-    scalars::check_text,
 };
 
 impl Create for CreateTaskInput {
@@ -24,7 +23,7 @@ impl Create for CreateTaskInput {
     fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
         InsertItem::<Task>::new(owner, id)
             .into_course(self.course_id)
-            .value("title", self.title.as_str())
+            .title(&self.title)
             .value("description", self.description.clone())
             .value("due_at", self.due_at)
             .value("priority", self.priority.value().copied())
@@ -46,7 +45,7 @@ impl Update for UpdateTaskInput {
     ) -> Result<Statement<Written<Task>>, Error> {
         let update = UpdateItem::<Task>::new(viewer.user_id, self.id, self.version)
             .into_course(&self.course_id)
-            .change("title", &self.title)
+            .title(&self.title)
             .change("description", &self.description)
             .change("due_at", &self.due_at)
             .change("priority", &self.priority)
@@ -104,8 +103,8 @@ impl Listed for Task {
     type Filter = TaskFilter;
     type OrderBy = TaskOrder;
 
-    fn check(filter: &TaskFilter) -> Result<(), Error> {
-        check_text("filter.titleContains", filter.title_contains.as_deref())
+    fn title_part(filter: &TaskFilter) -> Option<&str> {
+        filter.title_contains.as_deref()
     }
 
     fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
@@ -114,7 +113,7 @@ impl Listed for Task {
             course_id,
             status,
             priority,
-            title_contains,
+            title_contains: _,
             has_course,
             has_due_date,
             due_after,
@@ -132,7 +131,6 @@ impl Listed for Task {
                 "completed_at IS NOT NULL",
                 "completed_at IS NULL",
             )
-            .contains("title", title_contains.as_deref())
             .rarely("priority = ANY(", priorities, ")")
             .rarely("(course_id IS NOT NULL) = ", *has_course, "")
             .rarely("(due_at IS NOT NULL) = ", *has_due_date, "")

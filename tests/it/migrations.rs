@@ -103,7 +103,8 @@ const ITEMS: &str = "
 const FIELDS: &str = "
     SELECT format('%s %s %s', table_name, column_name, udt_name) AS line FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name IN ('courses', 'documents', 'tasks') AND column_name NOT IN (
-        'user_id', 'id', 'version', 'status', 'created_at', 'updated_at', 'deleted_at', 'trashed_with', 'excerpt_is_own')
+        'user_id', 'id', 'version', 'status', 'created_at', 'updated_at', 'deleted_at', 'trashed_with', 'excerpt_is_own',
+        'name_folded', 'title_folded')
     ORDER BY 1";
 
 #[tokio::test(flavor = "multi_thread")]

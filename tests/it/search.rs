@@ -11,6 +11,7 @@ mod long_texts;
 mod pages;
 pub(crate) mod plans;
 mod scripts;
+mod titles;
 
 use serde_json::{Value, json};
 

@@ -12,7 +12,7 @@ use crate::{
         sql::{SET_ORIGIN, Value},
     },
     error::{Error, Failure},
-    items::{CREATED_ONCE, Item, ItemKind, taken},
+    items::{CREATED_ONCE, Item, ItemKind, taken, titles},
     scalars::{MaybeUndefined, ObjectId},
 };
 
@@ -84,6 +84,13 @@ impl<T: Item> InsertItem<T> {
         self
     }
 
+    /// Sets the title, and the folded title.
+    pub(crate) fn title(self, title: &str) -> Self {
+        let folded = titles::fold(title);
+        self.value(T::KIND.title_column(), title)
+            .value(T::KIND.folded_title_column(), folded)
+    }
+
     /// The statement. `on_demand`: what it returns for the row's columns on demand.
     pub(crate) fn returning(mut self, on_demand: &[&str]) -> Statement<T::Written> {
         let (table, returned) = (T::KIND.table(), returned::<T>(on_demand));
@@ -143,6 +150,26 @@ impl<T: Item> UpdateItem<T> {
         Option<V>: Into<Value>,
     {
         self.assignments.push(self.statement.change(column, field));
+        self
+    }
+
+    /// Changes the title and the folded title, if the field was given.
+    ///
+    /// A trigger discards a folded title that stays the same when the title changes, since other programs leave it as it is. A space
+    /// at the end, which no part of a title ends with, shows that it was written.
+    pub(crate) fn title(mut self, field: &MaybeUndefined<String>) -> Self {
+        let (title, folded) = (T::KIND.title_column(), T::KIND.folded_title_column());
+        let given = self.statement.placeholder(field.value().cloned());
+        let new = self
+            .statement
+            .placeholder(field.value().map(|title| titles::fold(title)));
+        self.assignments.extend([
+            format!("{title} = coalesce({given}, {title})"),
+            format!(
+                "{folded} = CASE WHEN coalesce({given}, {title}) = {title} THEN {folded}
+                    WHEN {folded} = {new} THEN {new} || ' ' ELSE {new} END"
+            ),
+        ]);
         self
     }
 

@@ -1,0 +1,16 @@
+DROP TRIGGER courses_name_replaced ON courses;
+DROP TRIGGER courses_before_update ON courses;
+CREATE TRIGGER courses_before_update BEFORE UPDATE ON courses FOR EACH ROW EXECUTE FUNCTION item_before_update();
+ALTER TABLE courses DROP COLUMN name_folded;
+CREATE INDEX courses_name_trigrams_idx ON courses USING gin (user_id, name gin_trgm_ops) WITH (fastupdate = off);
+DROP TRIGGER documents_title_replaced ON documents;
+DROP TRIGGER documents_before_update ON documents;
+CREATE TRIGGER documents_before_update BEFORE UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION item_before_update();
+ALTER TABLE documents DROP COLUMN title_folded;
+CREATE INDEX documents_title_trigrams_idx ON documents USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
+DROP TRIGGER tasks_title_replaced ON tasks;
+DROP TRIGGER tasks_before_update ON tasks;
+CREATE TRIGGER tasks_before_update BEFORE UPDATE ON tasks FOR EACH ROW EXECUTE FUNCTION item_before_update();
+ALTER TABLE tasks DROP COLUMN title_folded;
+CREATE INDEX tasks_title_trigrams_idx ON tasks USING gin (user_id, title gin_trgm_ops) WITH (fastupdate = off);
+DROP FUNCTION items_title_replaced;

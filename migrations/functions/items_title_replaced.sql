@@ -1,0 +1,11 @@
+-- Discards the folded title of an item whose title another program replaced. The service folds the new one later.
+CREATE OR REPLACE FUNCTION items_title_replaced() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'courses' THEN
+        NEW.name_folded := NULL;
+    ELSE
+        NEW.title_folded := NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
