@@ -55,9 +55,6 @@ fn has_at_most(limit: usize, mut bits: u32) -> bool {
 /// English words whose stem begins unlike the word.
 const IRREGULAR: [&str; 3] = ["dying", "lying", "tying"];
 
-/// Number of letters with which all forms of a word start, in languages other than English.
-const MIN_SAME_START: usize = 3;
-
 pub(super) const FOREIGN: [Language; 6] = [
     Language::Dutch,
     Language::French,
@@ -67,13 +64,15 @@ pub(super) const FOREIGN: [Language; 6] = [
     Language::Spanish,
 ];
 
-/// Stems of three letters and less would match unrelated words.
+/// Minimum length of a stem in a language other than English. Shorter ones would match unrelated words.
+const MIN_FOREIGN_STEM: usize = 4;
+
 fn foreign_stems(word: &str) -> Vec<(Language, Cow<'_, str>)> {
     let is_latin = word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let languages = FOREIGN.iter().filter(|_| is_latin);
     let stems = languages.map(|language| (*language, stem(word, *language)));
     stems
-        .filter(|(_, stem)| stem.len() > MIN_SAME_START)
+        .filter(|(_, stem)| stem.len() >= MIN_FOREIGN_STEM)
         .collect()
 }
 
@@ -133,15 +132,17 @@ impl<'t> Term<'t> {
             .map(|index| (index, Likeness::SameStem))
     }
 
-    /// Most forms of a word start with the same letters. The language of a word is not known, so it is compared in all of them.
+    /// Nearly all forms of a word start with its stem, or with the stem without its last letter: `chevaux` and `cheval`. So only a
+    /// few words need to be stemmed. The language of a word is not known, so all are tried.
     fn same_foreign_stem(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
-        let start = &self.word[..self.word.floor_char_boundary(MIN_SAME_START)];
-        let candidates = words.starting_with(start).filter(|index| {
-            let word = words.get(*index);
-            let mut stems = self.foreign_stems.iter();
-            stems.any(|(language, of_term)| stem(word, *language) == *of_term)
-        });
-        candidates.map(|index| (index, Likeness::SameForeignStem))
+        self.foreign_stems
+            .iter()
+            .flat_map(move |(language, of_term)| {
+                let candidates = words.starting_with(&of_term[..of_term.len() - 1]);
+                let same =
+                    candidates.filter(move |index| stem(words.get(*index), *language) == *of_term);
+                same.map(|index| (index, Likeness::SameForeignStem))
+            })
     }
 
     /// Searches the text of all words at once.

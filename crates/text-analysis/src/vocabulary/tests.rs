@@ -176,11 +176,12 @@ fn likeness(term: &str, word: &str) -> Option<Likeness> {
 }
 
 fn has_same_foreign_stem(word: &str, term: &str) -> bool {
-    FOREIGN.iter().any(|language| {
+    let is_same = |language: &Language| {
         let of_term = stem(term, *language);
-        of_term.len() > 3 && stem(word, *language) == of_term
-    }) && term.bytes().all(|byte| byte.is_ascii_alphabetic())
-        && word.get(..3) == term.get(..3)
+        let starts = || word.starts_with(&of_term[..of_term.len() - 1]);
+        of_term.len() > 3 && stem(word, *language) == of_term && starts()
+    };
+    term.bytes().all(|byte| byte.is_ascii_alphabetic()) && FOREIGN.iter().any(is_same)
 }
 
 fn stem_of(word: &str) -> String {
