@@ -129,7 +129,7 @@ fn take_segment(bytes: &mut &[u8]) -> Option<Segment> {
     is_valid(&segment).then_some(segment)
 }
 
-/// Reads a word and the length of its postings. `word` contains the word before, and must be less than the new word.
+/// Reads a word and the length of its postings. `word` contains the word before, which must be less than the new word.
 fn take_word(bytes: &mut &[u8], word: &mut Vec<u8>, segment: &mut Segment) -> Option<()> {
     let numbers = usize::from(take_byte(bytes)?);
     let (shared, length) = (numbers >> 4, numbers & 15);
