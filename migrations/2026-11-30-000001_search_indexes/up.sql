@@ -1,5 +1,5 @@
--- The stored indexes of the search. Each is a copy of what a user's items contain, made by the service from the items and the
--- change log: it may be outdated, or be deleted at any time. Writers of items do nothing for the search.
+-- Stored search indexes. The service builds each from a user's items and the change log. A stored index may be outdated, and can
+-- be deleted at any time. Writes of items do not change it.
 
 -- Development versions kept words in tables, by triggers.
 DROP TABLE IF EXISTS search_departed, search_words, search_entries;
@@ -14,8 +14,8 @@ CREATE TABLE search_indexes (
     CONSTRAINT search_indexes_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT search_indexes_part_from_zero CHECK (part >= 0)
 );
-COMMENT ON TABLE search_indexes IS 'The stored index of each user''s items. Delete a user''s rows to have it made again.';
+COMMENT ON TABLE search_indexes IS 'The stored index of each user''s items. To have it rebuilt, delete the user''s rows.';
 COMMENT ON COLUMN search_indexes.part IS 'Long indexes are stored in parts of 1 MiB, numbered from 0.';
-COMMENT ON COLUMN search_indexes.data IS 'In a compact encoding of its own (src/search/stored.rs).';
+COMMENT ON COLUMN search_indexes.data IS 'The part, in the encoding of src/search/stored.rs.';
 -- The data is compact already.
 ALTER TABLE search_indexes ALTER COLUMN data SET STORAGE EXTERNAL;

@@ -1,4 +1,4 @@
--- Discards the folded title of an item whose title another program replaced. The service folds the new one later.
+-- Discards the folded title of an item when another program replaces the title. The service folds the new title later.
 CREATE OR REPLACE FUNCTION items_title_replaced() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'courses' THEN

@@ -16,11 +16,11 @@ use crate::{
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// How often the search indexes of users who have none are made.
+/// How often search indexes are stored for users with many documents who have none.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How often titles that other programs wrote are folded.
+/// How often titles are folded that other programs wrote.
 const TITLES_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a process reads the list of revocations while it has subscriptions.
 const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);

@@ -134,7 +134,7 @@ async fn on_database(
     outcome
 }
 
-/// Connections that may wait to be accepted, for example those of all clients after a restart. If there are more, clients retry after a second.
+/// Maximum number of connections that wait to be accepted, for example after a restart. Clients beyond it retry after a second.
 const BACKLOG: u32 = 4096;
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -142,7 +142,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // A restarted service gets its address although the system still remembers its former connections.
+    // Lets a restarted service use its address while the system still keeps connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)

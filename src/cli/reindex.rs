@@ -1,4 +1,4 @@
-//! `snapnote reindex`: makes the stored search indexes again.
+//! `snapnote reindex`: rebuilds the stored search indexes.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
@@ -20,7 +20,7 @@ pub(super) async fn run(
 ) -> Outcome {
     let secret = secret(config)?;
     ensure_schema(database, false).await?;
-    // It does not serve clients.
+    // The command serves no clients.
     let app = app(config, database, secret, config.server.listen, 0)?;
     let indexes = app.search();
     if only_status {
@@ -35,10 +35,10 @@ pub(super) async fn run(
         () = feed.begin_epochs(app.database()) => Ok(()),
         made = make(indexes, user) => {
             let made = made?;
-            print(format_args!("{made} search indexes were made.\n"))
+            print(format_args!("Search indexes rebuilt: {made}.\n"))
         }
         _ = tokio::signal::ctrl_c() => {
-            Err("Interrupted. The indexes made so far are stored; the others are as before.".to_owned().into())
+            Err("Interrupted. The indexes rebuilt so far are stored, and the others are unchanged.".to_owned().into())
         }
     }
 }
@@ -52,7 +52,7 @@ async fn find(app: &crate::app::App, typed: &str) -> Outcome<UserId> {
     Ok(user.id)
 }
 
-/// Makes the index of one user, or of all. Returns their number.
+/// Rebuilds the index of one user, or of all users. Returns their number.
 async fn make(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
     if let Some(user) = user {
         indexes.make(user).await?;
@@ -86,7 +86,7 @@ fn describe(status: IndexStatus) -> String {
         bytes,
     } = status;
     format!(
-        "{indexed} of {users} users have a stored search index ({} KiB).\nThe others get one with their first search.\n",
+        "{indexed} of {users} users have a stored search index ({} KiB).\nThe service builds other indexes when their users search.\n",
         bytes / 1024
     )
 }

@@ -22,7 +22,7 @@ use super::{ReadError, command};
 const PREFIX: &str = "SNAPNOTE_";
 /// Variables of this repository's tests. They are not settings, and a shell that exports them can still start the program.
 const TESTS_PREFIX: &str = "SNAPNOTE_TESTS_";
-/// The path of the program, as scripts that start it name it. It is no setting either.
+/// The variable that scripts use for the path of the program. It is not a setting either.
 const PROGRAM: &str = "SNAPNOTE_BIN";
 /// How similar two names must be to suggest one for the other (0–1).
 const SIMILAR: f64 = 0.8;

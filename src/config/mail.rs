@@ -31,7 +31,7 @@ impl MailConfig {
     /// Where the app usually runs during its development.
     const LOCAL_APP: &str = "http://localhost:3000";
 
-    /// What is wrong with the settings of the server and the sender, and why links in emails cannot be built.
+    /// The problems of the server, the sender and the links in emails.
     pub(super) fn problems(&self) -> Vec<String> {
         let server = self.smtp_url.as_ref().map(Secret::reveal);
         let server = server.map_or(Ok(()), |url| mail::check_server(url, &self.app_url()));

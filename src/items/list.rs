@@ -28,8 +28,8 @@ pub(crate) trait OrderBy<T>:
     fn order(self) -> Order<T>;
 }
 
-/// Declares a noun's `orderBy` argument: what its lists can be sorted by, each with its key. The first is the default. Keys may
-/// depend on the direction.
+/// Declares a noun's `orderBy` argument: the fields that its lists can be sorted by, with their keys. The first field is the
+/// default. Keys may depend on the direction.
 macro_rules! order {
     (
         $(#[$doc:meta])* $Order:ident;
@@ -81,7 +81,7 @@ pub(crate) trait Listed: Item {
     /// Its `orderBy` argument.
     type OrderBy: OrderBy<Self>;
 
-    /// Rejects a filter that the database cannot compare with, apart from the part of a title.
+    /// Rejects invalid values of a filter. The part of a title is checked separately.
     fn check(_filter: &Self::Filter) -> Result<(), Error> {
         Ok(())
     }
@@ -89,7 +89,7 @@ pub(crate) trait Listed: Item {
     /// The part of a title that the filter looks for.
     fn title_part(filter: &Self::Filter) -> Option<&str>;
 
-    /// Writes the conditions of a filter, apart from the part of a title.
+    /// Writes the conditions of a filter, except the condition on the title.
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
 
     /// Writes a column that is read on demand.

@@ -2,8 +2,8 @@
 //! choose its id. Lists of items are filtered, sorted and paginated in the same way.
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
-//! `list` lists of items, `titles` their titles as filters compare them, `commands` what creating and updating have in common, and
-//! `store` the SQL that reads items of all kinds. Each noun has its own rules, rows and SQL.
+//! `list` has lists of items, `titles` folded titles, `commands` what creating and updating have in common, and `store` the SQL
+//! that reads items of all kinds. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod list;

@@ -1,8 +1,8 @@
-//! Folded titles, which filters by a part of a title compare: without case and accents, as the search has them.
+//! Folded titles: titles without case and accents, folded as the search folds words. Filters by a part of a title compare them.
 //!
-//! They are a column of each item's table, written with the title. The folding needs Unicode tables that PostgreSQL does not have, so
-//! a title that another program writes has no folded title at first. A background job makes it. The same job folds the titles of
-//! a database from before the column existed. Until then, such a title is compared ignoring case.
+//! They are a column of each item's table, written with the title. Folding needs Unicode tables that PostgreSQL does not have. So
+//! if another program writes a title, its folded title is null until a background job folds it. The same job folds the titles
+//! that existed before the column. Until then, filters compare such a title as it is, ignoring case.
 
 use text_analysis::fold as fold_text;
 
@@ -12,13 +12,13 @@ use crate::{
     error::Error,
 };
 
-/// Maximum length of a folded title in bytes. PostgreSQL does not index longer ones. Only titles with many characters such as ﷺ,
-/// each of which stands for several words, are longer; their ends are not found.
+/// Maximum length of a folded title in bytes. PostgreSQL cannot index longer ones. Only titles with many characters that each stand
+/// for several words, such as ﷺ, exceed it. Filters do not find the ends of such titles.
 const MAX_FOLDED_BYTES: usize = 2_400;
 /// Maximum number of titles per step.
 const STEP: u32 = 500;
 
-/// Folds a title, or a part of one.
+/// Folds a title or a part of a title.
 pub(crate) fn fold(title: &str) -> String {
     let mut folded = fold_text(title);
     folded.truncate(folded.floor_char_boundary(MAX_FOLDED_BYTES));

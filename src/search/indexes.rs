@@ -18,15 +18,15 @@ use crate::{
     error::{Code, Error},
 };
 
-/// How long a request reads items into an index. After that it searches what was read so far.
+/// Maximum time that a request reads items into an index. Then it searches the items read so far.
 const MAX_READING_TIME: Duration = Duration::from_secs(2);
-/// Number of changes that are read in one statement.
+/// Maximum number of changes that are read in one statement.
 const CHANGES: usize = 500;
-/// An index is stored after this number of changes, or a larger one if it has many items.
+/// Minimum number of changes after which an index is stored. A large index is stored after changes of an eighth of its items.
 const MIN_UNSAVED: usize = 50;
-/// A user with this number of documents gets a stored index before the first search.
+/// A background job stores an index for users with at least this number of documents, before their first search.
 const MANY_DOCUMENTS: i64 = 200;
-/// Number of users that are read in one statement.
+/// Maximum number of users that are read in one statement.
 const USERS: i64 = 1_000;
 
 /// The indexes of a process. Cheap to clone.
@@ -39,7 +39,7 @@ struct Inner {
     database: Database,
     feed: Feed,
     cache: Cache<UserId, Arc<UserIndex>, Bytes>,
-    /// Permits to read many items: two at the same time, so that other requests have connections and processors.
+    /// Permits to read many items. There are two, which leaves connections and processors to other requests.
     reading: Semaphore,
 }
 
@@ -54,7 +54,7 @@ impl Weighter<UserId, Arc<UserIndex>> for Bytes {
 }
 
 impl SearchIndexes {
-    /// No index is in memory yet. `max_bytes`: the memory that all indexes may take.
+    /// Starts with no index in memory. `max_bytes`: the maximum memory of all indexes.
     pub fn new(database: Database, feed: Feed, max_bytes: u64) -> SearchIndexes {
         let users = usize::try_from(max_bytes / 65_536).unwrap_or(usize::MAX);
         let inner = Inner {
@@ -68,8 +68,8 @@ impl SearchIndexes {
         }
     }
 
-    /// The index of a user, with everything that was committed before. If there is much to read, it stops after some time, and
-    /// the next search continues.
+    /// The index of a user, with everything that was committed before. If there is too much to read, reading stops after
+    /// [`MAX_READING_TIME`], and the next search continues.
     pub(super) async fn current(&self, owner: UserId) -> Result<Arc<UserIndex>, Error> {
         if let Some(index) = self.complete(owner) {
             let mut conn = self.inner.database.connection().await?;
@@ -101,7 +101,7 @@ impl SearchIndexes {
         index.filter(|index| index.unread.is_none())
     }
 
-    /// Continues with the index in memory, the stored one, or an empty one, and reads items for some time.
+    /// Continues with the index in memory, the stored one, or an empty one. Reads items for up to [`MAX_READING_TIME`].
     async fn read(&self, conn: &mut Connection, owner: UserId) -> Result<UserIndex, Error> {
         let until = Instant::now() + MAX_READING_TIME;
         let known = match self.inner.cache.get(&owner) {
@@ -118,7 +118,7 @@ impl SearchIndexes {
         };
         while index.unread.is_some() && Instant::now() < until {
             index.read_batch(conn, owner).await?;
-            // A request that ends now loses nothing.
+            // If this request is canceled, the next one continues from here.
             self.inner.cache.insert(owner, Arc::new(index.clone()));
         }
         Ok(index)
@@ -150,8 +150,8 @@ impl SearchIndexes {
         }
     }
 
-    /// Keeps an index in memory. Stores it in the background if enough has changed, so that a process that has not searched for
-    /// this user yet need not read all items.
+    /// Keeps an index in memory. Stores it in the background if enough has changed, so that a process without it need not read
+    /// all items.
     fn keep(&self, owner: UserId, mut index: UserIndex) -> Arc<UserIndex> {
         let is_due = index.unsaved >= MIN_UNSAVED.max(index.items.len() / 8);
         if is_due {
@@ -165,7 +165,7 @@ impl SearchIndexes {
                 if let Err(error) = stored::save(&database, owner, &saved).await {
                     tracing::warn!(
                         error = error.log_text(),
-                        "storing a search index failed; a later search retries"
+                        "storing a search index failed; a later search will retry"
                     );
                 }
             });
@@ -173,7 +173,7 @@ impl SearchIndexes {
         index
     }
 
-    /// Makes the index of a user from the user's items, and stores it.
+    /// Builds the index of a user from the user's items, and stores it.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -189,8 +189,8 @@ impl SearchIndexes {
         Ok(())
     }
 
-    /// Makes the indexes of users who have none and many documents, for example after a bulk load. A search makes the others
-    /// as fast as it reads a stored one. Returns their number.
+    /// Builds and stores indexes for users with many documents who have none, for example after a bulk load. Returns their number.
+    /// For users with few documents, a search builds the index about as fast as it would load a stored one.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -212,7 +212,7 @@ impl SearchIndexes {
         }
     }
 
-    /// The users with ids after `after`, at most 1,000.
+    /// The users with ids after `after`, in the order of their ids. Maximum 1,000.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.

@@ -1,4 +1,4 @@
-//! The items of an index: what a search filters and orders by, and their words.
+//! The items of an index: their attributes, which a search filters and orders by, and their words.
 
 use chrono::{DateTime, Utc};
 use text_analysis::{PlainText, tokens};
@@ -8,16 +8,16 @@ use uuid::Uuid;
 use super::store::{ItemRow, Texts};
 use crate::items::ItemKind;
 
-/// Positions between two texts of an item, so that no phrase matches across them.
+/// Number of unused positions between two texts of an item, so that no phrase matches across them.
 const GAP: u32 = 16;
 
-/// What a search filters and orders by. It changes without the item's words.
+/// What a search filters and orders by. Attributes can change while the item's words stay the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Attributes {
     pub(super) kind: ItemKind,
     /// The course of a document or a task.
     pub(super) course_id: Option<Uuid>,
-    /// Whether the item was moved to the trash by itself. An item whose course is in the trash is there too.
+    /// Whether the item was moved to the trash by itself, and not with its course.
     pub(super) is_trashed: bool,
     pub(super) updated_at: DateTime<Utc>,
     pub(super) version: i32,
@@ -44,7 +44,7 @@ pub(super) struct ItemWords {
 }
 
 impl ItemWords {
-    /// The words of an item as a reader sees it. Only documents contain Markdown.
+    /// The words of an item's displayed texts. Only documents contain Markdown.
     pub(super) fn of(kind: ItemKind, texts: &Texts) -> ItemWords {
         let mut words = ItemWords::default();
         words.title_end = words.add(&texts.title, 0);

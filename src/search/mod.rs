@@ -1,14 +1,14 @@
 //! Search in a user's active items: words in any order and form, phrases, exclusions, alternatives, prefixes and parts of
 //! words, and words that are misspelled or badly recognized.
 //!
-//! A process keeps an index in memory for each user who searches. It is a copy of what the tables contain, so writers do nothing
-//! for it. Every search first reads the user's change feed after the index's cursor, in one statement, and so finds everything
-//! that was committed before, whichever program wrote it. Its cost does not depend on how much other users store.
+//! A process keeps an index in memory for each user who searches. It is a copy of what the tables contain, so writes do not
+//! change it. Every search first reads the user's change feed after the index's cursor, in one statement. So it finds everything
+//! that was committed before, whichever program wrote it. The cost of a search does not depend on how much other users store.
 //!
-//! - `query`: parses the query. `plan`: the words of the index that match its terms. `rank`: the order of hits.
+//! - `query`: parses the query. `plan`: chooses the words of the index that match its terms. `rank`: the order of hits.
 //! - `user_index`: reads items into an index, and applies changes. `item`: an item's words. `store`: all SQL.
-//! - [`indexes`]: the indexes of all users: in memory, and stored, so that they need not be made again.
-//! - `cursor`: the position of a hit. `passages`: shows where an item matches.
+//! - [`indexes`]: the indexes of all users, in memory and stored. `stored`: the encoding of stored indexes.
+//! - `cursor`: the position of a hit. `passages`: the parts of an item that match.
 //!
 //! `docs/search.md` has the reasons and the measurements.
 

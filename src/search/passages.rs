@@ -1,4 +1,4 @@
-//! The passages of an item that show why it was found.
+//! The passages of an item that show why the search found it.
 
 use text_analysis::{Highlighter, Passage};
 

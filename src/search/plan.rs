@@ -15,7 +15,7 @@ const MAX_COUNTED_WORDS: usize = 8;
 /// A term and what it matches.
 struct ResolvedTerm {
     alternatives: Vec<Alternative>,
-    /// Whether it is a word without meaning of its own, such as `the`.
+    /// Whether it is a stop word such as `the`, which is ignored next to other words.
     is_ignorable: bool,
 }
 
@@ -67,7 +67,7 @@ fn resolve(term: &Term, vocabulary: &Vocabulary, with_similar: bool) -> Option<R
             && is_stop_word(&parts[0]),
         alternatives: Vec::new(),
     };
-    // The characters of a word that a dictionary knows may also be parts of other words.
+    // The characters of a dictionary word may also be parts of other words, so they match as similar.
     let has_word = wholes
         .iter()
         .any(|(_, kind)| *kind == TokenKind::Dictionary);
@@ -87,7 +87,7 @@ fn resolve(term: &Term, vocabulary: &Vocabulary, with_similar: bool) -> Option<R
     Some(resolved)
 }
 
-/// The words that stand for all of the tokens together: `todo` for `to-do`.
+/// The words that consist of all the tokens together: `todo` for `to-do`.
 fn whole_words(tokens: &[Token]) -> Vec<(String, TokenKind)> {
     let start = tokens.first().map(|token| token.range.start);
     let end = tokens.iter().map(|token| token.range.end).max();
@@ -166,7 +166,7 @@ fn without_stop_words(terms: Vec<ResolvedTerm>) -> Vec<text_index::Term> {
     .collect()
 }
 
-/// An excluded term excludes all forms of its stem, but no similar words.
+/// An excluded term excludes all words with its stem, but no other similar words.
 fn excluded(term: ResolvedTerm) -> text_index::Term {
     let mut alternatives = term.alternatives;
     let is_phrase = |alternative: &Alternative| alternative.words.len() > 1;

@@ -1,7 +1,8 @@
 //! The order of hits.
 //!
-//! The score starts with the class of the match, 0 to 7: whether all words are in the title, and whether they match as written,
-//! by stem, by similarity or as misspellings. Recency adds up to 0.1, the number and position of the matches up to 0.8.
+//! The score is the sum of three numbers. The class of the match is a whole number from 0 to 7. It depends on whether all words are
+//! in the title, and whether they match as written, by stem, by similarity or as misspellings. Recency adds up to 0.1. The number
+//! and position of the matches add up to 0.8.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 use super::{SearchCursor, SearchFilter, item::Attributes, user_index::UserIndex};
 use crate::items::ItemKind;
 
-/// The time after which the bonus for recency has fallen to about a third, in seconds: 180 days.
+/// The age at which the bonus for recency has fallen to about a third: 180 days, in seconds.
 const RECENCY: f64 = 15_552_000.0;
 
 /// An item that matches a search.

@@ -27,7 +27,7 @@ row! {
 }
 
 row! {
-    /// An item, as the index needs it.
+    /// What the index reads of an item.
     #[derive(Debug, Clone)]
     pub(super) struct ItemRow {
         pub(super) kind: ItemKind,
@@ -37,7 +37,7 @@ row! {
         pub(super) is_trashed: bool,
         pub(super) updated_at: DateTime<Utc>,
         pub(super) version: i32,
-        /// `None` if they have not changed since the version that the index has.
+        /// `None` if they have not changed since the version in the index.
         pub(super) texts: Option<Texts>,
     }
 }
@@ -75,15 +75,15 @@ pub(super) async fn items(
         .await
 }
 
-/// Whether the log tells that a text may have changed after the version that the index has. The log of an update names the
-/// changed fields, unless it was pruned. Reading a long text takes much longer than reading the log.
+/// The condition that a text may have changed since the version in the index. The change log of an update names the changed fields,
+/// unless it was pruned. Reading the log takes much less time than reading a long text.
 const TEXT_CHANGED: &str = "(known.version = 0 OR EXISTS (
     SELECT FROM audit_logs
     WHERE user_id = $1 AND entity_id = item.id AND audit_logs.version > known.version
         AND (changes ?| ARRAY['name', 'title', 'description', 'formattedNote', 'originalText']
             OR changes IS NULL AND action IN ('CREATED', 'UPDATED'))))";
 
-/// The owner's items of a kind with these ids, as far as they exist. Their texts are read only if they have changed after the
+/// Those of the owner's items of a kind that have these ids and exist. Their texts are read only if they have changed after the
 /// given versions.
 pub(super) async fn changed_items(
     conn: &mut Connection,
@@ -102,7 +102,7 @@ pub(super) async fn changed_items(
         .await
 }
 
-/// Users without a stored index who have at least so many documents, with ids after `after`.
+/// Users without a stored index who have at least this number of documents, with ids after `after`.
 pub(super) async fn users_without_index(
     conn: &mut Connection,
     after: Uuid,
@@ -170,7 +170,7 @@ pub(super) async fn stored_index(
     Ok((!parts.is_empty()).then(|| parts.concat()))
 }
 
-/// Stores the parts of a user's index in place of the one before. Does nothing if another process is storing one, or if the user
+/// Replaces the stored index of a user with these parts. Does nothing if another process is storing one, or if the user
 /// is being deleted.
 pub(super) async fn store_index(
     conn: &mut Connection,
@@ -196,7 +196,7 @@ pub(super) async fn store_index(
     .await
 }
 
-/// Whether no other transaction is storing this index. Holds it off until this transaction ends.
+/// Whether no other transaction is storing this index. If so, locks the index for this transaction.
 async fn is_only_writer(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
     let lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('search_indexes ' || $1::uuid::text, 0))";
     let row = conn

@@ -1,4 +1,4 @@
-//! Indexes as they are stored: the cursor, what is still to be read, and the items.
+//! The encoding of stored indexes: the cursor, the position in unread items, and the items.
 
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::{
     items::ItemKind,
 };
 
-/// The version of the rules by which texts become words. Indexes of another version are made again.
+/// The version of the rules by which texts become words. Increase it when they change: indexes of another version are rebuilt.
 const ANALYSIS: &str = "1";
 /// Maximum size of a stored part, in bytes.
 const MAX_PART: usize = 1 << 20;
@@ -36,7 +36,7 @@ pub(super) async fn save(
     store::store_index(&mut conn, owner, parts).await
 }
 
-/// The header is one line of text: the version, the cursor, and the kind and the id at which the reading continues.
+/// The header is one line of text: the version, the cursor and, if items are unread, the kind and the id at which reading continues.
 fn encode(index: &UserIndex) -> Vec<u8> {
     let unread = index
         .unread

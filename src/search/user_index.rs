@@ -1,7 +1,7 @@
-//! The index of one user's items, and how it is brought up to date.
+//! The index of one user's items, and how it is kept up to date.
 //!
-//! It starts empty and reads all items in batches. The position is kept, so an interrupted reading continues. Meanwhile and
-//! afterwards it follows the user's change feed from the moment the reading began.
+//! An index starts empty and reads all items in batches. It keeps its position, so an interrupted reading continues there. It also
+//! applies the changes of the user's change feed, from the moment the reading began.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -23,14 +23,14 @@ use crate::{
 
 /// Maximum number of items that are read in one statement. Each has up to 400,000 characters.
 const BATCH: usize = 100;
-/// Number of words that the vocabulary may have beyond twice the words of the items.
+/// The vocabulary is rebuilt when it has this many words more than twice the words of the items.
 const MAX_OLD_WORDS: usize = 10_000;
 
-/// The index of a user's items in a moment. A clone shares what does not change.
+/// The index of a user's items at one moment. Clones share unchanged parts.
 #[derive(Clone)]
 pub(super) struct UserIndex {
     pub(super) items: Index<Attributes>,
-    /// The words of the items, and maybe of items that were deleted or replaced.
+    /// The words of the items. May contain words of items that were deleted or replaced.
     pub(super) vocabulary: Arc<Vocabulary>,
     /// The changes after this cursor are not in the index yet.
     pub(super) cursor: Cursor,
@@ -40,7 +40,7 @@ pub(super) struct UserIndex {
     pub(super) unsaved: usize,
 }
 
-/// Where the first reading of all items continues.
+/// The position at which the first reading of all items continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unread {
     pub(super) kind: ItemKind,
@@ -119,7 +119,7 @@ impl UserIndex {
             .map_or(0, |item| item.version)
     }
 
-    /// Adds items, or replaces those that it has already. Rows without texts only change the attributes.
+    /// Adds items, and replaces those that the index already has. Rows without texts only change the attributes.
     async fn put(&mut self, rows: Vec<ItemRow>) -> Result<(), Error> {
         self.unsaved += rows.len();
         let mut with_texts = Vec::with_capacity(rows.len());
@@ -135,7 +135,7 @@ impl UserIndex {
         if with_texts.is_empty() {
             return Ok(());
         }
-        // Long texts take milliseconds.
+        // Splitting long texts into words takes milliseconds, which would block other requests.
         let mut index = self.clone();
         let add = tokio::task::spawn_blocking(move || {
             index.add(&with_texts);
@@ -169,7 +169,7 @@ impl UserIndex {
         }
     }
 
-    /// Makes the vocabulary from the items.
+    /// Rebuilds the vocabulary from the items.
     pub(super) fn read_vocabulary(&mut self) {
         let mut vocabulary = Vocabulary::default();
         vocabulary.insert_all(self.items.words());

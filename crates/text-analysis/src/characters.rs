@@ -1,7 +1,7 @@
-//! What is known of each character: its class, and its folding where that does not depend on the characters around it.
+//! Properties of each character: its class, and its folding if that does not depend on the characters around it.
 //!
-//! Looking up several Unicode properties takes longer than everything else that happens to a character, so the results are kept
-//! in pages of 256 characters. A page is made when one of its characters is first seen.
+//! Looking up several Unicode properties takes longer than all other work on a character, so the results are cached in pages of 256
+//! characters. A page is filled when one of its characters is first used.
 
 use std::{
     collections::HashSet,
@@ -17,11 +17,11 @@ use crate::{
     tokens::class::{Class, classify},
 };
 
-/// What is known of a character.
+/// The properties of a character.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Character {
     pub(crate) class: Class,
-    /// The canonical combining class of what it is folded to.
+    /// The canonical combining class of its folded form.
     order: u8,
     folding: Folding,
 }
@@ -33,14 +33,14 @@ enum Folding {
     To(char),
     /// To nothing.
     Removed,
-    /// To several characters, or to one that depends on its neighbours.
+    /// To several characters, or to one that depends on its neighbors.
     Contextual,
 }
 
 const PAGE: usize = 256;
 const PAGES: usize = 0x11_0000 / PAGE;
 
-/// Returns what is known of a character.
+/// Returns the properties of a character.
 pub(crate) fn character(character: char) -> Character {
     static KNOWN: [OnceLock<Box<[Character]>>; PAGES] = [const { OnceLock::new() }; PAGES];
     let code = character as usize;
@@ -52,8 +52,8 @@ pub(crate) fn class(of: char) -> Class {
     character(of).class
 }
 
-/// Folds a word or character to the end of `folded`, which it stops to extend at `limit` bytes. Returns false and leaves
-/// `folded` as it is if the folding depends on the characters around.
+/// Folds a word or character, and appends the result to `folded` until that has `limit` bytes. If the folding depends on the
+/// characters around it, returns false and leaves `folded` as it was.
 pub(crate) fn push_folded(word: &str, limit: usize, folded: &mut String) -> bool {
     let (start, mut order) = (folded.len(), 0);
     for source in word.chars() {
@@ -115,7 +115,7 @@ fn look_up(character: char) -> Character {
 
 /// Whether no character before this one composes with it.
 fn never_composes(character: char) -> bool {
-    /// The second halves of all characters that are decomposed, but for Korean syllables.
+    /// The second halves of all characters that can be decomposed, except Korean syllables.
     static SECONDS: LazyLock<HashSet<char>> = LazyLock::new(|| {
         let composed = ('\0'..='\u{33ff}').chain('\u{10000}'..='\u{17fff}');
         let decompositions = CanonicalDecompositionBorrowed::new();

@@ -2,8 +2,8 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The start of a text on one line, of at most `max` code points, cut between two graphemes. Each run of white space becomes
-/// one space. Empty only if the text has nothing but white space.
+/// The start of a text on one line, cut between two graphemes. Maximum `max` code points. Each run of white space becomes one
+/// space. Empty only if the text contains only white space.
 pub fn excerpt(text: &str, max: usize) -> String {
     let line = start(text, max);
     let mut excerpt = String::new();

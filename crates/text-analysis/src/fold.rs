@@ -1,11 +1,11 @@
-//! Folding: makes spellings equal that readers take for the same.
+//! Folding: makes spellings equal that readers regard as the same.
 //!
 //! - All scripts: case, compatibility forms (width, ligatures, ², ℝ), composed and decomposed letters, digits, invisible characters.
-//! - Latin, Greek, Cyrillic: accents. `ß` is `ss`, and `İ`, `I`, `ı` and `i` are one letter. `й` is not `и`: it is a letter of its
-//!   own in CLDR's root collation, and words such as *мой* and *мои* differ by it. `ё` is `е`, as most texts write it.
-//! - Arabic: vowel points and tatweel go; `أ`, `إ`, `آ`, `ٱ` are `ا`, `ى` and Persian `ی` are `ي`, `ة` is `ه`, `ک` is `ك`. This is
-//!   what Lucene's normalizers do. `ؤ` and `ئ` stay.
-//! - Hebrew and Syriac: vowel points go.
+//! - Latin, Greek, Cyrillic: accents. `ß` is `ss`, and `İ`, `I`, `ı` and `i` are one letter. `й` is not `и`: it is a separate
+//!   letter in CLDR's root collation, and words such as *мой* and *мои* differ only by it. `ё` is `е`, as most texts write it.
+//! - Arabic: vowel points and tatweel are removed; `أ`, `إ`, `آ`, `ٱ` are `ا`, `ى` and Persian `ی` are `ي`, `ة` is `ه`, `ک` is `ك`.
+//!   Lucene's normalizers do the same. `ؤ` and `ئ` stay the same.
+//! - Hebrew and Syriac: vowel points are removed.
 //! - Indic scripts, Thai, Lao, Khmer, Burmese: all vowel signs, viramas and tone marks stay.
 
 use std::{borrow::Cow, ops::RangeInclusive, sync::LazyLock};
@@ -23,8 +23,8 @@ use crate::tokens::class::{Class, classify, is_apostrophe, is_hyphen};
 /// Maximum length of a folded word in bytes.
 pub const MAX_WORD_BYTES: usize = 255;
 
-/// Folds a whole text for comparisons of parts: case, accents, width, Unicode forms, invisible characters. Punctuation stays, and
-/// each run of white space becomes one space.
+/// Folds case, accents, width, Unicode forms and invisible characters of a whole text, so that parts of it can be compared.
+/// Punctuation stays, and each run of white space becomes one space.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     let mut space = false;
@@ -136,8 +136,8 @@ fn is_accent(mark: char) -> bool {
         | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
-/// Whether the character is a vowel point or reading aid of Hebrew, Arabic and Syriac, which most texts leave out. The tatweel is
-/// one too: it only makes a word longer.
+/// Whether the character is a vowel point or reading aid of Hebrew, Arabic or Syriac, which most texts omit. This includes the
+/// tatweel, which only makes a word longer.
 fn is_vowel_point(character: char) -> bool {
     matches!(character, '\u{591}'..='\u{5bd}' | '\u{5bf}' | '\u{5c1}' | '\u{5c2}' | '\u{5c4}' | '\u{5c5}' | '\u{5c7}'
         | '\u{610}'..='\u{61a}' | '\u{640}' | '\u{64b}'..='\u{65f}' | '\u{670}' | '\u{6d6}'..='\u{6dc}'
@@ -158,12 +158,12 @@ fn push_letters(character: char, folded: &mut String) {
         'ħ' => folded.push('h'),
         'ŧ' => folded.push('t'),
         'ı' => folded.push('i'),
-        // Letter forms of Arabic, as Lucene's ArabicNormalizer and PersianNormalizer have them.
+        // Letter forms of Arabic, as in Lucene's ArabicNormalizer and PersianNormalizer.
         'ٱ' => folded.push('ا'),
         'ى' | 'ی' => folded.push('ي'),
         'ک' => folded.push('ك'),
         'ة' | 'ہ' | 'ە' => folded.push('ه'),
-        // Thai and Lao AM, which NFKD takes apart, and which the dictionaries have as one letter.
+        // Thai and Lao AM: NFKD decomposes them, but the dictionaries contain them as one letter.
         aa @ '\u{e32}' => push_am('\u{e4d}', '\u{e48}'..='\u{e4b}', aa, folded),
         aa @ '\u{eb2}' => push_am('\u{ecd}', '\u{ec8}'..='\u{ecb}', aa, folded),
         character if character.is_ascii() => folded.push(character),
@@ -190,7 +190,7 @@ fn push_am(sign: char, tones: RangeInclusive<char>, aa: char, folded: &mut Strin
     });
 }
 
-/// The digit 0 to 9 that a decimal digit of any script means.
+/// The value of a decimal digit of any script, as a digit from 0 to 9.
 fn decimal_digit(character: char) -> Option<char> {
     let is_digit = |code| {
         CodePointMapData::<GeneralCategory>::new().get32(code) == GeneralCategory::DecimalNumber

@@ -12,14 +12,14 @@ use crate::tokens::{Token, TokenKind, tokens};
 pub struct Term {
     /// The folded words at consecutive positions: those of the kinds `Word` and `Character`. Several are a phrase.
     pub phrase: Vec<String>,
-    /// Other folded words that match the term, of any kind.
+    /// Other folded words that match the term. They may be of any kind.
     pub words: Vec<String>,
     /// Whether the last word of the phrase is a prefix.
     pub unfinished: bool,
 }
 
 impl Term {
-    /// The term that matches a text as it is written: its words one after the other, or joined if they are one compound.
+    /// The term that matches a text as it is written: its words in sequence, or joined if they are one compound.
     pub fn new(text: &str, unfinished: bool) -> Term {
         let mut term = Term {
             unfinished,
@@ -42,7 +42,7 @@ impl Term {
     }
 }
 
-/// Finds what matched a query in the texts of its hits.
+/// Finds the words and phrases that match a query in the texts of its hits.
 #[derive(Debug, Default)]
 pub struct Highlighter {
     words: HashSet<String>,
@@ -67,7 +67,7 @@ pub struct Highlight {
 }
 
 impl Highlighter {
-    /// Returns a highlighter for the terms that are not excluded.
+    /// Returns a highlighter for these terms. Do not pass excluded terms.
     pub fn new(terms: impl IntoIterator<Item = Term>) -> Highlighter {
         let mut highlighter = Highlighter::default();
         for term in terms {
@@ -91,12 +91,12 @@ impl Highlighter {
         highlighter
     }
 
-    /// The highlights of a text in its order, without overlaps. Where several terms match, the longest wins.
+    /// The highlights of a text in their order, without overlaps. If several terms match at a position, the longest match is used.
     pub fn highlights(&self, text: &str) -> Vec<Highlight> {
         let tokens: Vec<Token> = tokens(text).collect();
         let mut highlights: Vec<Highlight> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
-            // A compound or a word of the dictionary starts where its first part does.
+            // A compound or a dictionary word starts at the same position as its first part.
             let last = highlights.last_mut().map(|last| &mut last.range);
             let same_start = last.filter(|last| token.range.start < last.end);
             if same_start

@@ -1,7 +1,6 @@
-//! Reads text as people read it: Markdown as plain text, words of any script, and words that are similar to each other.
+//! Analyzes text: reads Markdown as plain text, splits texts of any script into words, and finds similar words.
 //!
-//! One analyzer serves indexing, queries, highlights and excerpts, so that they never disagree about what a word is. All
-//! functions are pure.
+//! Indexing, queries, highlights and excerpts use the same analyzer, so that they agree on what a word is. All functions are pure.
 //!
 //! ```
 //! use text_analysis::{Highlighter, Term, tokens};

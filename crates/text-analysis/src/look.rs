@@ -1,8 +1,8 @@
-//! What a word looks like in print.
+//! The look of a word: its appearance in print.
 
 use std::iter;
 
-/// Returns what a printed word looks like: letters and digits that text recognition confuses become the same (`rn` and `m`,
+/// Returns the look of a word: letters and digits that text recognition confuses become the same (`rn` and `m`,
 /// `cl` and `d`, `vv` and `w`, `0` and `o`, `1`, `i` and `l`, `5` and `s`). Expects a folded word.
 pub fn look(word: &str) -> String {
     look_of(word).collect()

@@ -123,7 +123,7 @@ fn passage<W>(text: &str, window: Range<usize>, highlights: &[&(Range<usize>, W)
     let shown = &text[window.clone()];
     let start = window.start + (shown.len() - shown.trim_start().len());
     let end = window.start + shown.trim_end().len();
-    // Highlights contain words, so white space at the ends of one is an error of the caller.
+    // Highlights contain words. If one starts or ends with white space, the caller has made an error.
     let trimmed = text.get(start..end).unwrap_or_default();
     let mut counted = start;
     let mut units = 0;
@@ -137,7 +137,7 @@ fn passage<W>(text: &str, window: Range<usize>, highlights: &[&(Range<usize>, W)
         .iter()
         .map(|(range, _)| units_until(range.start)..units_until(range.end));
     let ranges = ranges.collect();
-    // Each of these is one UTF-16 code unit, as the space is.
+    // Each replaced character is one UTF-16 code unit, like the space, so the ranges stay valid.
     let on_one_line = trimmed.chars().map(|character| match character {
         '\u{2028}' | '\u{2029}' => ' ',
         character if character.is_control() => ' ',

@@ -1,7 +1,7 @@
 //! Stems and stop words.
 //!
-//! The stems are those of Snowball's main branch. Of 66,000 English words, 21 have another stem than in the older release of the
-//! algorithm that other libraries have, such as *university*, which is no longer a form of *universal*.
+//! The stems are those of Snowball's main branch. Of 66,000 English words, 21 have a different stem than in the older release that
+//! other libraries use. For example, *university* and *universal* no longer have the same stem.
 
 use std::borrow::Cow;
 

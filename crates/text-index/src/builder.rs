@@ -1,4 +1,4 @@
-//! Makes segments: from the words of items, and from other segments.
+//! Builds segments from the words of items, and from other segments.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -118,8 +118,8 @@ impl Builder {
     }
 }
 
-/// Merges segments into one, without the items for which `is_live` is false. It takes the number of the segment and of the item.
-/// An item must be live in one segment at most.
+/// Merges segments into one, without the items for which `is_live` is false. `is_live` takes the number of the segment and of the
+/// item in it. A key must be live in one segment at most.
 pub(crate) fn merge(segments: &[&Segment], is_live: impl Fn(usize, usize) -> bool) -> Segment {
     let mut merged = Segment::default();
     let new_numbers = merge_items(segments, is_live, &mut merged);
@@ -146,7 +146,7 @@ pub(crate) fn merge(segments: &[&Segment], is_live: impl Fn(usize, usize) -> boo
     merged
 }
 
-/// The first of the next words of the segments. `None` after the last.
+/// The least of the segments' next words. `None` after the last word.
 fn first_word<'s>(segments: &[&'s Segment], next: &[usize]) -> Option<&'s str> {
     let segments = segments.iter().zip(next);
     let remaining = segments.filter(|(segment, next)| **next < segment.words.len());

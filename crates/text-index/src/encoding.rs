@@ -1,4 +1,4 @@
-//! Segments as bytes, to be stored.
+//! The encoding of an index as bytes, for storage.
 
 use crate::{
     Index,
@@ -11,7 +11,7 @@ use crate::{
 /// The version of the encoding.
 const VERSION: u8 = 1;
 
-/// The most bytes that a stored word can share with the word before.
+/// Maximum number of bytes that a stored word shares with the word before.
 const MAX_SHARED: usize = 15;
 
 /// The bytes are not an index, or an index of another version.
@@ -96,8 +96,8 @@ fn put_segment(bytes: &mut Vec<u8>, segment: &Segment) {
     bytes.extend(&segment.postings);
 }
 
-/// Appends a word as the number of bytes that it shares with the word before, the number of other bytes, and these. The numbers
-/// share a byte; a second number of 0 means that it follows.
+/// Appends a word: the number of bytes that it shares with the word before, the number of its other bytes, and these bytes. One byte
+/// holds both numbers, with four bits each. If the second number does not fit, it is 0 there, and follows after this byte.
 fn put_word(bytes: &mut Vec<u8>, before: &str, word: &str) {
     let shared = shared_start(before, word);
     let rest = &word.as_bytes()[shared..];
@@ -129,7 +129,7 @@ fn take_segment(bytes: &mut &[u8]) -> Option<Segment> {
     is_valid(&segment).then_some(segment)
 }
 
-/// Reads a word that is greater than the word before, and where its postings end. `word` contains the word before.
+/// Reads a word and the length of its postings. `word` contains the word before, which must be less than the new word.
 fn take_word(bytes: &mut &[u8], word: &mut Vec<u8>, segment: &mut Segment) -> Option<()> {
     let numbers = usize::from(take_byte(bytes)?);
     let (shared, length) = (numbers >> 4, numbers & 15);
@@ -153,7 +153,7 @@ fn take_word(bytes: &mut &[u8], word: &mut Vec<u8>, segment: &mut Segment) -> Op
     Some(())
 }
 
-/// Whether searches can trust the segment: sorted keys and words, and postings that name its items.
+/// Whether searches can trust the segment: its keys are sorted, and its postings name only its items. `take_word` checks the words.
 fn is_valid(segment: &Segment) -> bool {
     let items = as_u32(segment.keys.len());
     segment.keys.is_sorted_by(|one, next| one < next)
@@ -172,7 +172,8 @@ fn take_bytes<'b>(bytes: &mut &'b [u8], count: usize) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-/// How many bytes a word shares with the word before, as far as they are stored: a limit keeps small what few bytes can stand for.
+/// The number of bytes that a word shares with the word before, up to [`MAX_SHARED`]. Without this maximum, invalid bytes could expand
+/// to far more memory than their own size.
 fn shared_start(before: &str, word: &str) -> usize {
     let pairs = before.bytes().zip(word.bytes()).take(MAX_SHARED);
     let shared = pairs.take_while(|(one, other)| one == other).count();

@@ -18,7 +18,7 @@ pub(crate) struct Match {
     pub(crate) rank: f64,
 }
 
-/// How well a term matches in an item: 0 if not at all, otherwise one more than the number of the level.
+/// How well a term matches in an item: 0 if it does not match, otherwise the number of the [level](crate::Level) plus one.
 #[derive(Clone, Copy, Default)]
 struct Levels {
     anywhere: u8,

@@ -1,4 +1,4 @@
-//! The index: segments, and what is known of each item besides its words.
+//! The index: segments, and the attributes of their items.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,9 +9,9 @@ use crate::{
     segment::{MAX_BYTES, Segment},
 };
 
-/// An inverted index of one owner's items. Cloning it is cheap: clones share what did not change.
+/// An inverted index of one owner's items. Cloning it is cheap: clones share unchanged segments.
 ///
-/// `A` are the attributes of an item, which can change without its words: what a search filters and orders by.
+/// `A` are the attributes of an item, by which a search filters and orders. They can change while the item's words stay the same.
 #[derive(Debug, Clone)]
 pub struct Index<A> {
     pub(crate) parts: Vec<Part<A>>,
@@ -153,8 +153,8 @@ impl<A: Clone> Index<A> {
     }
 
     /// Merges the first segment that is small compared with the segments after it, or of which most items were removed, with all
-    /// segments after it. So the number of segments is logarithmic, an item is merged a logarithmic number of times, and at most
-    /// half of the items of a segment are removed items.
+    /// segments after it. This keeps the number of segments logarithmic, and each item is merged a logarithmic number of times. At
+    /// most half of the items in a segment are removed ones.
     fn merge_small(&mut self) {
         let (mut from, mut after) = (self.parts.len(), 0);
         for (number, part) in self.parts.iter().enumerate().rev() {

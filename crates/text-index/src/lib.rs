@@ -1,12 +1,12 @@
 //! An inverted index in memory: finds the items that contain words and phrases, and ranks them.
 //!
-//! It is made for the items of one owner, some hundreds to some tens of thousands, which change a few at a time:
+//! It is made for the items of one owner: hundreds to tens of thousands of items, of which a few change at a time.
 //!
-//! - An [`Index`] consists of segments that never change. New items are a new segment. Small segments are merged, so there are
-//!   few, and a clone of the index shares them.
-//! - Postings and positions are numbers of one or two bytes. [As bytes](Index::to_bytes), an index takes about 0.35 to 0.55 of the
-//!   size of its text: less if it has many items, which share their words.
-//! - A [`Query`] names the words that match each of its terms. Which words these are is decided elsewhere.
+//! - An [`Index`] consists of segments that never change. New items become a new segment. Small segments are merged, so
+//!   there are few. Clones of the index share them.
+//! - Most postings and positions take one or two bytes. [As bytes](Index::to_bytes), an index takes about 0.35 to 0.55 of the size
+//!   of its text. With many items it takes less, because they share their words.
+//! - A [`Query`] lists the words that match each of its terms. The caller chooses these words.
 //!
 //! ```
 //! use text_index::{Additions, Alternative, Index, Level, Query, Term};

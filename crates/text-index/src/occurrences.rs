@@ -36,7 +36,7 @@ impl Occurrences {
     }
 }
 
-/// Calls `found` with each item that contains an alternative: for a prefix, once per word that it stands for.
+/// Calls `found` with each item that contains an alternative. For a prefix, calls it once per word with this prefix.
 #[inline]
 pub(crate) fn visit(
     segment: &Segment,
@@ -80,13 +80,13 @@ fn words_of(segment: &Segment, alternative: &Alternative) -> Vec<Range<usize>> {
     words
 }
 
-/// An item and a position in it where a phrase starts, or may start.
+/// An item, and a position in it at which a phrase starts or may start.
 type Start = (u32, u32);
 
-/// Where the words follow each other, ascending.
+/// The starts of a phrase, in ascending order.
 fn phrase(segment: &Segment, words: Vec<Range<usize>>) -> Vec<Start> {
     let mut words: Vec<(Range<usize>, u32)> = words.into_iter().zip(0..).collect();
-    // The rarest word first: the others are only read in the items that contain it.
+    // The rarest word comes first. Only items that contain it are searched for the other words.
     words.sort_by_key(|(word, _)| segment.start(word.end) - segment.start(word.start));
     let mut words = words.into_iter();
     let Some((rarest, offset)) = words.next() else {
@@ -103,7 +103,7 @@ fn phrase(segment: &Segment, words: Vec<Range<usize>>) -> Vec<Start> {
     starts
 }
 
-/// Those of `starts` where a phrase may start, if its word number `offset` is one of `words`.
+/// Those of `starts` at which a phrase may start, if its word number `offset` is one of `words`.
 fn narrow(segment: &Segment, starts: &[Start], words: Range<usize>, offset: u32) -> Vec<Start> {
     let mut narrowed = Vec::new();
     let ends = ends_by_item(starts, segment.keys.len());
@@ -136,7 +136,7 @@ fn ends_by_item(starts: &[Start], items: usize) -> Vec<usize> {
     ends
 }
 
-/// Where a phrase may start, if its word number `offset` is at these positions.
+/// The positions at which a phrase may start, if its word number `offset` is at these positions.
 fn starts_of(item: u32, positions: Positions<'_>, offset: u32) -> impl Iterator<Item = Start> {
     let starts = positions
         .iter()

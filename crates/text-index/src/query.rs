@@ -1,4 +1,4 @@
-//! Queries, with all words that match already chosen.
+//! Queries. The caller has already chosen all words that match.
 
 /// How well a word matches what the user typed. Greater is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +13,7 @@ pub enum Level {
     Literal,
 }
 
-/// A query: an item matches if it matches all terms of a branch, and no excluded term.
+/// A query. An item matches if it matches all terms of one branch, and no excluded term.
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     /// Alternatives, each with its terms. No item matches a branch without terms.
@@ -38,6 +38,6 @@ pub struct Alternative {
     pub is_prefix: bool,
     /// How well it matches the term.
     pub level: Level,
-    /// Whether its occurrences count for the rank. Each different alternative counts once, even if several terms contain it.
+    /// Whether its occurrences count for the rank. An alternative counts once, even if several terms contain it.
     pub is_counted: bool,
 }

@@ -8,13 +8,13 @@ use crate::{Alternative, occurrences::Occurrences, segment::Lengths};
 const TITLE_WEIGHT: f64 = 1.0;
 const TEXT_WEIGHT: f64 = 0.1;
 
-/// The limit of the sum of 1/n².
+/// The sum of 1/n² for all n.
 const LIMIT: f64 = std::f64::consts::PI * std::f64::consts::PI / 6.0;
 
 /// Occurrences after this many do not count.
 const MAX_COUNTED: usize = 255;
 
-/// At `n`, the sum of 1/k² for `k` from 1 to `n`.
+/// The element `n` is the sum of 1/k² for `k` from 1 to `n`.
 static SUMS: [f64; MAX_COUNTED + 1] = sums();
 
 const fn sums() -> [f64; MAX_COUNTED + 1] {
@@ -45,7 +45,7 @@ impl<'q> Weights<'q> {
         }
     }
 
-    /// Whether an alternative is to be counted: each one is counted once, even if several terms contain it.
+    /// Whether to count an alternative. Each one is counted once, even if several terms contain it.
     pub(crate) fn start(&mut self, alternative: &'q Alternative) -> bool {
         let Alternative {
             words, is_prefix, ..

@@ -8,7 +8,7 @@ use crate::{
 /// Longer words are not indexed.
 pub(crate) const MAX_WORD_BYTES: usize = 255;
 
-/// Segments are not made much larger than this, so that offsets and numbers of items fit into 32 bits.
+/// Approximate maximum size of a segment, so that offsets and numbers of items fit into 32 bits.
 pub(crate) const MAX_BYTES: usize = 1 << 30;
 
 /// How long an item is.
@@ -32,7 +32,7 @@ pub(crate) struct Segment {
     pub(crate) ends: Vec<u32>,
     /// For each word, the items that contain it. For each item:
     /// - twice its distance from the previous item, plus one if it has one position,
-    /// - if it has several positions: how many bytes these take,
+    /// - if it has several positions: their length in bytes,
     /// - the distance of each position from the one before.
     pub(crate) postings: Vec<u8>,
 }

@@ -127,7 +127,7 @@ mod tests {
             ),
             (
                 "permission denied to create extension \"pg_trgm\"",
-                "CREATE EXTENSION IF NOT EXISTS fuzzystrmatch;",
+                "CREATE EXTENSION IF NOT EXISTS btree_gin;",
             ),
             (
                 "extension \"pg_trgm\" is not available",

@@ -1,7 +1,7 @@
 //! SQL that creates and updates items, the same for all kinds. Every statement is scoped to one owner.
 //!
-//! A noun names each column once, beside its value. The text depends only on the columns, so a noun has one text that inserts and
-//! one that updates, and each is prepared once per connection.
+//! A noun names each column once, beside its value. The SQL text depends only on the columns, so each noun has one INSERT and one
+//! UPDATE, and a connection prepares each of them once.
 
 use super::{NewId, Written};
 use crate::{
@@ -84,7 +84,7 @@ impl<T: Item> InsertItem<T> {
         self
     }
 
-    /// Sets the title, and the folded title.
+    /// Sets the title and the folded title.
     pub(crate) fn title(self, title: &str) -> Self {
         let folded = titles::fold(title);
         self.value(T::KIND.title_column(), title)
@@ -126,7 +126,7 @@ impl<T: Item> UpdateItem<T> {
         }
     }
 
-    /// Moves the item to a course, if the field was given. A moved item ignores what is pending for its previous course.
+    /// Moves the item to a course, if the field was given. Operations that are pending for its previous course do not affect a moved item.
     pub(crate) fn into_course(mut self, course: &MaybeUndefined<ObjectId>) -> Self {
         let moves = self.statement.placeholder(!course.is_undefined());
         let course = self.statement.placeholder(course.value().copied());
@@ -155,8 +155,9 @@ impl<T: Item> UpdateItem<T> {
 
     /// Changes the title and the folded title, if the field was given.
     ///
-    /// A trigger discards a folded title that stays the same when the title changes, since other programs leave it as it is. A space
-    /// at the end, which no part of a title ends with, shows that it was written.
+    /// Other programs change titles and leave folded titles as they are. So a trigger discards a folded title that stays the same when
+    /// the title changes. If the new title has the same folded form, the statement appends a space, so that the trigger keeps it. The
+    /// space affects no filter, because a folded part of a title never ends with a space.
     pub(crate) fn title(mut self, field: &MaybeUndefined<String>) -> Self {
         let (title, folded) = (T::KIND.title_column(), T::KIND.folded_title_column());
         let given = self.statement.placeholder(field.value().cloned());
@@ -207,7 +208,7 @@ fn returned<T: Item>(on_demand: &[&str]) -> String {
     [&[T::COLUMNS], on_demand].concat().join(", ")
 }
 
-/// The condition that the course of [`written`] is active, if the item is put into one (a parameter).
+/// The condition that the course of [`written`] is active, if the item is put into one. `course`: the parameter with its id.
 fn is_active(course: Option<&str>) -> String {
     match course {
         Some(course) => {
@@ -217,9 +218,9 @@ fn is_active(course: Option<&str>) -> String {
     }
 }
 
-/// A statement that writes an item and returns [`Written`]. If the item may be put into a course (a parameter), the course is
-/// locked first, as in every statement, so that it cannot be moved to the trash before this transaction commits. The status of a
-/// course that does not exist is `unknown`.
+/// A statement that writes an item and returns [`Written`]. If the item may be put into a course, the course is locked
+/// first, as in every statement, so that it cannot be moved to the trash before this transaction commits. `course`: the parameter
+/// with the course's id. The status of a course that does not exist is `unknown`.
 fn written(course: Option<&str>, write: &str) -> String {
     let (lock, status) = match course {
         Some(course) => (
@@ -254,8 +255,8 @@ fn id_is_free<T: Item>() -> String {
     format!("NOT ($3 AND ({exists}))")
 }
 
-/// The condition that the item is active. The present course of an item is checked too, since the row's own status may follow
-/// later (`pending`).
+/// The condition that the item is active. The current course of an item is checked too, because `pending` may update the
+/// row's own status later.
 fn is_updatable<T: Item>() -> String {
     if !ItemKind::IN_COURSES.contains(&T::KIND) {
         return "status = 'active'".to_owned();

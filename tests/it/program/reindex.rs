@@ -4,7 +4,7 @@ use super::migrate::{error, printed};
 use crate::support::{TestApp, url_of};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn indexes_are_made_again_for_one_user_or_all_and_counted() {
+async fn indexes_are_rebuilt_for_one_user_or_all_and_counted() {
     let (app, ada, _eve) = TestApp::start().await.with_users("ada", "eve").await;
     ada.create_course("Algebra").await;
     let url = url_of(&app.database).await;
@@ -12,7 +12,7 @@ async fn indexes_are_made_again_for_one_user_or_all_and_counted() {
     assert!(status.contains("0 of 2 users"), "{status}");
 
     let made = printed(&url, &["reindex", "--user", "Ada@example.com"]).await;
-    assert_eq!(made, "1 search indexes were made.\n");
+    assert_eq!(made, "Search indexes rebuilt: 1.\n");
     let status = printed(&url, &["reindex", "--status"]).await;
     assert!(status.contains("1 of 2 users"), "{status}");
     let owner = format!("search_indexes WHERE user_id = '{}'", ada.id);
@@ -20,7 +20,7 @@ async fn indexes_are_made_again_for_one_user_or_all_and_counted() {
 
     app.sql("UPDATE search_indexes SET data = 'damaged'").await;
     let made = printed(&url, &["reindex"]).await;
-    assert_eq!(made, "2 search indexes were made.\n");
+    assert_eq!(made, "Search indexes rebuilt: 2.\n");
     let damaged = "search_indexes WHERE data = 'damaged'";
     assert_eq!(app.count(damaged).await, 0);
 

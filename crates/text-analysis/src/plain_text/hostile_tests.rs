@@ -1,4 +1,4 @@
-//! Notes that are made to be slow or to break the reader.
+//! Notes that are designed to slow down or break the reader.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::PlainText;
 
-/// A start and a line that are repeated: first all starts and then all lines, or in turns.
+/// Pairs of a start and a line. Tests repeat them: first all starts and then all lines, or alternately.
 const PATTERNS: [(&str, &str); 24] = [
     ("> ", "a\n"),
     ("- ", "a\n"),
@@ -59,7 +59,7 @@ fn the_time_is_linear_in_the_length() {
         for in_turns in [false, true] {
             let short = reading_time(&note(1 << 11, in_turns));
             let long = reading_time(&note(1 << 16, in_turns));
-            // 32 times the length. Fresh memory may cost some more, quadratic time costs 1,024 times as much.
+            // The long note has 32 times the length. New memory may cost more time; quadratic time would be 1,024 times as long.
             assert!(
                 long < short * 320,
                 "{start:?} {line:?}: {short:?}, {long:?}"

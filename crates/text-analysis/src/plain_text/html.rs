@@ -6,7 +6,7 @@ use html5gum::{Emitter, Error, State, Tokenizer, naive_next_state};
 
 use super::writer::{Separator, Writer};
 
-/// Elements of which a browser does not show the content, or only if it cannot show the element itself.
+/// Elements whose content a browser does not show, or shows only if it cannot show the element itself.
 const HIDDEN: [&str; 17] = [
     "annotation",
     "annotation-xml",
@@ -59,7 +59,7 @@ impl HtmlReader {
         let mut at = range.start;
         for line in html.split_inclusive('\n') {
             let rest = source.get(at..range.end).unwrap_or_default();
-            // If it is not there, the rest of the range stands for the rest of the HTML.
+            // If the line is not there, the rest of the range is the source of the rest of the HTML.
             if !rest.starts_with(line) {
                 at += rest.find(line.trim_end()).unwrap_or(rest.len());
             }
@@ -116,7 +116,7 @@ impl HtmlReader {
     }
 }
 
-/// The present tag.
+/// The current tag.
 #[derive(Debug, Default)]
 struct TagParts {
     is_end: bool,
@@ -140,7 +140,7 @@ struct TextEmitter<'r, 'o, 's> {
     reader: &'r mut HtmlReader,
     out: &'o mut Writer<'s>,
     html: &'r str,
-    /// Where the tokenizer reads.
+    /// The position of the tokenizer.
     position: usize,
     /// The end of what has been written or skipped.
     read_until: usize,

@@ -1,9 +1,9 @@
-//! Markdown as plain text: what a reader of the rendered note sees, and where each part of it is in the source.
+//! Markdown as plain text: the text that a reader of the rendered note sees, and the position of each part in the source.
 //!
-//! What counts as seen:
+//! What is text:
 //! - Entities are decoded. Emphasis, links, `<sub>` and other inline markup separate no words: `H<sub>2</sub>O` is `H2O`.
 //! - Formulas and code stay as written, without their delimiters.
-//! - Numbers, bullets, check boxes, footnote marks and the titles of alerts (`> [!NOTE]`) are not text: a renderer makes them.
+//! - List numbers, bullets, check boxes, footnote marks and the titles of alerts (`> [!NOTE]`) are not text: a renderer generates them.
 //! - The description of an image is text, in Markdown and in HTML (`alt`). Browsers show it in place of an image that they
 //!   cannot load, and screen readers read it. Titles of links and images are not, since they only appear under the pointer.
 //! - Link targets, tags, other attributes, comments, scripts, front matter and definitions of links are not text.
@@ -14,7 +14,7 @@
 //! - `'\u{2029}'` between other blocks, such as items, rows and headings. A word never continues there.
 //! - `' '` between the cells of a row.
 //!
-//! Reading never fails and never panics. Whatever is not Markdown is text. The time is linear in the length of the source.
+//! Reading never fails and never panics. Anything that is not Markdown syntax is text. The time is linear in the length of the source.
 
 mod front_matter;
 mod html;
@@ -54,8 +54,8 @@ impl PlainText {
         &self.text
     }
 
-    /// The languages of the blocks of code, each once, as the source names them. They are not part of the text: some renderers
-    /// show them beside the code, others do not.
+    /// The languages of code blocks, each once, as the source names them. They are not part of the text, because not all renderers
+    /// show them.
     pub fn code_languages(&self) -> &[String] {
         &self.code_languages
     }
@@ -67,8 +67,8 @@ impl PlainText {
 
     /// Where a range of the plain text is in the Markdown source. Both ranges are in bytes.
     ///
-    /// The result contains the markup inside the range, but not the markup around it. A part of a character that is written
-    /// as an entity is the whole entity. Positions outside the text count as its end, and positions inside a character as
+    /// The result contains the markup inside the range, but not the markup around it. For a part of a character that is written
+    /// as an entity, it contains the whole entity. Positions outside the text count as its end, and positions inside a character as
     /// its boundaries.
     pub fn source_range(&self, range: Range<usize>) -> Range<usize> {
         let start = self.text.floor_char_boundary(range.start);

@@ -1,7 +1,7 @@
-//! Bounds how deeply the blocks of a note are nested.
+//! Limits the nesting of a note's blocks.
 //!
 //! The parser visits each open block for each line that continues a paragraph, so thousands of nested lists before thousands
-//! of lines take minutes. No reader can tell apart more than a few levels.
+//! of lines take minutes. Real notes have only a few levels.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use std::borrow::Cow;
 /// a tab.
 const MAX_PREFIX: usize = 100;
 
-/// The note with spaces in place of each marker (`>`, `-`, `1.`) after the maximum length. All positions stay.
+/// The note with spaces in place of each marker (`>`, `-`, `1.`) after the maximum length. All positions stay the same.
 pub(super) fn bounded(markdown: &str) -> Cow<'_, str> {
     let mut bounded = Vec::new();
     let mut line_start = 0;
@@ -28,7 +28,7 @@ pub(super) fn bounded(markdown: &str) -> Cow<'_, str> {
     }
 }
 
-/// The positions of the bytes of markers at the start of a line, after a number of bytes.
+/// The positions of the bytes of markers at the start of a line, from byte `start` on.
 fn markers_after(line: &str, start: usize) -> Vec<usize> {
     let mut found = Vec::new();
     let bytes = line.as_bytes();

@@ -1,4 +1,4 @@
-//! What is true of the plain text of every note.
+//! Properties of the plain text of every note.
 
 use proptest::prelude::*;
 

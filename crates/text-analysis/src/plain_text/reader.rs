@@ -11,7 +11,7 @@ use super::{
     writer::{Separator, Writer},
 };
 
-/// Superscripts and subscripts (`x^2^`) are not enabled: formulas such as `x^2 + y^2` would lose their signs. Attributes of
+/// Superscripts and subscripts (`x^2^`) are not enabled: formulas such as `x^2 + y^2` would lose these characters. Attributes of
 /// headings are read here, because the parser takes every pair of braces for attributes, also in `# The set {1, 2}`.
 const EXTENSIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_FOOTNOTES)
@@ -22,7 +22,7 @@ const EXTENSIONS: Options = Options::ENABLE_TABLES
     .union(Options::ENABLE_DEFINITION_LIST)
     .union(Options::ENABLE_WIKILINKS);
 
-/// Maximum number of languages that are listed.
+/// Maximum number of languages in the list.
 const MAX_CODE_LANGUAGES: usize = 16;
 
 /// Reads a Markdown text.
@@ -51,7 +51,7 @@ struct Reader<'s> {
     out: Writer<'s>,
     html: HtmlReader,
     in_html_block: bool,
-    /// Where the text of the present heading starts.
+    /// The start of the current heading's text.
     heading: usize,
     code_languages: Vec<String>,
 }
@@ -153,7 +153,7 @@ impl Reader<'_> {
     }
 }
 
-/// The length of a heading before its attributes, such as `{#name .class key=value}`. There must be a name or a class, so that
+/// The length of a heading before its attributes, such as `{#name .class key=value}`. `None` without a name or a class, so that
 /// other braces stay.
 fn length_before_attributes(heading: &str) -> Option<usize> {
     let (before, attributes) = heading.trim_end().strip_suffix('}')?.rsplit_once('{')?;

@@ -1,4 +1,4 @@
-//! Where each part of a plain text is in its source.
+//! The source map: the position of each part of a plain text in its source.
 
 use std::ops::Range;
 
@@ -36,7 +36,7 @@ impl SourceMap {
             Some(last) if !last.is_verbatim && last.source == source => {
                 last.plain.end = plain.end;
             }
-            // The parser returns texts in the order of the source. This keeps the order if it ever does not.
+            // The parser returns texts in the order of the source. If it does not, this restores the order.
             _ if source.start < end => self.parts.push(Part {
                 plain,
                 source: end..source.end.max(end),

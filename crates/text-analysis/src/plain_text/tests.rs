@@ -1,4 +1,4 @@
-//! What notes say as plain text, and where it is in their source.
+//! The plain text of notes, and its positions in their source.
 
 use super::PlainText;
 

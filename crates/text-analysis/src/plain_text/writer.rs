@@ -72,7 +72,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// Writes text of which parts are missing from the source, or the other way round, such as code in a block quote.
+    /// Writes text that differs from the source by a few missing characters on either side, such as code in a block quote.
     pub(super) fn write_similar(&mut self, text: &str, source: Range<usize>) {
         let Some(range) = self.source.get(source.clone()) else {
             return self.write(text, source);
@@ -94,7 +94,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// The length of the text until now, without its separator from the next text.
+    /// The length of the text so far, without the pending separator.
     pub(super) fn len(&self) -> usize {
         self.text.len()
     }

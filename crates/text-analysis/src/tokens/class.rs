@@ -1,4 +1,4 @@
-//! What a character is to a word.
+//! The classes of characters: how a character affects the words around it.
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -8,7 +8,7 @@ use icu_properties::{
     },
 };
 
-/// What a character is to a word.
+/// How a character affects the words around it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// Separates words.
@@ -17,7 +17,7 @@ pub(crate) enum Class {
     Letter,
     /// A combining mark: continues a word or a character.
     Mark,
-    /// Invisible: continues a word or a character, and is not part of its folded form.
+    /// An invisible character: continues a word or a character, and is not part of its folded form.
     Ignored,
     /// A letter of a script written without spaces.
     Spaceless,

@@ -16,7 +16,7 @@ use crate::{
 const MAX_PARTS: usize = 8;
 /// Maximum length of such a compound in bytes.
 const MAX_JOINED_BYTES: usize = 64;
-/// Maximum length of what is between the halves of a word at a line end.
+/// Maximum number of bytes between the halves of a word that is broken at a line end.
 const MAX_LINE_BREAK_BYTES: usize = 64;
 
 impl Tokens<'_> {
@@ -37,7 +37,7 @@ impl Tokens<'_> {
                 None => break,
             }
         }
-        // A character that stands for several words is no part of a compound.
+        // A character that stands for several words cannot be part of a compound.
         let words = self.pending.range(first..);
         let are_words =
             words.len() == parts && words.clone().all(|part| part.kind == TokenKind::Word);
@@ -46,7 +46,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Inserts the compound of all words from `first` on.
+    /// Inserts the compound of all pending words from index `first`.
     fn insert_joined(&mut self, first: usize) {
         let parts = self.pending.range(first..);
         if parts.clone().map(|part| part.word.len()).sum::<usize>() > MAX_JOINED_BYTES {
@@ -94,7 +94,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Moves behind the word that starts here, and returns how far it extends.
+    /// Moves to the end of the word that starts here, and returns its extent.
     fn find_end(&mut self, start: usize) -> Extent {
         let text = self.text;
         let mut extent = Extent {
@@ -102,7 +102,7 @@ impl Tokens<'_> {
             is_ascii: true,
             is_split: false,
         };
-        // What was read, with the invisible characters behind the word. They are part of it if more of it follows.
+        // The end of what was read, with the invisible characters after the word. They are part of the word if it continues after them.
         let mut at = start;
         while let Some(character) = text[at..].chars().next() {
             match class(character) {
@@ -136,15 +136,16 @@ impl Tokens<'_> {
 
 /// How far a word extends.
 struct Extent {
-    /// Behind its last visible character.
+    /// The position after its last visible character.
     end: usize,
     /// Whether it consists of ASCII letters and digits.
     is_ascii: bool,
-    /// Whether it contains what is not part of its folded form, such as a hyphen and line end.
+    /// Whether it contains characters that are not part of its folded form, such as a hyphen and a line end.
     is_split: bool,
 }
 
-/// The length of what continues a word though it is not a letter. `at` is behind the invisible characters that follow the word.
+/// The length of other characters than letters that continue a word. `at` is the position after the invisible characters that follow
+/// the word.
 fn continuation_length(text: &str, word: Range<usize>, at: usize) -> Option<usize> {
     let end = word.end;
     let sign = if at == end {
@@ -178,7 +179,7 @@ fn sign_length(text: &str, Range { start, end }: Range<usize>) -> Option<usize> 
     ends.then(|| rest.len() - after.len())
 }
 
-/// A word of a text without what splits it, and with the names of the signs of `C#` and `C++`.
+/// A word of a text without the characters that split it, and with names in place of the signs of `C#` and `C++`.
 fn without_signs(word: &str) -> String {
     let mut plain = String::with_capacity(word.len() + 8);
     for character in word.chars() {
@@ -209,7 +210,7 @@ fn connector_length(text: &str, at: usize) -> Option<usize> {
         // Narrow spaces group the digits of long numbers.
         ',' | '\u{a0}' | '\u{66b}' | '\u{66c}' | '\u{2007}' | '\u{2009}' | '\u{2012}'
         | '\u{2013}' | '\u{202f}' | '\u{2212}' => before.is_numeric() && next.is_numeric(),
-        // In the numbers of parts, but not in `and/or`.
+        // In part numbers, but not in `and/or`.
         '/' => before.is_numeric() || next.is_numeric(),
         connector => is_hyphen(connector) || is_apostrophe(connector),
     };
@@ -226,7 +227,7 @@ fn is_hebrew(character: char) -> bool {
     matches!(character, '\u{5d0}'..='\u{5f2}')
 }
 
-/// The length of the hyphen and line end that split a word which ends here, up to its second half.
+/// The length of the hyphen and line end between the halves of a word, of which the first half ends here.
 fn line_break_length(text: &str, end: usize) -> Option<usize> {
     let before = last_letter(&text[..end])?;
     let rest = &text[end..];
@@ -243,7 +244,7 @@ fn line_break_length(text: &str, end: usize) -> Option<usize> {
     {
         match character {
             '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' => lines += 1,
-            // Plain text of Markdown has this between blocks, such as items. A word never continues there.
+            // `PlainText` has this character between blocks, such as list items. A word never continues after it.
             '\u{2029}' => return None,
             '>' if lines > 0 => {}
             character if character.is_whitespace() || class(character) == Class::Ignored => {}
@@ -257,8 +258,8 @@ fn line_break_length(text: &str, end: usize) -> Option<usize> {
     None
 }
 
-/// Whether a text continues the word that ends with the letter `before` and a hyphen. A capital letter is more often the start of
-/// a name or sentence, but in headings that consist of capital letters.
+/// Whether a text continues the word that ends with the letter `before` and a hyphen. A capital letter usually starts a name or a
+/// sentence, except in headings that consist of capital letters.
 fn is_second_half(before: char, text: &str) -> bool {
     let is_letter = |&character: &char| !matches!(class(character), Class::Mark | Class::Ignored);
     let mut letters = text.chars().filter(is_letter);

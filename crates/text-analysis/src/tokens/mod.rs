@@ -6,26 +6,27 @@
 //! | `978-3-16-148410-0` | five numbers, and `9783161484100` (joined) |
 //! | `C++`, `C#`, `x^2`, `x_{12}`, `x²` | `cplusplus`, `csharp`, `x2`, `x12`, `x2` |
 //! | `infor-` at the end of a line, `mation` on the next | `information` |
-//! | `東京都` | the characters `東`, `京`, `都`, and the word `東京` of the dictionary |
-//! | `น้ำ`, `กินข้าว` | the characters `น้ำ`, `กิ`, `น`, `ข้`, `า`, `ว`, and the words `กิน`, `ข้าว` of the dictionary |
+//! | `東京都` | the characters `東`, `京`, `都`, and the dictionary word `東京` |
+//! | `น้ำ`, `กินข้าว` | the characters `น้ำ`, `กิ`, `น`, `ข้`, `า`, `ว`, and the dictionary words `กิน`, `ข้าว` |
 //! | 👍🏽, 🏷️ | 👍, 🏷 |
 //!
 //! # Decisions
-//! - Characters are tokens in scripts without spaces, because a dictionary splits a query and a sentence differently now and then.
-//!   A phrase of characters finds every part of a text; words of the dictionary are for the ranking. The dictionaries are those of
-//!   ICU. Its neural models take a hundred times as long.
-//! - A character includes all its vowel signs and letters below it (Khmer, Burmese), so that words which differ by a vowel differ.
-//!   This is a little more than the grapheme cluster of Unicode.
-//! - Only words that a search may be asked for without their separators are joined: at most eight parts and 64 bytes.
-//! - A hyphen at a line end joins a word if a small letter follows, or in capital letters. `Anglo-` and `Saxon` stay two words.
-//! - A page number or emoji between two words is a word between them.
+//! - In scripts without spaces, characters are tokens, because a dictionary sometimes splits the same words differently in a query
+//!   and in a sentence. A phrase of characters finds every part of a text; dictionary words only improve the ranking. The dictionaries
+//!   are those of ICU. Its neural models take a hundred times as long.
+//! - A character includes all its vowel signs and the letters below it (Khmer, Burmese), so that words with different vowels have
+//!   different tokens. This is slightly more than Unicode's grapheme cluster.
+//! - Only compounds that users may type without separators are joined: maximum eight parts and 64 bytes.
+//! - A hyphen at a line end joins the halves of a word if a lower-case letter follows, or if both halves are in capital letters.
+//!   `Anglo-` and `Saxon` stay two words.
+//! - A page number or an emoji between two words is a word of its own, so the two words are neither joined nor a phrase.
 //!
 //! # Why not charabia
-//! Meilisearch's tokenizer (0.9) removes the vowel signs and tone marks of Thai (`กิน` becomes `กน`), takes Lao and Burmese sentences
-//! for one word, and keeps `ё`, `ł`, `ø`, skin tones, digits of other scripts and invisible characters as they are. It knows neither
-//! compounds nor words broken at line ends. On the same machine it splits 9 to 27 MB of text per second, and this module 18 to 145 MB
-//! (English 131, Russian 145, Hindi 140, Thai 28, Chinese 18). A program with it is 10 MB without its Japanese and Korean
-//! dictionaries; one with this module is 3.8 MB, of which 0.3 MB are the empty program.
+//! Meilisearch's tokenizer (0.9) removes the vowel signs and tone marks of Thai (`กิน` becomes `กน`), and treats each Lao or Burmese
+//! sentence as one word. It does not fold `ё`, `ł`, `ø`, skin tones, digits of other scripts and invisible characters. It supports
+//! neither compounds nor words broken at line ends. On the same machine, it splits 9 to 27 MB of text per second, and this module 18
+//! to 145 MB (English 131, Russian 145, Hindi 140, Thai 28, Chinese 18). A program with charabia has 10 MB without its Japanese and
+//! Korean dictionaries; a program with this module has 3.8 MB, and an empty program 0.3 MB.
 
 pub(crate) mod class;
 mod compound;
@@ -37,7 +38,7 @@ use std::{collections::VecDeque, ops::Range};
 use self::class::Class;
 use crate::characters::class;
 
-/// A word of a text, or a part of one that can be found by itself.
+/// A word of a text, or a part of a word that can be found by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// Where the word is in the text, in bytes.
@@ -59,7 +60,7 @@ pub enum TokenKind {
     /// A character with its marks, in a script written without spaces between words: Thai, Lao, Khmer, Burmese, Chinese, Japanese.
     /// Korean syllables are characters too.
     Character,
-    /// A word of at least two characters, by a dictionary of the language.
+    /// A word of at least two characters in a dictionary of the language.
     Dictionary,
     /// The parts of a compound without their separators: `todo` for `to-do`.
     Joined,

@@ -1,4 +1,4 @@
-//! Scripts written without spaces between words: each character is a token, and each word of a dictionary.
+//! Scripts written without spaces between words: each character is a token, and so is each dictionary word.
 
 use std::{ops::Range, sync::LazyLock};
 
@@ -14,13 +14,13 @@ use crate::{
     fold::fold_word,
 };
 
-/// Maximum length of a dictionary's word in bytes. What is longer is text that the dictionary does not know.
+/// Maximum length of a dictionary word in bytes. Longer segments are text that the dictionary does not contain.
 const MAX_DICTIONARY_BYTES: usize = 96;
 
 static DICTIONARY: LazyLock<WordSegmenterBorrowed<'static>> =
     LazyLock::new(|| WordSegmenter::new_dictionary(WordBreakInvariantOptions::default()));
 
-/// Characters that follow each other.
+/// Adjacent characters.
 #[derive(Default)]
 struct Run {
     /// The folded characters.
@@ -30,8 +30,8 @@ struct Run {
 }
 
 impl Run {
-    /// Adds the characters of a folded text that one character of the source stands for. Returns false, and adds nothing, if it
-    /// contains anything else.
+    /// Adds the characters of a folded text that one character of the source stands for. If the text contains anything else, returns
+    /// false and adds nothing.
     fn push_all(&mut self, range: &Range<usize>, folded: &str) -> bool {
         let (characters, length) = (self.characters.len(), self.text.len());
         let mut rest = folded;
@@ -49,7 +49,7 @@ impl Run {
 }
 
 impl Tokens<'_> {
-    /// Reads the characters that follow each other here, and finds their words.
+    /// Reads the run of characters that starts here, and finds its words.
     pub(super) fn read_spaceless(&mut self) {
         let mut run = Run::default();
         while let Some(range) = self.next_character() {
@@ -73,14 +73,14 @@ impl Tokens<'_> {
         self.push_run(&run);
     }
 
-    /// Adds each character, and the dictionary's words behind their first characters.
+    /// Adds each character, and each dictionary word after its first character.
     fn push_run(&mut self, run: &Run) {
         let characters = &run.characters[..];
         if characters.len() < 2 {
             return self.push_characters(run, 0..characters.len());
         }
         let mut at = 0;
-        // A boundary inside a character of the run or of the source is none.
+        // Boundaries inside a character of the run or of the source are ignored.
         let is_start = |&at: &usize| at == 0 || characters[at - 1].0 != characters[at].0;
         let boundaries = DICTIONARY.segment_str(&run.text);
         let starts = boundaries.filter_map(|boundary| {
@@ -94,7 +94,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Adds some characters of a run, and the word that they are.
+    /// Adds some characters of a run, and the word that they form.
     fn push_characters(&mut self, run: &Run, word: Range<usize>) {
         let start_of = |character: usize| {
             run.characters
@@ -120,7 +120,7 @@ impl Tokens<'_> {
         }
     }
 
-    /// Moves behind the next character and its marks, and returns its range.
+    /// Moves to the end of the next character and its marks, and returns its range.
     fn next_character(&mut self) -> Option<Range<usize>> {
         let rest = &self.text[self.at..];
         let rest = rest.trim_start_matches(is_skipped);
@@ -132,12 +132,12 @@ impl Tokens<'_> {
     }
 }
 
-/// Whether the character is invisible, and not the space of no width that separates words in Thai, Lao, Khmer and Burmese.
+/// Whether the character is invisible, except the zero-width space, which separates words in Thai, Lao, Khmer and Burmese.
 fn is_skipped(character: char) -> bool {
     character != '\u{200b}' && class(character) == Class::Ignored
 }
 
-/// The length of the character with its marks at the start of a text in bytes.
+/// The length in bytes of the character with its marks at the start of a text.
 fn character_length(text: &str) -> Option<usize> {
     let mut rest = text.chars();
     let first = rest

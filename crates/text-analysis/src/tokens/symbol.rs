@@ -6,7 +6,7 @@ use crate::{characters::class, fold::fold_word};
 const JOINER: char = '\u{200d}';
 
 impl Tokens<'_> {
-    /// Reads an emoji: a flag, or pictograms with joiners between them. Skin tones and presentation do not make a difference.
+    /// Reads an emoji: a flag, or pictograms with joiners between them. Skin tones and presentation are ignored.
     pub(super) fn read_emoji(&mut self) {
         let start = self.at;
         let (mut word, mut last, mut end) = (String::new(), '\0', start);

@@ -1,4 +1,4 @@
-//! How similar two words are, and the words of a list that are similar to a term.
+//! How similar two words are. Finds the words of a list that are similar to a term.
 
 use std::{borrow::Cow, cmp::Reverse, iter};
 
@@ -31,7 +31,7 @@ pub enum Likeness {
     Same,
 }
 
-/// The letters that a word has when it is printed, as a set of 32 bits. Several letters may share a bit.
+/// The letters of a word's look, as a set of 32 bits. Several letters may share a bit.
 pub(super) fn letters(word: &str) -> u32 {
     look_of(word).fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
 }
@@ -52,7 +52,7 @@ fn has_at_most(limit: usize, mut bits: u32) -> bool {
     bits == 0
 }
 
-/// English words whose stem begins unlike the word.
+/// English words that do not start like their stem.
 const IRREGULAR: [&str; 3] = ["dying", "lying", "tying"];
 
 pub(super) const FOREIGN: [Language; 6] = [
@@ -67,6 +67,7 @@ pub(super) const FOREIGN: [Language; 6] = [
 /// Minimum length of a stem in a language other than English. Shorter ones would match unrelated words.
 const MIN_FOREIGN_STEM: usize = 4;
 
+/// The stems of a word in the languages of [`FOREIGN`], if it consists of ASCII letters.
 fn foreign_stems(word: &str) -> Vec<(Language, Cow<'_, str>)> {
     let is_latin = word.bytes().all(|byte| byte.is_ascii_alphabetic());
     let languages = FOREIGN.iter().filter(|_| is_latin);
@@ -80,7 +81,7 @@ fn foreign_stems(word: &str) -> Vec<(Language, Cow<'_, str>)> {
 pub(super) struct Term<'t> {
     word: &'t str,
     stem: Cow<'t, str>,
-    /// The stems of the term in other languages, where they differ from the term.
+    /// The stems of the term in languages other than English.
     foreign_stems: Vec<(Language, Cow<'t, str>)>,
     look: Vec<char>,
     letters: u32,
@@ -120,8 +121,8 @@ impl<'t> Term<'t> {
         found
     }
 
-    /// A stem is the start of the word, or that with `e`, `i`, `l` or `y` as its last letter: `happi` of `happy`, `sensibl` of
-    /// `sensibility`. So only a few words need to be stemmed.
+    /// A stem is the start of the word, or the start with `e`, `i`, `l` or `y` as its last letter: `happi` of `happy`, `sensibl` of
+    /// `sensibility`. So only the stems of a few words are needed.
     fn same_stem(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
         let start = self.stem.strip_suffix(['e', 'i', 'l', 'y']);
         let candidates = words.starting_with(start.unwrap_or(&self.stem));
@@ -145,7 +146,7 @@ impl<'t> Term<'t> {
             })
     }
 
-    /// Searches the text of all words at once.
+    /// The words that contain the term, found by one search in the text of all words.
     fn containing(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
         let (text, finder) = (words.text().as_bytes(), memmem::Finder::new(self.word));
         let (mut at, mut index) = (0, 0);
@@ -164,7 +165,7 @@ impl<'t> Term<'t> {
                     };
                     return Some((index, likeness));
                 }
-                // This starts in one word and ends in the next.
+                // This match starts in one word and ends in the next.
                 at += 1;
             }
         })
@@ -201,7 +202,7 @@ impl<'t> Term<'t> {
             && (are_swapped(word, &self.look) || self.is_within_edits(word))
     }
 
-    /// Shorter terms, of which only one letter may be wrong, would match too many words.
+    /// Only for terms in which two letters may be wrong. Shorter ones would match the starts of too many words.
     fn misspelled_prefixes(&self, words: &WordList) -> impl Iterator<Item = (usize, Likeness)> {
         let starts = self.look.first().filter(|_| self.max_edits > 1);
         let starts = starts.into_iter().flat_map(|start| starts_of(*start));
@@ -217,7 +218,7 @@ impl<'t> Term<'t> {
         })
     }
 
-    /// How the term starts in print.
+    /// The first two characters of the term's look.
     fn start(&self) -> &[char] {
         &self.look[..self.look.len().min(2)]
     }
@@ -240,7 +241,7 @@ fn are_swapped(one: &[char], other: &[char]) -> bool {
     })
 }
 
-/// Characters as the edit distance takes them.
+/// Characters in the form that `strsim` expects.
 struct Chars<'c>(&'c [char]);
 
 impl<'c> IntoIterator for &Chars<'c> {

@@ -1,12 +1,12 @@
 //! A set of words, and the words in it that are similar to a term of a query.
 //!
-//! The set holds the different words of one user's items: some thousands, rarely some hundred thousand. A look-up scans them all
-//! in 2 to 5 ns a word, because the length of a word and the set of its letters reject almost all of them. Parts of words are
-//! searched in the text of all words at once. 10,000 words need 25 µs (slowest terms: 130 µs), and 16 MB hold a million words.
+//! The set holds the different words of one user's items: thousands, rarely hundreds of thousands. A look-up scans all words in 2 to
+//! 5 ns per word, because the length of a word and the set of its letters reject almost all of them. Parts of words are searched in
+//! the text of all words at once. With 10,000 words, a look-up takes 25 µs (slowest terms: 130 µs). A million words take 16 MB.
 //!
 //! Finite-state transducers (`fst` with `levenshtein_automata`) take a third of the memory. With 10,000 words, they need 19 µs to
-//! build the automaton of a term and 140 µs to search it, 1.1 ms to find parts, and 9 ms to add a word. They are faster from
-//! about half a million words on. An index of deletions (SymSpell) has up to 29 entries per word, and finds neither parts nor
+//! build the automaton of a term and 140 µs to search it, 1.1 ms to find parts, and 9 ms to add a word. They are faster with about
+//! half a million words or more. An index of deletions (SymSpell) has up to 29 entries per word, and finds neither parts nor
 //! misspelled prefixes.
 
 mod likeness;
@@ -29,7 +29,7 @@ pub const MAX_TERM_CHARS: usize = 64;
 /// Maximum length of all words of a vocabulary together, in bytes.
 pub const MAX_BYTES: usize = 64 << 20;
 
-/// Maximum number of words that are kept apart from the others until they are merged. A merge copies all words.
+/// Maximum number of recent words that are kept separately until they are merged. A merge copies all words.
 const MAX_RECENT: usize = 2_048;
 
 /// A set of folded words. See the [module](self).
@@ -64,7 +64,7 @@ pub fn accepts(word: &str) -> bool {
 impl Vocabulary {
     /// Adds the words that it [accepts] and does not contain. Ignores words beyond [`MAX_BYTES`].
     ///
-    /// The words must be folded. Adding a few words costs some microseconds; now and then, all words are copied.
+    /// The words must be folded. Adding a few words takes some microseconds, but some calls copy all words.
     pub fn insert_all(&mut self, words: impl IntoIterator<Item = impl AsRef<str>>) {
         let is_new = |word: &_| {
             let word = AsRef::<str>::as_ref(word);

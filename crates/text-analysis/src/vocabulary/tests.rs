@@ -131,7 +131,7 @@ fn many_words_inserted_in_batches_stay_compact() {
     );
 }
 
-/// What the similar words are, without any filter.
+/// The expected likeness, computed without the filters that make the search fast.
 fn likeness(term: &str, word: &str) -> Option<Likeness> {
     let (term_look, word_look): (Vec<char>, Vec<char>) =
         (look(term).chars().collect(), look(word).chars().collect());

@@ -9,7 +9,7 @@ use super::likeness::letters;
 pub struct WordList {
     /// All words, one after the other.
     text: String,
-    /// Where each word ends in `text`, in bytes.
+    /// The end of each word in `text`, in bytes.
     ends: Vec<u32>,
     /// The [`letters`] of each word.
     letters: Vec<u32>,
@@ -23,7 +23,7 @@ impl WordList {
         list
     }
 
-    /// The words of both lists, which have none in common.
+    /// The words of both lists. The lists must have no word in common.
     pub(super) fn merged(one: &Self, other: &Self) -> Self {
         let mut list = Self {
             text: String::with_capacity(one.text.len() + other.text.len()),
