@@ -29,6 +29,9 @@ const MANY_DOCUMENTS: i64 = 200;
 /// Number of users that are read in one statement.
 const USERS: i64 = 1_000;
 
+/// Number of indexes for which the cache has one shard. From 64 on, it has several.
+const ONE_SHARD: usize = 31;
+
 /// The indexes of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct SearchIndexes {
@@ -53,14 +56,19 @@ impl Weighter<UserId, Arc<UserIndex>> for Bytes {
     }
 }
 
+/// The cache has one shard. With several, each has its part of the memory, and an index that is larger than this part would
+/// never stay in memory.
+fn cache(max_bytes: u64) -> Cache<UserId, Arc<UserIndex>, Bytes> {
+    Cache::with_weighter(ONE_SHARD, max_bytes, Bytes)
+}
+
 impl SearchIndexes {
     /// No index is in memory yet. `max_bytes`: the memory that all indexes may take.
     pub fn new(database: Database, feed: Feed, max_bytes: u64) -> SearchIndexes {
-        let users = usize::try_from(max_bytes / 65_536).unwrap_or(usize::MAX);
         let inner = Inner {
             database,
             feed,
-            cache: Cache::with_weighter(users, max_bytes, Bytes),
+            cache: cache(max_bytes),
             reading: Semaphore::new(2),
         };
         SearchIndexes {
@@ -165,7 +173,8 @@ impl SearchIndexes {
                 if let Err(error) = stored::save(&database, owner, &saved).await {
                     tracing::warn!(
                         error = error.log_text(),
-                        "storing a search index failed; a later search retries"
+                        user = %owner.0,
+                        "storing a search index failed; it is stored after further changes"
                     );
                 }
             });
@@ -190,7 +199,8 @@ impl SearchIndexes {
     }
 
     /// Makes the indexes of users who have none and many documents, for example after a bulk load. A search makes the others
-    /// as fast as it reads a stored one. Returns their number.
+    /// as fast as it reads a stored one. Returns their number. A user whose index cannot be made does not keep the job from
+    /// making those of others.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -198,16 +208,33 @@ impl SearchIndexes {
         let (mut made, mut after) = (0, Uuid::nil());
         loop {
             let mut conn = self.inner.database.connection().await?;
-            let users = store::users_without_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
+            let users = store::users_to_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
             drop(conn);
-            let Some(last) = users.last() else {
+            let Some((last, _)) = users.last() else {
                 return Ok(made);
             };
             after = *last;
-            for user in users {
-                self.make(UserId(user)).await?;
-                made += 1;
-                tokio::time::sleep(REST).await;
+            for (user, is_missing) in users {
+                if is_missing {
+                    made += u64::from(self.try_make(UserId(user)).await?);
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Makes the index of a user. Returns false, and logs the error, if that fails for this user.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub(crate) async fn try_make(&self, owner: UserId) -> Result<bool, Error> {
+        match self.make(owner).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.code == Code::Unavailable => Err(error),
+            Err(error) => {
+                let error = error.log_text();
+                tracing::error!(error, user = %owner.0, "making a search index failed; skipping this user");
+                Ok(false)
             }
         }
     }
@@ -228,5 +255,17 @@ impl SearchIndexes {
     /// UNAVAILABLE if the database cannot be reached.
     pub async fn status(&self) -> Result<IndexStatus, Error> {
         store::status(&mut self.inner.database.connection().await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_index_may_take_nearly_all_of_the_memory() {
+        let cache = cache(128 << 20);
+        assert_eq!(cache.num_shards(), 1);
+        assert_eq!(cache.shard_capacity(), 128 << 20);
     }
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     item::{Attributes, ItemWords},
-    store::{self, ItemRow},
+    store::{self, ItemRow, Texts},
 };
 use crate::{
     auth::UserId,
@@ -21,8 +21,10 @@ use crate::{
     items::ItemKind,
 };
 
-/// Maximum number of items that are read in one statement. Each has up to 400,000 characters.
-const BATCH: usize = 100;
+/// Maximum number of items that are read in one statement. Each has up to 400,000 characters, of which one batch is in memory.
+const BATCH: usize = 25;
+/// Texts are split into words in groups of about this size, in bytes. Words take up to a hundred times the memory of their texts.
+const MAX_GROUP: usize = 1 << 20;
 /// Number of words that the vocabulary may have beyond twice the words of the items.
 const MAX_OLD_WORDS: usize = 10_000;
 
@@ -138,7 +140,9 @@ impl UserIndex {
         // Long texts take milliseconds.
         let mut index = self.clone();
         let add = tokio::task::spawn_blocking(move || {
-            index.add(&with_texts);
+            for group in groups(&with_texts) {
+                index.add(group);
+            }
             index
         });
         *self = add.await.map_err(Error::internal)?;
@@ -189,6 +193,19 @@ impl UserIndex {
     pub(super) fn bytes(&self) -> usize {
         self.items.bytes() + self.vocabulary.bytes()
     }
+}
+
+/// Groups of consecutive rows: each ends with the row that makes its texts reach [`MAX_GROUP`].
+fn groups(rows: &[ItemRow]) -> impl Iterator<Item = &[ItemRow]> {
+    let mut bytes = 0;
+    rows.split_inclusive(move |row| {
+        bytes += row.texts.as_ref().map_or(0, Texts::bytes);
+        let is_full = bytes >= MAX_GROUP;
+        if is_full {
+            bytes = 0;
+        }
+        is_full
+    })
 }
 
 fn next_kind(kind: ItemKind) -> Option<ItemKind> {

@@ -144,7 +144,10 @@ async fn migrations_are_reverted_one_at_a_time_and_only_after_a_confirmation() {
 
     let down = printed(&url, &["migrate", "down", "--yes"]).await;
     assert_eq!(down.matches("reverted ").count(), 1, "{down}");
-    assert!(down.contains("dropping column tasks.title_folded"), "{down}");
+    assert!(
+        down.contains("dropping column tasks.title_folded"),
+        "{down}"
+    );
     let version = names[2].split('_').next().unwrap().replace('-', "");
     let down = printed(&url, &["migrate", "down", "--to", &version, "--yes"]).await;
     assert_eq!(down.matches("reverted ").count(), names.len() - 4, "{down}");

@@ -166,3 +166,20 @@ async fn a_job_makes_the_index_of_many_documents_before_the_first_search() {
     assert_eq!(ada.at(&other).found("\"word9\"").await, ["Document 9"]);
     assert_eq!(small.found("okapi").await, ["Okapis"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_index_cannot_be_stored_does_not_block_the_job_for_others() {
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
+    app.sql(&MANY.replace(" WHERE name = 'ada'", "")).await;
+    let (first, second) = (
+        ada.id.clone().min(eve.id.clone()),
+        ada.id.clone().max(eve.id.clone()),
+    );
+    app.sql(&format!(
+        "ALTER TABLE search_indexes ADD CONSTRAINT search_indexes_planted_fault CHECK (user_id <> '{first}')"
+    ))
+    .await;
+    let _other = app.another().await;
+    let of_second = format!("{STORED} AND user_id = '{second}'");
+    app.eventually_count(&of_second, 1).await;
+}
