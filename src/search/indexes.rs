@@ -29,7 +29,7 @@ const MANY_DOCUMENTS: i64 = 200;
 /// Number of users that are read in one statement.
 const USERS: i64 = 1_000;
 
-/// Number of indexes for which the cache has one shard. From 64 on, it has several.
+/// Expected number of indexes, few enough that the cache has one shard.
 const ONE_SHARD: usize = 31;
 
 /// The indexes of a process. Cheap to clone.
@@ -170,7 +170,7 @@ impl SearchIndexes {
         if is_due {
             let (database, saved) = (self.inner.database.clone(), index.clone());
             tokio::spawn(async move {
-                if let Err(error) = stored::save(&database, owner, &saved).await {
+                if let Err(error) = stored::save(&database, owner, saved).await {
                     tracing::warn!(
                         error = error.log_text(),
                         user = %owner.0,
@@ -193,7 +193,7 @@ impl SearchIndexes {
             index.read_batch(&mut conn, owner).await?;
         }
         drop(conn);
-        stored::save(&self.inner.database, owner, &index).await?;
+        stored::save(&self.inner.database, owner, Arc::new(index)).await?;
         self.inner.cache.remove(&owner);
         Ok(())
     }

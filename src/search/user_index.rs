@@ -38,7 +38,7 @@ pub(super) struct UserIndex {
     pub(super) cursor: Cursor,
     /// The items that are still to be read. `None` after all of them have been read.
     pub(super) unread: Option<Unread>,
-    /// The number of items that were added or changed since the index was stored.
+    /// The number of items that were added, changed or removed since the index was stored.
     pub(super) unsaved: usize,
 }
 
@@ -104,8 +104,9 @@ impl UserIndex {
             for batch in known.chunks(BATCH) {
                 let rows = store::changed_items(conn, owner, kind, batch).await?;
                 for (id, _) in batch {
-                    if rows.iter().all(|row| row.id != *id) {
-                        self.items.remove(id.as_u128());
+                    let is_gone = rows.iter().all(|row| row.id != *id);
+                    if is_gone && self.items.remove(id.as_u128()) {
+                        self.unsaved += 1;
                     }
                 }
                 self.put(rows).await?;
