@@ -60,18 +60,24 @@ async fn make(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
     }
     let total = indexes.status().await?.users;
     let progress = ProgressBar::new(total.unsigned_abs()).with_style(style());
-    let mut last = UserId(Uuid::nil());
+    let (mut made, mut last) = (0, UserId(Uuid::nil()));
     loop {
         let users = indexes.users(last).await?;
         let Some(end) = users.last() else { break };
         last = *end;
         for user in users {
-            indexes.make(user).await?;
+            made += u64::from(indexes.try_make(user).await?);
             progress.inc(1);
         }
     }
     progress.finish_and_clear();
-    Ok(progress.position())
+    match progress.position() - made {
+        0 => Ok(made),
+        failed => Err(format!(
+            "{made} search indexes were made, {failed} could not be made. The log has the reasons."
+        )
+        .into()),
+    }
 }
 
 fn style() -> ProgressStyle {

@@ -1,12 +1,13 @@
 //! The indexes of all users: the most recently used ones in memory, all of them stored.
 
 use std::{
+    convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use quick_cache::{Weighter, sync::Cache};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use uuid::Uuid;
 
 pub use super::store::IndexStatus;
@@ -29,6 +30,12 @@ const MANY_DOCUMENTS: i64 = 200;
 /// Maximum number of users that are read in one statement.
 const USERS: i64 = 1_000;
 
+/// Maximum number of users whose requests are known to wait for each other.
+const MAX_TURNS: usize = 1_000;
+
+/// Expected number of indexes, few enough that the cache has one shard.
+const ONE_SHARD: usize = 31;
+
 /// The indexes of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct SearchIndexes {
@@ -39,6 +46,8 @@ struct Inner {
     database: Database,
     feed: Feed,
     cache: Cache<UserId, Arc<UserIndex>, Bytes>,
+    /// One request per user reads items, and the others then use what it has read.
+    turns: Cache<UserId, Arc<Mutex<()>>>,
     /// Permits to read many items. There are two, which leaves connections and processors to other requests.
     reading: Semaphore,
 }
@@ -53,14 +62,20 @@ impl Weighter<UserId, Arc<UserIndex>> for Bytes {
     }
 }
 
+/// The cache has one shard. With several, each has its part of the memory, and an index that is larger than this part would
+/// never stay in memory.
+fn cache(max_bytes: u64) -> Cache<UserId, Arc<UserIndex>, Bytes> {
+    Cache::with_weighter(ONE_SHARD, max_bytes, Bytes)
+}
+
 impl SearchIndexes {
     /// Starts with no index in memory. `max_bytes`: the maximum memory of all indexes.
     pub fn new(database: Database, feed: Feed, max_bytes: u64) -> SearchIndexes {
-        let users = usize::try_from(max_bytes / 65_536).unwrap_or(usize::MAX);
         let inner = Inner {
             database,
             feed,
-            cache: Cache::with_weighter(users, max_bytes, Bytes),
+            cache: cache(max_bytes),
+            turns: Cache::new(MAX_TURNS),
             reading: Semaphore::new(2),
         };
         SearchIndexes {
@@ -83,7 +98,9 @@ impl SearchIndexes {
                 followed => return followed.map(|index| self.keep(owner, index)),
             }
         }
-        // A request that waits for a permit holds no connection.
+        // A request that waits here holds no connection, and a user holds one permit at most.
+        let turn = self.turn(owner);
+        let _turn = turn.lock().await;
         let _permit = self
             .inner
             .reading
@@ -93,6 +110,16 @@ impl SearchIndexes {
         let mut conn = self.inner.database.connection().await?;
         let index = self.read(&mut conn, owner).await?;
         Ok(self.keep(owner, index))
+    }
+
+    /// The lock of the requests that read items of a user.
+    fn turn(&self, owner: UserId) -> Arc<Mutex<()>> {
+        let turn = self
+            .inner
+            .turns
+            .get_or_insert_with(&owner, || Ok::<_, Infallible>(Arc::default()));
+        let Ok(turn) = turn;
+        turn
     }
 
     /// The index in memory, if all items have been read.
@@ -162,10 +189,11 @@ impl SearchIndexes {
         if is_due {
             let (database, saved) = (self.inner.database.clone(), index.clone());
             tokio::spawn(async move {
-                if let Err(error) = stored::save(&database, owner, &saved).await {
+                if let Err(error) = stored::save(&database, owner, saved).await {
                     tracing::warn!(
                         error = error.log_text(),
-                        "storing a search index failed; a later search will retry"
+                        user = %owner.0,
+                        "storing a search index failed; it is stored after further changes"
                     );
                 }
             });
@@ -184,13 +212,14 @@ impl SearchIndexes {
             index.read_batch(&mut conn, owner).await?;
         }
         drop(conn);
-        stored::save(&self.inner.database, owner, &index).await?;
+        stored::save(&self.inner.database, owner, Arc::new(index)).await?;
         self.inner.cache.remove(&owner);
         Ok(())
     }
 
-    /// Builds and stores indexes for users with many documents who have none, for example after a bulk load. Returns their number.
-    /// For users with few documents, a search builds the index about as fast as it would load a stored one.
+    /// Makes the indexes of users who have none and many documents, for example after a bulk load. A search makes the others
+    /// as fast as it reads a stored one. Returns their number. A user whose index cannot be made does not keep the job from
+    /// making those of others.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -198,16 +227,33 @@ impl SearchIndexes {
         let (mut made, mut after) = (0, Uuid::nil());
         loop {
             let mut conn = self.inner.database.connection().await?;
-            let users = store::users_without_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
+            let users = store::users_to_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
             drop(conn);
-            let Some(last) = users.last() else {
+            let Some((last, _)) = users.last() else {
                 return Ok(made);
             };
             after = *last;
-            for user in users {
-                self.make(UserId(user)).await?;
-                made += 1;
-                tokio::time::sleep(REST).await;
+            for (user, is_missing) in users {
+                if is_missing {
+                    made += u64::from(self.try_make(UserId(user)).await?);
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Makes the index of a user. Returns false, and logs the error, if that fails for this user.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if the database cannot be reached.
+    pub(crate) async fn try_make(&self, owner: UserId) -> Result<bool, Error> {
+        match self.make(owner).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.code == Code::Unavailable => Err(error),
+            Err(error) => {
+                let error = error.log_text();
+                tracing::error!(error, user = %owner.0, "making a search index failed; skipping this user");
+                Ok(false)
             }
         }
     }
@@ -228,5 +274,17 @@ impl SearchIndexes {
     /// UNAVAILABLE if the database cannot be reached.
     pub async fn status(&self) -> Result<IndexStatus, Error> {
         store::status(&mut self.inner.database.connection().await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_index_may_take_nearly_all_of_the_memory() {
+        let cache = cache(128 << 20);
+        assert_eq!(cache.num_shards(), 1);
+        assert_eq!(cache.shard_capacity(), 128 << 20);
     }
 }

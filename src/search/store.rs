@@ -42,6 +42,12 @@ row! {
     }
 }
 
+impl Texts {
+    pub(super) fn bytes(&self) -> usize {
+        self.title.len() + self.note.len() + self.recognized.len()
+    }
+}
+
 /// Selects items of a kind as [`ItemRow`]s. `texts_if` is the condition on which their texts are read.
 fn select(kind: ItemKind, texts_if: &str) -> String {
     let (course, trashed) = match ItemKind::IN_COURSES.contains(&kind) {
@@ -102,23 +108,21 @@ pub(super) async fn changed_items(
         .await
 }
 
-/// Users without a stored index who have at least this number of documents, with ids after `after`.
-pub(super) async fn users_without_index(
+/// Users with ids after `after`, and whether each has no stored index but at least so many documents. The statement reads
+/// `limit` users, so it is short however few of them need an index.
+pub(super) async fn users_to_index(
     conn: &mut Connection,
     after: Uuid,
     documents: i64,
     limit: i64,
-) -> Result<Vec<Uuid>, Error> {
+) -> Result<Vec<(Uuid, bool)>, Error> {
     let statement = Statement::new(
-        "SELECT id FROM users
-        WHERE id > $1 AND deleted_at IS NULL AND NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
+        "SELECT id, NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
             AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS few) = $2
-        ORDER BY id LIMIT $3",
+        FROM users WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $3",
     );
-    let users: Vec<(Uuid,)> = conn
-        .rows(statement.bind(after).bind(documents).bind(limit))
-        .await?;
-    Ok(users.into_iter().map(|(id,)| id).collect())
+    conn.rows(statement.bind(after).bind(documents).bind(limit))
+        .await
 }
 
 /// Users with ids after `after`.

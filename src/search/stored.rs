@@ -1,5 +1,7 @@
 //! The encoding of stored indexes: the cursor, the position in unread items, and the items.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{
@@ -21,17 +23,25 @@ const MAX_PART: usize = 1 << 20;
 
 /// The stored index of a user. `None` if there is none, or if an earlier version of the service stored it.
 pub(super) async fn load(conn: &mut Connection, owner: UserId) -> Result<Option<UserIndex>, Error> {
-    let bytes = store::stored_index(conn, owner).await?;
-    Ok(bytes.and_then(|bytes| decode(&bytes)))
+    let Some(bytes) = store::stored_index(conn, owner).await? else {
+        return Ok(None);
+    };
+    // Megabytes take tens of milliseconds.
+    let index = tokio::task::spawn_blocking(move || decode(&bytes));
+    index.await.map_err(Error::internal)
 }
 
 /// Stores an index.
 pub(super) async fn save(
     database: &Database,
     owner: UserId,
-    index: &UserIndex,
+    index: Arc<UserIndex>,
 ) -> Result<(), Error> {
-    let parts = encode(index).chunks(MAX_PART).map(<[u8]>::to_vec).collect();
+    let parts = tokio::task::spawn_blocking(move || {
+        let parts = encode(&index);
+        parts.chunks(MAX_PART).map(<[u8]>::to_vec).collect()
+    });
+    let parts = parts.await.map_err(Error::internal)?;
     let mut conn = database.connection().await?;
     store::store_index(&mut conn, owner, parts).await
 }

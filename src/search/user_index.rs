@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     item::{Attributes, ItemWords},
-    store::{self, ItemRow},
+    store::{self, ItemRow, Texts},
 };
 use crate::{
     auth::UserId,
@@ -21,9 +21,11 @@ use crate::{
     items::ItemKind,
 };
 
-/// Maximum number of items that are read in one statement. Each has up to 400,000 characters.
-const BATCH: usize = 100;
-/// The vocabulary is rebuilt when it has this many words more than twice the words of the items.
+/// Maximum number of items that are read in one statement. Each has up to 400,000 characters, of which one batch is in memory.
+const BATCH: usize = 25;
+/// Texts are split into words in groups of about this size, in bytes. Words take up to a hundred times the memory of their texts.
+const MAX_GROUP: usize = 1 << 20;
+/// Number of words that the vocabulary may have beyond twice the words of the items.
 const MAX_OLD_WORDS: usize = 10_000;
 
 /// The index of a user's items at one moment. Clones share unchanged parts.
@@ -36,7 +38,7 @@ pub(super) struct UserIndex {
     pub(super) cursor: Cursor,
     /// The items that are still to be read. `None` after all of them have been read.
     pub(super) unread: Option<Unread>,
-    /// The number of items that were added or changed since the index was stored.
+    /// The number of items that were added, changed or removed since the index was stored.
     pub(super) unsaved: usize,
 }
 
@@ -102,8 +104,9 @@ impl UserIndex {
             for batch in known.chunks(BATCH) {
                 let rows = store::changed_items(conn, owner, kind, batch).await?;
                 for (id, _) in batch {
-                    if rows.iter().all(|row| row.id != *id) {
-                        self.items.remove(id.as_u128());
+                    let is_gone = rows.iter().all(|row| row.id != *id);
+                    if is_gone && self.items.remove(id.as_u128()) {
+                        self.unsaved += 1;
                     }
                 }
                 self.put(rows).await?;
@@ -138,7 +141,9 @@ impl UserIndex {
         // Splitting long texts into words takes milliseconds, which would block other requests.
         let mut index = self.clone();
         let add = tokio::task::spawn_blocking(move || {
-            index.add(&with_texts);
+            for group in groups(&with_texts) {
+                index.add(group);
+            }
             index
         });
         *self = add.await.map_err(Error::internal)?;
@@ -189,6 +194,19 @@ impl UserIndex {
     pub(super) fn bytes(&self) -> usize {
         self.items.bytes() + self.vocabulary.bytes()
     }
+}
+
+/// Groups of consecutive rows: each ends with the row that makes its texts reach [`MAX_GROUP`].
+fn groups(rows: &[ItemRow]) -> impl Iterator<Item = &[ItemRow]> {
+    let mut bytes = 0;
+    rows.split_inclusive(move |row| {
+        bytes += row.texts.as_ref().map_or(0, Texts::bytes);
+        let is_full = bytes >= MAX_GROUP;
+        if is_full {
+            bytes = 0;
+        }
+        is_full
+    })
 }
 
 fn next_kind(kind: ItemKind) -> Option<ItemKind> {

@@ -2,7 +2,7 @@
 
 use crate::{
     Query, Term,
-    occurrences::{Occurrences, visit},
+    occurrences::{Budget, Occurrences, visit},
     rank::Weights,
     segment::Segment,
 };
@@ -62,19 +62,20 @@ pub(crate) fn matches<'a>(
 ) -> impl Iterator<Item = Match> + 'a {
     let count = segment.keys.len();
     let mut levels = vec![Levels::default(); count];
-    let mut weights = Weights::new(count);
+    let (mut weights, mut budget) = (Weights::new(count), Budget::new());
     for branch in &query.branches {
         let of_terms = branch
             .iter()
-            .map(|term| levels_of(segment, term, &mut weights));
+            .map(|term| levels_of(segment, term, &mut weights, &mut budget));
         if let Some(of_branch) = of_terms.reduce(|all, term| combined(all, &term, Levels::min)) {
             levels = combined(levels, &of_branch, Levels::max);
         }
     }
+    // Excluded items must not be found, however much work the branches took.
+    let mut budget = Budget::new();
     for alternative in query.excluded.iter().flat_map(|term| &term.alternatives) {
-        visit(segment, alternative, |Occurrences { item, .. }| {
-            levels[item] = Levels::default();
-        });
+        let exclude = |Occurrences { item, .. }| levels[item] = Levels::default();
+        visit(segment, alternative, &mut budget, exclude);
     }
     let matching = levels
         .into_iter()
@@ -99,12 +100,17 @@ fn combined(
 }
 
 /// How well a term matches in each item. Adds its weights.
-fn levels_of<'q>(segment: &Segment, term: &'q Term, weights: &mut Weights<'q>) -> Vec<Levels> {
+fn levels_of<'q>(
+    segment: &Segment,
+    term: &'q Term,
+    weights: &mut Weights<'q>,
+    budget: &mut Budget,
+) -> Vec<Levels> {
     let mut levels = vec![Levels::default(); segment.keys.len()];
     for alternative in &term.alternatives {
         let level = alternative.level as u8 + 1;
         let is_counted = weights.start(alternative);
-        visit(segment, alternative, |occurrences| {
+        visit(segment, alternative, budget, |occurrences| {
             let in_title = occurrences.in_title > 0;
             let of_item = &mut levels[occurrences.item];
             *of_item = of_item.max(Levels {

@@ -7,6 +7,26 @@ use crate::{
     segment::{Positions, Segment},
 };
 
+/// The work that a search may do in one segment, about a nanosecond per unit. Texts that repeat a few words, and phrases of many
+/// such words, could keep it busy for minutes. When the work is used up, the search finds no more.
+pub(crate) struct Budget(usize);
+
+/// Looking up a position of a phrase, compared with reading a byte.
+const LOOK_UP: usize = 8;
+
+impl Budget {
+    pub(crate) fn new() -> Self {
+        Budget(64_000_000)
+    }
+
+    /// Uses some of it. Returns false, and uses all, if there is not enough.
+    fn spend(&mut self, work: usize) -> bool {
+        let left = self.0.checked_sub(work);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
 /// How often an alternative occurs in an item, at least once.
 pub(crate) struct Occurrences {
     /// The item's number in its segment.
@@ -41,6 +61,7 @@ impl Occurrences {
 pub(crate) fn visit(
     segment: &Segment,
     alternative: &Alternative,
+    budget: &mut Budget,
     mut found: impl FnMut(Occurrences),
 ) {
     let words = words_of(segment, alternative);
@@ -48,12 +69,15 @@ pub(crate) fn visit(
         [] => {}
         [word] => {
             for (item, positions) in word.clone().flat_map(|word| segment.postings(word)) {
+                if !budget.spend(1 + positions.bytes()) {
+                    return;
+                }
                 let count = positions.count();
                 found(Occurrences::new(segment, item, count, positions.iter()));
             }
         }
         _ => {
-            let starts = phrase(segment, words);
+            let starts = phrase(segment, words, budget);
             for of_item in starts.chunk_by(|one, next| one.0 == next.0) {
                 let (item, count) = (of_item[0].0, of_item.len());
                 let positions = of_item.iter().map(|(_, position)| *position);
@@ -83,8 +107,8 @@ fn words_of(segment: &Segment, alternative: &Alternative) -> Vec<Range<usize>> {
 /// An item, and a position in it at which a phrase starts or may start.
 type Start = (u32, u32);
 
-/// The starts of a phrase, in ascending order.
-fn phrase(segment: &Segment, words: Vec<Range<usize>>) -> Vec<Start> {
+/// Where the words follow each other, ascending.
+fn phrase(segment: &Segment, words: Vec<Range<usize>>, budget: &mut Budget) -> Vec<Start> {
     let mut words: Vec<(Range<usize>, u32)> = words.into_iter().zip(0..).collect();
     // The rarest word comes first. Only items that contain it are searched for the other words.
     words.sort_by_key(|(word, _)| segment.start(word.end) - segment.start(word.start));
@@ -94,18 +118,29 @@ fn phrase(segment: &Segment, words: Vec<Range<usize>>) -> Vec<Start> {
     };
     let mut starts = Vec::new();
     for (item, positions) in rarest.clone().flat_map(|word| segment.postings(word)) {
+        if !budget.spend(1 + LOOK_UP * positions.bytes()) {
+            break;
+        }
         starts.extend(starts_of(item, positions, offset));
     }
     sort(&mut starts, &rarest);
     for (word, offset) in words {
-        starts = narrow(segment, &starts, word, offset);
+        starts = narrow(segment, &starts, (word, offset), budget);
     }
     starts
 }
 
-/// Those of `starts` at which a phrase may start, if its word number `offset` is one of `words`.
-fn narrow(segment: &Segment, starts: &[Start], words: Range<usize>, offset: u32) -> Vec<Start> {
+/// Those of `starts` where a phrase may start, if its word number `offset` is one of `words`.
+fn narrow(
+    segment: &Segment,
+    starts: &[Start],
+    (words, offset): (Range<usize>, u32),
+    budget: &mut Budget,
+) -> Vec<Start> {
     let mut narrowed = Vec::new();
+    if !budget.spend(starts.len() + segment.keys.len()) {
+        return narrowed;
+    }
     let ends = ends_by_item(starts, segment.keys.len());
     for (item, positions) in words.clone().flat_map(|word| segment.postings(word)) {
         let end = ends[item as usize];
@@ -113,6 +148,14 @@ fn narrow(segment: &Segment, starts: &[Start], words: Range<usize>, offset: u32)
             .checked_sub(1)
             .map_or(0, |before| ends[before as usize]);
         let among = &starts[start..end];
+        let look_ups = if among.is_empty() {
+            0
+        } else {
+            positions.bytes()
+        };
+        if !budget.spend(1 + LOOK_UP * look_ups) {
+            break;
+        }
         if !among.is_empty() {
             let of_item = starts_of(item, positions, offset);
             narrowed.extend(of_item.filter(|start| among.binary_search(start).is_ok()));

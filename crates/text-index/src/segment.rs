@@ -134,6 +134,11 @@ impl<'s> Positions<'s> {
         })
     }
 
+    /// The size of their encoding: at least their number.
+    pub(crate) fn bytes(self) -> usize {
+        self.0.len()
+    }
+
     #[inline]
     pub(crate) fn count(self) -> usize {
         self.0.iter().filter(|byte| varint::is_end(byte)).count()

@@ -166,3 +166,36 @@ async fn a_job_makes_the_index_of_many_documents_before_the_first_search() {
     assert_eq!(ada.at(&other).found("\"word9\"").await, ["Document 9"]);
     assert_eq!(small.found("okapi").await, ["Okapis"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_whose_index_cannot_be_stored_does_not_block_the_job_for_others() {
+    let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
+    app.sql(&MANY.replace(" WHERE name = 'ada'", "")).await;
+    let (first, second) = (
+        ada.id.clone().min(eve.id.clone()),
+        ada.id.clone().max(eve.id.clone()),
+    );
+    app.sql(&format!(
+        "ALTER TABLE search_indexes ADD CONSTRAINT search_indexes_planted_fault CHECK (user_id <> '{first}')"
+    ))
+    .await;
+    let _other = app.another().await;
+    let of_second = format!("{STORED} AND user_id = '{second}'");
+    app.eventually_count(&of_second, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_stored_again_after_many_deletions() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    let size = "SELECT sum(length(data))::text FROM search_indexes";
+    let before: u64 = app.text(size).await.parse().unwrap();
+    app.sql("DELETE FROM documents WHERE title <> 'Document 7'")
+        .await;
+    assert_eq!(ada.found("zebra").await, ["Document 7"]);
+    eventually_eq("the index without the documents", true, async || {
+        app.text(size).await.parse::<u64>().unwrap() < before / 10
+    })
+    .await;
+}
