@@ -10,11 +10,12 @@ use std::{
 
 use chrono::Utc;
 
-use super::{DatabaseServer, Outcome, ensure_schema, on_database, print, settings::pool};
+use super::{
+    DatabaseServer, Outcome, email_address, ensure_schema, on_database, print, settings::pool,
+};
 use crate::{
     config::{AdminAction, Config},
     db::{Connection, Database},
-    email_address::EmailAddress,
     mail::{self, WaitingMail},
     users::{
         self,
@@ -60,8 +61,7 @@ async fn act(
 }
 
 async fn grant(conn: &mut Connection, typed: &str) -> Outcome {
-    let email = EmailAddress::parse(typed)
-        .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
+    let email = email_address(typed)?;
     match users::grant(conn, &email).await? {
         Some(user) => print(format_args!("{} is now an admin.\n", user.email)),
         None => Err(format!("No user has the email address {}.", email.as_str()).into()),

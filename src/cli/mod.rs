@@ -32,6 +32,7 @@ use crate::{
     config::{Command, Config},
     db::{migrate, pooler},
     demo,
+    email_address::EmailAddress,
     error::Error,
     graphql, telemetry,
 };
@@ -82,6 +83,11 @@ struct Failure {
 }
 
 type Outcome<T = ()> = Result<T, Failure>;
+
+/// The email address that an operator typed.
+fn email_address(typed: &str) -> Result<EmailAddress, String> {
+    EmailAddress::parse(typed).map_err(|invalid| format!("The email address {}", invalid.reason()))
+}
 
 impl From<String> for Failure {
     fn from(message: String) -> Self {

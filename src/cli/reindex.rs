@@ -3,11 +3,10 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::{DatabaseServer, Outcome, app, ensure_schema, print, secret};
+use super::{DatabaseServer, Outcome, app, email_address, ensure_schema, print, secret};
 use crate::{
     auth::UserId,
     config::Config,
-    email_address::EmailAddress,
     search::{SearchIndexes, indexes::IndexStatus},
     users,
 };
@@ -44,8 +43,7 @@ pub(super) async fn run(
 }
 
 async fn find(app: &crate::app::App, typed: &str) -> Outcome<UserId> {
-    let email = EmailAddress::parse(typed)
-        .map_err(|invalid| format!("The email address {}", invalid.reason()))?;
+    let email = email_address(typed)?;
     let mut conn = app.database().connection().await?;
     let user = users::find_by_email(&mut conn, &email).await?;
     let user = user.ok_or_else(|| format!("No user has the email address {}.", email.as_str()))?;

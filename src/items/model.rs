@@ -38,6 +38,13 @@ impl ItemKind {
     /// The kinds of items that a course contains.
     pub(crate) const IN_COURSES: [ItemKind; 2] = [ItemKind::Document, ItemKind::Task];
 
+    /// The kind with this number.
+    pub(crate) fn of_number(number: i16) -> Option<Self> {
+        ItemKind::ALL
+            .into_iter()
+            .find(|kind| i16::from(*kind) == number)
+    }
+
     /// The name of the kind's table.
     pub(crate) fn table(self) -> &'static str {
         match self {

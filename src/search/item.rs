@@ -94,9 +94,7 @@ impl Encode for Attributes {
         let [is_trashed] = take(bytes)?;
         let course_id = Uuid::from_bytes(take(bytes)?);
         Some(Attributes {
-            kind: ItemKind::ALL
-                .into_iter()
-                .find(|one| i16::from(*one) == kind)?,
+            kind: ItemKind::of_number(kind)?,
             is_trashed: is_trashed == 1,
             course_id: (!course_id.is_nil()).then_some(course_id),
             updated_at: DateTime::from_timestamp_micros(i64::from_be_bytes(take(bytes)?))?,

@@ -71,9 +71,7 @@ fn decode(bytes: &[u8]) -> Option<UserIndex> {
     index.unread = match header.next() {
         None => None,
         Some(kind) => Some(Unread {
-            kind: ItemKind::ALL
-                .into_iter()
-                .find(|one| i16::from(*one).to_string() == kind)?,
+            kind: ItemKind::of_number(kind.parse().ok()?)?,
             after: Uuid::try_parse(header.next()?).ok()?,
         }),
     };

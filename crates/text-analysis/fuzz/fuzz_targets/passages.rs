@@ -1,4 +1,4 @@
-//! Whatever is highlighted, passages are one line, and their ranges are cut between characters.
+//! Every passage is one line, and its ranges start and end between characters, for any highlights.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
