@@ -13,9 +13,9 @@ use crate::{
         row,
     },
     error::RefusalCode,
-    items::{StatusFilter, checks, item, order},
+    items::{StatusFilter, UpdateTarget, checks, item, order},
     rules::Field as _,
-    scalars::{MaybeUndefined, ObjectId},
+    scalars::MaybeUndefined,
 };
 
 row! {
@@ -81,10 +81,9 @@ pub struct CreateCourseInput {
 /// fields keep their values. Null clears a field, unless its description forbids null. This applies to every update of an item.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateCourseInput {
-    /// The course's id. An id that is not a UUID matches nothing.
-    pub id: ObjectId,
-    /// The version that you have seen. Omit it to update any version.
-    pub version: Option<i32>,
+    /// The course to update.
+    #[graphql(flatten)]
+    pub target: UpdateTarget,
     /// The name. 1–255 characters. Must not be null.
     pub name: MaybeUndefined<String>,
     /// The description. Maximum 10,000 characters. Null clears it.

@@ -15,7 +15,7 @@ use crate::{
     },
     error::Error,
     items::{
-        Create, Listed, NewId, Update, Written,
+        Create, Listed, NewId, Update, UpdateTarget, Written,
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
@@ -37,12 +37,16 @@ impl Create for CreateCourseInput {
 impl Update for UpdateCourseInput {
     type Item = Course;
 
+    fn target(&self) -> UpdateTarget {
+        self.target
+    }
+
     async fn update(
         &self,
         _conn: &mut Connection,
         viewer: &Viewer,
     ) -> Result<Statement<Written<Course>>, Error> {
-        let update = UpdateItem::<Course>::new(viewer.user_id, self.id, self.version)
+        let update = UpdateItem::<Course>::new(viewer.user_id, self.target)
             .title(&self.name)
             .change("description", &self.description)
             .change("color", &self.color)

@@ -14,7 +14,7 @@ use crate::{
         row,
     },
     error::RefusalCode,
-    items::{StatusFilter, checks, item, order},
+    items::{StatusFilter, UpdateTarget, checks, item, order},
     rules::Field as _,
     scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
@@ -94,10 +94,9 @@ pub struct CreateDocumentInput {
 /// Changes to a document.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateDocumentInput {
-    /// The document's id. An id that is not a UUID matches nothing.
-    pub id: ObjectId,
-    /// The version that you have seen. Omit it to update any version.
-    pub version: Option<i32>,
+    /// The document to update.
+    #[graphql(flatten)]
+    pub target: UpdateTarget,
     /// Moves the document to this course, which must be active. Must not be null. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–500 characters. Must not be null.

@@ -16,7 +16,7 @@ use crate::{
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, Written,
+        Create, Listed, NewId, Update, UpdateTarget, Written,
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
@@ -91,6 +91,10 @@ impl NewExcerpt {
 impl Update for UpdateDocumentInput {
     type Item = Document;
 
+    fn target(&self) -> UpdateTarget {
+        self.target
+    }
+
     async fn update(
         &self,
         conn: &mut Connection,
@@ -98,14 +102,21 @@ impl Update for UpdateDocumentInput {
     ) -> Result<Statement<Written<Document>>, Error> {
         // An excerpt can be made from a note that the caller did not send: from the stored one, if it stays the same.
         let stored = if self.excerpt.is_null() && self.formatted_note.is_undefined() {
-            let id = self.id.0;
+            let id = self.target.id.0;
             texts(conn, viewer, vec![id]).await?.remove(&id)
         } else {
             None
         };
         let excerpt = NewExcerpt::of(self, stored.as_ref());
-        let seen = self.version.or(stored.as_ref().map(|texts| texts.version));
-        let update = UpdateItem::<Document>::new(viewer.user_id, self.id, seen)
+        let version = self
+            .target
+            .version
+            .or(stored.as_ref().map(|texts| texts.version));
+        let target = UpdateTarget {
+            version,
+            ..self.target
+        };
+        let update = UpdateItem::<Document>::new(viewer.user_id, target)
             .into_course(&self.course_id)
             .title(&self.title)
             .change("original_text", &self.original_text)

@@ -2,7 +2,6 @@
 //! defines them once; what differs between nouns is in `course`, `document` and `task`.
 
 use async_graphql::{Context, ID};
-use uuid::Uuid;
 
 use super::{
     context::ContextExt,
@@ -27,11 +26,7 @@ where
 }
 
 /// Updates an item.
-pub(crate) async fn update<U, P>(
-    ctx: &Context<'_>,
-    target: (Uuid, Option<i32>),
-    input: &U,
-) -> Result<P, Error>
+pub(crate) async fn update<U, P>(ctx: &Context<'_>, input: &U) -> Result<P, Error>
 where
     U: items::Update,
     U::Item: Into<P::Value>,
@@ -39,7 +34,7 @@ where
 {
     let viewer = ctx.viewer()?;
     let mut conn = ctx.connection().await?;
-    respond_to_update(items::update(&mut conn, viewer, target, input).await)
+    respond_to_update(items::update(&mut conn, viewer, input).await)
 }
 
 /// Declares the object of an item that consists of its row alone.
@@ -243,8 +238,7 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item's id and its new values.")] input: $Update,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                let target = (input.id.0, input.version);
-                Some($crate::graphql::item_api::update(ctx, target, &input).await)
+                Some($crate::graphql::item_api::update(ctx, &input).await)
             }
 
             $($own)*

@@ -4,7 +4,7 @@ pub(crate) mod store;
 
 use uuid::Uuid;
 
-use super::{Item, ItemKind, find, in_trash, not_found, taken};
+use super::{Item, ItemKind, UpdateTarget, find, in_trash, not_found, taken};
 use crate::{
     auth::{UserId, Viewer},
     db::{Connection, Statement},
@@ -116,6 +116,9 @@ pub(crate) trait Update: Check + Sync {
     /// What it updates.
     type Item: Item;
 
+    /// The item to update.
+    fn target(&self) -> UpdateTarget;
+
     /// Adds the errors of fields that only the update has.
     fn check_changes(&self, _problems: &mut Problems) {}
     /// The statement that updates the item, if it is active, has the given version, and its new course is active.
@@ -129,7 +132,7 @@ pub(crate) trait Update: Check + Sync {
 /// Maximum number of attempts to update an item that other requests change at the same time.
 const ATTEMPTS: usize = 5;
 
-/// Updates the item with this id. `version`: the version that the caller has seen; `None` to update any version.
+/// Updates an item.
 ///
 /// # Errors
 /// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. UNAVAILABLE if other requests keep changing
@@ -137,13 +140,13 @@ const ATTEMPTS: usize = 5;
 pub(crate) async fn update<U: Update>(
     conn: &mut Connection,
     viewer: &Viewer,
-    (id, version): (Uuid, Option<i32>),
     input: &U,
 ) -> Result<Updated<U::Item>, Failure> {
     let mut problems = Problems::default();
     input.check(&mut problems);
     input.check_changes(&mut problems);
     problems.finish()?;
+    let UpdateTarget { id, version } = input.target();
     let name = U::Item::KIND.name();
     for _ in 0..ATTEMPTS {
         let statement = input.update(conn, viewer).await?;
@@ -153,7 +156,7 @@ pub(crate) async fn update<U: Update>(
             item.set_active();
             return Ok(Updated::Done(item));
         }
-        let Some(item) = find::<U::Item>(conn, viewer, id).await? else {
+        let Some(item) = find::<U::Item>(conn, viewer, id.0).await? else {
             return Err(not_found("id", name));
         };
         if item.deleted_at().is_some() {

@@ -22,7 +22,9 @@ pub(crate) use commands::{
 };
 
 pub(crate) use list::{List, Listed, OrderBy, order};
-pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter};
+pub use model::{
+    ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter, UpdateTarget,
+};
 pub(crate) use store::{find, find_all, find_kinds};
 
 use crate::{

@@ -117,6 +117,15 @@ impl ItemStatus {
     }
 }
 
+/// The item that an update changes.
+#[derive(InputObject, Debug, Clone, Copy)]
+pub struct UpdateTarget {
+    /// The item's id. An id that is not a UUID matches nothing.
+    pub id: ObjectId,
+    /// The version that you have seen. Omit it to update any version.
+    pub version: Option<i32>,
+}
+
 /// The items that a mutation changes: all of them or none.
 #[derive(InputObject)]
 pub struct ItemIdsInput {

@@ -11,7 +11,7 @@ use crate::{
         },
         numbered, row,
     },
-    items::{StatusFilter, checks, item, order},
+    items::{StatusFilter, UpdateTarget, checks, item, order},
     scalars::{DateTime, MaybeUndefined, ObjectId},
 };
 
@@ -89,10 +89,9 @@ pub struct CreateTaskInput {
 /// Changes to a task.
 #[derive(InputObject, Debug, Clone)]
 pub struct UpdateTaskInput {
-    /// The task's id. An id that is not a UUID matches nothing.
-    pub id: ObjectId,
-    /// The version that you have seen. Omit it to update any version.
-    pub version: Option<i32>,
+    /// The task to update.
+    #[graphql(flatten)]
+    pub target: UpdateTarget,
     /// Moves the task to this course, which must be active. Null moves it out of its course. An id that is not a UUID matches nothing.
     pub course_id: MaybeUndefined<ObjectId>,
     /// The title. 1–200 characters. Must not be null.

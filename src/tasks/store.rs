@@ -10,7 +10,7 @@ use crate::{
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, Written,
+        Create, Listed, NewId, Update, UpdateTarget, Written,
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
@@ -34,6 +34,10 @@ impl Create for CreateTaskInput {
 impl Update for UpdateTaskInput {
     type Item = Task;
 
+    fn target(&self) -> UpdateTarget {
+        self.target
+    }
+
     fn check_changes(&self, problems: &mut Problems) {
         problems.not_null("completed", &self.completed);
     }
@@ -43,7 +47,7 @@ impl Update for UpdateTaskInput {
         _conn: &mut Connection,
         viewer: &Viewer,
     ) -> Result<Statement<Written<Task>>, Error> {
-        let update = UpdateItem::<Task>::new(viewer.user_id, self.id, self.version)
+        let update = UpdateItem::<Task>::new(viewer.user_id, self.target)
             .into_course(&self.course_id)
             .title(&self.title)
             .change("description", &self.description)

@@ -12,7 +12,7 @@ use crate::{
         sql::{SET_ORIGIN, Value},
     },
     error::{Error, Failure},
-    items::{CREATED_ONCE, Item, ItemKind, taken, titles},
+    items::{CREATED_ONCE, Item, ItemKind, UpdateTarget, taken, titles},
     scalars::{MaybeUndefined, ObjectId},
 };
 
@@ -118,7 +118,8 @@ pub(crate) struct UpdateItem<T: Item> {
 
 impl<T: Item> UpdateItem<T> {
     /// Binds the owner as `$1`, the id as `$2`, and the version as `$3`; `None` to update any version.
-    pub(crate) fn new(owner: UserId, id: ObjectId, version: Option<i32>) -> Self {
+    pub(crate) fn new(owner: UserId, target: UpdateTarget) -> Self {
+        let UpdateTarget { id, version } = target;
         UpdateItem {
             statement: Statement::write("", owner).bind(id).bind(version),
             assignments: Vec::new(),

@@ -26,6 +26,10 @@ async fn users_are_filtered_by_email_address_with_an_index() {
          FROM generate_series(1, 100000) AS n",
     )
     .await;
+    // PostgreSQL tries the pattern on a sample of the addresses. If the default sample happened to contain one of the few matches, it
+    // would expect a thousand of them and read the users in the order of the list.
+    app.sql("ALTER INDEX users_email_trigrams_idx ALTER COLUMN 1 SET STATISTICS 1000")
+        .await;
     app.sql("VACUUM ANALYZE users").await;
     let asked = TIMES * PARTS.len() as i64;
     asked_alone(&app, &root, async |client| {
