@@ -23,6 +23,9 @@ use crate::{
 /// How long a start waits for orphaned children of a killed server.
 const MAX_ORPHAN_WAIT: Duration = Duration::from_secs(30);
 
+/// How long a child process may take from its fork until it runs its program.
+const FORK_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// One process's hold on the server.
 #[derive(Debug)]
 pub(crate) struct Holder {
@@ -109,7 +112,7 @@ impl Hold {
             watchdog,
         } = self;
         drop(presence);
-        let is_last = folder.is_deserted();
+        let is_last = is_deserted_soon(folder).await;
         drop(write_end);
         if !is_last {
             return Ok(());
@@ -126,6 +129,19 @@ impl Hold {
         }
         leftover::end(folder).await
     }
+}
+
+/// Whether no holder is left, now or within [`FORK_TIMEOUT`]. A child process of this one keeps all its locks from its fork until it
+/// runs its program, so this process can seem to hold the server after it has left.
+async fn is_deserted_soon(folder: &Folder) -> bool {
+    let deadline = Instant::now() + FORK_TIMEOUT;
+    while !folder.is_deserted() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    true
 }
 
 /// Joins the server or starts it. Returns when the role can connect.
