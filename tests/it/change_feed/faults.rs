@@ -93,7 +93,7 @@ async fn a_slow_epoch_delays_no_request() {
     let app = TestApp::with(|settings| {
         settings.edge.request_timeout = Duration::from_secs(3);
         settings.pool.max_connections = 3;
-        settings.pool.wait = Duration::from_millis(500);
+        settings.pool.wait = Duration::from_secs(1);
     })
     .await;
     let ada = app.signed_up("ada").await;

@@ -90,7 +90,7 @@ async fn a_mutation_completes_although_its_client_hangs_up() {
 async fn requests_without_a_free_connection_are_told_to_retry() {
     let app = TestApp::with(|settings| {
         settings.pool.max_connections = 1;
-        settings.pool.wait = Duration::from_millis(200);
+        settings.pool.wait = Duration::from_secs(2);
     })
     .await;
     let ada = app.signed_up("ada").await;
