@@ -143,8 +143,8 @@ pub(crate) async fn migrated_database() -> String {
     name
 }
 
-/// The template that all test processes share: one per content of `migrations/`. The first process makes it, and deletes the
-/// databases of test processes that have ended.
+/// The template that all test processes share: one per content of `migrations/`. The first process makes it. Each process deletes
+/// the databases of test processes that have ended.
 async fn template() -> String {
     let mut hasher = std::hash::DefaultHasher::new();
     let mut folders = vec![PathBuf::from(concat!(
@@ -169,7 +169,6 @@ async fn template() -> String {
     conn.batch_execute("SELECT pg_advisory_lock(1)")
         .await
         .unwrap();
-    delete_abandoned(&mut conn).await;
     if !databases(&mut conn).await.contains(&name) {
         let unfinished = empty_database().await;
         migrate::up(&target_of(&unfinished).await).await.unwrap();
@@ -180,6 +179,13 @@ async fn template() -> String {
     conn.batch_execute("SELECT pg_advisory_unlock(1)")
         .await
         .unwrap();
+    // PostgreSQL needs minutes to delete hundreds of databases on a busy machine, and no test has to wait for that.
+    std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(delete_abandoned());
+    });
     name
 }
 
@@ -187,8 +193,9 @@ async fn databases(conn: &mut AsyncPgConnection) -> Vec<String> {
     column(conn, "SELECT datname FROM pg_database").await
 }
 
-async fn delete_abandoned(conn: &mut AsyncPgConnection) {
-    for name in databases(conn).await {
+async fn delete_abandoned() {
+    let mut conn = superuser("postgres").await;
+    for name in databases(&mut conn).await {
         let Some(pid) = name
             .strip_prefix("test_")
             .and_then(|rest| rest.split('_').next())
