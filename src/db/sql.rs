@@ -218,12 +218,6 @@ macro_rules! values {
         }
 
         impl Value {
-            pub(crate) fn is_null(&self) -> bool {
-                match self {
-                    $(Value::$variant(value) => value.is_none()),+
-                }
-            }
-
             fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 match self {
                     $(Value::$variant(value) => out.push_bind_param::<<Option<$rust> as Row>::Sql, _>(value)),+
