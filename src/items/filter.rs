@@ -24,7 +24,7 @@ const MAX_LEVELS: usize = 3;
 /// The fields that the filters of all items have.
 #[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ItemFilter {
-    /// Only items with this status. Omitted: `ACTIVE` at the top level, any status in `and`, `or` and `not`. Null: any status.
+    /// Only items with this status. By default, `ACTIVE` at the top level, and any status in `and`, `or` and `not`. Null includes the trash.
     pub status: MaybeUndefined<ItemStatus>,
     /// Only items with one of these ids. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
     pub ids: Option<Vec<ObjectId>>,
