@@ -83,7 +83,7 @@ macro_rules! object_with_lists {
                     &$this,
                     $ctx: &async_graphql::Context<'_>,
                     #[graphql(desc = $filters)] $filter: Option<$Filter>,
-                    #[graphql(desc = $orders)] $order_by: Option<$Order>,
+                    #[graphql(desc = $orders)] $order_by: Option<Vec<$Order>>,
                     #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
                     first: Option<i32>,
                     #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
@@ -164,7 +164,7 @@ macro_rules! item_object {
             $($(
                 $(#[$list_doc])*
                 $list(self, ctx, filter: $Filter = "The filter. By default, only active items. A `courseId` of another course matches nothing.",
-                    order_by: $Order = "The order (default: `CREATED_AT`, newest first).", page) -> $Node {
+                    order_by: $Order = "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).", page) -> $Node {
                     let (course, preloaded) = (self.row.id, &self.$list);
                     $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
                 }

@@ -2,12 +2,14 @@
 //! choose its id. Lists of items are filtered, sorted and paginated in the same way.
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
-//! `list` has lists of items, `titles` folded titles, `commands` what creating and updating have in common, and `store` the SQL
+//! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `commands` what creating and updating have in common, and `store` the SQL
 //! that reads items of all kinds. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
+mod filter;
 pub(crate) mod list;
 mod model;
+mod order;
 pub(crate) mod store;
 pub mod titles;
 
@@ -21,10 +23,12 @@ pub(crate) use commands::{
     Check, Create, NewId, Update, Written, checks, create, store::Changes, update,
 };
 
-pub(crate) use list::{List, Listed, OrderBy, order};
-pub use model::{
-    ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter, UpdateTarget,
-};
+pub use filter::ItemFilter;
+pub(crate) use filter::{Filter, filter};
+pub(crate) use list::{List, Listed};
+pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
+pub use order::OrderDirection;
+pub(crate) use order::{OrderBy, order};
 pub(crate) use store::{find, find_all, find_kinds};
 
 use crate::{
