@@ -28,11 +28,13 @@ mod filter;
 mod gif;
 mod jpeg;
 mod png;
+mod preview;
 #[cfg(test)]
 mod tests;
 mod webp;
 
 use filter::Filter;
+pub use preview::{MAX_PREVIEW_PIXELS, MAX_PREVIEW_SIDE, Preview, PreviewError, preview};
 
 /// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 20_000;
@@ -72,16 +74,51 @@ pub enum ImageError {
 /// # Errors
 /// If the bytes are not a complete image of a supported type, or the image is too large. A JPEG without its end marker counts as complete.
 pub fn clean(bytes: Vec<u8>) -> Result<(ImageInfo, Vec<u8>), ImageError> {
-    let filter_image = match bytes.as_slice() {
-        [0xFF, 0xD8, 0xFF, ..] => jpeg::filter_image,
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::filter_image,
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::filter_image,
-        riff if riff.starts_with(b"RIFF") && riff.get(8..12) == Some(b"WEBP") => webp::filter_image,
-        _ => return Err(ImageError::UnknownType),
+    let filter_image = match Format::of(&bytes).ok_or(ImageError::UnknownType)? {
+        Format::Jpeg => jpeg::filter_image,
+        Format::Png => png::filter_image,
+        Format::WebP => webp::filter_image,
+        Format::Gif => gif::filter_image,
     };
     let mut filter = Filter::new(bytes);
     let info = filter_image(&mut filter)?;
     Ok((info, filter.into_kept()))
+}
+
+/// The supported types.
+#[derive(Clone, Copy)]
+enum Format {
+    Jpeg,
+    Png,
+    WebP,
+    Gif,
+}
+
+impl Format {
+    /// Identifies a file by its first bytes.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xFF, 0xD8, 0xFF, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Some(Self::WebP),
+            _ => None,
+        }
+    }
 }
 
 impl ImageInfo {

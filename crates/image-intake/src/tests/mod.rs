@@ -1,6 +1,7 @@
 //! Real images: complete, truncated, changed, and with appended data.
 
 mod metadata;
+mod previews;
 mod rejected;
 mod samples;
 
