@@ -28,13 +28,15 @@ mod filter;
 mod gif;
 mod jpeg;
 mod png;
-mod preview;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 mod webp;
 
 use filter::Filter;
-pub use preview::{MAX_PREVIEW_PIXELS, MAX_PREVIEW_SIDE, Preview, PreviewError, preview};
+pub use thumbnail::{
+    MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SIDE, Thumbnail, ThumbnailError, thumbnail,
+};
 
 /// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 20_000;

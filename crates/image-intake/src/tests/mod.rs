@@ -1,9 +1,9 @@
 //! Real images: complete, truncated, changed, and with appended data.
 
 mod metadata;
-mod previews;
 mod rejected;
 mod samples;
+mod thumbnails;
 
 use crate::{ImageError, ImageInfo, clean};
 use samples::*;

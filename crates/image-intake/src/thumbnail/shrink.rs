@@ -3,7 +3,7 @@
 //! Rows can arrive in any order, and with some of their pixels only, as in interlaced files. The sums are exact
 //! integers, so the order does not matter, and the memory depends on the size of the result alone.
 
-use super::MAX_PREVIEW_SIDE;
+use super::MAX_THUMBNAIL_SIDE;
 
 /// An image of straight red, green, blue and alpha, one byte each.
 pub(super) struct Pixels {
@@ -39,13 +39,13 @@ pub(super) struct Shrinker {
     sums: Vec<[u64; 4]>,
 }
 
-/// The size of the preview of an image: within [`MAX_PREVIEW_SIDE`], and never larger than the image.
-pub(super) fn preview_size((width, height): (u32, u32)) -> (u32, u32) {
+/// The size of the thumbnail of an image: within [`MAX_THUMBNAIL_SIDE`], and never larger than the image.
+pub(super) fn thumbnail_size((width, height): (u32, u32)) -> (u32, u32) {
     let longer = width.max(height);
-    if longer <= MAX_PREVIEW_SIDE {
+    if longer <= MAX_THUMBNAIL_SIDE {
         return (width, height);
     }
-    let scaled = |side: u32| (side * MAX_PREVIEW_SIDE + longer / 2) / longer;
+    let scaled = |side: u32| (side * MAX_THUMBNAIL_SIDE + longer / 2) / longer;
     (scaled(width).max(1), scaled(height).max(1))
 }
 

@@ -1,5 +1,5 @@
-//! Makes the preview of an image, and prints the time and the peak of the memory that it took (Linux only):
-//! `preview photo.jpg [preview.jpg]`. `preview sample photo.jpg 8000 8000` writes an image to measure: a JPEG, or a PNG
+//! Makes the thumbnail of an image, and prints the time and the peak of the memory that it took (Linux only):
+//! `thumbnail photo.jpg [thumbnail.jpg]`. `thumbnail sample photo.jpg 8000 8000` writes an image to measure: a JPEG, or a PNG
 //! with transparency, depending on the extension.
 
 use std::{env, error::Error, fs, io::BufWriter, time::Instant};
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["sample", path, width, height] => write_sample(path, width.parse()?, height.parse()?),
         [path] => measure(path, None),
         [path, output] => measure(path, Some(output)),
-        _ => Err("usage: preview IMAGE [PREVIEW] | preview sample IMAGE WIDTH HEIGHT".into()),
+        _ => Err("usage: thumbnail IMAGE [THUMBNAIL] | thumbnail sample IMAGE WIDTH HEIGHT".into()),
     }
 }
 
@@ -21,17 +21,17 @@ fn measure(path: &str, output: Option<&str>) -> Result<(), Box<dyn Error>> {
     let bytes = fs::read(path)?;
     let before = peak()?;
     let began = Instant::now();
-    let preview = image_intake::preview(&bytes)?;
+    let thumbnail = image_intake::thumbnail(&bytes)?;
     let took = began.elapsed();
-    let (width, height) = (preview.width, preview.height);
+    let (width, height) = (thumbnail.width, thumbnail.height);
     println!(
         "{} bytes of {width} × {height} pixels in {took:.0?}; peak of the process {} MiB, {} MiB of it before",
-        preview.bytes.len(),
+        thumbnail.bytes.len(),
         peak()? / 1024,
         before / 1024
     );
     if let Some(output) = output {
-        fs::write(output, preview.bytes)?;
+        fs::write(output, thumbnail.bytes)?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Previews: images of at most [`MAX_PREVIEW_SIDE`] pixels per side, with the EXIF orientation applied.
+//! Thumbnails: images of at most [`MAX_THUMBNAIL_SIDE`] pixels per side, with the EXIF orientation applied.
 //!
 //! - `decode`: one function per type. Decoders for rows feed `shrink`, so that the whole image is never in memory.
 //! - `shrink`: the averages, and the orientation.
@@ -17,21 +17,21 @@ use std::borrow::Cow;
 use crate::{Format, checked_size};
 use shrink::Pixels;
 
-/// Maximum width and height of a preview, in pixels.
-pub const MAX_PREVIEW_SIDE: u32 = 512;
-/// Maximum number of pixels of an image that gets a preview.
-pub const MAX_PREVIEW_PIXELS: u64 = 64_000_000;
+/// Maximum width and height of a thumbnail, in pixels.
+pub const MAX_THUMBNAIL_SIDE: u32 = 512;
+/// Maximum number of pixels of an image that gets a thumbnail.
+pub const MAX_THUMBNAIL_PIXELS: u64 = 64_000_000;
 
 /// Maximum memory for the decoded parts of an image, in bytes.
 const MAX_MEMORY: u64 = 256 << 20;
-/// Maximum size of a color profile in a preview. Profiles of displays and cameras are smaller, those of printers larger.
+/// Maximum size of a color profile in a thumbnail. Profiles of displays and cameras are smaller, those of printers larger.
 const MAX_PROFILE: usize = 16 * 1024;
 /// The quality of a JPEG (1–100).
 const QUALITY: u8 = 80;
 
 /// A small version of an image.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Preview {
+pub struct Thumbnail {
     /// `image/jpeg`, or `image/png` if a pixel is transparent.
     pub content_type: &'static str,
     /// The width as displayed, in pixels.
@@ -42,15 +42,15 @@ pub struct Preview {
     pub bytes: Vec<u8>,
 }
 
-/// Why an image has no preview.
+/// Why an image has no thumbnail.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PreviewError {
+pub enum ThumbnailError {
     /// The file is not a JPEG, PNG, WebP or GIF.
     #[error("not a JPEG, PNG, WebP or GIF")]
     UnknownType,
-    /// The image exceeds [`MAX_PREVIEW_PIXELS`] or [`MAX_SIDE`](crate::MAX_SIDE).
+    /// The image exceeds [`MAX_THUMBNAIL_PIXELS`] or [`MAX_SIDE`](crate::MAX_SIDE).
     #[error(
-        "larger than {} pixels per side or {MAX_PREVIEW_PIXELS} pixels in total",
+        "larger than {} pixels per side or {MAX_THUMBNAIL_PIXELS} pixels in total",
         crate::MAX_SIDE
     )]
     TooManyPixels,
@@ -62,20 +62,20 @@ pub enum PreviewError {
     Undecodable(String),
 }
 
-/// Makes the preview of an image, which need not be cleaned. Of an animation, the first frame. A small image keeps its
+/// Makes the thumbnail of an image, which need not be cleaned. Of an animation, the first frame. A small image keeps its
 /// size. Colors are averaged as they are stored, and keep their color profile.
 ///
 /// ```
 /// # let gif = b"GIF89a\x01\0\x01\0\x80\0\0\xFF\0\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
-/// let preview = image_intake::preview(gif)?;
-/// assert_eq!((preview.content_type, preview.width, preview.height), ("image/jpeg", 1, 1));
-/// # Ok::<(), image_intake::PreviewError>(())
+/// let thumbnail = image_intake::thumbnail(gif)?;
+/// assert_eq!((thumbnail.content_type, thumbnail.width, thumbnail.height), ("image/jpeg", 1, 1));
+/// # Ok::<(), image_intake::ThumbnailError>(())
 /// ```
 ///
 /// # Errors
 /// If the image has too many pixels, or cannot be decoded.
-pub fn preview(bytes: &[u8]) -> Result<Preview, PreviewError> {
-    let decode = match Format::of(bytes).ok_or(PreviewError::UnknownType)? {
+pub fn thumbnail(bytes: &[u8]) -> Result<Thumbnail, ThumbnailError> {
+    let decode = match Format::of(bytes).ok_or(ThumbnailError::UnknownType)? {
         Format::Jpeg => decode::jpeg,
         Format::Png => decode::png,
         Format::WebP => decode::webp,
@@ -88,7 +88,7 @@ pub fn preview(bytes: &[u8]) -> Result<Preview, PreviewError> {
         true => ("image/jpeg", encode_jpeg(&pixels, profile)?),
         false => ("image/png", encode_png(&pixels, profile)?),
     };
-    Ok(Preview {
+    Ok(Thumbnail {
         content_type,
         width: pixels.width,
         height: pixels.height,
@@ -97,24 +97,24 @@ pub fn preview(bytes: &[u8]) -> Result<Preview, PreviewError> {
 }
 
 /// Checks the size that a file declares, before anything is allocated for its pixels.
-fn require_size(width: u32, height: u32) -> Result<(u32, u32), PreviewError> {
-    let size = checked_size(width, height).map_err(|_| PreviewError::TooManyPixels)?;
-    match u64::from(width) * u64::from(height) <= MAX_PREVIEW_PIXELS {
+fn require_size(width: u32, height: u32) -> Result<(u32, u32), ThumbnailError> {
+    let size = checked_size(width, height).map_err(|_| ThumbnailError::TooManyPixels)?;
+    match u64::from(width) * u64::from(height) <= MAX_THUMBNAIL_PIXELS {
         true => Ok(size),
-        false => Err(PreviewError::TooManyPixels),
+        false => Err(ThumbnailError::TooManyPixels),
     }
 }
 
-fn undecodable(error: impl ToString) -> PreviewError {
-    PreviewError::Undecodable(error.to_string())
+fn undecodable(error: impl ToString) -> ThumbnailError {
+    ThumbnailError::Undecodable(error.to_string())
 }
 
-/// Whether the profile is small, and describes RGB as a preview does.
+/// Whether the profile is small, and describes RGB as a thumbnail does.
 fn is_kept(profile: &[u8]) -> bool {
     profile.len() <= MAX_PROFILE && profile.get(16..20) == Some(b"RGB ")
 }
 
-fn encode_jpeg(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, PreviewError> {
+fn encode_jpeg(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, ThumbnailError> {
     let mut bytes = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, QUALITY);
     encoder.set_optimized_huffman_tables(true);
@@ -129,7 +129,7 @@ fn encode_jpeg(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, Pre
     Ok(bytes)
 }
 
-fn encode_png(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, PreviewError> {
+fn encode_png(pixels: &Pixels, profile: Option<Vec<u8>>) -> Result<Vec<u8>, ThumbnailError> {
     let mut bytes = Vec::new();
     let mut info = png::Info::with_size(pixels.width, pixels.height);
     info.color_type = png::ColorType::Rgba;

@@ -3,8 +3,8 @@
 use std::io::Cursor;
 
 use super::{
-    MAX_MEMORY, PreviewError, require_size,
-    shrink::{Row, Shrinker, preview_size},
+    MAX_MEMORY, ThumbnailError, require_size,
+    shrink::{Row, Shrinker, thumbnail_size},
     undecodable,
 };
 use crate::exif;
@@ -68,9 +68,9 @@ impl Pass {
     }
 }
 
-/// Decodes at a fraction of the size. It stays at least twice that of the preview where possible, because the average of
+/// Decodes at a fraction of the size. It stays at least twice that of the thumbnail where possible, because the average of
 /// few pixels is blurred.
-pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, PreviewError> {
+pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.read_info().map_err(undecodable)?;
     let info = decoder.info().ok_or_else(|| undecodable("no frame"))?;
@@ -80,9 +80,9 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, PreviewError> {
     }
     let is_progressive = info.coding_process == jpeg_decoder::CodingProcess::DctProgressive;
     if is_progressive && coefficients(bytes, size).is_none_or(|size| size > MAX_MEMORY) {
-        return Err(PreviewError::TooMuchMemory);
+        return Err(ThumbnailError::TooMuchMemory);
     }
-    let target = preview_size(size);
+    let target = thumbnail_size(size);
     let scaled = decoder.scale(2 * target.0 as u16, 2 * target.1 as u16);
     let (width, height) = scaled.map_err(undecodable)?;
     let (width, height) = (u32::from(width), u32::from(height));
@@ -145,7 +145,7 @@ fn rgba_of_cmyk(pixel: &[u8]) -> [u8; 4] {
 }
 
 /// Decodes in rows. Of an animated PNG, decodes the image that viewers without animation show.
-pub(super) fn png(bytes: &[u8]) -> Result<Decoded, PreviewError> {
+pub(super) fn png(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     let mut decoder = png::Decoder::new(Cursor::new(bytes));
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
@@ -160,7 +160,7 @@ pub(super) fn png(bytes: &[u8]) -> Result<Decoded, PreviewError> {
     let orientation = info.exif_metadata.as_deref().and_then(exif::orientation);
     let profile = info.icc_profile.as_deref().map(<[u8]>::to_vec);
     let per_pixel = reader.output_color_type().0.samples();
-    let mut shrinker = Shrinker::new(size, preview_size(size));
+    let mut shrinker = Shrinker::new(size, thumbnail_size(size));
     for row in Pass::rows(passes, size) {
         let decoded = reader.next_interlaced_row().map_err(undecodable)?;
         let decoded = decoded.ok_or_else(|| undecodable("a row is missing"))?;
@@ -174,7 +174,7 @@ pub(super) fn png(bytes: &[u8]) -> Result<Decoded, PreviewError> {
 }
 
 /// Decodes the whole image, the only way that `image-webp` has.
-pub(super) fn webp(bytes: &[u8]) -> Result<Decoded, PreviewError> {
+pub(super) fn webp(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     let mut decoder = image_webp::WebPDecoder::new(Cursor::new(bytes)).map_err(undecodable)?;
     let (width, height) = decoder.dimensions();
     let size = require_size(width, height)?;
@@ -191,13 +191,13 @@ pub(super) fn webp(bytes: &[u8]) -> Result<Decoded, PreviewError> {
         (false, false, false) => 7,
     };
     if u64::from(width) * u64::from(height) * per_pixel > MAX_MEMORY {
-        return Err(PreviewError::TooMuchMemory);
+        return Err(ThumbnailError::TooMuchMemory);
     }
     let samples = decoder.output_buffer_size();
-    let mut samples = vec![0; samples.ok_or(PreviewError::TooMuchMemory)?];
+    let mut samples = vec![0; samples.ok_or(ThumbnailError::TooMuchMemory)?];
     decoder.read_image(&mut samples).map_err(undecodable)?;
     let per_pixel = if decoder.has_alpha() { 4 } else { 3 };
-    let mut shrinker = Shrinker::new(size, preview_size(size));
+    let mut shrinker = Shrinker::new(size, thumbnail_size(size));
     let rows = Pass::rows(&[Pass::WHOLE], size);
     for (row, samples) in rows.zip(samples.chunks_exact(width as usize * per_pixel)) {
         shrinker.add_samples(&row, samples, per_pixel);
@@ -211,7 +211,7 @@ pub(super) fn webp(bytes: &[u8]) -> Result<Decoded, PreviewError> {
 }
 
 /// Decodes the first frame in rows. Pixels outside of it are transparent.
-pub(super) fn gif(bytes: &[u8]) -> Result<Decoded, PreviewError> {
+pub(super) fn gif(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     let mut options = gif::DecodeOptions::new();
     options.set_color_output(gif::ColorOutput::RGBA);
     options.check_frame_consistency(true);
@@ -226,7 +226,7 @@ pub(super) fn gif(bytes: &[u8]) -> Result<Decoded, PreviewError> {
         false => &[Pass::WHOLE],
     };
     let mut samples = vec![0; decoder.line_length()];
-    let mut shrinker = Shrinker::new(size, preview_size(size));
+    let mut shrinker = Shrinker::new(size, thumbnail_size(size));
     for mut row in Pass::rows(passes, frame_size) {
         if !decoder.fill_buffer(&mut samples).map_err(undecodable)? {
             return Err(undecodable("a row is missing"));

@@ -1,9 +1,9 @@
-//! Previews: size, orientation, transparency, colors, and images that get none.
+//! Thumbnails: size, orientation, transparency, colors, and images that get none.
 
 use std::io::Cursor;
 
 use super::{samples::*, *};
-use crate::{Preview, PreviewError, exif, preview};
+use crate::{Thumbnail, ThumbnailError, exif, thumbnail};
 
 const RED: [u8; 4] = [250, 20, 20, 255];
 const GREEN: [u8; 4] = [20, 200, 20, 255];
@@ -11,9 +11,9 @@ const BLUE: [u8; 4] = [20, 20, 250, 255];
 const WHITE: [u8; 4] = [255, 255, 255, 255];
 const CLEAR: [u8; 4] = [0, 0, 0, 0];
 
-/// The preview of a valid image.
-fn made(bytes: &[u8]) -> Preview {
-    preview(bytes).expect("a preview")
+/// The thumbnail of a valid image.
+fn made(bytes: &[u8]) -> Thumbnail {
+    thumbnail(bytes).expect("a thumbnail")
 }
 
 /// A square of which each quarter has one color: top left, top right, bottom left, bottom right.
@@ -58,17 +58,17 @@ fn webp(rgba: &[u8], width: u32, height: u32, exif: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// The pixels and the color profile of a preview.
-fn decoded(preview: &Preview) -> (Vec<[u8; 4]>, Option<Vec<u8>>) {
-    if preview.content_type == "image/png" {
-        let decoder = png::Decoder::new(Cursor::new(&preview.bytes));
+/// The pixels and the color profile of a thumbnail.
+fn decoded(thumbnail: &Thumbnail) -> (Vec<[u8; 4]>, Option<Vec<u8>>) {
+    if thumbnail.content_type == "image/png" {
+        let decoder = png::Decoder::new(Cursor::new(&thumbnail.bytes));
         let mut reader = decoder.read_info().expect("a PNG");
         let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
         reader.next_frame(&mut pixels).expect("pixels");
         let profile = reader.info().icc_profile.as_deref().map(<[u8]>::to_vec);
         return (pixels.as_chunks().0.to_vec(), profile);
     }
-    let mut decoder = jpeg_decoder::Decoder::new(&*preview.bytes);
+    let mut decoder = jpeg_decoder::Decoder::new(&*thumbnail.bytes);
     let pixels = decoder.decode().expect("a JPEG");
     let rgba = pixels
         .chunks_exact(3)
@@ -77,9 +77,9 @@ fn decoded(preview: &Preview) -> (Vec<[u8; 4]>, Option<Vec<u8>>) {
 }
 
 /// The colors in the middle of the four quarters. JPEG changes colors slightly.
-fn corners(preview: &Preview) -> [[u8; 4]; 4] {
-    let (pixels, _) = decoded(preview);
-    let (width, height) = (preview.width as usize, preview.height as usize);
+fn corners(thumbnail: &Thumbnail) -> [[u8; 4]; 4] {
+    let (pixels, _) = decoded(thumbnail);
+    let (width, height) = (thumbnail.width as usize, thumbnail.height as usize);
     [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| pixels[y * height / 4 * width + x * width / 4])
 }
 
@@ -91,13 +91,13 @@ fn assert_similar(seen: [[u8; 4]; 4], expected: [[u8; 4]; 4]) {
 }
 
 #[test]
-fn every_type_gets_a_preview_of_the_displayed_size() {
+fn every_type_gets_a_thumbnail_of_the_displayed_size() {
     for (bytes, info) in ALL {
-        let preview = made(&kept(bytes));
-        let size = (preview.width, preview.height);
+        let thumbnail = made(&kept(bytes));
+        let size = (thumbnail.width, thumbnail.height);
         assert_eq!(size, (info.width, info.height), "{info:?}");
-        let (again, _) = clean(preview.bytes.clone()).expect("a valid image");
-        assert_eq!(again.content_type, preview.content_type);
+        let (again, _) = clean(thumbnail.bytes.clone()).expect("a valid image");
+        assert_eq!(again.content_type, thumbnail.content_type);
         assert_eq!((again.width, again.height), size);
     }
 }
@@ -129,21 +129,21 @@ fn all_eight_orientations_are_applied() {
             with_exif,
             webp(&stored, 64, 32, block),
         ] {
-            let preview = made(&file);
-            let size = (preview.width, preview.height);
+            let thumbnail = made(&file);
+            let size = (thumbnail.width, thumbnail.height);
             let swapped = orientation >= 5;
             assert_eq!(
                 size,
                 if swapped { (32, 64) } else { (64, 32) },
                 "{orientation}"
             );
-            assert_similar(corners(&preview), expected);
+            assert_similar(corners(&thumbnail), expected);
         }
     }
 }
 
 #[test]
-fn a_preview_has_at_most_512_pixels_per_side_and_is_never_larger_than_the_image() {
+fn a_thumbnail_has_at_most_512_pixels_per_side_and_is_never_larger_than_the_image() {
     for (size, expected) in [
         ((1, 1), (1, 1)),
         ((512, 300), (512, 300)),
@@ -159,9 +159,9 @@ fn a_preview_has_at_most_512_pixels_per_side_and_is_never_larger_than_the_image(
             jpeg(&rgba, size.0 as u16, size.1 as u16, &[]),
             png(&rgba, size.0 as u32, size.1 as u32, None),
         ] {
-            let preview = made(&file);
-            assert_eq!((preview.width, preview.height), expected, "{size:?}");
-            assert_similar(corners(&preview), [GREEN; 4]);
+            let thumbnail = made(&file);
+            assert_eq!((thumbnail.width, thumbnail.height), expected, "{size:?}");
+            assert_similar(corners(&thumbnail), [GREEN; 4]);
         }
     }
 }
@@ -177,20 +177,20 @@ fn photographs_become_jpeg_and_transparent_images_png() {
             png(&pixels, 600, 600, None),
             webp(&pixels, 600, 600, Vec::new()),
         ] {
-            let preview = made(&file);
-            assert_eq!(preview.content_type, content_type);
-            assert_similar(corners(&preview), [RED, GREEN, BLUE, corner]);
+            let thumbnail = made(&file);
+            assert_eq!(thumbnail.content_type, content_type);
+            assert_similar(corners(&thumbnail), [RED, GREEN, BLUE, corner]);
         }
     }
 }
 
 #[test]
 fn transparent_pixels_do_not_tint_their_neighbors() {
-    // Each pixel of the preview covers a red pixel and a transparent one, whose color must not count.
+    // Each pixel of the thumbnail covers a red pixel and a transparent one, whose color must not count.
     let pair = [RED, [0, 255, 0, 0]].concat();
-    let preview = made(&png(&pair.repeat(512), 1024, 1, None));
-    let (pixels, _) = decoded(&preview);
-    assert_eq!((preview.width, preview.height), (512, 1));
+    let thumbnail = made(&png(&pair.repeat(512), 1024, 1, None));
+    let (pixels, _) = decoded(&thumbnail);
+    assert_eq!((thumbnail.width, thumbnail.height), (512, 1));
     assert!(pixels.iter().all(|pixel| *pixel == [250, 20, 20, 128]));
 }
 
@@ -254,9 +254,9 @@ fn of_an_animation_the_first_frame_is_shown() {
     // A frame of one pixel on a screen of two, then one that covers all.
     let gif = b"GIF89a\x02\0\x01\0\x80\0\0\xFF\0\0\0\xFF\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0\
         ,\0\0\0\0\x01\0\x01\0\0\x02\x02L\x01\0;";
-    let preview = made(&kept(gif));
-    assert_eq!(preview.content_type, "image/png");
-    assert_eq!(decoded(&preview).0, [[255, 0, 0, 255], CLEAR]);
+    let thumbnail = made(&kept(gif));
+    assert_eq!(thumbnail.content_type, "image/png");
+    assert_eq!(decoded(&thumbnail).0, [[255, 0, 0, 255], CLEAR]);
 }
 
 #[test]
@@ -297,13 +297,13 @@ fn small_color_profiles_of_rgb_are_kept() {
 #[test]
 fn images_that_are_too_large_to_decode_get_none() {
     assert_eq!(
-        preview(&small_png(8000, 8001)),
-        Err(PreviewError::TooManyPixels)
+        thumbnail(&small_png(8000, 8001)),
+        Err(ThumbnailError::TooManyPixels)
     );
     // The pixels of this size are read, and are invalid.
-    let allowed = preview(&small_png(8000, 8000));
+    let allowed = thumbnail(&small_png(8000, 8000));
     assert!(
-        matches!(allowed, Err(PreviewError::Undecodable(_))),
+        matches!(allowed, Err(ThumbnailError::Undecodable(_))),
         "{allowed:?}"
     );
 
@@ -311,11 +311,11 @@ fn images_that_are_too_large_to_decode_get_none() {
     for (factors, expected) in [(0x11, true), (0x22, false)] {
         let head = b"\xFF\xD8\xFF\xC2\0\x11\x08\x1F\x40\x1F\x40\x03\x01";
         let bytes = [&head[..], &[factors], b"\0\x02\x11\0\x03\x11\0\xFF\xD9"].concat();
-        let is_too_much = preview(&bytes) == Err(PreviewError::TooMuchMemory);
+        let is_too_much = thumbnail(&bytes) == Err(ThumbnailError::TooMuchMemory);
         assert_eq!(is_too_much, expected, "{factors:x}");
     }
     let header = b"RIFF\x16\0\0\0WEBPVP8L\x0A\0\0\0\x2F\x3F\xDF\xCF\x07\0\0\0\0\0";
-    assert_eq!(preview(header), Err(PreviewError::TooMuchMemory));
+    assert_eq!(thumbnail(header), Err(ThumbnailError::TooMuchMemory));
 }
 
 #[test]
@@ -324,17 +324,17 @@ fn a_jpeg_with_many_scans_gets_none() {
     let (head, scans) = PROGRESSIVE_JPEG.split_at(scan);
     let again = &scans[..scans.len() - 2];
     let bytes = [head, &again.repeat(30), scans].concat();
-    let error = preview(&bytes).expect_err("too many scans");
+    let error = thumbnail(&bytes).expect_err("too many scans");
     assert!(error.to_string().contains("scans"), "{error}");
 }
 
 #[test]
 fn broken_images_get_none_and_never_cause_a_panic() {
-    assert_eq!(preview(b"%PDF-1.7"), Err(PreviewError::UnknownType));
+    assert_eq!(thumbnail(b"%PDF-1.7"), Err(ThumbnailError::UnknownType));
     for bytes in [PNG, JPEG, LOSSY_WEBP, LOSSLESS_WEBP, ANIMATED_GIF] {
-        let half = preview(&bytes[..bytes.len() / 2]);
+        let half = thumbnail(&bytes[..bytes.len() / 2]);
         assert!(
-            matches!(half, Err(PreviewError::Undecodable(_))),
+            matches!(half, Err(ThumbnailError::Undecodable(_))),
             "{half:?}"
         );
     }
@@ -350,7 +350,7 @@ fn broken_images_get_none_and_never_cause_a_panic() {
                 let at = state as usize % changed.len();
                 changed[at] = (state >> 32) as u8;
             }
-            let _ = preview(&changed);
+            let _ = thumbnail(&changed);
         }
     }
 }
