@@ -1,8 +1,8 @@
-//! Identifies an uploaded image by its bytes, checks that it is complete, and removes its metadata.
+//! Identifies an uploaded image by its bytes, checks that it is complete, and removes its metadata. Makes thumbnails.
 //!
 //! Supports JPEG, PNG (including animated), WebP and GIF. The size is read without decoding pixels. Only the parts that a viewer
 //! needs are kept: pixels, color profile (ICC), animation, and the EXIF orientation. All other parts are removed:
-//! the rest of EXIF (above all the location), XMP, IPTC, comments, thumbnails, additional images, unknown parts, and all
+//! the rest of EXIF (above all the location), XMP, IPTC, comments, embedded thumbnails, additional images, unknown parts, and all
 //! bytes after the end of the image. The file is filtered in place in one pass, without a second copy.
 //!
 //! ```
@@ -19,9 +19,11 @@
 //! ```
 //!
 //! # Limits
-//! File names and declared types are ignored. Pixels are never decoded or re-encoded, and no input causes a panic. So data
+//! File names and declared types are ignored. [`clean`] never decodes or re-encodes pixels, and no input causes a panic. So data
 //! hidden in the pixels, after the last pixel of a compressed stream, or in a color profile is not found, and not every accepted
 //! image can be decoded. Serve images with [`ImageInfo::content_type`] and `X-Content-Type-Options: nosniff`.
+//!
+//! [`thumbnail`] decodes pixels, with crates whose bugs could cause a panic. Run it where a panic does no harm.
 
 mod exif;
 mod filter;
