@@ -60,13 +60,14 @@ impl Image {
     }
 }
 
-/// A preview of an image, without metadata and with its orientation applied: PNG if a pixel is transparent, otherwise JPEG. It shows the
-/// first frame of an animation, and is never larger than the image.
+/// A thumbnail, with the id of its image.
 pub(crate) struct Thumbnail {
     image: Uuid,
     thumbnail: model::Thumbnail,
 }
 
+/// A preview of an image, without metadata and with its orientation applied: PNG if a pixel is transparent, otherwise JPEG. It shows the
+/// first frame of an animation, and is never larger than the image.
 #[Object]
 impl Thumbnail {
     /// A link to the preview, valid as `Image.url`. Anyone who has the link can see the preview.
