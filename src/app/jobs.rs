@@ -20,6 +20,8 @@ const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
+/// How often thumbnails are made that no request made.
+const THUMBNAIL_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often titles are folded that other programs wrote.
 const TITLES_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often a process reads the list of revocations while it has subscriptions.
@@ -81,6 +83,10 @@ impl App {
             images::sweep::sweep(&images).await
         });
         jobs.every(IMAGE_INTERVAL, [images]);
+        let thumbnails = Periodic::with("thumbnails", self.images.clone(), async |images| {
+            images::thumbnails::make_due(&images).await
+        });
+        jobs.every(THUMBNAIL_INTERVAL, [thumbnails]);
         let fold_titles = Periodic::with("titles", database.clone(), async |database| {
             titles::fold_all(&database).await
         });

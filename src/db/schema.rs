@@ -114,6 +114,11 @@ diesel::table! {
         created_at -> Timestamptz,
         expires_at -> Nullable<Timestamptz>,
         sweep_at -> Nullable<Timestamptz>,
+        thumbnail_type -> Nullable<Text>,
+        thumbnail_width -> Nullable<Int4>,
+        thumbnail_height -> Nullable<Int4>,
+        thumbnail_at -> Nullable<Timestamptz>,
+        thumbnail_attempts -> Int2,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Images in the API: the object, and the mutations that upload, set and remove a document's image.
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
+use uuid::Uuid;
 
 use super::{
     context::ContextExt,
@@ -44,6 +45,47 @@ impl Image {
     /// Displayed height in pixels (1–20,000).
     fn height(&self) -> i32 {
         self.0.height
+    }
+
+    /// A preview of at most 512 by 512 pixels. Null for images of more than 64 megapixels, for images that cannot be decoded, and
+    /// for those added before previews existed, until they are made. Large WebP and progressive JPEG images have none if decoding
+    /// them takes more than 256 MiB of memory, which is possible from 22 megapixels. Making a preview later is not a change of the
+    /// document: its version stays the same.
+    fn thumbnail(&self) -> Option<Thumbnail> {
+        let thumbnail = self.0.thumbnail.clone()?;
+        Some(Thumbnail {
+            image: self.0.id,
+            thumbnail,
+        })
+    }
+}
+
+/// A thumbnail, with the id of its image.
+pub(crate) struct Thumbnail {
+    image: Uuid,
+    thumbnail: model::Thumbnail,
+}
+
+/// A preview of an image, without metadata and with its orientation applied: PNG if a pixel is transparent, otherwise JPEG. It shows the
+/// first frame of an animation, and is never larger than the image.
+#[Object]
+impl Thumbnail {
+    /// A link to the preview, valid as `Image.url`. Anyone who has the link can see the preview.
+    async fn url(&self, ctx: &Context<'_>) -> Result<Url, Error> {
+        let images = &ctx.services().images;
+        Ok(Url(images
+            .thumbnail_url(self.image, &self.thumbnail)
+            .await?))
+    }
+
+    /// Displayed width in pixels (1–512).
+    fn width(&self) -> i32 {
+        self.thumbnail.width
+    }
+
+    /// Displayed height in pixels (1–512).
+    fn height(&self) -> i32 {
+        self.thumbnail.height
     }
 }
 

@@ -1,5 +1,5 @@
-//! Images over HTTP, if they are stored in a local folder: `PUT /uploads/…` receives an image, `GET /images/…` sends one. The service signs
-//! the links to both. If images are stored in S3, clients talk to S3 directly and these routes do not exist.
+//! Images over HTTP, if they are stored in a local folder: `PUT /uploads/…` receives an image, `GET /images/…` sends one, and
+//! `GET /thumbnails/…` its thumbnail. The service signs the links to all. If images are stored in S3, clients talk to S3 directly and these routes do not exist.
 //!
 //! Downloads are in this file, uploads in `upload`. `upload_slots` limits the uploads that run at the same time.
 //!
@@ -33,7 +33,10 @@ pub(super) use upload_slots::UploadSlots;
 use super::{EdgeState, fields, negotiate, request_id::RequestId};
 use crate::{
     error::{Code, Error},
-    images::{self, model::ContentType},
+    images::{
+        self,
+        model::{ContentType, ObjectKind, ObjectRef},
+    },
 };
 
 /// Seconds after which a client may retry a request that was rejected because of other uploads.
@@ -45,7 +48,8 @@ const CHUNK: usize = 64 * 1024;
 pub(super) fn router() -> Router<EdgeState> {
     Router::new()
         .route("/uploads/{id}", put(upload::upload))
-        .route("/images/{name}", get(download))
+        .route("/images/{name}", get(image))
+        .route("/thumbnails/{name}", get(thumbnail))
 }
 
 /// Why an upload or download failed.
@@ -96,18 +100,48 @@ struct ImageLink {
     signature: String,
 }
 
+/// The path and the query of a request for an image.
+type Requested = Result<(Path<String>, Query<ImageLink>), Response>;
+
 /// `GET /images/<id>.<extension>`
-async fn download(
+async fn image(
     State(state): State<EdgeState>,
     Extension(request_id): Extension<RequestId>,
-    link: Result<(Path<String>, Query<ImageLink>), Response>,
+    requested: Requested,
     headers: HeaderMap,
 ) -> Response {
-    let outcome = match link {
-        Ok((Path(name), Query(link))) => send_image(&state, &name, &link, &headers).await,
+    download(ObjectKind::Image, &state, &request_id, requested, &headers).await
+}
+
+/// `GET /thumbnails/<id of the image>.<extension>`
+async fn thumbnail(
+    State(state): State<EdgeState>,
+    Extension(request_id): Extension<RequestId>,
+    requested: Requested,
+    headers: HeaderMap,
+) -> Response {
+    download(
+        ObjectKind::Thumbnail,
+        &state,
+        &request_id,
+        requested,
+        &headers,
+    )
+    .await
+}
+
+async fn download(
+    kind: ObjectKind,
+    state: &EdgeState,
+    request_id: &RequestId,
+    requested: Requested,
+    headers: &HeaderMap,
+) -> Response {
+    let outcome = match requested {
+        Ok((Path(name), Query(link))) => send_image(state, kind, &name, &link, headers).await,
         Err(_) => Err(no_such_image()),
     };
-    let response = outcome.unwrap_or_else(|error| error.into_response(&request_id));
+    let response = outcome.unwrap_or_else(|error| error.into_response(request_id));
     let headers = [
         // If the bytes were anything but an image, a browser would still not run them.
         ("content-security-policy", "default-src 'none'; sandbox"),
@@ -123,16 +157,20 @@ fn no_such_image() -> ImageError {
 
 async fn send_image(
     state: &EdgeState,
+    kind: ObjectKind,
     name: &str,
     link: &ImageLink,
     headers: &HeaderMap,
 ) -> Result<Response, ImageError> {
     let (id, content_type) = parse_name(name).ok_or_else(no_such_image)?;
-    let open = state
-        .images
-        .open(id, content_type, link.until, &link.signature);
+    let open = state.images.open(
+        ObjectRef { kind, id },
+        content_type,
+        link.until,
+        &link.signature,
+    );
     let (mut file, size) = open.await?.ok_or_else(no_such_image)?;
-    // The image of an id never changes.
+    // The image and the thumbnail of an id never change.
     let tag = format!("\"{id}\"");
     let mut response = response_headers(id, content_type, link, &tag)?;
     if negotiate::is_cached(headers, &tag) {

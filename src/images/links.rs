@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use url::Url;
 use uuid::Uuid;
 
-use super::model::ContentType;
+use super::model::{ContentType, ObjectRef};
 use crate::auth::hmac;
 
 /// An image's link changes every hour.
@@ -54,25 +54,31 @@ impl Links {
         now.timestamp() < expires && self.is_ours(signature, "upload", id, "", expires)
     }
 
-    /// The URL of an image.
-    pub(super) fn image(&self, id: Uuid, content_type: ContentType, now: DateTime<Utc>) -> String {
+    /// The URL of an image or a thumbnail.
+    pub(super) fn image(
+        &self,
+        object: ObjectRef,
+        content_type: ContentType,
+        now: DateTime<Utc>,
+    ) -> String {
         let (base, extension) = (&self.base, content_type.extension());
+        let (kind, id) = (object.kind.as_str(), object.id);
         let until = validity(now).1.timestamp();
-        let signature = self.signature("image", id, extension, until);
-        format!("{base}/images/{id}.{extension}?until={until}&signature={signature}")
+        let signature = self.signature(kind, id, extension, until);
+        format!("{base}/{kind}s/{id}.{extension}?until={until}&signature={signature}")
     }
 
-    /// Whether the signature is that of a link to an image of this type, and the link has not expired.
+    /// Whether the signature is that of a link to an image or thumbnail of this type, and the link has not expired.
     pub(super) fn may_read(
         &self,
-        id: Uuid,
+        object: ObjectRef,
         content_type: ContentType,
         until: i64,
         signature: &str,
         now: DateTime<Utc>,
     ) -> bool {
-        let extension = content_type.extension();
-        now.timestamp() < until && self.is_ours(signature, "image", id, extension, until)
+        let (kind, extension) = (object.kind.as_str(), content_type.extension());
+        now.timestamp() < until && self.is_ours(signature, kind, object.id, extension, until)
     }
 
     fn signature(&self, what: &str, id: Uuid, extension: &str, until: i64) -> String {
@@ -116,7 +122,7 @@ mod tests {
 
     #[test]
     fn image_links_are_stable_within_the_hour_and_valid_for_an_hour() {
-        let id = Uuid::from_u128(7);
+        let id = ObjectRef::image(Uuid::from_u128(7));
         let last = at("2026-11-21T08:59:59.999Z");
         let link = links().image(id, ContentType::Png, at("2026-11-21T08:00:00Z"));
         assert_eq!(link, links().image(id, ContentType::Png, last));
@@ -134,15 +140,19 @@ mod tests {
     #[test]
     fn changed_links_are_rejected() {
         let (id, other) = (Uuid::from_u128(7), Uuid::from_u128(8));
+        let image = ObjectRef::image(id);
         let now = at("2026-11-21T08:30:00Z");
-        let (until, signature) = parameters(&links().image(id, ContentType::Png, now));
-        let reads =
-            |id, kind, until, signature: &str| links().may_read(id, kind, until, signature, now);
-        assert!(reads(id, ContentType::Png, until, &signature));
-        assert!(!reads(other, ContentType::Png, until, &signature));
-        assert!(!reads(id, ContentType::Gif, until, &signature));
-        assert!(!reads(id, ContentType::Png, until + 1, &signature));
-        assert!(!reads(id, ContentType::Png, until, ""));
+        let (until, signature) = parameters(&links().image(image, ContentType::Png, now));
+        let reads = |object, kind, until, signature: &str| {
+            links().may_read(object, kind, until, signature, now)
+        };
+        assert!(reads(image, ContentType::Png, until, &signature));
+        for object in [ObjectRef::image(other), ObjectRef::thumbnail(id)] {
+            assert!(!reads(object, ContentType::Png, until, &signature));
+        }
+        assert!(!reads(image, ContentType::Gif, until, &signature));
+        assert!(!reads(image, ContentType::Png, until + 1, &signature));
+        assert!(!reads(image, ContentType::Png, until, ""));
         assert!(!links().may_upload(id, until, &signature, now));
         let (expires, signature) = parameters(&links().upload(id, now + TimeDelta::minutes(1)));
         assert!(links().may_upload(id, expires, &signature, now));

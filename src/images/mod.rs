@@ -7,6 +7,7 @@
 //! - [`model`]: rows. `store`: all SQL.
 //! - `storage` and `presigned`: the bytes, in a folder or in S3. `links`: the service's own links.
 //! - `serving`: reading images, links to them, and what the service's own HTTP endpoints need.
+//! - `check`: checks and cleans an upload. [`thumbnails`]: small versions of images.
 //! - [`sweep`]: removes objects that are no longer needed.
 //!
 //! # Design decisions
@@ -25,6 +26,7 @@
 //!   only knows whether there is one (`hasImage`). `Document.image` is loaded in one statement for all documents of a
 //!   request.
 
+mod check;
 mod links;
 pub mod model;
 mod presigned;
@@ -32,22 +34,26 @@ mod serving;
 mod storage;
 mod store;
 pub mod sweep;
+pub mod thumbnails;
 
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use image_intake::{ImageError, ImageInfo};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use image_intake::ImageInfo;
+use tokio::sync::Semaphore;
+use tokio_util::bytes::Bytes;
 use url::Url;
 use uuid::Uuid;
 
+use check::check_off_thread;
 use links::Links;
 use model::{Announced, ContentType, MAX_BYTES, ObjectRef, RequestImageUploadInput, Upload};
 pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
 pub use storage::StorageSettings;
-use storage::{Storage, UploadContents};
+use storage::{Contents, Storage};
 use store::{NewImage, UploadState};
+use thumbnails::Outcome;
 
 use crate::{
     auth::{Client, Viewer},
@@ -83,6 +89,7 @@ struct Inner {
     storage: Storage,
     links: Links,
     permits: Arc<Semaphore>,
+    thumbnail_permits: Arc<Semaphore>,
 }
 
 impl Images {
@@ -96,6 +103,7 @@ impl Images {
             storage: Storage::open(&settings.storage)?,
             links: Links::new(&settings.public_url, &settings.secret),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            thumbnail_permits: Arc::new(Semaphore::new(thumbnails::MAX_CONCURRENT)),
         };
         Ok(Images {
             inner: Arc::new(inner),
@@ -169,10 +177,10 @@ impl Images {
         // Waits for a permit without a connection, so that waiting requests hold nothing that others need.
         let permit = self.inner.permits.clone().acquire_owned().await;
         let permit = permit.map_err(Error::internal)?;
-        let bytes = match self.inner.storage.read_upload(upload).await? {
-            UploadContents::Bytes(bytes) => bytes,
-            UploadContents::Missing => return Err(no_such_upload().into()),
-            UploadContents::TooLarge => {
+        let bytes = match self.inner.storage.read(ObjectRef::upload(upload)).await? {
+            Contents::Bytes(bytes) => bytes.into(),
+            Contents::Missing => return Err(no_such_upload().into()),
+            Contents::TooLarge => {
                 return self.reject_upload(viewer, upload, too_large()).await;
             }
         };
@@ -181,9 +189,9 @@ impl Images {
             Ok(checked) => checked,
             Err(refusal) => return self.reject_upload(viewer, upload, refusal).await,
         };
-        let new = self.write(viewer, document, upload, info, bytes).await?;
+        let (new, thumbnail) = self.write(viewer, document, upload, info, bytes).await?;
         drop(permit);
-        self.attach(viewer, client, &new).await?;
+        self.attach(viewer, client, &new, &thumbnail).await?;
         // The sweep deletes what this leaves.
         if let Err(error) = self.inner.storage.delete_upload(upload).await {
             let error = error.log_text();
@@ -192,7 +200,7 @@ impl Images {
         self.document(viewer, document).await
     }
 
-    /// Writes a cleaned image under a new key, after inserting its row.
+    /// Writes a cleaned image under a new key, after inserting its row, and makes its thumbnail meanwhile.
     async fn write(
         &self,
         viewer: &Viewer,
@@ -200,7 +208,7 @@ impl Images {
         upload: Uuid,
         info: ImageInfo,
         bytes: Vec<u8>,
-    ) -> Result<NewImage, Error> {
+    ) -> Result<(NewImage, Outcome), Error> {
         let content_type = ContentType::parse(info.content_type);
         let new = NewImage {
             id: Uuid::new_v4(),
@@ -214,9 +222,16 @@ impl Images {
         drop(conn);
         let unknown = || Error::internal("a cleaned image has an unknown type");
         let content_type = content_type.ok_or_else(unknown)?;
-        let written = self.inner.storage.write_image(new.id, content_type, bytes);
-        written.await?;
-        Ok(new)
+        let bytes = Bytes::from(bytes);
+        let object = ObjectRef::image(new.id);
+        let (written, thumbnail) = tokio::join!(
+            self.inner
+                .storage
+                .write(object, content_type, bytes.clone()),
+            self.thumbnail_in_time(new.id, bytes),
+        );
+        written?;
+        Ok((new, thumbnail))
     }
 
     /// The state of an upload for an active document.
@@ -237,12 +252,13 @@ impl Images {
         viewer: &Viewer,
         client: &Client,
         new: &NewImage,
+        thumbnail: &Outcome,
     ) -> Result<(), Failure> {
         let conn = self.inner.database.connection().await?;
         let mut conn = conn.for_changes_from(client.origin());
         let attached = conn.transaction(async |conn| {
             let changed = || Error::unavailable("the document or upload of an image changed");
-            let attached = store::attach(conn, viewer.user_id, new).await?;
+            let attached = store::attach(conn, viewer.user_id, new, thumbnail).await?;
             attached.then_some(()).ok_or_else(changed)
         });
         let ended = attached.await;
@@ -339,48 +355,4 @@ fn no_such_upload() -> Refusal {
 fn too_large() -> Refusal {
     let message = "The uploaded file is larger than 20 MiB. Request another upload.";
     Refusal::of("uploadId", RefusalCode::TooLarge, message)
-}
-
-/// Checks and cleans an image in a blocking thread. The task owns the permit, so that an abandoned request does not
-/// admit another image before this one's memory is free.
-async fn check_off_thread(
-    bytes: Vec<u8>,
-    announced: Announced,
-    permit: OwnedSemaphorePermit,
-) -> Result<(Result<(ImageInfo, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
-    let work = move || (check_and_clean(bytes, &announced), permit);
-    let task = tokio::task::spawn_blocking(work).await;
-    task.map_err(|error| Error::internal(format!("the task that cleans an image failed: {error}")))
-}
-
-fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, Vec<u8>), Refusal> {
-    let refused_as = |code, message: String| Err(Refusal::of("uploadId", code, message));
-    let refused = |message: String| refused_as(RefusalCode::Invalid, message);
-    if i32::try_from(bytes.len()).ok() != Some(announced.byte_size) {
-        return refused(
-            "The uploaded file does not have the requested `byteSize`. Request another upload."
-                .to_owned(),
-        );
-    }
-    match image_intake::clean(bytes) {
-        Ok((info, _)) if info.content_type != announced.content_type.as_str() => {
-            let (is, said) = (info.content_type, announced.content_type.as_str());
-            refused(format!(
-                "The uploaded file is {is}, but {said} was requested. Request another upload."
-            ))
-        }
-        Ok(cleaned) => Ok(cleaned),
-        Err(ImageError::UnknownType) => {
-            let message =
-                "The uploaded file is not a JPEG, PNG, WebP or GIF image. Request another upload.";
-            refused_as(RefusalCode::UnsupportedType, message.to_owned())
-        }
-        Err(ImageError::Invalid(why)) => refused(format!(
-            "The uploaded file is not a valid image: {why}. Request another upload."
-        )),
-        Err(ImageError::TooManyPixels) => {
-            let message = "The image must have at most 20,000 pixels per side and 100 million pixels in total.";
-            refused_as(RefusalCode::TooLarge, message.to_owned())
-        }
-    }
 }

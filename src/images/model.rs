@@ -28,6 +28,21 @@ row! {
         pub width: i32,
         /// In pixels, at least 1.
         pub height: i32,
+        /// `None` if it is not made yet, or cannot be made.
+        pub thumbnail: Option<Thumbnail>,
+    }
+}
+
+row! {
+    /// The thumbnail of an image. Its object's key contains the id of the image.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct Thumbnail {
+        /// JPEG or PNG.
+        pub content_type: ContentType,
+        /// In pixels, 1 to 512.
+        pub width: i32,
+        /// In pixels, 1 to 512.
+        pub height: i32,
     }
 }
 
@@ -139,24 +154,27 @@ row! {
 
 /// The content of an object in the store. Kind and id form its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum ObjectKind {
+pub(crate) enum ObjectKind {
     /// Bytes as they were sent.
     Upload,
     /// A checked and cleaned image.
     Image,
+    /// A small version of an image. Has the id of the image, whose row stands for both.
+    Thumbnail,
 }
 
 named!(ObjectKind {
     Upload = "upload",
     Image = "image",
+    Thumbnail = "thumbnail",
 });
 
 row! {
     /// An object in the store. Identifies its key.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-    pub(super) struct ObjectRef {
-        pub(super) kind: ObjectKind,
-        pub(super) id: Uuid,
+    pub(crate) struct ObjectRef {
+        pub(crate) kind: ObjectKind,
+        pub(crate) id: Uuid,
     }
 }
 
@@ -168,6 +186,11 @@ impl ObjectRef {
 
     pub(super) fn image(id: Uuid) -> Self {
         let kind = ObjectKind::Image;
+        ObjectRef { kind, id }
+    }
+
+    pub(super) fn thumbnail(id: Uuid) -> Self {
+        let kind = ObjectKind::Thumbnail;
         ObjectRef { kind, id }
     }
 }

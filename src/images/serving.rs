@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Images, Staging,
-    model::{Announced, ContentType, Image, ObjectRef},
+    model::{Announced, ContentType, Image, ObjectRef, Thumbnail},
     store,
 };
 use crate::{auth::Viewer, db::Connection, error::Error};
@@ -24,10 +24,24 @@ impl Images {
     /// # Errors
     /// UNAVAILABLE if there are no credentials to sign it.
     pub async fn url(&self, image: &Image) -> Result<String, Error> {
-        let (id, content_type, now) = (image.id, image.content_type, Utc::now());
-        match self.inner.storage.links(ObjectRef::image(id)) {
-            Some((links, key)) => links.image(&key, id, content_type, now).await,
-            None => Ok(self.inner.links.image(id, content_type, now)),
+        let object = ObjectRef::image(image.id);
+        self.link(object, image.content_type).await
+    }
+
+    /// A link to the thumbnail of the image with this id, valid as that of the image.
+    ///
+    /// # Errors
+    /// As [`Images::url`].
+    pub async fn thumbnail_url(&self, image: Uuid, thumbnail: &Thumbnail) -> Result<String, Error> {
+        let object = ObjectRef::thumbnail(image);
+        self.link(object, thumbnail.content_type).await
+    }
+
+    async fn link(&self, object: ObjectRef, content_type: ContentType) -> Result<String, Error> {
+        let now = Utc::now();
+        match self.inner.storage.links(object) {
+            Some((links, key)) => links.image(&key, object.id, content_type, now).await,
+            None => Ok(self.inner.links.image(object, content_type, now)),
         }
     }
 
@@ -51,20 +65,20 @@ impl Images {
         self.inner.storage.stage(id).await
     }
 
-    /// Opens an image's file, and returns its size. `None` if the link is invalid or has expired, or the image was
-    /// deleted.
+    /// Opens the file of an image or a thumbnail, and returns its size. `None` if the link is invalid or has expired, or
+    /// the image was deleted.
     pub(crate) async fn open(
         &self,
-        id: Uuid,
+        object: ObjectRef,
         content_type: ContentType,
         until: i64,
         signature: &str,
     ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
         let links = &self.inner.links;
-        if !links.may_read(id, content_type, until, signature, Utc::now()) {
+        if !links.may_read(object, content_type, until, signature, Utc::now()) {
             return Ok(None);
         }
-        self.inner.storage.open_image(id).await
+        self.inner.storage.open_file(object).await
     }
 }
 

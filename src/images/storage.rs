@@ -48,12 +48,12 @@ enum Backend {
     Bucket { links: Bucket, prefix: String },
 }
 
-/// The contents of an upload.
-pub(super) enum UploadContents {
+/// The contents of an object.
+pub(super) enum Contents {
     Missing,
     /// Larger than an image may be.
     TooLarge,
-    Bytes(Vec<u8>),
+    Bytes(Bytes),
 }
 
 impl Storage {
@@ -127,51 +127,49 @@ impl Storage {
         })
     }
 
-    /// Reads an upload, unless it is larger than an image may be.
-    pub(super) async fn read_upload(&self, id: Uuid) -> Result<UploadContents, Error> {
-        let path = self.path(ObjectRef::upload(id));
-        let found = match self.objects.get(&path).await {
+    /// Reads an object, unless it is larger than an image may be.
+    pub(super) async fn read(&self, object: ObjectRef) -> Result<Contents, Error> {
+        let found = match self.objects.get(&self.path(object)).await {
             Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(UploadContents::Missing),
+            Err(object_store::Error::NotFound { .. }) => return Ok(Contents::Missing),
             Err(error) => return Err(store_error(error)),
         };
         if found.meta.size > MAX_BYTES.unsigned_abs().into() {
-            return Ok(UploadContents::TooLarge);
+            return Ok(Contents::TooLarge);
         }
         let bytes = found.bytes().await.map_err(store_error)?;
-        Ok(UploadContents::Bytes(bytes.into()))
+        Ok(Contents::Bytes(bytes))
     }
 
-    /// Writes an image completely or not at all.
-    pub(super) async fn write_image(
+    /// Writes an image or a thumbnail completely or not at all.
+    pub(super) async fn write(
         &self,
-        id: Uuid,
+        object: ObjectRef,
         content_type: ContentType,
-        bytes: Vec<u8>,
+        bytes: Bytes,
     ) -> Result<(), Error> {
-        let path = self.path(ObjectRef::image(id));
         let mut options = PutOptions::default();
         if let Backend::Bucket { .. } = self.backend {
             let mut attributes = Attributes::new();
             attributes.insert(Attribute::ContentType, content_type.as_str().into());
-            let disposition = super::disposition(id, content_type);
+            let disposition = super::disposition(object.id, content_type);
             attributes.insert(Attribute::ContentDisposition, disposition.into());
             options.attributes = attributes;
         }
+        let path = self.path(object);
         let written = self.objects.put_opts(&path, bytes.into(), options).await;
         written.map(|_| ()).map_err(store_error)
     }
 
-    /// Opens an image in the folder, and returns its size. `None` if it does not exist or the store is not a folder.
-    pub(super) async fn open_image(
+    /// Opens an object in the folder, and returns its size. `None` if it does not exist or the store is not a folder.
+    pub(super) async fn open_file(
         &self,
-        id: Uuid,
+        object: ObjectRef,
     ) -> Result<Option<(tokio::fs::File, u64)>, Error> {
         let Backend::Folder(_) = self.backend else {
             return Ok(None);
         };
-        let path = self.path(ObjectRef::image(id));
-        let found = match self.objects.get(&path).await {
+        let found = match self.objects.get(&self.path(object)).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(store_error(error)),

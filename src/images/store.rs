@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use image_intake::ImageInfo;
 use uuid::Uuid;
 
-use super::model::{Announced, Image, ObjectRef};
+use super::{
+    model::{Announced, Image, ObjectRef},
+    thumbnails::Outcome,
+};
 use crate::{
     auth::UserId,
     db::{Connection, Statement, row},
@@ -142,7 +145,8 @@ pub(super) async fn announce_image(
 }
 
 /// Changes document, upload and image in one statement, which locks the document first. A trigger hands the previous
-/// image to the sweep.
+/// image to the sweep. A thumbnail that was not made in time is due in a minute, when no
+/// write of it can be in flight.
 const ATTACH: &str = "
     WITH document AS MATERIALIZED (
         SELECT id FROM documents
@@ -155,7 +159,8 @@ const ATTACH: &str = "
         WHERE user_id = $1 AND id = $3 AND state = 'open' AND EXISTS (SELECT FROM document)
         RETURNING id
     ), image AS (
-        UPDATE image_objects SET state = 'stored', sweep_at = NULL
+        UPDATE image_objects SET state = 'stored', sweep_at = NULL, thumbnail_type = $5, thumbnail_width = $6,
+            thumbnail_height = $7, thumbnail_at = CASE WHEN $8 THEN now() + interval '1 minute' END
         WHERE user_id = $1 AND id = $4 AND state = 'pending' AND EXISTS (SELECT FROM upload)
         RETURNING id
     )
@@ -167,12 +172,13 @@ pub(super) async fn attach(
     conn: &mut Connection,
     owner: UserId,
     new: &NewImage,
+    thumbnail: &Outcome,
 ) -> Result<bool, Error> {
     let statement = Statement::write(ATTACH, owner)
         .bind(new.document)
         .bind(new.upload)
         .bind(new.id);
-    Ok(conn.execute(statement).await? == 1)
+    Ok(conn.execute(with_outcome(statement, thumbnail)).await? == 1)
 }
 
 const END_UPLOAD: &str = "
@@ -207,7 +213,7 @@ pub(super) async fn detach(
 }
 
 const IMAGES_OF: &str = "
-    SELECT documents.id, image.id, content_type, byte_size, width, height
+    SELECT documents.id, image.id, content_type, byte_size, width, height, thumbnail_type, thumbnail_width, thumbnail_height
     FROM documents JOIN image_objects AS image ON image.user_id = documents.user_id AND image.id = documents.image_id
     WHERE documents.user_id = $1 AND documents.id = ANY($2)";
 
@@ -219,6 +225,54 @@ pub(super) async fn images_of(
 ) -> Result<Vec<(Uuid, Image)>, Error> {
     conn.rows(Statement::new(IMAGES_OF).bind(owner).bind(documents))
         .await
+}
+
+/// Claims one image for ten minutes. An attempt takes half of that, and the sweep waits for the claim.
+const CLAIM_THUMBNAIL: &str = "
+    UPDATE image_objects SET thumbnail_at = now() + interval '10 minutes', thumbnail_attempts = thumbnail_attempts + 1
+    FROM (
+        SELECT user_id, id FROM image_objects
+        WHERE state = 'stored' AND thumbnail_at <= now() AND thumbnail_attempts < 5
+        ORDER BY thumbnail_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS due
+    WHERE image_objects.user_id = due.user_id AND image_objects.id = due.id
+    RETURNING image_objects.user_id, image_objects.id";
+
+/// Claims an image of any user whose thumbnail is due.
+pub(super) async fn claim_thumbnail(
+    conn: &mut Connection,
+) -> Result<Option<(UserId, Uuid)>, Error> {
+    conn.row(Statement::new(CLAIM_THUMBNAIL)).await
+}
+
+const END_THUMBNAIL: &str = "
+    UPDATE image_objects SET thumbnail_type = $3, thumbnail_width = $4, thumbnail_height = $5, thumbnail_attempts = 0,
+        thumbnail_at = CASE WHEN $6 THEN now() + interval '1 hour' END
+    WHERE user_id = $1 AND id = $2 AND state = 'stored'";
+
+/// Records the end of an attempt, unless the document has lost its image.
+pub(super) async fn end_thumbnail(
+    conn: &mut Connection,
+    owner: UserId,
+    image: Uuid,
+    outcome: &Outcome,
+) -> Result<(), Error> {
+    let statement = with_outcome(
+        Statement::new(END_THUMBNAIL).bind(owner).bind(image),
+        outcome,
+    );
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// Binds the type, the width and the height of the thumbnail, and whether it is postponed.
+fn with_outcome(statement: Statement<()>, outcome: &Outcome) -> Statement<()> {
+    let made = outcome.made();
+    statement
+        .bind(made.map(|made| made.content_type))
+        .bind(made.map(|made| made.width))
+        .bind(made.map(|made| made.height))
+        .bind(matches!(outcome, Outcome::Postponed))
 }
 
 /// Returns one row if no other process is sweeping.

@@ -1,5 +1,5 @@
 //! The sweep removes objects that are no longer needed: uploads that were used or never finished, images that a document no
-//! longer refers to, and the remains of killed processes. It works in small steps, in one process at a time.
+//! longer refers to, with their thumbnails, and the remains of killed processes. It works in small steps, in one process at a time.
 //!
 //! The sweep only queries the tables. An object is removed before its row, so a process that dies in between leaves a
 //! row for the next run. A row is claimed only when no process can still be writing its object and no document has it.
@@ -8,7 +8,11 @@
 
 use uuid::Uuid;
 
-use super::{Images, model::ObjectRef, store};
+use super::{
+    Images,
+    model::{ObjectKind, ObjectRef},
+    store,
+};
 use crate::{
     db::background::{REST, isolate},
     error::Error,
@@ -49,12 +53,21 @@ pub async fn sweep(images: &Images) -> Result<u64, Error> {
 async fn remove(images: &Images, claimed: Vec<ObjectRef>) -> (Vec<Uuid>, Vec<Failed>) {
     let (mut removed, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for object in claimed {
-        match images.inner.storage.remove(object).await {
+        match remove_object(images, object).await {
             Ok(()) => removed.push(object.id),
             Err(error) => failed.push((object.id, error)),
         }
     }
     (removed, failed)
+}
+
+/// Removes an object, and the thumbnail of an image, which has no row of its own.
+async fn remove_object(images: &Images, object: ObjectRef) -> Result<(), Error> {
+    let storage = &images.inner.storage;
+    if object.kind == ObjectKind::Image {
+        storage.remove(ObjectRef::thumbnail(object.id)).await?;
+    }
+    storage.remove(object).await
 }
 
 /// Checks whether the store works: removing a missing object must succeed. If it does not, the objects are not the

@@ -7,7 +7,7 @@ use crate::support::{
     SECRET, SmtpServer, TestApp, eventually, execute, migrated_database, with_log,
 };
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "audit-log",
     "change-feed",
     "connection-pool",
@@ -25,6 +25,7 @@ const NAMES: [&str; 19] = [
     "revocations",
     "search-indexes",
     "session-usage",
+    "thumbnails",
     "titles",
     "trash",
 ];

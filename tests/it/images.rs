@@ -7,6 +7,7 @@ mod downloads;
 mod png;
 mod s3_server;
 mod s3_storage;
+mod thumbnails;
 mod uploads;
 mod validation;
 
@@ -17,7 +18,7 @@ use std::{
 
 use png::{png, private_png};
 use serde_json::{Value, json};
-use snapnote::images::sweep;
+use snapnote::images::{sweep, thumbnails::make_due};
 
 use crate::support::{Client, Person, TestApp, image_folder, text, texts};
 
@@ -75,9 +76,24 @@ impl Notebook {
             .await
     }
 
-    /// The files in the folder of images, by their paths in it.
+    /// The files in the folder of images, except thumbnails, by their paths in it.
     fn files(&self) -> Vec<PathBuf> {
-        files_in(&image_folder(&self.app.database))
+        let mut files = files_in(&image_folder(&self.app.database));
+        files.retain(|file| !file.starts_with("thumbnails"));
+        files
+    }
+
+    /// The files of thumbnails.
+    fn thumbnail_files(&self) -> usize {
+        files_in(&image_folder(&self.app.database).join("thumbnails")).len()
+    }
+
+    /// Makes all thumbnails that are due, now or later. Returns how many were made. On a busy machine, a request leaves its
+    /// thumbnail to this job.
+    async fn make_thumbnails(&self) -> u64 {
+        let due = "UPDATE image_objects SET thumbnail_at = now() WHERE thumbnail_at IS NOT NULL";
+        self.app.sql(due).await;
+        make_due(&self.app.images).await.unwrap()
     }
 
     /// The kinds and states of all rows.

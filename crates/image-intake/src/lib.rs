@@ -1,8 +1,8 @@
-//! Identifies an uploaded image by its bytes, checks that it is complete, and removes its metadata.
+//! Identifies an uploaded image by its bytes, checks that it is complete, and removes its metadata. Makes thumbnails.
 //!
 //! Supports JPEG, PNG (including animated), WebP and GIF. The size is read without decoding pixels. Only the parts that a viewer
 //! needs are kept: pixels, color profile (ICC), animation, and the EXIF orientation. All other parts are removed:
-//! the rest of EXIF (above all the location), XMP, IPTC, comments, thumbnails, additional images, unknown parts, and all
+//! the rest of EXIF (above all the location), XMP, IPTC, comments, embedded thumbnails, additional images, unknown parts, and all
 //! bytes after the end of the image. The file is filtered in place in one pass, without a second copy.
 //!
 //! ```
@@ -19,9 +19,11 @@
 //! ```
 //!
 //! # Limits
-//! File names and declared types are ignored. Pixels are never decoded or re-encoded, and no input causes a panic. So data
+//! File names and declared types are ignored. [`clean`] never decodes or re-encodes pixels, and no input causes a panic. So data
 //! hidden in the pixels, after the last pixel of a compressed stream, or in a color profile is not found, and not every accepted
 //! image can be decoded. Serve images with [`ImageInfo::content_type`] and `X-Content-Type-Options: nosniff`.
+//!
+//! [`thumbnail`] decodes pixels, with crates whose bugs could cause a panic. Run it where a panic does no harm.
 
 mod exif;
 mod filter;
@@ -30,9 +32,13 @@ mod jpeg;
 mod png;
 #[cfg(test)]
 mod tests;
+mod thumbnail;
 mod webp;
 
 use filter::Filter;
+pub use thumbnail::{
+    MAX_THUMBNAIL_PIXELS, MAX_THUMBNAIL_SIDE, Thumbnail, ThumbnailError, thumbnail,
+};
 
 /// Maximum width and height of an image, in pixels.
 pub const MAX_SIDE: u32 = 20_000;
@@ -72,16 +78,51 @@ pub enum ImageError {
 /// # Errors
 /// If the bytes are not a complete image of a supported type, or the image is too large. A JPEG without its end marker counts as complete.
 pub fn clean(bytes: Vec<u8>) -> Result<(ImageInfo, Vec<u8>), ImageError> {
-    let filter_image = match bytes.as_slice() {
-        [0xFF, 0xD8, 0xFF, ..] => jpeg::filter_image,
-        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => png::filter_image,
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif::filter_image,
-        riff if riff.starts_with(b"RIFF") && riff.get(8..12) == Some(b"WEBP") => webp::filter_image,
-        _ => return Err(ImageError::UnknownType),
+    let filter_image = match Format::of(&bytes).ok_or(ImageError::UnknownType)? {
+        Format::Jpeg => jpeg::filter_image,
+        Format::Png => png::filter_image,
+        Format::WebP => webp::filter_image,
+        Format::Gif => gif::filter_image,
     };
     let mut filter = Filter::new(bytes);
     let info = filter_image(&mut filter)?;
     Ok((info, filter.into_kept()))
+}
+
+/// The supported types.
+#[derive(Clone, Copy)]
+enum Format {
+    Jpeg,
+    Png,
+    WebP,
+    Gif,
+}
+
+impl Format {
+    /// Identifies a file by its first bytes.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [0xFF, 0xD8, 0xFF, ..] => Some(Self::Jpeg),
+            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1A, b'\n', ..] => Some(Self::Png),
+            [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            [
+                b'R',
+                b'I',
+                b'F',
+                b'F',
+                _,
+                _,
+                _,
+                _,
+                b'W',
+                b'E',
+                b'B',
+                b'P',
+                ..,
+            ] => Some(Self::WebP),
+            _ => None,
+        }
+    }
 }
 
 impl ImageInfo {

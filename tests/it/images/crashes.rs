@@ -171,7 +171,8 @@ async fn a_process_that_is_killed_while_it_sets_an_image_leaves_and_loses_nothin
     let notebook = store.notebook().await;
     let killer = Killer::before(store.address).await;
     let mut shown = Value::Null;
-    for (index, (nth, when)) in [1, 2, 3]
+    // Reading the upload, writing the image and the thumbnail, and deleting the upload.
+    for (index, (nth, when)) in [1, 2, 3, 4]
         .into_iter()
         .flat_map(|nth| [(nth, When::Before), (nth, When::After)])
         .enumerate()
@@ -185,7 +186,7 @@ async fn a_process_that_is_killed_while_it_sets_an_image_leaves_and_loses_nothin
         // The image is the former one until the new one is set.
         let image = notebook.shown().await["image"].take();
         let is_new = image["byteSize"] == bytes.len();
-        assert_eq!(is_new, nth == 3, "{nth} {when:?}: it is set first");
+        assert_eq!(is_new, nth == 4, "{nth} {when:?}: it is set first");
         assert!(is_new || image["byteSize"] == shown["byteSize"]);
         if !image.is_null() {
             assert_eq!(fetched(&image["url"]).await.status(), 200);
@@ -197,15 +198,15 @@ async fn a_process_that_is_killed_while_it_sets_an_image_leaves_and_loses_nothin
         assert_eq!(fetched(&shown["url"]).await.bytes().await.unwrap(), bytes);
         only_used_images_are_left(&notebook, &store).await;
     }
-    assert_eq!(notebook.shown().await["version"], 7, "six images");
+    assert_eq!(notebook.shown().await["version"], 9, "eight images");
 }
 
-/// Asserts that after a sweep exactly the images that documents have are left.
+/// Asserts that after a sweep exactly the images that documents have are left, with their thumbnails.
 async fn only_used_images_are_left(notebook: &Notebook, store: &S3) {
     notebook.sweep().await;
-    let referred =
-        "SELECT coalesce(string_agg('pages/images/' || image_id, ' '), '') FROM documents
-        WHERE image_id IS NOT NULL";
+    notebook.make_thumbnails().await;
+    let referred = "SELECT coalesce(string_agg('pages/' || kind || '/' || image_id, ' ' ORDER BY kind), '')
+        FROM documents, (VALUES ('images'), ('thumbnails')) AS kinds (kind) WHERE image_id IS NOT NULL";
     let referred = notebook.app.text(referred).await;
     assert_eq!(store.keys().await.join(" "), referred);
     let expected = ["", "image:stored"][usize::from(!referred.is_empty())];

@@ -1,8 +1,33 @@
 //! PNG images, with or without private metadata.
 
+/// 8 bits of grey.
+const GREY: [u8; 2] = [8, 0];
+/// 8 bits of grey and 8 of alpha.
+const GREY_AND_ALPHA: [u8; 2] = [8, 4];
+/// 1 bit of grey.
+const BLACK_AND_WHITE: [u8; 2] = [1, 0];
+
 /// A PNG of that size with pixels that no compression makes smaller: width × height bytes and a little.
 pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
     with_chunks(width, height, &[])
+}
+
+/// A PNG with transparent pixels.
+pub(super) fn transparent_png(width: u32, height: u32) -> Vec<u8> {
+    let rows = pixels(2 * width, height);
+    file(width, height, GREY_AND_ALPHA, &[], &stored(&rows))
+}
+
+/// A large PNG in black, of an eighth of a byte per pixel.
+pub(super) fn black_png(width: u32, height: u32) -> Vec<u8> {
+    let row = width.div_ceil(8) as usize + 1;
+    let rows = vec![0; row * height as usize];
+    file(width, height, BLACK_AND_WHITE, &[], &stored(&rows))
+}
+
+/// A PNG whose structure is valid, but whose pixels cannot be decoded.
+pub(super) fn undecodable_png(width: u32, height: u32) -> Vec<u8> {
+    file(width, height, GREY, &[], b"no pixels")
 }
 
 /// A PNG with private metadata.
@@ -12,19 +37,28 @@ pub(super) fn private_png(width: u32, height: u32) -> Vec<u8> {
 }
 
 fn with_chunks(width: u32, height: u32, more: &[([u8; 4], &[u8])]) -> Vec<u8> {
+    file(width, height, GREY, more, &stored(&pixels(width, height)))
+}
+
+fn file(
+    width: u32,
+    height: u32,
+    [depth, color]: [u8; 2],
+    more: &[([u8; 4], &[u8])],
+    pixels: &[u8],
+) -> Vec<u8> {
     let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
-    // 8 bits of grey.
     let head = [
         &width.to_be_bytes()[..],
         &height.to_be_bytes(),
-        &[8, 0, 0, 0, 0],
+        &[depth, color, 0, 0, 0],
     ]
     .concat();
     chunk(&mut file, *b"IHDR", &head);
     for (kind, data) in more {
         chunk(&mut file, *kind, data);
     }
-    chunk(&mut file, *b"IDAT", &stored(&pixels(width, height)));
+    chunk(&mut file, *b"IDAT", pixels);
     chunk(&mut file, *b"IEND", &[]);
     file
 }

@@ -29,11 +29,8 @@ async fn an_image_is_uploaded_to_the_bucket_and_served_from_it() {
     let image = &done["document"]["image"];
     assert_eq!(image["width"], 30);
     assert_eq!(image["height"], 20);
-    let keys = s3.keys().await;
-    assert!(
-        keys.len() == 1 && keys[0].starts_with("pages/images/"),
-        "{keys:?}"
-    );
+    notebook.make_thumbnails().await;
+    assert_image_and_thumbnail(&s3).await;
 
     let answer = fetched(&image["url"]).await;
     assert_eq!(answer.headers()["content-type"], "image/png");
@@ -43,6 +40,31 @@ async fn an_image_is_uploaded_to_the_bucket_and_served_from_it() {
     let shown = answer.bytes().await.unwrap();
     assert_eq!(image["byteSize"], shown.len());
     assert!(shown.len() < bytes.len(), "without metadata");
+}
+
+/// Asserts that the bucket has one image and its thumbnail.
+async fn assert_image_and_thumbnail(s3: &S3) {
+    let keys = s3.keys().await;
+    let id = keys[0].strip_prefix("pages/images/").unwrap();
+    assert_eq!(keys[1..], [format!("pages/thumbnails/{id}")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thumbnails_are_served_from_the_bucket() {
+    let Some(s3) = S3::start().await else { return };
+    let notebook = s3.notebook().await;
+    let thumbnail = notebook.thumbnail_of(&png(700, 20)).await;
+    assert_eq!(
+        (&thumbnail["width"], &thumbnail["height"]),
+        (&json!(512), &json!(15))
+    );
+    let answer = fetched(&thumbnail["url"]).await;
+    assert_eq!(answer.headers()["content-type"], "image/jpeg");
+    let (info, _) = image_intake::clean(answer.bytes().await.unwrap().into()).unwrap();
+    assert_eq!(
+        (info.content_type, info.width, info.height),
+        ("image/jpeg", 512, 15)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,11 +95,8 @@ async fn replaced_images_are_deleted_from_the_bucket() {
     let newer = notebook.with_image(&png(5, 5)).await;
     assert_eq!(newer["version"], 3);
     assert_eq!(notebook.sweep().await, 3);
-    let keys = s3.keys().await;
-    assert!(
-        keys.len() == 1 && keys[0].starts_with("pages/images/"),
-        "{keys:?}"
-    );
+    notebook.make_thumbnails().await;
+    assert_image_and_thumbnail(&s3).await;
     assert_eq!(fetched(&newer["image"]["url"]).await.status(), 200);
     assert!(fetched(&image["url"]).await.status().is_client_error());
 }

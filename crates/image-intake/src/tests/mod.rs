@@ -3,6 +3,7 @@
 mod metadata;
 mod rejected;
 mod samples;
+mod thumbnails;
 
 use crate::{ImageError, ImageInfo, clean};
 use samples::*;
