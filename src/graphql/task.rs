@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Error,
     items::ItemIdsInput,
-    scalars::DateTime,
+    scalars::{Date, DateTime},
     tasks::{self, CreateTaskInput, TaskFilter, TaskOrder, TaskPriority, UpdateTaskInput},
 };
 
@@ -45,9 +45,20 @@ item_object! {
             self.0.completed_at.map(DateTime)
         }
 
-        /// When the task is due. Null if it has no due date.
+        /// When the task is due. Null if it has no due time. Only one of `dueAt` and `dueOn` is set.
         fn due_at(&self) -> Option<DateTime> {
             self.0.due_at.map(DateTime)
+        }
+
+        /// The date on which the task is due, all day. Null if it has none. Only one of `dueAt` and `dueOn` is set.
+        fn due_on(&self) -> Option<Date> {
+            self.0.due_on.map(Date)
+        }
+
+        /// The manual sort position. Clients choose it, for example by fractional indexing. It is compared byte by byte, and null
+        /// sorts last.
+        fn position(&self) -> Option<&str> {
+            self.0.position.as_deref()
         }
 
         /// The task's priority.

@@ -1,18 +1,19 @@
 //! Tasks: their columns, the inputs with their limits, and the orders of lists.
 
 use async_graphql::{Enum, ID, InputObject};
+use chrono::{NaiveDate, NaiveTime};
 use uuid::Uuid;
 
 use crate::{
     db::{
         keyset::{
-            KeyValue::{Number, Text, Time, TimeOr},
+            KeyValue::{Number, Text, TextOr, Time, TimeOr},
             SortKey,
         },
         numbered, row,
     },
     items::{StatusFilter, UpdateTarget, checks, item, order},
-    scalars::{DateTime, MaybeUndefined, ObjectId},
+    scalars::{Date, DateTime, MaybeUndefined, ObjectId},
 };
 
 type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -33,6 +34,10 @@ row! {
         pub completed_at: Option<Timestamp>,
         /// When it is due.
         pub due_at: Option<Timestamp>,
+        /// The date on which it is due, all day. Only one of `due_at` and `due_on` is set.
+        pub due_on: Option<NaiveDate>,
+        /// Its manual sort position: 1–100 printable ASCII characters.
+        pub position: Option<String>,
         /// Its priority.
         pub priority: TaskPriority,
         /// Counts its changes, from 1.
@@ -49,6 +54,14 @@ row! {
 }
 
 item!(Task);
+
+impl Task {
+    /// When it is due. A date counts as its start in UTC, as in the database's function `due_instant`.
+    fn due_instant(&self) -> Option<Timestamp> {
+        let start = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+        self.due_at.or(self.due_on.map(start))
+    }
+}
 
 /// The priority of a task.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -79,8 +92,12 @@ pub struct CreateTaskInput {
     pub title: String,
     /// The description. Maximum 1,000 characters.
     pub description: Option<String>,
-    /// When the task is due. By default, it has no due date.
+    /// When the task is due. By default, it has no due date. INVALID together with `dueOn`.
     pub due_at: Option<DateTime>,
+    /// The date on which the task is due, all day. By default, it has none. INVALID together with `dueAt`.
+    pub due_on: Option<Date>,
+    /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. By default, the task has none.
+    pub position: Option<String>,
     /// The priority. Must not be null.
     #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
     pub priority: MaybeUndefined<TaskPriority>,
@@ -100,16 +117,33 @@ pub struct UpdateTaskInput {
     pub description: MaybeUndefined<String>,
     /// Completes (true) or reopens (false) the task. Must not be null. A task that is already completed keeps its `completedAt`.
     pub completed: MaybeUndefined<bool>,
-    /// When the task is due. Null removes the due date.
+    /// When the task is due. Setting it clears `dueOn`; both at once is INVALID. Null clears it.
     pub due_at: MaybeUndefined<DateTime>,
+    /// The date on which the task is due, all day. Setting it clears `dueAt`; both at once is INVALID. Null clears it.
+    pub due_on: MaybeUndefined<Date>,
+    /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. Null clears it.
+    pub position: MaybeUndefined<String>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
+}
+
+impl UpdateTaskInput {
+    /// The changes of `due_at` and `due_on`: setting one of them clears the other.
+    pub(super) fn due(&self) -> (MaybeUndefined<DateTime>, MaybeUndefined<Date>) {
+        match (self.due_at, self.due_on) {
+            (due_at @ MaybeUndefined::Value(_), _) => (due_at, MaybeUndefined::Null),
+            (_, due_on @ MaybeUndefined::Value(_)) => (MaybeUndefined::Null, due_on),
+            neither => neither,
+        }
+    }
 }
 
 checks! {
     CreateTaskInput, UpdateTaskInput: |input, problems| {
         problems.text("title", &input.title, 200);
         problems.optional_text("description", &input.description, 1_000);
+        problems.either("dueAt", &input.due_at, "dueOn", &input.due_on);
+        problems.printable_ascii("position", &input.position, 100);
         problems.not_null("priority", &input.priority);
     }
 }
@@ -130,11 +164,11 @@ pub struct TaskFilter {
     pub title_contains: Option<String>,
     /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
     pub has_course: Option<bool>,
-    /// Only tasks with a due date (true), or only those without one (false). Null does not filter.
+    /// Only tasks with `dueAt` or `dueOn` (true), or only those with neither (false). Null does not filter.
     pub has_due_date: Option<bool>,
-    /// Only tasks that are due at or after this time. Null does not filter.
+    /// Only tasks that are due at or after this time. `dueOn` counts as the start of its date in UTC. Null does not filter.
     pub due_after: Option<DateTime>,
-    /// Only tasks that are due before this time. Null does not filter.
+    /// Only tasks that are due before this time. `dueOn` counts as the start of its date in UTC. Null does not filter.
     pub due_before: Option<DateTime>,
 }
 
@@ -147,8 +181,10 @@ order! {
         CreatedAt => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
         /// When they last changed.
         UpdatedAt => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
-        /// When they are due. Tasks without a due date come last, in both directions.
+        /// When they are due. `dueOn` counts as the start of its date in UTC. Tasks without a due date come last, in both directions.
         DueAt => due(descending),
+        /// The manual sort position, byte by byte. Tasks without one come last, in both directions.
+        Position => position(descending),
         /// Their priority. `DESC` lists high priorities first.
         Priority => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
         /// The title, in Unicode collation order, the same on every server.
@@ -159,8 +195,24 @@ order! {
 /// Infinity stands for no due date, so that one comparison serves every order.
 fn due(descending: bool) -> SortKey<Task> {
     let (expression, missing) = match descending {
-        true => ("coalesce(due_at, '-infinity')", "-infinity"),
-        false => ("coalesce(due_at, 'infinity')", "infinity"),
+        true => (
+            "coalesce(due_instant(due_at, due_on), '-infinity')",
+            "-infinity",
+        ),
+        false => (
+            "coalesce(due_instant(due_at, due_on), 'infinity')",
+            "infinity",
+        ),
     };
-    SortKey::new("task.due", expression, TimeOr(missing, |it| it.due_at))
+    SortKey::new("task.due", expression, TimeOr(missing, Task::due_instant))
+}
+
+/// A text before or after all positions stands for no position, for the same reason.
+fn position(descending: bool) -> SortKey<Task> {
+    let (expression, missing) = match descending {
+        true => ("coalesce(position, '')", ""),
+        false => ("coalesce(position, E'\\x7F')", "\u{7F}"),
+    };
+    let value = TextOr(missing, |it: &Task| it.position.as_deref());
+    SortKey::new("task.position", expression, value)
 }

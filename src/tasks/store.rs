@@ -26,6 +26,8 @@ impl Create for CreateTaskInput {
             .title(&self.title)
             .value("description", self.description.clone())
             .value("due_at", self.due_at)
+            .value("due_on", self.due_on)
+            .value("position", self.position.clone())
             .value("priority", self.priority.value().copied())
             .returning(Task::ON_DEMAND)
     }
@@ -47,11 +49,14 @@ impl Update for UpdateTaskInput {
         _conn: &mut Connection,
         viewer: &Viewer,
     ) -> Result<Statement<Written<Task>>, Error> {
+        let (due_at, due_on) = self.due();
         let update = UpdateItem::<Task>::new(viewer.user_id, self.target)
             .into_course(&self.course_id)
             .title(&self.title)
             .change("description", &self.description)
-            .change("due_at", &self.due_at)
+            .change("due_at", &due_at)
+            .change("due_on", &due_on)
+            .change("position", &self.position)
             .change("priority", &self.priority)
             .set("completed_at", |statement| {
                 let completed = statement.placeholder(self.completed.value().copied());
@@ -137,8 +142,12 @@ impl Listed for Task {
             )
             .rarely("priority = ANY(", priorities, ")")
             .rarely("(course_id IS NOT NULL) = ", *has_course, "")
-            .rarely("(due_at IS NOT NULL) = ", *has_due_date, "")
-            .rarely("due_at >= ", *due_after, "")
-            .rarely("due_at < ", *due_before, "");
+            .rarely(
+                "(due_instant(due_at, due_on) IS NOT NULL) = ",
+                *has_due_date,
+                "",
+            )
+            .rarely("due_instant(due_at, due_on) >= ", *due_after, "")
+            .rarely("due_instant(due_at, due_on) < ", *due_before, "");
     }
 }
