@@ -7,7 +7,7 @@
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
-//! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
+//! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
 //! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
@@ -18,6 +18,7 @@ mod changes;
 mod connection;
 pub mod context;
 mod course;
+mod course_item;
 mod document;
 pub mod error;
 mod image;
@@ -51,6 +52,7 @@ use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
 pub use context::{Caller, Identity, Services};
+use course_item::CourseItem;
 pub use graphql_gate::{Admitted, Limits};
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
@@ -94,6 +96,7 @@ pub(crate) struct Mutation(
 
 fn build() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<CourseItem>()
 }
 
 /// The schema in GraphQL's schema definition language, sorted. `schema.graphql` contains it.

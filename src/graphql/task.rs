@@ -1,6 +1,6 @@
 //! Tasks in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
 
 use super::{
     connection::ItemObject as _,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Error,
     items::ItemIdsInput,
-    scalars::{Date, DateTime},
+    scalars::{Date, DateTime, id_of},
     tasks::{self, CreateTaskInput, TaskFilter, TaskOrder, TaskPriority, UpdateTaskInput},
 };
 
@@ -64,6 +64,11 @@ item_object! {
         /// The task's priority.
         fn priority(&self) -> TaskPriority {
             self.0.priority
+        }
+
+        /// The id of the task's course. Null if the task is in no course.
+        fn course_id(&self) -> Option<ID> {
+            self.0.course_id.map(id_of)
         }
 
         /// The task's course. Null if the task is in no course.
