@@ -24,6 +24,8 @@ pub(crate) const INT_RANGE: &str = "a 32-bit integer (-2147483648 to 2147483647)
 pub struct Rejection {
     /// The kind of mistake. All errors of one rejection have the same kind.
     pub kind: RejectionKind,
+    /// The cost in points, if it is over the limit.
+    pub cost: Option<u64>,
     exceeded: Option<Exceeded>,
     problems: Vec<Problem>,
 }
@@ -61,6 +63,7 @@ impl Rejection {
     pub(crate) fn new(kind: RejectionKind, problems: Vec<Problem>) -> Self {
         Self {
             kind,
+            cost: None,
             exceeded: None,
             problems,
         }
@@ -79,10 +82,13 @@ impl Rejection {
 
     /// A rejection of an operation that costs too much. `explanation` follows the first sentence.
     pub(crate) fn over_cost(cost: u64, limit: u64, explanation: &str) -> Self {
-        let shown = cost.min(MAX_SAFE_INTEGER);
+        let cost = cost.min(MAX_SAFE_INTEGER);
         let message =
-            format!("The operation costs {shown} points; the maximum is {limit}.{explanation}");
-        Self::too_complex(&message, cost, limit)
+            format!("The operation costs {cost} points; the maximum is {limit}.{explanation}");
+        Self {
+            cost: Some(cost),
+            ..Self::too_complex(&message, cost, limit)
+        }
     }
 
     fn too_complex(message: &str, counted: u64, limit: u64) -> Self {
