@@ -232,7 +232,7 @@ impl Api {
                 request: admitted.request,
             }),
             Err(rejection) => {
-                let cost = rejection.cost.and_then(reported);
+                let cost = rejection.cost().and_then(reported);
                 let mut response = error::rejection_response(rejection);
                 if let Some(cost) = cost {
                     cost.report(&mut response);

@@ -45,12 +45,12 @@ item_object! {
             self.0.completed_at.map(DateTime)
         }
 
-        /// When the task is due. Null if it has no due time. Only one of `dueAt` and `dueOn` is set.
+        /// When the task is due. Null if it has no due time. `dueAt` and `dueOn` are never both set.
         fn due_at(&self) -> Option<DateTime> {
             self.0.due_at.map(DateTime)
         }
 
-        /// The date on which the task is due, all day. Null if it has none. Only one of `dueAt` and `dueOn` is set.
+        /// The date on which the task is due, all day. Null if it has none. `dueAt` and `dueOn` are never both set.
         fn due_on(&self) -> Option<Date> {
             self.0.due_on.map(Date)
         }

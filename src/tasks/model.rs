@@ -34,7 +34,7 @@ row! {
         pub completed_at: Option<Timestamp>,
         /// When it is due.
         pub due_at: Option<Timestamp>,
-        /// The date on which it is due, all day. Only one of `due_at` and `due_on` is set.
+        /// The date on which it is due, all day. `due_at` and `due_on` are never both set.
         pub due_on: Option<NaiveDate>,
         /// Its manual sort position: 1–100 printable ASCII characters.
         pub position: Option<String>,
