@@ -155,6 +155,45 @@ impl Problems {
         }
     }
 
+    /// Checks optional text that must have 1 to `max` printable ASCII characters.
+    pub(crate) fn printable_ascii<F>(&mut self, field: &str, value: &F, max: usize)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
+        let Some(text) = value.given().map(AsRef::as_ref) else {
+            return;
+        };
+        if text.is_empty() {
+            let message = format!("`{field}` must not be empty. Send null for no value.");
+            self.add(field, RefusalCode::Blank, message);
+        }
+        if !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            let message = format!("`{field}` must have only printable ASCII characters.");
+            self.add(field, RefusalCode::Invalid, message);
+        }
+        if text.chars().count() > max {
+            let message = format!("`{field}` must have at most {max} characters.");
+            self.add(field, RefusalCode::TooLong, message);
+        }
+    }
+
+    /// Checks two fields of which only one may be given.
+    pub(crate) fn either<A: Field, B: Field>(
+        &mut self,
+        one: &str,
+        one_value: &A,
+        other: &str,
+        other_value: &B,
+    ) {
+        if one_value.given().is_none() || other_value.given().is_none() {
+            return;
+        }
+        for field in [one, other] {
+            let message = format!("`{one}` and `{other}` must not both be set. Send one of them.");
+            self.add(field, RefusalCode::Invalid, message);
+        }
+    }
+
     /// Checks a field that must not be null.
     pub(crate) fn not_null<F: Field + ?Sized>(&mut self, field: &str, value: &F) {
         if value.is_null() {

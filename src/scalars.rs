@@ -1,6 +1,8 @@
 //! The scalars of the API, and the types of fields in inputs: they are parsed once, and commands and stores use them as
 //! they are.
 
+mod times;
+
 use std::{
     borrow::Cow,
     hash::{BuildHasher, Hash, RandomState},
@@ -11,100 +13,11 @@ pub use async_graphql::{ID, MaybeUndefined};
 use async_graphql::{
     InputType, InputValueError, InputValueResult, Scalar, ScalarType, Value, registry::Registry,
 };
-use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
 use graphql_gate::CustomScalar;
+pub use times::{Date, DateTime};
 use uuid::{Builder, Uuid};
 
 use crate::db::sql;
-
-/// A time of years 1 to 9999, truncated to microseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DateTime(pub chrono::DateTime<Utc>);
-
-/// A date and time in RFC 3339 format, e.g. `2026-01-08T09:30:00Z`. Inputs may have any offset, and digits after the
-/// microseconds are dropped. Outputs are in UTC with six decimals: `2026-01-08T09:30:00.000000Z`. Years 1–9999, without leap
-/// seconds.
-#[Scalar(
-    name = "DateTime",
-    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
-)]
-impl ScalarType for DateTime {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        DateTime::read(&value).map_err(InputValueError::custom)
-    }
-
-    fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
-    }
-}
-
-/// A time in RFC 3339 format. chrono also accepts a space for the `T`, a minus sign that is not ASCII, and leap seconds.
-fn parse_time(text: &str) -> Result<chrono::DateTime<Utc>, String> {
-    if text.get(17..19) == Some("60") {
-        let problem = "must not have leap seconds: the seconds must be between 00 and 59.";
-        return Err(problem.to_owned());
-    }
-    let is_strict = text.is_ascii() && matches!(text.as_bytes().get(10), Some(b'T' | b't'));
-    let time = chrono::DateTime::parse_from_rfc3339(text).ok();
-    match time.filter(|_| is_strict) {
-        Some(time) => Ok(time.to_utc().trunc_subsecs(6)),
-        None => Err(date_time_problem(text)),
-    }
-}
-
-impl DateTime {
-    fn read(value: &Value) -> Result<Self, String> {
-        let text = match value {
-            Value::String(text) => text,
-            value => return Err(unexpected("must be a date and time", DATE_TIME, value)),
-        };
-        DateTime::of(text)
-    }
-
-    /// Parses a text.
-    ///
-    /// # Errors
-    /// What is wrong with it, as the end of a sentence.
-    pub(crate) fn of(text: &str) -> Result<Self, String> {
-        let time = parse_time(text)?;
-        match (1..=9999).contains(&time.year()) {
-            true => Ok(DateTime(time)),
-            false => Err("must be in the years 1 to 9999 (UTC).".to_owned()),
-        }
-    }
-}
-
-const DATE_TIME: &str = "`\"2026-01-08T09:30:00Z\"`";
-
-/// What a text that is not in RFC 3339 format lacks.
-fn date_time_problem(text: &str) -> String {
-    let date = text.parse::<chrono::NaiveDate>();
-    let without_offset = [
-        "%Y-%m-%dT%H:%M:%S%.f",
-        "%Y-%m-%dT%H:%M",
-        "%Y-%m-%d %H:%M:%S%.f",
-    ]
-    .iter()
-    .find_map(|format| chrono::NaiveDateTime::parse_from_str(text, format).ok());
-    match (date, without_offset) {
-        (Ok(date), _) => {
-            let date = date.format("%Y-%m-%d");
-            format!(
-                "must include a time and an offset; got the date `{date}`. Send `{date}T00:00:00Z` for midnight in UTC."
-            )
-        }
-        (_, Some(time)) => {
-            let time = time.format("%Y-%m-%dT%H:%M:%S");
-            format!(
-                "must include an offset from UTC. Send `{time}Z` for UTC, or an offset such as `{time}+01:00`."
-            )
-        }
-        _ => {
-            let got = shortened(text);
-            format!("must be a date and time in RFC 3339 format, such as {DATE_TIME}; got `{got}`.")
-        }
-    }
-}
 
 /// The words for a value that is not a string. `expected` begins them.
 fn unexpected(expected: &str, example: &str, value: &Value) -> String {
@@ -133,6 +46,10 @@ fn shortened(text: &str) -> String {
 
 /// The checks of all custom scalars, by which the gate rejects invalid values with the path of their argument.
 pub(crate) const CHECKS: &[CustomScalar] = &[
+    CustomScalar {
+        name: "Date",
+        check: |value| Date::read(value).map(drop),
+    },
     CustomScalar {
         name: "DateTime",
         check: |value| DateTime::read(value).map(drop),
@@ -291,51 +208,15 @@ macro_rules! sql_values {
     )+};
 }
 
-sql_values!(DateTime, JsonObject, ObjectId, Url);
+sql_values!(Date, DateTime, JsonObject, ObjectId, Url);
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn problem(name: &str, value: Value) -> Option<String> {
+    pub(super) fn problem(name: &str, value: Value) -> Option<String> {
         let scalar = CHECKS.iter().find(|scalar| scalar.name == name);
         (scalar.expect(name).check)(&value).err()
-    }
-
-    #[test]
-    fn a_date_and_time_that_lacks_a_part_gets_a_hint() {
-        for (text, hint) in [
-            (
-                "2026-03-01",
-                "Send `2026-03-01T00:00:00Z` for midnight in UTC.",
-            ),
-            ("2026-03-01T10:20:30", "Send `2026-03-01T10:20:30Z` for UTC"),
-            (
-                "2026-03-01T10:20:30.123",
-                "must include an offset from UTC.",
-            ),
-            ("2026-03-01T10:20", "Send `2026-03-01T10:20:00Z` for UTC"),
-            ("2026-03-01 10:20:30", "Send `2026-03-01T10:20:30Z` for UTC"),
-            ("2026-02-30", "RFC 3339 format"),
-            ("2026-02-30T00:00:00Z", "got `2026-02-30T00:00:00Z`."),
-            ("tomorrow", "got `tomorrow`."),
-            ("", "RFC 3339 format"),
-            ("0000-01-01T00:00:00Z", "years 1 to 9999"),
-            ("9999-12-31T23:00:00-02:00", "years 1 to 9999"),
-        ] {
-            let problem = problem("DateTime", text.into()).expect(text);
-            assert!(problem.contains(hint), "{text}: {problem}");
-            assert!(problem.starts_with("must "), "{text}: {problem}");
-        }
-        for text in [
-            "2026-03-01T10:20:30Z",
-            "2026-03-01T10:20:30.5+02:00",
-            "0001-01-01T00:00:00Z",
-        ] {
-            assert_eq!(problem("DateTime", text.into()), None, "{text}");
-        }
-        let number = problem("DateTime", Value::from(1_772_359_230)).expect("a timestamp");
-        assert!(number.ends_with("got a number."), "{number}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- Logs what happens to a task. A test checks that it logs every column. Times are logged as JSON writes them.
+-- Logs what happens to a task. A test checks that it logs every column. Dates are logged as JSON writes them.
 CREATE OR REPLACE FUNCTION tasks_log() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     diff jsonb;
@@ -14,9 +14,11 @@ BEGIN
         diff := changed('courseId', OLD.course_id::text, NEW.course_id::text)
             || changed('title', OLD.title, NEW.title)
             || changed('description', OLD.description, NEW.description)
-            || changed('completedAt', to_json(OLD.completed_at) #>> '{}', to_json(NEW.completed_at) #>> '{}')
-            || changed('dueAt', to_json(OLD.due_at) #>> '{}', to_json(NEW.due_at) #>> '{}')
-            || changed('priority', OLD.priority::text, NEW.priority::text);
+            || changed('completedAt', logged_time(OLD.completed_at), logged_time(NEW.completed_at))
+            || changed('dueAt', logged_time(OLD.due_at), logged_time(NEW.due_at))
+            || changed('dueOn', to_json(OLD.due_on) #>> '{}', to_json(NEW.due_on) #>> '{}')
+            || changed('priority', OLD.priority::text, NEW.priority::text)
+            || changed('position', OLD.position, NEW.position);
         INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, version, changes)
         VALUES (NEW.user_id, acting_user(NEW.user_id), item_action(OLD.deleted_at, NEW.deleted_at), 'Task', NEW.id,
             NEW.version, nullif(diff, '{}'));

@@ -1,6 +1,6 @@
 //! The rows of a statement: the SQL types of its columns are derived from the Rust types into which they are read.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     QueryResult,
     sql_types::{self, Nullable},
@@ -35,6 +35,7 @@ columns! {
     Vec<u8> => Binary,
     Uuid => Uuid,
     DateTime<Utc> => Timestamptz,
+    NaiveDate => Date,
     serde_json::Value => Jsonb,
 }
 

@@ -224,6 +224,8 @@ diesel::table! {
         deleted_at -> Nullable<Timestamptz>,
         trashed_with -> Nullable<Uuid>,
         title_folded -> Nullable<Text>,
+        due_on -> Nullable<Date>,
+        position -> Nullable<Text>,
     }
 }
 

@@ -13,7 +13,7 @@
 
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use derive_where::derive_where;
 use diesel::{
     QueryResult,
@@ -256,6 +256,7 @@ values! {
     Uuid(Uuid),
     Uuids(Vec<Uuid>),
     Time(DateTime<Utc>),
+    Date(NaiveDate),
     Json(serde_json::Value),
 }
 

@@ -191,6 +191,8 @@ fn document(user: &User, course: &Course, note: &Note, start: DateTime<Utc>) -> 
 
 fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
     let course = task.course.as_ref();
+    // Hand-ins of courses have a time, other tasks are due all day.
+    let due_on = task.due.filter(|_| course.is_none());
     json!({
         "id": id_of(&[&user.folder, "tasks", &index.to_string()]),
         "course_id": course.map(|course| id_of(&[&user.folder, course])),
@@ -199,7 +201,8 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
         "description": task.description,
         "priority": i16::from(task.priority()),
         "created_at": time_on(start, task.created, index),
-        "due_at": task.due.map(|day| time_on(start, day, 3)),
+        "due_at": course.and(task.due).map(|day| time_on(start, day, 3)),
+        "due_on": due_on.map(|day| time_on(start, day, 0).date_naive()),
         "completed_at": task.completed.map(|day| time_on(start, day, index)),
         "deleted_at": task.trashed.map(|day| trashed(start, day, index)),
     })

@@ -29,9 +29,9 @@ pub(super) const ADD_DOCUMENTS: &str = "
         AND EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE)";
 
 pub(super) const ADD_TASKS: &str = "
-    INSERT INTO tasks (user_id, id, course_id, title, description, priority, due_at, completed_at, created_at, updated_at,
+    INSERT INTO tasks (user_id, id, course_id, title, description, priority, due_at, due_on, completed_at, created_at, updated_at,
         status, deleted_at, title_folded)
-    SELECT $1, id, course_id, title, description, priority, due_at, completed_at, created_at, created_at,
+    SELECT $1, id, course_id, title, description, priority, due_at, due_on, completed_at, created_at, created_at,
         CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at, title_folded
     FROM jsonb_populate_recordset(NULL::tasks, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')

@@ -1,6 +1,6 @@
 //! Documents in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
 
 use super::{
     connection::ItemObject as _,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
     error::Error,
-    scalars::JsonObject,
+    scalars::{JsonObject, id_of},
 };
 
 row_object! {
@@ -66,6 +66,11 @@ item_object! {
         /// Your app's own data: a JSON object (default `{}`).
         fn metadata(&self) -> JsonObject {
             JsonObject(self.0.metadata.clone())
+        }
+
+        /// The id of the document's course.
+        fn course_id(&self) -> ID {
+            id_of(self.0.course_id)
         }
 
         /// The document's course.

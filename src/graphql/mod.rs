@@ -6,8 +6,9 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
+//! - `cost`: reports the cost of a request.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
-//! - `lookahead` and `loaders`: loading in batches. `node`: objects by id.
+//! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
 //! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
@@ -17,7 +18,9 @@ mod audit;
 mod changes;
 mod connection;
 pub mod context;
+mod cost;
 mod course;
+mod course_item;
 mod document;
 pub mod error;
 mod image;
@@ -45,13 +48,15 @@ mod description_tests;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
-    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+    MergedObject, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
 pub use context::{Caller, Identity, Services};
-pub use graphql_gate::{Admitted, Limits};
+pub use cost::Cost;
+use course_item::CourseItem;
+pub use graphql_gate::Limits;
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
 use subscription::{Delivery, Subscription};
@@ -94,6 +99,7 @@ pub(crate) struct Mutation(
 
 fn build() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription)
+        .register_output_type::<CourseItem>()
 }
 
 /// The schema in GraphQL's schema definition language, sorted. `schema.graphql` contains it.
@@ -141,6 +147,17 @@ pub struct Call {
     pub variables: serde_json::Map<String, serde_json::Value>,
     /// The path of a number that the parser of the request has changed, e.g. `$input.metadata.a`; `None` if there is none.
     pub inexact_number: Option<String>,
+    /// Whether the response reports the cost.
+    pub reports_cost: bool,
+}
+
+/// A request that can be executed.
+pub struct Admitted {
+    /// The type of its operation. The transport decides which types it accepts.
+    pub operation: Operation,
+    /// The cost that every response reports; `None` if the caller did not ask for it.
+    pub reported_cost: Option<Cost>,
+    request: Request,
 }
 
 /// The whole API. Cheap to clone.
@@ -155,6 +172,8 @@ struct Inner {
     /// The services for the events of subscriptions, which together use at most half of the connections.
     event_services: Services,
     gate: Gate,
+    /// Maximum cost of a request in points.
+    cost_limit: u64,
     sdl: String,
 }
 
@@ -168,6 +187,7 @@ impl Api {
             .limit_recursive_depth(usize::MAX)
             .data(services.clone())
             .finish();
+        let cost_limit = limits.cost;
         let gate = Gate::new(&sdl, limits, COST_RULES).with_scalars(scalars::CHECKS);
         let event_services = Services {
             database: services.database.with_half_the_pool(),
@@ -179,6 +199,7 @@ impl Api {
                 services,
                 event_services,
                 gate,
+                cost_limit,
                 sdl,
             }),
         }
@@ -201,9 +222,24 @@ impl Api {
             let error = Error::bad_input(inexact_number(&path));
             return Err(Box::new(error::error_response(error)));
         }
+        let limit = self.inner.cost_limit;
+        let reported = |requested| call.reports_cost.then_some(Cost { requested, limit });
         let name = call.operation_name.as_deref();
-        let admitted = self.inner.gate.admit(&query, name, call.variables);
-        admitted.map_err(|rejection| Box::new(error::rejection_response(rejection)))
+        match self.inner.gate.admit(&query, name, call.variables) {
+            Ok(admitted) => Ok(Admitted {
+                operation: admitted.operation,
+                reported_cost: reported(admitted.cost),
+                request: admitted.request,
+            }),
+            Err(rejection) => {
+                let cost = rejection.cost().and_then(reported);
+                let mut response = error::rejection_response(rejection);
+                if let Some(cost) = cost {
+                    cost.report(&mut response);
+                }
+                Err(Box::new(response))
+            }
+        }
     }
 
     /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Object, SimpleObject, Union};
+use async_graphql::{Context, Object, SimpleObject};
 use futures_util::future::try_join_all;
 use text_analysis::PlainText;
 use tokio::sync::Semaphore;
@@ -10,12 +10,9 @@ use tokio::sync::Semaphore;
 use super::{
     connection::PageInfo,
     context::ContextExt,
-    course::Course,
-    document::Document,
     loaders::{Loaders, TextsOfDocument},
     node::Item,
     page::PageArguments,
-    task::Task,
 };
 use crate::{
     error::Error,
@@ -27,57 +24,31 @@ use crate::{
 /// Permits to compute highlights: four items at the same time per process.
 static PERMITS: Semaphore = Semaphore::const_new(4);
 
-/// An item that a search found: a course, a document or a task.
-#[derive(Union)]
-pub(crate) enum SearchResult {
-    Course(Course),
-    Document(Document),
-    Task(Task),
-}
-
-impl From<Item> for SearchResult {
-    fn from(item: Item) -> Self {
-        match item {
-            Item::Course(course) => SearchResult::Course(course),
-            Item::Document(document) => SearchResult::Document(document),
-            Item::Task(task) => SearchResult::Task(task),
+/// The searched fields of an item, the title first.
+async fn searched_fields(item: &Item, ctx: &Context<'_>) -> Result<Vec<Field>, Error> {
+    let field = |name, text: &str| Field {
+        name,
+        text: text.to_owned(),
+        whole: matches!(name, "name" | "title"),
+    };
+    let described = |name, title: &str, description: &Option<String>| {
+        let description = description.as_deref().unwrap_or_default();
+        vec![field(name, title), field("description", description)]
+    };
+    Ok(match item {
+        Item::Course(course) => described("name", &course.row.name, &course.row.description),
+        Item::Task(task) => described("title", &task.0.title, &task.0.description),
+        Item::Document(document) => {
+            let texts = Loaders::of(ctx).find(TextsOfDocument(document.0.id));
+            let texts = texts.await?.unwrap_or_default();
+            let note = PlainText::from_markdown(&texts.formatted_note);
+            vec![
+                field("title", &document.0.title),
+                field("formattedNote", note.text()),
+                field("originalText", &texts.original_text),
+            ]
         }
-    }
-}
-
-impl SearchResult {
-    /// The searched fields, the title first.
-    async fn searched_fields(&self, ctx: &Context<'_>) -> Result<Vec<Field>, Error> {
-        let field = |name, text: &str| Field {
-            name,
-            text: text.to_owned(),
-            whole: matches!(name, "name" | "title"),
-        };
-        let described = |name, title: &str, description: &Option<String>| {
-            let description = description.as_deref().unwrap_or_default();
-            vec![field(name, title), field("description", description)]
-        };
-        Ok(match self {
-            SearchResult::Course(course) => {
-                described("name", &course.row.name, &course.row.description)
-            }
-            SearchResult::Task(task) => described("title", &task.0.title, &task.0.description),
-            SearchResult::Document(document) => {
-                let texts = Loaders::of(ctx)
-                    .find(TextsOfDocument(document.0.id))
-                    .await?;
-                let texts = texts.unwrap_or_default();
-                vec![
-                    field("title", &document.0.title),
-                    field(
-                        "formattedNote",
-                        PlainText::from_markdown(&texts.formatted_note).text(),
-                    ),
-                    field("originalText", &texts.original_text),
-                ]
-            }
-        })
-    }
+    })
 }
 
 /// A range of a text in UTF-16 code units, as for `String.slice` in JavaScript.
@@ -117,7 +88,7 @@ impl Highlight {
 
 /// An edge of a search's connection.
 pub(crate) struct SearchEdge {
-    node: SearchResult,
+    node: Item,
     cursor: SearchCursor,
     score: f64,
     highlighter: Arc<Highlighter>,
@@ -132,7 +103,7 @@ impl SearchEdge {
     }
 
     /// The item.
-    async fn node(&self) -> &SearchResult {
+    async fn node(&self) -> &Item {
         &self.node
     }
 
@@ -144,7 +115,7 @@ impl SearchEdge {
 
     /// The passages that show why the item was found (0–3), those of the title first. Empty if no passage shows it.
     async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Highlight>, Error> {
-        let fields = self.node.searched_fields(ctx).await?;
+        let fields = searched_fields(&self.node, ctx).await?;
         let highlighter = self.highlighter.clone();
         // Long texts take milliseconds. A request that was canceled while it waits for a permit starts no work.
         let permit = PERMITS.acquire().await.map_err(Error::internal)?;
@@ -173,7 +144,7 @@ impl SearchConnection {
     }
 
     /// The found items, best first, without their cursors, scores and highlights.
-    async fn nodes(&self) -> Vec<&SearchResult> {
+    async fn nodes(&self) -> Vec<&Item> {
         self.edges.iter().map(|edge| &edge.node).collect()
     }
 
@@ -250,7 +221,7 @@ async fn edges(ctx: &Context<'_>, results: SearchResults) -> Result<Vec<SearchEd
         .zip(items)
         .filter_map(|((hit, cursor), item)| {
             Some(SearchEdge {
-                node: item?.into(),
+                node: item?,
                 cursor,
                 score: hit.score,
                 highlighter: highlighter.clone(),

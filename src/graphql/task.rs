@@ -1,6 +1,6 @@
 //! Tasks in the API: the object, its lists, its queries and its mutations.
 
-use async_graphql::Context;
+use async_graphql::{Context, ID};
 
 use super::{
     connection::ItemObject as _,
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::Error,
     items::ItemIdsInput,
-    scalars::DateTime,
+    scalars::{Date, DateTime, id_of},
     tasks::{self, CreateTaskInput, TaskFilter, TaskOrder, TaskPriority, UpdateTaskInput},
 };
 
@@ -45,14 +45,30 @@ item_object! {
             self.0.completed_at.map(DateTime)
         }
 
-        /// When the task is due. Null if it has no due date.
+        /// When the task is due. Null if it has no due time. `dueAt` and `dueOn` are never both set.
         fn due_at(&self) -> Option<DateTime> {
             self.0.due_at.map(DateTime)
+        }
+
+        /// The date on which the task is due, all day. Null if it has none. `dueAt` and `dueOn` are never both set.
+        fn due_on(&self) -> Option<Date> {
+            self.0.due_on.map(Date)
+        }
+
+        /// The manual sort position. Clients choose it, for example by fractional indexing. It is compared byte by byte, and null
+        /// sorts last.
+        fn position(&self) -> Option<&str> {
+            self.0.position.as_deref()
         }
 
         /// The task's priority.
         fn priority(&self) -> TaskPriority {
             self.0.priority
+        }
+
+        /// The id of the task's course. Null if the task is in no course.
+        fn course_id(&self) -> Option<ID> {
+            self.0.course_id.map(id_of)
         }
 
         /// The task's course. Null if the task is in no course.

@@ -182,6 +182,8 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
         Some(Value::Object(extensions)) => extensions,
         Some(_) => return Err("`extensions` must be an object."),
     };
+    // Values that this service does not know are ignored: `extensions` may serve other programs on the way.
+    let reports_cost = extensions.get("cost") == Some(&Value::Bool(true));
     let has_hash = matches!(extensions.get("persistedQuery"), Some(Value::Object(_)));
     let query = match fields.remove("query") {
         None | Some(Value::Null) if has_hash => None,
@@ -204,6 +206,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
         operation_name,
         variables,
         inexact_number: None,
+        reports_cost,
     })
 }
 

@@ -208,6 +208,7 @@ pub(super) async fn run(
     guard: impl Send + 'static,
 ) -> GraphQlResponse {
     let is_mutation = admitted.operation == Operation::Mutation;
+    let cost = admitted.reported_cost;
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
         let _guard = guard;
@@ -216,13 +217,18 @@ pub(super) async fn run(
             Err(_) => failure(Error::timeout("the request passed its deadline"), &id),
         }
     };
-    if !is_mutation {
-        return work.await;
+    let mut response = if is_mutation {
+        // A separate task, because the server drops this future when the client disconnects.
+        let work = state.mutations.spawn(work.in_current_span());
+        work.await
+            .unwrap_or_else(|panic| failure(Error::internal(panic), request_id))
+    } else {
+        work.await
+    };
+    if let Some(cost) = cost {
+        cost.report(&mut response);
     }
-    // A separate task, because the server drops this future when the client disconnects.
-    let work = state.mutations.spawn(work.in_current_span());
-    work.await
-        .unwrap_or_else(|panic| failure(Error::internal(panic), request_id))
+    response
 }
 
 fn failure(error: Error, id: &RequestId) -> GraphQlResponse {

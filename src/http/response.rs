@@ -182,6 +182,9 @@ impl Serialize for ResponseJson<'_> {
         if self.executed {
             map.serialize_entry("data", &self.response.data)?;
         }
+        if !self.response.extensions.is_empty() {
+            map.serialize_entry("extensions", &self.response.extensions)?;
+        }
         map.end()
     }
 }

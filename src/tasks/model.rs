@@ -1,18 +1,19 @@
 //! Tasks: their columns, the inputs with their limits, and the orders of lists.
 
 use async_graphql::{Enum, ID, InputObject};
+use chrono::{NaiveDate, NaiveTime};
 use uuid::Uuid;
 
 use crate::{
     db::{
         keyset::{
-            KeyValue::{Number, Text, Time, TimeOr},
+            KeyValue::{self, Number, Text, TextOr, Time, TimeOr},
             SortKey,
         },
         numbered, row,
     },
     items::{UpdateTarget, checks, filter, item, order},
-    scalars::{DateTime, MaybeUndefined, ObjectId},
+    scalars::{Date, DateTime, MaybeUndefined, ObjectId},
 };
 
 type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -33,6 +34,10 @@ row! {
         pub completed_at: Option<Timestamp>,
         /// When it is due.
         pub due_at: Option<Timestamp>,
+        /// The date on which it is due, all day. `due_at` and `due_on` are never both set.
+        pub due_on: Option<NaiveDate>,
+        /// Its manual sort position: 1–100 printable ASCII characters.
+        pub position: Option<String>,
         /// Its priority.
         pub priority: TaskPriority,
         /// Counts its changes, from 1.
@@ -49,6 +54,14 @@ row! {
 }
 
 item!(Task);
+
+impl Task {
+    /// When it is due. A date counts as its start in UTC, as in the database's function `due_instant`.
+    fn due_instant(&self) -> Option<Timestamp> {
+        let start = |date: NaiveDate| date.and_time(NaiveTime::MIN).and_utc();
+        self.due_at.or(self.due_on.map(start))
+    }
+}
 
 /// The priority of a task.
 #[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -79,8 +92,12 @@ pub struct CreateTaskInput {
     pub title: String,
     /// The description. Maximum 1,000 characters.
     pub description: Option<String>,
-    /// When the task is due. By default, it has no due date.
+    /// When the task is due. By default, it has no due date. INVALID together with `dueOn`.
     pub due_at: Option<DateTime>,
+    /// The date on which the task is due, all day. By default, it has none. INVALID together with `dueAt`.
+    pub due_on: Option<Date>,
+    /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. By default, the task has none.
+    pub position: Option<String>,
     /// The priority. Must not be null.
     #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
     pub priority: MaybeUndefined<TaskPriority>,
@@ -100,16 +117,33 @@ pub struct UpdateTaskInput {
     pub description: MaybeUndefined<String>,
     /// Completes (true) or reopens (false) the task. Must not be null. A task that is already completed keeps its `completedAt`.
     pub completed: MaybeUndefined<bool>,
-    /// When the task is due. Null removes the due date.
+    /// When the task is due. Setting it clears `dueOn`; both at once is INVALID. Null clears it.
     pub due_at: MaybeUndefined<DateTime>,
+    /// The date on which the task is due, all day. Setting it clears `dueAt`; both at once is INVALID. Null clears it.
+    pub due_on: MaybeUndefined<Date>,
+    /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. Null clears it.
+    pub position: MaybeUndefined<String>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
+}
+
+impl UpdateTaskInput {
+    /// The changes of `due_at` and `due_on`: setting one of them clears the other.
+    pub(super) fn due(&self) -> (MaybeUndefined<DateTime>, MaybeUndefined<Date>) {
+        match (self.due_at, self.due_on) {
+            (due_at @ MaybeUndefined::Value(_), _) => (due_at, MaybeUndefined::Null),
+            (_, due_on @ MaybeUndefined::Value(_)) => (MaybeUndefined::Null, due_on),
+            neither => neither,
+        }
+    }
 }
 
 checks! {
     CreateTaskInput, UpdateTaskInput: |input, problems| {
         problems.text("title", &input.title, 200);
         problems.optional_text("description", &input.description, 1_000);
+        problems.either("dueAt", &input.due_at, "dueOn", &input.due_on);
+        problems.printable_ascii("position", &input.position, 100);
         problems.not_null("priority", &input.priority);
     }
 }
@@ -133,11 +167,11 @@ filter! {
         title_contains: Option<String>,
         /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
         has_course: Option<bool>,
-        /// Only tasks with a due date (true), or only those without one (false). Null does not filter.
+        /// Only tasks with `dueAt` or `dueOn` (true), or only those with neither (false). Null does not filter.
         has_due_date: Option<bool>,
-        /// Only tasks that are due at or after this time. Null does not filter.
+        /// Only tasks that are due at or after this time. `dueOn` counts as the start of its date in UTC. Null does not filter.
         due_after: Option<DateTime>,
-        /// Only tasks that are due before this time. Null does not filter.
+        /// Only tasks that are due before this time. `dueOn` counts as the start of its date in UTC. Null does not filter.
         due_before: Option<DateTime>,
     }
 }
@@ -151,10 +185,12 @@ order! {
         CreatedAt: Desc => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
         /// When they last changed.
         UpdatedAt: Desc => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
-        /// When they are due. Tasks without a due date come last, in both directions.
-        DueAt: Asc => nullable("task.due", DUE, descending, |it| it.due_at),
+        /// When they are due. `dueOn` counts as the start of its date in UTC. Tasks without a due date come last, in both directions.
+        DueAt: Asc => nullable("task.due", DUE, descending, |missing| TimeOr(missing, Task::due_instant)),
         /// When they were completed. Open tasks come last, in both directions.
-        CompletedAt: Desc => nullable("task.completed", COMPLETED, descending, |it| it.completed_at),
+        CompletedAt: Desc => nullable("task.completed", COMPLETED, descending, |missing| TimeOr(missing, |it| it.completed_at)),
+        /// The manual sort position, byte by byte. Tasks without one come last, in both directions.
+        Position: Asc => nullable("task.position", POSITION, descending, |missing| TextOr(missing, |it| it.position.as_deref())),
         /// Their priority. `DESC` lists high priorities first.
         Priority: Desc => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
         /// The title, in Unicode collation order, the same on every server.
@@ -162,26 +198,39 @@ order! {
     }
 }
 
-/// The keys of nullable times in SQL, for ascending and descending orders. Infinity stands for no time, so that one comparison
-/// serves every order.
-const DUE: [&str; 2] = [
-    "coalesce(due_at, 'infinity')",
-    "coalesce(due_at, '-infinity')",
+/// A nullable column's key in SQL, and the text that stands for null, so that one comparison serves every order.
+type NullableKey = (&'static str, &'static str);
+
+// For ascending and descending orders: null comes last in both.
+const DUE: [NullableKey; 2] = [
+    (
+        "coalesce(due_instant(due_at, due_on), 'infinity')",
+        "infinity",
+    ),
+    (
+        "coalesce(due_instant(due_at, due_on), '-infinity')",
+        "-infinity",
+    ),
 ];
-const COMPLETED: [&str; 2] = [
-    "coalesce(completed_at, 'infinity')",
-    "coalesce(completed_at, '-infinity')",
+const COMPLETED: [NullableKey; 2] = [
+    ("coalesce(completed_at, 'infinity')", "infinity"),
+    ("coalesce(completed_at, '-infinity')", "-infinity"),
+];
+const POSITION: [NullableKey; 2] = [
+    (r"coalesce(position, E'\x7F')", "\u{7F}"),
+    ("coalesce(position, '')", ""),
 ];
 
-/// Tasks without the time come last.
+/// The key of a nullable column. `value`: its value, for the text that stands for null.
 fn nullable(
     name: &'static str,
-    [ascending_key, descending_key]: [&'static str; 2],
-    descending: bool,
-    time: fn(&Task) -> Option<Timestamp>,
+    [ascending, descending]: [NullableKey; 2],
+    is_descending: bool,
+    value: impl FnOnce(&'static str) -> KeyValue<Task>,
 ) -> SortKey<Task> {
-    match descending {
-        true => SortKey::new(name, descending_key, TimeOr("-infinity", time)),
-        false => SortKey::new(name, ascending_key, TimeOr("infinity", time)),
-    }
+    let (expression, missing) = match is_descending {
+        true => descending,
+        false => ascending,
+    };
+    SortKey::new(name, expression, value(missing))
 }

@@ -26,6 +26,8 @@ impl Create for CreateTaskInput {
             .title(&self.title)
             .value("description", self.description.clone())
             .value("due_at", self.due_at)
+            .value("due_on", self.due_on)
+            .value("position", self.position.clone())
             .value("priority", self.priority.value().copied())
             .returning(Task::ON_DEMAND)
     }
@@ -47,11 +49,14 @@ impl Update for UpdateTaskInput {
         _conn: &mut Connection,
         viewer: &Viewer,
     ) -> Result<Statement<Written<Task>>, Error> {
+        let (due_at, due_on) = self.due();
         let update = UpdateItem::<Task>::new(viewer.user_id, self.target)
             .into_course(&self.course_id)
             .title(&self.title)
             .change("description", &self.description)
-            .change("due_at", &self.due_at)
+            .change("due_at", &due_at)
+            .change("due_on", &due_on)
+            .change("position", &self.position)
             .change("priority", &self.priority)
             .set("completed_at", |statement| {
                 let completed = statement.placeholder(self.completed.value().copied());
@@ -145,8 +150,12 @@ impl Listed for Task {
             .one_of("courseIds", "course_id", course_ids.as_deref())
             .any_of("priority", priorities)
             .either(*has_course, "course_id IS NOT NULL", "course_id IS NULL")
-            .either(*has_due_date, "due_at IS NOT NULL", "due_at IS NULL")
-            .at_or_after("due_at", *due_after)
-            .before("due_at", *due_before);
+            .either(
+                *has_due_date,
+                "due_instant(due_at, due_on) IS NOT NULL",
+                "due_instant(due_at, due_on) IS NULL",
+            )
+            .at_or_after("due_instant(due_at, due_on)", *due_after)
+            .before("due_instant(due_at, due_on)", *due_before);
     }
 }

@@ -92,6 +92,7 @@ impl Schema {
             (_, "String") => json!("text"),
             (_, "Int") => json!(1),
             (_, "Boolean") => json!(true),
+            (_, "Date") => json!("2026-01-08"),
             (_, "DateTime") => json!("2026-01-08T09:30:00Z"),
             (_, other) => panic!("the walk knows no value of the type {other}: teach it one"),
         }

@@ -96,9 +96,12 @@ async fn filled() -> (TestApp, Person) {
          SELECT user_id, gen_random_uuid(), courses.id, 'Title ' || n % 3, '', '', '',
              timestamptz '2026-01-01' + (n / 4) * interval '1 microsecond', timestamptz '2026-02-01'
          FROM (SELECT * FROM courses ORDER BY created_at, id LIMIT 1) courses, generate_series(0, 10) n;
-         INSERT INTO tasks (user_id, id, course_id, title, priority, due_at, created_at, updated_at)
+         INSERT INTO tasks (user_id, id, course_id, title, priority, due_at, due_on, position, created_at,
+             updated_at)
          SELECT user_id, gen_random_uuid(), courses.id, 'Title ' || n % 3, n % 3,
-             CASE WHEN n % 3 > 0 THEN timestamptz '2026-09-01' + (n % 2) * interval '1 day' END,
+             CASE WHEN n % 3 = 1 THEN timestamptz '2026-09-01Z' + (n % 2) * interval '1 day' END,
+             CASE WHEN n % 3 = 2 THEN date '2026-09-01' + n % 2 END,
+             (ARRAY['a0', 'Zz', NULL])[1 + n % 3],
              timestamptz '2026-01-01' + (n / 4) * interval '1 microsecond', timestamptz '2026-02-01'
          FROM (SELECT * FROM courses ORDER BY created_at, id LIMIT 1) courses, generate_series(0, 10) n;
          UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = 'Title 2';",
@@ -111,7 +114,15 @@ async fn filled() -> (TestApp, Person) {
 async fn every_order_is_one_list_in_pages_of_any_size_and_direction() {
     let (_app, ada) = filled().await;
     let documents = ["CREATED_AT", "UPDATED_AT", "TITLE"].as_slice();
-    let tasks = ["CREATED_AT", "UPDATED_AT", "DUE_AT", "PRIORITY", "TITLE"].as_slice();
+    let tasks = [
+        "CREATED_AT",
+        "UPDATED_AT",
+        "DUE_AT",
+        "POSITION",
+        "PRIORITY",
+        "TITLE",
+    ]
+    .as_slice();
     for (name, is_nested, orders) in [
         (
             "courses",
@@ -151,11 +162,12 @@ async fn tasks_without_due_date_come_last_in_both_directions() {
     let (_app, ada) = filled().await;
     for direction in ["ASC", "DESC"] {
         let query = format!(
-            "{{ tasks(orderBy: {{ field: DUE_AT, direction: {direction} }}) {{ nodes {{ dueAt }} }} }}"
+            "{{ tasks(orderBy: {{ field: DUE_AT, direction: {direction} }}) {{ nodes {{ dueAt dueOn }} }} }}"
         );
         let data = ada.query(&query).await;
         let tasks = list(&data["tasks"]["nodes"]).iter();
-        let due: Vec<bool> = tasks.map(|task| task["dueAt"].is_null()).collect();
+        let undated = |task: &Value| task["dueAt"].is_null() && task["dueOn"].is_null();
+        let due: Vec<bool> = tasks.map(undated).collect();
         assert_eq!(due, [vec![false; 7], vec![true; 4]].concat(), "{direction}");
     }
 }

@@ -47,6 +47,7 @@ pub enum RejectionKind {
 struct Exceeded {
     counted: u64,
     limit: u64,
+    is_cost: bool,
 }
 
 /// One reason, on one line.
@@ -72,25 +73,40 @@ impl Rejection {
     }
 
     pub(crate) fn over_limit(what: &str, counted: u64, limit: u64) -> Self {
-        let shown = counted.min(MAX_SAFE_INTEGER);
-        let message = format!("{what} is {shown}; the maximum is {limit}.");
-        Self::too_complex(&message, counted, limit)
+        let counted = counted.min(MAX_SAFE_INTEGER);
+        let message = format!("{what} is {counted}; the maximum is {limit}.");
+        let exceeded = Exceeded {
+            counted,
+            limit,
+            is_cost: false,
+        };
+        Self::too_complex(&message, exceeded)
     }
 
     /// A rejection of an operation that costs too much. `explanation` follows the first sentence.
     pub(crate) fn over_cost(cost: u64, limit: u64, explanation: &str) -> Self {
-        let shown = cost.min(MAX_SAFE_INTEGER);
+        let cost = cost.min(MAX_SAFE_INTEGER);
         let message =
-            format!("The operation costs {shown} points; the maximum is {limit}.{explanation}");
-        Self::too_complex(&message, cost, limit)
+            format!("The operation costs {cost} points; the maximum is {limit}.{explanation}");
+        let exceeded = Exceeded {
+            counted: cost,
+            limit,
+            is_cost: true,
+        };
+        Self::too_complex(&message, exceeded)
     }
 
-    fn too_complex(message: &str, counted: u64, limit: u64) -> Self {
-        let counted = counted.min(MAX_SAFE_INTEGER);
+    fn too_complex(message: &str, exceeded: Exceeded) -> Self {
         Self {
-            exceeded: Some(Exceeded { counted, limit }),
+            exceeded: Some(exceeded),
             ..Self::because(RejectionKind::TooComplex, message)
         }
+    }
+
+    /// The cost in points, if it is over the limit.
+    pub fn cost(&self) -> Option<u64> {
+        let cost = self.exceeded.filter(|exceeded| exceeded.is_cost)?;
+        Some(cost.counted)
     }
 
     /// The errors of a response without data. Each has `code` in its extensions, and `cost` and `limit` if the request
@@ -98,7 +114,7 @@ impl Rejection {
     pub fn into_server_errors(self, code: &str) -> Vec<ServerError> {
         let mut extensions = ErrorExtensionValues::default();
         extensions.set("code", code);
-        if let Some(Exceeded { counted, limit }) = self.exceeded {
+        if let Some(Exceeded { counted, limit, .. }) = self.exceeded {
             extensions.set("cost", counted);
             extensions.set("limit", limit);
         }

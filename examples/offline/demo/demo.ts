@@ -3,7 +3,8 @@
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { Item } from '../src/items.js';
+import type { Item, ItemOf } from '../src/items.js';
+import { inOrder, positionsOf } from '../src/positions.js';
 import { Device, differences } from './device.js';
 import { allChanges, allItems, newUser } from './service-state.js';
 
@@ -60,7 +61,7 @@ show(b);
 
 say('2. A loses its network. Its user keeps working.');
 a.proxy.setMode('offline');
-const exam = await a.client.create('Task', { courseId: course, title: 'Register for the exam', dueAt: '2027-02-01T09:00:00Z' });
+const exam = await a.client.create('Task', { courseId: course, title: 'Register for the exam', due: '2027-02-01' });
 await a.client.update('Task', exam, { priority: 'HIGH' });
 await a.client.update('Task', reading, { title: 'Read chapters 1 and 2', completed: true });
 await a.client.trash(old);
@@ -137,7 +138,35 @@ await b.waitUntil('sent', () => b.client.outbox().length === 0);
 a.proxy.setMode('open');
 check((await synchronized()).get(reading)?.status === 'ACTIVE', 'the last change wins');
 
-say('9. A trashes the course with all its items, and restores it.');
+say('9. Both devices are offline and put a task before the same one. They choose the same position, so the ids decide the order.');
+const tasks = (device: Device) => {
+  const isActiveTask = (item: Item): item is ItemOf<'Task'> => item.type === 'Task' && item.status === 'ACTIVE';
+  return inOrder([...device.client.items().values()].filter(isActiveTask));
+};
+const move = async (device: Device, id: string, before: string | null) => {
+  const others = tasks(device).filter((task) => task.id !== id);
+  for (const [task, position] of positionsOf(id, others, before)) await device.client.update('Task', task, { position });
+};
+const titles = (device: Device) => tasks(device).map(({ fields: { title, position } }) => `${title} (${position})`).join(', ');
+const cards = await a.client.create('Task', { title: 'Write cards' });
+for (const id of [reading, exam, late, cards]) await move(a, id, null);
+await synchronized();
+check(titles(b) === titles(a), 'both devices have the same order');
+for (const device of [a, b]) device.proxy.setMode('offline');
+await move(a, exam, reading);
+await move(b, late, reading);
+for (const device of [a, b]) device.proxy.setMode('open');
+await synchronized();
+const [first, second, third] = tasks(a);
+say(`     ${titles(a)}`);
+check(titles(b) === titles(a) && third?.id === reading, 'both devices have the same order');
+check(first?.fields.position === second?.fields.position, 'both devices chose the same position');
+await move(a, cards, second!.id);
+await synchronized();
+say(`     ${titles(b)}`);
+check(tasks(b).map(({ id }) => id).join() === [first!.id, cards, second!.id, reading].join(), 'a task can be put between them');
+
+say('10. A trashes the course with all its items, and restores it.');
 await a.client.trash(course);
 await synchronized();
 await a.client.restore(course);

@@ -148,8 +148,11 @@ class Storm {
     switch (this.random(4)) {
       case 0:
         return client.update('Task', id, { title: text });
-      case 1:
-        return client.update('Task', id, { courseId: course, dueAt: `2027-01-01T00:00:${10 + (this.count % 50)}.5+01:00` });
+      case 1: {
+        const day = 10 + (this.count % 20);
+        const due = this.random(2) ? `2027-01-${day}` : `2027-01-01T00:00:${day}.5+01:00`;
+        return client.update('Task', id, { courseId: course, due });
+      }
       default: {
         const priority = this.pick(['LOW', 'NORMAL', 'HIGH'] as const)!;
         const only = name === 'A' ? { completed: !item.fields.completed } : { priority };

@@ -2,7 +2,7 @@
 // changes of other devices through the change feed. docs/sync.md explains the design.
 
 import {
-  ITEM, itemOf, newId, same,
+  inputOf, ITEM, itemOf, newId, same,
   type Fields, type Item, type ItemPayload, type ItemType, type Values,
 } from './items.js';
 import { hasSucceeded, isAchieved, overlay, rebase, remainingChanges, type Conflict, type Entry, type Update } from './outbox.js';
@@ -362,7 +362,8 @@ function mutation(entry: Entry, fields: Values | undefined, here: Item | undefin
     case 'update': {
       const verb = kind === 'create' ? 'Create' : 'Update';
       const query = text(`${verb}${type}Input`, kind + type, `item: ${type.toLowerCase()} { ...Item }`) + ITEM;
-      const input = kind === 'create' ? { id, ...entry.fields } : { id, version: here?.version, ...(fields ?? entry.fields) };
+      const values = inputOf(fields ?? entry.fields);
+      const input = kind === 'create' ? { id, ...values } : { id, version: here?.version, ...values };
       return [query, { input }];
     }
     case 'delete':

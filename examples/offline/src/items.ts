@@ -15,7 +15,9 @@ export interface Fields {
     description?: string | null;
     completed?: boolean;
     priority?: 'LOW' | 'NORMAL' | 'HIGH';
-    dueAt?: string | null;
+    /** `dueOn` (YYYY-MM-DD) or `dueAt` of the API. They exclude each other, so they are one field, which has one conflict. */
+    due?: string | null;
+    position?: string | null;
   };
 }
 
@@ -42,7 +44,7 @@ export type Values = Record<string, unknown>;
 const DEFAULTS: Record<ItemType, Values> = {
   Course: { description: null, color: null, icon: null },
   Document: { metadata: {} },
-  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', dueAt: null },
+  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', due: null, position: null },
 };
 
 export function newItem(type: ItemType, id: string, fields: Values): Item {
@@ -59,11 +61,10 @@ export const ITEM = `
   fragment Item on Item {
     __typename id version status
     ... on Course { name description color icon }
-    ... on Document { title originalText formattedNote metadata within: course { id } trashedWith { id } }
-    ... on Task { title description completed priority dueAt course { id } trashedWith { id } }
+    ... on CourseItem { title courseId trashedWith { id } }
+    ... on Document { originalText formattedNote metadata }
+    ... on Task { description completed priority dueAt dueOn position }
   }`;
-
-type Reference = { id: string } | null | undefined;
 
 /** An item in a response. */
 export interface ItemPayload extends Values {
@@ -74,15 +75,27 @@ export interface ItemPayload extends Values {
 }
 
 export function itemOf(payload: ItemPayload): Item {
-  const { __typename: type, id, version, status, trashedWith, course, within, ...fields } = payload;
-  if (type !== 'Course') fields['courseId'] = ((within ?? course) as Reference)?.id ?? null;
-  const item = { type, id, version, status, trashedWith: (trashedWith as Reference)?.id ?? null, fields };
-  return item as unknown as Item;
+  const { __typename: type, id, version, status, trashedWith, dueAt, dueOn, ...fields } = payload;
+  if (type === 'Task') fields['due'] = dueAt ?? dueOn;
+  const course = trashedWith as { id: string } | null | undefined;
+  return { type, id, version, status, trashedWith: course?.id ?? null, fields } as unknown as Item;
 }
 
-/** Whether two values of a field are equal. The service normalizes dates and JSON, so their text may differ. */
+/** Fields as an input. */
+export function inputOf({ due, ...fields }: Values): Values {
+  if (due === undefined) return fields;
+  if (due === null) return { ...fields, dueAt: null, dueOn: null };
+  return { ...fields, [isTime(due) ? 'dueAt' : 'dueOn']: due };
+}
+
+/** Whether a value of `due` is a time, and not a date. */
+function isTime(due: unknown): due is string {
+  return typeof due === 'string' && due.length > 'YYYY-MM-DD'.length;
+}
+
+/** Whether two values of a field are equal. The service normalizes times and JSON, so their text may differ. */
 export function same(field: string, one: unknown, other: unknown): boolean {
-  if (field === 'dueAt' && one && other) return Date.parse(one as string) === Date.parse(other as string);
+  if (field === 'due' && isTime(one) && isTime(other)) return Date.parse(one) === Date.parse(other);
   return canonical(one) === canonical(other);
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum KeyValue<T> {
     TimeOr(&'static str, fn(&T) -> Option<DateTime<Utc>>),
     /// Text without U+0000, in the column's collation.
     Text(fn(&T) -> &str),
+    /// As [`Text`](Self::Text). The first text replaces a missing one.
+    TextOr(&'static str, fn(&T) -> Option<&str>),
     /// A small number.
     Number(fn(&T) -> i16),
 }
@@ -214,6 +216,7 @@ impl<T> KeyValue<T> {
             KeyValue::Time(of) => text_of(of(row)),
             KeyValue::TimeOr(missing, of) => of(row).map_or_else(|| missing.to_owned(), text_of),
             KeyValue::Text(of) => of(row).to_owned(),
+            KeyValue::TextOr(missing, of) => of(row).unwrap_or(missing).to_owned(),
             KeyValue::Number(of) => of(row).to_string(),
         }
     }
@@ -222,7 +225,7 @@ impl<T> KeyValue<T> {
     fn cast(self) -> &'static str {
         match self {
             KeyValue::Time(_) | KeyValue::TimeOr(..) => "::timestamptz",
-            KeyValue::Text(_) => "",
+            KeyValue::Text(_) | KeyValue::TextOr(..) => "",
             KeyValue::Number(_) => "::smallint",
         }
     }
@@ -233,7 +236,7 @@ impl<T> KeyValue<T> {
             KeyValue::Time(_) | KeyValue::TimeOr(..) => {
                 matches!(key, "infinity" | "-infinity") || is_time(key)
             }
-            KeyValue::Text(_) => !key.contains('\0'),
+            KeyValue::Text(_) | KeyValue::TextOr(..) => !key.contains('\0'),
             KeyValue::Number(_) => key.parse::<i16>().is_ok(),
         }
     }

@@ -129,13 +129,17 @@ fn events(
     });
     let slot = slot.map_err(too_many_subscriptions)?;
     let (caller, limit) = (auth.caller(), state.settings.request_timeout);
+    let cost = admitted.reported_cost;
     let events = state
         .api
         .subscribe(admitted, caller, limit, resumed_after, id.as_str());
     let outputs = events.map(move |event| {
         let _held = &slot;
         let is_last = event.is_last();
-        let response = Box::new(event.response);
+        let mut response = Box::new(event.response);
+        if let Some(cost) = cost {
+            cost.report(&mut response);
+        }
         match is_last {
             true => Output::Failed(response),
             false => Output::Next {

@@ -37,6 +37,10 @@ fn invalid() -> Vec<(&'static str, Value, &'static str)> {
         (("createCourse", json!({ "name": long })), "name"),
         (("createCourse", json!({ "name": "a", "id": "7" })), "id"),
         (("createTask", json!({ "title": "\0" })), "title"),
+        (
+            ("createTask", json!({ "title": "a", "position": "é" })),
+            "position",
+        ),
         (document("processingTime", json!(-1)), "processingTime"),
         (document("metadata", json!({ "a": long })), "metadata"),
         (document("metadata", json!({ "a": "\0" })), "metadata"),
