@@ -37,6 +37,8 @@ use super::checker::{Fault, faults, kinds};
 
 const WRITERS: usize = 24;
 const CALLERS: usize = 8;
+/// How long a reader may receive nothing before it has received all that it will.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one transaction is held open at the beginning, before any faults.
 const HELD: Duration = Duration::from_secs(11);
 
@@ -145,12 +147,18 @@ async fn blow(environment: &Arc<Environment>) {
     writers::last_words(environment).await;
 }
 
-/// Waits until all readers that must receive every change have, or receive no more.
+/// Waits until all readers that must receive every change have, or have received none for [`PATIENCE`].
 async fn settle(environment: &Environment, all: &[Arc<Reader>]) {
-    let deadline = Instant::now() + Duration::from_secs(60);
     for reader in all.iter().filter(|reader| reader.is_whole()) {
         let truth = environment.truth(&environment.people[reader.person]).await;
-        while reader.different() < truth.versions.len() && Instant::now() < deadline {
+        let (mut received, mut deadline) = (0, Instant::now() + PATIENCE);
+        while received < truth.versions.len() {
+            let now_received = reader.different();
+            if now_received > received {
+                (received, deadline) = (now_received, Instant::now() + PATIENCE);
+            } else if Instant::now() > deadline {
+                break;
+            }
             sleep(Duration::from_millis(50)).await;
         }
     }
