@@ -163,12 +163,8 @@ async fn send_image(
     headers: &HeaderMap,
 ) -> Result<Response, ImageError> {
     let (id, content_type) = parse_name(name).ok_or_else(no_such_image)?;
-    let open = state.images.open(
-        ObjectRef { kind, id },
-        content_type,
-        link.until,
-        &link.signature,
-    );
+    let (object, images) = (ObjectRef { kind, id }, &state.images);
+    let open = images.open(object, content_type, link.until, &link.signature);
     let (mut file, size) = open.await?.ok_or_else(no_such_image)?;
     // The image and the thumbnail of an id never change.
     let tag = format!("\"{id}\"");
