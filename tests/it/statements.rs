@@ -32,7 +32,7 @@ const QUERIES: [(&str, u64); 9] = [
     ),
     (
         "{ changes(first: 100) { nodes { item { ... on CourseItem { title courseId } } } } }",
-        4,
+        6,
     ),
 ];
 
