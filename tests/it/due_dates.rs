@@ -95,6 +95,16 @@ async fn a_date_that_is_not_a_date_is_rejected_with_its_path() {
     assert_eq!(dates, ["0001-01-01", "9999-12-31"]);
 }
 
+/// A service whose connections have another time zone and write dates in another form.
+async fn elsewhere(app: &TestApp) -> TestApp {
+    let database = &app.database;
+    app.sql(&format!(
+        "ALTER DATABASE {database} SET timezone = 'Pacific/Auckland'; ALTER DATABASE {database} SET datestyle = 'German'"
+    ))
+    .await;
+    app.another().await
+}
+
 /// Tasks whose titles tell when they are due, in this order.
 async fn due_tasks(ada: &Person) -> String {
     let course = ada.create_course("Algebra").await;
@@ -121,9 +131,7 @@ async fn lists_treat_a_date_as_its_start_in_utc() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     due_tasks(&ada).await;
     // The time zone of the connection makes no difference.
-    app.sql("ALTER ROLE snapnote SET timezone = 'Pacific/Auckland'")
-        .await;
-    let other = app.another().await;
+    let other = elsewhere(&app).await;
     let ada = ada.at(&other);
     for (direction, expected) in [("ASC", "12345"), ("DESC", "43215")] {
         let order = format!("orderBy: {{ field: DUE_AT, direction: {direction} }}");
@@ -155,9 +163,7 @@ async fn lists_treat_a_date_as_its_start_in_utc() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_audit_log_has_times_and_dates_in_the_form_of_the_api() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
-    app.sql("ALTER ROLE snapnote SET timezone = 'Pacific/Auckland'; ALTER ROLE snapnote SET datestyle = 'German'")
-        .await;
-    let other = app.another().await;
+    let other = elsewhere(&app).await;
     let task = ada
         .create("Task", json!({ "title": "Read", "dueAt": AT }))
         .await;

@@ -43,5 +43,6 @@ mod search;
 mod secrets;
 mod session_list;
 mod sessions;
+mod statements;
 mod subscriptions;
 mod support;

@@ -2,6 +2,7 @@
 //! order and in the order of due dates.
 
 use serde_json::{Value, json};
+use snapnote::items::titles;
 
 use crate::support::{Client, TestApp, asked_alone, errors, index_scans, read_of, texts};
 
@@ -108,6 +109,7 @@ async fn pages_by_due_date_and_position_read_only_their_rows_from_an_index() {
          FROM users, generate_series(1, 5000) AS n",
     )
     .await;
+    titles::fold_all(&app.pool).await.unwrap();
     app.sql("VACUUM ANALYZE").await;
     for (field, direction, index) in [
         ("DUE_AT", "ASC", "tasks_due_asc_idx"),
