@@ -110,6 +110,11 @@ impl Problems {
         self.0.push(Refusal::of(field, code, message));
     }
 
+    /// Adds an error.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.0.push(refusal);
+    }
+
     /// Adds the error of a field that its own type parses, if there is one.
     pub(crate) fn note<T>(&mut self, parsed: &Result<T, Refusal>) {
         self.0.extend(parsed.as_ref().err().cloned());
@@ -163,6 +168,26 @@ impl Problems {
         }
     }
 
+    /// Checks a color: `#RRGGBB`.
+    pub(crate) fn color<F>(&mut self, field: &str, value: &F)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
+        let is_color = |text: &str| {
+            let digits = text.strip_prefix('#').unwrap_or_default();
+            digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        };
+        if value.given().is_some_and(|text| !is_color(text.as_ref())) {
+            let message = format!("`{field}` must have the form `#RRGGBB`.");
+            self.add(field, RefusalCode::Invalid, message);
+        }
+    }
+
+    /// Checks the number of different ids in a list.
+    pub(crate) fn max_ids(&mut self, field: &str, ids: &[Uuid], max: usize) {
+        self.note(&check_number(field, ids, max));
+    }
+
     /// Checks metadata: maximum nesting and size.
     pub(crate) fn metadata(&mut self, field: &str, value: &Value) {
         if depth_of(value) > MAX_METADATA_DEPTH {
@@ -206,19 +231,20 @@ impl Problems {
 /// # Errors
 /// BLANK or TOO_LONG for `ids`.
 pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
-    let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
-        0 => (
-            RefusalCode::Blank,
-            "`ids` must contain at least one id.".to_owned(),
-        ),
-        1..=MAX_IDS => return Ok(()),
-        given => {
-            let message =
-                format!("`ids` must contain at most {MAX_IDS} different ids; got {given}.");
-            (RefusalCode::TooLong, message)
-        }
-    };
-    Err(Refusal::of("ids", code, message))
+    if ids.is_empty() {
+        let message = "`ids` must contain at least one id.";
+        return Err(Refusal::of("ids", RefusalCode::Blank, message));
+    }
+    check_number("ids", ids, MAX_IDS)
+}
+
+fn check_number(field: &str, ids: &[Uuid], max: usize) -> Result<(), Refusal> {
+    let given = ids.iter().collect::<HashSet<_>>().len();
+    if given <= max {
+        return Ok(());
+    }
+    let message = format!("`{field}` must contain at most {max} different ids; got {given}.");
+    Err(Refusal::of(field, RefusalCode::TooLong, message))
 }
 
 fn depth_of(value: &Value) -> usize {

@@ -9,6 +9,7 @@ use super::{
     item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::{ImageOfDocument, Loaders, TextsOfDocument},
     payload::payload,
+    tag::{self, Tag},
 };
 use crate::{
     documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
@@ -66,6 +67,11 @@ item_object! {
         /// Your app's own data: a JSON object (default `{}`).
         fn metadata(&self) -> JsonObject {
             JsonObject(self.0.metadata.clone())
+        }
+
+        /// The document's active tags, sorted by name. Maximum 20, unless tags were restored.
+        async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>, Error> {
+            tag::of_item(ctx, self.0.id).await
         }
 
         /// The document's course.

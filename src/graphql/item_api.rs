@@ -1,5 +1,5 @@
 //! What the API of all items has in common: fields of the object, queries, and the create and update mutations. Each macro
-//! defines them once; what differs between nouns is in `course`, `document` and `task`.
+//! defines them once; what differs between nouns is in `course`, `document`, `task` and `tag`.
 
 use async_graphql::{Context, ID};
 
@@ -60,6 +60,44 @@ macro_rules! row_object {
 }
 pub(crate) use row_object;
 
+/// Declares the object of an item that contains documents and tasks, with the lists that lookahead has loaded for it.
+macro_rules! container_object {
+    ($(#[$doc:meta])* $Object:ident($Row:ty)) => {
+        $(#[$doc])*
+        pub(crate) struct $Object {
+            pub(super) row: $Row,
+            lists: $crate::graphql::lookahead::Lists,
+        }
+
+        impl From<$Row> for $Object {
+            fn from(row: $Row) -> Self {
+                $Object {
+                    row,
+                    lists: Default::default(),
+                }
+            }
+        }
+
+        impl $crate::graphql::connection::ItemObject for $Object {
+            type Row = $Row;
+
+            fn row(&self) -> &$Row {
+                &self.row
+            }
+
+            async fn preload(
+                conn: &mut $crate::db::Connection,
+                viewer: &$crate::auth::Viewer,
+                lookahead: &$crate::graphql::lookahead::Lookahead,
+                nodes: &[&Self],
+            ) -> Result<(), $crate::error::Error> {
+                lookahead.load(conn, viewer, nodes, |node| &node.lists).await
+            }
+        }
+    };
+}
+pub(crate) use container_object;
+
 /// An object with lists of items: the arguments of a list are the same everywhere. Each list ends with the call that resolves
 /// it, and with `offset` if it has that argument.
 macro_rules! object_with_lists {
@@ -114,7 +152,7 @@ pub(crate) use object_with_lists;
 macro_rules! item_object {
     (
         $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
-        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+        $(lists($filters:literal) { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
     ) => {
         $crate::graphql::item_api::object_with_lists! {
             $(#[$doc])*
@@ -163,10 +201,10 @@ macro_rules! item_object {
             }
             $($(
                 $(#[$list_doc])*
-                $list(self, ctx, filter: $Filter = "The filter. By default, only active items. A `courseId` of another course matches nothing.",
+                $list(self, ctx, filter: $Filter = $filters,
                     order_by: $Order = "The order (default: `CREATED_AT`, newest first).", page) -> $Node {
-                    let (course, preloaded) = (self.row.id, &self.$list);
-                    $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
+                    let (container, preloaded) = (self.row(), &self.lists.$list);
+                    $crate::graphql::list::list_in(ctx, container, preloaded, filter, order_by, &page).await
                 }
             )+)?
         }

@@ -13,6 +13,7 @@ use super::{
     document::Document,
     loaders::{KindOfItem, Loaders, ViewersUser},
     session::Session,
+    tag::Tag,
     task::Task,
     user::User,
 };
@@ -41,9 +42,10 @@ pub(crate) enum Node {
     Course(Course),
     Document(Document),
     Task(Task),
+    Tag(Tag),
 }
 
-/// An item of a user: a course, a document or a task.
+/// An item of a user: a course, a document, a task or a tag.
 #[expect(clippy::duplicated_attributes, reason = "two fields may have one type")]
 #[derive(Interface)]
 #[graphql(
@@ -82,6 +84,7 @@ pub(crate) enum Item {
     Course(Course),
     Document(Document),
     Task(Task),
+    Tag(Tag),
 }
 
 impl Item {
@@ -95,6 +98,7 @@ impl Item {
             ItemKind::Course => loaders.find_item(id).await?.map(Item::Course),
             ItemKind::Document => loaders.find_item(id).await?.map(Item::Document),
             ItemKind::Task => loaders.find_item(id).await?.map(Item::Task),
+            ItemKind::Tag => loaders.find_item(id).await?.map(Item::Tag),
         })
     }
 }
@@ -105,6 +109,7 @@ impl From<Item> for Node {
             Item::Course(course) => Node::Course(course),
             Item::Document(document) => Node::Document(document),
             Item::Task(task) => Node::Task(task),
+            Item::Tag(tag) => Node::Tag(tag),
         }
     }
 }
@@ -115,7 +120,7 @@ pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Your object with this id: a course, document, task or open session, or your own user. Null if you have no such object.
+    /// Your object with this id: a course, document, task, tag or open session, or your own user. Null if you have no such object.
     async fn node(
         &self,
         ctx: &Context<'_>,

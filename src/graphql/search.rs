@@ -15,6 +15,7 @@ use super::{
     loaders::{Loaders, TextsOfDocument},
     node::Item,
     page::PageArguments,
+    tag::Tag,
     task::Task,
 };
 use crate::{
@@ -27,12 +28,13 @@ use crate::{
 /// Permits to compute highlights: four items at the same time per process.
 static PERMITS: Semaphore = Semaphore::const_new(4);
 
-/// An item that a search found: a course, a document or a task.
+/// An item that a search found: a course, a document, a task or a tag.
 #[derive(Union)]
 pub(crate) enum SearchResult {
     Course(Course),
     Document(Document),
     Task(Task),
+    Tag(Tag),
 }
 
 impl From<Item> for SearchResult {
@@ -41,6 +43,7 @@ impl From<Item> for SearchResult {
             Item::Course(course) => SearchResult::Course(course),
             Item::Document(document) => SearchResult::Document(document),
             Item::Task(task) => SearchResult::Task(task),
+            Item::Tag(tag) => SearchResult::Tag(tag),
         }
     }
 }
@@ -62,6 +65,7 @@ impl SearchResult {
                 described("name", &course.row.name, &course.row.description)
             }
             SearchResult::Task(task) => described("title", &task.0.title, &task.0.description),
+            SearchResult::Tag(tag) => vec![field("name", &tag.row.name)],
             SearchResult::Document(document) => {
                 let texts = Loaders::of(ctx)
                     .find(TextsOfDocument(document.0.id))
@@ -211,7 +215,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
+            desc = "Only documents and tasks in this course, not the course itself, and no tags. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

@@ -9,6 +9,7 @@ use super::{
     item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::Loaders,
     payload::{payload, respond},
+    tag::{self, Tag},
 };
 use crate::{
     error::Error,
@@ -53,6 +54,11 @@ item_object! {
         /// The task's priority.
         fn priority(&self) -> TaskPriority {
             self.0.priority
+        }
+
+        /// The task's active tags, sorted by name. Maximum 20, unless tags were restored.
+        async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>, Error> {
+            tag::of_item(ctx, self.0.id).await
         }
 
         /// The task's course. Null if the task is in no course.

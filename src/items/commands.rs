@@ -79,7 +79,8 @@ pub(crate) trait Create: Check + Sync {
 /// already, returns that item unchanged.
 ///
 /// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
+/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id, or
+/// another tag has the name.
 pub(crate) async fn create<C: Create>(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -90,15 +91,18 @@ pub(crate) async fn create<C: Create>(
     let id = NewId::of(chosen_id, &mut problems);
     input.check(&mut problems);
     problems.finish()?;
-    let (course_status, item) = store::insert(conn, input.insert(viewer.user_id, id)).await?;
-    if let Some(item) = item {
+    let inserted = store::insert(conn, input.insert(viewer.user_id, id)).await;
+    if let Ok((_, Some(item))) = inserted {
         return Ok(item);
     }
+    // A repeated request may also fail because of what the first one has created.
     if id.chosen
+        && !matches!(inserted, Err(Failure::Error(_)))
         && let Some(item) = find(conn, viewer, id.id).await?
     {
         return Ok(item);
     }
+    let (course_status, _) = inserted?;
     Err(closed(course_status).unwrap_or_else(taken))
 }
 
@@ -135,7 +139,7 @@ const ATTEMPTS: usize = 5;
 /// Updates an item.
 ///
 /// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. UNAVAILABLE if other requests keep changing
+/// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. TAKEN if another tag has the name. UNAVAILABLE if other requests keep changing
 /// the item.
 pub(crate) async fn update<U: Update>(
     conn: &mut Connection,
@@ -150,8 +154,7 @@ pub(crate) async fn update<U: Update>(
     let name = U::Item::KIND.name();
     for _ in 0..ATTEMPTS {
         let statement = input.update(conn, viewer).await?;
-        let written = conn.row(statement).await?.map(Into::into);
-        let (course_status, updated) = written.unwrap_or_default();
+        let (course_status, updated) = store::update::<U::Item>(conn, statement).await?;
         if let Some(mut item) = updated {
             item.set_active();
             return Ok(Updated::Done(item));

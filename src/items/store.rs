@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Item, ItemKind, StatusFilter, titles};
 use crate::{
-    auth::Viewer,
+    auth::{UserId, Viewer},
     db::{Connection, Statement, sql::Value},
     error::Error,
     items::ItemStatus,
@@ -56,6 +56,29 @@ pub(crate) async fn find_kinds(
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
     let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
     Ok(conn.rows(statement).await?.into_iter().collect())
+}
+
+/// Locks documents or tasks until the transaction ends, in the order of the ids, as every statement does, so that two requests
+/// cannot wait for each other. Returns whether each is in the trash; omits those that do not exist.
+pub(crate) async fn lock(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, bool>, Error> {
+    let table = kind.table();
+    let text = format!(
+        "SELECT id, status = 'trash' AND trashed_with IS NULL
+            OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+        FROM {table} AS item
+        WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+            SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
+        ORDER BY id FOR NO KEY UPDATE"
+    );
+    let rows: Vec<(Uuid, bool)> = conn
+        .rows(Statement::new(text).bind(owner).bind(ids))
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Titles of all owners that are not folded yet, with their owners and ids (maximum `limit`). Locks the items until the

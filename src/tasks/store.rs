@@ -1,7 +1,5 @@
 //! All the SQL of tasks. Every statement is scoped to one owner.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput};
@@ -62,27 +60,6 @@ impl Update for UpdateTaskInput {
             .returning(Task::ON_DEMAND);
         Ok(update)
     }
-}
-
-/// Locks in the order of the ids, as every statement does, so that two requests cannot wait for each other.
-const LOCK: &str = "
-    SELECT id, status = 'trash' AND trashed_with IS NULL
-        OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
-    FROM tasks AS item
-    WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
-        SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
-    ORDER BY id FOR NO KEY UPDATE";
-
-/// Locks tasks until the transaction ends. Returns whether each is in the trash; omits those that do not exist.
-pub(super) async fn lock(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, bool>, Error> {
-    let rows: Vec<(Uuid, bool)> = conn
-        .rows(Statement::new(LOCK).bind(owner).bind(ids))
-        .await?;
-    Ok(rows.into_iter().collect())
 }
 
 const SET_COMPLETED: &str = "

@@ -3,6 +3,8 @@
 //! A noun names each column once, beside its value. The SQL text depends only on the columns, so each noun has one INSERT and one
 //! UPDATE, and a connection prepares each of them once.
 
+use diesel::result::Error as DieselError;
+
 use super::{NewId, Written};
 use crate::{
     auth::UserId,
@@ -11,7 +13,7 @@ use crate::{
         pool::{from_database, violated_unique},
         sql::{SET_ORIGIN, Value},
     },
-    error::{Error, Failure},
+    error::{Error, Failure, Refusal, RefusalCode},
     items::{CREATED_ONCE, Item, ItemKind, UpdateTarget, taken, titles},
     scalars::{MaybeUndefined, ObjectId},
 };
@@ -27,8 +29,31 @@ pub(super) async fn insert<T: Item>(
             None => Err(Error::internal("an INSERT returned no row").into()),
         },
         Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Err(taken()),
-        Err(error) => Err(from_database(error).into()),
+        Err(error) => Err(write_failure(error, T::KIND, T::KIND.title_column())),
     }
+}
+
+/// Sends a statement that updates an item. It returns exactly one row.
+pub(super) async fn update<T: Item>(
+    conn: &mut Connection,
+    statement: Statement<T::Written>,
+) -> Result<Written<T>, Failure> {
+    match conn.try_rows(statement).await {
+        Ok(mut rows) => Ok(rows.pop().map(Into::into).unwrap_or_default()),
+        Err(error) => Err(write_failure(error, T::KIND, T::KIND.title_column())),
+    }
+}
+
+/// The failure of a statement that writes items of this kind: TAKEN for `field` if an active item has the title.
+pub(crate) fn write_failure(error: DieselError, kind: ItemKind, field: &str) -> Failure {
+    let violated = violated_unique(&error);
+    if violated.is_none() || violated != kind.unique_title_index() {
+        return from_database(error).into();
+    }
+    let (name, title) = (kind.name(), kind.title_column());
+    let message =
+        format!("You have another {name} with this {title}. Upper and lower case count as equal.");
+    Refusal::of(field, RefusalCode::Taken, message).into()
 }
 
 /// Writes the assignments of an update.
@@ -259,7 +284,7 @@ fn id_is_free<T: Item>() -> String {
 /// The condition that the item is active. The current course of an item is checked too, because `pending` may update the
 /// row's own status later.
 fn is_updatable<T: Item>() -> String {
-    if !ItemKind::IN_COURSES.contains(&T::KIND) {
+    if !T::KIND.is_in_courses() {
         return "status = 'active'".to_owned();
     }
     let table = T::KIND.table();
