@@ -6,13 +6,18 @@ use serde_json::{Value, json};
 use crate::support::{Person, TestApp};
 
 /// A list, the type of its filter, and for each field a value that keeps some of the prepared items, not all.
-fn lists(course: &str) -> [(&'static str, &'static str, Value); 3] {
+fn lists(course: &str) -> [(&'static str, &'static str, Value); 4] {
     let tomorrow = "2026-01-02T00:00:00Z";
     [
         (
             "courses",
             "CourseFilter",
             json!({ "status": "TRASH", "nameContains": "lin" }),
+        ),
+        (
+            "tags",
+            "TagFilter",
+            json!({ "status": "TRASH", "nameContains": "ex" }),
         ),
         (
             "documents",
@@ -70,7 +75,11 @@ async fn prepare(app: &TestApp, ada: &Person) -> String {
             ada.trash(&[&document, &task]).await;
         }
     }
-    ada.trash(&[&trashed]).await;
+    let mut tags = Vec::new();
+    for name in ["Exam", "Lecture", "Old"] {
+        tags.push(ada.create("Tag", json!({ "name": name })).await);
+    }
+    ada.trash(&[&trashed, &tags[2]]).await;
     linear
 }
 

@@ -42,3 +42,4 @@ mod session_list;
 mod sessions;
 mod subscriptions;
 mod support;
+mod tags;
