@@ -16,8 +16,8 @@ use crate::{
     scalars::{MaybeUndefined, ObjectId},
 };
 
-/// Maximum number of ids per mutation.
-const MAX_IDS: usize = 100;
+/// Maximum number of ids per mutation, and per field of a filter.
+pub(crate) const MAX_IDS: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.

@@ -15,7 +15,7 @@ use chrono::{Datelike, SecondsFormat, SubsecRound, Utc};
 use graphql_gate::CustomScalar;
 use uuid::{Builder, Uuid};
 
-use crate::{db::sql, error::Error};
+use crate::db::sql;
 
 /// A time of years 1 to 9999, truncated to microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -267,18 +267,6 @@ pub(crate) fn parse_uuid(text: &str) -> Option<Uuid> {
     } else {
         None
     }
-}
-
-/// Checks that the database can compare with a text.
-///
-/// # Errors
-/// BAD_USER_INPUT if it contains U+0000.
-pub(crate) fn check_text(argument: &str, text: Option<&str>) -> Result<(), Error> {
-    if text.is_some_and(|text| text.contains('\0')) {
-        let message = format!("`{argument}` must not contain the character U+0000.");
-        return Err(Error::bad_input(message));
-    }
-    Ok(())
 }
 
 /// An id as an output.

@@ -12,7 +12,7 @@ use crate::{
         },
         row,
     },
-    items::{StatusFilter, UpdateTarget, checks, item, order},
+    items::{UpdateTarget, checks, filter, item, order},
     scalars::MaybeUndefined,
 };
 
@@ -90,26 +90,24 @@ checks! {
     }
 }
 
-/// Which courses a list contains. Omitted fields do not filter, except `status`.
-#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct CourseFilter {
-    /// Only courses with this status. Null includes the trash.
-    #[graphql(default)]
-    pub status: StatusFilter,
-    /// Only courses whose name contains this text. Case and accents are ignored. Null does not filter.
-    pub name_contains: Option<String>,
+filter! {
+    /// Which courses a list contains.
+    CourseFilter {
+        /// Only courses whose name contains this text. Case and accents are ignored. Null does not filter.
+        name_contains: Option<String>,
+    }
 }
 
 order! {
-    /// The order of a list of courses. Courses with equal values are sorted by id, in the same direction.
+    /// The order of a list of courses. Courses with equal values are sorted by id, in the direction of the last element of `orderBy`.
     CourseOrder;
     /// What courses can be sorted by.
     CourseOrderField for Course, |descending| {
         /// When they last changed.
-        UpdatedAt => SortKey::new("course.updated", "updated_at", Time(|it| it.updated_at)),
+        UpdatedAt: Desc => SortKey::new("course.updated", "updated_at", Time(|it| it.updated_at)),
         /// When they were created.
-        CreatedAt => SortKey::new("course.created", "created_at", Time(|it| it.created_at)),
+        CreatedAt: Desc => SortKey::new("course.created", "created_at", Time(|it| it.created_at)),
         /// The name, in Unicode collation order, the same on every server.
-        Name => SortKey::new("course.name", "name", Text(|it| &it.name)),
+        Name: Asc => SortKey::new("course.name", "name", Text(|it| &it.name)),
     }
 }

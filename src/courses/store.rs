@@ -56,12 +56,14 @@ impl Listed for Course {
         filter.name_contains.as_deref()
     }
 
-    fn conditions(filter: &CourseFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &CourseFilter, _conditions: &mut Conditions<'_, Self::PageRow>) {
         let CourseFilter {
-            status,
             name_contains: _,
+            shared: _,
+            and: _,
+            or: _,
+            not: _,
         } = filter;
-        conditions.status(*status);
     }
 
     fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {

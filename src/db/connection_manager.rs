@@ -13,17 +13,26 @@
 //!   therefore repeated like one that lost a conflict.
 //!
 //! A connection that is being opened when its caller is dropped goes to the next caller.
+//!
+//! **Callers cannot fill the server's memory with prepared statements.** A list's filter and order decide the text of its
+//! statement, so callers can send as many different texts as they like. diesel-async keeps each prepared until the connection is
+//! closed. A connection that has prepared a thousand statements is therefore replaced. Statements that are sent often stay
+//! prepared, whatever their filter; never preparing combined filters would cost each of them another round trip.
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::{ConnectionError, ConnectionResult, connection::InstrumentationEvent};
 use diesel_async::{
-    AsyncPgConnection, SimpleAsyncConnection, pooled_connection::PoolableConnection,
+    AsyncConnection as _, AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::PoolableConnection,
 };
 use parking_lot::Mutex;
 use tokio::{task::JoinHandle, time::timeout};
@@ -38,6 +47,9 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
 /// Maximum number of recoveries before a connection is replaced. A statement that is dropped while it is being prepared
 /// stays prepared on the server without the driver's knowledge.
 const MAX_RECOVERIES: u32 = 500;
+/// Maximum number of statements that a connection has prepared before it is replaced. The service's own statements and usual
+/// lists are a few hundred.
+pub(super) const MAX_PREPARED: usize = 1_000;
 /// How long after a cancel request it may still arrive, through poolers and proxies.
 const LATE_CANCEL: Duration = Duration::from_secs(10);
 /// How long a connection may idle before it is checked at its next use.
@@ -47,6 +59,8 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(10);
 pub(super) struct PooledConnection {
     pub(super) connection: AsyncPgConnection,
     recoveries: u32,
+    /// How many statements it has prepared.
+    prepared: Arc<AtomicUsize>,
     /// When the last cancel request for it was sent.
     canceled: Option<Instant>,
     /// Whether it must be replaced instead of used again.
@@ -54,10 +68,18 @@ pub(super) struct PooledConnection {
 }
 
 impl PooledConnection {
-    fn new(connection: AsyncPgConnection) -> PooledConnection {
+    fn new(mut connection: AsyncPgConnection) -> PooledConnection {
+        let prepared = Arc::new(AtomicUsize::new(0));
+        let counter = prepared.clone();
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::CacheQuery { .. } = event {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
         PooledConnection {
             connection,
             recoveries: 0,
+            prepared,
             canceled: None,
             outdated: false,
         }
@@ -210,7 +232,9 @@ impl Manager for ConnectionManager {
         if connection.is_broken() {
             return Err(RecycleError::message("broken"));
         }
-        let is_old = metrics.age() >= self.lifetime || pooled.recoveries >= MAX_RECOVERIES;
+        let is_old = metrics.age() >= self.lifetime
+            || pooled.recoveries >= MAX_RECOVERIES
+            || pooled.prepared.load(Ordering::Relaxed) >= MAX_PREPARED;
         if is_old || pooled.outdated {
             return Err(RecycleError::message("due to be replaced"));
         }

@@ -1,7 +1,7 @@
 //! A statement with handwritten text, typed by the [`Row`] that it returns.
 //!
 //! Diesel prepares text that is built at run time, and every UPDATE of its query language, again for every call. A
-//! [`Statement`] is prepared once per connection, because its text is a constant or is composed of a few constants.
+//! [`Statement`] is prepared once per connection, because its text is a constant or is composed of constants.
 //! **The text never contains anything that a caller sent**: that would allow injection, and cache one statement per value.
 //! Values are bound.
 //!
@@ -218,12 +218,6 @@ macro_rules! values {
         }
 
         impl Value {
-            pub(crate) fn is_null(&self) -> bool {
-                match self {
-                    $(Value::$variant(value) => value.is_none()),+
-                }
-            }
-
             fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 match self {
                     $(Value::$variant(value) => out.push_bind_param::<<Option<$rust> as Row>::Sql, _>(value)),+

@@ -5,6 +5,7 @@
 mod conflicts;
 mod hang_ups;
 mod outdated;
+mod prepared;
 mod settings;
 
 use std::{

@@ -14,9 +14,9 @@ use crate::{
         row,
     },
     error::RefusalCode,
-    items::{StatusFilter, UpdateTarget, checks, item, order},
+    items::{UpdateTarget, checks, filter, item, order},
     rules::Field as _,
-    scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
+    scalars::{JsonObject, MaybeUndefined, ObjectId},
 };
 
 type Timestamp = chrono::DateTime<chrono::Utc>;
@@ -135,36 +135,34 @@ checks! {
     }
 }
 
-/// Which documents a list contains. Omitted fields do not filter, except `status`.
-#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct DocumentFilter {
-    /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
-    pub course_id: MaybeUndefined<ObjectId>,
-    /// Only documents with this status. Null includes the trash.
-    #[graphql(default)]
-    pub status: StatusFilter,
-    /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
-    pub title_contains: Option<String>,
-    /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.
-    pub metadata_contains: Option<JsonObject>,
-    /// Only documents with an image (true), or only those without one (false). Null does not filter.
-    pub has_image: Option<bool>,
-    /// Only documents that were created at or after this time. Null does not filter.
-    pub created_after: Option<DateTime>,
-    /// Only documents that were created before this time. Null does not filter.
-    pub created_before: Option<DateTime>,
+filter! {
+    /// Which documents a list contains.
+    DocumentFilter {
+        /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
+        course_id: MaybeUndefined<ObjectId>,
+        /// Only documents in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        course_ids: Option<Vec<ObjectId>>,
+        /// Only documents that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        tag_ids: Option<Vec<ObjectId>>,
+        /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
+        title_contains: Option<String>,
+        /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.
+        metadata_contains: Option<JsonObject>,
+        /// Only documents with an image (true), or only those without one (false). Null does not filter.
+        has_image: Option<bool>,
+    }
 }
 
 order! {
-    /// The order of a list of documents. Documents with equal values are sorted by id, in the same direction.
+    /// The order of a list of documents. Documents with equal values are sorted by id, in the direction of the last element of `orderBy`.
     DocumentOrder;
     /// What documents can be sorted by.
     DocumentOrderField for Document, |descending| {
         /// When they were created.
-        CreatedAt => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
+        CreatedAt: Desc => SortKey::new("document.created", "created_at", Time(|it| it.created_at)),
         /// When they last changed.
-        UpdatedAt => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
+        UpdatedAt: Desc => SortKey::new("document.updated", "updated_at", Time(|it| it.updated_at)),
         /// The title, in Unicode collation order, the same on every server.
-        Title => SortKey::new("document.title", "title", Text(|it| &it.title)),
+        Title: Asc => SortKey::new("document.title", "title", Text(|it| &it.title)),
     }
 }

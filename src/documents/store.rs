@@ -16,11 +16,10 @@ use crate::{
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, UpdateTarget, Written,
+        Create, Item as _, Listed, NewId, Update, UpdateTarget, Written,
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
-    rules::Problems,
     scalars::MaybeUndefined,
 };
 
@@ -141,21 +140,6 @@ impl Listed for Document {
     type Filter = DocumentFilter;
     type OrderBy = DocumentOrder;
 
-    fn check(filter: &DocumentFilter) -> Result<(), Error> {
-        if filter.course_id.is_null() {
-            let message = "`filter.courseId` must not be null, since every document is in a course. Omit it to list all documents.";
-            return Err(Error::bad_input(message));
-        }
-        let Some(metadata) = &filter.metadata_contains else {
-            return Ok(());
-        };
-        let mut problems = Problems::default();
-        problems.metadata("metadataContains", &metadata.0);
-        let message =
-            "`filter.metadataContains` must not exceed 64 KiB or 32 levels, or contain U+0000.";
-        problems.finish().map_err(|_| Error::bad_input(message))
-    }
-
     fn title_part(filter: &DocumentFilter) -> Option<&str> {
         filter.title_contains.as_deref()
     }
@@ -163,19 +147,25 @@ impl Listed for Document {
     fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let DocumentFilter {
             course_id,
-            status,
+            course_ids,
+            tag_ids,
             title_contains: _,
             metadata_contains,
             has_image,
-            created_after,
-            created_before,
+            shared: _,
+            and: _,
+            or: _,
+            not: _,
         } = filter;
+        if course_id.is_null() {
+            let problem = "must not be null, since every document is in a course. Omit it to list all documents.";
+            conditions.invalid("courseId", problem);
+        }
         conditions
-            .status(*status)
             .equals("course_id", course_id.value().copied())
-            .holds("metadata", metadata_contains.as_ref().map(|part| &part.0))
-            .rarely("(image_id IS NOT NULL) = ", *has_image, "")
-            .rarely("created_at >= ", *created_after, "")
-            .rarely("created_at < ", *created_before, "");
+            .one_of("courseIds", "course_id", course_ids.as_deref())
+            .tagged(Document::KIND, tag_ids.as_deref())
+            .holds("metadataContains", "metadata", metadata_contains.as_ref())
+            .either(*has_image, "image_id IS NOT NULL", "image_id IS NULL");
     }
 }

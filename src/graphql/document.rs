@@ -94,7 +94,7 @@ item_queries! {
         /// Your document with this id, active or in the trash. Null if you have none.
         document;
         /// Your documents.
-        documents(DocumentFilter, DocumentOrder, "The order (default: `CREATED_AT`, newest first).");
+        documents(DocumentFilter, DocumentOrder, "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).");
     }
 }
 

@@ -121,7 +121,7 @@ macro_rules! object_with_lists {
                     &$this,
                     $ctx: &async_graphql::Context<'_>,
                     #[graphql(desc = $filters)] $filter: Option<$Filter>,
-                    #[graphql(desc = $orders)] $order_by: Option<$Order>,
+                    #[graphql(desc = $orders)] $order_by: Option<Vec<$Order>>,
                     #[graphql(desc = "Return the first *n* items (1–100, default 50).")]
                     first: Option<i32>,
                     #[graphql(desc = "Only items after this cursor.")] after: Option<String>,
@@ -202,7 +202,7 @@ macro_rules! item_object {
             $($(
                 $(#[$list_doc])*
                 $list(self, ctx, filter: $Filter = $filters,
-                    order_by: $Order = "The order (default: `CREATED_AT`, newest first).", page) -> $Node {
+                    order_by: $Order = "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).", page) -> $Node {
                     let (container, preloaded) = (self.row(), &self.lists.$list);
                     $crate::graphql::list::list_in(ctx, container, preloaded, filter, order_by, &page).await
                 }

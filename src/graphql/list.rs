@@ -37,7 +37,7 @@ impl<T: Listed> ListArguments<T> {
     /// BAD_USER_INPUT, as [`List::new`] and [`PageArguments::slice`].
     pub(crate) fn new(
         filter: Option<T::Filter>,
-        order_by: Option<T::OrderBy>,
+        order_by: Option<Vec<T::OrderBy>>,
         page: &PageArguments,
         selected: &Selected<'_>,
     ) -> Result<Self, Error> {
@@ -87,7 +87,7 @@ impl<T: Listed> ListArguments<T> {
 pub(crate) async fn list<N: ItemObject>(
     ctx: &Context<'_>,
     filter: Option<<N::Row as Listed>::Filter>,
-    order_by: Option<<N::Row as Listed>::OrderBy>,
+    order_by: Option<Vec<<N::Row as Listed>::OrderBy>>,
     page: &PageArguments,
 ) -> Result<Connection<N>, Error> {
     let viewer = ctx.viewer()?;
@@ -107,7 +107,7 @@ pub(crate) async fn list_in<C: Item, N: ItemObject>(
     container: &C,
     preloaded: &Preloaded<N::Row>,
     filter: Option<<N::Row as Listed>::Filter>,
-    order_by: Option<<N::Row as Listed>::OrderBy>,
+    order_by: Option<Vec<<N::Row as Listed>::OrderBy>>,
     page: &PageArguments,
 ) -> Result<Connection<N>, Error> {
     let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &Selected::of(ctx))?;

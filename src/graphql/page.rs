@@ -92,15 +92,15 @@ mod tests {
     use super::*;
     use crate::{
         courses::{self, CourseOrder, CourseOrderField},
-        items::{OrderBy, OrderDirection},
+        items::OrderBy,
     };
 
     fn order() -> Order<courses::Course> {
-        CourseOrder {
+        let order_by = CourseOrder {
             field: CourseOrderField::Name,
-            direction: OrderDirection::Asc,
-        }
-        .order()
+            direction: None,
+        };
+        Order::by_all([order_by.sorted()])
     }
 
     #[test]

@@ -1,14 +1,13 @@
-//! Lists of items: their filters and orders as callers give them, and the conditions that follow from them.
+//! Lists of items: their filters and orders as callers give them.
 //!
 //! A noun implements [`Listed`]. [`List`] then reads pages of the noun's items with `db::keyset`.
 
-use std::{collections::HashMap, fmt::Debug, hash::Hash};
+use std::collections::HashMap;
 
-use async_graphql::InputType;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Item, ItemKind, contents, store::Conditions};
+use super::{Filter, Item, ItemKind, OrderBy, contents, filter, order, store::Conditions};
 use crate::{
     auth::Viewer,
     db::{
@@ -17,79 +16,19 @@ use crate::{
         keyset::{self, Order, Page, Slice},
     },
     error::Error,
-    scalars::check_text,
 };
-
-/// What a noun's `orderBy` argument is.
-pub(crate) trait OrderBy<T>:
-    InputType + Debug + Copy + PartialEq + Eq + Hash + Default
-{
-    /// The order in SQL.
-    fn order(self) -> Order<T>;
-}
-
-/// Declares a noun's `orderBy` argument: the fields that its lists can be sorted by, with their keys. The first field is the
-/// default. Keys may depend on the direction.
-macro_rules! order {
-    (
-        $(#[$doc:meta])* $Order:ident;
-        $(#[$field_doc:meta])* $Field:ident for $Row:ident, |$descending:ident| {
-            $(#[$first_doc:meta])* $First:ident => $first_key:expr
-            $(, $(#[$variant_doc:meta])* $Variant:ident => $key:expr)* $(,)?
-        }
-    ) => {
-        $(#[$doc])*
-        #[derive(async_graphql::InputObject, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        pub struct $Order {
-            /// What to sort by.
-            pub field: $Field,
-            /// The direction.
-            #[graphql(default)]
-            pub direction: $crate::items::OrderDirection,
-        }
-
-        $(#[$field_doc])*
-        #[derive(async_graphql::Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-        pub enum $Field {
-            $(#[$first_doc])*
-            #[default]
-            $First,
-            $($(#[$variant_doc])* $Variant,)*
-        }
-
-        impl $crate::items::OrderBy<$Row> for $Order {
-            fn order(self) -> $crate::db::keyset::Order<$Row> {
-                let $descending = self.direction == $crate::items::OrderDirection::Desc;
-                let key: $crate::db::keyset::SortKey<$Row> = match self.field {
-                    $Field::$First => $first_key,
-                    $($Field::$Variant => $key,)*
-                };
-                $crate::db::keyset::Order {
-                    key,
-                    descending: $descending,
-                }
-            }
-        }
-    };
-}
-pub(crate) use order;
 
 /// A noun that has lists.
 pub(crate) trait Listed: Item {
     /// Its `filter` argument.
-    type Filter: InputType + Debug + Clone + PartialEq + Eq + Hash + Default;
-    /// Its `orderBy` argument.
+    type Filter: Filter;
+    /// An element of its `orderBy` argument.
     type OrderBy: OrderBy<Self>;
-
-    /// Rejects invalid values of a filter. The part of a title is checked separately.
-    fn check(_filter: &Self::Filter) -> Result<(), Error> {
-        Ok(())
-    }
 
     /// The part of a title that the filter looks for.
     fn title_part(filter: &Self::Filter) -> Option<&str>;
 
-    /// Writes the conditions of a filter, except the condition on the title.
+    /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
 
     /// Writes a column that is read on demand.
@@ -102,7 +41,7 @@ pub(crate) trait Listed: Item {
 #[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct List<T: Listed> {
     filter: T::Filter,
-    pub(crate) order_by: T::OrderBy,
+    order_by: Vec<T::OrderBy>,
     /// For each of the row's columns on demand, whether it is read.
     on_demand: Vec<bool>,
 }
@@ -111,26 +50,24 @@ impl<T: Listed> List<T> {
     /// The list with that filter, in that order. `selects`: whether a column on demand is read.
     ///
     /// # Errors
-    /// BAD_USER_INPUT if the database cannot compare with a value of the filter.
+    /// BAD_USER_INPUT if the filter or the order is invalid.
     pub(crate) fn new(
         filter: Option<T::Filter>,
-        order_by: Option<T::OrderBy>,
+        order_by: Option<Vec<T::OrderBy>>,
         selects: impl Fn(&str) -> bool,
     ) -> Result<Self, Error> {
         let filter = filter.unwrap_or_default();
-        let title_argument = format!("filter.{}Contains", T::KIND.title_column());
-        check_text(&title_argument, T::title_part(&filter))?;
-        T::check(&filter)?;
+        filter::check::<T>(&filter)?;
         Ok(List {
             filter,
-            order_by: order_by.unwrap_or_default(),
+            order_by: order::checked(order_by.unwrap_or_default())?,
             on_demand: T::ON_DEMAND.iter().map(|column| selects(column)).collect(),
         })
     }
 
     /// The order that it is in.
     pub(crate) fn order(&self) -> Order<T> {
-        self.order_by.order()
+        order::order_by(&self.order_by)
     }
 
     /// One page of it.
@@ -177,10 +114,7 @@ impl<T: Listed> keyset::List for List<T> {
     }
 
     fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
-        Conditions::write(statement, owner, |conditions| {
-            T::conditions(&self.filter, conditions);
-            conditions.title_contains(T::KIND, T::title_part(&self.filter));
-        });
+        filter::write::<T>(&self.filter, &mut Conditions::new(statement, owner));
     }
 
     fn belongs(statement: &mut Statement<T::PageRow>, owner: Uuid, container: ItemKind) {

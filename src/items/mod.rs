@@ -2,13 +2,16 @@
 //! choose its id. Lists of items are filtered, sorted and paginated in the same way.
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
-//! `list` has lists of items, `titles` folded titles, `contents` what is in courses and tags, `tagging` the tags of items,
-//! `commands` what creating and updating have in common, and `store` the SQL that reads items of all kinds. Each noun has its own rules, rows and SQL.
+//! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `contents` what is in courses and tags,
+//! `tagging` the tags of items, `commands` what creating and updating have in common, and `store` the SQL that reads items of all
+//! kinds. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod contents;
+mod filter;
 pub(crate) mod list;
 mod model;
+mod order;
 pub(crate) mod store;
 pub(crate) mod tagging;
 pub mod titles;
@@ -25,10 +28,12 @@ pub(crate) use commands::{
     update,
 };
 
-pub(crate) use list::{List, Listed, OrderBy, order};
-pub use model::{
-    ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter, UpdateTarget,
-};
+pub use filter::ItemFilter;
+pub(crate) use filter::{Filter, filter};
+pub(crate) use list::{List, Listed};
+pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
+pub use order::OrderDirection;
+pub(crate) use order::{OrderBy, order};
 pub(crate) use store::{find, find_all, find_kinds, lock};
 
 use crate::{

@@ -1,10 +1,6 @@
 //! What all items share: kinds, statuses, and the inputs of the API.
 
-use std::borrow::Cow;
-
-use async_graphql::{
-    Enum, InputObject, InputType, InputValueError, InputValueResult, Value, registry::Registry,
-};
+use async_graphql::{Enum, InputObject};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -172,54 +168,4 @@ impl ItemIdsInput {
     pub(crate) fn ids(self) -> Vec<Uuid> {
         self.ids.into_iter().map(|id| id.0).collect()
     }
-}
-
-/// The status of the items in a list. Active by default; `None` includes the trash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StatusFilter(pub Option<ItemStatus>);
-
-impl Default for StatusFilter {
-    fn default() -> Self {
-        StatusFilter(Some(ItemStatus::Active))
-    }
-}
-
-/// In the schema, it is a nullable `ItemStatus`.
-impl InputType for StatusFilter {
-    type RawValueType = Option<ItemStatus>;
-
-    fn type_name() -> Cow<'static, str> {
-        <Option<ItemStatus> as InputType>::type_name()
-    }
-
-    fn qualified_type_name() -> String {
-        <Option<ItemStatus> as InputType>::qualified_type_name()
-    }
-
-    fn create_type_info(registry: &mut Registry) -> String {
-        <Option<ItemStatus> as InputType>::create_type_info(registry)
-    }
-
-    fn parse(value: Option<Value>) -> InputValueResult<Self> {
-        let status = <Option<ItemStatus> as InputType>::parse(value);
-        status.map(StatusFilter).map_err(InputValueError::propagate)
-    }
-
-    fn to_value(&self) -> Value {
-        InputType::to_value(&self.0)
-    }
-
-    fn as_raw_value(&self) -> Option<&Self::RawValueType> {
-        Some(&self.0)
-    }
-}
-
-/// The direction of an order.
-#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum OrderDirection {
-    /// Ascending: smallest, oldest or alphabetically first items first.
-    Asc,
-    /// Descending: largest, newest or alphabetically last items first.
-    #[default]
-    Desc,
 }

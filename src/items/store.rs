@@ -1,16 +1,19 @@
 //! SQL that reads items, the same for all kinds. Every statement is scoped to one owner.
 
-use std::collections::HashMap;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use uuid::Uuid;
 
-use super::{Item, ItemKind, StatusFilter, titles};
+use super::{Item, ItemKind, ItemStatus, titles};
 use crate::{
     auth::{UserId, Viewer},
     db::{Connection, Statement, sql::Value},
     error::Error,
-    items::ItemStatus,
-    scalars::MaybeUndefined,
+    rules::{MAX_IDS, Problems},
+    scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
 };
 
 /// Maximum length of a text that `…Contains` can find, in code points. Titles have a maximum of 500, or fewer than four times as
@@ -117,39 +120,80 @@ pub(super) async fn set_folded(
     Ok(())
 }
 
-/// Writes the conditions of a list's filter.
-///
-/// Frequent conditions are written only if they are given, so that each combination has its own plan. As soon as one of the
-/// rare conditions is given, all of them are written, with NULL for those that are not. Otherwise callers could create a
-/// prepared statement for each combination.
+/// Writes conditions as ` AND …`, counts them, and checks their values.
 pub(crate) struct Conditions<'a, R> {
     statement: &'a mut Statement<R>,
     owner: Uuid,
-    rare: Vec<(&'static str, &'static str, Value)>,
+    counted: usize,
+    /// A field with an invalid value, and what is wrong with it.
+    invalid: Option<(Cow<'static, str>, Cow<'static, str>)>,
 }
 
 impl<'a, R> Conditions<'a, R> {
-    /// Writes the conditions that `conditions` adds. `owner`: whose rows they are conditions of.
-    pub(crate) fn write(
-        statement: &'a mut Statement<R>,
-        owner: Uuid,
-        conditions: impl FnOnce(&mut Self),
-    ) {
-        let mut writer = Conditions {
+    /// `owner`: whose rows they are conditions of.
+    pub(crate) fn new(statement: &'a mut Statement<R>, owner: Uuid) -> Self {
+        Conditions {
             statement,
             owner,
-            rare: Vec::new(),
-        };
-        conditions(&mut writer);
-        writer.finish();
+            counted: 0,
+            invalid: None,
+        }
+    }
+
+    /// The number of conditions, without those in [`any`](Self::any) and [`not`](Self::not).
+    pub(super) fn counted(&self) -> usize {
+        self.counted
+    }
+
+    /// # Errors
+    /// BAD_USER_INPUT if a field of the filter at `path` has an invalid value.
+    pub(super) fn checked(self, path: &str) -> Result<(), Error> {
+        self.invalid.map_or(Ok(()), |(field, problem)| {
+            Err(Error::bad_input(format!("`{path}.{field}` {problem}")))
+        })
+    }
+
+    /// Notes that a field has an invalid value. `problem` follows its path in the error message.
+    pub(crate) fn invalid(
+        &mut self,
+        field: impl Into<Cow<'static, str>>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> &mut Self {
+        if self.invalid.is_none() {
+            self.invalid = Some((field.into(), problem.into()));
+        }
+        self
+    }
+
+    fn and(&mut self, condition: &str) -> &mut Statement<R> {
+        self.counted += 1;
+        self.statement.sql(" AND ").sql(condition)
+    }
+
+    /// At least one of `alternatives`, each of which `write` writes.
+    pub(super) fn any<A>(&mut self, alternatives: &[A], write: impl Fn(&A, &mut Self)) {
+        self.statement.sql(" AND (false");
+        for alternative in alternatives {
+            self.statement.sql(" OR (true");
+            write(alternative, self);
+            self.statement.sql(")");
+        }
+        self.statement.sql(")");
+    }
+
+    /// Not all of the conditions that `write` writes. Unlike `NOT`, it holds for rows in which a compared column is null.
+    pub(super) fn not(&mut self, write: impl FnOnce(&mut Self)) {
+        self.statement.sql(" AND (true");
+        write(self);
+        self.statement.sql(") IS NOT TRUE");
     }
 
     /// The item's status, as a constant in the text.
-    pub(crate) fn status(&mut self, status: StatusFilter) -> &mut Self {
-        match status.0 {
-            Some(ItemStatus::Active) => self.statement.sql(" AND status = 'active'"),
-            Some(ItemStatus::Trash) => self.statement.sql(" AND status = 'trash'"),
-            None => self.statement,
+    pub(crate) fn status(&mut self, status: Option<ItemStatus>) -> &mut Self {
+        match status {
+            Some(ItemStatus::Active) => self.and("status = 'active'"),
+            Some(ItemStatus::Trash) => self.and("status = 'trash'"),
+            None => return self,
         };
         self
     }
@@ -162,26 +206,37 @@ impl<'a, R> Conditions<'a, R> {
         if_false: &str,
     ) -> &mut Self {
         if let Some(flag) = flag {
-            let condition = if flag { if_true } else { if_false };
-            self.statement.sql(" AND ").sql(condition);
+            self.and(if flag { if_true } else { if_false });
+        }
+        self
+    }
+
+    /// `<column> <operator> value`.
+    fn compare(
+        &mut self,
+        column: &str,
+        operator: &str,
+        value: Option<impl Into<Value>>,
+    ) -> &mut Self {
+        if let Some(value) = value {
+            self.and(column).sql(operator).value(value);
         }
         self
     }
 
     /// `<column> = value`.
     pub(crate) fn equals(&mut self, column: &str, value: Option<impl Into<Value>>) -> &mut Self {
-        match value.map(Into::into) {
-            // No text in the database contains this character, and PostgreSQL rejects it in parameters.
-            Some(Value::Text(Some(text))) if text.contains('\0') => {
-                self.statement.sql(" AND false");
-            }
-            Some(value) => {
-                let statement = &mut *self.statement;
-                statement.sql(" AND ").sql(column).sql(" = ").value(value);
-            }
-            None => {}
-        }
-        self
+        self.compare(column, " = ", value)
+    }
+
+    /// A time that is `time` or later.
+    pub(crate) fn at_or_after(&mut self, column: &str, time: Option<DateTime>) -> &mut Self {
+        self.compare(column, " >= ", time)
+    }
+
+    /// A time that is earlier than `time`.
+    pub(crate) fn before(&mut self, column: &str, time: Option<DateTime>) -> &mut Self {
+        self.compare(column, " < ", time)
     }
 
     /// `<column> = value`, or `<column> IS NULL` if the field is null.
@@ -191,31 +246,66 @@ impl<'a, R> Conditions<'a, R> {
         field: &MaybeUndefined<V>,
     ) -> &mut Self {
         if field.is_null() {
-            self.statement.sql(" AND ").sql(column).sql(" IS NULL");
+            self.and(column).sql(" IS NULL");
         }
         self.equals(column, field.value().cloned())
     }
 
-    /// `<left> value <right>`, rarely given.
-    pub(crate) fn rarely(
-        &mut self,
-        left: &'static str,
-        value: impl Into<Value>,
-        right: &'static str,
-    ) -> &mut Self {
-        self.rare.push((left, right, value.into()));
+    /// A column that has one of these values.
+    pub(crate) fn any_of(&mut self, column: &str, values: Option<impl Into<Value>>) -> &mut Self {
+        if let Some(values) = values {
+            self.and(column).sql(" = ANY(").value(values).sql(")");
+        }
         self
+    }
+
+    /// An id that is one of the ids in this field.
+    pub(crate) fn one_of(
+        &mut self,
+        field: &'static str,
+        column: &str,
+        ids: Option<&[ObjectId]>,
+    ) -> &mut Self {
+        let ids = self.different(field, ids);
+        self.any_of(column, ids)
+    }
+
+    /// Documents or tasks that have at least one of the active tags in the field `tagIds`.
+    pub(crate) fn tagged(&mut self, kind: ItemKind, ids: Option<&[ObjectId]>) -> &mut Self {
+        let Some(ids) = self.different("tagIds", ids) else {
+            return self;
+        };
+        let (name, owner) = (kind.name(), self.owner);
+        let statement = self.and("id IN (SELECT item_id FROM ");
+        statement
+            .sql(name)
+            .sql("_tags AS assigned JOIN tags ON tags.user_id = ");
+        statement
+            .value(owner)
+            .sql(" AND tags.id = tag_id AND tags.status = 'active' WHERE assigned.user_id = ");
+        statement
+            .value(owner)
+            .sql(" AND tag_id = ANY(")
+            .value(ids)
+            .sql("))");
+        self
+    }
+
+    /// The different ids in this field. Notes if there are too many.
+    fn different(&mut self, field: &'static str, ids: Option<&[ObjectId]>) -> Option<Vec<Uuid>> {
+        let ids: HashSet<Uuid> = ids?.iter().map(|id| id.0).collect();
+        let number = ids.len();
+        if number > MAX_IDS {
+            let problem = format!("must have a maximum of {MAX_IDS} different ids; got {number}.");
+            self.invalid(field, problem);
+        }
+        Some(ids.into_iter().collect())
     }
 
     /// Text that a column contains, ignoring case.
     pub(crate) fn contains(&mut self, column: &str, part: Option<&str>) -> &mut Self {
         if let Some(part) = self.short(part) {
-            let statement = &mut *self.statement;
-            statement
-                .sql(" AND ")
-                .sql(column)
-                .sql(" ILIKE ")
-                .value(pattern(part));
+            self.and(column).sql(" ILIKE ").value(pattern(part));
         }
         self
     }
@@ -225,6 +315,10 @@ impl<'a, R> Conditions<'a, R> {
     /// `IS TRUE` makes PostgreSQL read the matching ids into a hash table first. Otherwise it estimates how many titles match. If
     /// more titles match, it looks up thousands of rows one by one (with 20,000 titles: 65 ms instead of 15 ms).
     pub(super) fn title_contains(&mut self, kind: ItemKind, part: Option<&str>) -> &mut Self {
+        if part.is_some_and(|part| part.contains('\0')) {
+            let problem = "must not contain the character U+0000.";
+            return self.invalid(format!("{}Contains", kind.title_column()), problem);
+        }
         let Some(part) = self.short(part) else {
             return self;
         };
@@ -234,14 +328,12 @@ impl<'a, R> Conditions<'a, R> {
             kind.folded_title_column(),
         );
         let titles = format!("SELECT id FROM {table} WHERE user_id = ");
-        let statement = &mut *self.statement;
-        statement
-            .sql(" AND (id IN (")
-            .sql(&titles)
-            .value(self.owner);
+        let owner = self.owner;
+        let statement = self.and("(id IN (");
+        statement.sql(&titles).value(owner);
         statement.sql(&format!(" AND {folded} LIKE "));
         statement.value(pattern(&titles::fold(part)));
-        statement.sql(" UNION ALL ").sql(&titles).value(self.owner);
+        statement.sql(" UNION ALL ").sql(&titles).value(owner);
         statement.sql(&format!(" AND {folded} IS NULL AND {title} ILIKE "));
         statement.value(pattern(part)).sql(")) IS TRUE");
         self
@@ -251,37 +343,38 @@ impl<'a, R> Conditions<'a, R> {
     fn short<'p>(&mut self, part: Option<&'p str>) -> Option<&'p str> {
         let part = part?;
         if part.chars().nth(MAX_PART).is_some() {
-            self.statement.sql(" AND false");
+            self.and("false");
             return None;
         }
         Some(part)
     }
 
-    /// What a JSON column contains. Its index holds values in their owner's scope; JSON without values is compared directly.
-    pub(crate) fn holds(&mut self, column: &str, part: Option<&serde_json::Value>) -> &mut Self {
-        let Some(part) = part else { return self };
-        let statement = &mut *self.statement;
+    /// What the JSON column of this field contains. Its index holds values in their owner's scope; JSON without values is compared
+    /// directly.
+    pub(crate) fn holds(
+        &mut self,
+        field: &'static str,
+        column: &str,
+        part: Option<&JsonObject>,
+    ) -> &mut Self {
+        let Some(JsonObject(part)) = part else {
+            return self;
+        };
+        let mut problems = Problems::default();
+        problems.metadata(field, part);
+        if problems.finish().is_err() {
+            let problem = "must not exceed 64 KiB or 32 levels, or contain U+0000.";
+            self.invalid(field, problem);
+        }
+        let owner = self.owner;
         if has_values(part) {
-            statement.sql(" AND search_owned(user_id, ").sql(column);
-            statement.sql(") @> search_owned(").value(self.owner);
+            let statement = self.and("search_owned(user_id, ").sql(column);
+            statement.sql(") @> search_owned(").value(owner);
             statement.sql(", ").value(part.clone()).sql(")");
         } else {
-            statement.sql(" AND ").sql(column).sql(" @> ");
-            statement.value(part.clone());
+            self.and(column).sql(" @> ").value(part.clone());
         }
         self
-    }
-
-    fn finish(self) {
-        if self.rare.iter().all(|(.., value)| value.is_null()) {
-            return;
-        }
-        for (left, right, value) in self.rare {
-            let statement = &mut *self.statement;
-            statement.sql(" AND (").value(value.clone());
-            statement.sql(" IS NULL OR ").sql(left).value(value);
-            statement.sql(right).sql(")");
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         },
         row,
     },
-    items::{StatusFilter, UpdateTarget, checks, item, order},
+    items::{UpdateTarget, checks, filter, item, order},
     scalars::{MaybeUndefined, ObjectId},
 };
 
@@ -85,26 +85,24 @@ pub struct TagItemsInput {
     pub remove: Option<Vec<ObjectId>>,
 }
 
-/// Which tags a list contains. Omitted fields do not filter, except `status`.
-#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct TagFilter {
-    /// Only tags with this status. Null includes the trash.
-    #[graphql(default)]
-    pub status: StatusFilter,
-    /// Only tags whose name contains this text. Case and accents are ignored. Null does not filter.
-    pub name_contains: Option<String>,
+filter! {
+    /// Which tags a list contains.
+    TagFilter {
+        /// Only tags whose name contains this text. Case and accents are ignored. Null does not filter.
+        name_contains: Option<String>,
+    }
 }
 
 order! {
-    /// The order of a list of tags. Tags with equal values are sorted by id, in the same direction.
+    /// The order of a list of tags. Tags with equal values are sorted by id, in the direction of the last element of `orderBy`.
     TagOrder;
     /// What tags can be sorted by.
     TagOrderField for Tag, |descending| {
-        /// When they last changed.
-        UpdatedAt => SortKey::new("tag.updated", "updated_at", Time(|it| it.updated_at)),
-        /// When they were created.
-        CreatedAt => SortKey::new("tag.created", "created_at", Time(|it| it.created_at)),
         /// The name, in Unicode collation order, the same on every server.
-        Name => SortKey::new("tag.name", "name", Text(|it| &it.name)),
+        Name: Asc => SortKey::new("tag.name", "name", Text(|it| &it.name)),
+        /// When they were created.
+        CreatedAt: Desc => SortKey::new("tag.created", "created_at", Time(|it| it.created_at)),
+        /// When they last changed.
+        UpdatedAt: Desc => SortKey::new("tag.updated", "updated_at", Time(|it| it.updated_at)),
     }
 }

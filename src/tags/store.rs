@@ -56,12 +56,14 @@ impl Listed for Tag {
         filter.name_contains.as_deref()
     }
 
-    fn conditions(filter: &TagFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_, Self::PageRow>) {
         let TagFilter {
-            status,
             name_contains: _,
+            shared: _,
+            and: _,
+            or: _,
+            not: _,
         } = filter;
-        conditions.status(*status);
     }
 
     fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {

@@ -11,7 +11,7 @@ use crate::{
         },
         numbered, row,
     },
-    items::{StatusFilter, UpdateTarget, checks, item, order},
+    items::{UpdateTarget, checks, filter, item, order},
     scalars::{DateTime, MaybeUndefined, ObjectId},
 };
 
@@ -114,53 +114,76 @@ checks! {
     }
 }
 
-/// Which tasks a list contains. Omitted fields do not filter, except `status`.
-#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct TaskFilter {
-    /// Only completed tasks (true), or only open ones (false). Null does not filter.
-    pub completed: Option<bool>,
-    /// Only tasks in this course. Null selects tasks in no course. An id that is not a UUID matches nothing.
-    pub course_id: MaybeUndefined<ObjectId>,
-    /// Only tasks with this status. Null includes the trash.
-    #[graphql(default)]
-    pub status: StatusFilter,
-    /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
-    pub priority: Option<Vec<TaskPriority>>,
-    /// Only tasks whose title contains this text. Case and accents are ignored. Null does not filter.
-    pub title_contains: Option<String>,
-    /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
-    pub has_course: Option<bool>,
-    /// Only tasks with a due date (true), or only those without one (false). Null does not filter.
-    pub has_due_date: Option<bool>,
-    /// Only tasks that are due at or after this time. Null does not filter.
-    pub due_after: Option<DateTime>,
-    /// Only tasks that are due before this time. Null does not filter.
-    pub due_before: Option<DateTime>,
+filter! {
+    /// Which tasks a list contains.
+    TaskFilter {
+        /// Only completed tasks (true), or only open ones (false). Null does not filter.
+        completed: Option<bool>,
+        /// Only tasks that were completed at or after this time. Null does not filter.
+        completed_after: Option<DateTime>,
+        /// Only tasks that were completed before this time. Null does not filter.
+        completed_before: Option<DateTime>,
+        /// Only tasks in this course. Null selects tasks in no course. An id that is not a UUID matches nothing.
+        course_id: MaybeUndefined<ObjectId>,
+        /// Only tasks in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        course_ids: Option<Vec<ObjectId>>,
+        /// Only tasks that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        tag_ids: Option<Vec<ObjectId>>,
+        /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
+        priority: Option<Vec<TaskPriority>>,
+        /// Only tasks whose title contains this text. Case and accents are ignored. Null does not filter.
+        title_contains: Option<String>,
+        /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
+        has_course: Option<bool>,
+        /// Only tasks with a due date (true), or only those without one (false). Null does not filter.
+        has_due_date: Option<bool>,
+        /// Only tasks that are due at or after this time. Null does not filter.
+        due_after: Option<DateTime>,
+        /// Only tasks that are due before this time. Null does not filter.
+        due_before: Option<DateTime>,
+    }
 }
 
 order! {
-    /// The order of a list of tasks. Tasks with equal values are sorted by id, in the same direction.
+    /// The order of a list of tasks. Tasks with equal values are sorted by id, in the direction of the last element of `orderBy`.
     TaskOrder;
     /// What tasks can be sorted by.
     TaskOrderField for Task, |descending| {
         /// When they were created.
-        CreatedAt => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
+        CreatedAt: Desc => SortKey::new("task.created", "created_at", Time(|it| it.created_at)),
         /// When they last changed.
-        UpdatedAt => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
+        UpdatedAt: Desc => SortKey::new("task.updated", "updated_at", Time(|it| it.updated_at)),
         /// When they are due. Tasks without a due date come last, in both directions.
-        DueAt => due(descending),
+        DueAt: Asc => nullable("task.due", DUE, descending, |it| it.due_at),
+        /// When they were completed. Open tasks come last, in both directions.
+        CompletedAt: Desc => nullable("task.completed", COMPLETED, descending, |it| it.completed_at),
         /// Their priority. `DESC` lists high priorities first.
-        Priority => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
+        Priority: Desc => SortKey::new("task.priority", "priority", Number(|it| it.priority.into())),
         /// The title, in Unicode collation order, the same on every server.
-        Title => SortKey::new("task.title", "title", Text(|it| &it.title)),
+        Title: Asc => SortKey::new("task.title", "title", Text(|it| &it.title)),
     }
 }
 
-/// Infinity stands for no due date, so that one comparison serves every order.
-fn due(descending: bool) -> SortKey<Task> {
-    let (expression, missing) = match descending {
-        true => ("coalesce(due_at, '-infinity')", "-infinity"),
-        false => ("coalesce(due_at, 'infinity')", "infinity"),
-    };
-    SortKey::new("task.due", expression, TimeOr(missing, |it| it.due_at))
+/// The keys of nullable times in SQL, for ascending and descending orders. Infinity stands for no time, so that one comparison
+/// serves every order.
+const DUE: [&str; 2] = [
+    "coalesce(due_at, 'infinity')",
+    "coalesce(due_at, '-infinity')",
+];
+const COMPLETED: [&str; 2] = [
+    "coalesce(completed_at, 'infinity')",
+    "coalesce(completed_at, '-infinity')",
+];
+
+/// Tasks without the time come last.
+fn nullable(
+    name: &'static str,
+    [ascending_key, descending_key]: [&'static str; 2],
+    descending: bool,
+    time: fn(&Task) -> Option<Timestamp>,
+) -> SortKey<Task> {
+    match descending {
+        true => SortKey::new(name, descending_key, TimeOr("-infinity", time)),
+        false => SortKey::new(name, ascending_key, TimeOr("infinity", time)),
+    }
 }

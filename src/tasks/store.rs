@@ -8,7 +8,7 @@ use crate::{
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, UpdateTarget, Written,
+        Create, Item as _, Listed, NewId, Update, UpdateTarget, Written,
         commands::store::{InsertItem, UpdateItem},
         store::Conditions,
     },
@@ -91,31 +91,41 @@ impl Listed for Task {
     fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
         let TaskFilter {
             completed,
+            completed_after,
+            completed_before,
             course_id,
-            status,
+            course_ids,
+            tag_ids,
             priority,
             title_contains: _,
             has_course,
             has_due_date,
             due_after,
             due_before,
+            shared: _,
+            and: _,
+            or: _,
+            not: _,
         } = filter;
         let priorities = priority.as_ref().map(|priorities| {
             let numbers = priorities.iter().copied().map(i16::from);
             numbers.collect::<Vec<_>>()
         });
         conditions
-            .status(*status)
             .is("course_id", course_id)
             .either(
                 *completed,
                 "completed_at IS NOT NULL",
                 "completed_at IS NULL",
             )
-            .rarely("priority = ANY(", priorities, ")")
-            .rarely("(course_id IS NOT NULL) = ", *has_course, "")
-            .rarely("(due_at IS NOT NULL) = ", *has_due_date, "")
-            .rarely("due_at >= ", *due_after, "")
-            .rarely("due_at < ", *due_before, "");
+            .at_or_after("completed_at", *completed_after)
+            .before("completed_at", *completed_before)
+            .one_of("courseIds", "course_id", course_ids.as_deref())
+            .tagged(Task::KIND, tag_ids.as_deref())
+            .any_of("priority", priorities)
+            .either(*has_course, "course_id IS NOT NULL", "course_id IS NULL")
+            .either(*has_due_date, "due_at IS NOT NULL", "due_at IS NULL")
+            .at_or_after("due_at", *due_after)
+            .before("due_at", *due_before);
     }
 }

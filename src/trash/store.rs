@@ -177,10 +177,10 @@ pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<It
 }
 
 /// The order of the trash: last deleted first.
-pub(crate) const ORDER: Order<TrashPosition> = Order {
-    key: SortKey::new("trash", "deleted_at", KeyValue::Time(|it| it.deleted_at)),
-    descending: true,
-};
+pub(crate) const ORDER: Order<TrashPosition> = Order::by(
+    SortKey::new("trash", "deleted_at", KeyValue::Time(|it| it.deleted_at)),
+    true,
+);
 
 /// The position of an item in the trash.
 pub(crate) struct TrashPosition {
@@ -230,10 +230,7 @@ pub(crate) async fn page(
     slice: &Slice,
     count: bool,
 ) -> Result<Page<ItemRef>, Error> {
-    let after = slice.after.as_ref();
-    let (key, id) = after.map_or(("infinity", Uuid::max()), |position| {
-        (&position.key, position.id)
-    });
+    let (key, id) = slice.after_time();
     let statement = |source| {
         Statement::<TrashRow>::new(page_text(source))
             .bind(count)

@@ -49,10 +49,10 @@ pub struct UserFilter {
 }
 
 /// The order of all users: newest first.
-pub(crate) const ORDER: Order<User> = Order {
-    key: SortKey::new("user", "created_at", KeyValue::Time(|user| user.created_at)),
-    descending: true,
-};
+pub(crate) const ORDER: Order<User> = Order::by(
+    SortKey::new("user", "created_at", KeyValue::Time(|user| user.created_at)),
+    true,
+);
 
 impl Keyed for User {
     fn id(&self) -> Uuid {

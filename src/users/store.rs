@@ -99,14 +99,12 @@ pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool
 /// The total and a user. An empty page has one row with the total only.
 type ListRow = (Option<i64>, Option<User>);
 
-/// Writes the conditions of a filter. `contains` is written only if the filter has it: then the trigram index is used.
+/// Writes the conditions of a filter.
 fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
     statement.sql(" AND deleted_at IS NULL");
-    Conditions::write(statement, Uuid::nil(), |conditions| {
-        conditions
-            .either(filter.active, "is_active", "NOT is_active")
-            .contains("lower(email)", filter.email_contains.as_deref());
-    });
+    Conditions::new(statement, Uuid::nil())
+        .either(filter.active, "is_active", "NOT is_active")
+        .contains("lower(email)", filter.email_contains.as_deref());
 }
 
 /// Reads one row more than requested, to know whether there is a next page.
@@ -116,7 +114,7 @@ pub(super) async fn list(
     slice: &Slice,
     count: bool,
 ) -> Result<(Vec<User>, Option<i64>), Error> {
-    let after = slice.after.as_ref();
+    let (key, id) = slice.after_time();
     let mut statement =
         Statement::new("SELECT CASE WHEN $1 THEN (SELECT count(*) FROM users WHERE true")
             .bind(count);
@@ -124,9 +122,7 @@ pub(super) async fn list(
     statement.sql(") END, listed.* FROM (VALUES (1)) AS one LEFT JOIN LATERAL (SELECT ");
     statement.sql(COLUMNS);
     statement.sql(" FROM users WHERE (created_at, id) < (");
-    statement.value(after.map_or("infinity", |position| &position.key));
-    statement.sql("::timestamptz, ");
-    statement.value(after.map_or(Uuid::max(), |position| position.id));
+    statement.value(key).sql("::timestamptz, ").value(id);
     statement.sql(")");
     write_filter(&mut statement, filter);
     statement.sql(" ORDER BY created_at DESC, id DESC LIMIT ");

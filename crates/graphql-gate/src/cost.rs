@@ -3,11 +3,14 @@
 //! Evaluation takes one step per selection that depends on a variable, and visits each fragment once. A document
 //! without such variables takes no time. The formula does not know the schema or field names; `field_cost.rs` does.
 //!
-//! Read on: `field_cost.rs` for the cost of each field, `analysis.rs` for the code that builds the formula.
+//! Read on: `field_cost.rs` for the cost of each field, `filter_cost.rs` for that of filters, `analysis.rs` for the code that
+//! builds the formula.
 
 use apollo_compiler::ast::Value as Literal;
 use apollo_compiler::executable::DirectiveList;
 use async_graphql::{Name, Value, Variables};
+
+use crate::filter_cost::FilterCost;
 
 /// The length of a list if no argument determines it.
 const ASSUMED_LENGTH: u64 = 10;
@@ -69,8 +72,8 @@ pub(crate) enum FieldCost {
     List(u64, ListLength),
     /// A list of objects whose length the parent field determines, with the points of each object.
     ListOfParent(u64),
-    /// A page of objects.
-    Connection(ListLength),
+    /// A page of objects, which may be filtered.
+    Connection(ListLength, FilterCost),
     /// A field of a page that is read for each of its objects.
     Page,
     /// The object of an edge. Its page counts it.
@@ -182,22 +185,21 @@ impl Children {
 impl FieldCost {
     fn is_constant(&self) -> bool {
         match self {
-            Self::Object(_, length) | Self::List(_, length) | Self::Connection(length) => {
-                length.is_constant()
-            }
+            Self::Object(_, length) | Self::List(_, length) => length.is_constant(),
+            Self::Connection(length, filter) => length.is_constant() && filter.is_constant(),
             _ => true,
         }
     }
 
-    /// The cost of a connection with pages of this size.
-    pub(crate) fn of_page(children: Subtotal, size: u64) -> Subtotal {
+    /// The cost of a connection with pages of this size, and with these points for its filter.
+    pub(crate) fn of_page(children: Subtotal, size: u64, filter: u64) -> Subtotal {
         let own = u64::from(children.loads_items);
         let page = children
             .points_per_item
             .saturating_add(own)
             .saturating_mul(size);
         Subtotal {
-            points: page.saturating_add(children.points),
+            points: page.saturating_add(children.points).saturating_add(filter),
             ..Subtotal::default()
         }
     }
@@ -224,7 +226,10 @@ impl FieldCost {
                 points(item.saturating_mul(length.evaluate(variables)))
             }
             Self::ListOfParent(own) => per_item(own.saturating_add(children.total()), false),
-            Self::Connection(length) => Self::of_page(children, length.evaluate(variables)),
+            Self::Connection(length, filter) => {
+                let (size, filter) = (length.evaluate(variables), filter.evaluate(variables));
+                Self::of_page(children, size, filter)
+            }
             Self::Page => per_item(children.total(), true),
             Self::Node => points(children.total()),
             Self::Introspection => points(1 + children.total() / INTROSPECTION_OBJECTS_PER_POINT),

@@ -42,9 +42,9 @@ impl<'a> Measure<'a> {
     /// Sentences that follow the error message. Empty if the operation has no lists.
     pub(crate) fn explain(mut self, operation: &'a Operation, limit: u64) -> String {
         let path = self.path(&operation.selection_set);
-        let total = self.total(&path, None);
+        let total = self.total(&path);
         let is_list =
-            |step: &Step<'_>| matches!(step.rule, FieldCost::Connection(_) | FieldCost::List(..));
+            |step: &Step<'_>| matches!(step.rule, FieldCost::Connection(..) | FieldCost::List(..));
         let half = |end: usize| total - self.total_without(&path, end) >= total / 2;
         let lists = (0..path.len()).filter(|&index| is_list(&path[index]));
         let lists: Vec<usize> = lists.collect();
@@ -140,22 +140,13 @@ impl<'a> Measure<'a> {
         sum
     }
 
-    /// The cost of the operation if the step at `index` has pages of `size`.
-    fn total(&self, path: &[Step<'_>], changed: Option<(usize, u64)>) -> u64 {
-        let (end, cost) = match changed {
-            Some((index, size)) => {
-                let children = path[index].children;
-                (index, FieldCost::of_page(children, size))
-            }
-            None => {
-                let end = path.len().saturating_sub(1);
-                let cost = path
-                    .last()
-                    .map(|step| step.rule.apply(step.children, self.variables));
-                (end, cost.unwrap_or_default())
-            }
-        };
-        self.outward(path, end, cost)
+    /// The cost of the operation.
+    fn total(&self, path: &[Step<'_>]) -> u64 {
+        let end = path.len().saturating_sub(1);
+        let cost = path
+            .last()
+            .map(|step| step.rule.apply(step.children, self.variables));
+        self.outward(path, end, cost.unwrap_or_default())
     }
 
     /// The cost of the operation if it did not select the step at `index`.
@@ -175,8 +166,14 @@ impl<'a> Measure<'a> {
 
     /// The largest page size of the step at `index` that fits into the limit.
     fn page_size(&self, path: &[Step<'_>], index: usize, limit: u64) -> Option<u64> {
-        matches!(path[index].rule, FieldCost::Connection(_)).then_some(())?;
-        let fits = |size: &u64| self.total(path, Some((index, *size))) <= limit;
+        let FieldCost::Connection(_, filter) = &path[index].rule else {
+            return None;
+        };
+        let filter = filter.evaluate(self.variables);
+        let fits = |size: &u64| {
+            let cost = FieldCost::of_page(path[index].children, *size, filter);
+            self.outward(path, index, cost) <= limit
+        };
         (1..=self.rules.max_page_size).rev().find(fits)
     }
 }

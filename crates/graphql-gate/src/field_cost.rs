@@ -1,7 +1,7 @@
 //! The cost of each field by the [`CostRules`]: one point per object that could be loaded, plus introspection.
 //!
-//! The rules follow the naming conventions of the schema (`…Connection`, `…Edge`, `…Count`, `ids`, `first`, `last`), not
-//! a list of fields. A new field has a cost at once.
+//! The rules follow the naming conventions of the schema (`…Connection`, `…Edge`, `…Count`, `ids`, `first`, `last`,
+//! `filter`), not a list of fields. A new field has a cost at once.
 //!
 //! Read on: `cost.rs`, which adds the costs up.
 
@@ -11,6 +11,7 @@ use apollo_compiler::{Node, Schema};
 use async_graphql::Name;
 
 use crate::cost::{FieldCost, LengthSource, ListLength};
+use crate::filter_cost::FilterCost;
 use crate::limits::CostRules;
 
 /// The cost of a field on an object of type `parent`.
@@ -25,7 +26,7 @@ pub(crate) fn of(rules: &CostRules, schema: &Schema, parent: &str, field: &Field
         return FieldCost::Introspection;
     }
     if inner.ends_with("Connection") {
-        return FieldCost::Connection(page_size(rules, field));
+        return FieldCost::Connection(page_size(rules, field), FilterCost::of(field));
     }
     if parent.ends_with("Connection") {
         return FieldCost::Page;

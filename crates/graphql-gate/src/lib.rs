@@ -7,7 +7,7 @@
 //! 1. Count the tokens of the text, before anything is built from it (`tokens`).
 //! 2. Parse and validate the text with apollo-compiler (`prepare`, `descriptions`, `apollo_workarounds`). Its errors are
 //!    reworded in `problems`.
-//! 3. Measure the operation and derive its cost as a formula of its variables (`analysis`, `field_cost`, `cost`).
+//! 3. Measure the operation and derive its cost as a formula of its variables (`analysis`, `field_cost`, `filter_cost`, `cost`).
 //! 4. Translate the document into async-graphql's types (`translate`), with each root field once (`root_fields`).
 //! 5. Coerce the variables and evaluate the cost (`variables`, `scalars`). `dearest` explains a cost over the limit.
 //!
@@ -44,6 +44,7 @@ mod cost;
 mod dearest;
 mod descriptions;
 mod field_cost;
+mod filter_cost;
 mod gate;
 mod limits;
 mod numbers;

@@ -159,6 +159,45 @@ fn the_cost_depends_on_the_variables() {
 }
 
 #[test]
+fn each_condition_of_a_filter_after_the_first_costs_a_point() {
+    let literal =
+        |filter: &str| format!("{{ tasks(first: 5, filter: {filter}) {{ nodes {{ id }} }} }}");
+    let metadata = "{titleContains: \"a\", metadataContains: {or: 1, and: {not: [2, 3]}}}";
+    for (filter, expected) in [
+        ("null", 5),
+        ("{}", 5),
+        ("{titleContains: \"a\"}", 5),
+        ("{titleContains: null, priority: [LOW, HIGH]}", 6),
+        (metadata, 6),
+        ("{or: []}", 5),
+        ("{or: {titleContains: \"a\"}}", 5),
+        (
+            "{minimumScore: 1, or: [{titleContains: \"a\"}, {titleContains: \"b\"}]}",
+            7,
+        ),
+        ("{and: [{not: {or: [{}, {}, {}]}}, {minimumScore: 1}]}", 8),
+    ] {
+        assert_eq!(cost(&literal(filter), &json!({})), expected, "{filter}");
+    }
+    let whole = "query($f: TaskFilter) { tasks(first: 5, filter: $f) { nodes { id } } }";
+    let parts = "query($f: TaskFilter, $s: Float) { tasks(first: 5, filter: {minimumScore: $s, not: $f}) { nodes { id } } }";
+    let nested = "query($f: TaskFilter) { courses(first: 3) { nodes { tasks(first: 2, filter: $f) { totalCount } } } }";
+    let two = json!({ "f": { "titleContains": "a", "or": { "minimumScore": 1 } } });
+    for (query, variables, expected) in [
+        (whole, json!({}), 5),
+        (whole, json!({ "f": null }), 5),
+        (whole, two.clone(), 6),
+        (parts, two.clone(), 7),
+        (nested, json!({}), 6),
+        (nested, two, 9),
+    ] {
+        assert_eq!(cost(query, &variables), expected, "{query} {variables}");
+    }
+    let empty = json!({ "f": { "or": vec![json!({}); 20_000] } });
+    assert!(admit_twice(whole, &empty).is_err());
+}
+
+#[test]
 fn a_warm_cache_gives_the_same_cost_for_other_variables() {
     let query = "query($n: Int, $deep: Boolean = false) {
         courses(first: $n) { nodes { id ...Tasks @include(if: $deep) } }

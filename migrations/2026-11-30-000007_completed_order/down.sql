@@ -1,0 +1,1 @@
+DROP INDEX tasks_completed_at_asc_idx, tasks_completed_at_desc_idx;

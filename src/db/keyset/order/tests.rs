@@ -1,0 +1,124 @@
+use super::*;
+
+struct Row {
+    title: String,
+    id: Uuid,
+}
+
+impl Keyed for Row {
+    fn id(&self) -> Uuid {
+        self.id
+    }
+}
+
+const CREATED: SortKey<Row> = SortKey::new(
+    "task.created",
+    "created_at",
+    KeyValue::Time(|_| DateTime::default()),
+);
+const TITLE: SortKey<Row> = SortKey::new("task.title", "title", KeyValue::Text(|row| &row.title));
+const PRIORITY: SortKey<Row> = SortKey::new("task.priority", "priority", KeyValue::Number(|_| 1));
+
+fn order<const KEYS: usize>(keys: [(SortKey<Row>, bool); KEYS]) -> Order<Row> {
+    let keys = keys.into_iter();
+    Order::by_all(keys.map(|(key, descending)| Sorted { key, descending }))
+}
+
+#[test]
+fn a_cursor_is_bound_to_its_order() {
+    let row = Row {
+        title: "Übung – 1".to_owned(),
+        id: Uuid::from_u128(7),
+    };
+    let single = order([(TITLE, true)]);
+    let position = Position {
+        keys: vec![row.title.clone()],
+        id: row.id,
+    };
+    assert_eq!(single.position(&single.cursor(&row)), Some(position));
+    let pair = order([(TITLE, true), (CREATED, false)]);
+    let position = Position {
+        keys: vec![row.title.clone(), "1970-01-01T00:00:00.000000Z".to_owned()],
+        id: row.id,
+    };
+    assert_eq!(pair.position(&pair.cursor(&row)), Some(position));
+    let orders = [
+        single,
+        pair,
+        order([(TITLE, false)]),
+        order([(CREATED, true)]),
+        order([(CREATED, false), (TITLE, true)]),
+        order([(TITLE, true), (CREATED, true)]),
+        order([(TITLE, true), (CREATED, false), (PRIORITY, true)]),
+    ];
+    for (at, one) in orders.iter().enumerate() {
+        for (of, other) in orders.iter().enumerate() {
+            let is_own = other.position(&one.cursor(&row)).is_some();
+            assert_eq!(is_own, at == of, "{at} {of}");
+        }
+    }
+}
+
+#[test]
+fn texts_that_are_not_cursors_are_rejected() {
+    let created = order([(CREATED, true)]);
+    let forged = |text: &str| cursor::encode(text);
+    let id = "00000000000000000000000000000007";
+    for cursor in [
+        "",
+        "!",
+        "AAAA",
+        &forged("task.created-"),
+        &forged(&format!("task.created-{id}soon")),
+        &forged(&format!("task.created-{id}infinity\0infinity")),
+    ] {
+        assert_eq!(created.position(cursor), None, "{cursor}");
+    }
+    let infinity = forged(&format!("task.created-{id}infinity"));
+    assert!(created.position(&infinity).is_some());
+    let title = order([(TITLE, false)]);
+    let with_nul = forged(&format!("task.title+{id}a\0b"));
+    assert_eq!(title.position(&with_nul), None);
+}
+
+#[test]
+fn keys_in_the_same_direction_are_compared_as_one_row() {
+    use diesel::{
+        pg::{Pg, PgQueryBuilder},
+        query_builder::{QueryBuilder, QueryFragment},
+    };
+    let bound = |order: Order<Row>, side| {
+        let mut statement = Statement::<()>::new("");
+        let keys = order.keys().map(|_| "1".to_owned()).collect();
+        let id = Uuid::nil();
+        order.write_bound(&mut statement, &Position { keys, id }, side);
+        let mut text = PgQueryBuilder::default();
+        statement.to_sql(&mut text, &Pg).expect("well numbered");
+        text.finish()
+    };
+    for (order, side, expected) in [
+        (
+            order([(CREATED, true)]),
+            Side::After,
+            "(created_at, id) < ($1::timestamptz, $2)",
+        ),
+        (
+            order([(PRIORITY, false), (TITLE, false)]),
+            Side::Before,
+            "(priority, title, id) < ($1::smallint, $2, $3)",
+        ),
+        (
+            order([(PRIORITY, true), (TITLE, false)]),
+            Side::After,
+            "(priority) <= ($1::smallint) AND ((priority) <> ($1::smallint) OR (title, id) > ($2, $3))",
+        ),
+        (
+            order([(PRIORITY, true), (TITLE, false), (CREATED, true)]),
+            Side::Before,
+            "(priority) >= ($1::smallint) AND ((priority) <> ($1::smallint) OR (title) <= ($2) AND ((title) <> ($2) \
+             OR (created_at, id) > ($3::timestamptz, $4)))",
+        ),
+    ] {
+        assert_eq!(bound(order, side), expected);
+    }
+}

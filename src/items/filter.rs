@@ -1,0 +1,194 @@
+//! Filters of lists of items. A filter is the conjunction of its fields, and `and`, `or` and `not` combine filters.
+//!
+//! A noun declares its own fields with `filter!`, which adds the fields that the filters of all items have. It names each
+//! condition once, in [`Listed::conditions`]. The same code checks a filter and counts its conditions: it writes them into a
+//! statement that is not sent.
+
+use std::{fmt::Debug, hash::Hash};
+
+use async_graphql::{InputObject, InputType};
+use uuid::Uuid;
+
+use super::{ItemStatus, Listed, store::Conditions};
+use crate::{
+    db::Statement,
+    error::Error,
+    scalars::{DateTime, MaybeUndefined, ObjectId},
+};
+
+/// Maximum number of conditions in a filter, including the filters that it combines.
+const MAX_CONDITIONS: usize = 20;
+/// Maximum nesting of `and`, `or` and `not`.
+const MAX_LEVELS: usize = 3;
+
+/// The fields that the filters of all items have.
+#[derive(InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ItemFilter {
+    /// Only items with this status. By default, `ACTIVE` at the top level, and any status in `and`, `or` and `not`. Null includes the trash.
+    pub status: MaybeUndefined<ItemStatus>,
+    /// Only items with one of these ids. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+    pub ids: Option<Vec<ObjectId>>,
+    /// Only items that were created at or after this time. Null does not filter.
+    pub created_after: Option<DateTime>,
+    /// Only items that were created before this time. Null does not filter.
+    pub created_before: Option<DateTime>,
+    /// Only items that last changed at or after this time. Null does not filter.
+    pub updated_after: Option<DateTime>,
+    /// Only items that last changed before this time. Null does not filter.
+    pub updated_before: Option<DateTime>,
+}
+
+/// A noun's `filter` argument.
+pub(crate) trait Filter:
+    InputType + Debug + Clone + PartialEq + Eq + Hash + Default
+{
+    /// The fields that the filters of all items have.
+    fn shared(&self) -> &ItemFilter;
+    /// Filters that must all match.
+    fn and(&self) -> &[Self];
+    /// Filters of which one must match; `None` if this is not a condition.
+    fn or(&self) -> Option<&[Self]>;
+    /// A filter that must not match.
+    fn not(&self) -> Option<&Self>;
+}
+
+/// Declares a noun's `filter` argument: its own fields, those of all items, and the combinations.
+macro_rules! filter {
+    (
+        $(#[$doc:meta])* $Filter:ident {
+            $($(#[$field_doc:meta])* $field:ident: $Type:ty),+ $(,)?
+        }
+    ) => {
+        $(#[$doc])*
+        ///
+        /// All of its fields must match. Omitted fields do not filter, except `status`. A filter has a maximum of 20 conditions,
+        /// including those in `and`, `or` and `not`, which can be nested 3 levels deep. Each condition after the first adds 1 to
+        /// the cost of the list.
+        #[derive(async_graphql::InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
+        pub struct $Filter {
+            $($(#[$field_doc])* pub $field: $Type,)+
+            /// The fields that the filters of all items have.
+            #[graphql(flatten)]
+            pub shared: $crate::items::ItemFilter,
+            /// Only items that match all of these filters as well. An empty list matches everything. Null does not filter.
+            pub and: Option<Vec<$Filter>>,
+            /// Only items that match at least one of these filters as well. An empty list matches nothing. Null does not filter.
+            pub or: Option<Vec<$Filter>>,
+            /// Only items that do not match this filter. An empty filter matches every item, so the list is empty. Null does not filter.
+            pub not: Option<Box<$Filter>>,
+        }
+
+        impl $crate::items::Filter for $Filter {
+            fn shared(&self) -> &$crate::items::ItemFilter {
+                &self.shared
+            }
+
+            fn and(&self) -> &[Self] {
+                self.and.as_deref().unwrap_or_default()
+            }
+
+            fn or(&self) -> Option<&[Self]> {
+                self.or.as_deref()
+            }
+
+            fn not(&self) -> Option<&Self> {
+                self.not.as_deref()
+            }
+        }
+    };
+}
+pub(crate) use filter;
+
+/// Checks a filter.
+///
+/// # Errors
+/// BAD_USER_INPUT, with the path of what is wrong.
+pub(super) fn check<T: Listed>(filter: &T::Filter) -> Result<(), Error> {
+    check_at::<T>(filter, "filter", 0, &mut 0)
+}
+
+/// Checks the filter at this path, which is in that many combinations, and adds its conditions to `counted`. A filter without
+/// conditions counts as one, so that the number of filters is limited, too.
+fn check_at<T: Listed>(
+    filter: &T::Filter,
+    path: &str,
+    level: usize,
+    counted: &mut usize,
+) -> Result<(), Error> {
+    if level > MAX_LEVELS {
+        let message = format!(
+            "`{path}` is nested {level} levels deep; the maximum is {MAX_LEVELS}. Use fewer levels of `and`, `or` and `not`."
+        );
+        return Err(Error::bad_input(message));
+    }
+    let before = *counted;
+    let mut unsent = Statement::new("");
+    let mut conditions = Conditions::new(&mut unsent, Uuid::nil());
+    write_fields::<T>(filter, &mut conditions);
+    *counted += conditions.counted();
+    conditions.checked(path)?;
+    for (name, filters) in [
+        ("and", filter.and()),
+        ("or", filter.or().unwrap_or_default()),
+    ] {
+        for (index, one) in filters.iter().enumerate() {
+            let path = format!("{path}.{name}[{index}]");
+            check_at::<T>(one, &path, level + 1, counted)?;
+        }
+    }
+    if let Some(not) = filter.not() {
+        check_at::<T>(not, &format!("{path}.not"), level + 1, counted)?;
+    }
+    if *counted == before {
+        *counted += 1;
+    }
+    if *counted > MAX_CONDITIONS {
+        let message = format!(
+            "`filter` has more than {MAX_CONDITIONS} conditions. Use fewer, or send several requests."
+        );
+        return Err(Error::bad_input(message));
+    }
+    Ok(())
+}
+
+/// Writes the conditions of a list's filter. Items in the trash are listed only if the filter says so.
+pub(super) fn write<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+    if filter.shared().status.is_undefined() {
+        conditions.status(Some(ItemStatus::Active));
+    }
+    write_all::<T>(filter, conditions);
+}
+
+fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+    write_fields::<T>(filter, conditions);
+    for one in filter.and() {
+        write_all::<T>(one, conditions);
+    }
+    if let Some(filters) = filter.or() {
+        conditions.any(filters, write_all::<T>);
+    }
+    if let Some(filter) = filter.not() {
+        conditions.not(|conditions| write_all::<T>(filter, conditions));
+    }
+}
+
+/// Writes the conditions of a filter's fields, without those of its combinations.
+fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+    let ItemFilter {
+        status,
+        ids,
+        created_after,
+        created_before,
+        updated_after,
+        updated_before,
+    } = filter.shared();
+    conditions.status(status.value().copied());
+    T::conditions(filter, conditions);
+    conditions
+        .title_contains(T::KIND, T::title_part(filter))
+        .one_of("ids", "id", ids.as_deref())
+        .at_or_after("created_at", *created_after)
+        .before("created_at", *created_before)
+        .at_or_after("updated_at", *updated_after)
+        .before("updated_at", *updated_before);
+}
