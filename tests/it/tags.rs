@@ -158,6 +158,7 @@ async fn names_of_active_tags_are_unique_without_regard_to_case() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_an_items_tags_is_one_change_of_the_item() {
     let Tagged {
+        app: _app,
         ada,
         document,
         task,

@@ -8,7 +8,7 @@ use crate::support::errors;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_and_colors_have_limits() {
-    let Tagged { ada, .. } = Tagged::new().await;
+    let Tagged { app: _app, ada, .. } = Tagged::new().await;
     let long = "語".repeat(101);
     let tag = ada.create_tag(&"語".repeat(100)).await;
     for (name, color, expected) in [
@@ -90,7 +90,12 @@ async fn items_and_tags_that_cannot_be_used_are_all_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_cannot_be_added_and_removed_at_once() {
-    let Tagged { ada, task, .. } = Tagged::new().await;
+    let Tagged {
+        app: _app,
+        ada,
+        task,
+        ..
+    } = Tagged::new().await;
     let (exam, other) = (ada.create_tag("Exam").await, ada.create_tag("Other").await);
     let payload = ada.try_tag(&[&task], &[&exam], &[&other, &exam]).await;
     assert_eq!(errors(&payload), ["INVALID remove.1"]);
@@ -99,7 +104,12 @@ async fn a_tag_cannot_be_added_and_removed_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_of_ids_have_limits_and_duplicates_count_once() {
-    let Tagged { ada, task, .. } = Tagged::new().await;
+    let Tagged {
+        app: _app,
+        ada,
+        task,
+        ..
+    } = Tagged::new().await;
     let exam = ada.create_tag("Exam").await;
     let repeated = vec![exam.as_str(); 30];
     ada.tag(&[task.as_str(); 150], &repeated, &[]).await;
@@ -125,6 +135,7 @@ async fn lists_of_ids_have_limits_and_duplicates_count_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_item_can_have_twenty_tags() {
     let Tagged {
+        app: _app,
         ada,
         document,
         task,

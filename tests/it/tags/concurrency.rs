@@ -9,6 +9,7 @@ use crate::support::{errors, ids};
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_tag_the_same_items_at_once_all_take_effect() {
     let Tagged {
+        app: _app,
         ada,
         document,
         task,

@@ -8,6 +8,7 @@ use crate::support::{TestApp, list, texts};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_lists_and_counts_its_items() {
     let Tagged {
+        app: _app,
         ada,
         course,
         document,
@@ -83,12 +84,12 @@ async fn the_tags_of_all_items_of_a_list_take_one_statement() {
         ),
         ("{ tasks { nodes { tags { name } } } }", "/tasks/nodes", 1),
         (
-            "{ courses { nodes { documents { nodes { tags { name } } } } } }",
+            "{ courses(first: 10) { nodes { documents(first: 10) { nodes { tags { name } } } } } }",
             "/courses/nodes/0/documents/nodes",
             2,
         ),
         (
-            "{ tags { nodes { documentCount documents { nodes { tags { name } } } } } }",
+            "{ tags(first: 2) { nodes { documentCount documents(first: 10) { nodes { tags { name } } } } } }",
             "/tags/nodes/0/documents/nodes",
             2,
         ),
