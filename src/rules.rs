@@ -18,6 +18,8 @@ use crate::{
 
 /// Maximum number of ids per mutation.
 const MAX_IDS: usize = 100;
+/// Maximum number of entries per batch.
+const MAX_ENTRIES: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
@@ -188,6 +190,11 @@ impl Problems {
         }
     }
 
+    /// All errors in the order in which they were found.
+    pub(crate) fn into_refusals(self) -> Vec<Refusal> {
+        self.0
+    }
+
     /// Succeeds if there are no errors.
     ///
     /// # Errors
@@ -219,6 +226,26 @@ pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
         }
     };
     Err(Refusal::of("ids", code, message))
+}
+
+/// Checks the number of entries of a batch.
+///
+/// # Errors
+/// BLANK or TOO_LONG for `field`.
+pub(crate) fn check_entries(field: &str, number: usize) -> Result<(), Refusal> {
+    let (code, message) = match number {
+        0 => (
+            RefusalCode::Blank,
+            format!("`{field}` must contain at least one entry."),
+        ),
+        1..=MAX_ENTRIES => return Ok(()),
+        _ => {
+            let message =
+                format!("`{field}` must contain at most {MAX_ENTRIES} entries; got {number}.");
+            (RefusalCode::TooLong, message)
+        }
+    };
+    Err(Refusal::of(field, code, message))
 }
 
 fn depth_of(value: &Value) -> usize {

@@ -14,45 +14,33 @@ use crate::{
         current::{self, Source},
     },
     error::Error,
-    items::{
-        Create, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        store::Conditions,
-    },
+    items::{Create, InsertItems, Listed, Update, UpdateItems, Written, store::Conditions},
 };
 
 impl Create for CreateCourseInput {
     type Item = Course;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
-        InsertItem::<Course>::new(owner, id)
-            .title(&self.name)
-            .value("description", self.description.clone())
-            .value("color", self.color.clone())
-            .value("icon", self.icon.clone())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Course>> {
+        insert
+            .title(|course| &course.name)
+            .value("description", |course| course.description.clone())
+            .value("color", |course| course.color.clone())
+            .value("icon", |course| course.icon.clone())
             .returning(&["0::bigint", "0::bigint"])
     }
 }
 
 impl Update for UpdateCourseInput {
     type Item = Course;
+    type Stored = ();
 
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
-
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Course>>, Error> {
-        let update = UpdateItem::<Course>::new(viewer.user_id, self.target)
-            .title(&self.name)
-            .change("description", &self.description)
-            .change("color", &self.color)
-            .change("icon", &self.icon)
-            .returning(&["NULL::bigint", "NULL::bigint"]);
-        Ok(update)
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Course>> {
+        update
+            .title(|course| &course.name)
+            .change("description", |course| &course.description)
+            .change("color", |course| &course.color)
+            .change("icon", |course| &course.icon)
+            .returning(&["NULL::bigint", "NULL::bigint"])
     }
 }
 

@@ -16,14 +16,17 @@ use std::borrow::Borrow;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use commands::Updated;
 pub(crate) use commands::{
-    Check, Create, NewId, Update, Written, checks, create, store::Changes, update,
+    Check, Outcome, Written, checks,
+    create::{Create, create, store::InsertItems},
+    store::Changes,
+    update::{Update, store::UpdateItems, update},
 };
 
 pub(crate) use list::{List, Listed, OrderBy, order};
 pub use model::{
-    ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter, UpdateTarget,
+    BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, OrderDirection, StatusFilter,
+    UpdateTarget,
 };
 pub(crate) use store::{find, find_all, find_kinds};
 
@@ -32,7 +35,7 @@ use crate::{
         Columns, Load,
         keyset::{Keyed, PageRow},
     },
-    error::{Failure, Refusal, RefusalCode},
+    error::{Refusal, RefusalCode},
 };
 
 /// A row of a noun that is an item.
@@ -95,19 +98,19 @@ pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
 }
 
 /// The refusal of an id that is or was in use.
-pub(crate) fn taken() -> Failure {
+pub(crate) fn taken() -> Refusal {
     let message = "This id is or was used by another object. Choose a new one.";
-    Refusal::of("id", RefusalCode::Taken, message).into()
+    Refusal::of("id", RefusalCode::Taken, message)
 }
 
 /// The refusal of an object that does not exist.
-pub(crate) fn not_found(field: &str, name: &str) -> Failure {
+pub(crate) fn not_found(field: &str, name: &str) -> Refusal {
     let message = format!("There is no {name} with this id.");
-    Refusal::of(field, RefusalCode::NotFound, message).into()
+    Refusal::of(field, RefusalCode::NotFound, message)
 }
 
 /// The refusal of an object that is in the trash.
-pub(crate) fn in_trash(field: &str, name: &str) -> Failure {
+pub(crate) fn in_trash(field: &str, name: &str) -> Refusal {
     let message = format!("The {name} is in the trash. Restore it first.");
-    Refusal::of(field, RefusalCode::InTrash, message).into()
+    Refusal::of(field, RefusalCode::InTrash, message)
 }

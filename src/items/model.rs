@@ -140,6 +140,16 @@ impl ItemIdsInput {
     }
 }
 
+/// Whether errors in one entry of a batch prevent the others.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BatchPolicy {
+    /// All entries are applied, or none if one of them has an error.
+    #[default]
+    AllOrNothing,
+    /// Each entry succeeds or fails by itself.
+    Each,
+}
+
 /// The status of the items in a list. Active by default; `None` includes the trash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StatusFilter(pub Option<ItemStatus>);
