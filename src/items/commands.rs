@@ -4,10 +4,7 @@ pub(crate) mod create;
 pub(crate) mod store;
 pub(crate) mod update;
 
-use std::{
-    collections::{HashMap, hash_map},
-    mem,
-};
+use std::{collections::HashMap, mem};
 
 use uuid::Uuid;
 
@@ -89,27 +86,20 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         check: impl Fn(G, &'a I, &mut Problems) -> K,
     ) -> Self {
         let (mut outcomes, mut open) = (Vec::new(), Vec::new());
-        let mut first_with = HashMap::new();
+        let mut seen = HashMap::new();
         for (index, (given, input)) in entries.into_iter().enumerate() {
             let mut problems = Problems::default();
             let key = check(given, input, &mut problems);
-            if let Some(id) = key.known_id() {
-                match first_with.entry(id) {
-                    hash_map::Entry::Vacant(vacant) => drop(vacant.insert(index)),
-                    hash_map::Entry::Occupied(first) => problems.add(
-                        "id",
-                        RefusalCode::Invalid,
-                        format!("Entry {} of this batch has the same `id`.", first.get()),
-                    ),
-                }
+            if let Some(earlier) = key.known_id().and_then(|id| seen.insert(id, index)) {
+                let message = format!("Entry {earlier} of this batch has the same `id`.");
+                problems.add("id", RefusalCode::Invalid, message);
             }
             let refusals = problems.into_refusals();
-            outcomes.push(match refusals.is_empty() {
-                true => Outcome::Withheld,
-                false => Outcome::Refused(refusals),
-            });
-            if matches!(outcomes.last(), Some(Outcome::Withheld)) {
+            if refusals.is_empty() {
+                outcomes.push(Outcome::Withheld);
                 open.push(Entry { index, key, input });
+            } else {
+                outcomes.push(Outcome::Refused(refusals));
             }
         }
         Batch {

@@ -221,7 +221,7 @@ async fn an_update_that_fails_prevents_the_others_only_if_the_policy_says_so() {
         ids.push(ada.create_task(None, title).await);
     }
     let version = |id: &str| format!("SELECT version FROM tasks WHERE id = '{id}'");
-    for (wrong, error) in [
+    for (number, (wrong, error)) in [
         (
             json!({ "id": ids[2], "version": 7, "title": "new" }),
             "CONFLICT 2.version c",
@@ -250,7 +250,10 @@ async fn an_update_that_fails_prevents_the_others_only_if_the_policy_says_so() {
             "BLANK 2.completed",
         ),
         (json!({ "id": ids[0], "title": "again" }), "INVALID 2.id"),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let entries = |title: String| {
             vec![
                 json!({ "id": ids[0], "title": title }),
@@ -259,10 +262,10 @@ async fn an_update_that_fails_prevents_the_others_only_if_the_policy_says_so() {
             ]
         };
         let before = app.number(&version(&ids[0])).await;
-        let all = update_tasks(&ada, "ALL_OR_NOTHING", entries(format!("all {error}"))).await;
+        let all = update_tasks(&ada, "ALL_OR_NOTHING", entries("unwritten".to_owned())).await;
         assert_eq!(all, ["withheld", "withheld", error]);
         assert_eq!(app.number(&version(&ids[0])).await, before, "{error}");
-        let title = format!("each {error}");
+        let title = format!("each {number}");
         let each = update_tasks(&ada, "EACH", entries(title.clone())).await;
         assert_eq!(each, [&title, "b", error]);
         assert_eq!(app.number(&version(&ids[0])).await, before + 1, "{error}");

@@ -12,13 +12,15 @@
 //! Each statement locks courses before items, and rows of a table in the order of their ids. So no two statements wait for
 //! each other.
 
-use super::Entry;
+use super::{Entry, Written};
 use crate::{
     auth::UserId,
     db::{
-        Columns, Statement,
+        Statement,
         sql::{SET_ORIGIN, Value},
     },
+    error::Error,
+    items::Item,
     scalars::MaybeUndefined,
 };
 
@@ -187,7 +189,20 @@ pub(super) fn course_is_active(course: Option<&str>) -> String {
     }
 }
 
+/// What a statement wrote, in the order of its entries.
+pub(super) fn written_by<T: Item>(
+    rows: Vec<T::Written>,
+    entries: usize,
+) -> Result<Vec<Written<T>>, Error> {
+    if rows.len() == entries {
+        return Ok(rows.into_iter().map(Into::into).collect());
+    }
+    let number = rows.len();
+    let detail = format!("a statement with {entries} entries returned {number} rows");
+    Err(Error::internal(detail))
+}
+
 /// The columns of [`Written`]'s item.
-pub(super) fn returned<T: Columns>(on_demand: &[&str]) -> String {
+pub(super) fn returned<T: Item>(on_demand: &[&str]) -> String {
     [&[T::COLUMNS], on_demand].concat().join(", ")
 }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Entry, Written,
-        store::{Entries, Write, course_is_active, returned},
+        store::{Entries, Write, course_is_active, returned, written_by},
     },
     Create, NewId,
 };
@@ -32,7 +32,7 @@ pub(super) async fn insert<C: Create>(
 ) -> Result<Option<Vec<Written<C::Item>>>, Error> {
     let statement = C::insert(InsertItems::new(owner, entries, required));
     match conn.try_rows(statement).await {
-        Ok(rows) => Ok(Some(rows.into_iter().map(Into::into).collect())),
+        Ok(rows) => written_by::<C::Item>(rows, entries.len()).map(Some),
         Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Ok(None),
         Err(error) => Err(from_database(error)),
     }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         Entry, Written,
-        store::{Entries, Write, assignment, course_is_active, returned},
+        store::{Entries, Write, assignment, course_is_active, returned, written_by},
     },
     Update,
 };
@@ -28,8 +28,7 @@ pub(super) async fn update<U: Update>(
     let inputs: Vec<&U> = entries.iter().map(|entry| entry.input).collect();
     let stored = U::read(conn, viewer, &inputs).await?;
     let statement = U::update(UpdateItems::new(viewer.user_id, entries, required), &stored);
-    let rows = conn.rows(statement).await?;
-    Ok(rows.into_iter().map(Into::into).collect())
+    written_by::<U::Item>(conn.rows(statement).await?, entries.len())
 }
 
 /// A statement that updates items that are active, have the given version, and whose new courses are active.
