@@ -91,8 +91,20 @@ impl<'a, K, I, R> Entries<'a, K, I, R> {
     }
 }
 
+impl<K, I, R> Entries<'_, K, I, R> {
+    /// Completes a comparison with the value of any entry. An index finds the rows, however many the owner has.
+    pub(super) fn any(&self, expression: &str) -> String {
+        match self.batch {
+            None => format!("= {expression}"),
+            Some(_) => format!("= ANY({})", expression.replace("entry.v", "$")),
+        }
+    }
+}
+
 /// The parts of a statement that writes items.
 pub(super) struct Write<'w> {
+    /// The parts that come first, each with a comma.
+    pub(super) with: String,
     /// The expression of the item's id.
     pub(super) id: &'w str,
     /// The expression of the id of the course to put the item into, if it can be put into one.
@@ -114,10 +126,11 @@ impl<K, I, R> Entries<'_, K, I, R> {
         write: impl FnOnce(&str, &str) -> String,
     ) -> Statement<R> {
         let Write { id, condition, .. } = parts;
-        let (with, status) = (
-            lock_of(parts.course, self.batch.is_some()),
-            status_of(parts.course),
-        );
+        let status = status_of(parts.course);
+        let with = match parts.course {
+            Some(course) => lock_of(&self.any(course)) + &parts.with,
+            None => parts.with.clone(),
+        };
         let text = match self.batch {
             None => {
                 let written = write("", &format!("{SET_ORIGIN} AND {condition}"));
@@ -150,19 +163,12 @@ impl<K, I, R> Entries<'_, K, I, R> {
     }
 }
 
-/// The part of a statement that locks the course or courses to put items into, so that they cannot be moved to the trash before
-/// the statement's transaction commits. `course`: the expression of an entry's course.
-fn lock_of(course: Option<&str>, is_batch: bool) -> String {
-    let Some(course) = course else {
-        return String::new();
-    };
-    let named = match is_batch {
-        true => format!("IN (SELECT {course} FROM entry)"),
-        false => format!("= {course}"),
-    };
+/// The part of a statement that locks the courses to put items into, so that they cannot be moved to the trash before the
+/// statement's transaction commits. `any`: what completes the comparison with their ids.
+fn lock_of(any: &str) -> String {
     format!(
         "course AS MATERIALIZED (
-            SELECT id, status FROM courses WHERE user_id = $1 AND id {named} AND NOT EXISTS (
+            SELECT id, status FROM courses WHERE user_id = $1 AND id {any} AND NOT EXISTS (
                 SELECT FROM pending_operations WHERE user_id = $1 AND item_id = courses.id AND operation = 'remove')
             ORDER BY id FOR SHARE
         ), "

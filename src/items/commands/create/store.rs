@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Entry, Written,
+        Entry, Key as _, Written,
         store::{Entries, Write, course_is_active, returned, written_by},
     },
     Create, NewId,
@@ -52,7 +52,7 @@ impl<'a, C: Create> InsertItems<'a, C> {
     fn new(owner: UserId, entries: &'a [Entry<'a, NewId, C>], required: i64) -> Self {
         let mut entries = Entries::new(owner, entries, required);
         let id = entries.bind(|entry| entry.key.id);
-        let chosen = entries.bind(|entry| entry.key.chosen);
+        let chosen = entries.bind(|entry| entry.key.known_id());
         InsertItems {
             entries,
             columns: vec!["user_id", "id"],
@@ -95,18 +95,23 @@ impl<'a, C: Create> InsertItems<'a, C> {
         let (table, returned) = (C::Item::KIND.table(), returned::<C::Item>(on_demand));
         let (columns, values) = (self.columns.join(", "), self.values.join(", "));
         let (id, chosen, course) = (&self.id, &self.chosen, self.course.as_deref());
+        let any_chosen = self.entries.any(chosen);
         // The log has an entry for every id that is or was in use.
+        let with = format!(
+            "used AS MATERIALIZED (
+                SELECT entity_id FROM audit_logs WHERE user_id = $1 AND entity_id {any_chosen} AND action = 'CREATED'
+            ), "
+        );
         let condition = format!(
-            "{} AND NOT ({chosen} AND EXISTS (
-                SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = {id} AND action = 'CREATED'))",
+            "{} AND NOT EXISTS (SELECT FROM used WHERE entity_id = {chosen})",
             course_is_active(course)
         );
         let ready = format!("SELECT number FROM entry WHERE {condition}");
         let exist = format!(
-            "(SELECT count(*) FROM entry WHERE {chosen} AND EXISTS (
-                SELECT FROM current_{table} WHERE user_id = $1 AND id = {id}))"
+            "(SELECT count(*) FROM current_{table} WHERE user_id = $1 AND id {any_chosen})"
         );
         let parts = Write {
+            with,
             id,
             course,
             condition,

@@ -132,7 +132,7 @@ impl<'a, U: Update> UpdateItems<'a, U> {
         let (table, returned) = (U::Item::KIND.table(), returned::<U::Item>(on_demand));
         let assignments = self.assignments.join(",\n                ");
         let (id, course) = (&self.id, self.course.as_deref());
-        let is_named = format!("user_id = $1 AND id = {id}");
+        let is_named = format!("user_id = $1 AND id {} AND id = {id}", self.entries.any(id));
         self.conditions
             .extend([is_updatable::<U::Item>(id), course_is_active(course)]);
         let condition = self.conditions.join(" AND ");
@@ -146,6 +146,7 @@ impl<'a, U: Update> UpdateItems<'a, U> {
             ORDER BY id FOR NO KEY UPDATE OF {table}"
         );
         let parts = Write {
+            with: String::new(),
             id,
             course,
             condition,
