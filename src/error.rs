@@ -198,12 +198,12 @@ fn rounded_up(time: Duration) -> String {
 pub enum RefusalCode {
     /// Empty, only whitespace and invisible characters, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
+    /// Longer than the field's maximum, or more ids or entries than allowed. Lengths are counted in Unicode code points, those of JSON in
     /// bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
-    /// Not in the required format or range.
+    /// Not in the required format or range, or an id that an earlier entry of the batch has.
     Invalid,
     /// The email address or the tag's name is in use, or the id is or was in use.
     Taken,
@@ -268,6 +268,15 @@ impl Refusal {
             .get_or_insert_default()
             .push(index.to_string());
         refusal
+    }
+
+    /// The refusal with a path that starts with the index of an entry instead of `input`.
+    #[must_use]
+    pub fn of_entry(mut self, index: usize) -> Self {
+        if let Some(start) = self.field.iter_mut().flatten().next() {
+            *start = index.to_string();
+        }
+        self
     }
 
     /// A refusal of no single argument.

@@ -18,6 +18,8 @@ use crate::{
 
 /// Maximum number of ids per mutation, and per field of a filter.
 pub(crate) const MAX_IDS: usize = 100;
+/// Maximum number of entries per batch.
+const MAX_ENTRIES: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
@@ -184,8 +186,15 @@ impl Problems {
     }
 
     /// Checks the number of different ids in a list.
-    pub(crate) fn max_ids(&mut self, field: &str, ids: &[Uuid], max: usize) {
-        self.note(&check_number(field, ids, max));
+    pub(crate) fn max_ids<F: Field<Value = Vec<ObjectId>>>(
+        &mut self,
+        field: &str,
+        ids: &F,
+        max: usize,
+    ) {
+        let ids = ids.given().into_iter().flatten();
+        let ids: Vec<Uuid> = ids.map(|id| id.0).collect();
+        self.note(&check_number(field, &ids, max));
     }
 
     /// Checks metadata: maximum nesting and size.
@@ -211,6 +220,11 @@ impl Problems {
                 format!("`{field}` must have at most {MAX_METADATA_BYTES} bytes of JSON."),
             );
         }
+    }
+
+    /// All errors in the order in which they were found.
+    pub(crate) fn into_refusals(self) -> Vec<Refusal> {
+        self.0
     }
 
     /// Succeeds if there are no errors.
@@ -245,6 +259,26 @@ fn check_number(field: &str, ids: &[Uuid], max: usize) -> Result<(), Refusal> {
     }
     let message = format!("`{field}` must contain at most {max} different ids; got {given}.");
     Err(Refusal::of(field, RefusalCode::TooLong, message))
+}
+
+/// Checks the number of entries of a batch.
+///
+/// # Errors
+/// BLANK or TOO_LONG for `field`.
+pub(crate) fn check_entries(field: &str, number: usize) -> Result<(), Refusal> {
+    let (code, message) = match number {
+        0 => (
+            RefusalCode::Blank,
+            format!("`{field}` must contain at least one entry."),
+        ),
+        1..=MAX_ENTRIES => return Ok(()),
+        _ => {
+            let message =
+                format!("`{field}` must contain at most {MAX_ENTRIES} entries; got {number}.");
+            (RefusalCode::TooLong, message)
+        }
+    };
+    Err(Refusal::of(field, code, message))
 }
 
 fn depth_of(value: &Value) -> usize {

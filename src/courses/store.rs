@@ -6,9 +6,7 @@ use crate::{
     db::{Connection, Statement, current::Source},
     error::Error,
     items::{
-        Create, Item as _, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        contents,
+        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents,
         store::Conditions,
     },
 };
@@ -16,35 +14,27 @@ use crate::{
 impl Create for CreateCourseInput {
     type Item = Course;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Course>> {
-        InsertItem::<Course>::new(owner, id)
-            .title(&self.name)
-            .value("description", self.description.clone())
-            .value("color", self.color.clone())
-            .value("icon", self.icon.clone())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Course>> {
+        insert
+            .title(|course| &course.name)
+            .value("description", |course| course.description.clone())
+            .value("color", |course| course.color.clone())
+            .value("icon", |course| course.icon.clone())
             .returning(&["0::bigint", "0::bigint"])
     }
 }
 
 impl Update for UpdateCourseInput {
     type Item = Course;
+    type Stored = ();
 
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
-
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Course>>, Error> {
-        let update = UpdateItem::<Course>::new(viewer.user_id, self.target)
-            .title(&self.name)
-            .change("description", &self.description)
-            .change("color", &self.color)
-            .change("icon", &self.icon)
-            .returning(&["NULL::bigint", "NULL::bigint"]);
-        Ok(update)
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Course>> {
+        update
+            .title(|course| &course.name)
+            .change("description", |course| &course.description)
+            .change("color", |course| &course.color)
+            .change("icon", |course| &course.icon)
+            .returning(&["NULL::bigint", "NULL::bigint"])
     }
 }
 

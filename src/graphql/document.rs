@@ -115,4 +115,11 @@ item_mutations! {
         update_document(UpdateDocumentInput);
         DocumentPayload;
     }
+    batches of documents {
+        /// Creates documents in active courses. The size of the request (1 MiB by default) limits their texts together.
+        create_documents(CreateDocumentsInput);
+        /// Updates documents that are not in the trash. The size of the request (1 MiB by default) limits their texts together.
+        update_documents(UpdateDocumentsInput);
+        DocumentsBatchPayload;
+    }
 }

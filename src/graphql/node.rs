@@ -18,8 +18,9 @@ use super::{
     user::User,
 };
 use crate::{
+    db::keyset::Keyed as _,
     error::Error,
-    items::{self, ItemKind, ItemStatus},
+    items::{self, Item as _, ItemKind, ItemStatus},
     scalars::{DateTime, ObjectId},
 };
 
@@ -100,6 +101,21 @@ impl Item {
             ItemKind::Task => loaders.find_item(id).await?.map(Item::Task),
             ItemKind::Tag => loaders.find_item(id).await?.map(Item::Tag),
         })
+    }
+}
+
+impl Item {
+    /// The item's id, and when it was moved to the trash.
+    pub(super) fn id_and_deleted_at(&self) -> (Uuid, Option<chrono::DateTime<chrono::Utc>>) {
+        fn of<N: ItemObject>(item: &N) -> (Uuid, Option<chrono::DateTime<chrono::Utc>>) {
+            (item.row().id(), item.row().deleted_at())
+        }
+        match self {
+            Item::Course(course) => of(course),
+            Item::Document(document) => of(document),
+            Item::Task(task) => of(task),
+            Item::Tag(tag) => of(tag),
+        }
     }
 }
 

@@ -109,7 +109,15 @@ item_mutations! {
         /// Updates a task that is not in the trash.
         update_task(UpdateTaskInput);
         TaskPayload;
-
+    }
+    batches of tasks {
+        /// Creates tasks, in active courses or in none. It takes much less time than to create them one by one.
+        create_tasks(CreateTasksInput);
+        /// Updates tasks that are not in the trash. It takes much less time than to update them one by one.
+        update_tasks(UpdateTasksInput);
+        TasksBatchPayload;
+    }
+    own {
         /// Completes tasks, all of them or none. Tasks that are already completed stay unchanged.
         async fn complete_tasks(
             &self,

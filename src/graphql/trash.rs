@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, HasCursor, ItemObject},
+    connection::{Connection, HasCursor},
     context::ContextExt,
     loaders::Loaders,
     node::Item,
@@ -14,9 +14,9 @@ use super::{
     selection::Selected,
 };
 use crate::{
-    db::keyset::{Keyed as _, Page},
+    db::keyset::Page,
     error::{Error, Failure},
-    items::{Item as _, ItemIdsInput, ItemRef},
+    items::{ItemIdsInput, ItemRef},
     scalars::id_of,
     trash::{self, TrashPosition},
 };
@@ -26,19 +26,11 @@ impl HasCursor for Item {
     type Order = ();
 
     fn cursor(&self, (): &()) -> String {
-        fn position<T: ItemObject>(item: &T) -> TrashPosition {
-            TrashPosition {
-                id: item.row().id(),
-                deleted_at: item.row().deleted_at().unwrap_or_default(),
-            }
-        }
-        let position = match self {
-            Item::Course(course) => position(course),
-            Item::Document(document) => position(document),
-            Item::Task(task) => position(task),
-            Item::Tag(tag) => position(tag),
-        };
-        trash::ORDER.cursor(&position)
+        let (id, deleted_at) = self.id_and_deleted_at();
+        trash::ORDER.cursor(&TrashPosition {
+            id,
+            deleted_at: deleted_at.unwrap_or_default(),
+        })
     }
 }
 
@@ -113,8 +105,8 @@ mutations! {
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
-    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another tag has the name of a tag. Active items stay
-    /// unchanged.
+    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another tag has the name of a tag.
+    /// Active items stay unchanged.
     async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
         set_trashed(ctx, input, false).await
     }

@@ -21,17 +21,17 @@ use std::{borrow::Borrow, collections::HashMap};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use commands::Updated;
 pub(crate) use commands::{
-    Check, Create, NewId, Update, Written, checks, create,
+    Check, Outcome, Written, checks,
+    create::{Create, create, store::InsertItems},
     store::{Changes, write_failure},
-    update,
+    update::{Update, store::UpdateItems, update},
 };
 
 pub use filter::ItemFilter;
 pub(crate) use filter::{Filter, filter};
 pub(crate) use list::{List, Listed};
-pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
+pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;
 pub(crate) use order::{OrderBy, order};
 pub(crate) use store::{find, find_all, find_kinds, lock};
@@ -41,7 +41,7 @@ use crate::{
         Columns, Load,
         keyset::{Keyed, PageRow},
     },
-    error::{Failure, Refusal, RefusalCode},
+    error::{Refusal, RefusalCode},
 };
 
 /// A row of a noun that is an item.
@@ -129,19 +129,19 @@ pub(crate) fn unusable(
 }
 
 /// The refusal of an id that is or was in use.
-pub(crate) fn taken() -> Failure {
+pub(crate) fn taken() -> Refusal {
     let message = "This id is or was used by another object. Choose a new one.";
-    Refusal::of("id", RefusalCode::Taken, message).into()
+    Refusal::of("id", RefusalCode::Taken, message)
 }
 
 /// The refusal of an object that does not exist.
-pub(crate) fn not_found(field: &str, name: &str) -> Failure {
+pub(crate) fn not_found(field: &str, name: &str) -> Refusal {
     let message = format!("There is no {name} with this id.");
-    Refusal::of(field, RefusalCode::NotFound, message).into()
+    Refusal::of(field, RefusalCode::NotFound, message)
 }
 
 /// The refusal of an object that is in the trash.
-pub(crate) fn in_trash(field: &str, name: &str) -> Failure {
+pub(crate) fn in_trash(field: &str, name: &str) -> Refusal {
     let message = format!("The {name} is in the trash. Restore it first.");
-    Refusal::of(field, RefusalCode::InTrash, message).into()
+    Refusal::of(field, RefusalCode::InTrash, message)
 }

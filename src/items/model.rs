@@ -169,3 +169,13 @@ impl ItemIdsInput {
         self.ids.into_iter().map(|id| id.0).collect()
     }
 }
+
+/// Whether errors in one entry of a batch prevent the others.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BatchPolicy {
+    /// All entries are applied, or none if one of them has an error.
+    #[default]
+    AllOrNothing,
+    /// Each entry succeeds or fails by itself.
+    Each,
+}

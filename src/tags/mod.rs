@@ -61,8 +61,8 @@ impl Named {
         };
         let mut problems = Problems::default();
         problems.note(&check_ids(&named.items));
-        problems.max_ids("add", &named.add, MAX_TAGS);
-        problems.max_ids("remove", &named.remove, MAX_TAGS);
+        problems.max_ids("add", &input.add, MAX_TAGS);
+        problems.max_ids("remove", &input.remove, MAX_TAGS);
         let added: HashSet<&Uuid> = named.add.iter().collect();
         for (index, tag) in named.remove.iter().enumerate() {
             if added.contains(tag) {

@@ -6,13 +6,11 @@ use uuid::Uuid;
 
 use super::model::{CreateTagInput, Tag, TagFilter, TagOrder, UpdateTagInput};
 use crate::{
-    auth::{UserId, Viewer},
+    auth::Viewer,
     db::{Columns, Connection, Statement, current::Source},
     error::Error,
     items::{
-        Create, Item as _, ItemKind, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        contents,
+        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
         store::Conditions,
     },
 };
@@ -20,31 +18,23 @@ use crate::{
 impl Create for CreateTagInput {
     type Item = Tag;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Tag>> {
-        InsertItem::<Tag>::new(owner, id)
-            .title(&self.name)
-            .value("color", self.color.clone())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Tag>> {
+        insert
+            .title(|tag| &tag.name)
+            .value("color", |tag| tag.color.clone())
             .returning(&["0::bigint", "0::bigint"])
     }
 }
 
 impl Update for UpdateTagInput {
     type Item = Tag;
+    type Stored = ();
 
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
-
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Tag>>, Error> {
-        let update = UpdateItem::<Tag>::new(viewer.user_id, self.target)
-            .title(&self.name)
-            .change("color", &self.color)
-            .returning(&["NULL::bigint", "NULL::bigint"]);
-        Ok(update)
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Tag>> {
+        update
+            .title(|tag| &tag.name)
+            .change("color", |tag| &tag.color)
+            .returning(&["NULL::bigint", "NULL::bigint"])
     }
 }
 

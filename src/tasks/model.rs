@@ -84,6 +84,8 @@ pub struct CreateTaskInput {
     /// The priority. Must not be null.
     #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
     pub priority: MaybeUndefined<TaskPriority>,
+    /// The ids of the task's tags, which must be active (maximum 20). Duplicates count once. By default, it has none.
+    pub tag_ids: Option<Vec<ObjectId>>,
 }
 
 /// Changes to a task.
@@ -104,10 +106,13 @@ pub struct UpdateTaskInput {
     pub due_at: MaybeUndefined<DateTime>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
+    /// The ids of the tags that the task then has, in place of those that it shows now. They must be active (maximum 20). Duplicates
+    /// count once. Null removes all.
+    pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
 
 checks! {
-    CreateTaskInput, UpdateTaskInput: |input, problems| {
+    tagged CreateTaskInput, UpdateTaskInput: |input, problems| {
         problems.text("title", &input.title, 200);
         problems.optional_text("description", &input.description, 1_000);
         problems.not_null("priority", &input.priority);

@@ -4,13 +4,11 @@ use uuid::Uuid;
 
 use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput};
 use crate::{
-    auth::{UserId, Viewer},
+    auth::UserId,
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Item as _, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        store::Conditions,
+        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, store::Conditions,
     },
     rules::Problems,
 };
@@ -18,47 +16,39 @@ use crate::{
 impl Create for CreateTaskInput {
     type Item = Task;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
-        InsertItem::<Task>::new(owner, id)
-            .into_course(self.course_id)
-            .title(&self.title)
-            .value("description", self.description.clone())
-            .value("due_at", self.due_at)
-            .value("priority", self.priority.value().copied())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Task>> {
+        insert
+            .into_course(|task| task.course_id)
+            .title(|task| &task.title)
+            .value("description", |task| task.description.clone())
+            .value("due_at", |task| task.due_at)
+            .value("priority", |task| task.priority.value().copied())
             .returning(Task::ON_DEMAND)
     }
 }
 
 impl Update for UpdateTaskInput {
     type Item = Task;
-
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
+    type Stored = ();
 
     fn check_changes(&self, problems: &mut Problems) {
         problems.not_null("completed", &self.completed);
     }
 
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Task>>, Error> {
-        let update = UpdateItem::<Task>::new(viewer.user_id, self.target)
-            .into_course(&self.course_id)
-            .title(&self.title)
-            .change("description", &self.description)
-            .change("due_at", &self.due_at)
-            .change("priority", &self.priority)
-            .set("completed_at", |statement| {
-                let completed = statement.placeholder(self.completed.value().copied());
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Task>> {
+        update
+            .into_course(|task| &task.course_id)
+            .title(|task| &task.title)
+            .change("description", |task| &task.description)
+            .change("due_at", |task| &task.due_at)
+            .change("priority", |task| &task.priority)
+            .set("completed_at", |entries| {
+                let completed = entries.value(|task| task.completed.value().copied());
                 format!(
                     "CASE {completed} WHEN true THEN coalesce(completed_at, now()) WHEN false THEN NULL ELSE completed_at END"
                 )
             })
-            .returning(Task::ON_DEMAND);
-        Ok(update)
+            .returning(Task::ON_DEMAND)
     }
 }
 

@@ -10,6 +10,7 @@ mod accounts;
 mod admins;
 mod audit_log;
 mod background_jobs;
+mod batches;
 mod blank_texts;
 mod change_feed;
 mod clean_up;

@@ -1,8 +1,9 @@
 //! Tags: their names, the items that have them, and what the trash, the change feed and the search make of them. `bad_input` tests
-//! rejected requests, `concurrency` requests at the same time, `lists` the lists and numbers of a tag's items.
+//! rejected requests, `concurrency` requests at the same time, `inputs` tags in inputs, `lists` the lists and numbers of a tag's items.
 
 mod bad_input;
 mod concurrency;
+mod inputs;
 mod lists;
 
 use futures_util::future::join_all;

@@ -8,6 +8,8 @@ export interface Fields {
     originalText: string;
     formattedNote: string;
     metadata?: Record<string, unknown>;
+    /** The active tags, sorted by id. */
+    tagIds?: readonly string[];
   };
   Task: {
     title: string;
@@ -16,7 +18,10 @@ export interface Fields {
     completed?: boolean;
     priority?: 'LOW' | 'NORMAL' | 'HIGH';
     dueAt?: string | null;
+    /** The active tags, sorted by id. */
+    tagIds?: readonly string[];
   };
+  Tag: { name: string; color?: string | null };
 }
 
 export type ItemType = keyof Fields;
@@ -41,8 +46,9 @@ export type Values = Record<string, unknown>;
 /** The default values of optional fields. */
 const DEFAULTS: Record<ItemType, Values> = {
   Course: { description: null, color: null, icon: null },
-  Document: { metadata: {} },
-  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', dueAt: null },
+  Document: { metadata: {}, tagIds: [] },
+  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', dueAt: null, tagIds: [] },
+  Tag: { color: null },
 };
 
 export function newItem(type: ItemType, id: string, fields: Values): Item {
@@ -59,8 +65,9 @@ export const ITEM = `
   fragment Item on Item {
     __typename id version status
     ... on Course { name description color icon }
-    ... on Document { title originalText formattedNote metadata within: course { id } trashedWith { id } }
-    ... on Task { title description completed priority dueAt course { id } trashedWith { id } }
+    ... on Document { title originalText formattedNote metadata within: course { id } trashedWith { id } tags { id } }
+    ... on Task { title description completed priority dueAt course { id } trashedWith { id } tags { id } }
+    ... on Tag { name color }
   }`;
 
 type Reference = { id: string } | null | undefined;
@@ -74,14 +81,28 @@ export interface ItemPayload extends Values {
 }
 
 export function itemOf(payload: ItemPayload): Item {
-  const { __typename: type, id, version, status, trashedWith, course, within, ...fields } = payload;
-  if (type !== 'Course') fields['courseId'] = ((within ?? course) as Reference)?.id ?? null;
+  const { __typename: type, id, version, status, trashedWith, course, within, tags, ...fields } = payload;
+  if (type === 'Document' || type === 'Task') {
+    fields['courseId'] = ((within ?? course) as Reference)?.id ?? null;
+    fields['tagIds'] = (tags as { id: string }[]).map((tag) => tag.id).sort();
+  }
   const item = { type, id, version, status, trashedWith: (trashedWith as Reference)?.id ?? null, fields };
   return item as unknown as Item;
 }
 
-/** Whether two values of a field are equal. The service normalizes dates and JSON, so their text may differ. */
+/** The items with this active tag, without it. The service changes only the tag when it goes to the trash or is deleted. */
+export function untagged(items: Iterable<Item>, tag: string): Item[] {
+  const changed: Item[] = [];
+  for (const item of items) {
+    if (!('tagIds' in item.fields) || !item.fields.tagIds.includes(tag)) continue;
+    changed.push(withFields(item, { tagIds: item.fields.tagIds.filter((id) => id !== tag) }));
+  }
+  return changed;
+}
+
+/** Whether two values of a field are equal. The service normalizes dates and JSON, so their text may differ. Tags have no order. */
 export function same(field: string, one: unknown, other: unknown): boolean {
+  if (field === 'tagIds' && one && other) return canonical([...(one as string[])].sort()) === canonical([...(other as string[])].sort());
   if (field === 'dueAt' && one && other) return Date.parse(one as string) === Date.parse(other as string);
   return canonical(one) === canonical(other);
 }

@@ -78,6 +78,28 @@ pub(crate) async fn remove(
     Ok(())
 }
 
+/// Takes the active tags from items of a kind, except those in `pairs` of an item and a tag.
+pub(crate) async fn remove_others(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    items: Vec<Uuid>,
+    pairs: &[(Uuid, Uuid)],
+) -> Result<(), Error> {
+    let name = kind.name();
+    let text = format!(
+        "DELETE FROM {name}_tags AS assigned USING tags
+        WHERE (SELECT set_origin($address, $program)) AND assigned.user_id = $1 AND item_id = ANY($2)
+            AND tags.user_id = $1 AND id = tag_id AND status = 'active'
+            AND (item_id, tag_id) NOT IN (SELECT * FROM unnest($3, $4))"
+    );
+    let (kept_items, kept_tags): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
+    let statement = Statement::write(text, owner).bind(items);
+    conn.execute(statement.bind(kept_items).bind(kept_tags))
+        .await?;
+    Ok(())
+}
+
 /// The number of active tags of each of these items that has more than [`MAX_TAGS`].
 pub(crate) async fn too_many(
     conn: &mut Connection,

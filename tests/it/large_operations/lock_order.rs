@@ -54,7 +54,10 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value)
     let name = json!({ "id": course, "name": format!("zebra {number}") });
     let new_task = json!({ "courseId": course, "title": "zebra new" });
     let moved_document = json!({ "id": document, "courseId": course });
-    match numbers.below(15) {
+    let changed =
+        |id: &&str| json!({ "id": id, "courseId": course, "title": format!("owl {number}") });
+    let changes = |ids: &[&str]| ids.iter().map(changed).collect::<Vec<_>>();
+    match numbers.below(17) {
         0 => ("createTask", new_task),
         1 => ("createDocument", new_document),
         2 => ("updateTask", moved),
@@ -66,8 +69,19 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value)
         8 => ("reopenTasks", ids(&numbers.several(tasks))),
         9 => ("trashItems", ids(&numbers.several(&all))),
         10 => ("requestImageUpload", image),
-        11 | 12 => ("tagItems", tagged),
-        13 => ("updateTag", label),
+        11 => {
+            let tasks = changes(&numbers.several(tasks));
+            ("updateTasks", json!({ "tasks": tasks, "policy": "EACH" }))
+        }
+        12 => {
+            let documents = changes(&numbers.several(items[1]));
+            (
+                "updateDocuments",
+                json!({ "documents": documents, "policy": "EACH" }),
+            )
+        }
+        13 | 14 => ("tagItems", tagged),
+        15 => ("updateTag", label),
         _ => (
             "restoreItems",
             ids(&[&numbers.several(&all)[..], &[course]].concat()),
