@@ -2,9 +2,7 @@
 
 use super::model::{Course, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput};
 use crate::{
-    auth::{UserId, Viewer},
-    db::{Connection, Statement, current::Source},
-    error::Error,
+    db::{Statement, current::Source},
     items::{
         Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents,
         store::Conditions,

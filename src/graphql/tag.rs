@@ -94,16 +94,16 @@ item_mutations! {
         /// Updates a tag that is not in the trash.
         update_tag(UpdateTagInput);
         TagPayload;
-        own {
-            /// Adds tags to documents and tasks and removes others, all of it or nothing. An item whose tags change has a new version.
-            /// Items that have a tag already, or do not have it, stay unchanged.
-            async fn tag_items(
-                &self,
-                ctx: &Context<'_>,
-                #[graphql(desc = "The items, and the tags to add and to remove.")] input: TagItemsInput,
-            ) -> Option<Result<ItemsPayload, Error>> {
-                Some(tag_items(ctx, input).await)
-            }
+    }
+    own {
+        /// Adds tags to documents and tasks and removes others, all of it or nothing. An item whose tags change has a new version.
+        /// Items that have a tag already, or do not have it, stay unchanged.
+        async fn tag_items(
+            &self,
+            ctx: &Context<'_>,
+            #[graphql(desc = "The items, and the tags to add and to remove.")] input: TagItemsInput,
+        ) -> Option<Result<ItemsPayload, Error>> {
+            Some(tag_items(ctx, input).await)
         }
     }
 }
