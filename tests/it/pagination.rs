@@ -1,30 +1,27 @@
-//! Pagination: every order of every list, in both directions, forward and backward, through ties and nulls, is one list.
+//! Pagination: every order of every list and every pair of orders, in all directions, forward and backward, through ties and
+//! nulls, is one list.
+
+use std::cmp::Ordering;
 
 use serde_json::{Value, json};
 
 use crate::support::{Client, Person, TestApp, list, texts};
 
 /// A list in one order.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct List {
     name: &'static str,
     /// Whether it is a course's list.
     is_nested: bool,
-    order: &'static str,
-    direction: &'static str,
+    order: String,
 }
 
 impl List {
     /// A page with these arguments; `$cursor` is the cursor.
-    async fn page(self, client: &Client, arguments: &str, cursor: &Value) -> Value {
-        let List {
-            name,
-            order,
-            direction,
-            ..
-        } = self;
+    async fn page(&self, client: &Client, arguments: &str, cursor: &Value) -> Value {
+        let List { name, order, .. } = self;
         let list = format!(
-            "{name}(filter: {{ status: null }}, orderBy: {{ field: {order}, direction: {direction} }}, {arguments}) {{
+            "{name}(filter: {{ status: null }}, orderBy: {order}, {arguments}) {{
                 edges {{ cursor node {{ id }} }} pageInfo {{ hasNextPage hasPreviousPage startCursor endCursor }} }}"
         );
         let (selected, pointer) = match self.is_nested {
@@ -42,14 +39,14 @@ impl List {
         page.unwrap_or_else(|| panic!("{data}"))
     }
 
-    async fn whole(self, client: &Client) -> Vec<String> {
+    async fn whole(&self, client: &Client) -> Vec<String> {
         ids(&self
             .page(client, "first: 100, after: $cursor", &Value::Null)
             .await)
     }
 
     /// All ids, read in pages of that size from the start or the end.
-    async fn in_pages(self, client: &Client, forward: bool, size: usize) -> Vec<String> {
+    async fn in_pages(&self, client: &Client, forward: bool, size: usize) -> Vec<String> {
         let (arguments, more, next) = match forward {
             true => (
                 format!("first: {size}, after: $cursor"),
@@ -96,9 +93,10 @@ async fn filled() -> (TestApp, Person) {
          SELECT user_id, gen_random_uuid(), courses.id, 'Title ' || n % 3, '', '', '',
              timestamptz '2026-01-01' + (n / 4) * interval '1 microsecond', timestamptz '2026-02-01'
          FROM (SELECT * FROM courses ORDER BY created_at, id LIMIT 1) courses, generate_series(0, 10) n;
-         INSERT INTO tasks (user_id, id, course_id, title, priority, due_at, created_at, updated_at)
-         SELECT user_id, gen_random_uuid(), courses.id, 'Title ' || n % 3, n % 3,
+         INSERT INTO tasks (user_id, id, course_id, title, priority, due_at, completed_at, created_at, updated_at)
+         SELECT user_id, gen_random_uuid(), courses.id, 'Title ' || n % 3, n % 2,
              CASE WHEN n % 3 > 0 THEN timestamptz '2026-09-01' + (n % 2) * interval '1 day' END,
+             CASE WHEN n % 4 > 0 THEN timestamptz '2026-05-01' + (n / 3 % 2) * interval '1 day' END,
              timestamptz '2026-01-01' + (n / 4) * interval '1 microsecond', timestamptz '2026-02-01'
          FROM (SELECT * FROM courses ORDER BY created_at, id LIMIT 1) courses, generate_series(0, 10) n;
          UPDATE documents SET status = 'trash', deleted_at = now() WHERE title = 'Title 2';",
@@ -107,56 +105,215 @@ async fn filled() -> (TestApp, Person) {
     (app, ada)
 }
 
+/// The lists and the fields that they can be sorted by.
+const LISTS: [(&str, &[&str]); 3] = [
+    ("courses", &["UPDATED_AT", "CREATED_AT", "NAME"]),
+    ("documents", &["CREATED_AT", "UPDATED_AT", "TITLE"]),
+    (
+        "tasks",
+        &[
+            "CREATED_AT",
+            "UPDATED_AT",
+            "DUE_AT",
+            "COMPLETED_AT",
+            "PRIORITY",
+            "TITLE",
+        ],
+    ),
+];
+
+/// An element of `orderBy`.
+fn by(field: &str, direction: &str) -> String {
+    format!("{{ field: {field}, direction: {direction} }}")
+}
+
+/// Every element of the `orderBy` of a list.
+fn orders(fields: &[&'static str]) -> Vec<(&'static str, String)> {
+    let both =
+        |field: &&'static str| ["ASC", "DESC"].map(|direction| (*field, by(field, direction)));
+    fields.iter().flat_map(both).collect()
+}
+
+/// Asserts that pages of these sizes, from both ends, are the whole list.
+async fn assert_is_one_list(client: &Client, list: &List, sizes: &[usize]) {
+    let whole = list.whole(client).await;
+    assert_eq!(whole.len(), 11, "{list:?}");
+    for size in sizes {
+        for forward in [true, false] {
+            let pages = list.in_pages(client, forward, *size).await;
+            assert_eq!(pages, whole, "{list:?} {size} {forward}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_order_is_one_list_in_pages_of_any_size_and_direction() {
     let (_app, ada) = filled().await;
-    let documents = ["CREATED_AT", "UPDATED_AT", "TITLE"].as_slice();
-    let tasks = ["CREATED_AT", "UPDATED_AT", "DUE_AT", "PRIORITY", "TITLE"].as_slice();
-    for (name, is_nested, orders) in [
-        (
-            "courses",
-            false,
-            ["UPDATED_AT", "CREATED_AT", "NAME"].as_slice(),
-        ),
-        ("documents", false, documents),
-        ("tasks", false, tasks),
-        ("documents", true, documents),
-        ("tasks", true, tasks),
-    ] {
-        for (order, direction) in orders
-            .iter()
-            .flat_map(|order| [(order, "ASC"), (order, "DESC")])
-        {
-            let list = List {
-                name,
-                is_nested,
-                order,
-                direction,
-            };
-            let whole = list.whole(&ada).await;
-            assert_eq!(whole.len(), 11, "{list:?}");
-            for (size, forward) in [1, 3, 11]
-                .into_iter()
-                .flat_map(|size| [(size, true), (size, false)])
-            {
-                let pages = list.in_pages(&ada, forward, size).await;
-                assert_eq!(pages, whole, "{list:?} {size} {forward}");
+    for (name, fields) in LISTS {
+        for is_nested in [false, true] {
+            if is_nested && name == "courses" {
+                continue;
+            }
+            for (_, order) in orders(fields) {
+                let list = List {
+                    name,
+                    is_nested,
+                    order,
+                };
+                assert_is_one_list(&ada, &list, &[1, 3, 11]).await;
             }
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tasks_without_due_date_come_last_in_both_directions() {
+async fn every_pair_of_orders_is_one_list() {
     let (_app, ada) = filled().await;
-    for direction in ["ASC", "DESC"] {
+    for (name, fields) in LISTS {
+        for (field, first) in orders(fields) {
+            for (_, second) in orders(fields)
+                .into_iter()
+                .filter(|(other, _)| *other != field)
+            {
+                let list = List {
+                    name,
+                    is_nested: name == "documents",
+                    order: format!("[{first}, {second}]"),
+                };
+                assert_is_one_list(&ada, &list, &[2]).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_fields_sort_items_with_equal_values() {
+    let (_app, ada) = filled().await;
+    for directions in 0..8 {
+        let is_descending = [0, 1, 2].map(|at| directions >> at & 1 == 1);
+        let direction = is_descending.map(|is| if is { "DESC" } else { "ASC" });
+        let order = [
+            by("DUE_AT", direction[0]),
+            by("PRIORITY", direction[1]),
+            by("COMPLETED_AT", direction[2]),
+        ];
+        let order = format!("[{}]", order.join(", "));
         let query = format!(
-            "{{ tasks(orderBy: {{ field: DUE_AT, direction: {direction} }}) {{ nodes {{ dueAt }} }} }}"
+            "{{ tasks(orderBy: {order}, first: 100) {{ nodes {{ dueAt priority completedAt id }} }} }}"
         );
         let data = ada.query(&query).await;
-        let tasks = list(&data["tasks"]["nodes"]).iter();
-        let due: Vec<bool> = tasks.map(|task| task["dueAt"].is_null()).collect();
-        assert_eq!(due, [vec![false; 7], vec![true; 4]].concat(), "{direction}");
+        let given = list(&data["tasks"]["nodes"]);
+        let mut sorted = given.clone();
+        let priority = |task: &Value| {
+            ["LOW", "NORMAL"]
+                .iter()
+                .position(|it| task["priority"] == *it)
+        };
+        let turned = |ordering: Ordering, is_descending: bool| {
+            if is_descending {
+                ordering.reverse()
+            } else {
+                ordering
+            }
+        };
+        let nullable =
+            |one: &Value, other: &Value, is_descending| match (one.as_str(), other.as_str()) {
+                (Some(one), Some(other)) => turned(one.cmp(other), is_descending),
+                (one, other) => one.is_none().cmp(&other.is_none()),
+            };
+        sorted.sort_by(|one, other| {
+            nullable(&one["dueAt"], &other["dueAt"], is_descending[0])
+                .then_with(|| turned(priority(one).cmp(&priority(other)), is_descending[1]))
+                .then_with(|| {
+                    nullable(&one["completedAt"], &other["completedAt"], is_descending[2])
+                })
+                .then_with(|| {
+                    turned(
+                        one["id"].as_str().cmp(&other["id"].as_str()),
+                        is_descending[2],
+                    )
+                })
+        });
+        assert_eq!(*given, sorted, "{order}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_without_the_time_of_the_order_come_last_in_both_directions() {
+    let (_app, ada) = filled().await;
+    for (field, name, number) in [("DUE_AT", "dueAt", 7), ("COMPLETED_AT", "completedAt", 8)] {
+        for direction in ["ASC", "DESC"] {
+            let order = by(field, direction);
+            let query = format!("{{ tasks(orderBy: {order}) {{ nodes {{ {name} }} }} }}");
+            let data = ada.query(&query).await;
+            let tasks = list(&data["tasks"]["nodes"]).iter();
+            let is_null: Vec<bool> = tasks.map(|task| task[name].is_null()).collect();
+            let expected = [vec![false; number], vec![true; 11 - number]].concat();
+            assert_eq!(is_null, expected, "{order}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_direction_depends_on_the_field() {
+    let (_app, ada) = filled().await;
+    for (name, fields) in LISTS {
+        for field in fields {
+            let default = match *field {
+                "DUE_AT" | "NAME" | "TITLE" => "ASC",
+                _ => "DESC",
+            };
+            let list = |order: String| List {
+                name,
+                is_nested: false,
+                order,
+            };
+            let expected = list(by(field, default)).whole(&ada).await;
+            for order in [
+                format!("{{ field: {field} }}"),
+                format!("[{{ field: {field}, direction: null }}]"),
+            ] {
+                assert_eq!(list(order.clone()).whole(&ada).await, expected, "{order}");
+            }
+        }
+        let list = |order: &str| List {
+            name,
+            is_nested: false,
+            order: order.to_owned(),
+        };
+        let default = by(fields[0], "DESC");
+        let expected = list(&default).whole(&ada).await;
+        for order in ["null", "[]"] {
+            assert_eq!(list(order).whole(&ada).await, expected, "{name} {order}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_beyond_the_limits_are_rejected_with_their_path() {
+    let (_app, ada) = filled().await;
+    let fields = ["TITLE", "DUE_AT", "PRIORITY", "CREATED_AT"].map(|field| by(field, "ASC"));
+    let repeated = [by("TITLE", "ASC"), by("DUE_AT", "ASC"), by("TITLE", "DESC")];
+    for (order, message) in [
+        (
+            fields.join(", "),
+            "`orderBy` must have a maximum of 3 elements; got 4.",
+        ),
+        (repeated.join(", "), "`orderBy[2].field` repeats a field."),
+    ] {
+        let tasks = format!("tasks(orderBy: [{order}]) {{ totalCount }}");
+        for query in [
+            format!("{{ {tasks} }}"),
+            format!("{{ courses {{ nodes {{ {tasks} }} }} }}"),
+        ] {
+            let answer = ada.graphql(&query, json!({})).await;
+            let error = &answer["errors"][0];
+            assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{answer}");
+            assert!(
+                error["message"].as_str().unwrap().starts_with(message),
+                "{answer}"
+            );
+        }
     }
 }
 
@@ -182,6 +339,8 @@ async fn cursors_of_other_lists_and_orders_are_rejected() {
         "tasks",
         "trash",
         "courses(orderBy: {field: NAME})",
+        "courses(orderBy: [{field: UPDATED_AT}, {field: NAME}])",
+        "courses(orderBy: {field: UPDATED_AT, direction: ASC})",
     ] {
         let arguments = match list.strip_suffix(')') {
             Some(open) => format!("{open}, after: $cursor)"),

@@ -1,0 +1,93 @@
+//! What PostgreSQL reads of one user's 5,000 tasks and 10,000 tasks of others, by its own counters: they judge the statements that
+//! are really sent, and each of their plans.
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, TestApp, asked_alone, read_of};
+
+/// How often each query is sent: more often than PostgreSQL plans for the given values.
+const TIMES: i64 = 8;
+
+const KEEP: &str = "
+    INSERT INTO users (id, email, email_key, name)
+    SELECT md5(n::text)::uuid, n || '@example.org', n || '@example.org', n FROM generate_series(1, 50) AS n;
+    INSERT INTO courses (user_id, id, name) SELECT users.id, md5('course ' || n)::uuid, 'Course ' || n FROM users, generate_series(1, 50) AS n;
+    INSERT INTO tasks (user_id, id, course_id, title, priority, completed_at, created_at)
+    SELECT users.id, md5('task ' || n)::uuid, md5('course ' || n % 50 + 1)::uuid, 'Task ' || n, n % 3,
+        CASE WHEN n % 2 = 0 THEN now() - n * interval '1 minute' END, now() - n * interval '1 minute'
+    FROM users, generate_series(1, CASE WHEN users.name = 'ada' THEN 5000 ELSE 200 END) AS n";
+
+/// The first page of tasks, and the second.
+async fn two_pages(client: &Client, filter: &Value, order_by: &Value) {
+    let query = "query($filter: TaskFilter, $order: [TaskOrder!], $after: String) {
+        tasks(filter: $filter, orderBy: $order, first: 20, after: $after) { nodes { id } pageInfo { endCursor } } }";
+    let mut variables = json!({ "filter": filter, "order": order_by });
+    let first = client.data(query, variables.clone()).await;
+    variables["after"] = first["tasks"]["pageInfo"]["endCursor"].clone();
+    client.data(query, variables).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_and_orders_use_indexes_and_read_only_own_rows() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    app.sql(KEEP).await;
+    app.sql("VACUUM ANALYZE").await;
+    let id = |name: &str| format!("SELECT md5('{name}')::uuid::text");
+    let course = app.text(&id("course 7")).await;
+    let (one, other) = (app.text(&id("task 7")).await, app.text(&id("task 9")).await);
+    let by = |keys: &[(&str, &str)]| -> Value {
+        let keys = keys.iter();
+        keys.map(|(field, direction)| json!({ "field": field, "direction": direction }))
+            .collect()
+    };
+    // The maximum number of index entries that both pages together read.
+    for (filter, order_by, most) in [
+        (json!({}), Value::Null, 42),
+        (json!({ "courseId": course }), Value::Null, 42),
+        (json!({ "and": [{ "courseId": course }] }), Value::Null, 42),
+        (json!({ "completed": false }), Value::Null, 100),
+        (json!({ "not": { "completed": true } }), Value::Null, 100),
+        (json!({ "ids": [one, other] }), Value::Null, 4),
+        (
+            json!({ "or": [{ "ids": [one] }, { "ids": [other] }] }),
+            Value::Null,
+            8,
+        ),
+        (json!({ "courseIds": [course] }), Value::Null, 210),
+        (
+            json!({ "or": [{ "ids": [one] }, { "courseId": course }] }),
+            Value::Null,
+            210,
+        ),
+        (json!({}), by(&[("COMPLETED_AT", "ASC")]), 42),
+        (json!({}), by(&[("COMPLETED_AT", "DESC")]), 42),
+        (
+            json!({}),
+            by(&[("CREATED_AT", "DESC"), ("TITLE", "DESC")]),
+            50,
+        ),
+        (
+            json!({}),
+            by(&[("CREATED_AT", "DESC"), ("TITLE", "ASC")]),
+            50,
+        ),
+        // One priority of three is sorted by title.
+        (
+            json!({}),
+            by(&[("PRIORITY", "DESC"), ("TITLE", "ASC")]),
+            2 * 1_700,
+        ),
+    ] {
+        asked_alone(&app, &ada, async |client| {
+            for _ in 0..TIMES {
+                two_pages(client, &filter, &order_by).await;
+            }
+        })
+        .await;
+        let read = read_of(&app, "tasks").await;
+        let case = format!("{filter} {order_by}: {read:?}");
+        assert_eq!(read.whole, 0, "{case}");
+        assert!(read.entries <= TIMES * most, "{case}");
+        assert!(read.fetched <= TIMES * most, "{case}");
+    }
+}
