@@ -70,8 +70,8 @@ def compare(token, name, entries):
         results = graphql(batch, token, input={f"{field}s": inputs})[f"{name}s"]["results"]
         assert all(result[field] for result in results)
 
-    # Statements are planned for each call at first.
-    for number in range(8):
+    # At first, each connection plans a statement for every call.
+    for number in range(20):
         one_by_one(entries(f"a{number}")[:1])
         at_once(entries(f"b{number}"))
     costs = {one_by_one: [], at_once: []}

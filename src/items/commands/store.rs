@@ -106,8 +106,6 @@ impl<K, I, R> Entries<'_, K, I, R> {
 
 /// The parts of a statement that writes items.
 pub(super) struct Write<'w> {
-    /// The parts that come first, each with a comma.
-    pub(super) with: String,
     /// The expression of the item's id.
     pub(super) id: &'w str,
     /// The expression of the id of the course to put the item into, if it can be put into one.
@@ -116,8 +114,8 @@ pub(super) struct Write<'w> {
     pub(super) condition: String,
     /// In a batch, what finds the entries that meet the condition.
     pub(super) ready: String,
-    /// In a batch, the number of entries that need not be written.
-    pub(super) done: &'w str,
+    /// In a batch, what finds the entries that need not be written, if there may be any.
+    pub(super) settled: Option<&'w str>,
 }
 
 impl<K, I, R> Entries<'_, K, I, R> {
@@ -130,15 +128,13 @@ impl<K, I, R> Entries<'_, K, I, R> {
     ) -> Statement<R> {
         let Write { id, condition, .. } = parts;
         let status = status_of(parts.course);
-        let with = match parts.course {
-            Some(course) => lock_of(&self.any(course)) + &parts.with,
-            None => parts.with.clone(),
-        };
+        let course = parts.course.map(|course| lock_of(&self.any(course)));
+        let lock = course.unwrap_or_default();
         let text = match self.batch {
             None => {
                 let written = write("", &format!("{SET_ORIGIN} AND {condition}"));
                 format!(
-                    "WITH {with}written AS ({written})
+                    "WITH {lock}written AS ({written})
                     SELECT false, {status}, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
                 )
             }
@@ -147,13 +143,15 @@ impl<K, I, R> Entries<'_, K, I, R> {
                 let (names, arrays) = (arrays.join(", ").replace('$', "v"), arrays.join(", "));
                 let applies = format!("{SET_ORIGIN} AND (SELECT applies FROM policy)");
                 let written = write("FROM entry JOIN ready USING (number)", &applies);
-                let (ready, done) = (&parts.ready, parts.done);
+                let ready = &parts.ready;
+                let settled = parts.settled.map(|settled| format!(" UNION {settled}"));
+                let settled = settled.unwrap_or_default();
                 format!(
                     "WITH entry AS MATERIALIZED (
                         SELECT * FROM unnest({arrays}) WITH ORDINALITY AS entry ({names}, number)
-                    ), {with}ready AS MATERIALIZED ({ready}
+                    ), {lock}ready AS MATERIALIZED ({ready}
                     ), policy AS MATERIALIZED (
-                        SELECT (SELECT count(*) FROM ready) + {done} >= {required} AS applies
+                        SELECT count(*) >= {required} AS applies FROM (SELECT number FROM ready{settled}) AS counted
                     ), written AS ({written})
                     SELECT ready.number IS NOT NULL AND NOT (SELECT applies FROM policy), {status}, written.*
                     FROM entry LEFT JOIN ready USING (number) LEFT JOIN written ON written.id = {id}

@@ -97,28 +97,24 @@ impl<'a, C: Create> InsertItems<'a, C> {
         let (table, returned) = (C::Item::KIND.table(), returned::<C::Item>(on_demand));
         let (columns, values) = (self.columns.join(", "), self.values.join(", "));
         let (id, chosen, course) = (&self.id, &self.chosen, self.course.as_deref());
-        let any_chosen = self.entries.any(chosen);
-        // The log has an entry for every id that is or was in use.
-        let with = format!(
-            "used AS MATERIALIZED (
-                SELECT entity_id FROM audit_logs WHERE user_id = $1 AND entity_id {any_chosen} AND action = 'CREATED'
-            ), "
-        );
+        // The log has an entry for every id that is or was in use. OFFSET 0 makes PostgreSQL look up each id in the index. Otherwise it
+        // may read all entries of the owner.
         let condition = format!(
-            "{} AND NOT EXISTS (SELECT FROM used WHERE entity_id = {chosen})",
+            "{} AND NOT EXISTS (
+                SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = {chosen} AND action = 'CREATED' OFFSET 0)",
             course_is_active(course)
         );
         let ready = format!("SELECT number FROM entry WHERE {condition}");
-        let exist = format!(
-            "(SELECT count(*) FROM current_{table} WHERE user_id = $1 AND id {any_chosen})"
+        let existing = format!(
+            "SELECT number FROM entry CROSS JOIN LATERAL (
+                SELECT FROM current_{table} WHERE user_id = $1 AND id = {chosen} OFFSET 0) AS existing"
         );
         let parts = Write {
-            with,
             id,
             course,
             condition,
             ready,
-            done: &exist,
+            settled: Some(&existing),
         };
         self.entries.write(&parts, |from, condition| {
             format!(

@@ -154,12 +154,11 @@ impl<'a, U: Update> UpdateItems<'a, U> {
             ORDER BY id FOR NO KEY UPDATE OF {table}"
         );
         let parts = Write {
-            with: String::new(),
             id,
             course,
             condition,
             ready,
-            done: "0",
+            settled: None,
         };
         self.entries.write(&parts, |from, condition| {
             format!(
