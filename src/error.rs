@@ -198,20 +198,20 @@ fn rounded_up(time: Duration) -> String {
 pub enum RefusalCode {
     /// Empty, only whitespace and invisible characters, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum, or more ids than allowed. Lengths are counted in Unicode code points, those of JSON in
+    /// Longer than the field's maximum, or more ids or entries than allowed. Lengths are counted in Unicode code points, those of JSON in
     /// bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
-    /// Not in the required format or range.
+    /// Not in the required format or range, or an id that an earlier entry of the batch has.
     Invalid,
-    /// The email address is in use, or the id is or was in use.
+    /// The email address or the tag's name is in use, or the id is or was in use.
     Taken,
     /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
     /// The item has changed since the version that you sent. The payload contains its current version.
     Conflict,
-    /// The item, or the course that you want to put it into, is in the trash.
+    /// The item is in the trash, or its course, or a tag that you name.
     InTrash,
     /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,
@@ -252,16 +252,31 @@ impl Refusal {
 
     /// A refusal of the id at `index` in `input.ids`.
     pub fn of_id(index: usize, code: RefusalCode, message: impl Into<String>) -> Self {
-        let field = Some(vec![
-            "input".to_owned(),
-            "ids".to_owned(),
-            index.to_string(),
-        ]);
-        Refusal {
-            code,
-            field,
-            message: message.into(),
+        Refusal::of_element("ids", index, code, message)
+    }
+
+    /// A refusal of the element at `index` of the list `input.<name>`.
+    pub fn of_element(
+        name: &str,
+        index: usize,
+        code: RefusalCode,
+        message: impl Into<String>,
+    ) -> Self {
+        let mut refusal = Refusal::of(name, code, message);
+        refusal
+            .field
+            .get_or_insert_default()
+            .push(index.to_string());
+        refusal
+    }
+
+    /// The refusal with a path that starts with the index of an entry instead of `input`.
+    #[must_use]
+    pub fn of_entry(mut self, index: usize) -> Self {
+        if let Some(start) = self.field.iter_mut().flatten().next() {
+            *start = index.to_string();
         }
+        self
     }
 
     /// A refusal of no single argument.

@@ -1,4 +1,4 @@
-//! SnapNote: a GraphQL API service for courses, documents and tasks, on PostgreSQL.
+//! SnapNote: a GraphQL API service for courses, documents, tasks and tags, on PostgreSQL.
 //!
 //! # Code map
 //! One folder per noun holds its rules, columns and SQL. Above them is one GraphQL layer, because GraphQL types refer to
@@ -18,9 +18,9 @@
 //! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
 //! | [`audit`] [`mail`] | reads and prunes the audit log; writes and sends mails |
 //! | [`images`] | images of documents: upload, check, store, remove |
-//! | [`users`] [`courses`] [`documents`] [`tasks`] | the nouns: `mod` (commands), `model` (columns, inputs, limits), `store` (all SQL) |
+//! | [`users`] [`courses`] [`documents`] [`tasks`] [`tags`] | the nouns: `mod` (commands), `model` (columns, inputs, limits), `store` (all SQL) |
 //! | [`pending`] | work of commands on many rows that a background job finishes |
-//! | [`items`] | what courses, documents and tasks share |
+//! | [`items`] | what courses, documents, tasks and tags share |
 //! | [`auth`] | authentication: passwords, tokens, sessions, external identity providers, rate limits |
 //! | [`email_address`] | valid email addresses, and when two are equal |
 //! | `rules` | checks of inputs |
@@ -66,6 +66,7 @@ pub mod pending;
 mod rules;
 pub mod scalars;
 pub mod search;
+pub mod tags;
 pub mod tasks;
 pub mod telemetry;
 pub mod trash;

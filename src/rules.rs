@@ -18,6 +18,8 @@ use crate::{
 
 /// Maximum number of ids per mutation, and per field of a filter.
 pub(crate) const MAX_IDS: usize = 100;
+/// Maximum number of entries per batch.
+const MAX_ENTRIES: usize = 100;
 /// Maximum nesting of metadata. The object itself is level 1.
 const MAX_METADATA_DEPTH: usize = 32;
 /// Maximum size of metadata in bytes of JSON.
@@ -108,6 +110,11 @@ impl Problems {
     /// Adds an error in `input.<field>`.
     pub(crate) fn add(&mut self, field: &str, code: RefusalCode, message: impl Into<String>) {
         self.0.push(Refusal::of(field, code, message));
+    }
+
+    /// Adds an error.
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.0.push(refusal);
     }
 
     /// Adds the error of a field that its own type parses, if there is one.
@@ -202,6 +209,33 @@ impl Problems {
         }
     }
 
+    /// Checks a color: `#RRGGBB`.
+    pub(crate) fn color<F>(&mut self, field: &str, value: &F)
+    where
+        F: Field<Value: AsRef<str>> + ?Sized,
+    {
+        let is_color = |text: &str| {
+            let digits = text.strip_prefix('#').unwrap_or_default();
+            digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        };
+        if value.given().is_some_and(|text| !is_color(text.as_ref())) {
+            let message = format!("`{field}` must have the form `#RRGGBB`.");
+            self.add(field, RefusalCode::Invalid, message);
+        }
+    }
+
+    /// Checks the number of different ids in a list.
+    pub(crate) fn max_ids<F: Field<Value = Vec<ObjectId>>>(
+        &mut self,
+        field: &str,
+        ids: &F,
+        max: usize,
+    ) {
+        let ids = ids.given().into_iter().flatten();
+        let ids: Vec<Uuid> = ids.map(|id| id.0).collect();
+        self.note(&check_number(field, &ids, max));
+    }
+
     /// Checks metadata: maximum nesting and size.
     pub(crate) fn metadata(&mut self, field: &str, value: &Value) {
         if depth_of(value) > MAX_METADATA_DEPTH {
@@ -227,6 +261,11 @@ impl Problems {
         }
     }
 
+    /// All errors in the order in which they were found.
+    pub(crate) fn into_refusals(self) -> Vec<Refusal> {
+        self.0
+    }
+
     /// Succeeds if there are no errors.
     ///
     /// # Errors
@@ -245,19 +284,40 @@ impl Problems {
 /// # Errors
 /// BLANK or TOO_LONG for `ids`.
 pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
-    let (code, message) = match ids.iter().collect::<HashSet<_>>().len() {
+    if ids.is_empty() {
+        let message = "`ids` must contain at least one id.";
+        return Err(Refusal::of("ids", RefusalCode::Blank, message));
+    }
+    check_number("ids", ids, MAX_IDS)
+}
+
+fn check_number(field: &str, ids: &[Uuid], max: usize) -> Result<(), Refusal> {
+    let given = ids.iter().collect::<HashSet<_>>().len();
+    if given <= max {
+        return Ok(());
+    }
+    let message = format!("`{field}` must contain at most {max} different ids; got {given}.");
+    Err(Refusal::of(field, RefusalCode::TooLong, message))
+}
+
+/// Checks the number of entries of a batch.
+///
+/// # Errors
+/// BLANK or TOO_LONG for `field`.
+pub(crate) fn check_entries(field: &str, number: usize) -> Result<(), Refusal> {
+    let (code, message) = match number {
         0 => (
             RefusalCode::Blank,
-            "`ids` must contain at least one id.".to_owned(),
+            format!("`{field}` must contain at least one entry."),
         ),
-        1..=MAX_IDS => return Ok(()),
-        given => {
+        1..=MAX_ENTRIES => return Ok(()),
+        _ => {
             let message =
-                format!("`ids` must contain at most {MAX_IDS} different ids; got {given}.");
+                format!("`{field}` must contain at most {MAX_ENTRIES} entries; got {number}.");
             (RefusalCode::TooLong, message)
         }
     };
-    Err(Refusal::of("ids", code, message))
+    Err(Refusal::of(field, code, message))
 }
 
 fn depth_of(value: &Value) -> usize {

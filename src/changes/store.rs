@@ -1,6 +1,6 @@
 //! All SQL of the change feed. Every statement reads only the logs of its readers.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, Utc};
 use diesel::result::Error as DieselError;
@@ -12,7 +12,7 @@ use crate::{
     auth::UserId,
     db::{Connection, Statement, row},
     error::Error,
-    items::ItemRef,
+    items::{ItemKind, ItemRef},
 };
 
 row! {
@@ -69,46 +69,55 @@ impl LogState {
 }
 
 /// The epoch and the snapshot of a statement. Without an epoch, its columns are null.
-macro_rules! log_state {
-    () => {
-        "(
+const STATE: &str = "(
         SELECT epoch.id AS epoch, epoch.first_id, epoch.first_xid, statement_timestamp() AS now,
             pg_current_snapshot()::text AS snapshot, pg_snapshot_xmax(pg_current_snapshot()) AS next_xid
         FROM (VALUES (1)) AS one LEFT JOIN change_epochs AS epoch ON epoch.database = change_database() OFFSET 0
-    ) AS log_state"
-    };
-}
+    ) AS log_state";
 
-/// The names of items in the log.
-macro_rules! item_types {
-    () => {
-        "('Course', 'Document', 'Task')"
-    };
-}
+/// The kind of an entry of the log, as a number. Null if the entry is not about an item.
+static ITEM_KIND: LazyLock<String> = LazyLock::new(|| {
+    let number = |kind: ItemKind| format!("WHEN '{}' THEN {}", kind.logged_name(), i16::from(kind));
+    let numbers = ItemKind::ALL.map(number).join(" ");
+    format!("(CASE entity_type {numbers} END)::smallint")
+});
 
-/// The number of each of these names.
-macro_rules! item_kind {
-    () => {
-        "CASE entity_type WHEN 'Course' THEN 1 WHEN 'Document' THEN 2 WHEN 'Task' THEN 3 END"
-    };
-}
+/// The condition that an entry of the log is about a change of an item.
+static IS_CHANGE: LazyLock<String> = LazyLock::new(|| {
+    let name = |kind: ItemKind| format!("'{}'", kind.logged_name());
+    let names = ItemKind::ALL.map(name).join(", ");
+    format!(
+        "entity_type IN ({names})
+            AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')"
+    )
+});
 
-const LOG_STATE: &str = concat!(
-    "
-    SELECT log_state.epoch, log_state.now, log_state.snapshot, coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
-    FROM ",
-    log_state!(),
-    "
-    LEFT JOIN LATERAL (
+/// The newest transaction of the epoch in a log. `owner`: the log's owner.
+fn newest(owner: &str) -> String {
+    format!(
+        "LEFT JOIN LATERAL (
         SELECT xid FROM audit_logs
-        WHERE user_id = $1 AND xid >= log_state.first_xid AND xid < log_state.next_xid AND CASE WHEN id < log_state.first_id THEN false ELSE true END
+        WHERE user_id = {owner} AND xid >= log_state.first_xid AND xid < log_state.next_xid
+            AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         ORDER BY xid DESC LIMIT 1
     ) AS newest ON true"
-);
+    )
+}
+
+static LOG_STATE: LazyLock<String> = LazyLock::new(|| {
+    let newest = newest("$1");
+    format!(
+        "SELECT log_state.epoch, log_state.now, log_state.snapshot,
+        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
+    FROM {STATE} {newest}"
+    )
+});
 
 /// Reads the present state of a log, without its entries.
 pub(super) async fn log_state(conn: &mut Connection, owner: UserId) -> Result<LogState, Error> {
-    let state = conn.row(Statement::new(LOG_STATE).bind(owner)).await?;
+    let state = conn
+        .row(Statement::new(LOG_STATE.as_str()).bind(owner))
+        .await?;
     state.ok_or_else(no_state)
 }
 
@@ -135,21 +144,16 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 /// Entries from before the epoch (see `epoch`) may have any transaction id. The bounds on transaction ids keep nearly
 /// all of these out of the index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner
 /// does not choose the primary key for it. Without an epoch, nothing is read.
-const NEW_ENTRIES: &str = concat!(
-    "
-    SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
+static NEW_ENTRIES: LazyLock<String> = LazyLock::new(|| {
+    let newest = newest("reader.id");
+    let (item_kind, is_change) = (&*ITEM_KIND, &*IS_CHANGE);
+    format!(
+        "SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
         coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
     CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
-    CROSS JOIN ",
-    log_state!(),
-    "
-    LEFT JOIN LATERAL (
-        SELECT xid FROM audit_logs
-        WHERE user_id = reader.id AND xid >= log_state.first_xid AND xid < log_state.next_xid AND CASE WHEN id < log_state.first_id THEN false ELSE true END
-        ORDER BY xid DESC LIMIT 1
-    ) AS newest ON true
+    CROSS JOIN {STATE} {newest}
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
             SELECT id, xid, action, entity_type, entity_id, version, created_at FROM audit_logs
@@ -160,20 +164,14 @@ const NEW_ENTRIES: &str = concat!(
             FROM unnest(reader.in_progress::xid8[]) AS in_progress (xid) JOIN audit_logs USING (xid)
             WHERE user_id = reader.id AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         )
-        SELECT id, xid, action, entity_id, version, created_at,
-            ",
-    item_kind!(),
-    "::smallint AS kind
+        SELECT id, xid, action, entity_id, version, created_at, {item_kind} AS kind
         FROM unseen
-        WHERE entity_type IN ",
-    item_types!(),
-    "
-            AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
-            AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
+        WHERE {is_change} AND created_at > coalesce($4, statement_timestamp()) - make_interval(days => $5)
         ORDER BY id LIMIT $6
     ) AS item ON true
     ORDER BY reader.position, item.id"
-);
+    )
+});
 
 /// Reads the entries of each of these logs that its reader has not seen, in the order of the readers: `limit` entries
 /// of each log and, if there are more, one beyond. Omits entries older than `days` before `cursor_read_at` (default
@@ -188,7 +186,7 @@ pub(super) async fn new_entries(
     let owners: Vec<Uuid> = readers.iter().map(|reader| reader.owner.0).collect();
     let xmaxes = readers.iter().map(|reader| reader.seen.xmax.to_string());
     let in_progress = readers.iter().map(|reader| array(&reader.seen.in_progress));
-    let statement = Statement::new(NEW_ENTRIES)
+    let statement = Statement::new(NEW_ENTRIES.as_str())
         .bind(owners)
         .bind(xmaxes.collect::<Vec<_>>())
         .bind(in_progress.collect::<Vec<_>>())
@@ -212,33 +210,26 @@ type RestRow = (LogState, Option<Entry>);
 /// planner from using an index for the conditions on transactions. IN (SELECT …) is a hash table; an array would be
 /// searched for each entry, and a cursor may name thousands of transactions. Entries from before the epoch count as
 /// written by transaction 3, the lowest normal transaction id.
-const REST: &str = concat!(
-    "
-    SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
+static REST: LazyLock<String> = LazyLock::new(|| {
+    let (item_kind, is_change) = (&*ITEM_KIND, &*IS_CHANGE);
+    format!(
+        "SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
-    FROM ",
-    log_state!(),
-    "
+    FROM {STATE}
     LEFT JOIN LATERAL (
-        SELECT id, entry.xid, action, entity_id, version, created_at,
-            ",
-    item_kind!(),
-    "::smallint AS kind
+        SELECT id, entry.xid, action, entity_id, version, created_at, {item_kind} AS kind
         FROM audit_logs CROSS JOIN LATERAL (
             SELECT CASE WHEN id < log_state.first_id THEN '3'::xid8 ELSE audit_logs.xid END AS xid
         ) AS entry
         WHERE user_id = $1 AND id > $2
             AND CASE WHEN entry.xid < $3::xid8 THEN entry.xid NOT IN (SELECT unnest($4::xid8[])) ELSE false END
             AND CASE WHEN entry.xid < $5::xid8 THEN entry.xid IN (SELECT unnest($6::xid8[])) ELSE true END
-            AND entity_type IN ",
-    item_types!(),
-    "
-            AND action IN ('CREATED', 'UPDATED', 'TRASHED', 'RESTORED', 'DELETED')
-            AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
+            AND {is_change} AND created_at > coalesce($7, statement_timestamp()) - make_interval(days => $8)
         ORDER BY id LIMIT $9
     ) AS item ON true
     ORDER BY item.id"
-);
+    )
+});
 
 /// Reads the rest of a page that was cut: entries above the id `last` that `target` has seen and the base of `after`
 /// has not. Reads `limit` entries and, if there are more, one beyond.
@@ -251,7 +242,7 @@ pub(super) async fn rest(
     limit: usize,
 ) -> Result<(LogState, Vec<Entry>), Error> {
     let base = &after.base;
-    let statement = Statement::new(REST)
+    let statement = Statement::new(REST.as_str())
         .bind(owner)
         .bind(last)
         .bind(target.xmax.to_string())

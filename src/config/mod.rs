@@ -38,7 +38,7 @@ use values::{at_least_one, delay, listen_address, network, points};
 
 use crate::http;
 
-/// A GraphQL API service for courses, documents and tasks, on PostgreSQL.
+/// A GraphQL API service for courses, documents, tasks and tags, on PostgreSQL.
 ///
 /// Without DATABASE_URL it can use an embedded database: a private PostgreSQL with its data in the data folder. It does so on a
 /// terminal, under `cargo run`, and with --embedded.

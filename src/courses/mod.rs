@@ -5,8 +5,6 @@
 pub mod model;
 mod store;
 
-pub(crate) use model::CourseCounts;
 pub use model::{
     Course, CourseFilter, CourseOrder, CourseOrderField, CreateCourseInput, UpdateCourseInput,
 };
-pub(crate) use store::counts;

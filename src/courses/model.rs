@@ -12,9 +12,7 @@ use crate::{
         },
         row,
     },
-    error::RefusalCode,
     items::{UpdateTarget, checks, filter, item, order},
-    rules::Field as _,
     scalars::MaybeUndefined,
 };
 
@@ -49,17 +47,6 @@ row! {
 }
 
 item!(Course);
-
-row! {
-    /// How many items are in a course.
-    #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-    pub(crate) struct CourseCounts {
-        /// Active documents.
-        pub(crate) documents: i64,
-        /// Active tasks that are not completed.
-        pub(crate) open_tasks: i64,
-    }
-}
 
 /// A course to create. If you choose the `id` yourself, you can safely repeat the request. A repeated request returns the
 /// existing object unchanged. This applies to every create mutation of an item.
@@ -98,16 +85,9 @@ checks! {
     CreateCourseInput, UpdateCourseInput: |input, problems| {
         problems.text("name", &input.name, 255);
         problems.optional_text("description", &input.description, 10_000);
-        if input.color.given().is_some_and(|color| !is_color(color)) {
-            problems.add("color", RefusalCode::Invalid, "`color` must have the form `#RRGGBB`.");
-        }
+        problems.color("color", &input.color);
         problems.optional_text("icon", &input.icon, 50);
     }
-}
-
-fn is_color(text: &str) -> bool {
-    let digits = text.strip_prefix('#').unwrap_or_default();
-    digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
 }
 
 filter! {

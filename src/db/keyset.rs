@@ -90,6 +90,8 @@ pub(crate) trait List: Sync {
     type Item: Send;
     /// The [`PageRow`] of the item.
     type Row: Load + Borrow<PageRow<Self::Item>> + Into<PageRow<Self::Item>>;
+    /// The kind of the parents of nested lists.
+    type Parent: Copy + Send + Sync;
 
     /// The table of the rows.
     fn table() -> &'static str;
@@ -97,6 +99,8 @@ pub(crate) trait List: Sync {
     fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
     /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written.
     fn conditions(&self, statement: &mut Statement<Self::Row>, owner: Uuid);
+    /// Writes ` AND …`: the condition that a row belongs to the row `parent`.
+    fn belongs(statement: &mut Statement<Self::Row>, owner: Uuid, parent: Self::Parent);
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
     /// Whether the ids of a page are found first, in the index of the order, and their rows read afterwards. It is worth it if most
@@ -122,21 +126,22 @@ pub(crate) async fn page<L: List>(
     Ok(Page::trimmed(items, total, slice))
 }
 
-/// Reads one page of the owner's list for each of these courses, by the course's id: rows with this `course_id`.
-pub(crate) async fn pages_of_courses<L: List>(
+/// Reads one page of the owner's list for each of these parents, by the parent's id.
+pub(crate) async fn pages_of_parents<L: List>(
     conn: &mut Connection,
     owner: Uuid,
-    courses: Vec<Uuid>,
+    (kind, parents): (L::Parent, Vec<Uuid>),
     list: &L,
     slice: &Slice,
     count: bool,
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
-    let statement = |source| page_statement(owner, Some(&courses), list, slice, count, source);
+    let parents = Some((kind, parents.as_slice()));
+    let statement = |source| page_statement(owner, parents, list, slice, count, source);
     let pages: Loaded<L::Item> = load(conn, statement).await?;
-    let by_course = pages
+    let by_parent = pages
         .into_iter()
-        .filter_map(|(course, (items, total))| Some((course?, Page::trimmed(items, total, slice))));
-    Ok(by_course.collect())
+        .filter_map(|(parent, (items, total))| Some((parent?, Page::trimmed(items, total, slice))));
+    Ok(by_parent.collect())
 }
 
 /// The rows and the total of each parent.
@@ -161,26 +166,26 @@ async fn load<T, R: Load + Borrow<PageRow<T>> + Into<PageRow<T>>>(
 /// `OFFSET 0` keeps the planner from counting after it has joined the page.
 fn page_statement<L: List>(
     owner: Uuid,
-    courses: Option<&[Uuid]>,
+    parents: Option<(L::Parent, &[Uuid])>,
     list: &L,
     slice: &Slice,
     count: bool,
     source: Source,
 ) -> Statement<L::Row> {
-    let nested = courses.is_some();
+    let kind = parents.map(|(kind, _)| kind);
     let mut statement = Statement::new(
         "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
     );
     statement.value(owner).sql("), item.* FROM (SELECT id, ");
     if count {
         statement.sql("(SELECT count(*)");
-        rows_of(&mut statement, owner, nested, list, source);
+        rows_of(&mut statement, owner, kind, list, source);
         statement.sql(") AS total FROM ");
     } else {
         statement.sql("NULL::bigint AS total FROM ");
     }
-    match courses {
-        Some(courses) => statement.sql("unnest(").value(courses.to_vec()).sql(")"),
+    match parents {
+        Some((_, parents)) => statement.sql("unnest(").value(parents.to_vec()).sql(")"),
         None => statement.sql("(VALUES (NULL::uuid))"),
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
@@ -188,12 +193,12 @@ fn page_statement<L: List>(
     if list.finds_ids_first() {
         from(&mut statement, owner, L::table(), source);
         statement.sql(" AND id = ANY(ARRAY(SELECT id");
-        rows_of(&mut statement, owner, nested, list, source);
+        rows_of(&mut statement, owner, kind, list, source);
         between(&mut statement, list.order(), slice);
         statement.sql("))");
         list.order().write(&mut statement, slice.backward);
     } else {
-        rows_of(&mut statement, owner, nested, list, source);
+        rows_of(&mut statement, owner, kind, list, source);
         between(&mut statement, list.order(), slice);
     }
     statement.sql(") AS item ON true");
@@ -214,13 +219,13 @@ fn from<R>(statement: &mut Statement<R>, owner: Uuid, table: &str, source: Sourc
 fn rows_of<L: List>(
     statement: &mut Statement<L::Row>,
     owner: Uuid,
-    nested: bool,
+    parent: Option<L::Parent>,
     list: &L,
     source: Source,
 ) {
     from(statement, owner, L::table(), source);
-    if nested {
-        statement.sql(" AND course_id = parent.id");
+    if let Some(parent) = parent {
+        L::belongs(statement, owner, parent);
     }
     list.conditions(statement, owner);
 }

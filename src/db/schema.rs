@@ -70,6 +70,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    document_tags (user_id, item_id, tag_id) {
+        user_id -> Uuid,
+        item_id -> Uuid,
+        tag_id -> Uuid,
+    }
+}
+
+diesel::table! {
     documents (user_id, id) {
         user_id -> Uuid,
         id -> Uuid,
@@ -208,6 +216,29 @@ diesel::table! {
 }
 
 diesel::table! {
+    tags (user_id, id) {
+        user_id -> Uuid,
+        id -> Uuid,
+        name -> Text,
+        color -> Nullable<Text>,
+        status -> Text,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        deleted_at -> Nullable<Timestamptz>,
+        name_folded -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    task_tags (user_id, item_id, tag_id) {
+        user_id -> Uuid,
+        item_id -> Uuid,
+        tag_id -> Uuid,
+    }
+}
+
+diesel::table! {
     tasks (user_id, id) {
         user_id -> Uuid,
         id -> Uuid,
@@ -265,6 +296,7 @@ diesel::joinable!(documents -> users (user_id));
 diesel::joinable!(mail_tokens -> users (user_id));
 diesel::joinable!(search_indexes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(tags -> users (user_id));
 diesel::joinable!(tasks -> users (user_id));
 diesel::joinable!(user_profiles -> users (user_id));
 
@@ -273,6 +305,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_logs,
     change_epochs,
     courses,
+    document_tags,
     documents,
     former_accounts,
     image_objects,
@@ -282,6 +315,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     revocations,
     search_indexes,
     sessions,
+    tags,
+    task_tags,
     tasks,
     user_profiles,
     users,

@@ -210,54 +210,87 @@ impl Origin {
 
 /// Declares the types of bound values. [`Row`] maps each to its SQL type, and `None` is NULL.
 macro_rules! values {
-    ($($variant:ident($rust:ty)),+ $(,)?) => {
+    (
+        scalars { $($scalar:ident($scalar_rust:ty)),+ $(,)? }
+        arrays { $($array:ident($array_rust:ty)),+ $(,)? }
+    ) => {
         /// A bound value.
         #[derive(Debug, Clone)]
         pub(crate) enum Value {
-            $($variant(Option<$rust>)),+
+            $($scalar(Option<$scalar_rust>),)+
+            $($array(Option<$array_rust>),)+
+            /// The values of one column in several rows.
+            Column(Column),
+        }
+
+        /// An array whose elements may be NULL.
+        #[derive(Debug, Clone)]
+        pub(crate) enum Column {
+            $($scalar(Vec<Option<$scalar_rust>>)),+
         }
 
         impl Value {
+            /// An array of values of one type. Elements are NULL if their type is not that of the first; arrays have none.
+            pub(crate) fn column(first: Value, others: impl Iterator<Item = Value>) -> Value {
+                match first {
+                    $(Value::$scalar(first) => {
+                        let others = others.map(|value| match value {
+                            Value::$scalar(value) => value,
+                            _ => None,
+                        });
+                        Value::Column(Column::$scalar(std::iter::once(first).chain(others).collect()))
+                    })+
+                    nested => nested,
+                }
+            }
+
             fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
                 match self {
-                    $(Value::$variant(value) => out.push_bind_param::<<Option<$rust> as Row>::Sql, _>(value)),+
+                    $(Value::$scalar(value) => out.push_bind_param::<<Option<$scalar_rust> as Row>::Sql, _>(value),)+
+                    $(Value::$array(value) => out.push_bind_param::<<Option<$array_rust> as Row>::Sql, _>(value),)+
+                    $(Value::Column(Column::$scalar(values)) => out.push_bind_param::<<Vec<Option<$scalar_rust>> as Row>::Sql, _>(values),)+
                 }
             }
         }
 
-        $(
-            impl From<$rust> for Value {
-                fn from(value: $rust) -> Self {
-                    Value::$variant(Some(value))
-                }
-            }
-
-            impl From<Option<$rust>> for Value {
-                fn from(value: Option<$rust>) -> Self {
-                    Value::$variant(value)
-                }
-            }
-        )+
+        values!(from $($scalar($scalar_rust),)+ $($array($array_rust),)+);
     };
+    (from $($variant:ident($rust:ty),)+) => {$(
+        impl From<$rust> for Value {
+            fn from(value: $rust) -> Self {
+                Value::$variant(Some(value))
+            }
+        }
+
+        impl From<Option<$rust>> for Value {
+            fn from(value: Option<$rust>) -> Self {
+                Value::$variant(value)
+            }
+        }
+    )+};
 }
 
 values! {
-    Bool(bool),
-    Bools(Vec<bool>),
-    SmallInt(i16),
-    SmallInts(Vec<i16>),
-    Int(i32),
-    Ints(Vec<i32>),
-    BigInt(i64),
-    Double(f64),
-    Text(String),
-    Texts(Vec<String>),
-    Bytes(Vec<u8>),
-    Uuid(Uuid),
-    Uuids(Vec<Uuid>),
-    Time(DateTime<Utc>),
-    Date(NaiveDate),
-    Json(serde_json::Value),
+    scalars {
+        Bool(bool),
+        SmallInt(i16),
+        Int(i32),
+        BigInt(i64),
+        Double(f64),
+        Text(String),
+        Bytes(Vec<u8>),
+        Uuid(Uuid),
+        Time(DateTime<Utc>),
+        Date(NaiveDate),
+        Json(serde_json::Value),
+    }
+    arrays {
+        Bools(Vec<bool>),
+        SmallInts(Vec<i16>),
+        Ints(Vec<i32>),
+        Texts(Vec<String>),
+        Uuids(Vec<Uuid>),
+    }
 }
 
 impl From<&str> for Value {

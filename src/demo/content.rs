@@ -16,6 +16,7 @@ pub(super) struct User {
     pub(super) name: String,
     pub(super) profile: UpdateProfileInput,
     pub(super) courses: Vec<Course>,
+    pub(super) tags: Vec<Tag>,
     pub(super) tasks: Vec<Task>,
 }
 
@@ -28,10 +29,18 @@ pub(super) struct Course {
     pub(super) icon: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Tag {
+    pub(super) name: String,
+    pub(super) color: String,
+}
+
 /// Times are days of the semester.
 #[derive(Deserialize)]
 pub(super) struct Task {
     pub(super) title: String,
+    #[serde(default)]
+    pub(super) tags: Vec<String>,
     pub(super) description: Option<String>,
     pub(super) course: Option<String>,
     priority: String,
@@ -59,7 +68,8 @@ pub(super) struct Note {
     pub(super) title: String,
     pub(super) day: i64,
     pub(super) trashed: Option<i64>,
-    pub(super) tags: Vec<String>,
+    /// Names of tags, in any case, and keywords that are not tags of the user.
+    pub(super) keywords: Vec<String>,
     pub(super) page: i64,
     pub(super) markdown: String,
 }
@@ -116,7 +126,7 @@ fn note(file: &include_dir::File<'_>) -> Result<Note, Error> {
             "day" => note.day = number(value)?,
             "trashed" => note.trashed = Some(number(value)?),
             "page" => note.page = number(value)?,
-            "tags" => note.tags = value.split(", ").map(str::to_owned).collect(),
+            "keywords" => note.keywords = value.split(", ").map(str::to_owned).collect(),
             _ => return Err(wrong("has a header line with an unknown name")),
         }
     }

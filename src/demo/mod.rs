@@ -1,4 +1,4 @@
-//! A realistic semester of demo data: three users with courses, lecture notes and tasks.
+//! A realistic semester of demo data: three users with courses, lecture notes, tasks and tags.
 //!
 //! The content is in `demo/` at the project's root, one folder per user, and is part of the binary. Every id is derived
 //! from the path of its content, so filling again adds nothing twice, and does not undo later changes and deletions. It
@@ -25,7 +25,7 @@ use crate::{
     items::titles,
     users,
 };
-use content::{Course, Note, Task, User};
+use content::{Course, Note, Tag, Task, User};
 
 /// The day of the semester that is today.
 const TODAY: i64 = 75;
@@ -35,7 +35,7 @@ const TODAY: i64 = 75;
 pub struct Report {
     /// The users, in the order of their folders.
     pub users: Vec<DemoUser>,
-    /// Number of courses, documents and tasks that were added.
+    /// Number of items that were added.
     pub added: usize,
 }
 
@@ -150,7 +150,16 @@ async fn add_items(
     user: &User,
     start: DateTime<Utc>,
 ) -> Result<usize, Error> {
-    let mut added = 0;
+    let tags = user.tags.iter().map(|tag| {
+        json!({
+            "id": tag_id(user, &tag.name),
+            "name": tag.name,
+            "name_folded": titles::fold(&tag.name),
+            "color": tag.color,
+            "created_at": time_on(start, 0, tag.name.len()),
+        })
+    });
+    let mut added = store::add(conn, store::ADD_TAGS, owner, tags.collect()).await?;
     for (index, course) in user.courses.iter().enumerate() {
         let row = json!({
             "id": id_of(&[&user.folder, &course.folder]),
@@ -163,12 +172,22 @@ async fn add_items(
         });
         added += store::add(conn, store::ADD_COURSES, owner, vec![row]).await?;
         let notes = content::notes(user, course)?;
-        let notes = notes.iter().map(|note| document(user, course, note, start));
-        added += store::add(conn, store::ADD_DOCUMENTS, owner, notes.collect()).await?;
+        let documents = notes.iter().map(|note| document(user, course, note, start));
+        added += store::add(conn, store::ADD_DOCUMENTS, owner, documents.collect()).await?;
+        let tagged = notes.iter().flat_map(|note| {
+            let id = id_of(&[&user.folder, &course.folder, &note.file]);
+            tags_of_item(user, id, &note.keywords)
+        });
+        store::add(conn, store::TAG_DOCUMENTS, owner, tagged.collect()).await?;
     }
-    let tasks = user.tasks.iter().enumerate();
-    let tasks = tasks.map(|(index, one)| task(user, index, one, start));
-    added += store::add(conn, store::ADD_TASKS, owner, tasks.collect()).await?;
+    let tasks = || user.tasks.iter().enumerate();
+    let rows = tasks().map(|(index, one)| task(user, index, one, start));
+    added += store::add(conn, store::ADD_TASKS, owner, rows.collect()).await?;
+    let tagged = tasks().flat_map(|(index, task)| {
+        let id = id_of(&[&user.folder, "tasks", &index.to_string()]);
+        tags_of_item(user, id, &task.tags)
+    });
+    store::add(conn, store::TAG_TASKS, owner, tagged.collect()).await?;
     Ok(added)
 }
 
@@ -183,7 +202,7 @@ fn document(user: &User, course: &Course, note: &Note, start: DateTime<Utc>) -> 
         "formatted_note": text,
         "excerpt": excerpt::of_note(text),
         "processing_time": 1.2 + (text.len() % 37) as f64 / 10.0,
-        "metadata": { "page": note.page, "tags": note.tags, "source": "camera" },
+        "metadata": { "page": note.page, "keywords": note.keywords, "source": "camera" },
         "created_at": time_on(start, note.day, text.len()),
         "deleted_at": note.trashed.map(|day| trashed(start, day, 5)),
     })
@@ -206,6 +225,24 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
         "completed_at": task.completed.map(|day| time_on(start, day, index)),
         "deleted_at": task.trashed.map(|day| trashed(start, day, index)),
     })
+}
+
+/// The tags of an item: those with one of these names, ignoring case.
+fn tags_of_item<'a>(
+    user: &'a User,
+    item: Uuid,
+    names: &'a [String],
+) -> impl Iterator<Item = Value> + 'a {
+    let is_named = |tag: &&Tag| {
+        let name = tag.name.to_lowercase();
+        names.iter().any(|other| other.to_lowercase() == name)
+    };
+    let tags = user.tags.iter().filter(is_named);
+    tags.map(move |tag| json!({ "item_id": item, "tag_id": tag_id(user, &tag.name) }))
+}
+
+fn tag_id(user: &User, name: &str) -> Uuid {
+    id_of(&[&user.folder, "tags", name])
 }
 
 /// Imitates text recognition of a page: plain text in lines as wide as a notebook.

@@ -18,6 +18,32 @@ pub(super) const ADD_COURSES: &str = "
     FROM jsonb_populate_recordset(NULL::courses, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')";
 
+/// Without a name that another tag has.
+pub(super) const ADD_TAGS: &str = "
+    INSERT INTO tags (user_id, id, name, color, created_at, updated_at, name_folded)
+    SELECT $1, id, name, color, created_at, created_at, name_folded
+    FROM jsonb_populate_recordset(NULL::tags, $2) AS new
+    WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
+    ON CONFLICT DO NOTHING";
+
+/// Only documents that this transaction has added.
+pub(super) const TAG_DOCUMENTS: &str = "
+    INSERT INTO document_tags (user_id, item_id, tag_id)
+    SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::document_tags, $2)
+    WHERE EXISTS (
+            SELECT FROM audit_logs
+            WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
+        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id FOR SHARE)";
+
+/// As [`TAG_DOCUMENTS`].
+pub(super) const TAG_TASKS: &str = "
+    INSERT INTO task_tags (user_id, item_id, tag_id)
+    SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::task_tags, $2)
+    WHERE EXISTS (
+            SELECT FROM audit_logs
+            WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
+        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id FOR SHARE)";
+
 /// Only into an active course, as everywhere.
 pub(super) const ADD_DOCUMENTS: &str = "
     INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt, processing_time,
@@ -38,7 +64,7 @@ pub(super) const ADD_TASKS: &str = "
         AND (course_id IS NULL
             OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE))";
 
-/// Adds items with one of the statements above. Returns how many are new.
+/// Adds rows with one of the statements above. Returns how many are new.
 pub(super) async fn add(
     conn: &mut Connection,
     text: &'static str,

@@ -89,6 +89,8 @@ pub struct CreateDocumentInput {
     pub processing_time: Option<f64>,
     /// Your app's own data: a JSON object (maximum 64 KiB and 32 levels, default `{}`).
     pub metadata: Option<JsonObject>,
+    /// The ids of the document's tags, which must be active (maximum 20). Duplicates count once. By default, it has none.
+    pub tag_ids: Option<Vec<ObjectId>>,
 }
 
 /// Changes to a document.
@@ -112,10 +114,13 @@ pub struct UpdateDocumentInput {
     pub processing_time: MaybeUndefined<f64>,
     /// Your app's own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
+    /// The ids of the tags that the document then has, in place of those that it shows now. They must be active (maximum 20). Duplicates
+    /// count once. Null removes all.
+    pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
 
 checks! {
-    CreateDocumentInput, UpdateDocumentInput: |input, problems| {
+    tagged CreateDocumentInput, UpdateDocumentInput: |input, problems| {
         problems.not_null("courseId", &input.course_id);
         problems.text("title", &input.title, 500);
         problems.not_null("originalText", &input.original_text);
@@ -142,6 +147,8 @@ filter! {
         course_id: MaybeUndefined<ObjectId>,
         /// Only documents in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
+        /// Only documents that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        tag_ids: Option<Vec<ObjectId>>,
         /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
         title_contains: Option<String>,
         /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.

@@ -12,13 +12,11 @@ use super::{
     },
 };
 use crate::{
-    auth::{UserId, Viewer},
+    auth::Viewer,
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        store::Conditions,
+        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, store::Conditions,
     },
     scalars::MaybeUndefined,
 };
@@ -44,95 +42,96 @@ pub(crate) async fn texts(
 impl Create for CreateDocumentInput {
     type Item = Document;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Document>> {
-        let excerpt = self.excerpt.clone();
-        let excerpt = excerpt.unwrap_or_else(|| excerpt::of_note(&self.formatted_note));
-        InsertItem::<Document>::new(owner, id)
-            .into_course(Some(self.course_id))
-            .title(&self.title)
-            .value("original_text", self.original_text.as_str())
-            .value("formatted_note", self.formatted_note.as_str())
-            .value("excerpt", excerpt)
-            .value("excerpt_is_own", self.excerpt.is_some())
-            .value("processing_time", self.processing_time)
-            .value("metadata", self.metadata.clone().unwrap_or_default())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Document>> {
+        insert
+            .into_course(|document| Some(document.course_id))
+            .title(|document| &document.title)
+            .value("original_text", |document| document.original_text.as_str())
+            .value("formatted_note", |document| {
+                document.formatted_note.as_str()
+            })
+            .value("excerpt", |document| match &document.excerpt {
+                Some(excerpt) => excerpt.clone(),
+                None => excerpt::of_note(&document.formatted_note),
+            })
+            .value("excerpt_is_own", |document| document.excerpt.is_some())
+            .value("processing_time", |document| document.processing_time)
+            .value("metadata", |document| {
+                document.metadata.clone().unwrap_or_default()
+            })
             .returning(Document::ON_DEMAND)
     }
 }
 
-/// How an update changes the excerpt.
-struct NewExcerpt {
-    /// Replaces the excerpt in any case.
-    text: Option<String>,
-    /// Whether the caller wrote that text; `None` if there is none.
-    own: Option<bool>,
-    /// Replaces an excerpt that was made from the note.
-    made: Option<String>,
-}
+impl UpdateDocumentInput {
+    /// Whether the excerpt is to be made from the stored note, since the note stays the same.
+    fn needs_stored_note(&self) -> bool {
+        self.excerpt.is_null() && self.formatted_note.is_undefined()
+    }
 
-impl NewExcerpt {
-    /// `stored`: the present texts, if the excerpt is made from a note that the caller did not send.
-    fn of(input: &UpdateDocumentInput, stored: Option<&DocumentTexts>) -> Self {
-        let note = input
-            .formatted_note
-            .value()
-            .or(stored.map(|texts| &texts.formatted_note));
-        let made = note.map(|note| excerpt::of_note(note));
-        let (text, own) = match &input.excerpt {
-            MaybeUndefined::Undefined => (None, None),
-            MaybeUndefined::Null => (made.clone(), made.as_ref().map(|_| false)),
-            MaybeUndefined::Value(text) => (Some(text.clone()), Some(true)),
-        };
-        NewExcerpt { text, own, made }
+    /// The excerpt that the caller wrote, or the one made from the note.
+    fn new_excerpt(&self, stored: &HashMap<Uuid, DocumentTexts>) -> Option<String> {
+        if let Some(excerpt) = self.excerpt.value() {
+            return Some(excerpt.clone());
+        }
+        let stored = stored
+            .get(&self.target.id.0)
+            .map(|texts| &texts.formatted_note);
+        let note = self.formatted_note.value().or(stored);
+        note.map(|note| excerpt::of_note(note))
+    }
+
+    /// Whether the caller writes the excerpt from now on. `None` if that does not change.
+    fn excerpt_is_own(&self) -> Option<bool> {
+        match &self.excerpt {
+            MaybeUndefined::Undefined => None,
+            excerpt => Some(!excerpt.is_null()),
+        }
     }
 }
 
 impl Update for UpdateDocumentInput {
     type Item = Document;
+    /// The texts of documents that [need](UpdateDocumentInput::needs_stored_note) them.
+    type Stored = HashMap<Uuid, DocumentTexts>;
 
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
-
-    async fn update(
-        &self,
+    async fn read(
         conn: &mut Connection,
         viewer: &Viewer,
-    ) -> Result<Statement<Written<Document>>, Error> {
-        // An excerpt can be made from a note that the caller did not send: from the stored one, if it stays the same.
-        let stored = if self.excerpt.is_null() && self.formatted_note.is_undefined() {
-            let id = self.target.id.0;
-            texts(conn, viewer, vec![id]).await?.remove(&id)
-        } else {
-            None
-        };
-        let excerpt = NewExcerpt::of(self, stored.as_ref());
-        let version = self
-            .target
-            .version
-            .or(stored.as_ref().map(|texts| texts.version));
-        let target = UpdateTarget {
-            version,
-            ..self.target
-        };
-        let update = UpdateItem::<Document>::new(viewer.user_id, target)
-            .into_course(&self.course_id)
-            .title(&self.title)
-            .change("original_text", &self.original_text)
-            .change("formatted_note", &self.formatted_note)
-            .change("processing_time", &self.processing_time)
-            .change("metadata", &self.metadata)
-            .set("excerpt", |statement| {
-                let text = statement.placeholder(excerpt.text);
-                let made = statement.placeholder(excerpt.made);
-                format!("coalesce({text}, CASE WHEN NOT excerpt_is_own THEN {made} END, excerpt)")
+        inputs: &[&Self],
+    ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
+        let need = inputs
+            .iter()
+            .filter(|document| document.needs_stored_note());
+        let ids: Vec<Uuid> = need.map(|document| document.target.id.0).collect();
+        match ids.is_empty() {
+            true => Ok(HashMap::new()),
+            false => texts(conn, viewer, ids).await,
+        }
+    }
+
+    fn update(
+        update: UpdateItems<'_, Self>,
+        stored: &HashMap<Uuid, DocumentTexts>,
+    ) -> Statement<Written<Document>> {
+        update
+            .version(|document| stored.get(&document.target.id.0).map(|texts| texts.version))
+            .into_course(|document| &document.course_id)
+            .title(|document| &document.title)
+            .change("original_text", |document| &document.original_text)
+            .change("formatted_note", |document| &document.formatted_note)
+            .change("processing_time", |document| &document.processing_time)
+            .change("metadata", |document| &document.metadata)
+            .set("excerpt", |entries| {
+                let new = entries.value(|document| document.new_excerpt(stored));
+                let own = entries.value(Self::excerpt_is_own);
+                format!("CASE WHEN {own} IS NULL AND excerpt_is_own THEN excerpt ELSE coalesce({new}, excerpt) END")
             })
-            .set("excerpt_is_own", |statement| {
-                let own = statement.placeholder(excerpt.own);
+            .set("excerpt_is_own", |entries| {
+                let own = entries.value(Self::excerpt_is_own);
                 format!("coalesce({own}, excerpt_is_own)")
             })
-            .returning(Document::ON_DEMAND);
-        Ok(update)
+            .returning(Document::ON_DEMAND)
     }
 }
 
@@ -148,6 +147,7 @@ impl Listed for Document {
         let DocumentFilter {
             course_id,
             course_ids,
+            tag_ids,
             title_contains: _,
             metadata_contains,
             has_image,
@@ -163,6 +163,7 @@ impl Listed for Document {
         conditions
             .equals("course_id", course_id.value().copied())
             .one_of("courseIds", "course_id", course_ids.as_deref())
+            .tagged(Document::KIND, tag_ids.as_deref())
             .holds("metadataContains", "metadata", metadata_contains.as_ref())
             .either(*has_image, "image_id IS NOT NULL", "image_id IS NULL");
     }

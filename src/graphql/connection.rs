@@ -7,7 +7,7 @@ use async_graphql::{Object, OutputType, SimpleObject};
 
 use super::{
     audit::AuditEvent, changes::Change, course::Course, document::Document, lookahead::Lookahead,
-    node::Item, task::Task, user::User,
+    node::Item, tag::Tag, task::Task, user::User,
 };
 use crate::{
     auth::Viewer,
@@ -81,6 +81,7 @@ pub(crate) struct Edge<N: HasCursor> {
     concrete(name = "CourseEdge", params(Course)),
     concrete(name = "DocumentEdge", params(Document)),
     concrete(name = "TaskEdge", params(Task)),
+    concrete(name = "TagEdge", params(Tag)),
     concrete(name = "ItemEdge", params(Item)),
     concrete(name = "UserEdge", params(User)),
     concrete(name = "AuditEventEdge", params(AuditEvent)),
@@ -158,6 +159,7 @@ impl<N: HasCursor> Connection<N> {
     concrete(name = "CourseConnection", params(Course)),
     concrete(name = "DocumentConnection", params(Document)),
     concrete(name = "TaskConnection", params(Task)),
+    concrete(name = "TagConnection", params(Tag)),
     concrete(name = "ItemConnection", params(Item)),
     concrete(name = "UserConnection", params(User))
 )]

@@ -3,55 +3,23 @@
 use async_graphql::Context;
 
 use super::{
-    connection::{ItemObject, count},
+    connection::ItemObject as _,
     document::Document,
-    item_api::{item_mutations, item_object, item_queries},
+    item_api::{container_object, item_mutations, item_object, item_queries},
     loaders::{CountsOfCourse, Loaders},
-    lookahead::{Lookahead, Preloaded},
     payload::payload,
     task::Task,
 };
 use crate::{
-    auth::Viewer,
     courses::{self, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput},
-    db,
-    documents::{self, DocumentFilter, DocumentOrder},
+    documents::{DocumentFilter, DocumentOrder},
     error::Error,
-    tasks::{self, TaskFilter, TaskOrder},
+    tasks::{TaskFilter, TaskOrder},
 };
 
-/// A course, with the lists that lookahead has loaded for it.
-pub(crate) struct Course {
-    pub(super) row: courses::Course,
-    pub(super) documents: Preloaded<documents::Document>,
-    pub(super) tasks: Preloaded<tasks::Task>,
-}
-
-impl From<courses::Course> for Course {
-    fn from(row: courses::Course) -> Self {
-        Course {
-            row,
-            documents: Preloaded::default(),
-            tasks: Preloaded::default(),
-        }
-    }
-}
-
-impl ItemObject for Course {
-    type Row = courses::Course;
-
-    fn row(&self) -> &Self::Row {
-        &self.row
-    }
-
-    async fn preload(
-        conn: &mut db::Connection,
-        viewer: &Viewer,
-        lookahead: &Lookahead,
-        courses: &[&Self],
-    ) -> Result<(), Error> {
-        lookahead.load(conn, viewer, courses).await
-    }
+container_object! {
+    /// A course.
+    Course(courses::Course)
 }
 
 item_object! {
@@ -79,23 +47,17 @@ item_object! {
 
         /// The number of active documents in the course.
         async fn document_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
-            if let Some(documents) = self.row.document_count {
-                return Ok(count(documents));
-            }
-            let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
-            Ok(count(counts.documents))
+            let (id, counted) = (CountsOfCourse(self.row.id), self.row.document_count);
+            Loaders::of(ctx).count(id, counted, |counts| counts.documents).await
         }
 
         /// The number of active tasks in the course that are not completed.
         async fn open_task_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
-            if let Some(tasks) = self.row.open_task_count {
-                return Ok(count(tasks));
-            }
-            let counts = Loaders::of(ctx).get(CountsOfCourse(self.row.id)).await?;
-            Ok(count(counts.open_tasks))
+            let (id, counted) = (CountsOfCourse(self.row.id), self.row.open_task_count);
+            Loaders::of(ctx).count(id, counted, |counts| counts.open_tasks).await
         }
     }
-    lists {
+    lists("The filter. By default, only active items. A `courseId` of another course matches nothing.") {
         /// The documents in the course.
         documents(Document, DocumentFilter, DocumentOrder);
         /// The tasks in the course.

@@ -16,6 +16,7 @@ use super::{
     course::Course,
     document::Document,
     node::{Item, Node},
+    tag::Tag,
     task::Task,
 };
 
@@ -92,6 +93,11 @@ fn own_fields(registry: &mut Registry) -> Vec<MetaField> {
             "courseId",
             Option::<ID>::create_type_info(registry),
             "The id of the item's course. Null if a task is in no course.",
+        ),
+        (
+            "tags",
+            Vec::<Tag>::create_type_info(registry),
+            "The item's active tags, sorted by name. Maximum 20, unless tags were restored.",
         ),
         (
             "title",

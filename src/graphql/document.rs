@@ -9,6 +9,7 @@ use super::{
     item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::{ImageOfDocument, Loaders, TextsOfDocument},
     payload::payload,
+    tag::{self, Tag},
 };
 use crate::{
     documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
@@ -73,6 +74,11 @@ item_object! {
             id_of(self.0.course_id)
         }
 
+        /// The document's active tags, sorted by name. Maximum 20, unless tags were restored.
+        async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>, Error> {
+            tag::of_item(ctx, self.0.id).await
+        }
+
         /// The document's course.
         async fn course(&self, ctx: &Context<'_>) -> Result<Course, Error> {
             Loaders::of(ctx).get_item(self.0.course_id).await
@@ -113,5 +119,12 @@ item_mutations! {
         /// Updates a document that is not in the trash.
         update_document(UpdateDocumentInput);
         DocumentPayload;
+    }
+    batches of documents {
+        /// Creates documents in active courses. The size of the request (1 MiB by default) limits their texts together.
+        create_documents(CreateDocumentsInput);
+        /// Updates documents that are not in the trash. The size of the request (1 MiB by default) limits their texts together.
+        update_documents(UpdateDocumentsInput);
+        DocumentsBatchPayload;
     }
 }

@@ -1,40 +1,47 @@
 //! What the API of all items has in common: fields of the object, queries, and the create and update mutations. Each macro
-//! defines them once; what differs between nouns is in `course`, `document` and `task`.
+//! defines them once; what differs between nouns is in `course`, `document`, `task` and `tag`.
 
 use async_graphql::{Context, ID};
 
-use super::{
-    context::ContextExt,
-    payload::{Payload, respond, respond_to_update},
+use super::context::ContextExt;
+use crate::{
+    auth::Viewer,
+    db::Connection,
+    error::Failure,
+    items::{self, BatchPolicy, Outcome, UpdateTarget},
+    rules::check_entries,
 };
-use crate::{error::Error, items};
 
-/// Creates an item.
-pub(crate) async fn create<C, P>(
+/// Creates items. `field`: the name of the input field that contains the entries.
+pub(crate) async fn create<'a, C: items::Create + 'a>(
     ctx: &Context<'_>,
-    chosen_id: Option<&ID>,
-    input: &C,
-) -> Result<P, Error>
-where
-    C: items::Create,
-    C::Item: Into<P::Value>,
-    P: Payload,
-{
-    let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    respond(items::create(&mut conn, viewer, chosen_id, input).await)
+    field: &str,
+    entries: Vec<(Option<&'a ID>, &'a C)>,
+    policy: Option<BatchPolicy>,
+) -> Result<Vec<Outcome<C::Item>>, Failure> {
+    let (viewer, mut conn) = begin(ctx, field, entries.len()).await?;
+    Ok(items::create(&mut conn, viewer, entries, policy.unwrap_or_default()).await?)
 }
 
-/// Updates an item.
-pub(crate) async fn update<U, P>(ctx: &Context<'_>, input: &U) -> Result<P, Error>
-where
-    U: items::Update,
-    U::Item: Into<P::Value>,
-    P: Payload,
-{
+/// Updates items. `field`: the name of the input field that contains the entries.
+pub(crate) async fn update<'a, U: items::Update + 'a>(
+    ctx: &Context<'_>,
+    field: &str,
+    entries: Vec<(UpdateTarget, &'a U)>,
+    policy: Option<BatchPolicy>,
+) -> Result<Vec<Outcome<U::Item>>, Failure> {
+    let (viewer, mut conn) = begin(ctx, field, entries.len()).await?;
+    Ok(items::update(&mut conn, viewer, entries, policy.unwrap_or_default()).await?)
+}
+
+async fn begin<'c>(
+    ctx: &Context<'c>,
+    field: &str,
+    entries: usize,
+) -> Result<(&'c Viewer, Connection), Failure> {
     let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    respond_to_update(items::update(&mut conn, viewer, input).await)
+    check_entries(field, entries)?;
+    Ok((viewer, ctx.connection().await?))
 }
 
 /// Declares the object of an item that consists of its row alone.
@@ -59,6 +66,44 @@ macro_rules! row_object {
     };
 }
 pub(crate) use row_object;
+
+/// Declares the object of an item that contains documents and tasks, with the lists that lookahead has loaded for it.
+macro_rules! container_object {
+    ($(#[$doc:meta])* $Object:ident($Row:ty)) => {
+        $(#[$doc])*
+        pub(crate) struct $Object {
+            pub(super) row: $Row,
+            lists: $crate::graphql::lookahead::Lists,
+        }
+
+        impl From<$Row> for $Object {
+            fn from(row: $Row) -> Self {
+                $Object {
+                    row,
+                    lists: Default::default(),
+                }
+            }
+        }
+
+        impl $crate::graphql::connection::ItemObject for $Object {
+            type Row = $Row;
+
+            fn row(&self) -> &$Row {
+                &self.row
+            }
+
+            async fn preload(
+                conn: &mut $crate::db::Connection,
+                viewer: &$crate::auth::Viewer,
+                lookahead: &$crate::graphql::lookahead::Lookahead,
+                nodes: &[&Self],
+            ) -> Result<(), $crate::error::Error> {
+                lookahead.load(conn, viewer, nodes, |node| &node.lists).await
+            }
+        }
+    };
+}
+pub(crate) use container_object;
 
 /// An object with lists of items: the arguments of a list are the same everywhere. Each list ends with the call that resolves
 /// it, and with `offset` if it has that argument.
@@ -114,7 +159,7 @@ pub(crate) use object_with_lists;
 macro_rules! item_object {
     (
         $(#[$doc:meta])* impl $Object:ident { $($own:tt)* }
-        $(lists { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
+        $(lists($filters:literal) { $($(#[$list_doc:meta])* $list:ident($Node:ident, $Filter:ident, $Order:ident);)+ })?
     ) => {
         $crate::graphql::item_api::object_with_lists! {
             $(#[$doc])*
@@ -163,10 +208,10 @@ macro_rules! item_object {
             }
             $($(
                 $(#[$list_doc])*
-                $list(self, ctx, filter: $Filter = "The filter. By default, only active items. A `courseId` of another course matches nothing.",
+                $list(self, ctx, filter: $Filter = $filters,
                     order_by: $Order = "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).", page) -> $Node {
-                    let (course, preloaded) = (self.row.id, &self.$list);
-                    $crate::graphql::list::list_of_course(ctx, course, preloaded, filter, order_by, &page).await
+                    let (container, preloaded) = (self.row(), &self.lists.$list);
+                    $crate::graphql::list::list_in(ctx, container, preloaded, filter, order_by, &page).await
                 }
             )+)?
         }
@@ -207,15 +252,20 @@ macro_rules! item_queries {
 }
 pub(crate) use item_queries;
 
-/// The mutations of a noun: create and update, which return the payload, and the noun's own.
+/// The mutations of a noun: create and update, which return the payload, the same for several items, and the noun's own.
 macro_rules! item_mutations {
     (
         $(#[$doc:meta])* $Mutation:ident for $Object:ident {
             $(#[$create_doc:meta])* $create:ident($Create:ident);
             $(#[$update_doc:meta])* $update:ident($Update:ident);
             $Payload:ident;
-            $($own:tt)*
         }
+        $(batches of $entries:ident {
+            $(#[$create_batch_doc:meta])* $create_batch:ident($CreateBatch:ident);
+            $(#[$update_batch_doc:meta])* $update_batch:ident($UpdateBatch:ident);
+            $BatchPayload:ident;
+        })?
+        $(own { $($own:tt)* })?
     ) => {
         $(#[$doc])*
         #[derive(Default)]
@@ -229,7 +279,9 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item to create.")] input: $Create,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::create(ctx, input.id.as_ref(), &input).await)
+                let entry = (input.id.as_ref(), &input);
+                let created = $crate::graphql::item_api::create(ctx, "input", vec![entry], None).await;
+                Some($crate::graphql::payload::respond_to_one(created))
             }
 
             $(#[$update_doc])*
@@ -238,11 +290,75 @@ macro_rules! item_mutations {
                 ctx: &async_graphql::Context<'_>,
                 #[graphql(desc = "The item's id and its new values.")] input: $Update,
             ) -> Option<Result<$Payload, $crate::error::Error>> {
-                Some($crate::graphql::item_api::update(ctx, &input).await)
+                let entry = (input.target, &input);
+                let updated = $crate::graphql::item_api::update(ctx, "input", vec![entry], None).await;
+                Some($crate::graphql::payload::respond_to_one(updated))
             }
 
-            $($own)*
+            $(
+                $(#[$create_batch_doc])*
+                async fn $create_batch(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = "The items to create.")] input: $CreateBatch,
+                ) -> Option<Result<$BatchPayload, $crate::error::Error>> {
+                    let entries = input.$entries.iter().map(|entry| (entry.id.as_ref(), entry)).collect();
+                    let name = stringify!($entries);
+                    let created = $crate::graphql::item_api::create(ctx, name, entries, input.policy).await;
+                    let results = $crate::graphql::payload::respond_to_batch(created);
+                    Some(results.map(|(results, user_errors)| $BatchPayload { results, user_errors }))
+                }
+
+                $(#[$update_batch_doc])*
+                async fn $update_batch(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = "The items' ids and their new values.")] input: $UpdateBatch,
+                ) -> Option<Result<$BatchPayload, $crate::error::Error>> {
+                    let entries = input.$entries.iter().map(|entry| (entry.target, entry)).collect();
+                    let name = stringify!($entries);
+                    let updated = $crate::graphql::item_api::update(ctx, name, entries, input.policy).await;
+                    let results = $crate::graphql::payload::respond_to_batch(updated);
+                    Some(results.map(|(results, user_errors)| $BatchPayload { results, user_errors }))
+                }
+            )?
+
+            $($($own)*)?
         }
+
+        $(
+            /// Items to create.
+            #[derive(async_graphql::InputObject)]
+            pub(crate) struct $CreateBatch {
+                /// The items (1–100).
+                $entries: Vec<$Create>,
+                /// Whether an error in one entry prevents the others. Null means the default.
+                #[graphql(default_with = "Some(Default::default())")]
+                policy: Option<$crate::items::BatchPolicy>,
+            }
+
+            /// Changes to items.
+            #[derive(async_graphql::InputObject)]
+            pub(crate) struct $UpdateBatch {
+                /// The items' ids and their new values (1–100). Each id once.
+                $entries: Vec<$Update>,
+                /// Whether an error in one entry prevents the others. Null means the default.
+                #[graphql(default_with = "Some(Default::default())")]
+                policy: Option<$crate::items::BatchPolicy>,
+            }
+
+            /// The results of a batch.
+            #[derive(async_graphql::SimpleObject)]
+            pub(crate) struct $BatchPayload {
+                /// One result per entry, in the order of the input. Empty if the batch as a whole is invalid. If the policy is
+                /// `ALL_OR_NOTHING` and an entry has errors, nothing was changed. The results of entries without errors then have neither
+                /// an item nor errors, unless the entry repeats an earlier create: then its item exists.
+                results: Vec<$Payload>,
+                /// What is wrong with the batch as a whole: BLANK if it has no entries, TOO_LONG if it has more than 100. Errors of
+                /// entries are in the results.
+                user_errors: Vec<$crate::graphql::payload::UserError>,
+            }
+        )?
     };
 }
 pub(crate) use item_mutations;

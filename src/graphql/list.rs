@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     connection::{Connection, ItemObject},
     context::ContextExt,
-    loaders::{Loaders, PageOfCourse},
+    loaders::{Loaders, PageIn},
     lookahead::{Lookahead, Preloaded},
     page::PageArguments,
     selection::{FieldArguments, Selected},
@@ -21,7 +21,7 @@ use crate::{
         keyset::{Page, Slice},
     },
     error::Error,
-    items::{List, Listed},
+    items::{Item, ItemKind, ItemRef, List, Listed},
 };
 
 /// The arguments of a list of items, and whether its total is selected.
@@ -69,16 +69,16 @@ impl<T: Listed> ListArguments<T> {
         self.list.page(conn, viewer, &self.slice, self.count).await
     }
 
-    /// The page that the arguments select in each of these courses, by the course's id.
-    pub(crate) async fn pages_of_courses(
+    /// The page that the arguments select in each of these courses or tags, by its id.
+    pub(crate) async fn pages_in(
         &self,
         conn: &mut db::Connection,
         viewer: &Viewer,
-        courses: Vec<Uuid>,
+        containers: (ItemKind, Vec<Uuid>),
     ) -> Result<HashMap<Uuid, Page<T>>, Error> {
         let (slice, count) = (&self.slice, self.count);
         self.list
-            .pages_of_courses(conn, viewer, courses, slice, count)
+            .pages_in(conn, viewer, containers, slice, count)
             .await
     }
 }
@@ -101,10 +101,10 @@ pub(crate) async fn list<N: ItemObject>(
     Ok(connection)
 }
 
-/// One page of the items in a course. It is preloaded if lookahead has seen its field.
-pub(crate) async fn list_of_course<N: ItemObject>(
+/// One page of the items in a course or with a tag. It is preloaded if lookahead has seen its field.
+pub(crate) async fn list_in<C: Item, N: ItemObject>(
     ctx: &Context<'_>,
-    course: Uuid,
+    container: &C,
     preloaded: &Preloaded<N::Row>,
     filter: Option<<N::Row as Listed>::Filter>,
     order_by: Option<Vec<<N::Row as Listed>::OrderBy>>,
@@ -115,10 +115,12 @@ pub(crate) async fn list_of_course<N: ItemObject>(
     let page = match preloaded.take(&arguments) {
         Some(page) => page,
         None => {
-            let arguments = Arc::new(arguments);
-            Loaders::of(ctx)
-                .get(PageOfCourse { course, arguments })
-                .await?
+            let (kind, id) = (C::KIND, container.id());
+            let page = PageIn {
+                container: ItemRef { kind, id },
+                arguments: Arc::new(arguments),
+            };
+            Loaders::of(ctx).get(page).await?
         }
     };
     Ok(Connection::new(page, &order, N::from))

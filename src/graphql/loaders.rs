@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
-    connection::ItemObject,
+    connection::{ItemObject, count},
     context::{Caller, Services},
     list::ListArguments,
     user::User,
@@ -31,13 +31,16 @@ use super::{
 use crate::{
     audit::Audit,
     auth::{Client, Viewer},
-    courses::{self, CourseCounts},
+    courses,
     db::{Connection, keyset::Page},
     documents::{self, DocumentTexts},
     error::Error,
     images::{self, model::Image},
-    items::{self, ItemKind, Listed},
-    users,
+    items::{
+        self, ItemKind, ItemRef, Listed,
+        contents::{self, Counts},
+    },
+    tags, users,
 };
 
 /// An item by its id, without its columns on demand.
@@ -75,17 +78,21 @@ keys_by_id! {
     /// The kind of an item.
     KindOfItem => ItemKind = items::find_kinds;
     /// How many items are in a course.
-    CountsOfCourse => CourseCounts = courses::counts;
+    CountsOfCourse => Counts = contents::counts::<courses::Course>;
+    /// How many items have a tag.
+    CountsOfTag => Counts = contents::counts::<tags::Tag>;
+    /// The active tags of a document or a task.
+    TagsOfItem => Vec<tags::Tag> = tags::of_items;
     /// The long texts of a document.
     TextsOfDocument => DocumentTexts = documents::texts;
     /// The image of a document.
     ImageOfDocument => Image = images::of_documents;
 }
 
-/// A page of the items of a course.
+/// A page of the items in a course or with a tag.
 #[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PageOfCourse<T: Listed> {
-    pub(crate) course: Uuid,
+pub(crate) struct PageIn<T: Listed> {
+    pub(crate) container: ItemRef,
     pub(crate) arguments: Arc<ListArguments<T>>,
 }
 
@@ -135,6 +142,24 @@ impl Loaders {
     pub(crate) async fn find_item<N: ItemObject>(&self, id: Uuid) -> Result<Option<N>, Error> {
         let row = self.find(ItemById::<N::Row>::new(id)).await?;
         Ok(row.map(N::from))
+    }
+
+    /// The number of items in a container. `counted`: the number, if the container's list has counted.
+    pub(crate) async fn count<K>(
+        &self,
+        key: K,
+        counted: Option<i64>,
+        of: impl FnOnce(Counts) -> i64,
+    ) -> Result<i32, Error>
+    where
+        K: Send + Sync + Hash + Eq + Clone + 'static,
+        BatchLoader: Loader<K, Value = Counts, Error = Error>,
+    {
+        let number = match counted {
+            Some(number) => number,
+            None => of(self.get(key).await?),
+        };
+        Ok(count(number))
     }
 
     /// Loads a value that may exist.
@@ -216,26 +241,32 @@ impl<T: items::Item> Loader<ItemById<T>> for BatchLoader {
     }
 }
 
-impl<T: Listed> Loader<PageOfCourse<T>> for BatchLoader {
+impl<T: Listed> Loader<PageIn<T>> for BatchLoader {
     type Value = Page<T>;
     type Error = Error;
 
-    async fn load(
-        &self,
-        keys: &[PageOfCourse<T>],
-    ) -> Result<HashMap<PageOfCourse<T>, Page<T>>, Error> {
+    async fn load(&self, keys: &[PageIn<T>]) -> Result<HashMap<PageIn<T>, Page<T>>, Error> {
         let (mut conn, viewer) = self.viewer_connection().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
-        let lists: HashSet<_> = keys.iter().map(|key| &key.arguments).collect();
-        for arguments in lists {
-            let keys = keys.iter().filter(|key| key.arguments == *arguments);
-            let courses = keys.map(|key| key.course).collect();
-            let pages = arguments
-                .pages_of_courses(&mut conn, viewer, courses)
-                .await?;
-            loaded.extend(pages.into_iter().map(|(course, page)| {
-                let arguments = arguments.clone();
-                (PageOfCourse { course, arguments }, page)
+        let lists: HashSet<_> = keys
+            .iter()
+            .map(|key| (key.container.kind, &key.arguments))
+            .collect();
+        for (kind, arguments) in lists {
+            let is_of_list =
+                |key: &&PageIn<T>| key.container.kind == kind && key.arguments == *arguments;
+            let keys = keys.iter().filter(is_of_list);
+            let containers = keys.map(|key| key.container.id).collect();
+            let pages = arguments.pages_in(&mut conn, viewer, (kind, containers));
+            loaded.extend(pages.await?.into_iter().map(|(id, page)| {
+                let (container, arguments) = (ItemRef { kind, id }, arguments.clone());
+                (
+                    PageIn {
+                        container,
+                        arguments,
+                    },
+                    page,
+                )
             }));
         }
         Ok(loaded)

@@ -1,5 +1,5 @@
-//! Lookahead: the lists that a query selects in the courses of a page are loaded before the courses are resolved. One statement
-//! loads one list for all of these courses.
+//! Lookahead: the lists that a query selects in the courses or tags of a page are loaded before these are resolved. One statement
+//! loads one list for all of them.
 //!
 //! Lookahead does not cover other paths, for example a course that is reached through a document. `loaders` covers these.
 
@@ -8,17 +8,20 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{course::Course, list::ListArguments, selection::Selected};
+use super::{connection::ItemObject, list::ListArguments, selection::Selected};
 use crate::{
     auth::Viewer,
-    db::{Connection, keyset::Page},
+    db::{
+        Connection,
+        keyset::{Keyed as _, Page},
+    },
     documents::Document,
     error::Error,
-    items::Listed,
+    items::{Item as _, Listed},
     tasks::Task,
 };
 
-/// Pages of a course's items that were loaded before the fields that select them are resolved. Each is taken once.
+/// Pages of the items in a course or with a tag that were loaded before the fields that select them are resolved. Each is taken once.
 pub(crate) struct Preloaded<T: Listed>(Mutex<Pages<T>>);
 
 /// Pages by the arguments that selected them.
@@ -39,14 +42,21 @@ impl<T: Listed> Preloaded<T> {
     }
 }
 
-/// The lists that a query selects in each course.
+/// The lists of a course or a tag that lookahead has loaded.
+#[derive(Default)]
+pub(crate) struct Lists {
+    pub(super) documents: Preloaded<Document>,
+    pub(super) tasks: Preloaded<Task>,
+}
+
+/// The lists that a query selects in each course or tag.
 pub(crate) struct Lookahead {
     documents: Vec<Arc<ListArguments<Document>>>,
     tasks: Vec<Arc<ListArguments<Task>>>,
 }
 
 impl Lookahead {
-    /// The lists that are selected in the courses of a connection.
+    /// The lists that are selected in the nodes of a connection.
     pub(crate) fn of(selected: &Selected<'_>) -> Result<Self, Error> {
         Ok(Lookahead {
             documents: lists(selected, "documents")?,
@@ -54,15 +64,16 @@ impl Lookahead {
         })
     }
 
-    /// Loads these lists for all of the courses.
-    pub(crate) async fn load(
+    /// Loads these lists for all of the nodes. `of`: where the lists of a node are.
+    pub(crate) async fn load<N: ItemObject>(
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-        courses: &[&Course],
+        nodes: &[&N],
+        of: impl Fn(&N) -> &Lists,
     ) -> Result<(), Error> {
-        load(conn, viewer, &self.documents, courses, |it| &it.documents).await?;
-        load(conn, viewer, &self.tasks, courses, |it| &it.tasks).await
+        load(conn, viewer, &self.documents, nodes, |it| &of(it).documents).await?;
+        load(conn, viewer, &self.tasks, nodes, |it| &of(it).tasks).await
     }
 }
 
@@ -81,22 +92,23 @@ fn lists<T: Listed>(
     Ok(lists)
 }
 
-async fn load<T: Listed>(
+async fn load<N: ItemObject, T: Listed>(
     conn: &mut Connection,
     viewer: &Viewer,
     lists: &[Arc<ListArguments<T>>],
-    courses: &[&Course],
-    of: impl Fn(&Course) -> &Preloaded<T>,
+    nodes: &[&N],
+    of: impl Fn(&N) -> &Preloaded<T>,
 ) -> Result<(), Error> {
-    if courses.is_empty() {
+    if nodes.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = courses.iter().map(|course| course.row.id).collect();
+    let ids: Vec<Uuid> = nodes.iter().map(|node| node.row().id()).collect();
     for list in lists {
-        let mut pages = list.pages_of_courses(conn, viewer, ids.clone()).await?;
-        for course in courses {
-            let page = pages.remove(&course.row.id);
-            of(course)
+        let containers = (N::Row::KIND, ids.clone());
+        let mut pages = list.pages_in(conn, viewer, containers).await?;
+        for node in nodes {
+            let page = pages.remove(&node.row().id());
+            of(node)
                 .0
                 .lock()
                 .extend(page.map(|page| (list.clone(), page)));

@@ -10,7 +10,7 @@
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
-//! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`. `trash`,
+//! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
 mod admin;
@@ -37,6 +37,7 @@ mod search;
 mod selection;
 mod session;
 mod subscription;
+mod tag;
 mod task;
 mod trash;
 mod user;
@@ -75,6 +76,7 @@ pub(crate) struct Query(
     course::CourseQuery,
     document::DocumentQuery,
     task::TaskQuery,
+    tag::TagQuery,
     trash::TrashQuery,
     search::SearchQuery,
     changes::ChangesQuery,
@@ -94,6 +96,7 @@ pub(crate) struct Mutation(
     document::DocumentMutation,
     image::ImageMutation,
     task::TaskMutation,
+    tag::TagMutation,
     trash::TrashMutation,
 );
 

@@ -13,12 +13,14 @@ use super::{
     document::Document,
     loaders::{KindOfItem, Loaders, ViewersUser},
     session::Session,
+    tag::Tag,
     task::Task,
     user::User,
 };
 use crate::{
+    db::keyset::Keyed as _,
     error::Error,
-    items::{self, ItemKind, ItemStatus},
+    items::{self, Item as _, ItemKind, ItemStatus},
     scalars::{DateTime, ObjectId},
 };
 
@@ -41,9 +43,10 @@ pub(crate) enum Node {
     Course(Course),
     Document(Document),
     Task(Task),
+    Tag(Tag),
 }
 
-/// An item of a user: a course, a document or a task.
+/// An item of a user: a course, a document, a task or a tag.
 #[expect(clippy::duplicated_attributes, reason = "two fields may have one type")]
 #[derive(Interface)]
 #[graphql(
@@ -82,6 +85,7 @@ pub(crate) enum Item {
     Course(Course),
     Document(Document),
     Task(Task),
+    Tag(Tag),
 }
 
 impl Item {
@@ -95,7 +99,23 @@ impl Item {
             ItemKind::Course => loaders.find_item(id).await?.map(Item::Course),
             ItemKind::Document => loaders.find_item(id).await?.map(Item::Document),
             ItemKind::Task => loaders.find_item(id).await?.map(Item::Task),
+            ItemKind::Tag => loaders.find_item(id).await?.map(Item::Tag),
         })
+    }
+}
+
+impl Item {
+    /// The item's id, and when it was moved to the trash.
+    pub(super) fn id_and_deleted_at(&self) -> (Uuid, Option<chrono::DateTime<chrono::Utc>>) {
+        fn of<N: ItemObject>(item: &N) -> (Uuid, Option<chrono::DateTime<chrono::Utc>>) {
+            (item.row().id(), item.row().deleted_at())
+        }
+        match self {
+            Item::Course(course) => of(course),
+            Item::Document(document) => of(document),
+            Item::Task(task) => of(task),
+            Item::Tag(tag) => of(tag),
+        }
     }
 }
 
@@ -105,6 +125,7 @@ impl From<Item> for Node {
             Item::Course(course) => Node::Course(course),
             Item::Document(document) => Node::Document(document),
             Item::Task(task) => Node::Task(task),
+            Item::Tag(tag) => Node::Tag(tag),
         }
     }
 }
@@ -115,7 +136,7 @@ pub(crate) struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
-    /// Your object with this id: a course, document, task or open session, or your own user. Null if you have no such object.
+    /// Your object with this id: a course, document, task, tag or open session, or your own user. Null if you have no such object.
     async fn node(
         &self,
         ctx: &Context<'_>,

@@ -4,7 +4,7 @@ use async_graphql::SimpleObject;
 
 use crate::{
     error::{Error, Failure, Refusal, RefusalCode},
-    items::Updated,
+    items::Outcome,
 };
 
 /// An error in the input that the caller can fix. Nothing was changed.
@@ -14,8 +14,8 @@ pub(crate) struct UserError {
     message: String,
     /// The kind of error, for programs. Stable.
     code: RefusalCode,
-    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. Null if no single argument
-    /// is invalid.
+    /// Path of the invalid argument, e.g. `["input", "title"]` or `["input", "ids", "3"]`. In the results of a batch, the
+    /// path starts with the index of the entry, counted from 0: `["3", "title"]`. Null if no single argument is invalid.
     field: Option<Vec<String>>,
 }
 
@@ -122,21 +122,54 @@ pub(crate) fn respond<T: Into<P::Value>, P: Payload>(
     Ok(P::new(value.map(T::into), user_errors))
 }
 
-/// The payload of an update. On a conflict, it has the current item and an error.
+/// The payload of an entry. On a conflict, it has the current item and an error.
+fn of_entry<T: Into<P::Value>, P: Payload>(
+    outcome: Outcome<T>,
+    located: impl Fn(Refusal) -> Refusal,
+) -> P {
+    let (item, refusals) = match outcome {
+        Outcome::Done(item) => (Some(item), Vec::new()),
+        Outcome::Conflict(item) => (Some(item), vec![conflict()]),
+        Outcome::Refused(refusals) => (None, refusals),
+        Outcome::Withheld => (None, Vec::new()),
+    };
+    let refusals = refusals.into_iter().map(located);
+    P::new(item.map(T::into), refusals.map(UserError::from).collect())
+}
+
+fn conflict() -> Refusal {
+    let message = "The item has changed since this version. The payload contains the current one.";
+    Refusal::of("version", RefusalCode::Conflict, message)
+}
+
+/// The payload of a mutation of one item.
 ///
 /// # Errors
 /// Same as [`split`].
-pub(crate) fn respond_to_update<T: Into<P::Value>, P: Payload>(
-    result: Result<Updated<T>, Failure>,
+pub(crate) fn respond_to_one<T: Into<P::Value>, P: Payload>(
+    outcomes: Result<Vec<Outcome<T>>, Failure>,
 ) -> Result<P, Error> {
-    match result {
-        Ok(Updated::Done(item)) => Ok(P::new(Some(item.into()), Vec::new())),
-        Ok(Updated::Conflict(item)) => Ok(P::new(Some(item.into()), vec![conflict()])),
+    match outcomes {
+        Ok(outcomes) => {
+            let payloads = outcomes
+                .into_iter()
+                .map(|outcome| of_entry(outcome, |it| it));
+            let payload = payloads.last();
+            payload.ok_or_else(|| Error::internal("an entry has no outcome"))
+        }
         Err(failure) => respond(Err::<T, Failure>(failure)),
     }
 }
 
-fn conflict() -> UserError {
-    let message = "The item has changed since this version. The payload contains the current one.";
-    Refusal::of("version", RefusalCode::Conflict, message).into()
+/// The results of a batch, and the errors of the batch as a whole.
+///
+/// # Errors
+/// Same as [`split`].
+pub(crate) fn respond_to_batch<T: Into<P::Value>, P: Payload>(
+    outcomes: Result<Vec<Outcome<T>>, Failure>,
+) -> Result<(Vec<P>, Vec<UserError>), Error> {
+    let (outcomes, user_errors) = split(outcomes)?;
+    let entries = outcomes.into_iter().flatten().enumerate();
+    let results = entries.map(|(index, outcome)| of_entry(outcome, |it| it.of_entry(index)));
+    Ok((results.collect(), user_errors))
 }

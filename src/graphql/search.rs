@@ -37,6 +37,7 @@ async fn searched_fields(item: &Item, ctx: &Context<'_>) -> Result<Vec<Field>, E
     };
     Ok(match item {
         Item::Course(course) => described("name", &course.row.name, &course.row.description),
+        Item::Tag(tag) => vec![field("name", &tag.row.name)],
         Item::Task(task) => described("title", &task.0.title, &task.0.description),
         Item::Document(document) => {
             let texts = Loaders::of(ctx).find(TextsOfDocument(document.0.id));
@@ -182,7 +183,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
+            desc = "Only documents and tasks in this course, not the course itself, and no tags. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

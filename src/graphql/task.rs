@@ -9,6 +9,7 @@ use super::{
     item_api::{item_mutations, item_object, item_queries, row_object},
     loaders::Loaders,
     payload::{payload, respond},
+    tag::{self, Tag},
 };
 use crate::{
     error::Error,
@@ -71,6 +72,11 @@ item_object! {
             self.0.course_id.map(id_of)
         }
 
+        /// The task's active tags, sorted by name. Maximum 20, unless tags were restored.
+        async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>, Error> {
+            tag::of_item(ctx, self.0.id).await
+        }
+
         /// The task's course. Null if the task is in no course.
         async fn course(&self, ctx: &Context<'_>) -> Option<Result<Course, Error>> {
             Some(Loaders::of(ctx).get_item(self.0.course_id?).await)
@@ -119,7 +125,15 @@ item_mutations! {
         /// Updates a task that is not in the trash.
         update_task(UpdateTaskInput);
         TaskPayload;
-
+    }
+    batches of tasks {
+        /// Creates tasks, in active courses or in none. It takes much less time than to create them one by one.
+        create_tasks(CreateTasksInput);
+        /// Updates tasks that are not in the trash. It takes much less time than to update them one by one.
+        update_tasks(UpdateTasksInput);
+        TasksBatchPayload;
+    }
+    own {
         /// Completes tasks, all of them or none. Tasks that are already completed stay unchanged.
         async fn complete_tasks(
             &self,

@@ -5,7 +5,7 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
-    connection::{Connection, HasCursor, ItemObject},
+    connection::{Connection, HasCursor},
     context::ContextExt,
     loaders::Loaders,
     node::Item,
@@ -14,9 +14,9 @@ use super::{
     selection::Selected,
 };
 use crate::{
-    db::keyset::{Keyed as _, Page},
-    error::Error,
-    items::{Item as _, ItemIdsInput, ItemRef},
+    db::keyset::Page,
+    error::{Error, Failure},
+    items::{ItemIdsInput, ItemRef},
     scalars::id_of,
     trash::{self, TrashPosition},
 };
@@ -26,18 +26,11 @@ impl HasCursor for Item {
     type Order = ();
 
     fn cursor(&self, (): &()) -> String {
-        fn position<T: ItemObject>(item: &T) -> TrashPosition {
-            TrashPosition {
-                id: item.row().id(),
-                deleted_at: item.row().deleted_at().unwrap_or_default(),
-            }
-        }
-        let position = match self {
-            Item::Course(course) => position(course),
-            Item::Document(document) => position(document),
-            Item::Task(task) => position(task),
-        };
-        trash::ORDER.cursor(&position)
+        let (id, deleted_at) = self.id_and_deleted_at();
+        trash::ORDER.cursor(&TrashPosition {
+            id,
+            deleted_at: deleted_at.unwrap_or_default(),
+        })
     }
 }
 
@@ -83,7 +76,7 @@ impl TrashQuery {
 }
 
 payload! {
-    /// The result of moving items to the trash or restoring them.
+    /// The result of moving items to the trash, restoring them or tagging them.
     ItemsPayload {
         /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
         items: Vec<Item>
@@ -112,7 +105,8 @@ mutations! {
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
-    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. Active items stay unchanged.
+    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another tag has the name of a tag.
+    /// Active items stay unchanged.
     async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
         set_trashed(ctx, input, false).await
     }
@@ -144,11 +138,18 @@ async fn set_trashed(
     let mut conn = ctx.connection().await?;
     let changed = trash::set_trashed(&mut conn, viewer, &input.ids(), trashed).await;
     drop(conn);
-    let items = match changed {
+    respond(load_changed(ctx, changed).await?)
+}
+
+/// Loads the items that a command has changed.
+pub(super) async fn load_changed(
+    ctx: &Context<'_>,
+    changed: Result<Vec<ItemRef>, Failure>,
+) -> Result<Result<Vec<Item>, Failure>, Error> {
+    Ok(match changed {
         Ok(items) => Ok(load(ctx, items).await?),
         Err(failure) => Err(failure),
-    };
-    respond(items)
+    })
 }
 
 fn ids(deleted: Vec<Uuid>) -> Vec<ID> {

@@ -303,7 +303,7 @@ impl Images {
         let found = items::find::<Document>(conn, viewer, document).await?;
         let found = found.ok_or_else(|| items::not_found("documentId", "document"))?;
         if found.deleted_at.is_some() {
-            return Err(items::in_trash("documentId", "document"));
+            return Err(items::in_trash("documentId", "document").into());
         }
         Ok(found)
     }
@@ -311,7 +311,7 @@ impl Images {
     async fn document(&self, viewer: &Viewer, id: Uuid) -> Result<Document, Failure> {
         let mut conn = self.inner.database.connection().await?;
         let found = items::find::<Document>(&mut conn, viewer, id).await?;
-        found.ok_or_else(|| items::not_found("documentId", "document"))
+        found.ok_or_else(|| items::not_found("documentId", "document").into())
     }
 }
 
@@ -340,8 +340,8 @@ fn announced(input: &RequestImageUploadInput) -> Result<Announced, Failure> {
 
 fn require_active(document_status: Option<&str>) -> Result<(), Failure> {
     match document_status {
-        None => Err(items::not_found("documentId", "document")),
-        Some("trash") => Err(items::in_trash("documentId", "document")),
+        None => Err(items::not_found("documentId", "document").into()),
+        Some("trash") => Err(items::in_trash("documentId", "document").into()),
         Some(_) => Ok(()),
     }
 }

@@ -1,59 +1,40 @@
-//! Creating and updating items: what is the same for all kinds.
+//! Creating and updating items: what is the same for all kinds. A single mutation is a batch of one entry.
 
+pub(crate) mod create;
 pub(crate) mod store;
+mod tags;
+pub(crate) mod update;
 
+use std::{collections::HashMap, mem};
+
+use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Item, ItemKind, UpdateTarget, find, in_trash, not_found, taken};
+use super::{BatchPolicy, Item, ItemKind, find_all, in_trash, not_found};
 use crate::{
-    auth::{UserId, Viewer},
-    db::{Connection, Statement},
-    error::{Error, Failure, RefusalCode},
+    auth::Viewer,
+    db::Connection,
+    error::{Error, Refusal, RefusalCode},
     rules::Problems,
-    scalars::{ID, parse_uuid},
+    scalars::ObjectId,
 };
 
-/// The id of a new item: chosen by its owner, or a UUID of version 7.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NewId {
-    pub(crate) id: Uuid,
-    /// The owner chose it, so it may be in use.
-    pub(crate) chosen: bool,
-}
-
-impl NewId {
-    /// The chosen id, or a new one. An id that is not a UUID is a problem.
-    pub(crate) fn of(chosen: Option<&ID>, problems: &mut Problems) -> NewId {
-        let Some(chosen) = chosen else {
-            let id = Uuid::now_v7();
-            return NewId { id, chosen: false };
-        };
-        let id = parse_uuid(chosen);
-        if id.is_none() {
-            problems.add(
-                "id",
-                RefusalCode::Invalid,
-                "`id` must be a UUID such as `018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f`.",
-            );
-        }
-        NewId {
-            id: id.unwrap_or_default(),
-            chosen: true,
-        }
-    }
-}
-
-/// The result of a statement that writes an item. First, the status of the course to put the item into: `None` if no course is
-/// named. Second, the item: `None` if nothing was written.
-pub(crate) type Written<T> = (Option<String>, Option<T>);
+/// Maximum number of attempts to write items that other requests change at the same time.
+const ATTEMPTS: usize = 5;
 
 /// An input with fields that have limits.
 pub(crate) trait Check {
     /// Adds the errors of the input.
     fn check(&self, problems: &mut Problems);
+
+    /// The tags that the item then has; `None` to leave its tags as they are.
+    fn tag_ids(&self) -> Option<&[ObjectId]> {
+        None
+    }
 }
 
-/// Implements [`Check`] for the inputs that create and update an item: the limits of a field are the same in both.
+/// Implements [`Check`] for the inputs that create and update an item: the limits of a field are the same in both. `tagged`
+/// declares that both have `tag_ids`.
 macro_rules! checks {
     ($($Input:ident),+: |$input:ident, $problems:ident| $checks:block) => {$(
         impl $crate::items::Check for $Input {
@@ -63,120 +44,166 @@ macro_rules! checks {
             }
         }
     )+};
+    (tagged $($Input:ident),+: |$input:ident, $problems:ident| $checks:block) => {$(
+        impl $crate::items::Check for $Input {
+            fn check(&self, $problems: &mut $crate::rules::Problems) {
+                let $input = self;
+                $checks
+                $problems.max_ids("tagIds", &self.tag_ids, $crate::items::tagging::MAX_TAGS);
+            }
+
+            fn tag_ids(&self) -> Option<&[$crate::scalars::ObjectId]> {
+                use $crate::rules::Field as _;
+                let none = self.tag_ids.is_null().then_some(&[][..]);
+                self.tag_ids.given().map(Vec::as_slice).or(none)
+            }
+        }
+    )+};
 }
 pub(crate) use checks;
 
-/// An input that creates an item.
-pub(crate) trait Create: Check + Sync {
-    /// What it creates.
-    type Item: Item;
-
-    /// The statement that inserts the item, if its course is active and its id is not in use.
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<<Self::Item as Item>::Written>;
-}
-
-/// Creates an item with the id that the viewer chose, or a new one. If the viewer has an item of this kind with the chosen id
-/// already, returns that item unchanged.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the course. TAKEN if another of the viewer's objects has or had the id.
-pub(crate) async fn create<C: Create>(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    chosen_id: Option<&ID>,
-    input: &C,
-) -> Result<C::Item, Failure> {
-    let mut problems = Problems::default();
-    let id = NewId::of(chosen_id, &mut problems);
-    input.check(&mut problems);
-    problems.finish()?;
-    let (course_status, item) = store::insert(conn, input.insert(viewer.user_id, id)).await?;
-    if let Some(item) = item {
-        return Ok(item);
-    }
-    if id.chosen
-        && let Some(item) = find(conn, viewer, id.id).await?
-    {
-        return Ok(item);
-    }
-    Err(closed(course_status).unwrap_or_else(taken))
-}
-
-/// How an update ended.
+/// How an entry ended.
 #[derive(Debug, Clone)]
-pub enum Updated<T> {
-    /// The item after the update.
+pub(crate) enum Outcome<T> {
+    /// The item after the mutation.
     Done(T),
     /// The item as it is. It has changed since the version that the caller sent, so it was not updated.
     Conflict(T),
+    /// The errors of the entry.
+    Refused(Vec<Refusal>),
+    /// The entry has no error, but was not applied because other entries have.
+    Withheld,
 }
 
-/// An input that updates an item.
-pub(crate) trait Update: Check + Sync {
-    /// What it updates.
-    type Item: Item;
+/// What a statement returns for each entry. First, whether it was withheld. Second, the status of the course to put the item into:
+/// `None` if no course is named. Third, the item: `None` if it was not written.
+pub(crate) type Written<T> = (bool, Option<String>, Option<T>);
 
-    /// The item to update.
-    fn target(&self) -> UpdateTarget;
+/// What an entry is about.
+pub(crate) trait Key {
+    /// The item's id, if there may be such an item already.
+    fn known_id(&self) -> Option<Uuid>;
+}
 
-    /// Adds the errors of fields that only the update has.
-    fn check_changes(&self, _problems: &mut Problems) {}
-    /// The statement that updates the item, if it is active, has the given version, and its new course is active.
-    fn update(
+/// An entry of a batch.
+#[derive_where(Clone; K)]
+pub(crate) struct Entry<'a, K, I> {
+    /// Its position in the batch.
+    index: usize,
+    key: K,
+    input: &'a I,
+}
+
+/// A batch while it is applied.
+#[derive_where(Clone; K, T)]
+struct Batch<'a, K, I, T> {
+    policy: BatchPolicy,
+    /// How each entry ended, by its position. Open entries are withheld.
+    outcomes: Vec<Outcome<T>>,
+    /// The valid entries that have not ended.
+    open: Vec<Entry<'a, K, I>>,
+    /// The positions and inputs of the entries whose items were written.
+    written: Vec<(usize, &'a I)>,
+}
+
+impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
+    /// Checks the entries. `check`: turns what is given with an input into its key, and adds the errors of both.
+    fn check<G>(
+        entries: impl IntoIterator<Item = (G, &'a I)>,
+        policy: BatchPolicy,
+        check: impl Fn(G, &'a I, &mut Problems) -> K,
+    ) -> Self {
+        let (mut outcomes, mut open) = (Vec::new(), Vec::new());
+        let mut seen = HashMap::new();
+        for (index, (given, input)) in entries.into_iter().enumerate() {
+            let mut problems = Problems::default();
+            let key = check(given, input, &mut problems);
+            if let Some(earlier) = key.known_id().and_then(|id| seen.insert(id, index)) {
+                let message = format!("Entry {earlier} of this batch has the same `id`.");
+                problems.add("id", RefusalCode::Invalid, message);
+            }
+            let refusals = problems.into_refusals();
+            if refusals.is_empty() {
+                outcomes.push(Outcome::Withheld);
+                open.push(Entry { index, key, input });
+            } else {
+                outcomes.push(Outcome::Refused(refusals));
+            }
+        }
+        Batch {
+            policy,
+            outcomes,
+            open,
+            written: Vec::new(),
+        }
+    }
+
+    /// The number of entries without which nothing is written.
+    fn required(&self) -> i64 {
+        match self.policy {
+            BatchPolicy::AllOrNothing => self.outcomes.len() as i64,
+            BatchPolicy::Each => 0,
+        }
+    }
+
+    /// The present items of the open entries that were not written, by id.
+    async fn unwritten(
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-    ) -> impl Future<Output = Result<Statement<<Self::Item as Item>::Written>, Error>> + Send;
-}
+        rows: &[Written<T>],
+    ) -> Result<HashMap<Uuid, T>, Error> {
+        let entries = self.open.iter().zip(rows);
+        let unwritten = entries.filter(|(_, (.., item))| item.is_none());
+        let ids: Vec<Uuid> = unwritten
+            .filter_map(|(entry, _)| entry.key.known_id())
+            .collect();
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let items = find_all::<T>(conn, viewer, ids).await?.into_iter();
+        Ok(items.map(|item| (item.id(), item)).collect())
+    }
 
-/// Maximum number of attempts to update an item that other requests change at the same time.
-const ATTEMPTS: usize = 5;
-
-/// Updates an item.
-///
-/// # Errors
-/// The errors of the input. NOT_FOUND or IN_TRASH for the item or its new course. UNAVAILABLE if other requests keep changing
-/// the item.
-pub(crate) async fn update<U: Update>(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    input: &U,
-) -> Result<Updated<U::Item>, Failure> {
-    let mut problems = Problems::default();
-    input.check(&mut problems);
-    input.check_changes(&mut problems);
-    problems.finish()?;
-    let UpdateTarget { id, version } = input.target();
-    let name = U::Item::KIND.name();
-    for _ in 0..ATTEMPTS {
-        let statement = input.update(conn, viewer).await?;
-        let written = conn.row(statement).await?.map(Into::into);
-        let (course_status, updated) = written.unwrap_or_default();
-        if let Some(mut item) = updated {
-            item.set_active();
-            return Ok(Updated::Done(item));
-        }
-        let Some(item) = find::<U::Item>(conn, viewer, id.0).await? else {
-            return Err(not_found("id", name));
-        };
-        if item.deleted_at().is_some() {
-            return Err(in_trash("id", name));
-        }
-        if version.is_some_and(|seen| seen != item.version()) {
-            return Ok(Updated::Conflict(item));
-        }
-        if let Some(refusal) = closed(course_status) {
-            return Err(refusal);
+    /// Refuses the open entries.
+    fn refuse(&mut self, refusals: &[Refusal]) {
+        for entry in mem::take(&mut self.open) {
+            self.outcomes[entry.index] = Outcome::Refused(refusals.to_vec());
         }
     }
-    let detail = format!("a {name} changed during all attempts to update it");
-    Err(Error::unavailable(detail).into())
+
+    /// Notes how entries ended. Those without an outcome stay open. Returns whether the batch has ended.
+    fn note(
+        &mut self,
+        rows: Vec<Written<T>>,
+        outcome: impl Fn(&K, Written<T>) -> Option<Outcome<T>>,
+    ) -> bool {
+        for (entry, row) in mem::take(&mut self.open).into_iter().zip(rows) {
+            if row.2.is_some() {
+                self.written.push((entry.index, entry.input));
+            }
+            match outcome(&entry.key, row) {
+                Some(outcome) => self.outcomes[entry.index] = outcome,
+                None => self.open.push(entry),
+            }
+        }
+        let is_error =
+            |outcome: &Outcome<T>| matches!(outcome, Outcome::Refused(_) | Outcome::Conflict(_));
+        let is_off = self.policy == BatchPolicy::AllOrNothing && self.outcomes.iter().any(is_error);
+        is_off || self.open.is_empty()
+    }
 }
 
-/// Why no item can be put into the named course; `None` if it can, or if no course is named.
-fn closed(course_status: Option<String>) -> Option<Failure> {
+/// The error of a batch with items that changed in every attempt to write them.
+fn busy(kind: ItemKind) -> Error {
+    let name = kind.name();
+    Error::unavailable(format!("a {name} changed during all attempts to write it"))
+}
+
+/// Why no item can be put into the named course. `None` if it can, or if no course is named.
+fn closed(course_status: Option<&str>) -> Option<Refusal> {
     let course = ItemKind::Course.name();
-    match course_status?.as_str() {
+    match course_status? {
         "unknown" => Some(not_found("courseId", course)),
         "trash" => Some(in_trash("courseId", course)),
         _ => None,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Filter, Item, OrderBy, filter, order, store::Conditions};
+use super::{Filter, Item, ItemKind, OrderBy, contents, filter, order, store::Conditions};
 use crate::{
     auth::Viewer,
     db::{
@@ -81,22 +81,24 @@ impl<T: Listed> List<T> {
         keyset::page(conn, viewer.user_id.0, self, slice, count).await
     }
 
-    /// One page of the items in each of these courses, by the course's id.
-    pub(crate) async fn pages_of_courses(
+    /// One page of the items in each of these courses or tags, by its id.
+    pub(crate) async fn pages_in(
         &self,
         conn: &mut Connection,
         viewer: &Viewer,
-        courses: Vec<Uuid>,
+        (container, ids): (ItemKind, Vec<Uuid>),
         slice: &Slice,
         count: bool,
     ) -> Result<HashMap<Uuid, Page<T>>, Error> {
-        keyset::pages_of_courses(conn, viewer.user_id.0, courses, self, slice, count).await
+        let parents = (container, ids);
+        keyset::pages_of_parents(conn, viewer.user_id.0, parents, self, slice, count).await
     }
 }
 
 impl<T: Listed> keyset::List for List<T> {
     type Item = T;
     type Row = T::PageRow;
+    type Parent = ItemKind;
 
     fn table() -> &'static str {
         T::KIND.table()
@@ -113,6 +115,10 @@ impl<T: Listed> keyset::List for List<T> {
 
     fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
         filter::write::<T>(&self.filter, &mut Conditions::new(statement, owner));
+    }
+
+    fn belongs(statement: &mut Statement<T::PageRow>, owner: Uuid, container: ItemKind) {
+        contents::store::write_is_in_parent(statement, owner, T::KIND, container);
     }
 
     fn finds_ids_first(&self) -> bool {

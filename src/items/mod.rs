@@ -1,42 +1,47 @@
-//! What courses, documents and tasks share. An item is active or in the trash, its version counts its changes, and its owner may
+//! What courses, documents, tasks and tags share. An item is active or in the trash, its version counts its changes, and its owner may
 //! choose its id. Lists of items are filtered, sorted and paginated in the same way.
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
-//! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `commands` what creating and updating have in common, and `store` the SQL
-//! that reads items of all kinds. Each noun has its own rules, rows and SQL.
+//! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `contents` what is in courses and tags,
+//! `tagging` the tags of items, `commands` what creating and updating have in common, and `store` the SQL that reads items of all
+//! kinds. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
+pub(crate) mod contents;
 mod filter;
 pub(crate) mod list;
 mod model;
 mod order;
 pub(crate) mod store;
+pub(crate) mod tagging;
 pub mod titles;
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, collections::HashMap};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-pub use commands::Updated;
 pub(crate) use commands::{
-    Check, Create, NewId, Update, Written, checks, create, store::Changes, update,
+    Check, Outcome, Written, checks,
+    create::{Create, create, store::InsertItems},
+    store::{Changes, write_failure},
+    update::{Update, store::UpdateItems, update},
 };
 
 pub use filter::ItemFilter;
 pub(crate) use filter::{Filter, filter};
 pub(crate) use list::{List, Listed};
-pub use model::{ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
+pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;
 pub(crate) use order::{OrderBy, order};
-pub(crate) use store::{find, find_all, find_kinds};
+pub(crate) use store::{find, find_all, find_kinds, lock};
 
 use crate::{
     db::{
         Columns, Load,
         keyset::{Keyed, PageRow},
     },
-    error::{Failure, Refusal, RefusalCode},
+    error::{Refusal, RefusalCode},
 };
 
 /// A row of a noun that is an item.
@@ -98,20 +103,45 @@ pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
         .filter(move |(_, id)| seen.insert(*id))
 }
 
+/// The refusals of the ids in the list `field` that do not exist or are in the trash. `found`: whether each existing one is in the
+/// trash.
+pub(crate) fn unusable(
+    field: &str,
+    ids: &[Uuid],
+    found: &HashMap<Uuid, bool>,
+    name: &str,
+) -> Vec<Refusal> {
+    let refusal = |(index, id): (usize, Uuid)| {
+        let (code, message) = match found.get(&id) {
+            None => (
+                RefusalCode::NotFound,
+                format!("There is no {name} with this id."),
+            ),
+            Some(true) => (
+                RefusalCode::InTrash,
+                format!("The {name} is in the trash. Restore it first."),
+            ),
+            Some(false) => return None,
+        };
+        Some(Refusal::of_element(field, index, code, message))
+    };
+    each_once(ids).filter_map(refusal).collect()
+}
+
 /// The refusal of an id that is or was in use.
-pub(crate) fn taken() -> Failure {
+pub(crate) fn taken() -> Refusal {
     let message = "This id is or was used by another object. Choose a new one.";
-    Refusal::of("id", RefusalCode::Taken, message).into()
+    Refusal::of("id", RefusalCode::Taken, message)
 }
 
 /// The refusal of an object that does not exist.
-pub(crate) fn not_found(field: &str, name: &str) -> Failure {
+pub(crate) fn not_found(field: &str, name: &str) -> Refusal {
     let message = format!("There is no {name} with this id.");
-    Refusal::of(field, RefusalCode::NotFound, message).into()
+    Refusal::of(field, RefusalCode::NotFound, message)
 }
 
 /// The refusal of an object that is in the trash.
-pub(crate) fn in_trash(field: &str, name: &str) -> Failure {
+pub(crate) fn in_trash(field: &str, name: &str) -> Refusal {
     let message = format!("The {name} is in the trash. Restore it first.");
-    Refusal::of(field, RefusalCode::InTrash, message).into()
+    Refusal::of(field, RefusalCode::InTrash, message)
 }

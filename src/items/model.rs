@@ -19,20 +19,33 @@ pub enum ItemKind {
     Document,
     /// A task.
     Task,
+    /// A tag.
+    Tag,
 }
 
 numbered!(ItemKind {
     Course = 1,
     Document = 2,
     Task = 3,
+    Tag = 4,
 });
 
 impl ItemKind {
-    /// All kinds.
-    pub(crate) const ALL: [ItemKind; 3] = [ItemKind::Course, ItemKind::Document, ItemKind::Task];
+    /// All kinds, in the order in which statements lock their rows.
+    pub(crate) const ALL: [ItemKind; 4] = [
+        ItemKind::Tag,
+        ItemKind::Course,
+        ItemKind::Document,
+        ItemKind::Task,
+    ];
 
-    /// The kinds of items that a course contains.
+    /// The kinds of items that are in courses and have tags.
     pub(crate) const IN_COURSES: [ItemKind; 2] = [ItemKind::Document, ItemKind::Task];
+
+    /// Whether items of this kind are in courses and have tags.
+    pub(crate) fn is_in_courses(self) -> bool {
+        ItemKind::IN_COURSES.contains(&self)
+    }
 
     /// The kind with this number.
     pub(crate) fn of_number(number: i16) -> Option<Self> {
@@ -47,6 +60,7 @@ impl ItemKind {
             ItemKind::Course => "courses",
             ItemKind::Document => "documents",
             ItemKind::Task => "tasks",
+            ItemKind::Tag => "tags",
         }
     }
 
@@ -56,6 +70,7 @@ impl ItemKind {
             ItemKind::Course => ["name", "description", "''"],
             ItemKind::Document => ["title", "formatted_note", "original_text"],
             ItemKind::Task => ["title", "description", "''"],
+            ItemKind::Tag => ["name", "''", "''"],
         }
     }
 
@@ -68,8 +83,16 @@ impl ItemKind {
     /// The column of the folded title ([`titles`](super::titles)).
     pub(crate) fn folded_title_column(self) -> &'static str {
         match self {
-            ItemKind::Course => "name_folded",
+            ItemKind::Course | ItemKind::Tag => "name_folded",
             ItemKind::Document | ItemKind::Task => "title_folded",
+        }
+    }
+
+    /// The unique index of the titles of an owner's active items. `None` if several items may have the same title.
+    pub(crate) fn unique_title_index(self) -> Option<&'static str> {
+        match self {
+            ItemKind::Tag => Some("tags_active_name_idx"),
+            ItemKind::Course | ItemKind::Document | ItemKind::Task => None,
         }
     }
 
@@ -79,6 +102,17 @@ impl ItemKind {
             ItemKind::Course => "course",
             ItemKind::Document => "document",
             ItemKind::Task => "task",
+            ItemKind::Tag => "tag",
+        }
+    }
+
+    /// The kind's name in the change log.
+    pub(crate) fn logged_name(self) -> &'static str {
+        match self {
+            ItemKind::Course => "Course",
+            ItemKind::Document => "Document",
+            ItemKind::Task => "Task",
+            ItemKind::Tag => "Tag",
         }
     }
 }
@@ -134,4 +168,14 @@ impl ItemIdsInput {
     pub(crate) fn ids(self) -> Vec<Uuid> {
         self.ids.into_iter().map(|id| id.0).collect()
     }
+}
+
+/// Whether errors in one entry of a batch prevent the others.
+#[derive(Enum, Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BatchPolicy {
+    /// All entries are applied, or none if one of them has an error.
+    #[default]
+    AllOrNothing,
+    /// Each entry succeeds or fails by itself.
+    Each,
 }

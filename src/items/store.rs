@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Item, ItemKind, ItemStatus, titles};
 use crate::{
-    auth::Viewer,
+    auth::{UserId, Viewer},
     db::{Connection, Statement, sql::Value},
     error::Error,
     rules::{MAX_IDS, Problems},
@@ -59,6 +59,29 @@ pub(crate) async fn find_kinds(
     let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
     let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
     Ok(conn.rows(statement).await?.into_iter().collect())
+}
+
+/// Locks documents or tasks until the transaction ends, in the order of the ids, as every statement does, so that two requests
+/// cannot wait for each other. Returns whether each is in the trash; omits those that do not exist.
+pub(crate) async fn lock(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, bool>, Error> {
+    let table = kind.table();
+    let text = format!(
+        "SELECT id, status = 'trash' AND trashed_with IS NULL
+            OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
+        FROM {table} AS item
+        WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+            SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
+        ORDER BY id FOR NO KEY UPDATE"
+    );
+    let rows: Vec<(Uuid, bool)> = conn
+        .rows(Statement::new(text).bind(owner).bind(ids))
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Titles of all owners that are not folded yet, with their owners and ids (maximum `limit`). Locks the items until the
@@ -243,13 +266,40 @@ impl<'a, R> Conditions<'a, R> {
         column: &str,
         ids: Option<&[ObjectId]>,
     ) -> &mut Self {
-        let ids = ids.map(|ids| ids.iter().map(|id| id.0).collect::<HashSet<Uuid>>());
-        if let Some(number) = ids.as_ref().map(HashSet::len).filter(|it| *it > MAX_IDS) {
+        let ids = self.different(field, ids);
+        self.any_of(column, ids)
+    }
+
+    /// Documents or tasks that have at least one of the active tags in the field `tagIds`.
+    pub(crate) fn tagged(&mut self, kind: ItemKind, ids: Option<&[ObjectId]>) -> &mut Self {
+        let Some(ids) = self.different("tagIds", ids) else {
+            return self;
+        };
+        let (name, owner) = (kind.name(), self.owner);
+        let statement = self.and("id IN (SELECT item_id FROM ");
+        statement
+            .sql(name)
+            .sql("_tags AS assigned JOIN tags ON tags.user_id = ");
+        statement
+            .value(owner)
+            .sql(" AND tags.id = tag_id AND tags.status = 'active' WHERE assigned.user_id = ");
+        statement
+            .value(owner)
+            .sql(" AND tag_id = ANY(")
+            .value(ids)
+            .sql("))");
+        self
+    }
+
+    /// The different ids in this field. Notes if there are too many.
+    fn different(&mut self, field: &'static str, ids: Option<&[ObjectId]>) -> Option<Vec<Uuid>> {
+        let ids: HashSet<Uuid> = ids?.iter().map(|id| id.0).collect();
+        let number = ids.len();
+        if number > MAX_IDS {
             let problem = format!("must have a maximum of {MAX_IDS} different ids; got {number}.");
             self.invalid(field, problem);
         }
-        let ids = ids.map(|ids| ids.into_iter().collect::<Vec<Uuid>>());
-        self.any_of(column, ids)
+        Some(ids.into_iter().collect())
     }
 
     /// Text that a column contains, ignoring case.

@@ -140,7 +140,7 @@ pub(super) const TEMPLATES: [Template; 11] = [
             "{address}",
             "{program}",
             "If the address had not been confirmed here before, the password, the sessions and the other ways to sign \
-                 in that the account had were removed. Your courses, documents and tasks are unchanged.",
+                 in that the account had were removed. Your courses, documents, tasks and tags are unchanged.",
             "If it was you, you do not need to do anything.",
             "If it was not you, secure your account at that provider, change your SnapNote password, and tell the \
                  operator of this SnapNote.",

@@ -10,11 +10,11 @@
 //!
 //! # Design decisions
 //! - **Readers see the result at once.** An item is active if it was not trashed itself and its course is active. The
-//!   views `current_courses`, `current_documents` and `current_tasks` say so in SQL. Lists need the tables' indexes, so
+//!   views `current_courses`, `current_documents`, `current_tasks` and `current_tags` say so in SQL. Lists need the tables' indexes, so
 //!   they read the tables together with a check for pending operations, and read the views only if that is
 //!   true (`db::current`).
 //! - **Settling** gives the items of a course the status of the course.
-//! - **One order of locks** everywhere: user, courses, documents, tasks, each by id. Statements that move items into,
+//! - **One order of locks** everywhere: user, tags, courses, documents, tasks, each by id. Statements that move items into,
 //!   out of or through the trash lock the owner's row in `users` first, FOR NO KEY UPDATE; each step does so, too.
 //!   Creations only refer to that row and do not wait. Sign-ins and other changes of that row wait for at most one
 //!   step.

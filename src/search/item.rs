@@ -49,15 +49,14 @@ impl ItemWords {
         let mut words = ItemWords::default();
         words.title_end = words.add(&texts.title, 0);
         let mut end = words.title_end;
-        match kind {
-            ItemKind::Course | ItemKind::Task => end = words.add(&texts.note, end + GAP),
-            ItemKind::Document => {
-                let note = PlainText::from_markdown(&texts.note);
-                end = words.add(note.text(), end + GAP);
-                for language in note.code_languages() {
-                    end = words.add(language, end + GAP);
-                }
+        if kind == ItemKind::Document {
+            let note = PlainText::from_markdown(&texts.note);
+            end = words.add(note.text(), end + GAP);
+            for language in note.code_languages() {
+                end = words.add(language, end + GAP);
             }
+        } else {
+            end = words.add(&texts.note, end + GAP);
         }
         words.add(&texts.recognized, end + GAP);
         words

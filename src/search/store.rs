@@ -17,7 +17,7 @@ row! {
     /// The searched texts of an item: the first [`MAX_TEXT`] characters of each.
     #[derive(Debug, Clone)]
     pub(super) struct Texts {
-        /// The title of a document or a task, the name of a course.
+        /// The title of a document or a task, the name of a course or a tag.
         pub(super) title: String,
         /// The note of a document, the description of a course or a task.
         pub(super) note: String,
@@ -50,7 +50,7 @@ impl Texts {
 
 /// Selects items of a kind as [`ItemRow`]s. `texts_if` is the condition on which their texts are read.
 fn select(kind: ItemKind, texts_if: &str) -> String {
-    let (course, trashed) = match ItemKind::IN_COURSES.contains(&kind) {
+    let (course, trashed) = match kind.is_in_courses() {
         true => (
             "course_id",
             "deleted_at IS NOT NULL AND trashed_with IS NULL",

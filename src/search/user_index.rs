@@ -58,7 +58,7 @@ impl UserIndex {
             vocabulary: Arc::default(),
             cursor,
             unread: Some(Unread {
-                kind: ItemKind::Course,
+                kind: ItemKind::ALL[0],
                 after: Uuid::nil(),
             }),
             unsaved: 0,

@@ -16,8 +16,8 @@ pub use model::{
 use crate::{
     auth::Viewer,
     db::Connection,
-    error::{Failure, Refusal, RefusalCode},
-    items::{self, find_all},
+    error::Failure,
+    items::{self, Item as _, find_all},
     rules::check_ids,
 };
 
@@ -43,19 +43,8 @@ async fn set_all_completed(
     ids: &[Uuid],
     completed: bool,
 ) -> Result<Vec<Task>, Failure> {
-    let in_trash = store::lock(conn, viewer.user_id, ids.to_vec()).await?;
-    let mut refusals = Vec::new();
-    for (index, id) in items::each_once(ids) {
-        let (code, message) = match in_trash.get(&id) {
-            None => (RefusalCode::NotFound, "There is no task with this id."),
-            Some(true) => (
-                RefusalCode::InTrash,
-                "The task is in the trash. Restore it first.",
-            ),
-            Some(false) => continue,
-        };
-        refusals.push(Refusal::of_id(index, code, message));
-    }
+    let found = items::lock(conn, viewer.user_id, Task::KIND, ids.to_vec()).await?;
+    let refusals = items::unusable("ids", ids, &found, Task::KIND.name());
     if !refusals.is_empty() {
         return Err(Failure::Refused(refusals));
     }

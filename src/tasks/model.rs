@@ -101,6 +101,8 @@ pub struct CreateTaskInput {
     /// The priority. Must not be null.
     #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
     pub priority: MaybeUndefined<TaskPriority>,
+    /// The ids of the task's tags, which must be active (maximum 20). Duplicates count once. By default, it has none.
+    pub tag_ids: Option<Vec<ObjectId>>,
 }
 
 /// Changes to a task.
@@ -125,21 +127,31 @@ pub struct UpdateTaskInput {
     pub position: MaybeUndefined<String>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
+    /// The ids of the tags that the task then has, in place of those that it shows now. They must be active (maximum 20). Duplicates
+    /// count once. Null removes all.
+    pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
 
 impl UpdateTaskInput {
-    /// The changes of `due_at` and `due_on`: setting one of them clears the other.
-    pub(super) fn due(&self) -> (MaybeUndefined<DateTime>, MaybeUndefined<Date>) {
-        match (self.due_at, self.due_on) {
-            (due_at @ MaybeUndefined::Value(_), _) => (due_at, MaybeUndefined::Null),
-            (_, due_on @ MaybeUndefined::Value(_)) => (MaybeUndefined::Null, due_on),
-            neither => neither,
+    /// The change of `due_at`. Setting `due_on` clears it.
+    pub(super) fn due_at(&self) -> &MaybeUndefined<DateTime> {
+        match self.due_on {
+            MaybeUndefined::Value(_) => &MaybeUndefined::Null,
+            _ => &self.due_at,
+        }
+    }
+
+    /// The change of `due_on`. Setting `due_at` clears it.
+    pub(super) fn due_on(&self) -> &MaybeUndefined<Date> {
+        match self.due_at {
+            MaybeUndefined::Value(_) => &MaybeUndefined::Null,
+            _ => &self.due_on,
         }
     }
 }
 
 checks! {
-    CreateTaskInput, UpdateTaskInput: |input, problems| {
+    tagged CreateTaskInput, UpdateTaskInput: |input, problems| {
         problems.text("title", &input.title, 200);
         problems.optional_text("description", &input.description, 1_000);
         problems.either("dueAt", &input.due_at, "dueOn", &input.due_on);
@@ -161,6 +173,8 @@ filter! {
         course_id: MaybeUndefined<ObjectId>,
         /// Only tasks in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
+        /// Only tasks that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        tag_ids: Option<Vec<ObjectId>>,
         /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
         priority: Option<Vec<TaskPriority>>,
         /// Only tasks whose title contains this text. Case and accents are ignored. Null does not filter.

@@ -1,18 +1,14 @@
 //! All the SQL of tasks. Every statement is scoped to one owner.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 use super::model::{CreateTaskInput, Task, TaskFilter, TaskOrder, UpdateTaskInput};
 use crate::{
-    auth::{UserId, Viewer},
+    auth::UserId,
     db::{Columns, Connection, Statement},
     error::Error,
     items::{
-        Create, Listed, NewId, Update, UpdateTarget, Written,
-        commands::store::{InsertItem, UpdateItem},
-        store::Conditions,
+        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, store::Conditions,
     },
     rules::Problems,
 };
@@ -20,74 +16,44 @@ use crate::{
 impl Create for CreateTaskInput {
     type Item = Task;
 
-    fn insert(&self, owner: UserId, id: NewId) -> Statement<Written<Task>> {
-        InsertItem::<Task>::new(owner, id)
-            .into_course(self.course_id)
-            .title(&self.title)
-            .value("description", self.description.clone())
-            .value("due_at", self.due_at)
-            .value("due_on", self.due_on)
-            .value("position", self.position.clone())
-            .value("priority", self.priority.value().copied())
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Task>> {
+        insert
+            .into_course(|task| task.course_id)
+            .title(|task| &task.title)
+            .value("description", |task| task.description.clone())
+            .value("due_at", |task| task.due_at)
+            .value("due_on", |task| task.due_on)
+            .value("position", |task| task.position.clone())
+            .value("priority", |task| task.priority.value().copied())
             .returning(Task::ON_DEMAND)
     }
 }
 
 impl Update for UpdateTaskInput {
     type Item = Task;
-
-    fn target(&self) -> UpdateTarget {
-        self.target
-    }
+    type Stored = ();
 
     fn check_changes(&self, problems: &mut Problems) {
         problems.not_null("completed", &self.completed);
     }
 
-    async fn update(
-        &self,
-        _conn: &mut Connection,
-        viewer: &Viewer,
-    ) -> Result<Statement<Written<Task>>, Error> {
-        let (due_at, due_on) = self.due();
-        let update = UpdateItem::<Task>::new(viewer.user_id, self.target)
-            .into_course(&self.course_id)
-            .title(&self.title)
-            .change("description", &self.description)
-            .change("due_at", &due_at)
-            .change("due_on", &due_on)
-            .change("position", &self.position)
-            .change("priority", &self.priority)
-            .set("completed_at", |statement| {
-                let completed = statement.placeholder(self.completed.value().copied());
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Task>> {
+        update
+            .into_course(|task| &task.course_id)
+            .title(|task| &task.title)
+            .change("description", |task| &task.description)
+            .change("due_at", UpdateTaskInput::due_at)
+            .change("due_on", UpdateTaskInput::due_on)
+            .change("position", |task| &task.position)
+            .change("priority", |task| &task.priority)
+            .set("completed_at", |entries| {
+                let completed = entries.value(|task| task.completed.value().copied());
                 format!(
                     "CASE {completed} WHEN true THEN coalesce(completed_at, now()) WHEN false THEN NULL ELSE completed_at END"
                 )
             })
-            .returning(Task::ON_DEMAND);
-        Ok(update)
+            .returning(Task::ON_DEMAND)
     }
-}
-
-/// Locks in the order of the ids, as every statement does, so that two requests cannot wait for each other.
-const LOCK: &str = "
-    SELECT id, status = 'trash' AND trashed_with IS NULL
-        OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')
-    FROM tasks AS item
-    WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
-        SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN (item.id, item.course_id) AND operation = 'remove')
-    ORDER BY id FOR NO KEY UPDATE";
-
-/// Locks tasks until the transaction ends. Returns whether each is in the trash; omits those that do not exist.
-pub(super) async fn lock(
-    conn: &mut Connection,
-    owner: UserId,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, bool>, Error> {
-    let rows: Vec<(Uuid, bool)> = conn
-        .rows(Statement::new(LOCK).bind(owner).bind(ids))
-        .await?;
-    Ok(rows.into_iter().collect())
 }
 
 const SET_COMPLETED: &str = "
@@ -123,6 +89,7 @@ impl Listed for Task {
             completed_before,
             course_id,
             course_ids,
+            tag_ids,
             priority,
             title_contains: _,
             has_course,
@@ -148,6 +115,7 @@ impl Listed for Task {
             .at_or_after("completed_at", *completed_after)
             .before("completed_at", *completed_before)
             .one_of("courseIds", "course_id", course_ids.as_deref())
+            .tagged(Task::KIND, tag_ids.as_deref())
             .any_of("priority", priorities)
             .either(*has_course, "course_id IS NOT NULL", "course_id IS NULL")
             .either(

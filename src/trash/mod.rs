@@ -1,5 +1,5 @@
-//! The trash: moving items to the trash, restoring them, and deleting them permanently. Courses, documents and tasks are
-//! treated alike.
+//! The trash: moving items to the trash, restoring them, and deleting them permanently. All kinds of items are treated
+//! alike.
 //!
 //! An item is active if it was not moved to the trash itself and its course is active. So the documents and tasks of a course
 //! move to the trash and return with it, however many there are. A command changes the rows of the items that it names, and adds
@@ -32,7 +32,7 @@ use store::NamedItem;
 ///
 /// # Errors
 /// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; IN_TRASH for each item to restore whose
-/// course stays in the trash.
+/// course stays in the trash; TAKEN for each tag to restore whose name another tag has.
 pub async fn set_trashed(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -132,6 +132,10 @@ impl Command {
             Command::Restore if course_stays => Some((
                 RefusalCode::InTrash,
                 "Its course is in the trash. Restore it first.",
+            )),
+            Command::Restore if item.title_is_taken => Some((
+                RefusalCode::Taken,
+                "Another item has the same name. Rename that one first.",
             )),
             Command::Delete if !item.in_trash() => Some((
                 RefusalCode::NotInTrash,

@@ -13,8 +13,8 @@ use crate::{
         keyset::{KeyValue, Keyed, Order, Page, Slice, SortKey},
         row,
     },
-    error::Error,
-    items::{ItemKind, ItemRef},
+    error::{Error, Failure},
+    items::{ItemKind, ItemRef, write_failure},
 };
 
 row! {
@@ -30,6 +30,8 @@ row! {
         /// The course that it is in.
         pub(super) course_id: Option<Uuid>,
         pub(super) course_in_trash: bool,
+        /// Whether it cannot be restored, because another item has its title.
+        pub(super) title_is_taken: bool,
     }
 }
 
@@ -48,19 +50,34 @@ impl NamedItem {
     }
 }
 
+/// The condition that an item in the trash cannot be restored together with the other named ones, because another item has its
+/// title.
+fn title_is_taken(kind: ItemKind) -> String {
+    if kind.unique_title_index().is_none() {
+        return "false".to_owned();
+    }
+    let (table, title) = (kind.table(), kind.title_column());
+    format!(
+        "status = 'trash' AND EXISTS (SELECT FROM {table} AS other
+            WHERE user_id = $1 AND lower(normalize({title}, NFC)) = lower(normalize(item.{title}, NFC))
+                AND id <> item.id AND (status = 'active' OR id = ANY($2)))"
+    )
+}
+
 /// Locks by kind and id, as every statement does.
 fn lock_text(kind: ItemKind) -> String {
     let (number, table) = (i16::from(kind), kind.table());
-    let (state, containers) = match kind {
-        ItemKind::Course => ("false, NULL::uuid, false", "item.id"),
-        _ => (
+    let (state, containers) = match kind.is_in_courses() {
+        true => (
             "trashed_with IS NOT NULL, course_id,
              EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')",
             "item.id, item.course_id",
         ),
+        false => ("false, NULL::uuid, false", "item.id"),
     };
+    let title_is_taken = title_is_taken(kind);
     format!(
-        "SELECT {number}::smallint, id, status = 'active', {state} FROM {table} AS item
+        "SELECT {number}::smallint, id, status = 'active', {state}, {title_is_taken} FROM {table} AS item
         WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
             SELECT FROM pending_operations WHERE user_id = $1 AND item_id IN ({containers}) AND operation = 'remove')
         ORDER BY id FOR NO KEY UPDATE"
@@ -88,23 +105,24 @@ const TO_TRASH: &str = "status = 'trash', deleted_at = statement_timestamp()";
 /// Moves the items themselves to the trash, or restores them. The items in a course that is named go to the trash with the
 /// course, even if they are named too. Items are restored even if their course did not take them to the trash. The time is
 /// that of the statement: the transaction may have begun long before it had the lock.
+///
+/// # Errors
+/// TAKEN for `ids` if another item has got the title of an item to restore since [`lock`].
 pub(super) async fn set_trashed(
     conn: &mut Connection,
     owner: UserId,
     ids: &[Uuid],
     trashed: bool,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     for kind in ItemKind::ALL {
-        let (set, condition) = match (trashed, kind) {
-            (true, ItemKind::Course) => (TO_TRASH, "status = 'active'"),
-            (true, _) => (
+        let (set, condition) = match (trashed, kind.is_in_courses()) {
+            (true, false) => (TO_TRASH, "status = 'active'"),
+            (true, true) => (
                 TO_TRASH,
                 "status = 'active' AND (course_id = ANY($2)) IS NOT TRUE",
             ),
-            (false, ItemKind::Course) => {
-                ("status = 'active', deleted_at = NULL", "status = 'trash'")
-            }
-            (false, _) => (
+            (false, false) => ("status = 'active', deleted_at = NULL", "status = 'trash'"),
+            (false, true) => (
                 "status = 'active', deleted_at = NULL, trashed_with = NULL",
                 "status = 'trash'",
             ),
@@ -112,10 +130,12 @@ pub(super) async fn set_trashed(
         let table = kind.table();
         let text = format!(
             "UPDATE {table} SET {set}
-            WHERE (SELECT set_origin($address, $program)) AND user_id = $1 AND id = ANY($2) AND {condition}"
+            WHERE (SELECT set_origin($address, $program)) AND user_id = $1 AND id = ANY($2) AND {condition}
+            RETURNING id"
         );
-        conn.execute(Statement::write(text, owner).bind(ids.to_vec()))
-            .await?;
+        let statement = Statement::<Uuid>::write(text, owner).bind(ids.to_vec());
+        let changed = conn.try_rows(statement).await;
+        changed.map_err(|error| write_failure(error, kind, "ids"))?;
     }
     Ok(())
 }
@@ -142,11 +162,11 @@ pub(super) async fn contents(
 pub(super) async fn roots(conn: &mut Connection, owner: UserId) -> Result<Vec<ItemRef>, Error> {
     let of_kind = |kind: ItemKind| {
         let (number, table) = (i16::from(kind), kind.table());
-        let alone = match kind {
-            ItemKind::Course => "",
-            _ => {
+        let alone = match kind.is_in_courses() {
+            true => {
                 "AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = item.course_id AND status = 'trash')"
             }
+            false => "",
         };
         format!(
             "SELECT {number}::smallint, id FROM current_{table} AS item WHERE user_id = $1 AND status = 'trash' {alone}"
@@ -229,9 +249,9 @@ pub(crate) async fn page(
 /// with it.
 fn old_items(kind: ItemKind, condition: &str, days: &str) -> String {
     let (number, table) = (i16::from(kind), kind.table());
-    let alone = match kind {
-        ItemKind::Course => "",
-        _ => " AND trashed_with IS NULL",
+    let alone = match kind.is_in_courses() {
+        true => " AND trashed_with IS NULL",
+        false => "",
     };
     format!(
         "SELECT {number}::smallint AS kind, user_id, id FROM {table}

@@ -99,7 +99,10 @@ async fn with_traces(app: &TestApp) -> Person {
                            "originalText": "zyxomma", "formattedNote": "zyxomma" });
     zyxomma.create("Document", document).await;
     let task = json!({ "title": "zyxomma", "description": "zyxomma" });
-    zyxomma.create("Task", task).await;
+    let task = zyxomma.create("Task", task).await;
+    let tag = zyxomma.create("Tag", json!({ "name": "zyxomma" })).await;
+    let tagged = json!({ "ids": [task], "add": [tag] });
+    zyxomma.mutate("tagItems", tagged, "").await;
     let avatar = json!({ "avatarUrl": "https://example.com/zyxomma.png" });
     zyxomma.mutate("updateMe", avatar, "").await;
     let profile = json!({ "learningGoals": "zyxomma" });

@@ -48,13 +48,17 @@ const COURSE: &str = "018f4d2e-8a3b-7c4d-9e5f-000000000001";
 const DOCUMENT: &str = "018f4d2e-8a3b-7c4d-9e5f-000000000002";
 const TASK: &str = "018f4d2e-8a3b-7c4d-9e5f-000000000003";
 
+const TAG: &str = "018f4d2e-8a3b-7c4d-9e5f-000000000004";
+
 /// Every mutation of items and profiles with its input, and its entries in the log in alphabetical order.
-fn changes() -> [(&'static str, Value, &'static str); 16] {
+fn changes() -> [(&'static str, Value, &'static str); 19] {
     let words = "hidden words";
     let document = json!({ "id": DOCUMENT, "courseId": COURSE, "title": "t", "originalText": words, "formattedNote": words });
     let task = json!({ "id": TASK, "courseId": COURSE, "title": "t" });
     let note = json!({ "id": DOCUMENT, "formattedNote": "more hidden words" });
     let course = |name: &str| json!({ "id": COURSE, "name": name });
+    let tag = |name: &str| json!({ "id": TAG, "name": name });
+    let tagged = "UPDATED Document, UPDATED Task";
     let all = "TRASHED Course, TRASHED Document, TRASHED Task";
     let both = "TRASHED Course, TRASHED Document";
     let emptied = "DELETED Course, DELETED Document";
@@ -70,6 +74,13 @@ fn changes() -> [(&'static str, Value, &'static str); 16] {
         ("updateTask", title, "UPDATED Task"),
         ("completeTasks", ids(&[TASK]), "UPDATED Task"),
         ("reopenTasks", ids(&[TASK]), "UPDATED Task"),
+        ("createTag", tag("e"), "CREATED Tag"),
+        ("updateTag", tag("f"), "UPDATED Tag"),
+        (
+            "tagItems",
+            json!({ "ids": [DOCUMENT, TASK], "add": [TAG] }),
+            tagged,
+        ),
         ("trashItems", ids(&[COURSE]), all),
         ("restoreItems", ids(&[COURSE]), restored),
         ("trashItems", ids(&[TASK]), "TRASHED Task"),

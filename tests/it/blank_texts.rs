@@ -27,6 +27,7 @@ async fn text_without_visible_characters_is_blank_in_every_mutation() {
     let course = ada.create_course("Looms").await;
     let document = ada.create_document(&course, "note").await;
     let task = ada.create_task(None, "Weave").await;
+    let tag = ada.create("Tag", json!({ "name": "Yarn" })).await;
     for blank in BLANK {
         for (mutation, input, field) in [
             ("createCourse", json!({ "name": blank }), "name"),
@@ -46,6 +47,8 @@ async fn text_without_visible_characters_is_blank_in_every_mutation() {
                 "title",
             ),
             ("createTask", json!({ "title": blank }), "title"),
+            ("createTag", json!({ "name": blank }), "name"),
+            ("updateTag", json!({ "id": tag, "name": blank }), "name"),
             ("updateTask", json!({ "id": task, "title": blank }), "title"),
             ("updateMe", json!({ "name": blank }), "name"),
         ] {

@@ -13,11 +13,13 @@ use crate::support::{Person, TestApp, texts};
 /// Prepared items: one of the two active courses, and an item of each kind.
 struct Prepared {
     course: String,
+    /// A tag of a document and a task.
+    tag: String,
     ids: Vec<String>,
 }
 
 /// A list, the type of its filter, and for each field a value that keeps some of the prepared items, not all.
-fn lists(Prepared { course, ids }: &Prepared) -> [(&'static str, &'static str, Value); 3] {
+fn lists(Prepared { course, tag, ids }: &Prepared) -> [(&'static str, &'static str, Value); 4] {
     let tomorrow = "2026-01-02T00:00:00Z";
     let with_fields_of_all = |part: Value, mut values: Value| {
         let shared = json!({
@@ -38,13 +40,21 @@ fn lists(Prepared { course, ids }: &Prepared) -> [(&'static str, &'static str, V
             ),
         ),
         (
+            "tags",
+            "TagFilter",
+            with_fields_of_all(
+                json!({ "nameContains": "ex" }),
+                json!({ "nameContains": "ex" }),
+            ),
+        ),
+        (
             "documents",
             "DocumentFilter",
             with_fields_of_all(
                 json!({ "titleContains": "one" }),
                 json!({
                     "courseId": course, "courseIds": [course], "titleContains": "one", "metadataContains": { "page": 1 },
-                    "hasImage": true,
+                    "hasImage": true, "tagIds": [tag],
                 }),
             ),
         ),
@@ -57,6 +67,7 @@ fn lists(Prepared { course, ids }: &Prepared) -> [(&'static str, &'static str, V
                     "completed": true, "completedAfter": tomorrow, "completedBefore": "9999-01-01T00:00:00Z",
                     "courseId": course, "courseIds": [course], "priority": ["HIGH"], "titleContains": "one",
                     "hasCourse": false, "hasDueDate": true, "dueAfter": tomorrow, "dueBefore": tomorrow,
+                    "tagIds": [tag],
                 }),
             ),
         ),
@@ -66,6 +77,7 @@ fn lists(Prepared { course, ids }: &Prepared) -> [(&'static str, &'static str, V
 /// Items that differ in everything that a filter can ask for.
 async fn prepare(app: &TestApp, ada: &Person) -> Prepared {
     let mut ids = Vec::new();
+    let tag = ada.create("Tag", json!({ "name": "Exam" })).await;
     let linear = ada.create_course("Linear algebra").await;
     let other = ada.create_course("Mechanics").await;
     let trashed = ada.create_course("Optics").await;
@@ -95,25 +107,30 @@ async fn prepare(app: &TestApp, ada: &Person) -> Prepared {
             .await;
             ada.update("Task", &task, json!({ "completed": true }))
                 .await;
-            ids = vec![linear.clone(), document.clone(), task.clone()];
+            let tagged = json!({ "ids": [document, task], "add": [tag] });
+            ada.mutate("tagItems", tagged, "").await;
+            ids = vec![linear.clone(), document.clone(), task.clone(), tag.clone()];
         }
         if title == "three" {
             ada.trash(&[&document, &task]).await;
         }
     }
-    ada.trash(&[&trashed]).await;
+    ada.create("Tag", json!({ "name": "Lecture" })).await;
+    let old_tag = ada.create("Tag", json!({ "name": "Old" })).await;
+    ada.trash(&[&trashed, &old_tag]).await;
     let old = |table| {
         format!(
             "UPDATE {table} SET created_at = '2026-01-01', updated_at = '2026-01-01' WHERE id IN ('{}');",
             ids.join("', '")
         )
     };
-    let old = ["courses", "documents", "tasks"].map(old).concat();
+    let old = ["courses", "documents", "tasks", "tags"].map(old).concat();
     // Without triggers, which would set `updated_at`.
     app.sql(&format!("SET session_replication_role = replica; {old}"))
         .await;
     Prepared {
         course: linear,
+        tag,
         ids,
     }
 }

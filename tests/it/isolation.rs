@@ -89,7 +89,8 @@ impl Schema {
             }
             ("ENUM", _) => known["enumValues"][0]["name"].clone(),
             (_, "ID") => json!(ID),
-            (_, "String") => json!("text"),
+            // Names may have to be unique.
+            (_, "String") => json!(format!("text {ID}")),
             (_, "Int") => json!(1),
             (_, "Boolean") => json!(true),
             (_, "Date") => json!("2026-01-08"),
@@ -121,7 +122,7 @@ impl Schema {
         format!("{{ {} }}", selected.join(" "))
     }
 
-    /// Every field of a root, and every list of a course, that takes an id.
+    /// Every field of a root, and every list of a course or a tag, that takes an id.
     fn calls(&self) -> Vec<Call> {
         let mut calls = Vec::new();
         for (root, keyword) in [("Query", "query"), ("Mutation", "mutation")] {
@@ -129,13 +130,13 @@ impl Schema {
                 calls.extend(self.call(keyword, field, |inner| inner));
             }
         }
-        for field in list(&self.0["Course"]["fields"]) {
-            calls.extend(self.call("query", field, |inner| {
-                format!("courses(first: 2) {{ nodes {{ {inner} }} }}")
-            }));
+        for (container, containers) in [("Course", "courses"), ("Tag", "tags")] {
+            for field in list(&self.0[container]["fields"]) {
+                calls.extend(self.call("query", field, |inner| {
+                    format!("{containers}(first: 2) {{ nodes {{ {inner} }} }}")
+                }));
+            }
         }
-        // Creations come last, and that of a course at the very end: the id becomes the caller's own object's.
-        calls.sort_by_key(|call| (call.name.starts_with("create"), call.name == "createCourse"));
         calls
     }
 
@@ -191,23 +192,30 @@ async fn owned(app: &TestApp, ada: &Person) -> Vec<String> {
     let course = ada.create_course("Private").await;
     let document = ada.create_document(&course, "").await;
     let task = ada.create_task(Some(&course), "t").await;
+    let tag = ada.create("Tag", json!({ "name": "Private" })).await;
+    let tagged = json!({ "ids": [document, task], "add": [tag] });
+    ada.mutate("tagItems", tagged, "").await;
     let session = app.signed_in("ada").await.session;
-    vec![course, document, task, ada.id.clone(), session]
+    vec![course, document, task, tag, ada.id.clone(), session]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
     let (app, ada, eve) = TestApp::start().await.with_users("ada", "eve").await;
     let ids = owned(&app, &ada).await;
-    eve.query("mutation { createCourse(input: { name: \"Mine\" }) { course { id } } }")
-        .await;
+    own_containers(&eve).await;
     let adas = "audit_logs WHERE user_id = (SELECT id FROM users WHERE name = 'ada')";
     let before = app.count(adas).await;
     let calls = Schema::of(&eve).await.calls();
     let found = calls.len();
     assert!(found >= 17, "the walk found {found} calls only");
     for call in &calls {
-        // Creations have the caller's own ids, for which another user's is simply free. What they look up is the course.
+        // Creations have the caller's own ids, for which another user's is simply free. What they look up are courses and tags. A
+        // caller of its own for each, since the id becomes that of its own object.
+        let eve = match call.name.starts_with("create") {
+            true => app.signed_up(&call.name.to_lowercase()).await,
+            false => eve.clone(),
+        };
         for id in &ids {
             let theirs = call.answer(&eve, id).await.replace(id.as_str(), ID);
             let unknown_id = Uuid::new_v4().to_string();
@@ -225,6 +233,12 @@ async fn ids_of_other_users_have_the_same_response_as_unknown_ids() {
     }
     let after = app.count(adas).await;
     assert_eq!(after, before, "nothing of ada's was touched");
+}
+
+/// A course and a tag of the caller, whose lists take ids.
+async fn own_containers(caller: &Client) {
+    caller.create_course("Mine").await;
+    caller.create("Tag", json!({ "name": "Mine" })).await;
 }
 
 /// The response without values that differ between requests: times of new items, and cursors, which contain them.

@@ -29,6 +29,8 @@ struct Notebook {
     tasks: Vec<String>,
     /// A task of the course that was trashed before.
     trashed: String,
+    /// Tags of the items of the course.
+    tags: Vec<String>,
 }
 
 /// The code of the first user error.
@@ -58,6 +60,13 @@ impl Notebook {
             .create_task(Some(&course), "Zebra task in the trash")
             .await;
         ada.trash(&[&trashed]).await;
+        let mut tags = Vec::new();
+        for name in ["Stripes", "Hooves"] {
+            tags.push(ada.create("Tag", json!({ "name": name })).await);
+        }
+        let tagged: Vec<&String> = documents.iter().chain(&tasks).collect();
+        let tagged = json!({ "ids": tagged, "add": tags });
+        ada.mutate("tagItems", tagged, "").await;
         Notebook {
             app,
             ada,
@@ -66,6 +75,7 @@ impl Notebook {
             documents,
             tasks,
             trashed,
+            tags,
         }
     }
 
@@ -137,13 +147,16 @@ impl Notebook {
             documents(first: 10, orderBy: { field: TITLE }) { totalCount nodes { ...Document } }
             anyDocuments: documents(first: 10, filter: { status: null }, orderBy: { field: TITLE }) { totalCount nodes { ...Document } }
             trash(first: 20) { totalCount nodes { id status } }
+            tags(first: 5, orderBy: { field: NAME }) { totalCount nodes { documentCount openTaskCount
+                documents(first: 10, orderBy: { field: TITLE }) { totalCount nodes { ...Document } }
+                tasks(first: 10, filter: { status: null }, orderBy: { field: TITLE }) { totalCount nodes { id } } } }
             search(query: \"zebra\", first: 20) { edges { node { ... on Node { id } } } }
         }
         fragment Course on Course { id status deletedAt documentCount openTaskCount
             documents(first: 10, orderBy: { field: TITLE }) { totalCount nodes { ...Document } }
             tasks(first: 10, filter: { status: null }, orderBy: { field: TITLE }) { totalCount nodes { ...Task } } }
-        fragment Document on Document { id status deletedAt trashedWith { id } course { id status } }
-        fragment Task on Task { id status deletedAt trashedWith { id } course { id status } }";
+        fragment Document on Document { id status deletedAt trashedWith { id } course { id status } tags { name } }
+        fragment Task on Task { id status deletedAt trashedWith { id } course { id status } tags { name } }";
         let ids: Vec<&String> = self.documents.iter().chain(&self.tasks).collect();
         let variables = json!({
             "course": self.course, "other": self.other, "task": self.tasks[1], "document": self.documents[1],

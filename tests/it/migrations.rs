@@ -97,12 +97,13 @@ const ITEMS: &str = "
     VALUES (md5('ada')::uuid, md5('image')::uuid, md5('documents')::uuid, 'image', 'stored', 'image/png', 1, 1, 1);
     INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt)
     VALUES (md5('ada')::uuid, md5('documents')::uuid, md5('courses')::uuid, 'Document', '', '', '');
-    INSERT INTO tasks (user_id, id, title) VALUES (md5('ada')::uuid, md5('tasks')::uuid, 'Task')";
+    INSERT INTO tasks (user_id, id, title) VALUES (md5('ada')::uuid, md5('tasks')::uuid, 'Task');
+    INSERT INTO tags (user_id, id, name) VALUES (md5('ada')::uuid, md5('tags')::uuid, 'Tag')";
 
 /// The columns of items that are fields. The others are keys, or the log tells them by its actions.
 const FIELDS: &str = "
     SELECT format('%s %s %s', table_name, column_name, udt_name) AS line FROM information_schema.columns
-    WHERE table_schema = 'public' AND table_name IN ('courses', 'documents', 'tasks') AND column_name NOT IN (
+    WHERE table_schema = 'public' AND table_name IN ('courses', 'documents', 'tasks', 'tags') AND column_name NOT IN (
         'user_id', 'id', 'version', 'status', 'created_at', 'updated_at', 'deleted_at', 'trashed_with', 'excerpt_is_own',
         'name_folded', 'title_folded')
     ORDER BY 1";
@@ -112,7 +113,7 @@ async fn the_change_log_shows_every_field_of_an_item() {
     let mut conn = superuser(&migrated_database().await).await;
     conn.batch_execute(ITEMS).await.unwrap();
     let fields = lines(&mut conn, FIELDS).await;
-    assert!(fields.len() >= 18, "{fields:?}");
+    assert!(fields.len() >= 20, "{fields:?}");
     for field in fields {
         let parts: Vec<&str> = field.split(' ').collect();
         let (table, column) = (parts[0], parts[1]);

@@ -89,7 +89,7 @@ async fn users_inserted_without_a_key_get_the_key_of_an_ascii_address() {
 #[tokio::test(flavor = "multi_thread")]
 async fn views_of_current_items_have_all_columns_of_their_tables() {
     let app = TestApp::start().await;
-    for table in ["courses", "documents", "tasks"] {
+    for table in ["courses", "documents", "tasks", "tags"] {
         let columns = |relation: String| {
             format!(
                 "SELECT string_agg(column_name || ' ' || udt_name, ', ' ORDER BY column_name)

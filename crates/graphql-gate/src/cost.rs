@@ -68,6 +68,9 @@ pub(crate) enum FieldCost {
     Leaf(u64),
     /// One object with its own points. The length applies to lists in the object that have no length of their own.
     Object(u64, ListLength),
+    /// An object with its own points, for a list of ids or entries of this length. Each of them costs at least one point, even if
+    /// nothing is selected of the lists in the object.
+    Batch(u64, ListLength),
     /// A list of objects, with the points of each object.
     List(u64, ListLength),
     /// A list of objects whose length the parent field determines, with the points of each object.
@@ -115,9 +118,10 @@ pub(crate) enum LengthSource {
     Length {
         variable: Name,
     },
-    /// The length of the list `ids` in this variable's input object.
-    LengthOfIds {
+    /// The length of the list in this field of this variable's input object.
+    LengthOfField {
         variable: Name,
+        field: Name,
     },
 }
 
@@ -185,7 +189,9 @@ impl Children {
 impl FieldCost {
     fn is_constant(&self) -> bool {
         match self {
-            Self::Object(_, length) | Self::List(_, length) => length.is_constant(),
+            Self::Object(_, length) | Self::Batch(_, length) | Self::List(_, length) => {
+                length.is_constant()
+            }
             Self::Connection(length, filter) => length.is_constant() && filter.is_constant(),
             _ => true,
         }
@@ -220,6 +226,11 @@ impl FieldCost {
                 let length = length.evaluate(variables);
                 let lists = children.points_per_item.saturating_mul(length);
                 points(own.saturating_add(children.points).saturating_add(lists))
+            }
+            Self::Batch(own, length) => {
+                let entry = children.points_per_item.max(1);
+                let entries = entry.saturating_mul(length.evaluate(variables));
+                points(own.saturating_add(children.points).saturating_add(entries))
             }
             Self::List(own, length) => {
                 let item = own.saturating_add(children.total());
@@ -293,8 +304,8 @@ impl LengthSource {
                 Some(_) => None,
             },
             Self::Length { variable } => length(variables.get(variable)?),
-            Self::LengthOfIds { variable } => match variables.get(variable)? {
-                Value::Object(input) => length(input.get("ids")?),
+            Self::LengthOfField { variable, field } => match variables.get(variable)? {
+                Value::Object(input) => length(input.get(field)?),
                 _ => None,
             },
         }

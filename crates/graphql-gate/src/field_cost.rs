@@ -7,7 +7,7 @@
 
 use apollo_compiler::ast::Value;
 use apollo_compiler::executable::Field;
-use apollo_compiler::{Node, Schema};
+use apollo_compiler::{Name as ApolloName, Node, Schema};
 use async_graphql::Name;
 
 use crate::cost::{FieldCost, LengthSource, ListLength};
@@ -38,7 +38,7 @@ pub(crate) fn of(rules: &CostRules, schema: &Schema, parent: &str, field: &Field
     match (ty.is_list(), list_length(schema, parent, field)) {
         (true, Some(length)) => FieldCost::List(own, length),
         (true, None) => FieldCost::ListOfParent(own),
-        (false, Some(length)) => FieldCost::Object(own, length),
+        (false, Some(length)) => FieldCost::Batch(own, length),
         (false, None) => FieldCost::Object(own, ListLength::assumed()),
     }
 }
@@ -80,14 +80,18 @@ fn list_length(schema: &Schema, parent: &str, field: &Field) -> Option<ListLengt
             return Some(ListLength::of(item_count(value?)));
         }
         let input = schema.get_input_object(argument.ty.inner_named_type())?;
-        input.fields.get("ids").filter(|ids| ids.ty.is_list())?;
+        let is_input = |of: &ApolloName| schema.get_input_object(of).is_some();
+        let mut lists = input.fields.values().filter(|field| field.ty.is_list());
+        let entries =
+            lists.find(|list| list.name == "ids" || is_input(list.ty.inner_named_type()))?;
         match &**value? {
-            Value::Variable(variable) => Some(ListLength::of(LengthSource::LengthOfIds {
+            Value::Variable(variable) => Some(ListLength::of(LengthSource::LengthOfField {
                 variable: Name::new(variable),
+                field: Name::new(&entries.name),
             })),
             Value::Object(fields) => {
-                let ids = fields.iter().find(|(name, _)| name == "ids");
-                Some(ListLength::of(item_count(&ids?.1)))
+                let (_, entries) = fields.iter().find(|(name, _)| *name == entries.name)?;
+                Some(ListLength::of(item_count(entries)))
             }
             _ => None,
         }

@@ -71,6 +71,7 @@ impl Default for Limits {
 /// | field | points |
 /// |---|---|
 /// | one object | 1 + its children |
+/// | one object for a list of ids or entries | 1 + its children, and at least 1 per id or entry |
 /// | `…Connection` | page size × (1 + the children of `nodes` and of `edges { node }`, if either is selected), and 1 for each condition of its argument `filter` after the first |
 /// | list of objects | length × (1 + its children) |
 /// | non-null `Int` whose name ends in `Count` | 1 |
@@ -79,8 +80,8 @@ impl Default for Limits {
 ///
 /// The page size is the argument `first` or `last`, its default in the schema, or
 /// [`default_page_size`](Self::default_page_size). The length of a list is the length of the field's argument `ids`, of
-/// the `ids` in its input object, or of those of the parent field. Otherwise it is 10. Each field of a filter is a condition,
-/// including those of the filters in its fields `and`, `or` and `not`.
+/// the `ids` or the list of input objects in its input object, or of those of the parent field. Otherwise it is 10. Each field of a
+/// filter is a condition, including those of the filters in its fields `and`, `or` and `not`.
 #[derive(Debug, Clone, Copy)]
 pub struct CostRules {
     /// Names of the object types that come with their parent and cost nothing themselves.

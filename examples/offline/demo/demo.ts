@@ -166,6 +166,17 @@ await synchronized();
 say(`     ${titles(b)}`);
 check(tasks(b).map(({ id }) => id).join() === [first!.id, cards, second!.id, reading].join(), 'a task can be put between them');
 
+say('10. A tags tasks. B trashes the tag and restores it. Only the tag changes, and the tasks have it again.');
+const tag = await a.client.create('Tag', { name: 'Exam' });
+for (const task of [exam, reading]) await a.client.update('Task', task, { tagIds: [tag] });
+const tagged = (await synchronized()).get(exam);
+await b.client.trash(tag);
+check((fieldsOf(await synchronized(), exam)?.['tagIds'] as unknown[]).length === 0, 'tags in the trash do not show');
+await b.client.restore(tag);
+const restored = await synchronized();
+check(restored.get(exam)?.version === tagged?.version, 'the version of the task is the same');
+check((fieldsOf(restored, exam)?.['tagIds'] as unknown[])[0] === tag, 'the task has its tag again');
+
 say('10. A trashes the course with all its items, and restores it.');
 await a.client.trash(course);
 await synchronized();

@@ -46,7 +46,7 @@ async function all<T>(service: string, user: Credentials, field: string, selecti
 
 /** All items of the user. */
 export async function allItems(service: string, user: Credentials): Promise<Map<string, Item>> {
-  const lists = ['courses', 'documents', 'tasks'].map((name) => `${name}(first: 100, filter: { status: null }`);
+  const lists = ['tags', 'courses', 'documents', 'tasks'].map((name) => `${name}(first: 100, filter: { status: null }`);
   const items = await Promise.all(lists.map((list) => all<ItemPayload>(service, user, list, '...Item')));
   return new Map(items.flat().map((item) => [item.id, itemOf(item)]));
 }

@@ -115,6 +115,9 @@ class Storm {
       case 2:
       case 3:
         return this.recordCreated(client.create('Task', { title: text, courseId: this.random(2) ? course : null }));
+      case 4:
+        if (this.random(3) > 0) return;
+        return this.recordCreated(client.create('Tag', { name: text }));
       case 8:
         if (!item) return;
         this.record('TRASHED', item.id);
@@ -142,6 +145,9 @@ class Storm {
     const { id, type } = item;
     this.record('UPDATED', id);
     if (type === 'Course') return client.update('Course', id, this.random(2) ? { name: text } : { description: text });
+    if (type === 'Tag') return client.update('Tag', id, { name: text });
+    const tagIds = [...client.items().values()].filter((tag) => tag.type === 'Tag' && tag.status === 'ACTIVE' && this.random(2));
+    if (this.random(4) === 0) return client.update(type, id, { tagIds: tagIds.map((tag) => tag.id).sort() });
     if (type === 'Document') {
       return client.update('Document', id, this.random(2) ? { title: text } : { metadata: { b: text, a: [1] } });
     }

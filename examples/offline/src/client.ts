@@ -2,7 +2,7 @@
 // changes of other devices through the change feed. docs/sync.md explains the design.
 
 import {
-  inputOf, ITEM, itemOf, newId, same,
+  inputOf, ITEM, itemOf, newId, same, untagged,
   type Fields, type Item, type ItemPayload, type ItemType, type Values,
 } from './items.js';
 import { hasSucceeded, isAchieved, overlay, rebase, remainingChanges, type Conflict, type Entry, type Update } from './outbox.js';
@@ -151,6 +151,8 @@ export class OfflineClient {
     const isNewer = (item: Item) => !this.deletedIds.has(item.id) && item.version > (items.get(item.id)?.version ?? 0);
     const put = batch.replaceAll ? batch.put : batch.put?.filter(isNewer);
     batch = { ...batch, ...(put && { put }) };
+    const gone = (batch.put ?? []).filter(({ type, status }) => type === 'Tag' && status === 'TRASH').map(({ id }) => id);
+    if (!batch.replaceAll) batch = this.withoutTags(batch, [...gone, ...(batch.remove ?? [])]);
     apply(this.state, batch);
     this.view = undefined;
     this.changed();
@@ -162,6 +164,16 @@ export class OfflineClient {
       this.changed('broken');
       throw error;
     }
+  }
+
+  /** The batch, with the change that items no longer have these tags. Their versions stay the same. */
+  private withoutTags(batch: Batch, tags: string[]): Batch {
+    const put = new Map((batch.put ?? []).map((item) => [item.id, item]));
+    const items = new Map([...this.state.items, ...put]);
+    for (const tag of tags) {
+      for (const item of untagged(items.values(), tag)) [items, put].forEach((map) => map.set(item.id, item));
+    }
+    return { ...batch, put: [...put.values()] };
   }
 
   private changed(status = this.status): void {
@@ -239,7 +251,7 @@ export class OfflineClient {
   private async readAll(stop: AbortSignal): Promise<void> {
     const { changesCursor } = await this.remote.call<{ changesCursor: string }>('{ changesCursor }', {}, stop);
     const put: Item[] = [];
-    for (const list of ['courses', 'documents', 'tasks']) {
+    for (const list of ['tags', 'courses', 'documents', 'tasks']) {
       const query = `query($after: String) {
         list: ${list}(first: 100, after: $after, filter: { status: null }, orderBy: { field: CREATED_AT, direction: ASC }) {
           nodes { ...Item } pageInfo { hasNextPage endCursor }
@@ -265,6 +277,9 @@ export class OfflineClient {
     }
     const outbox = this.state.outbox.filter((entry) => !changes.some((change) => hasSucceeded(entry, change)));
     await this.commit({ put: [...put.values()], remove: [...remove], outbox, cursor });
+    // The items of a restored tag have it again, and their versions stay the same. This is rare, so the client reads everything again.
+    const isRestoredTag = ({ action, item }: Change) => action === 'RESTORED' && item?.__typename === 'Tag';
+    if (changes.some(isRestoredTag)) throw new RequestFailed('CURSOR_EXPIRED', 'A tag was restored.');
   }
 
   // ---- Sending.
@@ -312,7 +327,8 @@ export class OfflineClient {
   private async handleResponse(entry: Entry, response: Payload, stop: AbortSignal): Promise<void> {
     const { item, items, deletedIds, userErrors } = response;
     const put = [...(items ?? []), ...(item ? [item] : [])].map(itemOf);
-    const codes = userErrors.map(({ code }) => code);
+    // TAKEN is also the error of a tag's name.
+    const codes = userErrors.map(({ code, field }) => (code === 'TAKEN' && field?.at(-1) !== 'id' ? 'NAME_TAKEN' : code));
     if (codes.length === 0) {
       await this.commit({ put, remove: deletedIds ?? [], outbox: this.outboxWithout(entry) });
     } else if (codes.includes('CONFLICT')) {

@@ -8,6 +8,8 @@ export interface Fields {
     originalText: string;
     formattedNote: string;
     metadata?: Record<string, unknown>;
+    /** The active tags, sorted by id. */
+    tagIds?: readonly string[];
   };
   Task: {
     title: string;
@@ -18,7 +20,10 @@ export interface Fields {
     /** `dueOn` (YYYY-MM-DD) or `dueAt` of the API. They exclude each other, so they are one field, which has one conflict. */
     due?: string | null;
     position?: string | null;
+    /** The active tags, sorted by id. */
+    tagIds?: readonly string[];
   };
+  Tag: { name: string; color?: string | null };
 }
 
 export type ItemType = keyof Fields;
@@ -43,8 +48,9 @@ export type Values = Record<string, unknown>;
 /** The default values of optional fields. */
 const DEFAULTS: Record<ItemType, Values> = {
   Course: { description: null, color: null, icon: null },
-  Document: { metadata: {} },
-  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', due: null, position: null },
+  Document: { metadata: {}, tagIds: [] },
+  Task: { courseId: null, description: null, completed: false, priority: 'NORMAL', due: null, position: null, tagIds: [] },
+  Tag: { color: null },
 };
 
 export function newItem(type: ItemType, id: string, fields: Values): Item {
@@ -61,9 +67,10 @@ export const ITEM = `
   fragment Item on Item {
     __typename id version status
     ... on Course { name description color icon }
-    ... on CourseItem { title courseId trashedWith { id } }
+    ... on CourseItem { title courseId trashedWith { id } tags { id } }
     ... on Document { originalText formattedNote metadata }
     ... on Task { description completed priority dueAt dueOn position }
+    ... on Tag { name color }
   }`;
 
 /** An item in a response. */
@@ -75,7 +82,8 @@ export interface ItemPayload extends Values {
 }
 
 export function itemOf(payload: ItemPayload): Item {
-  const { __typename: type, id, version, status, trashedWith, dueAt, dueOn, ...fields } = payload;
+  const { __typename: type, id, version, status, trashedWith, tags, dueAt, dueOn, ...fields } = payload;
+  if (tags) fields['tagIds'] = (tags as { id: string }[]).map((tag) => tag.id).sort();
   if (type === 'Task') fields['due'] = dueAt ?? dueOn;
   const course = trashedWith as { id: string } | null | undefined;
   return { type, id, version, status, trashedWith: course?.id ?? null, fields } as unknown as Item;
@@ -93,9 +101,20 @@ function isTime(due: unknown): due is string {
   return typeof due === 'string' && due.length > 'YYYY-MM-DD'.length;
 }
 
-/** Whether two values of a field are equal. The service normalizes times and JSON, so their text may differ. */
+/** The items with this active tag, without it. The service changes only the tag when it goes to the trash or is deleted. */
+export function untagged(items: Iterable<Item>, tag: string): Item[] {
+  const changed: Item[] = [];
+  for (const item of items) {
+    if (!('tagIds' in item.fields) || !item.fields.tagIds.includes(tag)) continue;
+    changed.push(withFields(item, { tagIds: item.fields.tagIds.filter((id) => id !== tag) }));
+  }
+  return changed;
+}
+
+/** Whether two values of a field are equal. The service normalizes times and JSON, so their text may differ. Tags have no order. */
 export function same(field: string, one: unknown, other: unknown): boolean {
   if (field === 'due' && isTime(one) && isTime(other)) return Date.parse(one) === Date.parse(other);
+  if (field === 'tagIds' && one && other) return canonical([...(one as string[])].sort()) === canonical([...(other as string[])].sort());
   return canonical(one) === canonical(other);
 }
 

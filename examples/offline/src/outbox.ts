@@ -1,6 +1,6 @@
 // The outbox: changes that the service has not confirmed yet, in the order in which they are sent. No network and no store.
 
-import { newItem, same, withFields, type Item, type ItemType, type Values } from './items.js';
+import { newItem, same, untagged, withFields, type Item, type ItemType, type Values } from './items.js';
 
 interface EntryBase {
   readonly key: string;
@@ -33,6 +33,7 @@ export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry
       view.set(id, withFields(item, entry.fields));
     } else if (item) {
       // A course takes its active items to the trash, restores them, and is deleted with all its items.
+      if (item.type === 'Tag' && entry.kind !== 'restore') for (const other of untagged(view.values(), id)) view.set(other.id, other);
       const within = item.type === 'Course' ? [...view.values()].filter((other) => courseOf(other) === id) : [];
       if (entry.kind === 'trash' && item.status === 'ACTIVE') {
         move(item, 'TRASH', null);
@@ -49,7 +50,7 @@ export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry
 }
 
 function courseOf(item: Item): string | null {
-  return item.type === 'Course' ? null : item.fields.courseId;
+  return 'courseId' in item.fields ? item.fields.courseId : null;
 }
 
 const ACTION: Partial<Record<Entry['kind'], string>> = {

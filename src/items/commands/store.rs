@@ -1,35 +1,31 @@
-//! SQL that creates and updates items, the same for all kinds. Every statement is scoped to one owner.
+//! The SQL that statements creating and updating items have in common. Every statement is scoped to one owner.
 //!
-//! A noun names each column once, beside its value. The SQL text depends only on the columns, so each noun has one INSERT and one
-//! UPDATE, and a connection prepares each of them once.
+//! A noun names each column once, beside its value. The SQL text depends only on the columns and on whether there are several
+//! entries, so a connection prepares few statements, and each of them once.
+//!
+//! # Batches
+//! A statement for one entry binds scalars. A statement for several binds an array for each value, and reads the entries from the
+//! arrays. In both, the same expressions stand for the values. The statement of a batch first finds the entries that are ready,
+//! which means that they can be written. It writes them if there are enough for the batch's policy. So one statement is the whole
+//! batch, without a transaction around it.
+//!
+//! Each statement locks courses before items, and rows of a table in the order of their ids. So no two statements wait for
+//! each other.
 
-use super::{NewId, Written};
+use diesel::result::Error as DieselError;
+
+use super::{Entry, Written};
 use crate::{
     auth::UserId,
     db::{
-        Connection, Statement,
+        Statement,
         pool::{from_database, violated_unique},
         sql::{SET_ORIGIN, Value},
     },
-    error::{Error, Failure},
-    items::{CREATED_ONCE, Item, ItemKind, UpdateTarget, taken, titles},
-    scalars::{MaybeUndefined, ObjectId},
+    error::{Error, Failure, Refusal, RefusalCode},
+    items::{Item, ItemKind},
+    scalars::MaybeUndefined,
 };
-
-/// Sends a statement that inserts an item. It returns exactly one row.
-pub(super) async fn insert<T: Item>(
-    conn: &mut Connection,
-    statement: Statement<T::Written>,
-) -> Result<Written<T>, Failure> {
-    match conn.try_rows(statement).await {
-        Ok(mut rows) => match rows.pop() {
-            Some(written) => Ok(written.into()),
-            None => Err(Error::internal("an INSERT returned no row").into()),
-        },
-        Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Err(taken()),
-        Err(error) => Err(from_database(error).into()),
-    }
-}
 
 /// Writes the assignments of an update.
 pub(crate) trait Changes {
@@ -45,227 +41,187 @@ impl<R> Changes for Statement<R> {
         Option<V>: Into<Value>,
     {
         let given = self.placeholder(!field.is_undefined());
-        let value = self.placeholder(field.value().cloned().into());
-        format!("{column} = CASE WHEN {given} THEN {value} ELSE {column} END")
+        let value = self.placeholder(field.value().cloned());
+        assignment(column, &given, &value)
     }
 }
 
-/// A statement that inserts an item, if its id is free and its course is active.
-pub(crate) struct InsertItem<T: Item> {
-    statement: Statement<T::Written>,
-    columns: Vec<&'static str>,
-    values: Vec<String>,
-    course: Option<String>,
+pub(super) fn assignment(column: &str, given: &str, value: &str) -> String {
+    format!("{column} = CASE WHEN {given} THEN {value} ELSE {column} END")
 }
 
-impl<T: Item> InsertItem<T> {
-    /// Binds the owner as `$1`, the id as `$2`, and whether the owner chose it as `$3`.
-    pub(crate) fn new(owner: UserId, id: NewId) -> Self {
-        let statement = Statement::write("", owner).bind(id.id).bind(id.chosen);
-        InsertItem {
-            statement,
-            columns: vec!["user_id", "id"],
-            values: vec!["$1".to_owned(), "$2".to_owned()],
-            course: None,
+/// Binds the values of a statement's entries.
+pub(crate) struct Entries<'a, K, I, R> {
+    entries: &'a [Entry<'a, K, I>],
+    statement: Statement<R>,
+    /// The placeholders of the arrays, and the minimum number of entries that can be written. `None` in a statement for one entry.
+    batch: Option<(Vec<String>, i64)>,
+}
+
+impl<'a, K, I, R> Entries<'a, K, I, R> {
+    /// Binds the owner as `$1`.
+    pub(super) fn new(owner: UserId, entries: &'a [Entry<'a, K, I>], required: i64) -> Self {
+        let is_alone = entries.len() == 1 && required <= 1;
+        Entries {
+            entries,
+            statement: Statement::write("", owner),
+            batch: (!is_alone).then(|| (Vec::new(), required)),
         }
     }
 
-    /// Puts the item into a course.
-    pub(crate) fn into_course(mut self, course: Option<ObjectId>) -> Self {
-        self = self.value("course_id", course);
-        self.course = self.values.last().cloned();
-        self
+    /// Binds a value of each input. Returns the expression that stands for it.
+    pub(crate) fn value<V: Into<Value>>(&mut self, value: impl Fn(&'a I) -> V) -> String {
+        self.bind(|entry| value(entry.input))
     }
 
-    /// Sets a column.
-    pub(crate) fn value(mut self, column: &'static str, value: impl Into<Value>) -> Self {
-        self.columns.push(column);
-        self.values.push(self.statement.placeholder(value));
-        self
+    pub(super) fn bind<V: Into<Value>>(
+        &mut self,
+        value: impl Fn(&'a Entry<'a, K, I>) -> V,
+    ) -> String {
+        let mut values = self.entries.iter().map(|entry| value(entry).into());
+        let Some(first) = values.next() else {
+            return "NULL".to_owned();
+        };
+        match &mut self.batch {
+            None => self.statement.placeholder(first),
+            Some((arrays, _)) => {
+                let array = self.statement.placeholder(Value::column(first, values));
+                let expression = array.replace('$', "entry.v");
+                arrays.push(array);
+                expression
+            }
+        }
     }
+}
 
-    /// Sets the title and the folded title.
-    pub(crate) fn title(self, title: &str) -> Self {
-        let folded = titles::fold(title);
-        self.value(T::KIND.title_column(), title)
-            .value(T::KIND.folded_title_column(), folded)
+impl<K, I, R> Entries<'_, K, I, R> {
+    /// Completes a comparison with the value of any entry. An index finds the rows, however many the owner has.
+    pub(super) fn any(&self, expression: &str) -> String {
+        match self.batch {
+            None => format!("= {expression}"),
+            Some(_) => format!("= ANY({})", expression.replace("entry.v", "$")),
+        }
     }
+}
 
-    /// The statement. `on_demand`: what it returns for the row's columns on demand.
-    pub(crate) fn returning(mut self, on_demand: &[&str]) -> Statement<T::Written> {
-        let (table, returned) = (T::KIND.table(), returned::<T>(on_demand));
-        let (columns, values) = (self.columns.join(", "), self.values.join(", "));
-        let course = self.course.as_deref();
-        let (course_is_active, id_is_free) = (is_active(course), id_is_free::<T>());
-        let insert = format!(
-            "INSERT INTO {table} ({columns})
-            SELECT {values}
-            WHERE {SET_ORIGIN} AND {course_is_active} AND {id_is_free}
-            ON CONFLICT (user_id, id) DO NOTHING
-            RETURNING {returned}"
-        );
-        self.statement.sql(&written(course, &insert));
+/// The parts of a statement that writes items.
+pub(super) struct Write<'w> {
+    /// The expression of the item's id.
+    pub(super) id: &'w str,
+    /// The expression of the id of the course to put the item into, if it can be put into one.
+    pub(super) course: Option<&'w str>,
+    /// The condition that an entry can be written.
+    pub(super) condition: String,
+    /// In a batch, what finds the entries that meet the condition.
+    pub(super) ready: String,
+    /// In a batch, what finds the entries that need not be written, if there may be any.
+    pub(super) settled: Option<&'w str>,
+}
+
+impl<K, I, R> Entries<'_, K, I, R> {
+    /// A statement that writes items and returns a [`Written`] for each entry. `write`: what writes the items of `FROM …` that meet a
+    /// condition.
+    pub(super) fn write(
+        mut self,
+        parts: &Write<'_>,
+        write: impl FnOnce(&str, &str) -> String,
+    ) -> Statement<R> {
+        let Write { id, condition, .. } = parts;
+        let status = status_of(parts.course);
+        let course = parts.course.map(|course| lock_of(&self.any(course)));
+        let lock = course.unwrap_or_default();
+        let text = match self.batch {
+            None => {
+                let written = write("", &format!("{SET_ORIGIN} AND {condition}"));
+                format!(
+                    "WITH {lock}written AS ({written})
+                    SELECT false, {status}, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
+                )
+            }
+            Some((arrays, required)) => {
+                let required = self.statement.placeholder(required);
+                let (names, arrays) = (arrays.join(", ").replace('$', "v"), arrays.join(", "));
+                let applies = format!("{SET_ORIGIN} AND (SELECT applies FROM policy)");
+                let written = write("FROM entry JOIN ready USING (number)", &applies);
+                let ready = &parts.ready;
+                let settled = parts.settled.map(|settled| format!(" UNION {settled}"));
+                let settled = settled.unwrap_or_default();
+                format!(
+                    "WITH entry AS MATERIALIZED (
+                        SELECT * FROM unnest({arrays}) WITH ORDINALITY AS entry ({names}, number)
+                    ), {lock}ready AS MATERIALIZED ({ready}
+                    ), policy AS MATERIALIZED (
+                        SELECT count(*) >= {required} AS applies FROM (SELECT number FROM ready{settled}) AS counted
+                    ), written AS ({written})
+                    SELECT ready.number IS NOT NULL AND NOT (SELECT applies FROM policy), {status}, written.*
+                    FROM entry LEFT JOIN ready USING (number) LEFT JOIN written ON written.id = {id}
+                    ORDER BY number"
+                )
+            }
+        };
+        self.statement.sql(&text);
         self.statement
     }
 }
 
-/// A statement that updates an item, if it is active, has the given version, and its new course is active.
-pub(crate) struct UpdateItem<T: Item> {
-    statement: Statement<T::Written>,
-    assignments: Vec<String>,
-    course: Option<String>,
+/// The part of a statement that locks the courses to put items into, so that they cannot be moved to the trash before the
+/// statement's transaction commits. `any`: what completes the comparison with their ids.
+fn lock_of(any: &str) -> String {
+    format!(
+        "course AS MATERIALIZED (
+            SELECT id, status FROM courses WHERE user_id = $1 AND id {any} AND NOT EXISTS (
+                SELECT FROM pending_operations WHERE user_id = $1 AND item_id = courses.id AND operation = 'remove')
+            ORDER BY id FOR SHARE
+        ), "
+    )
 }
 
-impl<T: Item> UpdateItem<T> {
-    /// Binds the owner as `$1`, the id as `$2`, and the version as `$3`; `None` to update any version.
-    pub(crate) fn new(owner: UserId, target: UpdateTarget) -> Self {
-        let UpdateTarget { id, version } = target;
-        UpdateItem {
-            statement: Statement::write("", owner).bind(id).bind(version),
-            assignments: Vec::new(),
-            course: None,
-        }
-    }
-
-    /// Moves the item to a course, if the field was given. Operations that are pending for its previous course do not affect a moved item.
-    pub(crate) fn into_course(mut self, course: &MaybeUndefined<ObjectId>) -> Self {
-        let moves = self.statement.placeholder(!course.is_undefined());
-        let course = self.statement.placeholder(course.value().copied());
-        self.assignments.extend([
-            format!("course_id = CASE WHEN {moves} THEN {course} ELSE course_id END"),
-            format!("status = CASE WHEN {moves} THEN 'active' ELSE status END"),
-            format!("deleted_at = CASE WHEN NOT {moves} THEN deleted_at END"),
-            format!("trashed_with = CASE WHEN NOT {moves} THEN trashed_with END"),
-        ]);
-        self.course = Some(course);
-        self
-    }
-
-    /// Changes a column, if the field was given.
-    pub(crate) fn change<V: Clone>(
-        mut self,
-        column: &'static str,
-        field: &MaybeUndefined<V>,
-    ) -> Self
-    where
-        Option<V>: Into<Value>,
-    {
-        self.assignments.push(self.statement.change(column, field));
-        self
-    }
-
-    /// Changes the title and the folded title, if the field was given.
-    ///
-    /// Other programs change titles and leave folded titles as they are. So a trigger discards a folded title that stays the same when
-    /// the title changes. If the new title has the same folded form, the statement appends a space, so that the trigger keeps it. The
-    /// space affects no filter, because a folded part of a title never ends with a space.
-    pub(crate) fn title(mut self, field: &MaybeUndefined<String>) -> Self {
-        let (title, folded) = (T::KIND.title_column(), T::KIND.folded_title_column());
-        let given = self.statement.placeholder(field.value().cloned());
-        let new = self
-            .statement
-            .placeholder(field.value().map(|title| titles::fold(title)));
-        self.assignments.extend([
-            format!("{title} = coalesce({given}, {title})"),
-            format!(
-                "{folded} = CASE WHEN coalesce({given}, {title}) = {title} THEN {folded}
-                    WHEN {folded} = {new} THEN {new} || ' ' ELSE {new} END"
-            ),
-        ]);
-        self
-    }
-
-    /// Sets a column to an expression, which binds its values itself.
-    pub(crate) fn set(
-        mut self,
-        column: &'static str,
-        expression: impl FnOnce(&mut Statement<T::Written>) -> String,
-    ) -> Self {
-        let expression = expression(&mut self.statement);
-        self.assignments.push(format!("{column} = {expression}"));
-        self
-    }
-
-    /// The statement. `on_demand`: what it returns for the row's columns on demand.
-    pub(crate) fn returning(mut self, on_demand: &[&str]) -> Statement<T::Written> {
-        let (table, returned) = (T::KIND.table(), returned::<T>(on_demand));
-        let assignments = self.assignments.join(",\n                ");
-        let course = self.course.as_deref();
-        let (course_is_active, is_active) = (is_active(course), is_updatable::<T>());
-        let update = format!(
-            "UPDATE {table} SET
-                {assignments}
-            WHERE {SET_ORIGIN} AND user_id = $1 AND id = $2 AND ($3 IS NULL OR version = $3)
-                AND {is_active} AND {course_is_active}
-            RETURNING {returned}"
-        );
-        self.statement.sql(&written(course, &update));
-        self.statement
-    }
-}
-
-/// The columns of [`Written`]'s item.
-fn returned<T: Item>(on_demand: &[&str]) -> String {
-    [&[T::COLUMNS], on_demand].concat().join(", ")
-}
-
-/// The condition that the course of [`written`] is active, if the item is put into one. `course`: the parameter with its id.
-fn is_active(course: Option<&str>) -> String {
+/// The status of an entry's course: NULL if it has none, `unknown` if there is no such course.
+fn status_of(course: Option<&str>) -> String {
     match course {
-        Some(course) => {
-            format!("({course} IS NULL OR EXISTS (SELECT FROM course WHERE status = 'active'))")
-        }
+        Some(course) => format!(
+            "CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course WHERE id = {course}), 'unknown') END"
+        ),
+        None => "NULL".to_owned(),
+    }
+}
+
+/// The condition that an entry's course is active, if it has one.
+pub(super) fn course_is_active(course: Option<&str>) -> String {
+    match course {
+        Some(course) => format!(
+            "({course} IS NULL OR EXISTS (SELECT FROM course WHERE course.id = {course} AND status = 'active'))"
+        ),
         None => "true".to_owned(),
     }
 }
 
-/// A statement that writes an item and returns [`Written`]. If the item may be put into a course, the course is locked
-/// first, as in every statement, so that it cannot be moved to the trash before this transaction commits. `course`: the parameter
-/// with the course's id. The status of a course that does not exist is `unknown`.
-fn written(course: Option<&str>, write: &str) -> String {
-    let (lock, status) = match course {
-        Some(course) => (
-            format!(
-                "course AS MATERIALIZED (
-            SELECT status FROM courses WHERE user_id = $1 AND id = {course} AND NOT EXISTS (
-                SELECT FROM pending_operations WHERE user_id = $1 AND item_id = {course} AND operation = 'remove')
-            FOR SHARE
-        ), "
-            ),
-            format!(
-                "CASE WHEN {course} IS NOT NULL THEN coalesce((SELECT status FROM course), 'unknown') END"
-            ),
-        ),
-        None => (String::new(), "NULL".to_owned()),
-    };
-    format!(
-        "WITH {lock}written AS ({write})
-        SELECT {status}, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
-    )
-}
-
-/// The condition that no other kind of item of the owner has the new id `$2`, if it was chosen (`$3`). An owner's ids are unique
-/// among all kinds.
-fn id_is_free<T: Item>() -> String {
-    let others = ItemKind::ALL.into_iter().filter(|kind| *kind != T::KIND);
-    let exists = others.map(|kind| {
-        let table = kind.table();
-        format!("EXISTS (SELECT FROM {table} WHERE user_id = $1 AND id = $2)")
-    });
-    let exists = exists.collect::<Vec<_>>().join(" OR ");
-    format!("NOT ($3 AND ({exists}))")
-}
-
-/// The condition that the item is active. The current course of an item is checked too, because `pending` may update the
-/// row's own status later.
-fn is_updatable<T: Item>() -> String {
-    if !ItemKind::IN_COURSES.contains(&T::KIND) {
-        return "status = 'active'".to_owned();
+/// What a statement wrote, in the order of its entries.
+pub(super) fn written_by<T: Item>(
+    rows: Vec<T::Written>,
+    entries: usize,
+) -> Result<Vec<Written<T>>, Error> {
+    if rows.len() == entries {
+        return Ok(rows.into_iter().map(Into::into).collect());
     }
-    let table = T::KIND.table();
-    format!(
-        "(status = 'active' OR trashed_with IS NOT NULL)
-                AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = {table}.course_id AND courses.status = 'trash')
-                AND NOT EXISTS (SELECT FROM pending_operations WHERE user_id = $1 AND item_id = $2 AND operation = 'remove')"
-    )
+    let number = rows.len();
+    let detail = format!("a statement with {entries} entries returned {number} rows");
+    Err(Error::internal(detail))
+}
+
+/// The failure of a statement that writes items of a kind: TAKEN for `field` if an active item has the title already.
+pub(crate) fn write_failure(error: DieselError, kind: ItemKind, field: &str) -> Failure {
+    let violated = violated_unique(&error);
+    if violated.is_none() || violated != kind.unique_title_index() {
+        return from_database(error).into();
+    }
+    let (name, title) = (kind.name(), kind.title_column());
+    let message =
+        format!("You have another {name} with this {title}. Upper and lower case count as equal.");
+    Refusal::of(field, RefusalCode::Taken, message).into()
+}
+
+/// The columns of [`Written`]'s item.
+pub(super) fn returned<T: Item>(on_demand: &[&str]) -> String {
+    [&[T::COLUMNS], on_demand].concat().join(", ")
 }

@@ -1,26 +1,47 @@
 //! The SQL of deleting a user.
 
+use std::sync::LazyLock;
+
 use crate::{
     auth::UserId,
     db::{Connection, Statement},
     error::Error,
+    items::ItemKind,
     pending::store::count,
 };
 
+/// Deletes at most `$2` items of a kind. Courses and tags are deleted after the items in them.
+fn delete_items(kind: ItemKind) -> String {
+    let table = kind.table();
+    let is_empty = if kind == ItemKind::Course {
+        ItemKind::IN_COURSES
+            .map(|contained| {
+                let contained = contained.table();
+                format!(
+                    " AND NOT EXISTS (SELECT FROM {contained} WHERE user_id = $1 AND course_id = courses.id)"
+                )
+            })
+            .concat()
+    } else {
+        String::new()
+    };
+    format!(
+        "DELETE FROM {table} WHERE user_id = $1 AND id = ANY (ARRAY(
+        SELECT id FROM {table} WHERE user_id = $1{is_empty} LIMIT $2 FOR UPDATE SKIP LOCKED))"
+    )
+}
+
 /// Executed in this order, at most `$2` rows each. Rows that refer to others are deleted before them. The logs of other
 /// users keep what the user did as an admin, but not their address and program.
-const STEPS: [&str; 8] = [
+static STEPS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let items = ItemKind::ALL.into_iter().rev().map(delete_items);
+    let others = OTHER_STEPS.map(str::to_owned);
+    items.chain(others).collect()
+});
+
+const OTHER_STEPS: [&str; 5] = [
     "DELETE FROM search_indexes WHERE user_id = $1 AND part = ANY (ARRAY(
         SELECT part FROM search_indexes WHERE user_id = $1 LIMIT $2))",
-    "DELETE FROM documents WHERE user_id = $1 AND id = ANY (ARRAY(
-        SELECT id FROM documents WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM tasks WHERE user_id = $1 AND id = ANY (ARRAY(
-        SELECT id FROM tasks WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "DELETE FROM courses WHERE user_id = $1 AND id = ANY (ARRAY(
-        SELECT id FROM courses WHERE user_id = $1
-            AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1 AND course_id = courses.id)
-            AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1 AND course_id = courses.id)
-        LIMIT $2 FOR UPDATE SKIP LOCKED))",
     "DELETE FROM pending_operations WHERE user_id = $1 AND item_id = ANY (ARRAY(
         SELECT item_id FROM pending_operations WHERE user_id = $1 AND operation <> 'leave' LIMIT $2))",
     "DELETE FROM sessions WHERE user_id = $1 AND id = ANY (ARRAY(
@@ -41,9 +62,9 @@ pub(super) async fn delete_rows(
     size: i64,
 ) -> Result<i64, Error> {
     let mut rows = 0;
-    for text in STEPS {
+    for text in STEPS.iter() {
         if rows < size {
-            let statement = Statement::new(text).bind(user).bind(size - rows);
+            let statement = Statement::new(text.as_str()).bind(user).bind(size - rows);
             rows += count(conn.execute(statement).await?);
         }
     }
@@ -54,11 +75,13 @@ pub(super) async fn delete_rows(
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE SKIP LOCKED";
 
 /// Deletes nothing while items are left. Deleting the user also deletes the pending operation.
-const DELETE: &str = "
-    DELETE FROM users WHERE id = $1
-        AND NOT EXISTS (SELECT FROM courses WHERE user_id = $1)
-        AND NOT EXISTS (SELECT FROM documents WHERE user_id = $1)
-        AND NOT EXISTS (SELECT FROM tasks WHERE user_id = $1)";
+static DELETE: LazyLock<String> = LazyLock::new(|| {
+    let none_is_left = ItemKind::ALL.map(|kind| {
+        let table = kind.table();
+        format!(" AND NOT EXISTS (SELECT FROM {table} WHERE user_id = $1)")
+    });
+    format!("DELETE FROM users WHERE id = $1{}", none_is_left.concat())
+});
 
 /// Deletes what was logged since, and inserts the one entry that remains.
 const LOG: [&str; 2] = [
@@ -69,7 +92,7 @@ const LOG: [&str; 2] = [
 
 /// Deletes the user's row after everything else, in the caller's transaction. `false` if something is left.
 pub(super) async fn delete_user(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
-    for text in [LOCK, DELETE] {
+    for text in [LOCK, DELETE.as_str()] {
         if conn.execute(Statement::new(text).bind(user)).await? == 0 {
             return Ok(false);
         }

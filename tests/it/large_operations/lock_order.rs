@@ -34,10 +34,16 @@ impl Numbers {
     }
 }
 
-/// One of the mutations that write items, and its input. `items` are courses, documents and tasks.
-fn mutation(numbers: &mut Numbers, items: [&[&str]; 3]) -> (&'static str, Value) {
-    let [course, document, task] = items.map(|ids| numbers.pick(ids));
+/// One of the mutations that write items, and its input. `items` are courses, documents, tasks and tags.
+fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value) {
+    let [course, document, task, tag] = items.map(|ids| numbers.pick(ids));
     let (tasks, all) = (items[2], items.concat());
+    let tagged = numbers.several(&[items[1], tasks].concat());
+    let tagged = match numbers.below(2) {
+        0 => json!({ "ids": tagged, "add": numbers.several(items[3]) }),
+        _ => json!({ "ids": tagged, "remove": numbers.several(items[3]) }),
+    };
+    let label = json!({ "id": tag, "name": format!("tag {}", numbers.below(3)) });
     let number = numbers.below(100);
     let new_document =
         json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" });
@@ -48,7 +54,10 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 3]) -> (&'static str, Value)
     let name = json!({ "id": course, "name": format!("zebra {number}") });
     let new_task = json!({ "courseId": course, "title": "zebra new" });
     let moved_document = json!({ "id": document, "courseId": course });
-    match numbers.below(12) {
+    let changed =
+        |id: &&str| json!({ "id": id, "courseId": course, "title": format!("owl {number}") });
+    let changes = |ids: &[&str]| ids.iter().map(changed).collect::<Vec<_>>();
+    match numbers.below(17) {
         0 => ("createTask", new_task),
         1 => ("createDocument", new_document),
         2 => ("updateTask", moved),
@@ -60,6 +69,19 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 3]) -> (&'static str, Value)
         8 => ("reopenTasks", ids(&numbers.several(tasks))),
         9 => ("trashItems", ids(&numbers.several(&all))),
         10 => ("requestImageUpload", image),
+        11 => {
+            let tasks = changes(&numbers.several(tasks));
+            ("updateTasks", json!({ "tasks": tasks, "policy": "EACH" }))
+        }
+        12 => {
+            let documents = changes(&numbers.several(items[1]));
+            (
+                "updateDocuments",
+                json!({ "documents": documents, "policy": "EACH" }),
+            )
+        }
+        13 | 14 => ("tagItems", tagged),
+        15 => ("updateTag", label),
         _ => (
             "restoreItems",
             ids(&[&numbers.several(&all)[..], &[course]].concat()),
@@ -83,12 +105,13 @@ async fn concurrent_mutations_of_the_same_rows_never_deadlock() {
     let courses = [notebook.course.as_str(), notebook.other.as_str()];
     let documents: Vec<&str> = notebook.documents.iter().map(String::as_str).collect();
     let tasks: Vec<&str> = notebook.tasks.iter().map(String::as_str).collect();
+    let tags: Vec<&str> = notebook.tags.iter().map(String::as_str).collect();
     let worker = |seed: u64| {
-        let (client, documents, tasks) = (&notebook.ada, &documents, &tasks);
+        let (client, documents, tasks, tags) = (&notebook.ada, &documents, &tasks, &tags);
         async move {
             let mut numbers = Numbers(seed);
             for _ in 0..ROUNDS {
-                let (mutation, input) = mutation(&mut numbers, [&courses, documents, tasks]);
+                let (mutation, input) = mutation(&mut numbers, [&courses, documents, tasks, tags]);
                 let answer = client.post_mutation(mutation, input, "").await.json();
                 let code = &answer["errors"][0]["extensions"]["code"];
                 let is_busy = *code == json!("RATE_LIMITED");

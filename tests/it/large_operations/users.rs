@@ -38,7 +38,7 @@ async fn deleted_users_are_gone_before_their_rows() {
     assert_ne!(again.id, id);
 
     notebook.finish().await;
-    for table in "courses documents tasks search_indexes".split(' ') {
+    for table in "courses documents tasks tags document_tags task_tags search_indexes".split(' ') {
         let rows = format!("{table} WHERE user_id = '{id}'");
         assert_eq!(notebook.app.count(&rows).await, 0, "{table}");
     }

@@ -95,8 +95,10 @@ async fn the_demo_adds_its_data_once_and_prints_how_to_sign_in() {
     let (added, people) = first.split_once(" items were added").unwrap();
     assert!(added.parse::<u32>().unwrap() > 20, "{first}");
     assert_eq!(second, format!("0 items were added{people}"));
-    let items = "SELECT (SELECT count(*) FROM courses) + (SELECT count(*) FROM documents) + (SELECT count(*) FROM tasks)";
+    let items = "SELECT (SELECT count(*) FROM courses) + (SELECT count(*) FROM documents) + (SELECT count(*) FROM tasks)
+        + (SELECT count(*) FROM tags)";
     assert_eq!(app.number(items).await.to_string(), added);
+    assert!(app.count("document_tags").await > 20 && app.count("task_tags").await > 20);
 
     let lines: Vec<_> = people.lines().filter(|line| line.contains('@')).collect();
     let users = app.count("users").await;

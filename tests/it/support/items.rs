@@ -1,4 +1,4 @@
-//! Typed calls for courses, documents and tasks. They must succeed; [`Client::try_mutate`] is for calls that may fail.
+//! Typed calls for courses, documents, tasks and tags. They must succeed; [`Client::try_mutate`] is for calls that may fail.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ pub(crate) fn ids(ids: &[impl AsRef<str>]) -> Value {
 }
 
 impl Client {
-    /// A new `Course`, `Document` or `Task`; its id. A document gets a title and texts if the input has none.
+    /// A new `Course`, `Document`, `Task` or `Tag`; its id. A document gets a title and texts if the input has none.
     pub(crate) async fn create(&self, kind: &str, fields: Value) -> String {
         let mut input = match kind {
             "Document" => json!({ "title": "Lecture", "originalText": "", "formattedNote": "" }),
@@ -40,7 +40,7 @@ impl Client {
         self.create("Task", input).await
     }
 
-    /// Changes fields of a `Course`, a `Document` or a `Task`.
+    /// Changes fields of a `Course`, a `Document`, a `Task` or a `Tag`.
     pub(crate) async fn update(&self, kind: &str, id: &str, fields: Value) {
         let mut input = fields;
         input["id"] = json!(id);

@@ -35,6 +35,14 @@ fn each_object_that_could_be_loaded_costs_a_point() {
             "mutation { trashItems(input: {ids: 1}) { items { id } userErrors { message } } }",
             2,
         ),
+        (
+            "mutation { createTasks(input: {tasks: [{title: \"a\"}, {title: \"b\"}]}) { results { task { id } } } }",
+            5,
+        ),
+        (
+            "mutation { createTasks(input: {tasks: [{title: \"a\"}, {title: \"b\"}]}) { userErrors { field } } }",
+            3,
+        ),
         ("subscription { changes { itemId item { id } } }", 2),
     ] {
         assert_eq!(cost(query, &json!({})), expected, "{query}");
@@ -123,6 +131,7 @@ fn the_cost_depends_on_the_variables() {
     let ids = "query($ids: [ID!]!) { nodes(ids: $ids) { id } }";
     let input = "mutation($in: ItemIdsInput!) { completeTasks(input: $in) { tasks { id } } }";
     let inner = "mutation($ids: [ID!]!) { completeTasks(input: {ids: $ids}) { tasks { id } } }";
+    let entries = "mutation($in: CreateTasksInput!) { createTasks(input: $in) { results { userErrors { field } } } }";
     let skip = "query($no: Boolean!) { me { sessions { id } name @skip(if: $no) ... @skip(if: $no) { sessions { id } } } }";
     let both = "query($a: Boolean!, $b: Boolean!) { me @include(if: $a) @skip(if: $b) { id } }";
     for (query, variables, expected) in [
@@ -144,6 +153,12 @@ fn the_cost_depends_on_the_variables() {
         (input, json!({"in": {"ids": ["a", "b", "c"]}}), 4),
         (input, json!({"in": {"ids": 1}}), 2),
         (inner, json!({"ids": ["a", "b"]}), 3),
+        (
+            entries,
+            json!({"in": {"tasks": [{"title": "a"}, {"title": "b"}]}}),
+            3,
+        ),
+        (entries, json!({"in": {"tasks": {"title": "a"}}}), 2),
         (skip, json!({"no": true}), 11),
         (skip, json!({"no": false}), 21),
         (both, json!({"a": true, "b": false}), 1),

@@ -1,0 +1,117 @@
+//! Tags in the API: the object, its lists, its queries and its mutations.
+
+use async_graphql::Context;
+
+use super::{
+    connection::ItemObject as _,
+    context::ContextExt,
+    document::Document,
+    item_api::{container_object, item_mutations, item_object, item_queries},
+    loaders::{CountsOfTag, Loaders, TagsOfItem},
+    payload::{payload, respond},
+    task::Task,
+    trash::{self, ItemsPayload},
+};
+use crate::{
+    documents::{DocumentFilter, DocumentOrder},
+    error::Error,
+    tags::{self, CreateTagInput, TagFilter, TagItemsInput, TagOrder, UpdateTagInput},
+    tasks::{TaskFilter, TaskOrder},
+};
+
+container_object! {
+    /// A tag.
+    Tag(tags::Tag)
+}
+
+item_object! {
+    /// A label for documents and tasks. Renaming a tag, moving it to the trash and restoring it do not change the items that have
+    /// it. While a tag is in the trash, its items do not show it.
+    impl Tag {
+        /// The tag's name. 1–100 characters. Unique among your active tags, without regard to case.
+        fn name(&self) -> &str {
+            &self.row.name
+        }
+
+        /// The tag's color: `#RRGGBB`. Null if there is none.
+        fn color(&self) -> Option<&str> {
+            self.row.color.as_deref()
+        }
+
+        /// The number of active documents with the tag.
+        async fn document_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
+            let (id, counted) = (CountsOfTag(self.row.id), self.row.document_count);
+            Loaders::of(ctx).count(id, counted, |counts| counts.documents).await
+        }
+
+        /// The number of active tasks with the tag that are not completed.
+        async fn open_task_count(&self, ctx: &Context<'_>) -> Result<i32, Error> {
+            let (id, counted) = (CountsOfTag(self.row.id), self.row.open_task_count);
+            Loaders::of(ctx).count(id, counted, |counts| counts.open_tasks).await
+        }
+    }
+    lists("The filter. By default, only active items.") {
+        /// The documents with the tag.
+        documents(Document, DocumentFilter, DocumentOrder);
+        /// The tasks with the tag.
+        tasks(Task, TaskFilter, TaskOrder);
+    }
+}
+
+/// The active tags of a document or a task, sorted by name.
+pub(super) async fn of_item(ctx: &Context<'_>, item: uuid::Uuid) -> Result<Vec<Tag>, Error> {
+    let tags = Loaders::of(ctx).find(TagsOfItem(item)).await?;
+    Ok(tags
+        .unwrap_or_default()
+        .into_iter()
+        .map(Tag::from)
+        .collect())
+}
+
+item_queries! {
+    /// Queries of tags.
+    TagQuery for Tag {
+        /// Your tag with this id, active or in the trash. Null if you have none.
+        tag;
+        /// Your tags.
+        tags(TagFilter, TagOrder, "The order: 1–3 fields, each only once (default: `NAME`).");
+    }
+}
+
+payload! {
+    /// The result of creating or updating a tag.
+    TagPayload {
+        /// The tag after the mutation. Null if the mutation failed. On CONFLICT, the current version.
+        tag: Tag
+    }
+}
+
+item_mutations! {
+    /// Mutations of tags.
+    TagMutation for Tag {
+        /// Creates a tag.
+        create_tag(CreateTagInput);
+        /// Updates a tag that is not in the trash.
+        update_tag(UpdateTagInput);
+        TagPayload;
+    }
+    own {
+        /// Adds tags to documents and tasks and removes others, all of it or nothing. An item whose tags change has a new version.
+        /// Items that have a tag already, or do not have it, stay unchanged.
+        async fn tag_items(
+            &self,
+            ctx: &Context<'_>,
+            #[graphql(desc = "The items, and the tags to add and to remove.")] input: TagItemsInput,
+        ) -> Option<Result<ItemsPayload, Error>> {
+            Some(tag_items(ctx, input).await)
+        }
+    }
+}
+
+async fn tag_items(ctx: &Context<'_>, input: TagItemsInput) -> Result<ItemsPayload, Error> {
+    let viewer = ctx.viewer()?;
+    let mut conn = ctx.connection().await?;
+    let changed = tags::tag_items(&mut conn, viewer, &input).await;
+    drop(conn);
+    respond(trash::load_changed(ctx, changed).await?)
+}

@@ -1,0 +1,158 @@
+//! Creating items.
+
+pub(crate) mod store;
+
+use uuid::Uuid;
+
+use super::{
+    super::{BatchPolicy, Item, taken},
+    ATTEMPTS, Batch, Check, Key, Outcome, busy, closed,
+};
+use crate::{
+    auth::Viewer,
+    db::{Connection, Statement},
+    error::{Error, Failure, RefusalCode},
+    rules::Problems,
+    scalars::{ID, parse_uuid},
+};
+use store::InsertItems;
+
+/// The id of a new item: chosen by its owner, or a UUID of version 7.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NewId {
+    id: Uuid,
+    /// The owner chose it, so it may be in use.
+    chosen: bool,
+}
+
+impl NewId {
+    /// The chosen id, or a new one. An id that is not a UUID is a problem.
+    fn of(chosen: Option<&ID>, problems: &mut Problems) -> NewId {
+        let id = chosen.and_then(|chosen| parse_uuid(chosen));
+        if chosen.is_some() && id.is_none() {
+            problems.add(
+                "id",
+                RefusalCode::Invalid,
+                "`id` must be a UUID such as `018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f`.",
+            );
+        }
+        NewId {
+            id: id.unwrap_or_else(Uuid::now_v7),
+            chosen: id.is_some(),
+        }
+    }
+}
+
+impl Key for NewId {
+    fn known_id(&self) -> Option<Uuid> {
+        self.chosen.then_some(self.id)
+    }
+}
+
+/// An input that creates an item.
+pub(crate) trait Create: Check + Sync + Sized {
+    /// What it creates.
+    type Item: Item;
+
+    /// Names the columns and their values.
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<<Self::Item as Item>::Written>;
+}
+
+/// Creates items with the ids that the viewer chose, or new ones. If the viewer has an item of this kind with the chosen id
+/// already, its entry returns that item unchanged, even if the other entries are withheld.
+///
+/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the course; TAKEN if another of the viewer's
+/// objects has or had the id; INVALID if an earlier entry has it.
+///
+/// # Errors
+/// UNAVAILABLE if other requests keep creating objects with the same ids.
+pub(crate) async fn create<'a, C: Create + 'a>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    entries: impl IntoIterator<Item = (Option<&'a ID>, &'a C)>,
+    policy: BatchPolicy,
+) -> Result<Vec<Outcome<C::Item>>, Error> {
+    let batch = Batch::check(entries, policy, |chosen_id, input: &C, problems| {
+        let id = NewId::of(chosen_id, problems);
+        input.check(problems);
+        id
+    });
+    for _ in 0..ATTEMPTS {
+        let created = match batch.names_tags() {
+            false => insert(conn, viewer, batch.clone()).await,
+            true => {
+                let tagged = conn.transaction(async |conn| {
+                    let batch = batch.clone();
+                    insert_tagged(conn, viewer, batch).await
+                });
+                tagged.await
+            }
+        };
+        match created {
+            Ok(batch) => return Ok(batch.outcomes),
+            Err(NotInserted::Repeat) => {}
+            Err(NotInserted::Failed(error)) => return Err(error),
+        }
+    }
+    Err(busy(C::Item::KIND))
+}
+
+type NewItems<'a, C> = Batch<'a, NewId, C, <C as Create>::Item>;
+
+/// Why an attempt to insert items inserted nothing.
+enum NotInserted {
+    /// Another request created one of the ids at the same time.
+    Repeat,
+    Failed(Error),
+}
+
+impl From<Error> for NotInserted {
+    fn from(error: Error) -> Self {
+        NotInserted::Failed(error)
+    }
+}
+
+/// Inserts the items of a batch, and their tags, in the caller's transaction.
+async fn insert_tagged<'a, C: Create>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    mut batch: NewItems<'a, C>,
+) -> Result<NewItems<'a, C>, NotInserted> {
+    batch.lock_tags(conn, viewer.user_id).await?;
+    let batch = insert(conn, viewer, batch).await?;
+    batch.add_tags(conn, viewer.user_id).await?;
+    Ok(batch)
+}
+
+/// Inserts the items of a batch.
+async fn insert<'a, C: Create>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    mut batch: NewItems<'a, C>,
+) -> Result<NewItems<'a, C>, NotInserted> {
+    if batch.open.is_empty() {
+        return Ok(batch);
+    }
+    let inserted = store::insert(conn, viewer.user_id, &batch.open, batch.required()).await;
+    let (rows, title_is_taken) = match inserted {
+        Ok(Some(rows)) => (rows, None),
+        Ok(None) => return Err(NotInserted::Repeat),
+        Err(Failure::Refused(refusals)) => {
+            (vec![Default::default(); batch.open.len()], Some(refusals))
+        }
+        Err(Failure::Error(error)) => return Err(error.into()),
+    };
+    let existing = batch.unwritten(conn, viewer, &rows).await?;
+    batch.note(rows, |new, (withheld, course_status, item)| {
+        let outcome =
+            match item.or_else(|| existing.get(&new.id).cloned()) {
+                Some(item) => Outcome::Done(item),
+                None if withheld => Outcome::Withheld,
+                None => Outcome::Refused(title_is_taken.clone().unwrap_or_else(|| {
+                    vec![closed(course_status.as_deref()).unwrap_or_else(taken)]
+                })),
+            };
+        Some(outcome)
+    });
+    Ok(batch)
+}

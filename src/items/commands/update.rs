@@ -1,0 +1,150 @@
+//! Updating items.
+
+pub(crate) mod store;
+
+use uuid::Uuid;
+
+use super::{
+    super::{BatchPolicy, Item, UpdateTarget, in_trash, not_found},
+    ATTEMPTS, Batch, Check, Key, Outcome, Written, busy, closed,
+};
+use crate::{
+    auth::Viewer,
+    db::{Connection, Statement},
+    error::{Error, Failure},
+    rules::Problems,
+};
+use store::UpdateItems;
+
+impl Key for UpdateTarget {
+    fn known_id(&self) -> Option<Uuid> {
+        Some(self.id.0)
+    }
+}
+
+/// An input that updates an item.
+pub(crate) trait Update: Check + Sync + Sized {
+    /// What it updates.
+    type Item: Item;
+    /// What is read before the update, because new values depend on it.
+    type Stored: Default + Send + Sync;
+
+    /// Adds the errors of fields that only the update has.
+    fn check_changes(&self, _problems: &mut Problems) {}
+
+    /// Reads what the new values depend on.
+    fn read(
+        _conn: &mut Connection,
+        _viewer: &Viewer,
+        _inputs: &[&Self],
+    ) -> impl Future<Output = Result<Self::Stored, Error>> + Send {
+        async { Ok(Self::Stored::default()) }
+    }
+
+    /// Names the columns and their new values.
+    fn update(
+        update: UpdateItems<'_, Self>,
+        stored: &Self::Stored,
+    ) -> Statement<<Self::Item as Item>::Written>;
+}
+
+/// Updates items.
+///
+/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the item or its new course; INVALID if an earlier
+/// entry has the same id.
+///
+/// # Errors
+/// UNAVAILABLE if other requests keep changing the items.
+pub(crate) async fn update<'a, U: Update + 'a>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    entries: impl IntoIterator<Item = (UpdateTarget, &'a U)>,
+    policy: BatchPolicy,
+) -> Result<Vec<Outcome<U::Item>>, Error> {
+    let batch = Batch::check(entries, policy, |target, input: &U, problems| {
+        input.check(problems);
+        input.check_changes(problems);
+        target
+    });
+    let batch = match batch.names_tags() {
+        false => apply(conn, viewer, batch).await?,
+        true => {
+            let tagged = conn.transaction(async |conn| {
+                let batch = batch.clone();
+                apply_tagged(conn, viewer, batch).await
+            });
+            tagged.await?
+        }
+    };
+    Ok(batch.outcomes)
+}
+
+type Changes<'a, U> = Batch<'a, UpdateTarget, U, <U as Update>::Item>;
+
+/// Updates the items of a batch, and their tags, in the caller's transaction.
+async fn apply_tagged<'a, U: Update>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    mut batch: Changes<'a, U>,
+) -> Result<Changes<'a, U>, Error> {
+    batch.lock_tags(conn, viewer.user_id).await?;
+    let mut batch = apply(conn, viewer, batch).await?;
+    batch.replace_tags(conn, viewer).await?;
+    Ok(batch)
+}
+
+/// Updates the items of a batch.
+async fn apply<'a, U: Update>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    mut batch: Changes<'a, U>,
+) -> Result<Changes<'a, U>, Error> {
+    for _ in 0..ATTEMPTS {
+        if batch.open.is_empty() {
+            return Ok(batch);
+        }
+        let rows = match store::update(conn, viewer, &batch.open, batch.required()).await {
+            Ok(rows) => rows,
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Refused(refusals)) => {
+                batch.refuse(&refusals);
+                return Ok(batch);
+            }
+        };
+        let current = batch.unwritten(conn, viewer, &rows).await?;
+        let has_ended = batch.note(rows, |target, row| {
+            outcome(*target, row, current.get(&target.id.0))
+        });
+        if has_ended {
+            return Ok(batch);
+        }
+    }
+    Err(busy(U::Item::KIND))
+}
+
+/// How an entry ended. `None` if it was withheld, or if the item has changed since: it may succeed in the next attempt. `current`:
+/// the item as it is, if it was not updated.
+fn outcome<T: Item>(
+    UpdateTarget { version, .. }: UpdateTarget,
+    (withheld, course_status, updated): Written<T>,
+    current: Option<&T>,
+) -> Option<Outcome<T>> {
+    if let Some(mut item) = updated {
+        item.set_active();
+        return Some(Outcome::Done(item));
+    }
+    if withheld {
+        return None;
+    }
+    let name = T::KIND.name();
+    let Some(item) = current else {
+        return Some(Outcome::Refused(vec![not_found("id", name)]));
+    };
+    if item.deleted_at().is_some() {
+        return Some(Outcome::Refused(vec![in_trash("id", name)]));
+    }
+    if version.is_some_and(|seen| seen != item.version()) {
+        return Some(Outcome::Conflict(item.clone()));
+    }
+    Some(Outcome::Refused(vec![closed(course_status.as_deref())?]))
+}

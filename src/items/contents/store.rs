@@ -1,0 +1,96 @@
+//! SQL that finds and counts the items in containers. Every statement is scoped to one owner.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::Counts;
+use crate::{
+    auth::{UserId, Viewer},
+    db::{
+        Connection, Statement,
+        current::{self, Source},
+    },
+    error::Error,
+    items::{Item, ItemKind},
+};
+
+/// The condition that a row of `kind` is in a container: a course, or else a tag. `container`: the alias of its row. `owner`: an
+/// expression, only used for tags.
+fn is_in(
+    kind: ItemKind,
+    (container_kind, container): (ItemKind, &str),
+    owner: impl FnOnce() -> String,
+) -> String {
+    if container_kind == ItemKind::Course {
+        return format!("course_id = {container}.id");
+    }
+    let (name, owner) = (kind.name(), owner());
+    format!(
+        "id IN (SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)"
+    )
+}
+
+/// Writes the condition that a listed row of `kind` is in the container `parent`.
+pub(in crate::items) fn write_is_in_parent<R>(
+    statement: &mut Statement<R>,
+    owner: Uuid,
+    kind: ItemKind,
+    container: ItemKind,
+) {
+    let condition = is_in(kind, (container, "parent"), || statement.placeholder(owner));
+    statement.sql(" AND ").sql(&condition);
+}
+
+/// Writes the number of items in the container `listed` that `column` stands for: `document_count` or `open_task_count`.
+pub(crate) fn write_count<R>(
+    statement: &mut Statement<R>,
+    container: ItemKind,
+    column: &str,
+    source: Source,
+) {
+    let (kind, condition) = match column {
+        "document_count" => (ItemKind::Document, ""),
+        _ => (ItemKind::Task, " AND completed_at IS NULL"),
+    };
+    let (prefix, table) = (source.prefix(), kind.table());
+    let is_in = is_in(kind, (container, "listed"), || "listed.user_id".to_owned());
+    statement.sql(&format!(
+        "(SELECT count(*) FROM {prefix}{table} WHERE user_id = listed.user_id AND {is_in} AND status = 'active'{condition})"
+    ));
+}
+
+type CountsRow = (Uuid, Counts, bool);
+
+fn counts_statement(
+    owner: UserId,
+    ids: &[Uuid],
+    container: ItemKind,
+    source: Source,
+) -> Statement<CountsRow> {
+    let mut statement = Statement::new("SELECT listed.id, ");
+    write_count(&mut statement, container, "document_count", source);
+    statement.sql(", ");
+    write_count(&mut statement, container, "open_task_count", source);
+    statement.sql(", EXISTS (SELECT FROM pending_operations WHERE user_id = ");
+    statement.value(owner).sql(") FROM unnest(");
+    statement
+        .value(ids.to_vec())
+        .sql(") AS given (id) CROSS JOIN LATERAL (SELECT given.id, ");
+    statement.value(owner).sql(" AS user_id) AS listed");
+    statement
+}
+
+/// What is in each of these courses or tags; nothing in those that are not the viewer's.
+pub(crate) async fn counts<T: Item>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Counts>, Error> {
+    let statement = |source| counts_statement(viewer.user_id, &ids, T::KIND, source);
+    let rows = current::read(conn, statement, |(_, _, pending)| *pending).await?;
+    let counts = rows.into_iter();
+    Ok(counts
+        .map(|(container, counts, _)| (container, counts))
+        .collect())
+}

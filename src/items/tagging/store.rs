@@ -1,0 +1,121 @@
+//! SQL that assigns tags to documents and tasks, the same for both. Every statement is scoped to one owner.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::MAX_TAGS;
+use crate::{
+    auth::UserId,
+    db::{Connection, Statement},
+    error::Error,
+    items::ItemKind,
+};
+
+/// Locks in the order of the ids, as every statement does.
+const LOCK_TAGS: &str = "
+    SELECT id, status = 'trash' FROM tags
+    WHERE user_id = $1 AND id = ANY($2) AND NOT EXISTS (
+        SELECT FROM pending_operations WHERE user_id = $1 AND item_id = tags.id AND operation = 'remove')
+    ORDER BY id FOR SHARE";
+
+/// Locks tags until the transaction ends. Returns whether each is in the trash; omits those that do not exist.
+pub(crate) async fn lock_tags(
+    conn: &mut Connection,
+    owner: UserId,
+    tags: Vec<Uuid>,
+) -> Result<HashMap<Uuid, bool>, Error> {
+    if tags.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<(Uuid, bool)> = conn
+        .rows(Statement::new(LOCK_TAGS).bind(owner).bind(tags))
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Gives items of a kind tags: pairs of an item and a tag. Items that have the tag already stay unchanged.
+pub(crate) async fn add(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    pairs: Vec<(Uuid, Uuid)>,
+) -> Result<(), Error> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let name = kind.name();
+    let text = format!(
+        "INSERT INTO {name}_tags (user_id, item_id, tag_id)
+        SELECT $1, item_id, tag_id FROM unnest($2, $3) AS pair (item_id, tag_id)
+        WHERE (SELECT set_origin($address, $program))
+        ON CONFLICT DO NOTHING"
+    );
+    let (items, tags): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
+    let statement = Statement::write(text, owner).bind(items).bind(tags);
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// Takes tags from items of a kind.
+pub(crate) async fn remove(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    items: Vec<Uuid>,
+    tags: Vec<Uuid>,
+) -> Result<(), Error> {
+    if items.is_empty() || tags.is_empty() {
+        return Ok(());
+    }
+    let name = kind.name();
+    let text = format!(
+        "DELETE FROM {name}_tags
+        WHERE (SELECT set_origin($address, $program)) AND user_id = $1 AND item_id = ANY($2) AND tag_id = ANY($3)"
+    );
+    let statement = Statement::write(text, owner).bind(items).bind(tags);
+    conn.execute(statement).await?;
+    Ok(())
+}
+
+/// Takes the active tags from items of a kind, except those in `pairs` of an item and a tag.
+pub(crate) async fn remove_others(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    items: Vec<Uuid>,
+    pairs: &[(Uuid, Uuid)],
+) -> Result<(), Error> {
+    let name = kind.name();
+    let text = format!(
+        "DELETE FROM {name}_tags AS assigned USING tags
+        WHERE (SELECT set_origin($address, $program)) AND assigned.user_id = $1 AND item_id = ANY($2)
+            AND tags.user_id = $1 AND id = tag_id AND status = 'active'
+            AND (item_id, tag_id) NOT IN (SELECT * FROM unnest($3, $4))"
+    );
+    let (kept_items, kept_tags): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
+    let statement = Statement::write(text, owner).bind(items);
+    conn.execute(statement.bind(kept_items).bind(kept_tags))
+        .await?;
+    Ok(())
+}
+
+/// The number of active tags of each of these items that has more than [`MAX_TAGS`].
+pub(crate) async fn too_many(
+    conn: &mut Connection,
+    owner: UserId,
+    items: Vec<Uuid>,
+) -> Result<HashMap<Uuid, i64>, Error> {
+    let of_kind = |kind: ItemKind| {
+        let name = kind.name();
+        format!(
+            "SELECT item_id, count(*) FROM {name}_tags JOIN tags ON tags.user_id = $1 AND id = tag_id AND status = 'active'
+            WHERE {name}_tags.user_id = $1 AND item_id = ANY($2) GROUP BY item_id HAVING count(*) > {MAX_TAGS}"
+        )
+    };
+    let text = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
+    let rows: Vec<(Uuid, i64)> = conn
+        .rows(Statement::new(text).bind(owner).bind(items))
+        .await?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,93 @@
+//! All the SQL of tags. Every statement is scoped to one owner.
+
+use std::{collections::HashMap, sync::LazyLock};
+
+use uuid::Uuid;
+
+use super::model::{CreateTagInput, Tag, TagFilter, TagOrder, UpdateTagInput};
+use crate::{
+    auth::Viewer,
+    db::{Columns, Connection, Statement, current::Source},
+    error::Error,
+    items::{
+        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
+        store::Conditions,
+    },
+};
+
+impl Create for CreateTagInput {
+    type Item = Tag;
+
+    fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Tag>> {
+        insert
+            .title(|tag| &tag.name)
+            .value("color", |tag| tag.color.clone())
+            .returning(&["0::bigint", "0::bigint"])
+    }
+}
+
+impl Update for UpdateTagInput {
+    type Item = Tag;
+    type Stored = ();
+
+    fn update(update: UpdateItems<'_, Self>, (): &()) -> Statement<Written<Tag>> {
+        update
+            .title(|tag| &tag.name)
+            .change("color", |tag| &tag.color)
+            .returning(&["NULL::bigint", "NULL::bigint"])
+    }
+}
+
+impl Listed for Tag {
+    type Filter = TagFilter;
+    type OrderBy = TagOrder;
+
+    fn title_part(filter: &TagFilter) -> Option<&str> {
+        filter.name_contains.as_deref()
+    }
+
+    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_, Self::PageRow>) {
+        let TagFilter {
+            name_contains: _,
+            shared: _,
+            and: _,
+            or: _,
+            not: _,
+        } = filter;
+    }
+
+    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+        contents::write_count(statement, Tag::KIND, column, source);
+    }
+}
+
+static OF_ITEMS: LazyLock<String> = LazyLock::new(|| {
+    let of_kind = |kind: ItemKind| {
+        let name = kind.name();
+        format!("SELECT item_id, tag_id FROM {name}_tags WHERE user_id = $1 AND item_id = ANY($2)")
+    };
+    let assigned = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
+    let columns = Tag::COLUMNS;
+    format!(
+        "SELECT item_id, {columns}, NULL::bigint, NULL::bigint
+        FROM ({assigned}) AS assigned JOIN tags ON user_id = $1 AND id = tag_id AND status = 'active'
+        ORDER BY name, id"
+    )
+});
+
+/// The active tags of each of the viewer's documents and tasks with these ids, sorted by name. Omits items without tags.
+pub(crate) async fn of_items(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    items: Vec<Uuid>,
+) -> Result<HashMap<Uuid, Vec<Tag>>, Error> {
+    let statement = Statement::new(OF_ITEMS.as_str())
+        .bind(viewer.user_id)
+        .bind(items);
+    let mut tags: HashMap<Uuid, Vec<Tag>> = HashMap::new();
+    let rows: Vec<(Uuid, Tag)> = conn.rows(statement).await?;
+    for (item, tag) in rows {
+        tags.entry(item).or_default().push(tag);
+    }
+    Ok(tags)
+}

@@ -1,0 +1,121 @@
+//! The lists and numbers of the items that have a tag, and what they cost.
+
+use serde_json::{Value, json};
+
+use super::Tagged;
+use crate::support::{TestApp, list, texts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_lists_and_counts_its_items() {
+    let Tagged {
+        app: _app,
+        ada,
+        course,
+        document,
+        task,
+        ..
+    } = Tagged::new().await;
+    let (exam, empty) = (ada.create_tag("Exam").await, ada.create_tag("Empty").await);
+    let second = ada.create_document(&course, "").await;
+    let done = ada.create_task(Some(&course), "Done").await;
+    ada.update("Task", &done, json!({ "completed": true }))
+        .await;
+    ada.create_task(None, "Untagged").await;
+    ada.tag(&[&document, &second, &task, &done], &[&exam], &[])
+        .await;
+    let fields = "name documentCount openTaskCount
+        documents(first: 1, orderBy: { field: CREATED_AT, direction: ASC }) { totalCount nodes { id } pageInfo { hasNextPage } }
+        tasks(filter: { completed: true }) { totalCount nodes { id } }";
+    let expected = |documents: i64| {
+        json!({
+            "name": "Exam", "documentCount": documents, "openTaskCount": 1,
+            "documents": {
+                "totalCount": documents, "nodes": [{ "id": document }], "pageInfo": { "hasNextPage": documents > 1 }
+            },
+            "tasks": { "totalCount": 1, "nodes": [{ "id": done }] },
+        })
+    };
+    // By lookahead, and by the loaders.
+    let query = format!(
+        "query($exam: ID!, $empty: ID!) {{ tags(orderBy: {{ field: NAME, direction: ASC }}) {{ nodes {{ {fields} }} }}
+            tag(id: $exam) {{ {fields} }} empty: tag(id: $empty) {{ documentCount documents {{ totalCount nodes {{ id }} }} }} }}"
+    );
+    let data = ada
+        .data(&query, json!({ "exam": exam, "empty": empty }))
+        .await;
+    assert_eq!(data["tags"]["nodes"][1], expected(2));
+    assert_eq!(data["tags"]["nodes"][0]["documentCount"], 0);
+    assert_eq!(data["tag"], expected(2));
+    assert_eq!(
+        data["empty"],
+        json!({ "documentCount": 0, "documents": { "totalCount": 0, "nodes": [] } })
+    );
+    ada.trash(&[&second]).await;
+    let data = ada
+        .data(&query, json!({ "exam": exam, "empty": empty }))
+        .await;
+    assert_eq!(data["tag"], expected(1));
+    assert_eq!(data["tags"]["nodes"][1], expected(1));
+}
+
+/// A user with ten courses, with a document and a task each, which have two tags.
+async fn with_tagged_items() -> (TestApp, crate::support::Person) {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    let tags = [ada.create_tag("One").await, ada.create_tag("Two").await];
+    let tags = tags.each_ref().map(String::as_str);
+    for number in 0..10 {
+        let course = ada.create_course(&format!("Course {number}")).await;
+        let document = ada.create_document(&course, "").await;
+        let task = ada.create_task(Some(&course), "Read").await;
+        ada.tag(&[&document, &task], &tags, &[]).await;
+    }
+    (app, ada)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tags_of_all_items_of_a_list_take_one_statement() {
+    let (app, ada) = with_tagged_items().await;
+    // The statements without `tags`; and, once per second, the revocations.
+    for (query, path, others) in [
+        (
+            "{ documents { nodes { tags { name } } } }",
+            "/documents/nodes",
+            1,
+        ),
+        ("{ tasks { nodes { tags { name } } } }", "/tasks/nodes", 1),
+        (
+            "{ courses(first: 10) { nodes { documents(first: 10) { nodes { tags { name } } } } } }",
+            "/courses/nodes/0/documents/nodes",
+            2,
+        ),
+        (
+            "{ tags(first: 2) { nodes { documentCount documents(first: 10) { nodes { tags { name } } } } } }",
+            "/tags/nodes/0/documents/nodes",
+            2,
+        ),
+    ] {
+        ada.query(query).await;
+        let before = app.pool.statements();
+        let data = ada.query(query).await;
+        let sent = app.pool.statements() - before;
+        for item in list(data.pointer(path).unwrap()) {
+            assert_eq!(texts(&item["tags"], "name"), ["One", "Two"]);
+        }
+        assert!(
+            (others + 1..=others + 2).contains(&sent),
+            "{query}: {sent} statements"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn items_without_selected_tags_take_no_statement_for_them() {
+    let (app, ada) = with_tagged_items().await;
+    let query = "{ documents { nodes { title } } }";
+    ada.query(query).await;
+    let before = app.pool.statements();
+    let data: Value = ada.query(query).await;
+    let sent = app.pool.statements() - before;
+    assert_eq!(list(&data["documents"]["nodes"]).len(), 10);
+    assert!(sent <= 2, "{sent} statements");
+}
