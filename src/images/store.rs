@@ -1,4 +1,5 @@
-//! The SQL of images. Every statement takes the owner, except those for signed links and for the sweep.
+//! The SQL of images. Every statement takes the owner, except those for signed links and those with which jobs claim
+//! work.
 
 use chrono::{DateTime, Utc};
 use image_intake::ImageInfo;

@@ -23,7 +23,7 @@
 //! hidden in the pixels, after the last pixel of a compressed stream, or in a color profile is not found, and not every accepted
 //! image can be decoded. Serve images with [`ImageInfo::content_type`] and `X-Content-Type-Options: nosniff`.
 //!
-//! [`thumbnail`] decodes pixels, with crates whose bugs could cause a panic. Run it where a panic does no harm.
+//! [`thumbnail()`] decodes pixels, with crates whose bugs could cause a panic. Run it where a panic does no harm.
 
 mod exif;
 mod filter;
