@@ -92,6 +92,41 @@ fn changes() -> [(&'static str, Value, &'static str); 19] {
     ]
 }
 
+/// As [`changes`], for batches.
+fn batches() -> [(&'static str, Value, &'static str); 5] {
+    let ids = [COURSE, DOCUMENT, TASK].map(|id| id.replace("018f", "019f"));
+    let other = ids[2].replace("019f", "020f");
+    let [course, document, task] = ids;
+    let new = |id: &str| json!({ "id": id, "courseId": course, "title": "t", "originalText": "", "formattedNote": "" });
+    let documents = [new(&document), new(&other)];
+    let tasks = [json!({ "id": task, "title": "t" }), json!({ "title": "t" })];
+    let renamed = [&document, &other].map(|id| json!({ "id": id, "title": "u" }));
+    let completed = [json!({ "id": task, "title": "u", "completed": true })];
+    [
+        (
+            "createCourse",
+            json!({ "id": course, "name": "c" }),
+            "CREATED Course",
+        ),
+        (
+            "createDocuments",
+            json!({ "documents": documents }),
+            "CREATED Document, CREATED Document",
+        ),
+        (
+            "updateDocuments",
+            json!({ "documents": renamed }),
+            "UPDATED Document, UPDATED Document",
+        ),
+        (
+            "createTasks",
+            json!({ "tasks": tasks }),
+            "CREATED Task, CREATED Task",
+        ),
+        ("updateTasks", json!({ "tasks": completed }), "UPDATED Task"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_change_is_logged_with_its_address_and_program() {
     let app = TestApp::behind_a_proxy().await;
@@ -99,7 +134,7 @@ async fn every_change_is_logged_with_its_address_and_program() {
     let payload = walker.mutate("signUp", newcomer("ada"), SIGNED_IN).await;
     let ada = Person::of(&walker, &payload);
     let mut known = events(&ada).await.len();
-    for (mutation, input, expected) in changes() {
+    for (mutation, input, expected) in changes().into_iter().chain(batches()) {
         ada.mutate(mutation, input, "").await;
         let all = events(&ada).await;
         let mut new: Vec<String> = all[known..].iter().map(summary).collect();
@@ -123,7 +158,8 @@ async fn every_mutation_is_tested_here_or_elsewhere() {
     let data = app.anonymous().query(query).await;
     let all = texts(&data["__schema"]["mutationType"]["fields"], "name");
     let all: BTreeSet<&str> = all.iter().map(String::as_str).collect();
-    let mut known: BTreeSet<&str> = changes().map(|(mutation, ..)| mutation).into();
+    let changes = changes().into_iter().chain(batches());
+    let mut known: BTreeSet<&str> = changes.map(|(mutation, ..)| mutation).collect();
     // Accounts: below, in `admins` and in `account_deletion`.
     known.extend([
         "changePassword",
