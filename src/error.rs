@@ -272,7 +272,7 @@ impl Refusal {
 
     /// The refusal with a path that starts with the index of an entry instead of `input`.
     #[must_use]
-    pub fn of_entry(mut self, index: usize) -> Self {
+    pub fn in_entry(mut self, index: usize) -> Self {
         if let Some(start) = self.field.iter_mut().flatten().next() {
             *start = index.to_string();
         }

@@ -170,6 +170,6 @@ pub(crate) fn respond_to_batch<T: Into<P::Value>, P: Payload>(
 ) -> Result<(Vec<P>, Vec<UserError>), Error> {
     let (outcomes, user_errors) = split(outcomes)?;
     let entries = outcomes.into_iter().flatten().enumerate();
-    let results = entries.map(|(index, outcome)| of_entry(outcome, |it| it.of_entry(index)));
+    let results = entries.map(|(index, outcome)| of_entry(outcome, |it| it.in_entry(index)));
     Ok((results.collect(), user_errors))
 }

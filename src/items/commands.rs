@@ -138,7 +138,7 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         }
     }
 
-    /// The number of entries without which nothing is written.
+    /// The minimum number of entries that a statement must be able to write. Otherwise it writes none.
     fn required(&self) -> i64 {
         match self.policy {
             BatchPolicy::AllOrNothing => self.outcomes.len() as i64,
@@ -189,8 +189,9 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         }
         let is_error =
             |outcome: &Outcome<T>| matches!(outcome, Outcome::Refused(_) | Outcome::Conflict(_));
-        let is_off = self.policy == BatchPolicy::AllOrNothing && self.outcomes.iter().any(is_error);
-        is_off || self.open.is_empty()
+        let has_failed =
+            self.policy == BatchPolicy::AllOrNothing && self.outcomes.iter().any(is_error);
+        has_failed || self.open.is_empty()
     }
 }
 
