@@ -270,24 +270,20 @@ impl<'a, R> Conditions<'a, R> {
         self.any_of(column, ids)
     }
 
-    /// Documents or tasks that have at least one of the active tags in the field `tagIds`.
+    /// Documents or tasks that have at least one of the active tags in the field `tagIds`. An array, as in `contents`.
     pub(crate) fn tagged(&mut self, kind: ItemKind, ids: Option<&[ObjectId]>) -> &mut Self {
         let Some(ids) = self.different("tagIds", ids) else {
             return self;
         };
         let (name, owner) = (kind.name(), self.owner);
-        let statement = self.and("id IN (SELECT item_id FROM ");
+        let statement = self.and("id = ANY(ARRAY(SELECT item_id FROM ");
         statement
             .sql(name)
             .sql("_tags AS assigned JOIN tags ON tags.user_id = ");
-        statement
-            .value(owner)
-            .sql(" AND tags.id = tag_id AND tags.status = 'active' WHERE assigned.user_id = ");
-        statement
-            .value(owner)
-            .sql(" AND tag_id = ANY(")
-            .value(ids)
-            .sql("))");
+        statement.value(owner);
+        statement.sql(" AND tags.id = tag_id AND tags.status = 'active' WHERE assigned.user_id = ");
+        statement.value(owner).sql(" AND tag_id = ANY(");
+        statement.value(ids).sql(")))");
         self
     }
 

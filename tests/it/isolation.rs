@@ -61,11 +61,19 @@ impl Schema {
         )
     }
 
+    /// The fields of an input, except those of its own type: filters that contain filters have the same ids.
+    fn input_fields(&self, of: &str) -> impl Iterator<Item = &Value> {
+        let fields = list(&self.0[of]["inputFields"]);
+        fields.filter(move |field| name(innermost(&field["type"])) != of)
+    }
+
     /// Whether a value of that type has an id somewhere.
     fn takes_id(&self, of: &Value) -> bool {
-        let of = innermost(of);
-        name(of) == "ID"
-            || list(&self.0[name(of)]["inputFields"]).any(|field| self.takes_id(&field["type"]))
+        let of = name(innermost(of));
+        of == "ID"
+            || self
+                .input_fields(of)
+                .any(|field| self.takes_id(&field["type"]))
     }
 
     /// A value of that type with the id in every place for one, and valid values elsewhere. Optional fields without an id are
@@ -80,7 +88,7 @@ impl Schema {
         match (known["kind"].as_str().unwrap(), name(of)) {
             ("INPUT_OBJECT", _) => {
                 let mut object = Map::new();
-                for field in list(&known["inputFields"]) {
+                for field in self.input_fields(name(of)) {
                     if field["type"]["kind"] == "NON_NULL" || self.takes_id(&field["type"]) {
                         object.insert(name(field).to_owned(), self.value(&field["type"]));
                     }

@@ -43,15 +43,18 @@ impl Notebook {
         let (app, ada) = TestApp::start().await.with_user("ada").await;
         let course = ada.create_course("Zebras").await;
         let other = ada.create_course("Algebra").await;
+        let mut tags = Vec::new();
+        for name in ["Stripes", "Hooves"] {
+            tags.push(ada.create("Tag", json!({ "name": name })).await);
+        }
         let (mut documents, mut tasks) = (Vec::new(), Vec::new());
         for n in 0..4 {
             let course = if n < 3 { &course } else { &other };
-            let document = json!({ "courseId": course, "title": format!("Zebra {n}"), "originalText": "stripes" });
+            let document = json!({ "courseId": course, "title": format!("Zebra {n}"), "originalText": "stripes", "tagIds": tags });
             documents.push(ada.create("Document", document).await);
-            tasks.push(
-                ada.create_task(Some(course), &format!("Zebra task {n}"))
-                    .await,
-            );
+            let task =
+                json!({ "courseId": course, "title": format!("Zebra task {n}"), "tagIds": tags });
+            tasks.push(ada.create("Task", task).await);
         }
         documents.pop();
         tasks.pop();
@@ -60,13 +63,6 @@ impl Notebook {
             .create_task(Some(&course), "Zebra task in the trash")
             .await;
         ada.trash(&[&trashed]).await;
-        let mut tags = Vec::new();
-        for name in ["Stripes", "Hooves"] {
-            tags.push(ada.create("Tag", json!({ "name": name })).await);
-        }
-        let tagged: Vec<&String> = documents.iter().chain(&tasks).collect();
-        let tagged = json!({ "ids": tagged, "add": tags });
-        ada.mutate("tagItems", tagged, "").await;
         Notebook {
             app,
             ada,

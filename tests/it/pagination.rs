@@ -184,7 +184,7 @@ async fn every_pair_of_orders_is_one_list() {
                     is_nested: name == "documents",
                     order: format!("[{first}, {second}]"),
                 };
-                assert_is_one_list(&ada, &list, &[2]).await;
+                assert_is_one_list(&ada, &list, &[4]).await;
             }
         }
     }

@@ -17,6 +17,9 @@ use crate::{
 
 /// The condition that a row of `kind` is in a container: a course, or else a tag. `container`: the alias of its row. `owner`: an
 /// expression, only used for tags.
+///
+/// The items of a tag are an array, so that PostgreSQL reads them by their ids. With a join it read the owner's items in the order of
+/// the list until enough had the tag (pages of 44 tags of 20,000 tasks: 500 ms, now 108 ms; their numbers: 180 ms, now 56 ms).
 fn is_in(
     kind: ItemKind,
     (container_kind, container): (ItemKind, &str),
@@ -27,7 +30,7 @@ fn is_in(
     }
     let (name, owner) = (kind.name(), owner());
     format!(
-        "id IN (SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)"
+        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id))"
     )
 }
 

@@ -43,7 +43,8 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value)
         0 => json!({ "ids": tagged, "add": numbers.several(items[3]) }),
         _ => json!({ "ids": tagged, "remove": numbers.several(items[3]) }),
     };
-    let label = json!({ "id": tag, "name": format!("tag {}", numbers.below(3)) });
+    // Each tag has names of its own: requests that swap unique names wait for each other, whatever the order of their locks is.
+    let label = json!({ "id": tag, "name": format!("{tag} {}", numbers.below(3)) });
     let number = numbers.below(100);
     let new_document =
         json!({ "courseId": course, "title": "zebra", "originalText": "a", "formattedNote": "b" });
