@@ -46,6 +46,8 @@ row! {
         /// The newest transaction of the epoch that is visible in the log. If there is none, the last one before the
         /// epoch.
         newest: Option<i64>,
+        /// The generation of the owner's stored search index. The search, which reads the log first, needs no other statement.
+        pub(super) index_generation: Option<Uuid>,
     }
 }
 
@@ -79,6 +81,17 @@ macro_rules! log_state {
     };
 }
 
+/// The generation of an owner's stored search index, null without one.
+macro_rules! index_generation {
+    ($owner:literal) => {
+        concat!(
+            "(SELECT generation FROM search_indexes WHERE user_id = ",
+            $owner,
+            " AND part = 0)"
+        )
+    };
+}
+
 /// The names of items in the log.
 macro_rules! item_types {
     () => {
@@ -95,7 +108,10 @@ macro_rules! item_kind {
 
 const LOG_STATE: &str = concat!(
     "
-    SELECT log_state.epoch, log_state.now, log_state.snapshot, coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
+    SELECT log_state.epoch, log_state.now, log_state.snapshot, coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
+        ",
+    index_generation!("$1"),
+    "
     FROM ",
     log_state!(),
     "
@@ -139,6 +155,9 @@ const NEW_ENTRIES: &str = concat!(
     "
     SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
         coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
+        ",
+    index_generation!("reader.id"),
+    ",
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
     CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
@@ -215,6 +234,9 @@ type RestRow = (LogState, Option<Entry>);
 const REST: &str = concat!(
     "
     SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
+        ",
+    index_generation!("$1"),
+    ",
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM ",
     log_state!(),
