@@ -154,13 +154,13 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 const NEW_ENTRIES: &str = concat!(
     "
     SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
-        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
-        ",
-    index_generation!("reader.id"),
-    ",
+        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1), stored_index.generation,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
     CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
+    CROSS JOIN LATERAL (SELECT ",
+    index_generation!("reader.id"),
+    " AS generation OFFSET 0) AS stored_index
     CROSS JOIN ",
     log_state!(),
     "
