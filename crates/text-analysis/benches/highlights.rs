@@ -23,7 +23,8 @@ fn notes() -> Vec<String> {
     };
     let mut word = |at: usize| {
         let number = 30_000_f64.powf(random()) as usize;
-        let syllables = (0..=number % 4).map(|place| SYLLABLES[(number * 31 >> (3 * place)) % 16]);
+        let syllables =
+            (0..=number % 4).map(|place| SYLLABLES[((number * 31) >> (3 * place)) % 16]);
         let word: String = syllables.collect();
         match at % 70 {
             69 => format!("**{word}**\n\n"),
