@@ -97,6 +97,7 @@ impl App {
             auth.clone(),
             images.clone(),
             database.clone(),
+            search.clone(),
             job_states.clone(),
             settings.edge.clone(),
         )?;

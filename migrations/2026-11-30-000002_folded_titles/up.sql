@@ -4,21 +4,21 @@
 -- Each kind has an index that holds the ids and folded titles of an owner next to each other, in the order of the ids. A filter
 -- reads them all, without the rows. The index of titles that are not folded yet is small, because the background job empties it.
 
+-- Development versions had indexes of trigrams.
+DROP INDEX IF EXISTS courses_name_trigrams_idx, documents_title_trigrams_idx, tasks_title_trigrams_idx;
+
 ALTER TABLE courses ADD COLUMN name_folded text COLLATE "C";
 COMMENT ON COLUMN courses.name_folded IS 'The folded name, which filters compare. Null until the service has folded the name.';
-DROP INDEX courses_name_trigrams_idx;
 CREATE INDEX courses_name_folded_idx ON courses (user_id, id) INCLUDE (name_folded) WHERE name_folded IS NOT NULL;
 CREATE INDEX courses_name_not_folded_idx ON courses (user_id, id) WHERE name_folded IS NULL;
 
 ALTER TABLE documents ADD COLUMN title_folded text COLLATE "C";
 COMMENT ON COLUMN documents.title_folded IS 'The folded title, which filters compare. Null until the service has folded the title.';
-DROP INDEX documents_title_trigrams_idx;
 CREATE INDEX documents_title_folded_idx ON documents (user_id, id) INCLUDE (title_folded) WHERE title_folded IS NOT NULL;
 CREATE INDEX documents_title_not_folded_idx ON documents (user_id, id) WHERE title_folded IS NULL;
 
 ALTER TABLE tasks ADD COLUMN title_folded text COLLATE "C";
 COMMENT ON COLUMN tasks.title_folded IS 'The folded title, which filters compare. Null until the service has folded the title.';
-DROP INDEX tasks_title_trigrams_idx;
 CREATE INDEX tasks_title_folded_idx ON tasks (user_id, id) INCLUDE (title_folded) WHERE title_folded IS NOT NULL;
 CREATE INDEX tasks_title_not_folded_idx ON tasks (user_id, id) WHERE title_folded IS NULL;
 

@@ -135,6 +135,14 @@ impl Cursor {
         self
     }
 
+    /// Whether it was read so much later than another one. Whatever stores the other cursor should replace it before that expires.
+    pub(crate) fn is_later_by(&self, age: chrono::Duration, other: &Cursor) -> bool {
+        match (self.read_at, other.read_at) {
+            (Some(here), Some(there)) => here - there > age,
+            _ => true,
+        }
+    }
+
     /// The text form.
     pub fn encode(&self) -> String {
         let mut bytes = vec![VERSION];

@@ -13,6 +13,7 @@ mod store;
 use std::{collections::VecDeque, sync::Arc};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 pub use cursor::Cursor;
 use cursor::Seen;
@@ -39,6 +40,8 @@ pub(crate) struct Page {
     pub(crate) end: Cursor,
     /// Whether more changes follow already.
     pub(crate) more: bool,
+    /// The generation of the owner's stored search index.
+    pub(crate) index_generation: Option<Uuid>,
 }
 
 /// The change feed in pages. Cheap to clone.
@@ -61,27 +64,29 @@ impl Feed {
         self.epoch.run(database).await;
     }
 
-    /// The cursor at the present end of the feed.
+    /// The empty page at the present end of the feed.
     ///
     /// # Errors
     /// Only UNAVAILABLE, TIMEOUT or INTERNAL.
-    pub(crate) async fn newest(
-        &self,
-        conn: &mut Connection,
-        owner: UserId,
-    ) -> Result<Cursor, Error> {
+    pub(crate) async fn newest(&self, conn: &mut Connection, owner: UserId) -> Result<Page, Error> {
         let mut state = store::log_state(conn, owner).await?;
         if state.epoch.is_none() {
             self.epoch.wait().await?;
             state = store::log_state(conn, owner).await?;
         }
-        Ok(NewEntries::of(state, &Seen::default(), Vec::new())?.end(owner))
+        let none = NewEntries::of(state, &Seen::default(), Vec::new())?;
+        Ok(Page {
+            changes: Vec::new(),
+            end: none.end(owner),
+            more: false,
+            index_generation: none.state.index_generation,
+        })
     }
 
     /// The cursor before the oldest change that is kept. It is the cursor of a page of everything up to now that was
     /// cut before its first entry.
     async fn oldest(&self, conn: &mut Connection, owner: UserId) -> Result<Cursor, Error> {
-        let newest = self.newest(conn, owner).await?;
+        let newest = self.newest(conn, owner).await?.end;
         Ok(newest.clone().past(Arc::default()).until(newest.base, 0))
     }
 
@@ -107,7 +112,7 @@ impl Feed {
             self.check(&at, &state, owner)?;
             changes = as_changes(&entries, size, &at, &target);
             if entries.len() > size {
-                return Ok(Page::cut(changes, at));
+                return Ok(Page::cut(changes, at, &state));
             }
             at = at.past(target);
         }
@@ -116,7 +121,7 @@ impl Feed {
         self.check(&at, &new.state, owner)?;
         changes.extend(as_changes(&new.entries, limit, &at, &new.seen));
         if new.entries.len() > limit {
-            return Ok(Page::cut(changes, at));
+            return Ok(Page::cut(changes, at, &new.state));
         }
         let end = new.end(owner);
         if let Some(last) = changes.last_mut() {
@@ -126,6 +131,7 @@ impl Feed {
             changes,
             end,
             more: false,
+            index_generation: new.state.index_generation,
         })
     }
 
@@ -190,12 +196,13 @@ impl Feed {
 
 impl Page {
     /// A page with more changes after it. It ends with its last change or, if it is empty, where it began.
-    fn cut(changes: Vec<Change>, at: Cursor) -> Page {
+    fn cut(changes: Vec<Change>, at: Cursor, state: &LogState) -> Page {
         let end = changes.last().map_or(at, |change| change.cursor.clone());
         Page {
             changes,
             end,
             more: true,
+            index_generation: state.index_generation,
         }
     }
 }

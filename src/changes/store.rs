@@ -46,6 +46,8 @@ row! {
         /// The newest transaction of the epoch that is visible in the log. If there is none, the last one before the
         /// epoch.
         newest: Option<i64>,
+        /// The generation of the owner's stored search index. The search, which reads the log first, needs no other statement.
+        pub(super) index_generation: Option<Uuid>,
     }
 }
 
@@ -82,6 +84,11 @@ static ITEM_KIND: LazyLock<String> = LazyLock::new(|| {
     format!("(CASE entity_type {numbers} END)::smallint")
 });
 
+/// The generation of an owner's stored search index; null without one.
+fn index_generation(owner: &str) -> String {
+    format!("(SELECT generation FROM search_indexes WHERE user_id = {owner} AND part = 0)")
+}
+
 /// The condition that an entry of the log is about a change of an item.
 static IS_CHANGE: LazyLock<String> = LazyLock::new(|| {
     let name = |kind: ItemKind| format!("'{}'", kind.logged_name());
@@ -105,10 +112,10 @@ fn newest(owner: &str) -> String {
 }
 
 static LOG_STATE: LazyLock<String> = LazyLock::new(|| {
-    let newest = newest("$1");
+    let (newest, index_generation) = (newest("$1"), index_generation("$1"));
     format!(
         "SELECT log_state.epoch, log_state.now, log_state.snapshot,
-        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1)
+        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1), {index_generation}
     FROM {STATE} {newest}"
     )
 });
@@ -146,13 +153,15 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 /// does not choose the primary key for it. Without an epoch, nothing is read.
 static NEW_ENTRIES: LazyLock<String> = LazyLock::new(|| {
     let newest = newest("reader.id");
+    let index_generation = index_generation("reader.id");
     let (item_kind, is_change) = (&*ITEM_KIND, &*IS_CHANGE);
     format!(
         "SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
-        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1),
+        coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1), stored_index.generation,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
     CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
+    CROSS JOIN LATERAL (SELECT {index_generation} AS generation OFFSET 0) AS stored_index
     CROSS JOIN {STATE} {newest}
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
@@ -212,8 +221,9 @@ type RestRow = (LogState, Option<Entry>);
 /// written by transaction 3, the lowest normal transaction id.
 static REST: LazyLock<String> = LazyLock::new(|| {
     let (item_kind, is_change) = (&*ITEM_KIND, &*IS_CHANGE);
+    let index_generation = index_generation("$1");
     format!(
-        "SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint,
+        "SELECT log_state.epoch, log_state.now, log_state.snapshot, NULL::bigint, {index_generation},
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
     FROM {STATE}
     LEFT JOIN LATERAL (

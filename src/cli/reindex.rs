@@ -1,4 +1,4 @@
-//! `snapnote reindex`: rebuilds the stored search indexes.
+//! `snapnote reindex`: builds the stored search indexes anew.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
@@ -32,12 +32,12 @@ pub(super) async fn run(
     let feed = app.live().feed();
     tokio::select! {
         () = feed.begin_epochs(app.database()) => Ok(()),
-        made = make(indexes, user) => {
-            let made = made?;
-            print(format_args!("Search indexes rebuilt: {made}.\n"))
+        built = build(indexes, user) => {
+            let built = built?;
+            print(format_args!("Search indexes built: {built}.\n"))
         }
         _ = tokio::signal::ctrl_c() => {
-            Err("Interrupted. The indexes rebuilt so far are stored, and the others are unchanged.".to_owned().into())
+            Err("Interrupted. The indexes built so far are stored, and the others are unchanged.".to_owned().into())
         }
     }
 }
@@ -50,29 +50,29 @@ async fn find(app: &crate::app::App, typed: &str) -> Outcome<UserId> {
     Ok(user.id)
 }
 
-/// Rebuilds the index of one user, or of all users. Returns their number.
-async fn make(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
+/// Builds the index of one user, or of all users. Returns their number.
+async fn build(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
     if let Some(user) = user {
-        indexes.make(user).await?;
+        indexes.build(user).await?;
         return Ok(1);
     }
     let total = indexes.status().await?.users;
     let progress = ProgressBar::new(total.unsigned_abs()).with_style(style());
-    let (mut made, mut last) = (0, UserId(Uuid::nil()));
+    let (mut built, mut last) = (0, UserId(Uuid::nil()));
     loop {
         let users = indexes.users(last).await?;
         let Some(end) = users.last() else { break };
         last = *end;
         for user in users {
-            made += u64::from(indexes.try_make(user).await?);
+            built += u64::from(indexes.try_build(user).await?);
             progress.inc(1);
         }
     }
     progress.finish_and_clear();
-    match progress.position() - made {
-        0 => Ok(made),
+    match progress.position() - built {
+        0 => Ok(built),
         failed => Err(format!(
-            "{made} search indexes were made, {failed} could not be made. The log has the reasons."
+            "{built} search indexes were built, {failed} could not be built. The log has the reasons."
         )
         .into()),
     }

@@ -205,12 +205,12 @@ pub enum Command {
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
     Demo,
-    /// Rebuild the stored search indexes from the items. Searches keep working meanwhile, and the command can be interrupted.
+    /// Build all stored search indexes anew from the items. Searches keep working meanwhile, and the command can be interrupted.
     Reindex {
-        /// Rebuild only the index of the user with this email address.
+        /// Build only the index of the user with this email address.
         #[arg(long, value_name = "EMAIL")]
         user: Option<String>,
-        /// Print how many users have a stored index, and rebuild none.
+        /// Print how many users have a stored index, and build none.
         #[arg(long, conflicts_with = "user")]
         status: bool,
     },
@@ -311,9 +311,9 @@ pub struct DatabaseConfig {
     /// Days that the change feed goes back and that its cursors are valid (1–36500). SNAPNOTE_AUDIT_DAYS must be greater.
     #[arg(long, env = "SNAPNOTE_CHANGES_DAYS", default_value = "30", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub changes_days: u32,
-    /// Maximum memory of the search indexes of a process, in MiB (1–65536). An index takes about half the size of its user's
-    /// texts. Rarely used indexes are dropped first.
-    #[arg(long, env = "SNAPNOTE_SEARCH_MEMORY", default_value = "128", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    /// Maximum memory of the search indexes of a process, in MiB (8–65536). An index takes about half the size of its user's
+    /// texts, and at most half of this memory. Rarely used indexes are dropped first.
+    #[arg(long, env = "SNAPNOTE_SEARCH_MEMORY", default_value = "128", value_parser = clap::value_parser!(u64).range(8..=65_536))]
     pub search_memory: u64,
 }
 

@@ -194,6 +194,7 @@ diesel::table! {
         user_id -> Uuid,
         part -> Int4,
         data -> Bytea,
+        generation -> Nullable<Uuid>,
     }
 }
 

@@ -125,7 +125,7 @@ impl ChangesQuery {
         let viewer = ctx.viewer()?;
         let feed = ctx.services().live.feed();
         let mut conn = ctx.connection().await?;
-        let cursor = feed.newest(&mut conn, viewer.user_id).await?;
+        let cursor = feed.newest(&mut conn, viewer.user_id).await?.end;
         Ok(cursor.encode())
     }
 }

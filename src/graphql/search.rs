@@ -3,53 +3,56 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, SimpleObject};
-use futures_util::future::try_join_all;
-use text_analysis::PlainText;
-use tokio::sync::Semaphore;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
 
-use super::{
-    connection::PageInfo,
-    context::ContextExt,
-    loaders::{Loaders, TextsOfDocument},
-    node::Item,
-    page::PageArguments,
-};
+use super::{connection::PageInfo, context::ContextExt, node::Item, page::PageArguments};
 use crate::{
+    documents::{self, DocumentTexts},
     error::Error,
-    items::ItemKind,
+    items::{ItemKind, ItemRef},
     scalars::ObjectId,
-    search::{self, Field, Highlighter, Passage, SearchCursor, SearchFilter, SearchResults},
+    search::{
+        self, Field, FieldKind, Highlighter, Passage, SearchCursor, SearchFilter, SearchResults,
+    },
 };
 
-/// Permits to compute highlights: four items at the same time per process.
-static PERMITS: Semaphore = Semaphore::const_new(4);
+/// Number of items whose texts are in memory at the same time, for their highlights. Each has up to 400,000 characters.
+const TEXTS: usize = 25;
 
-/// The searched fields of an item, the title first.
-async fn searched_fields(item: &Item, ctx: &Context<'_>) -> Result<Vec<Field>, Error> {
-    let field = |name, text: &str| Field {
+/// The document's id, if the item is one.
+fn document_id(item: &Item) -> Option<Uuid> {
+    match item {
+        Item::Document(document) => Some(document.0.id),
+        Item::Course(_) | Item::Task(_) | Item::Tag(_) => None,
+    }
+}
+
+/// The searched fields of an item, the title first. `texts`: those of a document.
+fn searched_fields(item: &Item, texts: DocumentTexts) -> Vec<Field> {
+    let title = |name, text: &str| Field {
         name,
         text: text.to_owned(),
-        whole: matches!(name, "name" | "title"),
+        kind: FieldKind::Title,
     };
-    let described = |name, title: &str, description: &Option<String>| {
-        let description = description.as_deref().unwrap_or_default();
-        vec![field(name, title), field("description", description)]
+    let text = |name, text, kind| Field { name, text, kind };
+    let described = |title, description: &Option<String>| {
+        let description = description.clone().unwrap_or_default();
+        vec![title, text("description", description, FieldKind::Plain)]
     };
-    Ok(match item {
-        Item::Course(course) => described("name", &course.row.name, &course.row.description),
-        Item::Tag(tag) => vec![field("name", &tag.row.name)],
-        Item::Task(task) => described("title", &task.0.title, &task.0.description),
-        Item::Document(document) => {
-            let texts = Loaders::of(ctx).find(TextsOfDocument(document.0.id));
-            let texts = texts.await?.unwrap_or_default();
-            let note = PlainText::from_markdown(&texts.formatted_note);
-            vec![
-                field("title", &document.0.title),
-                field("formattedNote", note.text()),
-                field("originalText", &texts.original_text),
-            ]
+    match item {
+        Item::Course(course) => {
+            let name = title("name", &course.row.name);
+            described(name, &course.row.description)
         }
-    })
+        Item::Tag(tag) => vec![title("name", &tag.row.name)],
+        Item::Task(task) => described(title("title", &task.0.title), &task.0.description),
+        Item::Document(document) => vec![
+            title("title", &document.0.title),
+            text("formattedNote", texts.formatted_note, FieldKind::Markdown),
+            text("originalText", texts.original_text, FieldKind::Plain),
+        ],
+    }
 }
 
 /// A range of a text in UTF-16 code units, as for `String.slice` in JavaScript.
@@ -87,12 +90,73 @@ impl Highlight {
     }
 }
 
-/// An edge of a search's connection.
-pub(crate) struct SearchEdge {
+/// The items on a page.
+struct FoundItems {
+    items: Vec<FoundItem>,
+    highlighter: Arc<Highlighter>,
+    /// The highlights of each item. The first edge that needs them computes them for all.
+    highlights: OnceCell<Result<Vec<Vec<Highlight>>, Error>>,
+}
+
+struct FoundItem {
     node: Item,
     cursor: SearchCursor,
     score: f64,
-    highlighter: Arc<Highlighter>,
+}
+
+impl FoundItems {
+    /// Loads the found items. Omits those that have been deleted in the meantime.
+    async fn load(ctx: &Context<'_>, results: SearchResults) -> Result<FoundItems, Error> {
+        let hits = results.hits;
+        let items: Vec<ItemRef> = hits.iter().map(|(hit, _)| hit.item).collect();
+        let items = Item::load_all(ctx, &items).await?;
+        let items = hits.into_iter().zip(items);
+        let items = items.filter_map(|((hit, cursor), item)| {
+            Some(FoundItem {
+                node: item?.into(),
+                cursor,
+                score: hit.score,
+            })
+        });
+        Ok(FoundItems {
+            items: items.collect(),
+            highlighter: results.highlighter,
+            highlights: OnceCell::new(),
+        })
+    }
+
+    async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Vec<Highlight>>, Error> {
+        let mut highlights = Vec::with_capacity(self.items.len());
+        for items in self.items.chunks(TEXTS) {
+            let ids = items.iter().filter_map(|item| document_id(&item.node));
+            let mut conn = ctx.connection().await?;
+            let texts = documents::texts(&mut conn, ctx.viewer()?, ids.collect()).await;
+            drop(conn);
+            let mut texts = texts?;
+            let fields = items.iter().map(|item| {
+                let texts = document_id(&item.node).and_then(|id| texts.remove(&id));
+                searched_fields(&item.node, texts.unwrap_or_default())
+            });
+            let fields = fields.collect();
+            let found = search::passages(self.highlighter.clone(), fields).await?;
+            let of_item = |found: Vec<_>| found.into_iter().map(Highlight::of).collect();
+            highlights.extend(found.into_iter().map(of_item));
+        }
+        Ok(highlights)
+    }
+}
+
+/// An edge of a search's connection.
+pub(crate) struct SearchEdge {
+    page: Arc<FoundItems>,
+    /// The item's place on the page.
+    at: usize,
+}
+
+impl SearchEdge {
+    fn item(&self) -> &FoundItem {
+        &self.page.items[self.at]
+    }
 }
 
 /// A found item with its cursor, score and highlights.
@@ -100,38 +164,36 @@ pub(crate) struct SearchEdge {
 impl SearchEdge {
     /// The node's opaque cursor in this search. Pass it as `after` to fetch the next page.
     async fn cursor(&self) -> String {
-        self.cursor.encode()
+        self.item().cursor.encode()
     }
 
     /// The item.
     async fn node(&self) -> &Item {
-        &self.node
+        &self.item().node
     }
 
     /// How well the item matches. Higher is better. Scores can only be compared within one search. Items with all words in the
     /// title rank above other items. Exact matches rank above similar ones, and recent items slightly above older ones.
     async fn score(&self) -> f64 {
-        self.score
+        self.item().score
     }
 
     /// The passages that show why the item was found (0–3), those of the title first. Empty if no passage shows it.
-    async fn highlights(&self, ctx: &Context<'_>) -> Result<Vec<Highlight>, Error> {
-        let fields = searched_fields(&self.node, ctx).await?;
-        let highlighter = self.highlighter.clone();
-        // Long texts take milliseconds. A request that was canceled while it waits for a permit starts no work.
-        let permit = PERMITS.acquire().await.map_err(Error::internal)?;
-        let found = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            search::passages(&highlighter, &fields)
-        });
-        let found = found.await.map_err(Error::internal)?;
-        Ok(found.into_iter().map(Highlight::of).collect())
+    async fn highlights(&self, ctx: &Context<'_>) -> Result<&[Highlight], Error> {
+        let highlights = self
+            .page
+            .highlights
+            .get_or_init(|| self.page.highlights(ctx));
+        match highlights.await {
+            Ok(highlights) => Ok(&highlights[self.at]),
+            Err(error) => Err(error.clone()),
+        }
     }
 }
 
 /// A page of a search's results.
 pub(crate) struct SearchConnection {
-    edges: Vec<SearchEdge>,
+    page: Arc<FoundItems>,
     has_next_page: bool,
     has_previous_page: bool,
 }
@@ -140,22 +202,27 @@ pub(crate) struct SearchConnection {
 #[Object]
 impl SearchConnection {
     /// The found items, best first, with their cursors, scores and highlights.
-    async fn edges(&self) -> &[SearchEdge] {
-        &self.edges
+    async fn edges(&self) -> Vec<SearchEdge> {
+        let edge = |at| SearchEdge {
+            page: self.page.clone(),
+            at,
+        };
+        (0..self.page.items.len()).map(edge).collect()
     }
 
     /// The found items, best first, without their cursors, scores and highlights.
     async fn nodes(&self) -> Vec<&Item> {
-        self.edges.iter().map(|edge| &edge.node).collect()
+        self.page.items.iter().map(|item| &item.node).collect()
     }
 
     /// The position of this page in the results.
     async fn page_info(&self) -> PageInfo {
+        let cursor = |item: &FoundItem| item.cursor.encode();
         PageInfo {
             has_next_page: self.has_next_page,
             has_previous_page: self.has_previous_page,
-            start_cursor: self.edges.first().map(|edge| edge.cursor.encode()),
-            end_cursor: self.edges.last().map(|edge| edge.cursor.encode()),
+            start_cursor: self.page.items.first().map(cursor),
+            end_cursor: self.page.items.last().map(cursor),
         }
     }
 }
@@ -183,7 +250,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself, and no tags. Null searches everywhere. An id that is not a UUID matches nothing."
+            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,
@@ -203,30 +270,7 @@ impl SearchQuery {
         Ok(SearchConnection {
             has_next_page: results.has_more,
             has_previous_page: after.is_some(),
-            edges: edges(ctx, results).await?,
+            page: Arc::new(FoundItems::load(ctx, results).await?),
         })
     }
-}
-
-/// Loads the found items. Omits those that have been deleted in the meantime.
-async fn edges(ctx: &Context<'_>, results: SearchResults) -> Result<Vec<SearchEdge>, Error> {
-    let (loaders, highlighter) = (Loaders::of(ctx), Arc::new(results.highlighter));
-    let items = results
-        .hits
-        .iter()
-        .map(|(hit, _)| Item::load(loaders, hit.kind, hit.id));
-    let items = try_join_all(items).await?;
-    let edges = results
-        .hits
-        .into_iter()
-        .zip(items)
-        .filter_map(|((hit, cursor), item)| {
-            Some(SearchEdge {
-                node: item?,
-                cursor,
-                score: hit.score,
-                highlighter: highlighter.clone(),
-            })
-        });
-    Ok(edges.collect())
 }

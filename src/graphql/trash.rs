@@ -1,13 +1,11 @@
 //! The trash in the API: its list, and the mutations that work for items of all kinds.
 
 use async_graphql::{Context, ID, Object};
-use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::{
     connection::{Connection, HasCursor},
     context::ContextExt,
-    loaders::Loaders,
     node::Item,
     page::PageArguments,
     payload::{mutations, payload, respond},
@@ -36,13 +34,7 @@ impl HasCursor for Item {
 
 /// Loads items in their order. Omits those that have been deleted in the meantime.
 async fn load(ctx: &Context<'_>, items: Vec<ItemRef>) -> Result<Vec<Item>, Error> {
-    let loaders = Loaders::of(ctx);
-    let loaded = try_join_all(
-        items
-            .iter()
-            .map(|item| Item::load(loaders, item.kind, item.id)),
-    )
-    .await?;
+    let loaded = Item::load_all(ctx, &items).await?;
     Ok(loaded.into_iter().flatten().collect())
 }
 

@@ -19,6 +19,7 @@ use crate::{
         migrate::{self, Phase},
     },
     error::Error,
+    search::SearchIndexes,
 };
 
 /// How long the database may take to respond.
@@ -122,6 +123,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         "incompatibleMigrations": found.is_up.then_some(found.incompatible),
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max },
         "jobs": jobs(&state.jobs),
+        "searchIndexes": search_indexes(&state.search),
         "version": env!("CARGO_PKG_VERSION"),
     });
     let status = if ready {
@@ -150,4 +152,10 @@ fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
         (job.name.to_owned(), state)
     };
     states.list().into_iter().map(entry).collect()
+}
+
+/// How far the job is that makes missing search indexes. Null before its first run.
+fn search_indexes(indexes: &SearchIndexes) -> Option<serde_json::Value> {
+    let progress = indexes.progress()?;
+    Some(json!({ "stored": progress.stored, "pending": progress.pending }))
 }

@@ -54,6 +54,7 @@ use crate::{
     db::{Database, background::JobStates},
     graphql::Api,
     images::Images,
+    search::SearchIndexes,
 };
 
 /// Settings of the HTTP edge.
@@ -85,6 +86,7 @@ struct Shared {
     auth: Auth,
     images: Images,
     database: Database,
+    search: SearchIndexes,
     jobs: JobStates,
     upload_slots: images::UploadSlots,
     settings: EdgeSettings,
@@ -119,6 +121,7 @@ impl Edge {
         auth: Auth,
         images: Images,
         database: Database,
+        search: SearchIndexes,
         jobs: JobStates,
         settings: EdgeSettings,
     ) -> Result<Edge, String> {
@@ -132,6 +135,7 @@ impl Edge {
             auth,
             images,
             database,
+            search,
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
             settings,

@@ -1,4 +1,4 @@
-//! The indexes of all users: the most recently used ones in memory, all of them stored.
+//! The indexes of all users in memory: the most recently used ones of a process. `builds` builds those of users who have not searched.
 
 use std::{
     convert::Infallible,
@@ -6,16 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use parking_lot::Mutex as Lock;
 use quick_cache::{Weighter, sync::Cache};
-use tokio::sync::{Mutex, Semaphore};
-use uuid::Uuid;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 
-pub use super::store::IndexStatus;
-use super::{store, stored, user_index::UserIndex};
+pub use super::{builds::Progress, store::IndexStatus};
+use super::{stored, user_index::UserIndex};
 use crate::{
     auth::UserId,
     changes::Feed,
-    db::{Connection, Database, background::REST},
+    db::{Connection, Database},
     error::{Code, Error},
 };
 
@@ -25,10 +25,8 @@ const MAX_READING_TIME: Duration = Duration::from_secs(2);
 const CHANGES: usize = 500;
 /// Minimum number of changes after which an index is stored. A large index is stored after changes of an eighth of its items.
 const MIN_UNSAVED: usize = 50;
-/// A background job stores an index for users with at least this number of documents, before their first search.
-const MANY_DOCUMENTS: i64 = 200;
-/// Maximum number of users that are read in one statement.
-const USERS: i64 = 1_000;
+/// The cursor of an index in memory expires. Searches that find no changes replace it this often.
+const CURSOR_REFRESH: chrono::Duration = chrono::Duration::hours(1);
 
 /// Maximum number of users whose requests are known to wait for each other.
 const MAX_TURNS: usize = 1_000;
@@ -39,22 +37,26 @@ const ONE_SHARD: usize = 31;
 /// The indexes of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct SearchIndexes {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    database: Database,
+pub(super) struct Inner {
+    pub(super) database: Database,
     feed: Feed,
-    cache: Cache<UserId, Arc<UserIndex>, Bytes>,
+    pub(super) cache: Cache<UserId, Arc<UserIndex>, Bytes>,
+    /// The size at which an index takes no more items. It is half of the cache, so that the index stays in memory and leaves room
+    /// for those of other users.
+    pub(super) max_index_bytes: usize,
     /// One request per user reads items, and the others then use what it has read.
     turns: Cache<UserId, Arc<Mutex<()>>>,
     /// Permits to read many items. There are two, which leaves connections and processors to other requests.
-    reading: Semaphore,
+    pub(super) reading: Semaphore,
+    pub(super) progress: Lock<Option<Progress>>,
 }
 
 /// The weight of an index in the cache is its size.
 #[derive(Clone)]
-struct Bytes;
+pub(super) struct Bytes;
 
 impl Weighter<UserId, Arc<UserIndex>> for Bytes {
     fn weight(&self, _: &UserId, index: &Arc<UserIndex>) -> u64 {
@@ -68,6 +70,15 @@ fn cache(max_bytes: u64) -> Cache<UserId, Arc<UserIndex>, Bytes> {
     Cache::with_weighter(ONE_SHARD, max_bytes, Bytes)
 }
 
+/// What following the change feed does to an index.
+#[derive(PartialEq, Eq)]
+enum Followed {
+    Unchanged,
+    Changed,
+    /// The index cannot be continued: its cursor has expired, or the stored index was replaced by a complete build.
+    Outdated,
+}
+
 impl SearchIndexes {
     /// Starts with no index in memory. `max_bytes`: the maximum memory of all indexes.
     pub fn new(database: Database, feed: Feed, max_bytes: u64) -> SearchIndexes {
@@ -75,8 +86,10 @@ impl SearchIndexes {
             database,
             feed,
             cache: cache(max_bytes),
+            max_index_bytes: usize::try_from(max_bytes / 2).unwrap_or(usize::MAX),
             turns: Cache::new(MAX_TURNS),
             reading: Semaphore::new(2),
+            progress: Lock::default(),
         };
         SearchIndexes {
             inner: Arc::new(inner),
@@ -86,27 +99,19 @@ impl SearchIndexes {
     /// The index of a user, with everything that was committed before. If there is too much to read, reading stops after
     /// [`MAX_READING_TIME`], and the next search continues.
     pub(super) async fn current(&self, owner: UserId) -> Result<Arc<UserIndex>, Error> {
-        if let Some(index) = self.complete(owner) {
+        if let Some(known) = self.complete(owner) {
             let mut conn = self.inner.database.connection().await?;
-            match self
-                .follow(&mut conn, owner, UserIndex::clone(&index))
-                .await
-            {
-                Err(error) if error.code == Code::CursorExpired => {
-                    self.inner.cache.remove(&owner);
-                }
-                followed => return followed.map(|index| self.keep(owner, index)),
+            let mut index = UserIndex::clone(&known);
+            match self.follow(&mut conn, owner, &mut index).await? {
+                Followed::Unchanged => return Ok(known),
+                Followed::Changed => return Ok(self.keep(owner, index)),
+                Followed::Outdated => {}
             }
         }
         // A request that waits here holds no connection, and a user holds one permit at most.
         let turn = self.turn(owner);
         let _turn = turn.lock().await;
-        let _permit = self
-            .inner
-            .reading
-            .acquire()
-            .await
-            .map_err(Error::internal)?;
+        let _permit = self.reading_permit().await?;
         let mut conn = self.inner.database.connection().await?;
         let index = self.read(&mut conn, owner).await?;
         Ok(self.keep(owner, index))
@@ -122,6 +127,11 @@ impl SearchIndexes {
         turn
     }
 
+    /// The permit to read many items. Take it before the connection, so that those who wait for it leave connections to others.
+    pub(super) async fn reading_permit(&self) -> Result<SemaphorePermit<'_>, Error> {
+        self.inner.reading.acquire().await.map_err(Error::internal)
+    }
+
     /// The index in memory, if all items have been read.
     fn complete(&self, owner: UserId) -> Option<Arc<UserIndex>> {
         let index = self.inner.cache.get(&owner);
@@ -131,28 +141,52 @@ impl SearchIndexes {
     /// Continues with the index in memory, the stored one, or an empty one. Reads items for up to [`MAX_READING_TIME`].
     async fn read(&self, conn: &mut Connection, owner: UserId) -> Result<UserIndex, Error> {
         let until = Instant::now() + MAX_READING_TIME;
-        let known = match self.inner.cache.get(&owner) {
-            Some(index) => Some(UserIndex::clone(&index)),
-            None => stored::load(conn, owner).await?,
+        let mut index = match self.known(conn, owner).await? {
+            Some(index) => index,
+            None => self.empty(conn, owner).await?,
         };
-        let followed = match known {
-            Some(index) => self.follow(conn, owner, index).await,
-            None => self.empty(conn, owner).await,
-        };
-        let mut index = match followed {
-            Err(error) if error.code == Code::CursorExpired => self.empty(conn, owner).await?,
-            followed => followed?,
-        };
-        while index.unread.is_some() && Instant::now() < until {
-            index.read_batch(conn, owner).await?;
+        let max_bytes = self.inner.max_index_bytes;
+        while index.can_read(max_bytes) && Instant::now() < until {
+            index.read_batch(conn, owner, max_bytes).await?;
             // If this request is canceled, the next one continues from here.
             self.inner.cache.insert(owner, Arc::new(index.clone()));
         }
         Ok(index)
     }
 
-    async fn empty(&self, conn: &mut Connection, owner: UserId) -> Result<UserIndex, Error> {
-        Ok(UserIndex::new(self.inner.feed.newest(conn, owner).await?))
+    /// The index in memory or the stored one, with the changes since then.
+    async fn known(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+    ) -> Result<Option<UserIndex>, Error> {
+        if let Some(index) = self.inner.cache.get(&owner) {
+            let mut index = UserIndex::clone(&index);
+            if self.follow(conn, owner, &mut index).await? != Followed::Outdated {
+                return Ok(Some(index));
+            }
+        }
+        // The index may be from a process with more memory.
+        let stored = stored::load(conn, owner).await?;
+        let fits = |index: &UserIndex| index.bytes() as u64 <= self.inner.cache.capacity();
+        let Some(mut index) = stored.filter(fits) else {
+            return Ok(None);
+        };
+        let followed = self.follow(conn, owner, &mut index).await?;
+        Ok((followed != Followed::Outdated).then_some(index))
+    }
+
+    /// An empty index. All items are to be read, and then the changes after now.
+    pub(super) async fn empty(
+        &self,
+        conn: &mut Connection,
+        owner: UserId,
+    ) -> Result<UserIndex, Error> {
+        let page = self.inner.feed.newest(conn, owner).await?;
+        Ok(UserIndex {
+            generation: page.index_generation,
+            ..UserIndex::new(page.end)
+        })
     }
 
     /// Applies the changes after the index's cursor.
@@ -160,19 +194,28 @@ impl SearchIndexes {
         &self,
         conn: &mut Connection,
         owner: UserId,
-        mut index: UserIndex,
-    ) -> Result<UserIndex, Error> {
+        index: &mut UserIndex,
+    ) -> Result<Followed, Error> {
         let until = Instant::now() + MAX_READING_TIME;
+        let feed = &self.inner.feed;
+        let mut followed = Followed::Unchanged;
         loop {
-            let page = self
-                .inner
-                .feed
-                .page(conn, owner, Some(&index.cursor), CHANGES)
-                .await?;
-            index.apply(conn, owner, &page.changes).await?;
+            let page = feed.page(conn, owner, Some(&index.cursor), CHANGES).await;
+            let page = match page {
+                Err(error) if error.code == Code::CursorExpired => return Ok(Followed::Outdated),
+                page => page?,
+            };
+            if page.index_generation != index.generation {
+                return Ok(Followed::Outdated);
+            }
+            let max_bytes = self.inner.max_index_bytes;
+            index.apply(conn, owner, &page.changes, max_bytes).await?;
+            if !page.changes.is_empty() || page.end.is_later_by(CURSOR_REFRESH, &index.cursor) {
+                followed = Followed::Changed;
+            }
             index.cursor = page.end;
             if !page.more || Instant::now() > until {
-                return Ok(index);
+                return Ok(followed);
             }
         }
     }
@@ -199,81 +242,6 @@ impl SearchIndexes {
             });
         }
         index
-    }
-
-    /// Builds the index of a user from the user's items, and stores it.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub async fn make(&self, owner: UserId) -> Result<(), Error> {
-        let mut conn = self.inner.database.connection().await?;
-        let mut index = self.empty(&mut conn, owner).await?;
-        while index.unread.is_some() {
-            index.read_batch(&mut conn, owner).await?;
-        }
-        drop(conn);
-        stored::save(&self.inner.database, owner, Arc::new(index)).await?;
-        self.inner.cache.remove(&owner);
-        Ok(())
-    }
-
-    /// Makes the indexes of users who have none and many documents, for example after a bulk load. A search makes the others
-    /// as fast as it reads a stored one. Returns their number. A user whose index cannot be made does not keep the job from
-    /// making those of others.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub(crate) async fn make_missing(&self) -> Result<u64, Error> {
-        let (mut made, mut after) = (0, Uuid::nil());
-        loop {
-            let mut conn = self.inner.database.connection().await?;
-            let users = store::users_to_index(&mut conn, after, MANY_DOCUMENTS, USERS).await?;
-            drop(conn);
-            let Some((last, _)) = users.last() else {
-                return Ok(made);
-            };
-            after = *last;
-            for (user, is_missing) in users {
-                if is_missing {
-                    made += u64::from(self.try_make(UserId(user)).await?);
-                    tokio::time::sleep(REST).await;
-                }
-            }
-        }
-    }
-
-    /// Makes the index of a user. Returns false, and logs the error, if that fails for this user.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub(crate) async fn try_make(&self, owner: UserId) -> Result<bool, Error> {
-        match self.make(owner).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.code == Code::Unavailable => Err(error),
-            Err(error) => {
-                let error = error.log_text();
-                tracing::error!(error, user = %owner.0, "making a search index failed; skipping this user");
-                Ok(false)
-            }
-        }
-    }
-
-    /// The users with ids after `after`, in the order of their ids. Maximum 1,000.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub async fn users(&self, after: UserId) -> Result<Vec<UserId>, Error> {
-        let mut conn = self.inner.database.connection().await?;
-        let users = store::users(&mut conn, after.0, USERS).await?;
-        Ok(users.into_iter().map(UserId).collect())
-    }
-
-    /// How many users have a stored index.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub async fn status(&self) -> Result<IndexStatus, Error> {
-        store::status(&mut self.inner.database.connection().await?).await
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! - `query`: parses the query. `plan`: chooses the words of the index that match its terms. `rank`: the order of hits.
 //! - `user_index`: reads items into an index, and applies changes. `item`: an item's words. `store`: all SQL.
-//! - [`indexes`]: the indexes of all users, in memory and stored. `stored`: the encoding of stored indexes.
+//! - [`indexes`]: the indexes of all users in memory. `builds`: complete builds. `stored`: the encoding of stored indexes.
 //! - `cursor`: the position of a hit. `passages`: the parts of an item that match.
 //!
 //! # Design
@@ -21,8 +21,16 @@
 //!   language of a word, so it also compares Dutch, French, German, Italian, Portuguese and Spanish stems. These matches rank with
 //!   prefixes and parts.
 //!
-//! `docs/search.md` describes the query syntax and how a search runs, `docs/benchmarks.md` the measurements.
+//! - **A copy of the index is stored** if enough items have changed since the last time: an eighth of the items, minimum 50. A process
+//!   without the index in memory loads it and applies the changes since then. The feed names the changed fields, so only texts that
+//!   changed are read again. The stored index has a generation, which the feed's statement returns. If another process has built
+//!   the index anew, the generation differs, and the index in memory is dropped.
+//! - **One analyzer.** `text-analysis` splits items, queries and highlighted texts into words in the same way. In scripts without
+//!   spaces, words are characters and dictionary words.
+//!
+//! `docs/search.md` describes the query syntax, the ranking and the limits, `docs/benchmarks.md` the measurements.
 
+mod builds;
 mod cursor;
 pub mod indexes;
 mod item;
@@ -34,18 +42,24 @@ mod store;
 mod stored;
 mod user_index;
 
-use chrono::{SubsecRound, Utc};
+use std::sync::Arc;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 pub(crate) use cursor::SearchCursor;
 pub use indexes::SearchIndexes;
-pub(crate) use passages::{Field, passages};
+pub(crate) use passages::{Field, FieldKind, passages};
 pub(crate) use rank::Hit;
 pub(crate) use text_analysis::{Highlighter, Passage};
 
 use query::MAX_QUERY_LENGTH;
 
 use crate::{auth::Viewer, error::Error, items::ItemKind};
+
+/// Permits to compute hits and passages: four requests at the same time per process.
+static PERMITS: Semaphore = Semaphore::const_new(4);
 
 /// Which items are searched.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +78,7 @@ pub(crate) struct SearchResults {
     /// Whether there are more hits after this page.
     pub(crate) has_more: bool,
     /// Finds the matches in the hits' texts.
-    pub(crate) highlighter: Highlighter,
+    pub(crate) highlighter: Arc<Highlighter>,
 }
 
 impl SearchIndexes {
@@ -91,26 +105,63 @@ impl SearchIndexes {
             return Ok(SearchResults::default());
         }
         let index = self.current(viewer.user_id).await?;
-        let Some((query, highlighter)) = plan::plan(&query, &index.vocabulary) else {
-            return Ok(SearchResults::default());
-        };
-        let searched_at =
-            after.map_or_else(|| Utc::now().trunc_subsecs(6), |cursor| cursor.searched_at);
-        let mut hits = rank::hits(&index, &query, filter, searched_at, after);
-        let has_more = hits.len() > size;
-        hits.truncate(size);
-        let cursor = |hit: &Hit| SearchCursor {
-            score: hit.score,
-            id: hit.id,
-            searched_at,
+        let at = Position {
+            after: after.cloned(),
+            searched_at: after.map_or_else(|| Utc::now().trunc_subsecs(6), |it| it.searched_at),
             digest,
         };
-        Ok(SearchResults {
-            hits: hits.into_iter().map(|hit| (hit, cursor(&hit))).collect(),
-            has_more,
-            highlighter,
-        })
+        let filter = filter.clone();
+        compute(move || page(&index, &query, &filter, at, size)).await
     }
+}
+
+/// Where a page of hits begins.
+struct Position {
+    after: Option<SearchCursor>,
+    searched_at: DateTime<Utc>,
+    digest: u32,
+}
+
+fn page(
+    index: &user_index::UserIndex,
+    query: &query::Query,
+    filter: &SearchFilter,
+    at: Position,
+    size: usize,
+) -> SearchResults {
+    let Some((query, highlighter)) = plan::plan(query, &index.vocabulary) else {
+        return SearchResults::default();
+    };
+    let Position {
+        after,
+        searched_at,
+        digest,
+    } = at;
+    let mut hits = rank::hits(index, &query, filter, searched_at, after.as_ref());
+    let has_more = hits.len() > size;
+    hits.truncate(size);
+    let cursor = |hit: &Hit| SearchCursor {
+        score: hit.score,
+        id: hit.item.id,
+        searched_at,
+        digest,
+    };
+    SearchResults {
+        hits: hits.into_iter().map(|hit| (hit, cursor(&hit))).collect(),
+        has_more,
+        highlighter: Arc::new(highlighter),
+    }
+}
+
+/// Runs work that can take many milliseconds on a thread of its own, so that it does not delay other requests. A request that is
+/// canceled while it waits for a permit starts no work.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
+    let permit = PERMITS.acquire().await.map_err(Error::internal)?;
+    let computed = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        work()
+    });
+    computed.await.map_err(Error::internal)
 }
 
 fn check_length(query: &str) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! Chooses the words of an index that match the terms of a query.
 
-use text_analysis::{Highlighter, Likeness, Token, TokenKind, Vocabulary, is_stop_word, tokens};
+use text_analysis::{
+    Highlighter, Likeness, Similar, Token, TokenKind, Vocabulary, is_stop_word, tokens,
+};
 use text_index::{Alternative, Level};
 
 use super::query::{Query, Term};
@@ -68,21 +70,25 @@ fn resolve(term: &Term, vocabulary: &Vocabulary, with_similar: bool) -> Option<R
         alternatives: Vec::new(),
     };
     // The characters of a dictionary word may also be parts of other words, so they match as similar.
-    let has_word = wholes
-        .iter()
-        .any(|(_, kind)| *kind == TokenKind::Dictionary);
-    let level = if has_word {
-        Level::Similar
-    } else {
-        Level::Literal
+    let mut kinds = wholes.iter().map(|(_, kind)| *kind);
+    let level = match kinds.any(|kind| kind == TokenKind::Dictionary) {
+        true => Level::Similar,
+        false => Level::Literal,
+    };
+    let similar_to = |word: &str| match with_similar {
+        true => vocabulary.similar(word, MAX_SIMILAR_WORDS),
+        false => Vec::new(),
     };
     match &parts[..] {
         [] => return None,
-        [word] => resolved.add_word(word, term.unfinished, with_similar.then_some(vocabulary)),
+        [word] => resolved.add_word(word, term.unfinished, similar_to(word)),
         _ => resolved.add_phrase(parts, term.unfinished, level),
     }
-    for (word, _) in wholes {
-        resolved.add_word(&word, term.unfinished, with_similar.then_some(vocabulary));
+    for (word, kind) in wholes {
+        let mut similar = similar_to(&word);
+        // A hyphen is not inside a part of a word: `e-ma` is not in `demand`.
+        similar.retain(|one| kind != TokenKind::Joined || one.likeness != Likeness::Part);
+        resolved.add_word(&word, term.unfinished, similar);
     }
     Some(resolved)
 }
@@ -101,8 +107,8 @@ fn whole_words(tokens: &[Token]) -> Vec<(String, TokenKind)> {
 }
 
 impl ResolvedTerm {
-    /// Adds a word and, from the vocabulary, similar words.
-    fn add_word(&mut self, word: &str, is_unfinished: bool, vocabulary: Option<&Vocabulary>) {
+    /// Adds a word and similar words.
+    fn add_word(&mut self, word: &str, is_unfinished: bool, similar: Vec<Similar<'_>>) {
         let mut add = |word: &str, is_prefix, level| {
             let is_counted = self.alternatives.len() < MAX_COUNTED_WORDS;
             let words = vec![word.to_owned()];
@@ -117,8 +123,7 @@ impl ResolvedTerm {
         if is_unfinished {
             add(word, true, Level::Similar);
         }
-        let similar = vocabulary.map(|vocabulary| vocabulary.similar(word, MAX_SIMILAR_WORDS));
-        for similar in similar.into_iter().flatten() {
+        for similar in similar {
             let level = level(similar.likeness);
             let is_known = level == Level::Literal
                 || (is_unfinished && level == Level::Similar && similar.word.starts_with(word));

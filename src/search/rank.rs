@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{SearchCursor, SearchFilter, item::Attributes, user_index::UserIndex};
-use crate::items::ItemKind;
+use crate::items::ItemRef;
 
 /// The age at which the bonus for recency has fallen to about a third: 180 days, in seconds.
 const RECENCY: f64 = 15_552_000.0;
@@ -16,10 +16,8 @@ const RECENCY: f64 = 15_552_000.0;
 /// An item that matches a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Hit {
-    /// The item's kind.
-    pub(crate) kind: ItemKind,
-    /// The item's id.
-    pub(crate) id: Uuid,
+    /// The item.
+    pub(crate) item: ItemRef,
     /// How well the item matches. Higher is better.
     pub(crate) score: f64,
 }
@@ -41,8 +39,10 @@ pub(super) fn hits(
     let found = index.items.search(query, is_wanted).into_iter();
     let mut hits: Vec<Hit> = found
         .map(|hit| Hit {
-            kind: hit.attributes.kind,
-            id: Uuid::from_u128(hit.key),
+            item: ItemRef {
+                kind: hit.attributes.kind,
+                id: Uuid::from_u128(hit.key),
+            },
             score: score(&hit, searched_at),
         })
         .filter(|hit| after.is_none_or(|after| is_after(hit, after)))
@@ -51,7 +51,7 @@ pub(super) fn hits(
         other
             .score
             .total_cmp(&one.score)
-            .then(one.id.cmp(&other.id))
+            .then(one.item.id.cmp(&other.item.id))
     });
     hits
 }
@@ -65,5 +65,5 @@ fn score(hit: &text_index::Hit<Attributes>, searched_at: DateTime<Utc>) -> f64 {
 
 #[expect(clippy::float_cmp, reason = "the cursor has the exact score")]
 fn is_after(hit: &Hit, cursor: &SearchCursor) -> bool {
-    hit.score < cursor.score || (hit.score == cursor.score && hit.id > cursor.id)
+    hit.score < cursor.score || (hit.score == cursor.score && hit.item.id > cursor.id)
 }

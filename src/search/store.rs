@@ -81,13 +81,29 @@ pub(super) async fn items(
         .await
 }
 
-/// The condition that a text may have changed since the version in the index. The change log of an update names the changed fields,
-/// unless it was pruned. Reading the log takes much less time than reading a long text.
-const TEXT_CHANGED: &str = "(known.version = 0 OR EXISTS (
-    SELECT FROM audit_logs
-    WHERE user_id = $1 AND entity_id = item.id AND audit_logs.version > known.version
-        AND (changes ?| ARRAY['name', 'title', 'description', 'formattedNote', 'originalText']
-            OR changes IS NULL AND action IN ('CREATED', 'UPDATED'))))";
+/// The condition that a text of an item of a kind may have changed since the version in the index. The change log of an update names
+/// the changed fields, unless it was pruned. Reading the log takes much less time than reading a long text.
+fn text_changed(kind: ItemKind) -> String {
+    let fields = kind.searched_columns().map(field_name).join(", ");
+    format!(
+        "(known.version = 0 OR EXISTS (
+        SELECT FROM audit_logs
+        WHERE user_id = $1 AND entity_id = item.id AND audit_logs.version > known.version
+            AND (changes ?| ARRAY[{fields}] OR changes IS NULL AND action IN ('CREATED', 'UPDATED'))))"
+    )
+}
+
+/// The name of a column's field in the API and in the change log, as an SQL string: `'formattedNote'`. An absent column, which is
+/// an empty SQL string, stays as it is.
+fn field_name(column: &str) -> String {
+    let mut words = column.trim_matches('\'').split('_');
+    let mut name = words.next().unwrap_or_default().to_owned();
+    for word in words {
+        let (first, rest) = word.split_at(1);
+        name.extend([&first.to_ascii_uppercase(), rest]);
+    }
+    format!("'{name}'")
+}
 
 /// Those of the owner's items of a kind that have these ids and exist. Their texts are read only if they have changed after the
 /// given versions.
@@ -97,7 +113,7 @@ pub(super) async fn changed_items(
     kind: ItemKind,
     known: &[(Uuid, i32)],
 ) -> Result<Vec<ItemRow>, Error> {
-    let select = select(kind, TEXT_CHANGED);
+    let select = select(kind, &text_changed(kind));
     let text = format!(
         "{select}
         JOIN unnest($2, $3) AS known (id, version) ON known.id = item.id
@@ -161,50 +177,72 @@ pub(super) async fn status(conn: &mut Connection) -> Result<IndexStatus, Error> 
     status.ok_or_else(|| Error::internal("the statement returned no row"))
 }
 
-/// The stored index of a user, if there is one.
+/// The stored index of a user with its generation, if there is one.
 pub(super) async fn stored_index(
     conn: &mut Connection,
     owner: UserId,
-) -> Result<Option<Vec<u8>>, Error> {
-    let statement =
-        Statement::new("SELECT data FROM search_indexes WHERE user_id = $1 ORDER BY part")
-            .bind(owner);
-    let parts: Vec<(Vec<u8>,)> = conn.rows(statement).await?;
-    let parts: Vec<Vec<u8>> = parts.into_iter().map(|(part,)| part).collect();
-    Ok((!parts.is_empty()).then(|| parts.concat()))
+) -> Result<Option<(Vec<u8>, Option<Uuid>)>, Error> {
+    let statement = Statement::new(
+        "SELECT data, generation FROM search_indexes WHERE user_id = $1 ORDER BY part",
+    );
+    let parts: Vec<(Vec<u8>, Option<Uuid>)> = conn.rows(statement.bind(owner)).await?;
+    let Some((_, generation)) = parts.first() else {
+        return Ok(None);
+    };
+    let generation = *generation;
+    let parts: Vec<Vec<u8>> = parts.into_iter().map(|(part, _)| part).collect();
+    Ok(Some((parts.concat(), generation)))
 }
 
-/// Replaces the stored index of a user with these parts. Does nothing if another process is storing one, or if the user
-/// is being deleted.
-pub(super) async fn store_index(
+/// The generation of the stored index of a user. `None` also if there is no index.
+pub(super) async fn generation(
     conn: &mut Connection,
     owner: UserId,
-    parts: Vec<Vec<u8>>,
-) -> Result<(), Error> {
-    conn.transaction(async |conn| {
-        if !is_only_writer(conn, owner).await? {
-            return Ok(());
-        }
-        let statement = Statement::<()>::new("DELETE FROM search_indexes WHERE user_id = $1");
-        conn.execute(statement.bind(owner)).await?;
-        for (part, number) in parts.into_iter().zip(0_i32..) {
-            let statement = Statement::<()>::new(
-                "INSERT INTO search_indexes (user_id, part, data)
-                SELECT id, $2, $3 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
-            );
-            conn.execute(statement.bind(owner).bind(number).bind(part))
-                .await?;
-        }
-        Ok(())
-    })
-    .await
+) -> Result<Option<Uuid>, Error> {
+    let statement =
+        Statement::new("SELECT generation FROM search_indexes WHERE user_id = $1 AND part = 0");
+    let row: Option<(Option<Uuid>,)> = conn.row(statement.bind(owner)).await?;
+    Ok(row.and_then(|(generation,)| generation))
 }
 
-/// Whether no other transaction is storing this index. If so, locks the index for this transaction.
-async fn is_only_writer(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
-    let lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('search_indexes ' || $1::uuid::text, 0))";
-    let row = conn
-        .row(Statement::<(bool,)>::new(lock).bind(owner))
-        .await?;
+/// Whether a user has a stored index.
+pub(super) async fn has_index(conn: &mut Connection, owner: UserId) -> Result<bool, Error> {
+    let statement =
+        Statement::<(i32,)>::new("SELECT 1 FROM search_indexes WHERE user_id = $1 AND part = 0");
+    Ok(conn.row(statement.bind(owner)).await?.is_some())
+}
+
+/// Replaces the stored index of a user with these parts, unless the user is being deleted. The caller's transaction has the lock.
+pub(super) async fn replace_index(
+    conn: &mut Connection,
+    owner: UserId,
+    generation: Option<Uuid>,
+    parts: &[Vec<u8>],
+) -> Result<(), Error> {
+    let statement = Statement::<()>::new("DELETE FROM search_indexes WHERE user_id = $1");
+    conn.execute(statement.bind(owner)).await?;
+    for (part, number) in parts.iter().zip(0_i32..) {
+        let statement = Statement::<()>::new(
+            "INSERT INTO search_indexes (user_id, part, data, generation)
+            SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
+        );
+        let statement = statement.bind(owner).bind(number).bind(part.clone());
+        conn.execute(statement.bind(generation)).await?;
+    }
+    Ok(())
+}
+
+/// Locks the stored index of a user for this transaction: one process writes it at a time.
+pub(super) async fn lock_index(conn: &mut Connection, owner: UserId) -> Result<(), Error> {
+    let lock =
+        "SELECT pg_advisory_xact_lock(hashtextextended('search_indexes ' || $1::uuid::text, 0))";
+    conn.execute(Statement::<()>::new(lock).bind(owner)).await?;
+    Ok(())
+}
+
+/// Whether no other process builds missing indexes. If so, locks this work for this transaction.
+pub(super) async fn is_only_builder(conn: &mut Connection) -> Result<bool, Error> {
+    let lock = "SELECT pg_try_advisory_xact_lock(hashtextextended('snapnote search indexes', 0))";
+    let row = conn.row(Statement::<(bool,)>::new(lock)).await?;
     Ok(row.is_some_and(|(locked,)| locked))
 }

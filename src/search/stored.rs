@@ -23,27 +23,54 @@ const MAX_PART: usize = 1 << 20;
 
 /// The stored index of a user. `None` if there is none, or if an earlier version of the service stored it.
 pub(super) async fn load(conn: &mut Connection, owner: UserId) -> Result<Option<UserIndex>, Error> {
-    let Some(bytes) = store::stored_index(conn, owner).await? else {
+    let Some((bytes, generation)) = store::stored_index(conn, owner).await? else {
         return Ok(None);
     };
     // Megabytes take tens of milliseconds.
     let index = tokio::task::spawn_blocking(move || decode(&bytes));
-    index.await.map_err(Error::internal)
+    let index = index.await.map_err(Error::internal)?;
+    Ok(index.map(|index| UserIndex {
+        generation,
+        ..index
+    }))
 }
 
-/// Stores an index.
+/// Stores an index that searches have kept up to date, unless another build has replaced the stored one meanwhile.
 pub(super) async fn save(
     database: &Database,
     owner: UserId,
     index: Arc<UserIndex>,
 ) -> Result<(), Error> {
+    let generation = index.generation;
+    let parts = parts(index).await?;
+    let mut conn = database.connection().await?;
+    conn.transaction(async |conn| {
+        store::lock_index(conn, owner).await?;
+        match store::generation(conn, owner).await? == generation {
+            true => store::replace_index(conn, owner, generation, &parts).await,
+            false => Ok(()),
+        }
+    })
+    .await
+}
+
+/// Stores an index that was built from all items, in a transaction of the caller. Processes with another index drop it.
+pub(super) async fn replace(
+    conn: &mut Connection,
+    owner: UserId,
+    index: UserIndex,
+) -> Result<(), Error> {
+    let parts = parts(Arc::new(index)).await?;
+    store::lock_index(conn, owner).await?;
+    store::replace_index(conn, owner, Some(Uuid::now_v7()), &parts).await
+}
+
+async fn parts(index: Arc<UserIndex>) -> Result<Vec<Vec<u8>>, Error> {
     let parts = tokio::task::spawn_blocking(move || {
         let parts = encode(&index);
         parts.chunks(MAX_PART).map(<[u8]>::to_vec).collect()
     });
-    let parts = parts.await.map_err(Error::internal)?;
-    let mut conn = database.connection().await?;
-    store::store_index(&mut conn, owner, parts).await
+    parts.await.map_err(Error::internal)
 }
 
 /// The header is one line of text: the version, the cursor and, if items are unread, the kind and the id at which reading continues.

@@ -1,7 +1,8 @@
 //! The index of one user's items, and how it is kept up to date.
 //!
 //! An index starts empty and reads all items in batches. It keeps its position, so an interrupted reading continues there. It also
-//! applies the changes of the user's change feed, from the moment the reading began.
+//! applies the changes of the user's change feed, from the moment the reading began. An index that has reached its maximum size is
+//! like one whose reading was interrupted.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -40,14 +41,30 @@ pub(super) struct UserIndex {
     pub(super) unread: Option<Unread>,
     /// The number of items that were added, changed or removed since the index was stored.
     pub(super) unsaved: usize,
+    /// The complete build that the index comes from. `None` if searches built it.
+    pub(super) generation: Option<Uuid>,
 }
 
-/// The position at which the first reading of all items continues.
+/// The position from which on items may be missing in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unread {
     pub(super) kind: ItemKind,
-    /// The id of the last item that was read.
+    /// The index has all items of this kind up to this id.
     pub(super) after: Uuid,
+}
+
+impl Unread {
+    /// The position before an item.
+    fn before(row: &ItemRow) -> Unread {
+        Unread {
+            kind: row.kind,
+            after: Uuid::from_u128(row.id.as_u128().saturating_sub(1)),
+        }
+    }
+
+    fn order(&self) -> (i16, Uuid) {
+        (i16::from(self.kind), self.after)
+    }
 }
 
 impl UserIndex {
@@ -62,7 +79,13 @@ impl UserIndex {
                 after: Uuid::nil(),
             }),
             unsaved: 0,
+            generation: None,
         }
+    }
+
+    /// Whether a search may find more after reading the next batch of items.
+    pub(super) fn can_read(&self, max_bytes: usize) -> bool {
+        self.unread.is_some() && self.bytes() < max_bytes
     }
 
     /// Reads the next batch of items.
@@ -70,6 +93,7 @@ impl UserIndex {
         &mut self,
         conn: &mut Connection,
         owner: UserId,
+        max_bytes: usize,
     ) -> Result<(), Error> {
         let Some(Unread { kind, after }) = self.unread else {
             return Ok(());
@@ -85,7 +109,7 @@ impl UserIndex {
                 after: Uuid::nil(),
             }),
         };
-        self.put(rows).await
+        self.put(owner, rows, max_bytes).await
     }
 
     /// Applies changes of the feed.
@@ -94,6 +118,7 @@ impl UserIndex {
         conn: &mut Connection,
         owner: UserId,
         changes: &[Change],
+        max_bytes: usize,
     ) -> Result<(), Error> {
         for kind in ItemKind::ALL {
             let of_kind = changes.iter().filter(|change| change.item.kind == kind);
@@ -109,7 +134,7 @@ impl UserIndex {
                         self.unsaved += 1;
                     }
                 }
-                self.put(rows).await?;
+                self.put(owner, rows, max_bytes).await?;
             }
         }
         Ok(())
@@ -122,8 +147,14 @@ impl UserIndex {
             .map_or(0, |item| item.version)
     }
 
-    /// Adds items, and replaces those that the index already has. Rows without texts only change the attributes.
-    async fn put(&mut self, rows: Vec<ItemRow>) -> Result<(), Error> {
+    /// Adds items, and replaces those that the index already has. Rows without texts only change the attributes. Once the index has
+    /// `max_bytes`, leaves items out: they are unread, and are read when there is room again.
+    async fn put(
+        &mut self,
+        owner: UserId,
+        rows: Vec<ItemRow>,
+        max_bytes: usize,
+    ) -> Result<(), Error> {
         self.unsaved += rows.len();
         let mut with_texts = Vec::with_capacity(rows.len());
         for row in rows {
@@ -142,11 +173,19 @@ impl UserIndex {
         let mut index = self.clone();
         let add = tokio::task::spawn_blocking(move || {
             for group in groups(&with_texts) {
-                index.add(group);
+                match index.bytes() < max_bytes {
+                    true => index.add(group),
+                    false => group.iter().for_each(|row| index.leave_out(row)),
+                }
             }
             index
         });
+        let was_full = self.bytes() >= max_bytes;
         *self = add.await.map_err(Error::internal)?;
+        if !was_full && self.bytes() >= max_bytes {
+            let items = self.items.len();
+            tracing::warn!(user = %owner.0, items, max_bytes, "a search index is full; searches do not find further items");
+        }
         Ok(())
     }
 
@@ -172,6 +211,12 @@ impl UserIndex {
         if self.vocabulary.len() > MAX_OLD_WORDS + 2 * self.items.words().count() {
             self.read_vocabulary();
         }
+    }
+
+    fn leave_out(&mut self, row: &ItemRow) {
+        self.items.remove(row.id.as_u128());
+        let unread = self.unread.into_iter().chain([Unread::before(row)]);
+        self.unread = unread.min_by_key(Unread::order);
     }
 
     /// Rebuilds the vocabulary from the items.

@@ -99,7 +99,8 @@ class Item:
 
     def has(self, term, quoted, prefix=False, part=False):
         wanted = words(term)
-        if "".join(wanted) in self.glued:
+        joined = "".join(wanted)
+        if joined in self.glued or prefix and any(word.startswith(joined) for word in self.glued):
             return True
         if part and any(wanted[0] in word for field in self.fields for word in field):
             return True

@@ -289,3 +289,35 @@ fn an_unavailable_mail_server_is_logged_once_and_shown_until_it_is_back() {
         assert_eq!(log.lines(&["@example.com"]), 0);
     });
 }
+
+const MANY_DOCUMENTS: &str = "
+    INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Savanna' FROM users;
+    INSERT INTO documents (user_id, id, course_id, title, formatted_note, original_text, excerpt)
+    SELECT user_id, md5('document ' || n)::uuid, id, 'Document ' || n, '', '', ''
+    FROM courses, generate_series(1, 250) AS n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_process_at_a_time_builds_missing_search_indexes_and_readiness_counts_them() {
+    let (app, _ada, _eve) = TestApp::start().await.with_users("ada", "eve").await;
+    let has_run = |job: &Value| job["secondsSinceSuccess"].is_number();
+    job_becomes(&app, "search-indexes", has_run).await;
+    app.sql(MANY_DOCUMENTS).await;
+    let lock = "SELECT pg_advisory_xact_lock(hashtextextended('snapnote search indexes', 0))";
+    let working = app.begin(lock).await;
+    let waiting = app.another().await;
+    job_becomes(&waiting, "search-indexes", has_run).await;
+    assert_eq!(app.count("search_indexes").await, 0);
+    let expected = json!({ "stored": 0, "pending": 2 });
+    assert_eq!(readiness(&waiting).await["searchIndexes"], expected);
+    working.rollback().await;
+
+    let next = app.another().await;
+    eventually("all indexes are built", async || {
+        let shown = readiness(&next).await["searchIndexes"].take();
+        let is_done = shown == json!({ "stored": 2, "pending": 0 });
+        if is_done { Ok(()) } else { Err(shown) }
+    })
+    .await;
+    app.eventually_count("search_indexes WHERE part = 0", 2)
+        .await;
+}

@@ -5,7 +5,10 @@ use std::{
     ops::Range,
 };
 
-use crate::tokens::{Token, TokenKind, tokens};
+use crate::{
+    tokens::{Token, TokenKind, tokens},
+    word_filter::WordFilter,
+};
 
 /// What a term of a query matches in a text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +52,8 @@ pub struct Highlighter {
     prefixes: Vec<String>,
     /// Phrases by their first word, without it.
     phrases: HashMap<String, Vec<Phrase>>,
+    /// Passes all words and prefixes above, and all words of phrases.
+    filter: WordFilter,
 }
 
 #[derive(Debug)]
@@ -71,6 +76,7 @@ impl Highlighter {
     pub fn new(terms: impl IntoIterator<Item = Term>) -> Highlighter {
         let mut highlighter = Highlighter::default();
         for term in terms {
+            highlighter.filter_in(&term);
             highlighter.words.extend(term.words);
             let mut phrase = term.phrase.into_iter();
             let Some(first) = phrase.next() else { continue };
@@ -91,9 +97,28 @@ impl Highlighter {
         highlighter
     }
 
+    /// Lets the words of a term pass the filter.
+    fn filter_in(&mut self, term: &Term) {
+        for word in term.phrase.iter().chain(&term.words) {
+            self.filter.insert(word);
+        }
+        if let (true, Some(last)) = (term.unfinished, term.phrase.last()) {
+            self.filter.insert_prefix(last);
+        }
+    }
+
     /// The highlights of a text in their order, without overlaps. If several terms match at a position, the longest match is used.
     pub fn highlights(&self, text: &str) -> Vec<Highlight> {
-        let tokens: Vec<Token> = tokens(text).collect();
+        let mut all = tokens(text);
+        let wanted = std::iter::from_fn(|| {
+            all.skip_words(|word| self.filter.passes(word));
+            all.next()
+        });
+        self.highlights_of(&wanted.collect::<Vec<_>>())
+    }
+
+    /// The highlights of tokens, which are all those of a text or only those that can match.
+    fn highlights_of(&self, tokens: &[Token]) -> Vec<Highlight> {
         let mut highlights: Vec<Highlight> = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
             // A compound or a dictionary word starts at the same position as its first part.
@@ -127,7 +152,7 @@ impl Highlighter {
         let is_part = matches!(first.kind, TokenKind::Word | TokenKind::Character);
         let ends = phrases
             .filter(|_| is_part)
-            .filter_map(|phrase| phrase.end_in(&tokens[1..]));
+            .filter_map(|phrase| phrase.end_after(first.position, &tokens[1..]));
         word.into_iter().chain(ends).max()
     }
 
@@ -141,15 +166,15 @@ impl Highlighter {
 }
 
 impl Phrase {
-    /// The end of the phrase if these tokens start with the words after its first.
-    fn end_in(&self, tokens: &[Token]) -> Option<usize> {
+    /// The end of the phrase if these tokens have the words after its first, which is at a position.
+    fn end_after(&self, first: u32, tokens: &[Token]) -> Option<usize> {
         let mut parts = tokens
             .iter()
             .filter(|token| matches!(token.kind, TokenKind::Word | TokenKind::Character));
         let mut end = 0;
-        for (at, wanted) in self.rest.iter().enumerate() {
-            let token = parts.next()?;
-            let is_prefix = self.unfinished && at + 1 == self.rest.len();
+        for (wanted, position) in self.rest.iter().zip(first + 1..) {
+            let token = parts.next().filter(|token| token.position == position)?;
+            let is_prefix = self.unfinished && position - first == self.rest.len() as u32;
             if token.word != *wanted && !(is_prefix && token.word.starts_with(wanted.as_str())) {
                 return None;
             }
@@ -161,6 +186,8 @@ impl Phrase {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// The text with brackets around what matches the terms; `…` at the end of a term marks it as unfinished.
@@ -226,5 +253,18 @@ mod tests {
             .collect();
         assert_eq!(words, ["ranks", "東京"]);
         assert_eq!(highlights[1].range, 9..15);
+    }
+
+    proptest! {
+        #[test]
+        fn skipping_words_changes_no_highlight(
+            text in "([abA1]{1,3}|[ \n.,;:)(^_#+'/\"-]|é|東京|\u{ad}|\u{2029}|ｂ|㎏|🏷){0,60}",
+            words in prop::collection::vec("[ab1]{1,3}([ -][ab1]{1,2}){0,2}|é|京", 0..4),
+            unfinished in any::<bool>(),
+        ) {
+            let highlighter = Highlighter::new(words.iter().map(|word| Term::new(word, unfinished)));
+            let all: Vec<Token> = tokens(&text).collect();
+            prop_assert_eq!(highlighter.highlights(&text), highlighter.highlights_of(&all));
+        }
     }
 }

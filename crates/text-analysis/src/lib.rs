@@ -22,6 +22,7 @@ mod plain_text;
 mod stem;
 mod tokens;
 pub mod vocabulary;
+mod word_filter;
 
 pub use excerpt::excerpt;
 pub use fold::{MAX_WORD_BYTES, fold};

@@ -309,32 +309,6 @@ mod tests {
     }
 
     #[test]
-    fn a_search_for_a_long_phrase_in_repetitive_texts_ends_soon() {
-        let mut additions = Additions::default();
-        for key in 0..20 {
-            additions.add(key, (), 0, (0..100_000).map(|position| ("a", position)));
-        }
-        let mut index = Index::default();
-        index.add(additions);
-        let phrase = |words| Query {
-            branches: vec![vec![crate::Term {
-                alternatives: vec![crate::Alternative {
-                    words: vec!["a".to_owned(); words],
-                    is_prefix: false,
-                    level: crate::Level::Literal,
-                    is_counted: true,
-                }],
-            }]],
-            excluded: Vec::new(),
-        };
-        assert_eq!(index.search(&phrase(1), |()| true).len(), 20);
-        assert_eq!(index.search(&phrase(2), |()| true).len(), 20);
-        let start = std::time::Instant::now();
-        index.search(&phrase(500), |()| true);
-        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
-    }
-
-    #[test]
     fn additions_of_no_items_change_nothing() {
         let mut index = Index::<()>::default();
         index.add(Additions::default());

@@ -194,3 +194,48 @@ fn sort(starts: &mut Vec<Start>, words: &Range<usize>) {
         starts.dedup();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Level, builder::Builder};
+
+    const ITEMS: usize = 2;
+    const LENGTH: usize = 1_000;
+
+    /// How many items contain a phrase of so many equal words, and the work that this took, in items that only repeat this word.
+    fn search(words: usize, budget: usize) -> (usize, usize) {
+        let mut builder = Builder::default();
+        for key in 0..ITEMS {
+            let positions = 0..u32::try_from(LENGTH).expect("a small number");
+            builder.add(key as u128, 0, positions.map(|position| ("a", position)));
+        }
+        let phrase = Alternative {
+            words: vec!["a".to_owned(); words],
+            is_prefix: false,
+            level: Level::Literal,
+            is_counted: true,
+        };
+        let (mut left, mut found) = (Budget(budget), 0);
+        visit(&builder.build(), &phrase, &mut left, |_| found += 1);
+        (found, budget - left.0)
+    }
+
+    #[test]
+    fn the_work_for_a_phrase_counts_every_position_of_every_word() {
+        for words in [2, 10, 500] {
+            let (found, work) = search(words, usize::MAX);
+            let look_ups = words * ITEMS * LENGTH * LOOK_UP;
+            assert_eq!(found, ITEMS);
+            assert!((look_ups..2 * look_ups).contains(&work), "{words}: {work}");
+        }
+    }
+
+    #[test]
+    fn a_search_ends_when_its_work_is_used_up() {
+        let (_, work) = search(10, usize::MAX);
+        assert_eq!(search(10, work), (ITEMS, work));
+        assert_eq!(search(10, work - 1), (ITEMS - 1, work - 1));
+        assert_eq!(search(500, work), (0, work));
+    }
+}

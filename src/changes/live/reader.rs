@@ -159,11 +159,7 @@ impl Reader {
                 let feed = &inner.feed;
                 feed.page(&mut conn, self.owner, Some(at), PAGE).await
             }
-            None => Ok(Page {
-                changes: Vec::new(),
-                end: inner.feed.newest(&mut conn, self.owner).await?,
-                more: false,
-            }),
+            None => inner.feed.newest(&mut conn, self.owner).await,
         }
     }
 }

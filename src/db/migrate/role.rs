@@ -127,7 +127,7 @@ mod tests {
             ),
             (
                 "permission denied to create extension \"pg_trgm\"",
-                "CREATE EXTENSION IF NOT EXISTS btree_gin;",
+                "CREATE EXTENSION IF NOT EXISTS pg_trgm;",
             ),
             (
                 "extension \"pg_trgm\" is not available",

@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(dropped(sql), expected);
         let items = drops("2026-11-29-000004_items").unwrap();
         assert!(items.contains(&"table documents".to_owned()), "{items:?}");
-        assert_eq!(extensions(), ["btree_gin", "pg_trgm"]);
+        assert_eq!(extensions(), ["pg_trgm"]);
     }
 
     #[test]

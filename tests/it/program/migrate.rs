@@ -186,7 +186,7 @@ async fn missing_rights_are_explained() {
     execute(&database, &grant).await;
     let denied = error(&url, &["migrate", "up"]).await;
     let grant = format!("GRANT CREATE ON DATABASE {database} TO {role}");
-    for part in ["CREATE EXTENSION IF NOT EXISTS btree_gin;", &grant] {
+    for part in ["CREATE EXTENSION IF NOT EXISTS pg_trgm;", &grant] {
         assert!(denied.contains(part), "{denied}");
     }
     execute(&database, &grant).await;

@@ -199,3 +199,37 @@ async fn an_index_is_stored_again_after_many_deletions() {
     })
     .await;
 }
+
+/// 1,500 documents with 45,000 different words, more than half a megabyte of index holds.
+const TOO_MANY: &str = "
+    INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Savanna' FROM users;
+    INSERT INTO documents (user_id, id, course_id, title, original_text, formatted_note, excerpt)
+    SELECT user_id, lpad(n::text, 32, '0')::uuid, id, 'Document ' || n, 'number' || n,
+        (SELECT string_agg('w' || md5(n || ' ' || word), ' ') FROM generate_series(1, 30) AS word), ''
+    FROM courses, generate_series(1, 1500) AS n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_index_takes_no_more_items_until_there_is_room() {
+    let app = TestApp::with(|settings| settings.search_bytes = 1 << 20).await;
+    let ada = app.signed_up("ada").await;
+    app.sql(TOO_MANY).await;
+    // Reading takes several searches on a slow machine.
+    for _ in 0..5 {
+        assert_eq!(ada.found("\"number1\"").await, ["Document 1"]);
+        assert_eq!(ada.found("\"number1500\"").await, [""; 0]);
+    }
+    stored(&app).await;
+    let size = "SELECT sum(length(data)) FROM search_indexes";
+    let size = app.number(size).await;
+    assert!(size < 1 << 20, "{size}");
+
+    app.sql("UPDATE documents SET original_text = 'quagga' WHERE title = 'Document 2'")
+        .await;
+    assert_eq!(ada.found("quagga").await, [""; 0]);
+    let old = ada.found("\"number2\"").await;
+    assert_eq!(old, [""; 0], "it is not found by its old text");
+    app.sql("DELETE FROM documents WHERE title NOT IN ('Document 2', 'Document 1500')")
+        .await;
+    assert_eq!(ada.found("quagga").await, ["Document 2"]);
+    assert_eq!(ada.found("\"number1500\"").await, ["Document 1500"]);
+}

@@ -111,6 +111,32 @@ impl Iterator for Tokens<'_> {
 }
 
 impl Tokens<'_> {
+    /// Moves to the next word that is wanted, or that may be more than a run of ASCII letters and digits. The words before it are
+    /// counted in positions, but are not returned.
+    pub(crate) fn skip_words(&mut self, is_wanted: impl Fn(&[u8]) -> bool) {
+        if !self.pending.is_empty() {
+            return;
+        }
+        let bytes = self.text.as_bytes();
+        loop {
+            let between = bytes[self.at..].iter();
+            self.at += between
+                .take_while(|byte| byte.is_ascii() && !byte.is_ascii_alphanumeric())
+                .count();
+            let rest = &bytes[self.at..];
+            let length = rest
+                .iter()
+                .take_while(|byte| byte.is_ascii_alphanumeric())
+                .count();
+            let (word, after) = rest.split_at(length);
+            if word.is_empty() || !ends_word(after) || is_wanted(word) {
+                return;
+            }
+            self.at += length;
+            self.position += 1;
+        }
+    }
+
     fn peek(&self) -> Option<char> {
         self.text[self.at..].chars().next()
     }
@@ -144,4 +170,15 @@ impl Tokens<'_> {
         }
         self.position = words.position;
     }
+}
+
+/// Whether what follows an ASCII letter or digit always ends the word, so that neither a sign, a connector nor the other half of a
+/// broken word follows.
+fn ends_word(after: &[u8]) -> bool {
+    matches!(
+        after,
+        [] | [b' ' | b'\n' | b')' | b':' | b';' | b'!' | b'?', ..]
+            | [b'.' | b',']
+            | [b'.' | b',', b' ' | b'\n', ..]
+    )
 }
