@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::Tagged;
-use crate::support::{TestApp, list, texts};
+use crate::support::{TestApp, asked_alone, list, read_of, texts};
+
+/// More often than PostgreSQL plans a statement for its values.
+const TIMES: i64 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tag_lists_and_counts_its_items() {
@@ -118,4 +121,37 @@ async fn items_without_selected_tags_take_no_statement_for_them() {
     let sent = app.pool.statements() - before;
     assert_eq!(list(&data["documents"]["nodes"]).len(), 10);
     assert!(sent <= 2, "{sent} statements");
+}
+
+/// What PostgreSQL reads depends on the number of items that have the tag, not on the number of the owner's items.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_items_of_a_tag_are_read() {
+    let Tagged { app, ada, task, .. } = Tagged::new().await;
+    let exam = ada.create_tag("Exam").await;
+    ada.tag(&[&task], &[&exam], &[]).await;
+    app.sql(&format!(
+        "SET session_replication_role = replica;
+         INSERT INTO tasks (user_id, id, title, title_folded)
+         SELECT '{}', gen_random_uuid(), 'Other', 'other' FROM generate_series(1, 5000)",
+        ada.id
+    ))
+    .await;
+    app.sql("VACUUM ANALYZE").await;
+    let nested = "{ tags(first: 10) { nodes { openTaskCount tasks(first: 10) { totalCount nodes { id } } } } }";
+    let filtered = format!(
+        "{{ tasks(first: 10, filter: {{ tagIds: [\"{exam}\"] }}) {{ totalCount nodes {{ id }} }} }}"
+    );
+    asked_alone(&app, &ada, async |client| {
+        for _ in 0..TIMES {
+            let found = json!({ "totalCount": 1, "nodes": [{ "id": task }] });
+            let tag = client.query(nested).await["tags"]["nodes"][0].take();
+            assert_eq!(tag, json!({ "openTaskCount": 1, "tasks": found }));
+            assert_eq!(client.query(&filtered).await["tasks"], found);
+        }
+    })
+    .await;
+    let read = read_of(&app, "tasks").await;
+    // The number, the total and the page of the tag, and the total and the page of the filter.
+    let read_is_small = read.whole == 0 && read.entries <= TIMES * 5 * 2;
+    assert!(read_is_small, "{read:?}");
 }
