@@ -51,6 +51,11 @@ fn innermost(of: &Value) -> &Value {
     }
 }
 
+/// Whether a field has that type, or is a list of it.
+fn is_type(field: &Value, expected: &str) -> bool {
+    name(innermost(&field["type"])) == expected
+}
+
 impl Schema {
     async fn of(client: &Client) -> Schema {
         let data = client.query(INTROSPECTION).await;
@@ -65,15 +70,16 @@ impl Schema {
     fn takes_id(&self, of: &Value) -> bool {
         let of = innermost(of);
         name(of) == "ID"
-            || list(&self.0[name(of)]["inputFields"]).any(|field| self.takes_id(&field["type"]))
+            || list(&self.0[name(of)]["inputFields"])
+                .any(|field| !is_type(field, name(of)) && self.takes_id(&field["type"]))
     }
 
     /// A value of that type with the id in every place for one, and valid values elsewhere. Optional fields without an id are
-    /// left out.
-    fn value(&self, of: &Value) -> Value {
+    /// left out. `outer` is the type of the object around it: filters contain filters, here one level of them.
+    fn value(&self, of: &Value, outer: &str) -> Value {
         match of["kind"].as_str().unwrap() {
-            "NON_NULL" => return self.value(&of["ofType"]),
-            "LIST" => return json!([self.value(&of["ofType"])]),
+            "NON_NULL" => return self.value(&of["ofType"], outer),
+            "LIST" => return json!([self.value(&of["ofType"], outer)]),
             _ => {}
         }
         let known = &self.0[name(of)];
@@ -81,8 +87,12 @@ impl Schema {
             ("INPUT_OBJECT", _) => {
                 let mut object = Map::new();
                 for field in list(&known["inputFields"]) {
-                    if field["type"]["kind"] == "NON_NULL" || self.takes_id(&field["type"]) {
-                        object.insert(name(field).to_owned(), self.value(&field["type"]));
+                    let is_needed =
+                        field["type"]["kind"] == "NON_NULL" || self.takes_id(&field["type"]);
+                    let is_too_deep = name(of) == outer && is_type(field, outer);
+                    if is_needed && !is_too_deep {
+                        let value = self.value(&field["type"], name(of));
+                        object.insert(name(field).to_owned(), value);
                     }
                 }
                 Value::Object(object)
@@ -161,7 +171,7 @@ impl Schema {
         let query = format!("{keyword}({}) {{ {} }}", declared.join(", "), wrap(inner));
         let variables = arguments
             .iter()
-            .map(|of| (name(of).to_owned(), self.value(&of["type"])))
+            .map(|of| (name(of).to_owned(), self.value(&of["type"], "")))
             .collect();
         Some(Call {
             name: name(field).to_owned(),
