@@ -1,20 +1,17 @@
 //! Filters of lists of items. A filter is the conjunction of its fields, and `and`, `or` and `not` combine filters.
 //!
 //! A noun declares its own fields with `filter!`, which adds the fields that the filters of all items have. It names each
-//! condition once, in [`Listed::conditions`]. The same code checks a filter and counts its conditions: it writes them into a
-//! statement that is not sent.
+//! condition once, in [`Listed::conditions`]. The same code checks a filter and counts its conditions, by writing them without
+//! sending them.
 
 use std::{fmt::Debug, hash::Hash};
 
-use async_graphql::{InputObject, InputType};
-use uuid::Uuid;
-
 use super::{ItemStatus, Listed, store::Conditions};
 use crate::{
-    db::Statement,
     error::Error,
     scalars::{DateTime, MaybeUndefined, ObjectId},
 };
+use async_graphql::{InputObject, InputType};
 
 /// Maximum number of conditions in a filter, including the filters that it combines.
 const MAX_CONDITIONS: usize = 20;
@@ -122,11 +119,7 @@ fn check_at<T: Listed>(
         return Err(Error::bad_input(message));
     }
     let before = *counted;
-    let mut unsent = Statement::new("");
-    let mut conditions = Conditions::new(&mut unsent, Uuid::nil());
-    write_fields::<T>(filter, &mut conditions);
-    *counted += conditions.counted();
-    conditions.checked(path)?;
+    *counted += Conditions::count(path, |conditions| write_fields::<T>(filter, conditions))?;
     for (name, filters) in [
         ("and", filter.and()),
         ("or", filter.or().unwrap_or_default()),

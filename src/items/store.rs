@@ -140,17 +140,21 @@ impl<'a, R> Conditions<'a, R> {
         }
     }
 
-    /// The number of conditions, without those in [`any`](Self::any) and [`not`](Self::not).
-    pub(super) fn counted(&self) -> usize {
-        self.counted
-    }
-
+    /// Counts the conditions that `write` writes for the fields of the filter at `path`. They are not sent.
+    ///
     /// # Errors
-    /// BAD_USER_INPUT if a field of the filter at `path` has an invalid value.
-    pub(super) fn checked(self, path: &str) -> Result<(), Error> {
-        self.invalid.map_or(Ok(()), |(field, problem)| {
-            Err(Error::bad_input(format!("`{path}.{field}` {problem}")))
-        })
+    /// BAD_USER_INPUT if a field has an invalid value.
+    pub(super) fn count(
+        path: &str,
+        write: impl FnOnce(&mut Conditions<'_, R>),
+    ) -> Result<usize, Error> {
+        let mut unsent = Statement::new("");
+        let mut conditions = Conditions::new(&mut unsent, Uuid::nil());
+        write(&mut conditions);
+        match conditions.invalid {
+            Some((field, problem)) => Err(Error::bad_input(format!("`{path}.{field}` {problem}"))),
+            None => Ok(conditions.counted),
+        }
     }
 
     /// Notes that a field has an invalid value. `problem` follows its path in the error message.
