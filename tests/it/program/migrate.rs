@@ -135,11 +135,7 @@ async fn migrations_are_reverted_one_at_a_time_and_only_after_a_confirmation() {
         "{preview}"
     );
     assert!(
-<<<<<<< HEAD
         preview.contains("column image_objects.thumbnail_at"),
-=======
-        preview.contains("column search_indexes.generation"),
->>>>>>> work/search
         "{preview}"
     );
     let preview = error(&url, &["migrate", "down", "--to", &names[1]]).await;
@@ -152,11 +148,7 @@ async fn migrations_are_reverted_one_at_a_time_and_only_after_a_confirmation() {
     let down = printed(&url, &["migrate", "down", "--yes"]).await;
     assert_eq!(down.matches("reverted ").count(), 1, "{down}");
     assert!(
-<<<<<<< HEAD
         down.contains("dropping column image_objects.thumbnail_at"),
-=======
-        down.contains("dropping column search_indexes.generation"),
->>>>>>> work/search
         "{down}"
     );
     let version = names[2].split('_').next().unwrap().replace('-', "");
