@@ -145,9 +145,9 @@ filter! {
     DocumentFilter {
         /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
-        /// Only documents in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only documents in one of these courses. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
-        /// Only documents that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only documents that have at least one of these tags. Maximum 100 different ids. An empty list matches nothing, as does a tag in the trash, or an id that is not a UUID. Null does not filter.
         tag_ids: Option<Vec<ObjectId>>,
         /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
         title_contains: Option<String>,

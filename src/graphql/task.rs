@@ -127,9 +127,9 @@ item_mutations! {
         TaskPayload;
     }
     batches of tasks {
-        /// Creates tasks, in active courses or in none. It takes much less time than to create them one by one.
+        /// Creates a batch of tasks, in active courses or in none. This takes much less time than creating them one by one.
         create_tasks(CreateTasksInput);
-        /// Updates tasks that are not in the trash. It takes much less time than to update them one by one.
+        /// Updates a batch of tasks that are not in the trash. This takes much less time than updating them one by one.
         update_tasks(UpdateTasksInput);
         TasksBatchPayload;
     }

@@ -119,7 +119,9 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
             let mut problems = Problems::default();
             let key = check(given, input, &mut problems);
             if let Some(earlier) = key.known_id().and_then(|id| seen.insert(id, index)) {
-                let message = format!("Entry {earlier} of this batch has the same `id`.");
+                let message = format!(
+                    "Entry {earlier} of this batch has the same `id`. Use each `id` only once."
+                );
                 problems.add("id", RefusalCode::Invalid, message);
             }
             let refusals = problems.into_refusals();

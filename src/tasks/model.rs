@@ -171,9 +171,9 @@ filter! {
         completed_before: Option<DateTime>,
         /// Only tasks in this course. Null selects tasks in no course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
-        /// Only tasks in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only tasks in one of these courses. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
-        /// Only tasks that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only tasks that have at least one of these tags. Maximum 100 different ids. An empty list matches nothing, as does a tag in the trash, or an id that is not a UUID. Null does not filter.
         tag_ids: Option<Vec<ObjectId>>,
         /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
         priority: Option<Vec<TaskPriority>>,
