@@ -354,8 +354,8 @@ macro_rules! item_mutations {
                 /// `ALL_OR_NOTHING` and an entry has errors, nothing is changed. The result of an entry without errors then has neither an
                 /// item nor errors, unless the entry repeats an earlier create. In that case, the result contains the existing item.
                 results: Vec<$Payload>,
-                /// What is wrong with the batch as a whole: BLANK if it has no entries, TOO_LONG if it has more than 100. Errors of
-                /// entries are in the results.
+                /// What is wrong with the batch as a whole: BLANK if it has no entries, TOO_LONG if it has more than 100. The errors of
+                /// entries are in `results`.
                 user_errors: Vec<$crate::graphql::payload::UserError>,
             }
         )?

@@ -56,8 +56,8 @@ item_object! {
             self.0.due_on.map(Date)
         }
 
-        /// The manual sort position. Clients choose it, for example by fractional indexing. It is compared byte by byte, and null
-        /// sorts last.
+        /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. Clients choose it, for example by
+        /// fractional indexing. Null if the task has none. Such tasks come last.
         fn position(&self) -> Option<&str> {
             self.0.position.as_deref()
         }
