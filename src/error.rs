@@ -198,8 +198,8 @@ fn rounded_up(time: Duration) -> String {
 pub enum RefusalCode {
     /// Empty, only whitespace and invisible characters, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum, or more ids or entries than allowed. Lengths are counted in Unicode code points, those of JSON in
-    /// bytes.
+    /// Longer than the field's maximum, or more ids, entries or tags than allowed. Lengths are counted in Unicode code points, those
+    /// of JSON in bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
