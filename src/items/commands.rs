@@ -79,7 +79,7 @@ pub(crate) enum Outcome<T> {
 /// `None` if no course is named. Third, the item: `None` if it was not written.
 pub(crate) type Written<T> = (bool, Option<String>, Option<T>);
 
-/// What an entry is about.
+/// The part of an entry that identifies its item.
 pub(crate) trait Key {
     /// The item's id, if there may be such an item already.
     fn known_id(&self) -> Option<Uuid>;
