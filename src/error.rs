@@ -198,20 +198,21 @@ fn rounded_up(time: Duration) -> String {
 pub enum RefusalCode {
     /// Empty, only whitespace and invisible characters, or null where a value is required.
     Blank,
-    /// Longer than the field's maximum, or more ids or entries than allowed. Lengths are counted in Unicode code points, those of JSON in
-    /// bytes.
+    /// Longer than the field's maximum, or more ids, entries or tags than allowed. Lengths are counted in Unicode code points, those
+    /// of JSON in bytes.
     TooLong,
     /// Shorter than the field's minimum.
     TooShort,
-    /// Not in the required format or range, or an id that an earlier entry of the batch has.
+    /// Not in the required format or range. Or in conflict with another value of the input: `dueAt` with `dueOn`, a tag both to add and
+    /// to remove, or the id of an earlier entry of the batch.
     Invalid,
-    /// The email address or the tag's name is in use, or the id is or was in use.
+    /// The email address or the name of an active tag is in use, or the id is or was in use.
     Taken,
     /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
     /// The item has changed since the version that you sent. The payload contains its current version.
     Conflict,
-    /// The item is in the trash, or its course, or a tag that you name.
+    /// The item, its present or new course, or a tag in the input is in the trash.
     InTrash,
     /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,

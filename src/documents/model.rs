@@ -89,7 +89,7 @@ pub struct CreateDocumentInput {
     pub processing_time: Option<f64>,
     /// Your app's own data: a JSON object (maximum 64 KiB and 32 levels, default `{}`).
     pub metadata: Option<JsonObject>,
-    /// The ids of the document's tags, which must be active (maximum 20). Duplicates count once. By default, it has none.
+    /// The ids of the document's tags, which must be active (maximum 20). Duplicates count once. By default, it has none. An id that is not a UUID matches nothing.
     pub tag_ids: Option<Vec<ObjectId>>,
 }
 
@@ -114,8 +114,8 @@ pub struct UpdateDocumentInput {
     pub processing_time: MaybeUndefined<f64>,
     /// Your app's own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
-    /// The ids of the tags that the document then has, in place of those that it shows now. They must be active (maximum 20). Duplicates
-    /// count once. Null removes all.
+    /// The ids of the tags that replace the document's active tags. They must be active (maximum 20). Duplicates count once. Null removes
+    /// all active tags. Tags in the trash stay assigned. An id that is not a UUID matches nothing.
     pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
 
@@ -145,9 +145,9 @@ filter! {
     DocumentFilter {
         /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
-        /// Only documents in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only documents in one of these courses. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
-        /// Only documents that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only documents that have at least one of these tags. Maximum 100 different ids. An empty list matches nothing, as does a tag in the trash, or an id that is not a UUID. Null does not filter.
         tag_ids: Option<Vec<ObjectId>>,
         /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
         title_contains: Option<String>,

@@ -1,4 +1,4 @@
-//! The cost of a request, in the `extensions` of its responses if the caller asks for it.
+//! The cost of a request. On request, the `extensions` of its responses contain it.
 
 use async_graphql::{Response, value};
 

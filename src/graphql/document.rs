@@ -121,9 +121,9 @@ item_mutations! {
         DocumentPayload;
     }
     batches of documents {
-        /// Creates documents in active courses. The size of the request (1 MiB by default) limits their texts together.
+        /// Creates a batch of documents in active courses. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
         create_documents(CreateDocumentsInput);
-        /// Updates documents that are not in the trash. The size of the request (1 MiB by default) limits their texts together.
+        /// Updates a batch of documents that are not in the trash. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
         update_documents(UpdateDocumentsInput);
         DocumentsBatchPayload;
     }

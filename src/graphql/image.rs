@@ -47,10 +47,10 @@ impl Image {
         self.0.height
     }
 
-    /// A preview of at most 512 by 512 pixels. Null for images of more than 64 megapixels, for images that cannot be decoded, and
-    /// for those added before previews existed, until they are made. Large WebP and progressive JPEG images have none if decoding
-    /// them takes more than 256 MiB of memory, which is possible from 22 megapixels. Making a preview later is not a change of the
-    /// document: its version stays the same.
+    /// The image's thumbnail. Null until it is made: usually when the image is set, otherwise later. Null for images of more than 64
+    /// megapixels, for images that cannot be decoded, and for images whose decoding needs more than 256 MiB of memory. The last is
+    /// possible for WebP and progressive JPEG images from 22 megapixels. A thumbnail that is made later does not change the
+    /// document's version.
     fn thumbnail(&self) -> Option<Thumbnail> {
         let thumbnail = self.0.thumbnail.clone()?;
         Some(Thumbnail {
@@ -66,11 +66,11 @@ pub(crate) struct Thumbnail {
     thumbnail: model::Thumbnail,
 }
 
-/// A preview of an image, without metadata and with its orientation applied: PNG if a pixel is transparent, otherwise JPEG. It shows the
-/// first frame of an animation, and is never larger than the image.
+/// A small version of an image. Maximum 512 by 512 pixels, and never larger than the image. The orientation is applied, and metadata
+/// is removed. PNG if a pixel is transparent, otherwise JPEG. Shows the first frame of an animation.
 #[Object]
 impl Thumbnail {
-    /// A link to the preview, valid as `Image.url`. Anyone who has the link can see the preview.
+    /// A link to the thumbnail. It is valid for as long as `Image.url`. Anyone who has the link can see the thumbnail.
     async fn url(&self, ctx: &Context<'_>) -> Result<Url, Error> {
         let images = &ctx.services().images;
         Ok(Url(images

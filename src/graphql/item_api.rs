@@ -327,20 +327,20 @@ macro_rules! item_mutations {
         }
 
         $(
-            /// Items to create.
+            /// A batch of items to create.
             #[derive(async_graphql::InputObject)]
             pub(crate) struct $CreateBatch {
-                /// The items (1–100).
+                /// The entries (1–100): the items to create. INVALID for an entry with the id of an earlier entry.
                 $entries: Vec<$Create>,
                 /// Whether an error in one entry prevents the others. Null means the default.
                 #[graphql(default_with = "Some(Default::default())")]
                 policy: Option<$crate::items::BatchPolicy>,
             }
 
-            /// Changes to items.
+            /// A batch of changes to items.
             #[derive(async_graphql::InputObject)]
             pub(crate) struct $UpdateBatch {
-                /// The items' ids and their new values (1–100). Each id once.
+                /// The entries (1–100): the items' ids and their new values. INVALID for an entry with the id of an earlier entry.
                 $entries: Vec<$Update>,
                 /// Whether an error in one entry prevents the others. Null means the default.
                 #[graphql(default_with = "Some(Default::default())")]
@@ -351,11 +351,11 @@ macro_rules! item_mutations {
             #[derive(async_graphql::SimpleObject)]
             pub(crate) struct $BatchPayload {
                 /// One result per entry, in the order of the input. Empty if the batch as a whole is invalid. If the policy is
-                /// `ALL_OR_NOTHING` and an entry has errors, nothing was changed. The results of entries without errors then have neither
-                /// an item nor errors, unless the entry repeats an earlier create: then its item exists.
+                /// `ALL_OR_NOTHING` and an entry has errors, nothing is changed. The result of an entry without errors then has neither an
+                /// item nor errors, unless the entry repeats an earlier create. In that case, the result contains the existing item.
                 results: Vec<$Payload>,
-                /// What is wrong with the batch as a whole: BLANK if it has no entries, TOO_LONG if it has more than 100. Errors of
-                /// entries are in the results.
+                /// What is wrong with the batch as a whole: BLANK if it has no entries, TOO_LONG if it has more than 100. The errors of
+                /// entries are in `results`.
                 user_errors: Vec<$crate::graphql::payload::UserError>,
             }
         )?

@@ -250,7 +250,7 @@ impl SearchQuery {
         )]
         types: Option<Vec<ItemKind>>,
         #[graphql(
-            desc = "Only documents and tasks in this course, not the course itself. Null searches everywhere. An id that is not a UUID matches nothing."
+            desc = "Only documents and tasks in this course, without the course itself and without tags. Null searches everywhere. An id that is not a UUID matches nothing."
         )]
         course_id: Option<ObjectId>,
         #[graphql(desc = "Return the first *n* items (1–100, default 50).")] first: Option<i32>,

@@ -25,8 +25,8 @@ container_object! {
 }
 
 item_object! {
-    /// A label for documents and tasks. Renaming a tag, moving it to the trash and restoring it do not change the items that have
-    /// it. While a tag is in the trash, its items do not show it.
+    /// A label for documents and tasks. Renaming a tag, moving it to the trash, restoring it and deleting it do not change the
+    /// versions of the items that have it. While a tag is in the trash, the `tags` of its items do not contain it.
     impl Tag {
         /// The tag's name. 1–100 characters. Unique among your active tags, without regard to case.
         fn name(&self) -> &str {
@@ -74,7 +74,7 @@ item_queries! {
         /// Your tag with this id, active or in the trash. Null if you have none.
         tag;
         /// Your tags.
-        tags(TagFilter, TagOrder, "The order: 1–3 fields, each only once (default: `NAME`).");
+        tags(TagFilter, TagOrder, "The order: 1–3 fields, each only once (default: `NAME`, ascending).");
     }
 }
 
@@ -96,8 +96,8 @@ item_mutations! {
         TagPayload;
     }
     own {
-        /// Adds tags to documents and tasks and removes others, all of it or nothing. An item whose tags change has a new version.
-        /// Items that have a tag already, or do not have it, stay unchanged.
+        /// Adds tags to documents and tasks, and removes tags from them: all of the changes or none. An item whose tags change gets a
+        /// new version. An item that already has the tags to add, and has none of the tags to remove, stays unchanged.
         async fn tag_items(
             &self,
             ctx: &Context<'_>,

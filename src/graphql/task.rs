@@ -56,8 +56,8 @@ item_object! {
             self.0.due_on.map(Date)
         }
 
-        /// The manual sort position. Clients choose it, for example by fractional indexing. It is compared byte by byte, and null
-        /// sorts last.
+        /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. Clients choose it, for example by
+        /// fractional indexing. Null if the task has none. Such tasks come last.
         fn position(&self) -> Option<&str> {
             self.0.position.as_deref()
         }
@@ -127,9 +127,9 @@ item_mutations! {
         TaskPayload;
     }
     batches of tasks {
-        /// Creates tasks, in active courses or in none. It takes much less time than to create them one by one.
+        /// Creates a batch of tasks, in active courses or in none. This takes much less time than creating them one by one.
         create_tasks(CreateTasksInput);
-        /// Updates tasks that are not in the trash. It takes much less time than to update them one by one.
+        /// Updates a batch of tasks that are not in the trash. This takes much less time than updating them one by one.
         update_tasks(UpdateTasksInput);
         TasksBatchPayload;
     }

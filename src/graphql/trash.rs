@@ -68,7 +68,7 @@ impl TrashQuery {
 }
 
 payload! {
-    /// The result of moving items to the trash, restoring them or tagging them.
+    /// The result of moving items to the trash, restoring them, or changing their tags.
     ItemsPayload {
         /// The items after the mutation, in the order of the ids, without duplicates. Null if the mutation failed.
         items: Vec<Item>
@@ -97,14 +97,15 @@ mutations! {
 
     /// Restores items from the trash, all of them or none. A course is restored with the documents and tasks that moved with it,
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
-    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another tag has the name of a tag.
-    /// Active items stay unchanged.
+    /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another active tag has the name of
+    /// a tag to restore. Active items stay unchanged.
     async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
         set_trashed(ctx, input, false).await
     }
 
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
-    /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later.
+    /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later. A deleted tag is
+    /// removed from its items, whose versions stay the same.
     async fn delete_items(ctx, input: ItemIdsInput = "The items to delete permanently.") -> DeletePayload {
         let viewer = ctx.viewer()?;
         let mut conn = ctx.connection().await?;

@@ -1,16 +1,16 @@
 //! Thumbnails of images: made when an image is set, or later by a background job. `image-intake` makes them.
 //!
 //! # Design decisions
-//! - **Setting an image neither waits long nor fails because of its thumbnail.** It is made while the image is written,
-//!   within three seconds. If that is too short, the store fails, or the process dies, the job makes it later. The job
-//!   also makes those of older images.
-//! - **Two at the same time** are decoded per process, by requests and the job together, because each may take up to
-//!   256 MiB of memory.
-//! - **The image's row stands for both objects**, and the sweep removes both. The job claims a row for ten minutes, and
-//!   stops writing after five. If the document loses its image meanwhile, a trigger makes the sweep wait for the claim.
-//! - **Nothing is retried forever.** An image that cannot be decoded is marked, also if its decoder panics. If five
-//!   processes die during their attempts at an image, no other process tries. A failure of the store is not the image's
-//!   fault, so the job retries after an hour.
+//! - **Setting an image neither waits long nor fails because of its thumbnail.** The request makes the thumbnail while the
+//!   image is written, and waits up to three seconds. If that is too short, the store fails, or the process dies, the job
+//!   makes the thumbnail later. The job also makes those of older images.
+//! - **Each process decodes up to two images at the same time**, for requests and the job together, because each may take
+//!   up to 256 MiB of memory.
+//! - **One row describes an image and its thumbnail**, and the sweep removes both objects. The job claims a row for ten
+//!   minutes, and stops writing after five. If the document loses its image meanwhile, a trigger makes the sweep wait for the claim.
+//! - **Nothing is retried forever.** An image that cannot be decoded is marked, even if its decoder panics. If five
+//!   processes die during their attempts at an image, no other process tries. If the store fails, the job retries after an
+//!   hour, because another attempt may succeed.
 //! - **A thumbnail that is made later is not a change of the document.** Its version and the change feed stay as they
 //!   are: the thumbnail follows from the image, and a new version would make updates of clients fail with CONFLICT.
 

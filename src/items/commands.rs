@@ -79,7 +79,7 @@ pub(crate) enum Outcome<T> {
 /// `None` if no course is named. Third, the item: `None` if it was not written.
 pub(crate) type Written<T> = (bool, Option<String>, Option<T>);
 
-/// What an entry is about.
+/// The part of an entry that identifies its item.
 pub(crate) trait Key {
     /// The item's id, if there may be such an item already.
     fn known_id(&self) -> Option<Uuid>;
@@ -119,7 +119,9 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
             let mut problems = Problems::default();
             let key = check(given, input, &mut problems);
             if let Some(earlier) = key.known_id().and_then(|id| seen.insert(id, index)) {
-                let message = format!("Entry {earlier} of this batch has the same `id`.");
+                let message = format!(
+                    "Entry {earlier} of this batch has the same `id`. Use each `id` only once."
+                );
                 problems.add("id", RefusalCode::Invalid, message);
             }
             let refusals = problems.into_refusals();

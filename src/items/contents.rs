@@ -1,4 +1,4 @@
-//! What is in courses and tags: documents and tasks. Both containers list and count them in the same way.
+//! The contents of courses and tags: documents and tasks. Both containers list and count them in the same way.
 
 pub(super) mod store;
 

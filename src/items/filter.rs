@@ -23,7 +23,7 @@ const MAX_LEVELS: usize = 3;
 pub struct ItemFilter {
     /// Only items with this status. By default, `ACTIVE` at the top level, and any status in `and`, `or` and `not`. Null includes the trash.
     pub status: MaybeUndefined<ItemStatus>,
-    /// Only items with one of these ids. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+    /// Only items with one of these ids. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
     pub ids: Option<Vec<ObjectId>>,
     /// Only items that were created at or after this time. Null does not filter.
     pub created_after: Option<DateTime>,
@@ -58,9 +58,8 @@ macro_rules! filter {
     ) => {
         $(#[$doc])*
         ///
-        /// All of its fields must match. Omitted fields do not filter, except `status`. A filter has a maximum of 20 conditions,
-        /// including those in `and`, `or` and `not`, which can be nested 3 levels deep. Each condition after the first adds 1 to
-        /// the cost of the list.
+        /// All of its fields must match. Omitted fields do not filter, except `status`. Maximum 20 conditions, including those in
+        /// `and`, `or` and `not`, and maximum 3 levels of these. Each condition after the first adds 1 to the cost of the list.
         #[derive(async_graphql::InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
         pub struct $Filter {
             $($(#[$field_doc])* pub $field: $Type,)+
@@ -71,7 +70,7 @@ macro_rules! filter {
             pub and: Option<Vec<$Filter>>,
             /// Only items that match at least one of these filters as well. An empty list matches nothing. Null does not filter.
             pub or: Option<Vec<$Filter>>,
-            /// Only items that do not match this filter. An empty filter matches every item, so the list is empty. Null does not filter.
+            /// Only items that do not match this filter. An empty filter matches every item, so `not: {}` matches nothing. Null does not filter.
             pub not: Option<Box<$Filter>>,
         }
 
@@ -104,8 +103,8 @@ pub(super) fn check<T: Listed>(filter: &T::Filter) -> Result<(), Error> {
     check_at::<T>(filter, "filter", 0, &mut 0)
 }
 
-/// Checks the filter at this path, which is in that many combinations, and adds its conditions to `counted`. A filter without
-/// conditions counts as one, so that the number of filters is limited, too.
+/// Checks the filter at this path, which is nested in `level` combinations, and adds its conditions to `counted`. A filter without
+/// conditions counts as one, so that the number of filters is limited too.
 fn check_at<T: Listed>(
     filter: &T::Filter,
     path: &str,

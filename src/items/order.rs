@@ -29,15 +29,14 @@ pub(crate) trait OrderBy<T>:
 /// Checks an `orderBy` argument. If it has no elements, returns the default order.
 ///
 /// # Errors
-/// BAD_USER_INPUT if it has too many elements, or several with the same field.
+/// BAD_USER_INPUT if it has too many elements, or a field twice.
 pub(super) fn checked<T, O: OrderBy<T>>(order_by: Vec<O>) -> Result<Vec<O>, Error> {
     if order_by.is_empty() {
         return Ok(vec![O::default()]);
     }
     let number = order_by.len();
     if number > MAX_KEYS {
-        let message =
-            format!("`orderBy` must have a maximum of {MAX_KEYS} elements; got {number}.");
+        let message = format!("`orderBy` must contain at most {MAX_KEYS} fields; got {number}.");
         return Err(Error::bad_input(message));
     }
     let names: Vec<&str> = order_by.iter().map(|one| one.sorted().key.name).collect();
@@ -69,7 +68,7 @@ macro_rules! order {
         pub struct $Order {
             /// What to sort by.
             pub field: $Field,
-            /// The direction. Omitted or null: ascending for `DUE_AT`, `NAME`, `POSITION` and `TITLE`, descending for the others.
+            /// The direction. By default, ascending for `DUE_AT`, `NAME`, `POSITION` and `TITLE`, and descending for the others. Null means the default.
             pub direction: Option<$crate::items::OrderDirection>,
         }
 

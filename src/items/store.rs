@@ -296,7 +296,7 @@ impl<'a, R> Conditions<'a, R> {
         let ids: HashSet<Uuid> = ids?.iter().map(|id| id.0).collect();
         let number = ids.len();
         if number > MAX_IDS {
-            let problem = format!("must have a maximum of {MAX_IDS} different ids; got {number}.");
+            let problem = format!("must contain at most {MAX_IDS} different ids; got {number}.");
             self.invalid(field, problem);
         }
         Some(ids.into_iter().collect())

@@ -103,7 +103,7 @@ fn date_time_problem(text: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Date(pub NaiveDate);
 
-/// A calendar date without time and time zone: RFC 3339 full-date, `YYYY-MM-DD`, e.g. `2026-01-08`. Years 0001–9999.
+/// A calendar date without a time or a time zone: RFC 3339 full-date, `YYYY-MM-DD`, e.g. `2026-01-08`. Years 1–9999.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6"

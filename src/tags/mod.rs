@@ -27,8 +27,8 @@ use crate::{
     scalars::ObjectId,
 };
 
-/// Adds tags to documents and tasks, and removes others: all of it or nothing. Returns the items in the order of the ids, without
-/// duplicates.
+/// Adds tags to documents and tasks, and removes tags from them: all of the changes or none. Returns the items in the order of the
+/// ids, without duplicates.
 ///
 /// # Errors
 /// BLANK or TOO_LONG for `ids`, TOO_LONG for `add` and `remove`, INVALID for a tag in both. NOT_FOUND or IN_TRASH for each item or
@@ -66,7 +66,7 @@ impl Named {
         let added: HashSet<&Uuid> = named.add.iter().collect();
         for (index, tag) in named.remove.iter().enumerate() {
             if added.contains(tag) {
-                let message = "A tag cannot be in `add` and in `remove`.";
+                let message = "A tag must not be in both `add` and `remove`.";
                 let refusal = Refusal::of_element("remove", index, RefusalCode::Invalid, message);
                 problems.refuse(refusal);
             }
@@ -118,8 +118,9 @@ impl Named {
         let refusals: Vec<Refusal> = items::each_once(&self.items)
             .filter_map(|(index, id)| {
                 let tags = too_many.get(&id)?;
-                let message =
-                    format!("The item would have {tags} tags; the maximum is {MAX_TAGS}.");
+                let message = format!(
+                    "The item would have {tags} tags; the maximum is {MAX_TAGS}. Remove some."
+                );
                 Some(Refusal::of_id(index, RefusalCode::TooLong, message))
             })
             .collect();

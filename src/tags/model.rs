@@ -79,9 +79,9 @@ checks! {
 pub struct TagItemsInput {
     /// The ids of documents and tasks (1–100). Duplicates count once. An id that is not a UUID matches nothing.
     pub ids: Vec<ObjectId>,
-    /// The ids of active tags to add (maximum 20). Duplicates count once. An item can have 20 tags; otherwise TOO_LONG.
+    /// The ids of active tags to add (maximum 20, default none). Duplicates count once. TOO_LONG for an item that would have more than 20 active tags. An id that is not a UUID matches nothing.
     pub add: Option<Vec<ObjectId>>,
-    /// The ids of active tags to remove (maximum 20). Duplicates count once. INVALID for a tag that is in `add`, too.
+    /// The ids of active tags to remove (maximum 20, default none). Duplicates count once. INVALID for a tag that is also in `add`. An id that is not a UUID matches nothing.
     pub remove: Option<Vec<ObjectId>>,
 }
 

@@ -101,7 +101,7 @@ pub struct CreateTaskInput {
     /// The priority. Must not be null.
     #[graphql(default_with = "MaybeUndefined::Value(TaskPriority::Normal)")]
     pub priority: MaybeUndefined<TaskPriority>,
-    /// The ids of the task's tags, which must be active (maximum 20). Duplicates count once. By default, it has none.
+    /// The ids of the task's tags, which must be active (maximum 20). Duplicates count once. By default, it has none. An id that is not a UUID matches nothing.
     pub tag_ids: Option<Vec<ObjectId>>,
 }
 
@@ -119,16 +119,16 @@ pub struct UpdateTaskInput {
     pub description: MaybeUndefined<String>,
     /// Completes (true) or reopens (false) the task. Must not be null. A task that is already completed keeps its `completedAt`.
     pub completed: MaybeUndefined<bool>,
-    /// When the task is due. Setting it clears `dueOn`; both at once is INVALID. Null clears it.
+    /// When the task is due. Setting it clears `dueOn`. INVALID together with `dueOn`. Null clears it.
     pub due_at: MaybeUndefined<DateTime>,
-    /// The date on which the task is due, all day. Setting it clears `dueAt`; both at once is INVALID. Null clears it.
+    /// The date on which the task is due, all day. Setting it clears `dueAt`. INVALID together with `dueAt`. Null clears it.
     pub due_on: MaybeUndefined<Date>,
     /// The manual sort position: 1–100 printable ASCII characters, compared byte by byte. Null clears it.
     pub position: MaybeUndefined<String>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
-    /// The ids of the tags that the task then has, in place of those that it shows now. They must be active (maximum 20). Duplicates
-    /// count once. Null removes all.
+    /// The ids of the tags that replace the task's active tags. They must be active (maximum 20). Duplicates count once. Null removes
+    /// all active tags. Tags in the trash stay assigned. An id that is not a UUID matches nothing.
     pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
 
@@ -171,9 +171,9 @@ filter! {
         completed_before: Option<DateTime>,
         /// Only tasks in this course. Null selects tasks in no course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
-        /// Only tasks in one of these courses. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only tasks in one of these courses. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
         course_ids: Option<Vec<ObjectId>>,
-        /// Only tasks that have at least one of these active tags. Maximum 100. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.
+        /// Only tasks that have at least one of these tags. Maximum 100 different ids. An empty list matches nothing, as does a tag in the trash, or an id that is not a UUID. Null does not filter.
         tag_ids: Option<Vec<ObjectId>>,
         /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
         priority: Option<Vec<TaskPriority>>,

@@ -32,7 +32,7 @@ use store::NamedItem;
 ///
 /// # Errors
 /// BLANK or TOO_LONG for `ids`; NOT_FOUND for each id that is not an item of the viewer; IN_TRASH for each item to restore whose
-/// course stays in the trash; TAKEN for each tag to restore whose name another tag has.
+/// course stays in the trash; TAKEN for each tag to restore whose name another active tag has.
 pub async fn set_trashed(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -135,7 +135,7 @@ impl Command {
             )),
             Command::Restore if item.title_is_taken => Some((
                 RefusalCode::Taken,
-                "Another item has the same name. Rename that one first.",
+                "Another active item has the same name. Rename that item first.",
             )),
             Command::Delete if !item.in_trash() => Some((
                 RefusalCode::NotInTrash,

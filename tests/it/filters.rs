@@ -284,11 +284,11 @@ async fn filters_beyond_the_limits_are_rejected_with_their_path() {
         ),
         (
             json!({ "ids": ids(101) }),
-            "`filter.ids` must have a maximum of 100 different ids; got 101.",
+            "`filter.ids` must contain at most 100 different ids; got 101.",
         ),
         (
             json!({ "or": [{}, { "not": { "courseIds": ids(101) } }] }),
-            "`filter.or[1].not.courseIds` must have a maximum of 100 different ids",
+            "`filter.or[1].not.courseIds` must contain at most 100 different ids",
         ),
         (
             json!({ "and": [{ "titleContains": "\0" }] }),

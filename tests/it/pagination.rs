@@ -314,7 +314,7 @@ async fn orders_beyond_the_limits_are_rejected_with_their_path() {
     for (order, message) in [
         (
             fields.join(", "),
-            "`orderBy` must have a maximum of 3 elements; got 4.",
+            "`orderBy` must contain at most 3 fields; got 4.",
         ),
         (repeated.join(", "), "`orderBy[2].field` repeats a field."),
     ] {

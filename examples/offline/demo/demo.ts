@@ -177,7 +177,7 @@ const restored = await synchronized();
 check(restored.get(exam)?.version === tagged?.version, 'the version of the task is the same');
 check((fieldsOf(restored, exam)?.['tagIds'] as unknown[])[0] === tag, 'the task has its tag again');
 
-say('10. A trashes the course with all its items, and restores it.');
+say('11. A trashes the course with all its items, and restores it.');
 await a.client.trash(course);
 await synchronized();
 await a.client.restore(course);

@@ -61,8 +61,9 @@ pub(crate) trait Create: Check + Sync + Sized {
 /// Creates items with the ids that the viewer chose, or new ones. If the viewer has an item of this kind with the chosen id
 /// already, its entry returns that item unchanged, even if the other entries are withheld.
 ///
-/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the course; TAKEN if another of the viewer's
-/// objects has or had the id; INVALID if an earlier entry has it.
+/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the course or the tags; TAKEN if another of the viewer's
+/// objects has or had the id, or if another active item has the title, for kinds with unique titles; INVALID if an earlier entry has
+/// the id.
 ///
 /// # Errors
 /// UNAVAILABLE if other requests keep creating objects with the same ids.

@@ -7,9 +7,9 @@
 //! A statement for one entry binds scalars. A statement for several binds an array for each value, and reads the entries from the
 //! arrays. In both, the same expressions stand for the values. The statement of a batch first finds the entries that are ready,
 //! which means that they can be written. It writes them if there are enough for the batch's policy. So one statement is the whole
-//! batch, without a transaction around it.
+//! batch, without a transaction around it, unless entries name tags (`tags`).
 //!
-//! Each statement locks courses before items, and rows of a table in the order of their ids. So no two statements wait for
+//! Each statement locks courses before items, and rows of a table in the order of their ids. So two statements never wait for
 //! each other.
 
 use diesel::result::Error as DieselError;
@@ -217,7 +217,7 @@ pub(crate) fn write_failure(error: DieselError, kind: ItemKind, field: &str) -> 
     }
     let (name, title) = (kind.name(), kind.title_column());
     let message =
-        format!("You have another {name} with this {title}. Upper and lower case count as equal.");
+        format!("Another active {name} has this {title}; case is ignored. Choose another {title}.");
     Refusal::of(field, RefusalCode::Taken, message).into()
 }
 

@@ -64,7 +64,7 @@ impl<K: Key, I: Check, T: Item> Batch<'_, K, I, T> {
         tagging::store::add(conn, owner, T::KIND, pairs).await
     }
 
-    /// Gives updated items their tags in place of those that they had, and reads them again, because their versions may have changed.
+    /// Replaces the tags of updated items, and reads the items again, because their versions may have changed.
     pub(super) async fn replace_tags(
         &mut self,
         conn: &mut Connection,

@@ -50,8 +50,8 @@ pub(crate) trait Update: Check + Sync + Sized {
 
 /// Updates items.
 ///
-/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the item or its new course; INVALID if an earlier
-/// entry has the same id.
+/// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the item, its new course or its tags; TAKEN if another
+/// active item has the title, for kinds with unique titles; INVALID if an earlier entry has the same id.
 ///
 /// # Errors
 /// UNAVAILABLE if other requests keep changing the items.
