@@ -47,7 +47,7 @@ impl Image {
         self.0.height
     }
 
-    /// A preview of at most 512 by 512 pixels. Null for images of more than 64 megapixels, for images that cannot be decoded, and
+    /// A preview. Maximum 512 by 512 pixels. Null for images of more than 64 megapixels, for images that cannot be decoded, and
     /// for those added before previews existed, until they are made. Large WebP and progressive JPEG images have none if decoding
     /// them takes more than 256 MiB of memory, which is possible from 22 megapixels. Making a preview later is not a change of the
     /// document: its version stays the same.

@@ -1,4 +1,4 @@
-//! Thumbnails: images of at most [`MAX_THUMBNAIL_SIDE`] pixels per side, with the EXIF orientation applied.
+//! Thumbnails: images with a maximum of [`MAX_THUMBNAIL_SIDE`] pixels per side, with the EXIF orientation applied.
 //!
 //! - `decode`: one function per type. Decoders for rows feed `shrink`, so that the whole image is never in memory.
 //! - `shrink`: the averages, and the orientation.
