@@ -103,8 +103,8 @@ fn removes_thumbnails_in_headers() {
     let header = b"\0\x1CJFIF\0\x01\x01\0\0\x01\0\x01\x02\x02SECRETSECRET";
     let bytes = [&JPEG[..at - 2], header, &JPEG[at + old.len()..]].concat();
     assert_eq!(kept(&bytes), kept(JPEG));
-    let thumbnail = b"\xFF\xD8\xFF\xE0\0\x10JFXX\0\x10SECRETIN";
-    assert_eq!(kept(&replaced(JPEG, b"\xFF\xD8", thumbnail)), kept(JPEG));
+    let preview = b"\xFF\xD8\xFF\xE0\0\x10JFXX\0\x10SECRETIN";
+    assert_eq!(kept(&replaced(JPEG, b"\xFF\xD8", preview)), kept(JPEG));
 }
 
 #[test]
