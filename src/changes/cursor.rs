@@ -135,7 +135,7 @@ impl Cursor {
         self
     }
 
-    /// Whether it was read so much later than another one. Whatever stores the other cursor should replace it before that expires.
+    /// Whether it was read more than `age` after another cursor. A caller that stores cursors replaces them in time, since they expire.
     pub(crate) fn is_later_by(&self, age: chrono::Duration, other: &Cursor) -> bool {
         match (self.read_at, other.read_at) {
             (Some(here), Some(there)) => here - there > age,

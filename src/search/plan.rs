@@ -86,7 +86,7 @@ fn resolve(term: &Term, vocabulary: &Vocabulary, with_similar: bool) -> Option<R
     }
     for (word, kind) in wholes {
         let mut similar = similar_to(&word);
-        // A hyphen is not inside a part of a word: `e-ma` is not in `demand`.
+        // A compound matches no part of a word: users who type `e-ma` do not look for `demand`.
         similar.retain(|one| kind != TokenKind::Joined || one.likeness != Likeness::Part);
         resolved.add_word(&word, term.unfinished, similar);
     }

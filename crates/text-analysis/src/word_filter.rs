@@ -1,4 +1,4 @@
-//! A filter of words by their first letters, which tells quickly that a word of a text is none of the wanted ones.
+//! A filter by the first letters of words. It rejects most words that are not wanted, without copying them.
 
 /// The number of keys: three letters of five bits each.
 const KEYS: usize = 1 << 15;
