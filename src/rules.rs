@@ -2,6 +2,8 @@
 //!
 //! A command collects all [`Problems`] of its input before it returns, so that a form can mark every field at once.
 
+mod field;
+
 use std::collections::HashSet;
 
 use icu_properties::{
@@ -13,8 +15,9 @@ use uuid::Uuid;
 
 use crate::{
     error::{Failure, Refusal, RefusalCode},
-    scalars::{MaybeUndefined, ObjectId},
+    scalars::ObjectId,
 };
+pub(crate) use field::Field;
 
 /// Maximum number of ids per mutation, and per field of a filter.
 pub(crate) const MAX_IDS: usize = 100;
@@ -41,65 +44,6 @@ pub(crate) fn is_invisible(character: char) -> bool {
         || matches!(category, GeneralCategory::Control | GeneralCategory::Format)
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(character)
         || EMPTY_GLYPHS.contains(&character)
-}
-
-/// A field of an input. One check serves the input that creates and the one that updates.
-pub(crate) trait Field {
-    /// The type of its value.
-    type Value: ?Sized;
-
-    /// Its value, if it was given.
-    fn given(&self) -> Option<&Self::Value>;
-
-    /// Whether it is null, which is not the same as omitted.
-    fn is_null(&self) -> bool {
-        false
-    }
-}
-
-impl Field for str {
-    type Value = str;
-
-    fn given(&self) -> Option<&str> {
-        Some(self)
-    }
-}
-
-impl Field for String {
-    type Value = str;
-
-    fn given(&self) -> Option<&str> {
-        Some(self)
-    }
-}
-
-impl Field for ObjectId {
-    type Value = ObjectId;
-
-    fn given(&self) -> Option<&ObjectId> {
-        Some(self)
-    }
-}
-
-/// An optional field, for which null means the same as omitted.
-impl<T> Field for Option<T> {
-    type Value = T;
-
-    fn given(&self) -> Option<&T> {
-        self.as_ref()
-    }
-}
-
-impl<T> Field for MaybeUndefined<T> {
-    type Value = T;
-
-    fn given(&self) -> Option<&T> {
-        self.value()
-    }
-
-    fn is_null(&self) -> bool {
-        MaybeUndefined::is_null(self)
-    }
 }
 
 /// The errors found in an input so far.
