@@ -50,7 +50,7 @@ const RECOVERY_LIMIT: Duration = Duration::from_secs(1);
 /// stays prepared on the server without the driver's knowledge.
 const MAX_RECOVERIES: u32 = 500;
 /// Maximum length of the texts that a connection has prepared before it is replaced, in bytes. It is checked when the connection
-/// returns to the pool. The service's own statements have less than half of it, and a usual list has less than 1 KiB.
+/// returns to the pool. The service's own statements have about half of it, and a usual list has less than 1 KiB.
 pub(super) const MAX_PREPARED_TEXT: usize = 128 * 1024;
 /// How long after a cancel request it may still arrive, through poolers and proxies.
 const LATE_CANCEL: Duration = Duration::from_secs(10);

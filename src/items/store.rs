@@ -6,6 +6,9 @@ use std::{
     mem,
 };
 
+#[cfg(test)]
+mod tests;
+
 use uuid::Uuid;
 
 use super::{Item, ItemKind, ItemStatus, titles};
