@@ -93,14 +93,17 @@ checks! {
 filter! {
     /// Which courses a list contains.
     CourseFilter {
-        /// Only courses whose name contains this text. Case and accents are ignored. Null does not filter.
+        /// Only courses whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
     }
 }
 
 order! {
     /// The order of a list of courses. Courses with equal values are sorted by id, in the direction of the last element of `orderBy`.
-    CourseOrder;
+    CourseOrder {
+        /// The direction. Default: ascending for `NAME`, and descending for the others. Null means the default.
+        direction
+    }
     /// What courses can be sorted by.
     CourseOrderField for Course, |descending| {
         /// When they last changed.

@@ -97,10 +97,14 @@ pub(crate) trait List: Sync {
     fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
     fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
-    /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written.
-    fn conditions(&self, statement: &mut Statement<Self::Row>, owner: Uuid);
-    /// Writes ` AND …`: the condition that a row belongs to the row `parent`.
-    fn belongs(statement: &mut Statement<Self::Row>, owner: Uuid, parent: Self::Parent);
+    /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written. With a kind of parent,
+    /// rows must also belong to the row `parent`.
+    fn conditions(
+        &self,
+        statement: &mut Statement<Self::Row>,
+        owner: Uuid,
+        parent: Option<Self::Parent>,
+    );
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
     /// Whether the ids of a page are found first, in the index of the order, and their rows read afterwards. It is worth it if most
@@ -224,10 +228,7 @@ fn rows_of<L: List>(
     source: Source,
 ) {
     from(statement, owner, L::table(), source);
-    if let Some(parent) = parent {
-        L::belongs(statement, owner, parent);
-    }
-    list.conditions(statement, owner);
+    list.conditions(statement, owner, parent);
 }
 
 /// Writes the bounds, the order and the length of a page. One row more than requested shows whether more rows follow.

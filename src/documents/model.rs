@@ -149,9 +149,9 @@ filter! {
         course_ids: Option<Vec<ObjectId>>,
         /// Only documents that have at least one of these tags. Maximum 100 different ids. An empty list matches nothing, as does a tag in the trash, or an id that is not a UUID. Null does not filter.
         tag_ids: Option<Vec<ObjectId>>,
-        /// Only documents whose title contains this text. Case and accents are ignored. Null does not filter.
+        /// Only documents whose title contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         title_contains: Option<String>,
-        /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Null does not filter.
+        /// Only documents whose metadata contains this object, as by PostgreSQL's operator `@>`. Maximum 64 KiB and 32 levels. Adds 5 to the cost. Null does not filter.
         metadata_contains: Option<JsonObject>,
         /// Only documents with an image (true), or only those without one (false). Null does not filter.
         has_image: Option<bool>,
@@ -160,7 +160,10 @@ filter! {
 
 order! {
     /// The order of a list of documents. Documents with equal values are sorted by id, in the direction of the last element of `orderBy`.
-    DocumentOrder;
+    DocumentOrder {
+        /// The direction. Default: ascending for `TITLE`, and descending for the others. Null means the default.
+        direction
+    }
     /// What documents can be sorted by.
     DocumentOrderField for Document, |descending| {
         /// When they were created.

@@ -71,7 +71,7 @@ item_queries! {
         /// Your course with this id, active or in the trash. Null if you have none.
         course;
         /// Your courses.
-        courses(CourseFilter, CourseOrder, "The order: 1–3 fields, each only once (default: `UPDATED_AT`, newest first).");
+        courses(CourseFilter, CourseOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `UPDATED_AT`, newest first.");
     }
 }
 

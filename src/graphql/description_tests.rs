@@ -179,3 +179,28 @@ fn scalars_name_their_specification() {
         );
     }
 }
+
+/// Input objects with a `direction`, the description of its default, and the names of the values of their `field`.
+const ORDERS: &str = "{ __schema { types { name inputFields { name description type { name ofType { name enumValues { name } } } } } } }";
+
+#[tokio::test]
+async fn the_default_directions_name_fields_of_the_same_order() {
+    let response = super::build().finish().execute(ORDERS).await;
+    let response = serde_json::to_value(response).expect("a response is JSON");
+    let mut count = 0;
+    for kind in list(&response["data"]["__schema"]["types"]) {
+        let inputs = list(&kind["inputFields"]);
+        let input = |name: &str| inputs.iter().find(|input| input["name"] == name);
+        let (Some(direction), Some(field)) = (input("direction"), input("field")) else {
+            continue;
+        };
+        let fields = list(&field["type"]["ofType"]["enumValues"]);
+        let description = direction["description"].as_str().unwrap_or_default();
+        for name in description.split('`').skip(1).step_by(2) {
+            count += 1;
+            let is_field = fields.iter().any(|field| field["name"] == name);
+            assert!(is_field, "{}: {description}", kind["name"]);
+        }
+    }
+    assert!(count >= 6, "{count}");
+}

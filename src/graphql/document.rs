@@ -99,7 +99,7 @@ item_queries! {
         /// Your document with this id, active or in the trash. Null if you have none.
         document;
         /// Your documents.
-        documents(DocumentFilter, DocumentOrder, "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).");
+        documents(DocumentFilter, DocumentOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `CREATED_AT`, newest first.");
     }
 }
 

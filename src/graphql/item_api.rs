@@ -209,7 +209,7 @@ macro_rules! item_object {
             $($(
                 $(#[$list_doc])*
                 $list(self, ctx, filter: $Filter = $filters,
-                    order_by: $Order = "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).", page) -> $Node {
+                    order_by: $Order = "The order: maximum 3 fields, each only once. An empty list means the default: `CREATED_AT`, newest first.", page) -> $Node {
                     let (container, preloaded) = (self.row(), &self.lists.$list);
                     $crate::graphql::list::list_in(ctx, container, preloaded, filter, order_by, &page).await
                 }

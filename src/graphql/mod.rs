@@ -128,6 +128,8 @@ const COST_RULES: CostRules = CostRules {
     ],
     default_page_size: page::DEFAULT_SIZE as u64,
     max_page_size: page::MAX_SIZE as u64,
+    // They compare the texts of all items of the owner.
+    filter_points: &[("Contains", 5)],
 };
 
 /// Why a request with a number that JSON parsers change is rejected. `path`: where the number is, as [`Call::inexact_number`].

@@ -74,7 +74,7 @@ item_queries! {
         /// Your tag with this id, active or in the trash. Null if you have none.
         tag;
         /// Your tags.
-        tags(TagFilter, TagOrder, "The order: 1–3 fields, each only once (default: `NAME`, ascending).");
+        tags(TagFilter, TagOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `NAME`, ascending.");
     }
 }
 

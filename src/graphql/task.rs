@@ -97,7 +97,7 @@ item_queries! {
         /// Your task with this id, active or in the trash. Null if you have none.
         task;
         /// Your tasks.
-        tasks(TaskFilter, TaskOrder, "The order: 1–3 fields, each only once (default: `CREATED_AT`, newest first).");
+        tasks(TaskFilter, TaskOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `CREATED_AT`, newest first.");
     }
 }
 

@@ -59,7 +59,8 @@ macro_rules! filter {
         $(#[$doc])*
         ///
         /// All of its fields must match. Omitted fields do not filter, except `status`. Maximum 20 conditions, including those in
-        /// `and`, `or` and `not`, and maximum 3 levels of these. Each condition after the first adds 1 to the cost of the list.
+        /// `and`, `or` and `not`, and maximum 3 levels of these. Each condition adds 1 to the cost of the list, unless its
+        /// description says otherwise. The first point is free.
         #[derive(async_graphql::InputObject, Debug, Clone, Default, PartialEq, Eq, Hash)]
         pub struct $Filter {
             $($(#[$field_doc])* pub $field: $Type,)+

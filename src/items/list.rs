@@ -113,12 +113,20 @@ impl<T: Listed> keyset::List for List<T> {
         }
     }
 
-    fn conditions(&self, statement: &mut Statement<T::PageRow>, owner: Uuid) {
-        filter::write::<T>(&self.filter, &mut Conditions::new(statement, owner));
-    }
-
-    fn belongs(statement: &mut Statement<T::PageRow>, owner: Uuid, container: ItemKind) {
-        contents::store::write_is_in_parent(statement, owner, T::KIND, container);
+    fn conditions(
+        &self,
+        statement: &mut Statement<T::PageRow>,
+        owner: Uuid,
+        container: Option<ItemKind>,
+    ) {
+        let mut conditions = match container {
+            Some(container) => {
+                contents::store::write_is_in_parent(statement, owner, T::KIND, container);
+                Conditions::new(statement, owner)
+            }
+            None => Conditions::that_find_ids(statement, owner),
+        };
+        filter::write::<T>(&self.filter, &mut conditions);
     }
 
     fn finds_ids_first(&self) -> bool {

@@ -57,7 +57,7 @@ pub(super) fn order_by<T, O: OrderBy<T>>(order_by: &[O]) -> Order<T> {
 /// direction and its key. The first field is the default. Keys may depend on the direction.
 macro_rules! order {
     (
-        $(#[$doc:meta])* $Order:ident;
+        $(#[$doc:meta])* $Order:ident { $(#[$direction_doc:meta])* direction }
         $(#[$field_doc:meta])* $Field:ident for $Row:ident, |$descending:ident| {
             $(#[$first_doc:meta])* $First:ident: $first_direction:ident => $first_key:expr
             $(, $(#[$variant_doc:meta])* $Variant:ident: $direction:ident => $key:expr)* $(,)?
@@ -68,7 +68,7 @@ macro_rules! order {
         pub struct $Order {
             /// What to sort by.
             pub field: $Field,
-            /// The direction. By default, ascending for `DUE_AT`, `NAME`, `POSITION` and `TITLE`, and descending for the others. Null means the default.
+            $(#[$direction_doc])*
             pub direction: Option<$crate::items::OrderDirection>,
         }
 

@@ -3,7 +3,11 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    mem,
 };
+
+#[cfg(test)]
+mod tests;
 
 use uuid::Uuid;
 
@@ -84,47 +88,13 @@ pub(crate) async fn lock(
     Ok(rows.into_iter().collect())
 }
 
-/// Titles of all owners that are not folded yet, with their owners and ids (maximum `limit`). Locks the items until the
-/// transaction ends, and skips those that are locked.
-pub(super) async fn lock_unfolded(
-    conn: &mut Connection,
-    kind: ItemKind,
-    limit: u32,
-) -> Result<Vec<(Uuid, Uuid, String)>, Error> {
-    let (table, title, folded) = (
-        kind.table(),
-        kind.title_column(),
-        kind.folded_title_column(),
-    );
-    let text = format!(
-        "SELECT user_id, id, {title} FROM {table} WHERE {folded} IS NULL
-        ORDER BY user_id, id LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
-    );
-    conn.rows(Statement::new(text).bind(i64::from(limit))).await
-}
-
-/// Sets the folded titles of items with these owners and ids.
-pub(super) async fn set_folded(
-    conn: &mut Connection,
-    kind: ItemKind,
-    (owners, ids, folded): (Vec<Uuid>, Vec<Uuid>, Vec<String>),
-) -> Result<(), Error> {
-    let (table, column) = (kind.table(), kind.folded_title_column());
-    let text = format!(
-        "UPDATE {table} AS item SET {column} = folded.title
-        FROM unnest($1, $2, $3) AS folded (user_id, id, title)
-        WHERE item.user_id = folded.user_id AND item.id = folded.id"
-    );
-    let statement = Statement::<()>::new(text).bind(owners).bind(ids);
-    conn.execute(statement.bind(folded)).await?;
-    Ok(())
-}
-
 /// Writes conditions as ` AND …`, counts them, and checks their values.
 pub(crate) struct Conditions<'a, R> {
     statement: &'a mut Statement<R>,
     owner: Uuid,
     counted: usize,
+    /// Whether PostgreSQL may still find the rows by an array of their ids (`tagged`).
+    finds_ids: bool,
     /// A field with an invalid value, and what is wrong with it.
     invalid: Option<(Cow<'static, str>, Cow<'static, str>)>,
 }
@@ -136,7 +106,16 @@ impl<'a, R> Conditions<'a, R> {
             statement,
             owner,
             counted: 0,
+            finds_ids: false,
             invalid: None,
+        }
+    }
+
+    /// Conditions of a list without parents, whose rows may be found by their ids.
+    pub(super) fn that_find_ids(statement: &'a mut Statement<R>, owner: Uuid) -> Self {
+        Conditions {
+            finds_ids: true,
+            ..Conditions::new(statement, owner)
         }
     }
 
@@ -176,6 +155,7 @@ impl<'a, R> Conditions<'a, R> {
 
     /// At least one of `alternatives`, each of which `write` writes.
     pub(super) fn any<A>(&mut self, alternatives: &[A], write: impl Fn(&A, &mut Self)) {
+        let finds_ids = mem::take(&mut self.finds_ids);
         self.statement.sql(" AND (false");
         for alternative in alternatives {
             self.statement.sql(" OR (true");
@@ -183,13 +163,16 @@ impl<'a, R> Conditions<'a, R> {
             self.statement.sql(")");
         }
         self.statement.sql(")");
+        self.finds_ids = finds_ids;
     }
 
     /// Not all of the conditions that `write` writes. Unlike `NOT`, it holds for rows in which a compared column is null.
     pub(super) fn not(&mut self, write: impl FnOnce(&mut Self)) {
+        let finds_ids = mem::take(&mut self.finds_ids);
         self.statement.sql(" AND (true");
         write(self);
         self.statement.sql(") IS NOT TRUE");
+        self.finds_ids = finds_ids;
     }
 
     /// The item's status, as a constant in the text.
@@ -274,20 +257,28 @@ impl<'a, R> Conditions<'a, R> {
         self.any_of(column, ids)
     }
 
-    /// Documents or tasks that have at least one of the active tags in the field `tagIds`. An array, as in `contents`.
+    /// Documents or tasks that have at least one of the active tags in the field `tagIds`.
+    ///
+    /// The first such condition of a list is an array, by which PostgreSQL finds the items of rare tags (10 of 20,000 tasks: 0.2 ms
+    /// instead of 18 ms). Elsewhere PostgreSQL would search the array for each row, or look up each pair of two arrays (two
+    /// conditions of 10 tags: more than 15 s instead of 0.2 s). `IS TRUE` therefore makes it read the ids into a hash table, as in
+    /// `title_contains`.
     pub(crate) fn tagged(&mut self, kind: ItemKind, ids: Option<&[ObjectId]>) -> &mut Self {
         let Some(ids) = self.different("tagIds", ids) else {
             return self;
         };
+        let (start, end) = match mem::take(&mut self.finds_ids) {
+            true => ("id = ANY(ARRAY(", "))"),
+            false => ("(id IN (", ")) IS TRUE"),
+        };
         let (name, owner) = (kind.name(), self.owner);
-        let statement = self.and("id = ANY(ARRAY(SELECT item_id FROM ");
+        let statement = self.and(start).sql("SELECT item_id FROM ").sql(name);
         statement
-            .sql(name)
-            .sql("_tags AS assigned JOIN tags ON tags.user_id = ");
-        statement.value(owner);
+            .sql("_tags AS assigned JOIN tags ON tags.user_id = ")
+            .value(owner);
         statement.sql(" AND tags.id = tag_id AND tags.status = 'active' WHERE assigned.user_id = ");
         statement.value(owner).sql(" AND tag_id = ANY(");
-        statement.value(ids).sql(")))");
+        statement.value(ids).sql(")").sql(end);
         self
     }
 

@@ -4,9 +4,11 @@
 //! if another program writes a title, its folded title is null until a background job folds it. The same job folds the titles
 //! that existed before the column. Until then, filters compare such a title as it is, ignoring case.
 
+mod store;
+
 use text_analysis::fold as fold_text;
 
-use super::{ItemKind, store};
+use super::ItemKind;
 use crate::{
     db::{Connection, Database, background::in_steps},
     error::Error,

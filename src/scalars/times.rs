@@ -19,7 +19,7 @@ pub struct DateTime(pub chrono::DateTime<Utc>);
 /// 1–9999, without leap seconds.
 #[Scalar(
     name = "DateTime",
-    specified_by_url = "https://datatracker.ietf.org/doc/html/rfc3339"
+    specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339"
 )]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {

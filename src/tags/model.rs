@@ -88,14 +88,17 @@ pub struct TagItemsInput {
 filter! {
     /// Which tags a list contains.
     TagFilter {
-        /// Only tags whose name contains this text. Case and accents are ignored. Null does not filter.
+        /// Only tags whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
     }
 }
 
 order! {
     /// The order of a list of tags. Tags with equal values are sorted by id, in the direction of the last element of `orderBy`.
-    TagOrder;
+    TagOrder {
+        /// The direction. Default: ascending for `NAME`, and descending for the others. Null means the default.
+        direction
+    }
     /// What tags can be sorted by.
     TagOrderField for Tag, |descending| {
         /// The name, in Unicode collation order, the same on every server.

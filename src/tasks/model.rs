@@ -177,7 +177,7 @@ filter! {
         tag_ids: Option<Vec<ObjectId>>,
         /// Only tasks with one of these priorities. An empty list matches nothing. Null does not filter.
         priority: Option<Vec<TaskPriority>>,
-        /// Only tasks whose title contains this text. Case and accents are ignored. Null does not filter.
+        /// Only tasks whose title contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         title_contains: Option<String>,
         /// Only tasks in a course (true), or only those in no course (false). Null does not filter.
         has_course: Option<bool>,
@@ -192,7 +192,10 @@ filter! {
 
 order! {
     /// The order of a list of tasks. Tasks with equal values are sorted by id, in the direction of the last element of `orderBy`.
-    TaskOrder;
+    TaskOrder {
+        /// The direction. Default: ascending for `DUE_AT`, `POSITION` and `TITLE`, and descending for the others. Null means the default.
+        direction
+    }
     /// What tasks can be sorted by.
     TaskOrderField for Task, |descending| {
         /// When they were created.

@@ -38,6 +38,7 @@ fn gate(limits: Limits) -> Gate {
         free_types: &["PageInfo", "UserError", "Highlight", "TextRange"],
         default_page_size: 50,
         max_page_size: 100,
+        filter_points: &[],
     };
     Gate::new(SDL, limits, rules)
 }

@@ -26,7 +26,7 @@ pub(crate) fn of(rules: &CostRules, schema: &Schema, parent: &str, field: &Field
         return FieldCost::Introspection;
     }
     if inner.ends_with("Connection") {
-        return FieldCost::Connection(page_size(rules, field), FilterCost::of(field));
+        return FieldCost::Connection(page_size(rules, field), FilterCost::of(rules, field));
     }
     if parent.ends_with("Connection") {
         return FieldCost::Page;

@@ -24,7 +24,7 @@
 //! use serde_json::Map;
 //!
 //! let sdl = "type Query { book(id: ID!): Book } type Book { title: String! }";
-//! let rules = CostRules { free_types: &[], default_page_size: 20, max_page_size: 100 };
+//! let rules = CostRules { free_types: &[], default_page_size: 20, max_page_size: 100, filter_points: &[] };
 //! let gate = Gate::new(sdl, Limits::default(), rules);
 //!
 //! let admitted = gate.admit("{ book(id: 7) { title } }", None, Map::new())?;

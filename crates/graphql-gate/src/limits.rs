@@ -72,7 +72,7 @@ impl Default for Limits {
 /// |---|---|
 /// | one object | 1 + its children |
 /// | one object for a list of ids or entries | 1 + its children, and at least 1 per id or entry |
-/// | `…Connection` | page size × (1 + the children of `nodes` and of `edges { node }`, if either is selected), and 1 for each condition of its argument `filter` after the first |
+/// | `…Connection` | page size × (1 + the children of `nodes` and of `edges { node }`, if either is selected), and the points of the conditions of its argument `filter`, of which the first is free |
 /// | list of objects | length × (1 + its children) |
 /// | non-null `Int` whose name ends in `Count` | 1 |
 /// | other scalars, objects of [`free_types`](Self::free_types) | 0 |
@@ -81,7 +81,8 @@ impl Default for Limits {
 /// The page size is the argument `first` or `last`, its default in the schema, or
 /// [`default_page_size`](Self::default_page_size). The length of a list is the length of the field's argument `ids`, of
 /// the `ids` or the list of input objects in its input object, or of those of the parent field. Otherwise it is 10. Each field of a
-/// filter is a condition, including those of the filters in its fields `and`, `or` and `not`.
+/// filter that is not null is a condition, including those of the filters in its fields `and`, `or` and `not`. A condition costs 1
+/// point, or those of [`filter_points`](Self::filter_points).
 #[derive(Debug, Clone, Copy)]
 pub struct CostRules {
     /// Names of the object types that come with their parent and cost nothing themselves.
@@ -90,6 +91,18 @@ pub struct CostRules {
     pub default_page_size: u64,
     /// Maximum page size that the service accepts. Larger pages cost as much as this one.
     pub max_page_size: u64,
+    /// Ends of the names of filter fields that cost more than 1 point, and their points.
+    pub filter_points: &'static [(&'static str, u64)],
+}
+
+impl CostRules {
+    /// The points of a condition of a filter.
+    pub(crate) fn condition(&self, field: &str) -> u64 {
+        let mut points = self.filter_points.iter();
+        points
+            .find(|(end, _)| field.ends_with(end))
+            .map_or(1, |(_, points)| *points)
+    }
 }
 
 /// Rejects a count above its limit. `what` is the subject of the error message.

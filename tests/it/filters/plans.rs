@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestApp, asked_alone, read_of};
+use crate::support::{Client, TestApp, asked_alone, index_scans, read_of};
 
 /// How often each query is sent: more often than PostgreSQL plans for the given values.
 const TIMES: i64 = 8;
@@ -82,4 +82,43 @@ async fn filters_and_orders_use_indexes_and_read_only_own_rows() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// 100 tasks have both of two tags.
+const KEEP_TAGS: &str = "
+    INSERT INTO tags (user_id, id, name, name_folded)
+    SELECT id, md5('tag ' || n)::uuid, 'Tag ' || n, 'tag ' || n FROM users, generate_series(1, 2) AS n WHERE users.name = 'ada';
+    INSERT INTO task_tags (user_id, item_id, tag_id)
+    SELECT users.id, md5('task ' || n)::uuid, tags.id FROM users JOIN tags ON tags.user_id = users.id, generate_series(1, 100) AS n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_conditions_on_tags_read_each_tagged_item_once() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    app.sql(KEEP).await;
+    app.sql(KEEP_TAGS).await;
+    app.sql("VACUUM ANALYZE").await;
+    let id = |name: &str| format!("SELECT md5('{name}')::uuid::text");
+    let (one, two) = (app.text(&id("tag 1")).await, app.text(&id("tag 2")).await);
+    let both = "query($one: [ID!]!, $two: [ID!]!) {
+        tasks(filter: { tagIds: $one, and: { tagIds: $two } }) { totalCount } }";
+    let nested = "query($one: [ID!]!, $two: [ID!]!) {
+        nodes(ids: $one) { ... on Tag { tasks(filter: { tagIds: $two }) { totalCount } } } }";
+    let either = "query($one: [ID!]!, $two: [ID!]!) {
+        tasks(filter: { or: [{ tagIds: $one }, { not: { tagIds: $two } }] }) { totalCount } }";
+    for (query, path, total) in [
+        (both, "/tasks", 100),
+        (nested, "/nodes/0/tasks", 100),
+        (either, "/tasks", 5_000),
+    ] {
+        asked_alone(&app, &ada, async |client| {
+            for _ in 0..TIMES {
+                let ids = json!({ "one": [one], "two": [two] });
+                let data = client.data(query, ids).await;
+                assert_eq!(data.pointer(path), Some(&json!({ "totalCount": total })));
+            }
+        })
+        .await;
+        let looked_up = index_scans(&app, "tasks_pkey").await;
+        assert!(looked_up <= TIMES * 2 * 110, "{query}: {looked_up}");
+    }
 }

@@ -174,35 +174,44 @@ fn the_cost_depends_on_the_variables() {
 }
 
 #[test]
-fn each_condition_of_a_filter_after_the_first_costs_a_point() {
+fn conditions_of_a_filter_after_the_first_point_cost_points() {
     let literal =
         |filter: &str| format!("{{ tasks(first: 5, filter: {filter}) {{ nodes {{ id }} }} }}");
-    let metadata = "{titleContains: \"a\", metadataContains: {or: 1, and: {not: [2, 3]}}}";
+    let metadata = "{createdAfter: \"#fff\", metadataContains: {or: 1, and: {not: [2, 3]}}}";
     for (filter, expected) in [
         ("null", 5),
         ("{}", 5),
-        ("{titleContains: \"a\"}", 5),
-        ("{titleContains: null, priority: [LOW, HIGH]}", 6),
-        (metadata, 6),
+        ("{minimumScore: 1}", 5),
+        ("{titleContains: \"a\"}", 9),
+        ("{minimumScore: 1, priority: [LOW, HIGH]}", 6),
+        ("{titleContains: null, priority: [LOW, HIGH]}", 5),
+        (metadata, 10),
         ("{or: []}", 5),
-        ("{or: {titleContains: \"a\"}}", 5),
+        ("{or: {minimumScore: 1}}", 5),
         (
             "{minimumScore: 1, or: [{titleContains: \"a\"}, {titleContains: \"b\"}]}",
-            7,
+            15,
         ),
         ("{and: [{not: {or: [{}, {}, {}]}}, {minimumScore: 1}]}", 8),
+        ("{and: [{minimumScore: null}, {minimumScore: 1}]}", 6),
     ] {
         assert_eq!(cost(&literal(filter), &json!({})), expected, "{filter}");
     }
     let whole = "query($f: TaskFilter) { tasks(first: 5, filter: $f) { nodes { id } } }";
     let parts = "query($f: TaskFilter, $s: Float) { tasks(first: 5, filter: {minimumScore: $s, not: $f}) { nodes { id } } }";
     let nested = "query($f: TaskFilter) { courses(first: 3) { nodes { tasks(first: 2, filter: $f) { totalCount } } } }";
-    let two = json!({ "f": { "titleContains": "a", "or": { "minimumScore": 1 } } });
+    let two =
+        json!({ "f": { "priority": "LOW", "titleContains": null, "or": { "minimumScore": 1 } } });
+    let three = json!({ "f": two["f"], "s": 1 });
+    let null = json!({ "f": two["f"], "s": null });
     for (query, variables, expected) in [
         (whole, json!({}), 5),
         (whole, json!({ "f": null }), 5),
+        (whole, json!({ "f": { "titleContains": "a" } }), 9),
         (whole, two.clone(), 6),
-        (parts, two.clone(), 7),
+        (parts, two.clone(), 6),
+        (parts, null, 6),
+        (parts, three, 7),
         (nested, json!({}), 6),
         (nested, two, 9),
     ] {

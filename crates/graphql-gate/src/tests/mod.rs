@@ -31,6 +31,7 @@ const RULES: CostRules = CostRules {
     ],
     default_page_size: 50,
     max_page_size: 100,
+    filter_points: &[("Contains", 5)],
 };
 
 fn gate() -> Gate {
