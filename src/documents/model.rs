@@ -114,7 +114,7 @@ pub struct UpdateDocumentInput {
     pub processing_time: MaybeUndefined<f64>,
     /// Your app's own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
-    /// The ids of the tags that replace the document's active tags. They must be active (maximum 20). Duplicates count once. Null removes
+    /// The ids of the tags that replace the document's active tags. They must be active (maximum 20, unless it has all of them). Duplicates count once. Null removes
     /// all active tags. Tags in the trash stay assigned. An id that is not a UUID matches nothing.
     pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }
