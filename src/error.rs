@@ -210,7 +210,7 @@ pub enum RefusalCode {
     Taken,
     /// The object does not exist, or belongs to another user. The response does not reveal which.
     NotFound,
-    /// The item has changed since the version that you sent. The payload contains its current version.
+    /// The item has changed since the version that you sent, or keeps changing. The payload contains its current version.
     Conflict,
     /// The item, its present or new course, or a tag in the input is in the trash.
     InTrash,

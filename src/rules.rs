@@ -4,7 +4,7 @@
 
 mod field;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash};
 
 use icu_properties::{
     CodePointMapData, CodePointSetData,
@@ -169,15 +169,8 @@ impl Problems {
     }
 
     /// Checks the number of different ids in a list.
-    pub(crate) fn max_ids<F: Field<Value = Vec<ObjectId>>>(
-        &mut self,
-        field: &str,
-        ids: &F,
-        max: usize,
-    ) {
-        let ids = ids.given().into_iter().flatten();
-        let ids: Vec<Uuid> = ids.map(|id| id.0).collect();
-        self.note(&check_number(field, &ids, max));
+    pub(crate) fn max_ids(&mut self, field: &str, ids: &[ObjectId], max: usize) {
+        self.note(&check_number(field, ids, max));
     }
 
     /// Checks metadata: maximum nesting and size.
@@ -235,7 +228,7 @@ pub(crate) fn check_ids(ids: &[Uuid]) -> Result<(), Refusal> {
     check_number("ids", ids, MAX_IDS)
 }
 
-fn check_number(field: &str, ids: &[Uuid], max: usize) -> Result<(), Refusal> {
+fn check_number<I: Eq + Hash>(field: &str, ids: &[I], max: usize) -> Result<(), Refusal> {
     let given = ids.iter().collect::<HashSet<_>>().len();
     if given <= max {
         return Ok(());

@@ -1,6 +1,6 @@
 DROP VIEW current_tags;
 DROP TABLE document_tags, task_tags, tags;
-DROP FUNCTION item_tags_changed, tags_log;
+DROP FUNCTION item_tags_changed, replace_tags, tags_log;
 DELETE FROM pending_operations WHERE kind = 4;
 ALTER TABLE pending_operations DROP CONSTRAINT pending_operations_operation_of_kind;
 ALTER TABLE pending_operations ADD CONSTRAINT pending_operations_operation_of_kind CHECK (

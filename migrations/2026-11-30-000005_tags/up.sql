@@ -65,6 +65,7 @@ CREATE TRIGGER tags_name_replaced BEFORE UPDATE OF name ON tags FOR EACH ROW
 
 -- The deletion of a tag or an item deletes rows inside of a trigger (of the foreign key). It is not a change of an item's tags.
 \ir ../functions/item_tags_changed.sql
+\ir ../functions/replace_tags.sql
 CREATE TRIGGER document_tags_added AFTER INSERT ON document_tags REFERENCING NEW TABLE AS changed FOR EACH STATEMENT
     WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION item_tags_changed('documents');
 CREATE TRIGGER document_tags_removed AFTER DELETE ON document_tags REFERENCING OLD TABLE AS changed FOR EACH STATEMENT

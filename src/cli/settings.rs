@@ -78,6 +78,8 @@ fn auth_settings(
 
 fn limits(config: &LimitsConfig) -> Limits {
     Limits {
+        // Texts may be used twice in a request, but not a hundred times.
+        argument_bytes: 2 * config.max_body,
         tokens: config.max_tokens,
         depth: config.max_depth,
         aliases: config.max_aliases,

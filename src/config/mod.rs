@@ -361,7 +361,7 @@ pub struct ServerConfig {
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Request limits")]
 pub struct LimitsConfig {
-    /// Maximum size of a request's body, in bytes.
+    /// Maximum size of a request's body, in bytes. All arguments, counting each use of a variable, may have twice as many.
     #[arg(long, env = "SNAPNOTE_MAX_BODY", default_value = "1048576", value_parser = at_least_one)]
     pub max_body: usize,
     /// Maximum lexical tokens in a GraphQL document.

@@ -221,6 +221,8 @@ macro_rules! values {
             $($array(Option<$array_rust>),)+
             /// The values of one column in several rows.
             Column(Column),
+            /// Values that make no column, because their types differ or they are arrays. Statements with it fail.
+            Mixed,
         }
 
         /// An array whose elements may be NULL.
@@ -230,17 +232,18 @@ macro_rules! values {
         }
 
         impl Value {
-            /// An array of values of one type. Elements are NULL if their type is not that of the first; arrays have none.
+            /// An array of values of one type.
             pub(crate) fn column(first: Value, others: impl Iterator<Item = Value>) -> Value {
                 match first {
                     $(Value::$scalar(first) => {
                         let others = others.map(|value| match value {
-                            Value::$scalar(value) => value,
+                            Value::$scalar(value) => Some(value),
                             _ => None,
                         });
-                        Value::Column(Column::$scalar(std::iter::once(first).chain(others).collect()))
+                        let column: Option<_> = std::iter::once(Some(first)).chain(others).collect();
+                        column.map_or(Value::Mixed, |values| Value::Column(Column::$scalar(values)))
                     })+
-                    nested => nested,
+                    _ => Value::Mixed,
                 }
             }
 
@@ -249,6 +252,9 @@ macro_rules! values {
                     $(Value::$scalar(value) => out.push_bind_param::<<Option<$scalar_rust> as Row>::Sql, _>(value),)+
                     $(Value::$array(value) => out.push_bind_param::<<Option<$array_rust> as Row>::Sql, _>(value),)+
                     $(Value::Column(Column::$scalar(values)) => out.push_bind_param::<<Vec<Option<$scalar_rust>> as Row>::Sql, _>(values),)+
+                    Value::Mixed => Err(diesel::result::Error::QueryBuilderError(
+                        "the values of a column have different types, or are arrays".into(),
+                    )),
                 }
             }
         }
@@ -338,5 +344,16 @@ mod tests {
         assert!(text_of(&Statement::new("SELECT 1").bind("a")).is_err());
         assert!(text_of(&Statement::write("DELETE FROM a WHERE b = $1", Uuid::nil())).is_err());
         assert!(text_of(&Statement::new("SELECT set_origin($address, $program)")).is_err());
+    }
+
+    #[test]
+    fn the_values_of_a_column_have_one_type() {
+        let column = |first: Value, second: Value| {
+            let column = Value::column(first, std::iter::once(second));
+            text_of(&Statement::<()>::new("SELECT $1").bind(column))
+        };
+        assert!(column("a".into(), None::<String>.into()).is_ok());
+        assert!(column("a".into(), 1.into()).is_err());
+        assert!(column(vec![1].into(), vec![2].into()).is_err());
     }
 }

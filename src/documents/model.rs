@@ -65,8 +65,6 @@ row! {
         pub original_text: String,
         /// The note made from it, in Markdown.
         pub formatted_note: String,
-        /// The version that they belong to.
-        pub version: i32,
     }
 }
 
@@ -79,9 +77,9 @@ pub struct CreateDocumentInput {
     pub course_id: ObjectId,
     /// The title. 1–500 characters, not blank.
     pub title: String,
-    /// The recognized text. May be empty. Limited only by the size of the request (1 MiB by default).
+    /// The recognized text. May be empty. Limited by the size of the request (1 MiB by default). QUERY_TOO_COMPLEX if the arguments of the request exceed twice that size, counting each use of a variable.
     pub original_text: String,
-    /// The note, in Markdown. May be empty. Limited only by the size of the request (1 MiB by default).
+    /// The note, in Markdown. May be empty. Limited by the size of the request (1 MiB by default). QUERY_TOO_COMPLEX if the arguments of the request exceed twice that size, counting each use of a variable.
     pub formatted_note: String,
     /// The excerpt. Maximum 200 characters. By default, the service makes it from the note.
     pub excerpt: Option<String>,
@@ -114,7 +112,7 @@ pub struct UpdateDocumentInput {
     pub processing_time: MaybeUndefined<f64>,
     /// Your app's own data. Replaces the whole object (maximum 64 KiB and 32 levels). Must not be null.
     pub metadata: MaybeUndefined<JsonObject>,
-    /// The ids of the tags that replace the document's active tags. They must be active (maximum 20). Duplicates count once. Null removes
+    /// The ids of the tags that replace the document's active tags. They must be active (maximum 20, unless it has all of them). Duplicates count once. Null removes
     /// all active tags. Tags in the trash stay assigned. An id that is not a UUID matches nothing.
     pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }

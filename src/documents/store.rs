@@ -70,15 +70,14 @@ impl UpdateDocumentInput {
     }
 
     /// The excerpt that the caller wrote, or the one made from the note.
-    fn new_excerpt(&self, stored: &HashMap<Uuid, DocumentTexts>) -> Option<String> {
+    fn new_excerpt(&self, stored: &HashMap<Uuid, StoredExcerpt>) -> Option<String> {
         if let Some(excerpt) = self.excerpt.value() {
             return Some(excerpt.clone());
         }
-        let stored = stored
-            .get(&self.target.id.0)
-            .map(|texts| &texts.formatted_note);
-        let note = self.formatted_note.value().or(stored);
-        note.map(|note| excerpt::of_note(note))
+        match self.formatted_note.value() {
+            Some(note) => Some(excerpt::of_note(note)),
+            None => Some(stored.get(&self.target.id.0)?.excerpt.clone()),
+        }
     }
 
     /// Whether the caller writes the excerpt from now on. `None` if that does not change.
@@ -90,32 +89,62 @@ impl UpdateDocumentInput {
     }
 }
 
+/// The excerpt that is made from a stored note.
+#[derive(Debug)]
+pub(crate) struct StoredExcerpt {
+    excerpt: String,
+    /// The version of the document that has this note.
+    version: i32,
+}
+
+const NOTES: &str =
+    "SELECT id, formatted_note, version FROM documents WHERE user_id = $1 AND id = ANY($2)";
+
+/// The excerpts of the stored notes of the viewer's documents with these ids. Notes can be long, so they are parsed on a thread for
+/// blocking work.
+async fn stored_excerpts(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, StoredExcerpt>, Error> {
+    let statement = Statement::new(NOTES).bind(viewer.user_id).bind(ids);
+    let notes: Vec<(Uuid, String, i32)> = conn.rows(statement).await?;
+    let excerpts = tokio::task::spawn_blocking(move || {
+        let stored = notes.into_iter().map(|(id, note, version)| {
+            let excerpt = excerpt::of_note(&note);
+            (id, StoredExcerpt { excerpt, version })
+        });
+        stored.collect()
+    });
+    excerpts.await.map_err(Error::internal)
+}
+
 impl Update for UpdateDocumentInput {
     type Item = Document;
-    /// The texts of documents that [need](UpdateDocumentInput::needs_stored_note) them.
-    type Stored = HashMap<Uuid, DocumentTexts>;
+    /// Of the documents that [need](UpdateDocumentInput::needs_stored_note) it.
+    type Stored = HashMap<Uuid, StoredExcerpt>;
 
     async fn read(
         conn: &mut Connection,
         viewer: &Viewer,
         inputs: &[&Self],
-    ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
+    ) -> Result<HashMap<Uuid, StoredExcerpt>, Error> {
         let need = inputs
             .iter()
             .filter(|document| document.needs_stored_note());
         let ids: Vec<Uuid> = need.map(|document| document.target.id.0).collect();
         match ids.is_empty() {
             true => Ok(HashMap::new()),
-            false => texts(conn, viewer, ids).await,
+            false => stored_excerpts(conn, viewer, ids).await,
         }
     }
 
     fn update(
         update: UpdateItems<'_, Self>,
-        stored: &HashMap<Uuid, DocumentTexts>,
+        stored: &HashMap<Uuid, StoredExcerpt>,
     ) -> Statement<Written<Document>> {
         update
-            .version(|document| stored.get(&document.target.id.0).map(|texts| texts.version))
+            .version(|document| stored.get(&document.target.id.0).map(|stored| stored.version))
             .into_course(|document| &document.course_id)
             .title(|document| &document.title)
             .change("original_text", |document| &document.original_text)

@@ -138,7 +138,7 @@ fn of_entry<T: Into<P::Value>, P: Payload>(
 }
 
 fn conflict() -> Refusal {
-    let message = "The item has changed since this version. The payload contains the current one.";
+    let message = "The item has changed meanwhile. The payload contains the current one.";
     Refusal::of("version", RefusalCode::Conflict, message)
 }
 

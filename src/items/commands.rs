@@ -10,10 +10,8 @@ use std::{collections::HashMap, mem};
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{BatchPolicy, Item, ItemKind, find_all, in_trash, not_found};
+use super::{BatchPolicy, Item, ItemKind, in_trash, not_found};
 use crate::{
-    auth::Viewer,
-    db::Connection,
     error::{Error, Refusal, RefusalCode},
     rules::Problems,
     scalars::ObjectId,
@@ -49,7 +47,6 @@ macro_rules! checks {
             fn check(&self, $problems: &mut $crate::rules::Problems) {
                 let $input = self;
                 $checks
-                $problems.max_ids("tagIds", &self.tag_ids, $crate::items::tagging::MAX_TAGS);
             }
 
             fn tag_ids(&self) -> Option<&[$crate::scalars::ObjectId]> {
@@ -67,7 +64,8 @@ pub(crate) use checks;
 pub(crate) enum Outcome<T> {
     /// The item after the mutation.
     Done(T),
-    /// The item as it is. It has changed since the version that the caller sent, so it was not updated.
+    /// The item as it is. It has changed since the version that the caller sent, or during all attempts to update it, so it was not
+    /// updated.
     Conflict(T),
     /// The errors of the entry.
     Refused(Vec<Refusal>),
@@ -102,8 +100,6 @@ struct Batch<'a, K, I, T> {
     outcomes: Vec<Outcome<T>>,
     /// The valid entries that have not ended.
     open: Vec<Entry<'a, K, I>>,
-    /// The positions and inputs of the entries whose items were written.
-    written: Vec<(usize, &'a I)>,
 }
 
 impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
@@ -136,7 +132,6 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
             policy,
             outcomes,
             open,
-            written: Vec::new(),
         }
     }
 
@@ -148,29 +143,23 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         }
     }
 
-    /// The present items of the open entries that were not written, by id.
-    async fn unwritten(
-        &self,
-        conn: &mut Connection,
-        viewer: &Viewer,
-        rows: &[Written<T>],
-    ) -> Result<HashMap<Uuid, T>, Error> {
+    /// The known ids of the open entries that were not written.
+    fn unwritten(&self, rows: &[Written<T>]) -> Vec<Uuid> {
         let entries = self.open.iter().zip(rows);
         let unwritten = entries.filter(|(_, (.., item))| item.is_none());
-        let ids: Vec<Uuid> = unwritten
+        unwritten
             .filter_map(|(entry, _)| entry.key.known_id())
-            .collect();
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let items = find_all::<T>(conn, viewer, ids).await?.into_iter();
-        Ok(items.map(|item| (item.id(), item)).collect())
+            .collect()
     }
 
-    /// Refuses the open entries.
-    fn refuse(&mut self, refusals: &[Refusal]) {
+    /// Refuses the open entries for which `refusals_of` returns errors.
+    fn refuse(&mut self, mut refusals_of: impl FnMut(&Entry<'a, K, I>) -> Vec<Refusal>) {
         for entry in mem::take(&mut self.open) {
-            self.outcomes[entry.index] = Outcome::Refused(refusals.to_vec());
+            let refusals = refusals_of(&entry);
+            match refusals.is_empty() {
+                true => self.open.push(entry),
+                false => self.outcomes[entry.index] = Outcome::Refused(refusals),
+            }
         }
     }
 
@@ -181,9 +170,6 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         outcome: impl Fn(&K, Written<T>) -> Option<Outcome<T>>,
     ) -> bool {
         for (entry, row) in mem::take(&mut self.open).into_iter().zip(rows) {
-            if row.2.is_some() {
-                self.written.push((entry.index, entry.input));
-            }
             match outcome(&entry.key, row) {
                 Some(outcome) => self.outcomes[entry.index] = outcome,
                 None => self.open.push(entry),

@@ -34,7 +34,7 @@ pub(crate) use list::{List, Listed};
 pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;
 pub(crate) use order::{OrderBy, order};
-pub(crate) use store::{find, find_all, find_kinds, lock};
+pub(crate) use store::{find, find_all, find_by_id, find_kinds, lock};
 
 use crate::{
     db::{
@@ -95,19 +95,21 @@ pub(crate) use item;
 pub(crate) const CREATED_ONCE: &str = "audit_logs_created_once";
 
 /// Ids in their order without duplicates, each with its first position.
-pub(crate) fn each_once(ids: &[Uuid]) -> impl Iterator<Item = (usize, Uuid)> {
-    let mut seen = std::collections::HashSet::with_capacity(ids.len());
-    ids.iter()
-        .copied()
+pub(crate) fn each_once(
+    ids: impl IntoIterator<Item: Borrow<Uuid>>,
+) -> impl Iterator<Item = (usize, Uuid)> {
+    let mut seen = std::collections::HashSet::new();
+    ids.into_iter()
+        .map(|id| *id.borrow())
         .enumerate()
         .filter(move |(_, id)| seen.insert(*id))
 }
 
-/// The refusals of the ids in the list `field` that do not exist or are in the trash. `found`: whether each existing one is in the
-/// trash.
+/// The refusals of the ids in the list `field` that do not exist or are in the trash. `ids`: each once, with its position. `found`:
+/// whether each existing one is in the trash.
 pub(crate) fn unusable(
     field: &str,
-    ids: &[Uuid],
+    ids: impl IntoIterator<Item = (usize, Uuid)>,
     found: &HashMap<Uuid, bool>,
     name: &str,
 ) -> Vec<Refusal> {
@@ -125,7 +127,7 @@ pub(crate) fn unusable(
         };
         Some(Refusal::of_element(field, index, code, message))
     };
-    each_once(ids).filter_map(refusal).collect()
+    ids.into_iter().filter_map(refusal).collect()
 }
 
 /// The refusal of an id that is or was in use.

@@ -48,6 +48,19 @@ pub(crate) async fn find_all<T: Item>(
     conn.rows(statement).await
 }
 
+/// As [`find_all`], by id. Sends no statement if there are no ids.
+pub(crate) async fn find_by_id<T: Item>(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, T>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let items = find_all::<T>(conn, viewer, ids).await?.into_iter();
+    Ok(items.map(|item| (item.id(), item)).collect())
+}
+
 /// The kind of each of these ids. Omits those that are not items of the viewer.
 pub(crate) async fn find_kinds(
     conn: &mut Connection,

@@ -79,7 +79,7 @@ checks! {
 pub struct TagItemsInput {
     /// The ids of documents and tasks (1–100). Duplicates count once. An id that is not a UUID matches nothing.
     pub ids: Vec<ObjectId>,
-    /// The ids of active tags to add (maximum 20, default none). Duplicates count once. TOO_LONG for an item that would have more than 20 active tags. An id that is not a UUID matches nothing.
+    /// The ids of active tags to add (maximum 20, default none). Duplicates count once. TOO_LONG for an item that gets a tag and would then have more than 20 active tags. An id that is not a UUID matches nothing.
     pub add: Option<Vec<ObjectId>>,
     /// The ids of active tags to remove (maximum 20, default none). Duplicates count once. INVALID for a tag that is also in `add`. An id that is not a UUID matches nothing.
     pub remove: Option<Vec<ObjectId>>,

@@ -5,8 +5,6 @@
 pub mod model;
 mod store;
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 pub use model::{
@@ -17,7 +15,7 @@ use crate::{
     auth::Viewer,
     db::Connection,
     error::Failure,
-    items::{self, Item as _, find_all},
+    items::{self, Item as _},
     rules::check_ids,
 };
 
@@ -44,16 +42,12 @@ async fn set_all_completed(
     completed: bool,
 ) -> Result<Vec<Task>, Failure> {
     let found = items::lock(conn, viewer.user_id, Task::KIND, ids.to_vec()).await?;
-    let refusals = items::unusable("ids", ids, &found, Task::KIND.name());
+    let refusals = items::unusable("ids", items::each_once(ids), &found, Task::KIND.name());
     if !refusals.is_empty() {
         return Err(Failure::Refused(refusals));
     }
     store::set_completed(conn, viewer.user_id, ids.to_vec(), completed).await?;
-    let mut tasks: HashMap<Uuid, Task> = find_all::<Task>(conn, viewer, ids.to_vec())
-        .await?
-        .into_iter()
-        .map(|task| (task.id, task))
-        .collect();
+    let mut tasks = items::find_by_id::<Task>(conn, viewer, ids.to_vec()).await?;
     Ok(items::each_once(ids)
         .filter_map(|(_, id)| tasks.remove(&id))
         .collect())

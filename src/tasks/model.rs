@@ -127,7 +127,7 @@ pub struct UpdateTaskInput {
     pub position: MaybeUndefined<String>,
     /// The priority. Must not be null.
     pub priority: MaybeUndefined<TaskPriority>,
-    /// The ids of the tags that replace the task's active tags. They must be active (maximum 20). Duplicates count once. Null removes
+    /// The ids of the tags that replace the task's active tags. They must be active (maximum 20, unless it has all of them). Duplicates count once. Null removes
     /// all active tags. Tags in the trash stay assigned. An id that is not a UUID matches nothing.
     pub tag_ids: MaybeUndefined<Vec<ObjectId>>,
 }

@@ -80,7 +80,8 @@ pub async fn delete(
         let delete = Operation::Remove;
         pending::add_items(conn, owner, delete, &items, Some(owner)).await?;
         let named = items.iter().map(|item| item.id);
-        let along = along.into_iter().filter(|id| !ids.contains(id));
+        let is_named: HashSet<Uuid> = named.clone().collect();
+        let along = along.into_iter().filter(|id| !is_named.contains(id));
         Ok::<_, Failure>(named.chain(along).collect())
     });
     let deleted: Vec<Uuid> = deleted.await?;

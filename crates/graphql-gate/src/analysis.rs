@@ -1,17 +1,19 @@
-//! One walk over an operation that measures its depth and size and builds the formula of its cost.
+//! One walk over an operation that measures its depth and size and builds the formulas of its cost and of the size of its arguments.
 //!
 //! Each fragment is visited once and its measurements are reused, so fragments that double at each of 30 levels take
 //! microseconds. All sums saturate. Other operations of the document do not count. Fields that variables may skip count
 //! in all measurements except the cost.
 //!
-//! Read on: `field_cost.rs` for the cost of a field, `cost.rs` for the formula.
+//! Read on: `field_cost.rs` for the cost of a field, `cost.rs` and `argument_size.rs` for the formulas.
 
 use std::collections::HashMap;
+use std::mem;
 
 use apollo_compiler::executable::{ExecutableDocument, Field, Operation, Selection, SelectionSet};
 use apollo_compiler::validation::Valid;
 use apollo_compiler::{Name, Schema};
 
+use crate::argument_size::{ArgumentSize, OwnArguments};
 use crate::cost::{Children, Conditions, CostFormula, FieldCost, SelectionCost};
 use crate::field_cost;
 use crate::limits::{self, CostRules, Limits};
@@ -21,14 +23,15 @@ use crate::rejection::Rejection;
 /// standard introspection query needs one.
 const MAX_INTROSPECTION_LISTS: usize = 2;
 
-/// Checks an operation against all limits except the cost, which depends on the variables. Returns the cost formula.
+/// Checks an operation against all limits except the cost and the size of its arguments, which depend on the variables. Returns the
+/// formulas of both.
 pub(crate) fn analyse(
     schema: &Valid<Schema>,
     document: &ExecutableDocument,
     operation: &Operation,
     limits: &Limits,
     cost_rules: &CostRules,
-) -> Result<CostFormula, Rejection> {
+) -> Result<(CostFormula, ArgumentSize), Rejection> {
     let mut walk = Walk {
         schema,
         document,
@@ -36,13 +39,17 @@ pub(crate) fn analyse(
         cost_rules,
         fragments: HashMap::new(),
         fragment_costs: Vec::new(),
+        arguments: OwnArguments::default(),
+        fragment_arguments: Vec::new(),
     };
     let (size, cost) = walk.selections(&operation.selection_set, 1)?;
     size.check(limits)?;
-    Ok(CostFormula {
+    let arguments = ArgumentSize::of(&walk.arguments, &walk.fragment_arguments);
+    let cost = CostFormula {
         fragments: walk.fragment_costs,
         operation: cost,
-    })
+    };
+    Ok((cost, arguments))
 }
 
 struct Walk<'a> {
@@ -54,6 +61,10 @@ struct Walk<'a> {
     fragments: HashMap<&'a Name, (SelectionSize, usize)>,
     /// Each fragment comes after the fragments that it uses.
     fragment_costs: Vec<SelectionCost>,
+    /// The arguments in the operation or fragment that is being visited.
+    arguments: OwnArguments,
+    /// In the order of `fragment_costs`.
+    fragment_arguments: Vec<OwnArguments>,
 }
 
 /// The size of a selection set after expanding fragments.
@@ -96,6 +107,7 @@ impl<'a> Walk<'a> {
                 }
                 Selection::FragmentSpread(spread) => {
                     let (size, index) = self.fragment(&spread.fragment_name, level + 1)?;
+                    self.arguments.fragments.push(index);
                     let children = Children::of_fragment(index, &self.fragment_costs);
                     let conditions = Conditions::of(&spread.directives);
                     cost.add(conditions, FieldCost::Fragment, children);
@@ -118,6 +130,7 @@ impl<'a> Walk<'a> {
             true => Default::default(),
             false => self.selections(&field.selection_set, level + 1)?,
         };
+        self.arguments.add(field);
         let rule = field_cost::of(self.cost_rules, self.schema, parent, field);
         let conditions = Conditions::of(&field.directives);
         cost.add(conditions, rule, Children::Inline(children));
@@ -133,7 +146,10 @@ impl<'a> Walk<'a> {
             self.check_nesting(level + size.levels - 1)?;
             return Ok((size, index));
         }
+        let outer = mem::take(&mut self.arguments);
         let (size, cost) = self.selections(&self.document.fragments[name].selection_set, level)?;
+        let arguments = mem::replace(&mut self.arguments, outer);
+        self.fragment_arguments.push(arguments);
         let index = self.fragment_costs.len();
         self.fragment_costs.push(cost);
         self.fragments.insert(name, (size, index));

@@ -3,14 +3,15 @@
 //! Evaluation takes one step per selection that depends on a variable, and visits each fragment once. A document
 //! without such variables takes no time. The formula does not know the schema or field names; `field_cost.rs` does.
 //!
-//! Read on: `field_cost.rs` for the cost of each field, `filter_cost.rs` for that of filters, `analysis.rs` for the code that
-//! builds the formula.
+//! Read on: `field_cost.rs` for the cost of each field, `filter_cost.rs` for that of filters, `id_cost.rs` for that of ids in inputs,
+//! `analysis.rs` for the code that builds the formula.
 
 use apollo_compiler::ast::Value as Literal;
 use apollo_compiler::executable::DirectiveList;
 use async_graphql::{Name, Value, Variables};
 
 use crate::filter_cost::FilterCost;
+use crate::id_cost::IdCost;
 
 /// The length of a list if no argument determines it.
 const ASSUMED_LENGTH: u64 = 10;
@@ -67,10 +68,10 @@ pub(crate) enum FieldCost {
     /// A scalar with its own points.
     Leaf(u64),
     /// One object with its own points. The length applies to lists in the object that have no length of their own.
-    Object(u64, ListLength),
+    Object(u64, ListLength, IdCost),
     /// An object with its own points, for a list of ids or entries of this length. Each of them costs at least one point, even if
     /// nothing is selected of the lists in the object.
-    Batch(u64, ListLength),
+    Batch(u64, ListLength, IdCost),
     /// A list of objects, with the points of each object.
     List(u64, ListLength),
     /// A list of objects whose length the parent field determines, with the points of each object.
@@ -107,6 +108,7 @@ pub(crate) struct ListLength {
 }
 
 /// An argument that determines the length of a list.
+#[derive(Clone)]
 pub(crate) enum LengthSource {
     Literal(u64),
     /// An integer variable. `if_omitted` applies if the variable is omitted, but not if it is null.
@@ -122,6 +124,12 @@ pub(crate) enum LengthSource {
     LengthOfField {
         variable: Name,
         field: Name,
+    },
+    /// The lengths of the lists in the field `list` of the input objects in this variable, or in this field of its input object.
+    InItems {
+        variable: Name,
+        field: Option<Name>,
+        list: Name,
     },
 }
 
@@ -189,9 +197,10 @@ impl Children {
 impl FieldCost {
     fn is_constant(&self) -> bool {
         match self {
-            Self::Object(_, length) | Self::Batch(_, length) | Self::List(_, length) => {
-                length.is_constant()
+            Self::Object(_, length, ids) | Self::Batch(_, length, ids) => {
+                length.is_constant() && ids.is_constant()
             }
+            Self::List(_, length) => length.is_constant(),
             Self::Connection(length, filter) => length.is_constant() && filter.is_constant(),
             _ => true,
         }
@@ -222,14 +231,16 @@ impl FieldCost {
         };
         match self {
             Self::Leaf(own) => points(*own),
-            Self::Object(own, length) => {
+            Self::Object(own, length, ids) => {
                 let length = length.evaluate(variables);
                 let lists = children.points_per_item.saturating_mul(length);
+                let own = own.saturating_add(ids.evaluate(variables));
                 points(own.saturating_add(children.points).saturating_add(lists))
             }
-            Self::Batch(own, length) => {
+            Self::Batch(own, length, ids) => {
                 let entry = children.points_per_item.max(1);
                 let entries = entry.saturating_mul(length.evaluate(variables));
+                let own = own.saturating_add(ids.evaluate(variables));
                 points(own.saturating_add(children.points).saturating_add(entries))
             }
             Self::List(own, length) => {
@@ -279,8 +290,7 @@ impl ListLength {
     }
 
     fn is_constant(&self) -> bool {
-        let is_literal = |source: &LengthSource| matches!(source, LengthSource::Literal(_));
-        self.sources.iter().all(is_literal)
+        self.sources.iter().all(LengthSource::is_constant)
     }
 
     fn evaluate(&self, variables: &Variables) -> u64 {
@@ -291,7 +301,11 @@ impl ListLength {
 }
 
 impl LengthSource {
-    fn evaluate(&self, variables: &Variables) -> Option<u64> {
+    pub(crate) fn is_constant(&self) -> bool {
+        matches!(self, Self::Literal(_))
+    }
+
+    pub(crate) fn evaluate(&self, variables: &Variables) -> Option<u64> {
         match self {
             Self::Literal(length) => Some(*length),
             Self::Integer {
@@ -304,11 +318,35 @@ impl LengthSource {
                 Some(_) => None,
             },
             Self::Length { variable } => length(variables.get(variable)?),
-            Self::LengthOfField { variable, field } => match variables.get(variable)? {
-                Value::Object(input) => length(input.get(field)?),
-                _ => None,
-            },
+            Self::LengthOfField { variable, field } => {
+                length(field_of(variables.get(variable)?, field)?)
+            }
+            Self::InItems {
+                variable,
+                field,
+                list,
+            } => {
+                let input = variables.get(variable)?;
+                let items = match field {
+                    Some(field) => field_of(input, field)?,
+                    None => input,
+                };
+                let Value::List(items) = items else {
+                    return None;
+                };
+                let lengths = items
+                    .iter()
+                    .filter_map(|item| length(field_of(item, list)?));
+                Some(lengths.sum())
+            }
         }
+    }
+}
+
+fn field_of<'a>(input: &'a Value, field: &Name) -> Option<&'a Value> {
+    match input {
+        Value::Object(fields) => fields.get(field),
+        _ => None,
     }
 }
 

@@ -12,6 +12,7 @@ use async_graphql::Name;
 
 use crate::cost::{FieldCost, LengthSource, ListLength};
 use crate::filter_cost::FilterCost;
+use crate::id_cost::IdCost;
 use crate::limits::CostRules;
 
 /// The cost of a field on an object of type `parent`.
@@ -38,8 +39,8 @@ pub(crate) fn of(rules: &CostRules, schema: &Schema, parent: &str, field: &Field
     match (ty.is_list(), list_length(schema, parent, field)) {
         (true, Some(length)) => FieldCost::List(own, length),
         (true, None) => FieldCost::ListOfParent(own),
-        (false, Some(length)) => FieldCost::Batch(own, length),
-        (false, None) => FieldCost::Object(own, ListLength::assumed()),
+        (false, Some(length)) => FieldCost::Batch(own, length, IdCost::of(schema, field)),
+        (false, None) => FieldCost::Object(own, ListLength::assumed(), IdCost::of(schema, field)),
     }
 }
 
@@ -84,18 +85,23 @@ fn list_length(schema: &Schema, parent: &str, field: &Field) -> Option<ListLengt
         let mut lists = input.fields.values().filter(|field| field.ty.is_list());
         let entries =
             lists.find(|list| list.name == "ids" || is_input(list.ty.inner_named_type()))?;
-        match &**value? {
-            Value::Variable(variable) => Some(ListLength::of(LengthSource::LengthOfField {
-                variable: Name::new(variable),
-                field: Name::new(&entries.name),
-            })),
-            Value::Object(fields) => {
-                let (_, entries) = fields.iter().find(|(name, _)| *name == entries.name)?;
-                Some(ListLength::of(item_count(entries)))
-            }
-            _ => None,
-        }
+        length_of_field(value?, &entries.name).map(ListLength::of)
     })
+}
+
+/// The length of the list in a field of an input object.
+pub(crate) fn length_of_field(input: &Value, field: &str) -> Option<LengthSource> {
+    match input {
+        Value::Variable(variable) => Some(LengthSource::LengthOfField {
+            variable: Name::new(variable),
+            field: Name::new(field),
+        }),
+        Value::Object(fields) => {
+            let (_, list) = fields.iter().find(|(name, _)| *name == field)?;
+            Some(item_count(list))
+        }
+        _ => None,
+    }
 }
 
 fn item_count(value: &Node<Value>) -> LengthSource {
@@ -103,6 +109,7 @@ fn item_count(value: &Node<Value>) -> LengthSource {
         Value::Variable(variable) => LengthSource::Length {
             variable: Name::new(variable),
         },
+        Value::Null => LengthSource::Literal(0),
         Value::List(items) => LengthSource::Literal(items.len() as u64),
         // A single value is coerced to a list of one item.
         _ => LengthSource::Literal(1),

@@ -9,7 +9,7 @@ use async_graphql::parser::types::OperationType;
 use serde_json::{Map, Value as Json};
 
 use crate::cache::DocumentCache;
-use crate::limits::{CostRules, Limits, Settings};
+use crate::limits::{self, CostRules, Limits, Settings};
 use crate::prepare::{self, prepare};
 use crate::rejection::Rejection;
 use crate::scalars::CustomScalar;
@@ -79,6 +79,9 @@ impl Gate {
             prepare(settings, query, operation_name)
         })?;
         let variables = variables::coerce(settings, &prepared.variables, variables)?;
+        let what = "The number of bytes in arguments, counting each use of a variable,";
+        let bytes = prepared.arguments.bytes(&variables);
+        limits::check(what, bytes, settings.limits.argument_bytes)?;
         let cost = prepared.cost.evaluate(&variables);
         let limit = settings.limits.cost;
         if cost > limit {

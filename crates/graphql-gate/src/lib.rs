@@ -7,9 +7,10 @@
 //! 1. Count the tokens of the text, before anything is built from it (`tokens`).
 //! 2. Parse and validate the text with apollo-compiler (`prepare`, `descriptions`, `apollo_workarounds`). Its errors are
 //!    reworded in `problems`.
-//! 3. Measure the operation and derive its cost as a formula of its variables (`analysis`, `field_cost`, `filter_cost`, `cost`).
+//! 3. Measure the operation. Derive its cost and the size of its arguments as formulas of its variables (`analysis`, `field_cost`,
+//!    `filter_cost`, `id_cost`, `cost`, `argument_size`).
 //! 4. Translate the document into async-graphql's types (`translate`), with each root field once (`root_fields`).
-//! 5. Coerce the variables and evaluate the cost (`variables`, `scalars`). `dearest` explains a cost over the limit.
+//! 5. Coerce the variables and evaluate both formulas (`variables`, `scalars`). `dearest` explains a cost over the limit.
 //!
 //! The results of steps 1 to 4 are cached by the document's text. Step 5 runs on every request, so a response does not
 //! depend on the state of the cache. Only apollo-compiler parses the text: async-graphql executes what was validated.
@@ -39,6 +40,7 @@
 
 mod analysis;
 mod apollo_workarounds;
+mod argument_size;
 mod cache;
 mod cost;
 mod dearest;
@@ -46,6 +48,7 @@ mod descriptions;
 mod field_cost;
 mod filter_cost;
 mod gate;
+mod id_cost;
 mod limits;
 mod numbers;
 mod prepare;

@@ -22,6 +22,9 @@ pub(crate) struct Settings {
 pub struct Limits {
     /// Maximum bytes of the document's text.
     pub document_bytes: usize,
+    /// Maximum bytes of all arguments after expanding fragments. Each use of a variable counts with the size of its value, because
+    /// async-graphql copies it. Sizes are about those in JSON.
+    pub argument_bytes: usize,
     /// Maximum tokens in the document. Comments and commas count, because they cost the parser as much.
     pub tokens: usize,
     /// Maximum nesting of brackets in the text, and of selection sets, including those of fragments. It protects the
@@ -51,6 +54,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             document_bytes: 256 * 1024,
+            argument_bytes: 2 * 1024 * 1024,
             tokens: 4_000,
             nesting: 64,
             operations: 30,
@@ -74,6 +78,7 @@ impl Default for Limits {
 /// | one object for a list of ids or entries | 1 + its children, and at least 1 per id or entry |
 /// | `…Connection` | page size × (1 + the children of `nodes` and of `edges { node }`, if either is selected), and the points of the conditions of its argument `filter`, of which the first is free |
 /// | list of objects | length × (1 + its children) |
+/// | an object of a field with lists of ids in an input object, apart from `ids` | and 1 per id; multiplied by the length of `ids`, if the input object has it |
 /// | non-null `Int` whose name ends in `Count` | 1 |
 /// | other scalars, objects of [`free_types`](Self::free_types) | 0 |
 /// | `__schema`, `__type` | 1 + one point per 100 of its objects |

@@ -15,6 +15,7 @@ use apollo_compiler::{Name, Node, Schema, ast};
 use async_graphql::Variables;
 use async_graphql::parser::types;
 
+use crate::argument_size::ArgumentSize;
 use crate::cost::CostFormula;
 use crate::dearest::Measure;
 use crate::limits::{self, Limits, Settings};
@@ -30,6 +31,7 @@ pub(crate) struct PreparedOperation {
     pub(crate) name: Option<Arc<str>>,
     pub(crate) variables: Vec<VariableDeclaration>,
     pub(crate) cost: CostFormula,
+    pub(crate) arguments: ArgumentSize,
     document: types::ExecutableDocument,
     /// Whether variables decide which root fields are selected. They are then collected on each request.
     root_depends_on_variables: bool,
@@ -90,7 +92,7 @@ fn translated(
 ) -> Result<PreparedOperation, Rejection> {
     let schema = &settings.schema;
     let (limits, cost_rules) = (&settings.limits, &settings.cost_rules);
-    let cost = analysis::analyse(schema, document, operation, limits, cost_rules)?;
+    let (cost, arguments) = analysis::analyse(schema, document, operation, limits, cost_rules)?;
     let translated = translate::translate(schema, document, operation, source_map);
     let mut collected = translated.clone();
     let root_depends_on_variables = !root_fields::collect(&mut collected, &Variables::default());
@@ -99,6 +101,7 @@ fn translated(
         name: operation.name.as_ref().map(|name| name.as_str().into()),
         variables: variables::declarations(settings, operation, null_forbidden, source_map),
         cost,
+        arguments,
         document: match root_depends_on_variables {
             true => translated,
             false => collected,

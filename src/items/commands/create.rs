@@ -5,7 +5,7 @@ pub(crate) mod store;
 use uuid::Uuid;
 
 use super::{
-    super::{BatchPolicy, Item, taken},
+    super::{BatchPolicy, Item, find_by_id, tagging::MAX_TAGS, taken},
     ATTEMPTS, Batch, Check, Key, Outcome, busy, closed,
 };
 use crate::{
@@ -76,6 +76,7 @@ pub(crate) async fn create<'a, C: Create + 'a>(
     let batch = Batch::check(entries, policy, |chosen_id, input: &C, problems| {
         let id = NewId::of(chosen_id, problems);
         input.check(problems);
+        problems.max_ids("tagIds", input.tag_ids().unwrap_or_default(), MAX_TAGS);
         id
     });
     for _ in 0..ATTEMPTS {
@@ -84,7 +85,7 @@ pub(crate) async fn create<'a, C: Create + 'a>(
             true => {
                 let tagged = conn.transaction(async |conn| {
                     let batch = batch.clone();
-                    insert_tagged(conn, viewer, batch).await
+                    insert(conn, viewer, batch).await
                 });
                 tagged.await
             }
@@ -113,24 +114,32 @@ impl From<Error> for NotInserted {
     }
 }
 
-/// Inserts the items of a batch, and their tags, in the caller's transaction.
-async fn insert_tagged<'a, C: Create>(
+/// Locks the tags of a batch. Refuses entries whose tags cannot be used, unless they repeat an earlier create. Their items exist
+/// already, so nothing is inserted for them.
+async fn lock_tags<C: Create>(
     conn: &mut Connection,
     viewer: &Viewer,
-    mut batch: NewItems<'a, C>,
-) -> Result<NewItems<'a, C>, NotInserted> {
-    batch.lock_tags(conn, viewer.user_id).await?;
-    let batch = insert(conn, viewer, batch).await?;
-    batch.add_tags(conn, viewer.user_id).await?;
-    Ok(batch)
+    batch: &mut NewItems<'_, C>,
+) -> Result<(), Error> {
+    let mut refusals = batch.lock_tags(conn, viewer.user_id).await?;
+    let refused = batch.open.iter();
+    let refused = refused.filter(|entry| refusals.contains_key(&entry.index));
+    let ids = refused.filter_map(|entry| entry.key.known_id()).collect();
+    let existing = find_by_id::<C::Item>(conn, viewer, ids).await?;
+    batch.refuse(|entry| match existing.contains_key(&entry.key.id) {
+        true => Vec::new(),
+        false => refusals.remove(&entry.index).unwrap_or_default(),
+    });
+    Ok(())
 }
 
-/// Inserts the items of a batch.
+/// Inserts the items of a batch, and their tags.
 async fn insert<'a, C: Create>(
     conn: &mut Connection,
     viewer: &Viewer,
     mut batch: NewItems<'a, C>,
 ) -> Result<NewItems<'a, C>, NotInserted> {
+    lock_tags(conn, viewer, &mut batch).await?;
     if batch.open.is_empty() {
         return Ok(batch);
     }
@@ -143,7 +152,8 @@ async fn insert<'a, C: Create>(
         }
         Err(Failure::Error(error)) => return Err(error.into()),
     };
-    let existing = batch.unwritten(conn, viewer, &rows).await?;
+    batch.add_tags(conn, viewer.user_id, &rows).await?;
+    let existing = find_by_id::<C::Item>(conn, viewer, batch.unwritten(&rows)).await?;
     batch.note(rows, |new, (withheld, course_status, item)| {
         let outcome =
             match item.or_else(|| existing.get(&new.id).cloned()) {

@@ -5,14 +5,14 @@ pub(crate) mod store;
 use uuid::Uuid;
 
 use super::{
-    super::{BatchPolicy, Item, UpdateTarget, in_trash, not_found},
+    super::{BatchPolicy, Item, UpdateTarget, find_by_id, in_trash, not_found},
     ATTEMPTS, Batch, Check, Key, Outcome, Written, busy, closed,
 };
 use crate::{
     auth::Viewer,
     db::{Connection, Statement},
     error::{Error, Failure},
-    rules::Problems,
+    rules::{MAX_IDS, Problems},
 };
 use store::UpdateItems;
 
@@ -54,7 +54,8 @@ pub(crate) trait Update: Check + Sync + Sized {
 /// active item has the title, for kinds with unique titles; INVALID if an earlier entry has the same id.
 ///
 /// # Errors
-/// UNAVAILABLE if other requests keep changing the items.
+/// UNAVAILABLE if other requests keep changing the items. Nothing is updated then: with [`BatchPolicy::Each`], such an entry has the
+/// outcome `Conflict`.
 pub(crate) async fn update<'a, U: Update + 'a>(
     conn: &mut Connection,
     viewer: &Viewer,
@@ -64,6 +65,7 @@ pub(crate) async fn update<'a, U: Update + 'a>(
     let batch = Batch::check(entries, policy, |target, input: &U, problems| {
         input.check(problems);
         input.check_changes(problems);
+        problems.max_ids("tagIds", input.tag_ids().unwrap_or_default(), MAX_IDS);
         target
     });
     let batch = match batch.names_tags() {
@@ -71,7 +73,7 @@ pub(crate) async fn update<'a, U: Update + 'a>(
         true => {
             let tagged = conn.transaction(async |conn| {
                 let batch = batch.clone();
-                apply_tagged(conn, viewer, batch).await
+                apply(conn, viewer, batch).await
             });
             tagged.await?
         }
@@ -81,25 +83,17 @@ pub(crate) async fn update<'a, U: Update + 'a>(
 
 type Changes<'a, U> = Batch<'a, UpdateTarget, U, <U as Update>::Item>;
 
-/// Updates the items of a batch, and their tags, in the caller's transaction.
-async fn apply_tagged<'a, U: Update>(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    mut batch: Changes<'a, U>,
-) -> Result<Changes<'a, U>, Error> {
-    batch.lock_tags(conn, viewer.user_id).await?;
-    let mut batch = apply(conn, viewer, batch).await?;
-    batch.replace_tags(conn, viewer).await?;
-    Ok(batch)
-}
-
-/// Updates the items of a batch.
+/// Updates the items of a batch, and their tags.
 async fn apply<'a, U: Update>(
     conn: &mut Connection,
     viewer: &Viewer,
     mut batch: Changes<'a, U>,
 ) -> Result<Changes<'a, U>, Error> {
-    for _ in 0..ATTEMPTS {
+    let owner = viewer.user_id;
+    batch.refuse_many_tags(conn, owner).await?;
+    let mut refusals = batch.lock_tags(conn, owner).await?;
+    batch.refuse(|entry| refusals.remove(&entry.index).unwrap_or_default());
+    for attempt in 1..=ATTEMPTS {
         if batch.open.is_empty() {
             return Ok(batch);
         }
@@ -107,13 +101,19 @@ async fn apply<'a, U: Update>(
             Ok(rows) => rows,
             Err(Failure::Error(error)) => return Err(error),
             Err(Failure::Refused(refusals)) => {
-                batch.refuse(&refusals);
+                batch.refuse(|_| refusals.clone());
                 return Ok(batch);
             }
         };
-        let current = batch.unwritten(conn, viewer, &rows).await?;
+        let mut read = batch.replace_tags(conn, owner, &rows).await?;
+        read.extend(batch.unwritten(&rows));
+        let current = find_by_id::<U::Item>(conn, viewer, read).await?;
+        // Other entries may have been applied, so the response must contain their outcomes.
+        let gives_up = attempt == ATTEMPTS && batch.policy == BatchPolicy::Each;
         let has_ended = batch.note(rows, |target, row| {
-            outcome(*target, row, current.get(&target.id.0))
+            let current = current.get(&target.id.0);
+            let changes = || current.filter(|_| gives_up).cloned();
+            outcome(*target, row, current).or_else(|| changes().map(Outcome::Conflict))
         });
         if has_ended {
             return Ok(batch);
@@ -123,13 +123,14 @@ async fn apply<'a, U: Update>(
 }
 
 /// How an entry ended. `None` if it was withheld, or if the item has changed since: it may succeed in the next attempt. `current`:
-/// the item as it is, if it was not updated.
+/// the item as it is, if it was not updated, or if its tags have changed.
 fn outcome<T: Item>(
     UpdateTarget { version, .. }: UpdateTarget,
     (withheld, course_status, updated): Written<T>,
     current: Option<&T>,
 ) -> Option<Outcome<T>> {
-    if let Some(mut item) = updated {
+    if let Some(updated) = updated {
+        let mut item = current.cloned().unwrap_or(updated);
         item.set_active();
         return Some(Outcome::Done(item));
     }

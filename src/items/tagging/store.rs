@@ -1,6 +1,6 @@
 //! SQL that assigns tags to documents and tasks, the same for both. Every statement is scoped to one owner.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -34,27 +34,29 @@ pub(crate) async fn lock_tags(
     Ok(rows.into_iter().collect())
 }
 
-/// Gives items of a kind tags: pairs of an item and a tag. Items that have the tag already stay unchanged.
+/// Gives items of a kind tags: pairs of an item and a tag. Items that have the tag already stay unchanged. Returns the items that
+/// got a tag.
 pub(crate) async fn add(
     conn: &mut Connection,
     owner: UserId,
     kind: ItemKind,
     pairs: Vec<(Uuid, Uuid)>,
-) -> Result<(), Error> {
+) -> Result<HashSet<Uuid>, Error> {
     if pairs.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
     let name = kind.name();
     let text = format!(
         "INSERT INTO {name}_tags (user_id, item_id, tag_id)
         SELECT $1, item_id, tag_id FROM unnest($2, $3) AS pair (item_id, tag_id)
         WHERE (SELECT set_origin($address, $program))
-        ON CONFLICT DO NOTHING"
+        ON CONFLICT DO NOTHING
+        RETURNING item_id"
     );
     let (items, tags): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
     let statement = Statement::write(text, owner).bind(items).bind(tags);
-    conn.execute(statement).await?;
-    Ok(())
+    let tagged: Vec<Uuid> = conn.rows(statement).await?;
+    Ok(tagged.into_iter().collect())
 }
 
 /// Takes tags from items of a kind.
@@ -78,44 +80,57 @@ pub(crate) async fn remove(
     Ok(())
 }
 
-/// Takes the active tags from items of a kind, except those in `pairs` of an item and a tag.
-pub(crate) async fn remove_others(
+/// Replaces the active tags of items of a kind with those in `pairs` of an item and a tag. Returns the items whose tags have changed.
+pub(crate) async fn replace(
     conn: &mut Connection,
     owner: UserId,
     kind: ItemKind,
     items: Vec<Uuid>,
-    pairs: &[(Uuid, Uuid)],
-) -> Result<(), Error> {
+    pairs: Vec<(Uuid, Uuid)>,
+) -> Result<Vec<Uuid>, Error> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
     let name = kind.name();
     let text = format!(
-        "DELETE FROM {name}_tags AS assigned USING tags
-        WHERE (SELECT set_origin($address, $program)) AND assigned.user_id = $1 AND item_id = ANY($2)
-            AND tags.user_id = $1 AND id = tag_id AND status = 'active'
-            AND (item_id, tag_id) NOT IN (SELECT * FROM unnest($3, $4))"
+        "SELECT DISTINCT item_id FROM replace_tags('{name}_tags', $1, $2, $3, $4) AS item_id
+        WHERE (SELECT set_origin($address, $program))"
     );
-    let (kept_items, kept_tags): (Vec<Uuid>, Vec<Uuid>) = pairs.iter().copied().unzip();
+    let (tag_items, tag_ids): (Vec<Uuid>, Vec<Uuid>) = pairs.into_iter().unzip();
     let statement = Statement::write(text, owner).bind(items);
-    conn.execute(statement.bind(kept_items).bind(kept_tags))
-        .await?;
-    Ok(())
+    conn.rows(statement.bind(tag_items).bind(tag_ids)).await
 }
 
-/// The number of active tags of each of these items that has more than [`MAX_TAGS`].
+/// The tags of items of a kind, in the trash or not: pairs of an item and a tag.
+pub(crate) async fn assigned(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    items: Vec<Uuid>,
+) -> Result<HashSet<(Uuid, Uuid)>, Error> {
+    let name = kind.name();
+    let text =
+        format!("SELECT item_id, tag_id FROM {name}_tags WHERE user_id = $1 AND item_id = ANY($2)");
+    let statement = Statement::new(text).bind(owner).bind(items);
+    let pairs: Vec<(Uuid, Uuid)> = conn.rows(statement).await?;
+    Ok(pairs.into_iter().collect())
+}
+
+/// The number of active tags of each of these items of a kind that has more than [`MAX_TAGS`].
 pub(crate) async fn too_many(
     conn: &mut Connection,
     owner: UserId,
+    kind: ItemKind,
     items: Vec<Uuid>,
-) -> Result<HashMap<Uuid, i64>, Error> {
-    let of_kind = |kind: ItemKind| {
-        let name = kind.name();
-        format!(
-            "SELECT item_id, count(*) FROM {name}_tags JOIN tags ON tags.user_id = $1 AND id = tag_id AND status = 'active'
-            WHERE {name}_tags.user_id = $1 AND item_id = ANY($2) GROUP BY item_id HAVING count(*) > {MAX_TAGS}"
-        )
-    };
-    let text = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
-    let rows: Vec<(Uuid, i64)> = conn
-        .rows(Statement::new(text).bind(owner).bind(items))
-        .await?;
-    Ok(rows.into_iter().collect())
+) -> Result<Vec<(Uuid, i64)>, Error> {
+    if items.is_empty() {
+        return Ok(Vec::new());
+    }
+    let name = kind.name();
+    let text = format!(
+        "SELECT item_id, count(*) FROM {name}_tags JOIN tags ON tags.user_id = $1 AND id = tag_id AND status = 'active'
+        WHERE {name}_tags.user_id = $1 AND item_id = ANY($2) GROUP BY item_id HAVING count(*) > {MAX_TAGS}"
+    );
+    let statement = Statement::new(text).bind(owner).bind(items);
+    conn.rows(statement).await
 }

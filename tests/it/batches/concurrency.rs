@@ -144,3 +144,29 @@ async fn an_id_is_created_once_even_by_batches_of_several_kinds() {
     let once = "SELECT count(*) FROM tasks FULL JOIN documents USING (user_id, id)";
     assert_eq!(app.number(once).await, ROUNDS as i64 * 19);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_keeps_changing_does_not_hide_the_outcomes_of_the_others() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    let (first, busy) = (
+        ada.create_task(None, "first").await,
+        ada.create_task(None, "busy").await,
+    );
+    // As if another request changed the task during every attempt.
+    app.sql(
+        "CREATE FUNCTION skip_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER tasks_skip BEFORE UPDATE ON tasks FOR EACH ROW WHEN (OLD.title = 'busy') EXECUTE FUNCTION skip_row()",
+    )
+    .await;
+    let entries = vec![
+        json!({ "id": first, "title": "new" }),
+        json!({ "id": busy, "title": "new" }),
+    ];
+    let each = update_tasks(&ada, "EACH", entries.clone()).await;
+    assert_eq!(each, ["new", "CONFLICT 1.version busy"]);
+    let input = json!({ "tasks": entries });
+    assert_eq!(
+        ada.mutation_error("updateTasks", input).await,
+        "UNAVAILABLE"
+    );
+}

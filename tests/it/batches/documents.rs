@@ -117,3 +117,29 @@ async fn batches_are_found_by_the_search_and_in_the_feed() {
         .collect();
     assert_eq!(changed, ids);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_in_a_variable_counts_for_each_entry_that_uses_it() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    let course = ada.create_course("Algebra").await;
+    let create = async |entries: usize| {
+        let entry = format!(
+            "{{ courseId: \"{course}\", title: \"t\", originalText: $t, formattedNote: \"\" }}"
+        );
+        let query = format!(
+            "mutation($t: String!) {{ createDocuments(input: {{ documents: [{}] }}) {{ userErrors {{ code }} }} }}",
+            vec![entry; entries].join(" ")
+        );
+        ada.graphql(&query, json!({ "t": "x".repeat(900_000) }))
+            .await
+    };
+    let refused = create(100).await;
+    let extensions = &refused["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "QUERY_TOO_COMPLEX", "{refused}");
+    assert_eq!(extensions["limit"], 2 * 1024 * 1024);
+    assert!(extensions["cost"].as_u64() > Some(90_000_000), "{refused}");
+    assert_eq!(app.count("documents").await, 0);
+    let created = create(2).await;
+    assert_eq!(created["errors"], Value::Null, "{created}");
+    assert_eq!(app.count("documents").await, 2);
+}

@@ -1,4 +1,5 @@
-//! A batch takes few statements, whatever its size, and costs as much as its entries.
+//! A batch takes few statements, whatever its size, and costs as much as its entries. The numbers of statements do not include those
+//! that begin and end the transaction of a batch with tags.
 
 use serde_json::{Value, json};
 
@@ -35,6 +36,16 @@ async fn a_batch_of_a_hundred_entries_takes_at_most_four_statements() {
     let document = json!({ "courseId": course, "title": "t", "originalText": "a", "formattedNote": "b", "excerpt": "c" });
     let task = json!({ "courseId": course, "title": "t" });
     let derived = json!({ "excerpt": null });
+    let mut tags = Vec::new();
+    for name in ["A", "B"] {
+        tags.push(ada.create("Tag", json!({ "name": name })).await);
+    }
+    let tagged_task =
+        |number: u128| json!({ "id": uuid::Uuid::from_u128(number), "title": "t", "tagIds": tags });
+    let tagged_tasks: Vec<Value> = (201..=300).map(tagged_task).collect();
+    let retagged: Vec<Value> = (201..=300)
+        .map(|number| json!({ "id": uuid::Uuid::from_u128(number), "version": number % 2, "tagIds": [tags[0]] }))
+        .collect();
     let conflict = json!({ "version": 7, "title": "u" });
     for (name, input, errors) in [
         (
@@ -44,6 +55,12 @@ async fn a_batch_of_a_hundred_entries_takes_at_most_four_statements() {
         ),
         ("createDocuments", batch("documents", document, "EACH"), 0),
         ("createTasks", batch("tasks", task, "EACH"), 100),
+        ("createTasks", json!({ "tasks": tagged_tasks }), 0),
+        (
+            "updateTasks",
+            json!({ "tasks": retagged, "policy": "EACH" }),
+            50,
+        ),
         (
             "updateDocuments",
             batch("documents", derived, "ALL_OR_NOTHING"),
@@ -55,6 +72,7 @@ async fn a_batch_of_a_hundred_entries_takes_at_most_four_statements() {
         let sent = sent(&app, &ada, name, input, errors).await;
         assert!(sent <= 4, "{name}: {sent} statements");
     }
+    assert_eq!(app.count("task_tags").await, 50 * 2 + 50);
     assert_eq!(
         app.count("documents WHERE excerpt = 'b' AND version = 2")
             .await,

@@ -204,6 +204,94 @@ async fn each_entry_of_a_batch_has_its_own_tags() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_create_returns_its_item_whatever_has_become_of_its_tags() {
+    let Tagged { app, ada, .. } = Tagged::new().await;
+    let (gone, trashed) = (ada.create_tag("Gone").await, ada.create_tag("Old").await);
+    let input = json!({ "id": Uuid::now_v7(), "title": "Read", "tagIds": [gone, trashed] });
+    let created = ada.mutate("createTask", input.clone(), TASK).await;
+    ada.trash(&[&gone, &trashed]).await;
+    ada.delete(&[&gone]).await;
+    let repeated = ada.mutate("createTask", input.clone(), TASK).await;
+    assert_eq!(repeated["task"]["id"], created["task"]["id"]);
+    let other = json!({ "id": Uuid::now_v7(), "title": "Other", "tagIds": [trashed] });
+    let untagged = json!({ "id": Uuid::now_v7(), "title": "Untagged" });
+    let entries = json!([input, other, untagged]);
+    let all = batch(&ada, "createTasks", "ALL_OR_NOTHING", entries).await;
+    assert_eq!(all["results"][0]["task"]["id"], created["task"]["id"]);
+    assert_eq!(results(&all)[1..], ["IN_TRASH tagIds.0", ""]);
+    assert_eq!(all["results"][2]["task"], Value::Null, "withheld");
+    let entries = json!([input, untagged]);
+    let all = batch(&ada, "createTasks", "ALL_OR_NOTHING", entries).await;
+    assert_eq!(all["results"][0]["task"]["id"], created["task"]["id"]);
+    assert_eq!(all["results"][1]["task"]["id"], untagged["id"]);
+    assert_eq!(app.count("tasks").await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_counts_once_however_often_it_is_named() {
+    let Tagged { app, ada, task, .. } = Tagged::new().await;
+    let (tag, other) = (ada.create_tag("A").await, ada.create_tag("B").await);
+    let many = vec![tag.clone(); 5_000];
+    ada.create("Task", json!({ "title": "t", "tagIds": many }))
+        .await;
+    ada.update("Task", &task, json!({ "tagIds": many })).await;
+    assert_eq!(app.count("task_tags").await, 2);
+    let repeated: Vec<&str> = many.iter().map(String::as_str).collect();
+    ada.tag(&[&task], &[&other], &repeated).await;
+    ada.tag(&[&task], &repeated, &[]).await;
+    assert_eq!(app.count("task_tags").await, 3);
+    let unknown = [vec![tag; 50], vec![Uuid::nil().to_string(); 50]].concat();
+    let unknown = json!({ "title": "t", "tagIds": unknown });
+    let refused = ada.try_mutate("createTask", unknown, "").await;
+    assert_eq!(errors(&refused), ["NOT_FOUND tagIds.50"]);
+}
+
+/// The ids of more tags than an item can get. The item has them because some were in the trash while it got others.
+async fn with_restored_tag(ada: &Client, task: &str) -> Vec<String> {
+    let mut tags = Vec::new();
+    for number in 0..21 {
+        tags.push(ada.create_tag(&number.to_string()).await);
+    }
+    let first: Vec<&str> = tags[..20].iter().map(String::as_str).collect();
+    ada.tag(&[task], &first, &[]).await;
+    ada.trash(&[&tags[0]]).await;
+    ada.tag(&[task], &[&tags[20]], &[]).await;
+    ada.restore(&[&tags[0]]).await;
+    tags
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_with_too_many_tags_may_keep_them() {
+    let Tagged {
+        app: _app,
+        ada,
+        document,
+        task,
+        ..
+    } = Tagged::new().await;
+    let tags = with_restored_tag(&ada, &task).await;
+    // It has this tag. The document gets it.
+    ada.tag(&[&task, &document], &[&tags[0]], &[]).await;
+    assert_eq!(ada.tags_of(&document).await.0, ["0"]);
+    let same = json!({ "title": "same", "tagIds": tags });
+    ada.update("Task", &task, same).await;
+    let (names, version) = ada.tags_of(&task).await;
+    assert_eq!((names.len(), version), (21, 4));
+    let new = ada.create_tag("new").await;
+    let more = ada.try_tag(&[&document, &task], &[&new], &[]).await;
+    assert_eq!(errors(&more), ["TOO_LONG ids.1"]);
+    assert_eq!(ada.tags_of(&document).await.0, ["0"], "nothing is changed");
+    let mut others = tags.clone();
+    others[0] = new;
+    let input = json!({ "id": task, "tagIds": others });
+    let replaced = ada.try_mutate("updateTask", input, "").await;
+    assert_eq!(errors(&replaced), ["TOO_LONG tagIds"]);
+    let input = json!({ "title": "t", "tagIds": tags });
+    let created = ada.try_mutate("createTask", input, "").await;
+    assert_eq!(errors(&created), ["TOO_LONG tagIds"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_several_updates_at_once_the_last_one_decides_all_tags() {
     let Tagged {
         app: _app,

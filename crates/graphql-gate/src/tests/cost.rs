@@ -174,6 +174,60 @@ fn the_cost_depends_on_the_variables() {
 }
 
 #[test]
+fn each_id_in_an_input_costs_a_point() {
+    let one =
+        |input: &str| format!("mutation {{ createTask(input: {input}) {{ task {{ id }} }} }}");
+    let batch = |declared: &str, tasks: &str| {
+        format!(
+            "mutation({declared}) {{ createTasks(input: {{tasks: {tasks}}}) {{ userErrors {{ field }} }} }}"
+        )
+    };
+    let tag = "mutation($in: TagItemsInput!) { tagItems(input: $in) { userErrors { field } } }";
+    let ids = json!(["1", "2", "3"]);
+    let task = json!({ "title": "t", "tagIds": ids });
+    let variables = json!({ "t": [task, { "title": "u" }], "one": task, "ids": ids });
+    for (query, variables, expected) in [
+        (one("{title: \"a\"}"), json!({}), 2),
+        (one("{title: \"a\", tagIds: null}"), json!({}), 2),
+        (one("{title: \"a\", tagIds: [1, 2, 3]}"), json!({}), 5),
+        (one("{title: \"a\", tagIds: 1}"), json!({}), 3),
+        (
+            "mutation($in: CreateTaskInput!) { createTask(input: $in) { task { id } } }".to_owned(),
+            json!({ "in": task }),
+            5,
+        ),
+        (
+            "mutation($in: CreateTasksInput!) { createTasks(input: $in) { userErrors { field } } }"
+                .to_owned(),
+            json!({ "in": { "tasks": [task, task, { "title": "u" }] } }),
+            1 + 3 + 6,
+        ),
+        (batch("$t: [CreateTaskInput!]!", "$t"), variables.clone(), 1 + 2 + 3),
+        (batch("$one: CreateTaskInput!", "[$one, $one]"), variables.clone(), 1 + 2 + 6),
+        (batch("$one: CreateTaskInput!", "$one"), variables.clone(), 1 + 1 + 3),
+        (
+            batch("$ids: [ID!]", "[{title: \"a\", tagIds: $ids}, {title: \"b\", tagIds: [1]}]"),
+            variables,
+            1 + 2 + 4,
+        ),
+        (
+            "mutation { tagItems(input: {ids: [1, 2], add: [3, 4, 5], remove: 6}) { items { id } } }"
+                .to_owned(),
+            json!({}),
+            1 + 2 + 2 * 4,
+        ),
+        (
+            tag.to_owned(),
+            json!({ "in": { "ids": ["1", "2"], "add": ids, "remove": null } }),
+            1 + 2 + 2 * 3,
+        ),
+        (tag.to_owned(), json!({ "in": { "ids": ids } }), 1 + 3),
+    ] {
+        assert_eq!(cost(&query, &variables), expected, "{query} {variables}");
+    }
+}
+
+#[test]
 fn conditions_of_a_filter_after_the_first_point_cost_points() {
     let literal =
         |filter: &str| format!("{{ tasks(first: 5, filter: {filter}) {{ nodes {{ id }} }} }}");

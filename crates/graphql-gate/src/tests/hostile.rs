@@ -49,6 +49,47 @@ fn a_rejection_contains_the_count_and_the_limit() {
 }
 
 #[test]
+fn each_use_of_a_variable_counts_towards_the_size_of_arguments() {
+    let limits = Limits {
+        argument_bytes: 4_000,
+        ..Limits::default()
+    };
+    let gate = Gate::new(SDL, limits, RULES);
+    let is_admitted = |query: &str, bytes: usize| {
+        let variables = json!({ "t": "x".repeat(bytes), "in": { "title": "x".repeat(bytes) } });
+        match admit(&gate, query, &variables) {
+            Ok(_) => true,
+            Err(rejection) => {
+                let (code, message) = first_error(rejection);
+                assert_eq!(code, "QUERY_TOO_COMPLEX", "{query}");
+                assert!(message.ends_with("the maximum is 4000."), "{message}");
+                false
+            }
+        }
+    };
+    let entries = "mutation($t: String!) { createTasks(input: {tasks: [{title: $t}, {title: $t}, {title: $t}]}) { userErrors { field } } }";
+    let aliases = "mutation($in: CreateTaskInput!) { a: createTask(input: $in) { task { id } } b: createTask(input: $in) { task { id } } c: createTask(input: $in) { task { id } } }";
+    let fragments = "query($t: String) { ...Two ...One } \
+        fragment Two on Query { ...One a: me { id } ... { ...One } } \
+        fragment One on Query { tasks(filter: {titleContains: $t}) { totalCount } }";
+    for query in [entries, aliases, fragments] {
+        assert!(is_admitted(query, 1_300), "{query}");
+        assert!(!is_admitted(query, 1_340), "{query}");
+    }
+    let once = "query($t: String) { tasks(filter: {titleContains: $t}) { totalCount } }";
+    assert!(is_admitted(once, 3_900));
+    assert!(!is_admitted(once, 4_000));
+    let literal = |bytes: usize| {
+        format!(
+            "{{ ...A ...A }} fragment A on Query {{ tasks(filter: {{titleContains: \"{}\"}}) {{ totalCount }} }}",
+            "x".repeat(bytes)
+        )
+    };
+    assert!(is_admitted(&literal(1_900), 0));
+    assert!(!is_admitted(&literal(2_000), 0));
+}
+
+#[test]
 fn each_limit_is_exact() {
     let limits = |change: fn(&mut Limits)| {
         let mut limits = Limits::default();
