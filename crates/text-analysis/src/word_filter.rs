@@ -1,9 +1,9 @@
-//! A filter of words by their first letters, which tells quickly that a word of a text is none of the wanted ones.
+//! A filter of words by their first letters. It quickly rejects most words of a text that are not wanted.
 
 /// The number of keys: three letters of five bits each.
 const KEYS: usize = 1 << 15;
 
-/// Knows the first three letters of the wanted words. It may pass other words, but it never rejects a wanted one.
+/// Contains the first three letters of the wanted words. It may pass other words, but it never rejects a wanted one.
 #[derive(Debug)]
 pub(crate) struct WordFilter {
     bits: Box<[u64; KEYS / 64]>,

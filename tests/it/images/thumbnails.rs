@@ -157,9 +157,9 @@ async fn an_image_that_cannot_be_read_does_not_prevent_the_thumbnails_of_others(
     let mut notebook = Notebook::new().await;
     notebook.with_image(&png(20, 20)).await;
     let file = image_folder(&notebook.app.database).join(&notebook.files()[0]);
-    // A folder where there should be a file.
+    // A link to itself cannot be opened.
     fs::remove_file(&file).unwrap();
-    fs::create_dir(&file).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
     notebook.app.sql(FORGET).await;
     notebook.document = notebook.ada.create_document(&notebook.course, "").await;
     notebook.with_image(&png(21, 20)).await;
