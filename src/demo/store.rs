@@ -27,7 +27,8 @@ pub(super) const ADD_TAGS: &str = "
     ON CONFLICT DO NOTHING";
 
 /// Statements lock tags before courses and items.
-const LOCK_TAGS: &str = "SELECT FROM tags WHERE user_id = $1 AND status = 'active' ORDER BY id FOR SHARE";
+const LOCK_TAGS: &str =
+    "SELECT FROM tags WHERE user_id = $1 AND status = 'active' ORDER BY id FOR SHARE";
 
 /// Locks the owner's active tags until the transaction ends.
 pub(super) async fn lock_tags(conn: &mut Connection, owner: UserId) -> Result<(), Error> {

@@ -220,7 +220,10 @@ async fn an_operation_on_an_unknown_kind_of_item_does_not_delay_other_owners() {
         .await;
     let finished = snapnote::pending::finish(&notebook.app.pool).await;
     assert!(!finished.unwrap().blocked);
-    assert_eq!(notebook.count(&format!("tasks WHERE id = '{task}'")).await, 0);
+    assert_eq!(
+        notebook.count(&format!("tasks WHERE id = '{task}'")).await,
+        0
+    );
     let postponed = "pending_operations WHERE kind = 99 AND retry_at > now() + interval '23 hours'";
     assert_eq!(notebook.count(postponed).await, 1);
 }
