@@ -51,7 +51,7 @@ impl SearchIndexes {
 
     /// Builds the indexes of users who have none and many documents, for example after a bulk load. A search builds the index
     /// of any other user as fast as it reads a stored one. Returns their number. One process does this at a time. A user whose index cannot be built
-    /// does not keep the job from building those of others.
+    /// does not prevent the job from building those of others.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -143,7 +143,7 @@ impl SearchIndexes {
         store::status(&mut self.inner.database.connection().await?).await
     }
 
-    /// How far the background job is. `None` before its first run in this process.
+    /// The progress of the background job. `None` before its first run in this process.
     pub(crate) fn progress(&self) -> Option<Progress> {
         *self.inner.progress.lock()
     }
