@@ -160,6 +160,7 @@ async fn add_items(
         })
     });
     let mut added = store::add(conn, store::ADD_TAGS, owner, tags.collect()).await?;
+    store::lock_tags(conn, owner).await?;
     for (index, course) in user.courses.iter().enumerate() {
         let row = json!({
             "id": id_of(&[&user.folder, &course.folder]),

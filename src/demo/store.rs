@@ -26,6 +26,16 @@ pub(super) const ADD_TAGS: &str = "
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
     ON CONFLICT DO NOTHING";
 
+/// Statements lock tags before courses and items.
+const LOCK_TAGS: &str =
+    "SELECT FROM tags WHERE user_id = $1 AND status = 'active' ORDER BY id FOR SHARE";
+
+/// Locks the owner's active tags until the transaction ends.
+pub(super) async fn lock_tags(conn: &mut Connection, owner: UserId) -> Result<(), Error> {
+    conn.execute(Statement::new(LOCK_TAGS).bind(owner)).await?;
+    Ok(())
+}
+
 /// Only documents that this transaction has added.
 pub(super) const TAG_DOCUMENTS: &str = "
     INSERT INTO document_tags (user_id, item_id, tag_id)
@@ -33,7 +43,7 @@ pub(super) const TAG_DOCUMENTS: &str = "
     WHERE EXISTS (
             SELECT FROM audit_logs
             WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
-        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id FOR SHARE)";
+        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')";
 
 /// As [`TAG_DOCUMENTS`].
 pub(super) const TAG_TASKS: &str = "
@@ -42,7 +52,7 @@ pub(super) const TAG_TASKS: &str = "
     WHERE EXISTS (
             SELECT FROM audit_logs
             WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
-        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id FOR SHARE)";
+        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')";
 
 /// Only into an active course, as everywhere.
 pub(super) const ADD_DOCUMENTS: &str = "

@@ -27,6 +27,8 @@ container_object! {
 item_object! {
     /// A label for documents and tasks. Renaming a tag, moving it to the trash, restoring it and deleting it do not change the
     /// versions of the items that have it. While a tag is in the trash, the `tags` of its items do not contain it.
+    /// Filters by `tagIds` then ignore it. Its own lists and counts still include these items, which have the tag again when it is
+    /// restored.
     impl Tag {
         /// The tag's name. 1–100 characters. Unique among your active tags, without regard to case.
         fn name(&self) -> &str {

@@ -154,7 +154,7 @@ fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
     states.list().into_iter().map(entry).collect()
 }
 
-/// How far the job is that makes missing search indexes. Null before its first run.
+/// The progress of the job that builds missing search indexes. Null before its first run.
 fn search_indexes(indexes: &SearchIndexes) -> Option<serde_json::Value> {
     let progress = indexes.progress()?;
     Some(json!({ "stored": progress.stored, "pending": progress.pending }))

@@ -10,7 +10,7 @@
 //!   minutes, and stops writing after five. If the document loses its image meanwhile, a trigger makes the sweep wait for the claim.
 //! - **Nothing is retried forever.** An image that cannot be decoded is marked, even if its decoder panics. If five
 //!   processes die during their attempts at an image, no other process tries. If the store fails, the job retries after an
-//!   hour, because another attempt may succeed.
+//!   hour, because another attempt may succeed, and goes on with the other images.
 //! - **A thumbnail that is made later is not a change of the document.** Its version and the change feed stay as they
 //!   are: the thumbnail follows from the image, and a new version would make updates of clients fail with CONFLICT.
 
@@ -35,6 +35,8 @@ pub(super) const MAX_CONCURRENT: usize = 2;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long an attempt of the job may take. Half as long as its claim.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// Number of failures in a row after which the job stops, because the store is probably unavailable.
+const MAX_FAILURES: u32 = 10;
 
 /// The end of an attempt to make a thumbnail.
 pub(super) enum Outcome {
@@ -56,12 +58,12 @@ impl Outcome {
 }
 
 /// Makes all thumbnails that are due, one after another, and returns how many were made. Several processes share the
-/// work.
+/// work. An image that fails is retried after an hour, and does not prevent the others.
 ///
 /// # Errors
-/// UNAVAILABLE if the database or the store cannot be reached.
+/// UNAVAILABLE if the database cannot be reached. The failure of the last image if several in a row failed.
 pub async fn make_due(images: &Images) -> Result<u64, Error> {
-    let mut made = 0;
+    let (mut made, mut failures) = (0, 0);
     loop {
         let mut conn = images.inner.database.connection().await?;
         let Some((owner, image)) = store::claim_thumbnail(&mut conn).await? else {
@@ -75,7 +77,15 @@ pub async fn make_due(images: &Images) -> Result<u64, Error> {
         let mut conn = images.inner.database.connection().await?;
         store::end_thumbnail(&mut conn, owner, image, outcome).await?;
         drop(conn);
-        made += u64::from(attempt?.made().is_some());
+        made += u64::from(outcome.made().is_some());
+        failures = if attempt.is_ok() { 0 } else { failures + 1 };
+        if let Err(error) = attempt {
+            if failures == MAX_FAILURES {
+                return Err(error);
+            }
+            let error = error.log_text();
+            tracing::warn!(job = "thumbnails", %image, error, "making a thumbnail failed; retrying in an hour");
+        }
         sleep(REST).await;
     }
 }

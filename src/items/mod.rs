@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub(crate) use commands::{
     Check, Outcome, Written, checks,
     create::{Create, create, store::InsertItems},
-    store::{Changes, write_failure},
+    store::{Changes, is_title_taken},
     update::{Update, store::UpdateItems, update},
 };
 

@@ -180,17 +180,10 @@ async fn advance(
     let logged = pending.operation != Operation::DeleteUser;
     store::set_origin(conn, pending, logged).await?;
     conn.writes_for(Writers::These([owner.0].into()));
-    let rows = match (pending.operation, pending.kind) {
-        (Operation::Settle, _) => settle(conn, owner, pending.id, size).await?,
-        (Operation::Remove, Some(ItemKind::Course)) => {
-            remove_course(conn, owner, pending.id, size).await?
-        }
-        (Operation::Remove, Some(kind)) => {
-            store::remove_items(conn, owner, kind, pending, size).await?
-        }
-        (Operation::DeleteUser | Operation::Remove, _) => {
-            return account_deletion::step(conn, owner, size).await;
-        }
+    let rows = match pending.operation {
+        Operation::Settle => settle(conn, owner, pending.id, size).await?,
+        Operation::Remove => remove(conn, owner, pending, size).await?,
+        Operation::DeleteUser => return account_deletion::step(conn, owner, size).await,
     };
     Ok(Step::Rows(rows))
 }
@@ -217,6 +210,47 @@ async fn settle(
     }
     if rows < size {
         rows += store::end_settled(conn, owner, course).await?;
+    }
+    Ok(rows)
+}
+
+/// Deletes an item, and what it contains. Returns the number of deleted rows.
+async fn remove(
+    conn: &mut Connection,
+    owner: UserId,
+    pending: &Pending,
+    size: i64,
+) -> Result<i64, Error> {
+    match ItemKind::of_number(pending.kind) {
+        Some(ItemKind::Course) => remove_course(conn, owner, pending.id, size).await,
+        Some(ItemKind::Tag) => remove_tags(conn, owner, pending, size).await,
+        Some(kind) => store::remove_items(conn, owner, kind, pending, size).await,
+        // The job sets it aside, so that it does not delay other owners.
+        None => Err(Error::internal(format!(
+            "pending operation on an item of unknown kind {}",
+            pending.kind
+        ))),
+    }
+}
+
+/// Takes the marked tags from their items, then deletes them. The former is not a change of the items, and is not logged. Returns
+/// the number of deleted rows.
+async fn remove_tags(
+    conn: &mut Connection,
+    owner: UserId,
+    pending: &Pending,
+    size: i64,
+) -> Result<i64, Error> {
+    let mut rows = 0;
+    store::set_origin(conn, pending, false).await?;
+    for kind in ItemKind::IN_COURSES {
+        if rows < size {
+            rows += store::untag_items(conn, owner, kind, size - rows).await?;
+        }
+    }
+    store::set_origin(conn, pending, true).await?;
+    if rows < size {
+        rows += store::remove_items(conn, owner, ItemKind::Tag, pending, size - rows).await?;
     }
     Ok(rows)
 }

@@ -89,8 +89,8 @@ row! {
     pub(super) struct Pending {
         /// The item's id, or the user's if the user is deleted.
         pub(super) id: Uuid,
-        /// `None` if the operation is about the user.
-        pub(super) kind: Option<ItemKind>,
+        /// The number of the item's kind, or 0 for the user. A newer program may have added a kind that this one does not know.
+        pub(super) kind: i16,
         pub(super) operation: Operation,
         actor: Option<Uuid>,
         address: Option<String>,
@@ -100,10 +100,10 @@ row! {
 
 /// The deletion of the user comes first, since it includes everything else.
 const NEXT: &str = "
-    (SELECT item_id, nullif(kind, 0), operation, actor_id, host(ip_address), user_agent FROM pending_operations
+    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
      WHERE user_id = $1 AND item_id = $1 AND retry_at <= now())
     UNION ALL
-    (SELECT item_id, nullif(kind, 0), operation, actor_id, host(ip_address), user_agent FROM pending_operations
+    (SELECT item_id, kind, operation, actor_id, host(ip_address), user_agent FROM pending_operations
      WHERE user_id = $1 AND retry_at <= now() ORDER BY item_id LIMIT 1)
     LIMIT 1";
 
@@ -301,6 +301,28 @@ pub(super) async fn remove_items(
         .bind(first.address.clone())
         .bind(first.program.clone())
         .bind(size);
+    Ok(count(conn.execute(statement).await?))
+}
+
+/// Takes marked tags from at most `size` items of one kind, and returns how many.
+pub(super) async fn untag_items(
+    conn: &mut Connection,
+    owner: UserId,
+    kind: ItemKind,
+    size: i64,
+) -> Result<i64, Error> {
+    let (name, tag) = (kind.name(), i16::from(ItemKind::Tag));
+    let text = format!(
+        "WITH locked AS MATERIALIZED (
+            SELECT item_id, tag_id FROM {name}_tags WHERE user_id = $1 AND tag_id IN (
+                SELECT item_id FROM pending_operations
+                WHERE user_id = $1 AND kind = {tag} AND operation = 'remove' AND retry_at <= now())
+            ORDER BY tag_id LIMIT $2 FOR UPDATE SKIP LOCKED
+        )
+        DELETE FROM {name}_tags AS assigned USING locked
+        WHERE assigned.user_id = $1 AND assigned.item_id = locked.item_id AND assigned.tag_id = locked.tag_id"
+    );
+    let statement = Statement::new(text).bind(owner).bind(size);
     Ok(count(conn.execute(statement).await?))
 }
 

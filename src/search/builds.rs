@@ -19,7 +19,7 @@ const MANY_DOCUMENTS: i64 = 200;
 /// Maximum number of users that are read in one statement.
 const USERS: i64 = 1_000;
 
-/// How far the background job is, according to its last run in this process.
+/// The progress of the background job, according to its last run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// The number of users with a stored index.
@@ -49,9 +49,9 @@ impl SearchIndexes {
         stored::replace(conn, owner, index).await
     }
 
-    /// Builds the indexes of users who have none and many documents, for example after a bulk load. A search builds the others
-    /// as fast as it reads a stored one. Returns their number. One process does this at a time. A user whose index cannot be built
-    /// does not keep the job from building those of others.
+    /// Builds the indexes of users who have none and many documents, for example after a bulk load. A search builds the index
+    /// of any other user as fast as it reads a stored one. Returns their number. One process does this at a time. A user whose index cannot be built
+    /// does not prevent the job from building those of others.
     ///
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
@@ -143,7 +143,7 @@ impl SearchIndexes {
         store::status(&mut self.inner.database.connection().await?).await
     }
 
-    /// How far the background job is. `None` before its first run in this process.
+    /// The progress of the background job. `None` before its first run in this process.
     pub(crate) fn progress(&self) -> Option<Progress> {
         *self.inner.progress.lock()
     }

@@ -124,8 +124,8 @@ pub(super) async fn changed_items(
         .await
 }
 
-/// Users with ids after `after`, and whether each has no stored index but at least so many documents. The statement reads
-/// `limit` users, so it is short however few of them need an index.
+/// Users with ids after `after`, and whether each has no stored index and at least `documents` documents. The statement
+/// reads `limit` users, so it stays short even if few of them need an index.
 pub(super) async fn users_to_index(
     conn: &mut Connection,
     after: Uuid,

@@ -16,8 +16,9 @@ use crate::{
     items::ItemKind,
 };
 
-/// The version of the rules by which texts become words. Increase it when they change: indexes of another version are rebuilt.
-const ANALYSIS: &str = "1";
+/// The version of the index's contents. Increase it when the rules by which texts become words change, or when a kind of item is
+/// added. Indexes of another version are rebuilt: programs that do not know a kind skip its changes.
+const ANALYSIS: &str = "2";
 /// Maximum size of a stored part, in bytes.
 const MAX_PART: usize = 1 << 20;
 

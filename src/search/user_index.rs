@@ -147,8 +147,8 @@ impl UserIndex {
             .map_or(0, |item| item.version)
     }
 
-    /// Adds items, and replaces those that the index already has. Rows without texts only change the attributes. Once the index has
-    /// `max_bytes`, leaves items out: they are unread, and are read when there is room again.
+    /// Adds items, and replaces those that the index already has. Rows without texts only change the attributes. If the index has
+    /// reached `max_bytes`, the remaining items stay unread. They are read when there is room again.
     async fn put(
         &mut self,
         owner: UserId,

@@ -134,10 +134,9 @@ impl Command {
                 RefusalCode::InTrash,
                 "Its course is in the trash. Restore it first.",
             )),
-            Command::Restore if item.title_is_taken => Some((
-                RefusalCode::Taken,
-                "Another active item has the same name. Rename that item first.",
-            )),
+            Command::Restore if item.title_is_taken => {
+                Some((RefusalCode::Taken, store::TITLE_IS_TAKEN))
+            }
             Command::Delete if !item.in_trash() => Some((
                 RefusalCode::NotInTrash,
                 "Only items in the trash can be deleted permanently.",

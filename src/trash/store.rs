@@ -11,10 +11,11 @@ use crate::{
         Connection, Statement,
         current::{self, Source},
         keyset::{KeyValue, Keyed, Order, Page, Slice, SortKey},
+        pool::from_database,
         row,
     },
-    error::{Error, Failure},
-    items::{ItemKind, ItemRef, write_failure},
+    error::{Error, Failure, Refusal, RefusalCode},
+    items::{ItemKind, ItemRef, is_title_taken},
 };
 
 row! {
@@ -49,6 +50,10 @@ impl NamedItem {
         }
     }
 }
+
+/// Why an item cannot be restored if another item has its title.
+pub(super) const TITLE_IS_TAKEN: &str = "Another item with the same name is active, or is restored with this one. Rename the active \
+    item first, or restore only one of them.";
 
 /// The condition that an item in the trash cannot be restored together with the other named ones, because another item has its
 /// title.
@@ -135,7 +140,10 @@ pub(super) async fn set_trashed(
         );
         let statement = Statement::<Uuid>::write(text, owner).bind(ids.to_vec());
         let changed = conn.try_rows(statement).await;
-        changed.map_err(|error| write_failure(error, kind, "ids"))?;
+        changed.map_err(|error| match is_title_taken(&error, kind) {
+            true => Refusal::of("ids", RefusalCode::Taken, TITLE_IS_TAKEN).into(),
+            false => Failure::from(from_database(error)),
+        })?;
     }
     Ok(())
 }

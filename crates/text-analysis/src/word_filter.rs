@@ -3,7 +3,7 @@
 /// The number of keys: three letters of five bits each.
 const KEYS: usize = 1 << 15;
 
-/// Knows the first three letters of the wanted words. It may pass other words, but it never rejects a wanted one.
+/// Contains the first three letters of the wanted words. It may pass other words, but it never rejects a wanted one.
 #[derive(Debug)]
 pub(crate) struct WordFilter {
     bits: Box<[u64; KEYS / 64]>,

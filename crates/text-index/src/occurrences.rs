@@ -203,7 +203,8 @@ mod tests {
     const ITEMS: usize = 2;
     const LENGTH: usize = 1_000;
 
-    /// How many items contain a phrase of so many equal words, and the work that this took, in items that only repeat this word.
+    /// Searches items that only repeat one word for a phrase of this word, `words` times. Returns the number of items found, and the
+    /// work that this took.
     fn search(words: usize, budget: usize) -> (usize, usize) {
         let mut builder = Builder::default();
         for key in 0..ITEMS {

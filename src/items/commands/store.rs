@@ -209,16 +209,21 @@ pub(super) fn written_by<T: Item>(
     Err(Error::internal(detail))
 }
 
-/// The failure of a statement that writes items of a kind: TAKEN for `field` if an active item has the title already.
-pub(crate) fn write_failure(error: DieselError, kind: ItemKind, field: &str) -> Failure {
-    let violated = violated_unique(&error);
-    if violated.is_none() || violated != kind.unique_title_index() {
+/// The failure of a statement that creates or updates items of a kind: TAKEN if an active item has the title already.
+pub(super) fn write_failure(error: DieselError, kind: ItemKind) -> Failure {
+    if !is_title_taken(&error, kind) {
         return from_database(error).into();
     }
     let (name, title) = (kind.name(), kind.title_column());
     let message =
         format!("Another active {name} has this {title}; case is ignored. Choose another {title}.");
-    Refusal::of(field, RefusalCode::Taken, message).into()
+    Refusal::of(title, RefusalCode::Taken, message).into()
+}
+
+/// Whether a statement failed because an active item of the kind has the title already.
+pub(crate) fn is_title_taken(error: &DieselError, kind: ItemKind) -> bool {
+    let violated = violated_unique(error);
+    violated.is_some() && violated == kind.unique_title_index()
 }
 
 /// The columns of [`Written`]'s item.

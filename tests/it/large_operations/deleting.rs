@@ -147,3 +147,83 @@ async fn deleted_items_stay_deleted_if_their_course_is_restored_before_their_row
     );
     assert_eq!(notebook.app.number(&left).await, 0);
 }
+
+/// More assignments than a step deletes.
+const TAGGED: i64 = 5_000;
+
+/// A statement that deletes more assignments than a step may fails. The deletion of a tag would delete what is left.
+const LIMIT: &str = "
+    CREATE FUNCTION limit_assignments() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT count(*) FROM removed) > 2000 THEN
+            RAISE EXCEPTION 'too many assignments in one statement';
+        END IF;
+        RETURN NULL;
+    END
+    $$;
+    CREATE TRIGGER limit_assignments AFTER DELETE ON task_tags REFERENCING OLD TABLE AS removed
+        FOR EACH STATEMENT EXECUTE FUNCTION limit_assignments()";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_of_many_items_is_deleted_in_steps_that_do_not_change_the_items() {
+    let notebook = Notebook::new().await;
+    let tag = &notebook.tags[0];
+    notebook
+        .app
+        .sql(&format!(
+            "SET session_replication_role = replica;
+             INSERT INTO tasks (user_id, id, title)
+             SELECT user_id, gen_random_uuid(), 'Tagged' FROM tags, generate_series(1, {TAGGED}) WHERE id = '{tag}';
+             INSERT INTO task_tags (user_id, item_id, tag_id)
+             SELECT user_id, id, '{tag}' FROM tasks WHERE title = 'Tagged'"
+        ))
+        .await;
+    notebook.app.sql(LIMIT).await;
+    notebook.ada.trash(&[tag]).await;
+    let changes = notebook.count("audit_logs").await;
+    notebook.ada.delete(&[tag]).await;
+    notebook.finish().await;
+    let of_tag = |table: &str| format!("{table} WHERE tag_id = '{tag}'");
+    for table in ["task_tags", "document_tags"] {
+        assert_eq!(notebook.count(&of_tag(table)).await, 0, "{table}");
+    }
+    assert_eq!(notebook.count("tags").await, 1);
+    let unchanged = "tasks WHERE title = 'Tagged' AND version = 1";
+    assert_eq!(notebook.count(unchanged).await, TAGGED);
+    let logged = notebook.count("audit_logs").await - changes;
+    assert_eq!(logged, 1, "only the deletion of the tag");
+}
+
+/// A newer program may have added a kind of items.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_on_an_unknown_kind_of_item_does_not_delay_other_owners() {
+    let notebook = Notebook::new().await;
+    // An owner with a higher id has their turn later.
+    notebook
+        .app
+        .sql(
+            "ALTER TABLE pending_operations DROP CONSTRAINT pending_operations_operation_of_kind;
+             INSERT INTO pending_operations (user_id, item_id, kind, operation)
+             SELECT id, gen_random_uuid(), 99, 'remove' FROM users",
+        )
+        .await;
+    let eve = notebook.app.signed_up("eve").await;
+    assert!(eve.id > notebook.ada.id, "ids grow");
+    let task = eve.create_task(None, "Eve's").await;
+    eve.trash(&[&task]).await;
+    notebook
+        .app
+        .sql(&format!(
+            "INSERT INTO pending_operations (user_id, item_id, kind, operation)
+             SELECT user_id, id, 3, 'remove' FROM tasks WHERE id = '{task}'"
+        ))
+        .await;
+    let finished = snapnote::pending::finish(&notebook.app.pool).await;
+    assert!(!finished.unwrap().blocked);
+    assert_eq!(
+        notebook.count(&format!("tasks WHERE id = '{task}'")).await,
+        0
+    );
+    let postponed = "pending_operations WHERE kind = 99 AND retry_at > now() + interval '23 hours'";
+    assert_eq!(notebook.count(postponed).await, 1);
+}

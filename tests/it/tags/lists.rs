@@ -61,6 +61,37 @@ async fn a_tag_lists_and_counts_its_items() {
     assert_eq!(data["tags"]["nodes"][1], expected(1));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_in_the_trash_still_lists_and_counts_its_items_but_filters_find_none() {
+    let Tagged {
+        app: _app,
+        ada,
+        document,
+        task,
+        ..
+    } = Tagged::new().await;
+    let exam = ada.create_tag("Exam").await;
+    ada.tag(&[&document, &task], &[&exam], &[]).await;
+    ada.trash(&[&exam]).await;
+    let query = "query($exam: ID!) {
+        tag(id: $exam) { documentCount openTaskCount documents { nodes { id tags { id } } } tasks { totalCount } }
+        tags(filter: { status: TRASH }) { nodes { documentCount openTaskCount } }
+        documents(filter: { tagIds: [$exam] }) { totalCount }
+        tasks(filter: { tagIds: [$exam] }) { totalCount } }";
+    let data = ada.data(query, json!({ "exam": exam })).await;
+    let expected = json!({
+        "tag": {
+            "documentCount": 1, "openTaskCount": 1,
+            "documents": { "nodes": [{ "id": document, "tags": [] }] },
+            "tasks": { "totalCount": 1 },
+        },
+        "tags": { "nodes": [{ "documentCount": 1, "openTaskCount": 1 }] },
+        "documents": { "totalCount": 0 },
+        "tasks": { "totalCount": 0 },
+    });
+    assert_eq!(data, expected);
+}
+
 /// A user with ten courses, with a document and a task each, which have two tags.
 async fn with_tagged_items() -> (TestApp, crate::support::Person) {
     let (app, ada) = TestApp::start().await.with_user("ada").await;

@@ -354,3 +354,18 @@ fn broken_images_get_none_and_never_cause_a_panic() {
         }
     }
 }
+
+#[test]
+fn images_that_take_more_memory_than_their_size_says_get_none() {
+    let lossless = b"\xFF\xD8\xFF\xC3\0\x0B\x08\x1F\x40\x1F\x40\x01\x01\x11\0\xFF\xD9";
+    // An image of one pixel with a frame of 8,000 × 8,000.
+    let frame = b"RIFF\x28\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        VP8 \x0A\0\0\0\x10\0\0\x9D\x01\x2A\x40\x1F\x40\x1F";
+    for (bytes, reason) in [
+        (&lossless[..], "it is a lossless JPEG"),
+        (&frame[..], "the image does not match its header"),
+    ] {
+        let error = thumbnail(bytes).expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

@@ -7,7 +7,7 @@ use super::{
     shrink::{Row, Shrinker, thumbnail_size},
     undecodable,
 };
-use crate::exif;
+use crate::{exif, filter::Filter, webp};
 
 /// Maximum number of scans of a JPEG. Encoders write about ten. Each scan visits all pixels, however few bytes it has.
 const MAX_SCANS: usize = 50;
@@ -75,6 +75,10 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     decoder.read_info().map_err(undecodable)?;
     let info = decoder.info().ok_or_else(|| undecodable("no frame"))?;
     let size = require_size(info.width.into(), info.height.into())?;
+    // It would be decoded at its full size, and browsers do not display it.
+    if info.coding_process == jpeg_decoder::CodingProcess::Lossless {
+        return Err(undecodable("it is a lossless JPEG"));
+    }
     if bytes.windows(2).filter(|pair| pair == b"\xFF\xDA").count() > MAX_SCANS {
         return Err(undecodable("it has too many scans"));
     }
@@ -193,6 +197,8 @@ pub(super) fn webp(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     if u64::from(width) * u64::from(height) * per_pixel > MAX_MEMORY {
         return Err(ThumbnailError::TooMuchMemory);
     }
+    // image-webp compares the size of a frame with the size above only after decoding the frame.
+    webp::filter_image(&mut Filter::new(bytes.to_vec())).map_err(undecodable)?;
     let samples = decoder.output_buffer_size();
     let mut samples = vec![0; samples.ok_or(ThumbnailError::TooMuchMemory)?];
     decoder.read_image(&mut samples).map_err(undecodable)?;

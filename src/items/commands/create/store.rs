@@ -35,7 +35,7 @@ pub(super) async fn insert<C: Create>(
         Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Ok(None),
         Err(error) => {
             let kind = C::Item::KIND;
-            Err(write_failure(error, kind, kind.title_column()))
+            Err(write_failure(error, kind))
         }
     }
 }

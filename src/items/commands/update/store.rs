@@ -35,7 +35,7 @@ pub(super) async fn update<U: Update>(
     let statement = U::update(UpdateItems::new(viewer.user_id, entries, required), &stored);
     let kind = U::Item::KIND;
     let rows = conn.try_rows(statement).await;
-    let rows = rows.map_err(|error| write_failure(error, kind, kind.title_column()))?;
+    let rows = rows.map_err(|error| write_failure(error, kind))?;
     Ok(written_by::<U::Item>(rows, entries.len())?)
 }
 

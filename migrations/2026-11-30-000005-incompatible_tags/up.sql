@@ -63,17 +63,22 @@ CREATE TRIGGER tags_log AFTER INSERT OR UPDATE OR DELETE ON tags FOR EACH ROW
 CREATE TRIGGER tags_name_replaced BEFORE UPDATE OF name ON tags FOR EACH ROW
     WHEN (OLD.name <> NEW.name AND OLD.name_folded = NEW.name_folded) EXECUTE FUNCTION items_title_replaced();
 
--- The deletion of a tag or an item deletes rows inside of a trigger (of the foreign key). It is not a change of an item's tags.
+-- The deletion of an item deletes rows inside of a trigger (of the foreign key). The deletion of a tag deletes them first, without
+-- logging. Neither is a change of an item's tags.
 \ir ../functions/item_tags_changed.sql
 \ir ../functions/replace_tags.sql
 CREATE TRIGGER document_tags_added AFTER INSERT ON document_tags REFERENCING NEW TABLE AS changed FOR EACH STATEMENT
-    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION item_tags_changed('documents');
+    WHEN (pg_trigger_depth() = 0 AND current_setting('snapnote.logging', true) IS DISTINCT FROM 'off')
+    EXECUTE FUNCTION item_tags_changed('documents');
 CREATE TRIGGER document_tags_removed AFTER DELETE ON document_tags REFERENCING OLD TABLE AS changed FOR EACH STATEMENT
-    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION item_tags_changed('documents');
+    WHEN (pg_trigger_depth() = 0 AND current_setting('snapnote.logging', true) IS DISTINCT FROM 'off')
+    EXECUTE FUNCTION item_tags_changed('documents');
 CREATE TRIGGER task_tags_added AFTER INSERT ON task_tags REFERENCING NEW TABLE AS changed FOR EACH STATEMENT
-    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION item_tags_changed('tasks');
+    WHEN (pg_trigger_depth() = 0 AND current_setting('snapnote.logging', true) IS DISTINCT FROM 'off')
+    EXECUTE FUNCTION item_tags_changed('tasks');
 CREATE TRIGGER task_tags_removed AFTER DELETE ON task_tags REFERENCING OLD TABLE AS changed FOR EACH STATEMENT
-    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION item_tags_changed('tasks');
+    WHEN (pg_trigger_depth() = 0 AND current_setting('snapnote.logging', true) IS DISTINCT FROM 'off')
+    EXECUTE FUNCTION item_tags_changed('tasks');
 
 ALTER TABLE pending_operations DROP CONSTRAINT pending_operations_operation_of_kind;
 ALTER TABLE pending_operations ADD CONSTRAINT pending_operations_operation_of_kind CHECK (
