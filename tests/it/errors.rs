@@ -136,7 +136,7 @@ fn rejected() -> Vec<(Value, &'static str, &'static str)> {
         (
             create(json!({ "title": "A", "dueAt": "2026-03-01" })),
             "BAD_USER_INPUT",
-            "`$input.dueAt` must include a time and an offset; got the date `2026-03-01`.",
+            "`$input.dueAt` must include a time and an offset; got the date `2026-03-01`. Send `2026-03-01T00:00:00Z` for midnight in UTC. Or use `dueOn`, which accepts this value.",
         ),
         (
             create(json!({ "title": "A", "dueAt": "2026-03-01T08:00" })),

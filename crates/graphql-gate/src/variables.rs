@@ -95,7 +95,8 @@ struct Coercion<'a> {
 #[derive(Clone, Copy)]
 enum ValuePath<'a> {
     Variable(&'a str),
-    Field(&'a ValuePath<'a>, &'a str),
+    /// A field of an object of this type.
+    Field(&'a ValuePath<'a>, &'a str, &'a InputObjectType),
     Item(&'a ValuePath<'a>, usize),
 }
 
@@ -103,7 +104,7 @@ impl fmt::Display for ValuePath<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(formatter, "${}", short(name)),
-            Self::Field(outer, name) => write!(formatter, "{outer}.{}", short(name)),
+            Self::Field(outer, name, _) => write!(formatter, "{outer}.{}", short(name)),
             Self::Item(outer, index) => write!(formatter, "{outer}[{index}]"),
         }
     }
@@ -202,7 +203,11 @@ impl<'a> Coercion<'a> {
 
     fn custom_scalar(&mut self, value: Json, ty: &str, path: ValuePath<'_>) -> Option<Value> {
         let value = Value::from_json(value).ok()?;
-        match scalars::problem(self.scalars, ty, &value) {
+        let object = match path {
+            ValuePath::Field(_, _, object) => Some(object),
+            _ => None,
+        };
+        match scalars::problem(self.scalars, ty, &value, object) {
             Some(problem) => self.problem(path, &problem),
             None => Some(value),
         }
@@ -229,7 +234,7 @@ impl<'a> Coercion<'a> {
         }
         let mut object = IndexMap::with_capacity(sent.len());
         for (name, field) in &ty.fields {
-            let path = ValuePath::Field(&path, name);
+            let path = ValuePath::Field(&path, name, ty);
             let value = match (sent.remove(name.as_str()), &field.default_value) {
                 (Some(value), _) => self.value(value, &field.ty, path),
                 (None, Some(default)) => self.default(default, &field.ty),
@@ -241,7 +246,7 @@ impl<'a> Coercion<'a> {
             }
         }
         for unknown in sent.keys().take(MAX_PROBLEMS) {
-            let path = ValuePath::Field(&path, unknown).to_string();
+            let path = ValuePath::Field(&path, unknown, ty).to_string();
             self.add(not_a_field(self.schema, &path, unknown, &ty.name));
         }
         Some(Value::Object(object))

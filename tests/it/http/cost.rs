@@ -52,6 +52,16 @@ async fn the_cost_depends_on_variables_and_counts_mutations() {
             55,
         ),
         (
+            "query($part: String) { tasks(first: 10, filter: { completed: false, titleContains: $part }) { nodes { id } } }",
+            json!({ "part": "a" }),
+            15,
+        ),
+        (
+            "query($part: String) { tasks(first: 10, filter: { completed: false, titleContains: $part }) { nodes { id } } }",
+            json!({ "part": null }),
+            10,
+        ),
+        (
             "mutation { createCourse(input: { name: \"Algebra\" }) { course { id } } }",
             json!({}),
             2,

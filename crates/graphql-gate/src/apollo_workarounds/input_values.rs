@@ -12,6 +12,7 @@ use apollo_compiler::ast::{Argument, InputValueDefinition, Type, Value, Variable
 use apollo_compiler::executable::{
     DirectiveList, ExecutableDocument, Operation, Selection, SelectionSet,
 };
+use apollo_compiler::schema::InputObjectType;
 use apollo_compiler::{Name, Node};
 
 use super::{is_one_of, one_field};
@@ -49,8 +50,12 @@ pub(super) fn check(
     };
     for variable in &operation.variables {
         if let Some(default) = &variable.default_value {
-            let (ty, has_default) = (&*variable.ty, false);
-            check.value(default, Some(Location { ty, has_default }));
+            let location = Location {
+                ty: &variable.ty,
+                has_default: false,
+                object: None,
+            };
+            check.value(default, Some(location));
         }
     }
     check.selections(&operation.selection_set);
@@ -67,11 +72,12 @@ struct Check<'a> {
     checked: Checked,
 }
 
-/// The position of a value: its type, and whether it has a default for an omitted value.
+/// The position of a value: its type, whether it has a default for an omitted value, and the input object that contains it.
 #[derive(Clone, Copy)]
 struct Location<'a> {
     ty: &'a Type,
     has_default: bool,
+    object: Option<&'a InputObjectType>,
 }
 
 impl<'a> Location<'a> {
@@ -79,6 +85,7 @@ impl<'a> Location<'a> {
         Self {
             ty: &definition.ty,
             has_default: definition.default_value.is_some(),
+            object: None,
         }
     }
 }
@@ -135,7 +142,7 @@ impl<'a> Check<'a> {
     /// `location` is None inside a custom scalar, where every value is valid.
     fn value(&mut self, value: &'a Node<Value>, location: Option<Location<'a>>) {
         if let Some(location) = location {
-            self.custom_scalar(value, location.ty);
+            self.custom_scalar(value, location);
         }
         match &**value {
             Value::Variable(name) => self.variable(name, value, location),
@@ -143,6 +150,7 @@ impl<'a> Check<'a> {
                 let item = location.map(|location| Location {
                     ty: location.ty.item_type(),
                     has_default: false,
+                    object: None,
                 });
                 for value in items {
                     self.value(value, item);
@@ -164,13 +172,14 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn custom_scalar(&mut self, value: &Node<Value>, ty: &Type) {
+    fn custom_scalar(&mut self, value: &Node<Value>, location: Location<'_>) {
+        let Location { ty, object, .. } = location;
         // The items of a list are checked one by one.
         if value.as_variable().is_some() || (value.as_list().is_some() && ty.is_list()) {
             return;
         }
         let ty = ty.inner_named_type();
-        if let Some(problem) = scalars::literal_problem(self.scalars, ty, value) {
+        if let Some(problem) = scalars::literal_problem(self.scalars, ty, value, object) {
             let words = |path: &str| format!("`{path}` {problem}");
             let problem = self.source.problem(value.location(), words);
             self.checked.invalid_scalars.push(problem);
@@ -196,7 +205,10 @@ impl<'a> Check<'a> {
                 self.problem(value, |path| format!("`{path}` is given several times."));
             }
             let definition = input.and_then(|input| input.fields.get(name));
-            let location = definition.map(|one| Location::of(one.as_ref()));
+            let location = definition.map(|one| Location {
+                object: input.map(|input| &**input),
+                ..Location::of(one)
+            });
             self.value(value, location);
         }
     }

@@ -14,10 +14,23 @@ fn color(value: &async_graphql::Value) -> Result<(), String> {
     }
 }
 
-const SCALARS: &[CustomScalar] = &[CustomScalar {
-    name: "DateTime",
-    check: color,
-}];
+fn name(value: &async_graphql::Value) -> Result<(), String> {
+    match value {
+        async_graphql::Value::String(text) if !text.starts_with('#') => Ok(()),
+        _ => Err("must be a name.".to_owned()),
+    }
+}
+
+const SCALARS: &[CustomScalar] = &[
+    CustomScalar {
+        name: "DateTime",
+        check: color,
+    },
+    CustomScalar {
+        name: "Date",
+        check: name,
+    },
+];
 
 static GATE: LazyLock<Gate> =
     LazyLock::new(|| Gate::new(SDL, Limits::default(), RULES).with_scalars(SCALARS));
@@ -171,6 +184,29 @@ fn misspelled_names_are_corrected() {
         let messages = messages(query, json!({}));
         assert!(!messages[0].contains("Did you mean"), "{messages:?}");
     }
+}
+
+#[test]
+fn a_field_that_accepts_the_value_of_another_is_suggested() {
+    let literal = |field: &str| {
+        let query =
+            format!("mutation {{ updateTask(input: {{id: 1, {field}}}) {{ task {{ id }} }} }}");
+        messages(&query, json!({}))
+    };
+    let color = "must be a color such as `#fff`.";
+    let expected = [format!(
+        "`input.dueAt` {color} Or use `dueOn`, which accepts this value."
+    )];
+    assert_eq!(literal("dueAt: \"red\""), expected);
+    assert_eq!(literal("dueAt: 5"), [format!("`input.dueAt` {color}")]);
+    let expected = ["`input.dueOn` must be a name. Or use `dueAt`, which accepts this value."];
+    assert_eq!(literal("dueOn: \"#a\""), expected);
+    let query = "mutation($input: UpdateTaskInput!) { updateTask(input: $input) { task { id } } }";
+    let input = json!({ "input": { "id": 1, "dueAt": "red" } });
+    let expected = [format!(
+        "`$input.dueAt` {color} Or use `dueOn`, which accepts this value."
+    )];
+    assert_eq!(messages(query, input), expected);
 }
 
 #[test]
