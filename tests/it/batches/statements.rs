@@ -68,9 +68,10 @@ async fn a_batch_of_a_hundred_entries_takes_at_most_four_statements() {
         ),
         ("updateDocuments", batch("documents", conflict, "EACH"), 100),
     ] {
-        // At most once per second, the revocations are read too.
+        // At most once per second, the revocations are read too. A new set of tags takes one statement more than other changes.
+        let most = if name == "updateTasks" { 5 } else { 4 };
         let sent = sent(&app, &ada, name, input, errors).await;
-        assert!(sent <= 4, "{name}: {sent} statements");
+        assert!(sent <= most, "{name}: {sent} statements");
     }
     assert_eq!(app.count("task_tags").await, 50 * 2 + 50);
     assert_eq!(

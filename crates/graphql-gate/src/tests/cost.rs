@@ -204,7 +204,6 @@ fn each_id_in_an_input_costs_a_point() {
         ),
         (batch("$t: [CreateTaskInput!]!", "$t"), variables.clone(), 1 + 2 + 3),
         (batch("$one: CreateTaskInput!", "[$one, $one]"), variables.clone(), 1 + 2 + 6),
-        (batch("$one: CreateTaskInput!", "$one"), variables.clone(), 1 + 1 + 3),
         (
             batch("$ids: [ID!]", "[{title: \"a\", tagIds: $ids}, {title: \"b\", tagIds: [1]}]"),
             variables,
