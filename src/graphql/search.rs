@@ -113,7 +113,7 @@ impl FoundItems {
         let items = hits.into_iter().zip(items);
         let items = items.filter_map(|((hit, cursor), item)| {
             Some(FoundItem {
-                node: item?.into(),
+                node: item?,
                 cursor,
                 score: hit.score,
             })
