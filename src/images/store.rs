@@ -293,11 +293,12 @@ const CLAIM: &str = "
     RETURNING image_objects.kind, image_objects.id";
 
 /// Claims objects of all users that are no longer needed. Claims none if another process is sweeping.
-pub(super) async fn claim(conn: &mut Connection, limit: i64) -> Result<Vec<ObjectRef>, Error> {
+pub(super) async fn claim(conn: &mut Connection, limit: usize) -> Result<Vec<ObjectRef>, Error> {
     if conn.execute(Statement::new(LOCK)).await? == 0 {
         return Ok(Vec::new());
     }
-    conn.rows(Statement::new(CLAIM).bind(limit)).await
+    conn.rows(Statement::new(CLAIM).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
+        .await
 }
 
 const DELETE_ROWS: &str = "DELETE FROM image_objects WHERE id = ANY($1) AND state = 'removing'";

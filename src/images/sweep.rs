@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Maximum number of objects per step.
-const STEP: i64 = 100;
+const STEP: usize = 100;
 
 /// An object that could not be removed, or whose row could not be deleted.
 type Failed = (Uuid, Error);
@@ -39,6 +39,8 @@ pub async fn sweep(images: &Images) -> Result<u64, Error> {
         if claimed.is_empty() {
             return Ok(all);
         }
+        // Objects that become due meanwhile are left to the next run, so that a run ends.
+        let is_last = claimed.len() < STEP;
         let (removed, mut failed) = remove(images, claimed).await;
         if removed.is_empty() && !failed.is_empty() {
             check_store(images).await?;
@@ -46,6 +48,9 @@ pub async fn sweep(images: &Images) -> Result<u64, Error> {
         all += removed.len() as u64;
         failed.extend(delete_rows(images, removed).await?);
         set_aside(images, failed).await?;
+        if is_last {
+            return Ok(all);
+        }
         tokio::time::sleep(REST).await;
     }
 }
