@@ -48,7 +48,7 @@ async fn users_are_filtered_by_email_address_with_an_index() {
     // Once for the page, once for the total.
     let scans = index_scans(&app, "users_email_trigrams_idx").await;
     assert!(scans >= 2 * asked, "{scans} scans for {asked} pages");
-    // Only the total of all users may read the whole table.
+    // Only the total of all users may read the whole table. Each of its up to two parallel workers counts as well.
     let users = read_of(&app, "users").await;
-    assert!(users.whole <= 1, "{users:?}");
+    assert!(users.whole <= 3, "{users:?}");
 }
