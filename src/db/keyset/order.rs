@@ -156,11 +156,12 @@ impl<T> Order<T> {
 
     /// Identifies the order in cursors.
     fn name(&self) -> String {
-        let names = self.keys().map(|sorted| {
-            let direction = if sorted.descending { '-' } else { '+' };
-            format!("{}{direction}", sorted.key.name)
-        });
-        names.collect()
+        let mut name = String::with_capacity(128);
+        for sorted in self.keys() {
+            name.push_str(sorted.key.name);
+            name.push(if sorted.descending { '-' } else { '+' });
+        }
+        name
     }
 
     /// The position in a cursor of this order. `None` if the cursor is invalid or belongs to another order.
@@ -203,9 +204,15 @@ const SEPARATOR: &str = "\0";
 impl<T: Keyed> Order<T> {
     /// The opaque cursor of a row. It contains its order, so that a cursor of another list or order is rejected.
     pub(crate) fn cursor(&self, row: &T) -> String {
-        let keys: Vec<String> = self.keys().map(|it| it.key.value.of(row)).collect();
-        let (name, id) = (self.name(), row.id().simple());
-        cursor::encode(format!("{name}{id}{}", keys.join(SEPARATOR)))
+        let mut text = self.name();
+        text.push_str(row.id().simple().encode_lower(&mut Uuid::encode_buffer()));
+        for (index, sorted) in self.keys().enumerate() {
+            if index > 0 {
+                text.push_str(SEPARATOR);
+            }
+            text.push_str(&sorted.key.value.of(row));
+        }
+        cursor::encode(text)
     }
 }
 
