@@ -18,7 +18,7 @@ impl Create for CreateCourseInput {
             .value("description", |course| course.description.clone())
             .value("color", |course| course.color.clone())
             .value("icon", |course| course.icon.clone())
-            .returning(&["0::bigint", "0::bigint"])
+            .returning(&contents::EMPTY)
     }
 }
 
@@ -32,7 +32,7 @@ impl Update for UpdateCourseInput {
             .change("description", |course| &course.description)
             .change("color", |course| &course.color)
             .change("icon", |course| &course.icon)
-            .returning(&["NULL::bigint", "NULL::bigint"])
+            .returning(&contents::NOT_COUNTED)
     }
 }
 

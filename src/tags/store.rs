@@ -22,7 +22,7 @@ impl Create for CreateTagInput {
         insert
             .title(|tag| &tag.name)
             .value("color", |tag| tag.color.clone())
-            .returning(&["0::bigint", "0::bigint"])
+            .returning(&contents::EMPTY)
     }
 }
 
@@ -34,7 +34,7 @@ impl Update for UpdateTagInput {
         update
             .title(|tag| &tag.name)
             .change("color", |tag| &tag.color)
-            .returning(&["NULL::bigint", "NULL::bigint"])
+            .returning(&contents::NOT_COUNTED)
     }
 }
 
@@ -67,9 +67,9 @@ static OF_ITEMS: LazyLock<String> = LazyLock::new(|| {
         format!("SELECT item_id, tag_id FROM {name}_tags WHERE user_id = $1 AND item_id = ANY($2)")
     };
     let assigned = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
-    let columns = Tag::COLUMNS;
+    let (columns, counts) = (Tag::COLUMNS, contents::NOT_COUNTED.join(", "));
     format!(
-        "SELECT item_id, {columns}, NULL::bigint, NULL::bigint
+        "SELECT item_id, {columns}, {counts}
         FROM ({assigned}) AS assigned JOIN tags ON user_id = $1 AND id = tag_id AND status = 'active'
         ORDER BY name, id"
     )
