@@ -16,7 +16,7 @@ use crate::{
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(60 * 60);
 /// How often expired items in the trash are deleted.
 const TRASH_INTERVAL: Duration = Duration::from_secs(15 * 60);
-/// How often search indexes are built for users with many documents who have none.
+/// How often search indexes are built for users with many documents and no index.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(15 * 60);
 /// How often images that nothing refers to are removed.
 const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);

@@ -1,4 +1,4 @@
-//! `snapnote reindex`: builds the stored search indexes anew.
+//! `snapnote reindex`: rebuilds the stored search indexes.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;

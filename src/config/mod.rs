@@ -205,7 +205,7 @@ pub enum Command {
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
     Demo,
-    /// Build all stored search indexes anew from the items. Searches keep working meanwhile, and the command can be interrupted.
+    /// Rebuild all stored search indexes from the items. Searches keep working meanwhile, and the command can be interrupted.
     Reindex {
         /// Build only the index of the user with this email address.
         #[arg(long, value_name = "EMAIL")]

@@ -49,7 +49,7 @@ impl SearchIndexes {
         stored::replace(conn, owner, index).await
     }
 
-    /// Builds the indexes of users who have none and many documents, for example after a bulk load. A search builds the index
+    /// Builds the indexes of users with many documents and no index, for example after a bulk load. A search builds the index
     /// of any other user as fast as it reads a stored one. Returns their number. One process does this at a time. A user whose index cannot be built
     /// does not prevent the job from building those of others.
     ///
@@ -97,7 +97,7 @@ impl SearchIndexes {
         }
     }
 
-    /// Builds the index of a user who has none, within the transaction that holds the job's lock. Returns false if another process
+    /// Builds the index of a user without one, within the transaction that holds the job's lock. Returns false if another process
     /// has the lock.
     async fn build_if_missing(&self, owner: UserId) -> Result<bool, Error> {
         let _permit = self.reading_permit().await?;

@@ -23,8 +23,8 @@
 //!
 //! - **A copy of the index is stored** if enough items have changed since the last time: an eighth of the items, minimum 50. A process
 //!   without the index in memory loads it and applies the changes since then. The feed names the changed fields, so only texts that
-//!   changed are read again. The stored index has a generation, which the feed's statement returns. If another process has built
-//!   the index anew, the generation differs, and the index in memory is dropped.
+//!   changed are read again. The stored index has a generation, which the feed's statement returns. If another process has rebuilt
+//!   the index, the generation differs, and the index in memory is dropped.
 //! - **One analyzer.** `text-analysis` splits items, queries and highlighted texts into words in the same way. In scripts without
 //!   spaces, words are characters and dictionary words.
 //!

@@ -239,12 +239,12 @@ async fn filters_combine_with_and_or_and_not() {
     );
 }
 
-/// A filter with so many conditions.
+/// A filter with this many conditions.
 fn conditions(number: usize) -> Value {
     json!({ "or": vec![json!({ "hasCourse": true }); number] })
 }
 
-/// A filter in so many combinations.
+/// A filter in this many combinations.
 fn levels(number: usize) -> Value {
     let nest = |filter, level| match level % 3 {
         0 => json!({ "and": [filter] }),

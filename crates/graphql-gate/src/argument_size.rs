@@ -66,7 +66,7 @@ impl ArgumentSize {
         size
     }
 
-    /// Adds arguments that are used so many times. `fragments`: how often each fragment is used.
+    /// Adds arguments that are used `times` times. `fragments`: how often each fragment is used.
     fn add(&mut self, arguments: &OwnArguments, times: usize, fragments: &mut [usize]) {
         let bytes = arguments.literal_bytes.saturating_mul(times);
         self.literal_bytes = self.literal_bytes.saturating_add(bytes);

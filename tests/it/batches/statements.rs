@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, TestApp, list};
 
-/// How many statements a batch sends. Its results have so many errors.
+/// How many statements a batch sends. Its results have this many errors.
 async fn sent(app: &TestApp, client: &Client, name: &str, input: Value, errors: usize) -> u64 {
     let before = app.pool.statements();
     let selection = "results { userErrors { code field } }";

@@ -113,7 +113,7 @@ struct Filters<'a> {
 }
 
 impl Filters<'_> {
-    /// A filter in so many combinations, with up to `conditions` conditions.
+    /// A filter in this many combinations, with up to `conditions` conditions.
     fn filter(&mut self, level: usize, mut conditions: usize) -> Value {
         let mut filter = Map::new();
         let own = self.numbers.below(3).min(conditions);
