@@ -82,8 +82,7 @@ impl Revocation {
         {
             return Ok(trusted.user_id == user);
         }
-        let mut conn = self.database.connection().await?;
-        let Some(trusted) = store::trusted(&mut conn, session).await? else {
+        let Some(trusted) = store::trusted(&self.database, session).await? else {
             return Ok(false);
         };
         let is_theirs = trusted.user_id == user;
@@ -169,8 +168,7 @@ impl Revocation {
 
     async fn read(&self) -> Result<Arc<RevocationList>, Error> {
         let began = Instant::now();
-        let mut conn = self.database.connection().await?;
-        let list = store::revoked(&mut conn).await?;
+        let list = store::revoked(&self.database).await?;
         let reading = Arc::new(RevocationList {
             began,
             at: list.at,

@@ -286,8 +286,7 @@ pub async fn find_session(
     viewer: &Viewer,
     id: Uuid,
 ) -> Result<Option<Session>, Error> {
-    let mut conn = auth.inner.database.connection().await?;
-    let session = store::open_session(&mut conn, id).await?;
+    let session = store::open_session(&auth.inner.database, id).await?;
     Ok(session.filter(|session| session.user_id == viewer.user_id))
 }
 

@@ -1,11 +1,15 @@
 //! The SQL of sessions, and what signing in needs of users.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::model::{Session, UserId, Viewer};
 use crate::{
-    db::{Connection, Statement, pool::from_database, pool::violated_unique, row},
+    db::{
+        Connection, Reader, SharedText, Statement, pool::from_database, pool::violated_unique, row,
+    },
     email_address::EmailAddress,
     error::Error,
 };
@@ -176,19 +180,22 @@ pub(super) async fn log(
     Ok(())
 }
 
-const OPEN: &str = concat!(
-    "SELECT ",
-    session_columns!(),
-    " FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
-        AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
-);
+static OPEN: LazyLock<SharedText> = LazyLock::new(|| {
+    SharedText::new(concat!(
+        "SELECT ",
+        session_columns!(),
+        " FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
+            AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
+    ))
+});
 
 /// An open session of a user who may sign in.
 pub(super) async fn open_session(
-    conn: &mut Connection,
+    reader: impl Reader,
     session: Uuid,
 ) -> Result<Option<Session>, Error> {
-    conn.row(Statement::new(OPEN).bind(session)).await
+    let found = reader.read(Statement::look_up(&OPEN).bind(session));
+    Ok(found.await?.pop())
 }
 
 const OPEN_ALL: &str = concat!(
@@ -266,9 +273,12 @@ pub(super) async fn record_usage(conn: &mut Connection, sessions: Vec<Uuid>) -> 
 }
 
 /// Looks back further than a session is trusted.
-const REVOKED: &str = "
-    SELECT now(), coalesce(array_agg(subject_id), '{}')
-    FROM revocations WHERE revoked_at > now() - interval '20 minutes'";
+static REVOKED: LazyLock<SharedText> = LazyLock::new(|| {
+    SharedText::new(
+        "SELECT now(), coalesce(array_agg(subject_id), '{}')
+        FROM revocations WHERE revoked_at > now() - interval '20 minutes'",
+    )
+});
 
 row! {
     /// The sessions that ended recently, and the users who may no longer sign in.
@@ -279,8 +289,8 @@ row! {
     }
 }
 
-pub(super) async fn revoked(conn: &mut Connection) -> Result<Revoked, Error> {
-    let list = conn.row(Statement::new(REVOKED)).await?;
+pub(super) async fn revoked(reader: impl Reader) -> Result<Revoked, Error> {
+    let list = reader.read(Statement::look_up(&REVOKED)).await?.pop();
     list.ok_or_else(|| Error::internal("an aggregate returned no row"))
 }
 
@@ -294,15 +304,16 @@ row! {
     }
 }
 
-const TRUSTED: &str = "
-    SELECT user_id, least(expires_at, now() + interval '15 minutes')
-    FROM sessions JOIN users ON users.id = user_id
-    WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active";
+static TRUSTED: LazyLock<SharedText> = LazyLock::new(|| {
+    SharedText::new(
+        "SELECT user_id, least(expires_at, now() + interval '15 minutes')
+        FROM sessions JOIN users ON users.id = user_id
+        WHERE sessions.id = $1 AND ended_at IS NULL AND expires_at > now() AND is_active",
+    )
+});
 
 /// `None` if the session has ended or its user may not sign in.
-pub(super) async fn trusted(
-    conn: &mut Connection,
-    session: Uuid,
-) -> Result<Option<Trusted>, Error> {
-    conn.row(Statement::new(TRUSTED).bind(session)).await
+pub(super) async fn trusted(reader: impl Reader, session: Uuid) -> Result<Option<Trusted>, Error> {
+    let found = reader.read(Statement::look_up(&TRUSTED).bind(session));
+    Ok(found.await?.pop())
 }

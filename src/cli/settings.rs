@@ -22,6 +22,7 @@ pub(super) fn pool(config: &DatabaseConfig) -> PoolSettings {
     PoolSettings {
         kept: config.pool_kept,
         max_connections: config.pool_max,
+        shared_reads: config.shared_reads && config.prepared_statements,
         wait: config.pool_wait.0,
         lifetime: config.pool_lifetime.0,
     }

@@ -305,6 +305,10 @@ pub struct DatabaseConfig {
     /// PgBouncer in transaction mode must be 1.21 or newer either way.
     #[arg(long, env = "SNAPNOTE_PREPARED_STATEMENTS", default_value_t = true, action = clap::ArgAction::Set)]
     pub prepared_statements: bool,
+    /// Whether short reads share a quarter of the connections (maximum 4) instead of leasing one. Needs
+    /// SNAPNOTE_PREPARED_STATEMENTS and a maximum of at least 4 connections.
+    #[arg(long, env = "SNAPNOTE_SHARED_READS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub shared_reads: bool,
     /// Days that items stay in the trash before they are deleted permanently (0 keeps them forever).
     #[arg(long, env = "SNAPNOTE_TRASH_DAYS", default_value_t = 30)]
     pub trash_days: u32,

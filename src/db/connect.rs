@@ -7,11 +7,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use diesel::{ConnectionError, ConnectionResult, connection::CacheSize};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use postgres_connect::ParseError;
+use tokio::task::AbortHandle;
 use tokio_postgres::{CancelToken, Client};
 
 use super::{
     failure::{Kind, POOLER_REMEDY, kind_of},
     pooler::Pooler,
+    shared_reads::MAX_STATEMENT,
 };
 
 /// A database, how to connect to it, and how to set up its sessions. Cheap to clone. Its `Display` and `Debug` show no
@@ -124,6 +126,39 @@ impl Target {
         // The task ends when the client is dropped.
         tokio::spawn(connection);
         Ok(client)
+    }
+
+    /// Opens a connection for shared reads, with the settings of [`Target::connect`] but a `statement_timeout` of at most
+    /// [`MAX_STATEMENT`]. Its I/O runs on a task of its own, which drops `held` when the connection is closed.
+    ///
+    /// # Errors
+    /// As [`Target::connect`].
+    pub(super) async fn connect_shared(
+        &self,
+        held: impl Send + 'static,
+    ) -> ConnectionResult<(Client, AbortHandle)> {
+        let mut settings = "SET TIME ZONE 'UTC'".to_owned();
+        if !self.pooler.is_in_transaction_mode() {
+            let timeout = self.settings.statement_timeout;
+            let timeout = if timeout.is_zero() {
+                MAX_STATEMENT
+            } else {
+                timeout.min(MAX_STATEMENT)
+            };
+            settings += &format!("; SET statement_timeout = {}", timeout.as_millis());
+        }
+        let set_up = |client: Client, connection: postgres_connect::Connection| async move {
+            let io = tokio::spawn(async move {
+                // Callers get the errors of their statements.
+                let _ = connection.await;
+                drop(held);
+            });
+            let set = client.batch_execute(&settings).await;
+            set.map_err(|error| format!("setting up the session failed: {error}"))?;
+            Ok((client, io.abort_handle()))
+        };
+        let connected = self.server.connect_and(set_up).await;
+        connected.map_err(|error| ConnectionError::BadConnection(error.to_string()))
     }
 
     async fn connect_and_set_up(&self, sets_timeout: bool) -> ConnectionResult<AsyncPgConnection> {

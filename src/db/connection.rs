@@ -136,7 +136,8 @@ impl Connection {
         loop {
             let sent = R::load(statement.clone(), self.begin_statement()?).await;
             let outcome = self.ended(sent);
-            if !self.repeats(&outcome, &mut repeats).await {
+            let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
+            if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
                 return outcome;
             }
@@ -151,19 +152,17 @@ impl Connection {
             let conn = self.begin_statement().map_err(from_database)?;
             let sent = RunQueryDsl::execute(statement.clone(), conn).await;
             let outcome = self.ended(sent);
-            if !self.repeats(&outcome, &mut repeats).await {
+            let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
+            if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
                 return outcome.map_err(from_database);
             }
         }
     }
 
-    /// Whether a statement with this outcome must be repeated. Waits for the pause before the repeat. Inside a
+    /// Whether a statement must be repeated because of a conflict. Waits for the pause before the repeat. Inside a
     /// transaction, the whole transaction is repeated instead.
-    async fn repeats<T>(&self, outcome: &QueryResult<T>, repeats: &mut u32) -> bool {
-        let conflict = outcome
-            .as_ref()
-            .is_err_and(|error| self.lost_conflict(error));
+    async fn repeats(&self, conflict: bool, repeats: &mut u32) -> bool {
         conflict && self.transaction == Transaction::None && pause_before_retry(repeats).await
     }
 

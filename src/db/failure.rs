@@ -145,7 +145,8 @@ pub(super) fn kind_of(error: &DieselError) -> Kind {
     }
 }
 
-fn kind_of_message(message: &str) -> Kind {
+/// What the error with this message means.
+pub(super) fn kind_of_message(message: &str) -> Kind {
     let found = STATES.iter().find(|state| state.matches(message));
     found.map_or(Kind::Other, |state| state.kind)
 }

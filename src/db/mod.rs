@@ -2,6 +2,7 @@
 //!
 //! - [`pool`]: [`Database`], the bounded pool of connections.
 //! - `connection`: a leased [`Connection`]: statements, transactions, and repeating those that lost a conflict.
+//! - `shared_reads`: connections that many requests share for short reads. `reader`: look-ups on either kind of connection.
 //! - `connection_manager`: opens connections, and recovers those whose future was dropped in the middle of a statement.
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
@@ -24,11 +25,13 @@ pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
 pub mod pooler;
+mod reader;
 pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
 pub(crate) mod server_info;
+pub(crate) mod shared_reads;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
@@ -36,7 +39,9 @@ pub(crate) mod writes;
 
 pub use connection::Connection;
 pub use pool::{Database, PoolSettings};
+pub(crate) use reader::Reader;
 pub(crate) use row::{Columns, Load, Row, named, numbered, row};
+pub(crate) use shared_reads::SharedText;
 pub use sql::Origin;
 pub(crate) use sql::Statement;
 pub(crate) use writes::{Writers, Writes};

@@ -24,7 +24,11 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
-    Connection, Writers, Writes, connect::Target, connection_manager::ConnectionManager, pooler,
+    Connection, Writers, Writes,
+    connect::Target,
+    connection_manager::ConnectionManager,
+    pooler,
+    shared_reads::{self, SharedReads},
 };
 use crate::error::Error;
 
@@ -41,6 +45,8 @@ pub struct PoolSettings {
     pub kept: usize,
     /// Maximum number of connections.
     pub max_connections: usize,
+    /// Whether some of them are shared by short reads, if there are enough (`shared_reads`).
+    pub shared_reads: bool,
     /// How long a caller waits for a free connection before it gets UNAVAILABLE.
     pub wait: Duration,
     /// The age at which a connection is replaced.
@@ -58,7 +64,8 @@ pub struct Database {
 struct Inner {
     pool: deadpool::managed::Pool<ConnectionManager>,
     kept: usize,
-    statements: AtomicU64,
+    shared: Option<SharedReads>,
+    statements: Arc<AtomicU64>,
     abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
@@ -77,18 +84,34 @@ pub struct PoolStatus {
     pub waiting: usize,
     /// Maximum number of connections.
     pub max: usize,
+    /// How many of the open connections are shared by short reads.
+    pub shared: usize,
 }
 
 impl Database {
     /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
-        let mut limits = PoolConfig::new(settings.max_connections);
+        let statements = Arc::new(AtomicU64::new(0));
+        let shared = if settings.shared_reads {
+            shared_reads::count(settings.max_connections)
+        } else {
+            0
+        };
+        let mut limits = PoolConfig::new(settings.max_connections - shared);
         limits.queue_mode = QueueMode::Lifo;
         limits.timeouts = Timeouts {
             wait: Some(settings.wait),
             create: None,
             recycle: Some(Duration::from_secs(5)),
         };
+        let shared_reads = (shared > 0).then(|| {
+            SharedReads::new(
+                target.clone(),
+                shared,
+                settings.lifetime,
+                statements.clone(),
+            )
+        });
         let manager = ConnectionManager::new(target, settings.lifetime);
         let pool = deadpool::managed::Pool::builder(manager)
             .config(limits)
@@ -98,7 +121,8 @@ impl Database {
         let inner = Inner {
             pool,
             kept: settings.kept,
-            statements: AtomicU64::new(0),
+            shared: shared_reads,
+            statements,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
             pending: Notify::default(),
@@ -113,7 +137,7 @@ impl Database {
     /// A handle to the same pool that, together with its copies, uses at most half of the connections. For work of any amount, so that it
     /// leaves connections to other callers.
     pub(crate) fn with_half_the_pool(&self) -> Database {
-        let half = (self.status().max / 2).max(1);
+        let half = (self.inner.pool.status().max_size / 2).max(1);
         Database {
             inner: self.inner.clone(),
             half: Some(Arc::new(Semaphore::new(half))),
@@ -140,13 +164,23 @@ impl Database {
 
     /// The present state of the pool.
     pub fn status(&self) -> PoolStatus {
-        let status = self.inner.pool.status();
+        let leased = self.inner.pool.status();
+        let shared = self.inner.shared.as_ref();
+        let shared = shared.map(SharedReads::status).unwrap_or_default();
         PoolStatus {
-            open: status.size,
-            idle: status.available,
-            waiting: status.waiting,
-            max: status.max_size,
+            open: leased.size + shared.open,
+            idle: leased.available + shared.idle,
+            waiting: leased.waiting,
+            max: leased.max_size + shared.max,
+            shared: shared.open,
         }
+    }
+
+    /// The shared connections. `None` if there are none, or while a pooler is suspected of mixing up prepared statements: use
+    /// leased connections.
+    pub(crate) fn shared_reads(&self) -> Option<&SharedReads> {
+        let shared = self.inner.shared.as_ref();
+        shared.filter(|_| !self.is_pooler_suspected())
     }
 
     /// The number of statements sent since the process started, without those that begin or end a transaction.
@@ -221,6 +255,9 @@ impl Database {
         loop {
             ticks.tick().await;
             self.inner.pool.manager().close_unclaimed();
+            if let Some(shared) = &self.inner.shared {
+                shared.close_spare();
+            }
             let mut spare = self
                 .inner
                 .pool
@@ -240,6 +277,9 @@ impl Database {
     pub async fn close(&self) {
         self.inner.pool.close();
         self.inner.pool.manager().close();
+        if let Some(shared) = &self.inner.shared {
+            shared.close();
+        }
         self.inner.recoveries.close();
         self.inner.recoveries.wait().await;
     }

@@ -3,12 +3,14 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     QueryResult,
+    deserialize::{self, FromSqlRow},
+    pg::Pg,
     sql_types::{self, Nullable},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl, methods::LoadQuery};
 use uuid::Uuid;
 
-use super::Statement;
+use super::{Statement, shared_reads::SharedRow};
 
 /// A row that a [`Statement`](super::Statement) returns: one column, a tuple, or a struct that [`row!`] declares. `None` is
 /// NULL; an optional row is NULL in all of its columns.
@@ -75,11 +77,14 @@ pub(crate) trait Load: Row + Send + Sized + 'static {
         statement: Statement<Self>,
         conn: &mut AsyncPgConnection,
     ) -> impl Future<Output = QueryResult<Vec<Self>>> + Send;
+
+    /// Reads a row of a shared connection.
+    fn from_shared(row: &SharedRow) -> deserialize::Result<Self>;
 }
 
 impl<R> Load for R
 where
-    R: Row + Send + 'static,
+    R: Row + FromSqlRow<R::Sql, Pg> + Send + 'static,
     for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
 {
     fn load(
@@ -87,6 +92,10 @@ where
         conn: &mut AsyncPgConnection,
     ) -> impl Future<Output = QueryResult<Vec<R>>> + Send {
         RunQueryDsl::load(statement, conn)
+    }
+
+    fn from_shared(row: &SharedRow) -> deserialize::Result<Self> {
+        FromSqlRow::build_from_row(row)
     }
 }
 

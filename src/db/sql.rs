@@ -11,9 +11,10 @@
 //! the connection would leak behind a pooler in transaction mode, and a transaction around every statement would cost two
 //! round trips.
 
+mod value;
+
 use std::{borrow::Cow, marker::PhantomData, sync::Arc};
 
-use chrono::{DateTime, NaiveDate, Utc};
 use derive_where::derive_where;
 use diesel::{
     QueryResult,
@@ -23,7 +24,8 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use super::Row;
+pub(crate) use self::value::Value;
+use super::{Row, SharedText};
 
 /// The condition of each part of a statement that changes logged rows. As a subquery it runs once, before the first row is read.
 pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
@@ -39,7 +41,7 @@ pub(crate) struct Statement<R> {
 
 #[derive(Clone)]
 struct Parts {
-    text: Cow<'static, str>,
+    text: Text,
     values: Vec<Value>,
     /// The owner of the items that it changes.
     writer: Option<Uuid>,
@@ -47,10 +49,35 @@ struct Parts {
     origin: Option<Arc<Origin>>,
 }
 
+/// The text of a statement.
+#[derive(Clone)]
+enum Text {
+    Own(Cow<'static, str>),
+    Shared(SharedText),
+}
+
+impl Text {
+    fn sql(&self) -> &str {
+        match self {
+            Text::Own(text) => text,
+            Text::Shared(text) => text.sql(),
+        }
+    }
+}
+
 impl<R> Statement<R> {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        Statement::of(Text::Own(text.into()))
+    }
+
+    /// A read that an index bounds. A [`Reader`](super::Reader) may send it on a shared connection.
+    pub(crate) fn look_up(text: &SharedText) -> Self {
+        Statement::of(Text::Shared(text.clone()))
+    }
+
+    fn of(text: Text) -> Self {
         let parts = Parts {
-            text: text.into(),
+            text,
             values: Vec::with_capacity(8),
             writer: None,
             origin: None,
@@ -81,6 +108,14 @@ impl<R> Statement<R> {
         statement
     }
 
+    /// The text and the values, if it can be sent on a shared connection.
+    pub(super) fn shared(&self) -> Option<(&SharedText, &[Value])> {
+        match &self.parts.text {
+            Text::Shared(text) => Some((text, &self.parts.values)),
+            Text::Own(_) => None,
+        }
+    }
+
     /// Sets the origin of the changes. Returns the owner of the changed items, if the statement writes.
     pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
         let writer = self.parts.writer?;
@@ -92,7 +127,11 @@ impl<R> Statement<R> {
 
     /// Appends text, for a statement that is composed of constants.
     pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
-        self.parts().text.to_mut().push_str(text);
+        let own = &mut self.parts().text;
+        match own {
+            Text::Own(own) => own.to_mut().push_str(text),
+            Text::Shared(shared) => *own = Text::Own(format!("{}{text}", shared.sql()).into()),
+        }
         self
     }
 
@@ -123,6 +162,7 @@ impl<R> QueryId for Statement<R> {
 impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let Parts { text, values, .. } = &*self.parts;
+        let text = text.sql();
         let origin = self.parts.origin.as_deref().unwrap_or(Origin::UNKNOWN);
         let mut rest: &str = text;
         // Diesel numbers values in the order in which they are bound: that of their first appearance.
@@ -206,103 +246,6 @@ impl Origin {
         address: None,
         program: None,
     };
-}
-
-/// Declares the types of bound values. [`Row`] maps each to its SQL type, and `None` is NULL.
-macro_rules! values {
-    (
-        scalars { $($scalar:ident($scalar_rust:ty)),+ $(,)? }
-        arrays { $($array:ident($array_rust:ty)),+ $(,)? }
-    ) => {
-        /// A bound value.
-        #[derive(Debug, Clone)]
-        pub(crate) enum Value {
-            $($scalar(Option<$scalar_rust>),)+
-            $($array(Option<$array_rust>),)+
-            /// The values of one column in several rows.
-            Column(Column),
-            /// Values that make no column, because their types differ or they are arrays. Statements with it fail.
-            Mixed,
-        }
-
-        /// An array whose elements may be NULL.
-        #[derive(Debug, Clone)]
-        pub(crate) enum Column {
-            $($scalar(Vec<Option<$scalar_rust>>)),+
-        }
-
-        impl Value {
-            /// An array of values of one type.
-            pub(crate) fn column(first: Value, others: impl Iterator<Item = Value>) -> Value {
-                match first {
-                    $(Value::$scalar(first) => {
-                        let others = others.map(|value| match value {
-                            Value::$scalar(value) => Some(value),
-                            _ => None,
-                        });
-                        let column: Option<_> = std::iter::once(Some(first)).chain(others).collect();
-                        column.map_or(Value::Mixed, |values| Value::Column(Column::$scalar(values)))
-                    })+
-                    _ => Value::Mixed,
-                }
-            }
-
-            fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-                match self {
-                    $(Value::$scalar(value) => out.push_bind_param::<<Option<$scalar_rust> as Row>::Sql, _>(value),)+
-                    $(Value::$array(value) => out.push_bind_param::<<Option<$array_rust> as Row>::Sql, _>(value),)+
-                    $(Value::Column(Column::$scalar(values)) => out.push_bind_param::<<Vec<Option<$scalar_rust>> as Row>::Sql, _>(values),)+
-                    Value::Mixed => Err(diesel::result::Error::QueryBuilderError(
-                        "the values of a column have different types, or are arrays".into(),
-                    )),
-                }
-            }
-        }
-
-        values!(from $($scalar($scalar_rust),)+ $($array($array_rust),)+);
-    };
-    (from $($variant:ident($rust:ty),)+) => {$(
-        impl From<$rust> for Value {
-            fn from(value: $rust) -> Self {
-                Value::$variant(Some(value))
-            }
-        }
-
-        impl From<Option<$rust>> for Value {
-            fn from(value: Option<$rust>) -> Self {
-                Value::$variant(value)
-            }
-        }
-    )+};
-}
-
-values! {
-    scalars {
-        Bool(bool),
-        SmallInt(i16),
-        Int(i32),
-        BigInt(i64),
-        Double(f64),
-        Text(String),
-        Bytes(Vec<u8>),
-        Uuid(Uuid),
-        Time(DateTime<Utc>),
-        Date(NaiveDate),
-        Json(serde_json::Value),
-    }
-    arrays {
-        Bools(Vec<bool>),
-        SmallInts(Vec<i16>),
-        Ints(Vec<i32>),
-        Texts(Vec<String>),
-        Uuids(Vec<Uuid>),
-    }
-}
-
-impl From<&str> for Value {
-    fn from(value: &str) -> Self {
-        Value::Text(Some(value.to_owned()))
-    }
 }
 
 #[cfg(test)]

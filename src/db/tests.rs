@@ -7,6 +7,7 @@ mod hang_ups;
 mod outdated;
 mod prepared;
 mod settings;
+mod shared_reads;
 
 use std::{
     path::PathBuf,
@@ -98,13 +99,17 @@ impl TestDatabase {
 }
 
 fn pool(url: &str, max_connections: usize) -> Database {
-    let settings = PoolSettings {
+    Database::new(Target::parse(url).unwrap(), &pool_settings(max_connections))
+}
+
+fn pool_settings(max_connections: usize) -> PoolSettings {
+    PoolSettings {
         kept: 1,
         max_connections,
+        shared_reads: false,
         wait: Duration::from_secs(30),
         lifetime: Duration::from_secs(300),
-    };
-    Database::new(Target::parse(url).unwrap(), &settings)
+    }
 }
 
 async fn number(conn: &mut Connection, text: &str) -> i64 {

@@ -32,7 +32,7 @@ use crate::{
     audit::Audit,
     auth::{Client, Viewer},
     courses,
-    db::{Connection, keyset::Page},
+    db::{Connection, Database, keyset::Page},
     documents::{self, DocumentTexts},
     error::Error,
     images::{self, model::Image},
@@ -75,8 +75,6 @@ macro_rules! keys_by_id {
 }
 
 keys_by_id! {
-    /// The kind of an item.
-    KindOfItem => ItemKind = items::find_kinds;
     /// How many items are in a course.
     CountsOfCourse => Counts = contents::counts::<courses::Course>;
     /// How many items have a tag.
@@ -88,6 +86,10 @@ keys_by_id! {
     /// The image of a document.
     ImageOfDocument => Image = images::of_documents;
 }
+
+/// The kind of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct KindOfItem(pub(crate) Uuid);
 
 /// A page of the items in a course or with a tag.
 #[derive_where(Debug, Clone, PartialEq, Eq, Hash)]
@@ -207,6 +209,14 @@ impl BatchLoader {
         Ok((self.services.database.connection().await?, viewer))
     }
 
+    /// The database, for look-ups by key, and the viewer.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous caller.
+    fn viewer_database(&self) -> Result<(&Database, &Viewer), Error> {
+        Ok((&self.services.database, self.caller.viewer()?))
+    }
+
     /// The signed-in user, if there is one.
     pub(super) fn user(&self) -> Option<&Viewer> {
         self.caller.user()
@@ -226,14 +236,29 @@ impl BatchLoader {
     }
 }
 
+impl Loader<KindOfItem> for BatchLoader {
+    type Value = ItemKind;
+    type Error = Error;
+
+    async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
+        let (database, viewer) = self.viewer_database()?;
+        let ids = keys.iter().map(|key| key.0).collect();
+        let found = items::find_kinds(database, viewer, ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, kind)| (KindOfItem(id), kind))
+            .collect())
+    }
+}
+
 impl<T: items::Item> Loader<ItemById<T>> for BatchLoader {
     type Value = T;
     type Error = Error;
 
     async fn load(&self, keys: &[ItemById<T>]) -> Result<HashMap<ItemById<T>, T>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
+        let (database, viewer) = self.viewer_database()?;
         let ids = keys.iter().map(|key| key.0).collect();
-        let found: Vec<T> = items::find_all(&mut conn, viewer, ids).await?;
+        let found: Vec<T> = items::find_all(database, viewer, ids).await?;
         Ok(found
             .into_iter()
             .map(|item| (ItemById::new(item.id()), item))
@@ -278,8 +303,8 @@ impl Loader<ViewersUser> for BatchLoader {
     type Error = Error;
 
     async fn load(&self, _: &[ViewersUser]) -> Result<HashMap<ViewersUser, User>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
-        let user = users::find(&mut conn, viewer.user_id).await?;
+        let (database, viewer) = self.viewer_database()?;
+        let user = users::find(database, viewer.user_id).await?;
         Ok(user
             .into_iter()
             .map(|user| (ViewersUser, User::from(user)))

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     auth::Viewer,
-    db::{self, keyset::Keyed as _},
+    db::{Database, keyset::Keyed as _},
     error::Error,
     items::{self, Item as _, ItemKind, ItemRef, ItemStatus},
     scalars::{DateTime, ObjectId},
@@ -110,7 +110,7 @@ impl Item {
         ctx: &Context<'_>,
         items: &[ItemRef],
     ) -> Result<Vec<Option<Item>>, Error> {
-        let (viewer, mut conn) = (ctx.viewer()?, ctx.connection().await?);
+        let (viewer, database) = (ctx.viewer()?, &ctx.services().database);
         let mut loaded = HashMap::with_capacity(items.len());
         for kind in ItemKind::ALL {
             let of_kind = items.iter().filter(|item| item.kind == kind);
@@ -118,12 +118,11 @@ impl Item {
             if ids.is_empty() {
                 continue;
             }
-            let conn = &mut conn;
             loaded.extend(match kind {
-                ItemKind::Course => of_kind_with(conn, viewer, ids, Item::Course).await?,
-                ItemKind::Document => of_kind_with(conn, viewer, ids, Item::Document).await?,
-                ItemKind::Task => of_kind_with(conn, viewer, ids, Item::Task).await?,
-                ItemKind::Tag => of_kind_with(conn, viewer, ids, Item::Tag).await?,
+                ItemKind::Course => of_kind_with(database, viewer, ids, Item::Course).await?,
+                ItemKind::Document => of_kind_with(database, viewer, ids, Item::Document).await?,
+                ItemKind::Task => of_kind_with(database, viewer, ids, Item::Task).await?,
+                ItemKind::Tag => of_kind_with(database, viewer, ids, Item::Tag).await?,
             });
         }
         Ok(items.iter().map(|item| loaded.remove(&item.id)).collect())
@@ -132,12 +131,12 @@ impl Item {
 
 /// The items of one kind with these ids.
 async fn of_kind_with<N: ItemObject>(
-    conn: &mut db::Connection,
+    database: &Database,
     viewer: &Viewer,
     ids: Vec<Uuid>,
     as_item: fn(N) -> Item,
 ) -> Result<Vec<(Uuid, Item)>, Error> {
-    let rows: Vec<N::Row> = items::find_all(conn, viewer, ids).await?;
+    let rows: Vec<N::Row> = items::find_all(database, viewer, ids).await?;
     let items = rows
         .into_iter()
         .map(|row| (row.id(), as_item(N::from(row))));
@@ -223,7 +222,6 @@ async fn find_any(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
 /// The viewer's item with that id.
 pub(crate) async fn find<N: ItemObject>(ctx: &Context<'_>, id: Uuid) -> Result<Option<N>, Error> {
     let viewer = ctx.viewer()?;
-    let mut conn = ctx.connection().await?;
-    let item: Option<N::Row> = items::find(&mut conn, viewer, id).await?;
+    let item: Option<N::Row> = items::find(&ctx.services().database, viewer, id).await?;
     Ok(item.map(N::from))
 }

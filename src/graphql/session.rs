@@ -213,7 +213,7 @@ pub(crate) async fn auth_payload(
         });
     };
     let user = match ctx.look_ahead().field("user").exists() {
-        true => users::find(&mut ctx.connection().await?, signed_in.session.user_id).await?,
+        true => users::find(&ctx.services().database, signed_in.session.user_id).await?,
         false => None,
     };
     Ok(AuthPayload {

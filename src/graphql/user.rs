@@ -238,7 +238,7 @@ impl UserQuery {
 }
 
 async fn me(ctx: &Context<'_>, user: UserId) -> Result<User, Error> {
-    let found = users::find(&mut ctx.connection().await?, user).await?;
+    let found = users::find(&ctx.services().database, user).await?;
     found
         .map(User::from)
         .ok_or_else(|| Error::unauthenticated("This user was deleted."))

@@ -121,7 +121,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         "preparedStatements": if found.mixes_up_statements { "mixed up" } else { "ok" },
         "pendingMigrations": found.is_up.then_some(found.pending),
         "incompatibleMigrations": found.is_up.then_some(found.incompatible),
-        "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max },
+        "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max, "shared": pool.shared },
         "jobs": jobs(&state.jobs),
         "searchIndexes": search_indexes(&state.search),
         "version": env!("CARGO_PKG_VERSION"),

@@ -309,8 +309,7 @@ impl Images {
     }
 
     async fn document(&self, viewer: &Viewer, id: Uuid) -> Result<Document, Failure> {
-        let mut conn = self.inner.database.connection().await?;
-        let found = items::find::<Document>(&mut conn, viewer, id).await?;
+        let found = items::find::<Document>(&self.inner.database, viewer, id).await?;
         found.ok_or_else(|| items::not_found("documentId", "document").into())
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use store::{find, find_all, find_by_id, find_kinds, lock};
 
 use crate::{
     db::{
-        Columns, Load,
+        Columns, Load, SharedText,
         keyset::{Keyed, PageRow},
     },
     error::{Refusal, RefusalCode},
@@ -52,6 +52,9 @@ pub(crate) trait Item: Columns + Load + Keyed + Clone + Sync + Unpin {
     type PageRow: Load + Sync + Borrow<PageRow<Self>> + Into<PageRow<Self>>;
     /// `Written<Self>`, known to be loadable.
     type Written: Load + Sync + Into<Written<Self>>;
+
+    /// The text that finds items by their ids (`store::by_ids`), made once.
+    fn by_ids() -> &'static SharedText;
 
     /// Counts its changes, from 1.
     fn version(&self) -> i32;
@@ -68,6 +71,12 @@ macro_rules! item {
             const KIND: $crate::items::ItemKind = $crate::items::ItemKind::$row;
             type PageRow = $crate::db::keyset::PageRow<$row>;
             type Written = $crate::items::Written<$row>;
+
+            fn by_ids() -> &'static $crate::db::SharedText {
+                static BY_IDS: std::sync::LazyLock<$crate::db::SharedText> =
+                    std::sync::LazyLock::new($crate::items::store::by_ids::<$row>);
+                &BY_IDS
+            }
 
             fn version(&self) -> i32 {
                 self.version

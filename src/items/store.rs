@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
     mem,
+    sync::LazyLock,
 };
 
 #[cfg(test)]
@@ -14,7 +15,7 @@ use uuid::Uuid;
 use super::{Item, ItemKind, ItemStatus, titles};
 use crate::{
     auth::{UserId, Viewer},
-    db::{Connection, Statement, sql::Value},
+    db::{Connection, Reader, SharedText, Statement, sql::Value},
     error::Error,
     rules::{MAX_IDS, Problems},
     scalars::{DateTime, JsonObject, MaybeUndefined, ObjectId},
@@ -26,26 +27,31 @@ const MAX_PART: usize = 2_000;
 
 /// The viewer's item with that id, active or in the trash, without its columns on demand.
 pub(crate) async fn find<T: Item>(
-    conn: &mut Connection,
+    reader: impl Reader,
     viewer: &Viewer,
     id: Uuid,
 ) -> Result<Option<T>, Error> {
-    Ok(find_all(conn, viewer, vec![id]).await?.pop())
+    Ok(find_all(reader, viewer, vec![id]).await?.pop())
+}
+
+/// The text that finds items of a kind: `$1` the owner, `$2` their ids.
+pub(crate) fn by_ids<T: Item>() -> SharedText {
+    let nulls = ", NULL".repeat(T::ON_DEMAND.len());
+    let (columns, table) = (T::COLUMNS, T::KIND.table());
+    SharedText::new(format!(
+        "SELECT {columns}{nulls} FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
+    ))
 }
 
 /// The viewer's items with these ids, in no particular order and without their columns on demand. Omits those that do not
 /// exist.
 pub(crate) async fn find_all<T: Item>(
-    conn: &mut Connection,
+    reader: impl Reader,
     viewer: &Viewer,
     ids: Vec<Uuid>,
 ) -> Result<Vec<T>, Error> {
-    let nulls = ", NULL".repeat(T::ON_DEMAND.len());
-    let (columns, table) = (T::COLUMNS, T::KIND.table());
-    let text =
-        format!("SELECT {columns}{nulls} FROM current_{table} WHERE user_id = $1 AND id = ANY($2)");
-    let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
-    conn.rows(statement).await
+    let statement = Statement::look_up(T::by_ids());
+    reader.read(statement.bind(viewer.user_id).bind(ids)).await
 }
 
 /// As [`find_all`], by id. Sends no statement if there are no ids.
@@ -61,21 +67,24 @@ pub(crate) async fn find_by_id<T: Item>(
     Ok(items.map(|item| (item.id(), item)).collect())
 }
 
-/// The kind of each of these ids. Omits those that are not items of the viewer.
-pub(crate) async fn find_kinds(
-    conn: &mut Connection,
-    viewer: &Viewer,
-    ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, ItemKind>, Error> {
+static KINDS: LazyLock<SharedText> = LazyLock::new(|| {
     let of_kind = |kind: ItemKind| {
         let (number, table) = (i16::from(kind), kind.table());
         format!(
             "SELECT id, {number}::smallint FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
         )
     };
-    let text = ItemKind::ALL.map(of_kind).join(" UNION ALL ");
-    let statement = Statement::new(text).bind(viewer.user_id).bind(ids);
-    Ok(conn.rows(statement).await?.into_iter().collect())
+    SharedText::new(ItemKind::ALL.map(of_kind).join(" UNION ALL "))
+});
+
+/// The kind of each of these ids. Omits those that are not items of the viewer.
+pub(crate) async fn find_kinds(
+    reader: impl Reader,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, ItemKind>, Error> {
+    let statement = Statement::look_up(&KINDS).bind(viewer.user_id).bind(ids);
+    Ok(reader.read(statement).await?.into_iter().collect())
 }
 
 /// Locks documents or tasks until the transaction ends, in the order of the ids, as every statement does, so that two requests

@@ -10,8 +10,8 @@ pub use account_closure::{deactivate, delete};
 pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
 pub(crate) use admin::{ORDER, list};
 pub use model::{Proficiency, Profile, Role, UpdateMeInput, UpdateProfileInput, User};
-pub(crate) use store::profiles;
-pub use store::{find, find_by_email};
+pub use store::find_by_email;
+pub(crate) use store::{find, profiles};
 
 use crate::{
     auth::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, Viewer},

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{Columns, Connection, Statement, keyset::Slice, sql::SET_ORIGIN},
+    db::{Columns, Connection, Reader, SharedText, Statement, keyset::Slice, sql::SET_ORIGIN},
     email_address::EmailAddress,
     error::Error,
     items::{Changes, store::Conditions},
@@ -18,12 +18,16 @@ use crate::{
 
 const COLUMNS: &str = User::COLUMNS;
 
-static FIND: LazyLock<String> =
-    LazyLock::new(|| format!("SELECT {COLUMNS} FROM users WHERE id = $1 AND deleted_at IS NULL"));
+static FIND: LazyLock<SharedText> = LazyLock::new(|| {
+    SharedText::new(format!(
+        "SELECT {COLUMNS} FROM users WHERE id = $1 AND deleted_at IS NULL"
+    ))
+});
 
 /// The user with this id.
-pub async fn find(conn: &mut Connection, id: UserId) -> Result<Option<User>, Error> {
-    conn.row(Statement::new(FIND.as_str()).bind(id)).await
+pub(crate) async fn find(reader: impl Reader, id: UserId) -> Result<Option<User>, Error> {
+    let found = reader.read(Statement::look_up(&FIND).bind(id));
+    Ok(found.await?.pop())
 }
 
 static FIND_BY_EMAIL: LazyLock<String> =

@@ -59,6 +59,7 @@ pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
     PoolSettings {
         kept: 0,
         max_connections: CONNECTIONS,
+        shared_reads: false,
         wait: DATABASE_TIMEOUT,
         lifetime: pool.lifetime,
     }

@@ -34,6 +34,7 @@ pub(crate) fn settings() -> AppSettings {
         pool: PoolSettings {
             kept: 1,
             max_connections: 8,
+            shared_reads: true,
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(300),
         },

@@ -1,0 +1,317 @@
+//! Connections that many requests share: short reads without a lease.
+//!
+//! A lease costs a read two wake-ups and keeps a server process waiting for the network between two statements. PostgreSQL's protocol
+//! allows a client to send further statements before the first one's response (pipelining). [`SharedReads`] therefore keeps a few
+//! connections beside the pool. Each statement is sent at once on the connection with the fewest unanswered ones.
+//!
+//! # What may be read
+//! - **Autocommit reads that an index bounds**, because a slow statement delays those behind it. Other reads, writes and
+//!   transactions lease a connection.
+//! - A read in a transaction must stay on the transaction's connection.
+//!
+//! # When a read fails
+//! Every error is a [`SharedReadError`], after which the caller uses the pool (`reader`) or another way. A read has no
+//! effects, so the caller can send it again, and errors are reported in one place.
+//! - A read waits for at most [`MAX_WAIT`]. After that, its connection takes no reads until it has responded to all statements
+//!   before. It is closed if that takes longer than [`MAX_STALL`].
+//! - Statements are not canceled, because a cancel request could hit another caller's statement. The `statement_timeout` of these
+//!   connections ends the statements whose callers are gone.
+//! - A connection that the server closes is replaced. While no connection is open, and while one is being opened, callers use the
+//!   pool. They never wait for it.
+//!
+//! # Limits
+//! The connections are a part of `SNAPNOTE_POOL_MAX` ([`count`]), so a process opens no more than that. They are opened at the first read,
+//! and another is opened only while all have several unanswered statements. As in the pool, they are closed if they idle, and
+//! replaced at the age of `SNAPNOTE_POOL_LIFETIME`. Each keeps a limited number of statements prepared (`client`).
+//!
+//! Behind a pooler in transaction mode, the statements are spread over server connections. PgBouncer 1.21 keeps the prepared
+//! statements of its clients apart. The service uses no shared connections while a pooler is suspected of mixing them up, or if
+//! `SNAPNOTE_PREPARED_STATEMENTS` is false.
+
+mod client;
+mod row;
+
+#[cfg(test)]
+pub(super) use self::client::MAX_PREPARED;
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use parking_lot::{Mutex, RwLock};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use self::client::SharedClient;
+pub(crate) use self::row::SharedRow;
+use super::{
+    background::Backoff,
+    connect::Target,
+    failure::{Kind, kind_of_message},
+    sql::Value,
+};
+
+/// Maximum number of shared connections. More would bring no more throughput: one answers thousands of reads per second.
+const MAX_CONNECTIONS: usize = 4;
+/// One of so many connections of the pool is shared.
+const POOL_SHARE: usize = 4;
+/// How long a read may wait for its response.
+const MAX_WAIT: Duration = Duration::from_millis(500);
+/// The `statement_timeout` of shared connections, unless the setting is shorter.
+pub(super) const MAX_STATEMENT: Duration = Duration::from_secs(2);
+/// How long a connection may take to respond to the statements before a read that waited in vain.
+const MAX_STALL: Duration = Duration::from_secs(10);
+/// Another connection is opened if all open ones have so many unanswered statements.
+const OPEN_ANOTHER: usize = 4;
+/// Maximum number of unanswered statements per connection.
+const MAX_UNANSWERED: usize = 256;
+
+/// The number of shared connections of a pool with this maximum: 3 of 15.
+pub(super) fn count(pool_max: usize) -> usize {
+    (pool_max / POOL_SHARE).min(MAX_CONNECTIONS)
+}
+
+/// SQL text for shared connections. Each connection prepares it once. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedText(Arc<Text>);
+
+#[derive(Debug)]
+struct Text {
+    id: u64,
+    sql: Cow<'static, str>,
+}
+
+impl SharedText {
+    /// Text for `$1`, `$2`, … It must be a constant or composed of constants, and must only read. Keep it: each call makes
+    /// another text to prepare.
+    pub(crate) fn new(sql: impl Into<Cow<'static, str>>) -> SharedText {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        SharedText(Arc::new(Text {
+            id,
+            sql: sql.into(),
+        }))
+    }
+
+    /// The SQL.
+    pub(crate) fn sql(&self) -> &str {
+        &self.0.sql
+    }
+
+    /// Unique in the process: the key of the prepared statement.
+    fn id(&self) -> u64 {
+        self.0.id
+    }
+}
+
+/// Why a shared connection returned no rows. Callers then use the pool.
+#[derive(Debug)]
+pub(crate) enum SharedReadError {
+    /// No connection is open, or all have too many unanswered statements. Nothing was sent.
+    NotSent,
+    /// No response in time.
+    Slow,
+    /// The statement could not be prepared or failed, or the connection was closed.
+    Failed,
+}
+
+/// The shared connections of a database.
+pub(crate) struct SharedReads {
+    inner: Arc<Inner>,
+}
+
+/// The present state of the shared connections.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SharedStatus {
+    pub(super) open: usize,
+    /// Open and without unanswered statements.
+    pub(super) idle: usize,
+    pub(super) max: usize,
+}
+
+struct Inner {
+    target: Target,
+    max: usize,
+    lifetime: Duration,
+    /// A permit for each connection, which its I/O holds as long as it exists.
+    slots: Arc<Semaphore>,
+    clients: RwLock<Vec<Arc<SharedClient>>>,
+    is_opening: AtomicBool,
+    attempts: Mutex<Attempts>,
+    statements: Arc<AtomicU64>,
+}
+
+/// When connections may be opened after an attempt failed.
+struct Attempts {
+    backoff: Backoff,
+    next: Option<Instant>,
+}
+
+impl SharedReads {
+    /// Up to `max` connections to this database. Opens none yet. `statements` counts what is sent.
+    pub(super) fn new(
+        target: Target,
+        max: usize,
+        lifetime: Duration,
+        statements: Arc<AtomicU64>,
+    ) -> SharedReads {
+        let attempts = Attempts {
+            backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
+            next: None,
+        };
+        let inner = Inner {
+            target,
+            max,
+            lifetime,
+            slots: Arc::new(Semaphore::new(max)),
+            clients: RwLock::default(),
+            is_opening: AtomicBool::new(false),
+            attempts: Mutex::new(attempts),
+            statements,
+        };
+        SharedReads {
+            inner: Arc::new(inner),
+        }
+    }
+
+    /// Sends a statement that only reads and that an index bounds, and reads all its rows. It sees what is committed.
+    ///
+    /// # Errors
+    /// Any failure. Callers then use the pool, or another way to read.
+    pub(crate) async fn rows(
+        &self,
+        text: &SharedText,
+        values: &[Value],
+    ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
+        let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
+        self.inner.statements.fetch_add(1, Ordering::Relaxed);
+        match timeout(MAX_WAIT, client.rows(text, values)).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a read on a shared connection failed");
+                self.inner.note_failure(&client, &error);
+                Err(SharedReadError::Failed)
+            }
+            Err(_) => {
+                tracing::debug!("a read on a shared connection took too long");
+                self.inner.note_stall(client);
+                Err(SharedReadError::Slow)
+            }
+        }
+    }
+
+    pub(super) fn status(&self) -> SharedStatus {
+        let clients = self.inner.clients.read();
+        let open = clients.iter().filter(|client| client.is_open());
+        SharedStatus {
+            open: open.clone().count(),
+            idle: open.filter(|client| client.unanswered() == 0).count(),
+            max: self.inner.max,
+        }
+    }
+
+    /// Closes the connections that have had no reads since the last call, and those that are due to be replaced.
+    pub(super) fn close_spare(&self) {
+        let lifetime = self.inner.lifetime;
+        let mut clients = self.inner.clients.write();
+        clients.retain(|client| client.is_open() && client.was_used() && client.age() < lifetime);
+    }
+
+    /// Closes all connections once they have responded, and opens no more.
+    pub(super) fn close(&self) {
+        self.inner.slots.close();
+        self.inner.clients.write().clear();
+    }
+}
+
+impl Inner {
+    /// The connection for the next read. Starts to open another one if needed.
+    fn pick(self: &Arc<Self>) -> Option<Arc<SharedClient>> {
+        let clients = self.clients.read();
+        let usable = clients.iter().filter(|client| client.is_usable());
+        let best = usable.min_by_key(|client| client.unanswered()).cloned();
+        drop(clients);
+        let unanswered = best.as_ref().map_or(usize::MAX, |it| it.unanswered());
+        if unanswered >= OPEN_ANOTHER {
+            self.start_opening();
+        }
+        best.filter(|_| unanswered < MAX_UNANSWERED)
+    }
+
+    /// Starts to open a connection in the background, if the number of connections and the last failure permit.
+    fn start_opening(self: &Arc<Self>) {
+        let Ok(slot) = self.slots.clone().try_acquire_owned() else {
+            return;
+        };
+        let may_open = self
+            .attempts
+            .lock()
+            .next
+            .is_none_or(|next| next <= Instant::now());
+        if may_open && !self.is_opening.swap(true, Ordering::AcqRel) {
+            tokio::spawn(self.clone().open(slot));
+        }
+    }
+
+    async fn open(self: Arc<Self>, slot: OwnedSemaphorePermit) {
+        match self.target.connect_shared(slot).await {
+            Ok((client, io)) => {
+                let mut attempts = self.attempts.lock();
+                attempts.backoff.reset();
+                attempts.next = None;
+                drop(attempts);
+                let mut clients = self.clients.write();
+                clients.retain(|client| client.is_open());
+                if !self.slots.is_closed() {
+                    clients.push(Arc::new(SharedClient::new(client, io)));
+                }
+            }
+            Err(error) => {
+                let mut attempts = self.attempts.lock();
+                let pause = attempts.backoff.pause();
+                attempts.next = Some(Instant::now() + pause);
+                drop(attempts);
+                tracing::warn!(%error, retry_in = ?pause, "opening a shared connection failed; reads use the pool");
+            }
+        }
+        self.is_opening.store(false, Ordering::Release);
+    }
+
+    /// Closes a connection whose prepared statements are out of date or mixed up.
+    fn note_failure(&self, client: &Arc<SharedClient>, error: &tokio_postgres::Error) {
+        let kind = error
+            .as_db_error()
+            .map_or(Kind::Other, |error| kind_of_message(error.message()));
+        if kind == Kind::MixedUp {
+            self.target.pooler().suspect();
+        }
+        if matches!(kind, Kind::MixedUp | Kind::Outdated) {
+            self.remove(client);
+        }
+    }
+
+    /// Gives the connection no reads until it has responded to all statements, and closes it if that takes too long.
+    fn note_stall(self: &Arc<Self>, client: Arc<SharedClient>) {
+        if client.stall() {
+            let inner = self.clone();
+            tokio::spawn(async move {
+                if !matches!(timeout(MAX_STALL, client.recover()).await, Ok(true)) {
+                    inner.remove(&client);
+                    client.abort();
+                }
+            });
+        }
+    }
+
+    /// Removes a connection. It is closed once it has responded to all statements.
+    fn remove(&self, client: &Arc<SharedClient>) {
+        let mut clients = self.clients.write();
+        clients.retain(|other| !Arc::ptr_eq(other, client));
+    }
+}
