@@ -61,8 +61,8 @@ use super::{
 const MAX_CONNECTIONS: usize = 4;
 /// One of so many connections of the pool is shared.
 const POOL_SHARE: usize = 4;
-/// How long a read may wait for its response.
-const MAX_WAIT: Duration = Duration::from_millis(500);
+/// How long a read may wait for its response. The first read of a text takes two round trips, which may be long ones.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The `statement_timeout` of shared connections, unless the setting is shorter.
 pub(super) const MAX_STATEMENT: Duration = Duration::from_secs(2);
 /// How long a connection may take to respond to the statements before a read that waited in vain.

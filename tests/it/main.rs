@@ -44,6 +44,7 @@ mod search;
 mod secrets;
 mod session_list;
 mod sessions;
+mod shared_reads;
 mod statements;
 mod subscriptions;
 mod support;

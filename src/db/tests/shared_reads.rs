@@ -235,7 +235,7 @@ async fn a_read_behind_a_slow_statement_falls_back_and_the_connection_recovers()
     let other: i64 = read(&pool, &text).await[0];
     assert_ne!(other, session);
     assert!(
-        began.elapsed() < Duration::from_secs(1),
+        began.elapsed() < Duration::from_secs(2),
         "{:?}",
         began.elapsed()
     );
