@@ -10,6 +10,7 @@ mod cost;
 mod eventually;
 mod items;
 mod log;
+mod numbers;
 mod person;
 mod pooler;
 mod postgres;
@@ -27,6 +28,7 @@ pub(crate) use cost::cost;
 pub(crate) use eventually::{at_least, eventually, eventually_eq, soon};
 pub(crate) use items::ids;
 pub(crate) use log::with_log;
+pub(crate) use numbers::Numbers;
 pub(crate) use person::{PASSWORD, Person, SIGNED_IN, newcomer};
 pub(crate) use pooler::{Pooler, percent_decoded};
 pub(crate) use postgres::{

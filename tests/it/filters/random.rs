@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use snapnote::items::titles;
 
-use crate::support::{Person, TestApp, list, text, texts};
+use crate::support::{Numbers, Person, TestApp, list, text, texts};
 
 /// Filters per list.
 const FILTERS: usize = 1_000;
@@ -41,25 +41,10 @@ async fn filled() -> (TestApp, Person) {
     (app, ada)
 }
 
-/// Pseudorandom numbers, the same in each run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut number = self.0;
-        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((number ^ (number >> 31)) % limit as u64).unwrap()
-    }
-
-    fn one_of<T: Clone>(&mut self, values: &[T]) -> T {
-        values[self.below(values.len())].clone()
-    }
-
-    fn some_of(&mut self, values: &[Value]) -> Value {
-        (0..self.below(4)).map(|_| self.one_of(values)).collect()
-    }
+fn some_of(numbers: &mut Numbers, values: &[Value]) -> Value {
+    (0..numbers.below(4))
+        .map(|_| numbers.one_of(values))
+        .collect()
 }
 
 /// A list, and what its filters can contain.
@@ -157,13 +142,14 @@ impl Filters<'_> {
             "status" => self
                 .numbers
                 .one_of(&[json!("ACTIVE"), json!("TRASH"), Value::Null]),
-            "ids" => self.numbers.some_of(&ids),
+            "ids" => some_of(&mut self.numbers, &ids),
             "courseId" if self.list.name == "tasks" => self.numbers.one_of(&courses),
             "courseId" => self.numbers.one_of(&known),
-            "courseIds" => self.numbers.some_of(&known),
-            "priority" => self
-                .numbers
-                .some_of(&[json!("LOW"), json!("NORMAL"), json!("HIGH")]),
+            "courseIds" => some_of(&mut self.numbers, &known),
+            "priority" => {
+                let priorities = [json!("LOW"), json!("NORMAL"), json!("HIGH")];
+                some_of(&mut self.numbers, &priorities)
+            }
             "titleContains" => self
                 .numbers
                 .one_of(&["alp", "LPHA", "a b", "gamma", "x", "ta", ""].map(|part| json!(part))),

@@ -6,42 +6,26 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::Notebook;
-use crate::support::{at_least, ids};
+use crate::support::{Numbers, at_least, ids};
 
 const WORKERS: u64 = 8;
 const ROUNDS: u64 = 60;
 
-/// A generator of the same numbers in every run.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, most: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % most
-    }
-
-    fn pick<'a>(&mut self, ids: &[&'a str]) -> &'a str {
-        ids[self.below(ids.len())]
-    }
-
-    /// A few of them in any order.
-    fn several<'a>(&mut self, ids: &[&'a str]) -> Vec<&'a str> {
-        let count = 1 + self.below(4);
-        (0..count).map(|_| self.pick(ids)).collect()
-    }
+/// A few ids in any order.
+fn several<'a>(numbers: &mut Numbers, ids: &[&'a str]) -> Vec<&'a str> {
+    (0..1 + numbers.below(4))
+        .map(|_| numbers.one_of(ids))
+        .collect()
 }
 
 /// One of the mutations that write items, and its input. `items` are courses, documents, tasks and tags.
 fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value) {
-    let [course, document, task, tag] = items.map(|ids| numbers.pick(ids));
+    let [course, document, task, tag] = items.map(|ids| numbers.one_of(ids));
     let (tasks, all) = (items[2], items.concat());
-    let tagged = numbers.several(&[items[1], tasks].concat());
+    let tagged = several(numbers, &[items[1], tasks].concat());
     let tagged = match numbers.below(2) {
-        0 => json!({ "ids": tagged, "add": numbers.several(items[3]) }),
-        _ => json!({ "ids": tagged, "remove": numbers.several(items[3]) }),
+        0 => json!({ "ids": tagged, "add": several(numbers, items[3]) }),
+        _ => json!({ "ids": tagged, "remove": several(numbers, items[3]) }),
     };
     // Each tag has names of its own: requests that swap unique names wait for each other, whatever the order of their locks is.
     let label = json!({ "id": tag, "name": format!("{tag} {}", numbers.below(3)) });
@@ -66,16 +50,16 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value)
         4 => ("updateDocument", moved_document),
         5 => ("updateDocument", note),
         6 => ("updateCourse", name),
-        7 => ("completeTasks", ids(&numbers.several(tasks))),
-        8 => ("reopenTasks", ids(&numbers.several(tasks))),
-        9 => ("trashItems", ids(&numbers.several(&all))),
+        7 => ("completeTasks", ids(&several(numbers, tasks))),
+        8 => ("reopenTasks", ids(&several(numbers, tasks))),
+        9 => ("trashItems", ids(&several(numbers, &all))),
         10 => ("requestImageUpload", image),
         11 => {
-            let tasks = changes(&numbers.several(tasks));
+            let tasks = changes(&several(numbers, tasks));
             ("updateTasks", json!({ "tasks": tasks, "policy": "EACH" }))
         }
         12 => {
-            let documents = changes(&numbers.several(items[1]));
+            let documents = changes(&several(numbers, items[1]));
             (
                 "updateDocuments",
                 json!({ "documents": documents, "policy": "EACH" }),
@@ -85,7 +69,7 @@ fn mutation(numbers: &mut Numbers, items: [&[&str]; 4]) -> (&'static str, Value)
         15 => ("updateTag", label),
         _ => (
             "restoreItems",
-            ids(&[&numbers.several(&all)[..], &[course]].concat()),
+            ids(&[&several(numbers, &all)[..], &[course]].concat()),
         ),
     }
 }
