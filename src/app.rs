@@ -14,7 +14,7 @@ use crate::{
     auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
     db::{Database, PoolSettings, background::JobStates, connect::Target},
-    graphql::{Api, Limits, Services},
+    graphql::{Api, Limits, Services, plan},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
@@ -33,6 +33,8 @@ pub struct AppSettings {
     pub auth: AuthSettings,
     /// Limits per request.
     pub limits: Limits,
+    /// Whether queries run with plans.
+    pub query_plans: plan::Mode,
     /// The HTTP interface.
     pub edge: EdgeSettings,
     /// The HTTP server.
@@ -90,7 +92,7 @@ impl App {
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
-        let api = Api::new(services, settings.limits.clone());
+        let api = Api::new(services, settings.limits.clone(), settings.query_plans);
         let job_states = JobStates::default();
         let edge = Edge::new(
             api,

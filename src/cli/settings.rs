@@ -43,6 +43,7 @@ pub(super) fn settings(
         pool: pool(&config.database),
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
+        query_plans: config.server.query_plans,
         edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config, max_open),
         trash_days: config.database.trash_days,

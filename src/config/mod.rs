@@ -34,9 +34,9 @@ pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, delay, listen_address, network, points};
+use values::{at_least_one, delay, listen_address, network, plan_mode, points};
 
-use crate::http;
+use crate::{graphql::plan, http};
 
 /// A GraphQL API service for courses, documents, tasks and tags, on PostgreSQL.
 ///
@@ -356,6 +356,10 @@ pub struct ServerConfig {
     /// Networks of proxies, separated by commas, e.g. 10.0.0.0/8,::1/128. X-Forwarded-For is trusted only from these.
     #[arg(long, env = "SNAPNOTE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether queries of items are executed by plans, which is faster: on or off. With verify, they are executed both ways, and
+    /// fail if the responses differ.
+    #[arg(long, env = "SNAPNOTE_QUERY_PLANS", default_value = "on", value_parser = plan_mode)]
+    pub query_plans: plan::Mode,
     /// Maximum client connections at the same time.
     #[arg(long, env = "SNAPNOTE_MAX_CONNECTIONS", default_value = "10000", value_parser = at_least_one)]
     pub max_connections: usize,

@@ -10,6 +10,8 @@ use std::{
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::graphql::plan;
+
 /// Text that is never shown in messages or logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -112,6 +114,16 @@ pub(super) fn delay(text: &str) -> Result<Span, String> {
     match text {
         "0" | "0ms" | "0s" | "0m" | "0h" => Ok(Span(Duration::ZERO)),
         _ => text.parse(),
+    }
+}
+
+/// Whether queries run with plans.
+pub(super) fn plan_mode(text: &str) -> Result<plan::Mode, String> {
+    match text {
+        "on" => Ok(plan::Mode::On),
+        "off" => Ok(plan::Mode::Off),
+        "verify" => Ok(plan::Mode::Verify),
+        _ => Err("must be on, off or verify".to_owned()),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::model::{Course, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput};
 use crate::{
-    db::{Statement, current::Source},
+    db::{SqlText, Statement, current::Source},
     items::{
-        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents,
-        store::Conditions,
+        Conditions, Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents,
     },
 };
 
@@ -44,7 +43,7 @@ impl Listed for Course {
         filter.name_contains.as_deref()
     }
 
-    fn conditions(filter: &CourseFilter, _conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &CourseFilter, _conditions: &mut Conditions<'_>) {
         let CourseFilter {
             name_contains: _,
             shared: _,
@@ -54,7 +53,7 @@ impl Listed for Course {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+    fn on_demand(column: &str, statement: &mut SqlText, source: Source) {
         contents::write_count(statement, Course::KIND, column, source);
     }
 }

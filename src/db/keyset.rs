@@ -11,12 +11,13 @@ use std::{borrow::Borrow, collections::HashMap};
 use uuid::Uuid;
 
 use super::{
-    Connection, Load, Statement,
+    Connection, Load, SqlText, Statement,
     current::{self, Source},
 };
 use crate::error::Error;
 
 mod order;
+pub(crate) mod raw;
 use order::Side;
 pub(crate) use order::{KeyValue, Keyed, MAX_KEYS, Order, Position, SortKey, Sorted};
 
@@ -96,15 +97,10 @@ pub(crate) trait List: Sync {
     /// The table of the rows.
     fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields.
-    fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
+    fn columns(&self, statement: &mut SqlText, source: Source);
     /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written. With a kind of parent,
     /// rows must also belong to the row `parent`.
-    fn conditions(
-        &self,
-        statement: &mut Statement<Self::Row>,
-        owner: Uuid,
-        parent: Option<Self::Parent>,
-    );
+    fn conditions(&self, statement: &mut SqlText, owner: Uuid, parent: Option<Self::Parent>);
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
     /// Whether the ids of a page are found first, in the index of the order, and their rows read afterwards. It is worth it if most
@@ -124,7 +120,9 @@ pub(crate) async fn page<L: List>(
     slice: &Slice,
     count: bool,
 ) -> Result<Page<L::Item>, Error> {
-    let statement = |source| page_statement(owner, None, list, slice, count, source);
+    let columns = |statement: &mut SqlText, source| list.columns(statement, source);
+    let text = |source| page_text(owner, None, list, slice, count, source, columns);
+    let statement = |source| Statement::<L::Row>::from(text(source));
     let mut pages: Loaded<L::Item> = load(conn, statement).await?;
     let (items, total) = pages.remove(&None).unwrap_or_default();
     Ok(Page::trimmed(items, total, slice))
@@ -140,7 +138,9 @@ pub(crate) async fn pages_of_parents<L: List>(
     count: bool,
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
     let parents = Some((kind, parents.as_slice()));
-    let statement = |source| page_statement(owner, parents, list, slice, count, source);
+    let columns = |statement: &mut SqlText, source| list.columns(statement, source);
+    let text = |source| page_text(owner, parents, list, slice, count, source, columns);
+    let statement = |source| Statement::<L::Row>::from(text(source));
     let pages: Loaded<L::Item> = load(conn, statement).await?;
     let by_parent = pages
         .into_iter()
@@ -167,17 +167,19 @@ async fn load<T, R: Load + Borrow<PageRow<T>> + Into<PageRow<T>>>(
 }
 
 /// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`. Without parents, the only parent is NULL.
+/// `columns` writes the columns of the row.
 /// `OFFSET 0` keeps the planner from counting after it has joined the page.
-fn page_statement<L: List>(
+fn page_text<L: List>(
     owner: Uuid,
     parents: Option<(L::Parent, &[Uuid])>,
     list: &L,
     slice: &Slice,
     count: bool,
     source: Source,
-) -> Statement<L::Row> {
+    columns: impl Fn(&mut SqlText, Source),
+) -> SqlText {
     let kind = parents.map(|(kind, _)| kind);
-    let mut statement = Statement::new(
+    let mut statement = SqlText::new(
         "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
     );
     statement.value(owner).sql("), item.* FROM (SELECT id, ");
@@ -193,7 +195,7 @@ fn page_statement<L: List>(
         None => statement.sql("(VALUES (NULL::uuid))"),
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
-    list.columns(&mut statement, source);
+    columns(&mut statement, source);
     if list.finds_ids_first() {
         from(&mut statement, owner, L::table(), source);
         statement.sql(" AND id = ANY(ARRAY(SELECT id");
@@ -210,7 +212,7 @@ fn page_statement<L: List>(
 }
 
 /// Writes the relation of the list and the condition on the owner.
-fn from<R>(statement: &mut Statement<R>, owner: Uuid, table: &str, source: Source) {
+fn from(statement: &mut SqlText, owner: Uuid, table: &str, source: Source) {
     statement
         .sql(" FROM ")
         .sql(source.prefix())
@@ -221,7 +223,7 @@ fn from<R>(statement: &mut Statement<R>, owner: Uuid, table: &str, source: Sourc
 
 /// Writes the relation of the list and its conditions.
 fn rows_of<L: List>(
-    statement: &mut Statement<L::Row>,
+    statement: &mut SqlText,
     owner: Uuid,
     parent: Option<L::Parent>,
     list: &L,
@@ -232,7 +234,7 @@ fn rows_of<L: List>(
 }
 
 /// Writes the bounds, the order and the length of a page. One row more than requested shows whether more rows follow.
-fn between<R, T>(statement: &mut Statement<R>, order: Order<T>, slice: &Slice) {
+fn between<T>(statement: &mut SqlText, order: Order<T>, slice: &Slice) {
     for (position, side) in [(&slice.after, Side::After), (&slice.before, Side::Before)] {
         if let Some(position) = position {
             statement.sql(" AND ");

@@ -7,7 +7,8 @@
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
 //! - `writes`: the users whose items were changed, for the change feed.
-//! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return.
+//! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
+//!   sends them. `time_text`: the text of times.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them. `server_info`: what the log says about the server.
@@ -25,6 +26,7 @@ pub(crate) mod keyset;
 pub mod migrate;
 pub mod pool;
 pub mod pooler;
+pub(crate) mod raw;
 mod reader;
 pub(crate) mod row;
 #[rustfmt::skip]
@@ -35,6 +37,7 @@ pub(crate) mod shared_reads;
 pub(crate) mod sql;
 #[cfg(test)]
 mod tests;
+pub(crate) mod time_text;
 pub(crate) mod writes;
 
 pub use connection::Connection;
@@ -43,5 +46,5 @@ pub(crate) use reader::Reader;
 pub(crate) use row::{Columns, Load, Row, named, numbered, row};
 pub(crate) use shared_reads::SharedText;
 pub use sql::Origin;
-pub(crate) use sql::Statement;
+pub(crate) use sql::{SqlText, Statement};
 pub(crate) use writes::{Writers, Writes};

@@ -71,7 +71,7 @@ tuples! {
 }
 
 /// A [`Row`] that can be loaded. All rows can be, but generic code needs this bound, because the compiler does not infer it.
-pub(crate) trait Load: Row + Send + Sized + 'static {
+pub(crate) trait Load: Row + Send + Sync + Sized + 'static {
     /// Sends a statement and reads all its rows.
     fn load(
         statement: Statement<Self>,
@@ -84,7 +84,7 @@ pub(crate) trait Load: Row + Send + Sized + 'static {
 
 impl<R> Load for R
 where
-    R: Row + FromSqlRow<R::Sql, Pg> + Send + 'static,
+    R: Row + FromSqlRow<R::Sql, Pg> + Send + Sync + 'static,
     for<'query> Statement<R>: LoadQuery<'query, AsyncPgConnection, R>,
 {
     fn load(
@@ -170,6 +170,16 @@ macro_rules! numbered {
             }
         }
 
+        impl $name {
+            /// The value with this number.
+            pub(crate) fn of_number(number: i16) -> Option<Self> {
+                match number {
+                    $($number => Some($name::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+
         impl From<Option<$name>> for $crate::db::sql::Value {
             fn from(value: Option<$name>) -> Self {
                 value.map(i16::from).into()
@@ -180,10 +190,7 @@ macro_rules! numbered {
             type Sql = diesel::sql_types::SmallInt;
         }
 
-        $crate::db::row::queryable!($name from SmallInt: i16 = |number: i16| match number {
-            $($number => Some($name::$variant),)+
-            _ => None,
-        });
+        $crate::db::row::queryable!($name from SmallInt: i16 = $name::of_number);
     };
 }
 pub(crate) use numbered;

@@ -13,7 +13,12 @@
 
 mod value;
 
-use std::{borrow::Cow, marker::PhantomData, sync::Arc};
+use std::{
+    borrow::Cow,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use derive_where::derive_where;
 use diesel::{
@@ -30,27 +35,15 @@ use super::{Row, SharedText};
 /// The condition of each part of a statement that changes logged rows. As a subquery it runs once, before the first row is read.
 pub(crate) const SET_ORIGIN: &str = "(SELECT set_origin($address, $program))";
 
-/// One SQL statement with its values, for the placeholders `$1`, `$2`, …; each may appear again.
-///
-/// A clone is cheap, so that a statement can be sent again.
-#[derive_where(Clone)]
-pub(crate) struct Statement<R> {
-    parts: Arc<Parts>,
-    row: PhantomData<fn() -> R>,
-}
-
-#[derive(Clone)]
-struct Parts {
+/// SQL text with the values of its placeholders `$1`, `$2`, …; each may appear again.
+#[derive(Debug, Clone)]
+pub(crate) struct SqlText {
     text: Text,
     values: Vec<Value>,
-    /// The owner of the items that it changes.
-    writer: Option<Uuid>,
-    /// The values of `$address` and `$program`.
-    origin: Option<Arc<Origin>>,
 }
 
 /// The text of a statement.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Text {
     Own(Cow<'static, str>),
     Shared(SharedText),
@@ -65,20 +58,78 @@ impl Text {
     }
 }
 
-impl<R> Statement<R> {
+impl SqlText {
     pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Statement::of(Text::Own(text.into()))
-    }
-
-    /// A read that an index bounds. A [`Reader`](super::Reader) may send it on a shared connection.
-    pub(crate) fn look_up(text: &SharedText) -> Self {
-        Statement::of(Text::Shared(text.clone()))
+        SqlText::of(Text::Own(text.into()))
     }
 
     fn of(text: Text) -> Self {
-        let parts = Parts {
+        SqlText {
             text,
             values: Vec::with_capacity(8),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.text.sql()
+    }
+
+    pub(crate) fn values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// Appends text, for a statement that is composed of constants.
+    pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
+        match &mut self.text {
+            Text::Own(own) => own.to_mut().push_str(text),
+            Text::Shared(shared) => {
+                self.text = Text::Own(format!("{}{text}", shared.sql()).into());
+            }
+        }
+        self
+    }
+
+    /// Binds the next placeholder's value.
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Appends a placeholder and binds its value.
+    pub(crate) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
+        let placeholder = self.placeholder(value);
+        self.sql(&placeholder)
+    }
+
+    /// Binds a value and returns its placeholder, for text that is appended later.
+    pub(crate) fn placeholder(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("${}", self.values.len())
+    }
+}
+
+/// One SQL statement: a text whose rows have the type `R`.
+///
+/// A clone is cheap, so that a statement can be sent again.
+#[derive_where(Clone)]
+pub(crate) struct Statement<R> {
+    parts: Arc<Parts>,
+    row: PhantomData<fn() -> R>,
+}
+
+#[derive(Clone)]
+struct Parts {
+    text: SqlText,
+    /// The owner of the items that it changes.
+    writer: Option<Uuid>,
+    /// The values of `$address` and `$program`.
+    origin: Option<Arc<Origin>>,
+}
+
+impl<R> From<SqlText> for Statement<R> {
+    fn from(text: SqlText) -> Self {
+        let parts = Parts {
+            text,
             writer: None,
             origin: None,
         };
@@ -86,6 +137,31 @@ impl<R> Statement<R> {
             parts: Arc::new(parts),
             row: PhantomData,
         }
+    }
+}
+
+impl<R> Deref for Statement<R> {
+    type Target = SqlText;
+
+    fn deref(&self) -> &SqlText {
+        &self.parts.text
+    }
+}
+
+impl<R> DerefMut for Statement<R> {
+    fn deref_mut(&mut self) -> &mut SqlText {
+        &mut self.parts().text
+    }
+}
+
+impl<R> Statement<R> {
+    pub(crate) fn new(text: impl Into<Cow<'static, str>>) -> Self {
+        SqlText::new(text).into()
+    }
+
+    /// A read that an index bounds. A [`Reader`](super::Reader) may send it on a shared connection.
+    pub(crate) fn look_up(text: &SharedText) -> Self {
+        SqlText::of(Text::Shared(text.clone())).into()
     }
 
     fn parts(&mut self) -> &mut Parts {
@@ -95,7 +171,7 @@ impl<R> Statement<R> {
     /// Binds the next placeholder's value.
     #[must_use]
     pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.parts().values.push(value.into());
+        self.values.push(value.into());
         self
     }
 
@@ -110,8 +186,9 @@ impl<R> Statement<R> {
 
     /// The text and the values, if it can be sent on a shared connection.
     pub(super) fn shared(&self) -> Option<(&SharedText, &[Value])> {
-        match &self.parts.text {
-            Text::Shared(text) => Some((text, &self.parts.values)),
+        let SqlText { text, values } = &self.parts.text;
+        match text {
+            Text::Shared(text) => Some((text, values)),
             Text::Own(_) => None,
         }
     }
@@ -123,29 +200,6 @@ impl<R> Statement<R> {
             self.parts().origin = Some(origin.clone());
         }
         Some(writer)
-    }
-
-    /// Appends text, for a statement that is composed of constants.
-    pub(crate) fn sql(&mut self, text: &str) -> &mut Self {
-        let own = &mut self.parts().text;
-        match own {
-            Text::Own(own) => own.to_mut().push_str(text),
-            Text::Shared(shared) => *own = Text::Own(format!("{}{text}", shared.sql()).into()),
-        }
-        self
-    }
-
-    /// Appends a placeholder and binds its value.
-    pub(crate) fn value(&mut self, value: impl Into<Value>) -> &mut Self {
-        let placeholder = self.placeholder(value);
-        self.sql(&placeholder)
-    }
-
-    /// Binds a value and returns its placeholder, for text that is appended later.
-    pub(crate) fn placeholder(&mut self, value: impl Into<Value>) -> String {
-        let values = &mut self.parts().values;
-        values.push(value.into());
-        format!("${}", values.len())
     }
 }
 
@@ -161,7 +215,7 @@ impl<R> QueryId for Statement<R> {
 
 impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Parts { text, values, .. } = &*self.parts;
+        let SqlText { text, values } = &self.parts.text;
         let text = text.sql();
         let origin = self.parts.origin.as_deref().unwrap_or(Origin::UNKNOWN);
         let mut rest: &str = text;

@@ -15,9 +15,7 @@ use crate::{
     auth::Viewer,
     db::{Columns, Connection, Statement},
     error::Error,
-    items::{
-        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, store::Conditions,
-    },
+    items::{Conditions, Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written},
     scalars::MaybeUndefined,
 };
 
@@ -172,7 +170,7 @@ impl Listed for Document {
         filter.title_contains.as_deref()
     }
 
-    fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_>) {
         let DocumentFilter {
             course_id,
             course_ids,

@@ -1,6 +1,6 @@
 //! The cost of a request. On request, the `extensions` of its responses contain it.
 
-use async_graphql::{Response, value};
+use async_graphql::{Response, Value, value};
 
 /// The cost of a request and its limit, in points.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +12,12 @@ pub struct Cost {
 impl Cost {
     /// Adds the cost to a response.
     pub fn report(self, response: &mut Response) {
+        response.extensions.insert("cost".to_owned(), self.value());
+    }
+
+    /// The cost in a response.
+    pub(super) fn value(self) -> Value {
         let Cost { requested, limit } = self;
-        let cost = value!({ "requested": requested, "limit": limit });
-        response.extensions.insert("cost".to_owned(), cost);
+        value!({ "requested": requested, "limit": limit })
     }
 }

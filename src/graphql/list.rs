@@ -19,6 +19,8 @@ use crate::{
     db::{
         self,
         keyset::{Page, Slice},
+        raw::RawRow,
+        shared_reads::SharedReads,
     },
     error::Error,
     items::{Item, ItemKind, ItemRef, List, Listed},
@@ -42,11 +44,40 @@ impl<T: Listed> ListArguments<T> {
         selected: &Selected<'_>,
     ) -> Result<Self, Error> {
         let list = List::new(filter, order_by, |column| selected.has(column))?;
+        ListArguments::of_list(list, page, selected.total)
+    }
+
+    fn of_list(list: List<T>, page: &PageArguments, count: bool) -> Result<Self, Error> {
         Ok(ListArguments {
             slice: page.slice(list.order())?,
-            count: selected.total,
+            count,
             list,
         })
+    }
+
+    /// The arguments of a list whose selected columns are given when it is read ([`ListArguments::raw_pages`]).
+    ///
+    /// # Errors
+    /// Same as [`ListArguments::new`].
+    pub(crate) fn of_raw(mut arguments: FieldArguments, count: bool) -> Result<Self, Error> {
+        let (filter, order_by) = (arguments.take("filter")?, arguments.take("orderBy")?);
+        let list = List::new(filter, order_by, |_| false)?;
+        ListArguments::of_list(list, &arguments.page()?, count)
+    }
+
+    /// Columns of the pages that the arguments select, as [`List::raw_pages`].
+    pub(crate) async fn raw_pages(
+        &self,
+        reads: &SharedReads,
+        viewer: &Viewer,
+        containers: Option<(ItemKind, &[Uuid])>,
+        columns: &[&str],
+    ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
+        let (slice, count) = (&self.slice, self.count);
+        let pages = self
+            .list
+            .raw_pages(reads, viewer, containers, slice, count, columns);
+        pages.await
     }
 
     /// The arguments of a field below that of the current resolver.

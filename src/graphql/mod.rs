@@ -9,6 +9,7 @@
 //! - `cost`: reports the cost of a request.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
+//! - [`plan`]: executes queries of items without the library.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
 //! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
@@ -31,6 +32,7 @@ mod lookahead;
 mod node;
 mod page;
 mod payload;
+pub mod plan;
 mod private_fields;
 mod recovery;
 mod search;
@@ -49,7 +51,7 @@ mod description_tests;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_graphql::{
-    MergedObject, Request, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
+    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
@@ -60,6 +62,7 @@ use course_item::CourseItem;
 pub use graphql_gate::Limits;
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
+use plan::Plans;
 use subscription::{Delivery, Subscription};
 pub use whole::Event;
 use whole::{Events, WholeFields};
@@ -162,7 +165,7 @@ pub struct Admitted {
     pub operation: Operation,
     /// The cost that every response reports; `None` if the caller did not ask for it.
     pub reported_cost: Option<Cost>,
-    request: Request,
+    admitted: graphql_gate::Admitted<Plans>,
 }
 
 /// The whole API. Cheap to clone.
@@ -176,7 +179,8 @@ struct Inner {
     services: Services,
     /// The services for the events of subscriptions, which together use at most half of the connections.
     event_services: Services,
-    gate: Gate,
+    gate: Gate<Plans>,
+    plans: plan::Mode,
     /// Maximum cost of a request in points.
     cost_limit: u64,
     sdl: String,
@@ -184,7 +188,7 @@ struct Inner {
 
 impl Api {
     /// Creates the API with these services and limits.
-    pub fn new(services: Services, limits: Limits) -> Api {
+    pub fn new(services: Services, limits: Limits, plans: plan::Mode) -> Api {
         let sdl = sdl();
         // The library's own checks are off because the gate validates and limits every request.
         let schema = build()
@@ -193,7 +197,9 @@ impl Api {
             .data(services.clone())
             .finish();
         let cost_limit = limits.cost;
-        let gate = Gate::new(&sdl, limits, COST_RULES).with_scalars(scalars::CHECKS);
+        let gate = Gate::new(&sdl, limits, COST_RULES)
+            .with_scalars(scalars::CHECKS)
+            .with_plans(Plans::new);
         let event_services = Services {
             database: services.database.with_half_the_pool(),
             ..services.clone()
@@ -204,6 +210,7 @@ impl Api {
                 services,
                 event_services,
                 gate,
+                plans,
                 cost_limit,
                 sdl,
             }),
@@ -234,7 +241,7 @@ impl Api {
             Ok(admitted) => Ok(Admitted {
                 operation: admitted.operation,
                 reported_cost: reported(admitted.cost),
-                request: admitted.request,
+                admitted,
             }),
             Err(rejection) => {
                 let cost = rejection.cost().and_then(reported);
@@ -263,7 +270,8 @@ impl Api {
         let services = self.inner.event_services.clone();
         let loaders = Loaders::new(services.clone(), caller.clone());
         let delivery = Delivery::new(resumed_after, event_timeout);
-        let request = admitted.request.data(caller).data(loaders).data(services);
+        let request = admitted.admitted.request();
+        let request = request.data(caller).data(loaders).data(services);
         let request = request.data(delivery.clone());
         let responses = AssertUnwindSafe(self.inner.schema.execute_stream(request));
         let events = Events::new(responses.catch_unwind().boxed(), delivery, request_id);
@@ -276,9 +284,43 @@ impl Api {
     /// Executes an admitted request. Every error in the response has a code. Internal errors are logged with the request's
     /// id.
     pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Response {
+        if self.inner.plans == plan::Mode::Verify {
+            let planned = || self.planned(&admitted, &caller);
+            let executed = || self.execute_by_library(&admitted, caller.clone(), request_id);
+            return plan::verify(planned, executed, request_id).await;
+        }
+        self.execute_by_library(&admitted, caller, request_id).await
+    }
+
+    /// Executes a request by its plan. Returns the JSON of the response, which has no errors. `None` if the request must be executed
+    /// by [`Api::execute`].
+    pub async fn execute_plan(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
+        if self.inner.plans != plan::Mode::On {
+            return None;
+        }
+        let data = self.planned(admitted, caller).await?;
+        Some(plan::response(data, admitted.reported_cost))
+    }
+
+    /// The JSON of the data that a request's plan writes.
+    async fn planned(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
+        let Admitted { admitted, .. } = admitted;
+        let plan = admitted.plan().of(&admitted.variables)?;
+        let database = &self.inner.services.database;
+        plan.run(database, caller.user()?, &admitted.variables)
+            .await
+    }
+
+    async fn execute_by_library(
+        &self,
+        admitted: &Admitted,
+        caller: Caller,
+        request_id: &str,
+    ) -> Response {
         let loaders = Loaders::new(self.inner.services.clone(), caller.clone());
         let whole = WholeFields::default();
-        let request = admitted.request.data(caller).data(loaders);
+        let request = admitted.admitted.request();
+        let request = request.data(caller).data(loaders);
         let request = request.data(whole.clone());
         let mut response = catch_panic(self.inner.schema.execute(request)).await;
         whole.enforce(&mut response);

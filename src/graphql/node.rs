@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Maximum number of ids in `nodes`.
-const MAX_NODES: usize = 100;
+pub(super) const MAX_NODES: usize = 100;
 /// Maximum length of `ids` with duplicates, because each of them is a part of the response.
 const MAX_GIVEN: usize = 2 * MAX_NODES;
 

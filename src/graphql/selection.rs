@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use async_graphql::{Context, InputType, Pos, SelectionField, Value};
+use async_graphql::{Context, InputType, Name, Pos, SelectionField, Value};
 
 use super::page::PageArguments;
 use crate::error::Error;
@@ -57,16 +57,18 @@ impl<'a> Selected<'a> {
 }
 
 /// The arguments of a selected field.
-pub(crate) struct FieldArguments(HashMap<String, Value>);
+pub(crate) struct FieldArguments(HashMap<Name, Value>);
 
 impl FieldArguments {
+    pub(crate) fn new(values: impl IntoIterator<Item = (Name, Value)>) -> Self {
+        FieldArguments(values.into_iter().collect())
+    }
+
     pub(crate) fn of(field: &SelectionField<'_>) -> Result<Self, Error> {
         let arguments = field
             .arguments()
             .map_err(|error| Error::bad_input(error.message))?;
-        let arguments = arguments.into_iter();
-        let named = arguments.map(|(name, value)| (name.to_string(), value));
-        Ok(FieldArguments(named.collect()))
+        Ok(FieldArguments::new(arguments))
     }
 
     /// One argument; `None` if it is omitted or null.
@@ -82,7 +84,7 @@ impl FieldArguments {
             after: self.take("after")?,
             last: self.take("last")?,
             before: self.take("before")?,
-            offset: None,
+            offset: self.take("offset")?,
         })
     }
 }

@@ -42,7 +42,7 @@ use super::{
     http2_streams::Operations,
     negotiate::{self, Events, MediaType},
     request_id::RequestId,
-    response::{Reply, bad_request, challenge, has_code, status_of},
+    response::{self, Reply, bad_request, challenge, has_code, status_of},
     sse,
     streams::live_auth::LiveAuth,
     websocket,
@@ -104,6 +104,7 @@ async fn respond(
     match outcome.unwrap_or_else(panicked) {
         Ok(Outcome::Stream(response)) => response,
         Ok(Outcome::Reply(reply)) => reply.write(media_type),
+        Ok(Outcome::Json(json)) => response::ok(media_type, json),
         Err(rejection) => rejection
             .into_reply(media_type, request_id)
             .write(media_type),
@@ -113,6 +114,8 @@ async fn respond(
 /// The outcome of a request that was run.
 enum Outcome {
     Reply(Reply),
+    /// The JSON of a response without errors.
+    Json(Vec<u8>),
     Stream(Response),
 }
 
@@ -171,7 +174,12 @@ async fn process(
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let response = run(state, admitted, live_auth.caller(), id, deadline, permit).await;
+    let caller = live_auth.caller();
+    let planned = timeout_at(deadline, state.api.execute_plan(&admitted, &caller)).await;
+    if let Ok(Some(json)) = planned {
+        return Ok(Outcome::Json(json));
+    }
+    let response = run(state, admitted, caller, id, deadline, permit).await;
     let reply = Reply::executed(response, live_auth.rejection());
     Ok(Outcome::Reply(reply))
 }

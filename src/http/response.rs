@@ -58,16 +58,25 @@ impl Reply {
         };
         let body = serde_json::to_vec(&body)
             .unwrap_or_else(|_| b"{\"errors\":[{\"message\":\"INTERNAL\"}]}".to_vec());
-        let headers = [
-            (header::CONTENT_TYPE, media_type.content_type()),
-            (header::CACHE_CONTROL, "no-store"),
-            (header::VARY, "Accept, Authorization"),
-        ];
+        let headers = headers(media_type);
         let own = self.header.map(|header| [header]);
         let retry_after = retry_after(&self.response);
         let retry_after = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
         (self.status, headers, own, retry_after, body).into_response()
     }
+}
+
+/// A response of an executed request that has no errors, from its JSON.
+pub(super) fn ok(media_type: MediaType, json: Vec<u8>) -> Response {
+    (headers(media_type), json).into_response()
+}
+
+fn headers(media_type: MediaType) -> [(HeaderName, &'static str); 3] {
+    [
+        (header::CONTENT_TYPE, media_type.content_type()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept, Authorization"),
+    ]
 }
 
 /// A response with one error, for a request that is not a GraphQL request.

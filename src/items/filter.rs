@@ -4,9 +4,13 @@
 //! condition once, in [`Listed::conditions`]. The same code checks a filter and counts its conditions, by writing them without
 //! sending them.
 
+pub(crate) mod store;
+
 use std::{fmt::Debug, hash::Hash};
 
-use super::{ItemStatus, Listed, store::Conditions};
+use store::{Conditions, Extent};
+
+use super::{ItemStatus, Listed};
 use crate::{
     error::Error,
     scalars::{DateTime, MaybeUndefined, ObjectId},
@@ -96,21 +100,23 @@ macro_rules! filter {
 }
 pub(crate) use filter;
 
-/// Checks a filter.
+/// Checks a filter, and measures it.
 ///
 /// # Errors
 /// BAD_USER_INPUT, with the path of what is wrong.
-pub(super) fn check<T: Listed>(filter: &T::Filter) -> Result<(), Error> {
-    check_at::<T>(filter, "filter", 0, &mut 0)
+pub(super) fn check<T: Listed>(filter: &T::Filter) -> Result<Extent, Error> {
+    let mut extent = Extent::default();
+    check_at::<T>(filter, "filter", 0, &mut extent)?;
+    Ok(extent)
 }
 
-/// Checks the filter at this path, which is nested in `level` combinations, and adds its conditions to `counted`. A filter without
+/// Checks the filter at this path, which is nested in `level` combinations, and adds its conditions to `extent`. A filter without
 /// conditions counts as one, so that the number of filters is limited too.
 fn check_at<T: Listed>(
     filter: &T::Filter,
     path: &str,
     level: usize,
-    counted: &mut usize,
+    extent: &mut Extent,
 ) -> Result<(), Error> {
     if level > MAX_LEVELS {
         let message = format!(
@@ -118,24 +124,26 @@ fn check_at<T: Listed>(
         );
         return Err(Error::bad_input(message));
     }
-    let before = *counted;
-    *counted += Conditions::count(path, |conditions| write_fields::<T>(filter, conditions))?;
+    let before = extent.conditions;
+    Conditions::measure(path, extent, |conditions| {
+        write_fields::<T>(filter, conditions);
+    })?;
     for (name, filters) in [
         ("and", filter.and()),
         ("or", filter.or().unwrap_or_default()),
     ] {
         for (index, one) in filters.iter().enumerate() {
             let path = format!("{path}.{name}[{index}]");
-            check_at::<T>(one, &path, level + 1, counted)?;
+            check_at::<T>(one, &path, level + 1, extent)?;
         }
     }
     if let Some(not) = filter.not() {
-        check_at::<T>(not, &format!("{path}.not"), level + 1, counted)?;
+        check_at::<T>(not, &format!("{path}.not"), level + 1, extent)?;
     }
-    if *counted == before {
-        *counted += 1;
+    if extent.conditions == before {
+        extent.conditions += 1;
     }
-    if *counted > MAX_CONDITIONS {
+    if extent.conditions > MAX_CONDITIONS {
         let message = format!(
             "`filter` has more than {MAX_CONDITIONS} conditions. Use fewer, or send several requests."
         );
@@ -145,14 +153,14 @@ fn check_at<T: Listed>(
 }
 
 /// Writes the conditions of a list's filter. Items in the trash are listed only if the filter says so.
-pub(super) fn write<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+pub(super) fn write<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     if filter.shared().status.is_undefined() {
         conditions.status(Some(ItemStatus::Active));
     }
     write_all::<T>(filter, conditions);
 }
 
-fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     write_fields::<T>(filter, conditions);
     for one in filter.and() {
         write_all::<T>(one, conditions);
@@ -166,7 +174,7 @@ fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::P
 }
 
 /// Writes the conditions of a filter's fields, without those of its combinations.
-fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_, T::PageRow>) {
+fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     let ItemFilter {
         status,
         ids,

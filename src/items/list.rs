@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Filter, Item, ItemKind, OrderBy, contents, filter, order, store::Conditions};
+use super::{Conditions, Filter, Item, ItemKind, OrderBy, contents, filter, order, raw};
 use crate::{
     auth::Viewer,
     db::{
-        Connection, Statement,
+        Connection, SqlText,
         current::Source,
         keyset::{self, Order, Page, Slice},
+        raw::RawRow,
+        shared_reads::SharedReads,
     },
     error::Error,
 };
@@ -29,10 +31,10 @@ pub(crate) trait Listed: Item {
     fn title_part(filter: &Self::Filter) -> Option<&str>;
 
     /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
-    fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
+    fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_>);
 
     /// Writes a column that is read on demand.
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, _source: Source) {
+    fn on_demand(column: &str, statement: &mut SqlText, _source: Source) {
         statement.sql(column);
     }
 }
@@ -44,6 +46,8 @@ pub(crate) struct List<T: Listed> {
     order_by: Vec<T::OrderBy>,
     /// For each of the row's columns on demand, whether it is read.
     on_demand: Vec<bool>,
+    /// Whether the filter compares texts of all items, which takes long.
+    reads_texts: bool,
 }
 
 impl<T: Listed> List<T> {
@@ -57,8 +61,9 @@ impl<T: Listed> List<T> {
         selects: impl Fn(&str) -> bool,
     ) -> Result<Self, Error> {
         let filter = filter.unwrap_or_default();
-        filter::check::<T>(&filter)?;
+        let reads_texts = filter::check::<T>(&filter)?.reads_texts;
         Ok(List {
+            reads_texts,
             filter,
             order_by: order::checked(order_by.unwrap_or_default())?,
             on_demand: T::ON_DEMAND.iter().map(|column| selects(column)).collect(),
@@ -79,6 +84,26 @@ impl<T: Listed> List<T> {
         count: bool,
     ) -> Result<Page<T>, Error> {
         keyset::page(conn, viewer.user_id.0, self, slice, count).await
+    }
+
+    /// Selected columns of one page, or of one page for each of these courses or tags, by its id. `None` if they cannot be read in
+    /// this way (`keyset::raw`).
+    pub(crate) async fn raw_pages(
+        &self,
+        reads: &SharedReads,
+        viewer: &Viewer,
+        containers: Option<(ItemKind, &[Uuid])>,
+        slice: &Slice,
+        count: bool,
+        columns: &[&str],
+    ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
+        if self.reads_texts {
+            return None;
+        }
+        let owner = viewer.user_id.0;
+        let columns =
+            |text: &mut SqlText| raw::store::write_columns::<T>(text, columns, Source::Tables);
+        keyset::raw::pages(reads, owner, containers, self, slice, count, columns).await
     }
 
     /// One page of the items in each of these courses or tags, by its id.
@@ -104,21 +129,20 @@ impl<T: Listed> keyset::List for List<T> {
         T::KIND.table()
     }
 
-    fn columns(&self, statement: &mut Statement<T::PageRow>, source: Source) {
+    fn columns(&self, statement: &mut SqlText, source: Source) {
         statement.sql(T::COLUMNS);
         for (column, read) in T::ON_DEMAND.iter().zip(&self.on_demand) {
-            statement.sql(", CASE WHEN ").value(*read).sql(" THEN ");
-            T::on_demand(column, statement, source);
-            statement.sql(" END");
+            statement.sql(", ");
+            match read {
+                true => T::on_demand(column, statement, source),
+                false => {
+                    statement.sql("NULL");
+                }
+            }
         }
     }
 
-    fn conditions(
-        &self,
-        statement: &mut Statement<T::PageRow>,
-        owner: Uuid,
-        container: Option<ItemKind>,
-    ) {
+    fn conditions(&self, statement: &mut SqlText, owner: Uuid, container: Option<ItemKind>) {
         let mut conditions = match container {
             Some(container) => {
                 contents::store::write_is_in_parent(statement, owner, T::KIND, container);

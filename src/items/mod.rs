@@ -4,7 +4,7 @@
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
 //! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `contents` what is in courses and tags,
 //! `tagging` the tags of items, `commands` what creating and updating have in common, and `store` the SQL that reads items of all
-//! kinds. Each noun has its own rules, rows and SQL.
+//! kinds. `raw` reads selected columns. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
 pub(crate) mod contents;
@@ -12,6 +12,7 @@ mod filter;
 pub(crate) mod list;
 mod model;
 mod order;
+pub(crate) mod raw;
 pub(crate) mod store;
 pub(crate) mod tagging;
 pub mod titles;
@@ -29,7 +30,7 @@ pub(crate) use commands::{
 };
 
 pub use filter::ItemFilter;
-pub(crate) use filter::{Filter, filter};
+pub(crate) use filter::{Filter, filter, store::Conditions};
 pub(crate) use list::{List, Listed};
 pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;

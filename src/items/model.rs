@@ -47,13 +47,6 @@ impl ItemKind {
         ItemKind::IN_COURSES.contains(&self)
     }
 
-    /// The kind with this number.
-    pub(crate) fn of_number(number: i16) -> Option<Self> {
-        ItemKind::ALL
-            .into_iter()
-            .find(|kind| i16::from(*kind) == number)
-    }
-
     /// The name of the kind's table.
     pub(crate) fn table(self) -> &'static str {
         match self {

@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use chrono::{Datelike, NaiveDate, SecondsFormat, SubsecRound, Utc};
+use chrono::{Datelike, NaiveDate, SubsecRound, Utc};
 
 use super::{shortened, unexpected};
+use crate::db::time_text;
 
 /// The years that times and dates can have: RFC 3339 has four digits, and PostgreSQL has no year 0.
 const YEARS: RangeInclusive<i32> = 1..=9999;
@@ -27,7 +28,7 @@ impl ScalarType for DateTime {
     }
 
     fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        Value::String(time_text::of(self.0))
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub use model::{
     CreateTagInput, Tag, TagFilter, TagItemsInput, TagOrder, TagOrderField, UpdateTagInput,
 };
-pub(crate) use store::of_items;
+pub(crate) use store::{RAW_ID, RAW_ITEM, of_items, raw_of_items};
 
 use crate::{
     auth::{UserId, Viewer},

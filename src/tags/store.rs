@@ -1,17 +1,22 @@
 //! All the SQL of tags. Every statement is scoped to one owner.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, iter, sync::LazyLock};
 
 use uuid::Uuid;
 
 use super::model::{CreateTagInput, Tag, TagFilter, TagOrder, UpdateTagInput};
 use crate::{
     auth::Viewer,
-    db::{Columns, Connection, Statement, current::Source},
+    db::{
+        Columns, Connection, SqlText, Statement,
+        current::Source,
+        raw::{self, RawRow},
+        shared_reads::SharedReads,
+    },
     error::Error,
     items::{
-        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
-        store::Conditions,
+        Conditions, Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written,
+        contents,
     },
 };
 
@@ -46,7 +51,7 @@ impl Listed for Tag {
         filter.name_contains.as_deref()
     }
 
-    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_>) {
         let TagFilter {
             name_contains: _,
             shared: _,
@@ -56,24 +61,48 @@ impl Listed for Tag {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+    fn on_demand(column: &str, statement: &mut SqlText, source: Source) {
         contents::write_count(statement, Tag::KIND, column, source);
     }
 }
 
 static OF_ITEMS: LazyLock<String> = LazyLock::new(|| {
+    let counts = contents::NOT_COUNTED.join(", ");
+    of_items_text(&format!("{}, {counts}", Tag::COLUMNS))
+});
+
+/// The statement that reads these columns of the active tags of the owner `$1`'s items `$2`, each after the item's id.
+fn of_items_text(columns: &str) -> String {
     let of_kind = |kind: ItemKind| {
         let name = kind.name();
         format!("SELECT item_id, tag_id FROM {name}_tags WHERE user_id = $1 AND item_id = ANY($2)")
     };
     let assigned = ItemKind::IN_COURSES.map(of_kind).join(" UNION ALL ");
-    let (columns, counts) = (Tag::COLUMNS, contents::NOT_COUNTED.join(", "));
     format!(
-        "SELECT item_id, {columns}, {counts}
+        "SELECT item_id, {columns}
         FROM ({assigned}) AS assigned JOIN tags ON user_id = $1 AND id = tag_id AND status = 'active'
         ORDER BY name, id"
     )
-});
+}
+
+/// The column of the item's id in the rows of [`raw_of_items`].
+pub(crate) const RAW_ITEM: usize = 0;
+/// The column of the tag's id in these rows. The selected columns follow it.
+pub(crate) const RAW_ID: usize = 1;
+
+/// Selected columns of the active tags of each of the viewer's documents and tasks with these ids, sorted by name. `None` if a shared
+/// connection cannot read them now.
+pub(crate) async fn raw_of_items(
+    reads: &SharedReads,
+    viewer: &Viewer,
+    items: Vec<Uuid>,
+    columns: &[&str],
+) -> Option<Vec<RawRow>> {
+    let columns: Vec<&str> = iter::once("id").chain(columns.iter().copied()).collect();
+    let mut text = SqlText::new(of_items_text(&columns.join(", ")));
+    text.bind(viewer.user_id).bind(items);
+    raw::read(reads, &text).await
+}
 
 /// The active tags of each of the viewer's documents and tasks with these ids, sorted by name. Omits items without tags.
 pub(crate) async fn of_items(

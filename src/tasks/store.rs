@@ -7,9 +7,7 @@ use crate::{
     auth::UserId,
     db::{Columns, Connection, Statement},
     error::Error,
-    items::{
-        Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, store::Conditions,
-    },
+    items::{Conditions, Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written},
     rules::Problems,
 };
 
@@ -82,7 +80,7 @@ impl Listed for Task {
         filter.title_contains.as_deref()
     }
 
-    fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_, Self::PageRow>) {
+    fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_>) {
         let TaskFilter {
             completed,
             completed_after,

@@ -11,7 +11,7 @@ pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
 pub(crate) use admin::{ORDER, list};
 pub use model::{Proficiency, Profile, Role, UpdateMeInput, UpdateProfileInput, User};
 pub use store::find_by_email;
-pub(crate) use store::{find, profiles};
+pub(crate) use store::{RAW_ID, find, profiles, raw_by_id};
 
 use crate::{
     auth::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, Viewer},

@@ -10,10 +10,16 @@ use super::{
 };
 use crate::{
     auth::UserId,
-    db::{Columns, Connection, Reader, SharedText, Statement, keyset::Slice, sql::SET_ORIGIN},
+    db::{
+        Columns, Connection, Reader, SharedText, SqlText, Statement,
+        keyset::Slice,
+        raw::{self, RawRow},
+        shared_reads::SharedReads,
+        sql::SET_ORIGIN,
+    },
     email_address::EmailAddress,
     error::Error,
-    items::{Changes, store::Conditions},
+    items::{Changes, Conditions},
 };
 
 const COLUMNS: &str = User::COLUMNS;
@@ -28,6 +34,24 @@ static FIND: LazyLock<SharedText> = LazyLock::new(|| {
 pub(crate) async fn find(reader: impl Reader, id: UserId) -> Result<Option<User>, Error> {
     let found = reader.read(Statement::look_up(&FIND).bind(id));
     Ok(found.await?.pop())
+}
+
+/// The column of the id in the rows of [`raw_by_id`]. The selected columns follow it.
+pub(crate) const RAW_ID: usize = 0;
+
+/// Selected columns of the user with this id. `None` if a shared connection cannot read them now.
+pub(crate) async fn raw_by_id(
+    reads: &SharedReads,
+    id: UserId,
+    columns: &[&str],
+) -> Option<Vec<RawRow>> {
+    let mut text = SqlText::new("SELECT id");
+    for column in columns {
+        text.sql(", ").sql(column);
+    }
+    text.sql(" FROM users WHERE id = ").value(id);
+    text.sql(" AND deleted_at IS NULL");
+    raw::read(reads, &text).await
 }
 
 static FIND_BY_EMAIL: LazyLock<String> =
@@ -104,7 +128,7 @@ pub(super) async fn is_admin(conn: &mut Connection, user: UserId) -> Result<bool
 type ListRow = (Option<i64>, Option<User>);
 
 /// Writes the conditions of a filter.
-fn write_filter(statement: &mut Statement<ListRow>, filter: &UserFilter) {
+fn write_filter(statement: &mut SqlText, filter: &UserFilter) {
     statement.sql(" AND deleted_at IS NULL");
     Conditions::new(statement, Uuid::nil())
         .either(filter.active, "is_active", "NOT is_active")

@@ -35,6 +35,7 @@ mod outages;
 mod pagination;
 mod password_reset;
 mod password_spellings;
+mod plans;
 mod poolers;
 mod positions;
 mod program;

@@ -1,6 +1,6 @@
 //! How many statements a query sends: the same number for many rows as for few.
 
-use crate::support::{Client, TestApp};
+use crate::support::{TestApp, statements_of};
 
 /// Queries, and how many statements each sends.
 const QUERIES: [(&str, u64); 9] = [
@@ -36,18 +36,6 @@ const QUERIES: [(&str, u64); 9] = [
     ),
 ];
 
-/// The number of statements that a query sends. Jobs, and the list of revocations once a second, send others, so this is the
-/// smallest number of several times.
-async fn sent(app: &TestApp, client: &Client, query: &str) -> u64 {
-    let mut smallest = u64::MAX;
-    for _ in 0..5 {
-        let before = app.pool.statements();
-        client.query(query).await;
-        smallest = smallest.min(app.pool.statements() - before);
-    }
-    smallest
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_send_as_many_statements_for_many_rows_as_for_few() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
@@ -59,8 +47,9 @@ async fn queries_send_as_many_statements_for_many_rows_as_for_few() {
                 ada.create_task(Some(&course), "zebra").await;
             }
         }
+        let app = app.unverified().await;
         for (query, statements) in QUERIES {
-            let sent = sent(&app, &ada, query).await;
+            let sent = statements_of(&app, &ada.at(&app), query).await;
             assert_eq!(sent, statements, "{courses} courses: {query}");
         }
     }

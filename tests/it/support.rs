@@ -19,6 +19,7 @@ mod raw;
 mod reads;
 mod settings;
 mod smtp;
+mod statements;
 mod values;
 
 pub(crate) use answer::Answer;
@@ -40,4 +41,5 @@ pub(crate) use raw::{listener_at, read_answer, read_some, sent, unfinished_reque
 pub(crate) use reads::{asked_alone, index_scans, read_of};
 pub(crate) use settings::{SECRET, keep_mails, settings, trust_proxies};
 pub(crate) use smtp::{Manner, SmtpServer};
+pub(crate) use statements::statements_of;
 pub(crate) use values::{codes, errors, list, text, texts};

@@ -13,11 +13,11 @@ use crate::prepare::PreparedOperation;
 /// Longer documents are not cached. They usually contain their data inline and are hardly ever repeated.
 const MAX_CACHED_TEXT: usize = 64 * 1024;
 
-pub(crate) struct DocumentCache {
-    entries: Cache<Key, Arc<PreparedOperation>, ByTextLength>,
+pub(crate) struct DocumentCache<P> {
+    entries: Cache<Key, Arc<PreparedOperation<P>>, ByTextLength>,
 }
 
-impl DocumentCache {
+impl<P> DocumentCache<P> {
     pub(crate) fn new(limits: &Limits) -> Self {
         let by_text_length = ByTextLength {
             min: (limits.cached_bytes / limits.cached_documents.max(1)) as u64,
@@ -33,8 +33,8 @@ impl DocumentCache {
         &self,
         text: &str,
         operation: Option<&str>,
-        prepare: impl FnOnce() -> Result<PreparedOperation, E>,
-    ) -> Result<Arc<PreparedOperation>, E> {
+        prepare: impl FnOnce() -> Result<PreparedOperation<P>, E>,
+    ) -> Result<Arc<PreparedOperation<P>>, E> {
         if text.len() > MAX_CACHED_TEXT {
             return prepare().map(Arc::new);
         }
@@ -82,8 +82,8 @@ struct ByTextLength {
     min: u64,
 }
 
-impl Weighter<Key, Arc<PreparedOperation>> for ByTextLength {
-    fn weight(&self, key: &Key, _: &Arc<PreparedOperation>) -> u64 {
+impl<P> Weighter<Key, Arc<PreparedOperation<P>>> for ByTextLength {
+    fn weight(&self, key: &Key, _: &Arc<PreparedOperation<P>>) -> u64 {
         (key.text.len() as u64).max(self.min)
     }
 }

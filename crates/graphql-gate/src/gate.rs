@@ -4,25 +4,28 @@
 
 use std::sync::Arc;
 
-use async_graphql::Request;
-use async_graphql::parser::types::OperationType;
+use async_graphql::parser::types::{ExecutableDocument, OperationType};
+use async_graphql::{Request, Variables};
 use serde_json::{Map, Value as Json};
 
 use crate::cache::DocumentCache;
 use crate::limits::{self, CostRules, Limits, Settings};
-use crate::prepare::{self, prepare};
+use crate::prepare::{self, PreparedOperation, prepare};
 use crate::rejection::Rejection;
 use crate::scalars::CustomScalar;
 use crate::variables;
 
 /// Admits or rejects requests. Create one per schema and share it.
-pub struct Gate {
+///
+/// `P` is what [`Gate::with_plans`] makes of each operation.
+pub struct Gate<P = ()> {
     settings: Settings,
-    pub(crate) cache: DocumentCache,
+    pub(crate) cache: DocumentCache<P>,
+    plan: fn(&ExecutableDocument) -> P,
 }
 
 /// A request that can be executed.
-pub struct Admitted {
+pub struct Admitted<P = ()> {
     /// The type of the operation. The transport decides which types it accepts: a mutation must not use GET, and only a
     /// subscription streams.
     pub operation: OperationType,
@@ -30,9 +33,25 @@ pub struct Admitted {
     pub operation_name: Option<Arc<str>>,
     /// The cost in points; see [`CostRules`].
     pub cost: u64,
-    /// The request for async-graphql: the parsed document with one operation, and the coerced variables. Omitted
-    /// variables and input fields stay omitted. `query` is empty, and `operation_name` is not set.
-    pub request: Request,
+    /// The coerced variables. Omitted variables and input fields stay omitted.
+    pub variables: Variables,
+    prepared: Arc<PreparedOperation<P>>,
+}
+
+impl<P> Admitted<P> {
+    /// What [`Gate::with_plans`] has made of the operation.
+    pub fn plan(&self) -> &P {
+        &self.prepared.plan
+    }
+
+    /// The request for async-graphql: the parsed document with one operation, and the variables. `query` is empty, and
+    /// `operation_name` is not set.
+    pub fn request(&self) -> Request {
+        let mut request = Request::new("");
+        request.set_parsed_query(self.prepared.document(&self.variables));
+        request.variables = self.variables.clone();
+        request
+    }
 }
 
 impl Gate {
@@ -50,9 +69,23 @@ impl Gate {
                 limits,
                 cost_rules,
             },
+            plan: |_| (),
         }
     }
 
+    /// Makes a plan of each operation, and caches it with the operation. `plan` gets the document of [`Admitted::request`],
+    /// before any conditions that depend on variables are evaluated.
+    #[must_use]
+    pub fn with_plans<P>(self, plan: fn(&ExecutableDocument) -> P) -> Gate<P> {
+        Gate {
+            cache: DocumentCache::new(&self.settings.limits),
+            settings: self.settings,
+            plan,
+        }
+    }
+}
+
+impl<P> Gate<P> {
     /// Checks the values of these custom scalars, too. Other custom scalars accept every value.
     #[must_use]
     pub fn with_scalars(mut self, scalars: &'static [CustomScalar]) -> Self {
@@ -72,11 +105,11 @@ impl Gate {
         query: &str,
         operation_name: Option<&str>,
         variables: Map<String, Json>,
-    ) -> Result<Admitted, Rejection> {
+    ) -> Result<Admitted<P>, Rejection> {
         let operation_name = operation_name.filter(|name| !name.is_empty());
         let settings = &self.settings;
         let prepared = self.cache.get_or_prepare(query, operation_name, || {
-            prepare(settings, query, operation_name)
+            prepare(settings, query, operation_name, self.plan)
         })?;
         let variables = variables::coerce(settings, &prepared.variables, variables)?;
         let what = "The number of bytes in arguments, counting each use of a variable,";
@@ -88,14 +121,12 @@ impl Gate {
             let explanation = prepare::explain_cost(settings, query, operation_name, &variables);
             return Err(Rejection::over_cost(cost, limit, &explanation));
         }
-        let mut request = Request::new("");
-        request.set_parsed_query(prepared.document(&variables));
-        request.variables = variables;
         Ok(Admitted {
             operation: prepared.operation,
             operation_name: prepared.name.clone(),
             cost,
-            request,
+            variables,
+            prepared,
         })
     }
 }

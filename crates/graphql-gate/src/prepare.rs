@@ -5,13 +5,13 @@
 //! Read on: `descriptions.rs`, `problems`, `apollo_workarounds`, `analysis.rs` and `translate.rs`, in the order in which they
 //! run.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use apollo_compiler::executable::{ExecutableDocument, Operation};
 use apollo_compiler::parser::Parser;
 use apollo_compiler::validation::Valid;
-use apollo_compiler::{Name, Node, Schema, ast};
+use apollo_compiler::{Node, Schema, ast};
 use async_graphql::Variables;
 use async_graphql::parser::types;
 
@@ -26,18 +26,19 @@ use crate::variables::{self, VariableDeclaration};
 use crate::{analysis, apollo_workarounds, descriptions, root_fields, tokens, translate};
 
 /// One operation of a valid document that is within the limits.
-pub(crate) struct PreparedOperation {
+pub(crate) struct PreparedOperation<P> {
     pub(crate) operation: types::OperationType,
     pub(crate) name: Option<Arc<str>>,
     pub(crate) variables: Vec<VariableDeclaration>,
     pub(crate) cost: CostFormula,
     pub(crate) arguments: ArgumentSize,
+    pub(crate) plan: P,
     document: types::ExecutableDocument,
     /// Whether variables decide which root fields are selected. They are then collected on each request.
     root_depends_on_variables: bool,
 }
 
-impl PreparedOperation {
+impl<P> PreparedOperation<P> {
     /// The document for one execution. It selects each root field once.
     pub(crate) fn document(&self, variables: &Variables) -> types::ExecutableDocument {
         let mut document = self.document.clone();
@@ -56,11 +57,12 @@ pub(crate) fn schema(sdl: &str) -> Valid<Schema> {
 }
 
 /// Checks one operation of a document and prepares it for execution.
-pub(crate) fn prepare(
+pub(crate) fn prepare<P>(
     settings: &Settings,
     text: &str,
     operation_name: Option<&str>,
-) -> Result<PreparedOperation, Rejection> {
+    plan: fn(&types::ExecutableDocument) -> P,
+) -> Result<PreparedOperation<P>, Rejection> {
     tokens::check(text, &settings.limits)?;
     let source_map = SourceMap::new(text);
     let text = &*descriptions::blank(text);
@@ -79,33 +81,44 @@ pub(crate) fn prepare(
     let scalars = settings.scalars;
     let null_forbidden =
         apollo_workarounds::check_operation(&source, scalars, &document, operation)?;
-    translated(settings, &document, operation, &null_forbidden, &source_map)
+    let declarations = variables::declarations(settings, operation, &null_forbidden, &source_map);
+    translated(
+        settings,
+        &document,
+        operation,
+        declarations,
+        &source_map,
+        plan,
+    )
 }
 
 /// Measures an operation that is valid, and translates it.
-fn translated(
+fn translated<P>(
     settings: &Settings,
     document: &Valid<ExecutableDocument>,
     operation: &Operation,
-    null_forbidden: &HashSet<Name>,
+    variables: Vec<VariableDeclaration>,
     source_map: &SourceMap,
-) -> Result<PreparedOperation, Rejection> {
+    plan: fn(&types::ExecutableDocument) -> P,
+) -> Result<PreparedOperation<P>, Rejection> {
     let schema = &settings.schema;
     let (limits, cost_rules) = (&settings.limits, &settings.cost_rules);
     let (cost, arguments) = analysis::analyse(schema, document, operation, limits, cost_rules)?;
     let translated = translate::translate(schema, document, operation, source_map);
     let mut collected = translated.clone();
     let root_depends_on_variables = !root_fields::collect(&mut collected, &Variables::default());
+    let document = match root_depends_on_variables {
+        true => translated,
+        false => collected,
+    };
     Ok(PreparedOperation {
         operation: translate::operation_type(operation.operation_type),
         name: operation.name.as_ref().map(|name| name.as_str().into()),
-        variables: variables::declarations(settings, operation, null_forbidden, source_map),
+        variables,
         cost,
         arguments,
-        document: match root_depends_on_variables {
-            true => translated,
-            false => collected,
-        },
+        plan: plan(&document),
+        document,
         root_depends_on_variables,
     })
 }

@@ -1,11 +1,15 @@
 //! Orders of lists: by one to three keys, each ascending or descending, and then by id. A position in an order is the keys of a
 //! row, and a cursor is the text of a position.
 
-use chrono::{DateTime, Datelike, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use crate::db::{Statement, cursor};
+use crate::db::{
+    SqlText, cursor,
+    raw::{RawRow, Time},
+    time_text,
+};
 
 /// Maximum number of keys of an order.
 pub(crate) const MAX_KEYS: usize = 3;
@@ -105,7 +109,7 @@ impl<T> Order<T> {
     }
 
     /// Writes ` ORDER BY …`.
-    pub(super) fn write<R>(&self, statement: &mut Statement<R>, backward: bool) {
+    pub(super) fn write(&self, statement: &mut SqlText, backward: bool) {
         statement.sql(" ORDER BY ");
         let mut direction = " ASC";
         for sorted in self.keys() {
@@ -123,12 +127,7 @@ impl<T> Order<T> {
     ///
     /// Keys in the same direction are compared as one row, which an index of the order finds at once. If directions differ, the
     /// first keys limit the range that is read, and the next ones are compared where the first are equal.
-    pub(super) fn write_bound<R>(
-        &self,
-        statement: &mut Statement<R>,
-        position: &Position,
-        side: Side,
-    ) {
+    pub(super) fn write_bound(&self, statement: &mut SqlText, position: &Position, side: Side) {
         let keys: Vec<KeyAt<'_, T>> = self.keys().zip(&position.keys).collect();
         let mut runs = keys
             .chunk_by(|(one, _), (next, _)| one.descending == next.descending)
@@ -180,8 +179,8 @@ impl<T> Order<T> {
 type KeyAt<'a, T> = (&'a Sorted<T>, &'a String);
 
 /// The two sides of a comparison of keys, and of the id if it is given, with their values at a position.
-fn compared<R, T>(
-    statement: &mut Statement<R>,
+fn compared<T>(
+    statement: &mut SqlText,
     keys: &[KeyAt<'_, T>],
     id: Option<Uuid>,
 ) -> (String, String) {
@@ -201,18 +200,43 @@ fn compared<R, T>(
 /// Separates the keys in a cursor. No key contains it.
 const SEPARATOR: &str = "\0";
 
-impl<T: Keyed> Order<T> {
-    /// The opaque cursor of a row. It contains its order, so that a cursor of another list or order is rejected.
-    pub(crate) fn cursor(&self, row: &T) -> String {
+impl<T> Order<T> {
+    /// The opaque cursor of the row with this id and these keys. It contains its order, so that a cursor of another list or order is
+    /// rejected.
+    fn cursor_of(&self, id: Uuid, keys: impl IntoIterator<Item = String>) -> String {
         let mut text = self.name();
-        text.push_str(row.id().simple().encode_lower(&mut Uuid::encode_buffer()));
-        for (index, sorted) in self.keys().enumerate() {
+        text.push_str(id.simple().encode_lower(&mut Uuid::encode_buffer()));
+        for (index, key) in keys.into_iter().enumerate() {
             if index > 0 {
                 text.push_str(SEPARATOR);
             }
-            text.push_str(&sorted.key.value.of(row));
+            text.push_str(&key);
         }
         cursor::encode(text)
+    }
+
+    /// Writes the keys as columns, each after a comma.
+    pub(super) fn write_columns(&self, statement: &mut SqlText) {
+        for sorted in self.keys() {
+            statement.sql(", ").sql(sorted.key.expression);
+        }
+    }
+
+    /// The cursor of a raw row, whose keys begin in the column `first_key`.
+    pub(crate) fn raw_cursor(&self, row: &RawRow, id: Uuid, first_key: usize) -> Option<String> {
+        let keys = self.keys().enumerate().map(|(index, sorted)| {
+            let bytes = row.column(first_key + index)?;
+            sorted.key.value.of_raw(bytes)
+        });
+        Some(self.cursor_of(id, keys.collect::<Option<Vec<_>>>()?))
+    }
+}
+
+impl<T: Keyed> Order<T> {
+    /// The opaque cursor of a row.
+    pub(crate) fn cursor(&self, row: &T) -> String {
+        let keys = self.keys().map(|sorted| sorted.key.value.of(row));
+        self.cursor_of(row.id(), keys)
     }
 }
 
@@ -220,11 +244,28 @@ impl<T> KeyValue<T> {
     /// The value of a row as text.
     fn of(self, row: &T) -> String {
         match self {
-            KeyValue::Time(of) => text_of(of(row)),
-            KeyValue::TimeOr(missing, of) => of(row).map_or_else(|| missing.to_owned(), text_of),
+            KeyValue::Time(of) => time_text::of(of(row)),
+            KeyValue::TimeOr(missing, of) => {
+                of(row).map_or_else(|| missing.to_owned(), time_text::of)
+            }
             KeyValue::Text(of) => of(row).to_owned(),
             KeyValue::TextOr(missing, of) => of(row).unwrap_or(missing).to_owned(),
             KeyValue::Number(of) => of(row).to_string(),
+        }
+    }
+
+    /// The text of a key in PostgreSQL's binary format.
+    fn of_raw(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            KeyValue::Time(_) | KeyValue::TimeOr(..) => Some(match Time::read(bytes)? {
+                Time::Finite(time) => time_text::of(time),
+                Time::Infinity => "infinity".to_owned(),
+                Time::NegativeInfinity => "-infinity".to_owned(),
+            }),
+            KeyValue::Text(_) | KeyValue::TextOr(..) => {
+                Some(str::from_utf8(bytes).ok()?.to_owned())
+            }
+            KeyValue::Number(_) => Some(i16::from_be_bytes(bytes.try_into().ok()?).to_string()),
         }
     }
 
@@ -252,11 +293,7 @@ impl<T> KeyValue<T> {
 /// Whether it is the text of a time that the API can have.
 fn is_time(key: &str) -> bool {
     let time = DateTime::parse_from_rfc3339(key).map(|time| time.to_utc());
-    time.is_ok_and(|time| (1..=9999).contains(&time.year()) && text_of(time) == key)
-}
-
-fn text_of(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+    time.is_ok_and(|time| (1..=9999).contains(&time.year()) && time_text::of(time) == key)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::Counts;
 use crate::{
     auth::{UserId, Viewer},
     db::{
-        Connection, Statement,
+        Connection, SqlText, Statement,
         current::{self, Source},
     },
     error::Error,
@@ -35,8 +35,8 @@ fn is_in(
 }
 
 /// Writes the condition that a listed row of `kind` is in the container `parent`.
-pub(in crate::items) fn write_is_in_parent<R>(
-    statement: &mut Statement<R>,
+pub(in crate::items) fn write_is_in_parent(
+    statement: &mut SqlText,
     owner: Uuid,
     kind: ItemKind,
     container: ItemKind,
@@ -46,8 +46,8 @@ pub(in crate::items) fn write_is_in_parent<R>(
 }
 
 /// Writes the number of items in the container `listed` that `column` stands for: `document_count` or `open_task_count`.
-pub(crate) fn write_count<R>(
-    statement: &mut Statement<R>,
+pub(crate) fn write_count(
+    statement: &mut SqlText,
     container: ItemKind,
     column: &str,
     source: Source,

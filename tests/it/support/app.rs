@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use snapnote::{
     app::{App, AppSettings},
     db::connect::Target,
+    graphql::plan,
     images::StorageSettings,
 };
 use tokio::{net::TcpListener, sync::oneshot};
@@ -64,6 +65,12 @@ impl TestApp {
     /// Another process of the service on the same database.
     pub(crate) async fn another(&self) -> TestApp {
         TestApp::on(self.database.clone(), |_| {}).await
+    }
+
+    /// Another process that executes each query once, as for operators. Tests that count statements or reads use it.
+    pub(crate) async fn unverified(&self) -> TestApp {
+        let change = |settings: &mut AppSettings| settings.query_plans = plan::Mode::On;
+        TestApp::on(self.database.clone(), change).await
     }
 
     /// This process and [`TestApp::another`].

@@ -34,7 +34,7 @@ pub(crate) async fn index_scans(app: &TestApp, index: &str) -> i64 {
 /// Makes requests to a service of their own. Its connections start with counters at zero, and report when they end.
 pub(crate) async fn asked_alone(app: &TestApp, client: &Client, ask: impl AsyncFnOnce(&Client)) {
     app.pool.close().await;
-    let service = app.another().await;
+    let service = app.unverified().await;
     app.sql("SELECT pg_stat_reset()").await;
     ask(&client.at(&service)).await;
     service.stop().await;

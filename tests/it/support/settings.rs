@@ -7,7 +7,7 @@ use snapnote::{
     auth::{AuthSettings, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
     db::PoolSettings,
-    graphql::Limits,
+    graphql::{Limits, plan},
     http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
     images::{ImageSettings, StorageSettings},
     mail::MailSettings,
@@ -40,6 +40,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         auth: auth(),
         limits: Limits::default(),
+        query_plans: plan::Mode::Verify,
         edge: edge(),
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),

@@ -190,7 +190,7 @@ async fn a_subscription_can_be_selected_in_a_fragment() {
         .gate
         .admit(query, Some("S"), variables)
         .expect("it is valid");
-    let events = service.schema.execute_stream(admitted.request);
+    let events = service.schema.execute_stream(admitted.request());
     let counted: Vec<Json> = events
         .map(|event| json!(event)["data"]["count"].take())
         .collect()

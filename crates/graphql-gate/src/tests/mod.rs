@@ -51,7 +51,7 @@ fn admit_twice(query: &str, variables: &Json) -> Result<Admitted, Rejection> {
     match (&cold, &warm) {
         (Ok(cold), Ok(warm)) => {
             assert_eq!(cold.cost, warm.cost, "{query}");
-            assert_eq!(cold.request.variables, warm.request.variables, "{query}");
+            assert_eq!(cold.variables, warm.variables, "{query}");
         }
         (cold, warm) => assert_eq!(cold.as_ref().err(), warm.as_ref().err(), "{query}"),
     }

@@ -191,7 +191,7 @@ impl Service {
             .expect("variables are an object")
             .clone();
         match self.gate.admit(query, None, variables) {
-            Ok(admitted) => json!(self.schema.execute(admitted.request).await),
+            Ok(admitted) => json!(self.schema.execute(admitted.request()).await),
             Err(rejection) => json!({"errors": errors(rejection)}),
         }
     }

@@ -36,7 +36,7 @@ fn document_with(ty: &str) -> String {
 /// The coerced variables, or the message of the error.
 fn coerced(ty: &str, variables: &Json) -> Result<Json, String> {
     match admit_twice(&document_with(ty), variables) {
-        Ok(admitted) => Ok(json!(admitted.request.variables)),
+        Ok(admitted) => Ok(json!(admitted.variables)),
         Err(rejection) => {
             let (code, message) = first_error(rejection);
             assert_eq!(code, "BAD_USER_INPUT", "{ty} with {variables}: {message}");
@@ -369,7 +369,7 @@ fn the_cache_contains_no_values() {
     for sent in [json!({}), json!({"x": 1}), json!({"x": null}), json!({})] {
         let admitted = admit(&gate, &query, &sent).expect("it is valid");
         let expected = sent.get("x").cloned().unwrap_or(json!(5));
-        assert_eq!(json!(admitted.request.variables), json!({"x": expected}));
+        assert_eq!(json!(admitted.variables), json!({"x": expected}));
     }
     assert!(admit(&gate, &query, &json!({"x": "a"})).is_err());
 }

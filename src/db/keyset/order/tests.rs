@@ -83,18 +83,12 @@ fn texts_that_are_not_cursors_are_rejected() {
 
 #[test]
 fn keys_in_the_same_direction_are_compared_as_one_row() {
-    use diesel::{
-        pg::{Pg, PgQueryBuilder},
-        query_builder::{QueryBuilder, QueryFragment},
-    };
     let bound = |order: Order<Row>, side| {
-        let mut statement = Statement::<()>::new("");
+        let mut statement = SqlText::new("");
         let keys = order.keys().map(|_| "1".to_owned()).collect();
         let id = Uuid::nil();
         order.write_bound(&mut statement, &Position { keys, id }, side);
-        let mut text = PgQueryBuilder::default();
-        statement.to_sql(&mut text, &Pg).expect("well numbered");
-        text.finish()
+        statement.text().to_owned()
     };
     for (order, side, expected) in [
         (

@@ -1,23 +1,18 @@
 //! How conditions on tags are written. PostgreSQL's counters do not show how often it searches an array.
 
-use diesel::{pg::Pg, query_builder::QueryFragment};
-
 use super::*;
 
 /// How many of the conditions that `write` writes are arrays, and how many are hash tables.
-fn arrays_and_tables(write: impl FnOnce(&mut Conditions<'_, ()>)) -> (usize, usize) {
-    let mut statement = Statement::<()>::new("");
+fn arrays_and_tables(write: impl FnOnce(&mut Conditions<'_>)) -> (usize, usize) {
+    let mut statement = SqlText::new("");
     write(&mut Conditions::that_find_ids(&mut statement, Uuid::nil()));
-    let mut builder = diesel::pg::PgQueryBuilder::default();
-    statement.to_sql(&mut builder, &Pg).expect("well numbered");
-    let text = diesel::query_builder::QueryBuilder::<Pg>::finish(builder);
-    let count = |part: &str| text.matches(part).count();
+    let count = |part: &str| statement.text().matches(part).count();
     (count("id = ANY(ARRAY("), count("(id IN ("))
 }
 
 #[test]
 fn only_the_first_condition_on_tags_outside_of_or_and_not_is_an_array() {
-    fn tagged<'c, 'a>(conditions: &'c mut Conditions<'a, ()>) -> &'c mut Conditions<'a, ()> {
+    fn tagged<'c, 'a>(conditions: &'c mut Conditions<'a>) -> &'c mut Conditions<'a> {
         conditions.tagged(ItemKind::Task, Some(&[ObjectId(Uuid::nil())]))
     }
     let one = arrays_and_tables(|conditions| {

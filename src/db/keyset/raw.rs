@@ -1,0 +1,55 @@
+//! Pages of raw rows: selected columns, as the database sends them.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{List, Page, Slice, page_text};
+use crate::db::{
+    SqlText,
+    current::Source,
+    raw::{self, RawRow},
+    shared_reads::SharedReads,
+};
+
+/// The columns before those of the item: its parent, the total, and whether an operation of the owner is pending.
+const PARENT: usize = 0;
+const TOTAL: usize = 1;
+const PENDING: usize = 2;
+/// The column of the item's id. The selected columns follow it, and then the keys of the order.
+pub(crate) const ID: usize = 3;
+
+/// Reads one page of the owner's list, or one for each of these parents, by the parent's id. `columns`: writes the selected columns,
+/// each after a comma.
+///
+/// `None` if they cannot be read in this way: an operation of the owner is pending (`current`), or a shared connection failed.
+pub(crate) async fn pages<L: List>(
+    reads: &SharedReads,
+    owner: Uuid,
+    parents: Option<(L::Parent, &[Uuid])>,
+    list: &L,
+    slice: &Slice,
+    count: bool,
+    columns: impl Fn(&mut SqlText),
+) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
+    let columns = |text: &mut SqlText, _| {
+        text.sql("id");
+        columns(text);
+        list.order().write_columns(text);
+    };
+    let text = page_text(owner, parents, list, slice, count, Source::Tables, columns);
+    let rows = raw::read(reads, &text).await?;
+    if rows.first()?.boolean(PENDING)? {
+        return None;
+    }
+    let mut loaded: HashMap<Option<Uuid>, (Vec<RawRow>, Option<i64>)> = HashMap::new();
+    for row in rows {
+        let (items, total) = loaded.entry(row.uuid(PARENT)).or_default();
+        *total = row.bigint(TOTAL);
+        if row.column(ID).is_some() {
+            items.push(row);
+        }
+    }
+    let page = |(parent, (items, total))| (parent, Page::trimmed(items, total, slice));
+    Some(loaded.into_iter().map(page).collect())
+}

@@ -1,0 +1,112 @@
+//! Rows as the database sends them. Columns are read where they are needed, so that no values are built for a row.
+
+use std::sync::LazyLock;
+
+use chrono::{DateTime, Utc};
+use quick_cache::sync::Cache;
+use tokio_postgres::types::{FromSql, Type};
+use uuid::Uuid;
+
+use super::{SharedText, SqlText, shared_reads::SharedReads};
+
+/// Maximum number of texts whose prepared statements are found again.
+const MAX_TEXTS: usize = 1_000;
+
+/// Sends a statement that only reads and that an index bounds. `None` if a shared connection cannot read it now.
+pub(crate) async fn read(reads: &SharedReads, statement: &SqlText) -> Option<Vec<RawRow>> {
+    static TEXTS: LazyLock<Cache<Box<str>, SharedText>> = LazyLock::new(|| Cache::new(MAX_TEXTS));
+    let text = match TEXTS.get(statement.text()) {
+        Some(text) => text,
+        None => {
+            let text = SharedText::new(statement.text().to_owned());
+            TEXTS.insert(statement.text().into(), text.clone());
+            text
+        }
+    };
+    let rows = reads.rows(&text, statement.values()).await.ok()?;
+    Some(rows.into_iter().map(RawRow).collect())
+}
+
+/// A row in PostgreSQL's binary format.
+pub(crate) struct RawRow(tokio_postgres::Row);
+
+impl RawRow {
+    /// The bytes of a column. `None` is NULL, or a column that does not exist.
+    pub(crate) fn column(&self, at: usize) -> Option<&[u8]> {
+        let Bytes(bytes) = self.0.try_get::<_, Option<Bytes<'_>>>(at).ok()??;
+        Some(bytes)
+    }
+
+    /// A column of type `uuid`.
+    pub(crate) fn uuid(&self, at: usize) -> Option<Uuid> {
+        Uuid::from_slice(self.column(at)?).ok()
+    }
+
+    /// A column of type `bigint`.
+    pub(crate) fn bigint(&self, at: usize) -> Option<i64> {
+        Some(i64::from_be_bytes(self.column(at)?.try_into().ok()?))
+    }
+
+    /// A column of type `boolean`.
+    pub(crate) fn boolean(&self, at: usize) -> Option<bool> {
+        Some(*self.column(at)?.first()? != 0)
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> FromSql<'a> for Bytes<'a> {
+    fn from_sql(
+        _: &Type,
+        bytes: &'a [u8],
+    ) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
+        Ok(Bytes(bytes))
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+}
+
+/// Microseconds from the start of 1970 to that of 2000, from which PostgreSQL counts.
+const START_OF_2000: i64 = 946_684_800_000_000;
+
+/// A time of type `timestamptz`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Time {
+    Finite(DateTime<Utc>),
+    Infinity,
+    NegativeInfinity,
+}
+
+impl Time {
+    /// Reads the bytes of a column.
+    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
+        match i64::from_be_bytes(bytes.try_into().ok()?) {
+            i64::MAX => Some(Time::Infinity),
+            i64::MIN => Some(Time::NegativeInfinity),
+            micros => {
+                let since_1970 = micros.checked_add(START_OF_2000)?;
+                DateTime::from_timestamp_micros(since_1970).map(Time::Finite)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_count_from_the_start_of_2000() {
+        let read = |micros: i64| Time::read(&micros.to_be_bytes());
+        let time = |text: &str| Some(Time::Finite(text.parse().expect(text)));
+        assert_eq!(read(0), time("2000-01-01T00:00:00Z"));
+        assert_eq!(read(-1), time("1999-12-31T23:59:59.999999Z"));
+        assert_eq!(read(1_000_000), time("2000-01-01T00:00:01Z"));
+        assert_eq!(read(i64::MAX), Some(Time::Infinity));
+        assert_eq!(read(i64::MIN), Some(Time::NegativeInfinity));
+        assert_eq!(read(i64::MAX - 1), None);
+        assert_eq!(Time::read(&[0; 4]), None);
+    }
+}

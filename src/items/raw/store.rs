@@ -1,0 +1,60 @@
+//! SQL that reads selected columns of items by their ids. Every statement is scoped to one owner.
+
+use uuid::Uuid;
+
+use crate::{
+    auth::Viewer,
+    db::{
+        SqlText,
+        current::Source,
+        raw::{self, RawRow},
+        shared_reads::SharedReads,
+    },
+    items::Listed,
+};
+
+/// Whether an operation of the owner is pending.
+const PENDING: usize = 0;
+/// The column of the item's id. The selected columns follow it.
+pub(crate) const ID: usize = 1;
+
+/// Writes columns of a noun, each after a comma.
+pub(in crate::items) fn write_columns<T: Listed>(
+    text: &mut SqlText,
+    columns: &[&str],
+    source: Source,
+) {
+    for column in columns {
+        text.sql(", ");
+        match T::ON_DEMAND.contains(column) {
+            true => T::on_demand(column, text, source),
+            false => {
+                text.sql(column);
+            }
+        }
+    }
+}
+
+/// Selected columns of the viewer's items with these ids, in no particular order. Omits those that do not exist.
+///
+/// `None` if they cannot be read in this way: an operation of the owner is pending (`db::current`), or a shared connection failed.
+pub(crate) async fn by_id<T: Listed>(
+    reads: &SharedReads,
+    viewer: &Viewer,
+    ids: Vec<Uuid>,
+    columns: &[&str],
+) -> Option<Vec<RawRow>> {
+    let mut text = SqlText::new("SELECT EXISTS (SELECT FROM pending_operations WHERE user_id = ");
+    text.value(viewer.user_id).sql("), id");
+    write_columns::<T>(&mut text, columns, Source::Tables);
+    text.sql(" FROM ").sql(T::KIND.table());
+    text.sql(" AS listed WHERE user_id = ")
+        .value(viewer.user_id);
+    text.sql(" AND id = ANY(").value(ids).sql(")");
+    let rows = raw::read(reads, &text).await?;
+    let is_pending = match rows.first() {
+        Some(row) => row.boolean(PENDING)?,
+        None => false,
+    };
+    (!is_pending).then_some(rows)
+}
