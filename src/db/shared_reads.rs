@@ -12,6 +12,7 @@
 //! # When a read fails
 //! Every error is a [`SharedReadError`], after which the caller uses the pool (`reader`) or another way. A read has no
 //! effects, so the caller can send it again, and errors are reported in one place.
+//! - A connection that is busy with a slow statement gets no others. If all are, callers use the pool.
 //! - A read waits for at most [`MAX_WAIT`]. After that, its connection takes no reads until it has responded to all statements
 //!   before. It is closed if that takes longer than [`MAX_STALL`].
 //! - Statements are not canceled, because a cancel request could hit another caller's statement. The `statement_timeout` of these
@@ -234,7 +235,9 @@ impl Inner {
     /// The connection for the next read. Starts to open another one if needed.
     fn pick(self: &Arc<Self>) -> Option<Arc<SharedClient>> {
         let clients = self.clients.read();
-        let usable = clients.iter().filter(|client| client.is_usable());
+        let usable = clients
+            .iter()
+            .filter(|client| client.is_usable() && !client.is_slow());
         let best = usable.min_by_key(|client| client.unanswered()).cloned();
         drop(clients);
         let unanswered = best.as_ref().map_or(usize::MAX, |it| it.unanswered());

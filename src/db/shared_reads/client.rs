@@ -1,7 +1,7 @@
 //! One shared connection: its prepared statements, and how many of its statements are unanswered.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,12 +19,17 @@ use crate::db::{connection_manager::MAX_PREPARED_TEXT, sql::Value};
 /// Maximum number of prepared statements.
 pub(in crate::db) const MAX_PREPARED: usize = 256;
 
+/// How many milliseconds a statement may take before the connection gets no others.
+const MAX_SILENCE: u64 = 20;
+
 /// An open connection that callers share. Dropping the last reference closes it.
 pub(super) struct SharedClient {
     client: Client,
     /// By the id of the text. Those least used are closed first.
     prepared: Cache<u64, Prepared, TextLength>,
     unanswered: AtomicUsize,
+    /// When it responded last, or got a statement after it had responded to all: in milliseconds since it was opened.
+    progressed: AtomicU64,
     /// Whether it was picked since the last check.
     used: AtomicBool,
     is_stalled: AtomicBool,
@@ -67,6 +72,7 @@ impl SharedClient {
                 DefaultLifecycle::default(),
             ),
             unanswered: AtomicUsize::new(0),
+            progressed: AtomicU64::new(0),
             used: AtomicBool::new(true),
             is_stalled: AtomicBool::new(false),
             opened: Instant::now(),
@@ -80,6 +86,9 @@ impl SharedClient {
         text: &SharedText,
         values: &[Value],
     ) -> Result<Vec<Row>, Error> {
+        if self.unanswered() == 0 {
+            self.note_progress();
+        }
         let _unanswered = Unanswered::new(&self.unanswered);
         self.used.store(true, Ordering::Relaxed);
         let prepared = match self.prepared.get(&text.id()) {
@@ -87,7 +96,27 @@ impl SharedClient {
             None => self.prepare(text, values).await?,
         };
         let rows = self.client.query_raw(&prepared.statement, values).await?;
-        rows.try_collect().await
+        let rows = rows.try_collect().await;
+        self.note_progress();
+        rows
+    }
+
+    fn note_progress(&self) {
+        self.progressed
+            .store(self.milliseconds(), Ordering::Relaxed);
+    }
+
+    /// Since it was opened.
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it is busy with a statement that takes long, which would delay further ones.
+    pub(super) fn is_slow(&self) -> bool {
+        let silence = self
+            .milliseconds()
+            .saturating_sub(self.progressed.load(Ordering::Relaxed));
+        self.unanswered() > 0 && silence > MAX_SILENCE
     }
 
     async fn prepare(&self, text: &SharedText, values: &[Value]) -> Result<Prepared, Error> {
