@@ -33,6 +33,8 @@ pub struct AppSettings {
     pub auth: AuthSettings,
     /// Limits per request.
     pub limits: Limits,
+    /// Maximum size of a response in bytes.
+    pub max_response: usize,
     /// The HTTP interface.
     pub edge: EdgeSettings,
     /// The HTTP server.
@@ -90,7 +92,7 @@ impl App {
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
-        let api = Api::new(services, settings.limits.clone());
+        let api = Api::new(services, settings.limits.clone(), settings.max_response);
         let job_states = JobStates::default();
         let edge = Edge::new(
             api,

@@ -54,7 +54,12 @@ impl Listed for Course {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+    fn on_demand(
+        column: &str,
+        statement: &mut Statement<Self::PageRow>,
+        source: Source,
+        _max_bytes: i64,
+    ) {
         contents::write_count(statement, Course::KIND, column, source);
     }
 }

@@ -95,8 +95,8 @@ pub(crate) trait List: Sync {
 
     /// The table of the rows.
     fn table() -> &'static str;
-    /// Writes the columns of the row, comma-separated, in the order of the row's fields.
-    fn columns(&self, statement: &mut Statement<Self::Row>, source: Source);
+    /// Writes the columns of the row, comma-separated, in the order of the row's fields. `rows`: the maximum number of rows.
+    fn columns(&self, statement: &mut Statement<Self::Row>, source: Source, rows: i64);
     /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written. With a kind of parent,
     /// rows must also belong to the row `parent`.
     fn conditions(
@@ -193,7 +193,12 @@ fn page_statement<L: List>(
         None => statement.sql("(VALUES (NULL::uuid))"),
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
-    list.columns(&mut statement, source);
+    let parents = parents.map_or(1, |(_, parents)| parents.len() as i64);
+    list.columns(
+        &mut statement,
+        source,
+        (slice.size + 1).saturating_mul(parents),
+    );
     if list.finds_ids_first() {
         from(&mut statement, owner, L::table(), source);
         statement.sql(" AND id = ANY(ARRAY(SELECT id");

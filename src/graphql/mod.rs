@@ -6,7 +6,7 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
-//! - `cost`: reports the cost of a request.
+//! - `cost`: reports the cost of a request. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
@@ -15,6 +15,7 @@
 
 mod admin;
 mod audit;
+mod budget;
 mod changes;
 mod connection;
 pub mod context;
@@ -54,6 +55,8 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
+use budget::ResponseMemory;
+pub use budget::{Executed, ResponseBudget};
 pub use context::{Caller, Identity, Services};
 pub use cost::Cost;
 use course_item::CourseItem;
@@ -179,12 +182,13 @@ struct Inner {
     gate: Gate,
     /// Maximum cost of a request in points.
     cost_limit: u64,
+    memory: ResponseMemory,
     sdl: String,
 }
 
 impl Api {
-    /// Creates the API with these services and limits.
-    pub fn new(services: Services, limits: Limits) -> Api {
+    /// Creates the API with these services and limits. `max_response`: the maximum size of a response in bytes.
+    pub fn new(services: Services, limits: Limits, max_response: usize) -> Api {
         let sdl = sdl();
         // The library's own checks are off because the gate validates and limits every request.
         let schema = build()
@@ -205,6 +209,7 @@ impl Api {
                 event_services,
                 gate,
                 cost_limit,
+                memory: ResponseMemory::new(max_response),
                 sdl,
             }),
         }
@@ -261,29 +266,41 @@ impl Api {
         request_id: &str,
     ) -> impl Stream<Item = Event> + Send + 'static {
         let services = self.inner.event_services.clone();
-        let loaders = Loaders::new(services.clone(), caller.clone());
+        let (database, holder) = (services.database.clone(), caller.holder());
+        let budget = self.inner.memory.budget(holder.clone());
+        let loaders = Loaders::new(services.clone(), caller.clone(), budget.clone());
         let delivery = Delivery::new(resumed_after, event_timeout);
         let request = admitted.request.data(caller).data(loaders).data(services);
-        let request = request.data(delivery.clone());
+        let request = request.data(delivery.clone()).data(budget.clone());
         let responses = AssertUnwindSafe(self.inner.schema.execute_stream(request));
-        let events = Events::new(responses.catch_unwind().boxed(), delivery, request_id);
-        stream::unfold(events, |mut events| async move {
-            let event = events.next().await?;
-            Some((event, events))
+        let responses = responses.catch_unwind().boxed();
+        let events = Events::new(responses, delivery, budget, request_id);
+        stream::unfold(events, move |mut events| {
+            let (database, holder) = (database.clone(), holder.clone());
+            async move {
+                let event = database.for_holder(holder, events.next()).await?;
+                Some((event, events))
+            }
         })
     }
 
-    /// Executes an admitted request. Every error in the response has a code. Internal errors are logged with the request's
+    /// Executes an admitted request for its caller, with the caller's share of the database. Every error in the response has a code. Internal errors are logged with the request's
     /// id.
-    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Response {
-        let loaders = Loaders::new(self.inner.services.clone(), caller.clone());
+    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Executed {
+        let (database, holder) = (&self.inner.services.database, caller.holder());
+        let budget = self.inner.memory.budget(holder.clone());
+        let loaders = Loaders::new(self.inner.services.clone(), caller.clone(), budget.clone());
         let whole = WholeFields::default();
         let request = admitted.request.data(caller).data(loaders);
-        let request = request.data(whole.clone());
-        let mut response = catch_panic(self.inner.schema.execute(request)).await;
+        let request = request.data(whole.clone()).data(budget.clone());
+        let execution = catch_panic(self.inner.schema.execute(request));
+        let mut response = database.for_holder(holder, execution).await;
         whole.enforce(&mut response);
         error::finish(&mut response, request_id);
-        response
+        Executed {
+            response,
+            budget: Some(budget),
+        }
     }
 }
 

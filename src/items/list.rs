@@ -18,6 +18,9 @@ use crate::{
     error::Error,
 };
 
+/// Maximum size in bytes of each column with long values in the rows of a statement. Longer values are counted before they are loaded.
+pub(crate) const INLINE_BYTES: i64 = 1 << 20;
+
 /// A noun that has lists.
 pub(crate) trait Listed: Item {
     /// Its `filter` argument.
@@ -31,8 +34,13 @@ pub(crate) trait Listed: Item {
     /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_, Self::PageRow>);
 
-    /// Writes a column that is read on demand.
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, _source: Source) {
+    /// Writes a column that is read on demand. If its value may be longer than `_max_bytes`, it is NULL instead, and loaded later.
+    fn on_demand(
+        column: &str,
+        statement: &mut Statement<Self::PageRow>,
+        _source: Source,
+        _max_bytes: i64,
+    ) {
         statement.sql(column);
     }
 }
@@ -104,11 +112,12 @@ impl<T: Listed> keyset::List for List<T> {
         T::KIND.table()
     }
 
-    fn columns(&self, statement: &mut Statement<T::PageRow>, source: Source) {
+    fn columns(&self, statement: &mut Statement<T::PageRow>, source: Source, rows: i64) {
+        let max_bytes = INLINE_BYTES / rows.max(1);
         statement.sql(T::COLUMNS);
         for (column, read) in T::ON_DEMAND.iter().zip(&self.on_demand) {
             statement.sql(", CASE WHEN ").value(*read).sql(" THEN ");
-            T::on_demand(column, statement, source);
+            T::on_demand(column, statement, source, max_bytes);
             statement.sql(" END");
         }
     }

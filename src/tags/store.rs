@@ -56,7 +56,12 @@ impl Listed for Tag {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut Statement<Self::PageRow>, source: Source) {
+    fn on_demand(
+        column: &str,
+        statement: &mut Statement<Self::PageRow>,
+        source: Source,
+        _max_bytes: i64,
+    ) {
         contents::write_count(statement, Tag::KIND, column, source);
     }
 }

@@ -8,7 +8,10 @@ use snapnote::{
     changes::LiveSettings,
     db::PoolSettings,
     graphql::Limits,
-    http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
+    http::{
+        EdgeSettings, RequestSettings, UploadSettings, server::ServerSettings,
+        streams::StreamSettings,
+    },
     images::{ImageSettings, StorageSettings},
     mail::MailSettings,
 };
@@ -39,6 +42,7 @@ pub(crate) fn settings() -> AppSettings {
         },
         auth: auth(),
         limits: Limits::default(),
+        max_response: 16 << 20,
         edge: edge(),
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
@@ -91,6 +95,7 @@ fn edge() -> EdgeSettings {
         graphiql: true,
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
+        requests: RequestSettings::new(8, None, None),
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
     }
