@@ -35,6 +35,8 @@ pub struct AppSettings {
     pub limits: Limits,
     /// Whether queries run with plans.
     pub query_plans: plan::Mode,
+    /// Maximum size of a response in bytes.
+    pub max_response: usize,
     /// The HTTP interface.
     pub edge: EdgeSettings,
     /// The HTTP server.
@@ -92,7 +94,12 @@ impl App {
             live: live.clone(),
         };
         let mailer = mailer(&database, &auth, &settings.mail)?;
-        let api = Api::new(services, settings.limits.clone(), settings.query_plans);
+        let api = Api::new(
+            services,
+            settings.limits.clone(),
+            settings.max_response,
+            settings.query_plans,
+        );
         let job_states = JobStates::default();
         let edge = Edge::new(
             api,

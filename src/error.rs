@@ -32,6 +32,8 @@ pub enum Code {
     BadUserInput,
     /// The operation would cost more than a request may. Has `cost` and `limit`.
     QueryTooComplex,
+    /// The response would exceed the maximum size. The client must request smaller pages.
+    ResponseTooLarge,
     /// The change feed's cursor is too old or of another database. The client must read everything again.
     CursorExpired,
     /// The request exceeded its deadline. Uncommitted changes were rolled back.
@@ -55,6 +57,7 @@ impl Code {
             Code::ValidationFailed => "VALIDATION_FAILED",
             Code::BadUserInput => "BAD_USER_INPUT",
             Code::QueryTooComplex => "QUERY_TOO_COMPLEX",
+            Code::ResponseTooLarge => "RESPONSE_TOO_LARGE",
             Code::CursorExpired => "CURSOR_EXPIRED",
             Code::Timeout => "TIMEOUT",
             Code::Unavailable => "UNAVAILABLE",

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use diesel::{Queryable, deserialize, pg::Pg, sql_types};
 use uuid::Uuid;
 
-use crate::db::{Origin, Row, row, sql::Value};
+use crate::db::{Origin, Row, row, share::Holder, sql::Value};
 
 /// Maximum length of a user's name in characters.
 pub(crate) const MAX_NAME_LENGTH: usize = 255;
@@ -140,6 +140,14 @@ impl Client {
                 format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
             }
         })
+    }
+
+    /// Whose work a request of this client is: the signed-in user's, or that of the client's network. `None` if neither is known.
+    pub(crate) fn holder(&self, viewer: Option<&Viewer>) -> Option<Holder> {
+        match viewer {
+            Some(viewer) => Some(Holder::User(viewer.user_id.0)),
+            None => self.network().map(Holder::Network),
+        }
     }
 
     /// The canonical IP address as text, for SQL.

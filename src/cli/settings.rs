@@ -11,7 +11,7 @@ use crate::{
     config::{Config, DatabaseConfig, LimitsConfig, MailConfig, ServerConfig},
     db::PoolSettings,
     graphql::Limits,
-    http::{EdgeSettings, LOCAL_ORIGINS, UploadSettings, server::ServerSettings},
+    http::{EdgeSettings, LOCAL_ORIGINS, RequestSettings, UploadSettings, server::ServerSettings},
     mail::MailSettings,
 };
 
@@ -44,6 +44,7 @@ pub(super) fn settings(
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,
+        max_response: config.limits.max_response,
         edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config, max_open),
         trash_days: config.database.trash_days,
@@ -100,6 +101,11 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
         graphiql: config.server.graphiql,
         cors_origins: cors_origins(&config.server, is_embedded),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        requests: RequestSettings::new(
+            config.database.pool_max,
+            config.server.max_requests,
+            config.server.max_requests_per_user,
+        ),
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
     }

@@ -44,6 +44,7 @@ pub(super) async fn log(
         max_subscriptions = config.streams.max_subscriptions,
         pool_max = config.database.pool_max,
         max_body = config.limits.max_body,
+        max_response = config.limits.max_response,
         max_cost = config.limits.max_cost,
         max_depth = config.limits.max_depth,
         %rate_limits,

@@ -363,6 +363,14 @@ pub struct ServerConfig {
     /// Maximum client connections at the same time.
     #[arg(long, env = "SNAPNOTE_MAX_CONNECTIONS", default_value = "10000", value_parser = at_least_one)]
     pub max_connections: usize,
+    /// Maximum queries and mutations in progress. Further ones fail with UNAVAILABLE (503). If unset, 100 per connection of
+    /// SNAPNOTE_POOL_MAX.
+    #[arg(long, env = "SNAPNOTE_MAX_REQUESTS", value_parser = at_least_one)]
+    pub max_requests: Option<usize>,
+    /// Maximum queries and mutations in progress of one user, or of the anonymous clients of one address. Further ones fail with
+    /// RATE_LIMITED (429). If unset, a fifth of SNAPNOTE_MAX_REQUESTS.
+    #[arg(long, env = "SNAPNOTE_MAX_REQUESTS_PER_USER", value_parser = at_least_one)]
+    pub max_requests_per_user: Option<usize>,
 }
 
 /// Limits of one request.
@@ -372,6 +380,9 @@ pub struct LimitsConfig {
     /// Maximum size of a request's body, in bytes. All arguments, counting each use of a variable, may have twice as many.
     #[arg(long, env = "SNAPNOTE_MAX_BODY", default_value = "1048576", value_parser = at_least_one)]
     pub max_body: usize,
+    /// Maximum size of a response, in bytes. Larger ones fail with RESPONSE_TOO_LARGE, before long texts are loaded.
+    #[arg(long, env = "SNAPNOTE_MAX_RESPONSE", default_value = "16777216", value_parser = at_least_one)]
+    pub max_response: usize,
     /// Maximum lexical tokens in a GraphQL document.
     #[arg(long, env = "SNAPNOTE_MAX_TOKENS", default_value = "4000", value_parser = at_least_one)]
     pub max_tokens: usize,

@@ -53,7 +53,7 @@ impl Listed for Course {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut SqlText, source: Source) {
+    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
         contents::write_count(statement, Course::KIND, column, source);
     }
 }

@@ -17,12 +17,11 @@ use std::{
 
 use diesel::{QueryResult, result::Error as DieselError};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Database, Load, Statement, Writers,
     failure::{Kind, from_database, kind_of},
-    pool::{Abandoned, Object},
+    pool::{Abandoned, Object, Permits},
     sql::Origin,
 };
 use crate::error::Error;
@@ -44,8 +43,7 @@ pub struct Connection {
     /// When the running statement was sent. Still set if its future was dropped before its end.
     sent: Option<Instant>,
     transaction: Transaction,
-    /// The permit of a user of half of the pool.
-    half_permit: Option<OwnedSemaphorePermit>,
+    permits: Permits,
 }
 
 /// The state of a connection's transaction.
@@ -64,11 +62,7 @@ enum Transaction {
 }
 
 impl Connection {
-    pub(super) fn new(
-        object: Object,
-        database: Database,
-        half_permit: Option<OwnedSemaphorePermit>,
-    ) -> Connection {
+    pub(super) fn new(object: Object, database: Database, permits: Permits) -> Connection {
         Connection {
             object: Some(object),
             database,
@@ -76,7 +70,7 @@ impl Connection {
             wrote: Writers::default(),
             sent: None,
             transaction: Transaction::None,
-            half_permit,
+            permits,
         }
     }
 
@@ -378,7 +372,7 @@ impl Drop for Connection {
             sent: self.sent,
             in_transaction: self.transaction != Transaction::None,
             wrote: std::mem::take(&mut self.wrote),
-            half_permit: self.half_permit.take(),
+            permits: std::mem::take(&mut self.permits),
         };
         self.database.recover(abandoned);
     }

@@ -96,8 +96,8 @@ pub(crate) trait List: Sync {
 
     /// The table of the rows.
     fn table() -> &'static str;
-    /// Writes the columns of the row, comma-separated, in the order of the row's fields.
-    fn columns(&self, statement: &mut SqlText, source: Source);
+    /// Writes the columns of the row, comma-separated, in the order of the row's fields. `rows`: the maximum number of rows.
+    fn columns(&self, statement: &mut SqlText, source: Source, rows: i64);
     /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written. With a kind of parent,
     /// rows must also belong to the row `parent`.
     fn conditions(&self, statement: &mut SqlText, owner: Uuid, parent: Option<Self::Parent>);
@@ -120,7 +120,7 @@ pub(crate) async fn page<L: List>(
     slice: &Slice,
     count: bool,
 ) -> Result<Page<L::Item>, Error> {
-    let columns = |statement: &mut SqlText, source| list.columns(statement, source);
+    let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
     let text = |source| page_text(owner, None, list, slice, count, source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let mut pages: Loaded<L::Item> = load(conn, statement).await?;
@@ -138,7 +138,7 @@ pub(crate) async fn pages_of_parents<L: List>(
     count: bool,
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
     let parents = Some((kind, parents.as_slice()));
-    let columns = |statement: &mut SqlText, source| list.columns(statement, source);
+    let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
     let text = |source| page_text(owner, parents, list, slice, count, source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let pages: Loaded<L::Item> = load(conn, statement).await?;
@@ -176,7 +176,7 @@ fn page_text<L: List>(
     slice: &Slice,
     count: bool,
     source: Source,
-    columns: impl Fn(&mut SqlText, Source),
+    columns: impl Fn(&mut SqlText, Source, i64),
 ) -> SqlText {
     let kind = parents.map(|(kind, _)| kind);
     let mut statement = SqlText::new(
@@ -195,7 +195,9 @@ fn page_text<L: List>(
         None => statement.sql("(VALUES (NULL::uuid))"),
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
-    columns(&mut statement, source);
+    let parents = parents.map_or(1, |(_, parents)| parents.len() as i64);
+    let rows = (slice.size + 1).saturating_mul(parents);
+    columns(&mut statement, source, rows);
     if list.finds_ids_first() {
         from(&mut statement, owner, L::table(), source);
         statement.sql(" AND id = ANY(ARRAY(SELECT id");

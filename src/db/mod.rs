@@ -6,6 +6,7 @@
 //! - `connection_manager`: opens connections, and recovers those whose future was dropped in the middle of a statement.
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
+//! - `share`: what the requests of one user or address may lease at the same time.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
 //!   sends them. `time_text`: the text of times.
@@ -33,6 +34,7 @@ pub(crate) mod row;
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
 pub(crate) mod server_info;
+pub(crate) mod share;
 pub(crate) mod shared_reads;
 pub(crate) mod sql;
 #[cfg(test)]

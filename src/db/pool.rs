@@ -4,6 +4,9 @@
 //! closed connection is noticed without a statement. A connection whose future was dropped in the middle of a statement keeps its slot until it
 //! is recovered (`connection_manager.rs`) or closed.
 //!
+//! Requests of one user or address together lease at most a third of the pool (`share`), so that nobody's requests wait long for those
+//! of another.
+//!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
 use std::{
@@ -19,7 +22,10 @@ use deadpool::{
     managed::{PoolConfig, QueueMode, TimeoutType, Timeouts},
 };
 use diesel::ConnectionError;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
 use tokio_util::task::TaskTracker;
 
 pub(crate) use super::failure::{from_database, violated_unique};
@@ -28,6 +34,7 @@ use super::{
     connect::Target,
     connection_manager::ConnectionManager,
     pooler,
+    share::{self, Holder, SharePermit, Shares},
     shared_reads::{self, SharedReads},
 };
 use crate::error::Error;
@@ -65,6 +72,10 @@ struct Inner {
     pool: deadpool::managed::Pool<ConnectionManager>,
     kept: usize,
     shared: Option<SharedReads>,
+    /// How long a caller waits for a connection.
+    wait: Duration,
+    /// The connections that each holder may lease at the same time.
+    shares: Shares,
     statements: Arc<AtomicU64>,
     abandoned: AtomicU64,
     writes: Writes,
@@ -122,6 +133,8 @@ impl Database {
             pool,
             kept: settings.kept,
             shared: shared_reads,
+            wait: settings.wait,
+            shares: Shares::new((settings.max_connections / 3).max(1)),
             statements,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
@@ -144,22 +157,49 @@ impl Database {
         }
     }
 
-    /// Leases a connection. If all are in use, waits for one, but not longer than the settings allow.
+    /// Runs work for a holder. Together with all other work for the same holder, it leases at most a third of the connections at the same
+    /// time. `None`: without this limit.
+    pub(crate) fn for_holder<F: Future>(
+        &self,
+        holder: Option<Holder>,
+        work: F,
+    ) -> impl Future<Output = F::Output> {
+        share::with(holder.map(|holder| self.inner.shares.of(holder)), work)
+    }
+
+    /// Leases a connection. If all are in use, or all that the holder of the present work may lease, waits for one. Each wait is limited by
+    /// the settings.
     ///
     /// # Errors
     /// UNAVAILABLE if no connection is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        let half_permit = match self.half.clone() {
-            Some(half) => Some(half.acquire_owned().await.map_err(Error::internal)?),
-            None => None,
-        };
+        let permits = self.permits().await?;
         let object = self
             .inner
             .pool
             .get()
             .await
             .map_err(|error| unavailable(&error))?;
-        Ok(Connection::new(object, self.clone(), half_permit))
+        Ok(Connection::new(object, self.clone(), permits))
+    }
+
+    async fn permits(&self) -> Result<Permits, Error> {
+        let share = match share::current() {
+            Some(share) => {
+                let permit = timeout(self.inner.wait, share.acquire()).await;
+                let in_use = "all connections that one user or address may use are in use";
+                Some(permit.map_err(|_| Error::unavailable(in_use))??)
+            }
+            None => None,
+        };
+        let half = match self.half.clone() {
+            Some(half) => Some(half.acquire_owned().await.map_err(Error::internal)?),
+            None => None,
+        };
+        Ok(Permits {
+            _share: share,
+            _half: half,
+        })
     }
 
     /// The present state of the pool.
@@ -285,6 +325,15 @@ impl Database {
     }
 }
 
+/// What allows to lease a connection, held until the connection can be leased again.
+#[derive(Default)]
+pub(super) struct Permits {
+    /// Of the holder's share.
+    _share: Option<SharePermit>,
+    /// Of a user of half of the pool.
+    _half: Option<OwnedSemaphorePermit>,
+}
+
 /// A connection whose future was dropped in the middle of a statement or transaction. Dropping this closes the connection.
 pub(super) struct Abandoned {
     pub(super) object: Option<Object>,
@@ -293,8 +342,7 @@ pub(super) struct Abandoned {
     pub(super) in_transaction: bool,
     /// Owners of items that may have been changed.
     pub(super) wrote: Writers,
-    /// The permit of a user of half of the pool.
-    pub(super) half_permit: Option<OwnedSemaphorePermit>,
+    pub(super) permits: Permits,
 }
 
 impl Abandoned {
@@ -311,7 +359,7 @@ impl Abandoned {
         if recovered {
             drop(self.object.take());
         }
-        drop(self.half_permit.take());
+        drop(std::mem::take(&mut self.permits));
     }
 }
 

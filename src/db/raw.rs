@@ -37,6 +37,11 @@ impl RawRow {
         Some(bytes)
     }
 
+    /// The size of all columns.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.raw_size_bytes()
+    }
+
     /// A column of type `uuid`.
     pub(crate) fn uuid(&self, at: usize) -> Option<Uuid> {
         Uuid::from_slice(self.column(at)?).ok()

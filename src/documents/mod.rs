@@ -11,4 +11,4 @@ pub use model::{
     CreateDocumentInput, Document, DocumentFilter, DocumentOrder, DocumentOrderField,
     DocumentTexts, UpdateDocumentInput,
 };
-pub(crate) use store::texts;
+pub(crate) use store::{LongField, LongValues, long_values, texts};

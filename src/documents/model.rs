@@ -22,7 +22,8 @@ use crate::{
 type Timestamp = chrono::DateTime<chrono::Utc>;
 
 row! {
-    /// A document as it is stored. Its texts can be long, so they are read only on demand.
+    /// A document as it is stored. Its texts and its metadata can be long. They are read only on demand, and with the row only if they
+    /// are short.
     #[derive(Debug, Clone)]
     pub struct Document from documents {
         /// Unique among its owner's objects.
@@ -35,8 +36,6 @@ row! {
         pub excerpt: String,
         /// Seconds that recognition and formatting took, 0 or more.
         pub processing_time: Option<f64>,
-        /// A JSON object.
-        pub metadata: Value,
         /// Counts its changes, from 1.
         pub version: i32,
         /// When it was created.
@@ -48,9 +47,11 @@ row! {
         /// The course that took it to the trash; `None` if it was trashed itself, and while it is active.
         pub trashed_with: Option<Uuid>;
         on demand
-        /// The recognized text; `None` if it was not read.
+        /// A JSON object; `None` if it was not read or is long.
+        pub metadata: Option<Value>,
+        /// The recognized text; `None` if it was not read or is long.
         pub original_text: Option<String>,
-        /// The note made from it, in Markdown; `None` if it was not read.
+        /// The note made from it, in Markdown; `None` if it was not read or is long.
         pub formatted_note: Option<String>,
     }
 }

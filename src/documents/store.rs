@@ -1,6 +1,9 @@
 //! All the SQL of documents. Every statement is scoped to one owner.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use uuid::Uuid;
 
@@ -13,28 +16,135 @@ use super::{
 };
 use crate::{
     auth::Viewer,
-    db::{Columns, Connection, Statement},
+    db::{Columns, Connection, SqlText, Statement, current::Source},
     error::Error,
     items::{Conditions, Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written},
     scalars::MaybeUndefined,
 };
 
-static TEXTS: LazyLock<String> = LazyLock::new(|| {
-    let columns = DocumentTexts::COLUMNS;
-    format!("SELECT id, {columns} FROM documents WHERE user_id = $1 AND id = ANY($2)")
-});
+const STARTS: &str = "SELECT id, left(original_text, $3), left(formatted_note, $3) FROM documents WHERE user_id = $1 AND id = ANY($2)";
 
-/// The texts of the viewer's documents with these ids.
+/// The first `length` characters of the texts of the viewer's documents with these ids.
 pub(crate) async fn texts(
     conn: &mut Connection,
     viewer: &Viewer,
     ids: Vec<Uuid>,
+    length: usize,
 ) -> Result<HashMap<Uuid, DocumentTexts>, Error> {
-    let statement = Statement::new(TEXTS.as_str())
+    let statement = Statement::new(STARTS)
         .bind(viewer.user_id)
-        .bind(ids);
+        .bind(ids)
+        .bind(i32::try_from(length).unwrap_or(i32::MAX));
     let rows: Vec<(Uuid, DocumentTexts)> = conn.rows(statement).await?;
     Ok(rows.into_iter().collect())
+}
+
+/// A field of a document whose value can be long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum LongField {
+    OriginalText,
+    FormattedNote,
+    Metadata,
+}
+
+impl LongField {
+    const ALL: [LongField; 3] = [
+        LongField::OriginalText,
+        LongField::FormattedNote,
+        LongField::Metadata,
+    ];
+
+    /// Its name in the API.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            LongField::OriginalText => "originalText",
+            LongField::FormattedNote => "formattedNote",
+            LongField::Metadata => "metadata",
+        }
+    }
+
+    /// The names of those that occur among these values, as an error message shows them.
+    pub(crate) fn names(values: &[(Uuid, LongField)]) -> String {
+        let occurs = |field: &LongField| values.iter().any(|(_, known)| known == field);
+        let fields = LongField::ALL.into_iter().filter(occurs);
+        let names: Vec<String> = fields.map(|field| format!("`{}`", field.name())).collect();
+        names.join(" and ")
+    }
+}
+
+/// Long values of documents, and their size.
+pub(crate) struct LongValues {
+    /// The number of documents.
+    pub(crate) documents: usize,
+    /// The size of all values in bytes.
+    pub(crate) bytes: i64,
+    /// The values, metadata as JSON. `None` if they are longer than requested.
+    pub(crate) values: Option<HashMap<(Uuid, LongField), String>>,
+}
+
+/// PostgreSQL knows the length of a text without reading it. So texts that are not returned cost nothing.
+const LONG_VALUES: &str =
+    "SELECT id, CASE WHEN total <= $6 THEN original END, CASE WHEN total <= $6 THEN note END,
+        CASE WHEN total <= $6 THEN metadata END, total
+    FROM (
+        SELECT *, sum(coalesce(octet_length(original), 0) + coalesce(octet_length(note), 0)
+            + coalesce(octet_length(metadata), 0)) OVER () AS total
+        FROM (
+            SELECT id, CASE WHEN id = ANY($3) THEN original_text END AS original,
+                CASE WHEN id = ANY($4) THEN formatted_note END AS note,
+                CASE WHEN id = ANY($5) THEN metadata::text END AS metadata
+            FROM documents WHERE user_id = $1 AND id = ANY($2)
+        ) AS selected
+    ) AS sized";
+
+/// These values of the viewer's documents if they have at most `max` bytes together, and their size.
+pub(crate) async fn long_values(
+    conn: &mut Connection,
+    viewer: &Viewer,
+    wanted: &[(Uuid, LongField)],
+    max: i64,
+) -> Result<LongValues, Error> {
+    let all: HashSet<Uuid> = wanted.iter().map(|(id, _)| *id).collect();
+    let all: Vec<Uuid> = all.into_iter().collect();
+    let mut statement = Statement::new(LONG_VALUES).bind(viewer.user_id).bind(all);
+    for field in LongField::ALL {
+        let of_field = wanted.iter().filter(|(_, known)| *known == field);
+        statement = statement.bind(of_field.map(|(id, _)| *id).collect::<Vec<Uuid>>());
+    }
+    type Value = Option<String>;
+    let rows: Vec<(Uuid, Value, Value, Value, i64)> = conn.rows(statement.bind(max)).await?;
+    let (documents, bytes) = (rows.len(), rows.first().map_or(0, |(.., total)| *total));
+    let found = rows.into_iter().flat_map(|(id, text, note, metadata, _)| {
+        let values = LongField::ALL.into_iter().zip([text, note, metadata]);
+        values.filter_map(move |(field, value)| Some(((id, field), value?)))
+    });
+    Ok(LongValues {
+        documents,
+        bytes,
+        values: (bytes <= max).then(|| found.collect()),
+    })
+}
+
+/// The expression of a column on demand that is NULL if the value may have more than `max` bytes. PostgreSQL does not know the length
+/// of compressed metadata.
+fn if_short(column: &str, max: &str) -> String {
+    let is_short = match column {
+        "metadata" => {
+            format!("pg_column_compression(metadata) IS NULL AND pg_column_size(metadata) <= {max}")
+        }
+        _ => format!("octet_length({column}) <= {max}"),
+    };
+    format!("CASE WHEN {is_short} THEN {column} END")
+}
+
+/// What a statement that writes documents returns for their columns on demand. A batch has up to 100 documents.
+static SHORT_VALUES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let short = |column: &&str| if_short(column, "16384");
+    Document::ON_DEMAND.iter().map(short).collect()
+});
+
+fn short_values() -> Vec<&'static str> {
+    SHORT_VALUES.iter().map(String::as_str).collect()
 }
 
 impl Create for CreateDocumentInput {
@@ -57,7 +167,7 @@ impl Create for CreateDocumentInput {
             .value("metadata", |document| {
                 document.metadata.clone().unwrap_or_default()
             })
-            .returning(Document::ON_DEMAND)
+            .returning(&short_values())
     }
 }
 
@@ -158,7 +268,7 @@ impl Update for UpdateDocumentInput {
                 let own = entries.value(Self::excerpt_is_own);
                 format!("coalesce({own}, excerpt_is_own)")
             })
-            .returning(Document::ON_DEMAND)
+            .returning(&short_values())
     }
 }
 
@@ -168,6 +278,11 @@ impl Listed for Document {
 
     fn title_part(filter: &DocumentFilter) -> Option<&str> {
         filter.title_contains.as_deref()
+    }
+
+    fn on_demand(column: &str, statement: &mut SqlText, _source: Source, max_bytes: i64) {
+        let max = statement.placeholder(max_bytes);
+        statement.sql(&if_short(column, &max));
     }
 
     fn conditions(filter: &DocumentFilter, conditions: &mut Conditions<'_>) {

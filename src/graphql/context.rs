@@ -8,7 +8,7 @@ use crate::{
     audit::Audit,
     auth::{Auth, Client, Viewer},
     changes::Live,
-    db::{Connection, Database},
+    db::{Connection, Database, share::Holder},
     error::Error,
     images::Images,
     search::SearchIndexes,
@@ -41,6 +41,11 @@ impl Caller {
             Identity::User(viewer) => Some(viewer),
             Identity::Anonymous | Identity::Rejected(_) => None,
         }
+    }
+
+    /// Whose work the request is.
+    pub(crate) fn holder(&self) -> Option<Holder> {
+        self.client.holder(self.user())
     }
 
     /// The signed-in user.

@@ -3,6 +3,7 @@
 use async_graphql::Context;
 
 use super::{
+    budget::ResponseBudget,
     connection::ItemObject as _,
     document::Document,
     item_api::{container_object, item_mutations, item_object, item_queries},
@@ -31,8 +32,11 @@ item_object! {
         }
 
         /// The course's description. Maximum 10,000 characters. Null if there is none.
-        fn description(&self) -> Option<&str> {
-            self.row.description.as_deref()
+        async fn description(&self, ctx: &Context<'_>) -> Result<Option<&str>, Error> {
+            let description = self.row.description.as_deref();
+            let bytes = description.map_or(0, str::len);
+            ResponseBudget::of(ctx).write("description", bytes).await?;
+            Ok(description)
         }
 
         /// The course's color: `#RRGGBB`. Null if there is none.

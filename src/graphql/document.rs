@@ -1,18 +1,23 @@
 //! Documents in the API: the object, its lists, its queries and its mutations.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID};
 
 use super::{
+    budget::{ResponseBudget, json_bytes},
     connection::ItemObject as _,
     course::Course,
     image::Image,
     item_api::{item_mutations, item_object, item_queries, row_object},
-    loaders::{ImageOfDocument, Loaders, TextsOfDocument},
+    loaders::{ImageOfDocument, Loaders, LongValue},
     payload::payload,
     tag::{self, Tag},
 };
 use crate::{
-    documents::{self, CreateDocumentInput, DocumentFilter, DocumentOrder, UpdateDocumentInput},
+    documents::{
+        self, CreateDocumentInput, DocumentFilter, DocumentOrder, LongField, UpdateDocumentInput,
+    },
     error::Error,
     scalars::{JsonObject, id_of},
 };
@@ -32,20 +37,12 @@ item_object! {
 
         /// The recognized text of the page. May be empty.
         async fn original_text(&self, ctx: &Context<'_>) -> Result<String, Error> {
-            if let Some(text) = &self.0.original_text {
-                return Ok(text.clone());
-            }
-            let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
-            Ok(texts.original_text)
+            self.long_text(ctx, LongField::OriginalText, self.0.original_text.as_deref()).await
         }
 
         /// The note made from the text, in Markdown. May be empty.
         async fn formatted_note(&self, ctx: &Context<'_>) -> Result<String, Error> {
-            if let Some(note) = &self.0.formatted_note {
-                return Ok(note.clone());
-            }
-            let texts = Loaders::of(ctx).get(TextsOfDocument(self.0.id)).await?;
-            Ok(texts.formatted_note)
+            self.long_text(ctx, LongField::FormattedNote, self.0.formatted_note.as_deref()).await
         }
 
         /// The start of the note as plain text, or the excerpt that you set. Maximum 200 characters.
@@ -65,8 +62,13 @@ item_object! {
         }
 
         /// Your app's own data: a JSON object (default `{}`).
-        fn metadata(&self) -> JsonObject {
-            JsonObject(self.0.metadata.clone())
+        async fn metadata(&self, ctx: &Context<'_>) -> Result<JsonObject, Error> {
+            let Some(metadata) = &self.0.metadata else {
+                let json = self.load(ctx, LongField::Metadata).await?;
+                return serde_json::from_str(&json).map(JsonObject).map_err(Error::internal);
+            };
+            ResponseBudget::of(ctx).write("metadata", json_bytes(metadata)).await?;
+            Ok(JsonObject(metadata.clone()))
         }
 
         /// The id of the document's course.
@@ -90,6 +92,34 @@ item_object! {
             let course = self.0.deleted_at.and(self.0.trashed_with)?;
             Some(Loaders::of(ctx).get_item(course).await)
         }
+    }
+}
+
+impl Document {
+    /// A long text of the document. `row`: the text, if its row was loaded with it.
+    async fn long_text(
+        &self,
+        ctx: &Context<'_>,
+        field: LongField,
+        row: Option<&str>,
+    ) -> Result<String, Error> {
+        let Some(text) = row else {
+            return self.load(ctx, field).await;
+        };
+        ResponseBudget::of(ctx)
+            .write(field.name(), text.len())
+            .await?;
+        Ok(text.to_owned())
+    }
+
+    /// A long value of the document, which its row was loaded without.
+    async fn load(&self, ctx: &Context<'_>, field: LongField) -> Result<String, Error> {
+        let document = self.0.id;
+        let value = Loaders::of(ctx).get(LongValue { document, field }).await?;
+        ResponseBudget::of(ctx)
+            .write(field.name(), value.len())
+            .await?;
+        Ok(Arc::unwrap_or_clone(value))
     }
 }
 

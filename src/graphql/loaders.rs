@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::{
+    budget::{LongSize, ResponseBudget},
     connection::{ItemObject, count},
     context::{Caller, Services},
     list::ListArguments,
@@ -32,12 +33,12 @@ use crate::{
     audit::Audit,
     auth::{Client, Viewer},
     courses,
-    db::{Connection, Database, keyset::Page},
-    documents::{self, DocumentTexts},
+    db::{Connection, Database, keyset::Page, share},
+    documents::{self, LongField, LongValues},
     error::Error,
     images::{self, model::Image},
     items::{
-        self, ItemKind, ItemRef, Listed,
+        self, INLINE_BYTES, ItemKind, ItemRef, Listed,
         contents::{self, Counts},
     },
     tags, users,
@@ -81,8 +82,6 @@ keys_by_id! {
     CountsOfTag => Counts = contents::counts::<tags::Tag>;
     /// The active tags of a document or a task.
     TagsOfItem => Vec<tags::Tag> = tags::of_items;
-    /// The long texts of a document.
-    TextsOfDocument => DocumentTexts = documents::texts;
     /// The image of a document.
     ImageOfDocument => Image = images::of_documents;
 }
@@ -98,6 +97,13 @@ pub(crate) struct PageIn<T: Listed> {
     pub(crate) arguments: Arc<ListArguments<T>>,
 }
 
+/// A long value of a document. That of metadata is JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LongValue {
+    pub(crate) document: Uuid,
+    pub(crate) field: LongField,
+}
+
 /// The viewer's own user, who owns all items that the viewer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ViewersUser;
@@ -108,8 +114,12 @@ pub(crate) struct Loaders {
 }
 
 impl Loaders {
-    pub(crate) fn new(services: Services, caller: Caller) -> Self {
-        let batches = BatchLoader { services, caller };
+    pub(crate) fn new(services: Services, caller: Caller, budget: ResponseBudget) -> Self {
+        let batches = BatchLoader {
+            services,
+            caller,
+            budget,
+        };
         Loaders {
             batches: DataLoader::new(batches, RequestTasks::default(), TokioTimer::default()),
         }
@@ -188,7 +198,7 @@ impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(batch);
+        tasks.spawn(share::inherited(batch));
         Ok(())
     }
 }
@@ -197,6 +207,7 @@ impl Spawn for RequestTasks {
 pub(crate) struct BatchLoader {
     services: Services,
     caller: Caller,
+    budget: ResponseBudget,
 }
 
 impl BatchLoader {
@@ -224,6 +235,15 @@ impl BatchLoader {
 
     pub(super) async fn connection(&self) -> Result<Connection, Error> {
         self.services.database.connection().await
+    }
+
+    async fn long_values(
+        &self,
+        wanted: &[(Uuid, LongField)],
+        max: i64,
+    ) -> Result<LongValues, Error> {
+        let (mut conn, viewer) = self.viewer_connection().await?;
+        documents::long_values(&mut conn, viewer, wanted, max).await
     }
 
     /// The client that sent the request.
@@ -295,6 +315,35 @@ impl<T: Listed> Loader<PageIn<T>> for BatchLoader {
             }));
         }
         Ok(loaded)
+    }
+}
+
+/// Values that are short together take one statement. The size of longer ones counts against the budget of the response before they are
+/// loaded.
+impl Loader<LongValue> for BatchLoader {
+    type Value = Arc<String>;
+    type Error = Error;
+
+    async fn load(&self, keys: &[LongValue]) -> Result<HashMap<LongValue, Arc<String>>, Error> {
+        let wanted: Vec<(Uuid, LongField)> =
+            keys.iter().map(|key| (key.document, key.field)).collect();
+        let short = self.long_values(&wanted, INLINE_BYTES).await?;
+        let size = LongSize {
+            fields: LongField::names(&wanted),
+            objects: short.documents,
+            bytes: u64::try_from(short.bytes).unwrap_or_default(),
+        };
+        self.budget.load(&size).await?;
+        let values = match short.values {
+            Some(values) => values,
+            None => {
+                let long = self.long_values(&wanted, short.bytes).await?.values;
+                let changed = || Error::unavailable("values became longer while they were read");
+                long.ok_or_else(changed)?
+            }
+        };
+        let of_key = |((document, field), value)| (LongValue { document, field }, Arc::new(value));
+        Ok(values.into_iter().map(of_key).collect())
     }
 }
 

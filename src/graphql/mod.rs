@@ -6,7 +6,7 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
-//! - `cost`: reports the cost of a request.
+//! - `cost`: reports the cost of a request. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
@@ -16,6 +16,7 @@
 
 mod admin;
 mod audit;
+mod budget;
 mod changes;
 mod connection;
 pub mod context;
@@ -56,6 +57,8 @@ use async_graphql::{
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
 pub use async_graphql::parser::types::OperationType as Operation;
+use budget::ResponseMemory;
+pub use budget::{Executed, ResponseBudget};
 pub use context::{Caller, Identity, Services};
 pub use cost::Cost;
 use course_item::CourseItem;
@@ -183,12 +186,13 @@ struct Inner {
     plans: plan::Mode,
     /// Maximum cost of a request in points.
     cost_limit: u64,
+    memory: ResponseMemory,
     sdl: String,
 }
 
 impl Api {
-    /// Creates the API with these services and limits.
-    pub fn new(services: Services, limits: Limits, plans: plan::Mode) -> Api {
+    /// Creates the API with these services and limits. `max_response`: the maximum size of a response in bytes.
+    pub fn new(services: Services, limits: Limits, max_response: usize, plans: plan::Mode) -> Api {
         let sdl = sdl();
         // The library's own checks are off because the gate validates and limits every request.
         let schema = build()
@@ -212,6 +216,7 @@ impl Api {
                 gate,
                 plans,
                 cost_limit,
+                memory: ResponseMemory::new(max_response),
                 sdl,
             }),
         }
@@ -268,22 +273,28 @@ impl Api {
         request_id: &str,
     ) -> impl Stream<Item = Event> + Send + 'static {
         let services = self.inner.event_services.clone();
-        let loaders = Loaders::new(services.clone(), caller.clone());
+        let (database, holder) = (services.database.clone(), caller.holder());
+        let budget = self.inner.memory.budget(holder.clone());
+        let loaders = Loaders::new(services.clone(), caller.clone(), budget.clone());
         let delivery = Delivery::new(resumed_after, event_timeout);
         let request = admitted.admitted.request();
         let request = request.data(caller).data(loaders).data(services);
-        let request = request.data(delivery.clone());
+        let request = request.data(delivery.clone()).data(budget.clone());
         let responses = AssertUnwindSafe(self.inner.schema.execute_stream(request));
-        let events = Events::new(responses.catch_unwind().boxed(), delivery, request_id);
-        stream::unfold(events, |mut events| async move {
-            let event = events.next().await?;
-            Some((event, events))
+        let responses = responses.catch_unwind().boxed();
+        let events = Events::new(responses, delivery, budget, request_id);
+        stream::unfold(events, move |mut events| {
+            let (database, holder) = (database.clone(), holder.clone());
+            async move {
+                let event = database.for_holder(holder, events.next()).await?;
+                Some((event, events))
+            }
         })
     }
 
-    /// Executes an admitted request. Every error in the response has a code. Internal errors are logged with the request's
+    /// Executes an admitted request for its caller, with the caller's share of the database. Every error in the response has a code. Internal errors are logged with the request's
     /// id.
-    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Response {
+    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Executed {
         if self.inner.plans == plan::Mode::Verify {
             let planned = || self.planned(&admitted, &caller);
             let executed = || self.execute_by_library(&admitted, caller.clone(), request_id);
@@ -307,8 +318,8 @@ impl Api {
         let Admitted { admitted, .. } = admitted;
         let plan = admitted.plan().of(&admitted.variables)?;
         let database = &self.inner.services.database;
-        plan.run(database, caller.user()?, &admitted.variables)
-            .await
+        let run = plan.run(database, caller.user()?, &admitted.variables);
+        database.for_holder(caller.holder(), run).await
     }
 
     async fn execute_by_library(
@@ -316,16 +327,22 @@ impl Api {
         admitted: &Admitted,
         caller: Caller,
         request_id: &str,
-    ) -> Response {
-        let loaders = Loaders::new(self.inner.services.clone(), caller.clone());
+    ) -> Executed {
+        let (database, holder) = (&self.inner.services.database, caller.holder());
+        let budget = self.inner.memory.budget(holder.clone());
+        let loaders = Loaders::new(self.inner.services.clone(), caller.clone(), budget.clone());
         let whole = WholeFields::default();
         let request = admitted.admitted.request();
         let request = request.data(caller).data(loaders);
-        let request = request.data(whole.clone());
-        let mut response = catch_panic(self.inner.schema.execute(request)).await;
+        let request = request.data(whole.clone()).data(budget.clone());
+        let execution = catch_panic(self.inner.schema.execute(request));
+        let mut response = database.for_holder(holder, execution).await;
         whole.enforce(&mut response);
         error::finish(&mut response, request_id);
-        response
+        Executed {
+            response,
+            budget: Some(budget),
+        }
     }
 }
 

@@ -130,7 +130,8 @@ impl FoundItems {
         for items in self.items.chunks(TEXTS) {
             let ids = items.iter().filter_map(|item| document_id(&item.node));
             let mut conn = ctx.connection().await?;
-            let texts = documents::texts(&mut conn, ctx.viewer()?, ids.collect()).await;
+            let texts =
+                documents::texts(&mut conn, ctx.viewer()?, ids.collect(), search::MAX_TEXT).await;
             drop(conn);
             let mut texts = texts?;
             let fields = items.iter().map(|item| {

@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID};
 
 use super::{
+    budget::ResponseBudget,
     connection::ItemObject as _,
     context::ContextExt,
     course::Course,
@@ -32,8 +33,11 @@ item_object! {
         }
 
         /// The task's description. Maximum 1,000 characters. Null if there is none.
-        fn description(&self) -> Option<&str> {
-            self.0.description.as_deref()
+        async fn description(&self, ctx: &Context<'_>) -> Result<Option<&str>, Error> {
+            let description = self.0.description.as_deref();
+            let bytes = description.map_or(0, str::len);
+            ResponseBudget::of(ctx).write("description", bytes).await?;
+            Ok(description)
         }
 
         /// Whether the task is completed.

@@ -12,7 +12,11 @@ use futures_util::{StreamExt, stream::BoxStream};
 use parking_lot::Mutex;
 use tokio::time::{sleep, timeout_at};
 
-use super::{error, panic_response, subscription::Delivery};
+use super::{
+    budget::{Executed, ResponseBudget},
+    error, panic_response,
+    subscription::Delivery,
+};
 use crate::{
     db::background::Backoff,
     error::{Code, Error},
@@ -24,7 +28,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 /// An event of a subscription.
 pub struct Event {
     /// The event's response. It has either data or errors. With errors, it is the last event.
-    pub response: Response,
+    pub executed: Executed,
     /// The change feed's cursor after the event, for resuming; `None` for an error.
     pub cursor: Option<String>,
 }
@@ -32,7 +36,7 @@ pub struct Event {
 impl Event {
     /// Whether this is the last event, which says why the subscription ended.
     pub fn is_last(&self) -> bool {
-        self.response.data == Value::Null
+        self.executed.response.data == Value::Null
     }
 }
 
@@ -43,15 +47,23 @@ type Responses = BoxStream<'static, Result<Response, Box<dyn Any + Send>>>;
 pub(super) struct Events {
     responses: Responses,
     delivery: Delivery,
+    /// Counts the size of one event at a time.
+    budget: ResponseBudget,
     request_id: String,
     has_ended: bool,
 }
 
 impl Events {
-    pub(super) fn new(responses: Responses, delivery: Delivery, request_id: &str) -> Events {
+    pub(super) fn new(
+        responses: Responses,
+        delivery: Delivery,
+        budget: ResponseBudget,
+        request_id: &str,
+    ) -> Events {
         Events {
             responses,
             delivery,
+            budget,
             request_id: request_id.to_owned(),
             has_ended: false,
         }
@@ -70,7 +82,9 @@ impl Events {
             response.data = Value::Null;
             error::finish(&mut response, &self.request_id);
         }
-        Some(Event { response, cursor })
+        let budget = Some(self.budget.clone());
+        let executed = Executed { response, budget };
+        Some(Event { executed, cursor })
     }
 
     /// Loads an event until it is whole, or failed for good.
@@ -78,6 +92,7 @@ impl Events {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut last_error = "the database does not respond".to_owned();
         loop {
+            self.budget.restart();
             let loaded = tokio::select! {
                 // A response that has arrived counts, even if its time is up.
                 biased;

@@ -67,11 +67,11 @@ pub(super) struct Admission {
 
 /// When a warning was logged last.
 #[derive(Default)]
-struct Warning(Option<Instant>);
+pub(super) struct Warning(Option<Instant>);
 
 impl Warning {
     /// Whether to log it again now.
-    fn is_due(&mut self) -> bool {
+    pub(super) fn is_due(&mut self) -> bool {
         let is_due = self.0.is_none_or(|at| at.elapsed() > WARNING_INTERVAL);
         if is_due {
             self.0 = Some(Instant::now());

@@ -11,6 +11,7 @@
 //! - The hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
 //! - An executed request is 200, even with errors. If it has no data at all, UNAUTHENTICATED is 401, RATE_LIMITED is 429, UNAVAILABLE 503
 //!   with `Retry-After`, TIMEOUT 504 and INTERNAL 500.
+//! - If too many requests are in progress, a request is 503 or 429 with `Retry-After`, if possible before its body is read (`requests`).
 //!
 //! A token that is not accepted does not stop a request. Only fields that need a user fail, so that a client with an expired token can still
 //! refresh its session or sign in. Every response with UNAUTHENTICATED has `WWW-Authenticate`. If a token is valid, but its provider has
@@ -39,7 +40,7 @@ use super::{
     bearer::Bearer,
     call::{self, InvalidCall, drain},
     fields, forwarded, graphiql,
-    http2_streams::Operations,
+    http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
     request_id::RequestId,
     response::{self, Reply, bad_request, challenge, has_code, status_of},
@@ -50,7 +51,7 @@ use super::{
 use crate::{
     auth::Client,
     error::{Code, Error},
-    graphql::{Admitted, Caller, Operation, error},
+    graphql::{Admitted, Caller, Executed, Operation, error},
 };
 
 /// Handles `/graphql`.
@@ -146,10 +147,10 @@ async fn process(
     parts: &Parts,
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
-    let permit = Operations::permit(parts).map_err(Rejection::Failed)?;
+    let permit = permit(state, parts).map_err(Rejection::Failed)?;
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
-    let live_auth = authenticate(state, address, parts, deadline).await;
+    let live_auth = authenticate(state, address, parts, deadline).await?;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
     let call = call::read(parts, body, state.settings.max_body, timeout).await?;
@@ -179,20 +180,30 @@ async fn process(
     if let Ok(Some(json)) = planned {
         return Ok(Outcome::Json(json));
     }
-    let response = run(state, admitted, caller, id, deadline, permit).await;
-    let reply = Reply::executed(response, live_auth.rejection());
+    let executed = run(state, admitted, caller, id, deadline, permit).await;
+    let reply = Reply::executed(executed, live_auth.rejection());
     Ok(Outcome::Reply(reply))
 }
 
+/// Permits a request, unless too many are in progress.
+fn permit(state: &EdgeState, parts: &Parts) -> Result<OperationPermit, Error> {
+    state.requests.check(None)?;
+    Operations::permit(parts)
+}
+
+/// Identifies the client, unless it has too many requests in progress.
 async fn authenticate(
     state: &EdgeState,
     address: SocketAddr,
     parts: &Parts,
     deadline: Instant,
-) -> LiveAuth {
+) -> Result<LiveAuth, Rejection> {
     let client = client(state, address, parts);
     let bearer = Bearer::in_headers(&parts.headers);
-    LiveAuth::of_request(&state.auth, bearer, client, deadline).await
+    let live_auth = LiveAuth::of_request(&state.auth, bearer, client, deadline).await;
+    let checked = state.requests.check(live_auth.holder().as_ref());
+    checked.map_err(Rejection::Failed)?;
+    Ok(live_auth)
 }
 
 /// The address and the program from which a request comes.
@@ -206,7 +217,7 @@ pub(super) fn client(state: &EdgeState, peer: SocketAddr, parts: &Parts) -> Clie
     }
 }
 
-/// Runs a query or a mutation. A mutation runs to its end even if the client disconnects. `guard` is dropped when the operation has ended.
+/// Runs a query or a mutation, unless too many are in progress. A mutation runs to its end even if the client disconnects. `guard` is dropped when the operation has ended.
 pub(super) async fn run(
     state: &EdgeState,
     admitted: Admitted,
@@ -214,18 +225,22 @@ pub(super) async fn run(
     request_id: &RequestId,
     deadline: Instant,
     guard: impl Send + 'static,
-) -> GraphQlResponse {
+) -> Executed {
+    let slot = match state.requests.begin(caller.holder()) {
+        Ok(slot) => slot,
+        Err(error) => return failure(error, request_id),
+    };
     let is_mutation = admitted.operation == Operation::Mutation;
     let cost = admitted.reported_cost;
     let (api, id) = (state.api.clone(), request_id.clone());
     let work = async move {
-        let _guard = guard;
+        let _held = (guard, slot);
         match timeout_at(deadline, api.execute(admitted, caller, id.as_str())).await {
-            Ok(response) => response,
+            Ok(executed) => executed,
             Err(_) => failure(Error::timeout("the request passed its deadline"), &id),
         }
     };
-    let mut response = if is_mutation {
+    let mut executed = if is_mutation {
         // A separate task, because the server drops this future when the client disconnects.
         let work = state.mutations.spawn(work.in_current_span());
         work.await
@@ -234,15 +249,15 @@ pub(super) async fn run(
         work.await
     };
     if let Some(cost) = cost {
-        cost.report(&mut response);
+        cost.report(&mut executed.response);
     }
-    response
+    executed
 }
 
-fn failure(error: Error, id: &RequestId) -> GraphQlResponse {
+fn failure(error: Error, id: &RequestId) -> Executed {
     let mut response = error::error_response(error);
     error::finish(&mut response, id.as_str());
-    response
+    response.into()
 }
 
 impl Rejection {

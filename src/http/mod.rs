@@ -7,6 +7,7 @@
 //! - `images`: uploads and downloads of images that are stored in a local folder.
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
+//! - `slots`: limits the number of WebSockets and subscriptions, and for `requests` that of requests in progress.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod admission;
@@ -25,8 +26,10 @@ mod images;
 mod negotiate;
 mod protocols;
 mod request_id;
+mod requests;
 mod response;
 pub mod server;
+mod slots;
 mod sse;
 pub mod streams;
 mod websocket;
@@ -44,6 +47,7 @@ use axum::{
 pub use cors::{LOCAL_ORIGINS, invalid_origin};
 pub use images::UploadSettings;
 use ipnet::IpNet;
+pub use requests::RequestSettings;
 use sha2::{Digest, Sha256};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -72,6 +76,8 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Queries and mutations in progress.
+    pub requests: RequestSettings,
     /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
@@ -89,6 +95,7 @@ struct Shared {
     search: SearchIndexes,
     jobs: JobStates,
     upload_slots: images::UploadSlots,
+    requests: requests::Requests,
     settings: EdgeSettings,
     mutations: TaskTracker,
     streams: Arc<Streams>,
@@ -138,6 +145,7 @@ impl Edge {
             search,
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
+            requests: requests::Requests::new(&settings.requests),
             settings,
             mutations: mutations.clone(),
             streams: streams.clone(),

@@ -1,9 +1,13 @@
-//! GraphQL responses over HTTP: their status, headers and JSON.
+//! GraphQL responses over HTTP: their status, headers and JSON. All transports write the JSON of responses here, so that its size is limited.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    io::{self, Write},
+};
 
 use async_graphql::{Response as GraphQlResponse, Value};
 use axum::{
+    body::Bytes,
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,12 +16,17 @@ use serde::{Serialize, ser::SerializeMap};
 use super::negotiate::MediaType;
 use crate::{
     error::{Code, Error},
-    graphql::error,
+    graphql::{Executed, ResponseBudget, error},
 };
+
+/// Bytes that the JSON of a response may have beyond its long values before its memory grows.
+const INITIAL_CAPACITY: usize = 256;
 
 /// A GraphQL response with its status and headers.
 pub(super) struct Reply {
     pub(super) response: GraphQlResponse,
+    /// Limits the size, and is held until the response has been sent.
+    pub(super) budget: Option<ResponseBudget>,
     pub(super) status: StatusCode,
     /// Only the response of an executed request has `data`, which may be null.
     pub(super) executed: bool,
@@ -26,7 +35,8 @@ pub(super) struct Reply {
 
 impl Reply {
     /// The reply to an executed request. `rejection`: why the caller's credentials are rejected.
-    pub(super) fn executed(response: GraphQlResponse, rejection: Option<&Error>) -> Self {
+    pub(super) fn executed(executed: Executed, rejection: Option<&Error>) -> Self {
+        let Executed { response, budget } = executed;
         let is_forbidden = rejection.is_some_and(|rejection| rejection.code == Code::Forbidden);
         let status = match status_of(&response) {
             StatusCode::OK if is_forbidden && has_no_data(&response) => StatusCode::FORBIDDEN,
@@ -36,6 +46,7 @@ impl Reply {
         Reply {
             status,
             response,
+            budget,
             executed: true,
             header,
         }
@@ -45,6 +56,7 @@ impl Reply {
     pub(super) fn not_executed(status: StatusCode, response: GraphQlResponse) -> Self {
         Reply {
             response,
+            budget: None,
             status,
             executed: false,
             header: None,
@@ -52,16 +64,15 @@ impl Reply {
     }
 
     pub(super) fn write(self, media_type: MediaType) -> Response {
-        let body = ResponseJson {
-            response: &self.response,
-            executed: self.executed,
-        };
-        let body = serde_json::to_vec(&body)
-            .unwrap_or_else(|_| b"{\"errors\":[{\"message\":\"INTERNAL\"}]}".to_vec());
+        let executed = self.executed;
+        let body = to_json(&self.response, self.budget.as_ref(), |response, json| {
+            serde_json::to_writer(json, &ResponseJson { response, executed })
+        });
         let headers = headers(media_type);
         let own = self.header.map(|header| [header]);
         let retry_after = retry_after(&self.response);
         let retry_after = retry_after.map(|seconds| [(header::RETRY_AFTER, seconds.to_string())]);
+        let body = held(body, self.budget);
         (self.status, headers, own, retry_after, body).into_response()
     }
 }
@@ -160,26 +171,74 @@ fn retry_after(response: &GraphQlResponse) -> Option<u64> {
     Some(waits.max()?.div_ceil(1000).max(1))
 }
 
-/// Serializes a GraphQL response. Only the response of an executed request has `data`.
-pub(super) struct ResponseJson<'a> {
-    response: &'a GraphQlResponse,
-    executed: bool,
+/// Collects JSON up to a maximum size.
+pub(super) struct LimitedJson {
+    bytes: Vec<u8>,
+    max: usize,
 }
 
-impl<'a> ResponseJson<'a> {
-    pub(super) fn executed(response: &'a GraphQlResponse) -> Self {
-        ResponseJson {
-            response,
-            executed: true,
+impl Write for LimitedJson {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.max - self.bytes.len() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The JSON that `write` makes of a response. If it has more bytes than the budget allows, that of a response with an error instead.
+pub(super) fn to_json(
+    response: &GraphQlResponse,
+    budget: Option<&ResponseBudget>,
+    write: impl Fn(&GraphQlResponse, &mut LimitedJson) -> serde_json::Result<()>,
+) -> Vec<u8> {
+    let expected = budget.and_then(|budget| usize::try_from(budget.written()).ok());
+    let limited = |response: &GraphQlResponse, max| {
+        let bytes = Vec::with_capacity(INITIAL_CAPACITY + expected.unwrap_or_default());
+        let mut json = LimitedJson { bytes, max };
+        write(response, &mut json).map(|()| json.bytes)
+    };
+    let max = budget.and_then(|budget| usize::try_from(budget.max()).ok());
+    limited(response, max.unwrap_or(usize::MAX)).unwrap_or_else(|error| {
+        let error = match budget {
+            Some(budget) if error.is_io() => budget.too_large(),
+            _ => Error::internal(error),
+        };
+        let mut failed = error::error_response(error);
+        error::finish(&mut failed, "");
+        limited(&failed, usize::MAX).unwrap_or_default()
+    })
+}
+
+/// The bytes of a response. As long as they are in memory, a large response holds its budget.
+pub(super) fn held(bytes: Vec<u8>, budget: Option<ResponseBudget>) -> Bytes {
+    struct Held {
+        bytes: Vec<u8>,
+        _budget: ResponseBudget,
+    }
+
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
         }
     }
 
-    pub(super) fn not_executed(response: &'a GraphQlResponse) -> Self {
-        ResponseJson {
-            response,
-            executed: false,
-        }
+    match budget.filter(ResponseBudget::is_large) {
+        Some(_budget) => Bytes::from_owner(Held { bytes, _budget }),
+        None => bytes.into(),
     }
+}
+
+/// Serializes a GraphQL response.
+pub(super) struct ResponseJson<'a> {
+    pub(super) response: &'a GraphQlResponse,
+    /// Only the response of an executed request has `data`.
+    pub(super) executed: bool,
 }
 
 impl Serialize for ResponseJson<'_> {

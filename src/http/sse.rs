@@ -36,7 +36,7 @@ use super::{
     fields,
     http2_streams::OperationPermit,
     request_id::RequestId,
-    response::{self, ResponseJson},
+    response::{self, ResponseJson, held, to_json},
     streams::{
         live_auth::{AccessEnd, LiveAuth, RECHECK, RETRY, denies_access},
         operation::{self, Output},
@@ -46,7 +46,7 @@ use crate::{
     auth::Auth,
     changes::parse_cursor,
     error::Error,
-    graphql::{Admitted, Operation},
+    graphql::{Admitted, Executed, Operation},
 };
 
 /// How long the last events may take to be sent when the service stops.
@@ -322,9 +322,12 @@ fn after(time: Duration) -> Instant {
 
 /// Formats an output as an event.
 fn event(output: &Output) -> Bytes {
-    let (response, cursor) = match output {
-        Output::Next { response, cursor } => (ResponseJson::executed(response), cursor.as_deref()),
-        Output::Failed(response) => (ResponseJson::not_executed(response), None),
+    let (response, budget, executed, cursor) = match output {
+        Output::Next { executed, cursor } => {
+            let Executed { response, budget } = &**executed;
+            (response, budget.as_ref(), true, cursor.as_deref())
+        }
+        Output::Failed(response) => (&**response, None, false, None),
         Output::Subscribed | Output::SignedOut(_) => return Bytes::new(),
     };
     let mut text = String::from("event: next\n");
@@ -336,9 +339,12 @@ fn event(output: &Output) -> Bytes {
     }
     // Compact JSON has no line breaks: those within strings are escaped.
     text.push_str("data: ");
-    text.push_str(&serde_json::to_string(&response).unwrap_or_default());
-    text.push_str("\n\n");
-    Bytes::from(text)
+    let mut bytes = text.into_bytes();
+    bytes.extend(to_json(response, budget, |response, json| {
+        serde_json::to_writer(json, &ResponseJson { response, executed })
+    }));
+    bytes.extend(b"\n\n");
+    held(bytes, budget.cloned())
 }
 
 fn comment() -> Bytes {

@@ -20,6 +20,9 @@ use crate::{
     error::Error,
 };
 
+/// Maximum size in bytes of each column with long values in the rows of a statement. Longer values are counted before they are loaded.
+pub(crate) const INLINE_BYTES: i64 = 1 << 20;
+
 /// A noun that has lists.
 pub(crate) trait Listed: Item {
     /// Its `filter` argument.
@@ -33,8 +36,8 @@ pub(crate) trait Listed: Item {
     /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
     fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_>);
 
-    /// Writes a column that is read on demand.
-    fn on_demand(column: &str, statement: &mut SqlText, _source: Source) {
+    /// Writes a column that is read on demand. If its value may be longer than `_max_bytes`, it is NULL instead, and loaded later.
+    fn on_demand(column: &str, statement: &mut SqlText, _source: Source, _max_bytes: i64) {
         statement.sql(column);
     }
 }
@@ -101,8 +104,9 @@ impl<T: Listed> List<T> {
             return None;
         }
         let owner = viewer.user_id.0;
-        let columns =
-            |text: &mut SqlText| raw::store::write_columns::<T>(text, columns, Source::Tables);
+        let columns = |text: &mut SqlText, rows| {
+            raw::store::write_columns::<T>(text, columns, Source::Tables, rows);
+        };
         keyset::raw::pages(reads, owner, containers, self, slice, count, columns).await
     }
 
@@ -129,12 +133,13 @@ impl<T: Listed> keyset::List for List<T> {
         T::KIND.table()
     }
 
-    fn columns(&self, statement: &mut SqlText, source: Source) {
+    fn columns(&self, statement: &mut SqlText, source: Source, rows: i64) {
+        let max_bytes = INLINE_BYTES / rows.max(1);
         statement.sql(T::COLUMNS);
         for (column, read) in T::ON_DEMAND.iter().zip(&self.on_demand) {
             statement.sql(", ");
             match read {
-                true => T::on_demand(column, statement, source),
+                true => T::on_demand(column, statement, source, max_bytes),
                 false => {
                     statement.sql("NULL");
                 }

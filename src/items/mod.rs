@@ -31,7 +31,7 @@ pub(crate) use commands::{
 
 pub use filter::ItemFilter;
 pub(crate) use filter::{Filter, filter, store::Conditions};
-pub(crate) use list::{List, Listed};
+pub(crate) use list::{INLINE_BYTES, List, Listed};
 pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;
 pub(crate) use order::{OrderBy, order};

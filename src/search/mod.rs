@@ -52,6 +52,7 @@ pub(crate) use cursor::SearchCursor;
 pub use indexes::SearchIndexes;
 pub(crate) use passages::{Field, FieldKind, passages};
 pub(crate) use rank::Hit;
+pub(crate) use store::MAX_TEXT;
 pub(crate) use text_analysis::{Highlighter, Passage};
 
 use query::MAX_QUERY_LENGTH;

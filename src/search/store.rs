@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Maximum number of characters of a text that are searched.
-pub(super) const MAX_TEXT: usize = 200_000;
+pub(crate) const MAX_TEXT: usize = 200_000;
 
 row! {
     /// The searched texts of an item: the first [`MAX_TEXT`] characters of each.

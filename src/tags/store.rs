@@ -61,7 +61,7 @@ impl Listed for Tag {
         } = filter;
     }
 
-    fn on_demand(column: &str, statement: &mut SqlText, source: Source) {
+    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
         contents::write_count(statement, Tag::KIND, column, source);
     }
 }

@@ -238,10 +238,10 @@ export class OfflineClient {
   private async catchUp(stop: AbortSignal): Promise<void> {
     if (this.state.cursor === null) await this.readAll(stop);
     for (let more = true; more; ) {
-      const query = `query($after: String) { changes(first: 100, after: $after) {
+      const query = `query($first: Int, $after: String) { changes(first: $first, after: $after) {
         nodes { cursor action itemId version item { ...Item } } pageInfo { hasNextPage endCursor }
       } } ${ITEM}`;
-      const { changes } = await this.remote.call<{ changes: Page<Change> }>(query, { after: this.state.cursor }, stop);
+      const { changes } = await this.remote.page<{ changes: Page<Change> }>(query, this.state.cursor, stop);
       await this.receive(changes.nodes, changes.pageInfo.endCursor);
       more = changes.pageInfo.hasNextPage;
     }
@@ -252,13 +252,13 @@ export class OfflineClient {
     const { changesCursor } = await this.remote.call<{ changesCursor: string }>('{ changesCursor }', {}, stop);
     const put: Item[] = [];
     for (const list of ['tags', 'courses', 'documents', 'tasks']) {
-      const query = `query($after: String) {
-        list: ${list}(first: 100, after: $after, filter: { status: null }, orderBy: { field: CREATED_AT, direction: ASC }) {
+      const query = `query($first: Int, $after: String) {
+        list: ${list}(first: $first, after: $after, filter: { status: null }, orderBy: { field: CREATED_AT, direction: ASC }) {
           nodes { ...Item } pageInfo { hasNextPage endCursor }
         }
       } ${ITEM}`;
       for (let after: string | null = null, more = true; more; ) {
-        const page: { list: Page<ItemPayload> } = await this.remote.call(query, { after }, stop);
+        const page: { list: Page<ItemPayload> } = await this.remote.page(query, after, stop);
         put.push(...page.list.nodes.map(itemOf));
         after = page.list.pageInfo.endCursor;
         more = page.list.pageInfo.hasNextPage;

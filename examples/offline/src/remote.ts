@@ -89,6 +89,18 @@ export class Remote {
     }
   }
 
+  /** Reads a page of up to 100 items after a cursor. If the response would be too large, reads a smaller page. */
+  async page<T>(query: string, after: string | null, stop: AbortSignal): Promise<T> {
+    for (let first = 100; ; first = Math.floor(first / 2)) {
+      try {
+        return await this.call<T>(query, { first, after }, stop);
+      } catch (error) {
+        const isTooLarge = error instanceof RequestFailed && error.code === 'RESPONSE_TOO_LARGE';
+        if (!isTooLarge || first === 1) throw error;
+      }
+    }
+  }
+
   /** Receives every change after a cursor, then new changes as they happen. Ends only with an error or by `stop`. */
   async subscribe(after: string, receive: (change: Change) => Promise<void>, stop: AbortSignal): Promise<void> {
     const { url, tokens, webSocket } = this.options;

@@ -20,7 +20,8 @@ const PENDING: usize = 2;
 pub(crate) const ID: usize = 3;
 
 /// Reads one page of the owner's list, or one for each of these parents, by the parent's id. `columns`: writes the selected columns,
-/// each after a comma.
+/// each after a comma, of this maximum number of
+/// rows.
 ///
 /// `None` if they cannot be read in this way: an operation of the owner is pending (`current`), or a shared connection failed.
 pub(crate) async fn pages<L: List>(
@@ -30,11 +31,11 @@ pub(crate) async fn pages<L: List>(
     list: &L,
     slice: &Slice,
     count: bool,
-    columns: impl Fn(&mut SqlText),
+    columns: impl Fn(&mut SqlText, i64),
 ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
-    let columns = |text: &mut SqlText, _| {
+    let columns = |text: &mut SqlText, _, rows| {
         text.sql("id");
-        columns(text);
+        columns(text, rows);
         list.order().write_columns(text);
     };
     let text = page_text(owner, parents, list, slice, count, Source::Tables, columns);

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{TestDatabase, number, pool};
 use crate::{
-    db::{Connection, Database, Statement, Writers, pool::from_database},
+    db::{Connection, Database, Statement, Writers, pool::from_database, share::Holder},
     error::{Code, Error},
 };
 
@@ -224,26 +224,35 @@ async fn a_short_statement_is_not_canceled() {
     assert!(committed > 20, "{committed} committed");
 }
 
+/// Half of a pool of two connections, and the share of a holder, allow one connection.
 #[tokio::test]
-async fn a_slot_stays_taken_until_its_connection_is_recovered() {
+async fn a_permit_stays_taken_until_its_connection_is_recovered() {
     let database = TestDatabase::of(2, SETUP).await;
-    // Both connections are open, so that only the limit of half the pool can make a caller wait.
+    let half = database.pool.with_half_the_pool();
+    let holder = Holder::User(Uuid::new_v4());
+    stays_taken(&database, &half, None).await;
+    stays_taken(&database, &database.pool, Some(holder)).await;
+}
+
+async fn stays_taken(database: &TestDatabase, handle: &Database, holder: Option<Holder>) {
+    let lease = || handle.for_holder(holder.clone(), handle.connection());
+    // Both connections are open, so that only the limit can make a caller wait.
     let both = (database.conn().await, database.conn().await);
     drop(both);
-    let half: Database = database.pool.with_half_the_pool();
-    let mut conn = half.connection().await.unwrap();
+    let mut conn = lease().await.unwrap();
     let sleeps = Statement::<(i64,)>::new("SELECT 1::bigint FROM pg_sleep(60)");
-    dropped_when_it_runs(&database, conn.rows(sleeps)).await;
+    let cancels = database.pool.cancels();
+    dropped_when_it_runs(database, conn.rows(sleeps)).await;
     let idle = database.pool.status().idle;
     drop(conn);
-    while database.pool.cancels() == 0 {
+    while database.pool.cancels() == cancels {
         tokio::task::yield_now().await;
     }
     // Now it is being canceled.
-    let leased = half.connection().now_or_never();
+    let leased = lease().now_or_never();
     assert!(leased.is_none(), "the permit is free");
     assert_eq!(database.pool.status().idle, idle);
-    half.connection().await.unwrap();
+    lease().await.unwrap();
 }
 
 #[tokio::test]

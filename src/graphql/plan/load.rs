@@ -1,12 +1,17 @@
 //! Loads the rows of a plan: one statement for each list, set and level, whatever the number of rows above it.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::HashMap,
+    ops::Range,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use async_graphql::Variables;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use uuid::Uuid;
 
 use super::{
+    MAX_BYTES,
     fields::ObjectType,
     model::{Child, List, Nodes, Plan, Root, Rows, Set},
 };
@@ -107,6 +112,8 @@ pub(super) struct Loader<'a> {
     pub(super) reads: &'a SharedReads,
     pub(super) viewer: &'a Viewer,
     pub(super) variables: &'a Variables,
+    /// Bytes of the rows that were read.
+    pub(super) bytes: AtomicUsize,
 }
 
 impl Loader<'_> {
@@ -250,6 +257,10 @@ impl Loader<'_> {
         id_column: usize,
     ) -> BoxFuture<'s, Option<Loaded>> {
         async move {
+            let bytes: usize = rows.iter().map(RawRow::bytes).sum();
+            if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_BYTES {
+                return None;
+            }
             let mut loaded = Loaded {
                 rows,
                 id_column,

@@ -20,7 +20,10 @@ mod values;
 mod verify;
 mod write;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicUsize},
+};
 
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use parking_lot::Mutex;
@@ -32,6 +35,8 @@ pub(super) use verify::verify;
 use super::Cost;
 use crate::{auth::Viewer, db::Database};
 
+/// Maximum size of the rows that a plan reads, and of the response. Larger responses wait for their turn (`budget`).
+const MAX_BYTES: usize = 1 << 20;
 /// Maximum number of variables in `@skip` and `@include`. Each combination of their values has a plan of its own.
 const MAX_DECIDING_VARIABLES: usize = 4;
 
@@ -106,6 +111,7 @@ impl Plan {
             reads: database.shared_reads()?,
             viewer,
             variables,
+            bytes: AtomicUsize::new(0),
         };
         let loaded = loader.plan(self).await?;
         write::data(self, &loaded)

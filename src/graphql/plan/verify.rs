@@ -4,31 +4,31 @@ use async_graphql::Response;
 
 use crate::{
     error::{Code, Error},
-    graphql::error,
+    graphql::{Executed, error},
 };
 
 /// How often both are executed again if they differ: objects may have changed between the two.
 const MAX_REPEATS: usize = 5;
 
 /// The library's response, or an internal error if the plan's differs from it. `planned`: the JSON of the data, if there is a plan.
-pub(crate) async fn verify<P: Future<Output = Option<Vec<u8>>>, E: Future<Output = Response>>(
+pub(crate) async fn verify<P: Future<Output = Option<Vec<u8>>>, E: Future<Output = Executed>>(
     planned: impl Fn() -> P,
     executed: impl Fn() -> E,
     request_id: &str,
-) -> Response {
+) -> Executed {
     let mut difference = None;
     for _ in 0..=MAX_REPEATS {
         let planned = planned().await;
-        let response = executed().await;
-        match planned.and_then(|planned| difference_of(&planned, &response)) {
-            None => return response,
+        let executed = executed().await;
+        match planned.and_then(|planned| difference_of(&planned, &executed.response)) {
+            None => return executed,
             different => difference = different,
         }
     }
     let detail = difference.unwrap_or_default();
     let mut response = error::error_response(Error::internal(detail));
     error::finish(&mut response, request_id);
-    response
+    response.into()
 }
 
 /// How the data of a plan differs from a response.

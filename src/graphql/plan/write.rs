@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use uuid::Uuid;
 
 use super::{
+    MAX_BYTES,
     load::{Loaded, LoadedChild, LoadedList, LoadedPage, LoadedRoot},
     model::{
         Child, EdgeValue, Key, List, ListValue, ObjectValue, PageInfoValue, Plan, Root, Rows, Set,
@@ -46,7 +47,7 @@ pub(super) fn data(plan: &Plan, loaded: &[LoadedRoot]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Writes an array of what `write` writes for each item.
+/// Writes an array of what `write` writes for each item. `None` if the response gets too large.
 fn array<T>(
     out: &mut Vec<u8>,
     items: impl IntoIterator<Item = T>,
@@ -56,6 +57,9 @@ fn array<T>(
     for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
+        }
+        if out.len() > MAX_BYTES {
+            return None;
         }
         write(out, item)?;
     }

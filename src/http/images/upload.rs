@@ -6,11 +6,11 @@
 //! After a grace period, an upload must have kept a minimum average speed since its start. Otherwise a client that sends one
 //! byte now and then would hold a connection.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     body::{Body, HttpBody},
-    extract::{Extension, Path, Query, Request, State},
+    extract::{ConnectInfo, Extension, Path, Query, Request, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -21,7 +21,7 @@ use tokio_util::bytes::Bytes;
 use uuid::Uuid;
 
 use super::{
-    super::{EdgeState, call::drain, content, fields, request_id::RequestId},
+    super::{EdgeState, call::drain, content, fields, graphql::client, request_id::RequestId},
     ImageError,
     upload_slots::{NoSlot, UploadSlot},
 };
@@ -68,12 +68,13 @@ pub(super) struct UploadLink {
 pub(super) async fn upload(
     State(state): State<EdgeState>,
     Extension(request_id): Extension<RequestId>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
     link: Result<(Path<Uuid>, Query<UploadLink>), Response>,
     request: Request,
 ) -> Response {
     let (parts, mut body) = request.into_parts();
     let outcome = match link {
-        Ok((Path(id), Query(link))) => receive(&state, id, &link, &parts, &mut body).await,
+        Ok((Path(id), Query(link))) => receive(&state, address, id, &link, &parts, &mut body).await,
         Err(_) => Err(no_such_upload()),
     };
     let mut response = match outcome {
@@ -94,6 +95,7 @@ fn no_such_upload() -> ImageError {
 
 async fn receive(
     state: &EdgeState,
+    address: SocketAddr,
     id: Uuid,
     link: &UploadLink,
     parts: &Parts,
@@ -102,7 +104,9 @@ async fn receive(
     let awaited = state
         .images
         .announced_upload(id, link.expires, &link.signature);
-    let announced = awaited.await?.ok_or_else(no_such_upload)?;
+    let holder = client(state, address, parts).holder(None);
+    let announced = state.database.for_holder(holder, awaited).await?;
+    let announced = announced.ok_or_else(no_such_upload)?;
     check_headers(&parts.headers, &announced)?;
     let length = usize::try_from(announced.byte_size).unwrap_or_default();
     let slot = state.upload_slots.acquire(id).map_err(no_slot)?;

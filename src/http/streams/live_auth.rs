@@ -10,9 +10,10 @@ use std::{sync::Arc, time::Duration};
 use chrono::Utc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{super::bearer::Bearer, SlotHolder};
+use super::super::bearer::Bearer;
 use crate::{
     auth::{Auth, Authenticated, Client, Viewer},
+    db::share::Holder,
     error::{Code, Error},
     graphql::{Caller, Identity},
 };
@@ -118,12 +119,9 @@ impl LiveAuth {
             .map(|signed_in| signed_in.admission.viewer)
     }
 
-    /// The holder of this client's slots. `None` for an anonymous client of an unknown network.
-    pub(in crate::http) fn slot_holder(&self) -> Option<SlotHolder> {
-        match self.viewer() {
-            Some(viewer) => Some(SlotHolder::User(viewer.user_id)),
-            None => self.client.network().map(SlotHolder::Network),
-        }
+    /// The holder of this client's slots.
+    pub(in crate::http) fn holder(&self) -> Option<Holder> {
+        self.client.holder(self.viewer().as_ref())
     }
 
     /// Why the client's credentials are rejected.

@@ -1,6 +1,5 @@
 //! What WebSocket and server-sent events share: limits, authentication and operations that outlive a request.
 //!
-//! - `slots`: limits the number of WebSockets and subscriptions.
 //! - `live_auth`: authenticates the client again while a stream lasts.
 //! - `operation`: runs one operation as a stream of outputs. The transports decide how outputs are written.
 //!
@@ -9,14 +8,12 @@
 
 pub(super) mod live_auth;
 pub(super) mod operation;
-mod slots;
 
 use std::time::Duration;
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(super) use slots::{LimitReached, SlotHolder, StreamSlot, StreamSlots};
-
+use super::slots::Slots;
 use crate::{auth::Auth, error::Error};
 
 /// Limits of streams, and how they are kept alive.
@@ -51,8 +48,8 @@ impl Default for StreamSettings {
 
 /// All streams of this process.
 pub(crate) struct Streams {
-    pub(super) sockets: StreamSlots,
-    pub(super) subscriptions: StreamSlots,
+    pub(super) sockets: Slots,
+    pub(super) subscriptions: Slots,
     /// WebSockets, which outlive the HTTP connections that they began as.
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
@@ -61,8 +58,8 @@ pub(crate) struct Streams {
 impl Streams {
     pub(super) fn new(settings: &StreamSettings) -> Self {
         Streams {
-            sockets: StreamSlots::new(settings.max_sockets, settings.max_sockets_per_user),
-            subscriptions: StreamSlots::new(
+            sockets: Slots::new(settings.max_sockets, settings.max_sockets_per_user),
+            subscriptions: Slots::new(
                 settings.max_subscriptions,
                 settings.max_subscriptions_per_user,
             ),

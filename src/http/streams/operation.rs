@@ -19,13 +19,12 @@ use tokio::{
 };
 
 use super::{
-    super::{EdgeState, graphql, request_id::RequestId},
-    LimitReached,
+    super::{EdgeState, graphql, request_id::RequestId, slots::LimitReached},
     live_auth::{AccessEnd, LiveAuth, denies_access},
 };
 use crate::{
     error::{Code, Error},
-    graphql::{Admitted, Call, Operation, error},
+    graphql::{Admitted, Call, Executed, Operation, error},
 };
 
 /// An output of an operation. The operation is complete at the end of the stream.
@@ -36,7 +35,7 @@ pub(in crate::http) enum Output {
     /// The response of a query or mutation, or an event.
     Next {
         /// Has data, or was executed without any.
-        response: Box<GraphQlResponse>,
+        executed: Box<Executed>,
         /// The cursor to resume after this event. `None` for queries and mutations.
         cursor: Option<String>,
     },
@@ -44,6 +43,16 @@ pub(in crate::http) enum Output {
     Failed(Box<GraphQlResponse>),
     /// The client's access has ended. The last output.
     SignedOut(AccessEnd),
+}
+
+impl Output {
+    /// The response of a query or mutation.
+    pub(in crate::http) fn of(executed: Executed) -> Output {
+        Output::Next {
+            executed: Box::new(executed),
+            cursor: None,
+        }
+    }
 }
 
 /// Authenticates the client again and runs a call when a slot is free. A query holds its slot until its response is sent or it is dropped, a
@@ -103,11 +112,8 @@ impl Run {
         }
         let (state, caller) = (state.clone(), auth.caller());
         let run = async move {
-            let response = graphql::run(&state, admitted, caller, &id, deadline, slot).await;
-            Output::Next {
-                response: Box::new(response),
-                cursor: None,
-            }
+            let executed = graphql::run(&state, admitted, caller, &id, deadline, slot).await;
+            Output::of(executed)
         };
         stream::once(run).boxed()
     }
@@ -122,7 +128,7 @@ fn events(
 ) -> Result<BoxStream<'static, Output>, Error> {
     let slot = state.streams.subscriptions.acquire();
     let slot = slot.and_then(|mut slot| {
-        if let Some(holder) = auth.slot_holder() {
+        if let Some(holder) = auth.holder() {
             slot.assign_to(holder)?;
         }
         Ok(slot)
@@ -136,14 +142,14 @@ fn events(
     let outputs = events.map(move |event| {
         let _held = &slot;
         let is_last = event.is_last();
-        let mut response = Box::new(event.response);
+        let mut executed = Box::new(event.executed);
         if let Some(cost) = cost {
-            cost.report(&mut response);
+            cost.report(&mut executed.response);
         }
         match is_last {
-            true => Output::Failed(response),
+            true => Output::Failed(Box::new(executed.response)),
             false => Output::Next {
-                response,
+                executed,
                 cursor: event.cursor,
             },
         }

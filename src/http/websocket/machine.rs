@@ -171,8 +171,8 @@ impl Machine {
                 self.operations.remove(&id);
                 return self.sign_out(end);
             }
-            Some(Output::Next { response, .. }) => {
-                (ServerMessage::Next(id.clone(), response), false)
+            Some(Output::Next { executed, .. }) => {
+                (ServerMessage::Next(id.clone(), executed), false)
             }
             Some(Output::Failed(response)) => (ServerMessage::Error(id.clone(), response), true),
             None => (ServerMessage::Complete(id.clone()), true),

@@ -3,11 +3,17 @@
 use std::borrow::Cow;
 
 use async_graphql::Response as GraphQlResponse;
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use axum::{body::Bytes, extract::ws::Utf8Bytes};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::{bearer::Bearer, call, response::ResponseJson, streams::live_auth::AccessEnd};
-use crate::graphql::Call;
+use super::super::{
+    bearer::Bearer,
+    call,
+    response::{ResponseJson, held, to_json},
+    streams::live_auth::AccessEnd,
+};
+use crate::graphql::{Call, Executed};
 
 /// Maximum bytes of an operation's id. Every message of the operation repeats it.
 const MAX_ID: usize = 255;
@@ -106,44 +112,58 @@ fn id(fields: &mut Map<String, Value>) -> Result<String, InvalidMessage> {
 pub(super) enum ServerMessage {
     Ack,
     Pong(Option<Map<String, Value>>),
-    Next(String, Box<GraphQlResponse>),
+    Next(String, Box<Executed>),
     /// Ends the operation.
     Error(String, Box<GraphQlResponse>),
     Complete(String),
 }
 
 impl ServerMessage {
-    pub(super) fn to_text(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+    pub(super) fn to_text(&self) -> Utf8Bytes {
+        let bytes = match self {
+            ServerMessage::Ack => json("connection_ack", None, None::<()>),
+            ServerMessage::Pong(payload) => json("pong", None, payload.as_ref()),
+            ServerMessage::Next(id, executed) => next(id, executed),
+            ServerMessage::Error(id, response) => json("error", Some(id), Some(&response.errors)),
+            ServerMessage::Complete(id) => json("complete", Some(id), None::<()>),
+        };
+        // JSON is UTF-8.
+        Utf8Bytes::try_from(bytes).unwrap_or_default()
     }
 }
 
-impl Serialize for ServerMessage {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (kind, id) = match self {
-            ServerMessage::Ack => ("connection_ack", None),
-            ServerMessage::Pong(_) => ("pong", None),
-            ServerMessage::Next(id, _) => ("next", Some(id)),
-            ServerMessage::Error(id, _) => ("error", Some(id)),
-            ServerMessage::Complete(id) => ("complete", Some(id)),
+/// The JSON of a message.
+#[derive(Serialize)]
+struct MessageJson<'a, P: Serialize> {
+    r#type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<P>,
+}
+
+fn json(r#type: &'static str, id: Option<&str>, payload: Option<impl Serialize>) -> Bytes {
+    let message = MessageJson {
+        r#type,
+        id,
+        payload,
+    };
+    serde_json::to_vec(&message).unwrap_or_default().into()
+}
+
+fn next(id: &str, Executed { response, budget }: &Executed) -> Bytes {
+    let bytes = to_json(response, budget.as_ref(), |response, json| {
+        let message = MessageJson {
+            r#type: "next",
+            id: Some(id),
+            payload: Some(ResponseJson {
+                response,
+                executed: true,
+            }),
         };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", kind)?;
-        if let Some(id) = id {
-            map.serialize_entry("id", id)?;
-        }
-        match self {
-            ServerMessage::Next(_, response) => {
-                map.serialize_entry("payload", &ResponseJson::executed(response))?;
-            }
-            ServerMessage::Error(_, response) => {
-                map.serialize_entry("payload", &response.errors)?
-            }
-            ServerMessage::Pong(Some(payload)) => map.serialize_entry("payload", payload)?,
-            _ => {}
-        }
-        map.end()
-    }
+        serde_json::to_writer(json, &message)
+    });
+    held(bytes, budget.clone())
 }
 
 /// The code and reason of a close frame.
@@ -218,7 +238,8 @@ mod tests {
 
     #[test]
     fn messages_are_serialized_as_the_protocol_requires() {
-        let response = Box::new(Response::new(Value::Object(Default::default())));
+        let response = Response::new(Value::Object(Default::default()));
+        let response = Box::new(response.into());
         let mut failed = Response::from_errors(vec![ServerError::new("no", None)]);
         failed.data = Value::Null;
         let table = [
@@ -238,7 +259,7 @@ mod tests {
             ),
         ];
         for (message, text) in table {
-            assert_eq!(message.to_text(), text);
+            assert_eq!(message.to_text().as_str(), text);
         }
     }
 

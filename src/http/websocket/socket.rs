@@ -13,10 +13,8 @@ use super::{
     super::{
         EdgeState,
         bearer::Bearer,
-        streams::{
-            StreamSlot,
-            live_auth::{AccessEnd, LiveAuth, RETRY, denies_access},
-        },
+        slots::Slot,
+        streams::live_auth::{AccessEnd, LiveAuth, RETRY, denies_access},
     },
     machine::{Action, Event, Machine},
     messages::{ClientMessage, Close},
@@ -43,7 +41,7 @@ pub(super) struct Socket {
     transport: Transport,
     machine: Machine,
     handshake: Handshake,
-    slot: StreamSlot,
+    slot: Slot,
     /// `None` before the client is authenticated.
     live_auth: Option<LiveAuth>,
     authentication: Option<Authentication>,
@@ -97,7 +95,7 @@ impl Socket {
         state: EdgeState,
         transport: Transport,
         handshake: Handshake,
-        slot: StreamSlot,
+        slot: Slot,
     ) -> Self {
         let (now, settings) = (Instant::now(), &state.settings.streams);
         Socket {
@@ -227,7 +225,7 @@ impl Socket {
         if before.is_some_and(|before| now.is_none_or(|now| now.user_id != before.user_id)) {
             return Err(Close::FORBIDDEN);
         }
-        if let Some(holder) = live_auth.slot_holder() {
+        if let Some(holder) = live_auth.holder() {
             let reason = "Too many sockets of this user or address";
             let assigned = self.slot.assign_to(holder);
             assigned.map_err(|_| Close::try_again_later(reason))?;
@@ -302,9 +300,7 @@ impl Socket {
     fn on(&mut self, event: Event) -> Flow {
         for action in self.machine.on(event) {
             match action {
-                Action::Send(message) => {
-                    self.transport.push(Message::Text(message.to_text().into()))
-                }
+                Action::Send(message) => self.transport.push(Message::Text(message.to_text())),
                 Action::Authenticate(Bearer::Absent) => {
                     self.check_token(Purpose::Init, self.handshake.bearer.clone());
                 }

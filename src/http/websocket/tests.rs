@@ -36,8 +36,8 @@ fn event(text: &str) -> Event {
         "stopping" => Event::Stopping,
         "subscribed" => output(Some(Output::Subscribed)),
         "next" => {
-            let (response, cursor) = (Box::new(Response::new(Value::Boolean(true))), None);
-            output(Some(Output::Next { response, cursor }))
+            let executed = Response::new(Value::Boolean(true)).into();
+            output(Some(Output::of(executed)))
         }
         "failed" => output(Some(Output::Failed(Response::from_errors(errors).into()))),
         "signed-out" => output(Some(Output::SignedOut(AccessEnd::SessionEnded))),
@@ -51,7 +51,7 @@ fn describe(action: &Action) -> String {
         Action::Send(ServerMessage::Next(id, _)) => format!("next {id}"),
         Action::Send(ServerMessage::Error(id, _)) => format!("error {id}"),
         Action::Send(ServerMessage::Complete(id)) => format!("complete {id}"),
-        Action::Send(message) => message.to_text(),
+        Action::Send(message) => message.to_text().to_string(),
         Action::Authenticate(bearer) => format!("authenticate {bearer:?}"),
         Action::Refresh(bearer) => format!("refresh {bearer:?}"),
         Action::Start(id, call) => format!("start {id} {}", call.query.as_deref().unwrap_or("")),

@@ -10,7 +10,7 @@ use crate::{
         raw::{self, RawRow},
         shared_reads::SharedReads,
     },
-    items::Listed,
+    items::{INLINE_BYTES, Listed},
 };
 
 /// Whether an operation of the owner is pending.
@@ -18,16 +18,18 @@ const PENDING: usize = 0;
 /// The column of the item's id. The selected columns follow it.
 pub(crate) const ID: usize = 1;
 
-/// Writes columns of a noun, each after a comma.
+/// Writes columns of a noun, each after a comma. `rows`: the maximum number of rows.
 pub(in crate::items) fn write_columns<T: Listed>(
     text: &mut SqlText,
     columns: &[&str],
     source: Source,
+    rows: i64,
 ) {
+    let max_bytes = INLINE_BYTES / rows.max(1);
     for column in columns {
         text.sql(", ");
         match T::ON_DEMAND.contains(column) {
-            true => T::on_demand(column, text, source),
+            true => T::on_demand(column, text, source, max_bytes),
             false => {
                 text.sql(column);
             }
@@ -46,7 +48,8 @@ pub(crate) async fn by_id<T: Listed>(
 ) -> Option<Vec<RawRow>> {
     let mut text = SqlText::new("SELECT EXISTS (SELECT FROM pending_operations WHERE user_id = ");
     text.value(viewer.user_id).sql("), id");
-    write_columns::<T>(&mut text, columns, Source::Tables);
+    let rows = i64::try_from(ids.len()).unwrap_or(i64::MAX);
+    write_columns::<T>(&mut text, columns, Source::Tables, rows);
     text.sql(" FROM ").sql(T::KIND.table());
     text.sql(" AS listed WHERE user_id = ")
         .value(viewer.user_id);

@@ -8,7 +8,10 @@ use snapnote::{
     changes::LiveSettings,
     db::PoolSettings,
     graphql::{Limits, plan},
-    http::{EdgeSettings, UploadSettings, server::ServerSettings, streams::StreamSettings},
+    http::{
+        EdgeSettings, RequestSettings, UploadSettings, server::ServerSettings,
+        streams::StreamSettings,
+    },
     images::{ImageSettings, StorageSettings},
     mail::MailSettings,
 };
@@ -41,6 +44,7 @@ pub(crate) fn settings() -> AppSettings {
         auth: auth(),
         limits: Limits::default(),
         query_plans: plan::Mode::Verify,
+        max_response: 16 << 20,
         edge: edge(),
         server: ServerSettings {
             header_timeout: Duration::from_secs(30),
@@ -93,6 +97,7 @@ fn edge() -> EdgeSettings {
         graphiql: true,
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
+        requests: RequestSettings::new(8, None, None),
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
     }

@@ -1,22 +1,14 @@
-//! A limited number of slots in total, and per holder. WebSockets and subscriptions have slots of their own.
+//! A limited number of slots in total, and per holder. WebSockets, subscriptions and requests have slots of their own.
 
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-use crate::auth::UserId;
+use crate::db::share::Holder;
 
-/// Who holds a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::http) enum SlotHolder {
-    User(UserId),
-    /// Anonymous clients of one network.
-    Network(String),
-}
-
-/// The slots of all WebSockets, or of all subscriptions. Cheap to clone.
+/// The slots of all WebSockets, all subscriptions or all requests. Cheap to clone.
 #[derive(Clone)]
-pub(in crate::http) struct StreamSlots {
+pub(super) struct Slots {
     max: usize,
     max_per_holder: usize,
     in_use: Arc<Mutex<InUse>>,
@@ -25,25 +17,25 @@ pub(in crate::http) struct StreamSlots {
 #[derive(Default)]
 struct InUse {
     total: usize,
-    by_holder: HashMap<SlotHolder, usize>,
+    by_holder: HashMap<Holder, usize>,
 }
 
 /// A slot. Dropping it releases it.
-pub(in crate::http) struct StreamSlot {
-    slots: StreamSlots,
-    holder: Option<SlotHolder>,
+pub(super) struct Slot {
+    slots: Slots,
+    holder: Option<Holder>,
 }
 
 /// Why no slot is available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::http) enum LimitReached {
+pub(super) enum LimitReached {
     Total,
     PerHolder,
 }
 
-impl StreamSlots {
+impl Slots {
     pub(super) fn new(max: usize, max_per_holder: usize) -> Self {
-        StreamSlots {
+        Slots {
             max,
             max_per_holder,
             in_use: Arc::default(),
@@ -51,16 +43,29 @@ impl StreamSlots {
     }
 
     /// Acquires a slot without a holder.
-    pub(in crate::http) fn acquire(&self) -> Result<StreamSlot, LimitReached> {
+    pub(super) fn acquire(&self) -> Result<Slot, LimitReached> {
         let mut in_use = self.in_use.lock();
         if in_use.total >= self.max {
             return Err(LimitReached::Total);
         }
         in_use.total += 1;
-        Ok(StreamSlot {
+        Ok(Slot {
             slots: self.clone(),
             holder: None,
         })
+    }
+
+    /// Whether this holder could acquire a slot now.
+    pub(super) fn check(&self, holder: Option<&Holder>) -> Result<(), LimitReached> {
+        let in_use = self.in_use.lock();
+        if in_use.total >= self.max {
+            return Err(LimitReached::Total);
+        }
+        let held = holder.and_then(|holder| in_use.by_holder.get(holder));
+        match held.is_some_and(|held| *held >= self.max_per_holder) {
+            true => Err(LimitReached::PerHolder),
+            false => Ok(()),
+        }
     }
 
     /// The number of slots in use.
@@ -69,9 +74,9 @@ impl StreamSlots {
     }
 }
 
-impl StreamSlot {
+impl Slot {
     /// Assigns the slot to this holder instead of the previous one.
-    pub(in crate::http) fn assign_to(&mut self, holder: SlotHolder) -> Result<(), LimitReached> {
+    pub(super) fn assign_to(&mut self, holder: Holder) -> Result<(), LimitReached> {
         if self.holder.as_ref() == Some(&holder) {
             return Ok(());
         }
@@ -101,7 +106,7 @@ impl StreamSlot {
     }
 }
 
-impl Drop for StreamSlot {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.unassign();
         self.slots.in_use.lock().total -= 1;
@@ -114,13 +119,13 @@ mod tests {
 
     use super::*;
 
-    fn user(number: u128) -> SlotHolder {
-        SlotHolder::User(UserId(Uuid::from_u128(number)))
+    fn user(number: u128) -> Holder {
+        Holder::User(Uuid::from_u128(number))
     }
 
     #[test]
     fn slots_are_limited_in_total_and_per_holder_and_are_released() {
-        let slots = StreamSlots::new(3, 2);
+        let slots = Slots::new(3, 2);
         let acquire = |number| {
             let mut slot = slots.acquire()?;
             slot.assign_to(user(number)).map(|()| slot)
