@@ -13,7 +13,7 @@
 //! Every error is a [`SharedReadError`], after which the caller uses the pool (`reader`) or another way. A read has no
 //! effects, so the caller can send it again, and errors are reported in one place.
 //! - A connection that is busy with a slow statement gets no others. If all are, callers use the pool.
-//! - A read waits for at most [`MAX_WAIT`]. After that, its connection takes no reads until it has responded to all statements
+//! - A read waits for at most a second, and much less once its text is prepared (`client`). After that, its connection takes no reads until it has responded to all statements
 //!   before. It is closed if that takes longer than [`MAX_STALL`].
 //! - Statements are not canceled, because a cancel request could hit another caller's statement. The `statement_timeout` of these
 //!   connections ends the statements whose callers are gone.
@@ -62,8 +62,6 @@ use super::{
 const MAX_CONNECTIONS: usize = 4;
 /// One of so many connections of the pool is shared.
 const POOL_SHARE: usize = 4;
-/// How long a read may wait for its response. The first read of a text takes two round trips, which may be long ones.
-const MAX_WAIT: Duration = Duration::from_secs(1);
 /// The `statement_timeout` of shared connections, unless the setting is shorter.
 pub(super) const MAX_STATEMENT: Duration = Duration::from_secs(2);
 /// How long a connection may take to respond to the statements before a read that waited in vain.
@@ -192,7 +190,7 @@ impl SharedReads {
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
-        match timeout(MAX_WAIT, client.rows(text, values)).await {
+        match timeout(client.max_wait(text), client.rows(text, values)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a read on a shared connection failed");

@@ -55,6 +55,11 @@ impl ResponseMemory {
         }
     }
 
+    /// Maximum size of a response in bytes.
+    pub(super) fn max_response(&self) -> usize {
+        usize::try_from(self.max).unwrap_or(usize::MAX)
+    }
+
     /// The budget of a request of this holder.
     pub(super) fn budget(&self, holder: Option<Holder>) -> ResponseBudget {
         ResponseBudget(Arc::new(Budget {

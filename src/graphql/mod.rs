@@ -6,7 +6,7 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
-//! - `cost`: reports the cost of a request. `budget`: limits the size of its response.
+//! - `call`: a request. `cost`: reports its cost. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
@@ -17,6 +17,7 @@
 mod admin;
 mod audit;
 mod budget;
+mod call;
 mod changes;
 mod connection;
 pub mod context;
@@ -59,6 +60,8 @@ use futures_util::{FutureExt, Stream, StreamExt, stream};
 pub use async_graphql::parser::types::OperationType as Operation;
 use budget::ResponseMemory;
 pub use budget::{Executed, ResponseBudget};
+pub use call::Call;
+pub(crate) use call::inexact_number;
 pub use context::{Caller, Identity, Services};
 pub use cost::Cost;
 use course_item::CourseItem;
@@ -137,30 +140,6 @@ const COST_RULES: CostRules = CostRules {
     // They compare the texts of all items of the owner.
     filter_points: &[("Contains", 5)],
 };
-
-/// Why a request with a number that JSON parsers change is rejected. `path`: where the number is, as [`Call::inexact_number`].
-pub(crate) fn inexact_number(path: &str) -> String {
-    let number = match path {
-        "" => "A number in the request".to_owned(),
-        path => format!("`{path}`"),
-    };
-    format!("{number} does not fit into 64 bits. Round it, or send it as a string.")
-}
-
-/// A GraphQL request.
-#[derive(Debug, Clone, Default)]
-pub struct Call {
-    /// The document; `None` if the client sent only the hash of a persisted query.
-    pub query: Option<String>,
-    /// The operation to execute; `None` if the document has only one.
-    pub operation_name: Option<String>,
-    /// The values of its variables.
-    pub variables: serde_json::Map<String, serde_json::Value>,
-    /// The path of a number that the parser of the request has changed, e.g. `$input.metadata.a`; `None` if there is none.
-    pub inexact_number: Option<String>,
-    /// Whether the response reports the cost.
-    pub reports_cost: bool,
-}
 
 /// A request that can be executed.
 pub struct Admitted {
@@ -318,7 +297,8 @@ impl Api {
         let Admitted { admitted, .. } = admitted;
         let plan = admitted.plan().of(&admitted.variables)?;
         let database = &self.inner.services.database;
-        let run = plan.run(database, caller.user()?, &admitted.variables);
+        let max_response = self.inner.memory.max_response();
+        let run = plan.run(database, caller.user()?, &admitted.variables, max_response);
         database.for_holder(caller.holder(), run).await
     }
 

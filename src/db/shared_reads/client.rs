@@ -19,8 +19,12 @@ use crate::db::{connection_manager::MAX_PREPARED_TEXT, sql::Value};
 /// Maximum number of prepared statements.
 pub(in crate::db) const MAX_PREPARED: usize = 256;
 
-/// How many milliseconds a statement may take before the connection gets no others.
-const MAX_SILENCE: u64 = 20;
+/// How long a statement may take before the connection gets no others, in addition to twice the fastest one.
+const MAX_SILENCE: Duration = Duration::from_millis(20);
+/// How long a caller waits for a prepared statement, in addition to four times the fastest one.
+const MAX_WAIT: Duration = Duration::from_millis(200);
+/// How long a caller waits for a statement that is not prepared yet. It takes two round trips, which may be long ones.
+const MAX_FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// An open connection that callers share. Dropping the last reference closes it.
 pub(super) struct SharedClient {
@@ -30,6 +34,8 @@ pub(super) struct SharedClient {
     unanswered: AtomicUsize,
     /// When it responded last, or got a statement after it had responded to all: in milliseconds since it was opened.
     progressed: AtomicU64,
+    /// The shortest time of a statement, in milliseconds: about a round trip.
+    fastest: AtomicU64,
     /// Whether it was picked since the last check.
     used: AtomicBool,
     is_stalled: AtomicBool,
@@ -73,6 +79,7 @@ impl SharedClient {
             ),
             unanswered: AtomicUsize::new(0),
             progressed: AtomicU64::new(0),
+            fastest: AtomicU64::new(u64::from(u16::MAX)),
             used: AtomicBool::new(true),
             is_stalled: AtomicBool::new(false),
             opened: Instant::now(),
@@ -95,28 +102,37 @@ impl SharedClient {
             Some(prepared) => prepared,
             None => self.prepare(text, values).await?,
         };
+        let sent = Instant::now();
         let rows = self.client.query_raw(&prepared.statement, values).await?;
         let rows = rows.try_collect().await;
+        let elapsed = milliseconds(sent.elapsed());
+        self.fastest.fetch_min(elapsed, Ordering::Relaxed);
         self.note_progress();
         rows
     }
 
     fn note_progress(&self) {
-        self.progressed
-            .store(self.milliseconds(), Ordering::Relaxed);
+        let age = milliseconds(self.age());
+        self.progressed.store(age, Ordering::Relaxed);
     }
 
-    /// Since it was opened.
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    fn fastest(&self) -> Duration {
+        Duration::from_millis(self.fastest.load(Ordering::Relaxed))
+    }
+
+    /// How long a caller waits for the rows of a text.
+    pub(super) fn max_wait(&self, text: &SharedText) -> Duration {
+        match self.prepared.peek(&text.id()) {
+            Some(_) => MAX_FIRST_WAIT.min(MAX_WAIT + 4 * self.fastest()),
+            None => MAX_FIRST_WAIT,
+        }
     }
 
     /// Whether it is busy with a statement that takes long, which would delay further ones.
     pub(super) fn is_slow(&self) -> bool {
-        let silence = self
-            .milliseconds()
-            .saturating_sub(self.progressed.load(Ordering::Relaxed));
-        self.unanswered() > 0 && silence > MAX_SILENCE
+        let progressed = Duration::from_millis(self.progressed.load(Ordering::Relaxed));
+        let silence = self.age().saturating_sub(progressed);
+        self.unanswered() > 0 && silence > MAX_SILENCE + 2 * self.fastest()
     }
 
     async fn prepare(&self, text: &SharedText, values: &[Value]) -> Result<Prepared, Error> {
@@ -174,6 +190,10 @@ impl SharedClient {
     pub(super) fn abort(&self) {
         self.io.abort();
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Counts a caller that waits for a response.

@@ -31,8 +31,6 @@ pub(super) enum FieldOf {
 pub(super) enum Format {
     Id,
     Text,
-    /// A text that may be too long for a plan.
-    LongText,
     Url,
     Int,
     /// A `bigint`, as an `Int`.
@@ -134,10 +132,9 @@ const OF_COURSES: &[Column] = &[
     ("openTaskCount", "open_task_count", Format::Count),
 ];
 
+/// Without the long texts: the library counts them before they are loaded.
 const OF_DOCUMENTS: &[Column] = &[
     ("title", "title", Format::Text),
-    ("originalText", "original_text", Format::LongText),
-    ("formattedNote", "formatted_note", Format::LongText),
     ("excerpt", "excerpt", Format::Text),
     ("processingTime", "processing_time", Format::Float),
     ("metadata", "metadata", Format::Json),

@@ -11,7 +11,6 @@ use futures_util::future::{BoxFuture, FutureExt, join_all};
 use uuid::Uuid;
 
 use super::{
-    MAX_BYTES,
     fields::ObjectType,
     model::{Child, List, Nodes, Plan, Root, Rows, Set},
 };
@@ -114,6 +113,8 @@ pub(super) struct Loader<'a> {
     pub(super) variables: &'a Variables,
     /// Bytes of the rows that were read.
     pub(super) bytes: AtomicUsize,
+    /// Their maximum.
+    pub(super) max_bytes: usize,
 }
 
 impl Loader<'_> {
@@ -258,7 +259,7 @@ impl Loader<'_> {
     ) -> BoxFuture<'s, Option<Loaded>> {
         async move {
             let bytes: usize = rows.iter().map(RawRow::bytes).sum();
-            if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > MAX_BYTES {
+            if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.max_bytes {
                 return None;
             }
             let mut loaded = Loaded {

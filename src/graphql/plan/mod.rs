@@ -37,6 +37,7 @@ use crate::{auth::Viewer, db::Database};
 
 /// Maximum size of the rows that a plan reads, and of the response. Larger responses wait for their turn (`budget`).
 const MAX_BYTES: usize = 1 << 20;
+
 /// Maximum number of variables in `@skip` and `@include`. Each combination of their values has a plan of its own.
 const MAX_DECIDING_VARIABLES: usize = 4;
 
@@ -99,22 +100,25 @@ impl Plans {
 }
 
 impl Plan {
-    /// Executes the plan. Returns the JSON of the response's data. `None` if the library must execute the request.
+    /// Executes the plan. Returns the JSON of the response's data, which has at most `max_response` bytes. `None` if the library must execute the request.
     pub(crate) async fn run(
         &self,
         database: &Database,
         viewer: &Viewer,
         variables: &Variables,
+        max_response: usize,
     ) -> Option<Vec<u8>> {
+        let max_bytes = MAX_BYTES.min(max_response);
         let loader = Loader {
             database,
             reads: database.shared_reads()?,
             viewer,
             variables,
             bytes: AtomicUsize::new(0),
+            max_bytes,
         };
         let loaded = loader.plan(self).await?;
-        write::data(self, &loaded)
+        write::data(self, &loaded).filter(|data| data.len() <= max_bytes)
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn value(out: &mut Vec<u8>, format: Format, column: Option<&[u8]>) ->
         (Format::Status, None) => name(out, ItemStatus::Active),
         (Format::Status, Some(_)) => name(out, ItemStatus::Trash),
         // It is not null, but too long to be read here.
-        (Format::Json | Format::LongText, None) => None,
+        (Format::Json, None) => None,
         (_, None) => null(out),
         (format, Some(bytes)) => not_null(out, format, bytes),
     }
@@ -50,7 +50,7 @@ pub(super) fn null(out: &mut Vec<u8>) -> Option<()> {
 fn not_null(out: &mut Vec<u8>, format: Format, bytes: &[u8]) -> Option<()> {
     match format {
         Format::IsSet | Format::Status => None,
-        Format::Text | Format::LongText | Format::Url => text(out, bytes),
+        Format::Text | Format::Url => text(out, bytes),
         Format::Id => {
             let id = Uuid::from_slice(bytes).ok()?;
             quoted(out, |out| {
