@@ -110,7 +110,7 @@ struct Budget {
 pub(super) struct LongSize {
     /// The names of their fields.
     pub(super) fields: String,
-    /// The number of objects that have them.
+    /// The number of items that have them.
     pub(super) objects: usize,
     /// Their size in bytes.
     pub(super) bytes: u64,
@@ -121,8 +121,7 @@ impl ResponseBudget {
         ctx.data_unchecked::<ResponseBudget>()
     }
 
-    /// Maximum size of the response in bytes.
-    pub(crate) fn max(&self) -> u64 {
+    fn max(&self) -> u64 {
         self.0.memory.max
     }
 
@@ -165,9 +164,11 @@ impl ResponseBudget {
         Ok(())
     }
 
-    /// The size of the long values in the response, in bytes.
-    pub(crate) fn written(&self) -> u64 {
-        self.0.written.load(Ordering::Relaxed)
+    /// The size of the long values in the response, and the maximum size of the response, in bytes.
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        let written = self.0.written.load(Ordering::Relaxed).min(self.max());
+        let in_memory = |size| usize::try_from(size).unwrap_or(usize::MAX);
+        (in_memory(written), in_memory(self.max()))
     }
 
     /// Whether the response is large.
@@ -218,7 +219,7 @@ fn too_long(size: &LongSize, total: u64, max: u64) -> Error {
     Error::new(
         Code::ResponseTooLarge,
         format!(
-            "The response would have {total} bytes in {fields} ({objects} objects in this list), and the maximum of a response is {max} bytes. {remedy}"
+            "{fields} of {objects} items would make a response of {total} bytes; the maximum is {max} bytes. {remedy}"
         ),
     )
 }

@@ -76,7 +76,8 @@ use whole::{Events, WholeFields};
 use crate::{error::Error, scalars};
 
 /// All queries. Unless its description says otherwise, a query requires a signed-in user (else UNAUTHENTICATED) and returns
-/// only that user's data. An argument with an invalid value is BAD_USER_INPUT. Such codes are in `extensions.code` of the error.
+/// only that user's data. An argument with an invalid value is BAD_USER_INPUT. A response that would exceed the maximum size (16 MiB
+/// by default) is RESPONSE_TOO_LARGE. Such codes are in `extensions.code` of the error.
 #[derive(MergedObject, Default)]
 pub(crate) struct Query(
     user::UserQuery,

@@ -197,21 +197,20 @@ pub(super) fn to_json(
     budget: Option<&ResponseBudget>,
     write: impl Fn(&GraphQlResponse, &mut LimitedJson) -> serde_json::Result<()>,
 ) -> Vec<u8> {
-    let expected = budget.and_then(|budget| usize::try_from(budget.written()).ok());
-    let limited = |response: &GraphQlResponse, max| {
-        let bytes = Vec::with_capacity(INITIAL_CAPACITY + expected.unwrap_or_default());
+    let limited = |response: &GraphQlResponse, expected: usize, max| {
+        let bytes = Vec::with_capacity(INITIAL_CAPACITY + expected);
         let mut json = LimitedJson { bytes, max };
         write(response, &mut json).map(|()| json.bytes)
     };
-    let max = budget.and_then(|budget| usize::try_from(budget.max()).ok());
-    limited(response, max.unwrap_or(usize::MAX)).unwrap_or_else(|error| {
+    let (expected, max) = budget.map_or((0, usize::MAX), ResponseBudget::sizes);
+    limited(response, expected, max).unwrap_or_else(|error| {
         let error = match budget {
             Some(budget) if error.is_io() => budget.too_large(),
             _ => Error::internal(error),
         };
         let mut failed = error::error_response(error);
         error::finish(&mut failed, "");
-        limited(&failed, usize::MAX).unwrap_or_default()
+        limited(&failed, 0, usize::MAX).unwrap_or_default()
     })
 }
 
