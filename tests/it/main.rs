@@ -31,6 +31,7 @@ mod layering;
 mod mail_delivery;
 mod migrations;
 mod new_user;
+mod order_plans;
 mod outages;
 mod pagination;
 mod password_reset;

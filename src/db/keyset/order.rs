@@ -5,6 +5,7 @@ use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 use derive_where::derive_where;
 use uuid::Uuid;
 
+use super::Slice;
 use crate::db::{Statement, cursor};
 
 /// Maximum number of keys of an order.
@@ -21,8 +22,10 @@ pub(crate) trait Keyed {
 pub(crate) struct SortKey<T> {
     /// Identifies the list and the key in cursors, e.g. `task.due`.
     pub(crate) name: &'static str,
-    /// The key in SQL; never null. An index on (user, status, this, id) makes an order by this key cheap.
+    /// The key in SQL; never null. If the key is not nullable, an index on (user, status, this, id) makes an order by it cheap.
     expression: &'static str,
+    /// For a nullable key, its value in SQL. An index on (user, status, this, id) makes an order by it cheap, in both directions.
+    nullable: Option<&'static str>,
     value: KeyValue<T>,
 }
 
@@ -50,7 +53,21 @@ impl<T> SortKey<T> {
         SortKey {
             name,
             expression,
+            nullable: None,
             value,
+        }
+    }
+
+    /// A key that may be null. `expression`: the value, or what stands for null.
+    pub(crate) const fn nullable(
+        name: &'static str,
+        nullable: &'static str,
+        expression: &'static str,
+        value: KeyValue<T>,
+    ) -> Self {
+        SortKey {
+            nullable: Some(nullable),
+            ..SortKey::new(name, expression, value)
         }
     }
 }
@@ -83,6 +100,18 @@ pub(super) enum Side {
     After,
 }
 
+/// A part of a list. If the first key is nullable, rows without it come last in both directions, so no index has the whole order.
+/// An index on the key has the order of each of the two parts: forward in one direction, and backward in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All rows.
+    Whole,
+    /// The rows with the first key.
+    Present,
+    /// The rows whose first key is null.
+    Absent,
+}
+
 impl<T> Order<T> {
     /// The order by one key.
     pub(crate) const fn by(key: SortKey<T>, descending: bool) -> Self {
@@ -104,45 +133,104 @@ impl<T> Order<T> {
         self.keys.iter().flatten()
     }
 
-    /// Writes ` ORDER BY …`.
-    pub(super) fn write<R>(&self, statement: &mut Statement<R>, backward: bool) {
+    /// The value of the first key in SQL, if it may be null.
+    fn nullable(&self) -> Option<&'static str> {
+        self.keys().next()?.key.nullable
+    }
+
+    /// Whether a position is among the rows whose first key is null.
+    fn is_absent(&self, position: &Position) -> bool {
+        let first = self.keys().zip(&position.keys).next();
+        first.is_some_and(|(sorted, key)| sorted.key.value.stands_for_null(key))
+    }
+
+    /// The parts that rows of a range can be in, in the order in which they are read.
+    pub(super) fn parts(&self, slice: &Slice) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(2);
+        if self.nullable().is_some() {
+            let is_absent =
+                |position: &Option<Position>| position.as_ref().map(|it| self.is_absent(it));
+            if is_absent(&slice.after) != Some(true) {
+                parts.push(Part::Present);
+            }
+            if is_absent(&slice.before) != Some(false) {
+                parts.push(Part::Absent);
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Part::Whole);
+        }
+        if slice.backward {
+            parts.reverse();
+        }
+        parts
+    }
+
+    /// Writes ` AND …`: the condition that rows are in a part.
+    pub(super) fn write_part<R>(&self, statement: &mut Statement<R>, part: Part) {
+        let condition = match part {
+            Part::Whole => return,
+            Part::Present => " IS NOT NULL",
+            Part::Absent => " IS NULL",
+        };
+        if let Some(first) = self.nullable() {
+            statement.sql(" AND ").sql(first).sql(condition);
+        }
+    }
+
+    /// The SQL of a key at this place in the order, within a part.
+    fn expression(&self, at: usize, sorted: &Sorted<T>, part: Part) -> &'static str {
+        match sorted.key.nullable {
+            Some(nullable) if at == 0 && part != Part::Whole => nullable,
+            _ => sorted.key.expression,
+        }
+    }
+
+    /// Writes ` ORDER BY …`. In a part without the first key, it names that key too, so that the index has the order.
+    pub(super) fn write<R>(&self, statement: &mut Statement<R>, backward: bool, part: Part) {
         statement.sql(" ORDER BY ");
         let mut direction = " ASC";
-        for sorted in self.keys() {
+        for (at, sorted) in self.keys().enumerate() {
             direction = match sorted.descending != backward {
                 true => " DESC",
                 false => " ASC",
             };
-            statement.sql(sorted.key.expression);
+            statement.sql(self.expression(at, sorted, part));
             statement.sql(direction).sql(", ");
         }
         statement.sql("id").sql(direction);
     }
 
-    /// Writes the condition that rows are on this side of a position.
+    /// Writes ` AND …`: the condition that rows of a part are on this side of a position. If the position is in the other part, they
+    /// all are.
     ///
     /// Keys in the same direction are compared as one row, which an index of the order finds at once. If directions differ, the
     /// first keys limit the range that is read, and the next ones are compared where the first are equal.
     pub(super) fn write_bound<R>(
         &self,
         statement: &mut Statement<R>,
-        position: &Position,
-        side: Side,
+        (position, side): (&Position, Side),
+        part: Part,
     ) {
-        let keys: Vec<KeyAt<'_, T>> = self.keys().zip(&position.keys).collect();
-        let mut runs = keys
-            .chunk_by(|(one, _), (next, _)| one.descending == next.descending)
+        if part != Part::Whole && (part == Part::Absent) != self.is_absent(position) {
+            return;
+        }
+        statement.sql(" AND ");
+        let compared = self.compared(statement, position, part);
+        let mut runs = compared
+            .chunk_by(|one, next| one.descending == next.descending)
             .peekable();
         let mut open = 0;
         while let Some(run) = runs.next() {
-            let is_last = runs.peek().is_none();
-            let (columns, values) = compared(statement, run, is_last.then_some(position.id));
-            let descending = run.iter().any(|(sorted, _)| sorted.descending);
+            let list =
+                |of: fn(&Compared) -> &str| run.iter().map(of).collect::<Vec<_>>().join(", ");
+            let (columns, values) = (list(|it| it.expression), list(|it| &it.value));
+            let descending = run.iter().any(|it| it.descending);
             let sign = match descending == (side == Side::After) {
                 true => "<",
                 false => ">",
             };
-            if is_last {
+            if runs.peek().is_none() {
                 statement.sql(&format!("({columns}) {sign} ({values})"));
             } else {
                 open += 1;
@@ -152,6 +240,35 @@ impl<T> Order<T> {
             }
         }
         statement.sql(&")".repeat(open));
+    }
+
+    /// Binds the values of a position that rows of a part are compared with: the keys, except one that all these rows lack, and the id.
+    fn compared<R>(
+        &self,
+        statement: &mut Statement<R>,
+        position: &Position,
+        part: Part,
+    ) -> Vec<Compared> {
+        let mut compared = Vec::with_capacity(MAX_KEYS + 1);
+        let mut descending = false;
+        for (at, (sorted, value)) in self.keys().zip(&position.keys).enumerate() {
+            descending = sorted.descending;
+            if at == 0 && part == Part::Absent {
+                continue;
+            }
+            let value = statement.placeholder(value.as_str());
+            compared.push(Compared {
+                expression: self.expression(at, sorted, part),
+                value: format!("{value}{}", sorted.key.value.cast()),
+                descending,
+            });
+        }
+        compared.push(Compared {
+            expression: "id",
+            value: statement.placeholder(position.id),
+            descending,
+        });
+        compared
     }
 
     /// Identifies the order in cursors.
@@ -176,26 +293,11 @@ impl<T> Order<T> {
     }
 }
 
-/// A key of an order, and its value at a position.
-type KeyAt<'a, T> = (&'a Sorted<T>, &'a String);
-
-/// The two sides of a comparison of keys, and of the id if it is given, with their values at a position.
-fn compared<R, T>(
-    statement: &mut Statement<R>,
-    keys: &[KeyAt<'_, T>],
-    id: Option<Uuid>,
-) -> (String, String) {
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
-    for (sorted, value) in keys {
-        columns.push(sorted.key.expression);
-        let value = statement.placeholder(value.as_str());
-        values.push(format!("{value}{}", sorted.key.value.cast()));
-    }
-    if let Some(id) = id {
-        columns.push("id");
-        values.push(statement.placeholder(id));
-    }
-    (columns.join(", "), values.join(", "))
+/// A key or the id in SQL, and its value at a position.
+struct Compared {
+    expression: &'static str,
+    value: String,
+    descending: bool,
 }
 
 /// Separates the keys in a cursor. No key contains it.
@@ -225,6 +327,14 @@ impl<T> KeyValue<T> {
             KeyValue::Text(of) => of(row).to_owned(),
             KeyValue::TextOr(missing, of) => of(row).unwrap_or(missing).to_owned(),
             KeyValue::Number(of) => of(row).to_string(),
+        }
+    }
+
+    /// Whether the text replaces a missing value.
+    fn stands_for_null(self, key: &str) -> bool {
+        match self {
+            KeyValue::TimeOr(missing, _) | KeyValue::TextOr(missing, _) => key == missing,
+            KeyValue::Time(_) | KeyValue::Text(_) | KeyValue::Number(_) => false,
         }
     }
 
