@@ -204,8 +204,8 @@ async fn a_range_contains_only_what_is_between_its_cursors() {
         };
         let whole = between(&Value::Null, &Value::Null).await;
         let (whole, cursors) = (ids(&whole), texts(&whole["edges"], "cursor"));
-        for after in 0..whole.len() {
-            for before in 0..whole.len() {
+        for after in [0, 4, 9] {
+            for before in [1, 7, 10] {
                 let page = between(&json!(cursors[after]), &json!(cursors[before])).await;
                 let expected = whole.get(after + 1..before).unwrap_or_default();
                 assert_eq!(ids(&page), expected, "{order} {after} {before}");
