@@ -1,14 +1,9 @@
 -- Returns who acts in this transaction: the owner, unless the setting snapnote.actor names another user or 'service'.
--- Null stands for the service itself.
-CREATE OR REPLACE FUNCTION acting_user(owner uuid) RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
-DECLARE
-    setting text := current_setting('snapnote.actor', true);
-BEGIN
-    IF setting IS NULL OR setting = '' THEN
-        RETURN owner;
-    ELSIF setting = 'service' THEN
-        RETURN NULL;
-    END IF;
-    RETURN setting::uuid;
-END
+-- Null stands for the service itself. PostgreSQL inlines it.
+CREATE OR REPLACE FUNCTION acting_user(owner uuid) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE coalesce(current_setting('snapnote.actor', true), '')
+        WHEN '' THEN owner
+        WHEN 'service' THEN NULL
+        ELSE current_setting('snapnote.actor', true)::uuid
+    END
 $$;

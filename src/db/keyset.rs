@@ -18,8 +18,8 @@ use crate::error::Error;
 
 mod order;
 pub(crate) mod raw;
-use order::Side;
 pub(crate) use order::{KeyValue, Keyed, MAX_KEYS, Order, Position, SortKey, Sorted};
+use order::{Part, Side};
 
 /// The requested part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -194,23 +194,58 @@ fn page_text<L: List>(
         Some((_, parents)) => statement.sql("unnest(").value(parents.to_vec()).sql(")"),
         None => statement.sql("(VALUES (NULL::uuid))"),
     };
-    statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (SELECT ");
+    statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (");
     let parents = parents.map_or(1, |(_, parents)| parents.len() as i64);
     let rows = (slice.size + 1).saturating_mul(parents);
-    columns(&mut statement, source, rows);
+    let columns = |statement: &mut SqlText| columns(statement, source, rows);
     if list.finds_ids_first() {
+        statement.sql("SELECT ");
+        columns(&mut statement);
         from(&mut statement, owner, L::table(), source);
         statement.sql(" AND id = ANY(ARRAY(SELECT id");
         rows_of(&mut statement, owner, kind, list, source);
-        between(&mut statement, list.order(), slice);
+        between(&mut statement, list.order(), slice, Part::Whole);
+        limit(&mut statement, slice.size + 1, slice.offset);
         statement.sql("))");
-        list.order().write(&mut statement, slice.backward);
+        list.order()
+            .write(&mut statement, slice.backward, Part::Whole);
     } else {
-        rows_of(&mut statement, owner, kind, list, source);
-        between(&mut statement, list.order(), slice);
+        let owner_and_kind = (owner, kind);
+        page_of_parts(&mut statement, owner_and_kind, list, slice, source, columns);
     }
     statement.sql(") AS item ON true");
     statement
+}
+
+/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the second part only if the first
+/// has too few rows. `columns` writes the columns of the row.
+fn page_of_parts<L: List>(
+    statement: &mut SqlText,
+    (owner, parent): (Uuid, Option<L::Parent>),
+    list: &L,
+    slice: &Slice,
+    source: Source,
+    columns: impl Fn(&mut SqlText),
+) {
+    let parts = list.order().parts(slice);
+    let is_divided = parts.len() > 1;
+    for (number, part) in parts.into_iter().enumerate() {
+        statement.sql(match (is_divided, number) {
+            (false, _) => "SELECT ",
+            (true, 0) => "(SELECT ",
+            (true, _) => ") UNION ALL (SELECT ",
+        });
+        columns(statement);
+        rows_of(statement, owner, parent, list, source);
+        between(statement, list.order(), slice, part);
+        if is_divided {
+            limit(statement, slice.size + 1 + slice.offset, 0);
+        }
+    }
+    if is_divided {
+        statement.sql(")");
+    }
+    limit(statement, slice.size + 1, slice.offset);
 }
 
 /// Writes the relation of the list and the condition on the owner.
@@ -235,17 +270,21 @@ fn rows_of<L: List>(
     list.conditions(statement, owner, parent);
 }
 
-/// Writes the bounds, the order and the length of a page. One row more than requested shows whether more rows follow.
-fn between<T>(statement: &mut SqlText, order: Order<T>, slice: &Slice) {
+/// Writes the bounds and the order of a page, in a part of the list.
+fn between<T>(statement: &mut SqlText, order: Order<T>, slice: &Slice, part: Part) {
+    order.write_part(statement, part);
     for (position, side) in [(&slice.after, Side::After), (&slice.before, Side::Before)] {
         if let Some(position) = position {
-            statement.sql(" AND ");
-            order.write_bound(statement, position, side);
+            order.write_bound(statement, (position, side), part);
         }
     }
-    order.write(statement, slice.backward);
-    statement.sql(" LIMIT ").value(slice.size + 1);
-    if slice.offset > 0 {
-        statement.sql(" OFFSET ").value(slice.offset);
+    order.write(statement, slice.backward, part);
+}
+
+/// Writes the length of a page. One row more than requested shows whether more rows follow.
+fn limit(statement: &mut SqlText, rows: i64, offset: i64) {
+    statement.sql(" LIMIT ").value(rows);
+    if offset > 0 {
+        statement.sql(" OFFSET ").value(offset);
     }
 }

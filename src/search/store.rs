@@ -82,14 +82,15 @@ pub(super) async fn items(
 }
 
 /// The condition that a text of an item of a kind may have changed since the version in the index. The change log of an update names
-/// the changed fields, unless it was pruned. Reading the log takes much less time than reading a long text.
+/// the changed fields, unless it was pruned. Reading the log takes much less time than reading a long text. The entry of the item's
+/// creation has no later version than the index; without it, `audit_logs_entity_idx` finds the entries.
 fn text_changed(kind: ItemKind) -> String {
     let fields = kind.searched_columns().map(field_name).join(", ");
     format!(
         "(known.version = 0 OR EXISTS (
         SELECT FROM audit_logs
-        WHERE user_id = $1 AND entity_id = item.id AND audit_logs.version > known.version
-            AND (changes ?| ARRAY[{fields}] OR changes IS NULL AND action IN ('CREATED', 'UPDATED'))))"
+        WHERE user_id = $1 AND entity_id = item.id AND action <> 'CREATED' AND audit_logs.version > known.version
+            AND (changes ?| ARRAY[{fields}] OR changes IS NULL AND action = 'UPDATED')))"
     )
 }
 

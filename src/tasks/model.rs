@@ -215,33 +215,44 @@ order! {
     }
 }
 
-/// A nullable column's key in SQL, and the text that stands for null, so that one comparison serves every order.
-type NullableKey = (&'static str, &'static str);
+/// A key's expression with what stands for null, and the text that stands for null in cursors.
+type Missing = (&'static str, &'static str);
 
-// For ascending and descending orders: null comes last in both.
-const DUE: [NullableKey; 2] = [
-    (
-        "coalesce(due_instant(due_at, due_on), 'infinity')",
-        "infinity",
-    ),
-    (
-        "coalesce(due_instant(due_at, due_on), '-infinity')",
-        "-infinity",
-    ),
-];
-const COMPLETED: [NullableKey; 2] = [
-    ("coalesce(completed_at, 'infinity')", "infinity"),
-    ("coalesce(completed_at, '-infinity')", "-infinity"),
-];
-const POSITION: [NullableKey; 2] = [
-    (r"coalesce(position, E'\x7F')", "\u{7F}"),
-    ("coalesce(position, '')", ""),
-];
+/// A key that may be null: its value in SQL, and the same with what stands for null in ascending and in descending orders.
+type NullableKey = (&'static str, [Missing; 2]);
+
+const DUE: NullableKey = (
+    "due_instant(due_at, due_on)",
+    [
+        (
+            "coalesce(due_instant(due_at, due_on), 'infinity')",
+            "infinity",
+        ),
+        (
+            "coalesce(due_instant(due_at, due_on), '-infinity')",
+            "-infinity",
+        ),
+    ],
+);
+const COMPLETED: NullableKey = (
+    "completed_at",
+    [
+        ("coalesce(completed_at, 'infinity')", "infinity"),
+        ("coalesce(completed_at, '-infinity')", "-infinity"),
+    ],
+);
+const POSITION: NullableKey = (
+    "position",
+    [
+        (r"coalesce(position, E'\x7F')", "\u{7F}"),
+        ("coalesce(position, '')", ""),
+    ],
+);
 
 /// The key of a nullable column. `value`: its value, for the text that stands for null.
 fn nullable(
     name: &'static str,
-    [ascending, descending]: [NullableKey; 2],
+    (column, [ascending, descending]): NullableKey,
     is_descending: bool,
     value: impl FnOnce(&'static str) -> KeyValue<Task>,
 ) -> SortKey<Task> {
@@ -249,5 +260,5 @@ fn nullable(
         true => descending,
         false => ascending,
     };
-    SortKey::new(name, expression, value(missing))
+    SortKey::nullable(name, column, expression, value(missing))
 }

@@ -32,6 +32,7 @@ mod load;
 mod mail_delivery;
 mod migrations;
 mod new_user;
+mod order_plans;
 mod outages;
 mod pagination;
 mod password_reset;

@@ -190,6 +190,30 @@ async fn every_pair_of_orders_is_one_list() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_contains_only_what_is_between_its_cursors() {
+    let (_app, ada) = filled().await;
+    for (_, order) in orders(LISTS[2].1) {
+        let query = format!(
+            "query($after: String, $before: String) {{ tasks(filter: {{ status: null }}, orderBy: {order}, first: 100, after: $after,
+                before: $before) {{ edges {{ cursor node {{ id }} }} }} }}"
+        );
+        let between = async |after: &Value, before: &Value| {
+            let variables = json!({ "after": after, "before": before });
+            ada.data(&query, variables).await["tasks"].take()
+        };
+        let whole = between(&Value::Null, &Value::Null).await;
+        let (whole, cursors) = (ids(&whole), texts(&whole["edges"], "cursor"));
+        for after in [0, 4, 9] {
+            for before in [1, 7, 10] {
+                let page = between(&json!(cursors[after]), &json!(cursors[before])).await;
+                let expected = whole.get(after + 1..before).unwrap_or_default();
+                assert_eq!(ids(&page), expected, "{order} {after} {before}");
+            }
+        }
+    }
+}
+
 /// When a task is due. `dueOn` counts as the start of its date in UTC.
 fn due(task: &Value) -> Value {
     match task["dueOn"].as_str() {

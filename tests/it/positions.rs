@@ -1,10 +1,8 @@
-//! The manual order of tasks: which positions are valid, how they are compared, and what PostgreSQL reads for a page in this
-//! order and in the order of due dates.
+//! The manual order of tasks: which positions are valid, and how they are compared.
 
-use serde_json::{Value, json};
-use snapnote::items::titles;
+use serde_json::json;
 
-use crate::support::{Client, TestApp, asked_alone, errors, index_scans, read_of, texts};
+use crate::support::{Client, TestApp, errors, texts};
 
 /// Keys in their order: byte by byte, so capital letters precede small ones, and a space precedes both.
 const KEYS: [&str; 8] = ["!", "A ", "A0", "Zz", "a0", "a0V", "a1", "~"];
@@ -75,56 +73,5 @@ async fn positions_have_1_to_100_printable_ascii_characters() {
         let input = json!({ "id": task, "position": position });
         let payload = ada.mutate("updateTask", input, "task { position }").await;
         assert_eq!(payload["task"]["position"], position);
-    }
-}
-
-/// The size of a page, and how often it is read: more often than PostgreSQL plans for the given values.
-const PAGE: i64 = 20;
-const TIMES: i64 = 8;
-
-/// Reads the first two pages of an order, several times.
-async fn read_often(client: &Client, field: &str, direction: &str) {
-    let query = format!(
-        "query($after: String) {{ tasks(first: {PAGE}, after: $after, orderBy: {{ field: {field}, direction: {direction} }}) {{
-            nodes {{ id }} pageInfo {{ endCursor }} }} }}"
-    );
-    for _ in 0..TIMES {
-        let mut after = Value::Null;
-        for _ in 0..2 {
-            let data = client.data(&query, json!({ "after": after })).await;
-            after = data["tasks"]["pageInfo"]["endCursor"].clone();
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pages_by_due_date_and_position_read_only_their_rows_from_an_index() {
-    let (app, ada) = TestApp::start().await.with_user("ada").await;
-    app.sql(
-        "INSERT INTO tasks (user_id, id, title, due_at, due_on, position)
-         SELECT users.id, gen_random_uuid(), 'Task ' || n,
-             CASE WHEN n % 3 = 0 THEN timestamptz '2026-01-01Z' + n * interval '1 hour' END,
-             CASE WHEN n % 3 = 1 THEN date '2026-01-01' + n / 24 END,
-             CASE WHEN n % 2 = 0 THEN lpad(n::text, 6, '0') END
-         FROM users, generate_series(1, 5000) AS n",
-    )
-    .await;
-    titles::fold_all(&app.pool).await.unwrap();
-    app.sql("VACUUM ANALYZE").await;
-    for (field, direction, index) in [
-        ("DUE_AT", "ASC", "tasks_due_asc_idx"),
-        ("DUE_AT", "DESC", "tasks_due_desc_idx"),
-        ("POSITION", "ASC", "tasks_position_asc_idx"),
-        ("POSITION", "DESC", "tasks_position_desc_idx"),
-    ] {
-        asked_alone(&app, &ada, async |client| {
-            read_often(client, field, direction).await;
-        })
-        .await;
-        let scans = index_scans(&app, index).await;
-        assert!(scans >= 2 * TIMES, "{index}: {scans}");
-        let read = read_of(&app, "tasks").await;
-        let most = 2 * TIMES * (PAGE + 1);
-        assert!(read.whole == 0 && read.fetched <= most, "{index}: {read:?}");
     }
 }

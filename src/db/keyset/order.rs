@@ -1,15 +1,15 @@
 //! Orders of lists: by one to three keys, each ascending or descending, and then by id. A position in an order is the keys of a
 //! row, and a cursor is the text of a position.
 
-use chrono::{DateTime, Datelike, Utc};
+mod key;
+
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use crate::db::{
-    SqlText, cursor,
-    raw::{RawRow, Time},
-    time_text,
-};
+pub(crate) use key::{KeyValue, SortKey};
+
+use super::Slice;
+use crate::db::{SqlText, cursor, raw::RawRow};
 
 /// Maximum number of keys of an order.
 pub(crate) const MAX_KEYS: usize = 3;
@@ -18,45 +18,6 @@ pub(crate) const MAX_KEYS: usize = 3;
 pub(crate) trait Keyed {
     /// Breaks ties between rows with equal sort keys.
     fn id(&self) -> Uuid;
-}
-
-/// A key by which a list of `T` can be sorted.
-#[derive_where(Clone, Copy)]
-pub(crate) struct SortKey<T> {
-    /// Identifies the list and the key in cursors, e.g. `task.due`.
-    pub(crate) name: &'static str,
-    /// The key in SQL; never null. An index on (user, status, this, id) makes an order by this key cheap.
-    expression: &'static str,
-    value: KeyValue<T>,
-}
-
-/// The value of a row's sort key, by its type.
-#[derive_where(Clone, Copy)]
-pub(crate) enum KeyValue<T> {
-    /// A time. Cursors have it as RFC 3339 to the microsecond.
-    Time(fn(&T) -> DateTime<Utc>),
-    /// A time. The text replaces a missing one: `infinity` or `-infinity`.
-    TimeOr(&'static str, fn(&T) -> Option<DateTime<Utc>>),
-    /// Text without U+0000, in the column's collation.
-    Text(fn(&T) -> &str),
-    /// As [`Text`](Self::Text). The first text replaces a missing one.
-    TextOr(&'static str, fn(&T) -> Option<&str>),
-    /// A small number.
-    Number(fn(&T) -> i16),
-}
-
-impl<T> SortKey<T> {
-    pub(crate) const fn new(
-        name: &'static str,
-        expression: &'static str,
-        value: KeyValue<T>,
-    ) -> Self {
-        SortKey {
-            name,
-            expression,
-            value,
-        }
-    }
 }
 
 /// A key and its direction.
@@ -87,6 +48,18 @@ pub(super) enum Side {
     After,
 }
 
+/// A part of a list. If the first key is nullable, rows without it come last in both directions, so no index has the whole order.
+/// An index on the key has the order of each of the two parts: forward in one direction, and backward in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All rows.
+    Whole,
+    /// The rows with the first key.
+    Present,
+    /// The rows whose first key is null.
+    Absent,
+}
+
 impl<T> Order<T> {
     /// The order by one key.
     pub(crate) const fn by(key: SortKey<T>, descending: bool) -> Self {
@@ -108,40 +81,104 @@ impl<T> Order<T> {
         self.keys.iter().flatten()
     }
 
-    /// Writes ` ORDER BY …`.
-    pub(super) fn write(&self, statement: &mut SqlText, backward: bool) {
+    /// The value of the first key in SQL, if it may be null.
+    fn nullable(&self) -> Option<&'static str> {
+        self.keys().next()?.key.nullable
+    }
+
+    /// Whether a position is among the rows whose first key is null.
+    fn is_absent(&self, position: &Position) -> bool {
+        let first = self.keys().zip(&position.keys).next();
+        first.is_some_and(|(sorted, key)| sorted.key.value.stands_for_null(key))
+    }
+
+    /// The parts that rows of a range can be in, in the order in which they are read.
+    pub(super) fn parts(&self, slice: &Slice) -> Vec<Part> {
+        let mut parts = Vec::with_capacity(2);
+        if self.nullable().is_some() {
+            let is_absent =
+                |position: &Option<Position>| position.as_ref().map(|it| self.is_absent(it));
+            if is_absent(&slice.after) != Some(true) {
+                parts.push(Part::Present);
+            }
+            if is_absent(&slice.before) != Some(false) {
+                parts.push(Part::Absent);
+            }
+        }
+        if parts.is_empty() {
+            parts.push(Part::Whole);
+        }
+        if slice.backward {
+            parts.reverse();
+        }
+        parts
+    }
+
+    /// Writes ` AND …`: the condition that rows are in a part.
+    pub(super) fn write_part(&self, statement: &mut SqlText, part: Part) {
+        let condition = match part {
+            Part::Whole => return,
+            Part::Present => " IS NOT NULL",
+            Part::Absent => " IS NULL",
+        };
+        if let Some(first) = self.nullable() {
+            statement.sql(" AND ").sql(first).sql(condition);
+        }
+    }
+
+    /// The SQL of a key at this place in the order, within a part.
+    fn expression(&self, at: usize, sorted: &Sorted<T>, part: Part) -> &'static str {
+        match sorted.key.nullable {
+            Some(nullable) if at == 0 && part != Part::Whole => nullable,
+            _ => sorted.key.expression,
+        }
+    }
+
+    /// Writes ` ORDER BY …`. In a part without the first key, it names that key too, so that the index has the order.
+    pub(super) fn write(&self, statement: &mut SqlText, backward: bool, part: Part) {
         statement.sql(" ORDER BY ");
         let mut direction = " ASC";
-        for sorted in self.keys() {
+        for (at, sorted) in self.keys().enumerate() {
             direction = match sorted.descending != backward {
                 true => " DESC",
                 false => " ASC",
             };
-            statement.sql(sorted.key.expression);
+            statement.sql(self.expression(at, sorted, part));
             statement.sql(direction).sql(", ");
         }
         statement.sql("id").sql(direction);
     }
 
-    /// Writes the condition that rows are on this side of a position.
+    /// Writes ` AND …`: the condition that rows of a part are on this side of a position. If the position is in the other part, they
+    /// all are.
     ///
     /// Keys in the same direction are compared as one row, which an index of the order finds at once. If directions differ, the
     /// first keys limit the range that is read, and the next ones are compared where the first are equal.
-    pub(super) fn write_bound(&self, statement: &mut SqlText, position: &Position, side: Side) {
-        let keys: Vec<KeyAt<'_, T>> = self.keys().zip(&position.keys).collect();
-        let mut runs = keys
-            .chunk_by(|(one, _), (next, _)| one.descending == next.descending)
+    pub(super) fn write_bound(
+        &self,
+        statement: &mut SqlText,
+        (position, side): (&Position, Side),
+        part: Part,
+    ) {
+        if part != Part::Whole && (part == Part::Absent) != self.is_absent(position) {
+            return;
+        }
+        statement.sql(" AND ");
+        let compared = self.compared(statement, position, part);
+        let mut runs = compared
+            .chunk_by(|one, next| one.descending == next.descending)
             .peekable();
         let mut open = 0;
         while let Some(run) = runs.next() {
-            let is_last = runs.peek().is_none();
-            let (columns, values) = compared(statement, run, is_last.then_some(position.id));
-            let descending = run.iter().any(|(sorted, _)| sorted.descending);
+            let list =
+                |of: fn(&Compared) -> &str| run.iter().map(of).collect::<Vec<_>>().join(", ");
+            let (columns, values) = (list(|it| it.expression), list(|it| &it.value));
+            let descending = run.iter().any(|it| it.descending);
             let sign = match descending == (side == Side::After) {
                 true => "<",
                 false => ">",
             };
-            if is_last {
+            if runs.peek().is_none() {
                 statement.sql(&format!("({columns}) {sign} ({values})"));
             } else {
                 open += 1;
@@ -151,6 +188,30 @@ impl<T> Order<T> {
             }
         }
         statement.sql(&")".repeat(open));
+    }
+
+    /// Binds the values of a position that rows of a part are compared with: the keys, except one that all these rows lack, and the id.
+    fn compared(&self, statement: &mut SqlText, position: &Position, part: Part) -> Vec<Compared> {
+        let mut compared = Vec::with_capacity(MAX_KEYS + 1);
+        let mut descending = false;
+        for (at, (sorted, value)) in self.keys().zip(&position.keys).enumerate() {
+            descending = sorted.descending;
+            if at == 0 && part == Part::Absent {
+                continue;
+            }
+            let value = statement.placeholder(value.as_str());
+            compared.push(Compared {
+                expression: self.expression(at, sorted, part),
+                value: format!("{value}{}", sorted.key.value.cast()),
+                descending,
+            });
+        }
+        compared.push(Compared {
+            expression: "id",
+            value: statement.placeholder(position.id),
+            descending,
+        });
+        compared
     }
 
     /// Identifies the order in cursors.
@@ -175,26 +236,11 @@ impl<T> Order<T> {
     }
 }
 
-/// A key of an order, and its value at a position.
-type KeyAt<'a, T> = (&'a Sorted<T>, &'a String);
-
-/// The two sides of a comparison of keys, and of the id if it is given, with their values at a position.
-fn compared<T>(
-    statement: &mut SqlText,
-    keys: &[KeyAt<'_, T>],
-    id: Option<Uuid>,
-) -> (String, String) {
-    let (mut columns, mut values) = (Vec::new(), Vec::new());
-    for (sorted, value) in keys {
-        columns.push(sorted.key.expression);
-        let value = statement.placeholder(value.as_str());
-        values.push(format!("{value}{}", sorted.key.value.cast()));
-    }
-    if let Some(id) = id {
-        columns.push("id");
-        values.push(statement.placeholder(id));
-    }
-    (columns.join(", "), values.join(", "))
+/// A key or the id in SQL, and its value at a position.
+struct Compared {
+    expression: &'static str,
+    value: String,
+    descending: bool,
 }
 
 /// Separates the keys in a cursor. No key contains it.
@@ -238,62 +284,6 @@ impl<T: Keyed> Order<T> {
         let keys = self.keys().map(|sorted| sorted.key.value.of(row));
         self.cursor_of(row.id(), keys)
     }
-}
-
-impl<T> KeyValue<T> {
-    /// The value of a row as text.
-    fn of(self, row: &T) -> String {
-        match self {
-            KeyValue::Time(of) => time_text::of(of(row)),
-            KeyValue::TimeOr(missing, of) => {
-                of(row).map_or_else(|| missing.to_owned(), time_text::of)
-            }
-            KeyValue::Text(of) => of(row).to_owned(),
-            KeyValue::TextOr(missing, of) => of(row).unwrap_or(missing).to_owned(),
-            KeyValue::Number(of) => of(row).to_string(),
-        }
-    }
-
-    /// The text of a key in PostgreSQL's binary format.
-    fn of_raw(self, bytes: &[u8]) -> Option<String> {
-        match self {
-            KeyValue::Time(_) | KeyValue::TimeOr(..) => Some(match Time::read(bytes)? {
-                Time::Finite(time) => time_text::of(time),
-                Time::Infinity => "infinity".to_owned(),
-                Time::NegativeInfinity => "-infinity".to_owned(),
-            }),
-            KeyValue::Text(_) | KeyValue::TextOr(..) => {
-                Some(str::from_utf8(bytes).ok()?.to_owned())
-            }
-            KeyValue::Number(_) => Some(i16::from_be_bytes(bytes.try_into().ok()?).to_string()),
-        }
-    }
-
-    /// What turns the text into a value in SQL.
-    fn cast(self) -> &'static str {
-        match self {
-            KeyValue::Time(_) | KeyValue::TimeOr(..) => "::timestamptz",
-            KeyValue::Text(_) | KeyValue::TextOr(..) => "",
-            KeyValue::Number(_) => "::smallint",
-        }
-    }
-
-    /// Whether PostgreSQL can read the text as a value of this type.
-    fn holds(self, key: &str) -> bool {
-        match self {
-            KeyValue::Time(_) | KeyValue::TimeOr(..) => {
-                matches!(key, "infinity" | "-infinity") || is_time(key)
-            }
-            KeyValue::Text(_) | KeyValue::TextOr(..) => !key.contains('\0'),
-            KeyValue::Number(_) => key.parse::<i16>().is_ok(),
-        }
-    }
-}
-
-/// Whether it is the text of a time that the API can have.
-fn is_time(key: &str) -> bool {
-    let time = DateTime::parse_from_rfc3339(key).map(|time| time.to_utc());
-    time.is_ok_and(|time| (1..=9999).contains(&time.year()) && time_text::of(time) == key)
 }
 
 #[cfg(test)]

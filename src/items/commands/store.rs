@@ -69,6 +69,11 @@ impl<'a, K, I, R> Entries<'a, K, I, R> {
         }
     }
 
+    /// The inputs of the entries.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &'a I> {
+        self.entries.iter().map(|entry| entry.input)
+    }
+
     /// Binds a value of each input. Returns the expression that stands for it.
     pub(crate) fn value<V: Into<Value>>(&mut self, value: impl Fn(&'a I) -> V) -> String {
         self.bind(|entry| value(entry.input))
@@ -110,8 +115,8 @@ pub(super) struct Write<'w> {
     pub(super) id: &'w str,
     /// The expression of the id of the course to put the item into, if it can be put into one.
     pub(super) course: Option<&'w str>,
-    /// The condition that an entry can be written.
-    pub(super) condition: String,
+    /// The condition that an entry can be written. `None` if all can.
+    pub(super) condition: Option<String>,
     /// In a batch, what finds the entries that meet the condition.
     pub(super) ready: String,
     /// In a batch, what finds the entries that need not be written, if there may be any.
@@ -119,30 +124,36 @@ pub(super) struct Write<'w> {
 }
 
 impl<K, I, R> Entries<'_, K, I, R> {
-    /// A statement that writes items and returns a [`Written`] for each entry. `write`: what writes the items of `FROM …` that meet a
-    /// condition.
+    /// A statement that writes items and returns a [`Written`] for each entry. `returned`: the columns of the items. `write`: what
+    /// writes the items of `FROM …` that meet a condition.
     pub(super) fn write(
         mut self,
         parts: &Write<'_>,
+        returned: &str,
         write: impl FnOnce(&str, &str) -> String,
     ) -> Statement<R> {
-        let Write { id, condition, .. } = parts;
+        let id = parts.id;
         let status = status_of(parts.course);
         let course = parts.course.map(|course| lock_of(&self.any(course)));
         let lock = course.unwrap_or_default();
-        let text = match self.batch {
-            None => {
-                let written = write("", &format!("{SET_ORIGIN} AND {condition}"));
+        let text = match (self.batch, &parts.condition) {
+            // One entry that can always be written needs no row for the case that it was not.
+            (None, None) => {
+                let write = write("", SET_ORIGIN);
+                format!("{write} RETURNING false, NULL, {returned}")
+            }
+            (None, Some(condition)) => {
+                let write = write("", &format!("{SET_ORIGIN} AND {condition}"));
                 format!(
-                    "WITH {lock}written AS ({written})
+                    "WITH {lock}written AS ({write} RETURNING {returned})
                     SELECT false, {status}, written.* FROM (VALUES (1)) AS one LEFT JOIN written ON true"
                 )
             }
-            Some((arrays, required)) => {
+            (Some((arrays, required)), _) => {
                 let required = self.statement.placeholder(required);
                 let (names, arrays) = (arrays.join(", ").replace('$', "v"), arrays.join(", "));
                 let applies = format!("{SET_ORIGIN} AND (SELECT applies FROM policy)");
-                let written = write("FROM entry JOIN ready USING (number)", &applies);
+                let write = write("FROM entry JOIN ready USING (number)", &applies);
                 let ready = &parts.ready;
                 let settled = parts.settled.map(|settled| format!(" UNION {settled}"));
                 let settled = settled.unwrap_or_default();
@@ -152,7 +163,7 @@ impl<K, I, R> Entries<'_, K, I, R> {
                     ), {lock}ready AS MATERIALIZED ({ready}
                     ), policy AS MATERIALIZED (
                         SELECT count(*) >= {required} AS applies FROM (SELECT number FROM ready{settled}) AS counted
-                    ), written AS ({written})
+                    ), written AS ({write} RETURNING {returned})
                     SELECT ready.number IS NOT NULL AND NOT (SELECT applies FROM policy), {status}, written.*
                     FROM entry LEFT JOIN ready USING (number) LEFT JOIN written ON written.id = {id}
                     ORDER BY number"
@@ -187,13 +198,11 @@ fn status_of(course: Option<&str>) -> String {
 }
 
 /// The condition that an entry's course is active, if it has one.
-pub(super) fn course_is_active(course: Option<&str>) -> String {
-    match course {
-        Some(course) => format!(
-            "({course} IS NULL OR EXISTS (SELECT FROM course WHERE course.id = {course} AND status = 'active'))"
-        ),
-        None => "true".to_owned(),
-    }
+pub(super) fn course_is_active(course: Option<&str>) -> Option<String> {
+    let course = course?;
+    Some(format!(
+        "({course} IS NULL OR EXISTS (SELECT FROM course WHERE course.id = {course} AND status = 'active'))"
+    ))
 }
 
 /// What a statement wrote, in the order of its entries.

@@ -40,21 +40,24 @@ pub(super) async fn insert<C: Create>(
     }
 }
 
-/// A statement that inserts items whose ids are free and whose courses are active.
+/// A statement that inserts items whose ids are free and whose courses are active. It checks only what entries name.
 pub(crate) struct InsertItems<'a, C: Create> {
     entries: Entries<'a, NewId, C, Row<C>>,
     columns: Vec<&'static str>,
     values: Vec<String>,
     id: String,
-    chosen: String,
+    /// The expression of the id, if its owner chose it. `None` if no entry has a chosen id.
+    chosen: Option<String>,
+    /// The expression of the id of the course. `None` if no entry has one.
     course: Option<String>,
 }
 
 impl<'a, C: Create> InsertItems<'a, C> {
     fn new(owner: UserId, entries: &'a [Entry<'a, NewId, C>], required: i64) -> Self {
+        let is_chosen = entries.iter().any(|entry| entry.key.chosen);
         let mut entries = Entries::new(owner, entries, required);
         let id = entries.bind(|entry| entry.key.id);
-        let chosen = entries.bind(|entry| entry.key.known_id());
+        let chosen = is_chosen.then(|| entries.bind(|entry| entry.key.known_id()));
         InsertItems {
             entries,
             columns: vec!["user_id", "id"],
@@ -65,10 +68,12 @@ impl<'a, C: Create> InsertItems<'a, C> {
         }
     }
 
-    /// Puts each item into a course.
+    /// Puts each item into a course, if it has one.
     pub(crate) fn into_course(mut self, course: impl Fn(&'a C) -> Option<ObjectId>) -> Self {
-        self = self.value("course_id", course);
-        self.course = self.values.last().cloned();
+        if self.entries.inputs().any(|input| course(input).is_some()) {
+            self = self.value("course_id", course);
+            self.course = self.values.last().cloned();
+        }
         self
     }
 
@@ -96,35 +101,48 @@ impl<'a, C: Create> InsertItems<'a, C> {
     pub(crate) fn returning(self, on_demand: &[&str]) -> Statement<Row<C>> {
         let (table, returned) = (C::Item::KIND.table(), returned::<C::Item>(on_demand));
         let (columns, values) = (self.columns.join(", "), self.values.join(", "));
-        let (id, chosen, course) = (&self.id, &self.chosen, self.course.as_deref());
-        // The log has an entry for every id that is or was in use. OFFSET 0 makes PostgreSQL look up each id in the index. Otherwise it
-        // may read all entries of the owner.
-        let condition = format!(
-            "{} AND NOT EXISTS (
-                SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = {chosen} AND action = 'CREATED' OFFSET 0)",
-            course_is_active(course)
-        );
-        let ready = format!("SELECT number FROM entry WHERE {condition}");
-        let existing = format!(
-            "SELECT number FROM entry CROSS JOIN LATERAL (
-                SELECT FROM current_{table} WHERE user_id = $1 AND id = {chosen} OFFSET 0) AS existing"
-        );
+        let (id, chosen, course) = (&self.id, self.chosen.as_deref(), self.course.as_deref());
+        let conditions = [course_is_active(course), chosen.map(is_free)];
+        let conditions: Vec<String> = conditions.into_iter().flatten().collect();
+        let condition = (!conditions.is_empty()).then(|| conditions.join(" AND "));
+        let filter = condition
+            .as_ref()
+            .map(|condition| format!(" WHERE {condition}"));
+        let ready = format!("SELECT number FROM entry{}", filter.unwrap_or_default());
+        let existing = chosen.map(|chosen| {
+            format!(
+                "SELECT number FROM entry CROSS JOIN LATERAL (
+                    SELECT FROM current_{table} WHERE user_id = $1 AND id = {chosen} OFFSET 0) AS existing"
+            )
+        });
         let parts = Write {
             id,
             course,
             condition,
             ready,
-            settled: Some(&existing),
+            settled: existing.as_deref(),
         };
-        self.entries.write(&parts, |from, condition| {
+        let on_conflict = match chosen {
+            Some(_) => "ON CONFLICT (user_id, id) DO NOTHING",
+            None => "",
+        };
+        self.entries.write(&parts, &returned, |from, condition| {
             format!(
                 "INSERT INTO {table} ({columns})
                 SELECT {values} {from}
                 WHERE {condition}
                 ORDER BY {id}
-                ON CONFLICT (user_id, id) DO NOTHING
-                RETURNING {returned}"
+                {on_conflict}"
             )
         })
     }
+}
+
+/// The condition that an id was never used. The log has an entry for every id that is or was in use. OFFSET 0 makes PostgreSQL look up
+/// each id in the index. Otherwise it may read all entries of the owner.
+fn is_free(id: &str) -> String {
+    format!(
+        "NOT EXISTS (
+            SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = {id} AND action = 'CREATED' OFFSET 0)"
+    )
 }

@@ -70,11 +70,18 @@ impl<'a, U: Update> UpdateItems<'a, U> {
     }
 
     /// Moves each item to a course, if the field was given. Operations that are pending for its previous course do not affect a
-    /// moved item.
+    /// moved item. If no entry has the field, the statement locks and reads no course to move to.
     pub(crate) fn into_course(
         mut self,
         course: impl Fn(&'a U) -> &'a MaybeUndefined<ObjectId>,
     ) -> Self {
+        if self
+            .entries
+            .inputs()
+            .all(|input| course(input).is_undefined())
+        {
+            return self;
+        }
         let moves = self.entries.value(|input| !course(input).is_undefined());
         let course = self.entries.value(|input| course(input).value().copied());
         self.assignments.extend([
@@ -141,8 +148,8 @@ impl<'a, U: Update> UpdateItems<'a, U> {
         let assignments = self.assignments.join(",\n                ");
         let (id, course) = (&self.id, self.course.as_deref());
         let is_named = format!("user_id = $1 AND id {} AND id = {id}", self.entries.any(id));
-        self.conditions
-            .extend([is_updatable::<U::Item>(id), course_is_active(course)]);
+        self.conditions.push(is_updatable::<U::Item>(id));
+        self.conditions.extend(course_is_active(course));
         let condition = self.conditions.join(" AND ");
         // All courses are locked before the first item.
         let locked = match course {
@@ -156,17 +163,16 @@ impl<'a, U: Update> UpdateItems<'a, U> {
         let parts = Write {
             id,
             course,
-            condition,
+            condition: Some(condition),
             ready,
             settled: None,
         };
-        self.entries.write(&parts, |from, condition| {
+        self.entries.write(&parts, &returned, |from, condition| {
             format!(
                 "UPDATE {table} SET
                 {assignments}
                 {from}
-                WHERE {condition} AND {is_named}
-                RETURNING {returned}"
+                WHERE {condition} AND {is_named}"
             )
         })
     }
