@@ -36,23 +36,22 @@ pub(super) async fn lock_tags(conn: &mut Connection, owner: UserId) -> Result<()
     Ok(())
 }
 
-/// Only documents that this transaction has added.
-pub(super) const TAG_DOCUMENTS: &str = "
-    INSERT INTO document_tags (user_id, item_id, tag_id)
-    SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::document_tags, $2)
-    WHERE EXISTS (
-            SELECT FROM audit_logs
-            WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
-        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')";
+/// Assigns active tags, only to items that this transaction has added.
+macro_rules! assign_tags {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ", $table, " (user_id, item_id, tag_id)
+            SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::", $table, ", $2)
+            WHERE EXISTS (
+                    SELECT FROM audit_logs
+                    WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
+                AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')"
+        )
+    };
+}
 
-/// As [`TAG_DOCUMENTS`].
-pub(super) const TAG_TASKS: &str = "
-    INSERT INTO task_tags (user_id, item_id, tag_id)
-    SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::task_tags, $2)
-    WHERE EXISTS (
-            SELECT FROM audit_logs
-            WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
-        AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')";
+pub(super) const TAG_DOCUMENTS: &str = assign_tags!("document_tags");
+pub(super) const TAG_TASKS: &str = assign_tags!("task_tags");
 
 /// Only into an active course, as everywhere.
 pub(super) const ADD_DOCUMENTS: &str = "

@@ -122,18 +122,12 @@ impl std::fmt::Debug for Bearer {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
     use serde_json::json;
 
-    use super::*;
+    use super::{super::fields::tests::headers, *};
 
     fn in_headers(values: &[&str]) -> Bearer {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
-            headers.append(header::AUTHORIZATION, value);
-        }
-        Bearer::in_headers(&headers)
+        Bearer::in_headers(&headers("authorization", values))
     }
 
     #[test]

@@ -98,13 +98,7 @@ fn quoted(sent: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().expect("a header's value"));
-        headers
-    }
+    use super::{super::fields::tests::headers, *};
 
     #[test]
     fn json_in_utf_8_is_accepted_in_any_spelling() {
@@ -124,11 +118,11 @@ mod tests {
             "application/json; charset=us-ascii",
             "application/json; charset=unicode-1-1-utf-8",
         ] {
-            let headers = with(header::CONTENT_TYPE, good);
+            let headers = headers("content-type", &[good]);
             assert_eq!(check_json(&headers), Ok(()), "{good}");
         }
         for coding in ["", "identity", "Identity, "] {
-            let mut headers = with(header::CONTENT_TYPE, "application/json");
+            let mut headers = headers("content-type", &["application/json"]);
             headers.insert(header::CONTENT_ENCODING, coding.parse().expect("a value"));
             assert_eq!(check_json(&headers), Ok(()), "{coding}");
         }
@@ -157,7 +151,7 @@ mod tests {
             (&long, "", &short),
         ];
         for (content_type, coding, named) in table {
-            let mut headers = with(header::CONTENT_TYPE, content_type);
+            let mut headers = headers("content-type", &[content_type]);
             headers.insert(header::CONTENT_ENCODING, coding.parse().expect("a value"));
             let invalid = check_json(&headers).expect_err(content_type);
             assert_eq!(invalid.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
@@ -168,13 +162,9 @@ mod tests {
 
     #[test]
     fn several_content_types_are_a_bad_request() {
-        let mut headers = with(header::CONTENT_TYPE, "application/json");
-        headers.append(
-            header::CONTENT_TYPE,
-            "application/json".parse().expect("a value"),
-        );
-        let joined = with(header::CONTENT_TYPE, "application/json, text/plain");
-        for headers in [headers, joined] {
+        let separate = headers("content-type", &["application/json", "application/json"]);
+        let joined = headers("content-type", &["application/json, text/plain"]);
+        for headers in [separate, joined] {
             let invalid = check_json(&headers).expect_err("several");
             assert_eq!(invalid.status, StatusCode::BAD_REQUEST);
         }

@@ -118,12 +118,13 @@ fn unquoted(value: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use axum::http::HeaderValue;
 
     use super::*;
 
-    fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
+    /// A field of this name for each value.
+    pub(in crate::http) fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {
             let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header's value");

@@ -62,14 +62,10 @@ fn parse(hop: &[u8]) -> Option<IpAddr> {
 mod tests {
     use axum::http::HeaderValue;
 
-    use super::*;
+    use super::{super::fields::tests::headers, *};
 
     fn address_of(peer: &str, values: &[&str], trusted: &[&str]) -> String {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
-            headers.append("x-forwarded-for", value);
-        }
+        let headers = headers("x-forwarded-for", values);
         let trusted: Vec<IpNet> = trusted
             .iter()
             .map(|network| network.parse().expect("a network"))

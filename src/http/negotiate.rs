@@ -125,13 +125,7 @@ pub(super) fn is_cached(headers: &HeaderMap, tag: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn with(name: header::HeaderName, value: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().expect("a header's value"));
-        headers
-    }
+    use super::{super::fields::tests::headers, *};
 
     #[test]
     fn the_response_type_is_the_one_the_client_prefers() {
@@ -164,7 +158,7 @@ mod tests {
         ];
         for (accept, expected) in table {
             assert_eq!(
-                response_type(&with(header::ACCEPT, accept)),
+                response_type(&headers("accept", &[accept])),
                 expected,
                 "{accept}"
             );
@@ -197,7 +191,7 @@ mod tests {
             ("application/json", Events::NotAccepted),
         ];
         for (accept, expected) in table {
-            assert_eq!(events(&with(header::ACCEPT, accept)), expected, "{accept}");
+            assert_eq!(events(&headers("accept", &[accept])), expected, "{accept}");
         }
         assert_eq!(events(&HeaderMap::new()), Events::NotAccepted);
     }
@@ -205,14 +199,14 @@ mod tests {
     #[test]
     fn a_browser_prefers_a_page_and_a_program_does_not() {
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-        assert!(prefers_html(&with(header::ACCEPT, browser)));
+        assert!(prefers_html(&headers("accept", &[browser])));
         for accept in [
             "*/*",
             "application/json",
             "application/json, text/html;q=0.5",
             "text/html;q=0, application/json;q=0",
         ] {
-            assert!(!prefers_html(&with(header::ACCEPT, accept)), "{accept}");
+            assert!(!prefers_html(&headers("accept", &[accept])), "{accept}");
         }
         assert!(!prefers_html(&HeaderMap::new()));
     }
@@ -231,26 +225,23 @@ mod tests {
             ("gzip;q=0, *", false),
             ("br, *;q=0", false),
         ] {
-            let headers = with(header::ACCEPT_ENCODING, accept);
+            let headers = headers("accept-encoding", &[accept]);
             assert_eq!(accepts_gzip(&headers), expected, "{accept}");
         }
-        let mut two = with(header::ACCEPT_ENCODING, "br");
-        two.append(header::ACCEPT_ENCODING, "gzip".parse().expect("a value"));
-        assert!(accepts_gzip(&two));
+        assert!(accepts_gzip(&headers("accept-encoding", &["br", "gzip"])));
     }
 
     #[test]
     fn a_known_entity_tag_is_found_in_any_field() {
-        let mut headers = with(header::IF_NONE_MATCH, "\"a,b\", W/\"c\"");
-        headers.append(header::IF_NONE_MATCH, "\"d\"".parse().expect("a value"));
+        let known = headers("if-none-match", &["\"a,b\", W/\"c\"", "\"d\""]);
         for (tag, expected) in [
             ("\"a,b\"", true),
             ("\"c\"", true),
             ("\"d\"", true),
             ("\"a\"", false),
         ] {
-            assert_eq!(is_cached(&headers, tag), expected, "{tag}");
+            assert_eq!(is_cached(&known, tag), expected, "{tag}");
         }
-        assert!(is_cached(&with(header::IF_NONE_MATCH, "*"), "\"x\""));
+        assert!(is_cached(&headers("if-none-match", &["*"]), "\"x\""));
     }
 }

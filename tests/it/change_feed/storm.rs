@@ -39,8 +39,6 @@ const WRITERS: usize = 24;
 const CALLERS: usize = 8;
 /// How long a reader may receive nothing before it has received all that it will.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one transaction is held open at the beginning, before any faults.
-const HELD: Duration = Duration::from_secs(11);
 
 fn length() -> Duration {
     let seconds = std::env::var("SNAPNOTE_TESTS_STORM_SECONDS");
@@ -123,7 +121,7 @@ fn read_flawed(environment: &Arc<Environment>, tasks: &mut JoinSet<()>) -> Vec<A
 }
 
 /// Runs everything until all was written.
-async fn blow(environment: &Arc<Environment>) {
+async fn blow(environment: &Arc<Environment>, readers: &[Arc<Reader>]) {
     let mut tasks = JoinSet::new();
     for index in 0..WRITERS {
         let longest = if index % 6 == 0 { 3000 } else { 60 };
@@ -133,7 +131,9 @@ async fn blow(environment: &Arc<Environment>) {
         tasks.spawn(writers::callers(environment.clone(), index));
     }
     let until = Instant::now() + length();
-    writers::holder(environment.clone(), HELD).await;
+    let prompt = readers.iter().filter(|reader| reader.is_prompt());
+    let prompt: Vec<Arc<Reader>> = prompt.cloned().collect();
+    writers::holder(environment, &prompt).await;
     sleep(Duration::from_secs(1)).await;
     environment.set_rough(true);
     tasks.spawn(writers::cuts(environment.clone()));
@@ -210,7 +210,7 @@ async fn every_change_is_read_exactly_once_whatever_happens() {
     ]
     .concat();
     let patience = length() + Duration::from_secs(180);
-    let blown = timeout(patience, blow(&environment)).await;
+    let blown = timeout(patience, blow(&environment, &all)).await;
     blown.expect("writers come to their end: is a process of the service gone?");
     settle(&environment, &all).await;
     environment.over.store(true, Ordering::Relaxed);

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::insert;
 use crate::support::{
     Person, TestApp, at_least, eventually, eventually_eq, migrated_database, soon, target_of, text,
+    with_log,
 };
 
 pub(crate) type Changes = Pin<Box<dyn Stream<Item = Result<Change, Error>> + Send>>;
@@ -84,6 +85,7 @@ async fn notified(database: String) -> TestApp {
     let direct = target_of(&database).await;
     TestApp::on(database, |settings| {
         settings.live.direct = Some(direct);
+        settings.live.poll = Duration::from_secs(3600);
         settings.live.check = Duration::from_secs(3600);
     })
     .await
@@ -181,18 +183,37 @@ async fn changes_by_other_programs_are_found_by_polling() {
     assert_eq!(next(&mut changes, 1).await, [id.to_string()]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_listener_that_lost_its_connection_reads_what_it_missed() {
-    let app = notified(migrated_database().await).await;
-    let there = notified(app.database.clone()).await;
-    let ada = there.signed_up("ada").await;
-    let mut changes = from_here(&app, &ada).await;
-    until_heard(&mut changes, &ada).await;
-    let id = Uuid::now_v7();
-    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
-        AND query LIKE 'LISTEN%'";
-    app.sql(&format!("{cut}; {}", insert(&ada.id, id))).await;
-    assert_eq!(next(&mut changes, 1).await, [id.to_string()]);
+#[test]
+fn a_listener_that_lost_its_connection_reads_what_it_missed() {
+    with_log(tracing::Level::INFO, async |log| {
+        let app = notified(migrated_database().await).await;
+        let there = notified(app.database.clone()).await;
+        let ada = there.signed_up("ada").await;
+        let mut changes = from_here(&app, &ada).await;
+        until_heard(&mut changes, &ada).await;
+        let listens = async || log.lines(&["receiving notifications of other processes"]) == 1;
+        eventually("it listens", listens).await;
+        // Other programs send no notifications, so the process reads their changes only because its connection is lost or back.
+        let [before, meanwhile] = [Uuid::now_v7(), Uuid::now_v7()];
+        app.sql(&insert(&ada.id, before)).await;
+        let limit_connections = async |limit: i8| {
+            let database = &app.database;
+            app.sql(&format!(
+                "ALTER DATABASE {database} CONNECTION LIMIT {limit}"
+            ))
+            .await;
+        };
+        limit_connections(0).await;
+        app.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+            WHERE datname = current_database() AND query LIKE 'LISTEN%'",
+        )
+        .await;
+        assert_eq!(next(&mut changes, 1).await, [before.to_string()]);
+        app.sql(&insert(&ada.id, meanwhile)).await;
+        limit_connections(-1).await;
+        assert_eq!(next(&mut changes, 1).await, [meanwhile.to_string()]);
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,8 @@ use super::{
     ADA, AWAY, HOME, WRONG, code, passed, payload, refresh, request_reset, sign_in, succeeded,
 };
 use crate::support::{
-    Answer, CONNECTIONS, PASSWORD, Person, TestApp, Transaction, eventually, keep_mails, text,
-    trust_proxies,
+    Answer, CONNECTIONS, Client, PASSWORD, Person, TestApp, Transaction, eventually, keep_mails,
+    text, trust_proxies,
 };
 
 /// Connections of the service's pool, as an operator has them by default.
@@ -125,6 +125,31 @@ fn passed_and_wait(answers: &[Answer]) -> (usize, u64) {
     (passed, longest.unwrap_or_default())
 }
 
+/// Asks for six password resets. Three wait for a connection to write a mail, which `held` then releases.
+///
+/// They are sent one after the other: on a busy machine, the database may need a second for several at the same time, after which
+/// the limiter counts in memory.
+async fn resets(app: &TestApp, client: &Client, email: &str, held: HeldPool) -> Vec<Answer> {
+    let mut waiting = Vec::new();
+    while waiting.len() < 3 {
+        let (client, email) = (client.clone(), email.to_owned());
+        waiting.push(tokio::spawn(
+            async move { request_reset(&client, &email).await },
+        ));
+        let has_arrived = async || app.pool.status().waiting == waiting.len();
+        eventually("it waits to write a mail", has_arrived).await;
+    }
+    let mut answers = Vec::new();
+    while answers.len() < 3 {
+        answers.push(request_reset(client, email).await);
+    }
+    held.release().await;
+    for answer in waiting {
+        answers.push(answer.await.unwrap());
+    }
+    answers
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_mails_are_limited_while_clients_hold_the_pool() {
     let app = limited(Duration::from_secs(30), |limits| {
@@ -141,17 +166,7 @@ async fn reset_mails_are_limited_while_clients_hold_the_pool() {
             true => None,
             false => Some(app.begin("LOCK TABLE rate_limits").await),
         };
-        let answers = {
-            let asked = join_all((0..9).map(|_| request_reset(&home, &email)));
-            let released = async {
-                eventually("three wait to write a mail", async || {
-                    app.pool.status().waiting == 3
-                })
-                .await;
-                held.release().await;
-            };
-            tokio::join!(asked, released).0
-        };
+        let answers = resets(&app, &home, &email, held).await;
         for answer in &answers {
             assert_eq!(payload(answer)["accepted"], true);
         }

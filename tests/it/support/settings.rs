@@ -1,4 +1,5 @@
-//! The settings of a test's service: an operator's defaults, without rate limits, and with small pools.
+//! The settings of a test's service: an operator's defaults, without rate limits, with small pools, and with a time limit of requests
+//! that a busy machine does not reach.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -91,7 +92,7 @@ fn auth() -> AuthSettings {
 
 fn edge() -> EdgeSettings {
     EdgeSettings {
-        request_timeout: Duration::from_secs(10),
+        request_timeout: Duration::from_secs(60),
         body_timeout: Duration::from_secs(5),
         max_body: 1024 * 1024,
         graphiql: true,

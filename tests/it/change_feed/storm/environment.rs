@@ -1,6 +1,7 @@
 //! The environment: a PostgreSQL server that can be killed, two processes of the service on it, and users.
 
 use std::{
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -17,21 +18,24 @@ use nix::{
     unistd::Pid,
 };
 use snapnote::db::{connect::Target, migrate};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{
     super::checker::{Key, Truth},
     process::Process,
     proxy::Destination,
+    readers::Reader,
     statistics::Statistics,
 };
-use crate::support::{Client, SIGNED_IN, newcomer, text};
+use crate::support::{Client, SIGNED_IN, eventually, newcomer, text};
 
 /// The number of items of a user that the writers share.
 const ITEMS: usize = 24;
-/// Changes that are committed at least this long before the held transaction ends must be read before it ends, in milliseconds.
-const PATIENCE: i64 = 6_000;
+/// The number of changes by each user's clients that are committed while a transaction is held open.
+const PROMPT: usize = 40;
+/// How long that transaction stays open at most, so that readers receive these changes.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(in crate::change_feed) struct Environment {
     folder: PathBuf,
@@ -44,8 +48,8 @@ pub(in crate::change_feed) struct Environment {
     pub(super) written: AtomicBool,
     /// Readers stop when it is set.
     pub(super) over: AtomicBool,
-    /// When the transaction ended that was held open before any faults.
-    pub(super) held_until: Mutex<Option<DateTime<Utc>>>,
+    /// Changes that were committed while a transaction was held open before any faults, and when that transaction ended.
+    held: Mutex<Option<(HashSet<Key>, DateTime<Utc>)>>,
     pub(super) statistics: Statistics,
     seed: AtomicU64,
 }
@@ -89,7 +93,7 @@ impl Environment {
             calm: AtomicBool::new(false),
             written: AtomicBool::new(false),
             over: AtomicBool::new(false),
-            held_until: Mutex::default(),
+            held: Mutex::default(),
             statistics: Statistics::default(),
             seed: AtomicU64::new(seed),
         })
@@ -165,8 +169,8 @@ impl Environment {
         self.calm.store(false, Ordering::Relaxed);
     }
 
-    /// The committed changes of a user.
-    pub(super) async fn truth(&self, user_of: &User) -> Truth {
+    /// The committed changes of a user, and their versions.
+    async fn changes(&self, user_of: &User) -> HashMap<Key, i32> {
         #[derive(diesel::QueryableByName)]
         struct Entry {
             #[diesel(sql_type = diesel::sql_types::Uuid)]
@@ -182,31 +186,59 @@ impl Environment {
             user_of.id
         ));
         let entries: Vec<Entry> = query.load(&mut self.conn().await).await.unwrap();
-        let held_until = self.held_until.lock().unwrap().unwrap();
-        let until = held_until.timestamp_micros();
-        let items = user_of.prompt.lock().unwrap();
-        let is_prompt = |key: &Key| items.contains(&key.0) && key.1 < until - 1000 * PATIENCE;
-        let versions: std::collections::HashMap<Key, i32> = entries
+        let versions: HashMap<Key, i32> = entries
             .iter()
             .map(|entry| ((entry.entity_id, entry.at), entry.version))
             .collect();
         assert_eq!(versions.len(), entries.len(), "keys tell entries apart");
+        versions
+    }
+
+    /// The committed changes of a user, and which of them readers must receive promptly.
+    pub(super) async fn truth(&self, user_of: &User) -> Truth {
+        let versions = self.changes(user_of).await;
+        let held = self.held.lock().unwrap();
+        let (prompt, held_until) = held.as_ref().expect("a transaction was held open");
+        let is_prompt = |key: &Key| prompt.contains(key);
         Truth {
             prompt: versions.keys().copied().filter(is_prompt).collect(),
+            held_until: *held_until,
             versions,
-            held_until,
         }
+    }
+
+    /// Returns when these readers have received what clients committed meanwhile, or after [`PATIENCE`]. Call it while a
+    /// transaction is open.
+    pub(super) async fn hold(&self, readers: &[Arc<Reader>]) {
+        let mut prompt = Vec::new();
+        for user_of in &self.people {
+            let before = self.changes(user_of).await;
+            let written = eventually("clients write", async || {
+                let mut changes: HashSet<Key> = self.changes(user_of).await.into_keys().collect();
+                let items = user_of.prompt.lock().unwrap();
+                changes.retain(|key| items.contains(&key.0) && !before.contains_key(key));
+                let count = changes.len();
+                (count >= PROMPT).then_some(changes).ok_or(count)
+            });
+            prompt.push(written.await);
+        }
+        let deadline = Instant::now() + PATIENCE;
+        for reader in readers {
+            let own = &prompt[reader.person];
+            while !reader.has_received(own) && Instant::now() < deadline {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        let prompt = prompt.into_iter().flatten().collect();
+        *self.held.lock().unwrap() = Some((prompt, Utc::now()));
     }
 
     /// Asserts that all acknowledged versions are there.
     pub(super) async fn check_acknowledged(&self) {
         for user_of in &self.people {
-            let truth = self.truth(user_of).await;
-            let there = truth
-                .versions
-                .iter()
-                .map(|((item, _), version)| (*item, *version));
-            let there: std::collections::HashSet<(Uuid, i32)> = there.collect();
+            let changes = self.changes(user_of).await;
+            let there = changes.iter().map(|((item, _), version)| (*item, *version));
+            let there: HashSet<(Uuid, i32)> = there.collect();
             let acknowledged = user_of.acknowledged.lock().unwrap();
             assert!(acknowledged.len() > 100, "{}", acknowledged.len());
             for saved in acknowledged.iter() {

@@ -54,6 +54,18 @@ impl Reader {
         keys.len()
     }
 
+    /// Whether it received all of these changes.
+    pub(super) fn has_received(&self, keys: &HashSet<Key>) -> bool {
+        let receipts = self.receipts.lock().unwrap();
+        let received: HashSet<Key> = receipts.iter().map(|receipt| receipt.key).collect();
+        keys.is_subset(&received)
+    }
+
+    /// Whether an open transaction of another writer must not delay what it receives.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.is_whole() && !self.name.contains("slow")
+    }
+
     /// Whether it must receive every change, once or more often.
     pub(super) fn is_whole(&self) -> bool {
         self.planted.is_none_or(|fault| fault == Fault::Repeated)

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use chrono::Utc;
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -15,6 +14,7 @@ use uuid::Uuid;
 use super::{
     client_connection::is_passing,
     environment::{Environment, Random, User},
+    readers::Reader,
 };
 use crate::support::Client;
 
@@ -165,15 +165,14 @@ pub(super) async fn last_words(environment: &Environment) {
     }
 }
 
-/// Holds one transaction open before any faults.
-pub(super) async fn holder(environment: Arc<Environment>, time: Duration) {
+/// Holds one transaction open before any faults, until these readers have received what others committed meanwhile.
+pub(super) async fn holder(environment: &Environment, readers: &[Arc<Reader>]) {
     let mut conn = environment.conn().await;
     let user_of = &environment.people[0];
     conn.batch_execute("BEGIN").await.unwrap();
     let insert = super::super::insert(&user_of.id.to_string(), Uuid::now_v7());
     conn.batch_execute(&insert).await.unwrap();
-    sleep(time).await;
-    *environment.held_until.lock().unwrap() = Some(Utc::now());
+    environment.hold(readers).await;
     conn.batch_execute("COMMIT").await.unwrap();
 }
 
