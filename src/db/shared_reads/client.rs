@@ -1,7 +1,10 @@
 //! One shared connection: its prepared statements, and how many of its statements are unanswered.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -74,12 +77,12 @@ impl SharedClient {
         }
     }
 
-    /// Sends a statement, after preparing it if needed, and reads all rows.
+    /// Sends a statement, after preparing it if needed, and reads all rows. The error is `None` if the process stops.
     pub(super) async fn rows(
-        &self,
+        self: &Arc<Self>,
         text: &SharedText,
         values: &[Value],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<Row>, Option<Error>> {
         let _unanswered = Unanswered::new(&self.unanswered);
         self.used.store(true, Ordering::Relaxed);
         let prepared = match self.prepared.get(&text.id()) {
@@ -87,20 +90,35 @@ impl SharedClient {
             None => self.prepare(text, values).await?,
         };
         let rows = self.client.query_raw(&prepared.statement, values).await?;
-        rows.try_collect().await
+        Ok(rows.try_collect().await?)
     }
 
-    async fn prepare(&self, text: &SharedText, values: &[Value]) -> Result<Prepared, Error> {
+    /// Prepares a statement on a task of its own: if its future were dropped, the server would keep a statement that nobody
+    /// closes.
+    async fn prepare(
+        self: &Arc<Self>,
+        text: &SharedText,
+        values: &[Value],
+    ) -> Result<Prepared, Option<Error>> {
+        let (this, text) = (self.clone(), text.clone());
+        let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
+        let preparing = tokio::spawn(async move { this.prepare_once(&text, &types).await });
+        match preparing.await {
+            Ok(prepared) => Ok(prepared?),
+            Err(_) => Err(None),
+        }
+    }
+
+    /// Concurrent callers wait for the first one.
+    async fn prepare_once(&self, text: &SharedText, types: &[Type]) -> Result<Prepared, Error> {
         let prepare = async {
-            let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
-            let statement = self.client.prepare_typed(text.sql(), &types).await?;
+            let statement = self.client.prepare_typed(text.sql(), types).await?;
             let text_length = text.sql().len();
             Ok(Prepared {
                 statement,
                 text_length,
             })
         };
-        // Concurrent callers wait for the first one.
         self.prepared.get_or_insert_async(&text.id(), prepare).await
     }
 
