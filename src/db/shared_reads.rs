@@ -193,8 +193,10 @@ impl SharedReads {
         match timeout(client.max_wait(text), client.rows(text, values)).await {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
-                tracing::debug!(%error, "a read on a shared connection failed");
-                self.inner.note_failure(&client, &error);
+                if let Some(error) = error {
+                    tracing::debug!(%error, "a read on a shared connection failed");
+                    self.inner.note_failure(&client, &error);
+                }
                 Err(SharedReadError::Failed)
             }
             Err(_) => {

@@ -1,7 +1,10 @@
 //! One shared connection: its prepared statements, and how many of its statements are unanswered.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -87,12 +90,12 @@ impl SharedClient {
         }
     }
 
-    /// Sends a statement, after preparing it if needed, and reads all rows.
+    /// Sends a statement, after preparing it if needed, and reads all rows. The error is `None` if the process stops.
     pub(super) async fn rows(
-        &self,
+        self: &Arc<Self>,
         text: &SharedText,
         values: &[Value],
-    ) -> Result<Vec<Row>, Error> {
+    ) -> Result<Vec<Row>, Option<Error>> {
         if self.unanswered() == 0 {
             self.note_progress();
         }
@@ -108,7 +111,7 @@ impl SharedClient {
         let elapsed = milliseconds(sent.elapsed());
         self.fastest.fetch_min(elapsed, Ordering::Relaxed);
         self.note_progress();
-        rows
+        Ok(rows?)
     }
 
     fn note_progress(&self) {
@@ -135,17 +138,32 @@ impl SharedClient {
         self.unanswered() > 0 && silence > MAX_SILENCE + 2 * self.fastest()
     }
 
-    async fn prepare(&self, text: &SharedText, values: &[Value]) -> Result<Prepared, Error> {
+    /// Prepares a statement on a task of its own: if its future were dropped, the server would keep a statement that nobody
+    /// closes.
+    async fn prepare(
+        self: &Arc<Self>,
+        text: &SharedText,
+        values: &[Value],
+    ) -> Result<Prepared, Option<Error>> {
+        let (this, text) = (self.clone(), text.clone());
+        let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
+        let preparing = tokio::spawn(async move { this.prepare_once(&text, &types).await });
+        match preparing.await {
+            Ok(prepared) => Ok(prepared?),
+            Err(_) => Err(None),
+        }
+    }
+
+    /// Concurrent callers wait for the first one.
+    async fn prepare_once(&self, text: &SharedText, types: &[Type]) -> Result<Prepared, Error> {
         let prepare = async {
-            let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
-            let statement = self.client.prepare_typed(text.sql(), &types).await?;
+            let statement = self.client.prepare_typed(text.sql(), types).await?;
             let text_length = text.sql().len();
             Ok(Prepared {
                 statement,
                 text_length,
             })
         };
-        // Concurrent callers wait for the first one.
         self.prepared.get_or_insert_async(&text.id(), prepare).await
     }
 
