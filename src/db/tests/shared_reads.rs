@@ -208,7 +208,7 @@ async fn reads_continue_while_shared_connections_are_terminated() {
     while let Some(reads) = readers.join_next().await {
         assert!(reads.unwrap() > 0);
     }
-    assert!(terminated >= 5, "{terminated}");
+    assert!(terminated >= 2, "{terminated}");
     opened(&pool).await;
 }
 
@@ -241,11 +241,11 @@ async fn a_read_behind_a_slow_statement_falls_back_and_the_connection_recovers()
         began.elapsed()
     );
     assert!(sleeping.await.unwrap().is_err());
-    // Later reads do not wait at all.
+    // Later reads are not sent on this connection: they would wait for a second.
     let began = Instant::now();
     read::<i64>(&pool, &text).await;
     assert!(
-        began.elapsed() < Duration::from_millis(200),
+        began.elapsed() < Duration::from_millis(900),
         "{:?}",
         began.elapsed()
     );
