@@ -211,8 +211,8 @@ fn page_statement<L: List>(
     statement
 }
 
-/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the second part only if the first
-/// has too few rows.
+/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the parts of UNION ALL one after
+/// the other, and the second only if the first has too few rows. The rows of a parent are sorted, so reading them once is cheaper.
 fn page_of_parts<L: List>(
     statement: &mut Statement<L::Row>,
     (owner, parent): (Uuid, Option<L::Parent>),
@@ -220,7 +220,10 @@ fn page_of_parts<L: List>(
     slice: &Slice,
     source: Source,
 ) {
-    let parts = list.order().parts(slice);
+    let parts = match parent {
+        None => list.order().parts(slice),
+        Some(_) => vec![Part::Whole],
+    };
     let is_divided = parts.len() > 1;
     for (number, part) in parts.into_iter().enumerate() {
         statement.sql(match (is_divided, number) {

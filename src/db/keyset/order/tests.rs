@@ -81,21 +81,23 @@ fn texts_that_are_not_cursors_are_rejected() {
     assert_eq!(title.position(&with_nul), None);
 }
 
-#[test]
-fn keys_in_the_same_direction_are_compared_as_one_row() {
+/// The condition that rows of a part are on this side of a position, whose keys have this text.
+fn bound(order: Order<Row>, key: &str, side: Side, part: Part) -> String {
     use diesel::{
         pg::{Pg, PgQueryBuilder},
         query_builder::{QueryBuilder, QueryFragment},
     };
-    let bound = |order: Order<Row>, side| {
-        let mut statement = Statement::<()>::new("");
-        let keys = order.keys().map(|_| "1".to_owned()).collect();
-        let id = Uuid::nil();
-        order.write_bound(&mut statement, &Position { keys, id }, side);
-        let mut text = PgQueryBuilder::default();
-        statement.to_sql(&mut text, &Pg).expect("well numbered");
-        text.finish()
-    };
+    let mut statement = Statement::<()>::new("");
+    let keys = order.keys().map(|_| key.to_owned()).collect();
+    let id = Uuid::nil();
+    order.write_bound(&mut statement, (&Position { keys, id }, side), part);
+    let mut text = PgQueryBuilder::default();
+    statement.to_sql(&mut text, &Pg).expect("well numbered");
+    text.finish()
+}
+
+#[test]
+fn keys_in_the_same_direction_are_compared_as_one_row() {
     for (order, side, expected) in [
         (
             order([(CREATED, true)]),
@@ -119,6 +121,78 @@ fn keys_in_the_same_direction_are_compared_as_one_row() {
              OR (created_at, id) > ($3::timestamptz, $4)))",
         ),
     ] {
-        assert_eq!(bound(order, side), expected);
+        let bound = bound(order, "1", side, Part::Whole);
+        assert_eq!(bound, format!(" AND {expected}"));
+    }
+}
+
+const DUE: SortKey<Row> = SortKey::nullable(
+    "task.due",
+    "due",
+    "coalesce(due, 'infinity')",
+    KeyValue::TimeOr("infinity", |_| None),
+);
+
+#[test]
+fn a_position_limits_only_its_part_of_a_list() {
+    let (present, absent) = ("2026-01-01T00:00:00.000000Z", "infinity");
+    let pair = order([(DUE, false), (TITLE, true)]);
+    for (order, key, part, expected) in [
+        (order([(DUE, false)]), present, Part::Absent, ""),
+        (order([(DUE, false)]), absent, Part::Present, ""),
+        (
+            order([(DUE, true)]),
+            absent,
+            Part::Absent,
+            " AND (id) < ($1)",
+        ),
+        (
+            order([(DUE, false)]),
+            present,
+            Part::Present,
+            " AND (due, id) > ($1::timestamptz, $2)",
+        ),
+        (
+            order([(DUE, false)]),
+            absent,
+            Part::Whole,
+            " AND (coalesce(due, 'infinity'), id) > ($1::timestamptz, $2)",
+        ),
+        (pair, absent, Part::Absent, " AND (title, id) < ($1, $2)"),
+    ] {
+        assert_eq!(bound(order, key, Side::After, part), expected);
+    }
+}
+
+#[test]
+fn a_range_has_only_the_parts_between_its_positions() {
+    let due = order([(DUE, false)]);
+    let position = |key: &str| Position {
+        keys: vec![key.to_owned()],
+        id: Uuid::nil(),
+    };
+    let (present, absent) = (
+        Some(position("2026-01-01T00:00:00.000000Z")),
+        Some(position("infinity")),
+    );
+    for (after, before, expected) in [
+        (&None, &None, [Part::Present, Part::Absent].as_slice()),
+        (&present, &absent, &[Part::Present, Part::Absent]),
+        (&absent, &None, &[Part::Absent]),
+        (&None, &present, &[Part::Present]),
+        (&absent, &present, &[Part::Whole]),
+    ] {
+        let mut slice = Slice {
+            size: 1,
+            backward: false,
+            after: after.clone(),
+            before: before.clone(),
+            offset: 0,
+        };
+        assert_eq!(due.parts(&slice), expected);
+        slice.backward = true;
+        let backward: Vec<Part> = expected.iter().rev().copied().collect();
+        assert_eq!(due.parts(&slice), backward);
+        assert_eq!(order([(TITLE, false)]).parts(&slice), [Part::Whole]);
     }
 }
