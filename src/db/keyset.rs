@@ -217,8 +217,9 @@ fn page_text<L: List>(
     statement
 }
 
-/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the second part only if the first
-/// has too few rows. `columns` writes the columns of the row.
+/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the parts of UNION ALL one after
+/// the other, and the second only if the first has too few rows. The rows of a parent are sorted, so reading them once is cheaper.
+/// `columns` writes the columns of the row.
 fn page_of_parts<L: List>(
     statement: &mut SqlText,
     (owner, parent): (Uuid, Option<L::Parent>),
@@ -227,7 +228,10 @@ fn page_of_parts<L: List>(
     source: Source,
     columns: impl Fn(&mut SqlText),
 ) {
-    let parts = list.order().parts(slice);
+    let parts = match parent {
+        None => list.order().parts(slice),
+        Some(_) => vec![Part::Whole],
+    };
     let is_divided = parts.len() > 1;
     for (number, part) in parts.into_iter().enumerate() {
         statement.sql(match (is_divided, number) {
