@@ -149,6 +149,11 @@ impl App {
         &self.search
     }
 
+    /// The HTTP edge.
+    pub fn edge(&self) -> &Edge {
+        &self.edge
+    }
+
     /// Serves until `stop` completes. Then finishes the requests in progress and stops everything.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let jobs = self.start_jobs();

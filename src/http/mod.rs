@@ -108,7 +108,7 @@ struct Shared {
 /// The HTTP edge: its router, and the work that outlives a request.
 pub struct Edge {
     /// All routes.
-    pub(crate) router: Router,
+    pub router: Router,
     /// Mutations in flight. They may outlive their connections.
     pub(crate) mutations: TaskTracker,
     /// WebSockets and subscriptions.
