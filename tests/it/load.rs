@@ -38,7 +38,8 @@ async fn statuses(flood: JoinSet<Answer>) -> Vec<u16> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_leases_at_most_a_third_of_the_connections() {
-    let (app, ada, bob) = TestApp::start().await.with_users("ada", "bob").await;
+    let app = TestApp::without_shared_reads().await;
+    let (app, ada, bob) = app.with_users("ada", "bob").await;
     let course = ada.create_course("Weaving").await;
     ada.create_document(&course, "Warp").await;
     ada.query(ME).await;
@@ -69,7 +70,8 @@ async fn a_user_leases_at_most_a_third_of_the_connections() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_over_a_socket_use_the_share_of_their_user() {
-    let (app, ada, bob) = TestApp::start().await.with_users("ada", "bob").await;
+    let app = TestApp::without_shared_reads().await;
+    let (app, ada, bob) = app.with_users("ada", "bob").await;
     let mut socket = Socket::of(&ada).await;
     let lock = app.begin("LOCK TABLE courses").await;
     let over_http = flood(&ada, 4, COURSES, &Value::Null);

@@ -1,6 +1,7 @@
 //! Plans write the same bytes as the library. The other tests run every query both ways (`Mode::Verify`); these compare random
 //! queries, and what happens if a plan cannot run.
 
+mod arguments;
 mod random;
 
 use serde_json::{Value, json};

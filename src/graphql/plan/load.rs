@@ -176,9 +176,13 @@ impl Loader<'_> {
         let different: Vec<Uuid> = items::each_once(ids.iter().map(|id| id.0))
             .map(|(_, id)| id)
             .collect();
-        let kinds = items::find_kinds(self.database, self.viewer, different.clone())
-            .await
-            .ok()?;
+        let kinds = match different.is_empty() {
+            true => HashMap::new(),
+            false => {
+                let kinds = items::find_kinds(self.database, self.viewer, different.clone());
+                kinds.await.ok()?
+            }
+        };
         let type_of = |id: &Uuid| match *id == viewer {
             true => Some(ObjectType::User),
             false => kinds.get(id).copied().map(ObjectType::Item),

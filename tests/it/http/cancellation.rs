@@ -120,7 +120,11 @@ async fn sessions(app: &TestApp) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_hang_ups_do_not_cost_connections() {
     const SLOTS: usize = 24;
-    let app = TestApp::with(|settings| settings.pool.max_connections = SLOTS).await;
+    let app = TestApp::with(|settings| {
+        settings.pool.max_connections = SLOTS;
+        settings.pool.shared_reads = false;
+    });
+    let app = app.await;
     let (ada, bob) = (app.signed_up("ada").await, app.signed_up("bob").await);
     let locked = app.begin("LOCK TABLE tasks").await;
     // All connections are open before the count begins.

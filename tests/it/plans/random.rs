@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
-use super::{answer, both, ready};
+use super::{
+    answer,
+    arguments::{filters, orders},
+    both, ready,
+};
 use crate::support::{Numbers, Person, TestApp};
 
 const QUERIES: usize = 400;
@@ -288,51 +292,6 @@ impl Writer {
             write!(self.text, ", {side}: \"{}\"", self.numbers.one_of(&known)).unwrap();
         }
         self.text.push(')');
-    }
-}
-
-fn filters(list: &str) -> &'static [&'static str] {
-    match list {
-        "tasks" => &[
-            "",
-            ", filter: { completed: false }",
-            ", filter: { status: null, hasDueDate: true }",
-            ", filter: { or: [{ priority: [HIGH] }, { not: { courseId: null } }] }",
-            ", filter: { ids: $ids }",
-        ],
-        "documents" => &[
-            "",
-            ", filter: { status: TRASH }",
-            ", filter: { and: [{ createdAfter: \"1960-01-01T00:00:00Z\" }] }",
-            ", filter: { titleContains: \"doc\" }",
-        ],
-        _ => &[
-            "",
-            ", filter: { status: null }",
-            ", filter: null",
-            ", filter: { status: TRASH }",
-        ],
-    }
-}
-
-fn orders(list: &str) -> &'static [&'static str] {
-    match list {
-        "tasks" => &[
-            "",
-            ", orderBy: { field: DUE_AT, direction: DESC }",
-            ", orderBy: [{ field: POSITION }, { field: TITLE, direction: DESC }]",
-            ", orderBy: [{ field: COMPLETED_AT, direction: ASC }, { field: PRIORITY }]",
-        ],
-        "documents" => &[
-            "",
-            ", orderBy: { field: TITLE }",
-            ", orderBy: [{ field: UPDATED_AT, direction: ASC }, { field: TITLE }]",
-        ],
-        _ => &[
-            "",
-            ", orderBy: []",
-            ", orderBy: { field: NAME, direction: DESC }",
-        ],
     }
 }
 

@@ -23,6 +23,7 @@ async fn limited(wait: Duration, limits: impl FnOnce(&mut RateLimitSettings)) ->
     let app = TestApp::with(|settings| {
         limits(&mut settings.auth.rate_limits);
         settings.pool.max_connections = POOL;
+        settings.pool.shared_reads = false;
         settings.pool.wait = wait;
         settings.edge.request_timeout = Duration::from_secs(60);
         trust_proxies(settings);
@@ -31,21 +32,30 @@ async fn limited(wait: Duration, limits: impl FnOnce(&mut RateLimitSettings)) ->
     app.await
 }
 
-/// A pool all of whose connections are held by one user's requests.
+async fn attackers(app: &TestApp) -> [Person; 3] {
+    [
+        app.signed_up("mallory").await,
+        app.signed_up("oscar").await,
+        app.signed_up("trudy").await,
+    ]
+}
+
+/// A pool all of whose connections are held by the requests of three users, each of whom leases at most a third.
 struct HeldPool {
     lock: Transaction,
     requests: Vec<JoinHandle<Answer>>,
 }
 
 impl HeldPool {
-    async fn of(app: &TestApp, attacker: &Person) -> HeldPool {
+    async fn of(app: &TestApp, attackers: &[Person; 3]) -> HeldPool {
         let lock = app.begin("LOCK TABLE tasks").await;
         let query = "{ tasks(filter: { titleContains: \"essay\" }) { nodes { id } } }";
-        let request = || {
+        let request = |attacker: &Person| {
             let client = attacker.client.clone();
             tokio::spawn(async move { client.post(query, json!({})).await })
         };
-        let requests = (0..POOL).map(|_| request()).collect();
+        let attackers = attackers.iter().cycle().take(POOL);
+        let requests = attackers.map(request).collect();
         eventually("all connections are held", async || {
             let status = app.pool.status();
             status.open == POOL && status.idle == 0
@@ -73,10 +83,10 @@ async fn wrong_passwords_are_limited_while_clients_hold_the_pool() {
         limits.sign_in_account = "30/h".parse().unwrap();
     })
     .await;
-    let attacker = app.signed_up("mallory").await;
+    let attackers = attackers(&app).await;
     app.signed_up("ada").await;
     for email in [ADA, "nobody@example.com"] {
-        let held = HeldPool::of(&app, &attacker).await;
+        let held = HeldPool::of(&app, &attackers).await;
         for n in 0..14 {
             let answer = sign_in(&app, AWAY, email, WRONG).await;
             let refused = is_rate_limited(&answer);
@@ -92,9 +102,9 @@ async fn wrong_passwords_are_limited_without_pool_and_limiter() {
         limits.sign_in_address = "7/h".parse().unwrap();
     })
     .await;
-    let attacker = app.signed_up("mallory").await;
+    let attackers = attackers(&app).await;
     app.signed_up("ada").await;
-    let held = HeldPool::of(&app, &attacker).await;
+    let held = HeldPool::of(&app, &attackers).await;
     let limiter = app.begin("LOCK TABLE rate_limits").await;
     let tries = (0..20).map(|n| {
         let email = if n % 2 == 0 {
@@ -156,12 +166,12 @@ async fn reset_mails_are_limited_while_clients_hold_the_pool() {
         limits.mail = "3/h".parse().unwrap();
     })
     .await;
-    let attacker = app.signed_up("mallory").await;
+    let attackers = attackers(&app).await;
     let home = app.anonymous().from(HOME);
     for (name, limiter_answers) in [("ada", true), ("grace", false)] {
         app.signed_up(name).await;
         let email = format!("{name}@example.com");
-        let held = HeldPool::of(&app, &attacker).await;
+        let held = HeldPool::of(&app, &attackers).await;
         let limiter = match limiter_answers {
             true => None,
             false => Some(app.begin("LOCK TABLE rate_limits").await),

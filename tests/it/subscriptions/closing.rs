@@ -156,7 +156,8 @@ async fn a_sign_out_over_a_stream_is_answered_before_it_closes() {
 async fn at_expiry_running_operations_complete_and_waiting_ones_do_not_run() {
     let app = TestApp::with(|settings| {
         settings.auth.access_lifetime = Duration::from_secs(6);
-        settings.pool.max_connections = 16;
+        // A user leases at most a third of them.
+        settings.pool.max_connections = 48;
     })
     .await;
     let ada = app.signed_up("ada").await;

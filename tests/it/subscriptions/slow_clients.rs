@@ -79,9 +79,11 @@ async fn pending_writes_are_saved_although_requests_use_the_whole_shutdown_timeo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_blocked_database_leave_connections_to_others() {
-    let app =
-        TestApp::with(|settings| settings.edge.request_timeout = Duration::from_secs(2)).await;
-    let (app, ada, bob) = app.with_users("ada", "bob").await;
+    let app = TestApp::with(|settings| {
+        settings.edge.request_timeout = Duration::from_secs(2);
+        settings.pool.shared_reads = false;
+    });
+    let (app, ada, bob) = app.await.with_users("ada", "bob").await;
     let after = ada.changes_cursor().await;
     let id = ada.create_course("c").await;
     let lock = app.begin("LOCK TABLE courses").await;

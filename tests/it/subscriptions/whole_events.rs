@@ -150,7 +150,7 @@ async fn an_event_with_a_wrong_argument_ends_the_subscription_with_its_error() {
 async fn a_page_of_changes_fails_as_a_whole() {
     for table in TABLES {
         // Of its own, because a pool whose connections broke may have others that are broken.
-        let app = TestApp::start().await;
+        let app = TestApp::without_shared_reads().await;
         let (ada, after, _) = with_a_document(&app).await;
         let lock = app.begin(&format!("LOCK TABLE {table}")).await;
         let query = format!(

@@ -73,6 +73,11 @@ impl TestApp {
         TestApp::on(self.database.clone(), change).await
     }
 
+    /// Without shared connections, so that each request leases its own: for tests of the pool.
+    pub(crate) async fn without_shared_reads() -> TestApp {
+        TestApp::with(|settings| settings.pool.shared_reads = false).await
+    }
+
     /// This process and [`TestApp::another`].
     pub(crate) async fn and_another(self) -> (TestApp, TestApp) {
         let other = self.another().await;
