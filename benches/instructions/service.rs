@@ -14,6 +14,7 @@ use snapnote::{
     app::App,
     config::{LogConfig, LogFormat},
     db::connect::Target,
+    graphql::plan,
     telemetry,
 };
 use tokio::{
@@ -48,7 +49,10 @@ pub(crate) fn run(url: &str, token: &str) -> Outcome {
     })?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let target = Target::parse(url)?;
-    let app = runtime.block_on(async { App::new(target, settings()) })?;
+    let mut settings = settings();
+    // The tests execute each query both ways.
+    settings.query_plans = plan::Mode::On;
+    let app = runtime.block_on(async { App::new(target, settings) })?;
     let router = &app.edge().router;
     for request in &REQUESTS {
         let prepared = Prepared::new(request, token)?;

@@ -11,7 +11,7 @@ pub struct LimitsConfig {
     /// Maximum size of a request's body, in bytes. All arguments, counting each use of a variable, may have twice as many.
     #[arg(long, env = "SNAPNOTE_MAX_BODY", default_value = "1048576", value_parser = at_least_one)]
     pub max_body: usize,
-    /// Maximum size of a response, in bytes. Larger ones fail with RESPONSE_TOO_LARGE, before long texts are loaded.
+    /// Maximum size of a response, in bytes. Larger ones fail with RESPONSE_TOO_LARGE. If long texts alone exceed it, they are not loaded.
     #[arg(long, env = "SNAPNOTE_MAX_RESPONSE", default_value = "16777216", value_parser = at_least_one)]
     pub max_response: usize,
     /// Maximum lexical tokens in a GraphQL document.

@@ -4,8 +4,8 @@
 //! closed connection is noticed without a statement. A connection whose future was dropped in the middle of a statement keeps its slot until it
 //! is recovered (`connection_manager.rs`) or closed.
 //!
-//! Requests of one user or address together lease at most a third of the pool (`share`), so that nobody's requests wait long for those
-//! of another.
+//! Requests of one user or address together lease at most a third of the pool (`share`), so that one user's requests rarely delay
+//! another's.
 //!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
@@ -167,7 +167,7 @@ impl Database {
         share::with(holder.map(|holder| self.inner.shares.of(holder)), work)
     }
 
-    /// Leases a connection. If all are in use, or all that the holder of the present work may lease, waits for one. Each wait is limited by
+    /// Leases a connection. If all are in use, or all that the current holder may lease, waits for one. Each wait is limited by
     /// the settings.
     ///
     /// # Errors
@@ -187,7 +187,8 @@ impl Database {
         let share = match share::current() {
             Some(share) => {
                 let permit = timeout(self.inner.wait, share.acquire()).await;
-                let in_use = "all connections that one user or address may use are in use";
+                let in_use =
+                    "this user or address already leases its maximum number of connections";
                 Some(permit.map_err(|_| Error::unavailable(in_use))??)
             }
             None => None,
@@ -325,12 +326,12 @@ impl Database {
     }
 }
 
-/// What allows to lease a connection, held until the connection can be leased again.
+/// Permits for one leased connection, held until it can be leased again.
 #[derive(Default)]
 pub(super) struct Permits {
-    /// Of the holder's share.
+    /// From the holder's share.
     _share: Option<SharePermit>,
-    /// Of a user of half of the pool.
+    /// From the limit of `with_half_the_pool`.
     _half: Option<OwnedSemaphorePermit>,
 }
 

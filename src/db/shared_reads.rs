@@ -1,11 +1,11 @@
 //! Connections that many requests share: short reads without a lease.
 //!
 //! A lease costs a read two wake-ups and keeps a server process waiting for the network between two statements. PostgreSQL's protocol
-//! allows a client to send further statements before the first one's response (pipelining). [`SharedReads`] therefore keeps a few
-//! connections beside the pool. Each statement is sent at once on the connection with the fewest unanswered ones.
+//! allows a client to send further statements before the first one's response (pipelining). [`SharedReads`] therefore uses a few of the
+//! pool's connections for this. Each statement is sent at once on the connection with the fewest unanswered ones.
 //!
 //! # What may be read
-//! - **Autocommit reads that an index bounds**, because a slow statement delays those behind it. Other reads, writes and
+//! - **Autocommit reads that an index bounds**, because a slow statement delays those after it. Other reads, writes and
 //!   transactions lease a connection.
 //! - A read in a transaction must stay on the transaction's connection.
 //!
@@ -58,13 +58,13 @@ use super::{
     sql::Value,
 };
 
-/// Maximum number of shared connections. More would bring no more throughput: one answers thousands of reads per second.
+/// Maximum number of shared connections. More would bring no more throughput: one serves thousands of reads per second.
 const MAX_CONNECTIONS: usize = 4;
-/// One of so many connections of the pool is shared.
+/// One in this many of the pool's connections is shared.
 const POOL_SHARE: usize = 4;
 /// The `statement_timeout` of shared connections, unless the setting is shorter.
 pub(super) const MAX_STATEMENT: Duration = Duration::from_secs(2);
-/// How long a connection may take to respond to the statements before a read that waited in vain.
+/// How long a connection may take to respond to the statements preceding a read that timed out.
 const MAX_STALL: Duration = Duration::from_secs(10);
 /// Another connection is opened if all open ones have so many unanswered statements.
 const OPEN_ANOTHER: usize = 4;

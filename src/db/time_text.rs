@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_what_chrono_writes() {
+    fn times_are_formatted_as_by_chrono() {
         for text in [
             "0001-01-01T00:00:00Z",
             "0999-12-31T23:59:59.999999Z",

@@ -146,7 +146,7 @@ impl ResponseBudget {
         let bytes = bytes as u64;
         let total = self.0.written.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if total > self.max() {
-            return Err(self.exceeded(&format!(" up to a `{field}`")));
+            return Err(self.exceeded(&format!(" (reached in `{field}`)")));
         }
         self.wait_if_large(total).await
     }
@@ -195,7 +195,7 @@ impl ResponseBudget {
         Error::new(
             Code::ResponseTooLarge,
             format!(
-                "The response has more than {max} bytes{place}, which is the maximum. Request fewer items per page (`first`), or select fewer fields."
+                "The response exceeds the maximum of {max} bytes{place}. Request fewer items per page (`first`), or select fewer fields."
             ),
         )
     }
@@ -210,7 +210,7 @@ fn too_long(size: &LongSize, total: u64, max: u64) -> Error {
     } = size;
     let fitting = (*objects as u64 * max) / bytes.max(&1);
     let remedy = match fitting {
-        0 => "Request these fields in requests of their own.".to_owned(),
+        0 => "Request these fields in separate requests.".to_owned(),
         _ if total > *bytes => {
             "Request fewer items per page (`first`), or fewer lists per request.".to_owned()
         }
@@ -219,7 +219,7 @@ fn too_long(size: &LongSize, total: u64, max: u64) -> Error {
     Error::new(
         Code::ResponseTooLarge,
         format!(
-            "{fields} of {objects} items would make a response of {total} bytes; the maximum is {max} bytes. {remedy}"
+            "The response would contain {total} bytes of long values with {fields} of {objects} documents; the maximum is {max} bytes. {remedy}"
         ),
     )
 }

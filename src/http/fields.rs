@@ -123,7 +123,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A field of this name for each value.
+    /// One header field with this name per value.
     pub(in crate::http) fn headers(name: &'static str, values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for value in values {

@@ -96,7 +96,7 @@ impl Requests {
                 retry_after: Some(RETRY_AFTER),
                 ..Error::new(
                     Code::RateLimited,
-                    "You have reached the maximum number of requests in progress per user, or per address without a sign-in. Wait for a response before you send the next one.",
+                    "This user or address has reached the maximum number of requests in progress. Wait for a response before you send the next one.",
                 )
             },
         }

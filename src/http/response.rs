@@ -19,7 +19,7 @@ use crate::{
     graphql::{Executed, ResponseBudget, error},
 };
 
-/// Bytes that the JSON of a response may have beyond its long values before its memory grows.
+/// Initial capacity of the JSON buffer, in addition to the long values.
 const INITIAL_CAPACITY: usize = 256;
 
 /// A GraphQL response with its status and headers.

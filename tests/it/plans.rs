@@ -107,7 +107,7 @@ async fn a_plan_reads_only_the_selected_columns_of_the_viewer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queries_are_answered_while_shared_connections_break() {
+async fn queries_succeed_while_shared_connections_break() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let task = ada.create_task(None, "One").await;
     let (with, _) = both(&app).await;

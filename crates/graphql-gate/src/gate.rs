@@ -17,7 +17,7 @@ use crate::variables;
 
 /// Admits or rejects requests. Create one per schema and share it.
 ///
-/// `P` is what [`Gate::with_plans`] makes of each operation.
+/// `P` is the type of the plans that [`Gate::with_plans`] makes.
 pub struct Gate<P = ()> {
     settings: Settings,
     pub(crate) cache: DocumentCache<P>,

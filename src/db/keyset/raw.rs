@@ -19,9 +19,8 @@ const PENDING: usize = 2;
 /// The column of the item's id. The selected columns follow it, and then the keys of the order.
 pub(crate) const ID: usize = 3;
 
-/// Reads one page of the owner's list, or one for each of these parents, by the parent's id. `columns`: writes the selected columns,
-/// each after a comma, of this maximum number of
-/// rows.
+/// Reads one page of the owner's list, or one for each of these parents, by the parent's id. `columns` writes the selected columns,
+/// each after a comma; its argument is the maximum number of rows.
 ///
 /// `None` if they cannot be read in this way: an operation of the owner is pending (`current`), or a shared connection failed.
 pub(crate) async fn pages<L: List>(

@@ -138,8 +138,8 @@ impl SharedClient {
         self.unanswered() > 0 && silence > MAX_SILENCE + 2 * self.fastest()
     }
 
-    /// Prepares a statement on a task of its own: if its future were dropped, the server would keep a statement that nobody
-    /// closes.
+    /// Prepares a statement on a task of its own: if its future were dropped, the server would keep an unused statement
+    /// open.
     async fn prepare(
         self: &Arc<Self>,
         text: &SharedText,

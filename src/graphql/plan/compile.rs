@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{db::Columns as _, items::ItemKind, tags::Tag};
 
-/// The plan of a document's operation. `None` if it is not a query, or selects anything that a plan does not know.
+/// The plan of a document's operation. `None` if it is not a query, or selects a field that plans do not support.
 ///
 /// `variables`: the values of those that decide what is selected.
 pub(super) fn compile(document: &ExecutableDocument, variables: &Variables) -> Option<Plan> {

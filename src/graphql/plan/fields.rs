@@ -1,4 +1,4 @@
-//! What a plan knows: the only list of the fields that it can write. A test compares it with the schema.
+//! The fields that plans support: the only list of them. A test compares it with the schema.
 
 use crate::items::ItemKind;
 
@@ -75,7 +75,7 @@ impl ObjectType {
         }
     }
 
-    /// The field with this name. `None` if a plan does not know it.
+    /// The field with this name. `None` if plans do not support it.
     pub(super) fn field(self, name: &str) -> Option<FieldOf> {
         let column = self.columns().iter().find(|(known, ..)| *known == name);
         if let Some((_, column, format)) = column {

@@ -105,7 +105,7 @@ pub(super) enum LoadedRoot {
     },
 }
 
-/// Loads what a plan reads for one request. `None` if anything stands in the way.
+/// Loads what a plan reads for one request. `None` if the library must execute the request.
 pub(super) struct Loader<'a> {
     pub(super) database: &'a Database,
     pub(super) reads: &'a SharedReads,

@@ -1,12 +1,12 @@
 //! Plans: queries of items without the library. A plan is made once for each prepared document. It reads only the selected columns
 //! and writes rows straight to the bytes of the response, where the library builds a future and a value for each field of each
-//! object. Trees of 100 objects take a third of the time.
+//! object (docs/benchmarks.md).
 //!
-//! - `fields`: what a plan knows, in one table. `compile`: from a document to a plan (`model`).
+//! - `fields`: the fields that plans support, in one table. `compile`: from a document to a plan (`model`).
 //! - `load`: from a plan to rows. `write` and `values`: from rows to JSON.
 //!
-//! **A plan has no errors.** Whatever it does not know has no plan, and whatever goes wrong while it runs is thrown away: the
-//! library then executes the request from the start. Reads have no effects, so every error message, code and log line comes from
+//! **Plans report no errors.** Queries with unsupported fields have no plan. If a plan fails, its output is discarded, and the
+//! library executes the request from the start. Reads have no effects, so every error message, code and log line comes from
 //! one place. The gate has validated the document, limited its cost and coerced its variables before, as for all requests.
 //!
 //! The response of a plan consists of the same bytes as that of the library. Tests run every query both ways

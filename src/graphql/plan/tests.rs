@@ -38,7 +38,7 @@ fn queries_of_items_have_a_plan() {
 }
 
 #[test]
-fn what_a_plan_does_not_know_has_none() {
+fn unsupported_queries_have_no_plan() {
     for query in [
         "{ __schema { types { name } } }",
         "{ me { id sessions { id } } }",

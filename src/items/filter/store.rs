@@ -19,7 +19,7 @@ use crate::{
 /// many if letters and accents are separate code points.
 const MAX_PART: usize = 2_000;
 
-/// How much a filter asks of the database.
+/// How expensive a filter is for the database.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::items) struct Extent {
     pub(in crate::items) conditions: usize,
