@@ -194,7 +194,12 @@ impl Database {
             None => None,
         };
         let half = match self.half.clone() {
-            Some(half) => Some(half.acquire_owned().await.map_err(Error::internal)?),
+            Some(half) => {
+                let permit = timeout(self.inner.wait, half.acquire_owned()).await;
+                let in_use = "events already lease half of the connections";
+                let permit = permit.map_err(|_| Error::unavailable(in_use))?;
+                Some(permit.map_err(Error::internal)?)
+            }
             None => None,
         };
         Ok(Permits {

@@ -1,14 +1,17 @@
 //! Rows as the database sends them. Columns are read where they are needed, so that no values are built for a row.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
+use tokio::time::timeout;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use super::{SharedText, SqlText, shared_reads::SharedReads};
+use super::{SharedText, SqlText, share, shared_reads::SharedReads};
 
+/// How long a read waits for its user's other reads.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Maximum number of texts whose prepared statements are found again.
 const MAX_TEXTS: usize = 1_000;
 
@@ -22,6 +25,11 @@ pub(crate) async fn read(reads: &SharedReads, statement: &SqlText) -> Option<Vec
             TEXTS.insert(statement.text().into(), text.clone());
             text
         }
+    };
+    // The reads of a user share what the user may lease, so that they leave the connections to others, too.
+    let _permit = match share::current() {
+        Some(share) => Some(timeout(MAX_WAIT, share.acquire()).await.ok()?.ok()?),
+        None => None,
     };
     let rows = reads.rows(&text, statement.values()).await.ok()?;
     Some(rows.into_iter().map(RawRow).collect())

@@ -190,7 +190,15 @@ impl SharedReads {
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
-        match timeout(client.max_wait(text), client.rows(text, values)).await {
+        let mut unfinished = Unfinished {
+            inner: &self.inner,
+            client: Some(client.clone()),
+        };
+        let read = timeout(client.max_wait(text), client.rows(text, values)).await;
+        if read.is_ok() {
+            unfinished.client = None;
+        }
+        match read {
             Ok(Ok(rows)) => Ok(rows),
             Ok(Err(error)) => {
                 if let Some(error) = error {
@@ -201,7 +209,6 @@ impl SharedReads {
             }
             Err(_) => {
                 tracing::debug!("a read on a shared connection took too long");
-                self.inner.note_stall(client);
                 Err(SharedReadError::Slow)
             }
         }
@@ -228,6 +235,20 @@ impl SharedReads {
     pub(super) fn close(&self) {
         self.inner.slots.close();
         self.inner.clients.write().clear();
+    }
+}
+
+/// A read. If it is dropped before its end, or waits too long, the server may still be busy with it.
+struct Unfinished<'a> {
+    inner: &'a Arc<Inner>,
+    client: Option<Arc<SharedClient>>,
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            self.inner.note_stall(client);
+        }
     }
 }
 

@@ -290,7 +290,9 @@ impl Api {
             return None;
         }
         let data = self.planned(admitted, caller).await?;
-        Some(plan::response(data, admitted.reported_cost))
+        let response = plan::response(data, admitted.reported_cost);
+        let max = self.inner.memory.max_response();
+        Some(response).filter(|response| response.len() <= max)
     }
 
     /// The JSON of the data that a request's plan writes.

@@ -176,13 +176,24 @@ async fn process(
         return Err(Rejection::EventsNotAccepted);
     }
     let caller = live_auth.caller();
-    let planned = timeout_at(deadline, state.api.execute_plan(&admitted, &caller)).await;
-    if let Ok(Some(json)) = planned {
+    if let Some(json) = run_plan(state, &admitted, &caller, deadline).await {
         return Ok(Outcome::Json(json));
     }
     let executed = run(state, admitted, caller, id, deadline, permit).await;
     let reply = Reply::executed(executed, live_auth.rejection());
     Ok(Outcome::Reply(reply))
+}
+
+/// Executes a query by its plan. `None` if [`run`] must execute the request, or reject it.
+async fn run_plan(
+    state: &EdgeState,
+    admitted: &Admitted,
+    caller: &Caller,
+    deadline: Instant,
+) -> Option<Vec<u8>> {
+    let _slot = state.requests.begin(caller.holder()).ok()?;
+    let planned = timeout_at(deadline, state.api.execute_plan(admitted, caller));
+    planned.await.ok()?
 }
 
 /// Permits a request, unless too many are in progress.

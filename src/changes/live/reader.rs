@@ -152,8 +152,9 @@ impl Reader {
 
     async fn page(&self) -> Result<Page, Error> {
         let inner = &self.live.inner;
-        let _permit = inner.reading.acquire().await.map_err(Error::internal)?;
+        // A reader that waits for its user's share of the connections holds none of the permits, which all users share.
         let mut conn = inner.database.connection().await?;
+        let _permit = inner.reading.acquire().await.map_err(Error::internal)?;
         match &self.at {
             Some(at) => {
                 let feed = &inner.feed;
