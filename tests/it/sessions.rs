@@ -302,7 +302,8 @@ async fn concurrent_requests_share_one_slow_read_of_the_revocations() {
     let (answers, released) = tokio::join!(join_all((0..20).map(|_| ask(&ada))), release);
     assert!(answers.iter().all(|answer| answer.status == 200));
     let sent = app.pool.statements() - before;
-    let few = sent <= 1 + released.elapsed().as_secs();
+    // A read that waits long on a shared connection is sent again on a leased one.
+    let few = sent <= 2 + released.elapsed().as_secs();
     assert!(few, "{sent} statements");
 }
 
