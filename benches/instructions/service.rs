@@ -35,7 +35,7 @@ pub(crate) const MEASURED: &str = "instructions::service::measured";
 pub(crate) const ROUNDS: usize = 5;
 /// Number of requests per round.
 pub(crate) const REPEATS: usize = 10;
-/// Number of complete responses before the first round. PostgreSQL plans a prepared statement anew in its first five executions.
+/// Number of complete responses before the first round. PostgreSQL plans each of the first five executions of a prepared statement.
 const WARM_UP: usize = 10;
 /// Maximum number of incomplete responses, for example while the service waits for a busy machine.
 const MAX_INCOMPLETE: usize = 20;

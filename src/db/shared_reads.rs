@@ -66,7 +66,7 @@ const POOL_SHARE: usize = 4;
 pub(super) const MAX_STATEMENT: Duration = Duration::from_secs(2);
 /// How long a connection may take to respond to the statements preceding a read that timed out.
 const MAX_STALL: Duration = Duration::from_secs(10);
-/// Another connection is opened if all open ones have so many unanswered statements.
+/// Another connection is opened if each open one has at least this many unanswered statements.
 const OPEN_ANOTHER: usize = 4;
 /// Maximum number of unanswered statements per connection.
 const MAX_UNANSWERED: usize = 256;

@@ -18,7 +18,7 @@ const SHARE: i64 = 2;
 const COURSES: &str = "{ courses { nodes { id } } }";
 const ME: &str = "{ me { id } }";
 
-/// Sends a request so many times at once.
+/// Sends a request this many times at the same time.
 fn flood(client: &Client, times: usize, query: &str, variables: &Value) -> JoinSet<Answer> {
     let mut flood = JoinSet::new();
     for _ in 0..times {

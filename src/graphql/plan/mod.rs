@@ -100,7 +100,8 @@ impl Plans {
 }
 
 impl Plan {
-    /// Executes the plan. Returns the JSON of the response's data, which has at most `max_response` bytes. `None` if the library must execute the request.
+    /// Executes the plan. Returns the JSON of the response's data, which has at most `max_response` bytes. `None` if the library must
+    /// execute the request.
     pub(crate) async fn run(
         &self,
         database: &Database,
