@@ -23,7 +23,7 @@ use crate::{
         shared_reads::SharedReads,
     },
     error::Error,
-    items::{Item, ItemKind, ItemRef, List, Listed},
+    items::{Item, ItemKind, ItemRef, List, Listed, raw::RawColumns},
 };
 
 /// The arguments of a list of items, and whether its total is selected.
@@ -71,7 +71,7 @@ impl<T: Listed> ListArguments<T> {
         reads: &SharedReads,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
-        columns: &[&str],
+        columns: RawColumns<'_>,
     ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
         let (slice, count) = (&self.slice, self.count);
         let pages = self

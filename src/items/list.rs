@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{Conditions, Filter, Item, ItemKind, OrderBy, contents, filter, order, raw};
+use super::{
+    Conditions, Filter, Item, ItemKind, OrderBy, contents, filter, order,
+    raw::{self, RawColumns},
+};
 use crate::{
     auth::Viewer,
     db::{
@@ -98,16 +101,17 @@ impl<T: Listed> List<T> {
         containers: Option<(ItemKind, &[Uuid])>,
         slice: &Slice,
         count: bool,
-        columns: &[&str],
+        selected: RawColumns<'_>,
     ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
         if self.reads_texts {
             return None;
         }
         let owner = viewer.user_id.0;
         let columns = |text: &mut SqlText, rows| {
-            raw::store::write_columns::<T>(text, columns, Source::Tables, rows);
+            raw::store::write_columns::<T>(text, selected.columns, Source::Tables, rows);
         };
-        keyset::raw::pages(reads, owner, containers, self, slice, count, columns).await
+        let reads_more = (count, selected.keys);
+        keyset::raw::pages(reads, owner, containers, self, slice, reads_more, columns).await
     }
 
     /// One page of the items in each of these courses or tags, by its id.

@@ -16,11 +16,11 @@ use crate::db::{
 const PARENT: usize = 0;
 const TOTAL: usize = 1;
 const PENDING: usize = 2;
-/// The column of the item's id. The selected columns follow it, and then the keys of the order.
+/// The column of the item's id. The selected columns follow it, and then the keys of the order, if they are read.
 pub(crate) const ID: usize = 3;
 
 /// Reads one page of the owner's list, or one for each of these parents, by the parent's id. `columns` writes the selected columns,
-/// each after a comma; its argument is the maximum number of rows.
+/// each after a comma; its argument is the maximum number of rows. `keys`: whether the keys of the order follow, for cursors.
 ///
 /// `None` if they cannot be read in this way: an operation of the owner is pending (`current`), or a shared connection failed.
 pub(crate) async fn pages<L: List>(
@@ -29,13 +29,15 @@ pub(crate) async fn pages<L: List>(
     parents: Option<(L::Parent, &[Uuid])>,
     list: &L,
     slice: &Slice,
-    count: bool,
+    (count, keys): (bool, bool),
     columns: impl Fn(&mut SqlText, i64),
 ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
     let columns = |text: &mut SqlText, _, rows| {
         text.sql("id");
         columns(text, rows);
-        list.order().write_columns(text);
+        if keys {
+            list.order().write_columns(text);
+        }
     };
     let text = page_text(owner, parents, list, slice, count, Source::Tables, columns);
     let rows = raw::read(reads, &text).await?;

@@ -20,7 +20,10 @@ use crate::{
     db::{Database, keyset, raw::RawRow, shared_reads::SharedReads},
     documents::Document,
     graphql::list::ListArguments,
-    items::{self, ItemKind, Listed, raw::store as raw},
+    items::{
+        self, ItemKind, Listed,
+        raw::{RawColumns, store as raw},
+    },
     scalars::ObjectId,
     tags::{self, Tag},
     tasks::Task,
@@ -225,7 +228,10 @@ impl Loader<'_> {
     ) -> Option<LoadedList> {
         let arguments = list.arguments.with(self.variables);
         let arguments = ListArguments::<T>::of_raw(arguments, list.counts()).ok()?;
-        let columns = &list.rows.columns;
+        let columns = RawColumns {
+            columns: &list.rows.columns,
+            keys: list.has_cursors(),
+        };
         let raw_pages = match containers {
             Some((_, [])) => HashMap::new(),
             _ => {

@@ -68,6 +68,19 @@ impl List {
         let mut values = self.fields.iter().map(|(_, value)| value);
         values.any(|value| matches!(value, ListValue::TotalCount))
     }
+
+    /// Whether cursors of its rows are written.
+    pub(super) fn has_cursors(&self) -> bool {
+        self.fields.iter().any(|(_, value)| match value {
+            ListValue::Edges(edge) => edge
+                .iter()
+                .any(|(_, value)| matches!(value, EdgeValue::Cursor)),
+            ListValue::PageInfo(info) => info.iter().any(|(_, value)| {
+                matches!(value, PageInfoValue::StartCursor | PageInfoValue::EndCursor)
+            }),
+            ListValue::Constant(_) | ListValue::Nodes(_) | ListValue::TotalCount => false,
+        })
+    }
 }
 
 /// The rows of objects of one type: which columns are read, and what is loaded for all of them together.
