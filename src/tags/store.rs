@@ -15,8 +15,7 @@ use crate::{
     },
     error::Error,
     items::{
-        Conditions, Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written,
-        contents,
+        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
     },
 };
 
@@ -46,20 +45,6 @@ impl Update for UpdateTagInput {
 impl Listed for Tag {
     type Filter = TagFilter;
     type OrderBy = TagOrder;
-
-    fn title_part(filter: &TagFilter) -> Option<&str> {
-        filter.name_contains.as_deref()
-    }
-
-    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_>) {
-        let TagFilter {
-            name_contains: _,
-            shared: _,
-            and: _,
-            or: _,
-            not: _,
-        } = filter;
-    }
 
     fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
         contents::write_count(statement, Tag::KIND, column, source);
