@@ -224,7 +224,8 @@ impl Loader<'_> {
         containers: Option<(ItemKind, &[Uuid])>,
     ) -> Option<LoadedList> {
         let arguments = list.arguments.with(self.variables);
-        let arguments = ListArguments::<T>::of_raw(arguments, list.counts()).ok()?;
+        // The columns are selected when the pages are read.
+        let arguments = ListArguments::<T>::of_field(arguments, |_| false, list.counts()).ok()?;
         let columns = &list.rows.columns;
         let raw_pages = match containers {
             Some((_, [])) => HashMap::new(),
