@@ -100,8 +100,8 @@ impl Plans {
 }
 
 impl Plan {
-    /// Executes the plan. Returns the JSON of the response's data, which has at most `max_response` bytes. `None` if the library must
-    /// execute the request.
+    /// Executes the plan. Returns the JSON of the response up to the end of its data, at most `max_response` bytes ([`ended`] completes
+    /// it). `None` if the library must execute the request.
     pub(crate) async fn run(
         &self,
         database: &Database,
@@ -119,18 +119,15 @@ impl Plan {
             max_bytes,
         };
         let loaded = loader.plan(self).await?;
-        write::data(self, &loaded).filter(|data| data.len() <= max_bytes)
+        write::data(self, &loaded).filter(|response| response.len() <= max_bytes)
     }
 }
 
 #[cfg(test)]
 mod tests;
 
-/// The JSON of a response with this data.
-pub(super) fn response(data: Vec<u8>, cost: Option<Cost>) -> Vec<u8> {
-    let mut response = Vec::with_capacity(data.len() + 100);
-    response.extend_from_slice(b"{\"data\":");
-    response.extend_from_slice(&data);
+/// Completes the JSON of a response after its data, which [`Plan::run`] has written.
+pub(super) fn ended(mut response: Vec<u8>, cost: Option<Cost>) -> Vec<u8> {
     if let Some(cost) = cost {
         let extensions = format!(",\"extensions\":{{\"cost\":{}}}", json_of(&cost.value()));
         response.extend_from_slice(extensions.as_bytes());
