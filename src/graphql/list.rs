@@ -19,8 +19,7 @@ use crate::{
     db::{
         self,
         keyset::{Page, Slice},
-        raw::RawRow,
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
     items::{Item, ItemKind, ItemRef, List, Listed},
@@ -46,6 +45,7 @@ impl<T: Listed> ListArguments<T> {
         let list = List::new(filter, order_by, |column| selected.has(column))?;
         ListArguments::of_list(list, page, selected.total)
     }
+
     /// The arguments of a field that the caller does not resolve. `selects`: whether a column on demand is read. `count`: whether the
     /// total is selected.
     ///
@@ -61,7 +61,6 @@ impl<T: Listed> ListArguments<T> {
         ListArguments::of_list(list, &arguments.page()?, count)
     }
 
-
     fn of_list(list: List<T>, page: &PageArguments, count: bool) -> Result<Self, Error> {
         Ok(ListArguments {
             slice: page.slice(list.order())?,
@@ -73,7 +72,7 @@ impl<T: Listed> ListArguments<T> {
     /// Columns of the pages that the arguments select, as [`List::raw_pages`].
     pub(crate) async fn raw_pages(
         &self,
-        reads: &SharedReads,
+        reads: &RawReads<'_>,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
         columns: &[&str],

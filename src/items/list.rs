@@ -14,8 +14,7 @@ use crate::{
         Connection, SqlText,
         current::Source,
         keyset::{self, Order, Page, Slice},
-        raw::RawRow,
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
 };
@@ -90,7 +89,7 @@ impl<T: Listed> List<T> {
     /// this way (`keyset::raw`).
     pub(crate) async fn raw_pages(
         &self,
-        reads: &SharedReads,
+        reads: &RawReads<'_>,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
         slice: &Slice,

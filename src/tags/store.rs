@@ -10,8 +10,7 @@ use crate::{
     db::{
         Columns, Connection, SqlText, Statement,
         current::Source,
-        raw::{self, RawRow},
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
     items::{
@@ -78,7 +77,7 @@ pub(crate) const RAW_ID: usize = 1;
 /// Selected columns of the active tags of each of the viewer's documents and tasks with these ids, sorted by name. `None` if a shared
 /// connection cannot read them now.
 pub(crate) async fn raw_of_items(
-    reads: &SharedReads,
+    reads: &RawReads<'_>,
     viewer: &Viewer,
     items: Vec<Uuid>,
     columns: &[&str],
@@ -86,7 +85,7 @@ pub(crate) async fn raw_of_items(
     let columns: Vec<&str> = iter::once("id").chain(columns.iter().copied()).collect();
     let mut text = SqlText::new(of_items_text(&columns.join(", ")));
     text.bind(viewer.user_id).bind(items);
-    raw::read(reads, &text).await
+    reads.rows(&text).await
 }
 
 /// The active tags of each of the viewer's documents and tasks with these ids, sorted by name. Omits items without tags.

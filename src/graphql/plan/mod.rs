@@ -20,10 +20,7 @@ mod values;
 mod verify;
 mod write;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use parking_lot::Mutex;
@@ -33,7 +30,10 @@ pub(crate) use model::Plan;
 pub(super) use verify::verify;
 
 use super::Cost;
-use crate::{auth::Viewer, db::Database};
+use crate::{
+    auth::Viewer,
+    db::{Database, raw::RawReads},
+};
 
 /// Maximum size of the rows that a plan reads, and of the response. Larger responses wait for their turn (`budget`).
 const MAX_BYTES: usize = 1 << 20;
@@ -112,11 +112,9 @@ impl Plan {
         let max_bytes = MAX_BYTES.min(max_response);
         let loader = Loader {
             database,
-            reads: database.shared_reads()?,
+            reads: RawReads::new(database.shared_reads()?, max_bytes),
             viewer,
             variables,
-            bytes: AtomicUsize::new(0),
-            max_bytes,
         };
         let loaded = loader.plan(self).await?;
         write::data(self, &loaded).filter(|response| response.len() <= max_bytes)
