@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use tokio::{task::JoinSet, time::Duration};
+
 use crate::support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of};
 
 /// The number of stored indexes.
@@ -232,4 +234,38 @@ async fn a_full_index_takes_no_more_items_until_there_is_room() {
         .await;
     assert_eq!(ada.found("quagga").await, ["Document 2"]);
     assert_eq!(ada.found("\"number1500\"").await, ["Document 1500"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_who_may_lease_no_more_connections_do_not_delay_the_first_searches_of_others() {
+    let app = TestApp::with(|settings| {
+        settings.pool.shared_reads = false;
+        settings.pool.wait = Duration::from_secs(60);
+    });
+    let (app, ada, bob) = app.await.with_users("ada", "bob").await;
+    let of_ada = ada.create_course("Zebra").await;
+    let of_bob = bob.create_course("Zebra").await;
+    let lock = app.begin("SELECT FROM courses FOR UPDATE").await;
+    let (mut renames, mut searches) = (JoinSet::new(), JoinSet::new());
+    for (user, course) in [(&ada, &of_ada), (&bob, &of_bob)] {
+        // All connections that a user may lease: a third of eight.
+        for _ in 0..2 {
+            let (user, course) = (user.client.clone(), course.clone());
+            renames.spawn(async move { user.rename_course(&course, "Quagga").await });
+        }
+    }
+    app.eventually_blocked(4).await;
+    for user in [&ada, &bob] {
+        let user = user.client.clone();
+        searches.spawn(async move { user.found("quagga").await });
+    }
+    // Signing up takes longer than the two searches take to begin.
+    let eve = app.signed_up("eve").await;
+    assert_eq!(eve.found("zebra").await, [""; 0]);
+    assert!(searches.try_join_next().is_none(), "they still wait");
+    lock.rollback().await;
+    renames.join_all().await;
+    for found in searches.join_all().await {
+        assert_eq!(found, ["Quagga"]);
+    }
 }
