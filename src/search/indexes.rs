@@ -225,12 +225,16 @@ impl SearchIndexes {
         }
     }
 
-    /// Keeps an index in memory. Stores it in the background if enough has changed, so that a process without it need not read
-    /// all items.
+    /// Keeps an index in memory. Stores it in the background if enough has changed or the stored one expires in a while, so that a
+    /// process without it need not read all items.
     fn keep(&self, owner: UserId, mut index: UserIndex) -> Arc<UserIndex> {
-        let is_due = index.unsaved >= MIN_UNSAVED.max(index.items.len() / 8);
+        let half_of_its_time = self.inner.feed.validity() / 2;
+        let is_old = |stored| index.cursor.is_later_by(half_of_its_time, stored);
+        let is_due = index.unsaved >= MIN_UNSAVED.max(index.items.len() / 8)
+            || index.stored.as_ref().is_some_and(is_old);
         if is_due {
             index.unsaved = 0;
+            index.stored = Some(index.cursor.clone());
         }
         let index = Arc::new(index);
         self.inner.cache.insert(owner, index.clone());

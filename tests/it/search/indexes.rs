@@ -4,7 +4,10 @@ use serde_json::json;
 
 use tokio::{task::JoinSet, time::Duration};
 
-use crate::support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of};
+use crate::{
+    change_feed::aged,
+    support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of},
+};
 
 /// The number of stored indexes.
 const STORED: &str = "search_indexes WHERE part = 0";
@@ -198,6 +201,36 @@ async fn an_index_is_stored_again_after_many_deletions() {
     assert_eq!(ada.found("zebra").await, ["Document 7"]);
     eventually_eq("the index without the documents", true, async || {
         app.text(size).await.parse::<u64>().unwrap() < before / 10
+    })
+    .await;
+}
+
+/// Makes the stored index so many days older.
+async fn age_stored(app: &TestApp, days: u64) {
+    let header = "substr(data, 1, position('\\x0a' IN data) - 1)";
+    let header =
+        format!("SELECT convert_from({header}, 'UTF8') FROM search_indexes WHERE part = 0");
+    let header = app.text(&header).await;
+    let cursor = header.split(' ').nth(1).unwrap();
+    let older = header.replace(cursor, &aged(&json!(cursor), days));
+    app.sql(&format!(
+        "UPDATE search_indexes SET data = overlay(data PLACING '{older}'::bytea FROM 1) WHERE part = 0"
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_stored_again_before_it_expires() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    let digest = "SELECT md5(string_agg(data, '' ORDER BY part)) FROM search_indexes";
+    age_stored(&app, 16).await;
+    let before = app.text(digest).await;
+    let other = app.another().await;
+    assert_eq!(ada.at(&other).found("\"word9\"").await, ["Document 9"]);
+    eventually_eq("the index is stored again", true, async || {
+        app.text(digest).await != before
     })
     .await;
 }
