@@ -59,6 +59,11 @@ impl Feed {
         Feed { days, epoch }
     }
 
+    /// How long a cursor is valid.
+    pub(crate) fn validity(&self) -> chrono::Duration {
+        chrono::Duration::days(self.days.into())
+    }
+
     /// Begins an epoch of the log whenever a reader finds none, as long as the process runs.
     pub(crate) async fn begin_epochs(&self, database: &Database) {
         self.epoch.run(database).await;

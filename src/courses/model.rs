@@ -92,7 +92,7 @@ checks! {
 
 filter! {
     /// Which courses a list contains.
-    CourseFilter {
+    CourseFilter, title part: name_contains {
         /// Only courses whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
     }

@@ -3,9 +3,7 @@
 use super::model::{Course, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput};
 use crate::{
     db::{SqlText, Statement, current::Source},
-    items::{
-        Conditions, Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents,
-    },
+    items::{Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents},
 };
 
 impl Create for CreateCourseInput {
@@ -38,20 +36,6 @@ impl Update for UpdateCourseInput {
 impl Listed for Course {
     type Filter = CourseFilter;
     type OrderBy = CourseOrder;
-
-    fn title_part(filter: &CourseFilter) -> Option<&str> {
-        filter.name_contains.as_deref()
-    }
-
-    fn conditions(filter: &CourseFilter, _conditions: &mut Conditions<'_>) {
-        let CourseFilter {
-            name_contains: _,
-            shared: _,
-            and: _,
-            or: _,
-            not: _,
-        } = filter;
-    }
 
     fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
         contents::write_count(statement, Course::KIND, column, source);

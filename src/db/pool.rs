@@ -9,6 +9,8 @@
 //!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
+mod reservation;
+
 use std::{
     sync::{
         Arc,
@@ -22,19 +24,17 @@ use deadpool::{
     managed::{PoolConfig, QueueMode, TimeoutType, Timeouts},
 };
 use diesel::ConnectionError;
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 
+pub(super) use self::reservation::Permits;
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
     Connection, Writers, Writes,
     connect::Target,
     connection_manager::ConnectionManager,
     pooler,
-    share::{self, Holder, SharePermit, Shares},
+    share::{self, Holder, Shares},
     shared_reads::{self, SharedReads},
 };
 use crate::error::Error;
@@ -173,39 +173,7 @@ impl Database {
     /// # Errors
     /// UNAVAILABLE if no connection is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        let permits = self.permits().await?;
-        let object = self
-            .inner
-            .pool
-            .get()
-            .await
-            .map_err(|error| unavailable(&error))?;
-        Ok(Connection::new(object, self.clone(), permits))
-    }
-
-    async fn permits(&self) -> Result<Permits, Error> {
-        let share = match share::current() {
-            Some(share) => {
-                let permit = timeout(self.inner.wait, share.acquire()).await;
-                let in_use =
-                    "this user or address already leases its maximum number of connections";
-                Some(permit.map_err(|_| Error::unavailable(in_use))??)
-            }
-            None => None,
-        };
-        let half = match self.half.clone() {
-            Some(half) => {
-                let permit = timeout(self.inner.wait, half.acquire_owned()).await;
-                let in_use = "events already lease half of the connections";
-                let permit = permit.map_err(|_| Error::unavailable(in_use))?;
-                Some(permit.map_err(Error::internal)?)
-            }
-            None => None,
-        };
-        Ok(Permits {
-            _share: share,
-            _half: half,
-        })
+        self.reserve().await?.connection().await
     }
 
     /// The present state of the pool.
@@ -329,15 +297,6 @@ impl Database {
         self.inner.recoveries.close();
         self.inner.recoveries.wait().await;
     }
-}
-
-/// Permits for one leased connection, held until it can be leased again.
-#[derive(Default)]
-pub(super) struct Permits {
-    /// From the holder's share.
-    _share: Option<SharePermit>,
-    /// From the limit of `with_half_the_pool`.
-    _half: Option<OwnedSemaphorePermit>,
 }
 
 /// A connection whose future was dropped in the middle of a statement or transaction. Dropping this closes the connection.

@@ -1,11 +1,20 @@
 //! Rows as the database sends them. Columns are read where they are needed, so that no values are built for a row.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use quick_cache::sync::Cache;
 use tokio::time::timeout;
-use tokio_postgres::types::{FromSql, Type};
+use tokio_postgres::{
+    Row,
+    types::{FromSql, Type},
+};
 use uuid::Uuid;
 
 use super::{SharedText, SqlText, share, shared_reads::SharedReads};
@@ -15,39 +24,59 @@ const MAX_WAIT: Duration = Duration::from_secs(1);
 /// Maximum number of texts whose prepared statements are found again.
 const MAX_TEXTS: usize = 1_000;
 
-/// Sends a statement that only reads and that an index bounds. `None` if a shared connection cannot read it now.
-pub(crate) async fn read(reads: &SharedReads, statement: &SqlText) -> Option<Vec<RawRow>> {
-    static TEXTS: LazyLock<Cache<Box<str>, SharedText>> = LazyLock::new(|| Cache::new(MAX_TEXTS));
-    let text = match TEXTS.get(statement.text()) {
-        Some(text) => text,
-        None => {
-            let text = SharedText::new(statement.text().to_owned());
-            TEXTS.insert(statement.text().into(), text.clone());
-            text
+/// The reads of one request, whose rows have a maximum size.
+pub(crate) struct RawReads<'a> {
+    shared: &'a SharedReads,
+    /// The size of all rows that have arrived, in bytes.
+    bytes: AtomicUsize,
+    max_bytes: usize,
+}
+
+impl<'a> RawReads<'a> {
+    pub(crate) fn new(shared: &'a SharedReads, max_bytes: usize) -> Self {
+        RawReads {
+            shared,
+            bytes: AtomicUsize::new(0),
+            max_bytes,
         }
-    };
-    // The reads of a user share what the user may lease, so that they leave the connections to others, too.
-    let _permit = match share::current() {
-        Some(share) => Some(timeout(MAX_WAIT, share.acquire()).await.ok()?.ok()?),
-        None => None,
-    };
-    let rows = reads.rows(&text, statement.values()).await.ok()?;
-    Some(rows.into_iter().map(RawRow).collect())
+    }
+
+    /// Sends a statement that only reads and that an index bounds. `None` if a shared connection cannot read it now, or if the rows of
+    /// all reads exceed the maximum size. In that case, no more rows are kept in memory.
+    pub(crate) async fn rows(&self, statement: &SqlText) -> Option<Vec<RawRow>> {
+        let text = shared_text(statement.text());
+        // The reads of a user share what the user may lease, so that they leave the connections to others, too.
+        let _permit = match share::current() {
+            Some(share) => Some(timeout(MAX_WAIT, share.acquire()).await.ok()?.ok()?),
+            None => None,
+        };
+        let fits = |row: &Row| {
+            let bytes = row.raw_size_bytes();
+            self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.max_bytes
+        };
+        let rows = self.shared.fitting_rows(&text, statement.values(), fits);
+        Some(rows.await.ok()?.into_iter().map(RawRow).collect())
+    }
+}
+
+/// Text for shared connections: the same for each statement with this text, unless it was not sent for long.
+fn shared_text(sql: &str) -> SharedText {
+    static TEXTS: LazyLock<Cache<Box<str>, SharedText>> = LazyLock::new(|| Cache::new(MAX_TEXTS));
+    TEXTS.get(sql).unwrap_or_else(|| {
+        let text = SharedText::new(sql.to_owned());
+        TEXTS.insert(sql.into(), text.clone());
+        text
+    })
 }
 
 /// A row in PostgreSQL's binary format.
-pub(crate) struct RawRow(tokio_postgres::Row);
+pub(crate) struct RawRow(Row);
 
 impl RawRow {
     /// The bytes of a column. `None` is NULL, or a column that does not exist.
     pub(crate) fn column(&self, at: usize) -> Option<&[u8]> {
         let Bytes(bytes) = self.0.try_get::<_, Option<Bytes<'_>>>(at).ok()??;
         Some(bytes)
-    }
-
-    /// The size of all columns.
-    pub(crate) fn bytes(&self) -> usize {
-        self.0.raw_size_bytes()
     }
 
     /// A column of type `uuid`.

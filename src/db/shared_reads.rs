@@ -17,6 +17,7 @@
 //!   before. It is closed if that takes longer than [`MAX_STALL`].
 //! - Statements are not canceled, because a cancel request could hit another caller's statement. The `statement_timeout` of these
 //!   connections ends the statements whose callers are gone.
+//! - A read that takes no more rows frees its memory at once. Its connection takes no reads until it has received the other rows.
 //! - A connection that the server closes is replaced. While no connection is open, and while one is being opened, callers use the
 //!   pool. They never wait for it.
 //!
@@ -49,7 +50,7 @@ use tokio::{
     time::timeout,
 };
 
-use self::client::SharedClient;
+use self::client::{ReadError, SharedClient};
 pub(crate) use self::row::SharedRow;
 use super::{
     background::Backoff,
@@ -118,6 +119,8 @@ pub(crate) enum SharedReadError {
     Slow,
     /// The statement could not be prepared or failed, or the connection was closed.
     Failed,
+    /// The caller takes no more rows.
+    TooLarge,
 }
 
 /// The shared connections of a database.
@@ -188,25 +191,38 @@ impl SharedReads {
         text: &SharedText,
         values: &[Value],
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
+        self.fitting_rows(text, values, |_| true).await
+    }
+
+    /// As [`SharedReads::rows`], as long as each row `fits`. The rows after one that does not are discarded as they arrive.
+    ///
+    /// # Errors
+    /// As [`SharedReads::rows`]; [`SharedReadError::TooLarge`] if a row does not fit.
+    pub(crate) async fn fitting_rows(
+        &self,
+        text: &SharedText,
+        values: &[Value],
+        fits: impl Fn(&tokio_postgres::Row) -> bool,
+    ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
         let mut unfinished = Unfinished {
             inner: &self.inner,
             client: Some(client.clone()),
         };
-        let read = timeout(client.max_wait(text), client.rows(text, values)).await;
-        if read.is_ok() {
+        let read = timeout(client.max_wait(text), client.rows(text, values, fits)).await;
+        if !matches!(read, Err(_) | Ok(Err(ReadError::TooLarge))) {
             unfinished.client = None;
         }
         match read {
             Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => {
-                if let Some(error) = error {
-                    tracing::debug!(%error, "a read on a shared connection failed");
-                    self.inner.note_failure(&client, &error);
-                }
+            Ok(Err(ReadError::Failed(error))) => {
+                tracing::debug!(%error, "a read on a shared connection failed");
+                self.inner.note_failure(&client, &error);
                 Err(SharedReadError::Failed)
             }
+            Ok(Err(ReadError::Stopping)) => Err(SharedReadError::Failed),
+            Ok(Err(ReadError::TooLarge)) => Err(SharedReadError::TooLarge),
             Err(_) => {
                 tracing::debug!("a read on a shared connection took too long");
                 Err(SharedReadError::Slow)
@@ -238,7 +254,7 @@ impl SharedReads {
     }
 }
 
-/// A read. If it is dropped before its end, or waits too long, the server may still be busy with it.
+/// A read. If it is dropped before its end, waits too long or takes no more rows, the server may still be busy with it.
 struct Unfinished<'a> {
     inner: &'a Arc<Inner>,
     client: Option<Arc<SharedClient>>,

@@ -141,7 +141,7 @@ checks! {
 
 filter! {
     /// Which documents a list contains.
-    DocumentFilter {
+    DocumentFilter, title part: title_contains {
         /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
         /// Only documents in one of these courses. Maximum 100 different ids. An empty list matches nothing, as does an id that is not a UUID. Null does not filter.

@@ -276,10 +276,6 @@ impl Listed for Document {
     type Filter = DocumentFilter;
     type OrderBy = DocumentOrder;
 
-    fn title_part(filter: &DocumentFilter) -> Option<&str> {
-        filter.title_contains.as_deref()
-    }
-
     fn on_demand(column: &str, statement: &mut SqlText, _source: Source, max_bytes: i64) {
         let max = statement.placeholder(max_bytes);
         statement.sql(&if_short(column, &max));

@@ -5,7 +5,8 @@
 //! size of a response. `http` checks the exact size when it writes the JSON.
 //!
 //! A process holds few large responses in memory at the same time ([`ResponseMemory`]). A request waits for its turn when either count passes
-//! [`LARGE`], so it must hold no database connection then. The turn ends when the response has been sent.
+//! [`LARGE`], so it must hold no database connection then. The turn ends when the response has been sent. A subscription loads its next event
+//! only after that, so its own events never wait for each other's turns.
 
 use std::{
     io::{self, Write},
@@ -19,7 +20,7 @@ use std::{
 use async_graphql::{Context, Response};
 use serde::Serialize;
 use tokio::{
-    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, watch},
     time::timeout,
 };
 
@@ -67,7 +68,7 @@ impl ResponseMemory {
             holder,
             loaded: AtomicU64::new(0),
             written: AtomicU64::new(0),
-            turn: Mutex::new(None),
+            turn: Mutex::default(),
         }))
     }
 
@@ -80,6 +81,7 @@ impl ResponseMemory {
         Ok(Turn {
             _own: own,
             _large: large.map_err(Error::internal)?,
+            end: watch::Sender::default(),
         })
     }
 }
@@ -89,6 +91,22 @@ impl ResponseMemory {
 struct Turn {
     _own: Option<SharePermit>,
     _large: OwnedSemaphorePermit,
+    /// Dropped last, so that the permits are free when [`TurnEnd::wait`] returns.
+    end: watch::Sender<()>,
+}
+
+/// The end of a response's turn.
+#[derive(Debug, Default)]
+pub(super) struct TurnEnd(Option<watch::Receiver<()>>);
+
+impl TurnEnd {
+    /// Returns when the turn has ended; at once if the response had none.
+    pub(super) async fn wait(&mut self) {
+        if let Some(end) = &mut self.0 {
+            // Nothing is sent, so this returns when the sender is dropped.
+            let _ = end.changed().await;
+        }
+    }
 }
 
 /// What one response may still take. Cheap to clone. A large response is in memory until the last clone is dropped.
@@ -176,13 +194,26 @@ impl ResponseBudget {
         self.0.turn.try_lock().map_or(true, |turn| turn.is_some())
     }
 
-    /// Begins with the next response: the event of a subscription, after the previous one has been sent.
-    pub(super) fn restart(&self) {
-        self.0.loaded.store(0, Ordering::Relaxed);
-        self.0.written.store(0, Ordering::Relaxed);
-        if let Ok(mut turn) = self.0.turn.try_lock() {
-            *turn = None;
-        }
+    /// Takes out the budget of the present response with its turn, and begins with the next one: each event of a subscription has
+    /// its own.
+    pub(super) fn take(&self) -> ResponseBudget {
+        let Budget { memory, holder, .. } = &*self.0;
+        let count = |count: &AtomicU64| AtomicU64::new(count.swap(0, Ordering::Relaxed));
+        // No resolver is running, so the lock is free.
+        let turn = self.0.turn.try_lock().ok().and_then(|mut it| it.take());
+        ResponseBudget(Arc::new(Budget {
+            memory: memory.clone(),
+            holder: holder.clone(),
+            loaded: count(&self.0.loaded),
+            written: count(&self.0.written),
+            turn: Mutex::new(turn),
+        }))
+    }
+
+    /// The end of the response's turn.
+    pub(super) fn turn_end(&self) -> TurnEnd {
+        let turn = self.0.turn.try_lock().ok();
+        TurnEnd(turn.and_then(|turn| Some(turn.as_ref()?.end.subscribe())))
     }
 
     /// RESPONSE_TOO_LARGE for a response whose JSON exceeds the maximum.
@@ -308,11 +339,31 @@ mod tests {
         assert_eq!(error.code, Code::ResponseTooLarge);
         let error = budget.load(&values(7, 7 << 20)).await.expect_err("17 MiB");
         assert!(error.message.contains("fewer lists"), "{}", error.message);
-        budget.restart();
+        drop(budget.take());
         budget
             .load(&values(10, 10 << 20))
             .await
             .expect("the next event");
+    }
+
+    #[tokio::test]
+    async fn the_turn_of_an_event_ends_when_the_event_has_been_sent() {
+        let memory = ResponseMemory::new(MAX);
+        let subscription = memory.budget(holder(1));
+        let large = values(1, LARGE + 1);
+        subscription.load(&large).await.expect("an event");
+        let event = subscription.take();
+        let mut end = event.turn_end();
+        assert!(event.is_large() && !subscription.is_large());
+        assert_eq!(memory.large.available_permits(), LARGE_RESPONSES - 1);
+        assert!(end.wait().now_or_never().is_none(), "it is not sent yet");
+        drop(event);
+        assert_eq!(memory.large.available_permits(), LARGE_RESPONSES);
+        end.wait().await;
+        subscription.load(&large).await.expect("the next event");
+        drop(subscription);
+        assert_eq!(memory.large.available_permits(), LARGE_RESPONSES);
+        TurnEnd::default().wait().await;
     }
 
     #[tokio::test]

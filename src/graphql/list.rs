@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use async_graphql::{Context, SelectionField};
+use async_graphql::Context;
 use derive_where::derive_where;
 use uuid::Uuid;
 
@@ -19,8 +19,7 @@ use crate::{
     db::{
         self,
         keyset::{Page, Slice},
-        raw::RawRow,
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
     items::{Item, ItemKind, ItemRef, List, Listed, raw::RawColumns},
@@ -47,6 +46,21 @@ impl<T: Listed> ListArguments<T> {
         ListArguments::of_list(list, page, selected.total)
     }
 
+    /// The arguments of a field that the caller does not resolve. `selects`: whether a column on demand is read. `count`: whether the
+    /// total is selected.
+    ///
+    /// # Errors
+    /// Same as [`ListArguments::new`].
+    pub(crate) fn of_field(
+        mut arguments: FieldArguments,
+        selects: impl Fn(&str) -> bool,
+        count: bool,
+    ) -> Result<Self, Error> {
+        let (filter, order_by) = (arguments.take("filter")?, arguments.take("orderBy")?);
+        let list = List::new(filter, order_by, selects)?;
+        ListArguments::of_list(list, &arguments.page()?, count)
+    }
+
     fn of_list(list: List<T>, page: &PageArguments, count: bool) -> Result<Self, Error> {
         Ok(ListArguments {
             slice: page.slice(list.order())?,
@@ -55,20 +69,10 @@ impl<T: Listed> ListArguments<T> {
         })
     }
 
-    /// The arguments of a list whose selected columns are given when it is read ([`ListArguments::raw_pages`]).
-    ///
-    /// # Errors
-    /// Same as [`ListArguments::new`].
-    pub(crate) fn of_raw(mut arguments: FieldArguments, count: bool) -> Result<Self, Error> {
-        let (filter, order_by) = (arguments.take("filter")?, arguments.take("orderBy")?);
-        let list = List::new(filter, order_by, |_| false)?;
-        ListArguments::of_list(list, &arguments.page()?, count)
-    }
-
     /// Columns of the pages that the arguments select, as [`List::raw_pages`].
     pub(crate) async fn raw_pages(
         &self,
-        reads: &SharedReads,
+        reads: &RawReads<'_>,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
         columns: RawColumns<'_>,
@@ -78,17 +82,6 @@ impl<T: Listed> ListArguments<T> {
             .list
             .raw_pages(reads, viewer, containers, slice, count, columns);
         pages.await
-    }
-
-    /// The arguments of a field below that of the current resolver.
-    ///
-    /// # Errors
-    /// Same as [`ListArguments::new`].
-    pub(crate) fn of_field(field: &SelectionField<'_>) -> Result<Self, Error> {
-        let mut arguments = FieldArguments::of(field)?;
-        let (filter, order_by) = (arguments.take("filter")?, arguments.take("orderBy")?);
-        let selected = Selected::of_connection(Some(*field));
-        ListArguments::new(filter, order_by, &arguments.page()?, &selected)
     }
 
     /// The page that the arguments select.

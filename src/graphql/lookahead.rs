@@ -8,7 +8,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{connection::ItemObject, list::ListArguments, selection::Selected};
+use super::{
+    connection::ItemObject,
+    list::ListArguments,
+    selection::{FieldArguments, Selected},
+};
 use crate::{
     auth::Viewer,
     db::{
@@ -84,7 +88,9 @@ fn lists<T: Listed>(
 ) -> Result<Vec<Arc<ListArguments<T>>>, Error> {
     let mut lists: Vec<Arc<ListArguments<T>>> = Vec::new();
     for field in selected.fields.iter().filter(|field| field.name() == name) {
-        let list = ListArguments::of_field(field)?;
+        let of_list = Selected::of_connection(Some(*field));
+        let arguments = FieldArguments::of(field)?;
+        let list = ListArguments::of_field(arguments, |it| of_list.has(it), of_list.total)?;
         if !lists.iter().any(|known| **known == list) {
             lists.push(Arc::new(list));
         }

@@ -289,13 +289,13 @@ impl Api {
         if self.inner.plans != plan::Mode::On {
             return None;
         }
-        let data = self.planned(admitted, caller).await?;
-        let response = plan::response(data, admitted.reported_cost);
+        let response = self.planned(admitted, caller).await?;
+        let response = plan::ended(response, admitted.reported_cost);
         let max = self.inner.memory.max_response();
         Some(response).filter(|response| response.len() <= max)
     }
 
-    /// The JSON of the data that a request's plan writes.
+    /// What a request's plan writes ([`Plan::run`](plan::Plan::run)).
     async fn planned(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
         let Admitted { admitted, .. } = admitted;
         let plan = admitted.plan().of(&admitted.variables)?;

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::{sleep, timeout_at};
 
 use super::{
-    budget::{Executed, ResponseBudget},
+    budget::{Executed, ResponseBudget, TurnEnd},
     error, panic_response,
     subscription::Delivery,
 };
@@ -49,6 +49,8 @@ pub(super) struct Events {
     delivery: Delivery,
     /// Counts the size of one event at a time.
     budget: ResponseBudget,
+    /// The end of the previous event's turn.
+    previous: TurnEnd,
     request_id: String,
     has_ended: bool,
 }
@@ -64,16 +66,19 @@ impl Events {
             responses,
             delivery,
             budget,
+            previous: TurnEnd::default(),
             request_id: request_id.to_owned(),
             has_ended: false,
         }
     }
 
-    /// The next event; `None` after the last one.
+    /// The next event; `None` after the last one. If the previous event is large, the next one is loaded after it has been sent, so that
+    /// the time for loading an event does not pass while a slow client reads.
     pub(super) async fn next(&mut self) -> Option<Event> {
         if self.has_ended {
             return None;
         }
+        self.previous.wait().await;
         let mut response = self.load().await?;
         let is_whole = response.errors.is_empty();
         let cursor = is_whole.then(|| self.delivery.finish()).flatten();
@@ -82,8 +87,12 @@ impl Events {
             response.data = Value::Null;
             error::finish(&mut response, &self.request_id);
         }
-        let budget = Some(self.budget.clone());
-        let executed = Executed { response, budget };
+        let budget = self.budget.take();
+        self.previous = budget.turn_end();
+        let executed = Executed {
+            response,
+            budget: Some(budget),
+        };
         Some(Event { executed, cursor })
     }
 
@@ -92,7 +101,7 @@ impl Events {
         let mut backoff = Backoff::new(RETRY.0, RETRY.1);
         let mut last_error = "the database does not respond".to_owned();
         loop {
-            self.budget.restart();
+            drop(self.budget.take());
             let loaded = tokio::select! {
                 // A response that has arrived counts, even if its time is up.
                 biased;

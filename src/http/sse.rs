@@ -9,7 +9,7 @@
 //! stream ends. When the service stops, event streams just end. Both are without `complete`, so that clients reconnect.
 //! Queries and mutations still get their response.
 //!
-//! An operation runs in its own task, one output ahead of the connection. A client that reads nothing for two heartbeats is disconnected. So is
+//! An operation runs in its own task, one output ahead of the connection, unless that output is large. A client that reads nothing for two heartbeats is disconnected. So is
 //! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
 
 use std::{convert::Infallible, time::Duration};

@@ -43,6 +43,8 @@ pub struct ItemFilter {
 pub(crate) trait Filter:
     InputType + Debug + Clone + PartialEq + Eq + Hash + Default
 {
+    /// The part of a title that it looks for.
+    fn title_part(&self) -> Option<&str>;
     /// The fields that the filters of all items have.
     fn shared(&self) -> &ItemFilter;
     /// Filters that must all match.
@@ -53,10 +55,11 @@ pub(crate) trait Filter:
     fn not(&self) -> Option<&Self>;
 }
 
-/// Declares a noun's `filter` argument: its own fields, those of all items, and the combinations.
+/// Declares a noun's `filter` argument: its own fields, those of all items, and the combinations. `title part` names the field whose
+/// text the title must contain.
 macro_rules! filter {
     (
-        $(#[$doc:meta])* $Filter:ident {
+        $(#[$doc:meta])* $Filter:ident, title part: $title_part:ident {
             $($(#[$field_doc:meta])* $field:ident: $Type:ty),+ $(,)?
         }
     ) => {
@@ -80,6 +83,10 @@ macro_rules! filter {
         }
 
         impl $crate::items::Filter for $Filter {
+            fn title_part(&self) -> Option<&str> {
+                self.$title_part.as_deref()
+            }
+
             fn shared(&self) -> &$crate::items::ItemFilter {
                 &self.shared
             }
@@ -186,7 +193,7 @@ fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) 
     conditions.status(status.value().copied());
     T::conditions(filter, conditions);
     conditions
-        .title_contains(T::KIND, T::title_part(filter))
+        .title_contains(T::KIND, filter.title_part())
         .one_of("ids", "id", ids.as_deref())
         .at_or_after("created_at", *created_after)
         .before("created_at", *created_before)

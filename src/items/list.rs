@@ -17,8 +17,7 @@ use crate::{
         Connection, SqlText,
         current::Source,
         keyset::{self, Order, Page, Slice},
-        raw::RawRow,
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
 };
@@ -33,11 +32,8 @@ pub(crate) trait Listed: Item {
     /// An element of its `orderBy` argument.
     type OrderBy: OrderBy<Self>;
 
-    /// The part of a title that the filter looks for.
-    fn title_part(filter: &Self::Filter) -> Option<&str>;
-
     /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
-    fn conditions(filter: &Self::Filter, conditions: &mut Conditions<'_>);
+    fn conditions(_filter: &Self::Filter, _conditions: &mut Conditions<'_>) {}
 
     /// Writes a column that is read on demand. If its value may be longer than `_max_bytes`, it is NULL instead, and loaded later.
     fn on_demand(column: &str, statement: &mut SqlText, _source: Source, _max_bytes: i64) {
@@ -96,7 +92,7 @@ impl<T: Listed> List<T> {
     /// this way (`keyset::raw`).
     pub(crate) async fn raw_pages(
         &self,
-        reads: &SharedReads,
+        reads: &RawReads<'_>,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
         slice: &Slice,
@@ -163,7 +159,7 @@ impl<T: Listed> keyset::List for List<T> {
     }
 
     fn finds_ids_first(&self) -> bool {
-        T::title_part(&self.filter).is_some()
+        self.filter.title_part().is_some()
     }
 
     fn order(&self) -> Order<T> {

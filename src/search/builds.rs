@@ -34,8 +34,7 @@ impl SearchIndexes {
     /// # Errors
     /// UNAVAILABLE if the database cannot be reached.
     pub async fn build(&self, owner: UserId) -> Result<(), Error> {
-        let _permit = self.reading_permit().await?;
-        let mut conn = self.inner.database.connection().await?;
+        let (_permit, mut conn) = self.reading_connection().await?;
         conn.transaction(async |conn| self.build_in(conn, owner).await)
             .await
     }
@@ -100,8 +99,7 @@ impl SearchIndexes {
     /// Builds the index of a user without one, within the transaction that holds the job's lock. Returns false if another process
     /// has the lock.
     async fn build_if_missing(&self, owner: UserId) -> Result<bool, Error> {
-        let _permit = self.reading_permit().await?;
-        let mut conn = self.inner.database.connection().await?;
+        let (_permit, mut conn) = self.reading_connection().await?;
         conn.transaction(async |conn| {
             if !store::is_only_builder(conn).await? {
                 return Ok(false);

@@ -111,8 +111,7 @@ impl SearchIndexes {
         // A request that waits here holds no connection, and a user holds one permit at most.
         let turn = self.turn(owner);
         let _turn = turn.lock().await;
-        let _permit = self.reading_permit().await?;
-        let mut conn = self.inner.database.connection().await?;
+        let (_permit, mut conn) = self.reading_connection().await?;
         let index = self.read(&mut conn, owner).await?;
         Ok(self.keep(owner, index))
     }
@@ -127,9 +126,15 @@ impl SearchIndexes {
         turn
     }
 
-    /// The permit to read many items. Take it before the connection, so that those who wait for it leave connections to others.
-    pub(super) async fn reading_permit(&self) -> Result<SemaphorePermit<'_>, Error> {
-        self.inner.reading.acquire().await.map_err(Error::internal)
+    /// The permit to read many items, and a connection. Callers that wait for the permit leave connections to others. Callers whose other
+    /// work uses all connections that they may lease leave the permits to others.
+    pub(super) async fn reading_connection(
+        &self,
+    ) -> Result<(SemaphorePermit<'_>, Connection), Error> {
+        let reserved = self.inner.database.reserve().await?;
+        let permit = self.inner.reading.acquire().await;
+        let permit = permit.map_err(Error::internal)?;
+        Ok((permit, reserved.connection().await?))
     }
 
     /// The index in memory, if all items have been read.
@@ -220,12 +225,16 @@ impl SearchIndexes {
         }
     }
 
-    /// Keeps an index in memory. Stores it in the background if enough has changed, so that a process without it need not read
-    /// all items.
+    /// Keeps an index in memory. Stores it in the background if enough has changed or the stored one expires in a while, so that a
+    /// process without it need not read all items.
     fn keep(&self, owner: UserId, mut index: UserIndex) -> Arc<UserIndex> {
-        let is_due = index.unsaved >= MIN_UNSAVED.max(index.items.len() / 8);
+        let half_of_its_time = self.inner.feed.validity() / 2;
+        let is_old = |stored| index.cursor.is_later_by(half_of_its_time, stored);
+        let is_due = index.unsaved >= MIN_UNSAVED.max(index.items.len() / 8)
+            || index.stored.as_ref().is_some_and(is_old);
         if is_due {
             index.unsaved = 0;
+            index.stored = Some(index.cursor.clone());
         }
         let index = Arc::new(index);
         self.inner.cache.insert(owner, index.clone());

@@ -21,7 +21,8 @@
 //!   language of a word, so it also compares Dutch, French, German, Italian, Portuguese and Spanish stems. These matches rank with
 //!   prefixes and parts.
 //!
-//! - **A copy of the index is stored** if enough items have changed since the last time: an eighth of the items, minimum 50. A process
+//! - **A copy of the index is stored** if enough items have changed since the last time: an eighth of the items, minimum 50. It is stored
+//!   again after half of the time for which its cursor is valid, because an index with an expired cursor is useless. A process
 //!   without the index in memory loads it and applies the changes since then. The feed names the changed fields, so only texts that
 //!   changed are read again. The stored index has a generation, which the feed's statement returns. If another process has rebuilt
 //!   the index, the generation differs, and the index in memory is dropped.

@@ -105,5 +105,6 @@ fn decode(bytes: &[u8]) -> Option<UserIndex> {
     };
     index.items = text_index::Index::from_bytes(&bytes[end + 1..]).ok()?;
     index.read_vocabulary();
+    index.stored = Some(index.cursor.clone());
     Some(index)
 }

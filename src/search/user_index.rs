@@ -39,6 +39,8 @@ pub(super) struct UserIndex {
     pub(super) cursor: Cursor,
     /// The items that are still to be read. `None` after all of them have been read.
     pub(super) unread: Option<Unread>,
+    /// The cursor of the stored index. `None` if the index is not stored.
+    pub(super) stored: Option<Cursor>,
     /// The number of items that were added, changed or removed since the index was stored.
     pub(super) unsaved: usize,
     /// The complete build that the index comes from. `None` if searches built it.
@@ -78,6 +80,7 @@ impl UserIndex {
                 kind: ItemKind::ALL[0],
                 after: Uuid::nil(),
             }),
+            stored: None,
             unsaved: 0,
             generation: None,
         }

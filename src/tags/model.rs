@@ -87,7 +87,7 @@ pub struct TagItemsInput {
 
 filter! {
     /// Which tags a list contains.
-    TagFilter {
+    TagFilter, title part: name_contains {
         /// Only tags whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
     }

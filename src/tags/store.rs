@@ -10,13 +10,11 @@ use crate::{
     db::{
         Columns, Connection, SqlText, Statement,
         current::Source,
-        raw::{self, RawRow},
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     error::Error,
     items::{
-        Conditions, Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written,
-        contents,
+        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
     },
 };
 
@@ -46,20 +44,6 @@ impl Update for UpdateTagInput {
 impl Listed for Tag {
     type Filter = TagFilter;
     type OrderBy = TagOrder;
-
-    fn title_part(filter: &TagFilter) -> Option<&str> {
-        filter.name_contains.as_deref()
-    }
-
-    fn conditions(filter: &TagFilter, _conditions: &mut Conditions<'_>) {
-        let TagFilter {
-            name_contains: _,
-            shared: _,
-            and: _,
-            or: _,
-            not: _,
-        } = filter;
-    }
 
     fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
         contents::write_count(statement, Tag::KIND, column, source);
@@ -93,7 +77,7 @@ pub(crate) const RAW_ID: usize = 1;
 /// Selected columns of the active tags of each of the viewer's documents and tasks with these ids, sorted by name. `None` if a shared
 /// connection cannot read them now.
 pub(crate) async fn raw_of_items(
-    reads: &SharedReads,
+    reads: &RawReads<'_>,
     viewer: &Viewer,
     items: Vec<Uuid>,
     columns: &[&str],
@@ -101,7 +85,7 @@ pub(crate) async fn raw_of_items(
     let columns: Vec<&str> = iter::once("id").chain(columns.iter().copied()).collect();
     let mut text = SqlText::new(of_items_text(&columns.join(", ")));
     text.bind(viewer.user_id).bind(items);
-    raw::read(reads, &text).await
+    reads.rows(&text).await
 }
 
 /// The active tags of each of the viewer's documents and tasks with these ids, sorted by name. Omits items without tags.

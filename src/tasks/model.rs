@@ -162,7 +162,7 @@ checks! {
 
 filter! {
     /// Which tasks a list contains.
-    TaskFilter {
+    TaskFilter, title part: title_contains {
         /// Only completed tasks (true), or only open ones (false). Null does not filter.
         completed: Option<bool>,
         /// Only tasks that were completed at or after this time. Null does not filter.

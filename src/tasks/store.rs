@@ -76,10 +76,6 @@ impl Listed for Task {
     type Filter = TaskFilter;
     type OrderBy = TaskOrder;
 
-    fn title_part(filter: &TaskFilter) -> Option<&str> {
-        filter.title_contains.as_deref()
-    }
-
     fn conditions(filter: &TaskFilter, conditions: &mut Conditions<'_>) {
         let TaskFilter {
             completed,

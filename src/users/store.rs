@@ -13,8 +13,7 @@ use crate::{
     db::{
         Columns, Connection, Reader, SharedText, SqlText, Statement,
         keyset::Slice,
-        raw::{self, RawRow},
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
         sql::SET_ORIGIN,
     },
     email_address::EmailAddress,
@@ -41,7 +40,7 @@ pub(crate) const RAW_ID: usize = 0;
 
 /// Selected columns of the user with this id. `None` if a shared connection cannot read them now.
 pub(crate) async fn raw_by_id(
-    reads: &SharedReads,
+    reads: &RawReads<'_>,
     id: UserId,
     columns: &[&str],
 ) -> Option<Vec<RawRow>> {
@@ -51,7 +50,7 @@ pub(crate) async fn raw_by_id(
     }
     text.sql(" FROM users WHERE id = ").value(id);
     text.sql(" AND deleted_at IS NULL");
-    raw::read(reads, &text).await
+    reads.rows(&text).await
 }
 
 static FIND_BY_EMAIL: LazyLock<String> =

@@ -197,7 +197,7 @@ async fn invalid_cursors_and_pages_are_rejected() {
 }
 
 /// The cursor as it was so many days earlier. Its time follows a byte and the stamp.
-fn aged(cursor: &Value, days: u64) -> String {
+pub(crate) fn aged(cursor: &Value, days: u64) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let mut bytes = URL_SAFE_NO_PAD.decode(cursor.as_str().unwrap()).unwrap();
     let mut since = 0;

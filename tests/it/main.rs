@@ -49,6 +49,7 @@ mod secrets;
 mod session_list;
 mod sessions;
 mod shared_reads;
+mod small_pools;
 mod statements;
 mod subscriptions;
 mod support;

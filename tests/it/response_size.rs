@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     subscriptions::socket::{Events, Socket},
-    support::{Answer, Client, TestApp, list, number, superuser},
+    support::{Answer, Client, TestApp, eventually, list, number, superuser},
 };
 
 /// The maximum size of a response in these tests.
@@ -207,6 +207,44 @@ async fn each_event_of_a_subscription_has_its_own_maximum() {
     assert_eq!(message["type"], "error", "{message}");
     let code = &message["payload"][0]["extensions"]["code"];
     assert_eq!(code, "RESPONSE_TOO_LARGE", "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_events_count_as_in_memory_until_they_are_sent() {
+    let (app, ada) = TestApp::start().await.with_user("ada").await;
+    let course = ada.create_course("Weaving").await;
+    let id = ada.create_document(&course, "").await;
+    app.sql("UPDATE documents SET original_text = repeat('n', 900000)")
+        .await;
+    let after = json!({ "after": ada.changes_cursor().await });
+    let input = json!({ "id": id, "title": "Page" });
+    ada.mutate("updateDocument", input, "document { id }").await;
+    // 16 MB, which is more than the buffers of a connection hold.
+    let texts: String = (0..17).map(|n| format!(" t{n}: originalText")).collect();
+    let changes = format!(
+        "subscription($after: String) {{ changes(after: $after) {{ item {{ ... on Document {{{texts} }} }} }} }}"
+    );
+    let mut socket = Socket::of(&ada).await;
+    socket.subscribe("1", &changes, after.clone()).await;
+    let events = Events::open(&ada, &changes, after, &[]).await;
+    eventually("both events are on their way", async || {
+        let mut bytes = [0; 1_000];
+        let received = socket.stream.get_ref().peek(&mut bytes).await;
+        received.unwrap() == bytes.len() && events.unread().await > bytes.len()
+    })
+    .await;
+    let query = format!("query($id: ID!) {{ document(id: $id) {{{texts} }} }}");
+    let document = async || ada.post(&query, json!({ "id": id })).await.json();
+    let waited = document().await;
+    let code = &waited["errors"][0]["extensions"]["code"];
+    assert_eq!(code, "UNAVAILABLE", "two large responses are in memory");
+    let event = socket.change().await;
+    assert_eq!(event["item"]["t16"].as_str().unwrap().len(), 900_000);
+    eventually("the event has been sent", async || {
+        document().await.get("errors").is_none()
+    })
+    .await;
+    drop(events);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,8 +8,7 @@ use super::{List, Page, Slice, page_text};
 use crate::db::{
     SqlText,
     current::Source,
-    raw::{self, RawRow},
-    shared_reads::SharedReads,
+    raw::{RawReads, RawRow},
 };
 
 /// The columns before those of the item: its parent, the total, and whether an operation of the owner is pending.
@@ -24,7 +23,7 @@ pub(crate) const ID: usize = 3;
 ///
 /// `None` if they cannot be read in this way: an operation of the owner is pending (`current`), or a shared connection failed.
 pub(crate) async fn pages<L: List>(
-    reads: &SharedReads,
+    reads: &RawReads<'_>,
     owner: Uuid,
     parents: Option<(L::Parent, &[Uuid])>,
     list: &L,
@@ -40,7 +39,7 @@ pub(crate) async fn pages<L: List>(
         }
     };
     let text = page_text(owner, parents, list, slice, count, Source::Tables, columns);
-    let rows = raw::read(reads, &text).await?;
+    let rows = reads.rows(&text).await?;
     if rows.first()?.boolean(PENDING)? {
         return None;
     }

@@ -1,6 +1,7 @@
 //! One shared connection: its prepared statements, and how many of its statements are unanswered.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use quick_cache::{
     sync::{Cache, DefaultLifecycle},
 };
 use tokio::task::AbortHandle;
-use tokio_postgres::{Client, Error, Row, Statement, types::Type};
+use tokio_postgres::{Client, Error, Row, RowStream, Statement, types::Type};
 
 use super::SharedText;
 use crate::db::{connection_manager::MAX_PREPARED_TEXT, sql::Value};
@@ -44,6 +45,21 @@ pub(super) struct SharedClient {
     is_stalled: AtomicBool,
     opened: Instant,
     io: AbortHandle,
+}
+
+/// Why a read returned no rows.
+pub(super) enum ReadError {
+    Failed(Error),
+    /// The process stops.
+    Stopping,
+    /// The caller takes no more rows. The server may still send some.
+    TooLarge,
+}
+
+impl From<Error> for ReadError {
+    fn from(error: Error) -> Self {
+        ReadError::Failed(error)
+    }
 }
 
 /// A prepared statement. The server forgets it when the last copy is dropped.
@@ -90,12 +106,13 @@ impl SharedClient {
         }
     }
 
-    /// Sends a statement, after preparing it if needed, and reads all rows. The error is `None` if the process stops.
+    /// Sends a statement, after preparing it if needed, and reads all rows, as long as each of them `fits`.
     pub(super) async fn rows(
         self: &Arc<Self>,
         text: &SharedText,
         values: &[Value],
-    ) -> Result<Vec<Row>, Option<Error>> {
+        fits: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<Row>, ReadError> {
         if self.unanswered() == 0 {
             self.note_progress();
         }
@@ -106,12 +123,12 @@ impl SharedClient {
             None => self.prepare(text, values).await?,
         };
         let sent = Instant::now();
-        let rows = self.client.query_raw(&prepared.statement, values).await?;
-        let rows = rows.try_collect().await;
+        let received = self.client.query_raw(&prepared.statement, values).await?;
+        let rows = collect(received, fits).await;
         let elapsed = milliseconds(sent.elapsed());
         self.fastest.fetch_min(elapsed, Ordering::Relaxed);
         self.note_progress();
-        Ok(rows?)
+        rows
     }
 
     fn note_progress(&self) {
@@ -144,13 +161,13 @@ impl SharedClient {
         self: &Arc<Self>,
         text: &SharedText,
         values: &[Value],
-    ) -> Result<Prepared, Option<Error>> {
+    ) -> Result<Prepared, ReadError> {
         let (this, text) = (self.clone(), text.clone());
         let types: Vec<Type> = values.iter().map(Value::sql_type).collect();
         let preparing = tokio::spawn(async move { this.prepare_once(&text, &types).await });
         match preparing.await {
             Ok(prepared) => Ok(prepared?),
-            Err(_) => Err(None),
+            Err(_) => Err(ReadError::Stopping),
         }
     }
 
@@ -208,6 +225,17 @@ impl SharedClient {
     pub(super) fn abort(&self) {
         self.io.abort();
     }
+}
+
+async fn collect(received: RowStream, fits: impl Fn(&Row) -> bool) -> Result<Vec<Row>, ReadError> {
+    let (mut received, mut rows) = (pin!(received), Vec::new());
+    while let Some(row) = received.try_next().await? {
+        if !fits(&row) {
+            return Err(ReadError::TooLarge);
+        }
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 fn milliseconds(duration: Duration) -> u64 {

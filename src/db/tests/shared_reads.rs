@@ -2,6 +2,7 @@
 
 use std::{
     fmt::Debug,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -114,6 +115,21 @@ async fn a_value_of_another_type_than_the_first_one_is_read_by_the_pool() {
     assert!(matches!(refused, Err(SharedReadError::Failed)));
     let statement = Statement::<i64>::look_up(&text).bind(i64::MAX - 1);
     assert_eq!(pool.read(statement).await.unwrap(), [i64::MAX]);
+}
+
+#[tokio::test]
+async fn rows_after_one_that_does_not_fit_are_not_kept() {
+    let database = TestDatabase::with("").await;
+    let pool = sharing(&database, 4);
+    let session = opened(&pool).await;
+    let text = SharedText::new("SELECT repeat('x', 1000) FROM generate_series(1, 100000)");
+    let offered = AtomicUsize::new(0);
+    let fits = |_: &_| offered.fetch_add(1, Ordering::Relaxed) < 10;
+    let shared = pool.shared_reads().unwrap();
+    let read = shared.fitting_rows(&text, &[], fits).await;
+    assert!(matches!(read, Err(SharedReadError::TooLarge)));
+    assert_eq!(offered.into_inner(), 11);
+    assert_eq!(opened(&pool).await, session, "it takes reads again");
 }
 
 #[tokio::test]

@@ -1,10 +1,6 @@
 //! Loads the rows of a plan: one statement for each list, set and level, whatever the number of rows above it.
 
-use std::{
-    collections::HashMap,
-    ops::Range,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::{collections::HashMap, ops::Range};
 
 use async_graphql::Variables;
 use futures_util::future::{BoxFuture, FutureExt, join_all};
@@ -17,7 +13,10 @@ use super::{
 use crate::{
     auth::Viewer,
     courses::Course,
-    db::{Database, keyset, raw::RawRow, shared_reads::SharedReads},
+    db::{
+        Database, keyset,
+        raw::{RawReads, RawRow},
+    },
     documents::Document,
     graphql::list::ListArguments,
     items::{
@@ -111,13 +110,9 @@ pub(super) enum LoadedRoot {
 /// Loads what a plan reads for one request. `None` if the library must execute the request.
 pub(super) struct Loader<'a> {
     pub(super) database: &'a Database,
-    pub(super) reads: &'a SharedReads,
+    pub(super) reads: RawReads<'a>,
     pub(super) viewer: &'a Viewer,
     pub(super) variables: &'a Variables,
-    /// Bytes of the rows that were read.
-    pub(super) bytes: AtomicUsize,
-    /// Their maximum.
-    pub(super) max_bytes: usize,
 }
 
 impl Loader<'_> {
@@ -150,13 +145,13 @@ impl Loader<'_> {
     }
 
     async fn viewers_user(&self, set: &Set) -> Option<Loaded> {
-        let rows = users::raw_by_id(self.reads, self.viewer.user_id, &set.rows.columns).await?;
+        let rows = users::raw_by_id(&self.reads, self.viewer.user_id, &set.rows.columns).await?;
         self.loaded(&set.rows, rows, users::RAW_ID).await
     }
 
     /// The items of a set with these ids.
     async fn set(&self, set: &Set, ids: Vec<Uuid>) -> Option<Loaded> {
-        let (reads, viewer, columns) = (self.reads, self.viewer, &set.rows.columns);
+        let (reads, viewer, columns) = (&self.reads, self.viewer, &set.rows.columns);
         let rows = match set.rows.ty {
             _ if ids.is_empty() => Some(Vec::new()),
             ObjectType::User => return self.viewers_user(set).await,
@@ -227,7 +222,8 @@ impl Loader<'_> {
         containers: Option<(ItemKind, &[Uuid])>,
     ) -> Option<LoadedList> {
         let arguments = list.arguments.with(self.variables);
-        let arguments = ListArguments::<T>::of_raw(arguments, list.counts()).ok()?;
+        // The columns are selected when the pages are read.
+        let arguments = ListArguments::<T>::of_field(arguments, |_| false, list.counts()).ok()?;
         let columns = RawColumns {
             columns: &list.rows.columns,
             keys: list.has_cursors(),
@@ -236,7 +232,7 @@ impl Loader<'_> {
             Some((_, [])) => HashMap::new(),
             _ => {
                 arguments
-                    .raw_pages(self.reads, self.viewer, containers, columns)
+                    .raw_pages(&self.reads, self.viewer, containers, columns)
                     .await?
             }
         };
@@ -268,10 +264,6 @@ impl Loader<'_> {
         id_column: usize,
     ) -> BoxFuture<'s, Option<Loaded>> {
         async move {
-            let bytes: usize = rows.iter().map(RawRow::bytes).sum();
-            if self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes > self.max_bytes {
-                return None;
-            }
             let mut loaded = Loaded {
                 rows,
                 id_column,
@@ -322,7 +314,7 @@ impl Loader<'_> {
     async fn tags(&self, set: &Set, items: Vec<Uuid>) -> Option<LoadedChild> {
         let rows = match items.is_empty() {
             true => Vec::new(),
-            false => tags::raw_of_items(self.reads, self.viewer, items, &set.rows.columns).await?,
+            false => tags::raw_of_items(&self.reads, self.viewer, items, &set.rows.columns).await?,
         };
         let mut of_items: HashMap<Uuid, Vec<usize>> = HashMap::new();
         for (at, row) in rows.iter().enumerate() {

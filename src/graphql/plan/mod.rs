@@ -20,10 +20,7 @@ mod values;
 mod verify;
 mod write;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use parking_lot::Mutex;
@@ -33,7 +30,10 @@ pub(crate) use model::Plan;
 pub(super) use verify::verify;
 
 use super::Cost;
-use crate::{auth::Viewer, db::Database};
+use crate::{
+    auth::Viewer,
+    db::{Database, raw::RawReads},
+};
 
 /// Maximum size of the rows that a plan reads, and of the response. Larger responses wait for their turn (`budget`).
 const MAX_BYTES: usize = 1 << 20;
@@ -100,8 +100,8 @@ impl Plans {
 }
 
 impl Plan {
-    /// Executes the plan. Returns the JSON of the response's data, which has at most `max_response` bytes. `None` if the library must
-    /// execute the request.
+    /// Executes the plan. Returns the JSON of the response up to the end of its data, at most `max_response` bytes ([`ended`] completes
+    /// it). `None` if the library must execute the request.
     pub(crate) async fn run(
         &self,
         database: &Database,
@@ -112,25 +112,20 @@ impl Plan {
         let max_bytes = MAX_BYTES.min(max_response);
         let loader = Loader {
             database,
-            reads: database.shared_reads()?,
+            reads: RawReads::new(database.shared_reads()?, max_bytes),
             viewer,
             variables,
-            bytes: AtomicUsize::new(0),
-            max_bytes,
         };
         let loaded = loader.plan(self).await?;
-        write::data(self, &loaded).filter(|data| data.len() <= max_bytes)
+        write::data(self, &loaded).filter(|response| response.len() <= max_bytes)
     }
 }
 
 #[cfg(test)]
 mod tests;
 
-/// The JSON of a response with this data.
-pub(super) fn response(data: Vec<u8>, cost: Option<Cost>) -> Vec<u8> {
-    let mut response = Vec::with_capacity(data.len() + 100);
-    response.extend_from_slice(b"{\"data\":");
-    response.extend_from_slice(&data);
+/// Completes the JSON of a response after its data, which [`Plan::run`] has written.
+pub(super) fn ended(mut response: Vec<u8>, cost: Option<Cost>) -> Vec<u8> {
     if let Some(cost) = cost {
         let extensions = format!(",\"extensions\":{{\"cost\":{}}}", json_of(&cost.value()));
         response.extend_from_slice(extensions.as_bytes());

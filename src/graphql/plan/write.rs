@@ -14,9 +14,14 @@ use super::{
 };
 use crate::graphql::connection::count;
 
-/// The JSON of the data. `None` if rows do not fit together, because objects were deleted between two statements.
+/// The JSON of a response before its data.
+pub(super) const START: &[u8] = b"{\"data\":";
+
+/// The JSON of a response up to the end of its data. `None` if rows do not fit together, because objects were deleted between two
+/// statements.
 pub(super) fn data(plan: &Plan, loaded: &[LoadedRoot]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(4_096);
+    out.extend_from_slice(START);
     out.push(b'{');
     for ((key, root), loaded) in plan.fields.iter().zip(loaded) {
         literal(&mut out, &key.0);

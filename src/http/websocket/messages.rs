@@ -10,10 +10,10 @@ use serde_json::{Map, Value};
 use super::super::{
     bearer::Bearer,
     call,
-    response::{ResponseJson, held, to_json},
+    response::{ResponseJson, to_json},
     streams::live_auth::AccessEnd,
 };
-use crate::graphql::{Call, Executed};
+use crate::graphql::{Call, Executed, ResponseBudget};
 
 /// Maximum bytes of an operation's id. Every message of the operation repeats it.
 const MAX_ID: usize = 255;
@@ -130,6 +130,14 @@ impl ServerMessage {
         // JSON is UTF-8.
         Utf8Bytes::try_from(bytes).unwrap_or_default()
     }
+
+    /// The budget of its response, to be dropped when the message has been sent.
+    pub(super) fn into_budget(self) -> Option<ResponseBudget> {
+        match self {
+            ServerMessage::Next(_, executed) => executed.budget,
+            _ => None,
+        }
+    }
 }
 
 /// The JSON of a message.
@@ -163,7 +171,7 @@ fn next(id: &str, Executed { response, budget }: &Executed) -> Bytes {
         };
         serde_json::to_writer(json, &message)
     });
-    held(bytes, budget.clone())
+    bytes.into()
 }
 
 /// The code and reason of a close frame.

@@ -300,7 +300,10 @@ impl Socket {
     fn on(&mut self, event: Event) -> Flow {
         for action in self.machine.on(event) {
             match action {
-                Action::Send(message) => self.transport.push(Message::Text(message.to_text())),
+                Action::Send(message) => {
+                    let text = Message::Text(message.to_text());
+                    self.transport.push_response(text, message.into_budget());
+                }
                 Action::Authenticate(Bearer::Absent) => {
                     self.check_token(Purpose::Init, self.handshake.bearer.clone());
                 }

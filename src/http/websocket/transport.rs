@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tungstenite::{Error as SocketError, error::ProtocolError};
 
 use super::{super::client_connection::ClientConnection, messages::Close};
+use crate::graphql::ResponseBudget;
 
 /// Maximum number of queued messages. While the queue is full, nothing is read.
 const MAX_QUEUED: usize = 16;
@@ -28,9 +29,11 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Transport {
     socket: WebSocket,
     connection: ClientConnection,
-    queue: VecDeque<Message>,
+    queue: VecDeque<(Message, Option<ResponseBudget>)>,
     /// Whether written bytes have not been flushed yet.
     unsent: bool,
+    /// The budgets of the responses among them.
+    unsent_budgets: Vec<ResponseBudget>,
     /// Whether the client accepted no more bytes at the last attempt.
     is_blocked: bool,
     /// Whether the client sent an invalid frame, so that nothing more can be read.
@@ -56,13 +59,20 @@ impl Transport {
             connection,
             queue: VecDeque::new(),
             unsent: false,
+            unsent_budgets: Vec::new(),
             is_blocked: false,
             is_unreadable: false,
         }
     }
 
     pub(super) fn push(&mut self, message: Message) {
-        self.queue.push_back(message);
+        self.push_response(message, None);
+    }
+
+    /// Pushes a response with its budget, which is dropped when the client has accepted the message. The socket copies messages, so
+    /// their bytes cannot hold it.
+    pub(super) fn push_response(&mut self, message: Message, budget: Option<ResponseBudget>) {
+        self.queue.push_back((message, budget));
     }
 
     /// Whether nothing waits to be sent.
@@ -116,9 +126,10 @@ impl Transport {
                 Poll::Ready(Ok(())) => {}
                 other => return other.map_ok(|()| false),
             }
-            if let Some(message) = self.queue.pop_front() {
+            if let Some((message, budget)) = self.queue.pop_front() {
                 socket.as_mut().start_send(message)?;
                 self.unsent = true;
+                self.unsent_budgets.extend(budget);
             }
         }
         if !self.unsent {
@@ -127,6 +138,7 @@ impl Transport {
         match socket.poll_flush(ctx) {
             Poll::Ready(Ok(())) => {
                 self.unsent = false;
+                self.unsent_budgets.clear();
                 Poll::Ready(Ok(true))
             }
             other => other.map_ok(|()| false),

@@ -7,8 +7,7 @@ use crate::{
     db::{
         SqlText,
         current::Source,
-        raw::{self, RawRow},
-        shared_reads::SharedReads,
+        raw::{RawReads, RawRow},
     },
     items::{INLINE_BYTES, Listed},
 };
@@ -41,7 +40,7 @@ pub(in crate::items) fn write_columns<T: Listed>(
 ///
 /// `None` if they cannot be read in this way: an operation of the owner is pending (`db::current`), or a shared connection failed.
 pub(crate) async fn by_id<T: Listed>(
-    reads: &SharedReads,
+    reads: &RawReads<'_>,
     viewer: &Viewer,
     ids: Vec<Uuid>,
     columns: &[&str],
@@ -54,7 +53,7 @@ pub(crate) async fn by_id<T: Listed>(
     text.sql(" AS listed WHERE user_id = ")
         .value(viewer.user_id);
     text.sql(" AND id = ANY(").value(ids).sql(")");
-    let rows = raw::read(reads, &text).await?;
+    let rows = reads.rows(&text).await?;
     let is_pending = match rows.first() {
         Some(row) => row.boolean(PENDING)?,
         None => false,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::{Notebook, fetched, png::png, send};
-use crate::support::{Answer, Client, errors, eventually, read_answer, text};
+use crate::support::{Answer, Client, TestApp, errors, eventually, read_answer, text};
 
 /// The path and query of an upload's link.
 pub(super) fn path(upload: &Value) -> String {
@@ -273,4 +273,20 @@ async fn pages_of_allowed_origins_can_upload() {
     let stranger = preflight("https://evil.example").await;
     assert_eq!(stranger.header("access-control-allow-origin"), None);
     assert_eq!(json!(upload["headers"][0]["name"]), "Content-Type");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_needs_one_connection_at_a_time() {
+    let small = TestApp::with(|settings| settings.pool.max_connections = 3);
+    let notebook = Notebook::on(small.await).await;
+    for size in [40, 50] {
+        notebook.with_image(&png(size, size)).await;
+        let image = notebook.shown().await["image"].take();
+        assert_eq!(fetched(&image["url"]).await.status(), 200);
+    }
+    let input = json!({ "documentId": notebook.document });
+    let removed = notebook
+        .ada
+        .mutate("removeDocumentImage", input, "document { image { url } }");
+    assert_eq!(removed.await["document"]["image"], Value::Null);
 }

@@ -2,7 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of};
+use tokio::{task::JoinSet, time::Duration};
+
+use crate::{
+    change_feed::aged,
+    support::{Client, PASSWORD, Person, TestApp, asked_alone, eventually_eq, read_of},
+};
 
 /// The number of stored indexes.
 const STORED: &str = "search_indexes WHERE part = 0";
@@ -200,6 +205,36 @@ async fn an_index_is_stored_again_after_many_deletions() {
     .await;
 }
 
+/// Makes the stored index so many days older.
+async fn age_stored(app: &TestApp, days: u64) {
+    let header = "substr(data, 1, position('\\x0a' IN data) - 1)";
+    let header =
+        format!("SELECT convert_from({header}, 'UTF8') FROM search_indexes WHERE part = 0");
+    let header = app.text(&header).await;
+    let cursor = header.split(' ').nth(1).unwrap();
+    let older = header.replace(cursor, &aged(&json!(cursor), days));
+    app.sql(&format!(
+        "UPDATE search_indexes SET data = overlay(data PLACING '{older}'::bytea FROM 1) WHERE part = 0"
+    ))
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_is_stored_again_before_it_expires() {
+    let (app, ada) = with_many().await;
+    ada.found("zebra").await;
+    stored(&app).await;
+    let digest = "SELECT md5(string_agg(data, '' ORDER BY part)) FROM search_indexes";
+    age_stored(&app, 16).await;
+    let before = app.text(digest).await;
+    let other = app.another().await;
+    assert_eq!(ada.at(&other).found("\"word9\"").await, ["Document 9"]);
+    eventually_eq("the index is stored again", true, async || {
+        app.text(digest).await != before
+    })
+    .await;
+}
+
 /// 1,500 documents with 45,000 different words, more than half a megabyte of index holds.
 const TOO_MANY: &str = "
     INSERT INTO courses (user_id, id, name) SELECT id, md5('course')::uuid, 'Savanna' FROM users;
@@ -232,4 +267,38 @@ async fn a_full_index_takes_no_more_items_until_there_is_room() {
         .await;
     assert_eq!(ada.found("quagga").await, ["Document 2"]);
     assert_eq!(ada.found("\"number1500\"").await, ["Document 1500"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_who_may_lease_no_more_connections_do_not_delay_the_first_searches_of_others() {
+    let app = TestApp::with(|settings| {
+        settings.pool.shared_reads = false;
+        settings.pool.wait = Duration::from_secs(60);
+    });
+    let (app, ada, bob) = app.await.with_users("ada", "bob").await;
+    let of_ada = ada.create_course("Zebra").await;
+    let of_bob = bob.create_course("Zebra").await;
+    let lock = app.begin("SELECT FROM courses FOR UPDATE").await;
+    let (mut renames, mut searches) = (JoinSet::new(), JoinSet::new());
+    for (user, course) in [(&ada, &of_ada), (&bob, &of_bob)] {
+        // All connections that a user may lease: a third of eight.
+        for _ in 0..2 {
+            let (user, course) = (user.client.clone(), course.clone());
+            renames.spawn(async move { user.rename_course(&course, "Quagga").await });
+        }
+    }
+    app.eventually_blocked(4).await;
+    for user in [&ada, &bob] {
+        let user = user.client.clone();
+        searches.spawn(async move { user.found("quagga").await });
+    }
+    // Signing up takes longer than the two searches take to begin.
+    let eve = app.signed_up("eve").await;
+    assert_eq!(eve.found("zebra").await, [""; 0]);
+    assert!(searches.try_join_next().is_none(), "they still wait");
+    lock.rollback().await;
+    renames.join_all().await;
+    for found in searches.join_all().await {
+        assert_eq!(found, ["Quagga"]);
+    }
 }
