@@ -63,7 +63,7 @@ pub(super) async fn handle(
 ) -> Response {
     let (parts, mut body) = request.into_parts();
     if parts.method == Method::GET && websocket::is_upgrade(&parts.headers) {
-        return websocket::upgrade(&state, address, parts).await;
+        return Box::pin(websocket::upgrade(&state, address, parts)).await;
     }
     let mut response = respond(&state, &request_id, address, &parts, &mut body).await;
     if !body.is_end_stream() {
@@ -179,7 +179,8 @@ async fn process(
     if let Some(json) = run_plan(state, &admitted, &caller, deadline).await {
         return Ok(Outcome::Json(json));
     }
-    let executed = run(state, admitted, caller, id, deadline, permit).await;
+    // On the heap: the server moves the future of each request several times, and most have a plan.
+    let executed = Box::pin(run(state, admitted, caller, id, deadline, permit)).await;
     let reply = Reply::executed(executed, live_auth.rejection());
     Ok(Outcome::Reply(reply))
 }

@@ -25,7 +25,13 @@ pub(in crate::db) const MAX_PREPARED: usize = 256;
 
 /// How long a statement may take before the connection gets no others, in addition to twice the fastest one.
 const MAX_SILENCE: Duration = Duration::from_millis(20);
-/// How long a caller waits for a prepared statement, in addition to four times the fastest one.
+/// On a busy server, all statements take long. A statement may take this many times as long as a usual one, up to a maximum, before
+/// the connection gets no others: with a fixed time, all connections would be avoided exactly when sharing them saves most.
+const USUAL_TIMES: u32 = 8;
+const MAX_BUSY_SILENCE: Duration = Duration::from_millis(500);
+/// One in this many of the last statement's time counts for the usual time.
+const USUAL_WEIGHT: u64 = 8;
+/// How long a caller waits for a prepared statement, in addition to what it may take.
 const MAX_WAIT: Duration = Duration::from_millis(200);
 /// How long a caller waits for a statement that is not prepared yet. It takes two round trips, which may be long ones.
 const MAX_FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -40,6 +46,8 @@ pub(super) struct SharedClient {
     progressed: AtomicU64,
     /// The shortest time of a statement, in milliseconds: about a round trip.
     fastest: AtomicU64,
+    /// The moving average of the statements' times, in microseconds.
+    usual: AtomicU64,
     /// Whether it was picked since the last check.
     used: AtomicBool,
     is_stalled: AtomicBool,
@@ -99,6 +107,7 @@ impl SharedClient {
             unanswered: AtomicUsize::new(0),
             progressed: AtomicU64::new(0),
             fastest: AtomicU64::new(u64::from(u16::MAX)),
+            usual: AtomicU64::new(0),
             used: AtomicBool::new(true),
             is_stalled: AtomicBool::new(false),
             opened: Instant::now(),
@@ -125,10 +134,19 @@ impl SharedClient {
         let sent = Instant::now();
         let received = self.client.query_raw(&prepared.statement, values).await?;
         let rows = collect(received, fits).await;
-        let elapsed = milliseconds(sent.elapsed());
-        self.fastest.fetch_min(elapsed, Ordering::Relaxed);
+        self.note_time(sent.elapsed());
         self.note_progress();
         rows
+    }
+
+    fn note_time(&self, elapsed: Duration) {
+        self.fastest
+            .fetch_min(milliseconds(elapsed), Ordering::Relaxed);
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        // A concurrent update may get lost, which does not matter for an average.
+        let usual = self.usual.load(Ordering::Relaxed);
+        let usual = usual - usual / USUAL_WEIGHT + micros / USUAL_WEIGHT;
+        self.usual.store(usual, Ordering::Relaxed);
     }
 
     fn note_progress(&self) {
@@ -136,14 +154,18 @@ impl SharedClient {
         self.progressed.store(age, Ordering::Relaxed);
     }
 
-    fn fastest(&self) -> Duration {
-        Duration::from_millis(self.fastest.load(Ordering::Relaxed))
+    /// How long a statement may take before the connection counts as slow.
+    fn max_silence(&self) -> Duration {
+        let fastest = Duration::from_millis(self.fastest.load(Ordering::Relaxed));
+        let usual = Duration::from_micros(self.usual.load(Ordering::Relaxed));
+        let busy = usual.saturating_mul(USUAL_TIMES).min(MAX_BUSY_SILENCE);
+        busy.max(MAX_SILENCE + 2 * fastest)
     }
 
     /// How long a caller waits for the rows of a text.
     pub(super) fn max_wait(&self, text: &SharedText) -> Duration {
         match self.prepared.peek(&text.id()) {
-            Some(_) => MAX_FIRST_WAIT.min(MAX_WAIT + 4 * self.fastest()),
+            Some(_) => MAX_FIRST_WAIT.min(MAX_WAIT + 2 * self.max_silence()),
             None => MAX_FIRST_WAIT,
         }
     }
@@ -152,7 +174,7 @@ impl SharedClient {
     pub(super) fn is_slow(&self) -> bool {
         let progressed = Duration::from_millis(self.progressed.load(Ordering::Relaxed));
         let silence = self.age().saturating_sub(progressed);
-        self.unanswered() > 0 && silence > MAX_SILENCE + 2 * self.fastest()
+        self.unanswered() > 0 && silence > self.max_silence()
     }
 
     /// Prepares a statement on a task of its own: if its future were dropped, the server would keep an unused statement
