@@ -6,6 +6,8 @@
 mod admin;
 mod database_server;
 mod descriptors;
+mod healthcheck;
+mod manual;
 mod migrations;
 mod reindex;
 mod secret;
@@ -116,6 +118,9 @@ async fn execute(config: &Config) -> Outcome {
             .await
         }
         Command::Schema => print(graphql::sdl()),
+        Command::Healthcheck => healthcheck::run(shown_address(config.server.listen)).await,
+        Command::Completions { shell } => print(manual::completions(shell)),
+        Command::Man => print(manual::page()?),
         Command::Demo => {
             on_database(config, async |database| fill_demo(config, database).await).await
         }

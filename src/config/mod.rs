@@ -40,6 +40,9 @@ use values::{at_least_one, delay, listen_address, network, plan_mode};
 
 use crate::{graphql::plan, http};
 
+/// The version of the program and the commit that it was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMIT"), ")");
+
 /// A GraphQL API service for courses, documents, tasks and tags, on PostgreSQL.
 ///
 /// Without DATABASE_URL it can use an embedded database: a private PostgreSQL with its data in the data folder. It does so on a
@@ -47,7 +50,7 @@ use crate::{graphql::plan, http};
 ///
 /// A flag overrides its variable. An empty variable counts as not set.
 #[derive(Parser, Debug)]
-#[command(name = "snapnote", version)]
+#[command(name = "snapnote", version = VERSION)]
 pub struct Config {
     /// The command to run (default: serve).
     #[command(subcommand)]
@@ -121,7 +124,16 @@ impl Config {
     /// Everything that is wrong with the settings together.
     fn problems(&self, situation: &Situation<'_>) -> Vec<String> {
         let mut problems = self.contradictions();
-        if !matches!(self.command, Some(Command::Schema)) {
+        let needs_no_database = matches!(
+            self.command,
+            Some(
+                Command::Schema
+                    | Command::Healthcheck
+                    | Command::Completions { .. }
+                    | Command::Man
+            )
+        );
+        if !needs_no_database {
             problems.extend(database_source::problem(&self.database, situation));
             problems.extend(database_source::invalid_addresses(&self.database));
         }
@@ -172,8 +184,8 @@ enum ReadError {
     Settings(Vec<String>),
 }
 
-/// Global arguments, so that settings can come before or after the subcommand.
-fn command() -> clap::Command {
+/// The program's arguments. Settings are global, so that they can come before or after the subcommand.
+pub(crate) fn command() -> clap::Command {
     Config::command().mut_args(|setting| setting.global(true))
 }
 
@@ -216,6 +228,15 @@ pub enum Command {
         #[arg(long, conflicts_with = "user")]
         status: bool,
     },
+    /// Ask the service that listens on SNAPNOTE_LISTEN whether it is ready. Exits with code 1 if it is not, for container health checks.
+    Healthcheck,
+    /// Print the completions for a shell, e.g. `snapnote completions bash > /etc/bash_completion.d/snapnote`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, e.g. `snapnote man > /usr/local/share/man/man1/snapnote.1`.
+    Man,
     /// Manage admins, imports and emails.
     Admin {
         /// What to do.

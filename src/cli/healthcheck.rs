@@ -1,0 +1,25 @@
+//! `snapnote healthcheck`: whether the service on this machine is ready. Container images need no shell and no curl for their health check.
+
+use std::{net::SocketAddr, time::Duration};
+
+use reqwest::Client;
+
+use super::Outcome;
+
+/// How long the service may take to respond. Its own check of the database takes at most 2 s.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Fails unless `/readyz` at this address returns 200.
+pub(super) async fn run(address: SocketAddr) -> Outcome {
+    let client = Client::builder().timeout(TIMEOUT).no_proxy().build();
+    let client = client.map_err(|error| error.to_string())?;
+    let response = client.get(format!("http://{address}/readyz")).send().await;
+    let response =
+        response.map_err(|error| format!("The service at {address} does not respond: {error}."))?;
+    if response.status().is_success() {
+        return Ok(());
+    }
+    let status = response.status();
+    let body = response.text().await.unwrap_or_default();
+    Err(format!("The service at {address} is not ready ({status}): {body}").into())
+}
