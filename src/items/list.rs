@@ -147,19 +147,47 @@ impl<T: Listed> keyset::List for List<T> {
         }
     }
 
-    fn conditions(&self, statement: &mut SqlText, owner: Uuid, container: Option<ItemKind>) {
+    fn conditions(
+        &self,
+        statement: &mut SqlText,
+        owner: Uuid,
+        container: Option<ItemKind>,
+        source: Source,
+    ) {
         let mut conditions = match container {
             Some(container) => {
-                contents::store::write_is_in_parent(statement, owner, T::KIND, container);
+                let kinds = (T::KIND, container);
+                contents::store::write_is_in_parent(statement, owner, kinds, source);
                 Conditions::new(statement, owner)
             }
-            None => Conditions::that_find_ids(statement, owner),
+            None => Conditions::that_find_ids(statement, owner, source),
         };
         filter::write::<T>(&self.filter, &mut conditions);
     }
 
-    fn finds_ids_first(&self) -> bool {
-        T::title_part(&self.filter).is_some()
+    fn compares_texts(&self) -> bool {
+        filter::title_part::<T>(&self.filter).is_some()
+    }
+
+    fn write_text_condition(&self, statement: &mut SqlText) {
+        if let Some(part) = filter::title_part::<T>(&self.filter) {
+            filter::store::write_title_contains(statement, T::KIND, part);
+        }
+    }
+
+    fn write_text_matches(&self, statement: &mut SqlText, owner: Uuid) {
+        if let Some(part) = filter::title_part::<T>(&self.filter) {
+            filter::store::write_titles_with(statement, owner, T::KIND, part);
+        }
+    }
+
+    fn groups(&self, container: Option<ItemKind>) -> &'static [&'static str] {
+        // The items of a tag are found by their ids.
+        let is_in_tag = container == Some(ItemKind::Tag);
+        match filter::includes_any_status::<T>(&self.filter) && !is_in_tag {
+            true => &filter::store::EACH_STATUS,
+            false => &[],
+        }
     }
 
     fn order(&self) -> Order<T> {

@@ -23,14 +23,15 @@ use crate::{
 fn is_in(
     kind: ItemKind,
     (container_kind, container): (ItemKind, &str),
+    source: Source,
     owner: impl FnOnce() -> String,
 ) -> String {
     if container_kind == ItemKind::Course {
         return format!("course_id = {container}.id");
     }
-    let (name, owner) = (kind.name(), owner());
+    let (name, owner, reads_rows) = (kind.name(), owner(), source.reads_rows());
     format!(
-        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id))"
+        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)){reads_rows}"
     )
 }
 
@@ -38,10 +39,11 @@ fn is_in(
 pub(in crate::items) fn write_is_in_parent(
     statement: &mut SqlText,
     owner: Uuid,
-    kind: ItemKind,
-    container: ItemKind,
+    (kind, container): (ItemKind, ItemKind),
+    source: Source,
 ) {
-    let condition = is_in(kind, (container, "parent"), || statement.placeholder(owner));
+    let container = (container, "parent");
+    let condition = is_in(kind, container, source, || statement.placeholder(owner));
     statement.sql(" AND ").sql(&condition);
 }
 
@@ -57,7 +59,8 @@ pub(crate) fn write_count(
         _ => (ItemKind::Task, " AND completed_at IS NULL"),
     };
     let (prefix, table) = (source.prefix(), kind.table());
-    let is_in = is_in(kind, (container, "listed"), || "listed.user_id".to_owned());
+    let container = (container, "listed");
+    let is_in = is_in(kind, container, source, || "listed.user_id".to_owned());
     statement.sql(&format!(
         "(SELECT count(*) FROM {prefix}{table} WHERE user_id = listed.user_id AND {is_in} AND status = 'active'{condition})"
     ));
