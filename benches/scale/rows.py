@@ -6,7 +6,7 @@ import statistics
 import time
 
 from servers import SECRET, Cpu
-from workloads import QUERIES, VARIABLES, token
+from workloads import QUERIES, VARIABLES, token, uuid
 
 # The requests of one user and round. Expensive ones are sent less often.
 SECONDS, MOST = 0.4, 200
@@ -28,11 +28,13 @@ def order(field, direction=None):
 
 
 def requests():
-    """The name of each request, the query, its variables, and the list whose middle it continues at."""
+    """The name of each request, the query, its variables, and the list whose middle it continues at, or `task` for the id of one."""
     found = []
     add = (lambda name, query, variables=None, middle=None: found.append((name, query, variables or {}, middle)))
     for workload in ("me", "courses", "tree", "tasks", "search"):
         add(f"`{workload}`", QUERIES[workload], VARIABLES.get(workload))
+    add("`task` by its id: id and title", "query($id: ID!) { task(id: $id) { id title } }", middle="task")
+    add("`trash`: first 50 and the count", "{ trash(first: 50) { totalCount nodes { ... on Task { id title } ... on Document { id title } } } }")
     for noun, fields in (("tasks", TASKS), ("documents", DOCUMENTS)):
         for field in fields:
             by = order(field)
@@ -107,11 +109,14 @@ def measure(postgres, service, options, users):
     middles = {}
     for name, query, variables, middle in requests():
         given = []
-        for client in clients:
+        for client, user in zip(clients, users):
+            if middle == "task":
+                given.append((name, query, {"id": uuid(f"task{user}:7")}))
+                continue
             if middle and (client, middle) not in middles:
                 middles[client, middle] = client.middle(*middle)
             given.append((name, query, variables | ({"after": middles[client, middle]} if middle else {})))
-        warm_up(service, clients, query, variables)
+        warm_up(service, clients, query, given[0][2])
         samples = [[] for _ in clients]
         for _ in range(options.rounds):
             for client, request, found in zip(clients, given, samples):

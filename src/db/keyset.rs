@@ -101,13 +101,7 @@ pub(crate) trait List: Sync {
     fn columns(&self, statement: &mut SqlText, source: Source, rows: i64);
     /// Writes ` AND …` for each condition that rows must meet, except the one on texts. The condition on the owner is already
     /// written. With a kind of parent, rows must also belong to the row `parent`.
-    fn conditions(
-        &self,
-        statement: &mut SqlText,
-        owner: Uuid,
-        parent: Option<Self::Parent>,
-        source: Source,
-    );
+    fn conditions(&self, statement: &mut SqlText, owner: Uuid, parent: Option<Self::Parent>);
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
     /// Whether a text of the rows must match, which no index finds.

@@ -147,20 +147,13 @@ impl<T: Listed> keyset::List for List<T> {
         }
     }
 
-    fn conditions(
-        &self,
-        statement: &mut SqlText,
-        owner: Uuid,
-        container: Option<ItemKind>,
-        source: Source,
-    ) {
+    fn conditions(&self, statement: &mut SqlText, owner: Uuid, container: Option<ItemKind>) {
         let mut conditions = match container {
             Some(container) => {
-                let kinds = (T::KIND, container);
-                contents::store::write_is_in_parent(statement, owner, kinds, source);
+                contents::store::write_is_in_parent(statement, owner, T::KIND, container);
                 Conditions::new(statement, owner)
             }
-            None => Conditions::that_find_ids(statement, owner, source),
+            None => Conditions::that_find_ids(statement, owner),
         };
         filter::write::<T>(&self.filter, &mut conditions);
     }

@@ -123,17 +123,28 @@ async fn a_part_of_many_titles_is_not_looked_for_in_all_titles() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tasks_with_a_tag_are_found_by_their_ids() {
+async fn items_are_found_by_their_ids() {
     let (app, ada) = filled().await;
     let tag = app.text("SELECT md5('tag 1')::uuid::text").await;
+    let task = app.text("SELECT md5('ada8')::uuid::text").await;
     for query in [
+        "query($task: ID!) { task(id: $task) { id title } }",
+        "query($task: ID!) { node(id: $task) { id } }",
+        "query($task: ID!) { tasks(filter: { ids: [$task] }) { totalCount nodes { id createdAt } } }",
         "query($tag: ID!) { tasks(filter: { tagIds: [$tag] }) { totalCount } }",
         "query($tag: ID!) { tasks(filter: { tagIds: [$tag] }, orderBy: { field: TITLE }) { nodes { id title } } }",
-        "query($tag: ID!) { node(id: $tag) { ... on Tag { openTaskCount tasks(first: 1) { totalCount } } } }",
+        "query($tag: ID!) { tag(id: $tag) { openTaskCount tasks(first: 1) { totalCount } } }",
     ] {
+        let variable = if query.contains("$tag") {
+            ("tag", &tag)
+        } else {
+            ("task", &task)
+        };
         asked_alone(&app, &ada, async |client| {
             for _ in 0..TIMES {
-                client.data(query, json!({ "tag": tag })).await;
+                client
+                    .data(query, json!({ (variable.0): variable.1 }))
+                    .await;
             }
         })
         .await;

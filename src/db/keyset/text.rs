@@ -12,7 +12,10 @@ use super::{
     List, Slice,
     order::{Order, Part, Side},
 };
-use crate::db::{SqlText, current::Source};
+use crate::db::{
+    SqlText,
+    current::{READS_ROWS, Source},
+};
 
 /// The number of skipped rows from which the ids of a page are found first.
 const MANY_SKIPPED: i64 = 500;
@@ -95,7 +98,7 @@ impl<L: List> Listed<'_, L> {
         self.write_parts(statement, slice, |statement, part| {
             self.write_ids(statement, slice, part, groups);
         });
-        statement.sql("))").sql(self.source.reads_rows());
+        statement.sql("))").sql(READS_ROWS);
         let order = self.list.order();
         order.write(statement, slice.backward, Part::Whole);
     }
@@ -176,9 +179,7 @@ impl<L: List> Listed<'_, L> {
         write_found(statement);
         statement.sql(" FROM (SELECT listed.* FROM matches CROSS JOIN LATERAL (SELECT *");
         self.write_from(statement);
-        statement
-            .sql(" AND id = match_id")
-            .sql(self.source.reads_rows());
+        statement.sql(" AND id = match_id").sql(READS_ROWS);
         statement.sql(" OFFSET 0) AS listed) AS listed WHERE ");
         write_number_of_matches(statement, "<=");
         self.write_conditions(statement);
@@ -215,8 +216,7 @@ impl<L: List> Listed<'_, L> {
 
     /// Writes the conditions of the list, except the one on texts.
     fn write_conditions(&self, statement: &mut SqlText) {
-        let (owner, parent, source) = (self.owner, self.parent, self.source);
-        self.list.conditions(statement, owner, parent, source);
+        self.list.conditions(statement, self.owner, self.parent);
     }
 
     /// Writes the relation of the list and its conditions.

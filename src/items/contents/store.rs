@@ -9,7 +9,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::{
         Connection, SqlText, Statement,
-        current::{self, Source},
+        current::{self, READS_ROWS, Source},
     },
     error::Error,
     items::{Item, ItemKind},
@@ -23,15 +23,14 @@ use crate::{
 fn is_in(
     kind: ItemKind,
     (container_kind, container): (ItemKind, &str),
-    source: Source,
     owner: impl FnOnce() -> String,
 ) -> String {
     if container_kind == ItemKind::Course {
         return format!("course_id = {container}.id");
     }
-    let (name, owner, reads_rows) = (kind.name(), owner(), source.reads_rows());
+    let (name, owner) = (kind.name(), owner());
     format!(
-        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)){reads_rows}"
+        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)){READS_ROWS}"
     )
 }
 
@@ -39,11 +38,10 @@ fn is_in(
 pub(in crate::items) fn write_is_in_parent(
     statement: &mut SqlText,
     owner: Uuid,
-    (kind, container): (ItemKind, ItemKind),
-    source: Source,
+    kind: ItemKind,
+    container: ItemKind,
 ) {
-    let container = (container, "parent");
-    let condition = is_in(kind, container, source, || statement.placeholder(owner));
+    let condition = is_in(kind, (container, "parent"), || statement.placeholder(owner));
     statement.sql(" AND ").sql(&condition);
 }
 
@@ -59,8 +57,7 @@ pub(crate) fn write_count(
         _ => (ItemKind::Task, " AND completed_at IS NULL"),
     };
     let (prefix, table) = (source.prefix(), kind.table());
-    let container = (container, "listed");
-    let is_in = is_in(kind, container, source, || "listed.user_id".to_owned());
+    let is_in = is_in(kind, (container, "listed"), || "listed.user_id".to_owned());
     statement.sql(&format!(
         "(SELECT count(*) FROM {prefix}{table} WHERE user_id = listed.user_id AND {is_in} AND status = 'active'{condition})"
     ));

@@ -8,7 +8,7 @@ mod tests;
 use uuid::Uuid;
 
 use crate::{
-    db::{SqlText, current::Source, sql::Value},
+    db::{SqlText, current::READS_ROWS, sql::Value},
     error::Error,
     items::{ItemKind, ItemStatus, titles},
     rules::{MAX_IDS, Problems},
@@ -36,8 +36,8 @@ pub(crate) struct Conditions<'a> {
     statement: &'a mut SqlText,
     owner: Uuid,
     extent: Extent,
-    /// Where PostgreSQL may still find the rows by an array of their ids (`tagged`).
-    finds_ids: Option<Source>,
+    /// Whether PostgreSQL may still find the rows by an array of their ids (`tagged`).
+    finds_ids: bool,
     /// A field with an invalid value, and what is wrong with it.
     invalid: Option<(Cow<'static, str>, Cow<'static, str>)>,
 }
@@ -49,19 +49,15 @@ impl<'a> Conditions<'a> {
             statement,
             owner,
             extent: Extent::default(),
-            finds_ids: None,
+            finds_ids: false,
             invalid: None,
         }
     }
 
     /// Conditions of a list without parents, whose rows may be found by their ids.
-    pub(in crate::items) fn that_find_ids(
-        statement: &'a mut SqlText,
-        owner: Uuid,
-        source: Source,
-    ) -> Self {
+    pub(in crate::items) fn that_find_ids(statement: &'a mut SqlText, owner: Uuid) -> Self {
         Conditions {
-            finds_ids: Some(source),
+            finds_ids: true,
             ..Conditions::new(statement, owner)
         }
     }
@@ -206,6 +202,9 @@ impl<'a> Conditions<'a> {
         ids: Option<&[ObjectId]>,
     ) -> &mut Self {
         let ids = self.different(field, ids);
+        if ids.is_some() && column == "id" && self.finds_ids {
+            self.statement.sql(READS_ROWS);
+        }
         self.any_of(column, ids)
     }
 
@@ -220,8 +219,8 @@ impl<'a> Conditions<'a> {
             return self;
         };
         let (start, end, rows) = match mem::take(&mut self.finds_ids) {
-            Some(source) => ("id = ANY(ARRAY(", "))", source.reads_rows()),
-            None => ("(id IN (", ")) IS TRUE", ""),
+            true => ("id = ANY(ARRAY(", "))", READS_ROWS),
+            false => ("(id IN (", ")) IS TRUE", ""),
         };
         let (name, owner) = (kind.name(), self.owner);
         let statement = self.and(start).sql("SELECT item_id FROM ").sql(name);

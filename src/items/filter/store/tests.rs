@@ -5,12 +5,7 @@ use super::*;
 /// How many of the conditions that `write` writes are arrays, and how many are hash tables.
 fn arrays_and_tables(write: impl FnOnce(&mut Conditions<'_>)) -> (usize, usize) {
     let mut statement = SqlText::new("");
-    let source = Source::Tables;
-    write(&mut Conditions::that_find_ids(
-        &mut statement,
-        Uuid::nil(),
-        source,
-    ));
+    write(&mut Conditions::that_find_ids(&mut statement, Uuid::nil()));
     let count = |part: &str| statement.text().matches(part).count();
     (count("id = ANY(ARRAY("), count("(id IN ("))
 }
