@@ -100,6 +100,8 @@ def environment(database, port=0):
         "SNAPNOTE_JWT_SECRET": SECRET,
         "SNAPNOTE_LISTEN": f"127.0.0.1:{port}",
         "SNAPNOTE_LOG": "warn",
+        # The items in the trash stay there.
+        "SNAPNOTE_TRASH_DAYS": "3650",
     }
 
 
