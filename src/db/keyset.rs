@@ -18,8 +18,9 @@ use crate::error::Error;
 
 mod order;
 pub(crate) mod raw;
+mod text;
 pub(crate) use order::{KeyValue, Keyed, MAX_KEYS, Order, Position, SortKey, Sorted};
-use order::{Part, Side};
+use text::page_text;
 
 /// The requested part of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,14 +99,21 @@ pub(crate) trait List: Sync {
     fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields. `rows`: the maximum number of rows.
     fn columns(&self, statement: &mut SqlText, source: Source, rows: i64);
-    /// Writes ` AND …` for each condition that rows must meet. The condition on the owner is already written. With a kind of parent,
-    /// rows must also belong to the row `parent`.
+    /// Writes ` AND …` for each condition that rows must meet, except the one on texts. The condition on the owner is already
+    /// written. With a kind of parent, rows must also belong to the row `parent`.
     fn conditions(&self, statement: &mut SqlText, owner: Uuid, parent: Option<Self::Parent>);
     /// The order of the list.
     fn order(&self) -> Order<Self::Item>;
-    /// Whether the ids of a page are found first, in the index of the order, and their rows read afterwards. It is worth it if most
-    /// rows do not meet the conditions, and the conditions need no row.
-    fn finds_ids_first(&self) -> bool;
+    /// Whether a text of the rows must match, which no index finds.
+    fn compares_texts(&self) -> bool;
+    /// Writes ` AND …`: the condition that the text of the row matches.
+    fn write_text_condition(&self, statement: &mut SqlText);
+    /// Writes a query of the ids of all the owner's rows whose texts match. It reads an index that has only the texts.
+    fn write_text_matches(&self, statement: &mut SqlText, owner: Uuid);
+    /// Conditions that divide the rows into groups, each as ` AND …`. Every row meets exactly one of them. The indexes of the orders have
+    /// each group by itself, so a page is merged from the pages of the groups. Empty if the list has rows of one group only, or is not
+    /// read in the order of an index.
+    fn groups(&self, parent: Option<Self::Parent>) -> &'static [&'static str];
 }
 
 /// The parent, the total, whether an operation of the owner is pending, and the item. A parent without items has one row
@@ -164,131 +172,4 @@ async fn load<T, R: Load + Borrow<PageRow<T>> + Into<PageRow<T>>>(
         items.extend(item);
     }
     Ok(loaded)
-}
-
-/// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`. Without parents, the only parent is NULL.
-/// `columns` writes the columns of the row.
-/// `OFFSET 0` keeps the planner from counting after it has joined the page.
-fn page_text<L: List>(
-    owner: Uuid,
-    parents: Option<(L::Parent, &[Uuid])>,
-    list: &L,
-    slice: &Slice,
-    count: bool,
-    source: Source,
-    columns: impl Fn(&mut SqlText, Source, i64),
-) -> SqlText {
-    let kind = parents.map(|(kind, _)| kind);
-    let mut statement = SqlText::new(
-        "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
-    );
-    statement.value(owner).sql("), item.* FROM (SELECT id, ");
-    if count {
-        statement.sql("(SELECT count(*)");
-        rows_of(&mut statement, owner, kind, list, source);
-        statement.sql(") AS total FROM ");
-    } else {
-        statement.sql("NULL::bigint AS total FROM ");
-    }
-    match parents {
-        Some((_, parents)) => statement.sql("unnest(").value(parents.to_vec()).sql(")"),
-        None => statement.sql("(VALUES (NULL::uuid))"),
-    };
-    statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (");
-    let parents = parents.map_or(1, |(_, parents)| parents.len() as i64);
-    let rows = (slice.size + 1).saturating_mul(parents);
-    let columns = |statement: &mut SqlText| columns(statement, source, rows);
-    if list.finds_ids_first() {
-        statement.sql("SELECT ");
-        columns(&mut statement);
-        from(&mut statement, owner, L::table(), source);
-        statement.sql(" AND id = ANY(ARRAY(SELECT id");
-        rows_of(&mut statement, owner, kind, list, source);
-        between(&mut statement, list.order(), slice, Part::Whole);
-        limit(&mut statement, slice.size + 1, slice.offset);
-        statement.sql("))");
-        list.order()
-            .write(&mut statement, slice.backward, Part::Whole);
-    } else {
-        let owner_and_kind = (owner, kind);
-        page_of_parts(&mut statement, owner_and_kind, list, slice, source, columns);
-    }
-    statement.sql(") AS item ON true");
-    statement
-}
-
-/// Writes a page: the rows of each part of the list, up to the length of the page. PostgreSQL reads the parts of UNION ALL one after
-/// the other, and the second only if the first has too few rows. The rows of a parent are sorted, so reading them once is cheaper.
-/// `columns` writes the columns of the row.
-fn page_of_parts<L: List>(
-    statement: &mut SqlText,
-    (owner, parent): (Uuid, Option<L::Parent>),
-    list: &L,
-    slice: &Slice,
-    source: Source,
-    columns: impl Fn(&mut SqlText),
-) {
-    let parts = match parent {
-        None => list.order().parts(slice),
-        Some(_) => vec![Part::Whole],
-    };
-    let is_divided = parts.len() > 1;
-    for (number, part) in parts.into_iter().enumerate() {
-        statement.sql(match (is_divided, number) {
-            (false, _) => "SELECT ",
-            (true, 0) => "(SELECT ",
-            (true, _) => ") UNION ALL (SELECT ",
-        });
-        columns(statement);
-        rows_of(statement, owner, parent, list, source);
-        between(statement, list.order(), slice, part);
-        if is_divided {
-            limit(statement, slice.size + 1 + slice.offset, 0);
-        }
-    }
-    if is_divided {
-        statement.sql(")");
-    }
-    limit(statement, slice.size + 1, slice.offset);
-}
-
-/// Writes the relation of the list and the condition on the owner.
-fn from(statement: &mut SqlText, owner: Uuid, table: &str, source: Source) {
-    statement
-        .sql(" FROM ")
-        .sql(source.prefix())
-        .sql(table)
-        .sql(" AS listed WHERE user_id = ")
-        .value(owner);
-}
-
-/// Writes the relation of the list and its conditions.
-fn rows_of<L: List>(
-    statement: &mut SqlText,
-    owner: Uuid,
-    parent: Option<L::Parent>,
-    list: &L,
-    source: Source,
-) {
-    from(statement, owner, L::table(), source);
-    list.conditions(statement, owner, parent);
-}
-
-/// Writes the bounds and the order of a page, in a part of the list.
-fn between<T>(statement: &mut SqlText, order: Order<T>, slice: &Slice, part: Part) {
-    order.write_part(statement, part);
-    for (position, side) in [(&slice.after, Side::After), (&slice.before, Side::Before)] {
-        if let Some(position) = position {
-            order.write_bound(statement, (position, side), part);
-        }
-    }
-    order.write(statement, slice.backward, part);
-}
-
-/// Writes the length of a page. One row more than requested shows whether more rows follow.
-fn limit(statement: &mut SqlText, rows: i64, offset: i64) {
-    statement.sql(" LIMIT ").value(rows);
-    if offset > 0 {
-        statement.sql(" OFFSET ").value(offset);
-    }
 }

@@ -159,16 +159,36 @@ fn check_at<T: Listed>(
     Ok(())
 }
 
-/// Writes the conditions of a list's filter. Items in the trash are listed only if the filter says so.
+/// Whether a list with this filter may have both active items and items in the trash.
+pub(super) fn includes_any_status<T: Listed>(filter: &T::Filter) -> bool {
+    filter.shared().status.is_null()
+}
+
+/// The part of the title that all items of a list with this filter contain. `None` if it is too long, so that the conditions that
+/// [`write`] writes find nothing.
+pub(super) fn title_part(filter: &impl Filter) -> Option<&str> {
+    filter.title_part().filter(|part| store::is_short(part))
+}
+
+/// Writes the conditions of a list's filter, except that titles contain the [`title_part`]. Items in the trash are listed only if the
+/// filter says so.
 pub(super) fn write<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     if filter.shared().status.is_undefined() {
         conditions.status(Some(ItemStatus::Active));
     }
-    write_all::<T>(filter, conditions);
+    write_fields_except_title::<T>(filter, conditions);
+    if title_part(filter).is_none() {
+        write_title::<T>(filter, conditions);
+    }
+    write_combined::<T>(filter, conditions);
 }
 
 fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     write_fields::<T>(filter, conditions);
+    write_combined::<T>(filter, conditions);
+}
+
+fn write_combined<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     for one in filter.and() {
         write_all::<T>(one, conditions);
     }
@@ -182,6 +202,16 @@ fn write_all<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
 
 /// Writes the conditions of a filter's fields, without those of its combinations.
 fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
+    write_fields_except_title::<T>(filter, conditions);
+    write_title::<T>(filter, conditions);
+}
+
+fn write_title<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
+    conditions.title_contains(T::KIND, filter.title_part());
+}
+
+/// As [`write_fields`], without the condition on the title.
+fn write_fields_except_title<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) {
     let ItemFilter {
         status,
         ids,
@@ -193,7 +223,6 @@ fn write_fields<T: Listed>(filter: &T::Filter, conditions: &mut Conditions<'_>) 
     conditions.status(status.value().copied());
     T::conditions(filter, conditions);
     conditions
-        .title_contains(T::KIND, filter.title_part())
         .one_of("ids", "id", ids.as_deref())
         .at_or_after("created_at", *created_after)
         .before("created_at", *created_before)

@@ -158,8 +158,29 @@ impl<T: Listed> keyset::List for List<T> {
         filter::write::<T>(&self.filter, &mut conditions);
     }
 
-    fn finds_ids_first(&self) -> bool {
-        self.filter.title_part().is_some()
+    fn compares_texts(&self) -> bool {
+        filter::title_part(&self.filter).is_some()
+    }
+
+    fn write_text_condition(&self, statement: &mut SqlText) {
+        if let Some(part) = filter::title_part(&self.filter) {
+            filter::store::write_title_contains(statement, T::KIND, part);
+        }
+    }
+
+    fn write_text_matches(&self, statement: &mut SqlText, owner: Uuid) {
+        if let Some(part) = filter::title_part(&self.filter) {
+            filter::store::write_titles_with(statement, owner, T::KIND, part);
+        }
+    }
+
+    fn groups(&self, container: Option<ItemKind>) -> &'static [&'static str] {
+        // The items of a tag are found by their ids.
+        let is_in_tag = container == Some(ItemKind::Tag);
+        match filter::includes_any_status::<T>(&self.filter) && !is_in_tag {
+            true => &filter::store::EACH_STATUS,
+            false => &[],
+        }
     }
 
     fn order(&self) -> Order<T> {

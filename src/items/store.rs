@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Item, ItemKind};
 use crate::{
     auth::{UserId, Viewer},
-    db::{Connection, Reader, SharedText, Statement},
+    db::{Connection, Reader, SharedText, Statement, current::READS_ROWS},
     error::Error,
 };
 
@@ -57,7 +57,7 @@ static KINDS: LazyLock<SharedText> = LazyLock::new(|| {
     let of_kind = |kind: ItemKind| {
         let (number, table) = (i16::from(kind), kind.table());
         format!(
-            "SELECT id, {number}::smallint FROM current_{table} WHERE user_id = $1 AND id = ANY($2)"
+            "SELECT id, {number}::smallint FROM current_{table} WHERE user_id = $1 AND id = ANY($2){READS_ROWS}"
         )
     };
     SharedText::new(ItemKind::ALL.map(of_kind).join(" UNION ALL "))

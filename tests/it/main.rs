@@ -30,6 +30,7 @@ mod large_operations;
 mod layering;
 mod load;
 mod mail_delivery;
+mod many_rows;
 mod migrations;
 mod new_user;
 mod order_plans;

@@ -136,6 +136,24 @@ impl<T> Order<T> {
 
     /// Writes ` ORDER BY …`. In a part without the first key, it names that key too, so that the index has the order.
     pub(super) fn write(&self, statement: &mut SqlText, backward: bool, part: Part) {
+        self.write_order(statement, backward, |statement, at, sorted| {
+            statement.sql(self.expression(at, sorted, part));
+        });
+    }
+
+    /// Writes ` ORDER BY …` for rows with the columns of [`Order::write_named_columns`].
+    pub(super) fn write_by_name(&self, statement: &mut SqlText, backward: bool) {
+        self.write_order(statement, backward, |statement, at, _| {
+            statement.sql(&column_name(at));
+        });
+    }
+
+    fn write_order(
+        &self,
+        statement: &mut SqlText,
+        backward: bool,
+        write_key: impl Fn(&mut SqlText, usize, &Sorted<T>),
+    ) {
         statement.sql(" ORDER BY ");
         let mut direction = " ASC";
         for (at, sorted) in self.keys().enumerate() {
@@ -143,7 +161,7 @@ impl<T> Order<T> {
                 true => " DESC",
                 false => " ASC",
             };
-            statement.sql(self.expression(at, sorted, part));
+            write_key(statement, at, sorted);
             statement.sql(direction).sql(", ");
         }
         statement.sql("id").sql(direction);
@@ -243,6 +261,11 @@ struct Compared {
     descending: bool,
 }
 
+/// The name of a key's column.
+fn column_name(at: usize) -> String {
+    format!("key_{at}")
+}
+
 /// Separates the keys in a cursor. No key contains it.
 const SEPARATOR: &str = "\0";
 
@@ -265,6 +288,14 @@ impl<T> Order<T> {
     pub(super) fn write_columns(&self, statement: &mut SqlText) {
         for sorted in self.keys() {
             statement.sql(", ").sql(sorted.key.expression);
+        }
+    }
+
+    /// Writes the keys of rows of a part as columns with names, each after a comma.
+    pub(super) fn write_named_columns(&self, statement: &mut SqlText, part: Part) {
+        for (at, sorted) in self.keys().enumerate() {
+            statement.sql(", ").sql(self.expression(at, sorted, part));
+            statement.sql(" AS ").sql(&column_name(at));
         }
     }
 

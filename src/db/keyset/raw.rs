@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{List, Page, Slice, page_text};
+use super::{List, Page, Slice, text::page_text};
 use crate::db::{
     SqlText,
     current::Source,

@@ -9,7 +9,7 @@ use crate::{
     auth::{UserId, Viewer},
     db::{
         Connection, SqlText, Statement,
-        current::{self, Source},
+        current::{self, READS_ROWS, Source},
     },
     error::Error,
     items::{Item, ItemKind},
@@ -30,7 +30,7 @@ fn is_in(
     }
     let (name, owner) = (kind.name(), owner());
     format!(
-        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id))"
+        "id = ANY(ARRAY(SELECT item_id FROM {name}_tags WHERE user_id = {owner} AND tag_id = {container}.id)){READS_ROWS}"
     )
 }
 

@@ -6,7 +6,7 @@ use crate::{
     auth::Viewer,
     db::{
         SqlText,
-        current::Source,
+        current::{READS_ROWS, Source},
         raw::{RawReads, RawRow},
     },
     items::{INLINE_BYTES, Listed},
@@ -52,7 +52,10 @@ pub(crate) async fn by_id<T: Listed>(
     text.sql(" FROM ").sql(T::KIND.table());
     text.sql(" AS listed WHERE user_id = ")
         .value(viewer.user_id);
-    text.sql(" AND id = ANY(").value(ids).sql(")");
+    text.sql(" AND id = ANY(")
+        .value(ids)
+        .sql(")")
+        .sql(READS_ROWS);
     let rows = reads.rows(&text).await?;
     let is_pending = match rows.first() {
         Some(row) => row.boolean(PENDING)?,
