@@ -48,6 +48,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tracing::Instrument;
 
 use self::client::SharedClient;
 pub(crate) use self::row::SharedRow;
@@ -55,6 +56,7 @@ use super::{
     background::Backoff,
     connect::Target,
     failure::{Kind, kind_of_message},
+    metrics::PoolMetrics,
     sql::Value,
 };
 
@@ -120,6 +122,11 @@ pub(crate) enum SharedReadError {
     Failed,
 }
 
+fn kind(error: &tokio_postgres::Error) -> Kind {
+    let error = error.as_db_error();
+    error.map_or(Kind::Other, |error| kind_of_message(error.message()))
+}
+
 /// The shared connections of a database.
 pub(crate) struct SharedReads {
     inner: Arc<Inner>,
@@ -143,7 +150,7 @@ struct Inner {
     clients: RwLock<Vec<Arc<SharedClient>>>,
     is_opening: AtomicBool,
     attempts: Mutex<Attempts>,
-    statements: Arc<AtomicU64>,
+    metrics: Arc<PoolMetrics>,
 }
 
 /// When connections may be opened after an attempt failed.
@@ -153,12 +160,12 @@ struct Attempts {
 }
 
 impl SharedReads {
-    /// Up to `max` connections to this database. Opens none yet. `statements` counts what is sent.
+    /// Up to `max` connections to this database. Opens none yet. `metrics` counts what is sent.
     pub(super) fn new(
         target: Target,
         max: usize,
         lifetime: Duration,
-        statements: Arc<AtomicU64>,
+        metrics: Arc<PoolMetrics>,
     ) -> SharedReads {
         let attempts = Attempts {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
@@ -172,7 +179,7 @@ impl SharedReads {
             clients: RwLock::default(),
             is_opening: AtomicBool::new(false),
             attempts: Mutex::new(attempts),
-            statements,
+            metrics,
         };
         SharedReads {
             inner: Arc::new(inner),
@@ -189,18 +196,23 @@ impl SharedReads {
         values: &[Value],
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
-        self.inner.statements.fetch_add(1, Ordering::Relaxed);
+        let sent = self.inner.metrics.clone().sent(text.sql());
         let mut unfinished = Unfinished {
             inner: &self.inner,
             client: Some(client.clone()),
         };
-        let read = timeout(client.max_wait(text), client.rows(text, values)).await;
+        let rows = client.rows(text, values).instrument(sent.span());
+        let read = timeout(client.max_wait(text), rows).await;
         if read.is_ok() {
             unfinished.client = None;
         }
         match read {
-            Ok(Ok(rows)) => Ok(rows),
+            Ok(Ok(rows)) => {
+                sent.failed_with("");
+                Ok(rows)
+            }
             Ok(Err(error)) => {
+                sent.failed_with(error.as_ref().map_or(Kind::Other, kind).as_str());
                 if let Some(error) = error {
                     tracing::debug!(%error, "a read on a shared connection failed");
                     self.inner.note_failure(&client, &error);
@@ -208,6 +220,7 @@ impl SharedReads {
                 Err(SharedReadError::Failed)
             }
             Err(_) => {
+                sent.failed_with(Kind::Timeout.as_str());
                 tracing::debug!("a read on a shared connection took too long");
                 Err(SharedReadError::Slow)
             }
@@ -309,9 +322,7 @@ impl Inner {
 
     /// Closes a connection whose prepared statements are out of date or mixed up.
     fn note_failure(&self, client: &Arc<SharedClient>, error: &tokio_postgres::Error) {
-        let kind = error
-            .as_db_error()
-            .map_or(Kind::Other, |error| kind_of_message(error.message()));
+        let kind = kind(error);
         if kind == Kind::MixedUp {
             self.target.pooler().suspect();
         }
