@@ -8,17 +8,19 @@ use tokio::{
     net::TcpListener,
     time::{Duration, Instant, sleep, timeout_at},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
-    db::{Database, PoolSettings, background::JobStates, connect::Target},
+    db::{Database, PoolSettings, background::JobStates, connect::Target, metrics::Pools},
     graphql::{Api, Limits, Services, plan},
-    http::{Edge, EdgeSettings, server, server::ServerSettings},
+    http::{self, Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
     search::SearchIndexes,
+    telemetry::{Metrics, Process, Source},
 };
 
 /// How long pending writes and mail deliveries may take at shutdown, even if requests used the whole timeout.
@@ -68,6 +70,7 @@ pub struct App {
     edge: Edge,
     job_states: JobStates,
     settings: AppSettings,
+    metrics_listener: Option<TcpListener>,
 }
 
 impl App {
@@ -121,7 +124,35 @@ impl App {
             edge,
             job_states,
             settings,
+            metrics_listener: None,
         })
+    }
+
+    /// Has [`App::serve`] serve metrics on a listener of their own.
+    #[must_use]
+    pub fn with_metrics_on(self, listener: Option<TcpListener>) -> App {
+        App {
+            metrics_listener: listener,
+            ..self
+        }
+    }
+
+    /// All metrics of the process.
+    pub fn metrics(&self) -> Metrics {
+        let pools = vec![self.database.clone(), self.rate_limiter_database.clone()];
+        let sources: [Arc<dyn Source>; 7] = [
+            self.edge.source.clone(),
+            Arc::new(Pools(pools)),
+            Arc::new(self.live.clone()),
+            self.mailer.metrics().clone(),
+            self.auth.hashing_queue(),
+            Arc::new(self.job_states.clone()),
+            Arc::new(Process::new(
+                env!("CARGO_PKG_VERSION"),
+                env!("BUILD_COMMIT"),
+            )),
+        ];
+        Metrics::new(sources)
     }
 
     /// The database.
@@ -155,8 +186,12 @@ impl App {
     }
 
     /// Serves until `stop` completes. Then finishes the requests in progress and stops everything.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    pub async fn serve(mut self, listener: TcpListener, stop: impl Future<Output = ()>) {
         let jobs = self.start_jobs();
+        let _metrics = self.metrics_listener.take().map(|listener| {
+            let serving = http::metrics::serve(listener, self.metrics());
+            AbortOnDropHandle::new(tokio::spawn(serving))
+        });
         let streams = self.edge.streams.clone();
         let mutations = self.edge.mutations.clone();
         let stopping = self.edge.stopping.clone();

@@ -45,6 +45,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// All codes.
+    const ALL: [Code; 14] = [
+        Code::Unauthenticated,
+        Code::Forbidden,
+        Code::RateLimited,
+        Code::BadRequest,
+        Code::PersistedQueryNotSupported,
+        Code::ParseFailed,
+        Code::ValidationFailed,
+        Code::BadUserInput,
+        Code::QueryTooComplex,
+        Code::ResponseTooLarge,
+        Code::CursorExpired,
+        Code::Timeout,
+        Code::Unavailable,
+        Code::Internal,
+    ];
+
+    /// The code with this name in the API.
+    pub(crate) fn named(name: &str) -> Option<Code> {
+        Code::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
     /// The code in the API, e.g. `BAD_USER_INPUT`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -7,7 +7,6 @@
 //! | module | responsibility |
 //! | --- | --- |
 //! | [`cli`] | the commands of the program |
-//! | [`telemetry`] | logging |
 //! | [`config`] | settings: the only module that reads the environment |
 //! | [`app`] | builds, starts and stops everything that lives as long as the process |
 //! | [`http`] | the only module that knows HTTP: requests, WebSockets, server-sent events, uploads, health |
@@ -27,6 +26,7 @@
 //! | [`scalars`] | scalars of the API and types of input fields |
 //! | [`db`] | connections, statements, transactions, pages, background jobs, migrations |
 //! | [`error`] | the two kinds of errors |
+//! | [`telemetry`] | the log, metrics and traces |
 //!
 //! Parts that do not depend on the product are crates in `crates/`: `graphql-gate` checks GraphQL requests before async-graphql
 //! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, `image-intake` checks images,

@@ -12,10 +12,9 @@ use axum::{
 use http_body_util::BodyExt;
 use snapnote::{
     app::App,
-    config::{LogConfig, LogFormat},
     db::connect::Target,
     graphql::plan,
-    telemetry,
+    telemetry::{self, LogFormat, LogSettings},
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -43,10 +42,11 @@ const MAX_INCOMPLETE: usize = 20;
 /// Sends each request in several rounds.
 pub(crate) fn run(url: &str, token: &str) -> Outcome {
     // With the log as operators run it, since spans of requests cost instructions.
-    telemetry::start(&LogConfig {
-        log: "info".to_owned(),
-        log_format: LogFormat::Text,
-    })?;
+    let log = LogSettings {
+        filter: "info".to_owned(),
+        format: LogFormat::Text,
+    };
+    telemetry::log::start(&log, None)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let target = Target::parse(url)?;
     let mut settings = settings();

@@ -196,6 +196,11 @@ impl Auth {
         self.inner.passwords.hashed()
     }
 
+    /// The measurements of the queue of passwords to hash.
+    pub(crate) fn hashing_queue(&self) -> Arc<passwords::HashingQueue> {
+        self.inner.passwords.queue().clone()
+    }
+
     /// Notified whenever a mail is added to the outbox.
     pub fn mail_queued(&self) -> Arc<Notify> {
         self.inner.mail_queued.clone()

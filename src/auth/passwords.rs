@@ -6,11 +6,13 @@
 //! normalized the password, so it is also compared as typed.
 
 use std::{
+    fmt,
     str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use argon2::{
@@ -20,7 +22,10 @@ use argon2::{
 use tokio::sync::Semaphore;
 
 use super::password_rules::Password;
-use crate::error::Error;
+use crate::{
+    error::Error,
+    telemetry::{Exposition, Histogram, Source},
+};
 
 /// OWASP's recommendation: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19 * 1024;
@@ -51,6 +56,7 @@ pub(super) enum Verdict {
 pub(super) struct Passwords {
     permits: Arc<Semaphore>,
     hashed: AtomicU64,
+    queue: Arc<HashingQueue>,
     /// Compared with the passwords of unknown users, so that they cost the same time.
     dummy_hash: Arc<str>,
 }
@@ -63,6 +69,7 @@ impl Passwords {
         Passwords {
             permits: Arc::new(Semaphore::new(permits)),
             hashed: AtomicU64::new(0),
+            queue: Arc::default(),
             dummy_hash: dummy_hash.into(),
         }
     }
@@ -92,6 +99,11 @@ impl Passwords {
         .await
     }
 
+    /// The measurements of the queue.
+    pub(super) fn queue(&self) -> &Arc<HashingQueue> {
+        &self.queue
+    }
+
     /// Number of passwords that were hashed or verified since the process started.
     pub(super) fn hashed(&self) -> u64 {
         self.hashed.load(Ordering::Relaxed)
@@ -102,15 +114,64 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Error> {
+        let waiting = Waiting::begin(&self.queue);
         let permit = self.permits.clone().acquire_owned().await;
         let permit = permit.map_err(Error::internal)?;
+        drop(waiting);
+        let queue = self.queue.clone();
         // The task owns the permit: if a request gives up, the permit is only released when its hash ends.
         let task = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            work()
+            let (_permit, began) = (permit, Instant::now());
+            let outcome = work();
+            queue.durations.observe(began.elapsed());
+            outcome
         });
         task.await
             .map_err(|error| Error::internal(format!("the password task failed: {error}")))
+    }
+}
+
+/// What is measured of the work that waits for a permit.
+#[derive(Debug, Default)]
+pub(crate) struct HashingQueue {
+    waiting: AtomicU64,
+    waits: Histogram,
+    durations: Histogram,
+}
+
+impl Source for HashingQueue {
+    fn write(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        let help = "Passwords that wait to be hashed, verified or rated.";
+        to.gauge("snapnote_password_hashing_waiting", help, waiting)?;
+        let help = "How long passwords waited until they were hashed, verified or rated.";
+        to.histogram("snapnote_password_hashing_wait_seconds", help, &self.waits)?;
+        let help = "Duration of hashing, verifying or rating a password.";
+        let name = "snapnote_password_hashing_duration_seconds";
+        to.histogram(name, help, &self.durations)
+    }
+}
+
+/// A caller that waits for a permit. Dropping it ends the wait.
+struct Waiting<'a> {
+    queue: &'a HashingQueue,
+    began: Instant,
+}
+
+impl Waiting<'_> {
+    fn begin(queue: &HashingQueue) -> Waiting<'_> {
+        queue.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting {
+            queue,
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.queue.waits.observe(self.began.elapsed());
     }
 }
 

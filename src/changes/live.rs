@@ -18,7 +18,7 @@ mod notify;
 mod reader;
 mod tailer;
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
 use tokio::sync::Semaphore;
@@ -30,6 +30,7 @@ use crate::{
     auth::Viewer,
     db::{Database, Writes, background::Job, connect::Target},
     error::Error,
+    telemetry::{Exposition, Source},
 };
 
 /// Maximum number of subscribers of a process that read the log at the same time. A thousand that reconnect at once
@@ -127,5 +128,11 @@ impl Live {
             notify::listen(&self),
             self.inner.feed.begin_epochs(&self.inner.database),
         );
+    }
+}
+
+impl Source for Live {
+    fn write(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        self.inner.hub.write(to)
     }
 }

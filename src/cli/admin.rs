@@ -47,7 +47,7 @@ async fn act(
     users: &[ImportedUser],
 ) -> Outcome {
     ensure_schema(server, false).await?;
-    let database = Database::new(server.target.clone(), &pool(&config.database));
+    let database = Database::new(server.target.clone(), &pool(config));
     let mut conn = database.connection().await?;
     match action {
         AdminAction::Grant { email } => grant(&mut conn, &email).await,

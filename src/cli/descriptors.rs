@@ -59,7 +59,7 @@ fn warn_if_low(needs: &Needs, limit: u64, available: u64) {
 
 fn needs(config: &Config) -> Needs {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX).min(UNLIMITED);
-    let pool = pool(&config.database);
+    let pool = pool(config);
     let rate_limiter = rate_limiter_pool(&pool);
     // One more connection listens for changes.
     let database = number(pool.max_connections) + number(rate_limiter.max_connections) + 1;

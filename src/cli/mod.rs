@@ -4,6 +4,7 @@
 //! what to do.
 
 mod admin;
+mod banner;
 mod database_server;
 mod descriptors;
 mod healthcheck;
@@ -12,42 +13,59 @@ mod migrations;
 mod reindex;
 mod secret;
 mod settings;
+mod signals;
 mod start_event;
 
 use std::{
     fmt,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     process::ExitCode,
 };
 
 use database_server::DatabaseServer;
 use secret::secret;
 use settings::settings;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    signal::unix::{SignalKind, signal},
-};
+use signals::shutdown_requested;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     app::App,
-    config::{Command, Config},
+    config::{Command, Config, format_of_problems},
     db::{migrate, pooler},
     demo,
     email_address::EmailAddress,
     error::Error,
-    graphql, telemetry,
+    graphql,
+    telemetry::{self, LogFormat, json_message},
 };
 
 /// Runs the program.
 pub fn run() -> ExitCode {
     let config = match Config::read() {
         Ok(config) => config,
-        Err(problems) => return fail(problems.join("\nsnapnote: ").into()),
+        Err(problems) => {
+            let format = format_of_problems();
+            problems
+                .iter()
+                .for_each(|problem| say(format, "ERROR", problem));
+            return ExitCode::FAILURE;
+        }
     };
-    if let Err(message) = telemetry::start(&config.log) {
-        return fail(message.into());
-    }
+    let format = config.log.log_format;
+    let fail = |failure: Failure| {
+        say(format, "ERROR", &failure.message);
+        ExitCode::from(failure.code)
+    };
+    let started = config.log.settings().and_then(|log| {
+        let serves = matches!(config.command, None | Some(Command::Serve { .. }));
+        let traces = config.observability.traces().filter(|_| serves);
+        telemetry::log::start(&log, traces.as_ref())
+    });
+    let traces = match started {
+        Ok(traces) => traces,
+        Err(message) => return fail(message.into()),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -55,16 +73,24 @@ pub fn run() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(format!("The service cannot start threads: {error}.").into()),
     };
-    match runtime.block_on(execute(&config)) {
+    let outcome = runtime.block_on(execute(&config));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(failure),
     }
 }
 
-fn fail(failure: Failure) -> ExitCode {
-    // If standard error is closed, the exit code still reports the failure.
-    let _ = writeln!(io::stderr(), "snapnote: {}", failure.message);
-    ExitCode::from(failure.code)
+/// Writes a message to standard error, whatever the filter of the log.
+fn say(format: LogFormat, level: &str, message: &str) {
+    let line = match format {
+        LogFormat::Text => format!("snapnote: {message}"),
+        LogFormat::Json => json_message(level, message, &[]),
+    };
+    // If standard error is closed, the exit code still reports a failure.
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Writes to standard output. A reader that closes the pipe early (`snapnote schema | head`) is not an error.
@@ -167,8 +193,15 @@ async fn serve(config: &Config, migrate_first: bool) -> Outcome {
             config.server.listen
         )
     })?;
+    let metrics_listener = match config.observability.metrics_listen {
+        Some(address) => Some(listen(address).map_err(|error| {
+            format!("Listening on {address} failed: {error}. Set SNAPNOTE_METRICS_LISTEN to a free address.")
+        })?),
+        None => None,
+    };
     // Installed before the database starts, so that a signal during start-up is not lost.
-    let shutdown = shutdown_signal()?;
+    let shutdown = signals::shutdown(config.log.log_format)?;
+    signals::reread_log_filter(config.log.clone())?;
     let database = tokio::select! {
         database = DatabaseServer::start(&config.database) => database?,
         () = shutdown_requested(shutdown.clone()) => return Ok(()),
@@ -177,7 +210,7 @@ async fn serve(config: &Config, migrate_first: bool) -> Outcome {
         config,
         &database,
         migrate_first,
-        listener,
+        (listener, metrics_listener),
         max_open,
         shutdown_requested(shutdown),
     )
@@ -190,7 +223,7 @@ async fn serve_on(
     config: &Config,
     database: &DatabaseServer,
     migrate_first: bool,
-    listener: TcpListener,
+    (listener, metrics_listener): (TcpListener, Option<TcpListener>),
     max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
@@ -199,24 +232,12 @@ async fn serve_on(
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     let app = app(config, database, secret, address, max_open)?;
     start_event::log(config, database, &app, address, max_open).await?;
-    let shown = shown_address(address);
-    print(format_args!("API       http://{shown}/graphql\n"))?;
-    if config.server.graphiql {
-        print(format_args!("GraphiQL  http://{shown}/graphiql\n"))?;
-    }
-    print(format_args!("Schema    http://{shown}/schema.graphql\n"))?;
+    let metrics = metrics_listener.as_ref().map(TcpListener::local_addr);
+    let metrics = metrics.transpose().map_err(|error| error.to_string())?;
+    print(banner::of(config, address, metrics))?;
+    let app = app.with_metrics_on(metrics_listener);
     app.serve(listener, shutdown).await;
     Ok(())
-}
-
-/// An address that a client on this machine can open, even if the service listens on all addresses.
-fn shown_address(address: SocketAddr) -> SocketAddr {
-    let loopback = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(loopback, address.port())
 }
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
@@ -250,40 +271,4 @@ async fn ensure_schema(database: &DatabaseServer, migrates: bool) -> Outcome {
         migrate::up(&database.target).await?;
     }
     migrations::require_fitting_schema(&database.target).await
-}
-
-type ShutdownSignal = tokio::sync::watch::Receiver<bool>;
-
-/// Listens for Ctrl-C and SIGTERM. The second signal ends the process immediately. SIGHUP has no effect: by default, it
-/// would kill the process, for example when a terminal closes or an operator expects it to reload settings.
-fn shutdown_signal() -> Result<ShutdownSignal, String> {
-    let failed = |error: io::Error| format!("The service cannot listen for signals: {error}.");
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
-    tokio::spawn(async move {
-        while hang_up.recv().await.is_some() {
-            tracing::info!("SIGHUP is ignored; restart the service to change its settings");
-        }
-    });
-    let (sender, receiver) = tokio::sync::watch::channel(false);
-    tokio::spawn(async move {
-        for round in 0..2 {
-            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
-            if round == 1 {
-                std::process::exit(130);
-            }
-            let _ = writeln!(
-                io::stderr(),
-                "snapnote: shutting down; press Ctrl-C again to stop immediately"
-            );
-            let _ = sender.send(true);
-        }
-    });
-    Ok(receiver)
-}
-
-async fn shutdown_requested(mut shutdown: ShutdownSignal) {
-    // An error means that the sender is gone, and it lives as long as the process.
-    let _ = shutdown.wait_for(|requested| *requested).await;
 }

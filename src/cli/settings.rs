@@ -8,7 +8,7 @@ use crate::{
     auth::AuthSettings,
     auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
-    config::{Config, DatabaseConfig, LimitsConfig, MailConfig, ServerConfig},
+    config::{Config, LimitsConfig, MailConfig, ServerConfig},
     db::PoolSettings,
     graphql::Limits,
     http::{EdgeSettings, LOCAL_ORIGINS, RequestSettings, UploadSettings, server::ServerSettings},
@@ -18,13 +18,16 @@ use crate::{
 /// How often the last use of sessions is saved.
 const USAGE_INTERVAL: Duration = Duration::from_secs(60);
 
-pub(super) fn pool(config: &DatabaseConfig) -> PoolSettings {
+pub(super) fn pool(config: &Config) -> PoolSettings {
+    let database = &config.database;
     PoolSettings {
-        kept: config.pool_kept,
-        max_connections: config.pool_max,
-        shared_reads: config.shared_reads && config.prepared_statements,
-        wait: config.pool_wait.0,
-        lifetime: config.pool_lifetime.0,
+        name: "main",
+        slow: config.observability.slow.0,
+        kept: database.pool_kept,
+        max_connections: database.pool_max,
+        shared_reads: database.shared_reads && database.prepared_statements,
+        wait: database.pool_wait.0,
+        lifetime: database.pool_lifetime.0,
     }
 }
 
@@ -40,7 +43,7 @@ pub(super) fn settings(
         .storage
         .settings(data_dir, listening, secret.clone())?;
     Ok(AppSettings {
-        pool: pool(&config.database),
+        pool: pool(config),
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,
@@ -106,6 +109,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
             config.server.max_requests,
             config.server.max_requests_per_user,
         ),
+        slow: config.observability.slow.0,
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
     }

@@ -12,6 +12,7 @@ mod environment;
 mod limits;
 mod log;
 mod mail;
+mod observability;
 mod rate_limits;
 mod storage;
 mod streams;
@@ -30,8 +31,9 @@ use database_source::Situation;
 use environment::Variables;
 use ipnet::IpNet;
 pub use limits::LimitsConfig;
-pub use log::{LogConfig, LogFormat};
+pub use log::{LogConfig, format_of_problems};
 pub use mail::MailConfig;
+pub use observability::ObservabilityConfig;
 pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
@@ -82,6 +84,9 @@ pub struct Config {
     /// Logging.
     #[command(flatten)]
     pub log: LogConfig,
+    /// Metrics and traces.
+    #[command(flatten)]
+    pub observability: ObservabilityConfig,
 }
 
 impl Config {
@@ -93,17 +98,19 @@ impl Config {
     /// # Errors
     /// Messages for the operator: all problems of the settings, one per line of output.
     pub fn read() -> Result<Config, Vec<String>> {
+        let given = std::env::var_os("SNAPNOTE_LOG");
         match dotenvy::dotenv() {
             Err(error) if !error.not_found() => return Err(vec![unreadable(&error)]),
             _ => {}
         }
         let arguments: Vec<OsString> = std::env::args_os().collect();
         let variables = Variables::of_process();
-        let config = match Config::parse_from(&arguments, &variables) {
+        let mut config = match Config::parse_from(&arguments, &variables) {
             Ok(config) => config,
-            Err(ReadError::Usage(error)) => error.exit(),
+            Err(ReadError::Usage(error)) => log::exit(&error),
             Err(ReadError::Settings(problems)) => return Err(problems),
         };
+        config.log.note_origin(given.as_deref());
         let situation = Situation {
             variables: &variables,
             on_terminal: io::stderr().is_terminal(),

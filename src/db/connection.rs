@@ -17,6 +17,7 @@ use std::{
 
 use diesel::{QueryResult, result::Error as DieselError};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use tracing::Instrument;
 
 use super::{
     Database, Load, Statement, Writers,
@@ -128,8 +129,13 @@ impl Connection {
         self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
-            let sent = R::load(statement.clone(), self.begin_statement()?).await;
-            let outcome = self.ended(sent);
+            let metrics = self.database.metrics().clone();
+            let conn = self.begin_statement()?;
+            let sent = metrics.sent(statement.text());
+            let rows = R::load(statement.clone(), conn).instrument(sent.span());
+            let rows = rows.await;
+            sent.ended(&rows);
+            let outcome = self.ended(rows);
             let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
             if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
@@ -143,9 +149,13 @@ impl Connection {
         self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
+            let metrics = self.database.metrics().clone();
             let conn = self.begin_statement().map_err(from_database)?;
-            let sent = RunQueryDsl::execute(statement.clone(), conn).await;
-            let outcome = self.ended(sent);
+            let sent = metrics.sent(statement.text());
+            let rows = RunQueryDsl::execute(statement.clone(), conn).instrument(sent.span());
+            let rows = rows.await;
+            sent.ended(&rows);
+            let outcome = self.ended(rows);
             let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
             if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
@@ -207,8 +217,10 @@ impl Connection {
     /// Sends SQL text that returns no rows.
     pub(crate) async fn batch(&mut self, text: &str) -> QueryResult<()> {
         self.sent = Some(Instant::now());
-        let sent = self.raw().batch_execute(text).await;
-        self.ended(sent)
+        let sent = self.database.metrics().clone().batch(text);
+        let executed = self.raw().batch_execute(text).instrument(sent.span()).await;
+        sent.ended(&executed);
+        self.ended(executed)
     }
 
     /// Notes for the change feed whose items were changed, once the changes are committed or may be.
@@ -224,7 +236,6 @@ impl Connection {
             return Err(DieselError::BrokenTransactionManager);
         }
         self.sent = Some(Instant::now());
-        self.database.count_statement();
         Ok(self.raw())
     }
 

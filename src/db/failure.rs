@@ -35,6 +35,22 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// The name in metrics.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Kind::Conflict => "conflict",
+            Kind::Canceled => "canceled",
+            Kind::Timeout => "timeout",
+            Kind::Unavailable => "unavailable",
+            Kind::Outdated => "outdated",
+            Kind::MixedUp => "mixed_up",
+            Kind::Denied => "denied",
+            Kind::Other => "other",
+        }
+    }
+}
+
 /// The messages of an SQLSTATE.
 struct State {
     kind: Kind,

@@ -7,6 +7,7 @@
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
 //! - `share`: what the requests of one user or address may lease at the same time.
+//! - `metrics`: counts statements and waits for connections.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
 //!   sends them. `time_text`: the text of times.
@@ -24,6 +25,7 @@ pub(crate) mod current;
 pub(crate) mod cursor;
 mod failure;
 pub(crate) mod keyset;
+pub(crate) mod metrics;
 pub mod migrate;
 pub mod pool;
 pub mod pooler;

@@ -33,6 +33,7 @@ use super::{
     Connection, Writers, Writes,
     connect::Target,
     connection_manager::ConnectionManager,
+    metrics::PoolMetrics,
     pooler,
     share::{self, Holder, Shares},
     shared_reads::{self, SharedReads},
@@ -48,6 +49,10 @@ const SPARE_IDLE: Duration = Duration::from_secs(60);
 /// The number of connections, and how long they live.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
+    /// The pool's name in metrics.
+    pub name: &'static str,
+    /// The duration from which a statement is logged as slow.
+    pub slow: Duration,
     /// Number of idle connections that stay open.
     pub kept: usize,
     /// Maximum number of connections.
@@ -76,7 +81,7 @@ struct Inner {
     wait: Duration,
     /// The connections that each holder may lease at the same time.
     shares: Shares,
-    statements: Arc<AtomicU64>,
+    metrics: Arc<PoolMetrics>,
     abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
@@ -102,7 +107,7 @@ pub struct PoolStatus {
 impl Database {
     /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
-        let statements = Arc::new(AtomicU64::new(0));
+        let metrics = PoolMetrics::new(settings.name, settings.slow);
         let shared = if settings.shared_reads {
             shared_reads::count(settings.max_connections)
         } else {
@@ -115,14 +120,8 @@ impl Database {
             create: None,
             recycle: Some(Duration::from_secs(5)),
         };
-        let shared_reads = (shared > 0).then(|| {
-            SharedReads::new(
-                target.clone(),
-                shared,
-                settings.lifetime,
-                statements.clone(),
-            )
-        });
+        let shared_reads = (shared > 0)
+            .then(|| SharedReads::new(target.clone(), shared, settings.lifetime, metrics.clone()));
         let manager = ConnectionManager::new(target, settings.lifetime);
         let pool = deadpool::managed::Pool::builder(manager)
             .config(limits)
@@ -135,7 +134,7 @@ impl Database {
             shared: shared_reads,
             wait: settings.wait,
             shares: Shares::new((settings.max_connections / 3).max(1)),
-            statements,
+            metrics,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
             pending: Notify::default(),
@@ -173,6 +172,13 @@ impl Database {
     /// # Errors
     /// UNAVAILABLE if no connection is free in time, or the database cannot be reached.
     pub async fn connection(&self) -> Result<Connection, Error> {
+        let began = Instant::now();
+        let leased = self.lease().await;
+        self.metrics().waited(began.elapsed(), leased.is_ok());
+        leased
+    }
+
+    async fn lease(&self) -> Result<Connection, Error> {
         self.reserve().await?.connection().await
     }
 
@@ -199,11 +205,11 @@ impl Database {
 
     /// The number of statements sent since the process started, without those that begin or end a transaction.
     pub fn statements(&self) -> u64 {
-        self.inner.statements.load(Ordering::Relaxed)
+        self.inner.metrics.statements()
     }
 
-    pub(super) fn count_statement(&self) {
-        self.inner.statements.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn metrics(&self) -> &Arc<PoolMetrics> {
+        &self.inner.metrics
     }
 
     /// How often a connection was dropped in the middle of a statement or transaction since the process started.

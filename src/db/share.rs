@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-use crate::error::Error;
+use crate::{error::Error, telemetry::work};
 
 /// Whose work counts together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -116,9 +116,9 @@ pub(crate) async fn with<F: Future>(share: Option<Arc<Share>>, work: F) -> F::Ou
     }
 }
 
-/// The work with the share of the present task, for spawning it.
+/// The work with the share of the present task, for spawning it. It also counts as part of the same operation.
 pub(crate) fn inherited<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    with(current(), work)
+    with(current(), work::inherited(work))
 }
 
 #[cfg(test)]

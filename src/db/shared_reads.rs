@@ -49,6 +49,7 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+use tracing::Instrument;
 
 use self::client::{ReadError, SharedClient};
 pub(crate) use self::row::SharedRow;
@@ -56,6 +57,7 @@ use super::{
     background::Backoff,
     connect::Target,
     failure::{Kind, kind_of_message},
+    metrics::PoolMetrics,
     sql::Value,
 };
 
@@ -123,6 +125,11 @@ pub(crate) enum SharedReadError {
     TooLarge,
 }
 
+fn kind(error: &tokio_postgres::Error) -> Kind {
+    let error = error.as_db_error();
+    error.map_or(Kind::Other, |error| kind_of_message(error.message()))
+}
+
 /// The shared connections of a database.
 pub(crate) struct SharedReads {
     inner: Arc<Inner>,
@@ -146,7 +153,7 @@ struct Inner {
     clients: RwLock<Vec<Arc<SharedClient>>>,
     is_opening: AtomicBool,
     attempts: Mutex<Attempts>,
-    statements: Arc<AtomicU64>,
+    metrics: Arc<PoolMetrics>,
 }
 
 /// When connections may be opened after an attempt failed.
@@ -156,12 +163,12 @@ struct Attempts {
 }
 
 impl SharedReads {
-    /// Up to `max` connections to this database. Opens none yet. `statements` counts what is sent.
+    /// Up to `max` connections to this database. Opens none yet. `metrics` counts what is sent.
     pub(super) fn new(
         target: Target,
         max: usize,
         lifetime: Duration,
-        statements: Arc<AtomicU64>,
+        metrics: Arc<PoolMetrics>,
     ) -> SharedReads {
         let attempts = Attempts {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
@@ -175,7 +182,7 @@ impl SharedReads {
             clients: RwLock::default(),
             is_opening: AtomicBool::new(false),
             attempts: Mutex::new(attempts),
-            statements,
+            metrics,
         };
         SharedReads {
             inner: Arc::new(inner),
@@ -205,25 +212,37 @@ impl SharedReads {
         fits: impl Fn(&tokio_postgres::Row) -> bool,
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
-        self.inner.statements.fetch_add(1, Ordering::Relaxed);
+        let sent = self.inner.metrics.clone().sent(text.sql());
         let mut unfinished = Unfinished {
             inner: &self.inner,
             client: Some(client.clone()),
         };
-        let read = timeout(client.max_wait(text), client.rows(text, values, fits)).await;
+        let rows = client.rows(text, values, fits).instrument(sent.span());
+        let read = timeout(client.max_wait(text), rows).await;
         if !matches!(read, Err(_) | Ok(Err(ReadError::TooLarge))) {
             unfinished.client = None;
         }
         match read {
-            Ok(Ok(rows)) => Ok(rows),
+            Ok(Ok(rows)) => {
+                sent.failed_with("");
+                Ok(rows)
+            }
             Ok(Err(ReadError::Failed(error))) => {
+                sent.failed_with(kind(&error).as_str());
                 tracing::debug!(%error, "a read on a shared connection failed");
                 self.inner.note_failure(&client, &error);
                 Err(SharedReadError::Failed)
             }
-            Ok(Err(ReadError::Stopping)) => Err(SharedReadError::Failed),
-            Ok(Err(ReadError::TooLarge)) => Err(SharedReadError::TooLarge),
+            Ok(Err(ReadError::Stopping)) => {
+                sent.failed_with(Kind::Other.as_str());
+                Err(SharedReadError::Failed)
+            }
+            Ok(Err(ReadError::TooLarge)) => {
+                sent.failed_with("");
+                Err(SharedReadError::TooLarge)
+            }
             Err(_) => {
+                sent.failed_with(Kind::Timeout.as_str());
                 tracing::debug!("a read on a shared connection took too long");
                 Err(SharedReadError::Slow)
             }
@@ -325,9 +344,7 @@ impl Inner {
 
     /// Closes a connection whose prepared statements are out of date or mixed up.
     fn note_failure(&self, client: &Arc<SharedClient>, error: &tokio_postgres::Error) {
-        let kind = error
-            .as_db_error()
-            .map_or(Kind::Other, |error| kind_of_message(error.message()));
+        let kind = kind(error);
         if kind == Kind::MixedUp {
             self.target.pooler().suspect();
         }

@@ -104,6 +104,8 @@ fn pool(url: &str, max_connections: usize) -> Database {
 
 fn pool_settings(max_connections: usize) -> PoolSettings {
     PoolSettings {
+        name: "main",
+        slow: Duration::from_secs(3600),
         kept: 1,
         max_connections,
         shared_reads: false,

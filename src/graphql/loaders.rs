@@ -20,6 +20,7 @@ use derive_where::derive_where;
 use futures_util::task::{FutureObj, Spawn, SpawnError};
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -198,7 +199,8 @@ impl Spawn for RequestTasks {
     fn spawn_obj(&self, batch: FutureObj<'static, ()>) -> Result<(), SpawnError> {
         let mut tasks = self.tasks.lock();
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(share::inherited(batch));
+        let span = tracing::trace_span!("graphql.loader");
+        tasks.spawn(share::inherited(batch).instrument(span));
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
-//! - `call`: a request. `cost`: reports its cost. `budget`: limits the size of its response.
+//! - `call`: a request. `admitted`: a request that can be executed. `cost`: reports its cost. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
@@ -15,6 +15,7 @@
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
 mod admin;
+mod admitted;
 mod audit;
 mod budget;
 mod call;
@@ -57,6 +58,8 @@ use async_graphql::{
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
+pub use admitted::Admitted;
+use admitted::Prepared;
 pub use async_graphql::parser::types::OperationType as Operation;
 use budget::ResponseMemory;
 pub use budget::{Executed, ResponseBudget};
@@ -68,7 +71,6 @@ use course_item::CourseItem;
 pub use graphql_gate::Limits;
 use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
-use plan::Plans;
 use subscription::{Delivery, Subscription};
 pub use whole::Event;
 use whole::{Events, WholeFields};
@@ -142,15 +144,6 @@ const COST_RULES: CostRules = CostRules {
     filter_points: &[("Contains", 5)],
 };
 
-/// A request that can be executed.
-pub struct Admitted {
-    /// The type of its operation. The transport decides which types it accepts.
-    pub operation: Operation,
-    /// The cost that every response reports; `None` if the caller did not ask for it.
-    pub reported_cost: Option<Cost>,
-    admitted: graphql_gate::Admitted<Plans>,
-}
-
 /// The whole API. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
@@ -162,7 +155,7 @@ struct Inner {
     services: Services,
     /// The services for the events of subscriptions, which together use at most half of the connections.
     event_services: Services,
-    gate: Gate<Plans>,
+    gate: Gate<Prepared>,
     plans: plan::Mode,
     /// Maximum cost of a request in points.
     cost_limit: u64,
@@ -183,7 +176,7 @@ impl Api {
         let cost_limit = limits.cost;
         let gate = Gate::new(&sdl, limits, COST_RULES)
             .with_scalars(scalars::CHECKS)
-            .with_plans(Plans::new);
+            .with_plans(Prepared::new);
         let event_services = Services {
             database: services.database.with_half_the_pool(),
             ..services.clone()
@@ -298,7 +291,7 @@ impl Api {
     /// What a request's plan writes ([`Plan::run`](plan::Plan::run)).
     async fn planned(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
         let Admitted { admitted, .. } = admitted;
-        let plan = admitted.plan().of(&admitted.variables)?;
+        let plan = admitted.plan().plans.of(&admitted.variables)?;
         let database = &self.inner.services.database;
         let max_response = self.inner.memory.max_response();
         let run = plan.run(database, caller.user()?, &admitted.variables, max_response);

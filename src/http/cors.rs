@@ -145,6 +145,7 @@ pub(super) fn layer(origins: Arc<Origins>) -> CorsLayer {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([
             HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("traceresponse"),
             header::RETRY_AFTER,
             header::WWW_AUTHENTICATE,
             header::ETAG,

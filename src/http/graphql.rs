@@ -22,7 +22,7 @@
 //! Each request has one deadline. Statements that still run at the deadline are canceled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
-use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe};
+use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
 use async_graphql::Response as GraphQlResponse;
 use axum::{
@@ -42,6 +42,7 @@ use super::{
     fields, forwarded, graphiql,
     http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
+    record::{Record, Transport},
     request_id::RequestId,
     response::{self, Reply, bad_request, challenge, has_code, status_of},
     sse,
@@ -52,6 +53,7 @@ use crate::{
     auth::Client,
     error::{Code, Error},
     graphql::{Admitted, Caller, Executed, Operation, error},
+    telemetry::work,
 };
 
 /// Handles `/graphql`.
@@ -97,19 +99,38 @@ async fn respond(
         }
     };
     let deadline = Instant::now() + state.settings.request_timeout;
+    let record = Record::begin(state, Transport::Http, request_id);
+    let request = Incoming {
+        state,
+        id: request_id,
+        record: &record,
+        deadline,
+        parts,
+    };
     // Panics of resolvers are caught where these run; this catches all others.
-    let outcome = AssertUnwindSafe(process(state, request_id, address, deadline, parts, body))
-        .catch_unwind()
-        .await;
+    let outcome = AssertUnwindSafe(record.run(process(&request, address, body)));
     let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
-    match outcome.unwrap_or_else(panicked) {
+    let outcome = outcome.catch_unwind().await.unwrap_or_else(panicked);
+    let response = match outcome {
         Ok(Outcome::Stream(response)) => response,
-        Ok(Outcome::Reply(reply)) => reply.write(media_type),
+        Ok(Outcome::Reply(reply)) => reply.of(&record).write(media_type),
         Ok(Outcome::Json(json)) => response::ok(media_type, json),
-        Err(rejection) => rejection
-            .into_reply(media_type, request_id)
-            .write(media_type),
-    }
+        Err(rejection) => {
+            let reply = rejection.into_reply(media_type, request_id);
+            reply.of(&record).write(media_type)
+        }
+    };
+    record.respond(&response);
+    response
+}
+
+/// A request that is being processed.
+struct Incoming<'a> {
+    state: &'a EdgeState,
+    id: &'a RequestId,
+    record: &'a Arc<Record>,
+    deadline: Instant,
+    parts: &'a Parts,
 }
 
 /// The outcome of a request that was run.
@@ -140,17 +161,21 @@ impl From<InvalidCall> for Rejection {
 }
 
 async fn process(
-    state: &EdgeState,
-    id: &RequestId,
+    request: &Incoming<'_>,
     address: SocketAddr,
-    deadline: Instant,
-    parts: &Parts,
     body: &mut Body,
 ) -> Result<Outcome, Rejection> {
+    let Incoming {
+        state,
+        id,
+        record,
+        deadline,
+        parts,
+    } = *request;
     let permit = permit(state, parts).map_err(Rejection::Failed)?;
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
-    let live_auth = authenticate(state, address, parts, deadline).await?;
+    let live_auth = authenticate(request, address).await?;
     let remaining = deadline.saturating_duration_since(Instant::now());
     let timeout = state.settings.body_timeout.min(remaining);
     let call = call::read(parts, body, state.settings.max_body, timeout).await?;
@@ -158,7 +183,8 @@ async fn process(
     let admitted = match state.api.admit(call) {
         Ok(admitted) => admitted,
         Err(response) if events == Events::Preferred => {
-            let stream = sse::not_admitted(state, parts, response, id);
+            record.streams_events();
+            let stream = sse::not_admitted(state, parts, response, id, record);
             return Ok(Outcome::Stream(stream));
         }
         Err(response) => return Err(Rejection::NotAdmitted(response)),
@@ -168,19 +194,30 @@ async fn process(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        let request = sse::EventStreamRequest::new(parts, live_auth, revocations, id, deadline);
-        let stream = request.respond(state, admitted, permit);
+        record.streams_events();
+        let events = sse::EventStreamRequest::new(
+            request.parts,
+            live_auth,
+            revocations,
+            id,
+            record,
+            deadline,
+        );
+        let stream = events.respond(state, admitted, permit);
         return stream.map(Outcome::Stream).map_err(Rejection::of_token);
     }
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
     let caller = live_auth.caller();
-    if let Some(json) = run_plan(state, &admitted, &caller, deadline).await {
+    let span = record.admit(&admitted);
+    let planned = run_plan(state, &admitted, &caller, deadline).instrument(span.clone());
+    if let Some(json) = planned.await {
         return Ok(Outcome::Json(json));
     }
     // On the heap: the server moves the future of each request several times, and most have a plan.
-    let executed = Box::pin(run(state, admitted, caller, id, deadline, permit)).await;
+    let run = Box::pin(run(state, admitted, caller, id, deadline, permit)).instrument(span);
+    let executed = run.await;
     let reply = Reply::executed(executed, live_auth.rejection());
     Ok(Outcome::Reply(reply))
 }
@@ -204,15 +241,18 @@ fn permit(state: &EdgeState, parts: &Parts) -> Result<OperationPermit, Error> {
 }
 
 /// Identifies the client, unless it has too many requests in progress.
-async fn authenticate(
-    state: &EdgeState,
-    address: SocketAddr,
-    parts: &Parts,
-    deadline: Instant,
-) -> Result<LiveAuth, Rejection> {
+async fn authenticate(request: &Incoming<'_>, address: SocketAddr) -> Result<LiveAuth, Rejection> {
+    let Incoming {
+        state,
+        record,
+        deadline,
+        parts,
+        ..
+    } = *request;
     let client = client(state, address, parts);
     let bearer = Bearer::in_headers(&parts.headers);
     let live_auth = LiveAuth::of_request(&state.auth, bearer, client, deadline).await;
+    record.identify(&live_auth);
     let checked = state.requests.check(live_auth.holder().as_ref());
     checked.map_err(Rejection::Failed)?;
     Ok(live_auth)
@@ -254,7 +294,8 @@ pub(super) async fn run(
     };
     let mut executed = if is_mutation {
         // A separate task, because the server drops this future when the client disconnects.
-        let work = state.mutations.spawn(work.in_current_span());
+        let work = work::inherited(work).in_current_span();
+        let work = state.mutations.spawn(work);
         work.await
             .unwrap_or_else(|panic| failure(Error::internal(panic), request_id))
     } else {

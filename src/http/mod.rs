@@ -8,6 +8,7 @@
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `slots`: limits the number of WebSockets and subscriptions, and for `requests` that of requests in progress.
+//! - `record`: reports each operation, in the log and in metrics. `metrics`: what is measured, and `/metrics`.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod admission;
@@ -23,8 +24,10 @@ mod graphql;
 mod health;
 mod http2_streams;
 mod images;
+pub(crate) mod metrics;
 mod negotiate;
 mod protocols;
+mod record;
 mod request_id;
 mod requests;
 mod response;
@@ -59,6 +62,7 @@ use crate::{
     graphql::Api,
     images::Images,
     search::SearchIndexes,
+    telemetry::Source,
 };
 
 /// Settings of the HTTP edge.
@@ -78,6 +82,8 @@ pub struct EdgeSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Queries and mutations in progress.
     pub requests: RequestSettings,
+    /// The duration from which an operation is logged as slow.
+    pub slow: Duration,
     /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
@@ -102,6 +108,7 @@ struct Shared {
     origins: Arc<cors::Origins>,
     readiness: health::Readiness,
     schema_tag: String,
+    metrics: Arc<metrics::EdgeMetrics>,
     stopping: CancellationToken,
 }
 
@@ -116,6 +123,8 @@ pub struct Edge {
     /// Canceled when the service begins to stop. It is not ready from then on, and each response closes its
     /// connection.
     pub(crate) stopping: CancellationToken,
+    /// The measurements of requests, operations and streams.
+    pub(crate) source: Arc<dyn Source>,
 }
 
 impl Edge {
@@ -150,9 +159,11 @@ impl Edge {
             mutations: mutations.clone(),
             streams: streams.clone(),
             readiness: health::Readiness::default(),
+            metrics: Arc::default(),
             stopping: stopping.clone(),
         });
         Ok(Edge {
+            source: state.clone(),
             router: routes(state),
             mutations,
             streams,
@@ -177,12 +188,13 @@ fn routes(state: EdgeState) -> Router {
         router = router.merge(images::router());
     }
     let common_headers = middleware::from_fn_with_state(state.clone(), common_headers);
+    let request_ids = middleware::from_fn_with_state(state.clone(), request_id::set);
     router
         .with_state(state)
         .layer(cors)
         .layer(middleware::from_fn(cors::finish))
         .layer(common_headers)
-        .layer(middleware::from_fn(request_id::set))
+        .layer(request_ids)
 }
 
 /// The entity tag of a text: the first 16 bytes of its SHA-256.

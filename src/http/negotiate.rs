@@ -85,6 +85,17 @@ pub(super) fn prefers_html(headers: &HeaderMap) -> bool {
     html.is_some_and(|html| html > 0 && html >= json_quality(&accepted))
 }
 
+/// Whether the client prefers OpenMetrics to the text format of Prometheus.
+pub(super) fn prefers_open_metrics(headers: &HeaderMap) -> bool {
+    let accepted = accepted(headers).unwrap_or_default();
+    let quality = |name| {
+        let named = accepted.iter().filter(|(range, _)| range == name);
+        named.map(|(_, quality)| *quality).max().unwrap_or_default()
+    };
+    let open = quality("application/openmetrics-text");
+    open > 0 && open >= quality("text/plain")
+}
+
 /// The media ranges of `Accept` with their qualities in thousandths. `None` without such a header, or if it is empty.
 fn accepted(headers: &HeaderMap) -> Option<Vec<(String, u16)>> {
     fields::preferences(headers, header::ACCEPT).filter(|ranges| !ranges.is_empty())

@@ -2,40 +2,62 @@
 //!
 //! The id is in the response and, through the request's tracing span, in every log line of the request. The query string is not logged,
 //! because it can hold the values of variables.
+//!
+//! A request that belongs to a trace (`traceparent`) also has the trace's id. If traces are exported, the request is a span of that trace,
+//! or of a new one, and the response names the span (`traceresponse`).
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::{
-    extract::Request,
+    extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
-use super::fields;
+use super::{EdgeState, fields};
+use crate::telemetry::{TraceContext, traces};
 
 static NAME: HeaderName = HeaderName::from_static("x-request-id");
+/// Names the span of a response, by the draft of the W3C's Trace Context level 3.
+static TRACE_RESPONSE: HeaderName = HeaderName::from_static("traceresponse");
 const MAX_LENGTH: usize = 64;
 
-/// The id of a request.
+/// The id of a request, and the trace that it belongs to.
 #[derive(Debug, Clone)]
-pub(super) struct RequestId(Arc<str>);
+pub(super) struct RequestId {
+    id: Arc<str>,
+    trace: Option<TraceContext>,
+}
 
 impl RequestId {
     /// A new id.
     pub(super) fn new() -> Self {
-        RequestId(Uuid::now_v7().to_string().into())
+        RequestId::from(&*Uuid::now_v7().to_string())
     }
 
     fn of(headers: &HeaderMap) -> Self {
         let given = fields::text(headers, &NAME).filter(|id| is_valid(id));
-        given.map_or_else(RequestId::new, |id| RequestId(id.into()))
+        given.map_or_else(RequestId::new, RequestId::from)
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.id
+    }
+
+    pub(super) fn trace(&self) -> Option<TraceContext> {
+        self.trace
+    }
+}
+
+impl From<&str> for RequestId {
+    fn from(id: &str) -> RequestId {
+        RequestId {
+            id: id.into(),
+            trace: None,
+        }
     }
 }
 
@@ -44,23 +66,62 @@ fn is_valid(id: &str) -> bool {
     (1..=MAX_LENGTH).contains(&id.len()) && id.bytes().all(is_allowed)
 }
 
-/// Middleware that adds the id and the span to the request, and the id to the response.
-pub(super) async fn set(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
+/// Middleware that adds the id and the span to the request, and the id to the response. It also counts the request.
+pub(super) async fn set(
+    State(state): State<EdgeState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let active = state.metrics.begin(&request);
+    let mut id = RequestId::of(request.headers());
     let span = tracing::error_span!(
         "request",
         id = id.as_str(),
         method = request.method().as_str(),
         path = request.uri().path(),
+        trace_id = field::Empty,
     );
+    let (exported, trace) = exported(&span, &request);
+    if let Some(trace) = trace {
+        span.record("trace_id", field::display(trace.trace_id()));
+        id.trace = Some(trace);
+    }
     request.extensions_mut().insert(id.clone());
-    let started = Instant::now();
-    let mut response = next.run(request).instrument(span.clone()).await;
-    tracing::debug!(parent: &span, status = response.status().as_u16(), took = ?started.elapsed(), "request finished");
+    let running = next.run(request).instrument(exported.clone());
+    let mut response = running.instrument(span.clone()).await;
+    let status = response.status().as_u16();
+    exported.record("http.response.status_code", status);
+    let took = active.respond(status);
+    tracing::debug!(parent: &span, status, ?took, "request finished");
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(NAME.clone(), value);
     }
+    let named = traces::of(&exported).map(|trace| HeaderValue::from_str(&trace.to_string()));
+    if let Some(Ok(value)) = named {
+        response.headers_mut().insert(TRACE_RESPONSE.clone(), value);
+    }
     response
+}
+
+/// The span of a request for traces, which is usually disabled, and the trace that the request belongs to.
+fn exported(parent: &Span, request: &Request) -> (Span, Option<TraceContext>) {
+    let header = fields::text(request.headers(), "traceparent");
+    let caller = header.and_then(TraceContext::parse);
+    let method = request.method().as_str();
+    let span = tracing::trace_span!(
+        parent: parent,
+        "http.server",
+        otel.kind = "server",
+        otel.name = format!("{method} {}", request.uri().path()),
+        http.request.method = method,
+        url.path = request.uri().path(),
+        http.response.status_code = field::Empty,
+    );
+    if let Some(caller) = caller {
+        traces::set_parent(&span, caller);
+    }
+    let trace = traces::of(&span).or(caller);
+    (span, trace)
 }
 
 #[cfg(test)]

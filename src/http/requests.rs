@@ -81,6 +81,11 @@ impl Requests {
         slot.map_err(|limit| self.rejection(limit))
     }
 
+    /// The number of queries and mutations in progress.
+    pub(super) fn in_progress(&self) -> usize {
+        self.slots.in_use()
+    }
+
     fn rejection(&self, limit: LimitReached) -> Error {
         match limit {
             LimitReached::Total => {

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     io::{self, Write},
+    sync::Arc,
 };
 
 use async_graphql::{Response as GraphQlResponse, Value};
@@ -13,7 +14,7 @@ use axum::{
 };
 use serde::{Serialize, ser::SerializeMap};
 
-use super::negotiate::MediaType;
+use super::{negotiate::MediaType, record::Record};
 use crate::{
     error::{Code, Error},
     graphql::{Executed, ResponseBudget, error},
@@ -31,6 +32,8 @@ pub(super) struct Reply {
     /// Only the response of an executed request has `data`, which may be null.
     pub(super) executed: bool,
     pub(super) header: Option<(HeaderName, HeaderValue)>,
+    /// The operation.
+    pub(super) record: Option<Arc<Record>>,
 }
 
 impl Reply {
@@ -49,6 +52,7 @@ impl Reply {
             budget,
             executed: true,
             header,
+            record: None,
         }
     }
 
@@ -60,12 +64,22 @@ impl Reply {
             status,
             executed: false,
             header: None,
+            record: None,
+        }
+    }
+
+    /// The reply of this operation.
+    pub(super) fn of(self, record: &Arc<Record>) -> Self {
+        Reply {
+            record: Some(record.clone()),
+            ..self
         }
     }
 
     pub(super) fn write(self, media_type: MediaType) -> Response {
         let executed = self.executed;
-        let body = to_json(&self.response, self.budget.as_ref(), |response, json| {
+        let (budget, record) = (self.budget.as_ref(), self.record.as_deref());
+        let body = to_json(&self.response, budget, record, |response, json| {
             serde_json::to_writer(json, &ResponseJson { response, executed })
         });
         let headers = headers(media_type);
@@ -135,7 +149,7 @@ pub(super) fn has_code(response: &GraphQlResponse, code: Code) -> bool {
     codes(response).any(|known| known == code.as_str())
 }
 
-fn codes(response: &GraphQlResponse) -> impl Iterator<Item = &str> {
+pub(super) fn codes(response: &GraphQlResponse) -> impl Iterator<Item = &str> {
     response
         .errors
         .iter()
@@ -192,9 +206,11 @@ impl Write for LimitedJson {
 }
 
 /// The JSON that `write` makes of a response. If it has more bytes than the budget allows, that of a response with an error instead.
+/// Notes the errors in the record of the operation.
 pub(super) fn to_json(
     response: &GraphQlResponse,
     budget: Option<&ResponseBudget>,
+    record: Option<&Record>,
     write: impl Fn(&GraphQlResponse, &mut LimitedJson) -> serde_json::Result<()>,
 ) -> Vec<u8> {
     let limited = |response: &GraphQlResponse, expected: usize, max| {
@@ -203,11 +219,17 @@ pub(super) fn to_json(
         write(response, &mut json).map(|()| json.bytes)
     };
     let (expected, max) = budget.map_or((0, usize::MAX), ResponseBudget::sizes);
+    if let Some(record) = record {
+        record.note_errors(response);
+    }
     limited(response, expected, max).unwrap_or_else(|error| {
         let error = match budget {
             Some(budget) if error.is_io() => budget.too_large(),
             _ => Error::internal(error),
         };
+        if let Some(record) = record {
+            record.note_error(error.code);
+        }
         let mut failed = error::error_response(error);
         error::finish(&mut failed, "");
         limited(&failed, 0, usize::MAX).unwrap_or_default()

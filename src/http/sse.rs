@@ -12,7 +12,7 @@
 //! An operation runs in its own task, one output ahead of the connection, unless that output is large. A client that reads nothing for two heartbeats is disconnected. So is
 //! one that does not read the last events when the service stops: data that waits on such a connection would never be sent.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::Response as GraphQlResponse;
 use axum::{
@@ -35,6 +35,7 @@ use super::{
     client_connection::ClientConnection,
     fields,
     http2_streams::OperationPermit,
+    record::{Record, Recorded},
     request_id::RequestId,
     response::{self, ResponseJson, held, to_json},
     streams::{
@@ -59,6 +60,7 @@ pub(super) struct EventStreamRequest {
     revocations: watch::Receiver<()>,
     last_event_id: Option<String>,
     id: RequestId,
+    record: Arc<Record>,
     deadline: Instant,
     connection: ClientConnection,
 }
@@ -69,6 +71,7 @@ impl EventStreamRequest {
         live_auth: LiveAuth,
         revocations: watch::Receiver<()>,
         id: &RequestId,
+        record: &Arc<Record>,
         deadline: Instant,
     ) -> Self {
         let last = fields::text(&parts.headers, "last-event-id");
@@ -77,6 +80,7 @@ impl EventStreamRequest {
             revocations,
             last_event_id: last.filter(|id| !id.is_empty()).map(str::to_owned),
             id: id.clone(),
+            record: record.clone(),
             deadline,
             connection: ClientConnection::of(parts),
         }
@@ -98,13 +102,15 @@ impl EventStreamRequest {
             }
             if self.has_invalid_cursor() {
                 let message = "`Last-Event-ID` must be the id of an event, which is a cursor of the change feed.";
-                let output = operation::failed(Error::bad_input(message), &self.id);
+                let output =
+                    operation::failed(Error::bad_input(message), &self.id, Some(&self.record));
                 let outputs = operation::single(output);
                 return Ok(stream_events(state, self.connection, outputs, None));
             }
         }
         let run = operation::Run {
             id: self.id,
+            record: self.record,
             deadline: self.deadline,
             slot: permit,
         };
@@ -129,8 +135,10 @@ pub(super) fn not_admitted(
     parts: &Parts,
     response: Box<GraphQlResponse>,
     id: &RequestId,
+    record: &Record,
 ) -> Response {
-    let outputs = operation::single(operation::not_admitted(response, id));
+    let output = operation::not_admitted(response, id, Some(record));
+    let outputs = operation::single(output);
     stream_events(state, ClientConnection::of(parts), outputs, None)
 }
 
@@ -322,12 +330,15 @@ fn after(time: Duration) -> Instant {
 
 /// Formats an output as an event.
 fn event(output: &Output) -> Bytes {
-    let (response, budget, executed, cursor) = match output {
+    let executed = matches!(output, Output::Next { .. });
+    let (response, budget, record, cursor) = match output {
         Output::Next { executed, cursor } => {
-            let Executed { response, budget } = &**executed;
-            (response, budget.as_ref(), true, cursor.as_deref())
+            let Recorded { executed, record } = &**executed;
+            let Executed { response, budget } = executed;
+            let cursor = cursor.as_deref();
+            (response, budget.as_ref(), record.as_deref(), cursor)
         }
-        Output::Failed(response) => (&**response, None, false, None),
+        Output::Failed(response) => (&**response, None, None, None),
         Output::Subscribed | Output::SignedOut(_) => return Bytes::new(),
     };
     let mut text = String::from("event: next\n");
@@ -340,10 +351,13 @@ fn event(output: &Output) -> Bytes {
     // Compact JSON has no line breaks: those within strings are escaped.
     text.push_str("data: ");
     let mut bytes = text.into_bytes();
-    bytes.extend(to_json(response, budget, |response, json| {
+    bytes.extend(to_json(response, budget, record, |response, json| {
         serde_json::to_writer(json, &ResponseJson { response, executed })
     }));
     bytes.extend(b"\n\n");
+    if let Some(record) = record {
+        record.add_bytes(bytes.len());
+    }
     held(bytes, budget.cloned())
 }
 

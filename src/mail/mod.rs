@@ -9,13 +9,14 @@
 //!
 //! - `templates`: texts and urgency of all kinds. `message`: renders them.
 //! - `transport`: delivery over SMTP (`smtp`, with open connections in `smtp_pool`) or into files.
-//! - `worker`: the loop. `store`: all SQL, except the statements in `auth` and `users` that write mails.
+//! - `metrics`: what is measured. `worker`: the loop. `store`: all SQL, except the statements in `auth` and `users` that write mails.
 //!
 //! # Design decision
 //! `mail` is above `auth` in the order of modules. `auth` writes mails in the statement that makes the change, so that
 //! none is lost, and `mail` needs a function that derives tokens from their ids.
 
 mod message;
+pub(crate) mod metrics;
 mod smtp;
 mod smtp_pool;
 mod store;

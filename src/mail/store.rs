@@ -142,24 +142,35 @@ pub(super) async fn expired(
     conn.row(statement).await
 }
 
-/// Seconds; negative if a mail is due.
+/// Seconds, negative if a mail is due, and the number of waiting mails of all kinds.
 const NEXT_DUE: &str = "
-    SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision
+    SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision,
+        (SELECT count(*) FROM (SELECT FROM mails WHERE died_at IS NULL LIMIT 1001) AS waiting)
     FROM unnest($1) AS wanted (kind) CROSS JOIN LATERAL (
         SELECT next_attempt_at FROM mails WHERE mails.kind = wanted.kind AND died_at IS NULL
         ORDER BY next_attempt_at LIMIT 1
     ) AS mail";
 
-/// The time until a mail of these kinds is due or a claim expires. `None` if the outbox has none.
+/// The state of the outbox.
+pub(super) struct Outbox {
+    /// The time until a mail is due or a claim expires. `None` if the outbox has none.
+    pub(super) next: Option<Duration>,
+    /// The number of waiting mails of all kinds. Maximum 1001.
+    pub(super) waiting: u64,
+}
+
+/// When the next mail of these kinds is due, and how many mails wait.
 pub(super) async fn until_next(
     conn: &mut Connection,
     templates: impl Iterator<Item = &'static Template>,
-) -> Result<Option<Duration>, Error> {
+) -> Result<Outbox, Error> {
     let names: Vec<String> = templates.map(|template| template.kind.to_owned()).collect();
-    let row: Option<Option<f64>> = conn.row(Statement::new(NEXT_DUE).bind(names)).await?;
-    Ok(row
-        .flatten()
-        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+    let row: Option<(Option<f64>, i64)> = conn.row(Statement::new(NEXT_DUE).bind(names)).await?;
+    let (seconds, waiting) = row.unwrap_or_default();
+    Ok(Outbox {
+        next: seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
+        waiting: waiting.unsigned_abs(),
+    })
 }
 
 row! {

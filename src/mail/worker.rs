@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{
     MailSettings,
     message::MessageBuilder,
+    metrics::MailMetrics,
     store::{self, FailedAttempt, Mail},
     templates::{TEMPLATES, Template, Urgency},
     transport::{DeliveryError, Transport, redacted},
@@ -66,11 +67,12 @@ struct Inner {
     /// Ids of the mails that are being delivered.
     in_flight: Mutex<HashSet<Uuid>>,
     stopped: CancellationToken,
+    metrics: Arc<MailMetrics>,
 }
 
 /// The result of a claimed mail.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Sent,
     /// Not needed: its token was used or voided, or its user was deleted.
     Dropped,
@@ -102,6 +104,7 @@ impl Mailer {
             deliveries: TaskTracker::new(),
             in_flight: Mutex::default(),
             stopped: CancellationToken::new(),
+            metrics: Arc::default(),
         };
         Ok(Mailer {
             inner: Arc::new(inner),
@@ -181,6 +184,11 @@ impl Mailer {
         inner.transport.close().await;
     }
 
+    /// The measurements of the outbox.
+    pub(crate) fn metrics(&self) -> &Arc<MailMetrics> {
+        &self.inner.metrics
+    }
+
     async fn connection(&self) -> Result<Connection, Error> {
         self.inner.database.connection().await
     }
@@ -195,8 +203,9 @@ impl Mailer {
 
     async fn until_next(&self, resets_only: bool) -> Result<Duration, Error> {
         let mut conn = self.connection().await?;
-        let wait = store::until_next(&mut conn, templates(resets_only)).await?;
-        Ok(wait.unwrap_or(MAX_WAIT).clamp(MIN_WAIT, MAX_WAIT))
+        let outbox = store::until_next(&mut conn, templates(resets_only)).await?;
+        self.inner.metrics.set_waiting(outbox.waiting);
+        Ok(outbox.next.unwrap_or(MAX_WAIT).clamp(MIN_WAIT, MAX_WAIT))
     }
 
     /// Delivers a mail in the background.
@@ -205,7 +214,10 @@ impl Mailer {
         self.inner.in_flight.lock().insert(mail.id);
         self.inner.deliveries.spawn(async move {
             let done = async {
-                match mailer.send(&mail, Some(&delivery)).await {
+                let sent = mailer.send(&mail, Some(&delivery)).await;
+                let outcome = *sent.as_ref().unwrap_or(&Outcome::Failed);
+                mailer.inner.metrics.note(outcome);
+                match sent {
                     // The worker may be waiting for the end of the claim, but the next attempt is due earlier.
                     Ok(Outcome::Failed) => mailer.inner.written.notify_one(),
                     Ok(Outcome::Sent | Outcome::Dropped) => {}
@@ -236,6 +248,7 @@ impl Mailer {
         }
         if mail.token_expired {
             if let Some(failed) = store::expired(&mut self.connection().await?, mail).await? {
+                self.inner.metrics.note_given_up();
                 log_given_up(mail, failed.attempts);
             }
             return Ok(Outcome::Failed);
@@ -299,6 +312,7 @@ impl Mailer {
             _ => log_failure(mail, &failed, &why),
         }
         if failed.died {
+            self.inner.metrics.note_given_up();
             log_given_up(mail, failed.attempts);
         }
         Ok(())

@@ -182,7 +182,6 @@ async fn the_log_can_be_json_and_has_no_secrets() {
     assert_eq!(code, Some(0));
     let lines: Vec<Value> = log
         .lines()
-        .filter(|line| !line.starts_with("snapnote: "))
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
     let answered = lines

@@ -17,6 +17,7 @@ mod postgres;
 mod process;
 mod raw;
 mod reads;
+mod scrape;
 mod settings;
 mod smtp;
 mod statements;
@@ -39,6 +40,7 @@ pub(crate) use postgres::{
 pub(crate) use process::{Folder, Serving, output_of, program};
 pub(crate) use raw::{listener_at, read_answer, read_some, sent, unfinished_request};
 pub(crate) use reads::{asked_alone, index_scans, read_of};
+pub(crate) use scrape::Scrape;
 pub(crate) use settings::{SECRET, keep_mails, settings, trust_proxies};
 pub(crate) use smtp::{Manner, SmtpServer};
 pub(crate) use statements::statements_of;

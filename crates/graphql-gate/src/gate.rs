@@ -21,7 +21,22 @@ use crate::variables;
 pub struct Gate<P = ()> {
     settings: Settings,
     pub(crate) cache: DocumentCache<P>,
-    plan: fn(&ExecutableDocument) -> P,
+    plan: Plan<P>,
+}
+
+/// Makes the plan of an operation.
+pub(crate) type Plan<P> = fn(&PreparedDocument<'_>) -> P;
+
+/// One operation of a document that is valid and within the limits.
+pub struct PreparedDocument<'a> {
+    /// The text of the whole document, as the client sent it.
+    pub text: &'a str,
+    /// The type of the operation.
+    pub operation: OperationType,
+    /// The name of the operation. None if it is anonymous.
+    pub operation_name: Option<&'a str>,
+    /// The document of [`Admitted::request`], before any conditions that depend on variables are evaluated.
+    pub document: &'a ExecutableDocument,
 }
 
 /// A request that can be executed.
@@ -73,10 +88,9 @@ impl Gate {
         }
     }
 
-    /// Makes a plan of each operation, and caches it with the operation. `plan` gets the document of [`Admitted::request`],
-    /// before any conditions that depend on variables are evaluated.
+    /// Makes a plan of each operation, and caches it with the operation.
     #[must_use]
-    pub fn with_plans<P>(self, plan: fn(&ExecutableDocument) -> P) -> Gate<P> {
+    pub fn with_plans<P>(self, plan: fn(&PreparedDocument<'_>) -> P) -> Gate<P> {
         Gate {
             cache: DocumentCache::new(&self.settings.limits),
             settings: self.settings,
@@ -111,7 +125,9 @@ impl<P> Gate<P> {
         let prepared = self.cache.get_or_prepare(query, operation_name, || {
             prepare(settings, query, operation_name, self.plan)
         })?;
+        let span = tracing::trace_span!("graphql.coerce").entered();
         let variables = variables::coerce(settings, &prepared.variables, variables)?;
+        drop(span);
         let what = "The number of bytes in arguments, counting each use of a variable,";
         let bytes = prepared.arguments.bytes(&variables);
         limits::check(what, bytes, settings.limits.argument_bytes)?;

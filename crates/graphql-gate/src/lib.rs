@@ -63,7 +63,7 @@ mod tokens;
 mod translate;
 mod variables;
 
-pub use gate::{Admitted, Gate};
+pub use gate::{Admitted, Gate, PreparedDocument};
 pub use limits::{CostRules, Limits};
 pub use numbers::inexact_number;
 pub use rejection::{Rejection, RejectionKind};

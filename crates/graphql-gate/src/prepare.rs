@@ -18,6 +18,7 @@ use async_graphql::parser::types;
 use crate::argument_size::ArgumentSize;
 use crate::cost::CostFormula;
 use crate::dearest::Measure;
+use crate::gate::{Plan, PreparedDocument};
 use crate::limits::{self, Limits, Settings};
 use crate::problems::{self, Source, did_you_mean};
 use crate::rejection::{Rejection, RejectionKind, short};
@@ -61,12 +62,16 @@ pub(crate) fn prepare<P>(
     settings: &Settings,
     text: &str,
     operation_name: Option<&str>,
-    plan: fn(&types::ExecutableDocument) -> P,
+    plan: Plan<P>,
 ) -> Result<PreparedOperation<P>, Rejection> {
     tokens::check(text, &settings.limits)?;
+    let span = tracing::trace_span!("graphql.parse").entered();
     let source_map = SourceMap::new(text);
+    let sent = text;
     let text = &*descriptions::blank(text);
     let parsed = parse(text, &settings.limits, &source_map)?;
+    drop(span);
+    let _span = tracing::trace_span!("graphql.validate").entered();
     check_definitions(&parsed, &settings.limits)?;
     let source = Source {
         schema: &settings.schema,
@@ -82,14 +87,8 @@ pub(crate) fn prepare<P>(
     let null_forbidden =
         apollo_workarounds::check_operation(&source, scalars, &document, operation)?;
     let declarations = variables::declarations(settings, operation, &null_forbidden, &source_map);
-    translated(
-        settings,
-        &document,
-        operation,
-        declarations,
-        &source_map,
-        plan,
-    )
+    let source = (sent, &source_map);
+    translated(settings, &document, operation, declarations, source, plan)
 }
 
 /// Measures an operation that is valid, and translates it.
@@ -98,8 +97,8 @@ fn translated<P>(
     document: &Valid<ExecutableDocument>,
     operation: &Operation,
     variables: Vec<VariableDeclaration>,
-    source_map: &SourceMap,
-    plan: fn(&types::ExecutableDocument) -> P,
+    (text, source_map): (&str, &SourceMap),
+    plan: Plan<P>,
 ) -> Result<PreparedOperation<P>, Rejection> {
     let schema = &settings.schema;
     let (limits, cost_rules) = (&settings.limits, &settings.cost_rules);
@@ -111,13 +110,20 @@ fn translated<P>(
         true => translated,
         false => collected,
     };
+    let name = operation.name.as_ref().map(|name| name.as_str());
+    let operation = translate::operation_type(operation.operation_type);
     Ok(PreparedOperation {
-        operation: translate::operation_type(operation.operation_type),
-        name: operation.name.as_ref().map(|name| name.as_str().into()),
+        operation,
+        name: name.map(Into::into),
         variables,
         cost,
         arguments,
-        plan: plan(&document),
+        plan: plan(&PreparedDocument {
+            text,
+            operation,
+            operation_name: name,
+            document: &document,
+        }),
         document,
         root_depends_on_variables,
     })

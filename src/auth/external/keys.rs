@@ -18,9 +18,10 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 use url::Url;
 
-use crate::error::Error;
+use crate::{error::Error, telemetry::work};
 
 /// Maximum size of an issuer's response.
 const MAX_RESPONSE_BYTES: usize = 256 * 1024;
@@ -164,7 +165,7 @@ impl Keys {
     /// even if no request waits for it.
     fn fetch(self: &Arc<Self>) -> JoinHandle<()> {
         let keys = self.clone();
-        tokio::spawn(async move {
+        let fetch = async move {
             let _alone = keys.fetching.lock().await;
             if is_younger(keys.cached.lock().tried, keys.ages.min_interval) {
                 return;
@@ -183,7 +184,8 @@ impl Keys {
                     "fetching the keys of an issuer failed"
                 ),
             }
-        })
+        };
+        tokio::spawn(work::inherited(fetch).in_current_span())
     }
 }
 
@@ -232,6 +234,10 @@ pub(super) async fn fetch_json<T: DeserializeOwned>(request: RequestBuilder) -> 
         let error = error.without_url();
         let cause = std::error::Error::source(&error).map(ToString::to_string);
         format!("{error}: {}", cause.unwrap_or_default())
+    };
+    let request = match work::traceparent() {
+        Some(trace) => request.header("traceparent", trace),
+        None => request,
     };
     let mut response = request.send().await.map_err(describe)?;
     if response.status() != StatusCode::OK {

@@ -57,6 +57,8 @@ const ATTEMPTS_PER_SIGN_UP: i32 = 5;
 /// arrival.
 pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
     PoolSettings {
+        name: "rate-limiter",
+        slow: pool.slow,
         kept: 0,
         max_connections: CONNECTIONS,
         shared_reads: false,

@@ -4,6 +4,7 @@
 
 use std::{
     collections::HashMap,
+    fmt,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +16,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
 use super::super::{Cursor, NewEntries, cursor::Seen, store::ReaderPosition};
-use crate::{auth::UserId, db::Writers};
+use crate::{
+    auth::UserId,
+    db::Writers,
+    telemetry::{Exposition, Histogram, Source},
+};
 
 /// Number of messages that a queue holds.
 const QUEUE: usize = 8;
@@ -43,6 +48,8 @@ pub(super) struct Hub {
     /// Wakes jobs that sleep while there are no subscribers.
     subscribed: Notify,
     is_notified: AtomicBool,
+    /// The age of changes when they reach the subscribers' queues.
+    lag: Histogram,
 }
 
 struct SubscribedUser {
@@ -201,6 +208,10 @@ impl Hub {
             .as_ref()
             .is_none_or(|(_, stamp)| *stamp == tailed.1);
         let now = new.state.now;
+        for entry in &new.entries {
+            let age = (now - entry.changed_at).to_std();
+            self.lag.observe(age.unwrap_or_default());
+        }
         let published_at = *user.published_at.get_or_insert(now);
         let is_silent = now - published_at >= chrono::Duration::minutes(MAX_SILENCE);
         let message = match new.entries.len() {
@@ -225,5 +236,18 @@ impl Hub {
     /// Whether messages of other processes arrive.
     pub(super) fn is_notified(&self) -> bool {
         self.is_notified.load(Ordering::Relaxed)
+    }
+}
+
+impl Source for Hub {
+    fn write(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let users = self.users.lock();
+        let subscribers: usize = users.values().map(|user| user.subscribers).sum();
+        let help = "Subscribers to the change feed.";
+        to.gauge("snapnote_feed_subscribers", help, subscribers)?;
+        let help = "Users with subscribers to the change feed.";
+        to.gauge("snapnote_feed_subscribed_users", help, users.len())?;
+        let help = "Age of changes when they are handed to subscribers, by the database's clock.";
+        to.histogram("snapnote_feed_lag_seconds", help, &self.lag)
     }
 }

@@ -5,14 +5,18 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::Mutex;
 use tracing::Level;
 
-use crate::error::{Code, Error};
+use crate::{
+    error::{Code, Error},
+    telemetry::{Exposition, Histogram, Source},
+};
 
 /// How often a job that keeps failing is logged as ERROR.
 const REMINDER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,6 +31,7 @@ pub struct JobStates {
 
 #[derive(Default)]
 struct Entry {
+    totals: Totals,
     restarting: bool,
     failures: u32,
     last_success: Option<Instant>,
@@ -36,6 +41,17 @@ struct Entry {
     /// Whether the present series was logged as WARN, and when it was last logged as ERROR.
     is_warned: bool,
     last_error_logged: Option<Instant>,
+}
+
+/// What a job has done since the process started.
+#[derive(Default, Clone)]
+struct Totals {
+    succeeded: u64,
+    failed: u64,
+    /// How long the runs of a periodic job took.
+    durations: Histogram,
+    /// When it last succeeded, in seconds since 1970.
+    last_success: Option<f64>,
 }
 
 /// The phase of a job.
@@ -105,6 +121,40 @@ impl JobStates {
     }
 }
 
+impl Source for JobStates {
+    fn write(&self, to: &mut Exposition<'_>) -> fmt::Result {
+        let entries = self.entries.lock();
+        let outcomes = entries.iter().flat_map(|(job, entry)| {
+            let labels = |outcome| [("job_name", *job), ("outcome", outcome)];
+            [
+                (labels("success"), entry.totals.succeeded),
+                (labels("failure"), entry.totals.failed),
+            ]
+        });
+        let help = "Runs of background jobs, by outcome. Jobs that run continuously count each of their steps.";
+        to.counters("snapnote_job_runs", help, outcomes)?;
+        let durations = entries
+            .iter()
+            .map(|(job, entry)| ([("job_name", *job)], &entry.totals.durations));
+        let help = "Duration of the runs of periodic background jobs.";
+        to.histograms("snapnote_job_duration_seconds", help, durations)?;
+        let successes = entries
+            .iter()
+            .filter_map(|(job, entry)| Some(([("job_name", *job)], entry.totals.last_success?)));
+        let help = "When a background job last succeeded, in seconds since 1970.";
+        to.gauges(
+            "snapnote_job_last_success_timestamp_seconds",
+            help,
+            successes,
+        )?;
+        let failures = entries
+            .iter()
+            .map(|(job, entry)| ([("job_name", *job)], entry.failures));
+        let help = "Failures of a background job since its last success.";
+        to.gauges("snapnote_job_consecutive_failures", help, failures)
+    }
+}
+
 /// The handle through which a job reports success and failure. Cheap to clone.
 #[derive(Clone)]
 pub struct Job {
@@ -122,7 +172,13 @@ impl Job {
     pub(crate) fn succeeded(&self) {
         let failures = self.update(|entry| {
             let failures = entry.failures;
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
             *entry = Entry {
+                totals: Totals {
+                    succeeded: entry.totals.succeeded + 1,
+                    last_success: Some(now.unwrap_or_default().as_secs_f64()),
+                    ..entry.totals.clone()
+                },
                 last_success: Some(Instant::now()),
                 last_failure: entry.last_failure,
                 ..Entry::default()
@@ -132,6 +188,11 @@ impl Job {
         if failures > 0 {
             tracing::info!(job = self.name, failures, "a background job works again");
         }
+    }
+
+    /// Notes how long a run took.
+    pub(super) fn took(&self, duration: Duration) {
+        self.update(|entry| entry.totals.durations.observe(duration));
     }
 
     /// Reports that an attempt failed. The next one follows after `retry_in`.
@@ -207,6 +268,7 @@ impl Entry {
     }
 
     fn count_failure(&mut self) {
+        self.totals.failed += 1;
         self.failures = self.failures.saturating_add(1);
         self.last_failure = Some(Instant::now());
     }

@@ -81,7 +81,9 @@ struct Turn {
 
 impl Turn {
     async fn take(&mut self, period: Duration) {
+        let began = Instant::now();
         let outcome = caught(async { (self.body)().await }).await;
+        self.job.took(began.elapsed());
         let error = match outcome {
             Ok(Ok(rows)) => {
                 if rows > 0 {

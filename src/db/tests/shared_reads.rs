@@ -26,6 +26,8 @@ const PID: &str = "SELECT pg_backend_pid()::bigint";
 /// A pool of the database of which a quarter is shared.
 fn sharing(database: &TestDatabase, max_connections: usize) -> Database {
     let settings = PoolSettings {
+        name: "main",
+        slow: Duration::from_secs(3600),
         shared_reads: true,
         ..pool_settings(max_connections)
     };

@@ -11,7 +11,7 @@ use crate::graphql::{COST_RULES, Limits, sdl};
 
 fn plans(query: &str) -> Plans {
     let gate = Gate::new(&sdl(), Limits::default(), COST_RULES)
-        .with_plans(|document| (Plans::new(document), document.clone()));
+        .with_plans(|prepared| (Plans::new(prepared.document), prepared.document.clone()));
     let admitted = gate.admit(query, None, serde_json::Map::new());
     let admitted = admitted.unwrap_or_else(|_| panic!("{query} is not valid"));
     Plans::new(&admitted.plan().1)

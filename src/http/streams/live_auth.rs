@@ -5,7 +5,7 @@
 //! other processes are read from the list of revocations, every second while there are subscriptions. A WebSocket without a subscription costs
 //! no statement; it learns of another process's revocations at the next request of any client.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use tokio::time::{Instant, timeout_at};
@@ -117,6 +117,11 @@ impl LiveAuth {
         self.signed_in
             .as_ref()
             .map(|signed_in| signed_in.admission.viewer)
+    }
+
+    /// The address of the client, if it is known.
+    pub(in crate::http) fn address(&self) -> Option<IpAddr> {
+        self.client.ip_address
     }
 
     /// The holder of this client's slots.

@@ -10,21 +10,27 @@ use std::sync::Arc;
 
 use async_graphql::Response as GraphQlResponse;
 use futures_util::{
-    StreamExt,
+    Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
+use tracing::Instrument;
 
 use super::{
-    super::{EdgeState, graphql, request_id::RequestId, slots::LimitReached},
+    super::{
+        EdgeState, graphql,
+        record::{Record, Recorded, Transport},
+        request_id::RequestId,
+        slots::LimitReached,
+    },
     live_auth::{AccessEnd, LiveAuth, denies_access},
 };
 use crate::{
     error::{Code, Error},
-    graphql::{Admitted, Call, Executed, Operation, error},
+    graphql::{Admitted, Call, Event, Operation, error},
 };
 
 /// An output of an operation. The operation is complete at the end of the stream.
@@ -35,7 +41,7 @@ pub(in crate::http) enum Output {
     /// The response of a query or mutation, or an event.
     Next {
         /// Has data, or was executed without any.
-        executed: Box<Executed>,
+        executed: Box<Recorded>,
         /// The cursor to resume after this event. `None` for queries and mutations.
         cursor: Option<String>,
     },
@@ -47,7 +53,7 @@ pub(in crate::http) enum Output {
 
 impl Output {
     /// The response of a query or mutation.
-    pub(in crate::http) fn of(executed: Executed) -> Output {
+    pub(in crate::http) fn of(executed: Recorded) -> Output {
         Output::Next {
             executed: Box::new(executed),
             cursor: None,
@@ -68,21 +74,30 @@ pub(in crate::http) fn outputs(
             return single(Output::SignedOut(auth.access_end()));
         };
         let id = RequestId::new();
+        let record = Record::begin(&state, Transport::WebSocket, &id);
         let deadline = Instant::now() + state.settings.request_timeout;
-        let auth = match auth.recheck(&state.auth, deadline).await {
+        let rechecked = record.run(auth.recheck(&state.auth, deadline)).await;
+        record.identify(rechecked.as_ref().unwrap_or(&auth));
+        let auth = match rechecked {
             Ok(auth) => auth,
             Err(error) if denies_access(&error) => {
+                record.note_error(error.code);
                 return single(Output::SignedOut(auth.access_end()));
             }
-            Err(error) => return single(failed(error, &id)),
+            Err(error) => return single(failed(error, &id, Some(&record))),
         };
         match state.api.admit(call) {
             Ok(admitted) => {
                 let slot = Some(slot);
-                let run = Run { id, deadline, slot };
+                let run = Run {
+                    id,
+                    record,
+                    deadline,
+                    slot,
+                };
                 run.start(&state, &auth, admitted, None)
             }
-            Err(response) => single(not_admitted(response, &id)),
+            Err(response) => single(not_admitted(response, &id, Some(&record))),
         }
     };
     stream::once(started).flatten().boxed()
@@ -91,6 +106,7 @@ pub(in crate::http) fn outputs(
 /// One run of an operation.
 pub(in crate::http) struct Run {
     pub(in crate::http) id: RequestId,
+    pub(in crate::http) record: Arc<Record>,
     pub(in crate::http) deadline: Instant,
     /// Held until the operation has ended.
     pub(in crate::http) slot: Option<OwnedSemaphorePermit>,
@@ -105,15 +121,25 @@ impl Run {
         admitted: Admitted,
         resumed_after: Option<String>,
     ) -> BoxStream<'static, Output> {
-        let Run { id, deadline, slot } = self;
+        let Run {
+            id,
+            record,
+            deadline,
+            slot,
+        } = self;
+        let span = record.admit(&admitted);
         if admitted.operation == Operation::Subscription {
-            return events(state, auth, admitted, resumed_after, &id)
-                .unwrap_or_else(|error| single(failed(error, &id)));
+            return events(state, auth, admitted, resumed_after, &id, &record)
+                .unwrap_or_else(|error| single(failed(error, &id, Some(&record))));
         }
         let (state, caller) = (state.clone(), auth.caller());
         let run = async move {
-            let executed = graphql::run(&state, admitted, caller, &id, deadline, slot).await;
-            Output::of(executed)
+            let run = graphql::run(&state, admitted, caller, &id, deadline, slot);
+            let executed = record.run(run.instrument(span)).await;
+            Output::of(Recorded {
+                executed,
+                record: Some(record),
+            })
         };
         stream::once(run).boxed()
     }
@@ -125,6 +151,7 @@ fn events(
     admitted: Admitted,
     resumed_after: Option<String>,
     id: &RequestId,
+    record: &Arc<Record>,
 ) -> Result<BoxStream<'static, Output>, Error> {
     let slot = state.streams.subscriptions.acquire();
     let slot = slot.and_then(|mut slot| {
@@ -139,22 +166,37 @@ fn events(
     let events = state
         .api
         .subscribe(admitted, caller, limit, resumed_after, id.as_str());
+    let events = counted(events.boxed(), record.clone());
+    let record = record.clone();
     let outputs = events.map(move |event| {
         let _held = &slot;
         let is_last = event.is_last();
-        let mut executed = Box::new(event.executed);
+        let mut executed = event.executed;
         if let Some(cost) = cost {
             cost.report(&mut executed.response);
         }
-        match is_last {
-            true => Output::Failed(Box::new(executed.response)),
-            false => Output::Next {
-                executed,
-                cursor: event.cursor,
-            },
+        if is_last {
+            record.note_errors(&executed.response);
+            return Output::Failed(Box::new(executed.response));
+        }
+        let record = Some(record.clone());
+        Output::Next {
+            executed: Box::new(Recorded { executed, record }),
+            cursor: event.cursor,
         }
     });
     Ok(stream::iter([Output::Subscribed]).chain(outputs).boxed())
+}
+
+/// The events of a subscription, whose statements count as those of its operation.
+fn counted(
+    events: BoxStream<'static, Event>,
+    record: Arc<Record>,
+) -> impl Stream<Item = Event> + Send {
+    stream::unfold((events, record), async |(mut events, record)| {
+        let event = record.run(events.next()).await?;
+        Some((event, (events, record)))
+    })
 }
 
 fn too_many_subscriptions(limit: LimitReached) -> Error {
@@ -168,14 +210,21 @@ fn too_many_subscriptions(limit: LimitReached) -> Error {
 }
 
 /// Completes the response to an operation that the gate rejected.
-pub(in crate::http) fn not_admitted(mut response: Box<GraphQlResponse>, id: &RequestId) -> Output {
+pub(in crate::http) fn not_admitted(
+    mut response: Box<GraphQlResponse>,
+    id: &RequestId,
+    record: Option<&Record>,
+) -> Output {
     error::finish(&mut response, id.as_str());
+    if let Some(record) = record {
+        record.note_errors(&response);
+    }
     Output::Failed(response)
 }
 
 /// A response with this error only.
-pub(in crate::http) fn failed(error: Error, id: &RequestId) -> Output {
-    not_admitted(Box::new(error::error_response(error)), id)
+pub(in crate::http) fn failed(error: Error, id: &RequestId, record: Option<&Record>) -> Output {
+    not_admitted(Box::new(error::error_response(error)), id, record)
 }
 
 /// A stream of one output.
@@ -191,5 +240,5 @@ pub(in crate::http) fn signed_out(end: AccessEnd) -> Output {
         }
         AccessEnd::SessionEnded => "The session has ended. Sign in again.",
     };
-    failed(Error::unauthenticated(message), &RequestId::new())
+    failed(Error::unauthenticated(message), &RequestId::new(), None)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::super::{
     bearer::Bearer,
     call,
+    record::Recorded,
     response::{ResponseJson, to_json},
     streams::live_auth::AccessEnd,
 };
@@ -112,7 +113,7 @@ fn id(fields: &mut Map<String, Value>) -> Result<String, InvalidMessage> {
 pub(super) enum ServerMessage {
     Ack,
     Pong(Option<Map<String, Value>>),
-    Next(String, Box<Executed>),
+    Next(String, Box<Recorded>),
     /// Ends the operation.
     Error(String, Box<GraphQlResponse>),
     Complete(String),
@@ -123,7 +124,7 @@ impl ServerMessage {
         let bytes = match self {
             ServerMessage::Ack => json("connection_ack", None, None::<()>),
             ServerMessage::Pong(payload) => json("pong", None, payload.as_ref()),
-            ServerMessage::Next(id, executed) => next(id, executed),
+            ServerMessage::Next(id, response) => next(id, response),
             ServerMessage::Error(id, response) => json("error", Some(id), Some(&response.errors)),
             ServerMessage::Complete(id) => json("complete", Some(id), None::<()>),
         };
@@ -134,7 +135,7 @@ impl ServerMessage {
     /// The budget of its response, to be dropped when the message has been sent.
     pub(super) fn into_budget(self) -> Option<ResponseBudget> {
         match self {
-            ServerMessage::Next(_, executed) => executed.budget,
+            ServerMessage::Next(_, recorded) => recorded.executed.budget,
             _ => None,
         }
     }
@@ -159,18 +160,27 @@ fn json(r#type: &'static str, id: Option<&str>, payload: Option<impl Serialize>)
     serde_json::to_vec(&message).unwrap_or_default().into()
 }
 
-fn next(id: &str, Executed { response, budget }: &Executed) -> Bytes {
-    let bytes = to_json(response, budget.as_ref(), |response, json| {
-        let message = MessageJson {
-            r#type: "next",
-            id: Some(id),
-            payload: Some(ResponseJson {
-                response,
-                executed: true,
-            }),
-        };
-        serde_json::to_writer(json, &message)
-    });
+fn next(id: &str, Recorded { executed, record }: &Recorded) -> Bytes {
+    let Executed { response, budget } = executed;
+    let bytes = to_json(
+        response,
+        budget.as_ref(),
+        record.as_deref(),
+        |response, json| {
+            let message = MessageJson {
+                r#type: "next",
+                id: Some(id),
+                payload: Some(ResponseJson {
+                    response,
+                    executed: true,
+                }),
+            };
+            serde_json::to_writer(json, &message)
+        },
+    );
+    if let Some(record) = record {
+        record.add_bytes(bytes.len());
+    }
     bytes.into()
 }
 

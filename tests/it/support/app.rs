@@ -32,6 +32,7 @@ pub(crate) struct TestApp {
     pub(crate) auth: snapnote::auth::Auth,
     pub(crate) images: snapnote::images::Images,
     pub(crate) live: snapnote::changes::Live,
+    pub(crate) metrics: snapnote::telemetry::Metrics,
     stop: Option<oneshot::Sender<()>>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -115,6 +116,7 @@ impl TestApp {
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());
         let (images, live) = (app.images().clone(), app.live().clone());
+        let metrics = app.metrics();
         let ended = tokio::spawn(app.serve(listener, async {
             let _ = stopped.await;
         }));
@@ -125,6 +127,7 @@ impl TestApp {
             auth,
             images,
             live,
+            metrics,
             stop: Some(stop),
             ended,
         }

@@ -10,6 +10,7 @@ use tracing::{
     span::{Attributes, Id, Record},
     subscriber::Interest,
 };
+use tracing_subscriber::fmt::format::FmtSpan;
 
 /// A captured log. Cheap to clone.
 #[derive(Clone, Default)]
@@ -74,8 +75,14 @@ where
     });
     let log = Log::default();
     let writer = log.clone();
+    // At the lowest level, the fields of spans count as logged, too: traces export them.
+    let spans = match level {
+        tracing::Level::TRACE => FmtSpan::NEW,
+        _ => FmtSpan::NONE,
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
+        .with_span_events(spans)
         .with_max_level(level)
         .with_writer(move || writer.clone())
         .finish();

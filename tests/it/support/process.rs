@@ -1,6 +1,7 @@
 //! The program as its own process.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -15,7 +16,9 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{Client, SECRET, soon, url_of};
+use serde_json::Value;
+
+use super::{Client, SECRET, soon, text, url_of};
 
 /// The program with nothing of this process's environment, in this folder.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
@@ -25,6 +28,8 @@ pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("SNAPNOTE_LISTEN", "127.0.0.1:0")
+        // On a busy machine, anything can be slow, which would be a warning.
+        .env("SNAPNOTE_SLOW", "1h")
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -62,6 +67,22 @@ impl Drop for Folder {
 pub(crate) struct Serving {
     pub(crate) child: Child,
     pub(crate) client: Client,
+    /// For the listener of metrics. Only known if the program prints JSON.
+    pub(crate) metrics: Option<Client>,
+}
+
+/// The URLs in a line that the program prints: one, or all of them as JSON.
+fn printed_urls(line: &str) -> Vec<(String, String)> {
+    if let Some((name, url)) = line.split_once(' ').filter(|_| !line.starts_with('{')) {
+        return vec![(name.to_ascii_lowercase(), url.trim().to_owned())];
+    }
+    let line: serde_json::Map<String, Value> = serde_json::from_str(line).unwrap();
+    assert_eq!(line["level"], "INFO");
+    let urls = line.into_iter().filter(|(_, value)| {
+        let value = value.as_str();
+        value.is_some_and(|value| value.starts_with("http"))
+    });
+    urls.map(|(name, url)| (name, text(&url))).collect()
 }
 
 impl Serving {
@@ -69,18 +90,22 @@ impl Serving {
     pub(crate) async fn start(command: &mut Command) -> Serving {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut printed = Vec::new();
-        while printed.len() < 3 {
+        let mut urls = HashMap::new();
+        while !urls.contains_key("schema") {
             let line = soon("the program serves", lines.next_line()).await;
-            printed.push(line.unwrap().expect("it serves"));
+            urls.extend(printed_urls(&line.unwrap().expect("it serves")));
         }
-        let base = printed[0].strip_prefix("API       ").unwrap();
-        let base = base.strip_suffix("/graphql").unwrap();
-        assert_eq!(printed[1], format!("GraphiQL  {base}/graphiql"));
-        assert_eq!(printed[2], format!("Schema    {base}/schema.graphql"));
-        let address = base.strip_prefix("http://").unwrap().parse().unwrap();
-        let client = Client::new(address);
-        Serving { child, client }
+        let base = urls["api"].strip_suffix("/graphql").unwrap();
+        assert_eq!(urls["graphiql"], format!("{base}/graphiql"));
+        assert_eq!(urls["schema"], format!("{base}/schema.graphql"));
+        let address = |base: &str| base.strip_prefix("http://").unwrap().parse().unwrap();
+        let metrics = urls.get("metrics");
+        let metrics = metrics.map(|url| address(url.strip_suffix("/metrics").unwrap()));
+        Serving {
+            client: Client::new(address(base)),
+            metrics: metrics.map(Client::new),
+            child,
+        }
     }
 
     /// Serves a database of the tests with the tests' secret.

@@ -36,6 +36,8 @@ pub(crate) fn trust_proxies(settings: &mut AppSettings) {
 pub(crate) fn settings() -> AppSettings {
     AppSettings {
         pool: PoolSettings {
+            name: "main",
+            slow: Duration::from_secs(3600),
             kept: 1,
             max_connections: 8,
             shared_reads: true,
@@ -99,6 +101,7 @@ fn edge() -> EdgeSettings {
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
         requests: RequestSettings::new(8, None, None),
+        slow: Duration::from_secs(3600),
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
     }
