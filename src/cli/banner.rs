@@ -9,7 +9,7 @@ use crate::{
 
 /// The URLs, one per line; as JSON one line in all. `metrics`: the address of the listener for metrics.
 pub(super) fn of(config: &Config, address: SocketAddr, metrics: Option<SocketAddr>) -> String {
-    let url = |address, path| format!("http://{}/{path}", shown(address));
+    let url = |address, path| format!("http://{}/{path}", shown_address(address));
     let graphiql = config.server.graphiql;
     let urls = [
         ("API", Some(url(address, "graphql"))),
@@ -36,7 +36,7 @@ pub(super) fn of(config: &Config, address: SocketAddr, metrics: Option<SocketAdd
 }
 
 /// An address that a client on this machine can open, even if the service listens on all addresses.
-fn shown(address: SocketAddr) -> SocketAddr {
+pub(super) fn shown_address(address: SocketAddr) -> SocketAddr {
     let loopback = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

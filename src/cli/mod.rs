@@ -144,7 +144,7 @@ async fn execute(config: &Config) -> Outcome {
             .await
         }
         Command::Schema => print(graphql::sdl()),
-        Command::Healthcheck => healthcheck::run(shown_address(config.server.listen)).await,
+        Command::Healthcheck => healthcheck::run(banner::shown_address(config.server.listen)).await,
         Command::Completions { shell } => print(manual::completions(shell)),
         Command::Man => print(manual::page()?),
         Command::Demo => {

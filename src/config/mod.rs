@@ -134,10 +134,7 @@ impl Config {
         let needs_no_database = matches!(
             self.command,
             Some(
-                Command::Schema
-                    | Command::Healthcheck
-                    | Command::Completions { .. }
-                    | Command::Man
+                Command::Schema | Command::Healthcheck | Command::Completions { .. } | Command::Man
             )
         );
         if !needs_no_database {

@@ -129,7 +129,7 @@ pub(crate) async fn page<L: List>(
     count: bool,
 ) -> Result<Page<L::Item>, Error> {
     let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
-    let text = |source| page_text(owner, None, list, slice, count, source, columns);
+    let text = |source| page_text(owner, None, list, slice, (count, true), source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let mut pages: Loaded<L::Item> = load(conn, statement).await?;
     let (items, total) = pages.remove(&None).unwrap_or_default();
@@ -147,7 +147,7 @@ pub(crate) async fn pages_of_parents<L: List>(
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
     let parents = Some((kind, parents.as_slice()));
     let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
-    let text = |source| page_text(owner, parents, list, slice, count, source, columns);
+    let text = |source| page_text(owner, parents, list, slice, (count, true), source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let pages: Loaded<L::Item> = load(conn, statement).await?;
     let by_parent = pages

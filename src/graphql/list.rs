@@ -18,11 +18,11 @@ use crate::{
     auth::Viewer,
     db::{
         self,
-        keyset::{Page, Slice},
+        keyset::{Page, Slice, raw::Wanted},
         raw::{RawReads, RawRow},
     },
     error::Error,
-    items::{Item, ItemKind, ItemRef, List, Listed, raw::RawColumns},
+    items::{Item, ItemKind, ItemRef, List, Listed},
 };
 
 /// The arguments of a list of items, and whether its total is selected.
@@ -75,13 +75,12 @@ impl<T: Listed> ListArguments<T> {
         reads: &RawReads<'_>,
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
-        columns: RawColumns<'_>,
+        wanted: Wanted,
+        columns: &[&str],
     ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
-        let (slice, count) = (&self.slice, self.count);
-        let pages = self
-            .list
-            .raw_pages(reads, viewer, containers, slice, count, columns);
-        pages.await
+        let (list, slice) = (&self.list, &self.slice);
+        list.raw_pages(reads, viewer, containers, slice, wanted, columns)
+            .await
     }
 
     /// The page that the arguments select.

@@ -7,16 +7,13 @@ use std::collections::HashMap;
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{
-    Conditions, Filter, Item, ItemKind, OrderBy, contents, filter, order,
-    raw::{self, RawColumns},
-};
+use super::{Conditions, Filter, Item, ItemKind, OrderBy, contents, filter, order, raw};
 use crate::{
     auth::Viewer,
     db::{
         Connection, SqlText,
         current::Source,
-        keyset::{self, Order, Page, Slice},
+        keyset::{self, Order, Page, Slice, raw::Wanted},
         raw::{RawReads, RawRow},
     },
     error::Error,
@@ -96,18 +93,17 @@ impl<T: Listed> List<T> {
         viewer: &Viewer,
         containers: Option<(ItemKind, &[Uuid])>,
         slice: &Slice,
-        count: bool,
-        selected: RawColumns<'_>,
+        wanted: Wanted,
+        columns: &[&str],
     ) -> Option<HashMap<Option<Uuid>, Page<RawRow>>> {
         if self.reads_texts {
             return None;
         }
         let owner = viewer.user_id.0;
         let columns = |text: &mut SqlText, rows| {
-            raw::store::write_columns::<T>(text, selected.columns, Source::Tables, rows);
+            raw::store::write_columns::<T>(text, columns, Source::Tables, rows);
         };
-        let reads_more = (count, selected.keys);
-        keyset::raw::pages(reads, owner, containers, self, slice, reads_more, columns).await
+        keyset::raw::pages(reads, owner, containers, self, slice, wanted, columns).await
     }
 
     /// One page of the items in each of these courses or tags, by its id.

@@ -23,14 +23,15 @@ const MANY_SKIPPED: i64 = 500;
 const FEW_MATCHES: i64 = 1_000;
 
 /// `SELECT parent, total, pending, row FROM parents LEFT JOIN LATERAL (one page)`. Without parents, the only parent is NULL.
-/// `columns` writes the columns of the row.
+/// `columns` writes the columns of the row. `count`: whether the total is read. `more`: whether a page has one row more than requested,
+/// which shows whether more rows follow.
 /// `OFFSET 0` keeps the planner from counting after it has joined the page.
 pub(super) fn page_text<L: List>(
     owner: Uuid,
     parents: Option<(L::Parent, &[Uuid])>,
     list: &L,
     slice: &Slice,
-    count: bool,
+    (count, more): (bool, bool),
     source: Source,
     columns: impl Fn(&mut SqlText, Source, i64),
 ) -> SqlText {
@@ -39,6 +40,7 @@ pub(super) fn page_text<L: List>(
         owner,
         parent: parents.map(|(kind, _)| kind),
         source,
+        rows: slice.size + i64::from(more),
     };
     let mut statement = SqlText::new(
         "SELECT parent.id, parent.total, EXISTS (SELECT FROM pending_operations WHERE user_id = ",
@@ -57,7 +59,7 @@ pub(super) fn page_text<L: List>(
     };
     statement.sql(" AS parent (id) OFFSET 0) AS parent LEFT JOIN LATERAL (");
     let parents = parents.map_or(1, |(_, parents)| parents.len() as i64);
-    let rows = (slice.size + 1).saturating_mul(parents);
+    let rows = listed.rows.saturating_mul(parents);
     let columns = |statement: &mut SqlText| columns(statement, source, rows);
     listed.write_page(&mut statement, slice, columns);
     statement.sql(") AS item ON true");
@@ -70,6 +72,8 @@ struct Listed<'a, L: List> {
     owner: Uuid,
     parent: Option<L::Parent>,
     source: Source,
+    /// Maximum number of rows of a page.
+    rows: i64,
 }
 
 impl<L: List> Listed<'_, L> {
@@ -125,13 +129,13 @@ impl<L: List> Listed<'_, L> {
             });
             write(statement, part);
             if is_divided {
-                limit(statement, slice.size + 1 + slice.offset, 0);
+                limit(statement, self.rows + slice.offset, 0);
             }
         }
         if is_divided {
             statement.sql(")");
         }
-        limit(statement, slice.size + 1, slice.offset);
+        limit(statement, self.rows, slice.offset);
     }
 
     /// Writes the ids of the rows of a part, merged from these groups.
@@ -144,7 +148,7 @@ impl<L: List> Listed<'_, L> {
         for (number, group) in groups.iter().enumerate() {
             statement.sql(if number > 0 { " UNION ALL (" } else { "(" });
             self.write_found(statement, slice, part, Some(group));
-            limit(statement, slice.size + 1 + slice.offset, 0);
+            limit(statement, self.rows + slice.offset, 0);
             statement.sql(")");
         }
         statement.sql(") AS merged");
@@ -174,7 +178,7 @@ impl<L: List> Listed<'_, L> {
             write_ordered(statement);
             return;
         }
-        let rows = slice.size + 1 + slice.offset;
+        let rows = self.rows + slice.offset;
         statement.sql("(");
         write_found(statement);
         statement.sql(" FROM (SELECT listed.* FROM matches CROSS JOIN LATERAL (SELECT *");
@@ -253,7 +257,7 @@ fn between<T>(statement: &mut SqlText, order: Order<T>, slice: &Slice, part: Par
     order.write(statement, slice.backward, part);
 }
 
-/// Writes the length of a page. One row more than requested shows whether more rows follow.
+/// Writes the length of a page.
 fn limit(statement: &mut SqlText, rows: i64, offset: i64) {
     statement.sql(" LIMIT ").value(rows);
     if offset > 0 {

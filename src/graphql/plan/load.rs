@@ -19,10 +19,7 @@ use crate::{
     },
     documents::Document,
     graphql::list::ListArguments,
-    items::{
-        self, ItemKind, Listed,
-        raw::{RawColumns, store as raw},
-    },
+    items::{self, ItemKind, Listed, raw::store as raw},
     scalars::ObjectId,
     tags::{self, Tag},
     tasks::Task,
@@ -223,16 +220,14 @@ impl Loader<'_> {
     ) -> Option<LoadedList> {
         let arguments = list.arguments.with(self.variables);
         // The columns are selected when the pages are read.
-        let arguments = ListArguments::<T>::of_field(arguments, |_| false, list.counts()).ok()?;
-        let columns = RawColumns {
-            columns: &list.rows.columns,
-            keys: list.has_cursors(),
-        };
+        let wanted = list.wanted();
+        let arguments = ListArguments::<T>::of_field(arguments, |_| false, wanted.total).ok()?;
+        let columns = &list.rows.columns;
         let raw_pages = match containers {
             Some((_, [])) => HashMap::new(),
             _ => {
                 arguments
-                    .raw_pages(&self.reads, self.viewer, containers, columns)
+                    .raw_pages(&self.reads, self.viewer, containers, wanted, columns)
                     .await?
             }
         };

@@ -4,7 +4,7 @@ use async_graphql::{Name, Value as ConstValue, Variables, parser::types::Field};
 use async_graphql_value::Value;
 
 use super::fields::{Format, ObjectType};
-use crate::{graphql::selection::FieldArguments, items::ItemKind};
+use crate::{db::keyset::raw::Wanted, graphql::selection::FieldArguments, items::ItemKind};
 
 /// How a query is executed.
 #[derive(Debug)]
@@ -63,23 +63,33 @@ pub(super) struct List {
 }
 
 impl List {
-    /// Whether the list is counted.
-    pub(super) fn counts(&self) -> bool {
-        let mut values = self.fields.iter().map(|(_, value)| value);
-        values.any(|value| matches!(value, ListValue::TotalCount))
-    }
-
-    /// Whether cursors of its rows are written.
-    pub(super) fn has_cursors(&self) -> bool {
-        self.fields.iter().any(|(_, value)| match value {
-            ListValue::Edges(edge) => edge
-                .iter()
-                .any(|(_, value)| matches!(value, EdgeValue::Cursor)),
-            ListValue::PageInfo(info) => info.iter().any(|(_, value)| {
-                matches!(value, PageInfoValue::StartCursor | PageInfoValue::EndCursor)
-            }),
-            ListValue::Constant(_) | ListValue::Nodes(_) | ListValue::TotalCount => false,
-        })
+    /// What is read besides the columns.
+    pub(super) fn wanted(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (_, value) in &self.fields {
+            match value {
+                ListValue::Constant(_) | ListValue::Nodes(_) => {}
+                ListValue::TotalCount => wanted.total = true,
+                ListValue::Edges(edge) => {
+                    let mut values = edge.iter().map(|(_, value)| value);
+                    wanted.keys |= values.any(|value| matches!(value, EdgeValue::Cursor));
+                }
+                ListValue::PageInfo(info) => {
+                    for (_, value) in info {
+                        match value {
+                            PageInfoValue::Constant(_) => {}
+                            PageInfoValue::HasNext | PageInfoValue::HasPrevious => {
+                                wanted.more = true;
+                            }
+                            PageInfoValue::StartCursor | PageInfoValue::EndCursor => {
+                                wanted.keys = true;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        wanted
     }
 }
 
