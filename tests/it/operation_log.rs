@@ -61,7 +61,7 @@ fn failed_and_abandoned_operations_are_reported_with_their_codes() {
         let (app, ada) = TestApp::start().await.with_user("ada").await;
         let anonymous = app.anonymous();
         anonymous
-            .graphql("query Mine { me { id } }", json!({}))
+            .graphql("query Mine { courses { nodes { id } } }", json!({}))
             .await;
         let parts = ["operation=Mine", "status=401", "codes=UNAUTHENTICATED"];
         assert_eq!(log.lines(&parts), 1, "{}", log.text());
@@ -129,10 +129,12 @@ fn slow_operations_and_statements_are_warnings_without_values() {
             drop(locked);
         };
         tokio::join!(creates, unlocks);
-        let parts = ["WARN", "slow operation", "operation_type=mutation"];
+        // On a busy machine, others can be slow, too.
+        let user = format!("user_id={}", ada.id);
+        let parts = ["WARN", "slow operation", "operation_type=mutation", &user];
         assert_eq!(log.lines(&parts), 1, "{}", log.text());
-        assert_eq!(log.lines(&["WARN", "slow statement", "statement="]), 1);
-        assert!(log.text().contains("courses"), "{}", log.text());
+        let parts = ["WARN", "slow statement", "INSERT INTO courses"];
+        assert_eq!(log.lines(&parts), 1, "{}", log.text());
         assert!(!log.text().contains("planted"), "{}", log.text());
     });
 }

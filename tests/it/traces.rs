@@ -92,8 +92,9 @@ async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let header = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
     let traced = client.with_header("traceparent", &header);
     let query =
-        "query Traced($first: Int) { documents(first: $first) { nodes { title originalText } } }";
+        "query Traced($first: Int) { documents(first: $first) { nodes { title image { url } } } }";
     let answer = traced.post(query, json!({ "first": 3 })).await;
+    assert_eq!(answer.json()["errors"], json!(null), "{answer:?}");
     let named = answer.header("traceresponse").expect("it names its span");
     assert!(named.starts_with(&format!("00-{TRACE_ID}-")), "{named}");
     assert_ne!(named, header, "the span is one of the service");

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::support::TestApp;
 
-/// Words of PromQL that are not followed by a parenthesis, or that are with a list of labels.
-const KEYWORDS: [&str; 6] = ["by", "without", "or", "and", "unless", "on"];
+/// Operators of PromQL that are words.
+const KEYWORDS: [&str; 3] = ["or", "and", "unless"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -43,7 +43,13 @@ fn metrics_of(expression: &str) -> BTreeSet<String> {
         if matches!(word, "by" | "without" | "on") {
             // Labels.
             rest = after.split_once(')').map_or("", |(_, rest)| rest);
-        } else if !after.starts_with('(') && !KEYWORDS.contains(&word) {
+            continue;
+        }
+        // `rate(…)`, `sum by (…) (…)`
+        let is_function = ["(", "by (", "without ("]
+            .iter()
+            .any(|start| after.starts_with(start));
+        if !is_function && !KEYWORDS.contains(&word) {
             names.insert(word.to_owned());
         }
     }
