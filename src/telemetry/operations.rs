@@ -161,7 +161,7 @@ mod tests {
     fn a_label_has_the_start_of_the_hash_and_of_a_long_name() {
         let label = OperationLabel::new("query", &"é".repeat(99), "{ me { id } }");
         assert!(label.name.len() <= MAX_LENGTH);
-        let digest = Sha256::digest("{ me { id } }");
-        assert_eq!(*label.hash, *format!("{digest:x}").split_at(16).0);
+        // printf '{ me { id } }' | sha256sum
+        assert_eq!(&*label.hash, "c53d78fa4c9c65a9");
     }
 }

@@ -156,8 +156,9 @@ async fn operations_on_accounts_need_one_connection_at_a_time() {
         ada.mutate("setUserRole", role, &format!("user {{ {private} }}"))
             .await;
         eve.request_email_verification().await;
-        let verified = eve.verify_email(&app.mailed_token("email_verification").await);
-        assert_eq!(verified.await["userErrors"], json!([]));
+        let token = app.mailed_token("email_verification").await;
+        let verified = eve.verify_email(&token).await;
+        assert_eq!(verified["userErrors"], json!([]));
         let session = app.signed_in("eve").await;
         let refreshed = session.refresh(&session.refresh_token).await;
         assert_eq!(refreshed["userErrors"], json!([]));
