@@ -101,7 +101,7 @@ def environment(database, port=0):
         "SNAPNOTE_LISTEN": f"127.0.0.1:{port}",
         "SNAPNOTE_LOG": "warn",
         # The items in the trash stay there.
-        "SNAPNOTE_TRASH_DAYS": "3650",
+        "SNAPNOTE_TRASH_DAYS": "0",
     }
 
 
