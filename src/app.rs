@@ -14,7 +14,7 @@ use crate::{
     auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
     db::{Database, PoolSettings, background::JobStates, connect::Target},
-    graphql::{Api, Limits, Services, plan},
+    graphql::{Api, Limits, Services, documents::DocumentSettings, plan},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
     mail::{MailSettings, Mailer},
@@ -35,6 +35,8 @@ pub struct AppSettings {
     pub limits: Limits,
     /// Whether queries run with plans.
     pub query_plans: plan::Mode,
+    /// Trusted documents and persisted queries.
+    pub documents: DocumentSettings,
     /// Maximum size of a response in bytes.
     pub max_response: usize,
     /// The HTTP interface.
@@ -74,7 +76,7 @@ impl App {
     /// Creates the service. Does not connect to anything yet.
     ///
     /// # Errors
-    /// A message that names the invalid setting.
+    /// A message that names the invalid settings and trusted documents.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
         let rate_limiter_database =
             Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
@@ -99,7 +101,8 @@ impl App {
             settings.limits.clone(),
             settings.max_response,
             settings.query_plans,
-        );
+            &settings.documents,
+        )?;
         let job_states = JobStates::default();
         let edge = Edge::new(
             api,

@@ -22,8 +22,13 @@ pub enum Code {
     RateLimited,
     /// The request does not conform to GraphQL over HTTP, or has no operation.
     BadRequest,
-    /// The request has only the hash of a persisted query. The client must send the document.
+    /// The request has only the hash of a persisted query, which this process does not know. The client must send the document with the
+    /// hash.
+    PersistedQueryNotFound,
+    /// The request has only the hash of a persisted query, and persisted queries are off. The client must send documents.
     PersistedQueryNotSupported,
+    /// The service runs only trusted documents, and this is not one of them.
+    DocumentNotTrusted,
     /// The document is not valid GraphQL syntax.
     ParseFailed,
     /// The document does not conform to the schema.
@@ -52,7 +57,9 @@ impl Code {
             Code::Forbidden => "FORBIDDEN",
             Code::RateLimited => "RATE_LIMITED",
             Code::BadRequest => "BAD_REQUEST",
+            Code::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Code::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Code::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
             Code::ParseFailed => "PARSE_FAILED",
             Code::ValidationFailed => "VALIDATION_FAILED",
             Code::BadUserInput => "BAD_USER_INPUT",

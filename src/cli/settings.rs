@@ -44,6 +44,7 @@ pub(super) fn settings(
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,
+        documents: config.documents.settings()?,
         max_response: config.limits.max_response,
         edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config, max_open),

@@ -8,6 +8,7 @@
 
 mod auth;
 mod database_source;
+mod documents;
 mod environment;
 mod limits;
 mod log;
@@ -27,6 +28,7 @@ use std::{
 pub use auth::AuthConfig;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use database_source::Situation;
+pub use documents::DocumentsConfig;
 use environment::Variables;
 use ipnet::IpNet;
 pub use limits::LimitsConfig;
@@ -76,6 +78,9 @@ pub struct Config {
     /// Limits of one request.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// Trusted documents and persisted queries.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
     /// Logging.
     #[command(flatten)]
     pub log: LogConfig,

@@ -8,7 +8,7 @@
 //! - A request that is not a GraphQL request is 400, 405, 406, 408, 413, 415 or 422, whatever the media type of the response.
 //! - Invalid documents and variables are 400 as `application/graphql-response+json`. They are 200 as `application/json`, as older clients
 //!   expect. (The draft's newest edition requires 422 for some of these; its audit suite still expects 400.)
-//! - The hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
+//! - An unknown hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
 //! - An executed request is 200, even with errors. If it has no data at all, UNAUTHENTICATED is 401, RATE_LIMITED is 429, UNAVAILABLE 503
 //!   with `Retry-After`, TIMEOUT 504 and INTERNAL 500.
 //! - If too many requests are in progress, a request is 503 or 429 with `Retry-After`, if possible before its body is read (`requests`).
@@ -311,7 +311,7 @@ impl Rejection {
                 (StatusCode::UNAUTHORIZED, error::error_response(error))
             }
             Rejection::NotAdmitted(response) => match media_type {
-                MediaType::GraphQl if !has_code(&response, Code::PersistedQueryNotSupported) => {
+                MediaType::GraphQl if !is_about_a_hash(&response) => {
                     (StatusCode::BAD_REQUEST, *response)
                 }
                 MediaType::GraphQl | MediaType::Json => (StatusCode::OK, *response),
@@ -325,6 +325,15 @@ impl Rejection {
             }
         }
     }
+}
+
+/// Whether a response tells a client of persisted queries to send its document.
+fn is_about_a_hash(response: &GraphQlResponse) -> bool {
+    let codes = [
+        Code::PersistedQueryNotFound,
+        Code::PersistedQueryNotSupported,
+    ];
+    codes.into_iter().any(|code| has_code(response, code))
 }
 
 fn not_allowed(allowed: &'static str, message: &'static str) -> Response {

@@ -53,3 +53,4 @@ mod statements;
 mod subscriptions;
 mod support;
 mod tags;
+mod trusted_documents;

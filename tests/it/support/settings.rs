@@ -8,7 +8,11 @@ use snapnote::{
     auth::{AuthSettings, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
     db::PoolSettings,
-    graphql::{Limits, plan},
+    graphql::{
+        Limits,
+        documents::{DocumentMode, DocumentSettings},
+        plan,
+    },
     http::{
         EdgeSettings, RequestSettings, UploadSettings, server::ServerSettings,
         streams::StreamSettings,
@@ -45,6 +49,11 @@ pub(crate) fn settings() -> AppSettings {
         auth: auth(),
         limits: Limits::default(),
         query_plans: plan::Mode::Verify,
+        documents: DocumentSettings {
+            manifests: Vec::new(),
+            mode: DocumentMode::Enforce,
+            persisted_bytes: 1 << 20,
+        },
         max_response: 16 << 20,
         edge: edge(),
         server: ServerSettings {
