@@ -143,6 +143,18 @@ impl Error {
         }
     }
 
+    /// The operations of a user or an address have used up a limit of cost points. Retrying helps after `wait`.
+    pub fn over_cost_limit(limit: impl fmt::Display, wait: Duration) -> Self {
+        let message = format!(
+            "This user or address has reached the limit of {limit} cost points. Try again in {}, or request less.",
+            rounded_up(wait)
+        );
+        Error {
+            retry_after: Some(wait),
+            ..Error::new(Code::RateLimited, message)
+        }
+    }
+
     /// The viewer is signed in but not allowed to do this.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Error::new(Code::Forbidden, message)

@@ -107,6 +107,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
             config.server.max_requests,
             config.server.max_requests_per_user,
         ),
+        cost_limit: config.rate_limits.limit_cost,
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
     }

@@ -49,6 +49,7 @@ pub(super) async fn log(
         max_depth = config.limits.max_depth,
         documents_mode = config.documents.shown_mode(),
         %rate_limits,
+        cost_limit = %config.rate_limits.limit_cost,
         "the service starts"
     );
     if config.documents.shown_mode() == Some("enforce") {

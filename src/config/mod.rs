@@ -156,6 +156,7 @@ impl Config {
                  second."
             ));
         }
+        problems.extend(self.rate_limits.cost_problem(self.limits.max_cost));
         let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
         if audit != 0 && audit <= changes {
             problems.push(format!(

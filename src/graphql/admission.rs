@@ -31,6 +31,8 @@ pub(super) const COST_RULES: CostRules = CostRules {
 pub struct Admitted {
     /// The type of its operation. The transport decides which types it accepts.
     pub operation: Operation,
+    /// The cost in points.
+    pub cost: u64,
     /// The cost that every response reports; `None` if the caller did not ask for it.
     pub reported_cost: Option<Cost>,
     pub(super) admitted: graphql_gate::Admitted<Plans>,
@@ -60,6 +62,7 @@ impl Api {
                 self.inner.documents.note_admitted(found, name);
                 Ok(Admitted {
                     operation: admitted.operation,
+                    cost: admitted.cost,
                     reported_cost: reported(admitted.cost),
                     admitted,
                 })

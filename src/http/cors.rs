@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::fields;
+use super::{cost_limit, fields};
 
 /// Pages on this machine, on any port. A service with an embedded database allows them by default.
 pub const LOCAL_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
@@ -146,6 +146,8 @@ pub(super) fn layer(origins: Arc<Origins>) -> CorsLayer {
         .expose_headers([
             HeaderName::from_static("x-request-id"),
             header::RETRY_AFTER,
+            cost_limit::POLICY,
+            cost_limit::STATE,
             header::WWW_AUTHENTICATE,
             header::ETAG,
             header::ACCEPT_RANGES,

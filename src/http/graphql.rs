@@ -11,6 +11,7 @@
 //! - An unknown hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
 //! - An executed request is 200, even with errors. If it has no data at all, UNAUTHENTICATED is 401, RATE_LIMITED is 429, UNAVAILABLE 503
 //!   with `Retry-After`, TIMEOUT 504 and INTERNAL 500.
+//! - If the caller has used up its cost points, an operation is 429 with `Retry-After`, and does not run (`cost_limit`).
 //! - If too many requests are in progress, a request is 503 or 429 with `Retry-After`, if possible before its body is read (`requests`).
 //!
 //! A token that is not accepted does not stop a request. Only fields that need a user fail, so that a client with an expired token can still
@@ -39,6 +40,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     call::{self, InvalidCall, drain},
+    cost_limit::Taken,
     fields, forwarded, graphiql,
     http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
@@ -97,19 +99,25 @@ async fn respond(
         }
     };
     let deadline = Instant::now() + state.settings.request_timeout;
+    let mut taken = None;
+    let processed = process(
+        state, request_id, address, deadline, parts, body, &mut taken,
+    );
     // Panics of resolvers are caught where these run; this catches all others.
-    let outcome = AssertUnwindSafe(process(state, request_id, address, deadline, parts, body))
-        .catch_unwind()
-        .await;
+    let outcome = AssertUnwindSafe(processed).catch_unwind().await;
     let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
-    match outcome.unwrap_or_else(panicked) {
+    let mut response = match outcome.unwrap_or_else(panicked) {
         Ok(Outcome::Stream(response)) => response,
         Ok(Outcome::Reply(reply)) => reply.write(media_type),
         Ok(Outcome::Json(json)) => response::ok(media_type, json),
         Err(rejection) => rejection
             .into_reply(media_type, request_id)
             .write(media_type),
+    };
+    if let Some(taken) = taken {
+        taken.write(response.headers_mut());
     }
+    response
 }
 
 /// The outcome of a request that was run.
@@ -139,6 +147,7 @@ impl From<InvalidCall> for Rejection {
     }
 }
 
+/// `taken`: what an admitted operation found in the bucket of its caller.
 async fn process(
     state: &EdgeState,
     id: &RequestId,
@@ -146,6 +155,7 @@ async fn process(
     deadline: Instant,
     parts: &Parts,
     body: &mut Body,
+    taken: &mut Option<Taken>,
 ) -> Result<Outcome, Rejection> {
     let permit = permit(state, parts).map_err(Rejection::Failed)?;
     // Subscribed before the session is read, so that no later revocation is missed.
@@ -165,6 +175,10 @@ async fn process(
     };
     if parts.method == Method::GET && admitted.operation == Operation::Mutation {
         return Err(Rejection::MutationByGet);
+    }
+    *taken = state.cost_limits.take(live_auth.holder(), admitted.cost);
+    if let Some(error) = taken.as_mut().and_then(|taken| taken.refusal.take()) {
+        return Err(Rejection::Failed(error));
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {

@@ -8,6 +8,7 @@
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `slots`: limits the number of WebSockets and subscriptions, and for `requests` that of requests in progress.
+//! - `cost_limit`: limits what the operations of a user cost over time.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod admission;
@@ -16,6 +17,7 @@ mod call;
 mod client_connection;
 mod content;
 mod cors;
+mod cost_limit;
 mod fields;
 mod forwarded;
 mod graphiql;
@@ -54,7 +56,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use streams::{StreamSettings, Streams};
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, Limit},
     db::{Database, background::JobStates},
     graphql::Api,
     images::Images,
@@ -78,6 +80,8 @@ pub struct EdgeSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Queries and mutations in progress.
     pub requests: RequestSettings,
+    /// Cost points of the operations of one user, or of the anonymous clients of one network.
+    pub cost_limit: Limit,
     /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
@@ -96,6 +100,7 @@ struct Shared {
     jobs: JobStates,
     upload_slots: images::UploadSlots,
     requests: requests::Requests,
+    cost_limits: cost_limit::CostLimits,
     settings: EdgeSettings,
     mutations: TaskTracker,
     streams: Arc<Streams>,
@@ -146,6 +151,7 @@ impl Edge {
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
+            cost_limits: cost_limit::CostLimits::new(settings.cost_limit),
             settings,
             mutations: mutations.clone(),
             streams: streams.clone(),

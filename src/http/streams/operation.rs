@@ -78,6 +78,10 @@ pub(in crate::http) fn outputs(
         };
         match state.api.admit(call) {
             Ok(admitted) => {
+                let taken = state.cost_limits.take(auth.holder(), admitted.cost);
+                if let Some(error) = taken.and_then(|taken| taken.refusal) {
+                    return single(failed(error, &id));
+                }
                 let slot = Some(slot);
                 let run = Run { id, deadline, slot };
                 run.start(&state, &auth, admitted, None)

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use snapnote::{
     app::AppSettings,
-    auth::{AuthSettings, RateLimitSettings, external::KeyAges},
+    auth::{AuthSettings, Limit, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
     db::PoolSettings,
     graphql::{
@@ -108,6 +108,7 @@ fn edge() -> EdgeSettings {
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
         requests: RequestSettings::new(8, None, None),
+        cost_limit: Limit::OFF,
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
     }
