@@ -17,6 +17,7 @@ use crate::{
     graphql::{Api, Limits, Services, documents::DocumentSettings, plan},
     http::{Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
+    items::Quotas,
     mail::{MailSettings, Mailer},
     search::SearchIndexes,
 };
@@ -55,6 +56,8 @@ pub struct AppSettings {
     pub mail: MailSettings,
     /// Where images are stored.
     pub images: ImageSettings,
+    /// How much each user may have.
+    pub quotas: Quotas,
 }
 
 /// The service, ready to serve.
@@ -83,7 +86,7 @@ impl App {
         let database = Database::new(target, &settings.pool);
         let for_limits = rate_limiter_database.clone();
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
-        let images = Images::new(database.clone(), &settings.images)?;
+        let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
         let live = Live::new(database.clone(), settings.live.clone());
         let search =
             SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
@@ -92,6 +95,7 @@ impl App {
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            quotas: settings.quotas,
             search: search.clone(),
             live: live.clone(),
         };

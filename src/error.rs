@@ -238,6 +238,8 @@ pub enum RefusalCode {
     InTrash,
     /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,
+    /// You would have more items or bytes than a user may have. `me { usage }` shows the maximums.
+    LimitReached,
     /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.

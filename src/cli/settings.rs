@@ -54,6 +54,7 @@ pub(super) fn settings(
         search_bytes: config.database.search_memory << 20,
         mail: mail_settings(&config.mail, data_dir.join("mails")),
         images,
+        quotas: config.quotas.settings(),
     })
 }
 

@@ -13,6 +13,7 @@ mod environment;
 mod limits;
 mod log;
 mod mail;
+mod quotas;
 mod rate_limits;
 mod storage;
 mod streams;
@@ -34,6 +35,7 @@ use ipnet::IpNet;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, LogFormat};
 pub use mail::MailConfig;
+pub use quotas::QuotaConfig;
 pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
@@ -81,6 +83,9 @@ pub struct Config {
     /// Trusted documents and persisted queries.
     #[command(flatten)]
     pub documents: DocumentsConfig,
+    /// How much each user may have.
+    #[command(flatten)]
+    pub quotas: QuotaConfig,
     /// Logging.
     #[command(flatten)]
     pub log: LogConfig,

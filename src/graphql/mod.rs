@@ -12,7 +12,7 @@
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
-//! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
+//! - One file per noun: `user`, `usage`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
 mod admin;
@@ -47,6 +47,7 @@ mod subscription;
 mod tag;
 mod task;
 mod trash;
+mod usage;
 mod user;
 mod whole;
 

@@ -41,6 +41,7 @@ mod plans;
 mod poolers;
 mod positions;
 mod program;
+mod quotas;
 mod rate_limits;
 mod response_size;
 mod schema;

@@ -18,6 +18,7 @@ use snapnote::{
         streams::StreamSettings,
     },
     images::{ImageSettings, StorageSettings},
+    items::Quotas,
     mail::MailSettings,
 };
 
@@ -81,6 +82,7 @@ pub(crate) fn settings() -> AppSettings {
             public_url: "http://localhost".parse().unwrap(),
             secret: SECRET.to_vec(),
         },
+        quotas: Quotas::default(),
     }
 }
 
