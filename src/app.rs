@@ -15,9 +15,10 @@ use crate::{
     auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
     db::{Database, PoolSettings, background::JobStates, connect::Target, metrics::Pools},
-    graphql::{Api, Limits, Services, plan},
+    graphql::{Api, Limits, Services, documents::DocumentSettings, plan},
     http::{self, Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
+    items::Quotas,
     mail::{MailSettings, Mailer},
     search::SearchIndexes,
     telemetry::{Metrics, Process, Source},
@@ -37,6 +38,8 @@ pub struct AppSettings {
     pub limits: Limits,
     /// Whether queries run with plans.
     pub query_plans: plan::Mode,
+    /// Trusted documents and persisted queries.
+    pub documents: DocumentSettings,
     /// Maximum size of a response in bytes.
     pub max_response: usize,
     /// The HTTP interface.
@@ -55,6 +58,8 @@ pub struct AppSettings {
     pub mail: MailSettings,
     /// Where images are stored.
     pub images: ImageSettings,
+    /// How much each user may have.
+    pub quotas: Quotas,
 }
 
 /// The service, ready to serve.
@@ -77,14 +82,14 @@ impl App {
     /// Creates the service. Does not connect to anything yet.
     ///
     /// # Errors
-    /// A message that names the invalid setting.
+    /// A message that names the invalid settings and trusted documents.
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
         let rate_limiter_database =
             Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
         let database = Database::new(target, &settings.pool);
         let for_limits = rate_limiter_database.clone();
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
-        let images = Images::new(database.clone(), &settings.images)?;
+        let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
         let live = Live::new(database.clone(), settings.live.clone());
         let search =
             SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
@@ -93,6 +98,7 @@ impl App {
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
+            quotas: settings.quotas,
             search: search.clone(),
             live: live.clone(),
         };
@@ -102,7 +108,8 @@ impl App {
             settings.limits.clone(),
             settings.max_response,
             settings.query_plans,
-        );
+            &settings.documents,
+        )?;
         let job_states = JobStates::default();
         let edge = Edge::new(
             api,

@@ -22,8 +22,13 @@ pub enum Code {
     RateLimited,
     /// The request does not conform to GraphQL over HTTP, or has no operation.
     BadRequest,
-    /// The request has only the hash of a persisted query. The client must send the document.
+    /// The request has only the hash of a persisted query, which this process does not know. The client must send the document with the
+    /// hash.
+    PersistedQueryNotFound,
+    /// The request has only the hash of a persisted query, and persisted queries are off. The client must send documents.
     PersistedQueryNotSupported,
+    /// The service runs only trusted documents, and this is not one of them.
+    DocumentNotTrusted,
     /// The document is not valid GraphQL syntax.
     ParseFailed,
     /// The document does not conform to the schema.
@@ -75,7 +80,9 @@ impl Code {
             Code::Forbidden => "FORBIDDEN",
             Code::RateLimited => "RATE_LIMITED",
             Code::BadRequest => "BAD_REQUEST",
+            Code::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
             Code::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Code::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
             Code::ParseFailed => "PARSE_FAILED",
             Code::ValidationFailed => "VALIDATION_FAILED",
             Code::BadUserInput => "BAD_USER_INPUT",
@@ -153,6 +160,18 @@ impl Error {
     /// A rate limit was reached. Retrying helps after `wait`.
     pub fn rate_limited(wait: Duration) -> Self {
         let message = format!("Too many attempts. Try again in {}.", rounded_up(wait));
+        Error {
+            retry_after: Some(wait),
+            ..Error::new(Code::RateLimited, message)
+        }
+    }
+
+    /// The operations of a user or an address have used up a limit of cost points. Retrying helps after `wait`.
+    pub fn over_cost_limit(limit: impl fmt::Display, wait: Duration) -> Self {
+        let message = format!(
+            "This user or address has reached the limit of {limit} cost points. Try again in {}, or request less.",
+            rounded_up(wait)
+        );
         Error {
             retry_after: Some(wait),
             ..Error::new(Code::RateLimited, message)
@@ -242,6 +261,8 @@ pub enum RefusalCode {
     InTrash,
     /// The item is not in the trash. Only items in the trash can be deleted permanently.
     NotInTrash,
+    /// You would have more items or bytes than a user may have. `me { usage }` shows the maximums.
+    LimitReached,
     /// The email address or the password is wrong. The response does not reveal which.
     InvalidCredentials,
     /// The token is unknown, used or expired.

@@ -46,24 +46,30 @@ pub(crate) fn is_invisible(character: char) -> bool {
         || EMPTY_GLYPHS.contains(&character)
 }
 
+/// The maximum size of metadata as PostgreSQL stores it, as a multiple of its JSON.
+const STORED_PER_JSON_BYTE: usize = 8;
+
 /// The errors found in an input so far.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Refusal>);
+pub(crate) struct Problems {
+    refusals: Vec<Refusal>,
+    bytes: usize,
+}
 
 impl Problems {
     /// Adds an error in `input.<field>`.
     pub(crate) fn add(&mut self, field: &str, code: RefusalCode, message: impl Into<String>) {
-        self.0.push(Refusal::of(field, code, message));
+        self.refusals.push(Refusal::of(field, code, message));
     }
 
     /// Adds an error.
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
-        self.0.push(refusal);
+        self.refusals.push(refusal);
     }
 
     /// Adds the error of a field that its own type parses, if there is one.
     pub(crate) fn note<T>(&mut self, parsed: &Result<T, Refusal>) {
-        self.0.extend(parsed.as_ref().err().cloned());
+        self.refusals.extend(parsed.as_ref().err().cloned());
     }
 
     /// Checks text that must be given: not null, not blank, maximum `max` code points.
@@ -92,15 +98,14 @@ impl Problems {
         }
     }
 
-    /// Checks that PostgreSQL can store the text.
+    /// Checks that PostgreSQL can store the text, and counts its bytes.
     pub(crate) fn storable<F>(&mut self, field: &str, value: &F)
     where
         F: Field<Value: AsRef<str>> + ?Sized,
     {
-        if value
-            .given()
-            .is_some_and(|text| text.as_ref().contains('\0'))
-        {
+        let text = value.given().map_or("", AsRef::as_ref);
+        self.bytes += text.len();
+        if text.contains('\0') {
             let message = format!("`{field}` must not contain the character U+0000.");
             self.add(field, RefusalCode::Invalid, message);
         }
@@ -173,7 +178,7 @@ impl Problems {
         self.note(&check_number(field, ids, max));
     }
 
-    /// Checks metadata: maximum nesting and size.
+    /// Checks metadata: maximum nesting and size. Counts its bytes.
     pub(crate) fn metadata(&mut self, field: &str, value: &Value) {
         if depth_of(value) > MAX_METADATA_DEPTH {
             self.add(
@@ -189,7 +194,9 @@ impl Problems {
                 format!("`{field}` must not contain the character U+0000."),
             );
         }
-        if value.to_string().len() > MAX_METADATA_BYTES {
+        let length = value.to_string().len();
+        self.bytes += STORED_PER_JSON_BYTE * length;
+        if length > MAX_METADATA_BYTES {
             self.add(
                 field,
                 RefusalCode::TooLong,
@@ -198,9 +205,14 @@ impl Problems {
         }
     }
 
+    /// The most bytes that the checked texts and metadata take in the database.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// All errors in the order in which they were found.
     pub(crate) fn into_refusals(self) -> Vec<Refusal> {
-        self.0
+        self.refusals
     }
 
     /// Succeeds if there are no errors.
@@ -208,10 +220,10 @@ impl Problems {
     /// # Errors
     /// All errors in the order in which they were found.
     pub(crate) fn finish(self) -> Result<(), Failure> {
-        if self.0.is_empty() {
+        if self.refusals.is_empty() {
             Ok(())
         } else {
-            Err(Failure::Refused(self.0))
+            Err(Failure::Refused(self.refusals))
         }
     }
 }
@@ -283,7 +295,11 @@ mod tests {
     use super::*;
 
     fn codes(problems: Problems) -> Vec<RefusalCode> {
-        problems.0.into_iter().map(|refusal| refusal.code).collect()
+        problems
+            .refusals
+            .into_iter()
+            .map(|refusal| refusal.code)
+            .collect()
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(crate) fn run(url: &str, token: &str) -> Outcome {
     let mut settings = settings();
     // The tests execute each query both ways.
     settings.query_plans = plan::Mode::On;
+    // As by default. The tests have no limit.
+    settings.edge.cost_limit = "300000/10m".parse()?;
     let app = runtime.block_on(async { App::new(target, settings) })?;
     let router = &app.edge().router;
     for request in &REQUESTS {

@@ -37,6 +37,7 @@ pub(crate) enum Part {
     Profile,
     Sessions,
     Accounts,
+    Usage,
     AuditLog,
 }
 
@@ -45,5 +46,6 @@ named!(Part {
     Profile = "PROFILE_READ",
     Sessions = "SESSIONS_READ",
     Accounts = "ACCOUNTS_READ",
+    Usage = "USAGE_READ",
     AuditLog = "AUDIT_LOG_READ",
 });

@@ -47,6 +47,7 @@ pub(super) fn settings(
         auth: auth_settings(config, database, secret)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,
+        documents: config.documents.settings()?,
         max_response: config.limits.max_response,
         edge: edge_settings(config, database.embedded.is_some()),
         server: server_settings(config, max_open),
@@ -56,6 +57,7 @@ pub(super) fn settings(
         search_bytes: config.database.search_memory << 20,
         mail: mail_settings(&config.mail, data_dir.join("mails")),
         images,
+        quotas: config.quotas.settings(),
     })
 }
 
@@ -110,6 +112,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
             config.server.max_requests_per_user,
         ),
         slow: config.observability.slow.0,
+        cost_limit: config.rate_limits.limit_cost,
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
     }

@@ -47,9 +47,18 @@ pub(super) async fn log(
         max_response = config.limits.max_response,
         max_cost = config.limits.max_cost,
         max_depth = config.limits.max_depth,
+        max_items_per_user = config.quotas.max_items_per_user,
+        max_bytes_per_user = config.quotas.max_bytes_per_user,
+        documents_mode = config.documents.shown_mode(),
         %rate_limits,
+        cost_limit = %config.rate_limits.limit_cost,
         "the service starts"
     );
+    if config.documents.shown_mode() == Some("enforce") {
+        tracing::info!(
+            "only trusted documents run (SNAPNOTE_DOCUMENTS); GraphiQL and tools that read the schema by introspection need mode log"
+        );
+    }
     Ok(())
 }
 

@@ -8,11 +8,13 @@
 
 mod auth;
 mod database_source;
+mod documents;
 mod environment;
 mod limits;
 mod log;
 mod mail;
 mod observability;
+mod quotas;
 mod rate_limits;
 mod storage;
 mod streams;
@@ -28,12 +30,14 @@ use std::{
 pub use auth::AuthConfig;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use database_source::Situation;
+pub use documents::DocumentsConfig;
 use environment::Variables;
 use ipnet::IpNet;
 pub use limits::LimitsConfig;
 pub use log::{LogConfig, format_of_problems};
 pub use mail::MailConfig;
 pub use observability::ObservabilityConfig;
+pub use quotas::QuotaConfig;
 pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
@@ -81,6 +85,12 @@ pub struct Config {
     /// Limits of one request.
     #[command(flatten)]
     pub limits: LimitsConfig,
+    /// Trusted documents and persisted queries.
+    #[command(flatten)]
+    pub documents: DocumentsConfig,
+    /// How much each user may have.
+    #[command(flatten)]
+    pub quotas: QuotaConfig,
     /// Logging.
     #[command(flatten)]
     pub log: LogConfig,
@@ -167,6 +177,7 @@ impl Config {
                  second."
             ));
         }
+        problems.extend(self.rate_limits.cost_problem(self.limits.max_cost));
         let (changes, audit) = (self.database.changes_days, self.auth.audit_days);
         if audit != 0 && audit <= changes {
             problems.push(format!(

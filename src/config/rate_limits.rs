@@ -42,9 +42,25 @@ pub struct RateLimitConfig {
     /// together. Further emails are dropped silently.
     #[arg(long, env = "SNAPNOTE_LIMIT_MAIL", default_value = "3/h")]
     pub limit_mail: Limit,
+    /// Cost points of all operations of one user, or of the anonymous clients of one address, in each process. The cost of an
+    /// operation is computed as for SNAPNOTE_MAX_COST, and is at least one point. The points refill continuously.
+    #[arg(long, env = "SNAPNOTE_LIMIT_COST", default_value = "300000/10m")]
+    pub limit_cost: Limit,
 }
 
 impl RateLimitConfig {
+    /// Why the limit of cost points contradicts the maximum cost of an operation, if it does.
+    pub(super) fn cost_problem(&self, max_cost: u64) -> Option<String> {
+        let (points, _) = self.limit_cost.rate()?;
+        (u64::from(points) < max_cost).then(|| {
+            format!(
+                "SNAPNOTE_LIMIT_COST is {}, but one operation may cost SNAPNOTE_MAX_COST ({max_cost}) points. Raise the first or lower \
+                 the second.",
+                self.limit_cost
+            )
+        })
+    }
+
     /// The settings in the form that `auth` takes. On an embedded database, clients on this machine may sign up
     /// without a limit.
     pub fn settings(&self, embedded: bool) -> RateLimitSettings {

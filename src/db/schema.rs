@@ -131,6 +131,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    item_usage (user_id) {
+        user_id -> Uuid,
+        items -> Int8,
+        bytes -> Int8,
+        counted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     mail_tokens (user_id, id) {
         user_id -> Uuid,
         id -> Uuid,
@@ -294,6 +303,7 @@ diesel::table! {
 diesel::joinable!(accounts -> users (user_id));
 diesel::joinable!(courses -> users (user_id));
 diesel::joinable!(documents -> users (user_id));
+diesel::joinable!(item_usage -> users (user_id));
 diesel::joinable!(mail_tokens -> users (user_id));
 diesel::joinable!(search_indexes -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
@@ -310,6 +320,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     documents,
     former_accounts,
     image_objects,
+    item_usage,
     mail_tokens,
     mails,
     rate_limits,

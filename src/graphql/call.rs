@@ -9,11 +9,38 @@ pub(crate) fn inexact_number(path: &str) -> String {
     format!("{number} does not fit into 64 bits. Round it, or send it as a string.")
 }
 
+/// How a request names its document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DocumentName {
+    /// By its text.
+    Text(String),
+    /// By the id of a trusted document: `documentId`, or Relay's `doc_id`.
+    Id(String),
+    /// By the hash of a persisted query of Apollo: `extensions.persistedQuery.sha256Hash`.
+    Hash {
+        /// The SHA-256 of the text in hexadecimal digits, or the id of a trusted document.
+        hash: String,
+        /// The text, which clients send if the service did not know the hash.
+        text: Option<String>,
+    },
+}
+
+impl DocumentName {
+    /// The text, if the client sent it.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            DocumentName::Text(text) => Some(text),
+            DocumentName::Id(_) => None,
+            DocumentName::Hash { text, .. } => text.as_deref(),
+        }
+    }
+}
+
 /// A GraphQL request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Call {
-    /// The document; `None` if the client sent only the hash of a persisted query.
-    pub query: Option<String>,
+    /// The document.
+    pub document: DocumentName,
     /// The operation to execute; `None` if the document has only one.
     pub operation_name: Option<String>,
     /// The values of its variables.

@@ -11,6 +11,7 @@ use crate::{
     db::{Connection, Database, share::Holder},
     error::Error,
     images::Images,
+    items::Quotas,
     search::SearchIndexes,
 };
 
@@ -74,6 +75,8 @@ pub struct Services {
     pub audit: Audit,
     /// Images of documents.
     pub images: Images,
+    /// How much each user may have.
+    pub quotas: Quotas,
     /// The change feed.
     pub live: Live,
     /// The indexes of the search.

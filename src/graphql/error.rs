@@ -49,13 +49,6 @@ pub(crate) fn rejection_response(rejection: Rejection) -> Response {
     Response::from_errors(rejection.into_server_errors(code.as_str()))
 }
 
-/// The response to a request that has only the hash of its document. Clients of automatic persisted queries recognize the message, and send
-/// the document from then on.
-pub(crate) fn persisted_query_not_supported() -> Response {
-    let message = "PersistedQueryNotSupported";
-    error_response(Error::new(Code::PersistedQueryNotSupported, message))
-}
-
 /// Maximum length in characters of a message that the library wrote.
 const MAX_MESSAGE_LENGTH: usize = 200;
 

@@ -20,7 +20,8 @@ pub(crate) async fn create<'a, C: items::Create + 'a>(
     policy: Option<BatchPolicy>,
 ) -> Result<Vec<Outcome<C::Item>>, Failure> {
     let (viewer, mut conn) = begin(ctx, field, entries.len()).await?;
-    Ok(items::create(&mut conn, viewer, entries, policy.unwrap_or_default()).await?)
+    let (policy, quotas) = (policy.unwrap_or_default(), &ctx.services().quotas);
+    Ok(items::create(&mut conn, viewer, entries, policy, quotas).await?)
 }
 
 /// Updates items. `field`: the name of the input field that contains the entries.
@@ -31,7 +32,8 @@ pub(crate) async fn update<'a, U: items::Update + 'a>(
     policy: Option<BatchPolicy>,
 ) -> Result<Vec<Outcome<U::Item>>, Failure> {
     let (viewer, mut conn) = begin(ctx, field, entries.len()).await?;
-    Ok(items::update(&mut conn, viewer, entries, policy.unwrap_or_default()).await?)
+    let (policy, quotas) = (policy.unwrap_or_default(), &ctx.services().quotas);
+    Ok(items::update(&mut conn, viewer, entries, policy, quotas).await?)
 }
 
 async fn begin<'c>(

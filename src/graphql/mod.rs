@@ -6,16 +6,17 @@
 //!
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
-//! - `call`: a request. `admitted`: a request that can be executed. `cost`: reports its cost. `budget`: limits the size of its response.
+//! - `call`: a request. [`documents`]: documents that requests name by id or hash. `admission`: finds the document of a request, checks
+//!   the request and computes its cost. `cost`: reports the cost. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
-//! - One file per noun: `user`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
+//! - One file per noun: `user`, `usage`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
 
 mod admin;
-mod admitted;
+mod admission;
 mod audit;
 mod budget;
 mod call;
@@ -26,6 +27,7 @@ mod cost;
 mod course;
 mod course_item;
 mod document;
+pub mod documents;
 pub mod error;
 mod image;
 mod item_api;
@@ -45,6 +47,7 @@ mod subscription;
 mod tag;
 mod task;
 mod trash;
+mod usage;
 mod user;
 mod whole;
 
@@ -58,18 +61,19 @@ use async_graphql::{
 };
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 
-pub use admitted::Admitted;
-use admitted::Prepared;
+pub use admission::Admitted;
+use admission::{COST_RULES, Prepared};
 pub use async_graphql::parser::types::OperationType as Operation;
 use budget::ResponseMemory;
 pub use budget::{Executed, ResponseBudget};
-pub use call::Call;
 pub(crate) use call::inexact_number;
+pub use call::{Call, DocumentName};
 pub use context::{Caller, Identity, Services};
 pub use cost::Cost;
 use course_item::CourseItem;
+use documents::{DocumentSettings, Documents};
+use graphql_gate::Gate;
 pub use graphql_gate::Limits;
-use graphql_gate::{CostRules, Gate};
 use loaders::Loaders;
 use subscription::{Delivery, Subscription};
 pub use whole::Event;
@@ -129,21 +133,6 @@ pub fn sdl() -> String {
     format!("{}\n", lines.join("\n").trim())
 }
 
-/// How the gate computes the cost of an operation.
-const COST_RULES: CostRules = CostRules {
-    free_types: &[
-        "PageInfo",
-        "UserError",
-        "Highlight",
-        "TextRange",
-        "HttpHeader",
-    ],
-    default_page_size: page::DEFAULT_SIZE as u64,
-    max_page_size: page::MAX_SIZE as u64,
-    // They compare the texts of all items of the owner.
-    filter_points: &[("Contains", 5)],
-};
-
 /// The whole API. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
@@ -156,6 +145,7 @@ struct Inner {
     /// The services for the events of subscriptions, which together use at most half of the connections.
     event_services: Services,
     gate: Gate<Prepared>,
+    documents: Documents,
     plans: plan::Mode,
     /// Maximum cost of a request in points.
     cost_limit: u64,
@@ -165,7 +155,16 @@ struct Inner {
 
 impl Api {
     /// Creates the API with these services and limits. `max_response`: the maximum size of a response in bytes.
-    pub fn new(services: Services, limits: Limits, max_response: usize, plans: plan::Mode) -> Api {
+    ///
+    /// # Errors
+    /// A message that names the trusted documents that are not valid, and what is wrong with them.
+    pub fn new(
+        services: Services,
+        limits: Limits,
+        max_response: usize,
+        plans: plan::Mode,
+        documents: &DocumentSettings,
+    ) -> Result<Api, String> {
         let sdl = sdl();
         // The library's own checks are off because the gate validates and limits every request.
         let schema = build()
@@ -181,55 +180,24 @@ impl Api {
             database: services.database.with_half_the_pool(),
             ..services.clone()
         };
-        Api {
+        Ok(Api {
             inner: Arc::new(Inner {
                 schema,
                 services,
                 event_services,
+                documents: Documents::new(&gate, documents)?,
                 gate,
                 plans,
                 cost_limit,
                 memory: ResponseMemory::new(max_response),
                 sdl,
             }),
-        }
+        })
     }
 
     /// The schema in GraphQL's schema definition language.
     pub fn sdl(&self) -> &str {
         &self.inner.sdl
-    }
-
-    /// Parses and validates a request and computes its cost. Nothing is executed yet.
-    ///
-    /// # Errors
-    /// A complete response without data.
-    pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
-        let Some(query) = call.query else {
-            return Err(Box::new(error::persisted_query_not_supported()));
-        };
-        if let Some(path) = call.inexact_number {
-            let error = Error::bad_input(inexact_number(&path));
-            return Err(Box::new(error::error_response(error)));
-        }
-        let limit = self.inner.cost_limit;
-        let reported = |requested| call.reports_cost.then_some(Cost { requested, limit });
-        let name = call.operation_name.as_deref();
-        match self.inner.gate.admit(&query, name, call.variables) {
-            Ok(admitted) => Ok(Admitted {
-                operation: admitted.operation,
-                reported_cost: reported(admitted.cost),
-                admitted,
-            }),
-            Err(rejection) => {
-                let cost = rejection.cost().and_then(reported);
-                let mut response = error::rejection_response(rejection);
-                if let Some(cost) = cost {
-                    cost.report(&mut response);
-                }
-                Err(Box::new(response))
-            }
-        }
     }
 
     /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with

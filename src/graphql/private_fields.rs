@@ -1,4 +1,4 @@
-//! Private fields of users: profile, sessions, accounts and audit log. Only the user and admins can read them, and each
+//! Private fields of users: profile, sessions, accounts, usage and audit log. Only the user and admins can read them, and each
 //! read by an admin is recorded in the user's audit log. Items are never among them: no admin can read a user's items.
 //!
 //! The fields are loaded in batches for all users of a list. [`BatchLoader::authorize`] is the only place that decides
@@ -15,6 +15,7 @@ use crate::{
     auth::{Account, Session, credentials, sessions},
     db::Connection,
     error::Error,
+    items::{self, quota},
     users::{self, Profile},
 };
 
@@ -54,6 +55,8 @@ private_fields! {
     SessionsOf(Sessions) => Vec<Session> = sessions::open_sessions;
     /// A user's ways to sign in.
     AccountsOf(Accounts) => Vec<Account> = credentials::accounts;
+    /// What a user has.
+    UsageOf(Usage) => items::Usage = quota::store::count_all;
 }
 
 /// A page of a user's audit log, newest first: `size` events with an id below `before` and, if there are more, one extra.

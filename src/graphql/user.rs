@@ -12,8 +12,9 @@ use super::{
     loaders::{Loaders, ViewersUser},
     page::PageArguments,
     payload::{mutations, payload, respond},
-    private_fields::{AccountsOf, AuditLogOf, FieldOwner, ProfileOf, SessionsOf},
+    private_fields::{AccountsOf, AuditLogOf, FieldOwner, ProfileOf, SessionsOf, UsageOf},
     session::Session,
+    usage::Usage,
 };
 use crate::{
     auth::{self, UserId, Viewer},
@@ -59,7 +60,7 @@ impl User {
     }
 }
 
-/// A user. `profile`, `accounts`, `sessions` and `auditLog` can be read only by the user and by admins.
+/// A user. `profile`, `accounts`, `sessions`, `usage` and `auditLog` can be read only by the user and by admins.
 #[Object]
 impl User {
     /// A UUID, unique among all objects that you can see. It is the `sub` of the user's access tokens.
@@ -131,6 +132,14 @@ impl User {
         let rows = Loaders::of(ctx).get(SessionsOf(self.as_owner())).await?;
         let viewer = self.signed_in_as.or(ctx.caller().user().copied());
         Ok(Session::list(rows, viewer))
+    }
+
+    /// How many items the user has, their size, and the maximums. It is counted each time.
+    async fn usage(&self, ctx: &Context<'_>) -> Result<Usage, Error> {
+        Ok(Usage {
+            counted: Loaders::of(ctx).get(UsageOf(self.as_owner())).await?,
+            quotas: ctx.services().quotas,
+        })
     }
 
     /// The user's audit log, newest first: what the user did, and what was done to the user. By default, events are kept for

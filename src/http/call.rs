@@ -5,8 +5,8 @@
 //! - 408, 413 or 415: its body cannot be read.
 //! - 422: it is JSON, but not a call.
 //!
-//! Automatic persisted queries are not supported. A call that has only the hash of its document is a call, so that the client gets the error
-//! after which it sends the document.
+//! A call has the text of its document, the id of a trusted one (`documentId`, or Relay's `doc_id`), or the hash of a persisted query of
+//! Apollo, with or without the text. `graphql::documents` knows ids and hashes.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -14,7 +14,7 @@ use super::{
     content::{self, InvalidContent},
     fields,
 };
-use crate::graphql::{self, Call};
+use crate::graphql::{self, Call, DocumentName};
 use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, Method, StatusCode, header, request::Parts},
@@ -184,13 +184,7 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
     };
     // Values that this service does not know are ignored: `extensions` may serve other programs on the way.
     let reports_cost = extensions.get("cost") == Some(&Value::Bool(true));
-    let has_hash = matches!(extensions.get("persistedQuery"), Some(Value::Object(_)));
-    let query = match fields.remove("query") {
-        None | Some(Value::Null) if has_hash => None,
-        Some(Value::String(query)) if has_hash && query.trim().is_empty() => None,
-        Some(Value::String(query)) => Some(query),
-        _ => return Err("`query` is required and must be a string."),
-    };
+    let document = document(&mut fields, &extensions)?;
     let operation_name = match fields.remove("operationName") {
         None | Some(Value::Null) => None,
         Some(Value::String(name)) => Some(name),
@@ -202,12 +196,45 @@ pub(super) fn from_fields(mut fields: Map<String, Value>) -> Result<Call, &'stat
         Some(_) => return Err("`variables` must be an object."),
     };
     Ok(Call {
-        query,
+        document,
         operation_name,
         variables,
         inexact_number: None,
         reports_cost,
     })
+}
+
+/// Reads how a call names its document. A document without any text counts as omitted beside an id or a hash.
+fn document(
+    fields: &mut Map<String, Value>,
+    extensions: &Map<String, Value>,
+) -> Result<DocumentName, &'static str> {
+    let id = match [fields.remove("documentId"), fields.remove("doc_id")] {
+        [None | Some(Value::Null), None | Some(Value::Null)] => None,
+        [Some(Value::String(id)), None | Some(Value::Null)]
+        | [None | Some(Value::Null), Some(Value::String(id))] => Some(id),
+        _ => return Err("`documentId` (or `doc_id`, but not both) must be a string."),
+    };
+    let hash = match extensions.get("persistedQuery") {
+        Some(Value::Object(persisted)) => match persisted.get("sha256Hash") {
+            Some(Value::String(hash)) => Some(hash.clone()),
+            _ => return Err("`extensions.persistedQuery.sha256Hash` must be a string."),
+        },
+        _ => None,
+    };
+    let is_named = id.is_some() || hash.is_some();
+    let text = match fields.remove("query") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text).filter(|text| !is_named || !text.trim().is_empty()),
+        Some(_) => return Err("`query` is required and must be a string."),
+    };
+    match (id, hash, text) {
+        (None, None, Some(text)) => Ok(DocumentName::Text(text)),
+        (None, None, None) => Err("`query` is required and must be a string."),
+        (Some(id), None, None) => Ok(DocumentName::Id(id)),
+        (None, Some(hash), text) => Ok(DocumentName::Hash { hash, text }),
+        (Some(_), ..) => Err("Send either `documentId` or the document itself, not both."),
+    }
 }
 
 #[cfg(test)]
@@ -237,7 +264,7 @@ mod tests {
         }
         let good = "\u{feff}{\"query\":\"q\",\"variables\":null,\"operationName\":null,\"extensions\":{\"a\":1},\"more\":1}";
         let call = from_json(good.as_bytes()).expect("a call");
-        assert_eq!(call.query.as_deref(), Some("q"));
+        assert_eq!(call.document.text(), Some("q"));
     }
 
     #[test]
@@ -271,7 +298,7 @@ mod tests {
             "query=query%20A%7Bme%7Bid%7D%7D&operationName=A&variables=%7B%22a%22%3A1%7D",
         )
         .expect("one");
-        assert_eq!(call.query.as_deref(), Some("query A{me{id}}"));
+        assert_eq!(call.document.text(), Some("query A{me{id}}"));
         assert_eq!(call.operation_name.as_deref(), Some("A"));
         assert_eq!(call.variables.get("a"), Some(&Value::from(1)));
         assert_eq!(
@@ -286,26 +313,50 @@ mod tests {
 
     #[test]
     fn a_call_can_have_a_hash_with_or_without_its_document() {
-        let hash = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}"#;
+        let persisted = r#""extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}"#;
+        let hash = || "00".to_owned();
         for without in [
             "",
             r#""query":null,"#,
             r#""query":"","#,
             r#""query":" \n","#,
         ] {
-            let body = format!("{{{without}{hash}}}");
+            let body = format!("{{{without}{persisted}}}");
             let call = from_json(body.as_bytes()).expect("a call");
-            assert_eq!(call.query, None, "{body}");
+            let (hash, text) = (hash(), None);
+            assert_eq!(call.document, DocumentName::Hash { hash, text }, "{body}");
         }
-        let body = format!(r#"{{"query":"{{a}}",{hash}}}"#);
+        let body = format!(r#"{{"query":"{{a}}",{persisted}}}"#);
         let call = from_json(body.as_bytes()).expect("a call");
-        assert_eq!(call.query.as_deref(), Some("{a}"));
-        for other in [
+        let (hash, text) = (hash(), Some("{a}".to_owned()));
+        assert_eq!(call.document, DocumentName::Hash { hash, text });
+    }
+
+    #[test]
+    fn a_call_can_have_an_id_instead_of_its_document() {
+        let id = DocumentName::Id("x:1".to_owned());
+        for body in [
+            r#"{"documentId":"x:1"}"#,
+            r#"{"doc_id":"x:1","query":null}"#,
+            r#"{"documentId":"x:1","doc_id":null,"query":""}"#,
+        ] {
+            let call = from_json(body.as_bytes()).expect(body);
+            assert_eq!(call.document, id, "{body}");
+        }
+        let call = from_query("documentId=x%3A1&variables=%7B%7D").expect("a call");
+        assert_eq!(call.document, id);
+        for wrong in [
             r#"{"extensions":{}}"#,
             r#"{"extensions":{"persistedQuery":null}}"#,
+            r#"{"extensions":{"persistedQuery":{}},"query":"{a}"}"#,
+            r#"{"documentId":1}"#,
+            r#"{"documentId":null}"#,
+            r#"{"documentId":"a","doc_id":"a"}"#,
+            r#"{"documentId":"a","query":"{a}"}"#,
+            r#"{"documentId":"a","extensions":{"persistedQuery":{"sha256Hash":"a"}}}"#,
         ] {
-            let invalid = from_json(other.as_bytes()).expect_err(other);
-            assert_eq!(invalid.status.as_u16(), 422, "{other}");
+            let invalid = from_json(wrong.as_bytes()).expect_err(wrong);
+            assert_eq!(invalid.status.as_u16(), 422, "{wrong}");
         }
     }
 }

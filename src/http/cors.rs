@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use url::Url;
 
-use super::fields;
+use super::{cost_limit, fields};
 
 /// Pages on this machine, on any port. A service with an embedded database allows them by default.
 pub const LOCAL_ORIGINS: [&str; 3] = ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"];
@@ -147,6 +147,8 @@ pub(super) fn layer(origins: Arc<Origins>) -> CorsLayer {
             HeaderName::from_static("x-request-id"),
             HeaderName::from_static("traceresponse"),
             header::RETRY_AFTER,
+            cost_limit::POLICY,
+            cost_limit::STATE,
             header::WWW_AUTHENTICATE,
             header::ETAG,
             header::ACCEPT_RANGES,

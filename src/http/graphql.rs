@@ -8,9 +8,10 @@
 //! - A request that is not a GraphQL request is 400, 405, 406, 408, 413, 415 or 422, whatever the media type of the response.
 //! - Invalid documents and variables are 400 as `application/graphql-response+json`. They are 200 as `application/json`, as older clients
 //!   expect. (The draft's newest edition requires 422 for some of these; its audit suite still expects 400.)
-//! - The hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
+//! - An unknown hash of a persisted query without its document is 200, as clients of automatic persisted queries expect.
 //! - An executed request is 200, even with errors. If it has no data at all, UNAUTHENTICATED is 401, RATE_LIMITED is 429, UNAVAILABLE 503
 //!   with `Retry-After`, TIMEOUT 504 and INTERNAL 500.
+//! - If the caller has used up its cost points, an operation is 429 with `Retry-After`, and does not run (`cost_limit`).
 //! - If too many requests are in progress, a request is 503 or 429 with `Retry-After`, if possible before its body is read (`requests`).
 //!
 //! A token that is not accepted does not stop a request. Only fields that need a user fail, so that a client with an expired token can still
@@ -39,6 +40,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     call::{self, InvalidCall, drain},
+    cost_limit::Taken,
     fields, forwarded, graphiql,
     http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
@@ -107,11 +109,12 @@ async fn respond(
         deadline,
         parts,
     };
+    let mut taken = None;
     // Panics of resolvers are caught where these run; this catches all others.
-    let outcome = AssertUnwindSafe(record.run(process(&request, address, body)));
+    let outcome = AssertUnwindSafe(record.run(process(&request, address, body, &mut taken)));
     let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
     let outcome = outcome.catch_unwind().await.unwrap_or_else(panicked);
-    let response = match outcome {
+    let mut response = match outcome {
         Ok(Outcome::Stream(response)) => response,
         Ok(Outcome::Reply(reply)) => reply.of(&record).write(media_type),
         Ok(Outcome::Json(json)) => response::ok(media_type, json),
@@ -120,6 +123,9 @@ async fn respond(
             reply.of(&record).write(media_type)
         }
     };
+    if let Some(taken) = taken {
+        taken.write(response.headers_mut());
+    }
     record.respond(&response);
     response
 }
@@ -160,10 +166,12 @@ impl From<InvalidCall> for Rejection {
     }
 }
 
+/// `taken`: what an admitted operation found in the bucket of its caller.
 async fn process(
     request: &Incoming<'_>,
     address: SocketAddr,
     body: &mut Body,
+    taken: &mut Option<Taken>,
 ) -> Result<Outcome, Rejection> {
     let Incoming {
         state,
@@ -191,6 +199,10 @@ async fn process(
     };
     if parts.method == Method::GET && admitted.operation == Operation::Mutation {
         return Err(Rejection::MutationByGet);
+    }
+    *taken = state.cost_limits.take(live_auth.holder(), admitted.cost);
+    if let Some(error) = taken.as_mut().and_then(|taken| taken.refusal.take()) {
+        return Err(Rejection::Failed(error));
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
@@ -353,7 +365,7 @@ impl Rejection {
                 (StatusCode::UNAUTHORIZED, error::error_response(error))
             }
             Rejection::NotAdmitted(response) => match media_type {
-                MediaType::GraphQl if !has_code(&response, Code::PersistedQueryNotSupported) => {
+                MediaType::GraphQl if !is_about_a_hash(&response) => {
                     (StatusCode::BAD_REQUEST, *response)
                 }
                 MediaType::GraphQl | MediaType::Json => (StatusCode::OK, *response),
@@ -367,6 +379,15 @@ impl Rejection {
             }
         }
     }
+}
+
+/// Whether a response tells a client of persisted queries to send its document.
+fn is_about_a_hash(response: &GraphQlResponse) -> bool {
+    let codes = [
+        Code::PersistedQueryNotFound,
+        Code::PersistedQueryNotSupported,
+    ];
+    codes.into_iter().any(|code| has_code(response, code))
 }
 
 fn not_allowed(allowed: &'static str, message: &'static str) -> Response {

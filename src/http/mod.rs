@@ -9,6 +9,7 @@
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `slots`: limits the number of WebSockets and subscriptions, and for `requests` that of requests in progress.
 //! - `record`: reports each operation, in the log and in metrics. `metrics`: what is measured, and `/metrics`.
+//! - `cost_limit`: limits what the operations of a user cost over time.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
 mod admission;
@@ -17,6 +18,7 @@ mod call;
 mod client_connection;
 mod content;
 mod cors;
+mod cost_limit;
 mod fields;
 mod forwarded;
 mod graphiql;
@@ -57,7 +59,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use streams::{StreamSettings, Streams};
 
 use crate::{
-    auth::Auth,
+    auth::{Auth, Limit},
     db::{Database, background::JobStates},
     graphql::Api,
     images::Images,
@@ -84,6 +86,8 @@ pub struct EdgeSettings {
     pub requests: RequestSettings,
     /// The duration from which an operation is logged as slow.
     pub slow: Duration,
+    /// Cost points of the operations of one user, or of the anonymous clients of one network.
+    pub cost_limit: Limit,
     /// Uploads of images to a local folder.
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
@@ -102,6 +106,7 @@ struct Shared {
     jobs: JobStates,
     upload_slots: images::UploadSlots,
     requests: requests::Requests,
+    cost_limits: cost_limit::CostLimits,
     settings: EdgeSettings,
     mutations: TaskTracker,
     streams: Arc<Streams>,
@@ -155,6 +160,7 @@ impl Edge {
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
+            cost_limits: cost_limit::CostLimits::new(settings.cost_limit),
             settings,
             mutations: mutations.clone(),
             streams: streams.clone(),

@@ -60,7 +60,7 @@ use crate::{
     db::{Connection, Database},
     documents::Document,
     error::{Error, Failure, Refusal, RefusalCode},
-    items,
+    items::{self, Quotas, Usage},
     rules::Problems,
 };
 
@@ -90,20 +90,26 @@ struct Inner {
     links: Links,
     permits: Arc<Semaphore>,
     thumbnail_permits: Arc<Semaphore>,
+    quotas: Quotas,
 }
 
 impl Images {
-    /// Opens the store with these settings.
+    /// Opens the store with these settings. `quotas`: how much each user may have.
     ///
     /// # Errors
     /// A message that names the invalid setting.
-    pub fn new(database: Database, settings: &ImageSettings) -> Result<Images, String> {
+    pub fn new(
+        database: Database,
+        settings: &ImageSettings,
+        quotas: Quotas,
+    ) -> Result<Images, String> {
         let inner = Inner {
             database,
             storage: Storage::open(&settings.storage)?,
             links: Links::new(&settings.public_url, &settings.secret),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             thumbnail_permits: Arc::new(Semaphore::new(thumbnails::MAX_CONCURRENT)),
+            quotas,
         };
         Ok(Images {
             inner: Arc::new(inner),
@@ -161,7 +167,7 @@ impl Images {
     /// # Errors
     /// NOT_FOUND or IN_TRASH for the document. NOT_FOUND for an upload that does not belong to this document and
     /// viewer, has expired, was used, or was not sent. INVALID, UNSUPPORTED_TYPE or TOO_LARGE for an upload that is not
-    /// the announced image; this ends the upload.
+    /// the announced image; this ends the upload. LIMIT_REACHED if the image exceeds a quota.
     pub async fn set(
         &self,
         viewer: &Viewer,
@@ -256,15 +262,24 @@ impl Images {
     ) -> Result<(), Failure> {
         let conn = self.inner.database.connection().await?;
         let mut conn = conn.for_changes_from(client.origin());
+        let (owner, quotas) = (viewer.user_id, &self.inner.quotas);
+        let growth = Usage {
+            items: 0,
+            bytes: new.byte_size.into(),
+        };
         let attached = conn.transaction(async |conn| {
             let changed = || Error::unavailable("the document or upload of an image changed");
-            let attached = store::attach(conn, viewer.user_id, new, thumbnail).await?;
-            attached.then_some(()).ok_or_else(changed)
+            let before = quotas.before(conn, owner, growth).await?;
+            let attached = store::attach(conn, owner, new, thumbnail).await?;
+            attached.then_some(()).ok_or_else(changed)?;
+            quotas.after(conn, owner, before).await
         });
         let ended = attached.await;
         drop(conn);
-        let Err(error) = ended else {
-            return Ok(());
+        let error = match ended {
+            Ok(()) => return Ok(()),
+            Err(Failure::Refused(refusals)) => return Err(Failure::Refused(refusals)),
+            Err(Failure::Error(error)) => error,
         };
         // The document was trashed or deleted meanwhile, or the upload used. The caller gets that error then.
         let state = self.upload_state(viewer, new.document, new.upload).await?;

@@ -10,7 +10,7 @@ use std::{collections::HashMap, mem};
 use derive_where::derive_where;
 use uuid::Uuid;
 
-use super::{BatchPolicy, Item, ItemKind, in_trash, not_found};
+use super::{BatchPolicy, Item, ItemKind, Usage, in_trash, not_found};
 use crate::{
     error::{Error, Refusal, RefusalCode},
     rules::Problems,
@@ -100,6 +100,8 @@ struct Batch<'a, K, I, T> {
     outcomes: Vec<Outcome<T>>,
     /// The valid entries that have not ended.
     open: Vec<Entry<'a, K, I>>,
+    /// The most bytes that the texts of these entries take in the database.
+    bytes: usize,
 }
 
 impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
@@ -109,7 +111,7 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
         policy: BatchPolicy,
         check: impl Fn(G, &'a I, &mut Problems) -> K,
     ) -> Self {
-        let (mut outcomes, mut open) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut open, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut seen = HashMap::new();
         for (index, (given, input)) in entries.into_iter().enumerate() {
             let mut problems = Problems::default();
@@ -120,8 +122,10 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
                 );
                 problems.add("id", RefusalCode::Invalid, message);
             }
+            let added = problems.bytes();
             let refusals = problems.into_refusals();
             if refusals.is_empty() {
+                bytes += added;
                 outcomes.push(Outcome::Withheld);
                 open.push(Entry { index, key, input });
             } else {
@@ -132,6 +136,15 @@ impl<'a, K: Key, I, T: Item> Batch<'a, K, I, T> {
             policy,
             outcomes,
             open,
+            bytes,
+        }
+    }
+
+    /// The most that the batch adds to what the user has, if each entry adds `items` items.
+    fn growth(&self, items: i64) -> Usage {
+        Usage {
+            items: items * self.open.len() as i64,
+            bytes: i64::try_from(self.bytes).unwrap_or(i64::MAX),
         }
     }
 

@@ -3,7 +3,7 @@
 //!
 //! The trait `Item` is all that the rest of the service needs to know about a noun. `model` has kinds, statuses and inputs,
 //! `list` has lists of items, `filter` and `order` their arguments, `titles` folded titles, `contents` what is in courses and tags,
-//! `tagging` the tags of items, `commands` what creating and updating have in common, and `store` the SQL that reads items of all
+//! `tagging` the tags of items, `quota` how many items a user may have, `commands` what creating and updating have in common, and `store` the SQL that reads items of all
 //! kinds. `raw` reads selected columns. Each noun has its own rules, rows and SQL.
 
 pub(crate) mod commands;
@@ -12,6 +12,7 @@ mod filter;
 pub(crate) mod list;
 mod model;
 mod order;
+pub(crate) mod quota;
 pub(crate) mod raw;
 pub(crate) mod store;
 pub(crate) mod tagging;
@@ -35,6 +36,7 @@ pub(crate) use list::{INLINE_BYTES, List, Listed};
 pub use model::{BatchPolicy, ItemIdsInput, ItemKind, ItemRef, ItemStatus, UpdateTarget};
 pub use order::OrderDirection;
 pub(crate) use order::{OrderBy, order};
+pub use quota::{Quotas, Usage};
 pub(crate) use store::{find, find_all, find_by_id, find_kinds, lock};
 
 use crate::{

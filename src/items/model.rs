@@ -67,6 +67,20 @@ impl ItemKind {
         }
     }
 
+    /// The columns with the searched texts.
+    pub(crate) fn text_columns(self) -> impl Iterator<Item = &'static str> {
+        let columns = self.searched_columns().into_iter();
+        columns.filter(|column| *column != "''")
+    }
+
+    /// The columns with JSON.
+    pub(crate) fn json_columns(self) -> &'static [&'static str] {
+        match self {
+            ItemKind::Document => &["metadata"],
+            ItemKind::Course | ItemKind::Task | ItemKind::Tag => &[],
+        }
+    }
+
     /// The column of the title.
     pub(crate) fn title_column(self) -> &'static str {
         let [title, ..] = self.searched_columns();

@@ -1,5 +1,5 @@
-// Apollo Client with automatic persisted queries. It sends a hash first. After the service's response it sends documents only. Prints the
-// names that it reads and the number of its requests. Arguments: URL, ACCESS TOKEN.
+// Apollo Client with automatic persisted queries. It sends a hash first, and the document if the service does not know the hash. Prints the
+// names that it reads and the number of its requests: first by POST, then with another client by GET. Arguments: URL, ACCESS TOKEN.
 import { ApolloClient, HttpLink, InMemoryCache, gql } from '@apollo/client';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { createHash } from 'node:crypto';

@@ -5,6 +5,7 @@ mod concurrent_uploads;
 mod crashes;
 mod downloads;
 mod png;
+mod quotas;
 mod s3_server;
 mod s3_storage;
 mod thumbnails;

@@ -4,7 +4,7 @@
 //! read, `whole_events` events whose data cannot be loaded, `server_sent_events` the other transport,
 //! `client_libraries` and `offline_example` public clients.
 
-mod client_libraries;
+pub(crate) mod client_libraries;
 mod closing;
 mod offline_example;
 mod protocol;

@@ -9,6 +9,7 @@ use async_graphql::{Request, Variables};
 use serde_json::{Map, Value as Json};
 
 use crate::cache::DocumentCache;
+use crate::document::PreparedDocument;
 use crate::limits::{self, CostRules, Limits, Settings};
 use crate::prepare::{self, PreparedOperation, prepare};
 use crate::rejection::Rejection;
@@ -25,10 +26,10 @@ pub struct Gate<P = ()> {
 }
 
 /// Makes the plan of an operation.
-pub(crate) type Plan<P> = fn(&PreparedDocument<'_>) -> P;
+pub(crate) type Plan<P> = fn(&ValidOperation<'_>) -> P;
 
 /// One operation of a document that is valid and within the limits.
-pub struct PreparedDocument<'a> {
+pub struct ValidOperation<'a> {
     /// The text of the whole document, as the client sent it.
     pub text: &'a str,
     /// The type of the operation.
@@ -90,7 +91,7 @@ impl Gate {
 
     /// Makes a plan of each operation, and caches it with the operation.
     #[must_use]
-    pub fn with_plans<P>(self, plan: fn(&PreparedDocument<'_>) -> P) -> Gate<P> {
+    pub fn with_plans<P>(self, plan: fn(&ValidOperation<'_>) -> P) -> Gate<P> {
         Gate {
             cache: DocumentCache::new(&self.settings.limits),
             settings: self.settings,
@@ -121,10 +122,47 @@ impl<P> Gate<P> {
         variables: Map<String, Json>,
     ) -> Result<Admitted<P>, Rejection> {
         let operation_name = operation_name.filter(|name| !name.is_empty());
-        let settings = &self.settings;
         let prepared = self.cache.get_or_prepare(query, operation_name, || {
-            prepare(settings, query, operation_name, self.plan)
+            prepare(&self.settings, query, operation_name, self.plan)
         })?;
+        self.admit_operation(prepared, query, operation_name, variables)
+    }
+
+    /// Prepares all operations of a document, for requests that name the document instead of sending its text.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] with the reasons why one of its operations can never be admitted. A document without operations is
+    /// rejected, too.
+    pub fn prepare(&self, text: &str) -> Result<PreparedDocument<P>, Rejection> {
+        PreparedDocument::new(&self.settings, text, self.plan)
+    }
+
+    /// As [`Gate::admit`], for a document that is prepared. Parses nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Gate::admit`].
+    pub fn admit_prepared(
+        &self,
+        document: &PreparedDocument<P>,
+        operation_name: Option<&str>,
+        variables: Map<String, Json>,
+    ) -> Result<Admitted<P>, Rejection> {
+        let operation_name = operation_name.filter(|name| !name.is_empty());
+        let prepared = document.operation(operation_name)?;
+        self.admit_operation(prepared, document.text(), operation_name, variables)
+    }
+
+    /// Checks everything that depends on the variables.
+    fn admit_operation(
+        &self,
+        prepared: Arc<PreparedOperation<P>>,
+        text: &str,
+        operation_name: Option<&str>,
+        variables: Map<String, Json>,
+    ) -> Result<Admitted<P>, Rejection> {
+        let settings = &self.settings;
         let span = tracing::trace_span!("graphql.coerce").entered();
         let variables = variables::coerce(settings, &prepared.variables, variables)?;
         drop(span);
@@ -134,7 +172,7 @@ impl<P> Gate<P> {
         let cost = prepared.cost.evaluate(&variables);
         let limit = settings.limits.cost;
         if cost > limit {
-            let explanation = prepare::explain_cost(settings, query, operation_name, &variables);
+            let explanation = prepare::explain_cost(settings, text, operation_name, &variables);
             return Err(Rejection::over_cost(cost, limit, &explanation));
         }
         Ok(Admitted {

@@ -14,6 +14,7 @@
 //!
 //! The results of steps 1 to 4 are cached by the document's text. Step 5 runs on every request, so a response does not
 //! depend on the state of the cache. Only apollo-compiler parses the text: async-graphql executes what was validated.
+//! A service that knows documents in advance does steps 1 to 4 once ([`Gate::prepare`], `document`).
 //!
 //! The gate does not execute anything, does not wait, and does not know the caller or the transport. It is meant for a
 //! schema that is built with `ValidationMode::Fast` and without async-graphql's own limits.
@@ -45,6 +46,7 @@ mod cache;
 mod cost;
 mod dearest;
 mod descriptions;
+mod document;
 mod field_cost;
 mod filter_cost;
 mod gate;
@@ -63,7 +65,8 @@ mod tokens;
 mod translate;
 mod variables;
 
-pub use gate::{Admitted, Gate, PreparedDocument};
+pub use document::PreparedDocument;
+pub use gate::{Admitted, Gate, ValidOperation};
 pub use limits::{CostRules, Limits};
 pub use numbers::inexact_number;
 pub use rejection::{Rejection, RejectionKind};

@@ -18,7 +18,7 @@ use async_graphql::parser::types;
 use crate::argument_size::ArgumentSize;
 use crate::cost::CostFormula;
 use crate::dearest::Measure;
-use crate::gate::{Plan, PreparedDocument};
+use crate::gate::{Plan, ValidOperation};
 use crate::limits::{self, Limits, Settings};
 use crate::problems::{self, Source, did_you_mean};
 use crate::rejection::{Rejection, RejectionKind, short};
@@ -118,7 +118,7 @@ fn translated<P>(
         variables,
         cost,
         arguments,
-        plan: plan(&PreparedDocument {
+        plan: plan(&ValidOperation {
             text,
             operation,
             operation_name: name,
@@ -187,18 +187,47 @@ fn select_operation<'a>(
     document: &'a Valid<ExecutableDocument>,
     name: Option<&str>,
 ) -> Result<&'a Node<Operation>, Rejection> {
-    document.operations.get(name).map_err(|_| {
-        let message = match name {
-            Some(name) => {
-                let known = document.operations.named.keys();
-                let hint = did_you_mean("", name, known.map(|name| name.as_str()));
-                let name = short(name);
-                format!("The document has no operation named `{name}`.{hint}")
-            }
-            None => {
-                "The document has several operations. Set `operationName` to one of them.".into()
-            }
-        };
-        Rejection::because(RejectionKind::OperationName, &message)
-    })
+    let known = document.operations.named.keys();
+    let found = document.operations.get(name);
+    found.map_err(|_| no_operation(name, known.map(|name| name.as_str())))
+}
+
+/// The rejection of a request whose operation does not exist, or is not named. `known`: the names of the document's operations.
+pub(crate) fn no_operation<'a>(
+    name: Option<&str>,
+    known: impl Iterator<Item = &'a str>,
+) -> Rejection {
+    let message = match name {
+        Some(name) => {
+            let hint = did_you_mean("", name, known);
+            let name = short(name);
+            format!("The document has no operation named `{name}`.{hint}")
+        }
+        None => "The document has several operations. Set `operationName` to one of them.".into(),
+    };
+    Rejection::because(RejectionKind::OperationName, &message)
+}
+
+/// The names of a document's operations; `None` for one without a name. At least one.
+pub(crate) fn operation_names(
+    settings: &Settings,
+    text: &str,
+) -> Result<Vec<Option<String>>, Rejection> {
+    tokens::check(text, &settings.limits)?;
+    let source_map = SourceMap::new(text);
+    let parsed = parse(&descriptions::blank(text), &settings.limits, &source_map)?;
+    let names = parsed.definitions.iter().filter_map(|one| match one {
+        ast::Definition::OperationDefinition(operation) => {
+            Some(operation.name.as_ref().map(ToString::to_string))
+        }
+        _ => None,
+    });
+    let names: Vec<Option<String>> = names.collect();
+    match names.is_empty() {
+        true => {
+            let message = "The document has no operation.";
+            Err(Rejection::because(RejectionKind::Validation, message))
+        }
+        false => Ok(names),
+    }
 }

@@ -109,6 +109,16 @@ impl Rejection {
         Some(cost.counted)
     }
 
+    /// The reasons as sentences, each with its line and column if it has a position in the document.
+    pub fn reasons(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(|problem| match problem.position {
+            Some(Pos { line, column }) => {
+                format!("line {line}, column {column}: {}", problem.message)
+            }
+            None => problem.message.clone(),
+        })
+    }
+
     /// The errors of a response without data. Each has `code` in its extensions, and `cost` and `limit` if the request
     /// exceeds a limit.
     pub fn into_server_errors(self, code: &str) -> Vec<ServerError> {

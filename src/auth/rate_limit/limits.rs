@@ -1,6 +1,6 @@
 //! The rate of each limit.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 /// A rate such as `5/h` or `10/15m`, or `off`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,13 @@ impl Limit {
             times: rate.times.saturating_mul(factor),
             ..rate
         }))
+    }
+
+    /// The number per period, and the period. `None` if there is no limit.
+    pub fn rate(self) -> Option<(u32, Duration)> {
+        let Rate { times, period } = self.0?;
+        let period = u64::try_from(period).unwrap_or_default();
+        Some((times.unsigned_abs(), Duration::from_millis(period)))
     }
 
     /// The number of tokens, and the milliseconds after which one is added. `None` if there is no limit.
@@ -170,6 +177,9 @@ mod tests {
         assert_eq!(bucket("5/h"), Ok(Some((5, 720_000))));
         assert_eq!(bucket("10/15m"), Ok(Some((10, 90_000))));
         assert_eq!(bucket("1000/s"), Ok(Some((1000, 1))));
+        let rate = |text: &str| text.parse::<Limit>().map(Limit::rate);
+        assert_eq!(rate("off"), Ok(None));
+        assert_eq!(rate("10/15m"), Ok(Some((10, Duration::from_secs(900)))));
         let five_times = "60/h".parse::<Limit>().map(|limit| limit.times(5).bucket());
         assert_eq!(five_times, Ok(Some((300, 12_000))));
         for written in ["off", "5/h", "10/15m", "1000/s", "1/2d", "90/7d", "7/61s"] {

@@ -88,6 +88,10 @@ pub(in crate::http) fn outputs(
         };
         match state.api.admit(call) {
             Ok(admitted) => {
+                let taken = state.cost_limits.take(auth.holder(), admitted.cost);
+                if let Some(error) = taken.and_then(|taken| taken.refusal) {
+                    return single(failed(error, &id, Some(&record)));
+                }
                 let slot = Some(slot);
                 let run = Run {
                     id,

@@ -54,7 +54,7 @@ fn describe(action: &Action) -> String {
         Action::Send(message) => message.to_text().to_string(),
         Action::Authenticate(bearer) => format!("authenticate {bearer:?}"),
         Action::Refresh(bearer) => format!("refresh {bearer:?}"),
-        Action::Start(id, call) => format!("start {id} {}", call.query.as_deref().unwrap_or("")),
+        Action::Start(id, call) => format!("start {id} {}", call.document.text().unwrap_or("")),
         Action::Stop(id) => format!("stop {id}"),
         Action::RejectWaiting => "reject waiting".to_owned(),
         Action::Close(close) => format!("close {} {}", close.code, close.reason),

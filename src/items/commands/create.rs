@@ -5,13 +5,13 @@ pub(crate) mod store;
 use uuid::Uuid;
 
 use super::{
-    super::{BatchPolicy, Item, find_by_id, tagging::MAX_TAGS, taken},
+    super::{BatchPolicy, Item, Quotas, find_by_id, tagging::MAX_TAGS, taken},
     ATTEMPTS, Batch, Check, Key, Outcome, busy, closed,
 };
 use crate::{
     auth::Viewer,
     db::{Connection, Statement},
-    error::{Error, Failure, RefusalCode},
+    error::{Error, Failure, Refusal, RefusalCode},
     rules::Problems,
     scalars::{ID, parse_uuid},
 };
@@ -63,7 +63,7 @@ pub(crate) trait Create: Check + Sync + Sized {
 ///
 /// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the course or the tags; TAKEN if another of the viewer's
 /// objects has or had the id, or if another active item has the title, for kinds with unique titles; INVALID if an earlier entry has
-/// the id.
+/// the id. LIMIT_REACHED for all entries if the batch exceeds a quota.
 ///
 /// # Errors
 /// UNAVAILABLE if other requests keep creating objects with the same ids.
@@ -72,27 +72,35 @@ pub(crate) async fn create<'a, C: Create + 'a>(
     viewer: &Viewer,
     entries: impl IntoIterator<Item = (Option<&'a ID>, &'a C)>,
     policy: BatchPolicy,
+    quotas: &Quotas,
 ) -> Result<Vec<Outcome<C::Item>>, Error> {
-    let batch = Batch::check(entries, policy, |chosen_id, input: &C, problems| {
+    let mut batch = Batch::check(entries, policy, |chosen_id, input: &C, problems| {
         let id = NewId::of(chosen_id, problems);
         input.check(problems);
         problems.max_ids("tagIds", input.tag_ids().unwrap_or_default(), MAX_TAGS);
         id
     });
+    let (owner, growth) = (viewer.user_id, batch.growth(1));
     for _ in 0..ATTEMPTS {
-        let created = match batch.names_tags() {
+        let created = match batch.names_tags() || quotas.limit(growth) {
             false => insert(conn, viewer, batch.clone()).await,
             true => {
-                let tagged = conn.transaction(async |conn| {
-                    let batch = batch.clone();
-                    insert(conn, viewer, batch).await
+                let created = conn.transaction(async |conn| {
+                    let before = quotas.before(conn, owner, growth).await?;
+                    let batch = insert(conn, viewer, batch.clone()).await?;
+                    quotas.after(conn, owner, before).await?;
+                    Ok::<_, NotInserted>(batch)
                 });
-                tagged.await
+                created.await
             }
         };
         match created {
             Ok(batch) => return Ok(batch.outcomes),
             Err(NotInserted::Repeat) => {}
+            Err(NotInserted::Refused(refusals)) => {
+                batch.refuse(|_| refusals.clone());
+                return Ok(batch.outcomes);
+            }
             Err(NotInserted::Failed(error)) => return Err(error),
         }
     }
@@ -105,12 +113,23 @@ type NewItems<'a, C> = Batch<'a, NewId, C, <C as Create>::Item>;
 enum NotInserted {
     /// Another request created one of the ids at the same time.
     Repeat,
+    /// The batch as a whole is refused.
+    Refused(Vec<Refusal>),
     Failed(Error),
 }
 
 impl From<Error> for NotInserted {
     fn from(error: Error) -> Self {
         NotInserted::Failed(error)
+    }
+}
+
+impl From<Failure> for NotInserted {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(refusals) => NotInserted::Refused(refusals),
+            Failure::Error(error) => NotInserted::Failed(error),
+        }
     }
 }
 

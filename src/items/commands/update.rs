@@ -5,7 +5,7 @@ pub(crate) mod store;
 use uuid::Uuid;
 
 use super::{
-    super::{BatchPolicy, Item, UpdateTarget, find_by_id, in_trash, not_found},
+    super::{BatchPolicy, Item, Quotas, UpdateTarget, find_by_id, in_trash, not_found},
     ATTEMPTS, Batch, Check, Key, Outcome, Written, busy, closed,
 };
 use crate::{
@@ -51,7 +51,8 @@ pub(crate) trait Update: Check + Sync + Sized {
 /// Updates items.
 ///
 /// The errors of an entry are those of its input; NOT_FOUND or IN_TRASH for the item, its new course or its tags; TAKEN if another
-/// active item has the title, for kinds with unique titles; INVALID if an earlier entry has the same id.
+/// active item has the title, for kinds with unique titles; INVALID if an earlier entry has the same id. LIMIT_REACHED for all entries if
+/// their texts become longer and exceed a quota.
 ///
 /// # Errors
 /// UNAVAILABLE if other requests keep changing the items. Nothing is updated then: with [`BatchPolicy::Each`], such an entry has the
@@ -61,24 +62,32 @@ pub(crate) async fn update<'a, U: Update + 'a>(
     viewer: &Viewer,
     entries: impl IntoIterator<Item = (UpdateTarget, &'a U)>,
     policy: BatchPolicy,
+    quotas: &Quotas,
 ) -> Result<Vec<Outcome<U::Item>>, Error> {
-    let batch = Batch::check(entries, policy, |target, input: &U, problems| {
+    let mut batch = Batch::check(entries, policy, |target, input: &U, problems| {
         input.check(problems);
         input.check_changes(problems);
         problems.max_ids("tagIds", input.tag_ids().unwrap_or_default(), MAX_IDS);
         target
     });
-    let batch = match batch.names_tags() {
-        false => apply(conn, viewer, batch).await?,
-        true => {
-            let tagged = conn.transaction(async |conn| {
-                let batch = batch.clone();
-                apply(conn, viewer, batch).await
-            });
-            tagged.await?
+    let (owner, growth) = (viewer.user_id, batch.growth(0));
+    if !batch.names_tags() && !quotas.limit(growth) {
+        return Ok(apply(conn, viewer, batch).await?.outcomes);
+    }
+    let applied = conn.transaction(async |conn| {
+        let before = quotas.before(conn, owner, growth).await?;
+        let batch = apply(conn, viewer, batch.clone()).await?;
+        quotas.after(conn, owner, before).await?;
+        Ok::<_, Failure>(batch)
+    });
+    match applied.await {
+        Ok(batch) => Ok(batch.outcomes),
+        Err(Failure::Error(error)) => Err(error),
+        Err(Failure::Refused(refusals)) => {
+            batch.refuse(|_| refusals.clone());
+            Ok(batch.outcomes)
         }
-    };
-    Ok(batch.outcomes)
+    }
 }
 
 type Changes<'a, U> = Batch<'a, UpdateTarget, U, <U as Update>::Item>;

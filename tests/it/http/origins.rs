@@ -108,7 +108,14 @@ async fn pages_of_allowed_origins_can_read_responses() {
         "{vary}"
     );
     let exposed = values(&answer, "access-control-expose-headers");
-    for name in ["x-request-id", "retry-after", "www-authenticate", "etag"] {
+    for name in [
+        "x-request-id",
+        "retry-after",
+        "ratelimit-policy",
+        "ratelimit",
+        "www-authenticate",
+        "etag",
+    ] {
         assert!(exposed.contains(name), "{name}: {exposed}");
     }
 }

@@ -5,15 +5,20 @@ use std::{path::PathBuf, time::Duration};
 
 use snapnote::{
     app::AppSettings,
-    auth::{AuthSettings, RateLimitSettings, external::KeyAges},
+    auth::{AuthSettings, Limit, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
     db::PoolSettings,
-    graphql::{Limits, plan},
+    graphql::{
+        Limits,
+        documents::{DocumentMode, DocumentSettings},
+        plan,
+    },
     http::{
         EdgeSettings, RequestSettings, UploadSettings, server::ServerSettings,
         streams::StreamSettings,
     },
     images::{ImageSettings, StorageSettings},
+    items::Quotas,
     mail::MailSettings,
 };
 
@@ -47,6 +52,11 @@ pub(crate) fn settings() -> AppSettings {
         auth: auth(),
         limits: Limits::default(),
         query_plans: plan::Mode::Verify,
+        documents: DocumentSettings {
+            manifests: Vec::new(),
+            mode: DocumentMode::Enforce,
+            persisted_bytes: 1 << 20,
+        },
         max_response: 16 << 20,
         edge: edge(),
         server: ServerSettings {
@@ -74,6 +84,7 @@ pub(crate) fn settings() -> AppSettings {
             public_url: "http://localhost".parse().unwrap(),
             secret: SECRET.to_vec(),
         },
+        quotas: Quotas::default(),
     }
 }
 
@@ -102,6 +113,7 @@ fn edge() -> EdgeSettings {
         trusted_proxies: Vec::new(),
         requests: RequestSettings::new(8, None, None),
         slow: Duration::from_secs(3600),
+        cost_limit: Limit::OFF,
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
     }

@@ -2,6 +2,7 @@
 //!
 //! - `rejected`: which documents are valid. `syntax`, `descriptions`: which texts are. `wording`: the form of messages. `variables`: which values are valid, and how they are coerced.
 //! - `cost`: what operations cost. `hostile`: the limits.
+//! - `prepared`: documents that are prepared in advance.
 //! - `executed`: how async-graphql executes admitted documents, with the schema in `service`.
 
 mod cost;
@@ -9,6 +10,7 @@ mod descriptions;
 mod executed;
 mod hostile;
 mod hostile_documents;
+mod prepared;
 mod rejected;
 mod service;
 mod syntax;

@@ -1,0 +1,111 @@
+//! Admits a request: finds its document, has the gate check it, and computes its cost. What is made once for each prepared operation.
+
+use std::sync::Arc;
+
+use async_graphql::Response;
+use graphql_gate::{CostRules, ValidOperation};
+
+use super::{
+    Api, Call, Cost, Operation,
+    documents::Found,
+    error, inexact_number,
+    page::{DEFAULT_SIZE, MAX_SIZE},
+    plan::Plans,
+};
+use crate::{error::Error, telemetry::OperationLabel};
+
+/// How the gate computes the cost of an operation.
+pub(super) const COST_RULES: CostRules = CostRules {
+    free_types: &[
+        "PageInfo",
+        "UserError",
+        "Highlight",
+        "TextRange",
+        "HttpHeader",
+    ],
+    default_page_size: DEFAULT_SIZE as u64,
+    max_page_size: MAX_SIZE as u64,
+    // They compare the texts of all items of the owner.
+    filter_points: &[("Contains", 5)],
+};
+
+/// A request that can be executed.
+pub struct Admitted {
+    /// The type of its operation. The transport decides which types it accepts.
+    pub operation: Operation,
+    /// The cost in points.
+    pub cost: u64,
+    /// The cost that every response reports; `None` if the caller did not ask for it.
+    pub reported_cost: Option<Cost>,
+    pub(super) admitted: graphql_gate::Admitted<Prepared>,
+}
+
+impl Admitted {
+    /// What metrics and log call the operation.
+    pub(crate) fn label(&self) -> &Arc<OperationLabel> {
+        &self.admitted.plan().label
+    }
+}
+
+/// What is made once for each prepared operation.
+pub(super) struct Prepared {
+    pub(super) plans: Plans,
+    label: Arc<OperationLabel>,
+}
+
+impl Prepared {
+    pub(super) fn new(document: &ValidOperation<'_>) -> Prepared {
+        let kind = match document.operation {
+            Operation::Query => "query",
+            Operation::Mutation => "mutation",
+            Operation::Subscription => "subscription",
+        };
+        let name = document.operation_name.unwrap_or_default();
+        let label = OperationLabel::new(kind, name, document.text);
+        Prepared {
+            plans: Plans::new(document.document),
+            label: Arc::new(label),
+        }
+    }
+}
+
+impl Api {
+    /// Finds the document of a request, which is parsed and validated unless it is known. Computes the cost. Nothing is executed yet.
+    ///
+    /// # Errors
+    /// A complete response without data.
+    pub fn admit(&self, call: Call) -> Result<Admitted, Box<Response>> {
+        let refuse = |error| Box::new(error::error_response(error));
+        let found = self.inner.documents.find(call.document).map_err(refuse)?;
+        if let Some(path) = call.inexact_number {
+            return Err(refuse(Error::bad_input(inexact_number(&path))));
+        }
+        let limit = self.inner.cost_limit;
+        let reported = |requested| call.reports_cost.then_some(Cost { requested, limit });
+        let (gate, name) = (&self.inner.gate, call.operation_name.as_deref());
+        let admitted = match &found {
+            Found::Trusted(document) => gate.admit_prepared(document, name, call.variables),
+            Found::Text { text, .. } => gate.admit(text, name, call.variables),
+        };
+        match admitted {
+            Ok(admitted) => {
+                let name = admitted.operation_name.as_deref();
+                self.inner.documents.note_admitted(found, name);
+                Ok(Admitted {
+                    operation: admitted.operation,
+                    cost: admitted.cost,
+                    reported_cost: reported(admitted.cost),
+                    admitted,
+                })
+            }
+            Err(rejection) => {
+                let cost = rejection.cost().and_then(reported);
+                let mut response = error::rejection_response(rejection);
+                if let Some(cost) = cost {
+                    cost.report(&mut response);
+                }
+                Err(Box::new(response))
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Limits the cost points of the operations of one user, or of the anonymous clients of one network, over time.
+//!
+//! A bucket of points refills at a constant rate. An operation takes its cost before it runs, and at least one point. If the bucket has
+//! fewer, the operation fails with RATE_LIMITED and takes nothing. Events of subscriptions take no points.
+//!
+//! Each process has its own buckets, in memory, so that taking points takes less than a microsecond. Their number is bounded. A bucket
+//! that is forgotten counts as full. Rarely used ones are forgotten first, so clients that change their address cannot empty the memory
+//! of frequent callers.
+//!
+//! Responses over HTTP report the state in `RateLimit-Policy` and `RateLimit`, as draft-ietf-httpapi-ratelimit-headers-11 describes:
+//! `q` points per `w` seconds, of which `r` are available. A client that spreads `r` over `t` seconds uses the points as fast as they
+//! refill. After RATE_LIMITED, `t` is the time in `Retry-After`.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use quick_cache::sync::Cache;
+
+use crate::{auth::Limit, db::share::Holder, error::Error};
+
+/// The limits of the policies that apply to a request.
+pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// What is left of these limits.
+pub(super) const STATE: HeaderName = HeaderName::from_static("ratelimit");
+
+/// Maximum number of buckets, about 15 MB.
+const MAX_BUCKETS: usize = 100_000;
+
+/// The buckets of all holders.
+pub(super) struct CostLimits(Option<Buckets>);
+
+struct Buckets {
+    limit: Limit,
+    points: u64,
+    /// In nanoseconds.
+    period: u64,
+    policy: HeaderValue,
+    /// Times are counted from here.
+    start: Instant,
+    /// When each bucket is full again, in nanoseconds after `start`. A bucket that is missing is full.
+    full_at: Cache<Holder, Arc<AtomicU64>>,
+}
+
+/// What an operation found in its bucket.
+pub(super) struct Taken {
+    /// Why the operation must not run.
+    pub(super) refusal: Option<Error>,
+    policy: HeaderValue,
+    /// Points that are left.
+    left: u64,
+    /// In seconds.
+    window: u64,
+}
+
+impl CostLimits {
+    pub(super) fn new(limit: Limit) -> CostLimits {
+        CostLimits(limit.rate().map(|(points, period)| {
+            let policy = format!("\"cost\";q={points};w={}", period.as_secs());
+            Buckets {
+                limit,
+                points: points.into(),
+                period: nanoseconds(period),
+                // Such text is always valid.
+                policy: HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("")),
+                start: Instant::now(),
+                full_at: Cache::new(MAX_BUCKETS),
+            }
+        }))
+    }
+
+    /// Takes the cost of an operation from its holder's bucket. `None` without a limit, and for an unknown holder.
+    pub(super) fn take(&self, holder: Option<Holder>, cost: u64) -> Option<Taken> {
+        let buckets = self.0.as_ref()?;
+        Some(buckets.take(&holder?, cost, nanoseconds(buckets.start.elapsed())))
+    }
+}
+
+impl Buckets {
+    /// `now`: nanoseconds after `start`.
+    fn take(&self, holder: &Holder, cost: u64, now: u64) -> Taken {
+        let full_at = match self.full_at.get(holder) {
+            Some(full_at) => full_at,
+            None => {
+                let new = || Ok::<_, std::convert::Infallible>(Arc::default());
+                let Ok(full_at) = self.full_at.get_or_insert_with(holder, new);
+                full_at
+            }
+        };
+        let price = self.time_of(cost.max(1));
+        let after = |full_at: u64| full_at.max(now).saturating_add(price);
+        let fits = |full_at| Some(after(full_at)).filter(|after| after - now <= self.period);
+        match full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(before) => {
+                let left = self.points_in(self.period - (after(before) - now));
+                let window = seconds(self.time_of(left));
+                self.taken(left, window, None)
+            }
+            Err(before) => {
+                let missing = before.max(now) - now;
+                let left = self.points_in(self.period.saturating_sub(missing));
+                // An operation that costs more than the whole bucket would wait forever.
+                let wait = (missing.saturating_add(price) - self.period).min(self.period);
+                let error = Error::over_cost_limit(&self.limit, Duration::from_nanos(wait));
+                self.taken(left, seconds(wait), Some(error))
+            }
+        }
+    }
+
+    fn taken(&self, left: u64, window: u64, refusal: Option<Error>) -> Taken {
+        Taken {
+            refusal,
+            policy: self.policy.clone(),
+            left,
+            window: window.max(1),
+        }
+    }
+
+    /// The time in which so many points refill, in nanoseconds.
+    fn time_of(&self, points: u64) -> u64 {
+        let time = u128::from(points) * u128::from(self.period) / u128::from(self.points);
+        u64::try_from(time).unwrap_or(u64::MAX)
+    }
+
+    /// The points that refill in a time.
+    fn points_in(&self, nanoseconds: u64) -> u64 {
+        let points = u128::from(nanoseconds) * u128::from(self.points) / u128::from(self.period);
+        u64::try_from(points).unwrap_or(u64::MAX)
+    }
+}
+
+impl Taken {
+    /// Adds the headers to a response.
+    pub(super) fn write(self, headers: &mut HeaderMap) {
+        let state = format!("\"cost\";r={};t={}", self.left, self.window);
+        if let Ok(state) = HeaderValue::try_from(state) {
+            headers.insert(POLICY, self.policy);
+            headers.insert(STATE, state);
+        }
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn seconds(nanoseconds: u64) -> u64 {
+    nanoseconds.div_ceil(1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::error::Code;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// 100 points per minute.
+    fn limits() -> CostLimits {
+        CostLimits::new("100/m".parse().expect("a limit"))
+    }
+
+    fn user(number: u128) -> Holder {
+        Holder::User(Uuid::from_u128(number))
+    }
+
+    /// `RateLimit`, and the milliseconds to wait if the operation must not run.
+    fn take(limits: &CostLimits, holder: &Holder, cost: u64, now: u64) -> (String, Option<u128>) {
+        let buckets = limits.0.as_ref().expect("there is a limit");
+        let taken = buckets.take(holder, cost, now);
+        let wait = taken.refusal.as_ref().map(|error| {
+            assert_eq!(error.code, Code::RateLimited);
+            error.retry_after.expect("waiting helps").as_millis()
+        });
+        let mut headers = HeaderMap::new();
+        taken.write(&mut headers);
+        assert_eq!(headers[POLICY], "\"cost\";q=100;w=60");
+        (headers[STATE].to_str().expect("ASCII").to_owned(), wait)
+    }
+
+    #[test]
+    fn points_are_taken_and_refill() {
+        let limits = limits();
+        for (seconds, cost, state, wait) in [
+            (0, 40, "\"cost\";r=60;t=36", None),
+            (0, 0, "\"cost\";r=59;t=36", None),
+            (0, 60, "\"cost\";r=59;t=1", Some(600)),
+            (0, 59, "\"cost\";r=0;t=1", None),
+            (0, 50, "\"cost\";r=0;t=30", Some(30_000)),
+            (15, 50, "\"cost\";r=25;t=15", Some(15_000)),
+            (30, 50, "\"cost\";r=0;t=1", None),
+            (1_000, 100, "\"cost\";r=0;t=1", None),
+            (2_000, 1, "\"cost\";r=99;t=60", None),
+        ] {
+            let taken = take(&limits, &user(1), cost, seconds * SECOND);
+            assert_eq!(
+                taken,
+                (state.to_owned(), wait),
+                "{seconds} s, {cost} points"
+            );
+        }
+    }
+
+    #[test]
+    fn each_holder_has_its_own_bucket() {
+        let limits = limits();
+        let network = |address: &str| Holder::Network(address.to_owned());
+        for holder in [user(1), user(2), network("192.0.2.1"), network("192.0.2.2")] {
+            assert_eq!(take(&limits, &holder, 100, 0).1, None);
+            assert!(take(&limits, &holder, 1, 0).1.is_some());
+        }
+    }
+
+    #[test]
+    fn an_operation_that_costs_more_than_the_limit_always_fails() {
+        let limits = limits();
+        let (state, wait) = take(&limits, &user(1), u64::MAX, 0);
+        assert_eq!((&*state, wait), ("\"cost\";r=100;t=60", Some(60_000)));
+        assert_eq!(take(&limits, &user(1), 100, 0).1, None, "it took nothing");
+    }
+
+    #[test]
+    fn without_a_limit_or_a_holder_nothing_is_counted() {
+        let off = CostLimits::new(Limit::OFF);
+        assert!(off.take(Some(user(1)), u64::MAX).is_none());
+        assert!(limits().take(None, u64::MAX).is_none());
+    }
+
+    #[test]
+    fn concurrent_operations_never_take_more_than_there_is() {
+        let limits = limits();
+        let taken = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        if take(&limits, &user(1), 1, 0).1.is_none() {
+                            taken.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(taken.into_inner(), 100);
+    }
+}

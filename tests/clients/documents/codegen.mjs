@@ -1,0 +1,8 @@
+export default {
+  schema: '../../../schema.graphql',
+  documents: ['codegen/*.ts'],
+  silent: true,
+  generates: {
+    'built/codegen/': { preset: 'client', presetConfig: { persistedDocuments: { hashAlgorithm: 'sha256' } } },
+  },
+};

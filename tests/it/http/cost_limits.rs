@@ -1,0 +1,142 @@
+//! Cost limits: what the operations of one user, or of the anonymous clients of one address, cost over time.
+
+use serde_json::{Value, json};
+
+use super::{GRAPHQL, JSON};
+use crate::{
+    subscriptions::socket::Socket,
+    support::{Answer, Client, TestApp, trust_proxies},
+};
+
+const TEN: &str = "{ courses(first: 10) { nodes { name } } }";
+
+/// A service with this limit, behind a proxy.
+async fn limited(limit: &str) -> TestApp {
+    TestApp::with(|settings| {
+        settings.edge.cost_limit = limit.parse().unwrap();
+        trust_proxies(settings);
+    })
+    .await
+}
+
+async fn ten_points(client: &Client) -> Answer {
+    client.post(TEN, json!({})).await
+}
+
+/// The available points, and the window in seconds.
+fn state(answer: &Answer) -> (u64, u64) {
+    let state = answer.header("ratelimit").expect("there is a limit");
+    let (left, window) = state
+        .strip_prefix("\"cost\";r=")
+        .unwrap()
+        .split_once(";t=")
+        .unwrap();
+    (left.parse().unwrap(), window.parse().unwrap())
+}
+
+fn assert_limited(answer: &Answer) {
+    assert_eq!(
+        (answer.status, answer.error_code()),
+        (429, json!("RATE_LIMITED"))
+    );
+    assert!(answer.json().get("data").is_none(), "{answer:?}");
+    let extensions = answer.json()["errors"][0]["extensions"].clone();
+    let wait = extensions["retryAfterMs"].as_u64().unwrap();
+    let seconds: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(seconds, wait.div_ceil(1000));
+    let (left, window) = state(answer);
+    assert!(left < 10 && window == seconds, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_and_anonymous_addresses_have_points_of_their_own() {
+    let (app, ada, bob) = limited("25/7d").await.with_users("ada", "bob").await;
+    for (client, number) in [(&*ada, 2), (&*bob, 2)] {
+        for before in 0..number {
+            let answer = ten_points(client).await;
+            assert_eq!(answer.status, 200);
+            let policy = answer.header("ratelimit-policy");
+            assert_eq!(policy, Some("\"cost\";q=25;w=604800"));
+            assert_eq!(state(&answer).0, 15 - 10 * before, "{answer:?}");
+        }
+        assert_limited(&ten_points(client).await);
+        // A smaller operation still fits, and costs at least a point.
+        let answer = client.post("{ __typename }", json!({})).await;
+        assert_eq!((answer.status, state(&answer).0), (200, 4));
+    }
+    // The same user at another address, and with another session.
+    let again = app.anonymous().from("203.0.113.7");
+    let again = again.with_token(ada.token.clone().unwrap());
+    assert_limited(&ten_points(&again).await);
+    // Anonymous clients of one address share their points.
+    let here = app.anonymous().from("198.51.100.1");
+    for _ in 0..2 {
+        assert_eq!(ten_points(&here).await.status, 401);
+    }
+    let broken = here.with_token("nonsense");
+    assert_limited(&ten_points(&broken).await);
+    let elsewhere = app.anonymous().from("198.51.100.2");
+    assert_eq!(ten_points(&elsewhere).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limited_operation_does_not_run() {
+    let (app, ada) = limited("10/7d").await.with_user("ada").await;
+    ada.create_course("Algebra").await;
+    assert_eq!(
+        ten_points(&ada).await.status,
+        429,
+        "the course has cost 2 points"
+    );
+    for _ in 0..20 {
+        let input = json!({ "name": "Biology" });
+        ada.post_mutation("createCourse", input, "course { id }")
+            .await;
+    }
+    assert_eq!(app.count("courses").await, 5, "ten points are five courses");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_transport_is_limited() {
+    let (_app, ada) = limited("40/7d").await.with_user("ada").await;
+    let events = [JSON, ("accept", "text/event-stream")];
+    let body = json!({ "query": TEN }).to_string();
+    let stream = ada.post_body(&events, &body).await;
+    assert!(stream.body.contains("event: complete"), "{stream:?}");
+    assert_eq!(state(&stream).0, 30);
+    let path = "/graphql?query=%7Bcourses(first:10)%7Bnodes%7Bname%7D%7D%7D";
+    let answer = ada.http("GET", path, &[GRAPHQL], b"").await;
+    assert_eq!((answer.status, state(&answer).0), (200, 20));
+    let mut socket = Socket::of(&ada).await;
+    for (id, kind) in [("1", "next"), ("2", "next"), ("3", "error")] {
+        socket.subscribe(id, TEN, Value::Null).await;
+        let message = socket.message().await;
+        assert_eq!(message["type"], kind, "{message}");
+        if kind == "next" {
+            assert_eq!(socket.message().await["type"], "complete");
+        } else {
+            let extensions = &message["payload"][0]["extensions"];
+            assert_eq!(extensions["code"], "RATE_LIMITED");
+            assert!(extensions["retryAfterMs"].as_u64().unwrap() > 0);
+        }
+    }
+    assert_limited(&ada.post_body(&events, &body).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_requests_cost_nothing_and_without_a_limit_there_are_no_headers() {
+    let (_app, ada) = limited("12/7d").await.with_user("ada").await;
+    for query in [
+        "{",
+        "{ nothing }",
+        "{ courses(first: \"a\") { nodes { id } } }",
+    ] {
+        let answer = ada.post(query, json!({})).await;
+        assert_eq!((answer.status, answer.header("ratelimit")), (400, None));
+    }
+    assert_eq!(state(&ten_points(&ada).await).0, 2);
+    let (_app, ada) = TestApp::start().await.with_user("ada").await;
+    let answer = ten_points(&ada).await;
+    assert_eq!(answer.header("ratelimit"), None);
+    assert_eq!(answer.header("ratelimit-policy"), None);
+}
