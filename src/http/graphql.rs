@@ -100,6 +100,18 @@ async fn respond(
             return bad_request(StatusCode::NOT_ACCEPTABLE, MediaType::Json, message);
         }
     };
+    respond_with(state, request_id, address, parts, body, media_type).await
+}
+
+/// The response to a request that accepts this media type.
+async fn respond_with(
+    state: &EdgeState,
+    request_id: &RequestId,
+    address: SocketAddr,
+    parts: &Parts,
+    body: &mut Body,
+    media_type: MediaType,
+) -> Response {
     let deadline = Instant::now() + state.settings.request_timeout;
     let record = Record::begin(state, Transport::Http, request_id);
     let request = Incoming {

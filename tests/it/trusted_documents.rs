@@ -142,7 +142,8 @@ async fn ids_work_over_every_transport() {
         );
     }
     for (_, id, _) in documents("mutation ") {
-        let path = format!("/graphql?documentId={id}");
+        let variables = "%7B%22input%22:%7B%22name%22:%22a%22%7D%7D";
+        let path = format!("/graphql?documentId={id}&variables={variables}");
         let answer = ada.http("GET", &path, &[GRAPHQL], b"").await;
         assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
     }
