@@ -7,7 +7,11 @@
 //! Requests of one user or address together lease at most a third of the pool (`share`), so that one user's requests rarely delay
 //! another's.
 //!
+//! Idle connections are closed (`spare`), so that a database that nobody uses can sleep.
+//!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
+
+mod spare;
 
 use std::{
     sync::{
@@ -31,6 +35,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
     Connection, Writers, Writes,
+    activity::{Activity, IdleSettings},
     connect::Target,
     connection_manager::ConnectionManager,
     pooler,
@@ -42,13 +47,10 @@ use crate::error::Error;
 pub(super) type Object = deadpool::managed::Object<ConnectionManager>;
 type PoolError = deadpool::managed::PoolError<ConnectionError>;
 
-/// How long a connection beyond the kept ones may idle before it is closed.
-const SPARE_IDLE: Duration = Duration::from_secs(60);
-
 /// The number of connections, and how long they live.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
-    /// Number of idle connections that stay open.
+    /// Number of connections that stay open between two uses, for at most `IdleSettings::close`.
     pub kept: usize,
     /// Maximum number of connections.
     pub max_connections: usize,
@@ -58,6 +60,8 @@ pub struct PoolSettings {
     pub wait: Duration,
     /// The age at which a connection is replaced.
     pub lifetime: Duration,
+    /// What an idle process does.
+    pub idle: IdleSettings,
 }
 
 /// The database, through a bounded pool of connections. Cheap to clone.
@@ -77,6 +81,7 @@ struct Inner {
     /// The connections that each holder may lease at the same time.
     shares: Shares,
     statements: Arc<AtomicU64>,
+    activity: Arc<Activity>,
     abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
@@ -103,6 +108,7 @@ impl Database {
     /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
         let statements = Arc::new(AtomicU64::new(0));
+        let activity = Arc::new(Activity::new(settings.idle));
         let shared = if settings.shared_reads {
             shared_reads::count(settings.max_connections)
         } else {
@@ -121,6 +127,7 @@ impl Database {
                 shared,
                 settings.lifetime,
                 statements.clone(),
+                activity.clone(),
             )
         });
         let manager = ConnectionManager::new(target, settings.lifetime);
@@ -136,6 +143,7 @@ impl Database {
             wait: settings.wait,
             shares: Shares::new((settings.max_connections / 3).max(1)),
             statements,
+            activity,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
             pending: Notify::default(),
@@ -179,13 +187,26 @@ impl Database {
             .pool
             .get()
             .await
-            .map_err(|error| unavailable(&error))?;
+            .map_err(|error| self.unavailable(&error))?;
         Ok(Connection::new(object, self.clone(), permits))
+    }
+
+    fn unavailable(&self, error: &PoolError) -> Error {
+        match error {
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Error::unavailable("all connections to the database are in use")
+            }
+            other => {
+                self.inner.activity.note_outage();
+                Error::unavailable(format!("no connection to the database: {other}"))
+            }
+        }
     }
 
     async fn permits(&self) -> Result<Permits, Error> {
         let share = match share::current() {
             Some(share) => {
+                self.inner.activity.note_use();
                 let permit = timeout(self.inner.wait, share.acquire()).await;
                 let in_use =
                     "this user or address already leases its maximum number of connections";
@@ -238,6 +259,11 @@ impl Database {
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// When callers last used the database.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.inner.activity
+    }
+
     /// How often a connection was dropped in the middle of a statement or transaction since the process started.
     pub fn abandoned(&self) -> u64 {
         self.inner.abandoned.load(Ordering::Relaxed)
@@ -266,7 +292,8 @@ impl Database {
         pooler::check(self.target()).await
     }
 
-    fn target(&self) -> &Target {
+    /// The database and how to connect to it.
+    pub(crate) fn target(&self) -> &Target {
         self.inner.pool.manager().target()
     }
 
@@ -293,29 +320,6 @@ impl Database {
     /// The users whose items were changed through this pool.
     pub(crate) fn writes(&self) -> &Writes {
         &self.inner.writes
-    }
-
-    /// Closes connections that have idled for long, but keeps the number in the settings. Runs as long as the process.
-    pub async fn close_spare_connections(self) {
-        let mut ticks = tokio::time::interval(SPARE_IDLE / 2);
-        loop {
-            ticks.tick().await;
-            self.inner.pool.manager().close_unclaimed();
-            if let Some(shared) = &self.inner.shared {
-                shared.close_spare();
-            }
-            let mut spare = self
-                .inner
-                .pool
-                .status()
-                .size
-                .saturating_sub(self.inner.kept);
-            self.inner.pool.retain(|_, metrics| {
-                let close = spare > 0 && metrics.last_used() > SPARE_IDLE;
-                spare -= usize::from(close);
-                !close
-            });
-        }
     }
 
     /// Closes the pool: waiting callers get UNAVAILABLE, and returned connections are closed. Waits until dropped statements have ended or are
@@ -374,14 +378,5 @@ impl Drop for Abandoned {
         if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
-    }
-}
-
-fn unavailable(error: &PoolError) -> Error {
-    match error {
-        PoolError::Timeout(TimeoutType::Wait) => {
-            Error::unavailable("all connections to the database are in use")
-        }
-        other => Error::unavailable(format!("no connection to the database: {other}")),
     }
 }

@@ -52,9 +52,11 @@ use tokio::{
 use self::client::SharedClient;
 pub(crate) use self::row::SharedRow;
 use super::{
+    activity::Activity,
     background::Backoff,
     connect::Target,
     failure::{Kind, kind_of_message},
+    share,
     sql::Value,
 };
 
@@ -144,6 +146,7 @@ struct Inner {
     is_opening: AtomicBool,
     attempts: Mutex<Attempts>,
     statements: Arc<AtomicU64>,
+    activity: Arc<Activity>,
 }
 
 /// When connections may be opened after an attempt failed.
@@ -153,12 +156,14 @@ struct Attempts {
 }
 
 impl SharedReads {
-    /// Up to `max` connections to this database. Opens none yet. `statements` counts what is sent.
+    /// Up to `max` connections to this database. Opens none yet. `statements` counts what is sent, and `activity` notes what
+    /// callers read.
     pub(super) fn new(
         target: Target,
         max: usize,
         lifetime: Duration,
         statements: Arc<AtomicU64>,
+        activity: Arc<Activity>,
     ) -> SharedReads {
         let attempts = Attempts {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
@@ -173,6 +178,7 @@ impl SharedReads {
             is_opening: AtomicBool::new(false),
             attempts: Mutex::new(attempts),
             statements,
+            activity,
         };
         SharedReads {
             inner: Arc::new(inner),
@@ -190,6 +196,9 @@ impl SharedReads {
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
         self.inner.statements.fetch_add(1, Ordering::Relaxed);
+        if share::current().is_some() {
+            self.inner.activity.note_use();
+        }
         let mut unfinished = Unfinished {
             inner: &self.inner,
             client: Some(client.clone()),

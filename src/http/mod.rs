@@ -82,6 +82,8 @@ pub struct EdgeSettings {
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
     pub streams: StreamSettings,
+    /// How long `/readyz` reports a check of the database while no caller uses it.
+    pub ready_age: Duration,
 }
 
 /// The state that all handlers share.
@@ -146,10 +148,10 @@ impl Edge {
             jobs,
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
+            readiness: health::Readiness::new(settings.ready_age),
             settings,
             mutations: mutations.clone(),
             streams: streams.clone(),
-            readiness: health::Readiness::default(),
             stopping: stopping.clone(),
         });
         Ok(Edge {

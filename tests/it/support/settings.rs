@@ -7,7 +7,7 @@ use snapnote::{
     app::AppSettings,
     auth::{AuthSettings, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
-    db::PoolSettings,
+    db::{PoolSettings, activity::IdleSettings},
     graphql::{Limits, plan},
     http::{
         EdgeSettings, RequestSettings, UploadSettings, server::ServerSettings,
@@ -41,6 +41,7 @@ pub(crate) fn settings() -> AppSettings {
             shared_reads: true,
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(300),
+            idle: IdleSettings::default(),
         },
         auth: auth(),
         limits: Limits::default(),
@@ -58,7 +59,11 @@ pub(crate) fn settings() -> AppSettings {
         },
         trash_days: 0,
         audit_days: 365,
-        live: LiveSettings::new(30, None),
+        live: LiveSettings {
+            // Tests that count statements count no notifications.
+            notifications: false,
+            ..LiveSettings::new(30, None, Duration::from_secs(3600))
+        },
         search_bytes: 64 << 20,
         mail: MailSettings {
             idle: MailSettings::IDLE,
@@ -101,5 +106,6 @@ fn edge() -> EdgeSettings {
         requests: RequestSettings::new(8, None, None),
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
+        ready_age: Duration::from_secs(1),
     }
 }
