@@ -67,13 +67,15 @@ pub(super) async fn listen(live: &Live) {
             true => Channel::Suspended,
             false => Channel::Fails,
         };
-        let worked = hub.set_channel(next) == Channel::Works;
+        let previous = hub.set_channel(next);
         match stopped {
             Stopped::NoSubscribers => {}
-            Stopped::Closed(_) if worked && suspended => sleeping.wait(live).await,
+            Stopped::Closed(_) if previous == Channel::Works && suspended => {
+                sleeping.wait(live).await;
+            }
             Stopped::Closed(error) | Stopped::Failed(error) => {
                 hub.set_channel(Channel::Fails);
-                if worked {
+                if previous != Channel::Fails {
                     failures = Failures::new();
                     // The tailer reads at once, and more often from now on.
                     hub.mark(&Writers::Any);

@@ -108,7 +108,9 @@ pub(super) async fn until_changed(activity: &Activity, next: Instant) {
         .map(|at| at + activity.settings().in_use);
     match idle_at.filter(|_| activity.is_in_use()) {
         Some(idle_at) => sleep_until(next.min(idle_at)).await,
-        None => drop(timeout_at(next, activity.until_in_use()).await),
+        None => {
+            let _ = timeout_at(next, activity.until_in_use()).await;
+        }
     }
 }
 
