@@ -18,6 +18,9 @@ use crate::db::activity::IdleSettings;
 /// The maximum pause after failures while no caller uses the database, unless the job's own maximum is longer.
 const MAX_IDLE_PAUSE: Duration = Duration::from_secs(15 * 60);
 
+/// How often the next turn is computed while callers use the database, since each use may change it.
+const TICK: Duration = Duration::from_secs(1);
+
 /// The turns of a job: when it ran, and when it runs next.
 pub(crate) struct Turns {
     activity: Arc<Activity>,
@@ -101,7 +104,7 @@ impl Turns {
     }
 }
 
-/// Returns at this time, or earlier if callers have begun or ceased to use the database.
+/// Returns at this time, or earlier if callers may have used the database.
 pub(super) async fn until_changed(activity: &Activity, next: Instant) {
     let idle_at = activity
         .last_use()
