@@ -106,14 +106,10 @@ impl Turns {
 
 /// Returns at this time, or earlier if callers may have used the database.
 pub(super) async fn until_changed(activity: &Activity, next: Instant) {
-    let idle_at = activity
-        .last_use()
-        .map(|at| at + activity.settings().in_use);
-    match idle_at.filter(|_| activity.is_in_use()) {
-        Some(idle_at) => sleep_until(next.min(idle_at)).await,
-        None => {
-            let _ = timeout_at(next, activity.until_in_use()).await;
-        }
+    if activity.is_in_use() {
+        sleep_until(next.min(Instant::now() + TICK)).await;
+    } else {
+        let _ = timeout_at(next, activity.until_in_use()).await;
     }
 }
 
