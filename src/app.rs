@@ -90,7 +90,7 @@ impl App {
         let for_limits = rate_limiter_database.clone();
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
-        let live = Live::new(database.clone(), settings.live.clone());
+        let live = Live::new(database.clone(), settings.live.clone(), auth.revoked());
         let search =
             SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
         let services = Services {

@@ -1,4 +1,5 @@
-//! The background jobs of a process: name, period and work of each.
+//! The background jobs of a process: name, period and work of each. Periods count while callers use the database
+//! (`db::background`).
 
 use std::time::Duration;
 
@@ -24,13 +25,12 @@ const IMAGE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const THUMBNAIL_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How often titles are folded that other programs wrote.
 const TITLES_INTERVAL: Duration = Duration::from_secs(5 * 60);
-/// How often a process reads the list of revocations while it has subscriptions.
-const REVOCATION_INTERVAL: Duration = Duration::from_secs(1);
 
 impl App {
     /// Starts all background jobs. They stop when the returned value is dropped.
     pub(super) fn start_jobs(&self) -> Jobs {
-        let mut jobs = Jobs::new(self.job_states.clone());
+        let activity = self.database.activity().clone();
+        let mut jobs = Jobs::new(self.job_states.clone(), activity);
         self.start_continuous(&mut jobs);
         self.start_session_jobs(&mut jobs);
         self.start_cleanups(&mut jobs);
@@ -62,11 +62,12 @@ impl App {
             auth.record_usage().await
         });
         jobs.every(self.settings.auth.usage_interval, [record_usage]);
-        let state = (self.auth.clone(), self.edge.streams.clone());
-        let refresh = Periodic::with("revocations", state, async |(auth, streams)| {
-            streams.refresh_revocations(&auth).await
+        let (auth, live) = (self.auth.clone(), self.live.clone());
+        let streams = self.edge.streams.clone();
+        jobs.run("revocations", move |job| {
+            let (auth, live, streams) = (auth.clone(), live.clone(), streams.clone());
+            async move { streams.follow_revocations(&auth, &live, &job).await }
         });
-        jobs.every(REVOCATION_INTERVAL, [refresh]);
     }
 
     fn start_cleanups(&self, jobs: &mut Jobs) {

@@ -183,7 +183,12 @@ impl Auth {
         self.inner.revocation.changes()
     }
 
-    /// Reads the list of revocations, unless it was read within the last second.
+    /// Notified when this process has revoked access, so that it tells the others.
+    pub fn revoked(&self) -> Arc<Notify> {
+        self.inner.revocation.revoked()
+    }
+
+    /// Reads the list of revocations.
     ///
     /// # Errors
     /// UNAVAILABLE if the list cannot be read.

@@ -6,6 +6,9 @@
 //! revoked tokens stop working within a second on every process. All times are the database's: this machine's clock may
 //! be wrong, or stop while it is suspended.
 //!
+//! Streams outlive requests. A process that revokes access notifies the others through the change feed's channel
+//! (`changes::live`), and each process with subscriptions then reads the list at once.
+//!
 //! # Design decision
 //! **A revoked user is read again, not rejected.** The list has sessions, which never come back, and users, who may be
 //! reactivated. While a user is on it, their external tokens cost one statement per request.
@@ -19,7 +22,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use parking_lot::RwLock;
 use quick_cache::sync::Cache;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use uuid::Uuid;
 
 use super::{
@@ -30,6 +33,8 @@ use crate::{db::Database, error::Error};
 
 /// Maximum age of the list when a request arrives.
 const MAX_LIST_AGE: Duration = Duration::from_secs(1);
+/// If the last list is older, this one may lack revocations in between: it only looks back 20 minutes.
+const MAX_GAP: chrono::Duration = chrono::Duration::minutes(15);
 /// Maximum number of sessions, and of external accounts, that a process caches.
 const MAX_CACHED: usize = 100_000;
 
@@ -43,6 +48,8 @@ pub(super) struct Revocation {
     newest: RwLock<Option<Arc<RevocationList>>>,
     /// Notified when something was revoked.
     changes: watch::Sender<()>,
+    /// Notified when this process has revoked something.
+    revoked: Arc<Notify>,
     /// Locked while the list is read. Holds the last failure and when it ended.
     last_failure: Mutex<Option<(Instant, Error)>>,
 }
@@ -64,6 +71,7 @@ impl Revocation {
             trusted_accounts: Cache::new(MAX_CACHED),
             newest: RwLock::default(),
             changes: watch::Sender::new(()),
+            revoked: Arc::default(),
             last_failure: Mutex::default(),
         }
     }
@@ -111,12 +119,14 @@ impl Revocation {
     pub(super) fn forget(&self, session: Uuid) {
         self.trusted_sessions.remove(&session);
         self.changes.send_replace(());
+        self.revoked.notify_one();
     }
 
     /// Drops the list after this process revoked something, so that the next request reads it.
     pub(super) fn invalidate(&self) {
         *self.newest.write() = None;
         self.changes.send_replace(());
+        self.revoked.notify_one();
     }
 
     /// Changes whenever this process learns of a revocation.
@@ -124,9 +134,15 @@ impl Revocation {
         self.changes.subscribe()
     }
 
-    /// Reads the list if it is too old.
+    /// Notified when this process has revoked something.
+    pub(super) fn revoked(&self) -> Arc<Notify> {
+        self.revoked.clone()
+    }
+
+    /// Reads the list, however old the last one is.
     pub(super) async fn refresh(&self) -> Result<(), Error> {
-        self.current_list().await.map(|_| ())
+        let mut failed = self.last_failure.lock().await;
+        self.read_noting_failure(&mut failed).await.map(|_| ())
     }
 
     /// Drops several sessions from the cache.
@@ -153,9 +169,16 @@ impl Revocation {
         {
             return Err(error.clone());
         }
+        self.read_noting_failure(&mut failed).await
+    }
+
+    async fn read_noting_failure(
+        &self,
+        last_failure: &mut Option<(Instant, Error)>,
+    ) -> Result<Arc<RevocationList>, Error> {
         let read = self.read().await;
         if let Err(error) = &read {
-            *failed = Some((Instant::now(), error.clone()));
+            *last_failure = Some((Instant::now(), error.clone()));
         }
         read
     }
@@ -180,9 +203,9 @@ impl Revocation {
             self.trusted_sessions.clear();
             self.trusted_accounts.clear();
         }
-        let has_new_entries = newest
-            .as_ref()
-            .is_none_or(|last| !reading.revoked.is_subset(&last.revoked));
+        let has_new_entries = newest.as_ref().is_none_or(|last| {
+            reading.at - last.at > MAX_GAP || !reading.revoked.is_subset(&last.revoked)
+        });
         *newest = Some(reading.clone());
         drop(newest);
         if has_new_entries {

@@ -1,8 +1,8 @@
 //! Live subscriptions to the change feed, and the background job behind them.
 //!
 //! Each process has one tailer (`tailer`). It reads the logs of all users who have subscribers and may have changes, in
-//! one statement. It runs when this process has written (at once), when another process reports writes (`notify`), and
-//! periodically in case a message was lost. `hub` passes what it reads to the subscribers of each user through a short
+//! one statement. It runs when this process has written (at once), when another process reports writes (`notify`, `listen`), and
+//! periodically in case a message was lost; rarely while no caller uses the database, so that it can sleep. `hub` passes what it reads to the subscribers of each user through a short
 //! queue. A subscriber that falls behind leaves the queue, reads the log after its own cursor, and joins the queue
 //! again. So a slow subscriber costs no memory and loses nothing. Without subscribers, the database is not queried.
 //!
@@ -14,6 +14,7 @@
 //! so it reads again. Overflow of the queue follows the same rule.
 
 mod hub;
+mod listen;
 mod notify;
 mod reader;
 mod tailer;
@@ -21,10 +22,10 @@ mod tailer;
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::{Stream, stream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-use self::{hub::Hub, reader::Reader};
+use self::{hub::Hub, listen::Channel, notify::OwnMessages, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
@@ -42,22 +43,34 @@ const MAX_READING: usize = 4;
 pub struct LiveSettings {
     /// Days that the feed goes back, and for which a cursor is valid.
     pub days: u32,
-    /// The database without a pooler, for LISTEN. `None`: processes do not notify each other, and poll.
+    /// The database without a pooler, for LISTEN. `None`: the service's own address is used, unless a pooler in transaction mode
+    /// was found there.
     pub direct: Option<Target>,
+    /// Whether processes notify each other. If not, they poll.
+    pub notifications: bool,
     /// How often the logs of all users with subscribers are read if no messages arrive.
     pub poll: Duration,
-    /// How often they are read while messages arrive, in case one was lost.
+    /// How often they are read while messages arrive and callers use the database, in case a message was lost.
     pub check: Duration,
+    /// As `check`, while no caller uses the database. Also how long after the database closed the connection for messages the
+    /// process connects again.
+    pub idle_check: Duration,
+    /// The pause before the process connects again after the connection for messages was closed while no caller used the
+    /// database. A server needs some time to restart.
+    pub reconnect: Duration,
 }
 
 impl LiveSettings {
     /// The settings that an operator can change; defaults for the others.
-    pub fn new(days: u32, direct: Option<Target>) -> LiveSettings {
+    pub fn new(days: u32, direct: Option<Target>, idle_check: Duration) -> LiveSettings {
         LiveSettings {
             days,
             direct,
+            notifications: true,
             poll: Duration::from_secs(1),
             check: Duration::from_secs(15),
+            idle_check,
+            reconnect: Duration::from_secs(5),
         }
     }
 }
@@ -76,11 +89,17 @@ struct Inner {
     reading: Semaphore,
     /// Distinguishes this process's messages from those of other processes.
     process: Uuid,
+    own_messages: OwnMessages,
+    /// Notified when this process has revoked access.
+    revoked: Arc<Notify>,
+    /// Notified when another process has, or may have.
+    revocations: Notify,
 }
 
 impl Live {
-    /// Sends no statement yet. `Live::run` must run for subscriptions to work.
-    pub fn new(database: Database, settings: LiveSettings) -> Live {
+    /// Sends no statement yet. `Live::run` must run for subscriptions to work. Commands that have revoked access notify
+    /// `revoked`, and this process tells the others.
+    pub fn new(database: Database, settings: LiveSettings, revoked: Arc<Notify>) -> Live {
         let inner = Inner {
             database,
             feed: Feed::new(settings.days),
@@ -88,6 +107,9 @@ impl Live {
             hub: Hub::default(),
             reading: Semaphore::new(MAX_READING),
             process: Uuid::new_v4(),
+            own_messages: OwnMessages::default(),
+            revoked,
+            revocations: Notify::new(),
         };
         Live {
             inner: Arc::new(inner),
@@ -118,6 +140,36 @@ impl Live {
         })
     }
 
+    /// Returns when another process has revoked access, or may have while messages were missed. Only while there are
+    /// subscribers.
+    pub(crate) async fn access_revoked(&self) {
+        self.inner.revocations.notified().await;
+    }
+
+    /// How often the database is read for subscribers, in case a message is missing.
+    pub(crate) fn check_period(&self) -> Duration {
+        let settings = &self.inner.settings;
+        let in_use = self.inner.database.activity().is_in_use();
+        match self.inner.hub.channel() {
+            Channel::Works if in_use => settings.check,
+            Channel::Works | Channel::Suspended if !in_use => settings.idle_check,
+            _ => settings.poll,
+        }
+    }
+
+    /// Where this process listens for messages. `None` if none can arrive.
+    fn listen_target(&self) -> Option<Target> {
+        let Inner {
+            database, settings, ..
+        } = &*self.inner;
+        let own = database.target();
+        let target = match &settings.direct {
+            Some(direct) => Some(direct),
+            None => Some(own).filter(|own| !own.is_pooled()),
+        };
+        target.filter(|_| settings.notifications).cloned()
+    }
+
     /// Reads changes for the subscribers and exchanges messages with other processes, as long as the process runs.
     pub(crate) async fn run(self, job: Job) {
         let to_notify = Writes::default();
@@ -125,7 +177,7 @@ impl Live {
             tailer::follow_writes(&self, &to_notify),
             tailer::run(&self, &job),
             notify::send(&self, &to_notify),
-            notify::listen(&self),
+            listen::listen(&self),
             self.inner.feed.begin_epochs(&self.inner.database),
         );
     }

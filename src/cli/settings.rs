@@ -9,7 +9,7 @@ use crate::{
     auth::external::{IssuerSettings, KeyAges},
     changes::LiveSettings,
     config::{Config, LimitsConfig, MailConfig, ServerConfig},
-    db::PoolSettings,
+    db::{PoolSettings, activity::IdleSettings},
     graphql::Limits,
     http::{EdgeSettings, LOCAL_ORIGINS, RequestSettings, UploadSettings, server::ServerSettings},
     mail::MailSettings,
@@ -28,6 +28,7 @@ pub(super) fn pool(config: &Config) -> PoolSettings {
         shared_reads: database.shared_reads && database.prepared_statements,
         wait: database.pool_wait.0,
         lifetime: database.pool_lifetime.0,
+        idle: IdleSettings::default(),
     }
 }
 
@@ -53,7 +54,11 @@ pub(super) fn settings(
         server: server_settings(config, max_open),
         trash_days: config.database.trash_days,
         audit_days: config.auth.audit_days,
-        live: LiveSettings::new(config.database.changes_days, database.direct.clone()),
+        live: LiveSettings::new(
+            config.database.changes_days,
+            database.direct.clone(),
+            config.streams.idle_check.0,
+        ),
         search_bytes: config.database.search_memory << 20,
         mail: mail_settings(&config.mail, data_dir.join("mails")),
         images,
@@ -115,6 +120,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
         cost_limit: config.rate_limits.limit_cost,
         uploads: UploadSettings::default(),
         streams: config.streams.settings(),
+        ready_age: config.server.ready_age.0,
     }
 }
 

@@ -310,8 +310,8 @@ pub struct DatabaseConfig {
     /// on a terminal and under `cargo run`.
     #[arg(long, env = "SNAPNOTE_EMBEDDED", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub embedded: Option<bool>,
-    /// The same database at an address without a pooler. Processes use it to notify each other of changes immediately. If
-    /// unset, they poll for other processes' changes once a second. Only needed with DATABASE_URL.
+    /// The same database at an address without a pooler, where processes receive notifications of each other's changes. If unset,
+    /// they use DATABASE_URL, and poll once a second if a pooler in transaction mode is there.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<Secret>,
     /// The folder of the embedded PostgreSQL, the generated signing key, images and emails.
@@ -320,7 +320,7 @@ pub struct DatabaseConfig {
     /// The folder of PostgreSQL's programs, for the embedded server. If unset, the service searches PATH and the usual folders.
     #[arg(long, env = "SNAPNOTE_PG_BIN")]
     pub pg_bin: Option<PathBuf>,
-    /// Database connections that stay open while idle. Maximum: SNAPNOTE_POOL_MAX.
+    /// Database connections that stay open between requests. They close after 4 minutes without use. Maximum: SNAPNOTE_POOL_MAX.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
     /// Maximum connections in the pool. Rate limits use two more.
@@ -391,6 +391,10 @@ pub struct ServerConfig {
     /// How long running requests may take to finish at shutdown.
     #[arg(long, env = "SNAPNOTE_SHUTDOWN_TIMEOUT", default_value = "15s")]
     pub shutdown_timeout: Span,
+    /// Maximum age of the database check that /readyz reports while no client uses the service, so that health checks let a
+    /// serverless database sleep.
+    #[arg(long, env = "SNAPNOTE_READY_AGE", default_value = "1h")]
+    pub ready_age: Span,
     /// Networks of proxies, separated by commas, e.g. 10.0.0.0/8,::1/128. X-Forwarded-For is trusted only from these.
     #[arg(long, env = "SNAPNOTE_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network)]
     pub trusted_proxies: Vec<IpNet>,

@@ -1,7 +1,7 @@
 //! Background jobs. They run periodically or continuously, in small steps with pauses between them, so that no request waits for them.
 //!
 //! - `Jobs`: the supervisor, which restarts jobs that end or panic. [`JobStates`]: the state of each job.
-//! - `every`: a schedule of `Periodic` jobs. `Backoff`: the pauses after failures.
+//! - `every`: a schedule of `Periodic` jobs. `Turns`: when a job runs. `Backoff`: the pauses after failures.
 //! - `in_steps`: a job's work in transactions of bounded size. `Cleanup`: rows that are due, except those that fail.
 
 mod backoff;
@@ -9,6 +9,7 @@ mod cleanup;
 mod job;
 mod schedule;
 mod supervisor;
+mod turns;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub(crate) use self::{
     cleanup::{Cleanup, Sweeper, isolate},
     schedule::{Periodic, caught},
     supervisor::Jobs,
+    turns::Turns,
 };
 use super::{Connection, Database, connection::Work};
 use crate::error::Error;

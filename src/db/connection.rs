@@ -257,8 +257,10 @@ impl Connection {
             };
         }
         let kind = kind_of(error);
-        if kind == Kind::MixedUp {
-            self.database.suspect_pooler();
+        match kind {
+            Kind::MixedUp => self.database.suspect_pooler(),
+            Kind::Unavailable | Kind::Outdated => self.database.activity().note_outage(),
+            _ => {}
         }
         if matches!(kind, Kind::MixedUp | Kind::Outdated)
             && let Some(pooled) = &mut self.object

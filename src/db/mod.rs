@@ -7,6 +7,7 @@
 //! - `failure`: maps the database's errors to the service's.
 //! - [`connect`]: from a URL to a connection, with TLS. [`pooler`]: what a pooler in between does to sessions.
 //! - `share`: what the requests of one user or address may lease at the same time.
+//! - [`activity`]: when callers last used the database, and what an idle process does.
 //! - `metrics`: counts statements and waits for connections.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
@@ -17,6 +18,7 @@
 //!
 //! The SQL of each noun is in its `store.rs`, never here.
 
+pub mod activity;
 pub mod background;
 pub mod connect;
 mod connection;

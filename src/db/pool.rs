@@ -7,9 +7,12 @@
 //! Requests of one user or address together lease at most a third of the pool (`share`), so that one user's requests rarely delay
 //! another's.
 //!
+//! Idle connections are closed (`spare`), so that a database that nobody uses can sleep.
+//!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
 mod reservation;
+mod spare;
 
 use std::{
     sync::{
@@ -21,7 +24,7 @@ use std::{
 
 use deadpool::{
     Runtime,
-    managed::{PoolConfig, QueueMode, TimeoutType, Timeouts},
+    managed::{PoolConfig, QueueMode, Timeouts},
 };
 use diesel::ConnectionError;
 use tokio::sync::{Notify, Semaphore};
@@ -31,6 +34,7 @@ pub(super) use self::reservation::Permits;
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
     Connection, Writers, Writes,
+    activity::{Activity, IdleSettings},
     connect::Target,
     connection_manager::ConnectionManager,
     metrics::PoolMetrics,
@@ -43,9 +47,6 @@ use crate::error::Error;
 pub(super) type Object = deadpool::managed::Object<ConnectionManager>;
 type PoolError = deadpool::managed::PoolError<ConnectionError>;
 
-/// How long a connection beyond the kept ones may idle before it is closed.
-const SPARE_IDLE: Duration = Duration::from_secs(60);
-
 /// The number of connections, and how long they live.
 #[derive(Debug, Clone)]
 pub struct PoolSettings {
@@ -53,7 +54,7 @@ pub struct PoolSettings {
     pub name: &'static str,
     /// The duration from which a statement is logged as slow.
     pub slow: Duration,
-    /// Number of idle connections that stay open.
+    /// Number of connections that stay open between two uses, for at most `IdleSettings::close`.
     pub kept: usize,
     /// Maximum number of connections.
     pub max_connections: usize,
@@ -63,6 +64,8 @@ pub struct PoolSettings {
     pub wait: Duration,
     /// The age at which a connection is replaced.
     pub lifetime: Duration,
+    /// What an idle process does.
+    pub idle: IdleSettings,
 }
 
 /// The database, through a bounded pool of connections. Cheap to clone.
@@ -82,6 +85,7 @@ struct Inner {
     /// The connections that each holder may lease at the same time.
     shares: Shares,
     metrics: Arc<PoolMetrics>,
+    activity: Arc<Activity>,
     abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
@@ -108,6 +112,7 @@ impl Database {
     /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
         let metrics = PoolMetrics::new(settings.name, settings.slow);
+        let activity = Arc::new(Activity::new(settings.idle));
         let shared = if settings.shared_reads {
             shared_reads::count(settings.max_connections)
         } else {
@@ -120,8 +125,10 @@ impl Database {
             create: None,
             recycle: Some(Duration::from_secs(5)),
         };
-        let shared_reads = (shared > 0)
-            .then(|| SharedReads::new(target.clone(), shared, settings.lifetime, metrics.clone()));
+        let shared_reads = (shared > 0).then(|| {
+            let counts = (metrics.clone(), activity.clone());
+            SharedReads::new(target.clone(), shared, settings.lifetime, counts)
+        });
         let manager = ConnectionManager::new(target, settings.lifetime);
         let pool = deadpool::managed::Pool::builder(manager)
             .config(limits)
@@ -135,6 +142,7 @@ impl Database {
             wait: settings.wait,
             shares: Shares::new((settings.max_connections / 3).max(1)),
             metrics,
+            activity,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
             pending: Notify::default(),
@@ -212,6 +220,11 @@ impl Database {
         &self.inner.metrics
     }
 
+    /// When callers last used the database.
+    pub(crate) fn activity(&self) -> &Arc<Activity> {
+        &self.inner.activity
+    }
+
     /// How often a connection was dropped in the middle of a statement or transaction since the process started.
     pub fn abandoned(&self) -> u64 {
         self.inner.abandoned.load(Ordering::Relaxed)
@@ -240,7 +253,8 @@ impl Database {
         pooler::check(self.target()).await
     }
 
-    fn target(&self) -> &Target {
+    /// The database and how to connect to it.
+    pub(crate) fn target(&self) -> &Target {
         self.inner.pool.manager().target()
     }
 
@@ -267,29 +281,6 @@ impl Database {
     /// The users whose items were changed through this pool.
     pub(crate) fn writes(&self) -> &Writes {
         &self.inner.writes
-    }
-
-    /// Closes connections that have idled for long, but keeps the number in the settings. Runs as long as the process.
-    pub async fn close_spare_connections(self) {
-        let mut ticks = tokio::time::interval(SPARE_IDLE / 2);
-        loop {
-            ticks.tick().await;
-            self.inner.pool.manager().close_unclaimed();
-            if let Some(shared) = &self.inner.shared {
-                shared.close_spare();
-            }
-            let mut spare = self
-                .inner
-                .pool
-                .status()
-                .size
-                .saturating_sub(self.inner.kept);
-            self.inner.pool.retain(|_, metrics| {
-                let close = spare > 0 && metrics.last_used() > SPARE_IDLE;
-                spare -= usize::from(close);
-                !close
-            });
-        }
     }
 
     /// Closes the pool: waiting callers get UNAVAILABLE, and returned connections are closed. Waits until dropped statements have ended or are
@@ -339,14 +330,5 @@ impl Drop for Abandoned {
         if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
-    }
-}
-
-fn unavailable(error: &PoolError) -> Error {
-    match error {
-        PoolError::Timeout(TimeoutType::Wait) => {
-            Error::unavailable("all connections to the database are in use")
-        }
-        other => Error::unavailable(format!("no connection to the database: {other}")),
     }
 }

@@ -54,10 +54,12 @@ use tracing::Instrument;
 use self::client::{ReadError, SharedClient};
 pub(crate) use self::row::SharedRow;
 use super::{
+    activity::Activity,
     background::Backoff,
     connect::Target,
     failure::{Kind, kind_of_message},
     metrics::PoolMetrics,
+    share,
     sql::Value,
 };
 
@@ -154,6 +156,7 @@ struct Inner {
     is_opening: AtomicBool,
     attempts: Mutex<Attempts>,
     metrics: Arc<PoolMetrics>,
+    activity: Arc<Activity>,
 }
 
 /// When connections may be opened after an attempt failed.
@@ -163,12 +166,13 @@ struct Attempts {
 }
 
 impl SharedReads {
-    /// Up to `max` connections to this database. Opens none yet. `metrics` counts what is sent.
+    /// Up to `max` connections to this database. Opens none yet. The metrics count what is sent, and the activity notes what
+    /// callers read.
     pub(super) fn new(
         target: Target,
         max: usize,
         lifetime: Duration,
-        metrics: Arc<PoolMetrics>,
+        (metrics, activity): (Arc<PoolMetrics>, Arc<Activity>),
     ) -> SharedReads {
         let attempts = Attempts {
             backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10)),
@@ -183,6 +187,7 @@ impl SharedReads {
             is_opening: AtomicBool::new(false),
             attempts: Mutex::new(attempts),
             metrics,
+            activity,
         };
         SharedReads {
             inner: Arc::new(inner),
@@ -213,6 +218,9 @@ impl SharedReads {
     ) -> Result<Vec<tokio_postgres::Row>, SharedReadError> {
         let client = self.inner.pick().ok_or(SharedReadError::NotSent)?;
         let sent = self.inner.metrics.clone().sent(text.sql());
+        if share::current().is_some() {
+            self.inner.activity.note_use();
+        }
         let mut unfinished = Unfinished {
             inner: &self.inner,
             client: Some(client.clone()),

@@ -19,7 +19,9 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use embedded_postgres::{Embedded, Settings};
 use tokio::sync::OnceCell;
 
-use super::{Connection, Database, PoolSettings, Statement, connect::Target};
+use super::{
+    Connection, Database, PoolSettings, Statement, activity::IdleSettings, connect::Target,
+};
 
 async fn server() -> &'static Embedded {
     static SERVER: OnceCell<Embedded> = OnceCell::const_new();
@@ -111,6 +113,7 @@ fn pool_settings(max_connections: usize) -> PoolSettings {
         shared_reads: false,
         wait: Duration::from_secs(30),
         lifetime: Duration::from_secs(300),
+        idle: IdleSettings::default(),
     }
 }
 

@@ -277,6 +277,10 @@ async fn authenticate(request: &Incoming<'_>, address: SocketAddr) -> Result<Liv
     let bearer = Bearer::in_headers(&parts.headers);
     let live_auth = LiveAuth::of_request(&state.auth, bearer, client, deadline).await;
     record.identify(&live_auth);
+    if live_auth.viewer().is_some() {
+        // Its session was looked up, even if the request needs nothing else.
+        state.database.activity().note_use();
+    }
     let checked = state.requests.check(live_auth.holder().as_ref());
     checked.map_err(Rejection::Failed)?;
     Ok(live_auth)

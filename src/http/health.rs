@@ -1,6 +1,6 @@
 //! Health checks: `/healthz` (the process runs) and `/readyz` (the process can serve requests).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::{
     Json,
@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::json;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 
 use super::EdgeState;
 use crate::{
@@ -24,7 +27,7 @@ use crate::{
 
 /// How long the database may take to respond.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a result is reused, so that frequent health checks do not each cost a query.
+/// How long a result is reused at least, so that frequent health checks do not each cost a query.
 const CACHE_TIME: Duration = Duration::from_secs(1);
 
 /// What the last check found.
@@ -46,23 +49,53 @@ impl Findings {
     }
 }
 
-/// The last result of the check, and when it was made.
-#[derive(Default)]
+/// The last result of the check.
 pub(super) struct Readiness {
-    last: Mutex<Option<(Instant, Findings)>>,
+    /// How long a result counts while no caller uses the database.
+    max_age: Duration,
+    last: Mutex<Option<Check>>,
+}
+
+#[derive(Debug, Clone)]
+struct Check {
+    /// When it began.
+    at: Instant,
+    found: Findings,
 }
 
 impl Readiness {
-    async fn check(&self, database: &Database) -> Findings {
-        let mut last = self.last.lock().await;
-        if let Some((at, found)) = &*last
-            && at.elapsed() < CACHE_TIME
-        {
-            return found.clone();
+    pub(super) fn new(max_age: Duration) -> Readiness {
+        Readiness {
+            max_age,
+            last: Mutex::default(),
         }
+    }
+
+    async fn check(&self, database: &Database) -> Check {
+        let mut last = self.last.lock().await;
+        if let Some(check) = &*last
+            && check.at.elapsed() < self.reusable_for(check, database)
+        {
+            return check.clone();
+        }
+        let at = Instant::now();
         let found = examine(database).await;
-        *last = Some((Instant::now(), found.clone()));
-        found
+        let check = Check { at, found };
+        *last = Some(check.clone());
+        check
+    }
+
+    /// How long the result of a check is reused. Health checks alone do not keep a serverless database awake.
+    fn reusable_for(&self, check: &Check, database: &Database) -> Duration {
+        let activity = database.activity();
+        let is_doubtful = !check.found.ready()
+            || activity.is_in_use()
+            || activity.had_outage_since(check.at)
+            || database.is_pooler_suspected();
+        match is_doubtful {
+            true => CACHE_TIME,
+            false => self.max_age.max(CACHE_TIME),
+        }
     }
 }
 
@@ -112,7 +145,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         let body = json!({ "status": "stopping", "version": env!("CARGO_PKG_VERSION") });
         return report(StatusCode::SERVICE_UNAVAILABLE, body);
     }
-    let found = state.readiness.check(&state.database).await;
+    let Check { at, found } = state.readiness.check(&state.database).await;
     let ready = found.ready();
     let pool = state.database.status();
     let body = json!({
@@ -121,6 +154,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         "preparedStatements": if found.mixes_up_statements { "mixed up" } else { "ok" },
         "pendingMigrations": found.is_up.then_some(found.pending),
         "incompatibleMigrations": found.is_up.then_some(found.incompatible),
+        "secondsSinceCheck": at.elapsed().as_secs(),
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max, "shared": pool.shared },
         "jobs": jobs(&state.jobs),
         "searchIndexes": search_indexes(&state.search),

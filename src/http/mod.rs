@@ -92,6 +92,8 @@ pub struct EdgeSettings {
     pub uploads: UploadSettings,
     /// WebSockets and subscriptions.
     pub streams: StreamSettings,
+    /// How long `/readyz` reports a check of the database while no caller uses it.
+    pub ready_age: Duration,
 }
 
 /// The state that all handlers share.
@@ -161,10 +163,10 @@ impl Edge {
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
             cost_limits: cost_limit::CostLimits::new(settings.cost_limit),
+            readiness: health::Readiness::new(settings.ready_age),
             settings,
             mutations: mutations.clone(),
             streams: streams.clone(),
-            readiness: health::Readiness::default(),
             metrics: Arc::default(),
             stopping: stopping.clone(),
         });

@@ -46,6 +46,7 @@ use super::{
 use crate::{
     auth::Auth,
     changes::parse_cursor,
+    db::activity::Activity,
     error::Error,
     graphql::{Admitted, Executed, Operation},
 };
@@ -153,7 +154,9 @@ fn stream_events(
     let heartbeat = state.settings.streams.heartbeat;
     let event_sender = EventSender {
         auth: state.auth.clone(),
+        activity: state.database.activity().clone(),
         recheck: live_auth.as_ref().and_then(LiveAuth::valid_for).map(after),
+        has_failed: false,
         live_auth,
         revocations,
         is_subscription: false,
@@ -180,10 +183,13 @@ fn stream_events(
 /// Sends the events of one response.
 struct EventSender {
     auth: Auth,
+    activity: Arc<Activity>,
     live_auth: Option<LiveAuth>,
     revocations: Option<watch::Receiver<()>>,
     /// When the client is authenticated again.
     recheck: Option<Instant>,
+    /// Whether the last attempt failed because of an outage.
+    has_failed: bool,
     /// Whether the operation is a subscription that has started.
     is_subscription: bool,
     stopping: CancellationToken,
@@ -199,8 +205,15 @@ struct EventSender {
 enum SenderEvent {
     Output(Option<Output>),
     Heartbeat,
-    Recheck,
+    Recheck(Recheck),
     End(End),
+}
+
+/// Why the client is authenticated again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recheck {
+    Revoked,
+    Time,
 }
 
 /// Why a response ends before its operation is complete.
@@ -241,8 +254,8 @@ impl EventSender {
                 SenderEvent::Output(Some(output)) => self.send(event(&output)).await?,
                 SenderEvent::Output(None) => return self.send(complete()).await,
                 SenderEvent::Heartbeat => self.send(comment()).await?,
-                SenderEvent::Recheck => {
-                    if let Some(end) = self.recheck().await {
+                SenderEvent::Recheck(why) => {
+                    if let Some(end) = self.recheck(why).await {
                         return self.sign_out(end).await;
                     }
                 }
@@ -260,24 +273,29 @@ impl EventSender {
             biased;
             () = self.sender.closed() => SenderEvent::End(End::Disconnected),
             () = self.stopping.cancelled(), if is_subscription => SenderEvent::End(End::Stopping),
-            () = revoked(&mut self.revocations), if is_subscription => SenderEvent::Recheck,
-            () = sleep_until(recheck), if is_subscription => SenderEvent::Recheck,
+            () = revoked(&mut self.revocations), if is_subscription => SenderEvent::Recheck(Recheck::Revoked),
+            () = sleep_until(recheck), if is_subscription => SenderEvent::Recheck(Recheck::Time),
             output = outputs.next() => SenderEvent::Output(output),
             () = sleep_until(self.next_heartbeat) => SenderEvent::Heartbeat,
         }
     }
 
     /// Authenticates the client again. Returns why its access has ended, if it has. If that is unknown because of an
-    /// outage, retries soon.
-    async fn recheck(&mut self) -> Option<AccessEnd> {
+    /// outage, retries soon. Without a revocation, an idle process sends no statement.
+    async fn recheck(&mut self, why: Recheck) -> Option<AccessEnd> {
         let live_auth = self.live_auth.clone()?;
         if live_auth.has_expired() {
             return Some(AccessEnd::TokenExpired);
+        }
+        if why == Recheck::Time && !self.has_failed && !self.activity.is_in_use() {
+            self.recheck = live_auth.valid_for().map(after);
+            return None;
         }
         let deadline = after(self.auth_timeout);
         match live_auth.recheck(&self.auth, deadline).await {
             Ok(live_auth) => {
                 self.recheck = live_auth.valid_for().map(after);
+                self.has_failed = false;
                 None
             }
             Err(error) if denies_access(&error) => Some(live_auth.access_end()),
@@ -287,6 +305,7 @@ impl EventSender {
                     "authenticating an event stream again failed; retrying"
                 );
                 self.recheck = Some(after(RETRY));
+                self.has_failed = true;
                 None
             }
         }

@@ -29,18 +29,18 @@ use super::{
 use crate::{
     db::{
         Connection, Database,
-        background::{Backoff, Job, caught},
+        background::{Job, Turns, caught},
     },
     error::Error,
 };
 
 /// Mails that a process sends at the same time. Servers accept few connections from one client, often no more than ten.
 const SLOTS: usize = 4;
-/// Maximum wait. Mails that another process wrote before it died wait no longer.
-const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+/// How often the worker looks for mails that another process wrote before it died, while callers use the database.
+const PERIOD: Duration = Duration::from_secs(15 * 60);
 /// Minimum wait, while another worker claims the due mails.
 const MIN_WAIT: Duration = Duration::from_secs(1);
-/// The first and the maximum pause after errors of the database.
+/// The first and the maximum pause after errors of the database, while callers use it.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// How long releasing claims may take at shutdown.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -114,9 +114,11 @@ impl Mailer {
     /// Sends mails when they are due, as long as the process runs. `job` reports errors of the outbox, `delivery` those
     /// of the mail server.
     pub async fn run(self, job: Job, delivery: Job) {
-        let mut backoff = Backoff::new(RETRY_PAUSE.0, RETRY_PAUSE.1);
+        let activity = self.inner.database.activity().clone();
+        let mut turns = Turns::new(activity, PERIOD, RETRY_PAUSE);
         let slots = &self.inner.slots;
         while let Ok(slot) = slots.clone().acquire_owned().await {
+            let began = Instant::now();
             let resets_only = slots.available_permits() == 0;
             let next = match self.claim(resets_only).await {
                 Ok(Some(mail)) => {
@@ -127,20 +129,20 @@ impl Mailer {
                 Err(error) => Err(error),
             };
             drop(slot);
-            let wait = match next {
-                Ok(wait) => {
+            let next_due = match next {
+                Ok(next_due) => {
                     job.succeeded();
-                    backoff.reset();
-                    wait
+                    turns.succeeded(began);
+                    next_due
                 }
                 Err(error) => {
-                    let pause = backoff.pause();
-                    job.failed(&error, pause);
-                    pause
+                    job.failed(&error, turns.failed(began));
+                    None
                 }
             };
             tokio::select! {
-                () = sleep(wait) => {}
+                () = turns.due() => {}
+                () = elapsed(next_due) => {}
                 () = self.inner.written.notified() => {}
                 // With a second free slot, mails of all kinds can be sent again.
                 _ = slots.acquire_many(2), if resets_only => {}
@@ -201,11 +203,12 @@ impl Mailer {
         store::claim(&mut self.connection().await?, templates(resets_only)).await
     }
 
-    async fn until_next(&self, resets_only: bool) -> Result<Duration, Error> {
+    /// How long until the next mail is due. `None` if no mail waits.
+    async fn until_next(&self, resets_only: bool) -> Result<Option<Duration>, Error> {
         let mut conn = self.connection().await?;
         let outbox = store::until_next(&mut conn, templates(resets_only)).await?;
         self.inner.metrics.set_waiting(outbox.waiting);
-        Ok(outbox.next.unwrap_or(MAX_WAIT).clamp(MIN_WAIT, MAX_WAIT))
+        Ok(outbox.next.map(|wait| wait.max(MIN_WAIT)))
     }
 
     /// Delivers a mail in the background.
@@ -316,6 +319,14 @@ impl Mailer {
             log_given_up(mail, failed.attempts);
         }
         Ok(())
+    }
+}
+
+/// Returns after this time. Never without one.
+async fn elapsed(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,11 +1,8 @@
 //! The job that finishes pending operations: one step per owner in turn, until nothing is left that it can do.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use super::{FailedStep, OnLocked, Step, StepSize, step, store};
@@ -13,40 +10,43 @@ use crate::{
     auth::UserId,
     db::{
         Connection, Database,
-        background::{Backoff, Job},
+        background::{Job, Turns},
     },
     error::{Code, Error},
 };
 
-/// How often the job looks for operations that another process left.
-const IDLE_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// How often the job looks for operations that another process left, while callers use the database.
+const PERIOD: Duration = Duration::from_secs(15 * 60);
 /// The pause between two steps.
 const STEP_PAUSE: Duration = Duration::from_millis(20);
 /// The pause while other transactions or processes hold everything that is left.
 const BLOCKED_PAUSE: Duration = Duration::from_secs(1);
-/// The first and the maximum pause after a failure of the database.
+/// The first and the maximum pause after a failure of the database, while callers use it.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 /// Finishes pending operations as long as the process runs: at the start, when a command of this process leaves an
-/// operation, and every 15 minutes.
+/// operation, and in the turns of a periodic job.
 pub(crate) async fn run(database: Database, job: Job) {
-    let mut backoff = Backoff::new(RETRY_PAUSE.0, RETRY_PAUSE.1);
+    let mut turns = Turns::new(database.activity().clone(), PERIOD, RETRY_PAUSE);
     loop {
+        let began = Instant::now();
         match finish(&database).await {
             Ok(finished) => {
                 job.succeeded();
-                backoff.reset();
-                let pause = match finished.blocked {
-                    true => BLOCKED_PAUSE,
-                    false => IDLE_PAUSE,
-                };
+                turns.succeeded(began);
                 // A command that leaves an operation ends the pause.
-                let _ = timeout(pause, database.pending_added()).await;
+                if finished.blocked {
+                    let _ = timeout(BLOCKED_PAUSE, database.pending_added()).await;
+                } else {
+                    tokio::select! {
+                        () = turns.due() => {}
+                        () = database.pending_added() => {}
+                    }
+                }
             }
             Err(error) => {
-                let pause = backoff.pause();
-                job.failed(&error, pause);
-                sleep(pause).await;
+                job.failed(&error, turns.failed(began));
+                turns.due().await;
             }
         }
     }

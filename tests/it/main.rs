@@ -21,6 +21,7 @@ mod errors;
 mod filters;
 mod http;
 mod identity_providers;
+mod idle;
 mod images;
 mod import;
 mod input_values;

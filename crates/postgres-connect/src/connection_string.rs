@@ -52,12 +52,11 @@ fn handling(name: &str, value: &str) -> Handling {
         ("user" | "password" | "dbname" | "host" | "hostaddr" | "port", _)
         | ("application_name" | "options" | "channel_binding" | "sslnegotiation", _)
         | ("connect_timeout" | "target_session_attrs" | "load_balance_hosts", _)
-        | ("keepalives" | "keepalives_idle" | "keepalives_interval" | "keepalives_retries", _) => {
-            Handling::PassedOn
-        }
+        | ("keepalives" | "keepalives_retries", _) => Handling::PassedOn,
         ("sslmode" | "sslrootcert" | "sslcert" | "sslkey", _)
         | ("sslsni" | "ssl_min_protocol_version" | "fallback_application_name", _)
-        | ("keepalives_count" | "tcp_user_timeout", _) => Handling::Own,
+        | ("keepalives_idle" | "keepalives_interval" | "keepalives_count", _)
+        | ("tcp_user_timeout", _) => Handling::Own,
         _ if is_ignored(name, value) => Handling::Ignored,
         _ => remedy(name).map_or(Handling::Unknown, Handling::Rejected),
     }

@@ -49,6 +49,8 @@ impl Target {
     /// - Without `sslrootcert`, `verify-full` trusts the system's certificate authorities.
     /// - `sslrootcert` with a mode weaker than `require` is an error, because the file would have no effect.
     /// - `host` is required.
+    /// - TCP keepalive begins after a minute without traffic, unless `keepalives_idle`, `keepalives_interval` and
+    ///   `keepalives_count` say otherwise. So an idle connection that is dead is closed within 90 seconds.
     /// - `prefer` falls back to plain text only if the server has no TLS, not if the handshake fails.
     ///
     /// # Errors
@@ -62,9 +64,7 @@ impl Target {
         {
             config.application_name(name);
         }
-        if let Some(count) = string.take("keepalives_count") {
-            config.keepalives_retries(number("keepalives_count", &count)?);
-        }
+        set_keepalive(&mut config, &mut string)?;
         if let Some(milliseconds) = string.take("tcp_user_timeout") {
             let milliseconds = number("tcp_user_timeout", &milliseconds)?;
             config.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
@@ -220,6 +220,31 @@ fn invalid(error: tokio_postgres::Error) -> ParseError {
         .into_source()
         .map_or_else(String::new, |source| source.to_string());
     ParseError::new(problem)
+}
+
+/// How long an idle connection waits before its first keepalive probe, in seconds.
+const KEEPALIVE_IDLE: u32 = 60;
+/// The time between two probes, in seconds.
+const KEEPALIVE_INTERVAL: u32 = 10;
+/// How many probes may get no response.
+const KEEPALIVE_COUNT: u32 = 3;
+
+fn set_keepalive(config: &mut Config, string: &mut ConnectionString) -> Result<(), ParseError> {
+    let mut setting = |name: &str, default: u32| {
+        let given = string.take(name).map(|value| number(name, &value));
+        // As in libpq, zero means the default.
+        let given = given.transpose()?.filter(|given| *given > 0);
+        Ok(given.unwrap_or(default))
+    };
+    let idle = setting("keepalives_idle", KEEPALIVE_IDLE)?;
+    let interval = setting("keepalives_interval", KEEPALIVE_INTERVAL)?;
+    let count = setting("keepalives_count", KEEPALIVE_COUNT)?;
+    config.keepalives_idle(Duration::from_secs(idle.into()));
+    config.keepalives_interval(Duration::from_secs(interval.into()));
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(count);
+    }
+    Ok(())
 }
 
 fn check_hosts(config: &mut Config) -> Result<(), ParseError> {

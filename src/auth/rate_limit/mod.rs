@@ -64,6 +64,7 @@ pub fn rate_limiter_pool(pool: &PoolSettings) -> PoolSettings {
         shared_reads: false,
         wait: DATABASE_TIMEOUT,
         lifetime: pool.lifetime,
+        idle: pool.idle,
     }
 }
 

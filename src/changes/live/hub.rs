@@ -2,20 +2,16 @@
 //!
 //! Queues are bounded, whether subscribers read them or not. Subscribers find in the log what does not fit.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, broadcast};
 
-use super::super::{Cursor, NewEntries, cursor::Seen, store::ReaderPosition};
+use super::{
+    super::{Cursor, NewEntries, cursor::Seen, store::ReaderPosition},
+    listen::Channel,
+};
 use crate::{
     auth::UserId,
     db::Writers,
@@ -40,14 +36,13 @@ pub(super) enum HubMessage {
 }
 
 /// All users with subscribers in this process.
-#[derive(Default)]
 pub(super) struct Hub {
     users: Mutex<HashMap<UserId, SubscribedUser>>,
     /// Wakes the tailer when there are users to read.
     wake: Notify,
-    /// Wakes jobs that sleep while there are no subscribers.
+    /// Notified when a user's first subscriber joins and the last one leaves.
     subscribed: Notify,
-    is_notified: AtomicBool,
+    channel: Mutex<Channel>,
     /// The age of changes when they reach the subscribers' queues.
     lag: Histogram,
 }
@@ -63,6 +58,18 @@ struct SubscribedUser {
     due: bool,
     /// The time of the last message.
     published_at: Option<DateTime<Utc>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Hub {
+            users: Mutex::default(),
+            wake: Notify::new(),
+            subscribed: Notify::new(),
+            channel: Mutex::new(Channel::Fails),
+            lag: Histogram::default(),
+        }
+    }
 }
 
 impl Hub {
@@ -82,13 +89,22 @@ impl Hub {
 
     /// Waits until there is a subscriber.
     pub(super) async fn until_subscribed(&self) {
+        self.until(true).await;
+    }
+
+    /// Waits until there is no subscriber.
+    pub(super) async fn until_unsubscribed(&self) {
+        self.until(false).await;
+    }
+
+    async fn until(&self, has_subscribers: bool) {
         loop {
-            // Created before the check, so that a subscriber in between is not missed.
-            let subscribed = self.subscribed.notified();
-            if self.has_subscribers() {
+            // Created before the check, so that a change in between is not missed.
+            let changed = self.subscribed.notified();
+            if self.has_subscribers() == has_subscribers {
                 return;
             }
-            subscribed.await;
+            changed.await;
         }
     }
 
@@ -117,6 +133,7 @@ impl Hub {
             user.subscribers -= 1;
             if user.subscribers == 0 {
                 users.remove(&owner);
+                self.subscribed.notify_waiters();
             }
         }
     }
@@ -229,13 +246,13 @@ impl Hub {
     }
 
     /// Sets whether messages of other processes arrive. Returns the previous value.
-    pub(super) fn set_notified(&self, is_notified: bool) -> bool {
-        self.is_notified.swap(is_notified, Ordering::Relaxed)
+    pub(super) fn set_channel(&self, channel: Channel) -> Channel {
+        std::mem::replace(&mut *self.channel.lock(), channel)
     }
 
     /// Whether messages of other processes arrive.
-    pub(super) fn is_notified(&self) -> bool {
-        self.is_notified.load(Ordering::Relaxed)
+    pub(super) fn channel(&self) -> Channel {
+        *self.channel.lock()
     }
 }
 

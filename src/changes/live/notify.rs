@@ -1,20 +1,21 @@
-//! The notification channel between processes: LISTEN and NOTIFY. A message names the users whose items the sender has
-//! changed.
+//! Messages to other processes: NOTIFY on a channel to which each process with subscribers listens (`listen`). A message names the
+//! users whose items the sender has changed, or reports that the sender has revoked access.
 //!
 //! NOTIFY takes a lock of the whole server while its transaction commits. Therefore no transaction that writes sends
 //! one; the process sends one message for many commits, in a transaction of its own. Messages may be lost, because they
-//! only save time. LISTEN does not work through a pooler in transaction mode, so it uses a connection of its own while there
-//! are subscribers.
+//! only save time.
 
 use std::{collections::HashSet, time::Duration};
 
-use futures_util::StreamExt;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, sleep_until},
+};
 use uuid::Uuid;
 
 use super::{super::store, Live};
 use crate::{
-    db::{Writers, Writes, background::Backoff, connect::Target},
+    db::{Writers, Writes},
     error::Error,
 };
 
@@ -22,19 +23,23 @@ use crate::{
 const PAUSE: Duration = Duration::from_millis(20);
 /// Maximum number of users in a message: PostgreSQL accepts less than 8000 bytes.
 const MAX_USERS: usize = 200;
-/// The pause before the listener reconnects, first and maximum.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
-/// After this time without a message, the process sends one to itself, and waits this long for it.
-const SILENCE: Duration = Duration::from_secs(10);
+/// How long the process's own message may take to come back.
+const MAX_DELAY: Duration = Duration::from_secs(10);
+/// What a message says if its sender has revoked access. Older versions take it for changes of any user.
+const REVOKED: &str = "r";
 
-/// Sends the users in `to_notify` to the other processes.
+/// Sends the users in `to_notify`, and this process's revocations, to the other processes.
 pub(super) async fn send(live: &Live, to_notify: &Writes) {
+    if live.listen_target().is_none() {
+        return;
+    }
+    let (process, revoked) = (live.inner.process, &live.inner.revoked);
     loop {
-        let writers = to_notify.next().await;
-        if live.inner.settings.direct.is_none() {
-            continue;
-        }
-        if let Err(error) = send_once(live, &writers).await {
+        let messages = tokio::select! {
+            writers = to_notify.next() => encode(process, &writers),
+            () = revoked.notified() => vec![message(process, REVOKED)],
+        };
+        if let Err(error) = send_once(live, messages).await {
             // The other processes find the changes at their next periodic read.
             tracing::debug!(error = error.log_text(), "sending a notification failed");
         }
@@ -42,130 +47,125 @@ pub(super) async fn send(live: &Live, to_notify: &Writes) {
     }
 }
 
-async fn send_once(live: &Live, writers: &Writers) -> Result<(), Error> {
-    let payloads = encode(live.inner.process, writers);
-    let mut conn = live.inner.database.connection().await?;
-    store::notify(&mut conn, payloads).await
-}
-
-/// Receives messages from other processes while there are subscribers.
-pub(super) async fn listen(live: &Live) {
-    let (hub, Some(direct)) = (&live.inner.hub, &live.inner.settings.direct) else {
-        return;
-    };
-    hub.set_notified(false);
-    let (mut backoff, mut is_warned) = (Backoff::new(RETRY.0, RETRY.1), false);
-    loop {
-        hub.until_subscribed().await;
-        let outcome = receive(live, direct).await;
-        if hub.set_notified(false) {
-            backoff.reset();
-            is_warned = false;
-            // The tailer reads at once, and more often from now on.
-            hub.mark(&Writers::Any);
-        }
-        if let Err(error) = outcome {
-            if !is_warned {
-                tracing::warn!(
-                    error,
-                    "receiving notifications failed; polling for changes and retrying"
-                );
-            }
-            is_warned = true;
-            sleep(backoff.pause()).await;
-        }
-    }
-}
-
-/// Receives messages until there are no subscribers, the connection fails, or the process does not receive its own
-/// message.
-async fn receive(live: &Live, direct: &Target) -> Result<(), String> {
-    let hub = &live.inner.hub;
-    let mut conn = direct
-        .connect_without_timeout()
-        .await
-        .map_err(|error| error.to_string())?;
-    let listens = store::listen(&mut conn).await;
-    listens.map_err(|error| error.to_string())?;
-    let mut messages = std::pin::pin!(conn.notifications_stream());
-    while hub.has_subscribers() {
-        // A process that receives its own message receives those of others. If it cannot send one, for example because
-        // all connections are in use, it may still receive.
-        let sent = send_probe(live).await;
-        if !hub.is_notified() {
-            sent.clone()?;
-        }
-        let mut received_own = false;
-        while let Ok(message) = timeout(SILENCE, messages.next()).await {
-            let message = message.ok_or("the connection was closed")?;
-            let message = message.map_err(|error| error.to_string())?;
-            received_own |= mark(live, &message.payload);
-            if received_own && !hub.set_notified(true) {
-                tracing::info!("receiving notifications of other processes");
-                // Messages before this one were missed.
-                hub.mark(&Writers::Any);
-            }
-            if !hub.has_subscribers() {
-                return Ok(());
-            }
-        }
-        if sent.is_ok() && !received_own {
-            return Err(
-                "no message arrives; DATABASE_DIRECT_URL must bypass the pooler and be the same database"
-                    .to_owned(),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Marks the users that a message names. Returns whether this process sent it.
-fn mark(live: &Live, payload: &str) -> bool {
-    let writers = decode(live.inner.process, payload);
-    if let Some(writers) = &writers {
-        live.inner.hub.mark(writers);
-    }
-    writers.is_none()
-}
-
 /// Sends a message without users, which other processes ignore.
-async fn send_probe(live: &Live) -> Result<(), String> {
-    let sent = timeout(SILENCE, send_once(live, &Writers::default())).await;
-    let sent = sent.map_err(|_| "sending a notification timed out")?;
-    sent.map_err(|error| error.log_text())
+///
+/// # Errors
+/// UNAVAILABLE if the database cannot be reached.
+pub(super) async fn send_probe(live: &Live) -> Result<(), Error> {
+    send_once(live, vec![message(live.inner.process, "")]).await
+}
+
+async fn send_once(live: &Live, messages: Vec<String>) -> Result<(), Error> {
+    let sent = async {
+        let mut conn = live.inner.database.connection().await?;
+        live.inner.own_messages.note_sent();
+        store::notify(&mut conn, messages).await
+    };
+    let sent = sent.await;
+    if sent.is_err() {
+        live.inner.own_messages.note_received();
+    }
+    sent
+}
+
+/// Whether the process's own messages come back. A process that receives its own messages receives those of others.
+pub(super) struct OwnMessages {
+    /// When the oldest one was sent that has not come back.
+    sent: watch::Sender<Option<Instant>>,
+}
+
+impl Default for OwnMessages {
+    fn default() -> Self {
+        OwnMessages {
+            sent: watch::Sender::new(None),
+        }
+    }
+}
+
+impl OwnMessages {
+    fn note_sent(&self) {
+        self.sent.send_if_modified(|sent| {
+            let was_none = sent.is_none();
+            sent.get_or_insert_with(Instant::now);
+            was_none
+        });
+    }
+
+    /// Notes that a message has come back, or that none is expected.
+    pub(super) fn note_received(&self) {
+        self.sent.send_replace(None);
+    }
+
+    /// Returns when a message has not come back in time.
+    pub(super) async fn missing(&self) {
+        let mut changes = self.sent.subscribe();
+        loop {
+            let sent = *changes.borrow_and_update();
+            let changed = async {
+                // Fails if the sender is dropped, which this reference prevents.
+                let _ = changes.changed().await;
+            };
+            match sent {
+                None => changed.await,
+                Some(sent) => tokio::select! {
+                    () = changed => {}
+                    () = sleep_until(sent + MAX_DELAY) => return,
+                },
+            }
+        }
+    }
+}
+
+/// A received message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// This process sent it.
+    Own,
+    /// Another process has changed items of these users.
+    Changed(Writers),
+    /// Another process has revoked access.
+    Revoked,
 }
 
 /// Encodes messages: `<process> <user>,<user>,…`, or `<process> *` for any user. A probe has no users.
 fn encode(process: Uuid, writers: &Writers) -> Vec<String> {
-    let process = process.simple();
     let Writers::These(users) = writers else {
-        return vec![format!("{process} *")];
+        return vec![message(process, "*")];
     };
     let users: Vec<String> = users.iter().map(|user| user.simple().to_string()).collect();
-    if users.is_empty() {
-        return vec![format!("{process} ")];
-    }
-    let message = |users: &[String]| format!("{process} {}", users.join(","));
-    users.chunks(MAX_USERS).map(message).collect()
+    let chunks = users.chunks(MAX_USERS);
+    chunks
+        .map(|users| message(process, &users.join(",")))
+        .collect()
 }
 
-/// Decodes a message of another process. `None` if this process sent it. An unknown format means any user.
-fn decode(process: Uuid, payload: &str) -> Option<Writers> {
-    let Some((sender, users)) = payload.split_once(' ') else {
-        return Some(Writers::Any);
+fn message(process: Uuid, content: &str) -> String {
+    format!("{} {content}", process.simple())
+}
+
+/// Decodes a message. An unknown format means any user.
+pub(super) fn decode(process: Uuid, payload: &str) -> Message {
+    let Some((sender, content)) = payload.split_once(' ') else {
+        return Message::Changed(Writers::Any);
     };
     if Uuid::try_parse(sender).is_ok_and(|sender| sender == process) {
-        return None;
+        return Message::Own;
     }
-    if users.is_empty() {
-        return Some(Writers::default());
+    match content {
+        REVOKED => Message::Revoked,
+        "" => Message::Changed(Writers::default()),
+        users => {
+            let users: Result<HashSet<Uuid>, _> = users.split(',').map(Uuid::try_parse).collect();
+            Message::Changed(users.map_or(Writers::Any, Writers::These))
+        }
     }
-    let users: Result<HashSet<Uuid>, _> = users.split(',').map(Uuid::try_parse).collect();
-    Some(users.map_or(Writers::Any, Writers::These))
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+    use tokio::time::timeout;
+
     use super::*;
 
     #[test]
@@ -176,18 +176,39 @@ mod tests {
         assert!(sent.len() == 3 && sent.iter().all(|payload| payload.len() < 8000));
         let mut received = Writers::default();
         for payload in &sent {
-            received.add(decode(here, payload).expect("from another process"));
-            assert_eq!(decode(there, payload), None);
+            match decode(here, payload) {
+                Message::Changed(writers) => received.add(writers),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(decode(there, payload), Message::Own);
         }
         assert_eq!(received, Writers::These(users));
-        let [probe] = &encode(there, &Writers::default())[..] else {
-            panic!("one message");
-        };
-        assert_eq!(decode(here, probe), Some(Writers::default()));
-        assert_eq!(decode(there, probe), None);
+        let probe = message(there, "");
+        let nothing = Message::Changed(Writers::default());
+        assert_eq!(decode(here, &probe), nothing);
+        assert_eq!(decode(there, &probe), Message::Own);
+        let revoked = message(there, REVOKED);
+        assert_eq!(decode(here, &revoked), Message::Revoked);
+        assert_eq!(decode(there, &revoked), Message::Own);
         let any = encode(there, &Writers::Any);
         for payload in [any[0].as_str(), "", "nonsense", "a b", "x a,b"] {
-            assert_eq!(decode(here, payload), Some(Writers::Any), "{payload}");
+            let expected = Message::Changed(Writers::Any);
+            assert_eq!(decode(here, payload), expected, "{payload}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_missing_if_it_does_not_come_back_in_time() {
+        let messages = OwnMessages::default();
+        assert!(messages.missing().now_or_never().is_none());
+        messages.note_sent();
+        assert!(messages.missing().now_or_never().is_none());
+        messages.sent.send_replace(Some(Instant::now() - MAX_DELAY));
+        // A later message does not extend the time of the oldest one.
+        messages.note_sent();
+        let missing = timeout(MAX_DELAY, messages.missing()).await;
+        assert!(missing.is_ok(), "without another wait");
+        messages.note_received();
+        assert!(messages.missing().now_or_never().is_none());
     }
 }

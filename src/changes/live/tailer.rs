@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Live;
 use crate::{
@@ -22,6 +22,8 @@ const MAX_CHANGES: usize = 100;
 /// number of users that were read: the more users, the cheaper each is in one statement.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(60));
 const PAUSE_PER_USER: Duration = Duration::from_millis(1);
+/// How often the time of the next check is computed.
+const RECOMPUTE: Duration = Duration::from_secs(1);
 /// The pause after a failure, first and maximum.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
@@ -37,21 +39,16 @@ pub(super) async fn follow_writes(live: &Live, to_notify: &Writes) {
 /// Reads the users that may have changes and, periodically, all users with subscribers. Sleeps while there are no
 /// subscribers.
 pub(super) async fn run(live: &Live, job: &Job) {
-    let (hub, settings) = (&live.inner.hub, &live.inner.settings);
+    let hub = &live.inner.hub;
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
     let mut checked = Instant::now();
     // After a restart of this job, an interrupted read must be repeated.
     hub.mark(&Writers::Any);
     loop {
         hub.until_subscribed().await;
-        let period = if hub.is_notified() {
-            settings.check
-        } else {
-            settings.poll
-        };
+        until_woken(live, checked).await;
         // The time counts even if the tailer is woken all the time.
-        let woken = timeout_at(checked + period, hub.woken()).await;
-        if woken.is_err() || checked.elapsed() >= period {
+        if checked.elapsed() >= live.check_period() {
             checked = Instant::now();
             hub.mark(&Writers::Any);
         }
@@ -65,6 +62,25 @@ pub(super) async fn run(live: &Live, job: &Job) {
                 let pause = backoff.pause();
                 job.failed(&error, pause);
                 sleep(pause).await;
+            }
+        }
+    }
+}
+
+/// Waits until there may be users to read, or until the next check. Its time changes with the use of the database and with the
+/// channel for messages, so it is computed again at least once a second.
+async fn until_woken(live: &Live, checked: Instant) {
+    let woken = live.inner.hub.woken();
+    tokio::pin!(woken);
+    loop {
+        let next = checked + live.check_period();
+        let soon = Instant::now() + RECOMPUTE;
+        tokio::select! {
+            () = &mut woken => return,
+            () = sleep_until(next.min(soon)) => {
+                if checked.elapsed() >= live.check_period() {
+                    return;
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Periodic jobs: each runs once per period, and sooner after a failure.
+//! Periodic jobs: each runs once per period while callers use the database, and rarely otherwise (`turns`).
 //!
 //! Jobs of one schedule run one after the other, so that together they use one connection. A job that fails or panics does not keep the others
 //! from running.
@@ -6,12 +6,15 @@
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{Backoff, job::Job};
-use crate::error::Error;
+use super::{
+    job::Job,
+    turns::{Turns, until_changed},
+};
+use crate::{db::activity::Activity, error::Error};
 
-/// The first pause after a failure. Later ones double, up to the job's period.
+/// The first pause after a failure. Later ones double, up to the job's period while callers use the database.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// The body of a periodic job. Returns the number of rows or objects that it processed.
@@ -52,35 +55,35 @@ impl Periodic {
     }
 }
 
-/// Runs each of these jobs at once and then every `period`, for as long as the process runs.
-pub(crate) async fn every(period: Duration, jobs: Vec<(Job, Periodic)>) {
-    let turn = |(job, periodic): (Job, Periodic)| Turn {
+/// Runs each of these jobs at once and then in its turns, for as long as the process runs.
+pub(crate) async fn every(activity: Arc<Activity>, period: Duration, jobs: Vec<(Job, Periodic)>) {
+    let scheduled = |(job, periodic): (Job, Periodic)| Scheduled {
         job,
         body: periodic.body,
-        backoff: Backoff::new(FIRST_PAUSE, period),
-        due: Instant::now(),
+        turns: Turns::new(activity.clone(), period, (FIRST_PAUSE, period)),
     };
-    let mut turns: Vec<Turn> = jobs.into_iter().map(turn).collect();
-    while let Some(next) = turns.iter().map(|turn| turn.due).min() {
-        sleep_until(next).await;
-        for turn in &mut turns {
-            if turn.due <= Instant::now() {
-                turn.take(period).await;
+    let mut jobs: Vec<Scheduled> = jobs.into_iter().map(scheduled).collect();
+    while let Some(next) = jobs.iter().map(|job| job.turns.next()).min() {
+        if Instant::now() < next {
+            until_changed(&activity, next).await;
+        }
+        for job in &mut jobs {
+            if job.turns.next() <= Instant::now() {
+                job.run().await;
             }
         }
     }
 }
 
-/// A job and when it runs next.
-struct Turn {
+/// A job and its turns.
+struct Scheduled {
     job: Job,
     body: Body,
-    backoff: Backoff,
-    due: Instant,
+    turns: Turns,
 }
 
-impl Turn {
-    async fn take(&mut self, period: Duration) {
+impl Scheduled {
+    async fn run(&mut self) {
         let began = Instant::now();
         let outcome = caught(async { (self.body)().await }).await;
         self.job.took(began.elapsed());
@@ -91,16 +94,14 @@ impl Turn {
                     tracing::info!(job, rows, "a background job processed rows");
                 }
                 self.job.succeeded();
-                self.backoff.reset();
-                self.due = Instant::now() + period;
+                self.turns.succeeded(began);
                 return;
             }
             Ok(Err(error)) => error,
             Err(panic) => Error::internal(panic),
         };
-        let pause = self.backoff.pause();
+        let pause = self.turns.failed(began);
         self.job.failed(&error, pause);
-        self.due = Instant::now() + pause;
     }
 }
 

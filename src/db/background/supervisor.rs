@@ -2,7 +2,7 @@
 //!
 //! A job that ends or panics is logged as ERROR and restarted after a pause. The pause doubles while the job keeps ending.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -14,6 +14,7 @@ use super::{
     job::{Job, JobStates},
     schedule::{Periodic, caught, every},
 };
+use crate::db::activity::Activity;
 
 /// The pause before a job is restarted: the first and the maximum. A job that ran for longer than the maximum starts over with the first.
 const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5 * 60));
@@ -21,15 +22,17 @@ const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 /// The background jobs of a process. Dropping this stops them.
 pub(crate) struct Jobs {
     states: JobStates,
+    activity: Arc<Activity>,
     tasks: JoinSet<()>,
     restart: (Duration, Duration),
 }
 
 impl Jobs {
-    /// Starts without jobs. Their states are kept in `states`.
-    pub(crate) fn new(states: JobStates) -> Jobs {
+    /// Starts without jobs. Their states are kept in `states`. Periodic jobs run while callers use the database of `activity`.
+    pub(crate) fn new(states: JobStates, activity: Arc<Activity>) -> Jobs {
         Jobs {
             states,
+            activity,
             tasks: JoinSet::new(),
             restart: RESTART,
         }
@@ -47,12 +50,13 @@ impl Jobs {
         self.tasks.spawn(supervise(job, self.restart, start));
     }
 
-    /// Runs these jobs every `period`, one after the other. A fault of the schedule itself counts as a fault of the first job.
+    /// Runs these jobs every `period` while callers use the database (`turns`), one after the other. A fault of the schedule itself counts as a fault of the first job.
     pub(crate) fn every(&mut self, period: Duration, jobs: impl IntoIterator<Item = Periodic>) {
         let named = |job: Periodic| (self.states.job(job.name), job);
         let jobs: Vec<(Job, Periodic)> = jobs.into_iter().map(named).collect();
         if let Some((first, _)) = jobs.first() {
-            self.run(first.name(), move |_| every(period, jobs.clone()));
+            let (name, activity) = (first.name(), self.activity.clone());
+            self.run(name, move |_| every(activity.clone(), period, jobs.clone()));
         }
     }
 

@@ -1,8 +1,9 @@
 //! The right to lease a connection: permits from the holder's share, and from the limit of events.
 
+use deadpool::managed::TimeoutType;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{Database, unavailable};
+use super::{Database, PoolError};
 use crate::{
     db::{
         Connection,
@@ -24,7 +25,7 @@ impl Reservation {
     /// As [`Database::connection`].
     pub(crate) async fn connection(self) -> Result<Connection, Error> {
         let object = self.database.inner.pool.get().await;
-        let object = object.map_err(|error| unavailable(&error))?;
+        let object = object.map_err(|error| self.database.unavailable(&error))?;
         Ok(Connection::new(object, self.database, self.permits))
     }
 }
@@ -47,6 +48,7 @@ impl Database {
     pub(crate) async fn reserve(&self) -> Result<Reservation, Error> {
         let share = match share::current() {
             Some(share) => {
+                self.inner.activity.note_use();
                 let permit = timeout(self.inner.wait, share.acquire()).await;
                 let in_use =
                     "this user or address already leases its maximum number of connections";
@@ -70,5 +72,17 @@ impl Database {
                 _half: half,
             },
         })
+    }
+
+    fn unavailable(&self, error: &PoolError) -> Error {
+        match error {
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Error::unavailable("all connections to the database are in use")
+            }
+            other => {
+                self.inner.activity.note_outage();
+                Error::unavailable(format!("no connection to the database: {other}"))
+            }
+        }
     }
 }

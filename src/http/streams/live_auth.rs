@@ -1,9 +1,11 @@
 //! Authentication of clients whose streams outlive a request.
 //!
 //! A stream must end when a request with its token would be rejected. The client is therefore authenticated again at every operation, when
-//! its token expires, every 5 minutes, and whenever this process learns of a revocation. It learns of its own revocations at once. Those of
-//! other processes are read from the list of revocations, every second while there are subscriptions. A WebSocket without a subscription costs
-//! no statement; it learns of another process's revocations at the next request of any client.
+//! its token expires, every 5 minutes while callers use the database, and whenever this process learns of a revocation. It learns of its own
+//! revocations at once. While there are subscriptions, it learns of those of other processes by notifications, or from the list of revocations,
+//! which it then reads every second. A WebSocket without a subscription costs no statement; it learns of another process's revocations at the
+//! next request of any client. Streams of an idle process cost no statement either. When it reads the list after a long time, all its streams
+//! are authenticated again, because the list does not go back far.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -18,7 +20,7 @@ use crate::{
     graphql::{Caller, Identity},
 };
 
-/// How long an authentication is valid without a revocation. Shorter than the time for which `auth` trusts a session that it has read.
+/// How long an authentication is valid without a revocation while callers use the database. Shorter than the time for which `auth` trusts a session that it has read.
 pub(in crate::http) const RECHECK: Duration = Duration::from_secs(300);
 
 /// When an authentication that failed because of an outage is retried.

@@ -11,10 +11,22 @@ pub(super) mod operation;
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::slots::Slots;
-use crate::{auth::Auth, error::Error};
+use crate::{
+    auth::Auth,
+    changes::Live,
+    db::background::{Backoff, Job},
+};
+
+/// How often a process with subscriptions checks whether it is time to read the list of revocations.
+const REVOCATION_TICK: Duration = Duration::from_secs(1);
+/// The pause after the list was read, however many revocations other processes report.
+const REVOCATION_REST: Duration = Duration::from_millis(100);
+/// The maximum pause after failures.
+const MAX_REVOCATION_PAUSE: Duration = Duration::from_secs(60);
 
 /// Limits of streams, and how they are kept alive.
 #[derive(Debug, Clone)]
@@ -68,16 +80,41 @@ impl Streams {
         }
     }
 
-    /// If there are subscriptions, reads the list of revoked sessions. This ends the streams of users who sign out at another process. A
-    /// background job calls it every second. Always returns 0, because it processes no rows.
-    ///
-    /// # Errors
-    /// UNAVAILABLE if the database cannot be reached.
-    pub(crate) async fn refresh_revocations(&self, auth: &Auth) -> Result<u64, Error> {
-        if self.subscriptions.in_use() > 0 {
-            auth.refresh_revocations().await?;
+    /// Reads the list of revocations while there are subscriptions, as long as the process runs: when another process reports a
+    /// revocation, and as often as the change feed is checked. This ends the streams of users who sign out at another process.
+    pub(crate) async fn follow_revocations(&self, auth: &Auth, live: &Live, job: &Job) {
+        let mut backoff = Backoff::new(REVOCATION_TICK, MAX_REVOCATION_PAUSE);
+        let (mut read, mut failed) = (None::<Instant>, None::<Duration>);
+        loop {
+            let reported = timeout(REVOCATION_TICK, live.access_revoked())
+                .await
+                .is_ok();
+            if self.subscriptions.in_use() == 0 {
+                read = None;
+                job.succeeded();
+                continue;
+            }
+            let period = failed.unwrap_or_else(|| live.check_period());
+            let is_due = reported || read.is_none_or(|read| read.elapsed() >= period);
+            if is_due {
+                failed = match auth.refresh_revocations().await {
+                    Ok(()) => {
+                        backoff.reset();
+                        None
+                    }
+                    Err(error) => {
+                        let pause = backoff.pause();
+                        job.failed(&error, pause);
+                        Some(pause)
+                    }
+                };
+                read = Some(Instant::now());
+                sleep(REVOCATION_REST).await;
+            }
+            if failed.is_none() {
+                job.succeeded();
+            }
         }
-        Ok(0)
     }
 
     /// Ends all streams. They finish running queries and mutations, and start nothing new.

@@ -69,6 +69,8 @@ struct Timers {
     last_seen: Instant,
     /// When the client is authenticated again.
     recheck: Option<Instant>,
+    /// Whether the last attempt failed because of an outage.
+    recheck_failed: bool,
     /// Deadline of running operations after the access has ended.
     forced_close: Option<Instant>,
 }
@@ -104,6 +106,7 @@ impl Socket {
                 heartbeat: now + settings.heartbeat,
                 last_seen: now,
                 recheck: None,
+                recheck_failed: false,
                 forced_close: None,
             },
             revocations: state.auth.revocations(),
@@ -211,6 +214,7 @@ impl Socket {
                     "authenticating a WebSocket again failed; retrying"
                 );
                 self.timers.recheck = Some(Instant::now() + RETRY);
+                self.timers.recheck_failed = true;
                 return Flow::Continue;
             }
             (_, Err(error)) => Event::Rejected(close_for(&error)),
@@ -232,6 +236,7 @@ impl Socket {
         }
         let valid_for = live_auth.valid_for();
         self.timers.recheck = valid_for.map(|valid_for| Instant::now() + valid_for);
+        self.timers.recheck_failed = false;
         self.live_auth = Some(live_auth);
         Ok(())
     }
@@ -251,8 +256,10 @@ impl Socket {
             }
             let valid_for = self.live_auth.as_ref().and_then(LiveAuth::valid_for);
             self.timers.recheck = valid_for.map(|valid_for| now + valid_for);
-            // An idle socket costs no statement, because each operation authenticates when it starts.
-            if !self.machine.is_idle() {
+            // An idle socket costs no statement, because each operation authenticates when it starts. Neither does an idle
+            // process.
+            let in_use = self.state.database.activity().is_in_use();
+            if !self.machine.is_idle() && (in_use || self.timers.recheck_failed) {
                 self.recheck();
             }
         }

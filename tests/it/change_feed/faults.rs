@@ -133,6 +133,7 @@ async fn changes_are_polled_if_no_notification_can_arrive() {
     let elsewhere = target_of("postgres").await;
     let app = TestApp::with(|settings| {
         settings.live.direct = Some(elsewhere);
+        settings.live.notifications = true;
         settings.live.poll = Duration::from_millis(100);
         settings.live.check = Duration::from_secs(3600);
     })

@@ -85,6 +85,7 @@ async fn notified(database: String) -> TestApp {
     let direct = target_of(&database).await;
     TestApp::on(database, |settings| {
         settings.live.direct = Some(direct);
+        settings.live.notifications = true;
         settings.live.poll = Duration::from_secs(3600);
         settings.live.check = Duration::from_secs(3600);
     })

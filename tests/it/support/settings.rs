@@ -7,7 +7,7 @@ use snapnote::{
     app::AppSettings,
     auth::{AuthSettings, Limit, RateLimitSettings, external::KeyAges},
     changes::LiveSettings,
-    db::PoolSettings,
+    db::{PoolSettings, activity::IdleSettings},
     graphql::{
         Limits,
         documents::{DocumentMode, DocumentSettings},
@@ -48,6 +48,7 @@ pub(crate) fn settings() -> AppSettings {
             shared_reads: true,
             wait: Duration::from_secs(5),
             lifetime: Duration::from_secs(300),
+            idle: IdleSettings::default(),
         },
         auth: auth(),
         limits: Limits::default(),
@@ -70,7 +71,11 @@ pub(crate) fn settings() -> AppSettings {
         },
         trash_days: 0,
         audit_days: 365,
-        live: LiveSettings::new(30, None),
+        live: LiveSettings {
+            // Tests that count statements count no notifications.
+            notifications: false,
+            ..LiveSettings::new(30, None, Duration::from_secs(3600))
+        },
         search_bytes: 64 << 20,
         mail: MailSettings {
             idle: MailSettings::IDLE,
@@ -116,5 +121,6 @@ fn edge() -> EdgeSettings {
         cost_limit: Limit::OFF,
         uploads: UploadSettings::default(),
         streams: StreamSettings::default(),
+        ready_age: Duration::from_secs(1),
     }
 }

@@ -71,9 +71,24 @@ fn parameters_have_libpqs_meaning() {
         config("host=h tcp_user_timeout=1500").get_tcp_user_timeout(),
         Some(&Duration::from_millis(1500))
     );
+    let keepalive = |text: &str| {
+        let config = config(text);
+        (
+            config.get_keepalives_idle().as_secs(),
+            config
+                .get_keepalives_interval()
+                .map(|interval| interval.as_secs()),
+            config.get_keepalives_retries(),
+        )
+    };
+    assert_eq!(keepalive("host=h"), (60, Some(10), Some(3)));
     assert_eq!(
-        config("host=h keepalives_count=7 keepalives_idle=9").get_keepalives_retries(),
-        Some(7)
+        keepalive("host=h keepalives_count=7 keepalives_idle=9"),
+        (9, Some(10), Some(7))
+    );
+    assert_eq!(
+        keepalive("postgres://h?keepalives_retries=5&keepalives_interval=2&keepalives_idle=0"),
+        (60, Some(2), Some(5))
     );
     assert_eq!(
         config("postgres://u:ge%40+heim@h").get_password(),

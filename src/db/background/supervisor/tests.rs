@@ -3,7 +3,7 @@
 use std::{
     io::Write,
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicU32, Ordering},
     },
 };
@@ -13,7 +13,10 @@ use tracing::subscriber::DefaultGuard;
 
 use super::*;
 use crate::{
-    db::background::{JobState, Phase},
+    db::{
+        activity::IdleSettings,
+        background::{JobState, Phase},
+    },
     error::Error,
 };
 
@@ -55,10 +58,20 @@ impl Write for Log {
     }
 }
 
-/// A supervisor without jobs that restarts them quickly, and their states.
+/// A supervisor without jobs that restarts them quickly, and their states. Callers use its database all the time.
 fn quick_jobs() -> (JobStates, Jobs) {
     let states = JobStates::default();
-    let mut jobs = Jobs::new(states.clone());
+    let activity = Arc::new(Activity::new(IdleSettings::default()));
+    let mut jobs = Jobs::new(states.clone(), activity.clone());
+    jobs.run("callers", move |_| {
+        let activity = activity.clone();
+        async move {
+            loop {
+                activity.note_use();
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
     jobs.restart = (Duration::from_millis(1), Duration::from_millis(4));
     (states, jobs)
 }
