@@ -113,7 +113,7 @@ mod tests {
             count,
         } = histogram.snapshot();
         assert_eq!(count, 6);
-        assert!((sum - 3620.001_002).abs() < 1e-6, "{sum}");
+        assert!((sum - 3_620.001_002).abs() < 1e-6, "{sum}");
         let filled: Vec<(f64, u64)> = buckets.into_iter().filter(|(_, n)| *n > 0).collect();
         assert_eq!(filled, [(0.0005, 2), (0.001, 1), (10.0, 1), (f64::MAX, 2)]);
     }

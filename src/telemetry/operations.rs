@@ -26,10 +26,13 @@ const OTHER: &str = "other";
 /// Number of hexadecimal digits of a hash in the log.
 const HASH_DIGITS: usize = 16;
 
+/// The type and the name of an operation.
+type Name = (&'static str, Box<str>);
+
 /// The series of all operations of a process.
 #[derive(Debug, Default)]
 pub(crate) struct OperationMetrics {
-    by_name: Mutex<HashMap<(&'static str, Box<str>), Arc<OperationSeries>>>,
+    by_name: Mutex<HashMap<Name, Arc<OperationSeries>>>,
     /// Requests whose document was not valid, so that they have no operation.
     rejected: OnceLock<OperationSeries>,
 }
@@ -161,7 +164,6 @@ mod tests {
     fn a_label_has_the_start_of_the_hash_and_of_a_long_name() {
         let label = OperationLabel::new("query", &"é".repeat(99), "{ me { id } }");
         assert!(label.name.len() <= MAX_LENGTH);
-        // printf '{ me { id } }' | sha256sum
         assert_eq!(&*label.hash, "c53d78fa4c9c65a9");
     }
 }
