@@ -20,7 +20,7 @@ use std::{
 };
 
 use database_server::DatabaseServer;
-use secret::secret;
+use secret::secrets;
 use settings::settings;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -29,6 +29,7 @@ use tokio::{
 
 use crate::{
     app::App,
+    auth::keys::Secrets,
     config::{Command, Config},
     db::{migrate, pooler},
     demo,
@@ -189,10 +190,10 @@ async fn serve_on(
     max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
-    let secret = secret(config)?;
+    let secrets = secrets(config)?;
     ensure_schema(database, migrate_first).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, database, secret, address, max_open)?;
+    let app = app(config, database, secrets, address, max_open)?;
     start_event::log(config, database, &app, address, max_open).await?;
     let shown = shown_address(address);
     print(format_args!("API       http://{shown}/graphql\n"))?;
@@ -215,22 +216,22 @@ fn shown_address(address: SocketAddr) -> SocketAddr {
 }
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
-    let secret = secret(config)?;
+    let secrets = secrets(config)?;
     ensure_schema(database, false).await?;
     // It does not serve clients.
-    let app = app(config, database, secret.clone(), config.server.listen, 0)?;
-    print(demo::fill(app.database(), app.auth(), &secret).await?)
+    let app = app(config, database, secrets.clone(), config.server.listen, 0)?;
+    print(demo::fill(app.database(), app.auth(), &secrets).await?)
 }
 
 /// The service, on a database with a schema that fits.
 fn app(
     config: &Config,
     database: &DatabaseServer,
-    secret: Vec<u8>,
+    secrets: Secrets,
     listening: SocketAddr,
     max_open: usize,
 ) -> Outcome<App> {
-    let settings = settings(config, database, secret, listening, max_open)?;
+    let settings = settings(config, database, secrets, listening, max_open)?;
     Ok(App::new(database.target.clone(), settings)?)
 }
 

@@ -1,4 +1,5 @@
-//! The signing key of access tokens: SNAPNOTE_JWT_SECRET, or a generated key in the data folder.
+//! The secret from which all keys are derived: SNAPNOTE_JWT_SECRET, or a generated one in the data folder. During a rotation also
+//! SNAPNOTE_JWT_SECRET_PREVIOUS.
 
 use std::{
     fs,
@@ -10,16 +11,21 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use uuid::Uuid;
 
-use crate::config::{AuthConfig, Config, Secret};
+use crate::{
+    auth::keys::Secrets,
+    config::{AuthConfig, Config, Secret},
+};
 
-/// The signing key of access tokens. Without SNAPNOTE_JWT_SECRET, it is generated and kept in the data folder. `config` has
-/// checked that it is set if DATABASE_URL is.
-pub(super) fn secret(config: &Config) -> Result<Vec<u8>, String> {
+/// The secrets. Without SNAPNOTE_JWT_SECRET, it is generated and kept in the data folder. `config` has checked that it is set if
+/// DATABASE_URL is.
+pub(super) fn secrets(config: &Config) -> Result<Secrets, String> {
     let secret = match &config.auth.jwt_secret {
         Some(secret) => secret.clone(),
         None => kept_secret(&config.database.data_dir)?,
     };
-    Ok(secret.reveal().as_bytes().to_vec())
+    let bytes = |secret: &Secret| secret.reveal().as_bytes().to_vec();
+    let previous = config.auth.jwt_secret_previous.as_ref().map(bytes);
+    Ok(Secrets::new(bytes(&secret), previous))
 }
 
 /// The key in the data folder, generated if missing. Processes that start at the same time get the same key.

@@ -13,6 +13,7 @@ mod limits;
 mod log;
 mod mail;
 mod rate_limits;
+mod secret_file;
 mod storage;
 mod streams;
 mod values;
@@ -130,7 +131,7 @@ impl Config {
             None | Some(Command::Serve { .. } | Command::Demo)
         ) {
             let has_url = self.database.database_url.is_some();
-            problems.extend(self.auth.secret_problem(has_url));
+            problems.extend(self.auth.secret_problems(has_url));
         }
         if matches!(self.command, None | Some(Command::Serve { .. })) {
             problems.extend(self.storage.url_problem(self.server.listen));

@@ -56,7 +56,7 @@ use store::{NewImage, UploadState};
 use thumbnails::Outcome;
 
 use crate::{
-    auth::{Client, Viewer},
+    auth::{Client, Viewer, keys::Secrets},
     db::{Connection, Database},
     documents::Document,
     error::{Error, Failure, Refusal, RefusalCode},
@@ -74,8 +74,8 @@ pub struct ImageSettings {
     pub storage: StorageSettings,
     /// The public URL of this service, http or https.
     pub public_url: Url,
-    /// The key of links is derived from this.
-    pub secret: Vec<u8>,
+    /// The keys of links are derived from these.
+    pub secrets: Secrets,
 }
 
 /// Commands on images. Cheap to clone.
@@ -101,7 +101,7 @@ impl Images {
         let inner = Inner {
             database,
             storage: Storage::open(&settings.storage)?,
-            links: Links::new(&settings.public_url, &settings.secret),
+            links: Links::new(&settings.public_url, &settings.secrets),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             thumbnail_permits: Arc::new(Semaphore::new(thumbnails::MAX_CONCURRENT)),
         };

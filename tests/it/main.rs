@@ -45,6 +45,7 @@ mod rate_limits;
 mod response_size;
 mod schema;
 mod search;
+mod secret_rotation;
 mod secrets;
 mod session_list;
 mod sessions;

@@ -36,7 +36,10 @@ use session_data::SessionData;
 use settings::IssuerKind;
 pub use settings::IssuerSettings;
 
-use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text};
+use super::{
+    keys::Secrets,
+    model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text},
+};
 use crate::{email_address::EmailAddress, error::Error, rules::is_blank};
 
 /// Maximum length of a subject in characters.
@@ -111,9 +114,9 @@ impl ExternalProviders {
         issuers: Vec<IssuerSettings>,
         ages: KeyAges,
         own_issuer: &str,
-        own_secret: &[u8],
+        own_secrets: &Secrets,
     ) -> Result<ExternalProviders, String> {
-        settings::check(&issuers, own_issuer, own_secret)?;
+        settings::check(&issuers, own_issuer, own_secrets)?;
         let mut providers = ExternalProviders {
             by_issuer: HashMap::new(),
             by_session: None,
