@@ -4,6 +4,8 @@
 //! what to do.
 
 mod admin;
+mod backup;
+mod check;
 mod database_server;
 mod descriptors;
 mod migrations;
@@ -116,6 +118,19 @@ async fn execute(config: &Config) -> Outcome {
             })
             .await
         }
+        Command::Backup(options) => {
+            on_database(config, async |database| {
+                backup::backup(config, database, &options).await
+            })
+            .await
+        }
+        Command::Restore(options) => {
+            on_database(config, async |database| {
+                backup::restore(config, database, &options).await
+            })
+            .await
+        }
+        Command::Check { json } => check::run(config, json).await,
         Command::Schema => print(graphql::sdl()),
         Command::Demo => {
             on_database(config, async |database| fill_demo(config, database).await).await

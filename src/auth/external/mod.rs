@@ -105,6 +105,20 @@ struct Peek {
     iss: Option<String>,
 }
 
+/// Fetches the keys of an issuer, to check its settings. Returns the number of usable keys, or `None` if it publishes none.
+///
+/// # Errors
+/// Why the keys cannot be used.
+pub(crate) async fn probe(issuer: &IssuerSettings) -> Result<Option<usize>, String> {
+    let IssuerKind::Oidc(settings) = &issuer.kind else {
+        return Ok(None);
+    };
+    let client = keys::http_client()?;
+    let found = keys::fetch_keys(&client, settings.jwks_url.clone()).await;
+    let found = found.map_err(|why| format!("{}: {why}", settings.jwks_url))?;
+    Ok(Some(found.len()))
+}
+
 impl ExternalProviders {
     /// Creates the verifiers of these issuers.
     ///

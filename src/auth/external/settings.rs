@@ -19,6 +19,13 @@ pub struct IssuerSettings {
     pub(super) kind: IssuerKind,
 }
 
+impl IssuerSettings {
+    /// The name of the issuer.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 #[derive(Clone)]
 pub(super) enum IssuerKind {
     Oidc(Box<OidcSettings>),
