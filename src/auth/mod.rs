@@ -177,6 +177,14 @@ impl Auth {
         })
     }
 
+    /// Counts an export of the viewer's data.
+    ///
+    /// # Errors
+    /// RATE_LIMITED.
+    pub(crate) async fn count_export(&self, viewer: &Viewer) -> Result<(), Error> {
+        self.inner.rate_limiter.export(viewer.user_id).await
+    }
+
     /// Changes whenever this process learns of a revocation. Connections that outlive one request then authenticate
     /// again. The process learns of its own revocations at once, and of others with the next request or
     /// [`Auth::refresh_revocations`].

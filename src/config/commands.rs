@@ -98,6 +98,21 @@ pub enum AdminAction {
         /// A file with one JSON object per line, or `-` for standard input.
         file: PathBuf,
     },
+    /// Write all data of a user to a .zip file, as GET /export does (docs/backup.md).
+    ExportUser {
+        /// The user's email address or id.
+        user: String,
+        /// The new file, or `-` for standard output.
+        file: PathBuf,
+    },
+    /// Delete a user and all their data permanently, after asking.
+    DeleteUser {
+        /// The user's email address or id.
+        user: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
     /// List the emails that are waiting or were given up.
     Mails,
     /// Retry the emails that were given up, except those whose link has expired.

@@ -327,7 +327,7 @@ impl Rejection {
     }
 }
 
-fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
+pub(super) fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
     let response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
     ([(header::ALLOW, allowed)], response).into_response()
 }

@@ -4,6 +4,7 @@
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `export`: all data of the caller as a zip file.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
@@ -16,6 +17,7 @@ mod call;
 mod client_connection;
 mod content;
 mod cors;
+mod export;
 mod fields;
 mod forwarded;
 mod graphiql;
@@ -95,6 +97,7 @@ struct Shared {
     search: SearchIndexes,
     jobs: JobStates,
     upload_slots: images::UploadSlots,
+    exports: slots::Slots,
     requests: requests::Requests,
     settings: EdgeSettings,
     mutations: TaskTracker,
@@ -144,6 +147,7 @@ impl Edge {
             database,
             search,
             jobs,
+            exports: export::slots(),
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
             settings,
@@ -165,6 +169,7 @@ fn routes(state: EdgeState) -> Router {
     let cors = cors::layer(state.origins.clone());
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
+        .route("/export", any(export::handle))
         .route("/schema.graphql", get(schema))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz));

@@ -18,6 +18,7 @@ mod course_items;
 mod due_dates;
 mod email_addresses;
 mod errors;
+mod export;
 mod filters;
 mod http;
 mod identity_providers;

@@ -13,6 +13,7 @@ mod own_database;
 mod reindex;
 mod settings;
 mod start;
+mod users;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
