@@ -10,6 +10,8 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use uuid::Uuid;
+
 use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings, rate_limiter_pool},
@@ -235,6 +237,6 @@ impl App {
 /// The worker that sends the mails that `auth` adds to the outbox. `auth` derives their tokens.
 fn mailer(database: &Database, auth: &Auth, settings: &MailSettings) -> Result<Mailer, String> {
     let tokens = auth.clone();
-    let token_of = Arc::new(move |id| tokens.mailed_token(id));
+    let token_of = Arc::new(move |id: Uuid, hash: &[u8]| tokens.mailed_token(id, hash));
     Mailer::new(database.clone(), settings, token_of, auth.mail_queued())
 }

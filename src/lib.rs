@@ -12,6 +12,7 @@
 //! | [`http`] | the only module that knows HTTP: requests, WebSockets, server-sent events, uploads, health |
 //! | [`graphql`] | the schema: objects, resolvers, lookahead and loaders |
 //! | [`demo`] | example data |
+//! | [`export`] | all data of a user as a zip file |
 //! | [`search`] | full-text search with highlights |
 //! | [`changes`] | the change feed: past changes in pages, and new changes live |
 //! | [`trash`] | moves items to the trash, restores them, deletes them permanently |
@@ -57,6 +58,7 @@ pub mod demo;
 pub mod documents;
 pub mod email_address;
 pub mod error;
+pub mod export;
 pub mod graphql;
 pub mod http;
 pub mod images;

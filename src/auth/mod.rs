@@ -9,12 +9,13 @@
 //! - [`recovery`]: mailed tokens (password reset, email verification, email change).
 //! - [`external`]: external identity providers.
 //!
-//! [`model`] has the rows, the `store` modules all SQL. `passwords`, `tokens`, `revocation` and `rate_limit` each
-//! document their guarantees.
+//! [`model`] has the rows, the `store` modules all SQL. `keys` derives all keys from one secret. `passwords`, `tokens`,
+//! `revocation` and `rate_limit` each document their guarantees.
 
 mod cleanups;
 pub mod credentials;
 pub mod external;
+pub mod keys;
 pub mod model;
 mod password_rules;
 mod password_strength;
@@ -38,6 +39,8 @@ use uuid::Uuid;
 
 pub(crate) use cleanups::cleanups;
 use external::{ExternalProviders, IssuerSettings, KeyAges};
+pub(crate) use keys::hmac;
+use keys::{Purpose, Secrets};
 pub use model::{
     Account, Authenticated, Client, Credential, Session, SignUpInput, SignedIn, UserId, Viewer,
 };
@@ -48,7 +51,6 @@ use rate_limit::RateLimiter;
 pub use rate_limit::{Limit, RateLimitSettings, rate_limiter_pool};
 use revocation::Revocation;
 use tokens::Tokens;
-pub(crate) use tokens::hmac;
 
 use crate::{
     db::{Connection, Database},
@@ -58,8 +60,8 @@ use crate::{
 /// Settings of authentication. Not `Debug`: it holds the secret.
 #[derive(Clone)]
 pub struct AuthSettings {
-    /// Signs access tokens; all other keys are derived from it. At least 32 bytes.
-    pub secret: Vec<u8>,
+    /// All keys are derived from these. At least 32 bytes each.
+    pub secrets: Secrets,
     /// The `iss` of access tokens.
     pub issuer: String,
     /// The `aud` of access tokens.
@@ -112,19 +114,18 @@ impl Auth {
         limiter_database: Database,
         settings: AuthSettings,
     ) -> Result<Auth, String> {
-        // The label is part of the keys of stored buckets, so it keeps its old name.
-        let rate_limit_key = tokens::hmac(&settings.secret, &[b"snapnote rate limit v1"]);
-        let (secret, lifetime) = (&settings.secret, settings.access_lifetime);
+        let (secrets, lifetime) = (&settings.secrets, settings.access_lifetime);
+        let rate_limit_key = secrets.keys(Purpose::RateLimits).current;
         let inner = Inner {
             passwords: Passwords::new(settings.hashing_permits),
-            tokens: Tokens::new(secret, &settings.issuer, &settings.audience, lifetime),
+            tokens: Tokens::new(secrets, &settings.issuer, &settings.audience, lifetime),
             revocation: Revocation::new(database.clone()),
             rate_limiter: RateLimiter::new(limiter_database, settings.rate_limits, rate_limit_key),
             external: ExternalProviders::new(
                 settings.issuers,
                 settings.key_ages,
                 &settings.issuer,
-                &settings.secret,
+                &settings.secrets,
             )?,
             used_sessions: Mutex::default(),
             refresh_grace: settings.refresh_grace,
@@ -176,6 +177,14 @@ impl Auth {
         })
     }
 
+    /// Counts an export of the viewer's data.
+    ///
+    /// # Errors
+    /// RATE_LIMITED.
+    pub(crate) async fn count_export(&self, viewer: &Viewer) -> Result<(), Error> {
+        self.inner.rate_limiter.export(viewer.user_id).await
+    }
+
     /// Changes whenever this process learns of a revocation. Connections that outlive one request then authenticate
     /// again. The process learns of its own revocations at once, and of others with the next request or
     /// [`Auth::refresh_revocations`].
@@ -211,9 +220,9 @@ impl Auth {
         self.inner.mail_queued.clone()
     }
 
-    /// The mailed token with this id.
-    pub fn mailed_token(&self, id: Uuid) -> String {
-        self.inner.tokens.mail(id)
+    /// The mailed token with this id and this stored hash. `None` if it was made with a secret that is not configured.
+    pub fn mailed_token(&self, id: Uuid, hash: &[u8]) -> Option<String> {
+        self.inner.tokens.stored_mail(id, hash)
     }
 
     /// Finishes work that outlives its request, and stores the last use of sessions.

@@ -30,12 +30,22 @@ use crate::{
 const LOG_DELAY: Duration = Duration::from_millis(100);
 
 impl Auth {
+    /// The tokens of a session whose newest refresh token this process made.
     pub(super) fn signed_in(&self, session: Session) -> Result<SignedIn, Error> {
+        let refresh_token = self.inner.tokens.refresh(session.id, session.generation);
+        self.signed_in_with(session, refresh_token)
+    }
+
+    /// The tokens of a session with this newest refresh token.
+    pub(super) fn signed_in_with(
+        &self,
+        session: Session,
+        refresh_token: String,
+    ) -> Result<SignedIn, Error> {
         let (access_token, access_token_expires_at) =
             self.inner
                 .tokens
                 .access(session.user_id, session.id, Utc::now())?;
-        let refresh_token = self.inner.tokens.refresh(session.id, session.generation);
         Ok(SignedIn {
             session,
             access_token,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, TokenData, Validation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -13,6 +12,7 @@ use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use super::{
+    keys::{Keys, Purpose, Secrets, hmac},
     model::UserId,
     token_times::{NumericDate, TokenTimes},
 };
@@ -20,14 +20,20 @@ use crate::error::Error;
 
 /// The type of an access token (RFC 9068). Tokens of other types that are signed with the same key are rejected.
 const ACCESS_TOKEN: &str = "at+jwt";
+/// Length of the id of a secret, in bytes. It only has to tell two secrets apart.
+const KEY_ID_BYTES: usize = 6;
 
 /// Makes and reads tokens.
 pub(super) struct Tokens {
+    /// The id of the current secret, in the header of access tokens.
+    key_id: String,
     signing: EncodingKey,
     verifying: DecodingKey,
+    /// The id of the previous secret, and its key.
+    previous: Option<(String, DecodingKey)>,
     validation: Validation,
-    refresh_key: Vec<u8>,
-    mail_key: Vec<u8>,
+    refresh_keys: Keys,
+    mail_keys: Keys,
     issuer: String,
     audience: String,
     lifetime: Duration,
@@ -62,14 +68,18 @@ pub(super) struct AccessToken {
 }
 
 impl Tokens {
-    pub(super) fn new(secret: &[u8], issuer: &str, audience: &str, lifetime: Duration) -> Self {
+    pub(super) fn new(secrets: &Secrets, issuer: &str, audience: &str, lifetime: Duration) -> Self {
+        let ids = secrets.keys(Purpose::KeyId);
+        let keys = secrets.keys(Purpose::AccessTokens);
+        let previous = ids.previous.zip(keys.previous);
         Tokens {
-            signing: EncodingKey::from_secret(secret),
-            verifying: DecodingKey::from_secret(secret),
+            key_id: key_id(&ids.current),
+            signing: EncodingKey::from_secret(&keys.current),
+            verifying: DecodingKey::from_secret(&keys.current),
+            previous: previous.map(|(id, key)| (key_id(&id), DecodingKey::from_secret(&key))),
             validation: validation(Algorithm::HS256, issuer, &[audience]),
-            // Separate keys, so that a token of one kind is never valid as another.
-            refresh_key: hmac(secret, &[b"snapnote refresh token v1"]),
-            mail_key: hmac(secret, &[b"snapnote mail token v1"]),
+            refresh_keys: secrets.keys(Purpose::RefreshTokens),
+            mail_keys: secrets.keys(Purpose::MailTokens),
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
             lifetime,
@@ -96,6 +106,7 @@ impl Tokens {
         };
         let header = Header {
             typ: Some(ACCESS_TOKEN.to_owned()),
+            kid: Some(self.key_id.clone()),
             ..Header::new(Algorithm::HS256)
         };
         let token =
@@ -107,7 +118,7 @@ impl Tokens {
     /// Verifies an access token. `None` if it is invalid or has expired. Only the log says why.
     pub(super) fn verify_access(&self, token: &str) -> Option<AccessToken> {
         let decoded =
-            jsonwebtoken::decode::<AccessClaims>(token, &self.verifying, &self.validation);
+            jsonwebtoken::decode::<AccessClaims>(token, self.key_of(token), &self.validation);
         let TokenData { header, claims, .. } = match decoded {
             Ok(decoded) => decoded,
             Err(error) => {
@@ -137,16 +148,44 @@ impl Tokens {
         })
     }
 
-    /// The refresh token of a session with this number. The same at every call.
-    pub(super) fn refresh(&self, session: Uuid, generation: i32) -> String {
-        let number = generation.to_be_bytes();
-        let proof = hmac(&self.refresh_key, &[session.as_bytes(), &number]);
-        URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
+    /// The key that an access token names. The current one if it names none.
+    fn key_of(&self, token: &str) -> &DecodingKey {
+        let key_id = jsonwebtoken::decode_header(token)
+            .ok()
+            .and_then(|header| header.kid);
+        match &self.previous {
+            Some((id, key)) if key_id.as_ref() == Some(id) => key,
+            _ => &self.verifying,
+        }
     }
 
-    /// The mailed token with this id: 256 bits, the same at every call.
+    /// The refresh token of a session with this number, made with the current secret. The same at every call.
+    pub(super) fn refresh(&self, session: Uuid, generation: i32) -> String {
+        refresh_with(&self.refresh_keys.current, session, generation)
+    }
+
+    /// The refresh token with this number and this stored hash. `None` if neither secret made it.
+    pub(super) fn stored_refresh(
+        &self,
+        session: Uuid,
+        generation: i32,
+        hash: &[u8],
+    ) -> Option<String> {
+        let make = |key: &[u8]| refresh_with(key, session, generation);
+        self.refresh_keys
+            .matching(make, |token| token_hash(token) == hash)
+    }
+
+    /// A new mailed token with this id: 256 bits, the same at every call.
     pub(super) fn mail(&self, id: Uuid) -> String {
-        URL_SAFE_NO_PAD.encode(hmac(&self.mail_key, &[id.as_bytes()]))
+        mail_with(&self.mail_keys.current, id)
+    }
+
+    /// The mailed token with this id and this stored hash. `None` if neither secret made it.
+    pub(super) fn stored_mail(&self, id: Uuid, hash: &[u8]) -> Option<String> {
+        let make = |key: &[u8]| mail_with(key, id);
+        self.mail_keys
+            .matching(make, |token| token_hash(token) == hash)
     }
 
     /// The session and the number of a refresh token. `None` if it is not genuine.
@@ -155,9 +194,25 @@ impl Tokens {
         let (session, rest) = bytes.split_first_chunk::<16>()?;
         let (number, _) = rest.split_first_chunk::<4>()?;
         let (session, generation) = (Uuid::from_bytes(*session), i32::from_be_bytes(*number));
-        let genuine = self.refresh(session, generation);
-        bool::from(genuine.as_bytes().ct_eq(token.as_bytes())).then_some((session, generation))
+        let make = |key: &[u8]| refresh_with(key, session, generation);
+        let is_it = |genuine: &String| genuine.as_bytes().ct_eq(token.as_bytes()).into();
+        let genuine = self.refresh_keys.matching(make, is_it);
+        genuine.map(|_| (session, generation))
     }
+}
+
+fn key_id(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&bytes[..KEY_ID_BYTES])
+}
+
+fn refresh_with(key: &[u8], session: Uuid, generation: i32) -> String {
+    let number = generation.to_be_bytes();
+    let proof = hmac(key, &[session.as_bytes(), &number]);
+    URL_SAFE_NO_PAD.encode([session.as_bytes().as_slice(), &number, &proof].concat())
+}
+
+fn mail_with(key: &[u8], id: Uuid) -> String {
+    URL_SAFE_NO_PAD.encode(hmac(key, &[id.as_bytes()]))
 }
 
 /// Requires a signature with this algorithm, this issuer, one of these audiences, and a subject. [`TokenTimes`] checks
@@ -197,154 +252,5 @@ pub(super) fn token_hash(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-/// HMAC-SHA-256 of the concatenated parts. The caller must make sure that different parts cannot yield the same bytes.
-pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().to_vec()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
-
-    fn tokens() -> Tokens {
-        Tokens::new(SECRET, "snapnote", "snapnote", Duration::from_secs(900))
-    }
-
-    fn verified(tokens: &Tokens, token: &str) -> Option<(UserId, Uuid)> {
-        let access = tokens.verify_access(token)?;
-        Some((access.user_id, access.session))
-    }
-
-    fn identity() -> (UserId, Uuid) {
-        (UserId(Uuid::from_u128(1)), Uuid::from_u128(2))
-    }
-
-    fn signed(header: &Header, claims: &serde_json::Value, secret: &[u8]) -> String {
-        jsonwebtoken::encode(header, claims, &EncodingKey::from_secret(secret))
-            .expect("it can be signed")
-    }
-
-    fn claims() -> serde_json::Value {
-        let now = Utc::now().timestamp();
-        serde_json::json!({
-            "iss": "snapnote", "aud": "snapnote", "sub": Uuid::from_u128(1), "sid": Uuid::from_u128(2),
-            "iat": now, "exp": now + 900,
-        })
-    }
-
-    fn header() -> Header {
-        Header {
-            typ: Some(ACCESS_TOKEN.to_owned()),
-            ..Header::new(Algorithm::HS256)
-        }
-    }
-
-    #[test]
-    fn access_tokens_identify_their_viewer() {
-        let (token, expires_at) = tokens()
-            .access(identity().0, identity().1, Utc::now())
-            .expect("it can be made");
-        assert_eq!(verified(&tokens(), &token), Some(identity()));
-        assert!(expires_at > Utc::now());
-        assert_eq!(
-            verified(&tokens(), &signed(&header(), &claims(), SECRET)),
-            Some(identity()),
-            "without jti"
-        );
-        let mut fractions = claims();
-        for name in ["exp", "nbf", "iat"] {
-            fractions[name] = (Utc::now().timestamp() as f64 + 30.5).into();
-        }
-        assert_eq!(
-            verified(&tokens(), &signed(&header(), &fractions, SECRET)),
-            Some(identity()),
-            "with fractions"
-        );
-    }
-
-    #[test]
-    fn other_tokens_are_rejected() {
-        let with = |field: &str, value: serde_json::Value| {
-            let mut claims = claims();
-            claims[field] = value;
-            signed(&header(), &claims, SECRET)
-        };
-        let without = |field: &str| {
-            let mut claims = claims();
-            claims.as_object_mut().expect("an object").remove(field);
-            signed(&header(), &claims, SECRET)
-        };
-        let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let none = serde_json::json!({ "alg": "none", "typ": "at+jwt" });
-        let with_header = |header: Header| signed(&header, &claims(), SECRET);
-        let untyped = Header::new(Algorithm::HS256);
-        let no_type = Header {
-            typ: None,
-            ..header()
-        };
-        let longer = Header {
-            alg: Algorithm::HS512,
-            ..header()
-        };
-        let critical = Header {
-            crit: Some(vec!["b64".to_owned()]),
-            ..header()
-        };
-        let foreign = signed(
-            &header(),
-            &claims(),
-            b"another secret of thirty-two bytes!!",
-        );
-        let past = Utc::now().timestamp() - 60;
-        let future = Utc::now().timestamp() + 60;
-        let refused = [
-            ("alg none", format!("{}.{}.", part(&none), part(&claims()))),
-            ("another key", foreign),
-            ("another algorithm", with_header(longer)),
-            ("another type", with_header(untyped)),
-            ("no type", with_header(no_type)),
-            ("a critical extension", with_header(critical)),
-            ("another issuer", with("iss", "someone".into())),
-            ("another audience", with("aud", "something".into())),
-            ("expired", with("exp", past.into())),
-            ("not yet valid", with("nbf", future.into())),
-            ("issued in the future", with("iat", future.into())),
-            ("an expiry that is text", with("exp", "2099".into())),
-            ("a negative expiry", with("exp", (-1).into())),
-            ("a time beyond all calendars", with("nbf", 1e300.into())),
-            ("a subject that is no UUID", with("sub", "me".into())),
-            ("no expiry", without("exp")),
-            ("no issuer", without("iss")),
-            ("no audience", without("aud")),
-            ("no session", without("sid")),
-            ("nothing", String::new()),
-            ("no token", "a.b.c".to_owned()),
-        ];
-        for (what, token) in refused {
-            assert_eq!(verified(&tokens(), &token), None, "{what}");
-            let is_past = matches!(what, "expired" | "a negative expiry");
-            assert_eq!(claims_to_have_expired(&token), is_past, "{what}");
-        }
-    }
-
-    #[test]
-    fn refresh_tokens_are_deterministic_and_cannot_be_forged() {
-        let token = tokens().refresh(Uuid::from_u128(2), 7);
-        assert_eq!(token, tokens().refresh(Uuid::from_u128(2), 7));
-        assert_eq!(tokens().read_refresh(&token), Some((Uuid::from_u128(2), 7)));
-        let other = Tokens::new(b"another secret", "snapnote", "snapnote", Duration::ZERO);
-        assert_eq!(other.read_refresh(&token), None);
-        let mut forged = URL_SAFE_NO_PAD.decode(&token).expect("it is base64");
-        forged[19] += 1;
-        assert_eq!(tokens().read_refresh(&URL_SAFE_NO_PAD.encode(forged)), None);
-        for nonsense in ["", "!", "AAAA"] {
-            assert_eq!(tokens().read_refresh(nonsense), None);
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,8 @@
-//! `snapnote admin`: commands for operators that manage admins, imports and emails.
+//! `snapnote admin`: commands for operators that manage users, admins, imports and emails.
 //!
-//! They need no sign-in: access to the database is the permission.
+//! They need no sign-in: access to the database is the permission. `user_data` exports and deletes users.
+
+mod user_data;
 
 use std::{
     fs,
@@ -50,6 +52,10 @@ async fn act(
     let database = Database::new(server.target.clone(), &pool(config));
     let mut conn = database.connection().await?;
     match action {
+        AdminAction::ExportUser { user, file } => {
+            user_data::export(config, &database, &mut conn, &user, &file).await
+        }
+        AdminAction::DeleteUser { user, yes } => user_data::delete(&mut conn, &user, yes).await,
         AdminAction::Grant { email } => grant(&mut conn, &email).await,
         AdminAction::ImportUsers { .. } => print(report(&import::import(&mut conn, users).await?)),
         AdminAction::Mails => list_mails(&mut conn).await,

@@ -84,7 +84,8 @@ fn with_settings(error: &embedded_postgres::Error) -> String {
             "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and DATABASE_URL another server"
         }
         Error::OtherVersion { .. } => {
-            "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and SNAPNOTE_DATA_DIR the data folder"
+            "SNAPNOTE_PG_BIN sets the folder of PostgreSQL's programs, and SNAPNOTE_DATA_DIR the data folder. To move the data to \
+             another version, run `snapnote backup` with the old programs, and `snapnote restore` with the new ones (docs/backup.md)"
         }
         Error::Rejected { .. } | Error::Io { .. } => "SNAPNOTE_DATA_DIR sets the data folder",
         _ => return text,

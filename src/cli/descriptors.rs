@@ -13,7 +13,7 @@ const MAX_IMAGES: u64 = 512;
 const MIN_FOR_CLIENTS: u64 = 16;
 /// Above any real limit. Keeps sums from overflowing.
 const UNLIMITED: u64 = 1 << 40;
-const REMEDY: &str =
+pub(super) const REMEDY: &str =
     "Raise the limit (`ulimit -n`, LimitNOFILE= of systemd, --ulimit nofile= of Docker)";
 
 /// The file descriptors that the settings need.
@@ -39,6 +39,39 @@ pub(super) fn for_clients(config: &Config) -> Result<usize, String> {
     let available = needs.available(limit).ok_or_else(|| needs.too_low(limit))?;
     warn_if_low(&needs, limit, available);
     Ok(usize::try_from(available).unwrap_or(usize::MAX))
+}
+
+/// What the limit of open files allows.
+pub(super) enum OpenFiles {
+    /// Everything in the settings.
+    Enough { limit: u64 },
+    /// Fewer clients than the settings allow.
+    FewClients {
+        limit: u64,
+        needed: u64,
+        available: u64,
+    },
+    /// The service cannot start.
+    TooFew { message: String },
+}
+
+/// What the service would find at its start.
+pub(super) fn check(config: &Config) -> OpenFiles {
+    let needs = needs(config);
+    let limit = raise(needs.total()).min(UNLIMITED);
+    match needs.available(limit) {
+        None => OpenFiles::TooFew {
+            message: needs.too_low(limit),
+        },
+        Some(available) if available < needs.max_connections.max(needs.max_sockets) => {
+            OpenFiles::FewClients {
+                limit,
+                needed: needs.total(),
+                available,
+            }
+        }
+        Some(_) => OpenFiles::Enough { limit },
+    }
 }
 
 /// Each configured maximum should be reachable alone. Both at the same time are rare.

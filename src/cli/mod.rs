@@ -4,7 +4,9 @@
 //! what to do.
 
 mod admin;
+mod backup;
 mod banner;
+mod check;
 mod database_server;
 mod descriptors;
 mod healthcheck;
@@ -24,13 +26,14 @@ use std::{
 };
 
 use database_server::DatabaseServer;
-use secret::secret;
+use secret::secrets;
 use settings::settings;
 use signals::shutdown_requested;
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     app::App,
+    auth::keys::Secrets,
     config::{Command, Config, format_of_problems},
     db::{migrate, pooler},
     demo,
@@ -143,6 +146,19 @@ async fn execute(config: &Config) -> Outcome {
             })
             .await
         }
+        Command::Backup(options) => {
+            on_database(config, async |database| {
+                backup::backup(config, database, &options).await
+            })
+            .await
+        }
+        Command::Restore(options) => {
+            on_database(config, async |database| {
+                backup::restore(config, database, &options).await
+            })
+            .await
+        }
+        Command::Check { json } => check::run(config, json).await,
         Command::Schema => print(graphql::sdl()),
         Command::Healthcheck => healthcheck::run(banner::shown_address(config.server.listen)).await,
         Command::Completions { shell } => print(manual::completions(shell)),
@@ -227,10 +243,10 @@ async fn serve_on(
     max_open: usize,
     shutdown: impl Future<Output = ()>,
 ) -> Outcome {
-    let secret = secret(config)?;
+    let secrets = secrets(config)?;
     ensure_schema(database, migrate_first).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    let app = app(config, database, secret, address, max_open)?;
+    let app = app(config, database, secrets, address, max_open)?;
     start_event::log(config, database, &app, address, max_open).await?;
     let metrics = metrics_listener.as_ref().map(TcpListener::local_addr);
     let metrics = metrics.transpose().map_err(|error| error.to_string())?;
@@ -241,22 +257,22 @@ async fn serve_on(
 }
 
 async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
-    let secret = secret(config)?;
+    let secrets = secrets(config)?;
     ensure_schema(database, false).await?;
     // It does not serve clients.
-    let app = app(config, database, secret.clone(), config.server.listen, 0)?;
-    print(demo::fill(app.database(), app.auth(), &secret).await?)
+    let app = app(config, database, secrets.clone(), config.server.listen, 0)?;
+    print(demo::fill(app.database(), app.auth(), &secrets).await?)
 }
 
 /// The service, on a database with a schema that fits.
 fn app(
     config: &Config,
     database: &DatabaseServer,
-    secret: Vec<u8>,
+    secrets: Secrets,
     listening: SocketAddr,
     max_open: usize,
 ) -> Outcome<App> {
-    let settings = settings(config, database, secret, listening, max_open)?;
+    let settings = settings(config, database, secrets, listening, max_open)?;
     Ok(App::new(database.target.clone(), settings)?)
 }
 

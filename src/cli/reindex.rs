@@ -3,7 +3,7 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::{DatabaseServer, Outcome, app, email_address, ensure_schema, print, secret};
+use super::{DatabaseServer, Outcome, app, email_address, ensure_schema, print, secrets};
 use crate::{
     auth::UserId,
     config::Config,
@@ -17,10 +17,10 @@ pub(super) async fn run(
     user: Option<String>,
     only_status: bool,
 ) -> Outcome {
-    let secret = secret(config)?;
+    let secrets = secrets(config)?;
     ensure_schema(database, false).await?;
     // The command serves no clients.
-    let app = app(config, database, secret, config.server.listen, 0)?;
+    let app = app(config, database, secrets, config.server.listen, 0)?;
     let indexes = app.search();
     if only_status {
         return print(describe(indexes.status().await?));

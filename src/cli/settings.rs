@@ -7,6 +7,7 @@ use crate::{
     app::AppSettings,
     auth::AuthSettings,
     auth::external::{IssuerSettings, KeyAges},
+    auth::keys::Secrets,
     changes::LiveSettings,
     config::{Config, LimitsConfig, MailConfig, ServerConfig},
     db::{PoolSettings, activity::IdleSettings},
@@ -35,17 +36,17 @@ pub(super) fn pool(config: &Config) -> PoolSettings {
 pub(super) fn settings(
     config: &Config,
     database: &DatabaseServer,
-    secret: Vec<u8>,
+    secrets: Secrets,
     listening: SocketAddr,
     max_open: usize,
 ) -> Result<AppSettings, String> {
     let data_dir = &config.database.data_dir;
     let images = config
         .storage
-        .settings(data_dir, listening, secret.clone())?;
+        .settings(data_dir, listening, secrets.clone())?;
     Ok(AppSettings {
         pool: pool(config),
-        auth: auth_settings(config, database, secret)?,
+        auth: auth_settings(config, database, secrets)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,
         documents: config.documents.settings()?,
@@ -69,14 +70,14 @@ pub(super) fn settings(
 fn auth_settings(
     config: &Config,
     database: &DatabaseServer,
-    secret: Vec<u8>,
+    secrets: Secrets,
 ) -> Result<AuthSettings, String> {
     let issuers = match &config.auth.issuers {
         Some(issuers) => IssuerSettings::read(issuers.reveal())?,
         None => Vec::new(),
     };
     Ok(AuthSettings {
-        secret,
+        secrets,
         issuer: config.auth.jwt_issuer.clone(),
         audience: config.auth.jwt_audience.clone(),
         access_lifetime: config.auth.access_token_lifetime.0,
@@ -145,7 +146,7 @@ fn server_settings(config: &Config, max_open: usize) -> ServerSettings {
     }
 }
 
-fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
+pub(super) fn mail_settings(config: &MailConfig, folder: PathBuf) -> MailSettings {
     MailSettings {
         idle: MailSettings::IDLE,
         smtp_url: config.smtp_url.as_ref().map(|url| url.reveal().to_owned()),

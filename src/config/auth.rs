@@ -12,10 +12,14 @@ use crate::auth::external::IssuerSettings;
 #[derive(Args, Debug, Clone)]
 #[command(next_help_heading = "Authentication")]
 pub struct AuthConfig {
-    /// The signing key of access tokens. Minimum 32 bytes. Required with DATABASE_URL; otherwise a key is generated and kept
-    /// in the data folder.
+    /// The secret from which the keys of tokens and links are derived. Minimum 32 bytes. Required with DATABASE_URL; otherwise
+    /// a secret is generated and kept in the data folder.
     #[arg(long, env = "SNAPNOTE_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<Secret>,
+    /// The other secret during a rotation. Sessions, emailed tokens and links that were made with it stay valid; new ones are made
+    /// with SNAPNOTE_JWT_SECRET (docs/auth.md). Minimum 32 bytes.
+    #[arg(long, env = "SNAPNOTE_JWT_SECRET_PREVIOUS", hide_env_values = true)]
+    pub jwt_secret_previous: Option<Secret>,
     /// The issuer (iss) of access tokens.
     #[arg(long, env = "SNAPNOTE_JWT_ISSUER", default_value = "snapnote")]
     pub jwt_issuer: String,
@@ -41,7 +45,7 @@ pub struct AuthConfig {
 }
 
 impl AuthConfig {
-    /// Minimum length of the signing key, in bytes: the size of an HS256 signature.
+    /// Minimum length of a secret, in bytes: the size of an HS256 signature.
     pub(crate) const MIN_SECRET_BYTES: usize = 32;
 
     /// What is wrong with the external identity providers.
@@ -50,19 +54,38 @@ impl AuthConfig {
         IssuerSettings::read(issuers.reveal()).err()
     }
 
-    /// What is wrong with the signing key. `required`: none is generated.
-    pub(super) fn secret_problem(&self, required: bool) -> Option<String> {
+    /// What is wrong with the secrets. `required`: none is generated.
+    pub(super) fn secret_problems(&self, required: bool) -> Vec<String> {
         let remedy = "Set it to the output of `openssl rand -base64 48`.";
-        match &self.jwt_secret {
-            None if required => Some(format!(
+        let (current, previous) = (&self.jwt_secret, &self.jwt_secret_previous);
+        let mut problems = Vec::new();
+        if current.is_none() && required {
+            problems.push(format!(
                 "SNAPNOTE_JWT_SECRET is not set, but DATABASE_URL requires it. {remedy}"
-            )),
-            Some(secret) if secret.reveal().len() < Self::MIN_SECRET_BYTES => Some(format!(
-                "SNAPNOTE_JWT_SECRET has {} bytes; the minimum is {}. {remedy}",
-                secret.reveal().len(),
-                Self::MIN_SECRET_BYTES
-            )),
-            _ => None,
+            ));
         }
+        for (name, secret, remedy) in [
+            ("SNAPNOTE_JWT_SECRET", current, remedy),
+            (
+                "SNAPNOTE_JWT_SECRET_PREVIOUS",
+                previous,
+                "Set it to the former SNAPNOTE_JWT_SECRET, or remove it.",
+            ),
+        ] {
+            let length = secret.as_ref().map(|secret| secret.reveal().len());
+            if let Some(length) = length.filter(|length| *length < Self::MIN_SECRET_BYTES) {
+                problems.push(format!(
+                    "{name} has {length} bytes; the minimum is {}. {remedy}",
+                    Self::MIN_SECRET_BYTES
+                ));
+            }
+        }
+        if current.is_some() && current == previous {
+            problems.push(
+                "SNAPNOTE_JWT_SECRET_PREVIOUS is the same as SNAPNOTE_JWT_SECRET. Set the second to a new secret, or remove the first."
+                    .to_owned(),
+            );
+        }
+        problems
     }
 }

@@ -16,7 +16,7 @@ use clap::{
     parser::ValueSource,
 };
 
-use super::{ReadError, command};
+use super::{ReadError, command, secret_file};
 
 /// The prefix of all settings except the addresses of the database.
 const PREFIX: &str = "SNAPNOTE_";
@@ -68,17 +68,23 @@ pub(super) fn read(arguments: &[OsString], variables: &Variables) -> Result<ArgM
         let (false, Some(name), Some(flag)) = (is_flag, name, setting.get_long()) else {
             continue;
         };
-        let Some(value) = variables.get(name) else {
-            continue;
+        let is_secret = setting.is_hide_env_values_set();
+        let value = match secret_file::value_of(name, is_secret, variables) {
+            Ok(Some(value)) => value,
+            Ok(None) => continue,
+            Err(problem) => {
+                problems.push(problem);
+                continue;
+            }
         };
         let mut argument = OsString::from(format!("--{flag}="));
-        argument.push(value);
+        argument.push(&value);
         match without_variables().try_get_matches_from([OsStr::new("snapnote"), &argument]) {
             Ok(_) => given.push(argument),
-            Err(error) if setting.is_hide_env_values_set() => {
+            Err(error) if is_secret => {
                 problems.push(format!("{name} is not valid: {}.", reason(&error)));
             }
-            Err(error) => problems.push(invalid(name, value, &error)),
+            Err(error) => problems.push(invalid(name, &value, &error)),
         }
     }
     if !problems.is_empty() {
@@ -139,9 +145,15 @@ fn reason(error: &clap::Error) -> String {
 /// One message for each variable that looks like a setting but is none.
 fn unknown_names(variables: &Variables) -> Vec<String> {
     let settings = command();
+    let files: Vec<String> = settings
+        .get_arguments()
+        .filter(|setting| setting.is_hide_env_values_set())
+        .filter_map(|setting| Some(secret_file::name_of(setting.get_env()?.to_str()?)))
+        .collect();
     let known: Vec<&str> = settings
         .get_arguments()
         .filter_map(|setting| setting.get_env()?.to_str())
+        .chain(files.iter().map(String::as_str))
         .chain([PROGRAM])
         .collect();
     let is_unknown = |name: &&str| {

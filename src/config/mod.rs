@@ -2,11 +2,13 @@
 //!
 //! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a
 //! variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are the texts of `--help`, the reference for operators.
-//! `.env.example` lists every setting, and a test compares it with this module.
+//! `.env.example` lists every setting, and a test compares it with this module. `commands` has the program's commands, and
+//! `secret_file` reads secrets from files.
 
 #![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
 
 mod auth;
+mod commands;
 mod database_source;
 mod documents;
 mod environment;
@@ -16,6 +18,7 @@ mod mail;
 mod observability;
 mod quotas;
 mod rate_limits;
+mod secret_file;
 mod storage;
 mod streams;
 mod values;
@@ -28,7 +31,8 @@ use std::{
 };
 
 pub use auth::AuthConfig;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+pub use commands::{AdminAction, BackupOptions, Command, MigrateAction, RestoreOptions};
 use database_source::Situation;
 pub use documents::DocumentsConfig;
 use environment::Variables;
@@ -54,7 +58,8 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMI
 /// Without DATABASE_URL it can use an embedded database: a private PostgreSQL with its data in the data folder. It does so on a
 /// terminal, under `cargo run`, and with --embedded.
 ///
-/// A flag overrides its variable. An empty variable counts as not set.
+/// A flag overrides its variable. An empty variable counts as not set. For each variable that can contain a secret, NAME_FILE can
+/// name a file that contains the value.
 #[derive(Parser, Debug)]
 #[command(name = "snapnote", version = VERSION)]
 pub struct Config {
@@ -97,6 +102,30 @@ pub struct Config {
     /// Metrics and traces.
     #[command(flatten)]
     pub observability: ObservabilityConfig,
+    /// For `snapnote check`: what is wrong with the settings.
+    #[arg(skip)]
+    pub(crate) found: Found,
+}
+
+/// What `snapnote check` reports of the settings. Other commands do not start with wrong settings.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// Messages for the operator.
+    pub(crate) problems: Vec<String>,
+    /// Whether all settings could be read. Otherwise all have their defaults.
+    pub(crate) is_readable: bool,
+    /// Whether a database is configured.
+    pub(crate) has_database: bool,
+}
+
+impl Default for Found {
+    fn default() -> Self {
+        Found {
+            problems: Vec::new(),
+            is_readable: true,
+            has_database: true,
+        }
+    }
 }
 
 impl Config {
@@ -118,7 +147,9 @@ impl Config {
         let mut config = match Config::parse_from(&arguments, &variables) {
             Ok(config) => config,
             Err(ReadError::Usage(error)) => log::exit(&error),
-            Err(ReadError::Settings(problems)) => return Err(problems),
+            Err(ReadError::Settings(problems)) => {
+                return Config::unreadable(&arguments, problems);
+            }
         };
         config.log.note_origin(given.as_deref());
         let situation = Situation {
@@ -126,10 +157,29 @@ impl Config {
             on_terminal: io::stderr().is_terminal(),
         };
         let problems = config.problems(&situation);
+        if matches!(config.command, Some(Command::Check { .. })) {
+            let database = database_source::problem(&config.database, &situation);
+            let mut config = config;
+            config.found.problems = problems;
+            config.found.has_database = database.is_none();
+            return Ok(config);
+        }
         if problems.is_empty() {
             Ok(config)
         } else {
             Err(problems)
+        }
+    }
+
+    /// Only `snapnote check` runs with settings that could not be read, in order to report them.
+    fn unreadable(arguments: &[OsString], problems: Vec<String>) -> Result<Config, Vec<String>> {
+        match Config::parse_from(arguments, &Variables::from_iter([])) {
+            Ok(mut config) if matches!(config.command, Some(Command::Check { .. })) => {
+                config.found.problems = problems;
+                config.found.is_readable = false;
+                Ok(config)
+            }
+            _ => Err(problems),
         }
     }
 
@@ -153,12 +203,15 @@ impl Config {
         }
         if matches!(
             self.command,
-            None | Some(Command::Serve { .. } | Command::Demo)
+            None | Some(Command::Serve { .. } | Command::Demo | Command::Check { .. })
         ) {
             let has_url = self.database.database_url.is_some();
-            problems.extend(self.auth.secret_problem(has_url));
+            problems.extend(self.auth.secret_problems(has_url));
         }
-        if matches!(self.command, None | Some(Command::Serve { .. })) {
+        if matches!(
+            self.command,
+            None | Some(Command::Serve { .. } | Command::Check { .. })
+        ) {
             problems.extend(self.storage.url_problem(self.server.listen));
             problems.extend(self.mail.problems());
             problems.extend(http::invalid_origin(&self.server.cors_origins));
@@ -204,6 +257,11 @@ pub(crate) fn command() -> clap::Command {
     Config::command().mut_args(|setting| setting.global(true))
 }
 
+/// Whether the environment asks for output without colors (https://no-color.org).
+pub(crate) fn is_color_unwanted() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 /// The message for a `.env` that cannot be read. It does not quote the line, which may contain a secret.
 fn unreadable(error: &dotenvy::Error) -> String {
     let why = match error {
@@ -213,89 +271,6 @@ fn unreadable(error: &dotenvy::Error) -> String {
         error => error.to_string(),
     };
     format!(".env cannot be read: {why}. Correct or remove the file.")
-}
-
-/// The program's commands.
-#[derive(Subcommand, Debug, Clone)]
-pub enum Command {
-    /// Serve the API (the default command).
-    Serve {
-        /// Apply pending migrations first, even if the database is not embedded.
-        #[arg(long)]
-        migrate: bool,
-    },
-    /// Apply, revert or list database migrations.
-    Migrate {
-        /// What to do.
-        #[command(subcommand)]
-        action: MigrateAction,
-    },
-    /// Print the GraphQL schema.
-    Schema,
-    /// Add three demo users with a semester of data, and print how to sign in.
-    Demo,
-    /// Rebuild all stored search indexes from the items. Searches keep working meanwhile, and the command can be interrupted.
-    Reindex {
-        /// Build only the index of the user with this email address.
-        #[arg(long, value_name = "EMAIL")]
-        user: Option<String>,
-        /// Print how many users have a stored index, and build none.
-        #[arg(long, conflicts_with = "user")]
-        status: bool,
-    },
-    /// Ask the service that listens on SNAPNOTE_LISTEN whether it is ready. Exits with code 1 if it is not, for container health checks.
-    Healthcheck,
-    /// Print the completions for a shell, e.g. `snapnote completions bash > /etc/bash_completion.d/snapnote`.
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page, e.g. `snapnote man > /usr/local/share/man/man1/snapnote.1`.
-    Man,
-    /// Manage admins, imports and emails.
-    Admin {
-        /// What to do.
-        #[command(subcommand)]
-        action: AdminAction,
-    },
-}
-
-/// The commands of `snapnote admin`.
-#[derive(Subcommand, Debug, Clone)]
-pub enum AdminAction {
-    /// Make the user with this email address an admin.
-    Grant {
-        /// The email address. It matches in every spelling that normalizes to the same address.
-        email: String,
-    },
-    /// Import the users of another system (file format: docs/auth.md).
-    ImportUsers {
-        /// A file with one JSON object per line, or `-` for standard input.
-        file: PathBuf,
-    },
-    /// List the emails that are waiting or were given up.
-    Mails,
-    /// Retry the emails that were given up, except those whose link has expired.
-    RetryMails,
-}
-
-/// The commands of `snapnote migrate`.
-#[derive(Subcommand, Debug, Clone)]
-pub enum MigrateAction {
-    /// Apply all pending migrations, and set the role's default statement_timeout.
-    Up,
-    /// Revert the newest migration, or all after another one. DELETES THE DATA in their tables.
-    Down {
-        /// Revert all migrations after this one: its name or version, or 0 for all migrations. If unset, the newest migration is
-        /// reverted.
-        #[arg(long, value_name = "MIGRATION")]
-        to: Option<String>,
-        /// Confirm that the data is deleted. Without it, the command only prints what it would revert and drop.
-        #[arg(long)]
-        yes: bool,
-    },
-    /// List all migrations and whether they are applied. Only reads. Exits with code 3 while migrations are pending.
-    Status,
 }
 
 /// The database, the pool and retention.

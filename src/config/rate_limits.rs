@@ -32,6 +32,9 @@ pub struct RateLimitConfig {
     /// Email change requests by one account.
     #[arg(long, env = "SNAPNOTE_LIMIT_EMAIL_CHANGE", default_value = "3/h")]
     pub limit_email_change: Limit,
+    /// Exports of one account (GET /export).
+    #[arg(long, env = "SNAPNOTE_LIMIT_EXPORT", default_value = "5/h")]
+    pub limit_export: Limit,
     /// Refreshes of one session.
     #[arg(long, env = "SNAPNOTE_LIMIT_REFRESH", default_value = "60/m")]
     pub limit_refresh: Limit,
@@ -72,6 +75,7 @@ impl RateLimitConfig {
             sign_up: self.limit_sign_up,
             password_reset: self.limit_password_reset,
             email_change: self.limit_email_change,
+            export: self.limit_export,
             refresh: self.limit_refresh,
             refresh_address: self.limit_refresh_address,
             mail: self.limit_mail,

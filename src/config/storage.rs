@@ -5,8 +5,18 @@ use std::{net::SocketAddr, path::Path};
 use clap::Args;
 use url::Url;
 
-use super::values::web_url;
-use crate::images::{ImageSettings, StorageSettings};
+use super::{environment::Variables, secret_file, values::web_url};
+use crate::{
+    auth::keys::Secrets,
+    images::{ImageSettings, StorageSettings},
+};
+
+/// The variables of S3 credentials that are secret.
+const AWS_SECRETS: [&str; 3] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+];
 
 /// Image storage.
 #[derive(Args, Debug, Clone)]
@@ -46,26 +56,33 @@ impl StorageConfig {
         ))
     }
 
+    /// The store.
+    ///
+    /// # Errors
+    /// A message for the operator, if a file with S3 credentials cannot be read.
+    pub fn storage(&self, data_dir: &Path) -> Result<StorageSettings, String> {
+        let Some(url) = &self.storage_url else {
+            return Ok(StorageSettings::Folder(data_dir.join("images")));
+        };
+        match url.to_file_path() {
+            Ok(folder) => Ok(StorageSettings::Folder(folder)),
+            Err(()) => Ok(StorageSettings::S3 {
+                url: url.clone(),
+                environment: aws_environment()?,
+            }),
+        }
+    }
+
     /// The settings in the form that `images` takes. `listening` is the listen address.
     ///
     /// # Errors
-    /// A message for the operator, if the listen address does not make a URL.
+    /// A message for the operator, if the listen address does not make a URL, or a file with S3 credentials cannot be read.
     pub fn settings(
         &self,
         data_dir: &Path,
         listening: SocketAddr,
-        secret: Vec<u8>,
+        secrets: Secrets,
     ) -> Result<ImageSettings, String> {
-        let storage = match &self.storage_url {
-            None => StorageSettings::Folder(data_dir.join("images")),
-            Some(url) => match url.to_file_path() {
-                Ok(folder) => StorageSettings::Folder(folder),
-                Err(()) => StorageSettings::S3 {
-                    url: url.clone(),
-                    environment: aws_environment(),
-                },
-            },
-        };
         // `url_problem` has checked that clients can open the links, or the store makes its own.
         let public_url = match &self.public_url {
             Some(url) => url.clone(),
@@ -74,19 +91,29 @@ impl StorageConfig {
             })?,
         };
         Ok(ImageSettings {
-            storage,
+            storage: self.storage(data_dir)?,
             public_url,
-            secret,
+            secrets,
         })
     }
 }
 
-/// The standard variables for S3 credentials.
-fn aws_environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name.starts_with("AWS_"))
-        .collect()
+/// The standard variables for S3 credentials. Those that are secret can be in files.
+fn aws_environment() -> Result<Vec<(String, String)>, String> {
+    let variables = Variables::of_process();
+    let mut found: Vec<_> = variables
+        .names()
+        .filter(|name| name.starts_with("AWS_"))
+        .filter_map(|name| Some((name.to_owned(), variables.get(name)?.to_str()?.to_owned())))
+        .collect();
+    for name in AWS_SECRETS {
+        let value = secret_file::value_of(name, true, &variables)?;
+        if let Some(Ok(value)) = value.map(|value| value.into_owned().into_string()) {
+            found.retain(|(known, _)| known != name);
+            found.push((name.to_owned(), value));
+        }
+    }
+    Ok(found)
 }
 
 fn storage_url(text: &str) -> Result<Url, String> {

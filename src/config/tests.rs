@@ -3,7 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::*;
-use crate::images::{ImageSettings, StorageSettings};
+use crate::{
+    auth::keys::Secrets,
+    images::{ImageSettings, StorageSettings},
+};
 
 /// Reads flags alone, without an environment.
 pub(super) fn read(flags: &[&str]) -> Result<Config, String> {
@@ -86,6 +89,7 @@ fn help_hides_secrets_from_the_environment() {
         let id = setting.get_id().as_str();
         let is_secret = [
             "jwt_secret",
+            "jwt_secret_previous",
             "database_url",
             "database_direct_url",
             "smtp_url",
@@ -183,7 +187,7 @@ fn images_are_stored_in_the_data_folder_by_default() {
         let data_dir = &config.database.data_dir;
         config
             .storage
-            .settings(data_dir, listening, Vec::new())
+            .settings(data_dir, listening, Secrets::new(Vec::new(), None))
             .expect("good settings")
     };
     let folder = |settings: &ImageSettings| match &settings.storage {

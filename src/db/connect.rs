@@ -96,6 +96,19 @@ impl Target {
         self.server.tls()
     }
 
+    /// The connection string as environment variables of pg_dump and psql. One of them can be the password.
+    pub(crate) fn libpq_environment(&self) -> Vec<(&'static str, String)> {
+        let mut variables = self.server.libpq_environment().to_vec();
+        // Not the service's own name, so that a backup is not taken for a process of the service.
+        variables.push(("PGAPPNAME", "snapnote backup".to_owned()));
+        variables
+    }
+
+    /// Whether the address names this machine.
+    pub(crate) fn is_local(&self) -> bool {
+        self.server.is_local()
+    }
+
     /// Opens a connection and sets up its session.
     ///
     /// # Errors

@@ -15,11 +15,14 @@
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
 //! - [`migrate`]: the schema's versions; `schema` is generated from them. `server_info`: what the log says about the server.
+//! - `checkup`: what `snapnote check` reads. `backup`: what backups and restores read and run.
 //!
 //! The SQL of each noun is in its `store.rs`, never here.
 
 pub mod activity;
 pub mod background;
+pub(crate) mod backup;
+pub(crate) mod checkup;
 pub mod connect;
 mod connection;
 mod connection_manager;

@@ -17,7 +17,10 @@ use text_analysis::PlainText;
 use uuid::Uuid;
 
 use crate::{
-    auth::{self, Auth, Client, SignUpInput, UserId},
+    auth::{
+        self, Auth, Client, SignUpInput, UserId,
+        keys::{Purpose, Secrets},
+    },
     db::{Connection, Database},
     documents::excerpt,
     email_address::EmailAddress,
@@ -68,18 +71,19 @@ impl fmt::Display for Report {
     }
 }
 
-/// Fills the database. The passwords are derived from `secret`, the service's secret.
+/// Fills the database. The passwords are derived from the current one of the service's `secrets`.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL if the content is invalid.
-pub async fn fill(database: &Database, auth: &Auth, secret: &[u8]) -> Result<Report, Error> {
+pub async fn fill(database: &Database, auth: &Auth, secrets: &Secrets) -> Result<Report, Error> {
+    let key = secrets.keys(Purpose::DemoPasswords).current;
     let start = Utc::now() - TimeDelta::days(TODAY);
     let mut report = Report {
         users: Vec::new(),
         added: 0,
     };
     for user in content::users()? {
-        let password = password_of(secret, &user.email);
+        let password = password_of(&key, &user.email);
         let owner = sign_up(database, auth, &user, &password).await?;
         let mut conn = database.connection().await?;
         let added = conn.transaction(async |conn| add_items(conn, owner, &user, start).await);
@@ -94,8 +98,8 @@ pub async fn fill(database: &Database, auth: &Auth, secret: &[u8]) -> Result<Rep
 }
 
 /// Without the service's secret, nobody can guess a demo user's password.
-fn password_of(secret: &[u8], email: &str) -> String {
-    let digest = auth::hmac(secret, &[b"snapnote demo password ", email.as_bytes()]);
+fn password_of(key: &[u8], email: &str) -> String {
+    let digest = auth::hmac(key, &[email.as_bytes()]);
     URL_SAFE_NO_PAD.encode(&digest[..12])
 }
 

@@ -106,7 +106,7 @@ impl Buckets {
                 let left = self.points_in(self.period.saturating_sub(missing));
                 // An operation that costs more than the whole bucket would wait forever.
                 let wait = (missing.saturating_add(price) - self.period).min(self.period);
-                let error = Error::over_cost_limit(&self.limit, Duration::from_nanos(wait));
+                let error = Error::over_cost_limit(self.limit, Duration::from_nanos(wait));
                 self.taken(left, seconds(wait), Some(error))
             }
         }

@@ -23,13 +23,12 @@
 //! Each request has one deadline. Statements that still run at the deadline are canceled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
-use std::{borrow::Cow, net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
-use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderValue, Method, StatusCode, header, request::Parts},
+    http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
@@ -39,21 +38,22 @@ use tracing::Instrument;
 use super::{
     EdgeState,
     bearer::Bearer,
-    call::{self, InvalidCall, drain},
+    call::{self, drain},
     cost_limit::Taken,
     fields, forwarded, graphiql,
     http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
     record::{Record, Transport},
+    rejection::Rejection,
     request_id::RequestId,
-    response::{self, Reply, bad_request, challenge, has_code, status_of},
+    response::{self, Reply, bad_request},
     sse,
     streams::live_auth::LiveAuth,
     websocket,
 };
 use crate::{
     auth::Client,
-    error::{Code, Error},
+    error::Error,
     graphql::{Admitted, Caller, Executed, Operation, error},
     telemetry::work,
 };
@@ -157,25 +157,6 @@ enum Outcome {
     /// The JSON of a response without errors.
     Json(Vec<u8>),
     Stream(Response),
-}
-
-/// Why a request was not run.
-enum Rejection {
-    InvalidCall(InvalidCall),
-    MutationByGet,
-    /// A subscription from a client that does not accept events.
-    EventsNotAccepted,
-    /// A subscription whose caller's credentials are rejected.
-    InvalidToken(Error),
-    /// By the gate.
-    NotAdmitted(Box<GraphQlResponse>),
-    Failed(Error),
-}
-
-impl From<InvalidCall> for Rejection {
-    fn from(invalid: InvalidCall) -> Self {
-        Rejection::InvalidCall(invalid)
-    }
 }
 
 /// `taken`: what an admitted operation found in the bucket of its caller.
@@ -341,72 +322,7 @@ fn failure(error: Error, id: &RequestId) -> Executed {
     response.into()
 }
 
-impl Rejection {
-    fn of_token(error: Error) -> Self {
-        match error.code {
-            Code::Unauthenticated => Rejection::InvalidToken(error),
-            _ => Rejection::Failed(error),
-        }
-    }
-
-    fn into_reply(self, media_type: MediaType, request_id: &RequestId) -> Reply {
-        let header = match &self {
-            Rejection::MutationByGet => Some((header::ALLOW, HeaderValue::from_static("POST"))),
-            Rejection::InvalidToken(error) => Some(challenge(Some(error))),
-            _ => None,
-        };
-        let (status, mut response) = self.into_response(media_type);
-        error::finish(&mut response, request_id.as_str());
-        Reply {
-            header,
-            ..Reply::not_executed(status, response)
-        }
-    }
-
-    fn into_response(self, media_type: MediaType) -> (StatusCode, GraphQlResponse) {
-        let invalid = |message: Cow<'static, str>| {
-            error::error_response(Error::new(Code::BadRequest, message))
-        };
-        match self {
-            Rejection::InvalidCall(InvalidCall { status, message }) => (status, invalid(message)),
-            Rejection::MutationByGet => {
-                let message = "Mutations are not allowed over GET. Use POST.";
-                (StatusCode::METHOD_NOT_ALLOWED, invalid(message.into()))
-            }
-            Rejection::EventsNotAccepted => {
-                let message = "Subscriptions need WebSocket (`graphql-transport-ws`) or `Accept: text/event-stream`.";
-                (StatusCode::NOT_ACCEPTABLE, invalid(message.into()))
-            }
-            Rejection::InvalidToken(error) => {
-                (StatusCode::UNAUTHORIZED, error::error_response(error))
-            }
-            Rejection::NotAdmitted(response) => match media_type {
-                MediaType::GraphQl if !is_about_a_hash(&response) => {
-                    (StatusCode::BAD_REQUEST, *response)
-                }
-                MediaType::GraphQl | MediaType::Json => (StatusCode::OK, *response),
-            },
-            Rejection::Failed(error) if error.code == Code::Forbidden => {
-                (StatusCode::FORBIDDEN, error::error_response(error))
-            }
-            Rejection::Failed(error) => {
-                let response = error::error_response(error);
-                (status_of(&response), response)
-            }
-        }
-    }
-}
-
-/// Whether a response tells a client of persisted queries to send its document.
-fn is_about_a_hash(response: &GraphQlResponse) -> bool {
-    let codes = [
-        Code::PersistedQueryNotFound,
-        Code::PersistedQueryNotSupported,
-    ];
-    codes.into_iter().any(|code| has_code(response, code))
-}
-
-fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
+pub(super) fn not_allowed(allowed: &'static str, message: &'static str) -> Response {
     let response = bad_request(StatusCode::METHOD_NOT_ALLOWED, MediaType::Json, message);
     ([(header::ALLOW, allowed)], response).into_response()
 }

@@ -4,11 +4,12 @@
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `export`: all data of the caller as a zip file.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
 //!   (`http2_streams`). `client_connection`: a connection below HTTP.
 //! - `slots`: limits the number of WebSockets and subscriptions, and for `requests` that of requests in progress.
-//! - `record`: reports each operation, in the log and in metrics. `metrics`: what is measured, and `/metrics`.
+//! - `rejection`: why a request was not run. `record`: reports each operation, in the log and in metrics. `metrics`: what is measured, and `/metrics`.
 //! - `cost_limit`: limits what the operations of a user cost over time.
 //! - `request_id`: the id of each request. `cors`: which pages may call. `forwarded`: the client's address.
 
@@ -19,6 +20,7 @@ mod client_connection;
 mod content;
 mod cors;
 mod cost_limit;
+mod export;
 mod fields;
 mod forwarded;
 mod graphiql;
@@ -30,6 +32,7 @@ pub(crate) mod metrics;
 mod negotiate;
 mod protocols;
 mod record;
+mod rejection;
 mod request_id;
 mod requests;
 mod response;
@@ -107,6 +110,7 @@ struct Shared {
     search: SearchIndexes,
     jobs: JobStates,
     upload_slots: images::UploadSlots,
+    exports: slots::Slots,
     requests: requests::Requests,
     cost_limits: cost_limit::CostLimits,
     settings: EdgeSettings,
@@ -160,6 +164,7 @@ impl Edge {
             database,
             search,
             jobs,
+            exports: export::slots(),
             upload_slots: images::UploadSlots::new(&settings.uploads),
             requests: requests::Requests::new(&settings.requests),
             cost_limits: cost_limit::CostLimits::new(settings.cost_limit),
@@ -184,6 +189,7 @@ fn routes(state: EdgeState) -> Router {
     let cors = cors::layer(state.origins.clone());
     let mut router = Router::new()
         .route("/graphql", any(graphql::handle))
+        .route("/export", any(export::handle))
         .route("/schema.graphql", get(schema))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz));

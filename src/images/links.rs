@@ -14,7 +14,10 @@ use url::Url;
 use uuid::Uuid;
 
 use super::model::{ContentType, ObjectRef};
-use crate::auth::hmac;
+use crate::auth::{
+    hmac,
+    keys::{Keys, Purpose, Secrets},
+};
 
 /// An image's link changes every hour.
 const RENEWAL_INTERVAL: TimeDelta = TimeDelta::hours(1);
@@ -24,15 +27,15 @@ const LIFETIME: TimeDelta = TimeDelta::minutes(125);
 /// Makes and checks links.
 pub(super) struct Links {
     base: String,
-    key: Vec<u8>,
+    keys: Keys,
 }
 
 impl Links {
     /// `base`: the public URL of this service.
-    pub(super) fn new(base: &Url, secret: &[u8]) -> Self {
+    pub(super) fn new(base: &Url, secrets: &Secrets) -> Self {
         Links {
             base: base.as_str().trim_end_matches('/').to_owned(),
-            key: hmac(secret, &[b"snapnote image links v1"]),
+            keys: secrets.keys(Purpose::ImageLinks),
         }
     }
 
@@ -82,14 +85,19 @@ impl Links {
     }
 
     fn signature(&self, what: &str, id: Uuid, extension: &str, until: i64) -> String {
-        let signed = format!("{what}\n{id}\n{extension}\n{until}");
-        URL_SAFE_NO_PAD.encode(hmac(&self.key, &[signed.as_bytes()]))
+        signature_with(&self.keys.current, what, id, extension, until)
     }
 
     fn is_ours(&self, signature: &str, what: &str, id: Uuid, extension: &str, until: i64) -> bool {
-        let ours = self.signature(what, id, extension, until);
-        ours.as_bytes().ct_eq(signature.as_bytes()).into()
+        let make = |key: &[u8]| signature_with(key, what, id, extension, until);
+        let is_it = |ours: &String| ours.as_bytes().ct_eq(signature.as_bytes()).into();
+        self.keys.matching(make, is_it).is_some()
     }
+}
+
+fn signature_with(key: &[u8], what: &str, id: Uuid, extension: &str, until: i64) -> String {
+    let signed = format!("{what}\n{id}\n{extension}\n{until}");
+    URL_SAFE_NO_PAD.encode(hmac(key, &[signed.as_bytes()]))
 }
 
 /// The start of the hour, and the expiry of links made within it.
@@ -106,7 +114,11 @@ mod tests {
         let base = "https://api.example.com/notes/"
             .parse()
             .expect("it is a URL");
-        Links::new(&base, b"a secret of the tests")
+        Links::new(&base, &secrets(b"a secret of the tests", None))
+    }
+
+    fn secrets(current: &[u8], previous: Option<&[u8]>) -> Secrets {
+        Secrets::new(current.to_vec(), previous.map(<[u8]>::to_vec))
     }
 
     fn at(time: &str) -> DateTime<Utc> {
@@ -158,7 +170,10 @@ mod tests {
         assert!(links().may_upload(id, expires, &signature, now));
         assert!(!links().may_upload(id, expires, &signature, now + TimeDelta::minutes(1)));
         assert!(!links().may_upload(other, expires, &signature, now));
-        let others = Links::new(&links().base.parse().expect("a URL"), b"another secret");
-        assert!(!others.may_upload(id, expires, &signature, now));
+        let base = links().base.parse().expect("a URL");
+        let of = |previous| Links::new(&base, &secrets(b"another secret", previous));
+        assert!(!of(None).may_upload(id, expires, &signature, now));
+        let rotated = of(Some(&b"a secret of the tests"[..]));
+        assert!(rotated.may_upload(id, expires, &signature, now));
     }
 }

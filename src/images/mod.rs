@@ -8,6 +8,7 @@
 //! - `storage` and `presigned`: the bytes, in a folder or in S3. `links`: the service's own links.
 //! - `serving`: reading images, links to them, and what the service's own HTTP endpoints need.
 //! - `check`: checks and cleans an upload. [`thumbnails`]: small versions of images.
+//! - `copies`: reads and writes all objects, for backups.
 //! - [`sweep`]: removes objects that are no longer needed.
 //!
 //! # Design decisions
@@ -27,6 +28,7 @@
 //!   request.
 
 mod check;
+pub(crate) mod copies;
 mod links;
 pub mod model;
 mod presigned;
@@ -50,13 +52,13 @@ use links::Links;
 use model::{Announced, ContentType, MAX_BYTES, ObjectRef, RequestImageUploadInput, Upload};
 pub(crate) use serving::{disposition, of_documents};
 pub(crate) use storage::Staging;
-pub use storage::StorageSettings;
 use storage::{Contents, Storage};
+pub use storage::{StorageSettings, probe};
 use store::{NewImage, UploadState};
 use thumbnails::Outcome;
 
 use crate::{
-    auth::{Client, Viewer},
+    auth::{Client, Viewer, keys::Secrets},
     db::{Connection, Database},
     documents::Document,
     error::{Error, Failure, Refusal, RefusalCode},
@@ -74,8 +76,8 @@ pub struct ImageSettings {
     pub storage: StorageSettings,
     /// The public URL of this service, http or https.
     pub public_url: Url,
-    /// The key of links is derived from this.
-    pub secret: Vec<u8>,
+    /// The keys of links are derived from these.
+    pub secrets: Secrets,
 }
 
 /// Commands on images. Cheap to clone.
@@ -86,7 +88,7 @@ pub struct Images {
 
 struct Inner {
     database: Database,
-    storage: Storage,
+    storage: Arc<Storage>,
     links: Links,
     permits: Arc<Semaphore>,
     thumbnail_permits: Arc<Semaphore>,
@@ -105,8 +107,8 @@ impl Images {
     ) -> Result<Images, String> {
         let inner = Inner {
             database,
-            storage: Storage::open(&settings.storage)?,
-            links: Links::new(&settings.public_url, &settings.secret),
+            storage: Arc::new(Storage::open(&settings.storage)?),
+            links: Links::new(&settings.public_url, &settings.secrets),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
             thumbnail_permits: Arc::new(Semaphore::new(thumbnails::MAX_CONCURRENT)),
             quotas,

@@ -7,12 +7,18 @@ use uuid::Uuid;
 
 use super::{
     Images, Staging,
+    copies::Copies,
     model::{Announced, ContentType, Image, ObjectRef, Thumbnail},
     store,
 };
 use crate::{auth::Viewer, db::Connection, error::Error};
 
 impl Images {
+    /// The store alone, for exports.
+    pub(crate) fn copies(&self) -> Copies {
+        Copies::of(self.inner.storage.clone())
+    }
+
     /// Whether this service receives and serves images itself. Otherwise the store does.
     pub(crate) fn are_served(&self) -> bool {
         self.inner.storage.is_folder()

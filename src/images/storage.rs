@@ -37,6 +37,26 @@ pub enum StorageSettings {
     },
 }
 
+/// Writes an object to the store, reads it and deletes it, to check the settings.
+///
+/// # Errors
+/// A message that says what failed.
+pub async fn probe(settings: &StorageSettings) -> Result<(), String> {
+    let storage = Storage::open(settings)?;
+    let object = ObjectRef::upload(Uuid::new_v4());
+    let failed = |error: Error| error.log_text();
+    let bytes = Bytes::from_static(b"snapnote check");
+    let written = storage.write(object, ContentType::Png, bytes.clone()).await;
+    written.map_err(failed)?;
+    let found = storage.read(object).await.map_err(failed);
+    // Deletes it in any case.
+    storage.remove(object).await.map_err(failed)?;
+    match found? {
+        Contents::Bytes(found) if found == bytes => Ok(()),
+        _ => Err("an object that was written could not be read".to_owned()),
+    }
+}
+
 /// The store of all images.
 pub(super) struct Storage {
     objects: Arc<dyn ObjectStore>,

@@ -6,7 +6,7 @@ use image_intake::ImageInfo;
 use uuid::Uuid;
 
 use super::{
-    model::{Announced, Image, ObjectRef},
+    model::{Announced, ContentType, Image, ObjectRef},
     thumbnails::Outcome,
 };
 use crate::{
@@ -315,6 +315,29 @@ const SET_ASIDE: &str = "
 pub(super) async fn set_aside(conn: &mut Connection, ids: Vec<Uuid>) -> Result<(), Error> {
     conn.execute(Statement::new(SET_ASIDE).bind(ids)).await?;
     Ok(())
+}
+
+row! {
+    /// A stored image, with its type and that of its thumbnail.
+    #[derive(Debug, Clone)]
+    pub(super) struct StoredImage {
+        pub(super) id: Uuid,
+        pub(super) content_type: ContentType,
+        pub(super) thumbnail_type: Option<ContentType>,
+    }
+}
+
+const STORED: &str = "
+    SELECT id, content_type, thumbnail_type FROM image_objects WHERE state = 'stored' AND id > $1 ORDER BY id LIMIT $2";
+
+/// The stored images of all users with ids after this one, in the order of their ids.
+pub(super) async fn stored(
+    conn: &mut Connection,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<StoredImage>, Error> {
+    conn.rows(Statement::new(STORED).bind(after).bind(limit))
+        .await
 }
 
 #[cfg(test)]

@@ -175,6 +175,7 @@ mod tests {
             kind: kind.to_owned(),
             recipient: "ada@example.org".to_owned(),
             token_id: None,
+            token_hash: None,
             ip_address: Some("2001:db8::1".to_owned()),
             user_agent: Some("Browser/1".to_owned()),
             created_at: DateTime::from_timestamp(1_800_000_000, 0).expect("it is a time"),

@@ -92,6 +92,21 @@ fn sender(from: &str) -> Result<Mailbox, String> {
     })
 }
 
+/// Connects to the SMTP server and signs in, without sending anything. Does nothing without a server.
+///
+/// # Errors
+/// The server's response, or why there is none. Never contains the password.
+pub(crate) async fn probe(settings: &MailSettings) -> Result<(), String> {
+    match &settings.smtp_url {
+        Some(url) => {
+            Smtp::new(url, &settings.app_url, settings.idle)?
+                .probe()
+                .await
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks the URL of an SMTP server.
 ///
 /// # Errors

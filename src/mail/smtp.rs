@@ -100,6 +100,18 @@ impl Smtp {
         Ok(())
     }
 
+    /// Connects and signs in, to check the settings. Sends nothing.
+    ///
+    /// # Errors
+    /// The server's response, or why there is none.
+    pub(super) async fn probe(&self) -> Result<(), String> {
+        let connected = self.connect().await;
+        let mut connection = connected.map_err(|error| self.describe(&error))?;
+        // The check has succeeded, whatever the server responds.
+        let _ = timeout(DEADLINE, connection.quit()).await;
+        Ok(())
+    }
+
     /// Closes the open connections.
     pub(super) async fn close(&self) {
         self.pool.close().await;

@@ -21,6 +21,8 @@ row! {
         pub(super) recipient: String,
         /// Also `None` if the token is no longer valid: used, voided or expired.
         pub(super) token_id: Option<Uuid>,
+        /// The SHA-256 of the token.
+        pub(super) token_hash: Option<Vec<u8>>,
         pub(super) ip_address: Option<String>,
         pub(super) user_agent: Option<String>,
         pub(super) created_at: DateTime<Utc>,
@@ -48,8 +50,9 @@ const CLAIM: &str = "
     UPDATE mails SET next_attempt_at = clock_timestamp() + interval '2 minutes'
     FROM due LEFT JOIN mail_tokens ON mail_tokens.id = due.token_id
     WHERE mails.id = due.id
-    RETURNING mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END, host(ip_address), user_agent,
-        mails.created_at, mails.user_id IS NOT NULL AND NOT EXISTS (
+    RETURNING mails.id, kind, recipient, CASE WHEN expires_at > now() THEN mail_tokens.id END,
+        CASE WHEN expires_at > now() THEN token_hash END, host(ip_address), user_agent, mails.created_at,
+        mails.user_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM users WHERE users.id = mails.user_id AND deleted_at IS NULL),
         coalesce(expires_at <= now(), false), next_attempt_at";
 

@@ -47,8 +47,8 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Maximum length of a stored error in characters.
 const MAX_ERROR: usize = 500;
 
-/// Derives a token from its id.
-pub type TokenOf = Arc<dyn Fn(Uuid) -> String + Send + Sync>;
+/// Derives a token from its id and its stored hash. `None` if it was made with a secret that is not configured.
+pub type TokenOf = Arc<dyn Fn(Uuid, &[u8]) -> Option<String> + Send + Sync>;
 
 /// Sends the mails in the outbox. Cheap to clone.
 #[derive(Clone)]
@@ -279,7 +279,7 @@ impl Mailer {
     async fn deliver(&self, template: Option<&Template>, mail: &Mail) -> Result<(), DeliveryError> {
         let unknown = "this version of the service does not know its kind";
         let template = template.ok_or_else(|| DeliveryError::temporary(unknown.to_owned()))?;
-        let token = mail.token_id.map(&*self.inner.token_of);
+        let token = self.token(mail)?;
         let inner = &self.inner;
         let message = inner
             .message_builder
@@ -293,6 +293,16 @@ impl Mailer {
             why: redacted(error.why, token.as_deref()),
             ..error
         })
+    }
+
+    fn token(&self, mail: &Mail) -> Result<Option<String>, DeliveryError> {
+        let Some((id, hash)) = mail.token_id.zip(mail.token_hash.as_ref()) else {
+            return Ok(None);
+        };
+        let unknown = "its token was made with another SNAPNOTE_JWT_SECRET; set SNAPNOTE_JWT_SECRET_PREVIOUS to that one";
+        let token = (self.inner.token_of)(id, hash);
+        let token = token.ok_or_else(|| DeliveryError::temporary(unknown.to_owned()))?;
+        Ok(Some(token))
     }
 
     async fn note_failure(

@@ -110,8 +110,17 @@ impl StepSize {
 /// Works on an owner's pending operations until none is left, or for `BUDGET`. Wakes the job if something is left.
 /// Failures are left to the job as well: the command is already committed.
 pub(crate) async fn work_on(conn: &mut Connection, owner: UserId) {
+    work_within(conn, owner, BUDGET).await;
+}
+
+/// As [`work_on`], but without a limit. For commands of operators, who wait.
+pub(crate) async fn work_to_the_end(conn: &mut Connection, owner: UserId) {
+    work_within(conn, owner, Duration::MAX).await;
+}
+
+async fn work_within(conn: &mut Connection, owner: UserId, budget: Duration) {
     let (began, mut size) = (Instant::now(), StepSize::FIRST);
-    while began.elapsed() < BUDGET {
+    while began.elapsed() < budget {
         let step_began = Instant::now();
         match step(conn, owner, size, OnLocked::Wait).await {
             Ok(Step::Nothing) => return,

@@ -15,6 +15,7 @@ use crate::{
     },
     email_address::EmailAddress,
     error::{Error, Failure, Refusal, RefusalCode},
+    pending,
 };
 
 /// A viewer who is an active admin. Only [`admin`] creates it, after checking.
@@ -148,6 +149,32 @@ pub(super) fn require_another_admin(admins: &[UserId], without: UserId) -> Resul
         return Err(Refusal::general(RefusalCode::LastAdmin, message));
     }
     Ok(())
+}
+
+/// Deletes a user permanently, on behalf of the operator. Returns when all their data is deleted, except for what another process is working
+/// on at the moment. `false` if there is no such user.
+///
+/// # Errors
+/// LAST_ADMIN.
+pub async fn delete(conn: &mut Connection, user: UserId) -> Result<bool, Failure> {
+    let deleted = conn
+        .transaction(async |conn| {
+            store::set_actor(conn, None).await?;
+            let admins = store::lock_admins(conn).await?;
+            require_another_admin(&admins, user)?;
+            if !pending::lock_owner(conn, user).await?
+                || !store::mark_any_deleted(conn, user).await?
+            {
+                return Ok(false);
+            }
+            pending::add_user(conn, user).await?;
+            Ok::<_, Failure>(true)
+        })
+        .await?;
+    if deleted {
+        pending::work_to_the_end(conn, user).await;
+    }
+    Ok(deleted)
 }
 
 /// Makes the user with this address an admin, on behalf of the operator. `None` if there is no such user.

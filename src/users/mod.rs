@@ -7,7 +7,9 @@ pub mod model;
 mod store;
 
 pub use account_closure::{deactivate, delete};
-pub use admin::{Admin, UserFilter, admin, grant, set_active, set_role};
+pub use admin::{
+    Admin, UserFilter, admin, delete as delete_as_operator, grant, set_active, set_role,
+};
 pub(crate) use admin::{ORDER, list};
 pub use model::{Proficiency, Profile, Role, UpdateMeInput, UpdateProfileInput, User};
 pub use store::find_by_email;

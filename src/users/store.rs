@@ -212,15 +212,16 @@ pub(super) async fn change_access(
 }
 
 /// Removes the user's email address, password and external accounts; a trigger ends the sessions. A mail confirms the
-/// deletion if the address was verified. Returns no row if the role has changed since it was read.
+/// deletion if the address was verified. Returns no row if the role has changed since it was read, or the user was deactivated. Without a
+/// role, only a deleted user is no row.
 const MARK_DELETED: &str = "
     WITH before AS (
         SELECT email, email_key, email_verified, gen_random_uuid() || '@deleted.invalid' AS tombstone
-        FROM users WHERE id = $1 AND is_active AND role = $2
+        FROM users WHERE id = $1 AND deleted_at IS NULL AND ($2 IS NULL OR is_active AND role = $2)
     ), left_behind AS (
         UPDATE users SET is_active = false, deleted_at = now(), email = tombstone, email_key = tombstone,
             email_verified = false, password_hash = NULL
-        FROM before WHERE id = $1 AND is_active AND role = $2 RETURNING id
+        FROM before WHERE id = $1 AND deleted_at IS NULL AND ($2 IS NULL OR is_active AND role = $2) RETURNING id
     ), unsent AS (
         DELETE FROM mails WHERE id IN (
             SELECT mails.id FROM mails, before WHERE user_id = $1 OR lower(recipient COLLATE \"C\") = before.email_key
@@ -243,6 +244,12 @@ pub(super) async fn mark_deleted(
     user: UserId,
     role: Role,
 ) -> Result<bool, Error> {
-    let statement = Statement::new(MARK_DELETED).bind(user).bind(role);
+    let statement = Statement::new(MARK_DELETED).bind(user).bind(Some(role));
+    Ok(conn.execute(statement).await? > 0)
+}
+
+/// As [`mark_deleted`], whatever the role, also for a deactivated user. `false` if the user was deleted before.
+pub(super) async fn mark_any_deleted(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
+    let statement = Statement::new(MARK_DELETED).bind(user).bind(None::<Role>);
     Ok(conn.execute(statement).await? > 0)
 }

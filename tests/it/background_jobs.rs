@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use snapnote::auth::Client as Caller;
 
 use crate::support::{
-    SECRET, SmtpServer, TestApp, eventually, execute, migrated_database, with_log,
+    SmtpServer, TestApp, access_key, eventually, execute, migrated_database, with_log,
 };
 
 const NAMES: [&str; 20] = [
@@ -181,7 +181,7 @@ async fn sessions(app: &TestApp, count: usize) -> Vec<String> {
     let ids = app
         .text("SELECT string_agg(id::text, ' ') FROM sessions")
         .await;
-    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    let key = jsonwebtoken::EncodingKey::from_secret(&access_key());
     let header = jsonwebtoken::Header {
         typ: Some("at+jwt".to_owned()),
         ..jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256)

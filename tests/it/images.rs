@@ -4,7 +4,7 @@ mod clean_up;
 mod concurrent_uploads;
 mod crashes;
 mod downloads;
-mod png;
+pub(crate) mod png;
 mod quotas;
 mod s3_server;
 mod s3_storage;

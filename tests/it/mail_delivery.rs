@@ -106,7 +106,7 @@ impl Outbox {
             app_url: "https://app.example.com".parse().unwrap(),
             folder,
         };
-        let token_of = Arc::new(token_of);
+        let token_of = Arc::new(|id, _: &[u8]| Some(token_of(id)));
         Mailer::new(self.pool.clone(), &settings, token_of, self.written.clone()).unwrap()
     }
 

@@ -1,15 +1,19 @@
 //! The program as an operator runs it: messages, signals, logs, and no secrets in any of them.
 //!
 //! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands, `migrate` the schemas of other versions, `settings` how
-//! it reads its settings, `start` what it checks and logs at start, and `descriptors` what it does when file descriptors run out.
+//! it reads its settings, `start` what it checks and logs at start, and `descriptors` what it does when file descriptors run out. `check`
+//! tests `snapnote check`, and `drill` backups and restores.
 
+mod check;
 mod commands;
 mod descriptors;
+mod drill;
 mod migrate;
 mod own_database;
 mod reindex;
 mod settings;
 mod start;
+mod users;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;

@@ -11,7 +11,10 @@ mod sign_ups;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use snapnote::{app::AppSettings, auth::RateLimitSettings};
+use snapnote::{
+    app::AppSettings,
+    auth::{RateLimitSettings, keys::Secrets},
+};
 
 use crate::support::{
     Answer, Client, Person, SIGNED_IN, TestApp, eventually, newcomer, trust_proxies,
@@ -231,7 +234,8 @@ async fn stored_limits_identify_nobody() {
     // The keys cannot be guessed with the database alone: they depend on the service's secret.
     let other = TestApp::on(app.database.clone(), |settings| {
         one_more(settings);
-        settings.auth.secret = b"another secret, which is long enough, too".to_vec();
+        let other = b"another secret, which is long enough, too".to_vec();
+        settings.auth.secrets = Secrets::new(other, None);
     })
     .await;
     sign_in(&other, HOME, ADA, WRONG).await;

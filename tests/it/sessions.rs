@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
+use snapnote::auth::keys::{Purpose, Secrets};
 
-use crate::support::{Answer, Client, Person, SECRET, TestApp, at_least, text};
+use crate::support::{
+    Answer, Client, Person, SECRET, TestApp, access_key, at_least, secrets, text,
+};
 
 fn invalid_token() -> Value {
     json!({ "user": null, "session": null, "accessToken": null, "refreshToken": null,
@@ -76,7 +79,8 @@ async fn refresh_tokens_of_ended_sessions_and_inactive_or_deleted_users_are_inva
 async fn malformed_or_foreign_refresh_tokens_are_invalid() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let stranger = TestApp::with(|settings| {
-        settings.auth.secret = b"another secret, which is long enough, too".to_vec();
+        let other = b"another secret, which is long enough, too".to_vec();
+        settings.auth.secrets = Secrets::new(other, None);
     })
     .await;
     let foreign = stranger.signed_up("ada").await.refresh_token;
@@ -123,13 +127,14 @@ fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
     let of_header = |change: fn(&mut Header)| {
         let mut header = header();
         change(&mut header);
-        signed(&header, &claims(ada), SECRET)
+        signed(&header, &claims(ada), &access_key())
     };
-    let good = signed(&header(), &claims(ada), SECRET);
+    let good = signed(&header(), &claims(ada), &access_key());
     let parts: Vec<&str> = good.split('.').collect();
     // {"alg":"none","typ":"at+jwt"}
     let none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0";
     let another_key = b"another secret, which is long enough";
+    let for_links = secrets().keys(Purpose::ImageLinks).current;
     let another_type = |header: &mut Header| header.typ = Some("JWT".to_owned());
     let hs512 = |header: &mut Header| header.alg = Algorithm::HS512;
     let critical = |header: &mut Header| header.crit = Some(vec!["b64".to_owned()]);
@@ -138,6 +143,11 @@ fn bad_tokens(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
         ("alg none, signed", [none, parts[1], parts[2]].join(".")),
         ("no signature", format!("{}.{}.", parts[0], parts[1])),
         ("another key", signed(&header(), &claims(ada), another_key)),
+        ("the secret itself", signed(&header(), &claims(ada), SECRET)),
+        (
+            "a key for another purpose",
+            signed(&header(), &claims(ada), &for_links),
+        ),
         ("another algorithm", of_header(hs512)),
         ("another type", of_header(another_type)),
         ("no type", of_header(|header| header.typ = None)),
@@ -155,7 +165,7 @@ fn bad_claims(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
     let with = |field: &str, value: Value| {
         let mut claims = claims(ada);
         claims[field] = value;
-        signed(&header(), &claims, SECRET)
+        signed(&header(), &claims, &access_key())
     };
     let now = chrono::Utc::now().timestamp();
     let unknown = json!("018f4d2e-8a3b-7c4d-9e5f-0a1b2c3d4e5f");
@@ -176,7 +186,7 @@ fn bad_claims(ada: &Person, grace: &Person) -> Vec<(&'static str, String)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_access_tokens_are_rejected_with_a_short_reason() {
     let (app, ada, grace) = TestApp::start().await.with_users("ada", "grace").await;
-    let without_jti = ada.with_token(signed(&header(), &claims(&ada), SECRET));
+    let without_jti = ada.with_token(signed(&header(), &claims(&ada), &access_key()));
     assert!(without_jti.is_accepted().await);
     for (what, token) in bad_tokens(&ada, &grace) {
         let reason = match what {

@@ -15,7 +15,7 @@ use crate::account::Account;
 pub(crate) const MIN_MAJOR: u32 = 14;
 
 /// Where packages install the programs of several versions side by side. `*` is the part that differs.
-const PACKAGE_FOLDERS: [&str; 9] = [
+pub(crate) const PACKAGE_FOLDERS: [&str; 9] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/lib/postgresql*/bin",
     "/usr/libexec/postgresql*",
@@ -130,14 +130,14 @@ fn version_in(folder: &Path, account: &Account) -> Result<u32, String> {
 }
 
 /// Parses `postgres (PostgreSQL) 17.2 (Debian 17.2-1)`, `… 18beta1` or `… 19devel`.
-fn major_version(text: &str) -> Option<u32> {
+pub(crate) fn major_version(text: &str) -> Option<u32> {
     let (_, version) = text.split_once("(PostgreSQL) ")?;
     let digits = version.split(|character: char| !character.is_ascii_digit());
     digits.into_iter().next()?.parse().ok()
 }
 
 /// The folders that a shell command prints. For a printed program: its folder, as printed and with links resolved.
-fn folders_printed_by(command: &str, path: Option<&str>) -> Vec<PathBuf> {
+pub(crate) fn folders_printed_by(command: &str, path: Option<&str>) -> Vec<PathBuf> {
     let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", command])
@@ -165,7 +165,7 @@ fn folders_printed_by(command: &str, path: Option<&str>) -> Vec<PathBuf> {
 }
 
 /// The folders that match a pattern with one `*`, the highest version first.
-fn expand(pattern: &str) -> Vec<PathBuf> {
+pub(crate) fn expand(pattern: &str) -> Vec<PathBuf> {
     let (before, after) = pattern.split_once('*').expect("every pattern has a `*`");
     let (parent, start) = before.rsplit_once('/').expect("every pattern is absolute");
     let Ok(entries) = fs::read_dir(parent) else {

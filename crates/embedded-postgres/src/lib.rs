@@ -33,10 +33,11 @@
 //! - Only the server of the named folder is ever signalled.
 //!
 //! Start reading in `holder` (join, start, leave), then `watchdog`, `cluster`, `leftover`, `folder`, `binaries`,
-//! `account`.
+//! `account`. [`ClientPrograms`] finds the programs for backups.
 
 mod account;
 mod binaries;
+mod client_programs;
 mod cluster;
 mod error;
 mod folder;
@@ -49,7 +50,7 @@ use std::{convert::Infallible, path::PathBuf, thread, time::Duration};
 
 use tokio::sync::oneshot;
 
-pub use self::error::Error;
+pub use self::{client_programs::ClientPrograms, error::Error};
 use self::{folder::Folder, holder::Holder};
 
 /// The superuser that `initdb` creates. This crate connects as the superuser only to create the role and the database.

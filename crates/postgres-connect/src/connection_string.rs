@@ -26,7 +26,7 @@ impl ParseError {
 }
 
 /// A connection string, split into two parts.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectionString {
     /// The part that tokio-postgres reads, as it was written.
     pub(crate) passed_on: String,
@@ -110,6 +110,11 @@ fn remedy(name: &str) -> Option<&'static str> {
 }
 
 impl ConnectionString {
+    /// A parameter that this crate reads.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.own.get(name).map(String::as_str)
+    }
+
     /// Splits a `postgres://` or `postgresql://` URL, or a string of `key=value` pairs.
     ///
     /// # Errors

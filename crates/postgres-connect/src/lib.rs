@@ -25,6 +25,7 @@
 
 mod connection_string;
 mod failure;
+mod libpq;
 mod target;
 mod tls;
 

@@ -1,6 +1,6 @@
 //! From a connection string to a connection: [`Target`].
 
-use std::{fmt, future, time::Duration};
+use std::{fmt, future, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 use tokio_postgres::{
@@ -13,7 +13,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::{
     connection_string::{ConnectionString, ParseError},
     failure::explain,
-    tls,
+    libpq, tls,
 };
 
 /// The I/O part of a connection. A task must poll it, and it ends when its [`Client`] is dropped.
@@ -31,6 +31,7 @@ pub struct Target {
     tls: MakeRustlsConnect,
     tls_name: &'static str,
     connect_timeout: Duration,
+    libpq: Arc<[(&'static str, String)]>,
 }
 
 /// Why a connection could not be opened: where, as which user, the cause, and what to do. One line.
@@ -69,13 +70,16 @@ impl Target {
             let milliseconds = number("tcp_user_timeout", &milliseconds)?;
             config.tcp_user_timeout(Duration::from_millis(milliseconds.into()));
         }
+        let before = string.clone();
         let protection = tls::read(&mut string, &config)?;
+        let libpq = libpq::environment(&before, &config, protection.name);
         config.ssl_mode(protection.mode);
         Ok(Target {
             config,
             tls: protection.connect,
             tls_name: protection.name,
             connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            libpq: libpq.into(),
         })
     }
 
@@ -103,6 +107,24 @@ impl Target {
     #[must_use]
     pub fn tls(&self) -> &'static str {
         self.tls_name
+    }
+
+    /// The same parameters as environment variables of libpq, for programs such as pg_dump. One of them can be the password.
+    #[must_use]
+    pub fn libpq_environment(&self) -> &[(&'static str, String)] {
+        &self.libpq
+    }
+
+    /// Whether all hosts are on this machine: Unix sockets or loopback addresses.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.config.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => {
+                let address = name.parse::<std::net::IpAddr>();
+                name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+            }
+        })
     }
 
     /// Opens a connection.

@@ -80,7 +80,7 @@ struct CachedKeys {
     tried: Option<Instant>,
 }
 
-struct Key {
+pub(super) struct Key {
     id: Option<String>,
     algorithm: Option<Algorithm>,
     decoding: DecodingKey,
@@ -195,7 +195,7 @@ struct KeySet {
 }
 
 /// The published keys that can verify signatures. Unknown kinds are skipped.
-async fn fetch_keys(client: &Client, url: Url) -> Result<Vec<Key>, String> {
+pub(super) async fn fetch_keys(client: &Client, url: Url) -> Result<Vec<Key>, String> {
     let set: KeySet = fetch_json(client.get(url)).await?;
     let keys: Vec<Key> = set.keys.into_iter().filter_map(key).collect();
     if keys.is_empty() {

@@ -36,7 +36,10 @@ use session_data::SessionData;
 use settings::IssuerKind;
 pub use settings::IssuerSettings;
 
-use super::model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text};
+use super::{
+    keys::Secrets,
+    model::{MAX_AVATAR_URL_LENGTH, MAX_NAME_LENGTH, clean_text},
+};
 use crate::{email_address::EmailAddress, error::Error, rules::is_blank};
 
 /// Maximum length of a subject in characters.
@@ -102,6 +105,20 @@ struct Peek {
     iss: Option<String>,
 }
 
+/// Fetches the keys of an issuer, to check its settings. Returns the number of usable keys, or `None` if it publishes none.
+///
+/// # Errors
+/// Why the keys cannot be used.
+pub(crate) async fn probe(issuer: &IssuerSettings) -> Result<Option<usize>, String> {
+    let IssuerKind::Oidc(settings) = &issuer.kind else {
+        return Ok(None);
+    };
+    let client = keys::http_client()?;
+    let found = keys::fetch_keys(&client, settings.jwks_url.clone()).await;
+    let found = found.map_err(|why| format!("{}: {why}", settings.jwks_url))?;
+    Ok(Some(found.len()))
+}
+
 impl ExternalProviders {
     /// Creates the verifiers of these issuers.
     ///
@@ -111,9 +128,9 @@ impl ExternalProviders {
         issuers: Vec<IssuerSettings>,
         ages: KeyAges,
         own_issuer: &str,
-        own_secret: &[u8],
+        own_secrets: &Secrets,
     ) -> Result<ExternalProviders, String> {
-        settings::check(&issuers, own_issuer, own_secret)?;
+        settings::check(&issuers, own_issuer, own_secrets)?;
         let mut providers = ExternalProviders {
             by_issuer: HashMap::new(),
             by_session: None,

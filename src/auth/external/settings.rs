@@ -4,10 +4,9 @@ use std::fs;
 
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 use url::{Host, Url};
 
-use super::super::tokens::bare_type;
+use super::super::{keys::Secrets, tokens::bare_type};
 
 /// Minimum length of a shared secret in bytes: that of an HS256 signature.
 const MIN_SECRET_BYTES: usize = 32;
@@ -18,6 +17,13 @@ pub struct IssuerSettings {
     /// The provider of linked accounts.
     pub(super) name: String,
     pub(super) kind: IssuerKind,
+}
+
+impl IssuerSettings {
+    /// The name of the issuer.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 #[derive(Clone)]
@@ -222,7 +228,7 @@ fn url(setting: &str, text: &str) -> Result<Url, String> {
 pub(super) fn check(
     issuers: &[IssuerSettings],
     own_issuer: &str,
-    own_secret: &[u8],
+    own_secrets: &Secrets,
 ) -> Result<(), String> {
     let (mut names, mut claimed) = (Vec::new(), vec![own_issuer]);
     let mut sessions = 0;
@@ -247,7 +253,7 @@ pub(super) fn check(
                         "only one better-auth-session is allowed, since its tokens name no issuer.",
                     );
                 }
-                if bool::from(secret.as_bytes().ct_eq(own_secret)) {
+                if own_secrets.contain(secret.as_bytes()) {
                     return wrong("its secret must differ from SNAPNOTE_JWT_SECRET.");
                 }
             }

@@ -1,12 +1,13 @@
 //! Invalid settings of issuers are reported with the issuer's name.
 
-use super::{ExternalProviders, IssuerSettings, KeyAges};
+use super::{super::keys::Secrets, ExternalProviders, IssuerSettings, KeyAges};
 
 const SECRET: &[u8] = b"a secret of at least thirty-two bytes";
 
 fn started(toml: &str) -> Result<(), String> {
     let issuers = IssuerSettings::read(toml)?;
-    ExternalProviders::new(issuers, KeyAges::default(), "snapnote", SECRET).map(|_| ())
+    let secrets = Secrets::new(SECRET.to_vec(), None);
+    ExternalProviders::new(issuers, KeyAges::default(), "snapnote", &secrets).map(|_| ())
 }
 
 /// Settings of an issuer with these lines.

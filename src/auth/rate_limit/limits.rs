@@ -112,6 +112,8 @@ pub struct RateLimitSettings {
     pub password_reset: Limit,
     /// Requests to change the email address of one account.
     pub email_change: Limit,
+    /// Exports of one account.
+    pub export: Limit,
     /// Refreshes of one session.
     pub refresh: Limit,
     /// Refreshes from one network, of any session.
@@ -132,6 +134,7 @@ impl RateLimitSettings {
         sign_up: Limit::OFF,
         password_reset: Limit::OFF,
         email_change: Limit::OFF,
+        export: Limit::OFF,
         refresh: Limit::OFF,
         refresh_address: Limit::OFF,
         mail: Limit::OFF,
@@ -148,6 +151,7 @@ impl fmt::Display for RateLimitSettings {
             sign_up,
             password_reset,
             email_change,
+            export,
             refresh,
             refresh_address,
             mail,
@@ -161,7 +165,7 @@ impl fmt::Display for RateLimitSettings {
             f,
             "sign_in {sign_in}, sign_in_address {sign_in_address}, sign_in_account {sign_in_account}, \
              sign_up {sign_up}{exempt}, password_reset {password_reset}, email_change {email_change}, \
-             refresh {refresh}, refresh_address {refresh_address}, mail {mail}"
+             export {export}, refresh {refresh}, refresh_address {refresh_address}, mail {mail}"
         )
     }
 }

@@ -37,8 +37,8 @@ pub use self::limits::{Limit, RateLimitSettings};
 use self::{memory::Memory, store::Bucket};
 use super::{
     credentials::store::{Credentials, credentials},
+    keys::hmac,
     model::{Client, UserId, Viewer},
-    tokens::hmac,
 };
 use crate::{
     db::{Connection, Database, PoolSettings},
@@ -196,6 +196,13 @@ impl RateLimiter {
     pub(super) async fn email_change(&self, user: UserId) -> Result<(), Error> {
         let (limit, user) = (self.settings.email_change, user.0.to_string());
         let bucket = self.bucket("email change", limit, &[&user]);
+        self.take(bucket.as_slice()).await
+    }
+
+    /// Counts an export: each reads everything that the user has.
+    pub(super) async fn export(&self, user: UserId) -> Result<(), Error> {
+        let (limit, user) = (self.settings.export, user.0.to_string());
+        let bucket = self.bucket("export", limit, &[&user]);
         self.take(bucket.as_slice()).await
     }
 

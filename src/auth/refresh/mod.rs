@@ -79,7 +79,13 @@ async fn serve_repetition(
             "replaced refresh token served to another network or program within the grace period"
         );
     }
-    auth.signed_in(session)
+    let tokens = &auth.inner.tokens;
+    let token = tokens.stored_refresh(session.id, session.generation, &rotated.token_hash);
+    // Its successor may have been made with a secret that is not configured any more.
+    match token {
+        Some(token) => auth.signed_in_with(session, token),
+        None => auth.signed_in(session),
+    }
 }
 
 /// Ends a session whose tokens two clients hold, and notifies its owner by mail.

@@ -56,6 +56,8 @@ row! {
         pub(super) is_recent: bool,
         /// Whether the newest token was made for another network or another program than the client's.
         pub(super) is_other_client: bool,
+        /// The SHA-256 of the newest token.
+        pub(super) token_hash: Vec<u8>,
     }
 }
 
@@ -64,7 +66,8 @@ const ROTATED: &str = concat!(
     session_columns!(),
     ", rotated_at >= now() - make_interval(secs => $2),
         rotated_user_agent IS DISTINCT FROM $4
-            OR NOT coalesce(rotated_ip_address <<= $3::inet, rotated_ip_address IS NULL AND $3 IS NULL)
+            OR NOT coalesce(rotated_ip_address <<= $3::inet, rotated_ip_address IS NULL AND $3 IS NULL),
+        refresh_token_hash
     FROM sessions WHERE id = $1 AND ended_at IS NULL AND expires_at > now()
         AND EXISTS (SELECT FROM users WHERE users.id = sessions.user_id AND is_active)"
 );

@@ -26,6 +26,8 @@ pub(crate) struct Turns {
     activity: Arc<Activity>,
     times: Times,
     backoff: Backoff,
+    /// When the first run is due.
+    first: Instant,
     last: Option<Run>,
 }
 
@@ -58,6 +60,7 @@ impl Turns {
             activity,
             times: Times { period, max_pause },
             backoff: Backoff::new(first_pause.min(max_pause), max_pause.max(MAX_IDLE_PAUSE)),
+            first: Instant::now(),
             last: None,
         }
     }
@@ -92,7 +95,7 @@ impl Turns {
         let settings = self.activity.settings();
         match &self.last {
             Some(last) => next_run(last, self.activity.last_use(), &self.times, settings),
-            None => Instant::now(),
+            None => self.first,
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{JSON, TYPENAME};
 use crate::subscriptions::socket::Socket;
-use crate::support::{PASSWORD, Person, SECRET, TestApp, mutation, newcomer, text};
+use crate::support::{PASSWORD, Person, TestApp, access_key, mutation, newcomer, text};
 
 const ME: &str = r#"{"query":"{ me { id } }"}"#;
 const INVALID: &str = "Bearer error=\"invalid_token\", error_description=\"";
@@ -20,7 +20,7 @@ fn expired(person: &Person) -> String {
         "iss": "snapnote", "aud": "snapnote", "sub": person.id, "sid": person.session,
         "exp": chrono::Utc::now().timestamp() - 3600,
     });
-    encode(&header, &claims, &EncodingKey::from_secret(SECRET)).unwrap()
+    encode(&header, &claims, &EncodingKey::from_secret(&access_key())).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use super::{
     issuer::{self, Issuer, RSA, claims, header, key, signed, token, token_of},
     session, trusting,
 };
-use crate::support::SECRET;
+use crate::support::access_key;
 
 /// The claims of a forged token, with one changed. Null removes it.
 fn with(field: &str, value: Value) -> Value {
@@ -175,7 +175,9 @@ async fn the_response_to_a_forged_token_tells_only_whether_it_has_expired() {
     let other = format!("{other}jwks_url = \"http://{}/other\"\n", issuer.address);
     let app = trusting(&format!("{}{other}{SESSIONS}", issuer.toml(""))).await;
     assert_eq!(ask(&app, &token("ada")).await.status, 200);
-    let forged = wrong_headers(SECRET).into_iter().chain(wrong_claims());
+    let forged = wrong_headers(&access_key())
+        .into_iter()
+        .chain(wrong_claims());
     for (trick, token) in forged.chain(no_sessions()) {
         let answer = ask(&app, &token).await;
         assert_eq!(answer.status, 401, "{trick}: {answer:?}");

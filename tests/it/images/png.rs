@@ -8,7 +8,7 @@ const GREY_AND_ALPHA: [u8; 2] = [8, 4];
 const BLACK_AND_WHITE: [u8; 2] = [1, 0];
 
 /// A PNG of that size with pixels that no compression makes smaller: width × height bytes and a little.
-pub(super) fn png(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn png(width: u32, height: u32) -> Vec<u8> {
     with_chunks(width, height, &[])
 }
 

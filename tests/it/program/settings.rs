@@ -164,3 +164,50 @@ async fn every_command_with_a_database_needs_its_address_or_a_wish() {
     let names = std::fs::read_dir(&folder.0).unwrap().count();
     assert_eq!(names, 0, "no database was created");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_can_be_in_files() {
+    let folder = Folder::new("secret-files");
+    let write = |name: &str, contents: &str| {
+        let path = folder.0.join(name);
+        std::fs::write(&path, contents).unwrap();
+        path.display().to_string()
+    };
+    let url = write("url", "postgres://ada:hush-hush@127.0.0.1:1/notes\n");
+    let secret = write("secret", &format!("{SECRET}\r\n"));
+    let both = [
+        ("DATABASE_URL_FILE", &*url),
+        ("SNAPNOTE_JWT_SECRET_FILE", &*secret),
+    ];
+    let lines = rejected(&folder, &["serve"], &both).await;
+    assert!(
+        lines
+            .concat()
+            .contains("cannot connect to database `notes` at 127.0.0.1:1"),
+        "{lines:?}"
+    );
+    assert!(!lines.concat().contains("hush-hush"), "{lines:?}");
+
+    let missing = folder.0.join("missing").display().to_string();
+    let variables = [
+        ("DATABASE_URL_FILE", &*missing),
+        ("SNAPNOTE_JWT_SECRET_FILE", &*secret),
+        ("SNAPNOTE_JWT_SECRET", SECRET),
+        ("SNAPNOTE_LISTEN_FILE", &*missing),
+    ];
+    let mut lines = rejected(&folder, &["serve"], &variables).await;
+    lines.sort();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(
+        lines[0].contains("DATABASE_URL_FILE names") && lines[0].contains(&missing),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("SNAPNOTE_JWT_SECRET and SNAPNOTE_JWT_SECRET_FILE are both set"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].contains("SNAPNOTE_LISTEN_FILE is not a setting"),
+        "{lines:?}"
+    );
+}

@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -104,9 +105,11 @@ impl TestApp {
 
     /// The token that was mailed last for this purpose.
     pub(crate) async fn mailed_token(&self, purpose: &str) -> String {
-        let sql = format!("SELECT id FROM mail_tokens WHERE purpose = '{purpose}'");
-        self.auth
-            .mailed_token(self.text(&sql).await.parse().unwrap())
+        let from = format!("FROM mail_tokens WHERE purpose = '{purpose}'");
+        let id = self.text(&format!("SELECT id {from}")).await;
+        let hash = format!("SELECT encode(token_hash, 'base64') {from}");
+        let hash = STANDARD.decode(self.text(&hash).await).unwrap();
+        self.auth.mailed_token(id.parse().unwrap(), &hash).unwrap()
     }
 }
 

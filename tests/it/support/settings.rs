@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 
 use snapnote::{
     app::AppSettings,
-    auth::{AuthSettings, Limit, RateLimitSettings, external::KeyAges},
+    auth::{
+        AuthSettings, Limit, RateLimitSettings,
+        external::KeyAges,
+        keys::{Purpose, Secrets},
+    },
     changes::LiveSettings,
     db::{PoolSettings, activity::IdleSettings},
     graphql::{
@@ -24,7 +28,7 @@ use snapnote::{
 
 use super::{fresh_name, image_folder};
 
-/// The key of access tokens in the tests.
+/// The secret of the service in the tests.
 pub(crate) const SECRET: &[u8] = b"the secret of the tests, which is long enough";
 
 /// No server listens at this address, so mails stay in the outbox.
@@ -87,15 +91,25 @@ pub(crate) fn settings() -> AppSettings {
         images: ImageSettings {
             storage: StorageSettings::Folder(image_folder(&fresh_name())),
             public_url: "http://localhost".parse().unwrap(),
-            secret: SECRET.to_vec(),
+            secrets: secrets(),
         },
         quotas: Quotas::default(),
     }
 }
 
+/// The secrets of the tests.
+pub(crate) fn secrets() -> Secrets {
+    Secrets::new(SECRET.to_vec(), None)
+}
+
+/// The key with which the service of a test signs access tokens.
+pub(crate) fn access_key() -> Vec<u8> {
+    secrets().keys(Purpose::AccessTokens).current
+}
+
 fn auth() -> AuthSettings {
     AuthSettings {
-        secret: SECRET.to_vec(),
+        secrets: secrets(),
         issuer: "snapnote".to_owned(),
         audience: "snapnote".to_owned(),
         access_lifetime: Duration::from_secs(900),
