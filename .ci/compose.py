@@ -30,4 +30,4 @@ for name, service in services.items():
     build = service.get("build")
     if build and not (path.parent / build["context"] / build["dockerfile"]).exists():
         problems.append(f"{name}: {build['dockerfile']} does not exist")
-sys.exit("\n".join(problems))
+sys.exit("\n".join(problems) or 0)

@@ -51,7 +51,8 @@ impl Source for MailMetrics {
         to.counters("snapnote_mail_attempts", help, outcomes)?;
         let help = "Mails that were given up.";
         to.counter("snapnote_mail_given_up", help, value(&self.given_up))?;
-        let help = "Mails in the outbox that wait to be sent, when this process last looked. Maximum 1001.";
+        let help =
+            "Mails in the outbox that wait to be sent, when this process last looked. Maximum 101.";
         to.gauge("snapnote_mail_outbox_waiting", help, value(&self.waiting))
     }
 }

@@ -148,7 +148,7 @@ pub(super) async fn expired(
 /// Seconds, negative if a mail is due, and the number of waiting mails of all kinds.
 const NEXT_DUE: &str = "
     SELECT extract(epoch FROM min(next_attempt_at) - now())::double precision,
-        (SELECT count(*) FROM (SELECT FROM mails WHERE died_at IS NULL LIMIT 1001) AS waiting)
+        (SELECT count(*) FROM (SELECT FROM mails WHERE died_at IS NULL LIMIT 101) AS waiting)
     FROM unnest($1) AS wanted (kind) CROSS JOIN LATERAL (
         SELECT next_attempt_at FROM mails WHERE mails.kind = wanted.kind AND died_at IS NULL
         ORDER BY next_attempt_at LIMIT 1
@@ -158,7 +158,7 @@ const NEXT_DUE: &str = "
 pub(super) struct Outbox {
     /// The time until a mail is due or a claim expires. `None` if the outbox has none.
     pub(super) next: Option<Duration>,
-    /// The number of waiting mails of all kinds. Maximum 1001.
+    /// The number of waiting mails of all kinds. Maximum 101.
     pub(super) waiting: u64,
 }
 

@@ -51,7 +51,7 @@ impl Histogram {
         let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6);
         let counts = self.0.buckets.iter();
         let counts = counts.map(|bucket| bucket.load(Ordering::Relaxed));
-        let buckets: Vec<(f64, u64)> = bounds.chain([f64::MAX]).zip(counts).collect();
+        let buckets: Vec<(f64, u64)> = bounds.chain([f64::INFINITY]).zip(counts).collect();
         Snapshot {
             count: buckets.iter().map(|(_, count)| count).sum(),
             sum: Duration::from_nanos(self.0.nanoseconds.load(Ordering::Relaxed)).as_secs_f64(),
@@ -115,7 +115,10 @@ mod tests {
         assert_eq!(count, 6);
         assert!((sum - 3_620.001_002).abs() < 1e-6, "{sum}");
         let filled: Vec<(f64, u64)> = buckets.into_iter().filter(|(_, n)| *n > 0).collect();
-        assert_eq!(filled, [(0.0005, 2), (0.001, 1), (10.0, 1), (f64::MAX, 2)]);
+        assert_eq!(
+            filled,
+            [(0.0005, 2), (0.001, 1), (10.0, 1), (f64::INFINITY, 2)]
+        );
     }
 
     #[test]

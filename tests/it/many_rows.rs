@@ -43,8 +43,12 @@ async fn filled() -> (TestApp, Person) {
 
 /// A page of tasks.
 async fn page(client: &Client, arguments: &str, cursor: &Value) -> Value {
+    let variables = match arguments.contains("$cursor") {
+        true => "($cursor: String)",
+        false => "",
+    };
     let query = format!(
-        "query($cursor: String) {{ tasks({arguments}) {{ nodes {{ id title status }} pageInfo {{ endCursor hasNextPage }} }} }}"
+        "query{variables} {{ tasks({arguments}) {{ nodes {{ id title status }} pageInfo {{ endCursor hasNextPage }} }} }}"
     );
     let mut data = client.data(&query, json!({ "cursor": cursor })).await;
     data["tasks"].take()

@@ -147,7 +147,7 @@ async fn operations_on_accounts_need_one_connection_at_a_time() {
         };
         let (app, ada) = TestApp::with(settings).await.with_admin("ada").await;
         let eve = app.signed_up("eve").await;
-        let private = "name profile { preferences } accounts { provider } sessions { id } auditLog { nodes { id } }";
+        let private = "name profile { preferences } accounts { provider } sessions { id } auditLog { nodes { action } }";
         let users =
             format!("{{ users {{ totalCount nodes {{ {private} }} }} me {{ {private} }} }}");
         let found = tokio::join!(ada.query(&users), ada.query(&users));
