@@ -47,7 +47,7 @@ pub struct RateLimitConfig {
     pub limit_mail: Limit,
     /// Cost points of all operations of one user, or of the anonymous clients of one address, in each process. The cost of an
     /// operation is computed as for SNAPNOTE_MAX_COST, and is at least one point. The points refill continuously.
-    #[arg(long, env = "SNAPNOTE_LIMIT_COST", default_value = "3000000/10m")]
+    #[arg(long, env = "SNAPNOTE_LIMIT_COST", default_value = "1000000/3m")]
     pub limit_cost: Limit,
 }
 

@@ -66,7 +66,7 @@ fn queries(items: &Items) -> Vec<String> {
     let document_fields =
         "title originalText image { url } tags { name documentCount } course { name owner { id } }";
     let documents = format!("documents(first: 3) {{ nodes {{ {document_fields} }} }}");
-    let user = "name profile { preferences } accounts { provider } sessions { id } auditLog(first: 3) { nodes { id } }";
+    let user = "name profile { preferences } accounts { provider } sessions { id } auditLog(first: 3) { nodes { action } }";
     let changed = "... on Document { originalText tags { name } } ... on Task { course { name } }";
     vec![
         format!(
@@ -165,8 +165,12 @@ async fn operations_on_accounts_need_one_connection_at_a_time() {
         let changed = eve.change_password(PASSWORD, "battery staple").await;
         assert_eq!(changed["userErrors"], json!([]));
         let preferences = json!({ "preferences": "short" });
-        eve.mutate("updateProfile", preferences, "profile { preferences }")
-            .await;
+        eve.mutate(
+            "updateProfile",
+            preferences,
+            "user { profile { preferences } }",
+        )
+        .await;
         let deleted = eve.delete_me("battery staple").await;
         assert_eq!(deleted["userErrors"], json!([]));
         ada.sign_out().await;
