@@ -126,8 +126,7 @@ async fn a_part_of_many_titles_is_not_looked_for_in_all_titles() {
         .await;
         let read = read_of(&app, "tasks").await;
         let most = TIMES * (1_001 + 3 * (PAGE + 1));
-        let is_bounded = read.whole <= PLANNED_FOR_VALUES && read.entries <= most;
-        assert!(is_bounded, "{field}: {read:?}");
+        assert!(read.entries <= most, "{field}: {read:?}");
     }
 }
 
