@@ -26,8 +26,8 @@ async function ask(query, variables) {
 const { signUp } = await ask(`mutation {
   signUp(input: { email: "ada@example.com", password: "correct horse battery", name: "Ada" }) { accessToken userErrors { code } } }`);
 authorization = { Authorization: `Bearer ${signUp.accessToken}` };
-const { sessions } = await ask('{ sessions { ipAddress } }');
-assert.deepEqual(sessions.map(({ ipAddress }) => ipAddress), ['127.0.0.1']);
+const { me } = await ask('{ me { sessions { ipAddress } } }');
+assert.deepEqual(me.sessions.map(({ ipAddress }) => ipAddress), ['127.0.0.1']);
 
 // Both transports deliver a change while the connection stays open, so nothing on the way collects events.
 const { changesCursor } = await ask('{ changesCursor }');
@@ -58,7 +58,7 @@ const pixels = deflateSync(Buffer.concat(Array.from({ length: 1024 }, row)));
 const png = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), chunk('IHDR', header), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))]);
 const { createCourse } = await ask('mutation { createCourse(input: { name: "Algebra" }) { course { id } userErrors { code } } }');
 const { createDocument } = await ask(
-  `mutation($course: ID!) { createDocument(input: { courseId: $course, title: "Groups", originalText: "" }) {
+  `mutation($course: ID!) { createDocument(input: { courseId: $course, title: "Groups", originalText: "", formattedNote: "" }) {
     document { id } userErrors { code } } }`,
   { course: createCourse.course.id },
 );
