@@ -66,7 +66,7 @@ pub struct BackupOptions {
     /// An existing or new folder, in which a folder named after the time is created. Or the path of a new file that ends with .zip.
     #[arg(value_name = "FOLDER|FILE.zip")]
     pub to: PathBuf,
-    /// Also back up the secret from which all keys are derived. Whoever has it can sign in as any user.
+    /// Also back up the secret from which all keys are derived. Anyone who has it can sign in as any user.
     #[arg(long)]
     pub include_keys: bool,
     /// After the backup, delete the backups in the folder that are older than this many days (1–36500).

@@ -28,7 +28,7 @@ pub struct StreamConfig {
     /// read events, for two intervals are disconnected.
     #[arg(long, env = "SNAPNOTE_HEARTBEAT", default_value = "15s")]
     pub heartbeat: Span,
-    /// How often a process with subscriptions reads the database while no client uses it: changes that nobody announced, and
+    /// How often a process with subscriptions reads the database while no client uses it: changes without a notification, and
     /// changes of other processes after the database has closed the connection, arrive this late.
     #[arg(long, env = "SNAPNOTE_IDLE_CHECK", default_value = "1h")]
     pub idle_check: Span,

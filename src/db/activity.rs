@@ -17,7 +17,7 @@ pub struct IdleSettings {
     /// How long the database counts as in use after a caller used it. Also the minimum time between two runs of a job of which
     /// the second one only does what callers left.
     pub in_use: Duration,
-    /// How long after the last use the background jobs run once more.
+    /// How long after the last use the background jobs run again.
     pub settle: Duration,
     /// How often the background jobs run without any use.
     pub unused: Duration,

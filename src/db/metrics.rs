@@ -107,13 +107,18 @@ impl Sent<'_> {
 
     /// The statement has ended.
     pub(super) fn ended<T>(self, outcome: &QueryResult<T>) {
-        self.failed_with(match outcome {
-            Ok(_) => "",
-            Err(error) => kind_of(error).as_str(),
-        });
+        match outcome {
+            Ok(_) => self.succeeded(),
+            Err(error) => self.failed_with(kind_of(error).as_str()),
+        }
     }
 
-    /// The statement has ended with this error. Empty: without one.
+    /// The statement has ended without an error.
+    pub(super) fn succeeded(mut self) {
+        self.error = "";
+    }
+
+    /// The statement has ended with this error.
     pub(super) fn failed_with(mut self, error: &'static str) {
         self.error = error;
     }

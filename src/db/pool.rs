@@ -7,7 +7,7 @@
 //! Requests of one user or address together lease at most a third of the pool (`share`), so that one user's requests rarely delay
 //! another's.
 //!
-//! Idle connections are closed (`spare`), so that a database that nobody uses can sleep.
+//! Idle connections are closed (`spare`), so that an unused database can sleep.
 //!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 

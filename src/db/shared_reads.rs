@@ -232,7 +232,7 @@ impl SharedReads {
         }
         match read {
             Ok(Ok(rows)) => {
-                sent.failed_with("");
+                sent.succeeded();
                 Ok(rows)
             }
             Ok(Err(ReadError::Failed(error))) => {
@@ -246,7 +246,7 @@ impl SharedReads {
                 Err(SharedReadError::Failed)
             }
             Ok(Err(ReadError::TooLarge)) => {
-                sent.failed_with("");
+                sent.succeeded();
                 Err(SharedReadError::TooLarge)
             }
             Err(_) => {

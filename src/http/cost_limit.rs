@@ -121,7 +121,7 @@ impl Buckets {
         }
     }
 
-    /// The time in which so many points refill, in nanoseconds.
+    /// The time in which this number of points refills, in nanoseconds.
     fn time_of(&self, points: u64) -> u64 {
         let time = u128::from(points) * u128::from(self.period) / u128::from(self.points);
         u64::try_from(time).unwrap_or(u64::MAX)

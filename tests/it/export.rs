@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::{
-    images::png::png,
+    images::with_image,
     support::{Person, TestApp, eventually, text},
 };
 
@@ -51,30 +51,6 @@ fn lines(files: &Files, name: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
-}
-
-/// Gives a document an image. Returns its bytes as they are stored.
-async fn with_image(ada: &Person, document: &str) -> Vec<u8> {
-    let bytes = png(20, 30);
-    let input =
-        json!({ "documentId": document, "contentType": "image/png", "byteSize": bytes.len() });
-    let upload = ada
-        .mutate("requestImageUpload", input, "upload { id url }")
-        .await;
-    let url = text(&upload["upload"]["url"]);
-    let path = url
-        .strip_prefix(&format!("http://{}", ada.address))
-        .unwrap();
-    let sent = ada
-        .http("PUT", path, &[("content-type", "image/png")], &bytes)
-        .await;
-    assert_eq!(sent.status, 204);
-    let input = json!({ "documentId": document, "uploadId": upload["upload"]["id"] });
-    let set = ada
-        .mutate("setDocumentImage", input, "document { image { url } }")
-        .await;
-    let image = reqwest::get(text(&set["document"]["image"]["url"])).await;
-    image.unwrap().bytes().await.unwrap().to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ mod clean_up;
 mod concurrent_uploads;
 mod crashes;
 mod downloads;
-pub(crate) mod png;
+mod png;
 mod quotas;
 mod s3_server;
 mod s3_storage;
@@ -183,6 +183,16 @@ async fn send(upload: &Value, bytes: Vec<u8>) -> u16 {
         request = request.header(name.unwrap(), value.unwrap());
     }
     request.send().await.unwrap().status().as_u16()
+}
+
+/// Gives a document an image. Returns its bytes as they are served.
+pub(crate) async fn with_image(client: &Client, document: &str) -> Vec<u8> {
+    let bytes = png(20, 30);
+    let requested = request(client, document, bytes.len(), "image/png").await;
+    assert_eq!(send(&requested["upload"], bytes).await, 204);
+    let set = set(client, document, &requested["upload"]).await;
+    let image = fetched(&set["document"]["image"]["url"]).await;
+    image.bytes().await.unwrap().to_vec()
 }
 
 /// The response to a link.

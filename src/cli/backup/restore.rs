@@ -243,7 +243,7 @@ impl Restore<'_> {
     }
 }
 
-/// The part of the dump's table of contents that is restored, in a temporary file. Left out are the schema, which exists, and comments
+/// The part of the dump's table of contents that is restored, in a temporary file. It omits the schema, which exists, and comments
 /// of extensions, which only the owners of the extensions may set.
 struct ContentsFile(PathBuf);
 

@@ -4,7 +4,7 @@
 //!   request that names one parses nothing. A request may also send the text of one, byte for byte. In the mode `enforce`, nothing
 //!   else runs. In the mode `log`, other documents run, and each is logged once.
 //! - **Persisted queries** of Apollo are kept in memory by the SHA-256 of their text (automatic persisted queries). A process that does not
-//!   know a hash responds with PERSISTED_QUERY_NOT_FOUND, and the client sends the text once more. Only documents that were admitted are
+//!   know a hash responds with PERSISTED_QUERY_NOT_FOUND, and the client sends the text again. Only documents that were admitted are
 //!   kept, and only under their own hash. In the mode `enforce`, there are none.
 
 mod hash;

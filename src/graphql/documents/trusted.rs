@@ -72,7 +72,9 @@ impl Trusted {
     fn add(&mut self, gate: &Gate<Prepared>, id: &str, text: &str) -> Result<(), String> {
         let hash = Sha256Hash::of(text);
         if hash.contradicts(id) {
-            return Err(format!("has the SHA-256 {hash}. Write the manifest anew."));
+            return Err(format!(
+                "has the SHA-256 {hash}. Generate the manifest again."
+            ));
         }
         let prepared = match self.by_text.get(text) {
             Some(prepared) => prepared.clone(),

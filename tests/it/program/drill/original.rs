@@ -5,7 +5,7 @@ use tokio::process::Command;
 
 use super::command;
 use crate::{
-    images::png::png,
+    images::with_image,
     support::{Folder, Person, TestApp, image_folder, text, url_of},
 };
 
@@ -73,24 +73,5 @@ pub(super) async fn fill(ada: &Person) {
     let tag = ada.mutate("createTag", tag, "tag { id }").await;
     let tagged = json!({ "add": [tag["tag"]["id"]], "ids": [document, task] });
     ada.mutate("tagItems", tagged, "").await;
-    upload(ada, &document).await;
-}
-
-/// Gives a document an image.
-async fn upload(ada: &Person, document: &str) {
-    let bytes = png(20, 30);
-    let input =
-        json!({ "documentId": document, "contentType": "image/png", "byteSize": bytes.len() });
-    let upload = ada
-        .mutate("requestImageUpload", input, "upload { id url }")
-        .await;
-    let url = text(&upload["upload"]["url"]);
-    let base = format!("http://{}", ada.address);
-    let path = url.strip_prefix(&base).unwrap();
-    let sent = ada
-        .http("PUT", path, &[("content-type", "image/png")], &bytes)
-        .await;
-    assert_eq!(sent.status, 204);
-    let input = json!({ "documentId": document, "uploadId": upload["upload"]["id"] });
-    ada.mutate("setDocumentImage", input, "").await;
+    with_image(ada, &document).await;
 }
