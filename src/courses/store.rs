@@ -2,8 +2,8 @@
 
 use super::model::{Course, CourseFilter, CourseOrder, CreateCourseInput, UpdateCourseInput};
 use crate::{
-    db::{SqlText, Statement, current::Source},
-    items::{Create, InsertItems, Item as _, Listed, Update, UpdateItems, Written, contents},
+    db::Statement,
+    items::{Create, InsertItems, Listed, Update, UpdateItems, Written, contents},
 };
 
 impl Create for CreateCourseInput {
@@ -36,8 +36,4 @@ impl Update for UpdateCourseInput {
 impl Listed for Course {
     type Filter = CourseFilter;
     type OrderBy = CourseOrder;
-
-    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
-        contents::write_count(statement, Course::KIND, column, source);
-    }
 }

@@ -32,9 +32,10 @@ pub(crate) trait Listed: Item {
     /// Writes the conditions of the fields that only this noun's filter has, except the condition on the title.
     fn conditions(_filter: &Self::Filter, _conditions: &mut Conditions<'_>) {}
 
-    /// Writes a column that is read on demand. If its value may be longer than `_max_bytes`, it is NULL instead, and loaded later.
-    fn on_demand(column: &str, statement: &mut SqlText, _source: Source, _max_bytes: i64) {
-        statement.sql(column);
+    /// Writes a column that is read on demand: by default, one of the counts of a container. If its value may be longer than `_max_bytes`,
+    /// it is NULL instead, and loaded later.
+    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
+        contents::write_count(statement, Self::KIND, column, source);
     }
 }
 

@@ -9,13 +9,10 @@ use crate::{
     auth::Viewer,
     db::{
         Columns, Connection, SqlText, Statement,
-        current::Source,
         raw::{RawReads, RawRow},
     },
     error::Error,
-    items::{
-        Create, InsertItems, Item as _, ItemKind, Listed, Update, UpdateItems, Written, contents,
-    },
+    items::{Create, InsertItems, ItemKind, Listed, Update, UpdateItems, Written, contents},
 };
 
 impl Create for CreateTagInput {
@@ -44,10 +41,6 @@ impl Update for UpdateTagInput {
 impl Listed for Tag {
     type Filter = TagFilter;
     type OrderBy = TagOrder;
-
-    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
-        contents::write_count(statement, Tag::KIND, column, source);
-    }
 }
 
 static OF_ITEMS: LazyLock<String> = LazyLock::new(|| {
