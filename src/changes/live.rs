@@ -29,7 +29,7 @@ use self::{hub::Hub, listen::Channel, notify::OwnMessages, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
-    db::{Database, Writers, Writes, background::Job, connect::Target},
+    db::{Database, Writers, Writes, background::Job, connect::Target, replica::Hearing},
     error::Error,
     telemetry::{Exposition, Source},
 };
@@ -177,9 +177,13 @@ impl Live {
     fn set_channel(&self, channel: Channel) -> Channel {
         let previous = self.inner.hub.set_channel(channel);
         if let Some(replica) = self.inner.database.replica()
-            && (previous == Channel::Works) != (channel == Channel::Works)
+            && (previous != channel || channel == Channel::Fails)
         {
-            replica.set_hears_others(channel == Channel::Works);
+            replica.set_hearing(match channel {
+                Channel::Works => Hearing::Yes,
+                Channel::Suspended => Hearing::Waiting,
+                Channel::Fails => Hearing::No,
+            });
         }
         previous
     }

@@ -25,7 +25,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -58,8 +58,6 @@ pub(crate) struct Replica {
     target: Target,
     max_lag: Duration,
     pins: Arc<Pins>,
-    /// Whether messages of other processes arrive.
-    hears_others: AtomicBool,
     /// Counts failed queries. After one, the replica is not used before it is sampled again.
     failures: AtomicU64,
     known: Mutex<Known>,
@@ -68,9 +66,20 @@ pub(crate) struct Replica {
     queries: Queries,
 }
 
+/// Whether messages of other processes arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Hearing {
+    Yes,
+    /// Not at present, because the process starts, or because the database sleeps.
+    #[default]
+    Waiting,
+    No,
+}
+
 /// What the last sample found.
 #[derive(Debug, Clone, Default)]
 struct Known {
+    hearing: Hearing,
     phase: Phase,
     /// The replica shows everything that was committed on the primary at this time.
     proven_at: Option<Instant>,
@@ -82,10 +91,20 @@ struct Known {
     logged: Phase,
 }
 
+impl Known {
+    fn phase(&self) -> Phase {
+        match self.hearing {
+            Hearing::Yes => self.phase.clone(),
+            Hearing::Waiting => Phase::Unknown,
+            Hearing::No => Phase::Deaf,
+        }
+    }
+}
+
 /// Whether a replica can be used.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 enum Phase {
-    /// It was not sampled yet.
+    /// It was not sampled yet, or the database sleeps.
     #[default]
     Unknown,
     Ready,
@@ -172,7 +191,6 @@ impl Replica {
             target: settings.target,
             max_lag: settings.max_lag,
             pins: Arc::default(),
-            hears_others: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             known: Mutex::default(),
             wanted: Notify::new(),
@@ -213,8 +231,7 @@ impl Replica {
 
     /// Whether the user's queries may use it now. The error counts why not.
     fn is_usable_by(&self, user: Uuid) -> Result<(), &AtomicU64> {
-        // Before the pins are read: all users are pinned when messages begin to arrive.
-        let hears_others = self.hears_others.load(Ordering::Acquire);
+        // Held while the pins are read: all users are pinned before messages count as arriving.
         let known = self.known.lock();
         let is_recent = |age: Duration| known.proven_at.is_some_and(|at| at.elapsed() <= age);
         let has_failed = known.failures != self.failures.load(Ordering::Relaxed);
@@ -223,7 +240,7 @@ impl Replica {
             self.wanted.notify_one();
         }
         let is_ready = known.phase == Phase::Ready && !has_failed && is_recent(self.max_lag);
-        if !is_ready || !hears_others {
+        if !is_ready || known.hearing != Hearing::Yes {
             Err(&self.queries.not_ready)
         } else if is_pinned {
             Err(&self.queries.own_writes)
@@ -243,28 +260,21 @@ impl Replica {
     }
 
     /// Whether messages of other processes arrive from now on. Those before may have been missed.
-    pub(crate) fn set_hears_others(&self, hears: bool) {
-        if hears {
+    pub(crate) fn set_hearing(&self, hearing: Hearing) {
+        if hearing == Hearing::Yes {
             self.pins.pin(&Writers::Any);
         }
-        self.hears_others.store(hears, Ordering::Release);
+        self.known.lock().hearing = hearing;
         self.log_phase();
     }
 
     /// Logs the phase, if it has changed.
     fn log_phase(&self) {
         let mut known = self.known.lock();
-        let phase = self.phase(&known);
+        let phase = known.phase();
         if phase != Phase::Unknown && phase.as_str() != known.logged.as_str() {
             phase.log(known.lag);
             known.logged = phase;
-        }
-    }
-
-    fn phase(&self, known: &Known) -> Phase {
-        match self.hears_others.load(Ordering::Relaxed) {
-            true => known.phase.clone(),
-            false => Phase::Deaf,
         }
     }
 
@@ -272,7 +282,7 @@ impl Replica {
     pub(crate) fn status(&self) -> ReplicaStatus {
         let known = self.known.lock();
         ReplicaStatus {
-            state: self.phase(&known).as_str(),
+            state: known.phase().as_str(),
             lag: known.lag,
             since_sample: known.sampled_at.map(|at| at.elapsed()),
         }

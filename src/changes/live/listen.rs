@@ -47,9 +47,10 @@ enum Stopped {
 /// Receives messages as long as the process runs.
 pub(super) async fn listen(live: &Live) {
     let hub = &live.inner.hub;
-    live.set_channel(Channel::Fails);
+    hub.set_channel(Channel::Fails);
     let Some(target) = live.listen_target() else {
         live.until_messages_needed().await;
+        live.set_channel(Channel::Fails);
         if live.inner.settings.notifications {
             tracing::warn!(
                 "the pooler in DATABASE_URL loses notifications; polling for changes of other processes. Set DATABASE_DIRECT_URL"

@@ -126,9 +126,7 @@ async fn closed_connections_and_conflicts_cause_no_errors() {
             replicated
                 .sql("BEGIN; LOCK TABLE courses IN ACCESS EXCLUSIVE MODE; COMMIT")
                 .await;
-            replicated
-                .sql("UPDATE courses SET color = color")
-                .await;
+            replicated.sql("UPDATE courses SET color = color").await;
             replicated.sql("VACUUM courses").await;
             let before = outcomes(&app, "replica");
             eventually(

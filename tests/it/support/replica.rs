@@ -39,9 +39,18 @@ async fn primary() -> &'static Embedded {
             binaries: None,
             durable: false,
         };
-        Embedded::start(settings)
+        let server = Embedded::start(settings)
             .await
-            .unwrap_or_else(|error| panic!("{error}"))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mut conn = superuser_at(&socket_in(&server.url()), "postgres").await;
+        // So that the log is still there when a copy is complete, whatever other tests write meanwhile.
+        for sql in [
+            "ALTER SYSTEM SET wal_keep_size = '512MB'",
+            "SELECT pg_reload_conf()",
+        ] {
+            conn.batch_execute(sql).await.unwrap();
+        }
+        server
     };
     PRIMARY.get_or_init(start).await
 }
