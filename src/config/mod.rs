@@ -289,8 +289,7 @@ pub struct DatabaseConfig {
     /// they use DATABASE_URL, and poll once a second if a pooler in transaction mode is there.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<Secret>,
-    /// A read replica: a streaming standby of the same database, at an address without a pooler. Queries read items from it, unless it may
-    /// not show the user's own changes yet. Not used with the embedded database.
+    /// A read replica: a streaming standby of the database, without a pooler. Queries read items from it if it shows the user's changes.
     #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
     pub database_read_url: Option<Secret>,
     /// How far the read replica may be behind the primary before queries use the primary (minimum 100ms).
@@ -305,7 +304,7 @@ pub struct DatabaseConfig {
     /// Database connections that stay open between requests. They close after 4 minutes without use. Maximum: SNAPNOTE_POOL_MAX.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
-    /// Maximum connections in the pool. Rate limits use two more.
+    /// Maximum connections in the pool. Rate limits use two more, and a read replica as many again.
     #[arg(long, env = "SNAPNOTE_POOL_MAX", default_value = "15", value_parser = at_least_one)]
     pub pool_max: usize,
     /// How long a request waits for a connection before it fails with UNAVAILABLE.
