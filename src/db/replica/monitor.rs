@@ -99,12 +99,14 @@ impl Monitor {
         };
         let is_good = phase == Phase::Ready;
         let mut known = self.replica.known.lock();
-        let lag = known.proven_at.map(|at| at.elapsed());
-        let is_late = lag.is_none_or(|lag| lag > self.replica.max_lag);
-        known.phase = if is_good && is_late {
-            Phase::Lagging
-        } else {
-            phase
+        // Before the first proof, it is at least as far behind as its first mark.
+        let first_mark = self.marks.front().map(|mark| mark.at);
+        let lag = known.proven_at.or(first_mark).map(|at| at.elapsed());
+        let is_late = lag.is_some_and(|lag| lag > self.replica.max_lag);
+        known.phase = match phase {
+            Phase::Ready if is_late => Phase::Lagging,
+            Phase::Ready if known.proven_at.is_none() => Phase::Unknown,
+            phase => phase,
         };
         known.lag = lag;
         known.sampled_at = Some(Instant::now());
