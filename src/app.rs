@@ -16,7 +16,10 @@ use crate::{
     audit::Audit,
     auth::{Auth, AuthSettings, rate_limiter_pool},
     changes::{Live, LiveSettings},
-    db::{Database, PoolSettings, background::JobStates, connect::Target, metrics::Pools},
+    db::{
+        Database, PoolSettings, background::JobStates, connect::Target, metrics::Pools,
+        replica::ReplicaSettings,
+    },
     graphql::{Api, Limits, Services, documents::DocumentSettings, plan},
     http::{self, Edge, EdgeSettings, server, server::ServerSettings},
     images::{ImageSettings, Images},
@@ -34,6 +37,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct AppSettings {
     /// The connection pool.
     pub pool: PoolSettings,
+    /// The read replica, if there is one.
+    pub replica: Option<ReplicaSettings>,
     /// Tokens and passwords.
     pub auth: AuthSettings,
     /// Limits per request.
@@ -88,7 +93,8 @@ impl App {
     pub fn new(target: Target, settings: AppSettings) -> Result<App, String> {
         let rate_limiter_database =
             Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
-        let database = Database::new(target, &settings.pool);
+        let replica = settings.replica.clone();
+        let database = Database::with_replica(target, &settings.pool, replica);
         let for_limits = rate_limiter_database.clone();
         let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
         let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
@@ -97,6 +103,7 @@ impl App {
             SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
         let services = Services {
             database: database.clone(),
+            reads: database.clone(),
             auth: auth.clone(),
             audit: Audit::new(settings.audit_days),
             images: images.clone(),
@@ -148,7 +155,9 @@ impl App {
 
     /// All metrics of the process.
     pub fn metrics(&self) -> Metrics {
-        let pools = vec![self.database.clone(), self.rate_limiter_database.clone()];
+        let mut pools = vec![self.database.clone(), self.rate_limiter_database.clone()];
+        let replica = self.database.replica();
+        pools.extend(replica.map(|replica| replica.database().clone()));
         let sources: [Arc<dyn Source>; 7] = [
             self.edge.source.clone(),
             Arc::new(Pools(pools)),
@@ -161,7 +170,8 @@ impl App {
                 env!("BUILD_COMMIT"),
             )),
         ];
-        Metrics::new(sources)
+        let replica = replica.map(|replica| replica.clone() as Arc<dyn Source>);
+        Metrics::new(sources.into_iter().chain(replica))
     }
 
     /// The database.
@@ -230,6 +240,9 @@ impl App {
             tracing::warn!("pending writes aborted at shutdown: they did not end in time");
         }
         self.rate_limiter_database.close().await;
+        if let Some(replica) = self.database.replica() {
+            replica.database().close().await;
+        }
         self.database.close().await;
     }
 }

@@ -47,6 +47,16 @@ impl App {
         jobs.run("rate-limiter-pool", move |_| {
             rate_limiter_database.clone().close_spare_connections()
         });
+        if let Some(replica) = self.database.replica().cloned() {
+            let pool = replica.database().clone();
+            jobs.run("replica-pool", move |_| {
+                pool.clone().close_spare_connections()
+            });
+            let database = self.database.clone();
+            jobs.run("read-replica", move |job| {
+                replica.clone().monitor(database.clone(), job)
+            });
+        }
         let database = self.database.clone();
         jobs.run("pending-operations", move |job| {
             pending::run(database.clone(), job)

@@ -29,7 +29,7 @@ use self::{hub::Hub, listen::Channel, notify::OwnMessages, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
-    db::{Database, Writes, background::Job, connect::Target},
+    db::{Database, Writers, Writes, background::Job, connect::Target, replica::Hearing},
     error::Error,
     telemetry::{Exposition, Source},
 };
@@ -155,6 +155,45 @@ impl Live {
             Channel::Works | Channel::Suspended if !in_use => settings.idle_check,
             _ => settings.poll,
         }
+    }
+
+    /// Waits until messages of other processes are needed: for subscribers, or for a replica, which must not be read by users whose items
+    /// another process has changed.
+    async fn until_messages_needed(&self) {
+        if self.inner.database.replica().is_none() {
+            self.inner.hub.until_subscribed().await;
+        }
+    }
+
+    /// Waits until no messages are needed.
+    async fn until_messages_unneeded(&self) {
+        match self.inner.database.replica() {
+            Some(_) => std::future::pending().await,
+            None => self.inner.hub.until_unsubscribed().await,
+        }
+    }
+
+    /// Notes whether messages of other processes arrive. Returns what was noted before.
+    fn set_channel(&self, channel: Channel) -> Channel {
+        let previous = self.inner.hub.set_channel(channel);
+        if let Some(replica) = self.inner.database.replica()
+            && (previous != channel || channel == Channel::Fails)
+        {
+            replica.set_hearing(match channel {
+                Channel::Works => Hearing::Yes,
+                Channel::Suspended => Hearing::Waiting,
+                Channel::Fails => Hearing::No,
+            });
+        }
+        previous
+    }
+
+    /// Another process has, or may have, changed items of these users.
+    fn note_changes_elsewhere(&self, writers: &Writers) {
+        if let Some(replica) = self.inner.database.replica() {
+            replica.note_changes_elsewhere(writers);
+        }
+        self.inner.hub.mark(writers);
     }
 
     /// Where this process listens for messages. `None` if none can arrive.

@@ -3,7 +3,7 @@
 use embedded_postgres::{Embedded, Settings};
 
 use crate::{
-    config::DatabaseConfig,
+    config::{DatabaseConfig, Secret},
     db::connect::{SessionSettings, Target},
 };
 
@@ -12,6 +12,8 @@ pub(super) struct DatabaseServer {
     pub(super) target: Target,
     /// The same database without a pooler, if an address without one is known.
     pub(super) direct: Option<Target>,
+    /// The read replica, if there is one.
+    pub(super) read: Option<Target>,
     pub(super) embedded: Option<Embedded>,
 }
 
@@ -32,18 +34,23 @@ impl DatabaseServer {
         let target = Target::parse(&url)
             .map_err(|error| format!("DATABASE_URL: {error}"))?
             .with(session);
-        let direct = match &config.database_direct_url {
-            _ if embedded.is_some() => Some(target.clone()),
-            None => None,
-            Some(url) => {
-                let direct = Target::parse(url.reveal());
-                let direct = direct.map_err(|error| format!("DATABASE_DIRECT_URL: {error}"))?;
-                Some(direct.with(session))
-            }
+        let other = |name: &str, url: &Option<Secret>| -> Result<Option<Target>, String> {
+            let target = url.as_ref().map(|url| Target::parse(url.reveal()));
+            let target = target.transpose();
+            let target = target.map_err(|error| format!("{name}: {error}"))?;
+            Ok(target.map(|target| target.with(session)))
+        };
+        let (direct, read) = match &embedded {
+            Some(_) => (Some(target.clone()), None),
+            None => (
+                other("DATABASE_DIRECT_URL", &config.database_direct_url)?,
+                other("DATABASE_READ_URL", &config.database_read_url)?,
+            ),
         };
         Ok(DatabaseServer {
             target,
             direct,
+            read,
             embedded,
         })
     }

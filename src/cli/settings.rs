@@ -10,7 +10,7 @@ use crate::{
     auth::keys::Secrets,
     changes::LiveSettings,
     config::{Config, LimitsConfig, MailConfig, ServerConfig},
-    db::{PoolSettings, activity::IdleSettings},
+    db::{PoolSettings, activity::IdleSettings, replica::ReplicaSettings},
     graphql::Limits,
     http::{EdgeSettings, LOCAL_ORIGINS, RequestSettings, UploadSettings, server::ServerSettings},
     mail::MailSettings,
@@ -46,6 +46,10 @@ pub(super) fn settings(
         .settings(data_dir, listening, secrets.clone())?;
     Ok(AppSettings {
         pool: pool(config),
+        replica: database.read.clone().map(|target| ReplicaSettings {
+            target,
+            max_lag: config.database.read_max_lag.0,
+        }),
         auth: auth_settings(config, database, secrets)?,
         limits: limits(&config.limits),
         query_plans: config.server.query_plans,

@@ -30,6 +30,7 @@ pub(super) async fn log(
         %listen,
         public_url = config.storage.public_url.as_ref().map(Url::as_str),
         database = %database.target,
+        replica = database.read.as_ref().map(ToString::to_string),
         embedded = is_embedded,
         server_version = server.version,
         pooled = database.target.is_pooled(),

@@ -52,6 +52,7 @@ pub(super) fn invalid_addresses(config: &DatabaseConfig) -> Vec<String> {
     let addresses = [
         ("DATABASE_URL", &config.database_url),
         ("DATABASE_DIRECT_URL", &config.database_direct_url),
+        ("DATABASE_READ_URL", &config.database_read_url),
     ];
     let problem = |(name, url): (&str, &Option<Secret>)| {
         let error = Target::parse(url.as_ref()?.reveal()).err()?;

@@ -46,7 +46,7 @@ pub use rate_limits::RateLimitConfig;
 pub use storage::StorageConfig;
 pub use streams::StreamConfig;
 pub use values::{Secret, Span};
-use values::{at_least_one, delay, listen_address, network, plan_mode};
+use values::{at_least_one, delay, listen_address, max_lag, network, plan_mode};
 
 use crate::{graphql::plan, http};
 
@@ -289,6 +289,12 @@ pub struct DatabaseConfig {
     /// they use DATABASE_URL, and poll once a second if a pooler in transaction mode is there.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<Secret>,
+    /// A read replica: a streaming standby of the database, without a pooler. Queries read items from it if it shows the user's changes.
+    #[arg(long, env = "DATABASE_READ_URL", hide_env_values = true)]
+    pub database_read_url: Option<Secret>,
+    /// How far the read replica may be behind the primary before queries use the primary (minimum 100ms).
+    #[arg(long, env = "SNAPNOTE_READ_MAX_LAG", default_value = "5s", value_parser = max_lag)]
+    pub read_max_lag: Span,
     /// The folder of the embedded PostgreSQL, the generated signing key, images and emails.
     #[arg(long, env = "SNAPNOTE_DATA_DIR", default_value = ".snapnote")]
     pub data_dir: PathBuf,
@@ -298,7 +304,7 @@ pub struct DatabaseConfig {
     /// Database connections that stay open between requests. They close after 4 minutes without use. Maximum: SNAPNOTE_POOL_MAX.
     #[arg(long, env = "SNAPNOTE_POOL_KEPT", default_value_t = 5)]
     pub pool_kept: usize,
-    /// Maximum connections in the pool. Rate limits use two more.
+    /// Maximum connections in the pool. Rate limits use two more, and a read replica as many again.
     #[arg(long, env = "SNAPNOTE_POOL_MAX", default_value = "15", value_parser = at_least_one)]
     pub pool_max: usize,
     /// How long a request waits for a connection before it fails with UNAVAILABLE.

@@ -92,6 +92,7 @@ fn help_hides_secrets_from_the_environment() {
             "jwt_secret_previous",
             "database_url",
             "database_direct_url",
+            "database_read_url",
             "smtp_url",
             "issuers",
         ]

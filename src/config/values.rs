@@ -117,6 +117,15 @@ pub(super) fn delay(text: &str) -> Result<Span, String> {
     }
 }
 
+/// How far a replica may be behind. Two samples take a few round trips.
+pub(super) fn max_lag(text: &str) -> Result<Span, String> {
+    let span: Span = text.parse()?;
+    match span.0 < Duration::from_millis(100) {
+        true => Err("the minimum is 100ms".to_owned()),
+        false => Ok(span),
+    }
+}
+
 /// Whether queries run with plans.
 pub(super) fn plan_mode(text: &str) -> Result<plan::Mode, String> {
     match text {

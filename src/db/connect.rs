@@ -6,6 +6,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use diesel::{ConnectionError, ConnectionResult, connection::CacheSize};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use parking_lot::Mutex;
 use postgres_connect::ParseError;
 use tokio::task::AbortHandle;
 use tokio_postgres::{CancelToken, Client};
@@ -24,6 +25,29 @@ pub struct Target {
     settings: SessionSettings,
     /// What is known about a pooler in between. All copies share it.
     pooler: Arc<Pooler>,
+    /// The server that connections must lead to; `None` if any may be used.
+    only_server: Option<Arc<OnlyServer>>,
+}
+
+/// A server since its last start. Connections to others fail.
+#[derive(Debug, Default)]
+pub(super) struct OnlyServer(Mutex<Option<String>>);
+
+impl OnlyServer {
+    /// `started`: when the server was started, in seconds since 1970 as PostgreSQL writes them.
+    pub(super) fn set(&self, started: &str) {
+        *self.0.lock() = Some(started.replace('\'', ""));
+    }
+
+    /// SQL that fails on another server.
+    fn check(&self) -> Option<String> {
+        let started = self.0.lock().clone()?;
+        // PostgreSQL would evaluate a constant part of the expression even on the right server.
+        Some(format!(
+            "SELECT (CASE WHEN extract(epoch FROM pg_postmaster_start_time())::text = '{started}' THEN '1'
+                ELSE 'another server, or restarted ' || pg_postmaster_start_time() END)::int"
+        ))
+    }
 }
 
 /// The settings of every connection, regardless of the connection string.
@@ -64,6 +88,7 @@ impl Target {
             server,
             settings,
             pooler: Arc::default(),
+            only_server: None,
         };
         Ok(target.with(settings))
     }
@@ -74,8 +99,22 @@ impl Target {
         Target {
             server: self.server.with_connect_timeout(settings.connect_timeout),
             settings,
-            pooler: self.pooler,
+            ..self
         }
+    }
+
+    /// The same database on this server only.
+    #[must_use]
+    pub(super) fn only_on(self, server: Arc<OnlyServer>) -> Target {
+        Target {
+            only_server: Some(server),
+            ..self
+        }
+    }
+
+    /// The server that connections must lead to.
+    pub(super) fn only_server(&self) -> Option<&OnlyServer> {
+        self.only_server.as_deref()
     }
 
     pub(super) fn settings(&self) -> &SessionSettings {
@@ -160,6 +199,9 @@ impl Target {
             };
             settings += &format!("; SET statement_timeout = {}", timeout.as_millis());
         }
+        if let Some(check) = self.only_server().and_then(OnlyServer::check) {
+            settings += &format!("; {check}");
+        }
         let set_up = |client: Client, connection: postgres_connect::Connection| async move {
             let io = tokio::spawn(async move {
                 // Callers get the errors of their statements.
@@ -202,6 +244,10 @@ impl Target {
             AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
         if !self.settings.prepared_statements {
             connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        if let Some(check) = self.only_server().and_then(OnlyServer::check) {
+            let outcome = connection.batch_execute(&check).await;
+            outcome.map_err(ConnectionError::CouldntSetupConfiguration)?;
         }
         if !sets_timeout {
             return Ok(connection);

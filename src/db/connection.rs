@@ -23,6 +23,7 @@ use super::{
     Database, Load, Statement, Writers,
     failure::{Kind, from_database, kind_of},
     pool::{Abandoned, Object, Permits},
+    replica::RunningWrite,
     sql::Origin,
 };
 use crate::error::Error;
@@ -41,6 +42,8 @@ pub struct Connection {
     origin: Option<Arc<Origin>>,
     /// Owners of items that were changed by statements not known to be committed yet.
     wrote: Writers,
+    /// These writes, for the replica.
+    writing: Vec<RunningWrite>,
     /// When the running statement was sent. Still set if its future was dropped before its end.
     sent: Option<Instant>,
     transaction: Transaction,
@@ -69,6 +72,7 @@ impl Connection {
             database,
             origin: None,
             wrote: Writers::default(),
+            writing: Vec::new(),
             sent: None,
             transaction: Transaction::None,
             permits,
@@ -97,6 +101,7 @@ impl Connection {
     /// Notes for the change feed the owners of items that the next statement, or this transaction, may change. Only
     /// needed for statements that are not made by [`Statement::write`].
     pub(crate) fn writes_for(&mut self, writers: Writers) {
+        self.writing.extend(self.database.begin_write(&writers));
         self.wrote.add(writers);
     }
 
@@ -228,6 +233,7 @@ impl Connection {
         if self.transaction == Transaction::None && !self.wrote.is_empty() {
             let wrote = std::mem::take(&mut self.wrote);
             self.database.writes().note(wrote);
+            self.writing.clear();
         }
     }
 
@@ -385,6 +391,7 @@ impl Drop for Connection {
             sent: self.sent,
             in_transaction: self.transaction != Transaction::None,
             wrote: std::mem::take(&mut self.wrote),
+            writing: std::mem::take(&mut self.writing),
             permits: std::mem::take(&mut self.permits),
         };
         self.database.recover(abandoned);

@@ -145,6 +145,8 @@ pub(super) struct ConnectionManager {
     /// Connections that are being opened for callers that were dropped.
     unclaimed: Mutex<Vec<Opening>>,
     cancels: AtomicU64,
+    /// Connections that were opened before are replaced.
+    replaced_before: Mutex<Option<Instant>>,
 }
 
 impl ConnectionManager {
@@ -154,6 +156,7 @@ impl ConnectionManager {
             lifetime,
             unclaimed: Mutex::default(),
             cancels: AtomicU64::new(0),
+            replaced_before: Mutex::default(),
         }
     }
 
@@ -177,6 +180,12 @@ impl ConnectionManager {
         self.unclaimed
             .lock()
             .retain(|opening| !opening.is_finished());
+    }
+
+    /// Has all present connections replaced instead of used again.
+    pub(super) fn replace_all(&self) {
+        *self.replaced_before.lock() = Some(Instant::now());
+        self.close();
     }
 
     /// Stops opening connections for callers that were dropped.
@@ -237,7 +246,9 @@ impl Manager for ConnectionManager {
         let is_old = metrics.age() >= self.lifetime
             || pooled.recoveries >= MAX_RECOVERIES
             || pooled.prepared_text.load(Ordering::Relaxed) >= MAX_PREPARED_TEXT;
-        if is_old || pooled.outdated {
+        let replaced_before = *self.replaced_before.lock();
+        let is_replaced = replaced_before.is_some_and(|before| metrics.created <= before);
+        if is_old || is_replaced || pooled.outdated {
             return Err(RecycleError::message("due to be replaced"));
         }
         if metrics.last_used() < TRUSTED_IDLE {

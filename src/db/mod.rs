@@ -9,6 +9,7 @@
 //! - `share`: what the requests of one user or address may lease at the same time.
 //! - [`activity`]: when callers last used the database, and what an idle process does.
 //! - `metrics`: counts statements and waits for connections.
+//! - [`replica`]: a read replica, and which queries may use it.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
 //!   sends them. `time_text`: the text of times.
@@ -36,6 +37,7 @@ pub mod pool;
 pub mod pooler;
 pub(crate) mod raw;
 mod reader;
+pub mod replica;
 pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]

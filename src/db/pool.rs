@@ -29,16 +29,18 @@ use deadpool::{
 use diesel::ConnectionError;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub(super) use self::reservation::Permits;
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
     Connection, Writers, Writes,
     activity::{Activity, IdleSettings},
-    connect::Target,
+    connect::{OnlyServer, Target},
     connection_manager::ConnectionManager,
     metrics::PoolMetrics,
     pooler,
+    replica::{Replica, ReplicaSettings, RunningWrite},
     share::{self, Holder, Shares},
     shared_reads::{self, SharedReads},
 };
@@ -89,8 +91,9 @@ struct Inner {
     abandoned: AtomicU64,
     writes: Writes,
     /// Wakes the job that finishes pending operations.
-    pending: Notify,
+    pending: Arc<Notify>,
     recoveries: TaskTracker,
+    replica: Option<Arc<Replica>>,
 }
 
 /// The present state of the pool, for health checks and metrics.
@@ -111,6 +114,34 @@ pub struct PoolStatus {
 impl Database {
     /// Creates a pool for this database. Opens no connection yet.
     pub fn new(target: Target, settings: &PoolSettings) -> Database {
+        Database::with_replica(target, settings, None)
+    }
+
+    /// As [`Database::new`], with a replica. The replica's pool has the same settings.
+    pub fn with_replica(
+        target: Target,
+        settings: &PoolSettings,
+        replica: Option<ReplicaSettings>,
+    ) -> Database {
+        let pending = Arc::new(Notify::new());
+        let replica = replica.map(|replica| {
+            let target = replica.target.clone().only_on(Arc::<OnlyServer>::default());
+            let settings = PoolSettings {
+                name: "replica",
+                ..settings.clone()
+            };
+            let database = Database::build(target, &settings, pending.clone(), None);
+            Arc::new(Replica::new(database, replica))
+        });
+        Database::build(target, settings, pending, replica)
+    }
+
+    fn build(
+        target: Target,
+        settings: &PoolSettings,
+        pending: Arc<Notify>,
+        replica: Option<Arc<Replica>>,
+    ) -> Database {
         let metrics = PoolMetrics::new(settings.name, settings.slow);
         let activity = Arc::new(Activity::new(settings.idle));
         let shared = if settings.shared_reads {
@@ -145,8 +176,9 @@ impl Database {
             activity,
             abandoned: AtomicU64::new(0),
             writes: Writes::default(),
-            pending: Notify::default(),
+            pending,
             recoveries: TaskTracker::new(),
+            replica,
         };
         Database {
             inner: Arc::new(inner),
@@ -278,6 +310,36 @@ impl Database {
         self.inner.pending.notify_one();
     }
 
+    /// The replica, if there is one.
+    pub(crate) fn replica(&self) -> Option<&Arc<Replica>> {
+        self.inner.replica.as_ref()
+    }
+
+    /// A write of these users begins. Until it ends, they do not use the replica, if there is one.
+    pub(super) fn begin_write(&self, writers: &Writers) -> Option<RunningWrite> {
+        let replica = self.replica()?;
+        Some(replica.pins().begin_write(writers.clone()))
+    }
+
+    /// The user has read changes from the primary, or a cursor after them. Until the replica shows them, the user does not use it.
+    pub(crate) fn note_known(&self, user: impl Into<Uuid>) {
+        if let Some(replica) = self.replica() {
+            replica.pins().pin(&Writers::These([user.into()].into()));
+        }
+    }
+
+    /// Has all connections replaced by ones that lead to this server since its last start. Others fail.
+    pub(super) fn only_use_server(&self, started: &str) {
+        if let Some(server) = self.target().only_server() {
+            server.set(started);
+        }
+        self.inner.pool.manager().replace_all();
+        self.inner.pool.retain(|_, _| false);
+        if let Some(shared) = &self.inner.shared {
+            shared.replace_all();
+        }
+    }
+
     /// The users whose items were changed through this pool.
     pub(crate) fn writes(&self) -> &Writes {
         &self.inner.writes
@@ -304,6 +366,7 @@ pub(super) struct Abandoned {
     pub(super) in_transaction: bool,
     /// Owners of items that may have been changed.
     pub(super) wrote: Writers,
+    pub(super) writing: Vec<RunningWrite>,
     pub(super) permits: Permits,
 }
 
@@ -318,6 +381,7 @@ impl Abandoned {
             .await;
         // Its changes may have been committed before it was canceled.
         database.writes().note(std::mem::take(&mut self.wrote));
+        self.writing.clear();
         if recovered {
             drop(self.object.take());
         }

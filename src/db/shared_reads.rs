@@ -274,6 +274,11 @@ impl SharedReads {
         clients.retain(|client| client.is_open() && client.was_used() && client.age() < lifetime);
     }
 
+    /// Closes all connections once they have responded, and opens others for further reads.
+    pub(super) fn replace_all(&self) {
+        self.inner.clients.write().clear();
+    }
+
     /// Closes all connections once they have responded, and opens no more.
     pub(super) fn close(&self) {
         self.inner.slots.close();

@@ -10,7 +10,7 @@ use super::{
     documents::Found,
     error, inexact_number,
     page::{DEFAULT_SIZE, MAX_SIZE},
-    plan::Plans,
+    plan::{self, Plan, Plans},
 };
 use crate::{error::Error, telemetry::OperationLabel};
 
@@ -29,6 +29,10 @@ pub(super) const COST_RULES: CostRules = CostRules {
     filter_points: &[("Contains", 5)],
 };
 
+/// The fields of the change feed. The feed is read from the primary, and so is everything beside it: a client that has read a change, or a
+/// cursor after it, must not read an older state.
+const FEED: [&str; 2] = ["changes", "changesCursor"];
+
 /// A request that can be executed.
 pub struct Admitted {
     /// The type of its operation. The transport decides which types it accepts.
@@ -45,11 +49,22 @@ impl Admitted {
     pub(crate) fn label(&self) -> &Arc<OperationLabel> {
         &self.admitted.plan().label
     }
+
+    /// Whether it is a query whose items may come from a replica.
+    pub(super) fn may_use_replica(&self) -> bool {
+        self.operation == Operation::Query && !self.admitted.plan().reads_feed
+    }
+
+    /// The plan for its variables, if it has one.
+    pub(super) fn plan(&self) -> Option<Arc<Plan>> {
+        self.admitted.plan().plans.of(&self.admitted.variables)
+    }
 }
 
 /// What is made once for each prepared operation.
 pub(super) struct Prepared {
     pub(super) plans: Plans,
+    reads_feed: bool,
     label: Arc<OperationLabel>,
 }
 
@@ -64,6 +79,7 @@ impl Prepared {
         let label = OperationLabel::new(kind, name, document.text);
         Prepared {
             plans: Plans::new(document.document),
+            reads_feed: plan::selects_any(document.document, &FEED),
             label: Arc::new(label),
         }
     }

@@ -109,6 +109,7 @@ impl ChangesQuery {
         let page = feed
             .page(&mut conn, viewer.user_id, after.as_ref(), size)
             .await?;
+        ctx.services().database.note_known(viewer.user_id);
         let end = Some(page.end.encode());
         let page = Page {
             items: page.changes,
@@ -126,6 +127,7 @@ impl ChangesQuery {
         let feed = ctx.services().live.feed();
         let mut conn = ctx.connection().await?;
         let cursor = feed.newest(&mut conn, viewer.user_id).await?.end;
+        ctx.services().database.note_known(viewer.user_id);
         Ok(cursor.encode())
     }
 }

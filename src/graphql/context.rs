@@ -69,6 +69,8 @@ impl Caller {
 pub struct Services {
     /// The database.
     pub database: Database,
+    /// Where items are read: the database, or its replica for a query that may use it.
+    pub reads: Database,
     /// Sessions, tokens and passwords.
     pub auth: Auth,
     /// The audit log.
@@ -96,6 +98,17 @@ pub(crate) trait ContextExt<'a> {
     /// As [`Caller::viewer`].
     fn viewer(&self) -> Result<&'a Viewer, Error> {
         self.caller().viewer()
+    }
+
+    /// A connection for reading items.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if no connection is available.
+    async fn reading_connection(&self) -> Result<Connection, Error>
+    where
+        'a: 'a,
+    {
+        self.services().reads.connection().await
     }
 
     /// A database connection. Changes made on it are logged with the client's address and program.

@@ -49,6 +49,20 @@ pub(crate) fn rejection_response(rejection: Rejection) -> Response {
     Response::from_errors(rejection.into_server_errors(code.as_str()))
 }
 
+/// Whether the service or its database failed, in contrast to errors of the request.
+pub(crate) fn is_of_service(response: &Response) -> bool {
+    let failed = |error: &ServerError| {
+        let cause = error.source::<Error>();
+        cause.is_some_and(|cause| {
+            matches!(
+                cause.code,
+                Code::Unavailable | Code::Timeout | Code::Internal
+            )
+        })
+    };
+    response.errors.iter().any(failed)
+}
+
 /// Maximum length in characters of a message that the library wrote.
 const MAX_MESSAGE_LENGTH: usize = 200;
 

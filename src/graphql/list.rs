@@ -117,7 +117,7 @@ pub(crate) async fn list<N: ItemObject>(
     let selected = Selected::of(ctx);
     let arguments = ListArguments::<N::Row>::new(filter, order_by, page, &selected)?;
     let lookahead = Lookahead::of(&selected)?;
-    let mut conn = ctx.connection().await?;
+    let mut conn = ctx.reading_connection().await?;
     let page = arguments.page(&mut conn, viewer).await?;
     let connection = Connection::new(page, &arguments.list.order(), N::from);
     N::preload(&mut conn, viewer, &lookahead, &connection.all()).await?;

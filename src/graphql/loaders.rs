@@ -67,7 +67,7 @@ macro_rules! keys_by_id {
             type Error = Error;
 
             async fn load(&self, keys: &[$Key]) -> Result<HashMap<$Key, $Value>, Error> {
-                let (mut conn, viewer) = self.viewer_connection().await?;
+                let (mut conn, viewer) = self.reading_connection().await?;
                 let ids = keys.iter().map(|key| key.0).collect();
                 let found = $load(&mut conn, viewer, ids).await?;
                 Ok(found.into_iter().map(|(id, value)| ($Key(id), value)).collect())
@@ -213,6 +213,15 @@ pub(crate) struct BatchLoader {
 }
 
 impl BatchLoader {
+    /// A connection for reading items, and the viewer.
+    ///
+    /// # Errors
+    /// UNAUTHENTICATED for an anonymous caller.
+    async fn reading_connection(&self) -> Result<(Connection, &Viewer), Error> {
+        let viewer = self.caller.viewer()?;
+        Ok((self.services.reads.connection().await?, viewer))
+    }
+
     /// A connection, and the viewer.
     ///
     /// # Errors
@@ -222,12 +231,12 @@ impl BatchLoader {
         Ok((self.services.database.connection().await?, viewer))
     }
 
-    /// The database, for look-ups by key, and the viewer.
+    /// Where items are read, for look-ups by key, and the viewer.
     ///
     /// # Errors
     /// UNAUTHENTICATED for an anonymous caller.
-    fn viewer_database(&self) -> Result<(&Database, &Viewer), Error> {
-        Ok((&self.services.database, self.caller.viewer()?))
+    fn reads(&self) -> Result<(&Database, &Viewer), Error> {
+        Ok((&self.services.reads, self.caller.viewer()?))
     }
 
     /// The signed-in user, if there is one.
@@ -244,7 +253,7 @@ impl BatchLoader {
         wanted: &[(Uuid, LongField)],
         max: i64,
     ) -> Result<LongValues, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
+        let (mut conn, viewer) = self.reading_connection().await?;
         documents::long_values(&mut conn, viewer, wanted, max).await
     }
 
@@ -263,7 +272,7 @@ impl Loader<KindOfItem> for BatchLoader {
     type Error = Error;
 
     async fn load(&self, keys: &[KindOfItem]) -> Result<HashMap<KindOfItem, ItemKind>, Error> {
-        let (database, viewer) = self.viewer_database()?;
+        let (database, viewer) = self.reads()?;
         let ids = keys.iter().map(|key| key.0).collect();
         let found = items::find_kinds(database, viewer, ids).await?;
         Ok(found
@@ -278,7 +287,7 @@ impl<T: items::Item> Loader<ItemById<T>> for BatchLoader {
     type Error = Error;
 
     async fn load(&self, keys: &[ItemById<T>]) -> Result<HashMap<ItemById<T>, T>, Error> {
-        let (database, viewer) = self.viewer_database()?;
+        let (database, viewer) = self.reads()?;
         let ids = keys.iter().map(|key| key.0).collect();
         let found: Vec<T> = items::find_all(database, viewer, ids).await?;
         Ok(found
@@ -293,7 +302,7 @@ impl<T: Listed> Loader<PageIn<T>> for BatchLoader {
     type Error = Error;
 
     async fn load(&self, keys: &[PageIn<T>]) -> Result<HashMap<PageIn<T>, Page<T>>, Error> {
-        let (mut conn, viewer) = self.viewer_connection().await?;
+        let (mut conn, viewer) = self.reading_connection().await?;
         let mut loaded = HashMap::with_capacity(keys.len());
         let lists: HashSet<_> = keys
             .iter()
@@ -354,8 +363,8 @@ impl Loader<ViewersUser> for BatchLoader {
     type Error = Error;
 
     async fn load(&self, _: &[ViewersUser]) -> Result<HashMap<ViewersUser, User>, Error> {
-        let (database, viewer) = self.viewer_database()?;
-        let user = users::find(database, viewer.user_id).await?;
+        let viewer = self.caller.viewer()?;
+        let user = users::find(&self.services.database, viewer.user_id).await?;
         Ok(user
             .into_iter()
             .map(|user| (ViewersUser, User::from(user)))

@@ -7,7 +7,7 @@
 //! - [`context`]: the caller and the services. [`error`]: request errors. `payload`: results of mutations. `subscription`:
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
 //! - `call`: a request. [`documents`]: documents that requests name by id or hash. `admission`: finds the document of a request, checks
-//!   the request and computes its cost. `cost`: reports the cost. `budget`: limits the size of its response.
+//!   the request and computes its cost. `execute`: runs queries and mutations. `cost`: reports the cost. `budget`: limits the size of its response.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
@@ -29,6 +29,7 @@ mod course_item;
 mod document;
 pub mod documents;
 pub mod error;
+mod execute;
 mod image;
 mod item_api;
 mod list;
@@ -54,12 +55,10 @@ mod whole;
 #[cfg(test)]
 mod description_tests;
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use async_graphql::{
-    MergedObject, Response, SDLExportOptions, Schema, SchemaBuilder, ValidationMode,
-};
-use futures_util::{FutureExt, Stream, StreamExt, stream};
+use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder, ValidationMode};
+use futures_util::{Stream, StreamExt, stream};
 
 pub use admission::Admitted;
 use admission::{COST_RULES, Prepared};
@@ -77,9 +76,9 @@ pub use graphql_gate::Limits;
 use loaders::Loaders;
 use subscription::{Delivery, Subscription};
 pub use whole::Event;
-use whole::{Events, WholeFields};
+use whole::Events;
 
-use crate::{error::Error, scalars};
+use crate::scalars;
 
 /// All queries. Unless its description says otherwise, a query requires a signed-in user (else UNAUTHENTICATED) and returns
 /// only that user's data. An argument with an invalid value is BAD_USER_INPUT. A response that would exceed the maximum size (16 MiB
@@ -144,6 +143,8 @@ struct Inner {
     services: Services,
     /// The services for the events of subscriptions, which together use at most half of the connections.
     event_services: Services,
+    /// The services for queries that read items from the replica.
+    replica_services: Option<Services>,
     gate: Gate<Prepared>,
     documents: Documents,
     plans: plan::Mode,
@@ -170,21 +171,27 @@ impl Api {
         let schema = build()
             .validation_mode(ValidationMode::Fast)
             .limit_recursive_depth(usize::MAX)
-            .data(services.clone())
             .finish();
         let cost_limit = limits.cost;
         let gate = Gate::new(&sdl, limits, COST_RULES)
             .with_scalars(scalars::CHECKS)
             .with_plans(Prepared::new);
+        let for_events = services.database.with_half_the_pool();
         let event_services = Services {
-            database: services.database.with_half_the_pool(),
+            reads: for_events.clone(),
+            database: for_events,
             ..services.clone()
         };
+        let replica_services = services.database.replica().map(|replica| Services {
+            reads: replica.database().clone(),
+            ..services.clone()
+        });
         Ok(Api {
             inner: Arc::new(Inner {
                 schema,
                 services,
                 event_services,
+                replica_services,
                 documents: Documents::new(&gate, documents)?,
                 gate,
                 plans,
@@ -232,80 +239,6 @@ impl Api {
             }
         })
     }
-
-    /// Executes an admitted request for its caller, with the caller's share of the database. Every error in the response has a code. Internal errors are logged with the request's
-    /// id.
-    pub async fn execute(&self, admitted: Admitted, caller: Caller, request_id: &str) -> Executed {
-        if self.inner.plans == plan::Mode::Verify {
-            let planned = || self.planned(&admitted, &caller);
-            let executed = || self.execute_by_library(&admitted, caller.clone(), request_id);
-            return plan::verify(planned, executed, request_id).await;
-        }
-        self.execute_by_library(&admitted, caller, request_id).await
-    }
-
-    /// Executes a request by its plan. Returns the JSON of the response, which has no errors. `None` if the request must be executed
-    /// by [`Api::execute`].
-    pub async fn execute_plan(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
-        if self.inner.plans != plan::Mode::On {
-            return None;
-        }
-        let response = self.planned(admitted, caller).await?;
-        let response = plan::ended(response, admitted.reported_cost);
-        let max = self.inner.memory.max_response();
-        Some(response).filter(|response| response.len() <= max)
-    }
-
-    /// What a request's plan writes ([`Plan::run`](plan::Plan::run)).
-    async fn planned(&self, admitted: &Admitted, caller: &Caller) -> Option<Vec<u8>> {
-        let Admitted { admitted, .. } = admitted;
-        let plan = admitted.plan().plans.of(&admitted.variables)?;
-        let database = &self.inner.services.database;
-        let max_response = self.inner.memory.max_response();
-        let run = plan.run(database, caller.user()?, &admitted.variables, max_response);
-        database.for_holder(caller.holder(), run).await
-    }
-
-    async fn execute_by_library(
-        &self,
-        admitted: &Admitted,
-        caller: Caller,
-        request_id: &str,
-    ) -> Executed {
-        let (database, holder) = (&self.inner.services.database, caller.holder());
-        let budget = self.inner.memory.budget(holder.clone());
-        let loaders = Loaders::new(self.inner.services.clone(), caller.clone(), budget.clone());
-        let whole = WholeFields::default();
-        let request = admitted.admitted.request();
-        let request = request.data(caller).data(loaders);
-        let request = request.data(whole.clone()).data(budget.clone());
-        let execution = catch_panic(self.inner.schema.execute(request));
-        let mut response = database.for_holder(holder, execution).await;
-        whole.enforce(&mut response);
-        error::finish(&mut response, request_id);
-        Executed {
-            response,
-            budget: Some(budget),
-        }
-    }
-}
-
-/// Turns the panic of a resolver into an internal error.
-async fn catch_panic(execution: impl Future<Output = Response>) -> Response {
-    let executed = AssertUnwindSafe(execution).catch_unwind().await;
-    executed.unwrap_or_else(|panic| panic_response(&*panic))
-}
-
-fn panic_response(panic: &(dyn Any + Send)) -> Response {
-    error::error_response(Error::internal(panic_detail(panic)))
-}
-
-fn panic_detail(panic: &(dyn Any + Send)) -> String {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("a resolver panicked: {}", message.unwrap_or("no message"))
 }
 
 #[cfg(test)]
@@ -330,23 +263,5 @@ mod tests {
                 "there is no type {name}"
             );
         }
-    }
-
-    #[tokio::test]
-    async fn the_response_to_a_panic_does_not_reveal_its_message() {
-        let resolver = async {
-            if true {
-                panic!("the secret of {}", "the owner");
-            }
-            Response::default()
-        };
-        let mut response = catch_panic(resolver).await;
-        error::finish(&mut response, "the-id");
-        let response = serde_json::to_value(&response).expect("a response is JSON");
-        assert_eq!(response["errors"][0]["extensions"]["code"], "INTERNAL");
-        assert_eq!(response["errors"][0]["extensions"]["requestId"], "the-id");
-        assert!(!response.to_string().contains("secret"), "{response}");
-        let detail = panic_detail(&"words");
-        assert_eq!(detail, "a resolver panicked: words");
     }
 }

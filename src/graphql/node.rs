@@ -110,7 +110,7 @@ impl Item {
         ctx: &Context<'_>,
         items: &[ItemRef],
     ) -> Result<Vec<Option<Item>>, Error> {
-        let (viewer, database) = (ctx.viewer()?, &ctx.services().database);
+        let (viewer, database) = (ctx.viewer()?, &ctx.services().reads);
         let mut loaded = HashMap::with_capacity(items.len());
         for kind in ItemKind::ALL {
             let of_kind = items.iter().filter(|item| item.kind == kind);
@@ -222,6 +222,6 @@ async fn find_any(ctx: &Context<'_>, id: Uuid) -> Result<Option<Node>, Error> {
 /// The viewer's item with that id.
 pub(crate) async fn find<N: ItemObject>(ctx: &Context<'_>, id: Uuid) -> Result<Option<N>, Error> {
     let viewer = ctx.viewer()?;
-    let item: Option<N::Row> = items::find(&ctx.services().database, viewer, id).await?;
+    let item: Option<N::Row> = items::find(&ctx.services().reads, viewer, id).await?;
     Ok(item.map(N::from))
 }

@@ -129,7 +129,7 @@ impl FoundItems {
         let mut highlights = Vec::with_capacity(self.items.len());
         for items in self.items.chunks(TEXTS) {
             let ids = items.iter().filter_map(|item| document_id(&item.node));
-            let mut conn = ctx.connection().await?;
+            let mut conn = ctx.reading_connection().await?;
             let texts =
                 documents::texts(&mut conn, ctx.viewer()?, ids.collect(), search::MAX_TEXT).await;
             drop(conn);

@@ -54,7 +54,7 @@ impl TrashQuery {
         let viewer = ctx.viewer()?;
         let count = Selected::of(ctx).total;
         let slice = PageArguments::forward(first, after).slice(trash::ORDER)?;
-        let mut conn = ctx.connection().await?;
+        let mut conn = ctx.reading_connection().await?;
         let page = trash::page(&mut conn, viewer.user_id, &slice, count).await?;
         drop(conn);
         let page = Page {

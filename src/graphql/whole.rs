@@ -14,7 +14,8 @@ use tokio::time::{sleep, timeout_at};
 
 use super::{
     budget::{Executed, ResponseBudget, TurnEnd},
-    error, panic_response,
+    error,
+    execute::panic_response,
     subscription::Delivery,
 };
 use crate::{

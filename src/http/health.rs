@@ -156,6 +156,7 @@ pub(super) async fn readyz(State(state): State<EdgeState>) -> Response {
         "incompatibleMigrations": found.is_up.then_some(found.incompatible),
         "secondsSinceCheck": at.elapsed().as_secs(),
         "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max, "shared": pool.shared },
+        "replica": replica(&state.database),
         "jobs": jobs(&state.jobs),
         "searchIndexes": search_indexes(&state.search),
         "version": env!("CARGO_PKG_VERSION"),
@@ -186,6 +187,18 @@ fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
         (job.name.to_owned(), state)
     };
     states.list().into_iter().map(entry).collect()
+}
+
+/// The state of the read replica. Null if there is none. Without it, the service is ready, because queries use the primary.
+fn replica(database: &Database) -> Option<serde_json::Value> {
+    let replica = database.replica()?;
+    let (status, pool) = (replica.status(), replica.database().status());
+    Some(json!({
+        "state": status.state,
+        "lagMs": status.lag.map(|lag| lag.as_millis()),
+        "secondsSinceSample": status.since_sample.map(|age| age.as_secs()),
+        "pool": { "open": pool.open, "idle": pool.idle, "waiting": pool.waiting, "max": pool.max, "shared": pool.shared },
+    }))
 }
 
 /// The progress of the job that builds missing search indexes. Null before its first run.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     auth::UserId,
-    db::{Connection, Statement, named, row},
+    db::{Connection, Statement, Writers, named, row},
     error::Error,
     items::{ItemKind, ItemRef},
 };
@@ -64,6 +64,8 @@ pub(crate) async fn add_items(
         return Ok(0);
     }
     let kinds: Vec<i16> = items.iter().map(|item| item.kind.into()).collect();
+    // The views show the result at once, although the items' rows change later.
+    conn.writes_for(Writers::These([owner.0].into()));
     let statement = Statement::new(ADD_ITEMS)
         .bind(owner)
         .bind(items.iter().map(|item| item.id).collect::<Vec<_>>())
@@ -79,6 +81,7 @@ const ADD_USER: &str = "
 
 /// Adds the deletion of a user.
 pub(crate) async fn add_user(conn: &mut Connection, user: UserId) -> Result<(), Error> {
+    conn.writes_for(Writers::These([user.0].into()));
     conn.execute(Statement::new(ADD_USER).bind(user)).await?;
     Ok(())
 }

@@ -34,7 +34,7 @@ const SLEEP: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = 'snapnote'";
 
 /// A process soon becomes idle, and then nothing but notifications tells it of changes.
-fn soon_idle(settings: &mut AppSettings) {
+pub(crate) fn soon_idle(settings: &mut AppSettings) {
     settings.pool.idle = IdleSettings {
         in_use: Duration::from_millis(400),
         settle: Duration::from_millis(200),

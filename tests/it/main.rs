@@ -48,6 +48,7 @@ mod positions;
 mod program;
 mod quotas;
 mod rate_limits;
+mod replicas;
 mod response_size;
 mod schema;
 mod search;

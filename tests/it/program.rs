@@ -4,7 +4,7 @@
 //! it reads its settings, `start` what it checks and logs at start, and `descriptors` what it does when file descriptors run out. `check`
 //! tests `snapnote check`, and `drill` backups and restores.
 
-mod check;
+pub(crate) mod check;
 mod commands;
 mod descriptors;
 mod drill;

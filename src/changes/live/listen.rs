@@ -1,4 +1,4 @@
-//! Receives the messages of other processes (`notify`) while there are subscribers.
+//! Receives the messages of other processes (`notify`) while there are subscribers, and always if there is a read replica.
 //!
 //! LISTEN needs a connection of its own, which it loses behind a pooler in transaction mode. The process therefore listens at
 //! `DATABASE_DIRECT_URL` if it is set, and at `DATABASE_URL` otherwise, and sends a message to itself. Until it has
@@ -49,7 +49,8 @@ pub(super) async fn listen(live: &Live) {
     let hub = &live.inner.hub;
     hub.set_channel(Channel::Fails);
     let Some(target) = live.listen_target() else {
-        hub.until_subscribed().await;
+        live.until_messages_needed().await;
+        live.set_channel(Channel::Fails);
         if live.inner.settings.notifications {
             tracing::warn!(
                 "the pooler in DATABASE_URL loses notifications; polling for changes of other processes. Set DATABASE_DIRECT_URL"
@@ -59,7 +60,7 @@ pub(super) async fn listen(live: &Live) {
     };
     let (mut sleeping, mut failures) = (Sleeping::default(), Failures::new());
     loop {
-        hub.until_subscribed().await;
+        live.until_messages_needed().await;
         let stopped = receive(live, &target).await;
         let in_use = live.inner.database.activity().is_in_use();
         let suspended = matches!(stopped, Stopped::Closed(_)) && !in_use;
@@ -67,14 +68,14 @@ pub(super) async fn listen(live: &Live) {
             true => Channel::Suspended,
             false => Channel::Fails,
         };
-        let previous = hub.set_channel(next);
+        let previous = live.set_channel(next);
         match stopped {
             Stopped::NoSubscribers => {}
             Stopped::Closed(_) if previous == Channel::Works && suspended => {
                 sleeping.wait(live).await;
             }
             Stopped::Closed(error) | Stopped::Failed(error) => {
-                hub.set_channel(Channel::Fails);
+                live.set_channel(Channel::Fails);
                 if previous != Channel::Fails {
                     failures = Failures::new();
                     // The tailer reads at once, and more often from now on.
@@ -143,7 +144,7 @@ impl Failures {
 /// Receives messages until there are no subscribers, the connection fails, or the process does not receive its own
 /// messages.
 async fn receive(live: &Live, target: &Target) -> Stopped {
-    let (hub, own_messages) = (&live.inner.hub, &live.inner.own_messages);
+    let own_messages = &live.inner.own_messages;
     let mut conn = match target.connect_without_timeout().await {
         Ok(conn) => conn,
         Err(error) => return Stopped::Failed(error.to_string()),
@@ -161,7 +162,7 @@ async fn receive(live: &Live, target: &Target) -> Stopped {
     let mut messages = pin!(conn.notifications_stream());
     loop {
         tokio::select! {
-            () = hub.until_unsubscribed() => return Stopped::NoSubscribers,
+            () = live.until_messages_unneeded() => return Stopped::NoSubscribers,
             () = own_messages.missing() => return Stopped::Failed(missing(live)),
             message = messages.next() => match message {
                 Some(Ok(message)) => received(live, &message.payload),
@@ -182,16 +183,15 @@ fn missing(live: &Live) -> String {
 
 /// Handles a message.
 fn received(live: &Live, payload: &str) {
-    let hub = &live.inner.hub;
     match notify::decode(live.inner.process, payload) {
-        Message::Changed(writers) => hub.mark(&writers),
+        Message::Changed(writers) => live.note_changes_elsewhere(&writers),
         Message::Revoked => live.inner.revocations.notify_one(),
         Message::Own => {
             live.inner.own_messages.note_received();
-            if hub.set_channel(Channel::Works) != Channel::Works {
+            if live.set_channel(Channel::Works) != Channel::Works {
                 tracing::info!("receiving notifications of other processes");
                 // Messages before this one were missed.
-                hub.mark(&Writers::Any);
+                live.inner.hub.mark(&Writers::Any);
                 live.inner.revocations.notify_one();
             }
         }

@@ -155,12 +155,14 @@ impl Reader {
         // A reader that waits for its user's share of the connections holds none of the permits, which all users share.
         let mut conn = inner.database.connection().await?;
         let _permit = inner.reading.acquire().await.map_err(Error::internal)?;
-        match &self.at {
+        let page = match &self.at {
             Some(at) => {
                 let feed = &inner.feed;
                 feed.page(&mut conn, self.owner, Some(at), PAGE).await
             }
             None => inner.feed.newest(&mut conn, self.owner).await,
-        }
+        };
+        inner.database.note_known(self.owner);
+        page
     }
 }

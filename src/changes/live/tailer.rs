@@ -112,6 +112,7 @@ async fn read(live: &Live, readers: &[ReaderPosition]) -> Result<(), Error> {
         .await?;
     drop(conn);
     for (owner, new) in logs {
+        inner.database.note_known(owner);
         inner.hub.publish(owner, new, MAX_CHANGES);
     }
     Ok(())

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{
     super::settings::pool,
-    DatabaseServer, flattened, in_time,
+    DatabaseServer, flattened, in_time, replica,
     report::{Finding, Report},
 };
 use crate::{
@@ -58,6 +58,7 @@ pub(super) async fn check(
     report.add("rights", rights(&database).await)?;
     report.add("connections", connections(config, server, &facts))?;
     report.add("direct-address", direct(server).await)?;
+    report.add("replica", replica::check(config, server, &database).await)?;
     let middle = asked.0 + took / 2;
     report.add("clock", clock(middle, took.as_secs_f64(), facts.clock))?;
     database.close().await;

@@ -2,9 +2,10 @@
 //! it writes and deletes one object in the image storage, and that an embedded database is created if there is none.
 //!
 //! - `report`: the results, for terminals and as JSON.
-//! - `database`: the database, rights, schema, poolers, TLS and clock. `services`: storage, mail, identity providers, files.
+//! - `database`: the database, rights, schema, poolers, TLS and clock. `replica`: the read replica. `services`: storage, mail, identity providers, files.
 
 mod database;
+mod replica;
 mod report;
 mod services;
 

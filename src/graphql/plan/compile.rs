@@ -38,21 +38,34 @@ pub(super) fn compile(document: &ExecutableDocument, variables: &Variables) -> O
     compiler.root(&operation.node.selection_set.node)
 }
 
+/// The selection sets of a document's operations and fragments, without those in them.
+fn outer_sets(document: &ExecutableDocument) -> Vec<&SelectionSet> {
+    let fragments = document.fragments.values();
+    let fragments = fragments.map(|it| &it.node.selection_set.node);
+    let operations = document.operations.iter();
+    let operations = operations.map(|(_, it)| &it.node.selection_set.node);
+    fragments.chain(operations).collect()
+}
+
+/// Whether a document selects a field with one of these names, in any object.
+pub(in crate::graphql) fn selects_any(document: &ExecutableDocument, names: &[&str]) -> bool {
+    let mut sets = outer_sets(document);
+    while let Some(set) = sets.pop() {
+        for selection in &set.items {
+            if let Selection::Field(field) = &selection.node
+                && names.contains(&field.node.name.node.as_str())
+            {
+                return true;
+            }
+            sets.extend(selections_of(&selection.node));
+        }
+    }
+    false
+}
+
 /// The variables that decide what a document selects.
 pub(super) fn deciding_variables(document: &ExecutableDocument) -> HashSet<Name> {
-    let mut sets: Vec<&SelectionSet> = Vec::new();
-    sets.extend(
-        document
-            .fragments
-            .values()
-            .map(|it| &it.node.selection_set.node),
-    );
-    sets.extend(
-        document
-            .operations
-            .iter()
-            .map(|(_, it)| &it.node.selection_set.node),
-    );
+    let mut sets = outer_sets(document);
     let mut variables = HashSet::new();
     while let Some(set) = sets.pop() {
         for selection in &set.items {

@@ -106,8 +106,11 @@ pub(super) enum LoadedRoot {
 
 /// Loads what a plan reads for one request. `None` if the library must execute the request.
 pub(super) struct Loader<'a> {
+    /// Where items are read.
     pub(super) database: &'a Database,
     pub(super) reads: RawReads<'a>,
+    /// Where the viewer's user is read.
+    pub(super) user_reads: RawReads<'a>,
     pub(super) viewer: &'a Viewer,
     pub(super) variables: &'a Variables,
 }
@@ -142,7 +145,8 @@ impl Loader<'_> {
     }
 
     async fn viewers_user(&self, set: &Set) -> Option<Loaded> {
-        let rows = users::raw_by_id(&self.reads, self.viewer.user_id, &set.rows.columns).await?;
+        let (reads, columns) = (&self.user_reads, &set.rows.columns);
+        let rows = users::raw_by_id(reads, self.viewer.user_id, columns).await?;
         self.loaded(&set.rows, rows, users::RAW_ID).await
     }
 

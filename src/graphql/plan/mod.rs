@@ -25,6 +25,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{Name, Value, Variables, parser::types::ExecutableDocument};
 use parking_lot::Mutex;
 
+pub(super) use compile::selects_any;
 use load::Loader;
 pub(crate) use model::Plan;
 pub(super) use verify::verify;
@@ -101,9 +102,10 @@ impl Plans {
 
 impl Plan {
     /// Executes the plan. Returns the JSON of the response up to the end of its data, at most `max_response` bytes ([`ended`] completes
-    /// it). `None` if the library must execute the request.
+    /// it). `None` if the library must execute the request. Reads items from `reads`, and the viewer's user from `database`.
     pub(crate) async fn run(
         &self,
+        reads: &Database,
         database: &Database,
         viewer: &Viewer,
         variables: &Variables,
@@ -111,8 +113,9 @@ impl Plan {
     ) -> Option<Vec<u8>> {
         let max_bytes = MAX_BYTES.min(max_response);
         let loader = Loader {
-            database,
-            reads: RawReads::new(database.shared_reads()?, max_bytes),
+            database: reads,
+            reads: RawReads::new(reads.shared_reads()?, max_bytes),
+            user_reads: RawReads::new(database.shared_reads()?, max_bytes),
             viewer,
             variables,
         };

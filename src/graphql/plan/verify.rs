@@ -16,7 +16,6 @@ const MAX_REPEATS: usize = 5;
 pub(crate) async fn verify<P: Future<Output = Option<Vec<u8>>>, E: Future<Output = Executed>>(
     planned: impl Fn() -> P,
     executed: impl Fn() -> E,
-    request_id: &str,
 ) -> Executed {
     let mut difference = None;
     for _ in 0..=MAX_REPEATS {
@@ -28,9 +27,7 @@ pub(crate) async fn verify<P: Future<Output = Option<Vec<u8>>>, E: Future<Output
         }
     }
     let detail = difference.unwrap_or_default();
-    let mut response = error::error_response(Error::internal(detail));
-    error::finish(&mut response, request_id);
-    response.into()
+    error::error_response(Error::internal(detail)).into()
 }
 
 /// How the response of a plan differs from the library's.

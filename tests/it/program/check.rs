@@ -10,14 +10,14 @@ use crate::support::{
 };
 
 /// The result of each check, by its name.
-struct Report {
+pub(crate) struct Report {
     code: Option<i32>,
     json: Value,
-    printed: String,
+    pub(crate) printed: String,
 }
 
 impl Report {
-    async fn of(command: &mut Command) -> Report {
+    pub(crate) async fn of(command: &mut Command) -> Report {
         let output = output_of(command).await;
         let printed = text(&output.stdout);
         let json = serde_json::from_str(&printed);
@@ -29,14 +29,14 @@ impl Report {
         }
     }
 
-    fn check(&self, name: &str) -> &Value {
+    pub(crate) fn check(&self, name: &str) -> &Value {
         let checks = self.json["checks"].as_array().unwrap();
         let found = checks.iter().find(|check| check["name"] == name);
         found.unwrap_or_else(|| panic!("no {name}: {}", self.printed))
     }
 
     /// Asserts that a check failed, and that its detail and its remedy contain these texts.
-    fn assert_failed(&self, name: &str, detail: &str, remedy: &str) {
+    pub(crate) fn assert_failed(&self, name: &str, detail: &str, remedy: &str) {
         let check = self.check(name);
         assert_eq!(check["status"], "failed", "{check}");
         for (field, part) in [("detail", detail), ("remedy", remedy)] {
@@ -67,6 +67,7 @@ async fn a_working_configuration_passes_all_checks() {
         "rights",
         "connections",
         "direct-address",
+        "replica",
         "clock",
         "secret",
         "image-storage",

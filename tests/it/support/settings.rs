@@ -54,6 +54,7 @@ pub(crate) fn settings() -> AppSettings {
             lifetime: Duration::from_secs(300),
             idle: IdleSettings::default(),
         },
+        replica: None,
         auth: auth(),
         limits: Limits::default(),
         query_plans: plan::Mode::Verify,
