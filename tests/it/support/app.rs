@@ -12,7 +12,7 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     Client, Transaction, column, eventually_eq, execute, image_folder, keep_mails,
-    migrated_database, number, settings, superuser, target_of, trust_proxies,
+    migrated_database, number, pgbouncer::service_target_of, settings, superuser, trust_proxies,
 };
 
 /// Statements on this database that wait for locks.
@@ -87,7 +87,7 @@ impl TestApp {
 
     /// On a database that exists.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
-        TestApp::at(target_of(&database).await, database, change).await
+        TestApp::at(service_target_of(&database).await, database, change).await
     }
 
     /// On a database of any server.
