@@ -2,13 +2,16 @@
 //! them.
 
 use serde_json::json;
-use snapnote::db::connect::Target;
+use snapnote::db::{connect::Target, pooler::check};
 use tokio_postgres::NoTls;
 use tracing::Level;
 
-use crate::support::{
-    Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
-    migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
+use crate::{
+    small_pools,
+    support::{
+        Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
+        migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
+    },
 };
 
 const SECRET: &str = "a secret of the tests, long enough to be one";
@@ -92,6 +95,24 @@ async fn no_setting_leaks_through_a_pooler_and_migrate_up_sets_the_default_of_th
         serving.signal(nix::sys::signal::Signal::SIGTERM);
         let (_, log) = serving.end().await;
         assert!(!log.contains("migrate up"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_work_through_a_pooler_in_transaction_mode() {
+    for servers in [2, 4] {
+        let database = migrated_database().await;
+        let pooler = Pooler::start(&database, servers).await;
+        let target = Target::parse(&pooler.url()).unwrap();
+        check(&target).await.unwrap();
+        let app = TestApp::at(target, database, |_| {}).await;
+        let (app, ada, bob) = app.with_users("ada", "bob").await;
+        // Each client sends all operations, while the statements of both share the server connections.
+        tokio::join!(
+            small_pools::all_operations(&ada),
+            small_pools::all_operations(&bob)
+        );
+        app.stop().await;
     }
 }
 

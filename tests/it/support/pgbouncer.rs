@@ -53,9 +53,8 @@ impl PgBouncer {
         let (_, rest) = url.split_once('@').unwrap();
         let server = percent_decoded(rest.split_once(":5432").unwrap().0);
         // As `snapnote migrate up` sets it for the role, which no database of the tests has.
-        let database = format!(
-            "* = host={server} port=5432 connect_query='SET statement_timeout = 30000'"
-        );
+        let database =
+            format!("* = host={server} port=5432 connect_query='SET statement_timeout = 30000'");
         let ini = format!(
             "[databases]\n{database}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n\
              auth_type = trust\nauth_file = {folder}/users\n{settings}\n",
@@ -73,14 +72,10 @@ impl PgBouncer {
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let watchdog = command.stderr(Stdio::null()).spawn().unwrap();
         let bouncer = PgBouncer { watchdog, folder };
-        let listens = async || UnixStream::connect(bouncer.socket()).await.is_ok();
+        let socket = bouncer.folder.join(".s.PGSQL.6432");
+        let listens = async || UnixStream::connect(&socket).await.is_ok();
         eventually("PgBouncer listens", listens).await;
         bouncer
-    }
-
-    /// The socket on which it listens.
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.join(".s.PGSQL.6432")
     }
 
     /// The connection string of a database through it.
@@ -111,6 +106,15 @@ pub(crate) async fn service_url_of(database: &str) -> String {
         Some(bouncer) => bouncer.url(database),
         None => url_of(database).await,
     }
+}
+
+/// The socket to which a service of the tests connects.
+pub(crate) async fn service_socket_of(database: &str) -> PathBuf {
+    let url = service_url_of(database).await;
+    let (_, rest) = url.split_once('@').unwrap();
+    let (host, rest) = rest.split_once(':').unwrap();
+    let (port, _) = rest.split_once('/').unwrap();
+    PathBuf::from(percent_decoded(host)).join(format!(".s.PGSQL.{port}"))
 }
 
 /// As [`service_url_of`], parsed, and checked as the program checks it before it starts.
