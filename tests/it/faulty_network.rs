@@ -213,19 +213,19 @@ async fn workers(app: &TestApp, numbers: &mut Numbers) -> Vec<Worker> {
     workers
 }
 
-/// Each row is an item: its id, its version, the versions in the change log in the order of their numbers, and its title.
+/// Each row is an item: its id, its version, the versions in the change log in the order of their numbers, its status, and its title.
 const ITEMS: &str = "SELECT concat_ws('|', id, version, (SELECT string_agg(version::text, ',' ORDER BY log.id) FROM audit_logs AS log
-        WHERE log.user_id = items.user_id AND log.entity_id = items.id), title)
-    FROM (SELECT user_id, id, version, name AS title FROM courses WHERE name <> 'Documents'
-        UNION ALL SELECT user_id, id, version, title FROM documents
-        UNION ALL SELECT user_id, id, version, title FROM tasks) AS items";
+        WHERE log.user_id = items.user_id AND log.entity_id = items.id), status, title)
+    FROM (SELECT user_id, id, version, status, name AS title FROM courses WHERE name <> 'Documents'
+        UNION ALL SELECT user_id, id, version, status, title FROM documents
+        UNION ALL SELECT user_id, id, version, status, title FROM tasks) AS items";
 
 /// Compares what the workers know with the database. Call it when nothing can be committed any more.
 async fn compare(database: &str, workers: &mut [Worker]) {
     let mut items = HashMap::new();
     for row in column(&mut superuser(database).await, ITEMS).await {
-        let parts: Vec<&str> = row.splitn(4, '|').collect();
-        let [id, version, log, title] = parts[..] else {
+        let parts: Vec<&str> = row.splitn(5, '|').collect();
+        let [id, version, log, status, title] = parts[..] else {
             panic!("{row}");
         };
         let version: i64 = version.parse().unwrap();
@@ -235,7 +235,8 @@ async fn compare(database: &str, workers: &mut [Worker]) {
             each_once.join(","),
             "the log has each version once: {row}"
         );
-        items.insert(id.to_owned(), (version, title.to_owned()));
+        let in_trash = status == "trash";
+        items.insert(id.to_owned(), (version, title.to_owned(), in_trash));
     }
     let mut settle = |item: &mut Item| {
         let found = items.remove(&item.id);
@@ -243,8 +244,8 @@ async fn compare(database: &str, workers: &mut [Worker]) {
             found.is_some() || !item.exists,
             "an acknowledged item is lost: {item:?}"
         );
-        if let Some((version, title)) = &found {
-            item.settled(*version, title);
+        if let Some((version, title, in_trash)) = &found {
+            item.settled(*version, title, *in_trash);
         }
         found.is_some()
     };

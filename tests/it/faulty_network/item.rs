@@ -12,6 +12,8 @@ pub(super) struct Item {
     pub(super) version: i64,
     /// The title at that version, if the writer saw it.
     title: String,
+    /// Whether it is in the trash, if the writer knows that.
+    in_trash: Option<bool>,
     /// Changes without a response since then, each of which may have been committed, or may still be.
     doubts: i64,
     /// The titles that they would set.
@@ -27,14 +29,15 @@ impl Item {
             exists: false,
             version: 0,
             title: title.to_owned(),
+            in_trash: Some(false),
             doubts: 0,
             possible: Vec::new(),
         }
     }
 
-    /// Whether its version is known.
+    /// Whether its version is known, and it is active.
     pub(super) fn is_certain(&self) -> bool {
-        self.exists && self.doubts == 0
+        self.exists && self.doubts == 0 && self.in_trash == Some(false)
     }
 
     pub(super) fn title(&self) -> &str {
@@ -43,17 +46,31 @@ impl Item {
 
     /// Its creation was acknowledged or repeated.
     pub(super) fn created(&mut self, version: i64) {
-        assert_eq!(
-            version, 1,
+        let is_first = version == 1;
+        assert!(
+            is_first,
             "a creation that is repeated changes nothing: {self:?}"
         );
         self.exists = true;
         self.version = 1;
     }
 
-    /// A change was acknowledged with this version. `may_be_none`: the change does nothing if the item is already as requested.
-    pub(super) fn changed(&mut self, version: i64, title: Option<&str>, may_be_none: bool) {
-        let least = self.version + i64::from(!may_be_none || self.doubts == 0);
+    /// An update was acknowledged with this version.
+    pub(super) fn updated(&mut self, version: i64, title: &str) {
+        self.acknowledged(version, self.version + 1);
+        title.clone_into(&mut self.title);
+        self.in_trash = Some(false).filter(|_| self.doubts == 0);
+    }
+
+    /// A move to the trash or back was acknowledged with this version. It does nothing if the item is there already.
+    pub(super) fn moved(&mut self, version: i64, to_trash: bool) {
+        let is_elsewhere = self.doubts == 0 && self.in_trash == Some(!to_trash);
+        self.acknowledged(version, self.version + i64::from(is_elsewhere));
+        self.possible.push(self.title.clone());
+        self.in_trash = Some(to_trash).filter(|_| self.doubts == 0);
+    }
+
+    fn acknowledged(&mut self, version: i64, least: i64) {
         let most = self.version + self.doubts + 1;
         assert!(
             (least..=most).contains(&version),
@@ -61,16 +78,14 @@ impl Item {
         );
         self.doubts = (most - version).min(self.doubts);
         self.version = version;
-        if let Some(title) = title {
-            title.clone_into(&mut self.title);
-        } else {
-            self.possible.push(self.title.clone());
-        }
     }
 
-    /// A change had no response.
+    /// An update to this title, or a move, had no response.
     pub(super) fn may_have_changed(&mut self, title: Option<&str>) {
         self.doubts += 1;
+        if title.is_none() {
+            self.in_trash = None;
+        }
         let title = title.unwrap_or(&self.title).to_owned();
         self.possible.push(title);
     }
@@ -91,21 +106,18 @@ impl Item {
         }
     }
 
-    /// Nothing can happen any more: a last read.
-    pub(super) fn settled(&mut self, version: i64, title: &str) {
+    /// The last read, when nothing can be committed any more.
+    pub(super) fn settled(&mut self, version: i64, title: &str, in_trash: bool) {
         if self.exists {
-            if version == self.version && self.possible.is_empty() {
-                assert_eq!(title, self.title, "{self:?}");
-            }
             self.was_read(version, title);
+            let is_known = self.doubts > 0 || self.in_trash.is_none_or(|it| it == in_trash);
+            assert!(is_known, "in the trash: {in_trash}; {self:?}");
         }
-        *self = Item {
-            exists: true,
-            version,
-            title: title.to_owned(),
-            doubts: 0,
-            possible: Vec::new(),
-            ..self.clone()
-        };
+        self.exists = true;
+        self.version = version;
+        title.clone_into(&mut self.title);
+        self.in_trash = Some(in_trash);
+        self.doubts = 0;
+        self.possible.clear();
     }
 }

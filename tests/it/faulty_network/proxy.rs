@@ -44,7 +44,7 @@ pub(super) enum Fault {
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     fault: watch::Sender<Fault>,
-    counts: Arc<AtomicU64>,
+    faults: Arc<AtomicU64>,
     _tasks: JoinSet<()>,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Proxy {
 struct Weather {
     fault: watch::Receiver<Fault>,
     numbers: Arc<Mutex<Numbers>>,
-    counts: Arc<AtomicU64>,
+    faults: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -65,9 +65,9 @@ impl Proxy {
         let weather = Weather {
             fault: receiver,
             numbers: Arc::new(Mutex::new(Numbers(seed))),
-            counts: Arc::default(),
+            faults: Arc::default(),
         };
-        let counts = weather.counts.clone();
+        let faults = weather.faults.clone();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
@@ -79,7 +79,7 @@ impl Proxy {
         Proxy {
             address,
             fault,
-            counts,
+            faults,
             _tasks: tasks,
         }
     }
@@ -90,7 +90,7 @@ impl Proxy {
 
     /// How many pieces have met a fault.
     pub(super) fn faults(&self) -> u64 {
-        self.counts.load(Ordering::Relaxed)
+        self.faults.load(Ordering::Relaxed)
     }
 }
 
@@ -125,12 +125,14 @@ impl Weather {
                     to.write_all(piece).await.is_ok()
                 }
                 Fault::Cut => {
+                    self.count();
                     let part = self.numbers.lock().one_of(&[0, read / 2, read]);
                     let _ = to.write_all(&piece[..part]).await;
                     false
                 }
                 Fault::HalfClosed => {
                     let _ = to.shutdown().await;
+                    self.count();
                     discard(&mut from).await;
                     false
                 }
@@ -140,10 +142,12 @@ impl Weather {
                     false
                 }
                 Fault::Stall => {
+                    self.count();
                     let _ = self.fault.wait_for(|fault| *fault != Fault::Stall).await;
                     to.write_all(piece).await.is_ok()
                 }
                 Fault::Latency(time) => {
+                    self.count();
                     if is_response {
                         sleep(time).await;
                     }
@@ -151,9 +155,6 @@ impl Weather {
                 }
                 Fault::Trickle => self.trickle(piece, &mut to).await,
             };
-            if fault != Fault::None && (!forwarded || fault != Fault::Cut) {
-                self.count();
-            }
             if !forwarded {
                 return;
             }
@@ -161,11 +162,12 @@ impl Weather {
     }
 
     fn count(&self) {
-        self.counts.fetch_add(1, Ordering::Relaxed);
+        self.faults.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Writes a byte per second while the fault lasts, and then the rest.
     async fn trickle(&mut self, piece: &[u8], to: &mut (impl AsyncWrite + Unpin)) -> bool {
+        self.count();
         for (index, byte) in piece.iter().enumerate() {
             if to.write_all(&[*byte]).await.is_err() {
                 return false;

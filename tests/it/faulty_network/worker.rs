@@ -226,11 +226,11 @@ impl Worker {
         match refusal(&payload) {
             None => {
                 let version = payload[&field]["version"].as_i64().unwrap();
-                item.changed(version, Some(&title), false);
+                item.updated(version, &title);
             }
             Some("CONFLICT") if !is_certain => {}
             // An earlier request has put it into the trash.
-            Some("IN_TRASH") if !is_certain => self.move_item(index, "restoreItems").await,
+            Some("IN_TRASH") if !is_certain => self.move_item(index, false).await,
             Some(_) => panic!("{payload}: {item:?}"),
         }
     }
@@ -257,7 +257,7 @@ impl Worker {
         for (number, (index, title)) in tasks.iter().zip(&titles).enumerate() {
             let item = &mut self.items[*index];
             match payload["results"][number]["task"]["version"].as_i64() {
-                Some(version) => item.changed(version, Some(title), false),
+                Some(version) => item.updated(version, title),
                 None if payload.is_null() => item.may_have_changed(Some(title)),
                 None => panic!("{payload}: {item:?}"),
             }
@@ -268,12 +268,17 @@ impl Worker {
     async fn trash_and_restore(&mut self) {
         let index = self.any();
         if self.items.get(index).is_some_and(Item::is_certain) {
-            self.move_item(index, "trashItems").await;
-            self.move_item(index, "restoreItems").await;
+            self.move_item(index, true).await;
+            self.move_item(index, false).await;
         }
     }
 
-    async fn move_item(&mut self, index: usize, name: &str) {
+    async fn move_item(&mut self, index: usize, to_trash: bool) {
+        let name = if to_trash {
+            "trashItems"
+        } else {
+            "restoreItems"
+        };
         let id = [&self.items[index].id];
         let payload = self.mutate(name, ids(&id), "items { version }").await;
         let item = &mut self.items[index];
@@ -283,7 +288,7 @@ impl Worker {
         }
         assert_eq!(refusal(&payload), None, "{payload}: {item:?}");
         let version = payload["items"][0]["version"].as_i64().unwrap();
-        item.changed(version, None, true);
+        item.moved(version, to_trash);
     }
 
     /// Reads all items, and a list.
