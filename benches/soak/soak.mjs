@@ -34,7 +34,8 @@ async function data(token, query, variables) {
 
 /** The payload of a mutation that must succeed. */
 async function mutate(token, name, input, selection) {
-  const type = `${name[0].toUpperCase()}${name.slice(1)}Input`;
+  // Some mutations share the type of their input.
+  const type = /^(trash|restore|delete)Items$/.test(name) ? 'ItemIdsInput' : `${name[0].toUpperCase()}${name.slice(1)}Input`;
   const query = `mutation($input: ${type}!) { ${name}(input: $input) { ${selection} userErrors { code field } } }`;
   const payload = (await data(token, query, { input }))[name];
   if (payload.userErrors.length > 0) throw new Error(JSON.stringify(payload));
@@ -89,7 +90,7 @@ class User {
   }
 
   async read() {
-    const lists = `{ courses { nodes { name documentCount documents(first: 20) { nodes { title excerpt tags { name } } } } }
+    const lists = `{ courses(first: 5) { nodes { name documentCount documents(first: 20) { nodes { title excerpt tags { name } } } } }
       tasks(first: 50, orderBy: [{ field: DUE_AT }]) { totalCount nodes { title course { name } } } me { name } }`;
     await data(this.accessToken, lists);
   }
@@ -105,7 +106,7 @@ class User {
     const leave = post(this.accessToken, '{ documents(first: 100) { nodes { originalText } } }', {}, { signal: left.signal });
     setTimeout(() => left.abort(), below(5));
     const failed = await Promise.allSettled([
-      post(this.accessToken, `{ courses { nodes { ${oneOf(words).replace(/\W/g, '')}x } }`),
+      post(this.accessToken, `{ courses(first: 5) { nodes { ${oneOf(words).replace(/\W/g, '')}x } }`),
       post(this.accessToken, '{ course(id: 7) { nothing } }'),
       post('nonsense', '{ me { id } }'),
       mutate(this.accessToken, 'updateTask', { id: crypto.randomUUID(), title: 'none' }, 'task { id }'),
@@ -263,6 +264,6 @@ const average = (from, to) => {
 };
 const [second, last] = [average(0.25, 0.5), average(0.75, 1)];
 console.log(`resident memory: ${second.toFixed(1)} MiB in the second quarter, ${last.toFixed(1)} MiB in the last one`);
-for (const one of unexpected.slice(0, 5)) console.log(one);
+for (const one of new Set(unexpected.map((it) => it.slice(0, 500)))) console.log(one);
 if (unexpected.length > 0) console.log(`${unexpected.length} requests failed unexpectedly`);
 process.exit(last > 1.05 * second || unexpected.length > 0 ? 1 : 0);
