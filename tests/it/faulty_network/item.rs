@@ -121,3 +121,37 @@ impl Item {
         self.possible.clear();
     }
 }
+
+#[test]
+fn what_contradicts_an_acknowledgement_is_found() {
+    let item = || {
+        let mut item = Item::new("Task", "one");
+        item.created(1);
+        item.updated(2, "two");
+        item
+    };
+    let doubtful = || {
+        let mut item = item();
+        item.may_have_changed(Some("three"));
+        item
+    };
+    // Both outcomes of a change without a response.
+    doubtful().settled(2, "two", false);
+    doubtful().settled(3, "three", false);
+    doubtful().updated(4, "four");
+    let faults: [(Item, fn(&mut Item)); 8] = [
+        (item(), |item| item.settled(1, "one", false)),
+        (item(), |item| item.settled(2, "one", false)),
+        (item(), |item| item.settled(2, "two", true)),
+        (item(), |item| item.was_read(1, "one")),
+        (item(), |item| item.updated(2, "three")),
+        (item(), |item| item.created(2)),
+        // Committed twice.
+        (doubtful(), |item| item.settled(4, "three", false)),
+        (doubtful(), |item| item.updated(5, "four")),
+    ];
+    for (number, (mut item, fault)) in faults.into_iter().enumerate() {
+        let found = std::panic::catch_unwind(move || fault(&mut item));
+        assert!(found.is_err(), "fault {number}");
+    }
+}

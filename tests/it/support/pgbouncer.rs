@@ -16,8 +16,9 @@ use tokio::{net::UnixStream, sync::OnceCell};
 
 use super::{eventually, fresh_name, percent_decoded, target_of, url_of};
 
-/// More than the connections that any test blocks, and fewer than a service of a test opens.
-const SHARED: &str = "pool_mode = transaction\nmax_prepared_statements = 100\ndefault_pool_size = 6\n\
+/// More server connections than a service of a test opens, so that tests can hold all of its connections, and fewer than two services
+/// open. PgBouncer lends the connection that was returned last, so all clients use the same few ones.
+const SHARED: &str = "pool_mode = transaction\nmax_prepared_statements = 100\ndefault_pool_size = 12\n\
     max_client_conn = 5000\nserver_idle_timeout = 1";
 
 /// Runs the program after the folder's path, until standard input ends: also if the test process is killed.
