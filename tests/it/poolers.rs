@@ -1,8 +1,13 @@
 //! Poolers between the service and PostgreSQL: prepared statements that they mix up, and settings that leak through
 //! them.
 
+use std::time::Duration;
+
 use serde_json::json;
-use snapnote::db::{connect::Target, pooler::check};
+use snapnote::{
+    app::AppSettings,
+    db::{connect::Target, pooler::check},
+};
 use tokio_postgres::NoTls;
 use tracing::Level;
 
@@ -105,7 +110,9 @@ async fn operations_work_through_a_pooler_in_transaction_mode() {
         let pooler = Pooler::start(&database, servers).await;
         let target = Target::parse(&pooler.url()).unwrap();
         check(&target).await.unwrap();
-        let app = TestApp::at(target, database, |_| {}).await;
+        // The requests of both users wait for few server connections.
+        let patient = |settings: &mut AppSettings| settings.pool.wait = Duration::from_secs(60);
+        let app = TestApp::at(target, database, patient).await;
         let (app, ada, bob) = app.with_users("ada", "bob").await;
         // Each client sends all operations, while the statements of both share the server connections.
         tokio::join!(
