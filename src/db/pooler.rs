@@ -52,6 +52,12 @@ impl Pooler {
         self.transaction_mode.load(Ordering::Relaxed)
     }
 
+    /// As if a check had found a pooler in transaction mode.
+    #[cfg(test)]
+    pub(super) fn assume_transaction_mode(&self) {
+        self.transaction_mode.store(true, Ordering::Relaxed);
+    }
+
     /// Notes that a statement failed as it does if prepared statements are mixed up.
     pub(super) fn suspect(&self) {
         self.suspected.store(true, Ordering::Relaxed);

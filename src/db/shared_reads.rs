@@ -15,8 +15,9 @@
 //! - A connection that is busy with a slow statement gets no others. If all are, callers use the pool.
 //! - A read waits for at most a second, and much less once its text is prepared (`client`). After that, its connection takes no reads until it has responded to all statements
 //!   before. It is closed if that takes longer than [`MAX_STALL`].
-//! - Statements are not canceled, because a cancel request could hit another caller's statement. The `statement_timeout` of these
-//!   connections ends the statements whose callers are gone.
+//! - Statements are not canceled at once, because a cancel request could hit another caller's statement. The `statement_timeout` of
+//!   these connections ends the statements whose callers are gone. Behind a pooler in transaction mode, they have none, so the
+//!   statements are canceled after the same time.
 //! - A read that takes no more rows frees its memory at once. Its connection takes no reads until it has received the other rows.
 //! - A connection that the server closes is replaced. While no connection is open, and while one is being opened, callers use the
 //!   pool. They never wait for it.
@@ -371,7 +372,8 @@ impl Inner {
         if client.stall() {
             let inner = self.clone();
             tokio::spawn(async move {
-                if !matches!(timeout(MAX_STALL, client.recover()).await, Ok(true)) {
+                let recovered = timeout(MAX_STALL, client.recover(&inner.target)).await;
+                if !recovered.unwrap_or(false) {
                     inner.remove(&client);
                     client.abort();
                 }

@@ -19,6 +19,7 @@ mod due_dates;
 mod email_addresses;
 mod errors;
 mod export;
+mod faulty_network;
 mod filters;
 mod http;
 mod identity_providers;

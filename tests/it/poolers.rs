@@ -1,14 +1,22 @@
 //! Poolers between the service and PostgreSQL: prepared statements that they mix up, and settings that leak through
 //! them.
 
+use std::time::Duration;
+
 use serde_json::json;
-use snapnote::db::connect::Target;
+use snapnote::{
+    app::AppSettings,
+    db::{connect::Target, pooler::check},
+};
 use tokio_postgres::NoTls;
 use tracing::Level;
 
-use crate::support::{
-    Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
-    migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
+use crate::{
+    small_pools,
+    support::{
+        Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
+        migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
+    },
 };
 
 const SECRET: &str = "a secret of the tests, long enough to be one";
@@ -95,6 +103,26 @@ async fn no_setting_leaks_through_a_pooler_and_migrate_up_sets_the_default_of_th
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_work_through_a_pooler_in_transaction_mode() {
+    for servers in [2, 4] {
+        let database = migrated_database().await;
+        let pooler = Pooler::start(&database, servers).await;
+        let target = Target::parse(&pooler.url()).unwrap();
+        check(&target).await.unwrap();
+        // The requests of both users wait for few server connections.
+        let patient = |settings: &mut AppSettings| settings.pool.wait = Duration::from_secs(60);
+        let app = TestApp::at(target, database, patient).await;
+        let (app, ada, bob) = app.with_users("ada", "bob").await;
+        // Each client sends all operations, while the statements of both share the server connections.
+        tokio::join!(
+            small_pools::all_operations(&ada),
+            small_pools::all_operations(&bob)
+        );
+        app.stop().await;
+    }
+}
+
 #[test]
 fn a_pooler_that_begins_to_mix_up_statements_makes_requests_unavailable_and_the_service_unready() {
     with_log(Level::WARN, async |log| {
@@ -160,69 +188,27 @@ async fn a_role_that_may_not_alter_itself_gets_a_warning_with_the_statement() {
     execute("postgres", &cleanup).await;
 }
 
-/// The real program, if it is installed. CI installs it and sets SNAPNOTE_TESTS_NEED_PGBOUNCER.
+/// The real program: the installed one, and the one that SNAPNOTE_TESTS_PGBOUNCER names. CI installs it and sets
+/// SNAPNOTE_TESTS_NEED_PGBOUNCER.
 mod pgbouncer {
-    use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Stdio};
+    use std::ffi::{OsStr, OsString};
 
-    use tokio::{
-        net::UnixStream,
-        process::{Child, Command},
-    };
+    use tokio::process::Command;
 
     use super::*;
-    use crate::support::percent_decoded;
+    use crate::support::{PgBouncer, named_pgbouncer};
 
     /// Its version, e.g. (1, 18).
-    async fn version() -> Option<(u32, u32)> {
-        let output = Command::new("pgbouncer").arg("--version").output().await;
-        let output = output.ok().filter(|output| output.status.success());
-        let Some(output) = output else {
-            let needed = std::env::var_os("SNAPNOTE_TESTS_NEED_PGBOUNCER").is_some();
-            assert!(!needed, "pgbouncer is not installed");
-            return None;
-        };
+    async fn version(program: &OsStr) -> Option<(u32, u32)> {
+        let output = Command::new(program).arg("--version").output().await;
+        let output = output.ok().filter(|output| output.status.success())?;
         let text = String::from_utf8(output.stdout).unwrap();
         let numbers = text.lines().next()?.strip_prefix("PgBouncer ")?;
         let mut numbers = numbers.split('.').map(|number| number.parse().unwrap());
         Some((numbers.next()?, numbers.next()?))
     }
 
-    /// Starts it in a folder with these settings. It runs until the child is dropped.
-    async fn start(folder: &Path, database: &str, settings: &str) -> (Child, String) {
-        let url = url_of(database).await;
-        let (_, rest) = url.split_once('@').unwrap();
-        let socket = percent_decoded(rest.split_once(":5432").unwrap().0);
-        let ini = format!(
-            "[databases]\n* = host={socket} port=5432\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\n\
-             unix_socket_dir = {folder}\nauth_type = trust\nauth_file = {folder}/users\n{settings}\n",
-            folder = folder.display()
-        );
-        // It runs under another account if this is root.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
-        fs::write(folder.join("users"), "\"snapnote\" \"\"\n").unwrap();
-        fs::write(folder.join("pgbouncer.ini"), ini).unwrap();
-        let mut command = Command::new("pgbouncer");
-        if nix::unistd::geteuid().is_root() {
-            command.args(["-u", "postgres"]);
-        }
-        command.arg(folder.join("pgbouncer.ini")).kill_on_drop(true);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn().unwrap();
-        let socket = folder.join(".s.PGSQL.6432");
-        eventually("pgbouncer listens", async || {
-            UnixStream::connect(&socket).await.is_ok()
-        })
-        .await;
-        let host = folder.to_str().unwrap().replace('/', "%2F");
-        let url = format!("postgres://snapnote@{host}:6432/{database}");
-        (child, url)
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_service_starts_only_if_it_keeps_prepared_statements_apart() {
-        let Some(version) = version().await else {
-            return;
-        };
+    async fn starts_only_if_statements_are_kept_apart(program: &OsStr, version: (u32, u32)) {
         let database = migrated_database().await;
         let off = if version >= (1, 21) {
             "max_prepared_statements = 0"
@@ -230,22 +216,34 @@ mod pgbouncer {
             ""
         };
         for size in [1, 2, 20] {
-            let folder = Folder::new(&format!("pgbouncer-{size}"));
             let settings = format!("pool_mode = transaction\ndefault_pool_size = {size}\n{off}");
-            let (_child, url) = start(&folder.0, &database, &settings).await;
-            assert_rejected(&url, "max_prepared_statements").await;
+            let pooler = PgBouncer::start(program, &settings).await;
+            assert_rejected(&pooler.url(&database), "max_prepared_statements").await;
         }
-        let folder = Folder::new("pgbouncer-statement");
-        let (_child, url) = start(&folder.0, &database, "pool_mode = statement").await;
-        assert_rejected(&url, "transaction mode or session mode").await;
+        let pooler = PgBouncer::start(program, "pool_mode = statement").await;
+        assert_rejected(&pooler.url(&database), "transaction mode or session mode").await;
         let works = match version >= (1, 21) {
             true => "pool_mode = transaction\nmax_prepared_statements = 100",
             false => "pool_mode = session",
         };
         let folder = Folder::new("pgbouncer-works");
-        let (_child, url) = start(&folder.0, &database, works).await;
-        let serving = Serving::start(&mut serve(&folder, &url)).await;
+        let pooler = PgBouncer::start(program, works).await;
+        let serving = Serving::start(&mut serve(&folder, &pooler.url(&database))).await;
         let ready = serving.client.http("GET", "/readyz", &[], b"").await;
         assert_eq!(ready.status, 200, "{ready:?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_service_starts_only_if_it_keeps_prepared_statements_apart() {
+        let mut tested = 0;
+        for program in [Some(OsString::from("pgbouncer")), named_pgbouncer()] {
+            let program = program.unwrap_or_default();
+            if let Some(version) = version(&program).await {
+                starts_only_if_statements_are_kept_apart(&program, version).await;
+                tested += 1;
+            }
+        }
+        let needed = std::env::var_os("SNAPNOTE_TESTS_NEED_PGBOUNCER").is_some();
+        assert!(tested > 0 || !needed, "pgbouncer is not installed");
     }
 }

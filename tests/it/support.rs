@@ -12,6 +12,7 @@ mod items;
 mod log;
 mod numbers;
 mod person;
+mod pgbouncer;
 mod pooler;
 mod postgres;
 mod process;
@@ -33,6 +34,7 @@ pub(crate) use items::ids;
 pub(crate) use log::with_log;
 pub(crate) use numbers::Numbers;
 pub(crate) use person::{PASSWORD, Person, SIGNED_IN, newcomer};
+pub(crate) use pgbouncer::{PgBouncer, named_pgbouncer, service_socket_of, service_url_of};
 pub(crate) use pooler::{Pooler, percent_decoded};
 pub(crate) use postgres::{
     Transaction, column, empty_database, execute, fresh_name, image_folder, migrated_database,

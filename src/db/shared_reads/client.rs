@@ -14,11 +14,11 @@ use quick_cache::{
     DefaultHashBuilder, OptionsBuilder, Weighter,
     sync::{Cache, DefaultLifecycle},
 };
-use tokio::task::AbortHandle;
+use tokio::{task::AbortHandle, time::sleep};
 use tokio_postgres::{Client, Error, Row, RowStream, Statement, types::Type};
 
-use super::SharedText;
-use crate::db::{connection_manager::MAX_PREPARED_TEXT, sql::Value};
+use super::{MAX_STATEMENT, SharedText};
+use crate::db::{connect::Target, connection_manager::MAX_PREPARED_TEXT, sql::Value};
 
 /// Maximum number of prepared statements.
 pub(in crate::db) const MAX_PREPARED: usize = 256;
@@ -236,11 +236,26 @@ impl SharedClient {
     }
 
     /// Waits until it has responded to all statements. `false` if it failed.
-    pub(super) async fn recover(&self) -> bool {
+    pub(super) async fn recover(&self, target: &Target) -> bool {
         // The server responds in the order of the requests.
-        let responded = self.client.batch_execute("").await.is_ok();
+        let mut responding = pin!(self.client.batch_execute(""));
+        let responded = loop {
+            tokio::select! {
+                responded = &mut responding => break responded.is_ok(),
+                () = self.cancel_after_timeout(target) => {}
+            }
+        };
         self.is_stalled.store(!responded, Ordering::Relaxed);
         responded
+    }
+
+    /// Behind a pooler in transaction mode, the connection has no `statement_timeout` of its own. After that time, the callers of a
+    /// stalled connection are gone, so a cancel request hits no statement that is needed.
+    async fn cancel_after_timeout(&self, target: &Target) {
+        sleep(MAX_STATEMENT).await;
+        if target.is_pooled() {
+            target.cancel(self.client.cancel_token()).await;
+        }
     }
 
     /// Closes it at once, also if the server does not respond.

@@ -25,13 +25,17 @@ const PID: &str = "SELECT pg_backend_pid()::bigint";
 
 /// A pool of the database of which a quarter is shared.
 fn sharing(database: &TestDatabase, max_connections: usize) -> Database {
+    sharing_at(Target::parse(&database.url).unwrap(), max_connections)
+}
+
+fn sharing_at(target: Target, max_connections: usize) -> Database {
     let settings = PoolSettings {
         name: "main",
         slow: Duration::from_secs(3600),
         shared_reads: true,
         ..pool_settings(max_connections)
     };
-    Database::new(Target::parse(&database.url).unwrap(), &settings)
+    Database::new(target, &settings)
 }
 
 async fn read<R: Load>(pool: &Database, text: &SharedText) -> Vec<R> {
@@ -233,7 +237,13 @@ async fn reads_continue_while_shared_connections_are_terminated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_behind_a_slow_statement_falls_back_and_the_connection_recovers() {
     let database = TestDatabase::with("").await;
-    let pool = sharing(&database, 4);
+    falls_back_and_recovers(sharing(&database, 4)).await;
+    let target = Target::parse(&database.url).unwrap();
+    target.pooler().assume_transaction_mode();
+    falls_back_and_recovers(sharing_at(target, 4)).await;
+}
+
+async fn falls_back_and_recovers(pool: Database) {
     let session = opened(&pool).await;
     let (text, slow) = (
         SharedText::new(PID),
@@ -267,7 +277,7 @@ async fn a_read_behind_a_slow_statement_falls_back_and_the_connection_recovers()
         "{:?}",
         began.elapsed()
     );
-    // The statement_timeout ends the slow statement.
+    // The statement_timeout or a cancel request ends the slow statement.
     assert_eq!(opened(&pool).await, session);
     assert_eq!(pool.cancels(), 0);
 }

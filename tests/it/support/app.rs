@@ -12,7 +12,8 @@ use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
     Client, Transaction, column, eventually_eq, execute, image_folder, keep_mails,
-    migrated_database, number, settings, superuser, target_of, trust_proxies,
+    migrated_database, named_pgbouncer, number, pgbouncer::service_target_of, settings, superuser,
+    target_of, trust_proxies,
 };
 
 /// Statements on this database that wait for locks.
@@ -85,9 +86,18 @@ impl TestApp {
         (self, other)
     }
 
-    /// On a database that exists.
+    /// On a database that exists. Behind a pooler, it has the database's own address for notifications, as operators set it.
     pub(crate) async fn on(database: String, change: impl FnOnce(&mut AppSettings)) -> TestApp {
-        TestApp::at(target_of(&database).await, database, change).await
+        let target = service_target_of(&database).await;
+        let direct = match named_pgbouncer().is_some() {
+            true => Some(target_of(&database).await),
+            false => None,
+        };
+        let change = |settings: &mut AppSettings| {
+            settings.live.direct = direct;
+            change(settings);
+        };
+        TestApp::at(target, database, change).await
     }
 
     /// On a database of any server.

@@ -18,7 +18,7 @@ use tokio::{
 
 use serde_json::Value;
 
-use super::{Client, SECRET, soon, text, url_of};
+use super::{Client, SECRET, service_url_of, soon, text};
 
 /// The program with nothing of this process's environment, in this folder.
 pub(crate) fn program(folder: &Path, arguments: &[&str]) -> Command {
@@ -112,7 +112,7 @@ impl Serving {
     pub(crate) async fn on(database: &str, environment: &[(&str, &str)]) -> Serving {
         let mut command = program(&std::env::temp_dir(), &["serve"]);
         command
-            .env("DATABASE_URL", url_of(database).await)
+            .env("DATABASE_URL", service_url_of(database).await)
             .env("SNAPNOTE_JWT_SECRET", std::str::from_utf8(SECRET).unwrap())
             .envs(environment.iter().copied());
         Serving::start(&mut command).await
