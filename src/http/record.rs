@@ -170,8 +170,10 @@ impl Drop for Record {
         }
         let code = facts.codes.first().copied().unwrap_or_default();
         let label = facts.label.as_deref();
-        self.metrics.operations.observe(label, code, duration);
-        // A subscription lasts as long as its client likes.
+        let is_signed_in = facts.user.is_some();
+        let operations = &self.metrics.operations;
+        operations.observe(label, is_signed_in, code, duration);
+        // Clients decide how long a subscription lasts.
         let is_subscription = label.is_some_and(|label| label.kind == "subscription");
         self.report(duration, duration >= self.slow && !is_subscription);
     }
