@@ -7,6 +7,7 @@ mod admin;
 mod backup;
 mod banner;
 mod check;
+mod confirmation;
 mod database_server;
 mod descriptors;
 mod healthcheck;
@@ -17,6 +18,7 @@ mod secret;
 mod settings;
 mod signals;
 mod start_event;
+mod unfinished;
 
 use std::{
     fmt,
