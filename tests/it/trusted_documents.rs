@@ -318,7 +318,7 @@ async fn the_service_does_not_start_with_documents_that_are_not_valid() {
     let error = refused("documents.json").await;
     for part in [
         "snapnote: SNAPNOTE_DOCUMENTS: documents.json: document \"a1\" is not valid: line 1, column 8: `User` has no field `nothing`.",
-        "snapnote: SNAPNOTE_DOCUMENTS: documents.json: document \"b2\" is not valid: line 1, column ",
+        "\nSNAPNOTE_DOCUMENTS: documents.json: document \"b2\" is not valid: line 1, column ",
     ] {
         assert!(error.contains(part), "{error}");
     }

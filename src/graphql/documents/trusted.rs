@@ -63,7 +63,7 @@ impl Trusted {
         }
         match problems.is_empty() {
             true => Ok(trusted),
-            false => Err(problems.join("\nsnapnote: ")),
+            false => Err(problems.join("\n")),
         }
     }
 
@@ -100,6 +100,11 @@ impl Trusted {
             }
         }
         Ok(())
+    }
+
+    /// The number of different texts.
+    pub(super) fn len(&self) -> usize {
+        self.by_text.len()
     }
 
     /// Whether other documents fail.
