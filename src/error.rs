@@ -325,6 +325,16 @@ pub enum Failure {
     Error(Error),
 }
 
+impl Failure {
+    /// Whether it is a refusal with this code.
+    pub(crate) fn is(&self, code: RefusalCode) -> bool {
+        match self {
+            Failure::Refused(refusals) => refusals.iter().any(|refusal| refusal.code == code),
+            Failure::Error(_) => false,
+        }
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Failure::Refused(vec![refusal])
