@@ -11,89 +11,68 @@ use std::{borrow::Cow, fmt, time::Duration};
 
 use async_graphql::Enum;
 
-/// The `extensions.code` of a GraphQL error. Stable, since programs depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// There is no token, or it is invalid, expired, revoked, or its user was deleted.
-    Unauthenticated,
-    /// The viewer is signed in but not allowed to do this.
-    Forbidden,
-    /// A rate limit was reached. Has `retryAfterMs`, except at the maximum number of subscriptions: waiting does not help.
-    RateLimited,
-    /// The request does not conform to GraphQL over HTTP, or has no operation.
-    BadRequest,
-    /// The request has only the hash of a persisted query, which this process does not know. The client must send the document with the
-    /// hash.
-    PersistedQueryNotFound,
-    /// The request has only the hash of a persisted query, and persisted queries are off. The client must send documents.
-    PersistedQueryNotSupported,
-    /// The service runs only trusted documents, and this is not one of them.
-    DocumentNotTrusted,
-    /// The document is not valid GraphQL syntax.
-    ParseFailed,
-    /// The document does not conform to the schema.
-    ValidationFailed,
-    /// A variable or an argument has an invalid value.
-    BadUserInput,
-    /// The operation would cost more than a request may. Has `cost` and `limit`.
-    QueryTooComplex,
-    /// The response would exceed the maximum size. The client must request smaller pages.
-    ResponseTooLarge,
-    /// The change feed's cursor is too old or of another database. The client must read everything again.
-    CursorExpired,
-    /// The request exceeded its deadline. Uncommitted changes were rolled back.
-    Timeout,
-    /// The database is unreachable or too busy. The request can be retried later.
-    Unavailable,
-    /// An internal error. Has the `requestId` under which it was logged.
-    Internal,
+/// Declares the codes with their names in the API, in one list.
+macro_rules! codes {
+    ($($(#[$docs:meta])* $code:ident = $name:literal,)*) => {
+        /// The `extensions.code` of a GraphQL error. Stable, since programs depend on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$docs])* $code,)*
+        }
+
+        impl Code {
+            /// The code with this name in the API.
+            pub(crate) fn named(name: &str) -> Option<Code> {
+                match name {
+                    $($name => Some(Code::$code),)*
+                    _ => None,
+                }
+            }
+
+            /// The code in the API, e.g. `BAD_USER_INPUT`.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Code::$code => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Code {
-    /// All codes.
-    const ALL: [Code; 14] = [
-        Code::Unauthenticated,
-        Code::Forbidden,
-        Code::RateLimited,
-        Code::BadRequest,
-        Code::PersistedQueryNotSupported,
-        Code::ParseFailed,
-        Code::ValidationFailed,
-        Code::BadUserInput,
-        Code::QueryTooComplex,
-        Code::ResponseTooLarge,
-        Code::CursorExpired,
-        Code::Timeout,
-        Code::Unavailable,
-        Code::Internal,
-    ];
-
-    /// The code with this name in the API.
-    pub(crate) fn named(name: &str) -> Option<Code> {
-        Code::ALL.into_iter().find(|code| code.as_str() == name)
-    }
-
-    /// The code in the API, e.g. `BAD_USER_INPUT`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Code::Unauthenticated => "UNAUTHENTICATED",
-            Code::Forbidden => "FORBIDDEN",
-            Code::RateLimited => "RATE_LIMITED",
-            Code::BadRequest => "BAD_REQUEST",
-            Code::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
-            Code::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
-            Code::DocumentNotTrusted => "DOCUMENT_NOT_TRUSTED",
-            Code::ParseFailed => "PARSE_FAILED",
-            Code::ValidationFailed => "VALIDATION_FAILED",
-            Code::BadUserInput => "BAD_USER_INPUT",
-            Code::QueryTooComplex => "QUERY_TOO_COMPLEX",
-            Code::ResponseTooLarge => "RESPONSE_TOO_LARGE",
-            Code::CursorExpired => "CURSOR_EXPIRED",
-            Code::Timeout => "TIMEOUT",
-            Code::Unavailable => "UNAVAILABLE",
-            Code::Internal => "INTERNAL",
-        }
-    }
+codes! {
+    /// There is no token, or it is invalid, expired, revoked, or its user was deleted.
+    Unauthenticated = "UNAUTHENTICATED",
+    /// The viewer is signed in but not allowed to do this.
+    Forbidden = "FORBIDDEN",
+    /// A rate limit was reached. Has `retryAfterMs`, except at the maximum number of subscriptions: waiting does not help.
+    RateLimited = "RATE_LIMITED",
+    /// The request does not conform to GraphQL over HTTP, or has no operation.
+    BadRequest = "BAD_REQUEST",
+    /// The request has only the hash of a persisted query, which this process does not know. The client must send the document with the
+    /// hash.
+    PersistedQueryNotFound = "PERSISTED_QUERY_NOT_FOUND",
+    /// The request has only the hash of a persisted query, and persisted queries are off. The client must send documents.
+    PersistedQueryNotSupported = "PERSISTED_QUERY_NOT_SUPPORTED",
+    /// The service runs only trusted documents, and this is not one of them.
+    DocumentNotTrusted = "DOCUMENT_NOT_TRUSTED",
+    /// The document is not valid GraphQL syntax.
+    ParseFailed = "PARSE_FAILED",
+    /// The document does not conform to the schema.
+    ValidationFailed = "VALIDATION_FAILED",
+    /// A variable or an argument has an invalid value.
+    BadUserInput = "BAD_USER_INPUT",
+    /// The operation would cost more than a request may. Has `cost` and `limit`.
+    QueryTooComplex = "QUERY_TOO_COMPLEX",
+    /// The response would exceed the maximum size. The client must request smaller pages.
+    ResponseTooLarge = "RESPONSE_TOO_LARGE",
+    /// The change feed's cursor is too old or of another database. The client must read everything again.
+    CursorExpired = "CURSOR_EXPIRED",
+    /// The request exceeded its deadline. Uncommitted changes were rolled back.
+    Timeout = "TIMEOUT",
+    /// The database is unreachable or too busy. The request can be retried later.
+    Unavailable = "UNAVAILABLE",
+    /// An internal error. Has the `requestId` under which it was logged.
+    Internal = "INTERNAL",
 }
 
 /// How long a caller should wait before it retries when the service is unavailable.
@@ -344,6 +323,16 @@ pub enum Failure {
     Refused(Vec<Refusal>),
     /// Everything else.
     Error(Error),
+}
+
+impl Failure {
+    /// Whether it is a refusal with this code.
+    pub(crate) fn is(&self, code: RefusalCode) -> bool {
+        match self {
+            Failure::Refused(refusals) => refusals.iter().any(|refusal| refusal.code == code),
+            Failure::Error(_) => false,
+        }
+    }
 }
 
 impl From<Refusal> for Failure {

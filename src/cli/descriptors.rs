@@ -90,14 +90,21 @@ fn warn_if_low(needs: &Needs, limit: u64, available: u64) {
     }
 }
 
-fn needs(config: &Config) -> Needs {
-    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX).min(UNLIMITED);
+/// Maximum connections of the process to the database.
+pub(super) fn of_database(config: &Config) -> u64 {
     let pool = pool(config);
     let rate_limiter = rate_limiter_pool(&pool);
     // One more connection listens for changes.
-    let database = number(pool.max_connections) + number(rate_limiter.max_connections) + 1;
+    number(pool.max_connections) + number(rate_limiter.max_connections) + 1
+}
+
+fn number(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX).min(UNLIMITED)
+}
+
+fn needs(config: &Config) -> Needs {
     Needs {
-        own: OTHER + database + number(OWN_DESCRIPTORS),
+        own: OTHER + of_database(config) + number(OWN_DESCRIPTORS),
         images: config.storage.is_folder(),
         max_connections: number(config.server.max_connections),
         max_sockets: number(config.streams.max_sockets),

@@ -7,6 +7,7 @@ mod admin;
 mod backup;
 mod banner;
 mod check;
+mod confirmation;
 mod database_server;
 mod descriptors;
 mod healthcheck;
@@ -17,6 +18,7 @@ mod secret;
 mod settings;
 mod signals;
 mod start_event;
+mod unfinished;
 
 use std::{
     fmt,
@@ -40,7 +42,7 @@ use crate::{
     email_address::EmailAddress,
     error::Error,
     graphql,
-    telemetry::{self, LogFormat, json_message},
+    telemetry::{self, LogFormat, LogSettings, json_message, traces::Traces},
 };
 
 /// Runs the program.
@@ -60,12 +62,7 @@ pub fn run() -> ExitCode {
         say(format, "ERROR", &failure.message);
         ExitCode::from(failure.code)
     };
-    let started = config.log.settings().and_then(|log| {
-        let serves = matches!(config.command, None | Some(Command::Serve { .. }));
-        let traces = config.observability.traces().filter(|_| serves);
-        telemetry::log::start(&log, traces.as_ref())
-    });
-    let traces = match started {
+    let traces = match start_log(&config) {
         Ok(traces) => traces,
         Err(message) => return fail(message.into()),
     };
@@ -84,6 +81,21 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => fail(failure),
     }
+}
+
+/// Starts the log, and traces if the service runs.
+fn start_log(config: &Config) -> Result<Option<Traces>, String> {
+    let log = match (config.log.settings(), &config.command) {
+        // `check` reports it as a finding.
+        (Err(_), Some(Command::Check { .. })) => LogSettings {
+            filter: config.log.log.clone(),
+            format: config.log.log_format,
+        },
+        (settings, _) => settings?,
+    };
+    let serves = matches!(config.command, None | Some(Command::Serve { .. }));
+    let traces = config.observability.traces().filter(|_| serves);
+    telemetry::log::start(&log, traces.as_ref())
 }
 
 /// Writes a message to standard error, whatever the filter of the log.

@@ -17,33 +17,40 @@ use crate::{
     config::{AuthConfig, Config, Secret},
 };
 
-/// The secrets. Without SNAPNOTE_JWT_SECRET, it is generated and kept in the data folder. `config` has checked that it is set if
-/// DATABASE_URL is.
-pub(super) fn secrets(config: &Config) -> Result<Secrets, String> {
-    let secret = match &config.auth.jwt_secret {
-        Some(secret) => secret.clone(),
-        None => kept_secret(&config.database.data_dir)?,
-    };
-    let bytes = |secret: &Secret| secret.reveal().as_bytes().to_vec();
-    let previous = config.auth.jwt_secret_previous.as_ref().map(bytes);
-    Ok(Secrets::new(bytes(&secret), previous))
-}
+/// The file of the generated secret in the data folder.
+const FILE: &str = "jwt-secret";
 
-/// The secrets as text, with their names in a backup.
-pub(super) fn secret_texts(config: &Config) -> Result<Vec<(&'static str, String)>, String> {
+/// The current and the previous secret. Without SNAPNOTE_JWT_SECRET, the current one is generated and kept in the data folder.
+/// `config` has checked that it is set if DATABASE_URL is.
+fn configured(config: &Config) -> Result<(Secret, Option<Secret>), String> {
     let current = match &config.auth.jwt_secret {
         Some(secret) => secret.clone(),
         None => kept_secret(&config.database.data_dir)?,
     };
-    let previous = config.auth.jwt_secret_previous.as_ref();
-    let previous = previous.map(|secret| (PREVIOUS_KEY, secret.reveal().to_owned()));
-    let current = (KEY, current.reveal().to_owned());
-    Ok([Some(current), previous].into_iter().flatten().collect())
+    Ok((current, config.auth.jwt_secret_previous.clone()))
+}
+
+/// The secrets from which keys are derived.
+pub(super) fn secrets(config: &Config) -> Result<Secrets, String> {
+    let (current, previous) = configured(config)?;
+    let bytes = |secret: Secret| secret.reveal().as_bytes().to_vec();
+    Ok(Secrets::new(bytes(current), previous.map(bytes)))
+}
+
+/// The secrets as text, with their names in a backup.
+pub(super) fn secret_texts(config: &Config) -> Result<Vec<(&'static str, String)>, String> {
+    let (current, previous) = configured(config)?;
+    let named = [(KEY, Some(current)), (PREVIOUS_KEY, previous)];
+    let texts = named.into_iter().filter_map(|(name, secret)| {
+        let secret = secret?;
+        Some((name, secret.reveal().to_owned()))
+    });
+    Ok(texts.collect())
 }
 
 /// Keeps the secret of a backup in the data folder, unless there is one already. Returns whether it was written.
 pub(super) fn keep_restored(folder: &Path, secret: &str) -> Result<bool, String> {
-    let path = folder.join("jwt-secret");
+    let path = folder.join(FILE);
     if path.exists() {
         return Ok(false);
     }
@@ -55,7 +62,7 @@ pub(super) fn keep_restored(folder: &Path, secret: &str) -> Result<bool, String>
 
 /// The key in the data folder, generated if missing. Processes that start at the same time get the same key.
 fn kept_secret(folder: &Path) -> Result<Secret, String> {
-    let path = folder.join("jwt-secret");
+    let path = folder.join(FILE);
     let failed =
         |error: io::Error| format!("The key in {} cannot be used: {error}.", path.display());
     let mut random = [0; 48];
@@ -89,7 +96,7 @@ fn write_if_missing(folder: &Path, path: &Path, key: &str) -> io::Result<()> {
     if !ignored.exists() {
         fs::write(&ignored, "*\n")?;
     }
-    let temporary = folder.join(format!("jwt-secret.{}", Uuid::now_v7()));
+    let temporary = folder.join(format!("{FILE}.{}", Uuid::now_v7()));
     let mut options = fs::OpenOptions::new();
     let mut file = options
         .write(true)
@@ -130,7 +137,7 @@ mod tests {
         for secret in secrets {
             assert_eq!(secret.expect("no panic"), Ok(first.clone()));
         }
-        let path = folder.join("jwt-secret");
+        let path = folder.join(FILE);
         let metadata = fs::metadata(&path).expect("it is a file");
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         let names = fs::read_dir(&folder).expect("a folder").count();

@@ -94,7 +94,7 @@ fn auth_settings(
     })
 }
 
-fn limits(config: &LimitsConfig) -> Limits {
+pub(super) fn limits(config: &LimitsConfig) -> Limits {
     Limits {
         // Texts may be used twice in a request, but not a hundred times.
         argument_bytes: 2 * config.max_body,

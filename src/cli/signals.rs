@@ -53,8 +53,12 @@ pub(super) fn reread_log_filter(config: LogConfig) -> Result<(), String> {
             let filter = config.reread_filter();
             let set = filter.and_then(|filter| log::set_filter(&filter).map(|()| filter));
             match set {
-                Ok(filter) => tracing::info!(filter, "SIGHUP: the log has another filter"),
-                Err(problem) => tracing::warn!(problem, "SIGHUP: the log keeps its filter"),
+                Ok(filter) => {
+                    tracing::info!(filter, "SIGHUP: the filter of the log was read again")
+                }
+                Err(problem) => {
+                    tracing::warn!(problem, "SIGHUP: the filter of the log was not changed")
+                }
             }
         }
     });

@@ -8,7 +8,7 @@ use super::{DatabaseServer, settings::cors_origins};
 use crate::{
     app::App,
     config::{Config, MailConfig, StorageConfig},
-    db::server_info::{ServerInfo, server_info},
+    db::checkup::{self, Facts},
     error::Error,
 };
 
@@ -20,7 +20,7 @@ pub(super) async fn log(
     listen: SocketAddr,
     max_open: usize,
 ) -> Result<(), Error> {
-    let server = server_info(app.database()).await?;
+    let server = checkup::facts(app.database()).await?;
     let is_embedded = database.embedded.is_some();
     let origins = cors_origins(&config.server, is_embedded).join(",");
     let rate_limits = config.rate_limits.settings(is_embedded);
@@ -64,7 +64,7 @@ pub(super) async fn log(
 }
 
 /// The protection that the address requires. If it only prefers TLS, also what the server offered.
-fn tls(database: &DatabaseServer, server: &ServerInfo) -> String {
+fn tls(database: &DatabaseServer, server: &Facts) -> String {
     match (database.target.tls(), server.encrypted) {
         ("prefer", true) => "prefer (encrypted)".to_owned(),
         ("prefer", false) => "prefer (not encrypted)".to_owned(),

@@ -191,6 +191,7 @@ impl Config {
     /// Everything that is wrong with the settings together.
     fn problems(&self, situation: &Situation<'_>) -> Vec<String> {
         let mut problems = self.contradictions();
+        problems.extend(self.log.settings().err());
         let needs_no_database = matches!(
             self.command,
             Some(

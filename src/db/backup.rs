@@ -36,12 +36,8 @@ const STATE: &str = "
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub(crate) async fn state(database: &Database) -> Result<State, Error> {
-    let state = database
-        .connection()
-        .await?
-        .row(Statement::new(STATE))
-        .await?;
-    state.ok_or_else(|| Error::internal("the server returned no row"))
+    let mut conn = database.connection().await?;
+    conn.only_row(Statement::new(STATE)).await
 }
 
 /// Begins the transaction of a restore. If `replaces`, it first drops everything in the schema except extensions. Tables come before

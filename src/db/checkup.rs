@@ -1,4 +1,4 @@
-//! What `snapnote check` reads from the database.
+//! What the first event of the log and `snapnote check` say about the database.
 
 use chrono::{DateTime, Utc};
 
@@ -13,7 +13,7 @@ row! {
         pub(crate) version_number: i32,
         /// The version as text, e.g. `15.13`.
         pub(crate) version: String,
-        /// Whether the connection is encrypted. With a pooler, this is the pooler's connection to the server.
+        /// Whether the connection is encrypted. Behind a pooler, this is the connection between the pooler and the server.
         pub(crate) encrypted: bool,
         /// Whether the server is a standby.
         pub(crate) is_standby: bool,
@@ -42,12 +42,8 @@ const FACTS: &str = "
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached.
 pub(crate) async fn facts(database: &Database) -> Result<Facts, Error> {
-    let facts = database
-        .connection()
-        .await?
-        .row(Statement::new(FACTS))
-        .await?;
-    facts.ok_or_else(|| Error::internal("the server returned no row"))
+    let mut conn = database.connection().await?;
+    conn.only_row(Statement::new(FACTS)).await
 }
 
 /// The rights that the service needs and the role lacks, each as the statement that grants it. Tables of other programs in the

@@ -125,6 +125,12 @@ impl Connection {
         Ok(self.rows(statement).await?.pop())
     }
 
+    /// Sends a statement that always returns one row.
+    pub(crate) async fn only_row<R: Load>(&mut self, statement: Statement<R>) -> Result<R, Error> {
+        let row = self.row(statement).await?;
+        row.ok_or_else(|| Error::internal("a statement returned no row"))
+    }
+
     /// As [`Connection::rows`], but returns the database's error, so that the caller can recognize a violated
     /// constraint by its name.
     pub(crate) async fn try_rows<R: Load>(

@@ -15,8 +15,8 @@
 //!   sends them. `time_text`: the text of times.
 //! - [`background`]: background jobs, and the supervisor that keeps them running.
 //! - `keyset`: pages of lists by cursor. `current`: reads lists while operations are pending.
-//! - [`migrate`]: the schema's versions; `schema` is generated from them. `server_info`: what the log says about the server.
-//! - `checkup`: what `snapnote check` reads. `backup`: what backups and restores read and run.
+//! - [`migrate`]: the schema's versions; `schema` is generated from them.
+//! - `checkup`: what the log and `snapnote check` say about the database. `backup`: what backups and restores read and run.
 //!
 //! The SQL of each noun is in its `store.rs`, never here.
 
@@ -42,7 +42,6 @@ pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
-pub(crate) mod server_info;
 pub(crate) mod share;
 pub(crate) mod shared_reads;
 pub(crate) mod sql;

@@ -126,7 +126,8 @@ fn warn_of_timeout(found: &Findings, expected: Duration) {
     );
 }
 
-fn is_english(language: &str) -> bool {
+/// Whether messages of the server are in English (`lc_messages`). The service recognizes some of them.
+pub(crate) fn is_english(language: &str) -> bool {
     // Empty: the server's environment decides, usually English.
     let language = language.to_ascii_lowercase();
     ["en", "c.", "posix"]

@@ -94,17 +94,17 @@ impl Archive {
         self.zip.as_mut().ok_or_else(finished)
     }
 
-    /// Sends what is buffered, if it is at least so much.
-    async fn send(&mut self, least: usize) -> Result<(), Error> {
+    /// Sends what is buffered, if it has at least `min` bytes.
+    async fn send(&mut self, min: usize) -> Result<(), Error> {
         let piece = {
             let mut buffer = self.buffer.0.lock();
-            if buffer.len() < least {
+            if buffer.len() < min {
                 return Ok(());
             }
             std::mem::take(&mut *buffer)
         };
         let sent = timeout(MAX_PAUSE, self.out.send(Ok(Bytes::from(piece)))).await;
-        let sent = sent.map_err(|_| Error::timeout("the client stopped taking its export"))?;
-        sent.map_err(|_| Error::unavailable("the client of an export is gone"))
+        let sent = sent.map_err(|_| Error::timeout("the client of an export stopped reading"))?;
+        sent.map_err(|_| Error::unavailable("the client of an export has disconnected"))
     }
 }

@@ -43,6 +43,8 @@ use crate::{
 
 /// Maximum time of the transaction. With a slower client, the export fails.
 const MAX_SNAPSHOT: Duration = Duration::from_secs(5 * 60);
+/// Maximum time of the whole export, so that slow clients do not keep others from theirs.
+const MAX_TIME: Duration = Duration::from_secs(60 * 60);
 /// Maximum time in which a client must take a piece.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The version of the layout.
@@ -73,7 +75,9 @@ pub(crate) async fn export(
     out: mpsc::Sender<Piece>,
 ) -> Result<Exported, Error> {
     let work = write(database, copies, user, out.clone());
-    let exported = database.for_holder(Some(Holder::User(user.0)), work).await;
+    let work = database.for_holder(Some(Holder::User(user.0)), work);
+    let exported = timeout(MAX_TIME, work).await;
+    let exported = exported.unwrap_or_else(|_| Err(Error::timeout("an export took too long")));
     if let Err(error) = &exported {
         // The receiver may be gone.
         let _ = timeout(MAX_PAUSE, out.send(Err(error.clone()))).await;

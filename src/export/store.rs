@@ -17,7 +17,7 @@ const MAX_BYTES: i64 = 1024 * 1024;
 
 const BEGIN_SNAPSHOT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
-/// Makes the present transaction read from one snapshot. The first statement of the transaction.
+/// Makes the current transaction read from one snapshot. The first statement of the transaction.
 pub(super) async fn begin_snapshot(conn: &mut Connection) -> Result<(), Error> {
     conn.execute(Statement::new(BEGIN_SNAPSHOT)).await?;
     Ok(())

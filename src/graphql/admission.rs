@@ -45,7 +45,7 @@ pub struct Admitted {
 }
 
 impl Admitted {
-    /// What metrics and log call the operation.
+    /// The names of the operation in metrics and the log.
     pub(crate) fn label(&self) -> &Arc<OperationLabel> {
         &self.admitted.plan().label
     }

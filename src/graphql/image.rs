@@ -171,8 +171,8 @@ mutations! {
     }
 
     /// Step 2 of 2: makes the uploaded image the document's image, in place of any previous one. INVALID, UNSUPPORTED_TYPE or
-    /// TOO_LARGE if the file is not an image of the requested type and size. The upload is then deleted. LIMIT_REACHED if you would
-    /// have more bytes than a user may have.
+    /// TOO_LARGE if the file is not an image of the requested type and size. LIMIT_REACHED if you would have more bytes than a user
+    /// may have. The upload is deleted after these errors.
     async fn set_document_image(
         ctx,
         input: SetDocumentImageInput = "The document and the upload.",

@@ -132,6 +132,20 @@ pub fn sdl() -> String {
     format!("{}\n", lines.join("\n").trim())
 }
 
+fn gate(sdl: &str, limits: Limits) -> Gate<Prepared> {
+    Gate::new(sdl, limits, COST_RULES)
+        .with_scalars(scalars::CHECKS)
+        .with_plans(Prepared::new)
+}
+
+/// Checks trusted documents as [`Api::new`] does. Returns their number.
+///
+/// # Errors
+/// As [`Api::new`].
+pub fn check_documents(limits: Limits, settings: &DocumentSettings) -> Result<usize, String> {
+    Documents::new(&gate(&sdl(), limits), settings).map(|documents| documents.len())
+}
+
 /// The whole API. Cheap to clone.
 #[derive(Clone)]
 pub struct Api {
@@ -173,9 +187,7 @@ impl Api {
             .limit_recursive_depth(usize::MAX)
             .finish();
         let cost_limit = limits.cost;
-        let gate = Gate::new(&sdl, limits, COST_RULES)
-            .with_scalars(scalars::CHECKS)
-            .with_plans(Prepared::new);
+        let gate = gate(&sdl, limits);
         let for_events = services.database.with_half_the_pool();
         let event_services = Services {
             reads: for_events.clone(),

@@ -1,16 +1,16 @@
-//! What a user's items take, and the maximums.
+//! How much a user's items take, and the maximums.
 
 use async_graphql::Object;
 
 use crate::items::{self, Quotas};
 
-/// What a user has, and may have.
+/// How much a user has, and may have.
 pub(crate) struct Usage {
     pub(super) counted: items::Usage,
     pub(super) quotas: Quotas,
 }
 
-/// What a user has, and the maximums of each user. Creating or changing something beyond a maximum fails with LIMIT_REACHED.
+/// How much a user has, and the maximums for each user. Creates and updates that would exceed a maximum fail with LIMIT_REACHED.
 #[Object]
 impl Usage {
     /// Number of courses, documents, tasks and tags, including those in the trash.

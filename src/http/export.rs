@@ -56,8 +56,10 @@ pub(super) async fn handle(
         return not_allowed("GET", "Request an export with GET.");
     }
     let client = client(&state, address, &parts);
+    let mut has_token = true;
     let begun = async {
         let bearer = Bearer::in_headers(&parts.headers).token()?;
+        has_token = bearer.is_some();
         let token = bearer.ok_or_else(|| Error::unauthenticated("Sign in to export your data."))?;
         let viewer = state.auth.authenticate(&token, &client).await?.viewer;
         let slot = slot(&state.exports, &viewer)?;
@@ -66,7 +68,7 @@ pub(super) async fn handle(
     };
     match begun.await {
         Ok((viewer, slot)) => send(&state, &viewer, slot, &request_id),
-        Err(error) => rejection(error, &request_id),
+        Err(error) => rejection(error, has_token, &request_id),
     }
 }
 
@@ -131,7 +133,8 @@ fn send(state: &EdgeState, viewer: &Viewer, slot: Slot, request_id: &RequestId) 
     (headers, Body::from_stream(pieces)).into_response()
 }
 
-fn rejection(error: Error, request_id: &RequestId) -> Response {
+/// `has_token`: whether the request has credentials. A challenge says what is wrong with them.
+fn rejection(error: Error, has_token: bool, request_id: &RequestId) -> Response {
     let status = match error.code {
         Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::Forbidden => StatusCode::FORBIDDEN,
@@ -144,7 +147,8 @@ fn rejection(error: Error, request_id: &RequestId) -> Response {
         let (request_id, error) = (request_id.as_str(), error.log_text());
         tracing::warn!(request_id, error, "export rejected");
     }
-    let challenged = (error.code == Code::Unauthenticated).then(|| challenge(Some(&error)));
+    let challenged = error.code == Code::Unauthenticated;
+    let challenged = challenged.then(|| challenge(Some(&error).filter(|_| has_token)));
     let mut response = rejected(status, MediaType::Json, error);
     response.headers_mut().extend(challenged);
     response

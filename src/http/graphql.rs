@@ -25,6 +25,7 @@
 
 use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
 
+use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
@@ -32,7 +33,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures_util::FutureExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 use tracing::Instrument;
 
 use super::{
@@ -54,7 +58,7 @@ use super::{
 use crate::{
     auth::Client,
     error::Error,
-    graphql::{Admitted, Caller, Executed, Operation, error},
+    graphql::{Admitted, Call, Caller, Executed, Operation, error},
     telemetry::work,
 };
 
@@ -166,30 +170,21 @@ async fn process(
     body: &mut Body,
     taken: &mut Option<Taken>,
 ) -> Result<Outcome, Rejection> {
-    let Incoming {
-        state,
-        id,
-        record,
-        deadline,
-        parts,
-    } = *request;
+    let (state, parts) = (request.state, request.parts);
     let permit = permit(state, parts).map_err(Rejection::Failed)?;
     // Subscribed before the session is read, so that no later revocation is missed.
     let revocations = state.auth.revocations();
     let live_auth = authenticate(request, address).await?;
-    let remaining = deadline.saturating_duration_since(Instant::now());
-    let timeout = state.settings.body_timeout.min(remaining);
-    let call = call::read(parts, body, state.settings.max_body, timeout).await?;
+    let call = request.read(body).await?;
     let events = negotiate::events(&parts.headers);
     let admitted = match state.api.admit(call) {
         Ok(admitted) => admitted,
         Err(response) if events == Events::Preferred => {
-            record.streams_events();
-            let stream = sse::not_admitted(state, parts, response, id, record);
-            return Ok(Outcome::Stream(stream));
+            return Ok(Outcome::Stream(request.not_admitted(response)));
         }
         Err(response) => return Err(Rejection::NotAdmitted(response)),
     };
+    request.record.name(&admitted);
     if parts.method == Method::GET && admitted.operation == Operation::Mutation {
         return Err(Rejection::MutationByGet);
     }
@@ -199,32 +194,67 @@ async fn process(
     }
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
-        record.streams_events();
-        let events = sse::EventStreamRequest::new(
-            request.parts,
-            live_auth,
-            revocations,
-            id,
-            record,
-            deadline,
-        );
-        let stream = events.respond(state, admitted, permit);
+        let stream = request.stream(live_auth, revocations, admitted, permit);
         return stream.map(Outcome::Stream).map_err(Rejection::of_token);
     }
     if is_subscription {
         return Err(Rejection::EventsNotAccepted);
     }
-    let caller = live_auth.caller();
-    let span = record.admit(&admitted);
-    let planned = run_plan(state, &admitted, &caller, deadline).instrument(span.clone());
-    if let Some(json) = planned.await {
-        return Ok(Outcome::Json(json));
+    Ok(request.execute(&live_auth, admitted, permit).await)
+}
+
+impl Incoming<'_> {
+    async fn read(&self, body: &mut Body) -> Result<Call, Rejection> {
+        let settings = &self.state.settings;
+        let remaining = self.deadline.saturating_duration_since(Instant::now());
+        let timeout = settings.body_timeout.min(remaining);
+        Ok(call::read(self.parts, body, settings.max_body, timeout).await?)
     }
-    // On the heap: the server moves the future of each request several times, and most have a plan.
-    let run = Box::pin(run(state, admitted, caller, id, deadline, permit)).instrument(span);
-    let executed = run.await;
-    let reply = Reply::executed(executed, live_auth.rejection());
-    Ok(Outcome::Reply(reply))
+
+    /// The event stream of a request that the gate rejected.
+    fn not_admitted(&self, response: Box<GraphQlResponse>) -> Response {
+        self.record.streams_events();
+        sse::not_admitted(self.state, self.parts, response, self.id, self.record)
+    }
+
+    /// The event stream of an admitted request.
+    fn stream(
+        &self,
+        live_auth: LiveAuth,
+        revocations: watch::Receiver<()>,
+        admitted: Admitted,
+        permit: OperationPermit,
+    ) -> Result<Response, Error> {
+        self.record.streams_events();
+        let events = sse::EventStreamRequest::new(
+            self.parts,
+            live_auth,
+            revocations,
+            self.id,
+            self.record,
+            self.deadline,
+        );
+        events.respond(self.state, admitted, permit)
+    }
+
+    /// Executes a query or a mutation.
+    async fn execute(
+        &self,
+        live_auth: &LiveAuth,
+        admitted: Admitted,
+        permit: OperationPermit,
+    ) -> Outcome {
+        let (state, deadline, caller) = (self.state, self.deadline, live_auth.caller());
+        let span = self.record.execute(&admitted);
+        let planned = run_plan(state, &admitted, &caller, deadline).instrument(span.clone());
+        if let Some(json) = planned.await {
+            return Outcome::Json(json);
+        }
+        // On the heap: the server moves the future of each request several times, and most have a plan.
+        let run = run(state, admitted, caller, self.id, deadline, permit);
+        let executed = Box::pin(run).instrument(span).await;
+        Outcome::Reply(Reply::executed(executed, live_auth.rejection()))
+    }
 }
 
 /// Executes a query by its plan. `None` if [`run`] must execute the request, or reject it.

@@ -26,8 +26,8 @@ use crate::telemetry::{Exposition, Format, Metrics, OperationMetrics, Series, So
 
 /// Maximum number of connections of clients that read metrics.
 const MAX_CONNECTIONS: usize = 16;
-/// How long such a client may be silent.
-const TIMEOUT: Duration = Duration::from_secs(120);
+/// How long such a client may be silent, also between two scrapes. Silent clients must not keep others from a connection.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of combinations of a method, a route and a status.
 const MAX_SERIES: usize = 256;
 
@@ -81,6 +81,12 @@ impl EdgeMetrics {
 }
 
 impl ActiveRequest<'_> {
+    /// The method and the route, e.g. `GET /images/{name}`. Unlike a path, it has few values.
+    pub(super) fn name(&self) -> String {
+        let RequestKey { method, route, .. } = self.key;
+        format!("{method} {route}").trim_end().to_owned()
+    }
+
     /// The response begins. Returns how long it took.
     pub(super) fn respond(mut self, status: u16) -> Duration {
         self.key.status = status;
@@ -105,8 +111,9 @@ fn method(method: &Method) -> &'static str {
 
 /// The routes of the service, as constants. The files of GraphiQL count as its page.
 fn route(path: &str) -> &'static str {
-    const KNOWN: [&str; 7] = [
+    const KNOWN: [&str; 8] = [
         "/graphql",
+        "/export",
         "/schema.graphql",
         "/healthz",
         "/readyz",

@@ -29,7 +29,7 @@ use crate::{
     error::Code,
     graphql::{Admitted, Executed},
     telemetry::{
-        OperationLabel,
+        OperationLabel, TraceContext, traces,
         work::{self, Work},
     },
 };
@@ -57,7 +57,7 @@ impl Transport {
     }
 }
 
-/// What is known of an operation so far.
+/// An operation in progress.
 pub(super) struct Record {
     metrics: Arc<EdgeMetrics>,
     slow: Duration,
@@ -69,12 +69,15 @@ pub(super) struct Record {
     bytes: AtomicU64,
 }
 
+/// What is known of the operation so far.
 struct Facts {
     transport: Transport,
     label: Option<Arc<OperationLabel>>,
     user: Option<Uuid>,
     address: Option<IpAddr>,
     status: Option<u16>,
+    /// The trace that it belongs to.
+    trace: Option<TraceContext>,
     /// The codes of its errors, each once.
     codes: Vec<&'static str>,
 }
@@ -94,6 +97,7 @@ impl Record {
                 user: None,
                 address: None,
                 status: None,
+                trace: id.trace(),
                 codes: Vec::new(),
             }),
             bytes: AtomicU64::new(0),
@@ -112,8 +116,13 @@ impl Record {
         facts.address = sender.address();
     }
 
-    /// The document is valid. Returns the span of the execution, for traces.
-    pub(super) fn admit(&self, admitted: &Admitted) -> Span {
+    /// The document is valid.
+    pub(super) fn name(&self, admitted: &Admitted) {
+        self.facts.lock().label = Some(admitted.label().clone());
+    }
+
+    /// The operation is executed. Returns its span, for traces.
+    pub(super) fn execute(&self, admitted: &Admitted) -> Span {
         let label = admitted.label();
         let span = tracing::trace_span!(
             "graphql.execute",
@@ -121,7 +130,10 @@ impl Record {
             graphql.operation.type = label.kind,
             graphql.operation.name = &*label.name,
         );
-        self.facts.lock().label = Some(label.clone());
+        // Over WebSocket, an operation begins a trace of its own.
+        if let Some(trace) = traces::of(&span) {
+            self.facts.lock().trace = Some(trace);
+        }
         span
     }
 
@@ -170,8 +182,10 @@ impl Drop for Record {
         }
         let code = facts.codes.first().copied().unwrap_or_default();
         let label = facts.label.as_deref();
-        self.metrics.operations.observe(label, code, duration);
-        // A subscription lasts as long as its client likes.
+        let is_signed_in = facts.user.is_some();
+        let operations = &self.metrics.operations;
+        operations.observe(label, is_signed_in, code, duration);
+        // Clients decide how long a subscription lasts.
         let is_subscription = label.is_some_and(|label| label.kind == "subscription");
         self.report(duration, duration >= self.slow && !is_subscription);
     }
@@ -205,7 +219,7 @@ impl Record {
                         document = label.map(|label| display(&*label.hash)),
                         transport = facts.transport.as_str(),
                         request_id = self.id.as_str(),
-                        trace_id = self.id.trace().map(|trace| display(trace.trace_id())),
+                        trace_id = facts.trace.map(|trace| display(trace.trace_id())),
                         $message
                     );
                 }

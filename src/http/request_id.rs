@@ -81,7 +81,7 @@ pub(super) async fn set(
         path = request.uri().path(),
         trace_id = field::Empty,
     );
-    let (exported, trace) = exported(&span, &request);
+    let (exported, trace) = exported(&span, &request, &active.name());
     if let Some(trace) = trace {
         span.record("trace_id", field::display(trace.trace_id()));
         id.trace = Some(trace);
@@ -104,16 +104,15 @@ pub(super) async fn set(
 }
 
 /// The span of a request for traces, which is usually disabled, and the trace that the request belongs to.
-fn exported(parent: &Span, request: &Request) -> (Span, Option<TraceContext>) {
+fn exported(parent: &Span, request: &Request, name: &str) -> (Span, Option<TraceContext>) {
     let header = fields::text(request.headers(), "traceparent");
     let caller = header.and_then(TraceContext::parse);
-    let method = request.method().as_str();
     let span = tracing::trace_span!(
         parent: parent,
         "http.server",
         otel.kind = "server",
-        otel.name = format!("{method} {}", request.uri().path()),
-        http.request.method = method,
+        otel.name = name,
+        http.request.method = request.method().as_str(),
         url.path = request.uri().path(),
         http.response.status_code = field::Empty,
     );

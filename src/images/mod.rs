@@ -169,7 +169,7 @@ impl Images {
     /// # Errors
     /// NOT_FOUND or IN_TRASH for the document. NOT_FOUND for an upload that does not belong to this document and
     /// viewer, has expired, was used, or was not sent. INVALID, UNSUPPORTED_TYPE or TOO_LARGE for an upload that is not
-    /// the announced image; this ends the upload. LIMIT_REACHED if the image exceeds a quota.
+    /// the announced image, and LIMIT_REACHED if the image exceeds a quota; these end the upload.
     pub async fn set(
         &self,
         viewer: &Viewer,
@@ -199,7 +199,13 @@ impl Images {
         };
         let (new, thumbnail) = self.write(viewer, document, upload, info, bytes).await?;
         drop(permit);
-        self.attach(viewer, client, &new, &thumbnail).await?;
+        if let Err(failure) = self.attach(viewer, client, &new, &thumbnail).await {
+            // Otherwise, each repetition would store another image.
+            if failure.is(RefusalCode::LimitReached) {
+                self.end_upload(viewer, upload).await?;
+            }
+            return Err(failure);
+        }
         // The sweep deletes what this leaves.
         if let Err(error) = self.inner.storage.delete_upload(upload).await {
             let error = error.log_text();
@@ -299,11 +305,15 @@ impl Images {
         upload: Uuid,
         refusal: Refusal,
     ) -> Result<T, Failure> {
+        self.end_upload(viewer, upload).await?;
+        Err(refusal.into())
+    }
+
+    async fn end_upload(&self, viewer: &Viewer, upload: Uuid) -> Result<(), Error> {
         let mut conn = self.inner.database.connection().await?;
         store::end_upload(&mut conn, viewer.user_id, upload).await?;
         drop(conn);
-        self.inner.storage.delete_upload(upload).await?;
-        Err(refusal.into())
+        self.inner.storage.delete_upload(upload).await
     }
 
     /// Removes the document's image. Succeeds if there is none.

@@ -1,8 +1,8 @@
 //! Quotas: how many items and bytes a user may have.
 //!
 //! Without quotas, nothing is counted, and no statement is sent. With them, each write that adds something is a transaction. It first adds
-//! the most that it can add to a row of `item_usage`, and thereby locks that row. So concurrent writes of one user wait for each other,
-//! and none of them can pass a maximum.
+//! its maximum growth to a row of `item_usage`, and thereby locks that row. So concurrent writes of one user wait for each other,
+//! and none of them can exceed a maximum.
 //!
 //! The row is an upper bound: nothing subtracts from it when items are deleted or texts become shorter. If it stays within the maximums, the
 //! write goes ahead. Otherwise, and once an hour, items are counted before and after the write. The write is rolled back if it added

@@ -47,12 +47,11 @@ impl Source for MailMetrics {
             ("dropped", &self.dropped),
         ];
         let outcomes = outcomes.map(|(name, counter)| ([("outcome", name)], value(counter)));
-        let help = "Attempts to send a mail, by outcome. Dropped mails were no longer needed.";
+        let help = "Attempts to send an email, by outcome. Dropped emails were no longer needed.";
         to.counters("snapnote_mail_attempts", help, outcomes)?;
-        let help = "Mails that were given up.";
+        let help = "Emails that were given up.";
         to.counter("snapnote_mail_given_up", help, value(&self.given_up))?;
-        let help =
-            "Mails in the outbox that wait to be sent, when this process last looked. Maximum 101.";
+        let help = "Emails in the outbox that wait to be sent, when this process last looked. Maximum 101.";
         to.gauge("snapnote_mail_outbox_waiting", help, value(&self.waiting))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) const NO_LABELS: [(&str, &str); 0] = [];
 
 /// A part of the service that has metrics.
 pub(crate) trait Source: Send + Sync + 'static {
-    /// Writes the present values. It must not wait, and must not query the database: a scrape every few seconds would keep a
+    /// Writes the current values. It must not wait, and must not query the database: a scrape every few seconds would keep a
     /// serverless database awake.
     fn write(&self, to: &mut Exposition<'_>) -> fmt::Result;
 }
@@ -60,7 +60,7 @@ impl Metrics {
         }
     }
 
-    /// All metrics with their present values.
+    /// All metrics with their current values.
     pub fn render(&self, format: Format) -> String {
         let mut written = String::new();
         // Writing to a string does not fail.

@@ -72,7 +72,7 @@ pub fn start(
 /// Replaces the filter.
 ///
 /// # Errors
-/// A message if the filter is invalid. The present one stays.
+/// A message if the filter is invalid. The current one stays.
 pub fn set_filter(filter: &str) -> Result<(), String> {
     let filter = parse(filter)?;
     let replace = REPLACE.get().ok_or("logging has not started")?;

@@ -1,7 +1,8 @@
 //! The durations of GraphQL operations, by type, name and error code.
 //!
 //! Clients choose the names of their operations, and each name takes memory here and in Prometheus. So only names of documents
-//! that passed validation have series of their own, and only the first [`MAX_NAMES`]; all others count as `other`.
+//! that passed validation have series of their own, and only the first [`MAX_NAMES`]; all others count as `other`. Anonymous callers
+//! can add no more than [`MAX_ANONYMOUS_NAMES`] of them, so that they cannot use up the names.
 
 use std::{
     collections::HashMap,
@@ -17,7 +18,9 @@ use super::{Exposition, Series, Source};
 
 /// Maximum number of named operations with series of their own.
 const MAX_NAMES: usize = 200;
-/// Maximum length of such a name in bytes. The access event shortens longer names to it.
+/// Maximum number of names while only anonymous callers add them.
+const MAX_ANONYMOUS_NAMES: usize = 50;
+/// Maximum length of such a name in bytes, also in the log.
 const MAX_LENGTH: usize = 100;
 /// Maximum number of error codes, including none. The API has fewer.
 const MAX_CODES: usize = 24;
@@ -47,7 +50,7 @@ impl OperationSeries {
     }
 }
 
-/// What metrics and log call an operation. It is made once for each prepared document.
+/// The names of an operation in metrics and the log. It is made once for each prepared document.
 #[derive(Debug)]
 pub(crate) struct OperationLabel {
     /// `query`, `mutation` or `subscription`.
@@ -63,41 +66,65 @@ impl OperationLabel {
     pub(crate) fn new(kind: &'static str, name: &str, document: &str) -> OperationLabel {
         let digest = Sha256::digest(document);
         let digits = digest.iter().take(HASH_DIGITS / 2);
-        let name = &name[..name.floor_char_boundary(MAX_LENGTH)];
         OperationLabel {
             kind,
-            name: name.into(),
+            name: shown_name(name).into(),
             hash: digits.map(|byte| format!("{byte:02x}")).collect(),
             series: OnceLock::new(),
         }
     }
 }
 
+/// The start of a name that a client gave its operation. Longer names are not shown.
+pub(crate) fn shown_name(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_LENGTH)]
+}
+
 impl OperationMetrics {
-    /// Counts an operation that has ended. `label`: `None` if its document was not valid. `code`: of its first error, or empty.
+    /// Counts an operation that has ended. `label`: `None` if its document was not valid. `is_signed_in`: whether its caller is. `code`: of
+    /// its first error, or empty.
     pub(crate) fn observe(
         &self,
         label: Option<&OperationLabel>,
+        is_signed_in: bool,
         code: &'static str,
         duration: Duration,
     ) {
-        let series = match label {
-            Some(label) => label.series.get_or_init(|| self.series(label)),
-            None => self.rejected.get_or_init(OperationSeries::new),
+        let Some(label) = label else {
+            let rejected = self.rejected.get_or_init(OperationSeries::new);
+            return rejected.0.of(code).observe(duration);
         };
-        series.0.of(code).observe(duration);
+        match label.series.get() {
+            Some(series) => series.0.of(code).observe(duration),
+            None => self
+                .series(label, is_signed_in)
+                .0
+                .of(code)
+                .observe(duration),
+        }
     }
 
-    fn series(&self, label: &OperationLabel) -> Arc<OperationSeries> {
+    /// The series of a label that has none yet. The label keeps it, unless a signed-in caller could still add the name.
+    fn series(&self, label: &OperationLabel, is_signed_in: bool) -> Arc<OperationSeries> {
+        let max = match is_signed_in {
+            true => MAX_NAMES,
+            false => MAX_ANONYMOUS_NAMES,
+        };
         let mut by_name = self.by_name.lock();
-        let key = |name: &str| (label.kind, name.into());
-        let own = key(&label.name);
-        let is_known = by_name.contains_key(&own) || by_name.len() < MAX_NAMES;
-        let key = if is_known { own } else { key(OTHER) };
+        let own: Name = (label.kind, label.name.clone());
+        let is_known = by_name.contains_key(&own) || by_name.len() < max;
+        let key = if is_known {
+            own
+        } else {
+            (label.kind, OTHER.into())
+        };
+        let is_full = by_name.len() >= MAX_NAMES;
         let series = by_name.entry(key);
-        series
-            .or_insert_with(|| Arc::new(OperationSeries::new()))
-            .clone()
+        let series = series.or_insert_with(|| Arc::new(OperationSeries::new()));
+        if is_known || is_full {
+            let _ = label.series.set(series.clone());
+        }
+        series.clone()
     }
 }
 
@@ -135,13 +162,13 @@ mod tests {
         let metrics = Arc::new(OperationMetrics::default());
         let observe = |name: &str, code| {
             let label = OperationLabel::new("query", name, "query { me { id } }");
-            metrics.observe(Some(&label), code, Duration::from_millis(1));
+            metrics.observe(Some(&label), true, code, Duration::from_millis(1));
         };
         for number in 0..MAX_NAMES + 50 {
             observe(&format!("Operation{number}"), "");
         }
         observe("Operation0", "TIMEOUT");
-        metrics.observe(None, "PARSE_FAILED", Duration::from_millis(1));
+        metrics.observe(None, false, "PARSE_FAILED", Duration::from_millis(1));
         let text = Metrics::new([metrics.clone() as Arc<dyn Source>]).render(Format::Prometheus);
         let count = |labels: &str| {
             let name = "graphql_server_request_duration_seconds_count";
@@ -158,6 +185,27 @@ mod tests {
         assert_eq!(count(&labels("query", "Operation0", "TIMEOUT")), Some("1"));
         assert_eq!(count(&labels("query", "Operation220", "")), None);
         assert_eq!(count(&labels("", "", "PARSE_FAILED")), Some("1"));
+    }
+
+    #[test]
+    fn anonymous_callers_leave_names_to_others() {
+        let metrics = OperationMetrics::default();
+        let label = |name: &str| OperationLabel::new("query", name, "query { me { id } }");
+        let observe = |label: &OperationLabel, is_signed_in| {
+            metrics.observe(Some(label), is_signed_in, "", Duration::ZERO);
+        };
+        for number in 0..MAX_NAMES {
+            observe(&label(&format!("Invented{number}")), false);
+        }
+        // The first caller of a document may be anonymous.
+        let real = label("Real");
+        observe(&real, false);
+        observe(&real, true);
+        let by_name = metrics.by_name.lock();
+        assert!(by_name.contains_key(&("query", "Real".into())));
+        assert!(by_name.contains_key(&("query", "Invented0".into())));
+        assert!(by_name.contains_key(&("query", OTHER.into())));
+        assert_eq!(by_name.len(), MAX_ANONYMOUS_NAMES + 2);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The time of log lines for people: on a terminal, that of the clock on the wall.
+//! The time of log lines in the text format. On a terminal, it is the local time.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::fmt::{format::Writer, time::FormatTime};
 
 /// The time at the start of a line.
 pub(super) struct Clock {
-    /// A person reads along: the local time of day is enough. Files and collectors get the date, in UTC.
+    /// On a terminal, the local time without the date is enough. Files and collectors get the date and the time in UTC.
     pub(super) on_terminal: bool,
 }
 

@@ -109,7 +109,7 @@ pub(crate) fn set_parent(span: &Span, caller: TraceContext) {
     let _ = span.set_parent(context);
 }
 
-/// The present span as the parent of further ones. `None` if spans are not exported.
+/// The current span as the parent of further ones. `None` if spans are not exported.
 pub(crate) fn current() -> Option<TraceContext> {
     of(&Span::current())
 }

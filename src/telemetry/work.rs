@@ -1,7 +1,7 @@
-//! What the present operation has used of the database, and the trace that it belongs to.
+//! How much the current operation has used the database, and the trace that it belongs to.
 //!
 //! An operation sends statements from many modules, and some from tasks that it spawns. So its [`Work`] belongs to its task, and
-//! spawned tasks take it along ([`inherited`]).
+//! is passed on to spawned tasks ([`inherited`]).
 
 use std::{
     sync::{
@@ -50,7 +50,7 @@ pub(crate) fn run<F: Future>(work: Arc<Work>, operation: F) -> impl Future<Outpu
     CURRENT.scope(work, operation)
 }
 
-/// A future that counts as part of the present operation when it is spawned.
+/// A future that counts as part of the current operation when it is spawned.
 pub(crate) fn inherited<F: Future>(future: F) -> impl Future<Output = F::Output> {
     // Background jobs have no operation.
     let work = CURRENT.try_with(Arc::clone).unwrap_or_default();

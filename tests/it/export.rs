@@ -139,10 +139,13 @@ async fn every_row_is_exported_once_from_one_snapshot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_export_needs_a_valid_token_and_get() {
     let app = TestApp::start().await;
-    for token in [None, Some("nonsense")] {
+    // Without credentials, the challenge names no error (RFC 6750, section 3.1).
+    for (token, names_error) in [(None, false), (Some("nonsense"), true)] {
         let response = get(&app, token).await;
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        assert!(response.headers().contains_key("www-authenticate"));
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap();
+        assert!(challenge.starts_with("Bearer"), "{challenge}");
+        assert_eq!(challenge.contains("error="), names_error, "{challenge}");
         let body: Value = response.json().await.unwrap();
         assert_eq!(body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
     }

@@ -71,6 +71,37 @@ async fn names_that_clients_invent_and_routes_that_do_not_exist_are_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_route_has_a_label() {
+    let app = TestApp::start().await;
+    for path in [
+        "/graphql",
+        "/export",
+        "/schema.graphql",
+        "/healthz",
+        "/readyz",
+        "/graphiql",
+    ] {
+        app.anonymous().get(path).await;
+        let requests = app.scrape().count(REQUESTS, &[("http_route", path)]);
+        assert_eq!(requests, 1.0, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operations_that_exceed_the_cost_limit_are_named() {
+    let app = TestApp::with(|settings| settings.edge.cost_limit = "1/m".parse().unwrap()).await;
+    for _ in 0..2 {
+        let query = "query Dear { __typename }";
+        app.anonymous().graphql(query, json!({})).await;
+    }
+    let labels = [
+        ("graphql_operation_name", "Dear"),
+        ("error_type", "RATE_LIMITED"),
+    ];
+    assert_eq!(app.scrape().count(OPERATIONS, &labels), 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn statements_of_plans_shared_reads_and_leased_connections_count() {
     let (app, ada) = TestApp::start().await.with_user("ada").await;
     let course = ada.create_course("Algebra").await;

@@ -163,7 +163,7 @@ async fn sighup_reads_the_filter_again_from_a_file() {
 
     std::fs::write(&file, "info").unwrap();
     serving.signal(Signal::SIGHUP);
-    let read = read_to(&mut log, "SIGHUP: the log has another filter").await;
+    let read = read_to(&mut log, "SIGHUP: the filter of the log was read again").await;
     assert!(!read.contains("operation=First"), "{read}");
     serving.client.query("query Second { __typename }").await;
     read_to(&mut log, "operation=Second").await;
@@ -176,10 +176,10 @@ async fn sighup_reads_the_filter_again_from_a_file() {
 
     std::fs::write(&file, "info,snapnote::operation=off").unwrap();
     serving.signal(Signal::SIGHUP);
-    read_to(&mut log, "SIGHUP: the log has another filter").await;
+    read_to(&mut log, "SIGHUP: the filter of the log was read again").await;
     serving.client.query("query Fourth { __typename }").await;
     serving.signal(Signal::SIGHUP);
-    let read = read_to(&mut log, "SIGHUP: the log has another filter").await;
+    let read = read_to(&mut log, "SIGHUP: the filter of the log was read again").await;
     assert!(!read.contains("operation=Fourth"), "{read}");
 }
 

@@ -227,6 +227,29 @@ async fn nothing_else_runs_in_the_mode_enforce() {
     assert_eq!(anonymous.get("/schema.graphql").await.status, 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rejected_documents_count_with_their_own_codes() {
+    let app = TestApp::with(trusting(DocumentMode::Enforce)).await;
+    let anonymous = app.anonymous();
+    let hash = json!({ "persistedQuery": { "version": 1, "sha256Hash": "00" } });
+    for request in [
+        json!({ "query": "{ me { id } }" }),
+        json!({ "extensions": hash }),
+    ] {
+        post(&anonymous, &request).await;
+    }
+    let scrape = app.scrape();
+    for (code, number) in [
+        ("DOCUMENT_NOT_TRUSTED", 1.0),
+        ("PERSISTED_QUERY_NOT_FOUND", 1.0),
+        ("INTERNAL", 0.0),
+    ] {
+        let labels = [("error_type", code)];
+        let counted = scrape.count("graphql_server_request_duration_seconds_count", &labels);
+        assert_eq!(counted, number, "{code}");
+    }
+}
+
 #[test]
 fn other_documents_are_logged_once_in_the_mode_log() {
     with_log(tracing::Level::WARN, async |log| {
@@ -295,7 +318,7 @@ async fn the_service_does_not_start_with_documents_that_are_not_valid() {
     let error = refused("documents.json").await;
     for part in [
         "snapnote: SNAPNOTE_DOCUMENTS: documents.json: document \"a1\" is not valid: line 1, column 8: `User` has no field `nothing`.",
-        "snapnote: SNAPNOTE_DOCUMENTS: documents.json: document \"b2\" is not valid: line 1, column ",
+        "\nSNAPNOTE_DOCUMENTS: documents.json: document \"b2\" is not valid: line 1, column ",
     ] {
         assert!(error.contains(part), "{error}");
     }

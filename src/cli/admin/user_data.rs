@@ -1,16 +1,14 @@
 //! `snapnote admin export-user` and `delete-user`.
 
 use std::{
-    fs,
-    io::{self, IsTerminal, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    io::{self, Write},
+    path::Path,
 };
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::super::{Outcome, email_address, print};
+use super::super::{Outcome, confirmation::confirm, email_address, print, unfinished::Unfinished};
 use crate::{
     auth::UserId,
     config::Config,
@@ -40,12 +38,11 @@ pub(super) async fn export(
             .map(|_| ());
     }
     let shown = file.display();
-    let target =
-        NewFile::create(file).map_err(|error| format!("{shown} cannot be written: {error}."))?;
-    let exported = write(database, &copies, user.id, &target.file).await?;
-    target
-        .finish()
-        .map_err(|error| format!("{shown} cannot be written: {error}."))?;
+    let failed = |error: io::Error| format!("{shown} cannot be written: {error}.");
+    let (unfinished, output) = Unfinished::file(file).map_err(failed)?;
+    let exported = write(database, &copies, user.id, &output).await?;
+    output.sync_all().map_err(failed)?;
+    unfinished.publish().map_err(failed)?;
     print(format_args!(
         "{} items and {} images of {} were written to {shown}.\n",
         exported.items, exported.images, user.email
@@ -72,79 +69,28 @@ async fn write(
     Ok(exported?)
 }
 
-/// A file that gets its name when it is complete.
-struct NewFile {
-    path: PathBuf,
-    temporary: PathBuf,
-    file: fs::File,
-}
-
-impl NewFile {
-    fn create(path: &Path) -> io::Result<NewFile> {
-        if path.exists() {
-            return Err(io::Error::other("it exists already"));
-        }
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".unfinished");
-        let temporary = PathBuf::from(temporary);
-        let mut options = fs::OpenOptions::new();
-        let options = options.write(true).create(true).truncate(true).mode(0o600);
-        Ok(NewFile {
-            path: path.to_owned(),
-            file: options.open(&temporary)?,
-            temporary,
-        })
-    }
-
-    fn finish(self) -> io::Result<()> {
-        self.file.sync_all()?;
-        fs::rename(&self.temporary, &self.path)
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        // After a success, it has its final name.
-        let _ = fs::remove_file(&self.temporary);
-    }
-}
-
 /// Deletes a user, after asking.
 pub(super) async fn delete(conn: &mut Connection, typed: &str, yes: bool) -> Outcome {
     let user = find(conn, typed).await?;
-    if !yes && !is_confirmed(&user)? {
-        return Err("Nothing was changed.".to_owned().into());
+    if !yes {
+        let warning = format!(
+            "The user {} ({}) and all their data are deleted permanently.",
+            user.email, user.id.0
+        );
+        confirm(&warning, "the email address", &user.email)?;
     }
     match users::delete_as_operator(conn, user.id).await {
         Ok(true) => print(format_args!(
             "{} was deleted with all data. The service deletes the image files within minutes.\n",
             user.email
         )),
-        Ok(false) => Err(format!("{} was deleted already.", user.email).into()),
+        Ok(false) => Err(format!("{} has already been deleted.", user.email).into()),
         Err(Refused::Refused(refusals)) => {
             let messages: Vec<&str> = refusals.iter().map(|refusal| &*refusal.message).collect();
             Err(messages.join(" ").into())
         }
         Err(Refused::Error(error)) => Err(error.into()),
     }
-}
-
-fn is_confirmed(user: &User) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err("Nothing was changed, because --yes is missing and standard input is not a terminal to ask on.".to_owned());
-    }
-    let unreadable = |error: io::Error| format!("Reading the answer failed: {error}.");
-    let mut stderr = io::stderr();
-    write!(
-        stderr,
-        "The user {} ({}) and all their data are deleted permanently.\nType the email address to continue: ",
-        user.email, user.id.0
-    )
-    .and_then(|()| stderr.flush())
-    .map_err(unreadable)?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(unreadable)?;
-    Ok(answer.trim() == user.email)
 }
 
 /// The user with this id or email address.

@@ -5,21 +5,21 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    mem::ManuallyDrop,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
 use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
-use super::manifest::{FileEntry, Hasher, MANIFEST, Manifest};
+use super::{
+    super::unfinished::{Unfinished, new_file},
+    manifest::{FileEntry, Hasher, MANIFEST, Manifest},
+};
 
-/// The end of the temporary name.
-pub(super) const UNFINISHED: &str = ".unfinished";
-
-/// A backup that is being written.
+/// A backup that is being written. Dropping it deletes what was written.
 pub(super) struct Writer {
-    path: PathBuf,
-    temporary: PathBuf,
+    unfinished: Unfinished,
     output: Output,
     current: Option<(String, Hasher)>,
     files: BTreeMap<String, FileEntry>,
@@ -27,27 +27,22 @@ pub(super) struct Writer {
 
 enum Output {
     Folder(Option<File>),
-    Zip(Box<ZipWriter<File>>),
+    /// Not dropped if the backup fails: the library would try to complete the file, and print why it cannot.
+    Zip(ManuallyDrop<Box<ZipWriter<File>>>),
 }
 
 impl Writer {
     /// Starts a backup at this path, which must not exist. A path that ends with `.zip` is a single file.
-    pub(super) fn create(path: PathBuf) -> io::Result<Writer> {
-        if path.exists() {
-            return Err(io::Error::other("it exists already"));
-        }
-        let mut temporary = path.clone().into_os_string();
-        temporary.push(UNFINISHED);
-        let temporary = PathBuf::from(temporary);
-        let output = if is_zip(&path) {
-            Output::Zip(Box::new(ZipWriter::new(new_file(&temporary)?)))
+    pub(super) fn create(path: &Path) -> io::Result<Writer> {
+        let (unfinished, output) = if is_zip(path) {
+            let (unfinished, file) = Unfinished::file(path)?;
+            let zip = ManuallyDrop::new(Box::new(ZipWriter::new(file)));
+            (unfinished, Output::Zip(zip))
         } else {
-            fs::DirBuilder::new().mode(0o700).create(&temporary)?;
-            Output::Folder(None)
+            (Unfinished::folder(path)?, Output::Folder(None))
         };
         Ok(Writer {
-            path,
-            temporary,
+            unfinished,
             output,
             current: None,
             files: BTreeMap::new(),
@@ -58,8 +53,9 @@ impl Writer {
     pub(super) fn begin(&mut self, name: &str) -> io::Result<()> {
         match &mut self.output {
             Output::Folder(file) => {
-                let path = self.temporary.join(name);
-                let folder = path.parent().unwrap_or(&self.temporary);
+                let root = self.unfinished.temporary();
+                let path = root.join(name);
+                let folder = path.parent().unwrap_or(root);
                 let mut builder = fs::DirBuilder::new();
                 builder.recursive(true).mode(0o700).create(folder)?;
                 *file = Some(new_file(&path)?);
@@ -114,47 +110,36 @@ impl Writer {
         &self.files
     }
 
-    /// Adds the manifest, synchronizes everything to disk, and checks the hashes of what is there under the temporary name.
+    /// Adds the manifest, and synchronizes everything to disk.
     pub(super) fn seal(mut self, manifest: &Manifest) -> Result<Sealed, String> {
-        let shown = self.temporary.display().to_string();
+        let shown = self.unfinished.temporary().display().to_string();
         let failed = |error: io::Error| format!("writing {shown} failed: {error}");
         let json = serde_json::to_vec_pretty(manifest).map_err(|error| error.to_string())?;
         self.add(MANIFEST, &json).map_err(failed)?;
         match self.output {
-            Output::Folder(_) => sync_folders(&self.temporary).map_err(failed)?,
+            Output::Folder(_) => sync_folders(self.unfinished.temporary()).map_err(failed)?,
             Output::Zip(zip) => {
+                let zip = ManuallyDrop::into_inner(zip);
                 let file = zip.finish().map_err(|error| failed(error.into()))?;
                 file.sync_all().map_err(failed)?;
             }
         }
-        Ok(Sealed {
-            path: self.path,
-            temporary: self.temporary,
-        })
+        Ok(Sealed(self.unfinished))
     }
 }
 
 /// A complete backup with its temporary name.
-pub(super) struct Sealed {
-    path: PathBuf,
-    temporary: PathBuf,
-}
+pub(super) struct Sealed(Unfinished);
 
 impl Sealed {
     /// Opens it for reading.
     pub(super) fn open(&self) -> Result<Reader, String> {
-        Reader::open_as(&self.temporary, is_zip(&self.path))
+        Reader::open_as(self.0.temporary(), is_zip(self.0.path()))
     }
 
     /// Gives it its final name.
     pub(super) fn publish(self) -> io::Result<PathBuf> {
-        fs::rename(&self.temporary, &self.path)?;
-        let parent = self
-            .path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-        Ok(self.path)
+        self.0.publish()
     }
 }
 
@@ -166,13 +151,13 @@ pub(super) struct Reader {
 
 enum Input {
     Folder(PathBuf),
-    /// The archive, and where each file is in it.
-    Zip(PathBuf, HashMap<String, Place>),
+    /// The archive, and the bytes of each file in it.
+    Zip(PathBuf, HashMap<String, Extent>),
 }
 
-/// The place of a file in an archive. The files are not compressed, so a file is a part of the archive.
+/// The bytes of a file in an archive. The files are not compressed, so a file is a part of the archive.
 #[derive(Clone, Copy)]
-struct Place {
+struct Extent {
     start: u64,
     size: u64,
 }
@@ -192,7 +177,7 @@ impl Reader {
             format!("{shown} is not a complete backup of snapnote: {MANIFEST}: {error}")
         };
         let input = match is_zip {
-            true => Input::Zip(path.to_owned(), places(path).map_err(incomplete)?),
+            true => Input::Zip(path.to_owned(), extents(path).map_err(incomplete)?),
             false => Input::Folder(path.to_owned()),
         };
         let mut bytes = Vec::new();
@@ -248,20 +233,20 @@ impl Reader {
 fn open_in(input: &Input, name: &str) -> io::Result<Box<dyn Read + Send>> {
     match input {
         Input::Folder(folder) => Ok(Box::new(File::open(folder.join(name))?)),
-        Input::Zip(path, places) => {
+        Input::Zip(path, extents) => {
             let missing = || io::Error::new(io::ErrorKind::NotFound, "it is missing");
-            let place = places.get(name).copied().ok_or_else(missing)?;
+            let extent = extents.get(name).copied().ok_or_else(missing)?;
             let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(place.start))?;
-            Ok(Box::new(file.take(place.size)))
+            file.seek(SeekFrom::Start(extent.start))?;
+            Ok(Box::new(file.take(extent.size)))
         }
     }
 }
 
-/// Where the files of an archive are.
-fn places(path: &Path) -> io::Result<HashMap<String, Place>> {
+/// The bytes of all files of an archive.
+fn extents(path: &Path) -> io::Result<HashMap<String, Extent>> {
     let mut archive = ZipArchive::new(File::open(path)?)?;
-    let mut places = HashMap::new();
+    let mut extents = HashMap::new();
     for at in 0..archive.len() {
         let file = archive.by_index_raw(at)?;
         if file.compression() != CompressionMethod::Stored {
@@ -272,21 +257,15 @@ fn places(path: &Path) -> io::Result<HashMap<String, Place>> {
         let damaged = || io::Error::other("the archive is damaged");
         let start = file.data_start().ok_or_else(damaged)?;
         let size = file.size();
-        places.insert(file.name()?.into_owned(), Place { start, size });
+        extents.insert(file.name()?.into_owned(), Extent { start, size });
     }
-    Ok(places)
+    Ok(extents)
 }
 
 /// Whether a backup at this path is a single file.
 pub(super) fn is_zip(path: &Path) -> bool {
     path.extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("zip"))
-}
-
-/// A new file that only this user can read.
-fn new_file(path: &Path) -> io::Result<File> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn sync_folders(folder: &Path) -> io::Result<()> {

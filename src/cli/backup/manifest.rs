@@ -13,7 +13,7 @@ pub(super) const DUMP: &str = "database.dump";
 /// The folders of images and thumbnails. A file's name is the id of its image.
 pub(super) const IMAGES: &str = "images";
 pub(super) const THUMBNAILS: &str = "thumbnails";
-/// The secrets, if they were asked for.
+/// The secrets, if requested.
 pub(in crate::cli) const KEY: &str = "keys/jwt-secret";
 pub(in crate::cli) const PREVIOUS_KEY: &str = "keys/jwt-secret-previous";
 /// The version of the layout.

@@ -1,15 +1,15 @@
 //! `snapnote backup` and `snapnote restore`. docs/backup.md describes them to operators.
 //!
-//! A backup has the database (pg_dump's custom format), the images with their thumbnails, the secrets if they are asked for, and a manifest
+//! A backup contains the database (pg_dump's custom format), the images with their thumbnails, the secrets if requested, and a manifest
 //! with the SHA-256 of each file.
 //!
 //! - `archive`: the backup on disk. `manifest`: what it contains. `prune`: deletes old ones.
-//! - `programs`: runs pg_dump, pg_restore and psql. `restore`: the other direction.
+//! - `programs`: runs pg_dump, pg_restore and psql. `restore`: restores a backup.
 //!
 //! # Design decisions
 //! - **Images before and after the dump.** An image's object never changes, and it is deleted some time after its row. Objects are copied
 //!   before the dump, and those of newer rows after it. So the copy is complete, except for images that were both added and deleted
-//!   meanwhile. The manifest counts those.
+//!   in the meantime. The manifest has their number.
 //! - **Only the service's schema** is dumped, with the extensions that it needs. Other schemas of the database are left alone.
 //! - **A restore is one transaction**, also if it replaces data. If it fails, the database is as before.
 
@@ -140,9 +140,9 @@ impl Source {
         keys: Vec<(&'static str, String)>,
         now: DateTime<Utc>,
     ) -> Result<(PathBuf, Manifest), String> {
-        let shown = path.display().to_string();
-        let mut writer =
-            Writer::create(path).map_err(|error| format!("{shown} cannot be created: {error}."))?;
+        let shown = path.display();
+        let mut writer = Writer::create(&path)
+            .map_err(|error| format!("{shown} cannot be created: {error}."))?;
         let mut copied = HashSet::new();
         self.copy_images(&mut writer, &mut copied).await?;
         self.dump(&mut writer).await?;

@@ -182,7 +182,7 @@ impl Running {
 }
 
 /// Copies a file into the input of a program in the background. A program that ends before it has read everything is not an error here:
-/// its exit status tells.
+/// its exit status reports the failure.
 pub(super) fn feed(
     mut file: Box<dyn Read + Send>,
     input: Option<ChildStdin>,

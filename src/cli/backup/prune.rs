@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
-use super::{archive::UNFINISHED, manifest::MANIFEST};
+use super::{super::unfinished, manifest::MANIFEST};
 
 /// The start of the names of backups.
 const PREFIX: &str = "snapnote-";
@@ -30,12 +30,12 @@ pub(super) fn prune(folder: &Path, days: u32, now: DateTime<Utc>) -> io::Result<
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
             continue;
         };
-        let unfinished = name.strip_suffix(UNFINISHED);
-        let Some(begun) = time_of(unfinished.unwrap_or(name)) else {
+        let complete = name.strip_suffix(unfinished::SUFFIX);
+        let Some(begun) = time_of(complete.unwrap_or(name)) else {
             continue;
         };
         let age = now - begun;
-        let is_old = match unfinished {
+        let is_old = match complete {
             Some(_) => age > ABANDONED,
             None => age > TimeDelta::days(days.into()) && path.join(MANIFEST).is_file(),
         };

@@ -1,19 +1,19 @@
 //! `snapnote restore`: verifies a backup, restores the database in one transaction, then writes the images.
 
-use std::{
-    io::{self, IsTerminal, Write},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::{
-    super::{DatabaseServer, Outcome, print, secret::keep_restored, settings::pool},
+    super::{
+        DatabaseServer, Outcome, confirmation::confirm, print, secret::keep_restored,
+        settings::pool,
+    },
     archive::Reader,
     bytes_bar, contents, count_bar, failed,
-    manifest::{DUMP, IMAGES, KEY, PREVIOUS_KEY},
+    manifest::{DUMP, IMAGES, KEY, Manifest, PREVIOUS_KEY},
     name_of,
     programs::{Programs, Running, feed},
     schema, without_pooler,
@@ -111,32 +111,14 @@ fn check(state: &State, backup: &Reader, options: &RestoreOptions) -> Result<(),
             state.relations
         ));
     }
-    if options.yes || is_confirmed(database, &schema, options)? {
+    if options.yes {
         return Ok(());
     }
-    Err("Nothing was changed.".to_owned())
-}
-
-fn is_confirmed(database: &str, schema: &str, options: &RestoreOptions) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err(
-            "Nothing was changed, because --yes is missing and standard input is not a terminal to ask on."
-                .to_owned(),
-        );
-    }
-    let unreadable = |error: io::Error| format!("Reading the answer failed: {error}.");
-    let mut stderr = io::stderr();
-    write!(
-        stderr,
-        "All data in the schema {schema} of the database `{database}` is replaced by {}.\nType the name of the database to \
-         continue: ",
+    let warning = format!(
+        "All data in the schema {schema} of the database `{database}` is replaced by {}.",
         options.from.display()
-    )
-    .and_then(|()| stderr.flush())
-    .map_err(unreadable)?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(unreadable)?;
-    Ok(answer.trim() == database)
+    );
+    confirm(&warning, "the name of the database", database)
 }
 
 fn unchanged(why: &str) -> String {
@@ -288,12 +270,11 @@ fn report(
     restored: &Restored,
 ) -> Outcome {
     let manifest = backup.manifest();
-    let has_key = manifest.files.contains_key(KEY);
     if options.json {
         let report = json!({
             "path": options.from, "createdAt": manifest.created_at, "database": state.database,
             "replaced": state.relations > 0, "images": restored.images, "missingImages": restored.missing_images,
-            "keys": has_key, "keyRestored": restored.key, "pendingMigrations": restored.pending,
+            "keys": manifest.files.contains_key(KEY), "keyRestored": restored.key, "pendingMigrations": restored.pending,
         });
         return print(format_args!("{report:#}\n"));
     }
@@ -309,19 +290,29 @@ fn report(
             "Missing   {missing} images that the backup does not have\n"
         ))?;
     }
-    match (restored.key, has_key) {
-        (true, _) => print("Secret    restored to the data folder\n")?,
-        (false, true) => print(format_args!(
-            "Secret    not restored, because another one is set; the backup has it in {KEY} and {PREVIOUS_KEY}\n"
-        ))?,
-        (false, false) => {
-            print("Secret    not in the backup; without the former one, all sessions end\n")?
-        }
-    }
+    print(format_args!(
+        "Secret    {}\n",
+        secret(restored.key, manifest)
+    ))?;
     if !restored.pending.is_empty() {
         print("Schema    older than this program; run `snapnote migrate up`\n")?;
     }
     Ok(())
+}
+
+/// What happened to the secrets. `is_restored`: whether the current one was written to the data folder.
+fn secret(is_restored: bool, manifest: &Manifest) -> String {
+    let previous = match manifest.files.contains_key(PREVIOUS_KEY) {
+        true => format!(". Set SNAPNOTE_JWT_SECRET_PREVIOUS to {PREVIOUS_KEY} of the backup"),
+        false => String::new(),
+    };
+    match (is_restored, manifest.files.contains_key(KEY)) {
+        (true, _) => format!("restored to the data folder{previous}"),
+        (false, true) => {
+            format!("not restored, because another one is set; the backup has {KEY}{previous}")
+        }
+        (false, false) => "not in the backup; without the former one, all sessions end".to_owned(),
+    }
 }
 
 #[cfg(test)]

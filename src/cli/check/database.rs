@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
 use super::{
-    super::settings::pool,
+    super::{descriptors, settings::pool},
     DatabaseServer, flattened, in_time, replica,
     report::{Finding, Report},
 };
@@ -26,8 +26,6 @@ const CLOCK_WARNING: TimeDelta = TimeDelta::seconds(2);
 const CLOCK_FAILURE: TimeDelta = TimeDelta::seconds(30);
 /// Missing rights that are listed.
 const MAX_GRANTS: usize = 20;
-/// Connections of a process besides its pool: two for rate limits, one that listens.
-const OTHER_CONNECTIONS: usize = 3;
 
 pub(super) async fn check(
     config: &Config,
@@ -83,18 +81,13 @@ fn version(facts: &Facts, server: &DatabaseServer) -> Finding {
             "Run as a superuser: ALTER ROLE {} SET default_transaction_read_only = off",
             facts.role
         );
-        return Finding::failed(format!("{found} only reads by default"), remedy);
+        return Finding::failed(format!("{found} is read-only by default"), remedy);
     }
     Finding::ok(found)
 }
 
 fn pooler_mode(server: &DatabaseServer, facts: &Facts) -> Finding {
-    let language = facts.language.to_ascii_lowercase();
-    if !(language.is_empty()
-        || language.starts_with("en")
-        || language.starts_with('c')
-        || language == "posix")
-    {
+    if !pooler::is_english(&facts.language) {
         return Finding::warning(
             format!("the server's messages are in {}", facts.language),
             format!(
@@ -187,9 +180,9 @@ async fn rights(database: &Database) -> Finding {
 }
 
 fn connections(config: &Config, server: &DatabaseServer, facts: &Facts) -> Finding {
-    let needed = config.database.pool_max + OTHER_CONNECTIONS;
-    let available = usize::try_from(facts.max_connections).unwrap_or_default();
-    let found = format!("a process uses up to {needed}, the server allows {available}");
+    let needed = descriptors::of_database(config);
+    let available = u64::try_from(facts.max_connections).unwrap_or_default();
+    let found = format!("a process uses up to {needed}, and the server allows {available}");
     if server.target.is_pooled() || needed <= available {
         return Finding::ok(found);
     }
@@ -216,7 +209,7 @@ async fn direct(server: &DatabaseServer) -> Finding {
     match flattened(in_time(same).await) {
         Ok(true) => Finding::ok(format!("the same database ({direct})")),
         Ok(false) => Finding::failed(
-            "DATABASE_DIRECT_URL is another database than DATABASE_URL",
+            "DATABASE_DIRECT_URL is not the same database as DATABASE_URL",
             "Set both to addresses of the same database.",
         ),
         Err(problem) => Finding::failed(problem, "Check DATABASE_DIRECT_URL."),

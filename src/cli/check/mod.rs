@@ -2,7 +2,8 @@
 //! it writes and deletes one object in the image storage, and that an embedded database is created if there is none.
 //!
 //! - `report`: the results, for terminals and as JSON.
-//! - `database`: the database, rights, schema, poolers, TLS and clock. `replica`: the read replica. `services`: storage, mail, identity providers, files.
+//! - `database`: the database, rights, schema, poolers, TLS and clock. `replica`: the read replica. `services`: trusted documents,
+//!   storage, mail, identity providers, files.
 
 mod database;
 mod replica;
@@ -26,6 +27,7 @@ pub(super) async fn run(config: &Config, json: bool) -> Outcome {
     report.add("settings", settings(config))?;
     // With settings that could not be read, the defaults would be checked instead.
     if config.found.is_readable {
+        report.add("trusted-documents", services::trusted_documents(config))?;
         check_database(config, &mut report).await?;
         services::check(config, &mut report).await?;
         report.add("files", services::open_files(config))?;

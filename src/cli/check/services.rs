@@ -1,9 +1,9 @@
-//! Checks of the image storage, the mail server, the identity providers and the limit of open files.
+//! Checks of trusted documents, the image storage, the mail server, the identity providers and the limit of open files.
 
 use super::{
     super::{
         descriptors::{self, OpenFiles},
-        settings::mail_settings,
+        settings::{limits, mail_settings},
     },
     in_time,
     report::{Finding, Report},
@@ -12,6 +12,7 @@ use crate::{
     auth::external::{self, IssuerSettings},
     cli::Outcome,
     config::Config,
+    graphql,
     images::{self, StorageSettings},
     mail,
 };
@@ -20,6 +21,23 @@ pub(super) async fn check(config: &Config, report: &mut Report) -> Outcome {
     report.add("image-storage", storage(config).await)?;
     report.add("mail", mail(config).await)?;
     identity_providers(config, report).await
+}
+
+/// As the service reads the manifests at its start.
+pub(super) fn trusted_documents(config: &Config) -> Finding {
+    if config.documents.shown_mode().is_none() {
+        return Finding::skipped("SNAPNOTE_DOCUMENTS is not set");
+    }
+    let settings = config.documents.settings();
+    let checked =
+        settings.and_then(|settings| graphql::check_documents(limits(&config.limits), &settings));
+    match checked {
+        Ok(documents) => Finding::ok(format!("{documents} documents are valid")),
+        Err(problem) => Finding::failed(
+            problem,
+            "Check SNAPNOTE_DOCUMENTS, or generate the manifest again with the schema of this version.",
+        ),
+    }
 }
 
 async fn storage(config: &Config) -> Finding {
@@ -99,7 +117,9 @@ pub(super) fn open_files(config: &Config) -> Finding {
             needed,
             available,
         } => Finding::warning(
-            format!("the limit is {limit} of {needed} needed; {available} clients can be served"),
+            format!(
+                "the limit is {limit}, but {needed} are needed; {available} clients can be served"
+            ),
             format!(
                 "{}, or lower SNAPNOTE_MAX_CONNECTIONS and SNAPNOTE_MAX_SOCKETS.",
                 descriptors::REMEDY

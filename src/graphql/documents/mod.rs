@@ -87,6 +87,11 @@ impl Documents {
         })
     }
 
+    /// The number of trusted documents.
+    pub(super) fn len(&self) -> usize {
+        self.trusted.as_ref().map_or(0, Trusted::len)
+    }
+
     /// Finds the document of a request.
     ///
     /// # Errors

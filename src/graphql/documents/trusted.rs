@@ -13,11 +13,10 @@ use super::{
     DocumentMode, Manifest,
     hash::{self, Sha256Hash},
 };
+use crate::telemetry::shown_name;
 
 /// Maximum number of other documents that are logged. Clients can send any number of them.
 const MAX_LOGGED: usize = 1_000;
-/// Maximum length of an operation's name in the log.
-const MAX_LOGGED_NAME: usize = 100;
 /// Maximum number of problems in a message.
 const MAX_PROBLEMS: usize = 20;
 
@@ -64,7 +63,7 @@ impl Trusted {
         }
         match problems.is_empty() {
             true => Ok(trusted),
-            false => Err(problems.join("\nsnapnote: ")),
+            false => Err(problems.join("\n")),
         }
     }
 
@@ -103,6 +102,11 @@ impl Trusted {
         Ok(())
     }
 
+    /// The number of different texts.
+    pub(super) fn len(&self) -> usize {
+        self.by_text.len()
+    }
+
     /// Whether other documents fail.
     pub(super) fn is_enforced(&self) -> bool {
         self.mode == DocumentMode::Enforce
@@ -129,7 +133,7 @@ impl Trusted {
                 false => return,
             }
         };
-        let operation = operation.map(|name| &name[..name.floor_char_boundary(MAX_LOGGED_NAME)]);
+        let operation = operation.map(shown_name);
         tracing::warn!(
             operation,
             sha256 = %hash,

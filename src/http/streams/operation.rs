@@ -24,7 +24,7 @@ use super::{
         EdgeState, graphql,
         record::{Record, Recorded, Transport},
         request_id::RequestId,
-        slots::LimitReached,
+        slots::{LimitReached, Slot},
     },
     live_auth::{AccessEnd, LiveAuth, denies_access},
 };
@@ -86,23 +86,13 @@ pub(in crate::http) fn outputs(
             }
             Err(error) => return single(failed(error, &id, Some(&record))),
         };
-        match state.api.admit(call) {
-            Ok(admitted) => {
-                let taken = state.cost_limits.take(auth.holder(), admitted.cost);
-                if let Some(error) = taken.and_then(|taken| taken.refusal) {
-                    return single(failed(error, &id, Some(&record)));
-                }
-                let slot = Some(slot);
-                let run = Run {
-                    id,
-                    record,
-                    deadline,
-                    slot,
-                };
-                run.start(&state, &auth, admitted, None)
-            }
-            Err(response) => single(not_admitted(response, &id, Some(&record))),
-        }
+        let run = Run {
+            id,
+            record,
+            deadline,
+            slot: Some(slot),
+        };
+        run.admit(&state, &auth, call)
     };
     stream::once(started).flatten().boxed()
 }
@@ -117,6 +107,20 @@ pub(in crate::http) struct Run {
 }
 
 impl Run {
+    /// Runs a call if the gate admits it, and its caller has enough cost points.
+    fn admit(self, state: &EdgeState, auth: &LiveAuth, call: Call) -> BoxStream<'static, Output> {
+        let admitted = match state.api.admit(call) {
+            Ok(admitted) => admitted,
+            Err(response) => return single(not_admitted(response, &self.id, Some(&self.record))),
+        };
+        self.record.name(&admitted);
+        let taken = state.cost_limits.take(auth.holder(), admitted.cost);
+        match taken.and_then(|taken| taken.refusal) {
+            Some(error) => single(failed(error, &self.id, Some(&self.record))),
+            None => self.start(state, auth, admitted, None),
+        }
+    }
+
     /// Runs an admitted operation. `resumed_after`: see [`Api::subscribe`](crate::graphql::Api::subscribe).
     pub(in crate::http) fn start(
         self,
@@ -131,7 +135,7 @@ impl Run {
             deadline,
             slot,
         } = self;
-        let span = record.admit(&admitted);
+        let span = record.execute(&admitted);
         if admitted.operation == Operation::Subscription {
             return events(state, auth, admitted, resumed_after, &id, &record)
                 .unwrap_or_else(|error| single(failed(error, &id, Some(&record))));
@@ -157,14 +161,7 @@ fn events(
     id: &RequestId,
     record: &Arc<Record>,
 ) -> Result<BoxStream<'static, Output>, Error> {
-    let slot = state.streams.subscriptions.acquire();
-    let slot = slot.and_then(|mut slot| {
-        if let Some(holder) = auth.holder() {
-            slot.assign_to(holder)?;
-        }
-        Ok(slot)
-    });
-    let slot = slot.map_err(too_many_subscriptions)?;
+    let slot = subscription_slot(state, auth)?;
     let (caller, limit) = (auth.caller(), state.settings.request_timeout);
     let cost = admitted.reported_cost;
     let events = state
@@ -190,6 +187,17 @@ fn events(
         }
     });
     Ok(stream::iter([Output::Subscribed]).chain(outputs).boxed())
+}
+
+fn subscription_slot(state: &EdgeState, auth: &LiveAuth) -> Result<Slot, Error> {
+    let slot = state.streams.subscriptions.acquire();
+    let slot = slot.and_then(|mut slot| {
+        if let Some(holder) = auth.holder() {
+            slot.assign_to(holder)?;
+        }
+        Ok(slot)
+    });
+    slot.map_err(too_many_subscriptions)
 }
 
 /// The events of a subscription, whose statements count as those of its operation.

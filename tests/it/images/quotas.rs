@@ -23,6 +23,8 @@ async fn an_image_beyond_the_maximum_is_not_set() {
     let upload = notebook.uploaded(&large).await;
     let payload = notebook.set(&upload).await;
     assert_eq!(codes(&payload), ["LIMIT_REACHED"], "{payload}");
+    let payload = notebook.set(&upload).await;
+    assert_eq!(codes(&payload), ["NOT_FOUND"], "the upload has ended");
     assert_eq!(
         notebook.shown().await["image"]["byteSize"],
         json!(stored as i64)

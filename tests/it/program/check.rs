@@ -60,6 +60,7 @@ async fn a_working_configuration_passes_all_checks() {
     let names: Vec<&str> = names.map(|check| check["name"].as_str().unwrap()).collect();
     let expected = [
         "settings",
+        "trusted-documents",
         "database",
         "pooler",
         "tls",
@@ -106,6 +107,7 @@ async fn what_is_wrong_is_named_with_its_remedy_and_no_secret() {
     let folder = Folder::new("fails");
     let url = url_of(&empty_database().await).await;
     std::fs::write(folder.0.join("file"), "").unwrap();
+    std::fs::write(folder.0.join("filter"), "inof").unwrap();
     let issuer = "[[issuer]]\nname = \"auth\"\nkind = \"oidc\"\nissuer = \"https://auth.example/\"\naudience = \"notes\"\n\
         jwks_url = \"http://127.0.0.1:1/keys\"\n";
     let mut check = command(&folder, &url, &["check", "--json"]);
@@ -119,18 +121,22 @@ async fn what_is_wrong_is_named_with_its_remedy_and_no_secret() {
             format!("file://{}/file", folder.0.display()),
         )
         .env("SNAPNOTE_ISSUERS", issuer)
+        .env("SNAPNOTE_DOCUMENTS", "missing.json")
+        .env("SNAPNOTE_LOG_FILTER_FILE", "filter")
         .env("SNAPNOTE_AUDIT_DAYS", "1");
     let report = Report::of(&mut check).await;
     assert_eq!(report.code, Some(1), "{}", report.printed);
     assert_eq!(report.json["ok"], false);
     report.assert_failed("settings", "SNAPNOTE_AUDIT_DAYS", "--help");
+    report.assert_failed("settings", "did you mean `info`", "--help");
+    report.assert_failed("trusted-documents", "missing.json", "manifest");
     report.assert_failed("schema", "pending migrations", "snapnote migrate up");
     report.assert_failed("image-storage", "file", "SNAPNOTE_STORAGE_URL");
     report.assert_failed("mail", "", "SNAPNOTE_SMTP_URL");
     report.assert_failed("provider auth", "http://127.0.0.1:1/keys", "jwks_url");
     assert!(!report.printed.contains("hush-hush"), "{}", report.printed);
     assert!(!report.printed.contains(SECRET), "{}", report.printed);
-    assert!(report.printed.contains("5 of "), "{}", report.printed);
+    assert!(report.printed.contains("6 of "), "{}", report.printed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

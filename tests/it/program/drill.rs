@@ -181,6 +181,9 @@ async fn a_backup_has_the_hashes_of_all_files_and_the_secret_only_on_request() {
     let taken = failed(&output_of(&mut original.command(&folder, &["backup", "all.zip"])).await);
     assert!(taken.contains("exists already"), "{taken}");
     assert!(!folder.0.join("all.zip.unfinished").exists());
+    fs::write(folder.0.join("new.zip.unfinished"), "").unwrap();
+    let left = failed(&output_of(&mut original.command(&folder, &["backup", "new.zip"])).await);
+    assert!(left.contains("new.zip.unfinished exists"), "{left}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
