@@ -1,22 +1,14 @@
 //! Poolers between the service and PostgreSQL: prepared statements that they mix up, and settings that leak through
 //! them.
 
-use std::time::Duration;
-
 use serde_json::json;
-use snapnote::{
-    app::AppSettings,
-    db::{connect::Target, pooler::check},
-};
+use snapnote::db::connect::Target;
 use tokio_postgres::NoTls;
 use tracing::Level;
 
-use crate::{
-    small_pools,
-    support::{
-        Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
-        migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
-    },
+use crate::support::{
+    Folder, Person, Pooler, SIGNED_IN, Serving, TestApp, column, eventually, execute,
+    migrated_database, newcomer, output_of, program, superuser, url_of, with_log,
 };
 
 const SECRET: &str = "a secret of the tests, long enough to be one";
@@ -100,26 +92,6 @@ async fn no_setting_leaks_through_a_pooler_and_migrate_up_sets_the_default_of_th
         serving.signal(nix::sys::signal::Signal::SIGTERM);
         let (_, log) = serving.end().await;
         assert!(!log.contains("migrate up"), "{log}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn operations_work_through_a_pooler_in_transaction_mode() {
-    for servers in [2, 4] {
-        let database = migrated_database().await;
-        let pooler = Pooler::start(&database, servers).await;
-        let target = Target::parse(&pooler.url()).unwrap();
-        check(&target).await.unwrap();
-        // The requests of both users wait for few server connections.
-        let patient = |settings: &mut AppSettings| settings.pool.wait = Duration::from_secs(60);
-        let app = TestApp::at(target, database, patient).await;
-        let (app, ada, bob) = app.with_users("ada", "bob").await;
-        // Each client sends all operations, while the statements of both share the server connections.
-        tokio::join!(
-            small_pools::all_operations(&ada),
-            small_pools::all_operations(&bob)
-        );
-        app.stop().await;
     }
 }
 

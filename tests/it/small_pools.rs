@@ -89,36 +89,31 @@ fn queries(items: &Items) -> Vec<String> {
     ]
 }
 
-/// Sends each kind of query and mutation on items, alone and with others at the same time.
-pub(crate) async fn all_operations(ada: &Client) {
-    let items = created(ada).await;
-    let fields = queries(&items);
-    let alone: Vec<String> = fields.iter().map(|it| format!("{{ {it} }}")).collect();
-    for query in &alone {
-        ada.query(query).await;
-    }
-    let numbered = fields.iter().enumerate();
-    let numbered: Vec<String> = numbered.map(|(n, it)| format!("q{n}: {it}")).collect();
-    let together = format!("{{ {} }}", numbered.join(" "));
-    ada.query(&together).await;
-    let twice = alone.iter().chain(&alone).map(|query| ada.query(query));
-    tokio::join!(
-        join_all(twice),
-        ada.query(&together),
-        ada.rename_course(&items.course, "Quagga")
-    );
-    ada.trash(&[&items.course]).await;
-    ada.restore(&[&items.course]).await;
-    ada.trash(&items.tasks).await;
-    ada.delete(&items.tasks).await;
-    ada.mutate("emptyTrash", Value::Null, "deletedIds").await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_and_mutations_need_one_connection_at_a_time() {
     for max in POOLS {
         let (_app, ada) = small_pool(max).await.with_user("ada").await;
-        all_operations(&ada).await;
+        let items = created(&ada).await;
+        let fields = queries(&items);
+        let alone: Vec<String> = fields.iter().map(|it| format!("{{ {it} }}")).collect();
+        for query in &alone {
+            ada.query(query).await;
+        }
+        let numbered = fields.iter().enumerate();
+        let numbered: Vec<String> = numbered.map(|(n, it)| format!("q{n}: {it}")).collect();
+        let together = format!("{{ {} }}", numbered.join(" "));
+        ada.query(&together).await;
+        let twice = alone.iter().chain(&alone).map(|query| ada.query(query));
+        tokio::join!(
+            join_all(twice),
+            ada.query(&together),
+            ada.rename_course(&items.course, "Quagga")
+        );
+        ada.trash(&[&items.course]).await;
+        ada.restore(&[&items.course]).await;
+        ada.trash(&items.tasks).await;
+        ada.delete(&items.tasks).await;
+        ada.mutate("emptyTrash", Value::Null, "deletedIds").await;
     }
 }
 
