@@ -48,6 +48,10 @@ impl OperationSeries {
     fn new() -> OperationSeries {
         OperationSeries(Series::new(MAX_CODES))
     }
+
+    fn observe(&self, code: &'static str, duration: Duration) {
+        self.0.of(code).observe(duration);
+    }
 }
 
 /// The names of an operation in metrics and the log. It is made once for each prepared document.
@@ -92,15 +96,11 @@ impl OperationMetrics {
     ) {
         let Some(label) = label else {
             let rejected = self.rejected.get_or_init(OperationSeries::new);
-            return rejected.0.of(code).observe(duration);
+            return rejected.observe(code, duration);
         };
         match label.series.get() {
-            Some(series) => series.0.of(code).observe(duration),
-            None => self
-                .series(label, is_signed_in)
-                .0
-                .of(code)
-                .observe(duration),
+            Some(series) => series.observe(code, duration),
+            None => self.series(label, is_signed_in).observe(code, duration),
         }
     }
 

@@ -31,11 +31,13 @@ fn documented(header: &str) -> Vec<String> {
 #[test]
 fn every_code_is_documented_and_every_documented_code_exists() {
     let source = include_str!("../../src/error.rs");
-    let arms = source.lines().filter_map(|line| {
-        let (_, code) = line.trim().strip_prefix("Code::")?.split_once(" => \"")?;
-        Some(code.trim_end_matches("\",").to_owned())
+    let (_, rest) = source.split_once("\ncodes! {\n").unwrap();
+    let (list, _) = rest.split_once("\n}\n").unwrap();
+    let named = list.lines().filter_map(|line| {
+        let (_, code) = line.strip_suffix("\",")?.split_once(" = \"")?;
+        Some(code.to_owned())
     });
-    let mut codes: Vec<String> = arms.collect();
+    let mut codes: Vec<String> = named.collect();
     codes.sort();
     assert!(codes.len() >= 12, "{codes:?}");
     assert_eq!(documented("| `extensions.code` |"), codes);
