@@ -202,17 +202,15 @@ impl Config {
             problems.extend(database_source::problem(&self.database, situation));
             problems.extend(database_source::invalid_addresses(&self.database));
         }
-        if matches!(
+        let serves = matches!(
             self.command,
-            None | Some(Command::Serve { .. } | Command::Demo | Command::Check { .. })
-        ) {
+            None | Some(Command::Serve { .. } | Command::Check { .. })
+        );
+        if serves || matches!(self.command, Some(Command::Demo)) {
             let has_url = self.database.database_url.is_some();
             problems.extend(self.auth.secret_problems(has_url));
         }
-        if matches!(
-            self.command,
-            None | Some(Command::Serve { .. } | Command::Check { .. })
-        ) {
+        if serves {
             problems.extend(self.storage.url_problem(self.server.listen));
             problems.extend(self.mail.problems());
             problems.extend(http::invalid_origin(&self.server.cors_origins));
