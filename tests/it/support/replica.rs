@@ -20,12 +20,14 @@ use snapnote::{
 };
 use tokio::{
     process::{Child, Command},
-    sync::OnceCell,
+    sync::{OnceCell, Semaphore, SemaphorePermit},
     time::Duration,
 };
 
 use super::{TestApp, column, eventually, fresh_name, number, percent_decoded, soon};
 
+/// How many tests may have a replica at the same time. A copy of the primary takes two of its ten `max_wal_senders`, and a replica one.
+static REPLICAS: Semaphore = Semaphore::const_new(3);
 /// A lag that no replica reaches during a test.
 const NEVER: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -226,10 +228,12 @@ pub(crate) struct Replicated {
     pub(crate) database: String,
     pub(crate) standby: Standby,
     socket: String,
+    _permit: SemaphorePermit<'static>,
 }
 
 impl Replicated {
     pub(crate) async fn new() -> Replicated {
+        let permit = REPLICAS.acquire().await.unwrap();
         let primary = primary().await;
         let (socket, database) = (socket_in(&primary.url()), fresh_name());
         let mut conn = superuser_at(&socket, "postgres").await;
@@ -239,6 +243,7 @@ impl Replicated {
             database,
             standby: Standby::of(primary).await,
             socket,
+            _permit: permit,
         };
         migrate::up(&replicated.target()).await.unwrap();
         replicated
