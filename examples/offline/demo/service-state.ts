@@ -1,8 +1,16 @@
 // Reads the service directly, without the flaky proxy: the state that the devices are compared with.
 
-import { itemOf, ITEM, newId, type Item, type ItemPayload } from '../src/items.js';
-import { post } from '../src/remote.js';
+import { ITEM, itemOf, newId, type Item, type ItemFragment } from '@snapnote/client';
 import type { Credentials } from './device.js';
+
+async function post<T>(service: string, token: string | null, query: string, variables: object): Promise<T> {
+  const authorization: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {};
+  const headers = { 'content-type': 'application/json', ...authorization };
+  const response = await fetch(service, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
+  const { data, errors } = (await response.json()) as { data?: T; errors?: { message: string }[] };
+  if (!data || errors) throw new Error(errors?.[0]?.message);
+  return data;
+}
 
 export async function newUser(service: string): Promise<Credentials> {
   const user = { email: `${newId()}@example.com`, password: 'correct horse' };
@@ -19,10 +27,10 @@ async function send<T>(service: string, user: Credentials, query: string, variab
     const token = tokens.get(user.email);
     if (token) {
       const response = await post<T>(service, token, query, variables).catch((error) => error as Error);
-      if (!(response instanceof Error)) return response.data;
+      if (!(response instanceof Error)) return response;
       if (again) throw response;
     }
-    const { data } = await post<{ signIn: { accessToken: string } }>(service, null, signIn, { user });
+    const data = await post<{ signIn: { accessToken: string } }>(service, null, signIn, { user });
     tokens.set(user.email, data.signIn.accessToken);
   }
 }
@@ -47,7 +55,7 @@ async function all<T>(service: string, user: Credentials, field: string, selecti
 /** All items of the user. */
 export async function allItems(service: string, user: Credentials): Promise<Map<string, Item>> {
   const lists = ['tags', 'courses', 'documents', 'tasks'].map((name) => `${name}(first: 100, filter: { status: null }`);
-  const items = await Promise.all(lists.map((list) => all<ItemPayload>(service, user, list, '...Item')));
+  const items = await Promise.all(lists.map((list) => all<ItemFragment>(service, user, list, '...Item')));
   return new Map(items.flat().map((item) => [item.id, itemOf(item)]));
 }
 
