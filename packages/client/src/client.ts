@@ -103,6 +103,11 @@ export class OfflineClient {
     return this.isLeading;
   }
 
+  /** Whether all items have been read from the service once. Before that, only items of this device are visible. */
+  get isLoaded(): boolean {
+    return this.replica.state.cursor !== null;
+  }
+
   /** All items as the user sees them, with unsent changes. The same map is returned until something changes. */
   items(): ReadonlyMap<string, Item> {
     return this.replica.items();

@@ -11,8 +11,7 @@ export const ITEM = /* GraphQL */ `
     ... on Tag { name color }
   }`;
 
-const list = (name: string, field: string) => `
-  query ${name}($first: Int, $after: String) {
+const list = (name: string, field: string) => `query ${name}($first: Int, $after: String) {
     list: ${field}(first: $first, after: $after, filter: { status: null }, orderBy: { field: CREATED_AT, direction: ASC }) {
       nodes { ...Item } pageInfo { hasNextPage endCursor }
     }
@@ -30,8 +29,7 @@ export const CURSOR = 'query Cursor { changesCursor }';
 
 const CHANGE = 'cursor action itemId version item { ...Item }';
 
-export const CHANGES = `
-  query Changes($first: Int, $after: String) {
+export const CHANGES = `query Changes($first: Int, $after: String) {
     changes(first: $first, after: $after) { nodes { ${CHANGE} } pageInfo { hasNextPage endCursor } }
   }${ITEM}`;
 
@@ -41,13 +39,11 @@ export const CURRENT = `query Current($ids: [ID!]!) { nodes(ids: $ids) { ...Item
 
 const ERRORS = 'userErrors { code field message }';
 
-const write = (verb: 'Create' | 'Update', type: string) => `
-  mutation ${verb}${type}($input: ${verb}${type}Input!) {
+const write = (verb: 'Create' | 'Update', type: string) => `mutation ${verb}${type}($input: ${verb}${type}Input!) {
     result: ${verb.toLowerCase()}${type}(input: $input) { item: ${type.toLowerCase()} { ...Item } ${ERRORS} }
   }${ITEM}`;
 
-const move = (verb: string, selection: string) => `
-  mutation ${verb}Items($input: ItemIdsInput!) { result: ${verb.toLowerCase()}Items(input: $input) { ${selection} ${ERRORS} } }`;
+const move = (verb: string, selection: string) => `mutation ${verb}Items($input: ItemIdsInput!) { result: ${verb.toLowerCase()}Items(input: $input) { ${selection} ${ERRORS} } }`;
 
 export const CREATE = {
   Course: write('Create', 'Course'),
@@ -71,8 +67,9 @@ export const MOVE = {
 
 const TOKENS = `accessToken refreshToken ${ERRORS}`;
 
-export const REFRESH = `
-  mutation Refresh($refreshToken: String!) { result: refreshSession(input: { refreshToken: $refreshToken }) { ${TOKENS} } }`;
+export const REFRESH = `mutation Refresh($refreshToken: String!) {
+  result: refreshSession(input: { refreshToken: $refreshToken }) { ${TOKENS} }
+}`;
 export const SIGN_IN = `mutation SignIn($input: SignInInput!) { result: signIn(input: $input) { ${TOKENS} } }`;
 export const SIGN_UP = `mutation SignUp($input: SignUpInput!) { result: signUp(input: $input) { ${TOKENS} } }`;
 export const SIGN_OUT = 'mutation SignOut { signOut { signedOut } }';

@@ -55,18 +55,20 @@ export class Replica {
     return () => this.listeners.delete(listener);
   }
 
+  /** Calls the listeners. */
   notify(): void {
-    this.view = undefined;
     for (const listener of this.listeners) listener();
   }
 
   /** Stores a change of the user. It is visible at once, and no longer if it cannot be stored. */
   async add(entry: Entry, build: Build): Promise<void> {
-    this.unstored = [...this.unstored, entry];
-    this.notify();
-    const settle = () => {
-      this.unstored = this.unstored.filter((one) => one !== entry);
+    const show = (unstored: readonly Entry[]) => {
+      this.unstored = unstored;
+      this.view = undefined;
     };
+    show([...this.unstored, entry]);
+    this.notify();
+    const settle = () => show(this.unstored.filter((one) => one !== entry));
     try {
       await this.serially(() => this.store.commit(build), settle);
     } finally {
@@ -113,6 +115,7 @@ export class Replica {
   async reload(): Promise<void> {
     const state = await this.store.load();
     if (state.revision >= this.current.revision) this.current = state;
+    this.view = undefined;
     this.advance();
     this.notify();
   }
@@ -141,6 +144,7 @@ export class Replica {
     }
     for (const revision of this.early.keys()) if (revision <= this.current.revision) this.early.delete(revision);
     if (this.current.revision === before) return;
+    this.view = undefined;
     this.notify();
     const reached = this.reached;
     this.reached = () => {};
