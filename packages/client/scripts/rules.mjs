@@ -57,7 +57,8 @@ const RULES = [
 
 const root = new URL('../../../', import.meta.url).pathname;
 const [mode, ...rest] = process.argv.slice(2);
-const only = process.env['RULE'];
+/** The first rule to remove. */
+const from = process.env['FROM'];
 const copy = mkdtempSync(join(tmpdir(), 'snapnote-rules-'));
 const [client, offline] = [join(copy, 'packages/client'), join(copy, 'examples/offline')];
 for (const folder of ['packages/client', 'examples/offline']) {
@@ -73,13 +74,16 @@ symlinkSync(client, join(offline, 'node_modules/@snapnote/client'));
 
 function check() {
   if (mode === 'test') return spawnSync('npm', ['test'], { cwd: client, encoding: 'utf8', timeout: 300_000 });
-  const built = run(join(client, 'node_modules/.bin/tsc'), '-p', client, '--noUnusedLocals', 'false', '--noUnusedParameters', 'false');
-  return built.status ? built : run('node', join(offline, 'dist/demo/storm.js'), ...rest);
+  // Without a rule, the types may be wrong.
+  run(join(client, 'node_modules/.bin/tsc'), '-p', client, '--noEmitOnError', 'false');
+  return run('node', join(offline, 'dist/demo/storm.js'), ...rest);
 }
 
 let unnoticed = 0;
+let hasBegun = false;
 for (const [name, file, code, without] of RULES) {
-  if (only && !name.includes(only)) continue;
+  hasBegun ||= !from || name.includes(from);
+  if (!hasBegun) continue;
   const path = join(client, 'src', file);
   const text = readFileSync(path, 'utf8');
   if (text.split(code).length !== 2) throw new Error(`${file} must contain this once: ${code}`);
@@ -87,8 +91,6 @@ for (const [name, file, code, without] of RULES) {
   const began = Date.now();
   const { status, stdout, stderr } = check();
   writeFileSync(path, text);
-  const isType = /error TS/.test(stdout);
-  if (isType) throw new Error(`${name}: ${stdout}`);
   if (status === 0) unnoticed += 1;
   const why = mode === 'test' ? (stdout.match(/^not ok .*$|✖ .*$/m)?.[0] ?? '') : stderr.split('\n').find((line) => /^seed|^\S*Error/.test(line)) ?? '';
   console.log(`| ${name} | ${status === 0 ? 'NOT NOTICED' : 'noticed'} | ${Math.round((Date.now() - began) / 1000)} s | ${why.slice(0, 110)} |`);
