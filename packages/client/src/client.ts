@@ -5,7 +5,7 @@ import { newId, type Fields, type Item, type ItemOf, type ItemType, type NewFiel
 import { absorb, valueOf, type Conflict, type Entry } from './outbox.js';
 import { Remote, type RemoteOptions, type UserError } from './remote.js';
 import { Replica } from './replica.js';
-import type { Store } from './store.js';
+import type { Batch, Commit, Store } from './store.js';
 import { Sync } from './sync.js';
 import { Tabs, type Message, type Status } from './tabs.js';
 
@@ -65,7 +65,8 @@ export class OfflineClient {
   private readonly sync: Sync;
   private currentStatus: Status = 'offline';
   private isLeading = false;
-  private readonly rejections = new Set<(rejected: Rejected) => void>();
+  /** The last rejection of each item that has not been changed since. */
+  private readonly rejections = new Map<string, Rejected>();
   private stopping = new AbortController();
   private running: Promise<void> | undefined;
   private readonly onOnline = () => this.wake();
@@ -73,15 +74,15 @@ export class OfflineClient {
   private constructor(options: ClientOptions) {
     this.options = options;
     this.remote = new Remote(options);
-    this.replica = new Replica(options.store, (commit) => this.tabs.post({ kind: 'commit', commit }));
+    const post = (commit: Commit) => this.tabs.post({ kind: 'commit', commit });
+    this.replica = new Replica(options.store, post, ({ entry, errors }) => this.rejected(entry, errors));
     this.tabs = new Tabs(options.store.shared, (message) => this.receive(message));
     this.sync = new Sync(this.remote, this.replica, {
       onConflict: options.onConflict,
-      onRejected: (entry, errors) => {
-        this.tabs.post({ kind: 'rejected', entry, errors });
-        this.rejected(entry, errors);
-      },
       onStatus: (status) => this.show(status),
+    });
+    this.replica.subscribe(() => {
+      if (this.replica.state.outbox.length > 0) this.sync.send();
     });
   }
 
@@ -137,7 +138,7 @@ export class OfflineClient {
     // The service does not create completed tasks.
     const { completed, ...rest } = fields as Values;
     const entry = { key: newId(), kind: 'create', type, id, fields: rest } as const;
-    const created = this.replica.add(entry, () => ({ enqueue: [entry] }));
+    const created = this.add(entry);
     const both = completed === true ? [created, this.edit('Task', id, { completed })] : [created];
     await Promise.all(both);
     return id;
@@ -176,20 +177,12 @@ export class OfflineClient {
     return new Promise((resolve, reject) => {
       const check = () => {
         if (this.outbox().some((entry) => entry.id === id)) return;
-        end();
-        resolve();
-      };
-      const onRejected = (rejected: Rejected) => {
-        if (rejected.entry.id !== id) return;
-        end();
-        reject(rejected);
-      };
-      const unsubscribe = this.subscribe(() => queueMicrotask(check));
-      const end = () => {
         unsubscribe();
-        this.rejections.delete(onRejected);
+        const rejected = this.rejections.get(id);
+        if (rejected) reject(rejected);
+        else resolve();
       };
-      this.rejections.add(onRejected);
+      const unsubscribe = this.subscribe(check);
       check();
     });
   }
@@ -253,7 +246,7 @@ export class OfflineClient {
     const item = this.items().get(id);
     const base = Object.fromEntries(Object.keys(fields).map((field) => [field, item && valueOf(item, field)]));
     const entry = { key: newId(), kind: 'update', type, id, fields, base } as const;
-    await this.replica.add(entry, (outbox) => absorb(outbox, entry));
+    await this.add(entry, (outbox) => absorb(outbox, entry));
   }
 
   private async move(kind: 'trash' | 'restore' | 'delete', id: string, from: Item['status']): Promise<void> {
@@ -261,7 +254,7 @@ export class OfflineClient {
     if (!item) throw new Error(`There is no item ${id}.`);
     if (item.status !== from) return;
     const entry = { key: newId(), kind, type: item.type, id } as const;
-    await this.replica.add(entry, () => ({ enqueue: [entry] }));
+    await this.add(entry);
   }
 
   private show(status: Status): void {
@@ -271,8 +264,14 @@ export class OfflineClient {
   }
 
   private rejected(entry: Entry, errors: readonly UserError[]): void {
-    for (const listener of [...this.rejections]) listener(new Rejected(entry, errors));
-    this.options.onRejected(entry, errors);
+    this.rejections.set(entry.id, new Rejected(entry, errors));
+    queueMicrotask(() => this.options.onRejected(entry, errors));
+  }
+
+  /** Stores a change of the user. */
+  private async add(entry: Entry, build: (outbox: readonly Entry[]) => Batch = () => ({ enqueue: [entry] })): Promise<void> {
+    this.rejections.delete(entry.id);
+    await this.replica.add(entry, build);
   }
 
   private receive(message: Message): void {
@@ -282,8 +281,6 @@ export class OfflineClient {
       case 'status':
         void this.replica.expect(message.revision).catch(() => {});
         return this.show(message.status);
-      case 'rejected':
-        return this.rejected(message.entry, message.errors);
       case 'hello':
         return this.isLeading ? this.show(this.status) : undefined;
       case 'wake':

@@ -20,6 +20,6 @@ export {
   type SessionStore,
   type Tokens,
 } from './session.js';
-export { apply, MemoryStore, type Batch, type Commit, type State, type Store } from './store.js';
+export { apply, MemoryStore, type Batch, type Commit, type Rejection, type State, type Store } from './store.js';
 export type { Status } from './tabs.js';
 export type { ItemFragment, ItemStatus, SignInInput, SignUpInput, TaskPriority, UserErrorCode } from './generated.js';

@@ -2,7 +2,7 @@
 
 import { untagged, type Item } from './items.js';
 import { overlay, type Entry } from './outbox.js';
-import { apply, type Batch, type Commit, type State, type Store } from './store.js';
+import { apply, type Batch, type Commit, type Rejection, type State, type Store } from './store.js';
 
 /** How long to wait for the message about another tab's batch before everything is read again. */
 const GAP_MS = 200;
@@ -17,6 +17,7 @@ export type Build = (outbox: readonly Entry[]) => Batch;
 export class Replica {
   private readonly store: Store;
   private readonly onCommit: (commit: Commit) => void;
+  private readonly onRejected: (rejection: Rejection) => void;
   private current: State = { items: new Map(), outbox: [], cursor: null, revision: 0 };
   private view: ReadonlyMap<string, Item> | undefined;
   private readonly listeners = new Set<() => void>();
@@ -32,9 +33,10 @@ export class Replica {
   private last: Promise<unknown> = Promise.resolve();
 
   /** Call `reload` before anything else. */
-  constructor(store: Store, onCommit: (commit: Commit) => void) {
+  constructor(store: Store, onCommit: (commit: Commit) => void, onRejected: (rejection: Rejection) => void) {
     this.store = store;
     this.onCommit = onCommit;
+    this.onRejected = onRejected;
   }
 
   get state(): Readonly<State> {
@@ -141,10 +143,11 @@ export class Replica {
       this.current = apply(this.current, batch);
       if (batch.replaceAll) this.deletedIds.clear();
       for (const id of batch.remove ?? []) this.deletedIds.add(id);
+      this.view = undefined;
+      batch.rejected?.forEach(this.onRejected);
     }
     for (const revision of this.early.keys()) if (revision <= this.current.revision) this.early.delete(revision);
     if (this.current.revision === before) return;
-    this.view = undefined;
     this.notify();
     const reached = this.reached;
     this.reached = () => {};

@@ -2,6 +2,7 @@
 
 import type { Item } from './items.js';
 import type { Entry } from './outbox.js';
+import type { UserError } from './remote.js';
 
 /** What a store contains. */
 export interface State {
@@ -24,6 +25,14 @@ export interface Batch {
   /** The keys of entries that leave the outbox. */
   readonly dequeue?: readonly string[];
   readonly cursor?: string | null;
+  /** Entries that left the outbox because the service rejected them. The clients of the store report them; it is not stored. */
+  readonly rejected?: readonly Rejection[];
+}
+
+/** An entry that the service rejected, and why. */
+export interface Rejection {
+  readonly entry: Entry;
+  readonly errors: readonly UserError[];
 }
 
 /** A batch that was stored, and the revision that it made. */

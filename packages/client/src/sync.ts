@@ -12,7 +12,6 @@ import type { Status } from './tabs.js';
 /** What the connection needs of the client. */
 export interface Events {
   onConflict: (conflict: Conflict) => unknown;
-  onRejected: (entry: Entry, errors: readonly UserError[]) => void;
   onStatus: (status: Status) => void;
 }
 
@@ -234,14 +233,13 @@ export class Sync {
 
   /** Removes a rejected entry. A rejected create removes all entries of its item; later updates are rebased on a rejected update. */
   private async reject(entry: Entry, errors: readonly UserError[]): Promise<void> {
-    let rejected: Entry[] = [];
     await this.commit((outbox) => {
-      rejected = outbox.filter(({ key, id }) => key === entry.key || (entry.kind === 'create' && id === entry.id));
+      const rejected = outbox.filter(({ key, id }) => key === entry.key || (entry.kind === 'create' && id === entry.id));
       const rest = outbox.filter((one) => !rejected.includes(one));
       const dequeue = rejected.map(({ key }) => key);
-      return { dequeue, enqueue: entry.kind === 'update' ? rest.map((one) => rebase(one, entry)) : [] };
+      const enqueue = entry.kind === 'update' ? rest.map((one) => rebase(one, entry)) : [];
+      return { dequeue, enqueue, rejected: rejected.map((one) => ({ entry: one, errors })) };
     });
-    for (const one of rejected) this.events.onRejected(one, errors);
   }
 }
 

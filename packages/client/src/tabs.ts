@@ -1,7 +1,5 @@
 // The tabs of a browser that share a store: one of them is connected, and all exchange what they store.
 
-import type { Entry } from './outbox.js';
-import type { UserError } from './remote.js';
 import type { Commit } from './store.js';
 
 /** The state of the connection. The tabs that are not connected show the state of the one that is. */
@@ -20,7 +18,6 @@ export type Status =
 export type Message =
   | { readonly kind: 'commit'; readonly commit: Commit }
   | { readonly kind: 'status'; readonly status: Status; readonly revision: number }
-  | { readonly kind: 'rejected'; readonly entry: Entry; readonly errors: readonly UserError[] }
   /** A tab has opened, and asks for the status. */
   | { readonly kind: 'hello' }
   | { readonly kind: 'wake' };
