@@ -51,8 +51,8 @@ const RULES = [
   ['JSON is compared without the order of keys', 'items.ts', 'return JSON.stringify(value ?? null, sorted);', 'return JSON.stringify(value ?? null, sorted && undefined);'],
   ['a new refresh token is stored before it is used', 'session.ts', 'await this.options.store.save(state);\n    this.current = state;', 'this.current = state;\n    setTimeout(() => void this.options.store.save(state), 3_000);'],
   ['tokens are renewed before they expire', 'session.ts', '(exp - iat) * 800', '(exp - iat) * 8_000'],
-  ['a rejected token is renewed', 'session.ts', 'state.accessToken !== rejected && ', ''],
-  ['a lost refresh is repeated in the background', 'session.ts', 'else this.retry = setTimeout(() => void this.renew().catch(() => {}), pause);', ''],
+  ['a rejected token is renewed', 'session.ts', 'state.accessToken !== rejected && !isLost', '!isLost'],
+  ['a lost refresh is repeated in the background', 'session.ts', 'this.retry = setTimeout(() => void this.renew().catch(() => {}), pause);', ''],
 ];
 
 const root = new URL('../../../', import.meta.url).pathname;

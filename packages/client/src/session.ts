@@ -99,6 +99,8 @@ export class Session implements Tokens {
   private readonly options: SessionOptions;
   private current: SessionState | null = null;
   private renewing: Promise<string> | undefined;
+  /** The refresh token whose exchange had no response. */
+  private lost: string | undefined;
   private retries = 0;
   private retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -155,7 +157,8 @@ export class Session implements Tokens {
     this.current = state;
     if (!state) throw new RequestFailed('UNAUTHENTICATED', 'Nobody is signed in.');
     // Another tab has renewed the tokens.
-    if (state.accessToken !== rejected && Date.now() < state.renewAt) return state.accessToken;
+    const isLost = state.refreshToken === this.lost;
+    if (state.accessToken !== rejected && !isLost && Date.now() < state.renewAt) return state.accessToken;
     const { result } = await this.exchange(state.refreshToken);
     if ((await this.open(result)).length === 0) return this.accessToken();
     this.current = null;
@@ -172,11 +175,15 @@ export class Session implements Tokens {
     try {
       const response = await this.send<RefreshMutation>(REFRESH, { refreshToken });
       this.retries = 0;
+      this.lost = undefined;
       return response;
     } catch (error) {
       const pause = RETRIES_MS[this.retries++];
       if (pause === undefined || !(error instanceof RequestFailed && error.code === 'NETWORK')) this.retries = 0;
-      else this.retry = setTimeout(() => void this.renew().catch(() => {}), pause);
+      else {
+        this.lost = refreshToken;
+        this.retry = setTimeout(() => void this.renew().catch(() => {}), pause);
+      }
       throw error;
     }
   }
