@@ -4,7 +4,7 @@ import type { ItemFragment } from '../src/generated.js';
 import { newId } from '../src/items.js';
 
 type Input = Record<string, unknown> & { id: string; version?: number; ids: string[]; name?: string };
-type Raw = Omit<ItemFragment, 'version'> & { version: number } & Record<string, unknown>;
+type Raw = Omit<ItemFragment, 'version' | 'status'> & { version: number; status: string } & Record<string, unknown>;
 
 interface LoggedChange {
   action: string;

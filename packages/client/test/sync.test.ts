@@ -278,7 +278,7 @@ test('a conflict is resolved once, with the value that was chosen', async () => 
   };
   const { client } = await connected(service, { onConflict });
   const { handle } = service;
-  service.handle = async (request, execute) => {
+  service.handle = async (_, execute) => {
     service.handle = handle;
     // Two changes, so `mayBeApplied` would be true if a response had been lost.
     for (const title of ['first', 'theirs']) service.other('UpdateTask', { id: task, title });
