@@ -1,6 +1,6 @@
 // Reads the service directly, without the flaky proxy: the state that the devices are compared with.
 
-import { ITEM, itemOf, MemorySessionStore, newId, Session, type Item, type ItemFragment } from '@snapnote/client';
+import { ITEM, itemOf, MemorySessionStore, newId, Session, type Item, type ItemPayload } from '@snapnote/client';
 import type { Credentials } from './device.js';
 
 const sessions = new Map<string, Session>();
@@ -43,7 +43,7 @@ async function all<T>(service: string, user: Credentials, field: string, selecti
 /** All items of the user. */
 export async function allItems(service: string, user: Credentials): Promise<Map<string, Item>> {
   const lists = ['tags', 'courses', 'documents', 'tasks'].map((name) => `${name}(first: 100, filter: { status: null }`);
-  const items = await Promise.all(lists.map((list) => all<ItemFragment>(service, user, list, '...Item')));
+  const items = await Promise.all(lists.map((list) => all<ItemPayload>(service, user, list, '...Item')));
   return new Map(items.flat().map((item) => [item.id, itemOf(item)]));
 }
 

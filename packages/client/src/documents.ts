@@ -1,6 +1,6 @@
 // All GraphQL documents of the package. `npm run generate` validates them against `schema.graphql` and makes `generated.ts` from them.
 
-/** The selection for every read of an item, so that all responses have the same fields. */
+/** The fragment `Item`, which selects all fields of an item that the client keeps. */
 export const ITEM = /* GraphQL */ `
   fragment Item on Item {
     __typename id version status

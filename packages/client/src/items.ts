@@ -62,7 +62,7 @@ export interface Fields {
 /** The type of an item. */
 export type ItemType = keyof Fields;
 
-interface Required {
+interface RequiredFields {
   Course: 'name';
   Document: 'courseId' | 'title' | 'originalText' | 'formattedNote';
   Task: 'title';
@@ -70,7 +70,7 @@ interface Required {
 }
 
 /** The fields of a new item. Fields with a default value are optional. */
-export type NewFields<T extends ItemType> = Pick<Fields[T], Required[T] & keyof Fields[T]> & Partial<Fields[T]>;
+export type NewFields<T extends ItemType> = Pick<Fields[T], RequiredFields[T] & keyof Fields[T]> & Partial<Fields[T]>;
 
 /** An item of one type. Items are immutable: a change makes a new object. */
 export interface ItemOf<T extends ItemType> {
@@ -109,8 +109,14 @@ export function withFields(item: Item, fields: Values): Item {
   return { ...item, fields: { ...item.fields, ...fields } } as Item;
 }
 
-/** An item of a response. */
-export function itemOf(payload: ItemFragment): Item {
+/** An item of a response, selected with {@link ITEM}. */
+export type ItemPayload = ItemFragment;
+
+/**
+ * The item of a response. Use it with {@link ITEM} for queries of your own.
+ * @example const items = (await client.request<Found>(`query { nodes(ids: []) { ...Item } } ${ITEM}`)).nodes.map(itemOf);
+ */
+export function itemOf(payload: ItemPayload): Item {
   const { id, version, status } = payload;
   const tagIds = 'tags' in payload ? payload.tags.map((tag) => tag.id).sort() : [];
   const trashedWith = 'trashedWith' in payload ? (payload.trashedWith?.id ?? null) : null;

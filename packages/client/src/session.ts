@@ -29,7 +29,9 @@ export interface SessionState {
 export interface SessionStore {
   /** The name under which the tabs of a browser share the session. Omit it if only one program uses it. */
   readonly shared?: string;
+  /** The stored session. Null if nobody is signed in. */
   load(): Promise<SessionState | null>;
+  /** Stores a session, or removes it. When the promise resolves, the session must survive a crash. */
   save(state: SessionState | null): Promise<void>;
 }
 

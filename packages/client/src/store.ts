@@ -48,12 +48,14 @@ export interface Commit {
 export interface Store {
   /** The name under which the tabs of a browser share the state. Omit it if only one client at a time uses the store. */
   readonly shared?: string;
+  /** The stored state. */
   load(): Promise<State>;
   /**
    * Makes a batch from the stored outbox and stores it, in one transaction: no other tab changes the outbox in between. Batches are
    * stored in the order of the calls. If it fails, nothing is stored.
    */
   commit(change: (outbox: readonly Entry[]) => Batch): Promise<Commit>;
+  /** Releases what the store holds. */
   close?(): void;
 }
 

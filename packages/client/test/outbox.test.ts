@@ -58,8 +58,8 @@ test('fields are merged, and a field that changed on both sides is a conflict', 
   const mine = update({ title: 'mine', priority: 'HIGH', completed: true }, { title: 'T', priority: 'LOW', completed: false });
   const { fields, conflicts } = remainingChanges(mine, task({ title: 'theirs', priority: 'LOW', completed: true }, 2));
   assert.deepEqual(fields, { priority: 'HIGH' });
-  assert.deepEqual(conflicts.map(({ item: _, ...rest }) => rest), [
-    { field: 'title', base: 'T', mine: 'mine', theirs: 'theirs', mayBeApplied: false },
+  assert.deepEqual(conflicts.map(({ item, ...rest }) => ({ ...rest, id: item.id })), [
+    { field: 'title', base: 'T', mine: 'mine', theirs: 'theirs', mayBeApplied: false, id: 't' },
   ]);
 });
 
