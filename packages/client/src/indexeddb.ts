@@ -63,14 +63,27 @@ export class IndexedDbStore implements Store {
     this.opened = undefined;
   }
 
+  /** Deletes the database with all unsent changes, for example after the user has signed out. Close the clients of all tabs before. */
+  async destroy(): Promise<void> {
+    this.close();
+    await result(indexedDB.deleteDatabase(this.shared));
+  }
+
   private database(): Promise<IDBDatabase> {
-    this.opened ??= openDatabase(this.shared, (database) => {
+    this.opened ??= this.open();
+    return this.opened;
+  }
+
+  private async open(): Promise<IDBDatabase> {
+    const opened = await openDatabase(this.shared, (database) => {
       database.createObjectStore('items', { keyPath: 'id' });
       // Entries are sent in the order of these numbers.
       database.createObjectStore('outbox', { autoIncrement: true }).createIndex('key', 'key', { unique: true });
       database.createObjectStore('position');
     });
-    return this.opened;
+    // Another tab deletes the database.
+    opened.onversionchange = () => opened.close();
+    return opened;
   }
 }
 

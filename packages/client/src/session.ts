@@ -100,6 +100,8 @@ const RETRIES_MS = [250, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000];
 export class Session implements Tokens {
   private readonly options: SessionOptions;
   private current: SessionState | null = null;
+  /** The user of this session. If another one signs in elsewhere, this session has ended: its changes are not theirs. */
+  private user: string | undefined;
   private renewing: Promise<string> | undefined;
   /** The refresh token whose exchange had no response. */
   private lost: string | undefined;
@@ -113,31 +115,32 @@ export class Session implements Tokens {
   /** Signs a user in. Returns the errors of the input: `INVALID_CREDENTIALS`. */
   async signIn(input: SignInInput): Promise<readonly UserError[]> {
     const { result } = await this.send<SignInMutation>(SIGN_IN, { input });
-    return this.open(result);
+    return this.begin(result);
   }
 
   /** Makes a user and signs them in. Returns the errors of the input, for example `TAKEN` or `WEAK_PASSWORD`. */
   async signUp(input: SignUpInput): Promise<readonly UserError[]> {
     const { result } = await this.send<SignUpMutation>(SIGN_UP, { input });
-    return this.open(result);
+    return this.begin(result);
   }
 
   /** Ends the session. It ends on this device even if the service cannot be reached. */
   async signOut(): Promise<void> {
-    const state = await this.options.store.load();
+    const state = await this.load();
     this.current = null;
-    await this.options.store.save(null);
+    this.user = undefined;
+    if (state) await this.options.store.save(null);
     if (state) await this.send<SignOutMutation>(SIGN_OUT, {}, state.accessToken).catch(() => {});
   }
 
   /** The id of the signed-in user, also without a network. Null if nobody is signed in. */
   async userId(): Promise<string | null> {
-    return (this.current ?? (await this.options.store.load()))?.userId ?? null;
+    return (this.current ?? (await this.load()))?.userId ?? null;
   }
 
   /** A token that is renewed after 80 % of its lifetime. */
   async accessToken(): Promise<string> {
-    this.current ??= await this.options.store.load();
+    this.current ??= await this.load();
     if (this.current && Date.now() < this.current.renewAt) return this.current.accessToken;
     return this.renew();
   }
@@ -148,6 +151,19 @@ export class Session implements Tokens {
     return this.renewing;
   }
 
+  /** The stored session, if it is still that of the same user. */
+  private async load(): Promise<SessionState | null> {
+    const state = await this.options.store.load();
+    this.user ??= state?.userId;
+    return state?.userId === this.user ? state : null;
+  }
+
+  private async begin(payload: SignInMutation['result']): Promise<readonly UserError[]> {
+    const errors = await this.open(payload);
+    if (errors.length === 0) this.user = this.current?.userId;
+    return errors;
+  }
+
   private async exclusively<T>(action: () => Promise<T>): Promise<T> {
     const { shared } = this.options.store;
     if (shared === undefined || !globalThis.navigator?.locks) return action();
@@ -155,7 +171,7 @@ export class Session implements Tokens {
   }
 
   private async refresh(rejected: string | undefined): Promise<string> {
-    const state = await this.options.store.load();
+    const state = await this.load();
     this.current = state;
     if (!state) throw new RequestFailed('UNAUTHENTICATED', 'Nobody is signed in.');
     // Another tab has renewed the tokens.

@@ -40,6 +40,7 @@ export class FakeService {
   /** Access tokens that the service accepts. */
   readonly accepted = new Set<string>();
   lifetimeSeconds = 900;
+  user = 'user';
 
   /** Replaced by tests: what happens to a request. By default it is executed, and its response arrives. */
   handle: (request: Request, execute: () => unknown) => Promise<unknown> = async (_, execute) => execute();
@@ -214,7 +215,7 @@ export class FakeService {
       else if (refreshToken !== `r${this.generation - 1}`) return failed;
     }
     const now = Math.floor(Date.now() / 1000);
-    const claims = { iat: now, exp: now + this.lifetimeSeconds, sub: 'user', generation: this.generation };
+    const claims = { iat: now, exp: now + this.lifetimeSeconds, sub: this.user, generation: this.generation };
     const accessToken = `header.${btoa(JSON.stringify(claims))}.signature`;
     this.accepted.add(accessToken);
     return { result: { accessToken, refreshToken: `r${this.generation}`, userErrors: [] } };

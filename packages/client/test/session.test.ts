@@ -99,6 +99,22 @@ test('a refresh whose response was lost is repeated at once, and does not end th
   assert(service.accepted.has(next));
 });
 
+test('a session ends when another user signs in', async () => {
+  const service = new FakeService();
+  const [one, other] = await twoTabs(service);
+  assert.equal(await one.userId(), await other.userId());
+  await other.signOut();
+  service.user = 'bob';
+  await other.signIn({ email: 'b', password: 'p' });
+  assert.equal(await other.userId(), 'bob');
+  await assert.rejects(one.renew(), { code: 'UNAUTHENTICATED' });
+  assert.equal(await one.userId(), null);
+  await one.signOut();
+  assert.equal(await other.accessToken(), await new Session({ url, store: new IndexedDbSessionStore(`session-${databases - 1}`) }).accessToken());
+  await one.signIn({ email: 'b', password: 'p' });
+  assert.equal(await one.userId(), 'bob');
+});
+
 test('an ended session is signed out in all tabs', async () => {
   const service = new FakeService();
   const [one, other] = await twoTabs(service);

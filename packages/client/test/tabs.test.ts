@@ -88,6 +88,21 @@ test('a rejection is reported in all tabs', async () => {
   await close(devices);
 });
 
+test('a store is deleted with all it contains', async () => {
+  const service = new FakeService();
+  const name = `tabs-${databases++}`;
+  const store = new IndexedDbStore(name);
+  const { client } = await open(service, { store });
+  await client.create('Task', { title: 'unsent' });
+  // A second connection must not prevent it.
+  const other = new IndexedDbStore(name);
+  assert.equal((await other.load()).outbox.length, 1);
+  await client.close();
+  await store.destroy();
+  assert.deepEqual((await store.load()).outbox, []);
+  store.close();
+});
+
 test('a tab that missed a message reads the state again', async () => {
   const service = new FakeService();
   const devices = await tabs(service, 2);
