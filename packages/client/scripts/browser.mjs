@@ -9,7 +9,7 @@ import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 
 const [service, count = '5', only, first = '1'] = process.argv.slice(2);
-const PORT = 4890;
+const PORT = Number(process.env.PORT ?? 4890);
 const STEPS = 14;
 const root = new URL('../', import.meta.url).pathname;
 
