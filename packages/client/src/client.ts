@@ -5,9 +5,12 @@ import { newId, type Fields, type Item, type ItemOf, type ItemType, type NewFiel
 import { absorb, valueOf, type Conflict, type Entry } from './outbox.js';
 import { Remote, type RemoteOptions, type UserError } from './remote.js';
 import { Replica } from './replica.js';
-import type { Batch, Commit, Store } from './store.js';
+import type { Batch, Commit, Rejection, Store } from './store.js';
 import { Sync } from './sync.js';
 import { Tabs, type Message, type Status } from './tabs.js';
+
+/** Events of a browser after which a retry may succeed: the network or the user returns. */
+const RETURN = ['online', 'visibilitychange'];
 
 /** How a client is made. */
 export interface ClientOptions extends RemoteOptions {
@@ -19,10 +22,11 @@ export interface ClientOptions extends RemoteOptions {
    */
   onConflict: (conflict: Conflict) => unknown;
   /**
-   * Called in every open tab when the service rejects a change. The change has left the outbox: show it, so that the user's work is not
-   * lost. To write in it, check {@link OfflineClient.isConnectedTab}, so that only one tab does.
+   * Called in every open tab when the service rejects a change. The change has left the outbox, and stays in
+   * {@link OfflineClient.rejections} until the app dismisses it. To write in it, check {@link OfflineClient.isConnectedTab}, so that only
+   * one tab does.
    */
-  onRejected: (entry: Entry, errors: readonly UserError[]) => void;
+  onRejected?: (entry: Entry, errors: readonly UserError[]) => void;
 }
 
 /** The service rejected a change. */
@@ -66,10 +70,10 @@ export class OfflineClient {
   private currentStatus: Status = 'offline';
   private isLeading = false;
   /** The last rejection of each item that has not been changed since. */
-  private readonly rejections = new Map<string, Rejected>();
+  private readonly lastRejections = new Map<string, Rejected>();
   private stopping = new AbortController();
   private running: Promise<void> | undefined;
-  private readonly onOnline = () => this.wake();
+  private readonly onReturn = () => this.wake();
 
   private constructor(options: ClientOptions) {
     this.options = options;
@@ -125,6 +129,19 @@ export class OfflineClient {
     return this.replica.outbox();
   }
 
+  /**
+   * Changes that the service rejected, and why. They are stored, so that the user's work is not lost: show them, and
+   * {@link dismiss} each one that the user has seen.
+   */
+  rejections(): readonly Rejection[] {
+    return this.replica.state.rejected;
+  }
+
+  /** Removes a change from {@link rejections}. */
+  async dismiss({ entry }: Rejection): Promise<void> {
+    await this.replica.commit(() => ({ dismissed: [entry.key] }));
+  }
+
   /** Calls a listener after each change of the items, the outbox or the status. Returns a function that ends this. */
   subscribe(listener: () => void): () => void {
     return this.replica.subscribe(listener);
@@ -178,7 +195,7 @@ export class OfflineClient {
       const check = () => {
         if (this.outbox().some((entry) => entry.id === id)) return;
         unsubscribe();
-        const rejected = this.rejections.get(id);
+        const rejected = this.lastRejections.get(id);
         if (rejected) reject(rejected);
         else resolve();
       };
@@ -200,10 +217,10 @@ export class OfflineClient {
   start(): void {
     if (this.running) return;
     this.stopping = new AbortController();
-    globalThis.addEventListener?.('online', this.onOnline);
+    for (const event of RETURN) globalThis.addEventListener?.(event, this.onReturn);
     const { signal } = this.stopping;
     const run = this.tabs.lead(() => this.lead(signal), signal).finally(() => {
-      globalThis.removeEventListener?.('online', this.onOnline);
+      for (const event of RETURN) globalThis.removeEventListener?.(event, this.onReturn);
       this.running = undefined;
     });
     this.running = run;
@@ -223,7 +240,7 @@ export class OfflineClient {
     this.options.store.close?.();
   }
 
-  /** Retries now. Browsers' `online` event does so by itself. */
+  /** Retries now. In browsers, this happens when the network returns and when the user returns to the tab. */
   wake(): void {
     this.sync.wake();
     this.tabs.post({ kind: 'wake' });
@@ -264,13 +281,13 @@ export class OfflineClient {
   }
 
   private rejected(entry: Entry, errors: readonly UserError[]): void {
-    this.rejections.set(entry.id, new Rejected(entry, errors));
-    queueMicrotask(() => this.options.onRejected(entry, errors));
+    this.lastRejections.set(entry.id, new Rejected(entry, errors));
+    queueMicrotask(() => this.options.onRejected?.(entry, errors));
   }
 
   /** Stores a change of the user. */
   private async add(entry: Entry, build: (outbox: readonly Entry[]) => Batch = () => ({ enqueue: [entry] })): Promise<void> {
-    this.rejections.delete(entry.id);
+    this.lastRejections.delete(entry.id);
     await this.replica.add(entry, build);
   }
 

@@ -3,7 +3,9 @@
 import { openDatabase, result, stored } from './database.js';
 import type { Item } from './items.js';
 import type { Entry } from './outbox.js';
-import type { Batch, Commit, State, Store } from './store.js';
+import type { Batch, Commit, Rejection, State, Store } from './store.js';
+
+const ALL = ['items', 'outbox', 'position', 'rejected'] as const;
 
 /**
  * The state in IndexedDB. Its tabs elect one that is connected, and the others show what it stores.
@@ -23,18 +25,19 @@ export class IndexedDbStore implements Store {
   }
 
   async load(): Promise<State> {
-    const transaction = (await this.database()).transaction(['items', 'outbox', 'position']);
-    const [items, outbox, cursor, revision] = await Promise.all([
+    const transaction = (await this.database()).transaction(ALL);
+    const [items, outbox, cursor, revision, rejected] = await Promise.all([
       result<Item[]>(transaction.objectStore('items').getAll()),
       result<Entry[]>(transaction.objectStore('outbox').getAll()),
       result<string | null | undefined>(transaction.objectStore('position').get('cursor')),
       result<number | undefined>(transaction.objectStore('position').get('revision')),
+      result<Rejection[]>(transaction.objectStore('rejected').getAll()),
     ]);
-    return { items: new Map(items.map((item) => [item.id, item])), outbox, cursor: cursor ?? null, revision: revision ?? 0 };
+    return { items: new Map(items.map((item) => [item.id, item])), outbox, cursor: cursor ?? null, rejected, revision: revision ?? 0 };
   }
 
   async commit(change: (outbox: readonly Entry[]) => Batch): Promise<Commit> {
-    const transaction = (await this.database()).transaction(['items', 'outbox', 'position'], 'readwrite');
+    const transaction = (await this.database()).transaction(ALL, 'readwrite');
     const done = stored(transaction);
     try {
       const [outbox, before] = await Promise.all([
@@ -80,6 +83,7 @@ export class IndexedDbStore implements Store {
       // Entries are sent in the order of these numbers.
       database.createObjectStore('outbox', { autoIncrement: true }).createIndex('key', 'key', { unique: true });
       database.createObjectStore('position');
+      database.createObjectStore('rejected', { keyPath: 'entry.key' });
     });
     // Another tab deletes the database.
     opened.onversionchange = () => opened.close();
@@ -88,15 +92,13 @@ export class IndexedDbStore implements Store {
 }
 
 async function write(transaction: IDBTransaction, batch: Batch, revision: number): Promise<void> {
-  const { replaceAll, put = [], remove = [], enqueue = [], dequeue = [], cursor } = batch;
-  const [items, outbox, position] = ['items', 'outbox', 'position'].map((name) => transaction.objectStore(name)) as [
-    IDBObjectStore,
-    IDBObjectStore,
-    IDBObjectStore,
-  ];
+  const { replaceAll, put = [], remove = [], enqueue = [], dequeue = [], cursor, rejected = [], dismissed = [] } = batch;
+  const [items, outbox, position] = [transaction.objectStore('items'), transaction.objectStore('outbox'), transaction.objectStore('position')];
   if (replaceAll) items.clear();
   for (const item of put) items.put(item);
   for (const id of remove) items.delete(id);
+  for (const rejection of rejected) transaction.objectStore('rejected').put(rejection);
+  for (const key of dismissed) transaction.objectStore('rejected').delete(key);
   position.put(revision, 'revision');
   if (cursor !== undefined) position.put(cursor, 'cursor');
   for (const entry of enqueue) {

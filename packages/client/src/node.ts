@@ -13,7 +13,7 @@ export class FileStore extends MemoryStore {
     this.path = path;
     if (!existsSync(path)) return;
     const { items, ...rest } = JSON.parse(readFileSync(path, 'utf8')) as Omit<State, 'items'> & { items: Item[] };
-    this.state = { ...rest, items: new Map(items.map((item) => [item.id, item])) };
+    this.state = { ...this.state, ...rest, items: new Map(items.map((item) => [item.id, item])) };
   }
 
   protected override save(state: State): void {

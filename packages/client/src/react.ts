@@ -7,6 +7,7 @@ import { createContext, createElement, useContext, useMemo, useSyncExternalStore
 import type { OfflineClient } from './client.js';
 import type { ItemStatus } from './generated.js';
 import type { ItemOf, ItemType } from './items.js';
+import type { Rejection } from './store.js';
 import type { Status } from './tabs.js';
 
 const Context = createContext<OfflineClient | null>(null);
@@ -42,6 +43,12 @@ export function useItems<T extends ItemType>(type: T, status: ItemStatus = 'ACTI
 export function useItem<T extends ItemType>(type: T, id: string): ItemOf<T> | undefined {
   const client = useClient();
   return useSnapshot(() => client.item(type, id));
+}
+
+/** Changes that the service rejected, until `client.dismiss` is called. */
+export function useRejections(): readonly Rejection[] {
+  const client = useClient();
+  return useSnapshot(() => client.rejections());
 }
 
 /** The state of the connection. */

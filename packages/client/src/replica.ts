@@ -2,7 +2,7 @@
 
 import { untagged, type Item } from './items.js';
 import { overlay, type Entry } from './outbox.js';
-import { apply, type Batch, type Commit, type Rejection, type State, type Store } from './store.js';
+import { apply, emptyState, type Batch, type Commit, type Rejection, type State, type Store } from './store.js';
 
 /** How long to wait for the message about another tab's batch before everything is read again. */
 const GAP_MS = 200;
@@ -18,7 +18,7 @@ export class Replica {
   private readonly store: Store;
   private readonly onCommit: (commit: Commit) => void;
   private readonly onRejected: (rejection: Rejection) => void;
-  private current: State = { items: new Map(), outbox: [], cursor: null, revision: 0 };
+  private current: State = emptyState();
   private view: ReadonlyMap<string, Item> | undefined;
   private readonly listeners = new Set<() => void>();
   /** Entries of this tab that are being stored. They are visible at once. */

@@ -10,6 +10,8 @@ export interface State {
   outbox: readonly Entry[];
   /** The position in the feed. Null if nothing has been read. */
   cursor: string | null;
+  /** Entries that the service rejected and the app has not dismissed. */
+  rejected: readonly Rejection[];
   /** How many batches have been stored. */
   revision: number;
 }
@@ -25,8 +27,10 @@ export interface Batch {
   /** The keys of entries that leave the outbox. */
   readonly dequeue?: readonly string[];
   readonly cursor?: string | null;
-  /** Entries that left the outbox because the service rejected them. The clients of the store report them; it is not stored. */
+  /** Entries that left the outbox because the service rejected them. */
   readonly rejected?: readonly Rejection[];
+  /** The keys of rejected entries that the app has dismissed. */
+  readonly dismissed?: readonly string[];
 }
 
 /** An entry that the service rejected, and why. */
@@ -60,7 +64,8 @@ export interface Store {
 }
 
 /** The state after a batch. */
-export function apply(state: State, { replaceAll, put = [], remove = [], enqueue = [], dequeue = [], cursor }: Batch): State {
+export function apply(state: State, batch: Batch): State {
+  const { replaceAll, put = [], remove = [], enqueue = [], dequeue = [], cursor, rejected = [], dismissed = [] } = batch;
   const items = replaceAll ? new Map<string, Item>() : put.length || remove.length ? new Map(state.items) : state.items;
   for (const item of put) items.set(item.id, item);
   for (const id of remove) items.delete(id);
@@ -71,12 +76,18 @@ export function apply(state: State, { replaceAll, put = [], remove = [], enqueue
     for (const key of dequeue) entries.delete(key);
     outbox = [...entries.values()];
   }
-  return { items, outbox, cursor: cursor === undefined ? state.cursor : cursor, revision: state.revision + 1 };
+  const kept = [...state.rejected, ...rejected].filter(({ entry }) => !dismissed.includes(entry.key));
+  return { items, outbox, cursor: cursor === undefined ? state.cursor : cursor, rejected: kept, revision: state.revision + 1 };
+}
+
+/** The state of a new store. */
+export function emptyState(): State {
+  return { items: new Map(), outbox: [], cursor: null, rejected: [], revision: 0 };
 }
 
 /** A store in memory, for tests and for apps that keep nothing. */
 export class MemoryStore implements Store {
-  protected state: State = { items: new Map(), outbox: [], cursor: null, revision: 0 };
+  protected state: State = emptyState();
 
   async load(): Promise<State> {
     return this.state;

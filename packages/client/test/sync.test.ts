@@ -314,7 +314,7 @@ test('rejected changes are reported, and the client shows the state of the servi
   const service = new FakeService();
   service.other('CreateTag', { id: 'x', name: 'Exam' });
   const task = service.createTask();
-  const { client, rejected } = await connected(service);
+  const { client, rejected, store } = await connected(service);
   const tag = await client.create('Tag', { name: 'Exam' });
   await assert.rejects(client.confirmed(tag), { name: 'Rejected' });
   assert(!client.items().has(tag));
@@ -326,6 +326,12 @@ test('rejected changes are reported, and the client shows the state of the servi
   await settled(client);
   assert.deepEqual(rejected.map(({ entry, codes }) => `${entry.kind} ${codes}`), ['create TAKEN', 'create BLANK', 'trash BLANK', 'update BLANK']);
   assert.deepEqual([client.items().has(blank), field(client, task, 'title')], [false, 'T']);
+  // The user's work is kept until the app dismisses it, also after a restart.
+  const again = await open(service, {}, store);
+  assert.deepEqual(again.client.rejections().map(({ entry }) => entry.kind), ['create', 'create', 'trash', 'update']);
+  for (const rejection of again.client.rejections()) await again.client.dismiss(rejection);
+  assert.deepEqual((await store.load()).rejected, []);
+  await again.client.close();
   await client.close();
 });
 

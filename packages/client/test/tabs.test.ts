@@ -83,7 +83,9 @@ test('a rejection is reported in all tabs', async () => {
   const follower = devices.find(({ client }) => !client.isConnectedTab)!;
   const id = await follower.client.create('Task', { title: ' ' });
   await assert.rejects(follower.client.confirmed(id), { name: 'Rejected' });
-  await until(() => devices.every(({ rejected }) => rejected.length === 1), 'reported');
+  await until(() => devices.every(({ rejected, client }) => rejected.length === 1 && client.rejections().length === 1), 'reported');
+  await follower.client.dismiss(follower.client.rejections()[0]!);
+  await until(() => devices.every(({ client }) => client.rejections().length === 0), 'dismissed');
   assert.deepEqual(devices.map(({ client }) => client.items().size), [0, 0]);
   await close(devices);
 });
