@@ -128,7 +128,7 @@ async function run(browser, adapter, seed) {
     const possible = [title, ...(renamed.get(id) ?? [])];
     if (titles.has(id) && !possible.includes(titles.get(id))) problems.push(`${title} is now ${titles.get(id)}`);
   }
-  for (const id of titles.keys()) if (!created.has(id)) problems.push(`nobody created ${id}`);
+  for (const id of titles.keys()) if (!created.has(id)) problems.push(`${id} was not created by the test`);
   const connected = (await Promise.all([windows[0], windows[2]].map(shown))).filter((state) => state.connected === 'true');
   if (connected.length !== 1) problems.push(`${connected.length} windows of one browser are connected`);
   for (const window of windows) problems.push(...window.problems);

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { OfflineClient, Rejected, type ClientOptions } from './client.js';
+export { authorizedFetch } from './fetch.js';
 export { IndexedDbStore } from './indexeddb.js';
 export { ITEM } from './documents.js';
 export { itemOf, newId, same, type Fields, type Item, type ItemOf, type ItemPayload, type ItemType, type NewFields, type Values } from './items.js';

@@ -29,7 +29,7 @@ export interface SessionState {
 export interface SessionStore {
   /** The name under which the tabs of a browser share the session. Omit it if only one program uses it. */
   readonly shared?: string;
-  /** The stored session. Null if nobody is signed in. */
+  /** The stored session. Null if the user is not signed in. */
   load(): Promise<SessionState | null>;
   /** Stores a session, or removes it. When the promise resolves, the session must survive a crash. */
   save(state: SessionState | null): Promise<void>;
@@ -133,7 +133,7 @@ export class Session implements Tokens {
     if (state) await this.send<SignOutMutation>(SIGN_OUT, {}, state.accessToken).catch(() => {});
   }
 
-  /** The id of the signed-in user, also without a network. Null if nobody is signed in. */
+  /** The id of the signed-in user, also without a network. Null if the user is not signed in. */
   async userId(): Promise<string | null> {
     return (this.current ?? (await this.load()))?.userId ?? null;
   }
@@ -173,7 +173,7 @@ export class Session implements Tokens {
   private async refresh(rejected: string | undefined): Promise<string> {
     const state = await this.load();
     this.current = state;
-    if (!state) throw new RequestFailed('UNAUTHENTICATED', 'Nobody is signed in.');
+    if (!state) throw new RequestFailed('UNAUTHENTICATED', 'The user is not signed in.');
     // Another tab has renewed the tokens.
     const isLost = state.refreshToken === this.lost;
     if (state.accessToken !== rejected && !isLost && Date.now() < state.renewAt) return state.accessToken;

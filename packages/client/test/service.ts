@@ -16,6 +16,7 @@ export interface Request {
   readonly name: string;
   readonly variables: { readonly input: Input; readonly after?: string | null; readonly refreshToken?: string };
   readonly authorization: string | null;
+  readonly query?: string;
 }
 
 const error = (code: string, field: string[] | null = null) => ({ code, field, message: code });
@@ -48,7 +49,7 @@ export class FakeService {
   readonly fetch = async (_url: unknown, init: { body: string; headers: Record<string, string>; signal: AbortSignal }): Promise<Response> => {
     const { query, variables } = JSON.parse(init.body) as { query: string; variables: Request['variables'] };
     const name = /^\w+ (\w+)/.exec(query)?.[1] ?? '';
-    const request = { name, variables, authorization: init.headers['authorization'] ?? null };
+    const request = { name, variables, query, authorization: init.headers['authorization'] ?? null };
     this.operations.push(name);
     init.signal.throwIfAborted();
     const aborted = new Promise((_, reject) => init.signal.addEventListener('abort', () => reject(init.signal.reason)));
@@ -140,23 +141,24 @@ export class FakeService {
     return item ? { ...item, tags: this.tagsOf(item['tagIds'] as string[]) } : null;
   }
 
-  private execute({ name, variables, authorization }: Request): unknown {
+  private execute({ name, variables, authorization, query = '' }: Request): unknown {
     if (name === 'Refresh' || name.startsWith('SignIn') || name.startsWith('SignUp')) return this.tokens(name, variables.refreshToken);
     if (authorization !== 'other' && !this.accepted.has(authorization?.slice('Bearer '.length) ?? '')) throw new Failure('UNAUTHENTICATED');
     const { input } = variables;
     if (name === 'Cursor') return { changesCursor: this.cursor() };
     if (name === 'Changes') return this.page(variables.after!);
     if (name === 'Current') return { nodes: (variables as unknown as { ids: string[] }).ids.map((id) => this.shown(id)) };
-    if (name.startsWith('All')) return this.list(name.slice('All'.length));
+    if (name.startsWith('All')) return this.list(name.slice('All'.length), query.includes('status: null'));
     const [, verb, type] = /^(Create|Update|Trash|Restore|Delete)(\w+)$/.exec(name)!;
     if (verb === 'Create') return { result: this.create(type!, input) };
     if (verb === 'Update') return { result: this.update(input) };
     return { result: this.move(verb!, input.ids) };
   }
 
-  private list(types: string) {
+  private list(types: string, withTrash: boolean) {
     const type = types.slice(0, -1);
-    const nodes = [...this.items.values()].filter((item) => item.__typename === type).map(({ id }) => this.shown(id));
+    const isListed = (item: Raw) => item.__typename === type && (withTrash || item.status === 'ACTIVE');
+    const nodes = [...this.items.values()].filter(isListed).map(({ id }) => this.shown(id));
     return { list: { nodes, pageInfo: { hasNextPage: false, endCursor: null } } };
   }
 
