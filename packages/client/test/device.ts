@@ -72,11 +72,4 @@ export function field(client: OfflineClient, id: string, name: string): unknown 
   return (client.items().get(id)?.fields as unknown as Values | undefined)?.[name];
 }
 
-/** Something that happens when a test says so. */
-export function gate(): { opened: Promise<void>; open: () => void } {
-  let open = () => {};
-  const opened = new Promise<void>((done) => (open = done));
-  return { opened, open };
-}
-
 export const statusOf = (client: OfflineClient, id: string): Item['status'] | undefined => client.items().get(id)?.status;

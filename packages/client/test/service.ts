@@ -224,6 +224,37 @@ export class FakeService {
   }
 }
 
+/** Something that happens when a test says so. */
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = () => {};
+  const opened = new Promise<void>((done) => (open = done));
+  return { opened, open };
+}
+
+/** The next request of this name is executed, and its response is lost. */
+export function lose(service: FakeService, name: string, isExecuted = true): void {
+  const { handle } = service;
+  service.handle = async (request, execute) => {
+    if (request.name !== name) return handle(request, execute);
+    service.handle = handle;
+    if (isExecuted) execute();
+    throw broken();
+  };
+}
+
+/** The responses of this name wait. */
+export function hold(service: FakeService, name: string) {
+  const [arrived, released] = [gate(), gate()];
+  service.handle = async (request, execute) => {
+    const response = execute();
+    if (request.name !== name) return response;
+    arrived.open();
+    await released.opened;
+    return response;
+  };
+  return { arrived: arrived.opened, release: released.open };
+}
+
 /** A socket that speaks graphql-transport-ws, with one subscription. */
 class FakeSocket {
   static readonly open = new Set<FakeSocket>();
