@@ -77,7 +77,10 @@ async function run(browser, adapter, seed) {
   const proxies = [await FlakyProxy.start(service), await FlakyProxy.start(service)];
   const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
   const to = (device) => ({ adapter, run: String(seed), email, proxy: proxies[device] });
-  const ready = (window) => window.waitForFunction(() => document.querySelector('[data-loaded=true]'), undefined, { timeout: 20_000 });
+  const ready = async (window) => {
+    const isLoaded = window.waitForFunction(() => document.querySelector('[data-loaded=true]'), undefined, { timeout: 60_000 });
+    await isLoaded.catch((error) => Promise.reject(new Error(`${error.message} ${window.problems}`)));
+  };
   const windows = [await open(contexts[0], to(0)), await open(contexts[1], to(1))];
   await Promise.all(windows.map(ready));
   windows.push(await open(contexts[0], to(0)));
@@ -113,8 +116,8 @@ async function run(browser, adapter, seed) {
     const expected = await tasksOf(session);
     states = await Promise.all(windows.map(shown));
     if (states.every(({ status, unsent, list }) => status === 'live' && unsent === '0' && list === expected.shown)) break;
-    if (Date.now() - began > 30_000) {
-      problems.push(`not equal after 30 s:\n${states.map((state) => JSON.stringify(state)).join('\n')}\n${JSON.stringify(expected.shown)}`);
+    if (Date.now() - began > 90_000) {
+      problems.push(`not equal after 90 s:\n${states.map((state) => JSON.stringify(state)).join('\n')}\n${JSON.stringify(expected.shown)}`);
       break;
     }
     await new Promise((done) => setTimeout(done, 40));

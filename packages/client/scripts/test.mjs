@@ -1,4 +1,4 @@
-// Runs the unit tests: `npm test`, or `npm test -- session` for some files.
+// Runs the unit tests: `npm test`, or `npm test -- session,tabs` for some files.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 
 const [filter = '', ...rest] = process.argv.slice(2);
 const root = new URL('../', import.meta.url).pathname;
-const files = readdirSync(`${root}test`).filter((name) => name.endsWith('.test.ts') && name.includes(filter));
+const files = readdirSync(`${root}test`).filter((name) => name.endsWith('.test.ts') && filter.split(',').some((part) => name.includes(part)));
 rmSync(`${root}build/test`, { recursive: true, force: true });
 await build({
   entryPoints: files.map((name) => `${root}test/${name}`),

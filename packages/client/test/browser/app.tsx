@@ -11,14 +11,15 @@ const parameter = (name: string) => new URLSearchParams(location.search).get(nam
 const url = parameter('url');
 const run = parameter('run');
 
-const session = new Session({ url, store: new IndexedDbSessionStore(`session-${run}`), timeoutMs: 2_000 });
+const timeoutMs = 5_000;
+const session = new Session({ url, store: new IndexedDbSessionStore(`session-${run}`), timeoutMs });
 const credentials = { email: parameter('email'), password: 'correct horse' };
 if ((await session.userId()) === null) for (const error of await session.signIn(credentials)) throw new Error(error.message);
 const client = await OfflineClient.open({
   url,
   tokens: session,
   store: new IndexedDbStore(`notes-${run}`),
-  timeoutMs: 2_000,
+  timeoutMs,
   onConflict: ({ mine, theirs, mayBeApplied }) => (mayBeApplied ? theirs : mine),
   onRejected: (entry, errors) => console.log('rejected', entry.kind, JSON.stringify(errors)),
 });
