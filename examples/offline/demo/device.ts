@@ -32,8 +32,14 @@ class CrashableStore extends FileStore {
   }
 }
 
+/** A session that ends with the program, which would otherwise repeat lost refreshes. */
 class CrashableSessionStore extends FileSessionStore {
   crashed = false;
+
+  override async load(): Promise<SessionState | null> {
+    if (this.crashed) throw new Error('The program has crashed.');
+    return super.load();
+  }
 
   override async save(state: SessionState | null): Promise<void> {
     if (!this.crashed) await super.save(state);
