@@ -67,7 +67,7 @@ assert.match(newId(), /-7/);
 
 try {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root));
-  const unwanted = files.map(({ path }) => path).filter((path) => !/^dist\/[\w-]+\.(d\.ts|js)$|^(package\.json|README\.md)$/.test(path));
+  const unwanted = files.map(({ path }) => path).filter((path) => !/^dist\/[\w-]+\.(d\.ts|js)$|^(package\.json|README\.md|LICENSE)$/.test(path));
   if (unwanted.length) throw new Error(`The package must not contain ${unwanted}.`);
   const versions = ['typescript', 'react', '@types/react', '@types/node', '@tanstack/db', 'graphql'];
   const dependencies = Object.fromEntries(versions.map((name) => [name, devDependencies[name]]));
