@@ -81,9 +81,9 @@ export class Replica {
     }
   }
 
-  /** Stores what the service returned. Only newer items are accepted, so data may arrive late or twice. Returns what was stored. */
-  async commit(build: Build): Promise<Batch> {
-    return this.serially(() => this.store.commit((outbox) => this.accepted(build(outbox))));
+  /** Stores what the service returned. Only newer items are accepted, so data may arrive late or twice. */
+  async commit(build: Build): Promise<void> {
+    await this.serially(() => this.store.commit((outbox) => this.accepted(build(outbox))));
   }
 
   /** A batch that this tab or another one has stored. */
@@ -122,7 +122,7 @@ export class Replica {
     this.notify();
   }
 
-  private async serially(task: () => Promise<Commit>, settle = () => {}): Promise<Batch> {
+  private async serially(task: () => Promise<Commit>, settle = () => {}): Promise<void> {
     const run = this.last.then(async () => {
       const commit = await task();
       this.onCommit(commit);
@@ -130,7 +130,6 @@ export class Replica {
       if (commit.revision === this.current.revision + 1) settle();
       this.receive(commit);
       await this.expect(commit.revision);
-      return commit.batch;
     });
     this.last = run.catch(() => {});
     return run;

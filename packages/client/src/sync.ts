@@ -6,7 +6,8 @@ import type { AllTasksQuery, ChangesQuery, CurrentQuery, CursorQuery, ItemFragme
 import { inputOf, itemOf, type Item, type Values } from './items.js';
 import { hasSucceeded, isAchieved, rebase, remainingChanges, type Conflict, type Entry, type Update } from './outbox.js';
 import { Remote, RequestFailed, type Change, type UserError } from './remote.js';
-import type { Replica } from './replica.js';
+import type { Build, Replica } from './replica.js';
+import type { Batch } from './store.js';
 import type { Status } from './tabs.js';
 
 /** What the connection needs of the client. */
@@ -62,7 +63,10 @@ export class Sync {
       const { code = 'NETWORK', retryAfterMs = 0 } = failure instanceof RequestFailed ? failure : {};
       if (code === 'UNAUTHENTICATED') return this.status('signed out');
       if (code === 'CURSOR_EXPIRED') {
-        const isStored = await this.commit({ cursor: null }).then(() => true, () => false);
+        const isStored = await this.commit({ cursor: null }).then(
+          () => true,
+          () => false,
+        );
         if (isStored) continue;
         return this.status('broken');
       }
@@ -78,9 +82,9 @@ export class Sync {
     this.events.onStatus(status);
   }
 
-  private async commit(...[batch]: [Parameters<Replica['commit']>[0] | ReturnType<Parameters<Replica['commit']>[0]>]) {
+  private async commit(batch: Batch | Build): Promise<void> {
     try {
-      return await this.replica.commit(typeof batch === 'function' ? batch : () => batch);
+      await this.replica.commit(typeof batch === 'function' ? batch : () => batch);
     } catch (error) {
       throw new StoreFailed('The state could not be stored.', { cause: error });
     }
