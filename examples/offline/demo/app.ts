@@ -1,19 +1,18 @@
-// A minimal app: node dist/demo/app.js URL REFRESH_TOKEN
+// A minimal app: node dist/demo/app.js URL EMAIL PASSWORD
 // It creates a task and prints the state until Ctrl-C, with or without a network. The next run continues from the stored state.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { OfflineClient, Session } from '@snapnote/client';
+import { FileStore } from '@snapnote/client/node';
 import WebSocket from 'ws';
-import { OfflineClient } from '../src/client.js';
-import { FileStore } from '../src/file-store.js';
-import { Session } from '../src/session.js';
+import { FileSessionStore } from './session-file.js';
 
-const [url, given] = process.argv.slice(2) as [string, string | undefined];
-const saveRefreshToken = async (token: string) => writeFileSync('notes.token', token, { mode: 0o600 });
-const refreshToken = given ?? readFileSync('notes.token', 'utf8');
+const [url, email, password] = process.argv.slice(2) as [string, string | undefined, string | undefined];
+const session = new Session({ url, store: new FileSessionStore('notes.session') });
+if (email && password) for (const error of await session.signIn({ email, password })) console.error(error.message);
 
 const client = await OfflineClient.open({
   url,
-  tokens: new Session(url, refreshToken, saveRefreshToken),
+  tokens: session,
   store: new FileStore('notes.json'),
   webSocket: WebSocket,
   onConflict: ({ mine }) => mine,

@@ -3,8 +3,7 @@
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { Item, ItemOf } from '../src/items.js';
-import { inOrder, positionsOf } from '../src/positions.js';
+import { inOrder, positionsOf, type Item, type ItemOf, type Values } from '@snapnote/client';
 import { Device, differences } from './device.js';
 import { allChanges, allItems, newUser } from './service-state.js';
 
@@ -21,7 +20,7 @@ if (!a || !b) throw new Error();
 
 const show = (device: Device) => {
   for (const { type, id, status, version, fields } of device.client.items().values()) {
-    const { name, title, ...rest } = fields as Record<string, unknown>;
+    const { name, title, ...rest } = fields as unknown as Values;
     const more = type === 'Task' ? ` ${JSON.stringify({ completed: rest['completed'], priority: rest['priority'] })}` : '';
     say(`     ${device.name}  ${id.slice(-6)} v${version} ${status.padEnd(6)} ${type.padEnd(8)} ${name ?? title}${more}`);
   }
@@ -46,7 +45,7 @@ const synchronized = async () => {
   say(`   = both devices have the service's ${expected.size} items`);
   return expected;
 };
-const fieldsOf = (items: ReadonlyMap<string, Item>, id: string) => items.get(id)?.fields as Record<string, unknown> | undefined;
+const fieldsOf = (items: ReadonlyMap<string, Item>, id: string) => items.get(id)?.fields as unknown as Values | undefined;
 
 say('1. Both devices are online. A creates a course, a document and three tasks, and B receives them live.');
 await Promise.all([a.live(), b.live()]);

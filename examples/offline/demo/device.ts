@@ -1,15 +1,14 @@
 // A simulated device: a flaky network, a session, and a store in a file.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  OfflineClient, same, Session,
+  type Batch, type Commit, type Conflict, type Entry, type Item, type SessionState, type Values,
+} from '@snapnote/client';
+import { FileStore } from '@snapnote/client/node';
 import WebSocket from 'ws';
-import { OfflineClient } from '../src/client.js';
-import { FileStore } from '../src/file-store.js';
-import { same, type Item, type Values } from '../src/items.js';
-import type { Conflict, Entry } from '../src/outbox.js';
-import { post } from '../src/remote.js';
-import { Session } from '../src/session.js';
-import type { Batch } from '../src/store.js';
 import { FlakyProxy } from './flaky-proxy.js';
+import { FileSessionStore } from './session-file.js';
 
 /** Ignores errors of sockets that close before they open. Without a listener, Node would end the program. */
 class QuietSocket extends WebSocket {
@@ -26,10 +25,24 @@ const TIMEOUT_MS = 2_000;
 class CrashableStore extends FileStore {
   crashed = false;
 
-  override async commit(batch: Batch): Promise<void> {
+  override async commit(change: (outbox: readonly Entry[]) => Batch): Promise<Commit> {
     await new Promise((done) => setTimeout(done, 5));
     if (this.crashed) throw new Error('The program has crashed.');
-    await super.commit(batch);
+    return super.commit(change);
+  }
+}
+
+/** A session that ends with the program, which would otherwise repeat lost refreshes. */
+class CrashableSessionStore extends FileSessionStore {
+  crashed = false;
+
+  override async load(): Promise<SessionState | null> {
+    if (this.crashed) throw new Error('The program has crashed.');
+    return super.load();
+  }
+
+  override async save(state: SessionState | null): Promise<void> {
+    if (!this.crashed) await super.save(state);
   }
 }
 
@@ -41,6 +54,7 @@ export interface Credentials {
 export class Device {
   client!: OfflineClient;
   private store!: CrashableStore;
+  private sessions!: CrashableSessionStore;
   readonly conflicts: Conflict[] = [];
   readonly rejected: { entry: Entry; codes: string[] }[] = [];
   /** How conflicts are resolved. By default the last writer wins: `theirs`, if `mine` may already be applied. */
@@ -50,9 +64,9 @@ export class Device {
 
   static async signedIn(name: string, service: string, user: Credentials, folder: string): Promise<Device> {
     const device = new Device(name, await FlakyProxy.start(service), `${folder}/${name}`);
-    const query = `mutation($user: SignInInput!) { signIn(input: $user) { refreshToken } }`;
-    const { data } = await post<{ signIn: { refreshToken: string } }>(service, null, query, { user });
-    writeFileSync(`${device.path}.token`, data.signIn.refreshToken);
+    const session = new Session({ url: service, store: new FileSessionStore(`${device.path}.session`) });
+    const [error] = await session.signIn(user);
+    if (error) throw new Error(error.message);
     await device.open();
     return device;
   }
@@ -60,10 +74,9 @@ export class Device {
   /** Starts the program from its stored files. */
   async open(): Promise<void> {
     const { url } = this.proxy;
-    const token = `${this.path}.token`;
     const store = new CrashableStore(`${this.path}.json`);
-    const saveRefreshToken = async (next: string) => (store.crashed ? undefined : writeFileSync(token, next));
-    const tokens = new Session(url, readFileSync(token, 'utf8'), saveRefreshToken, TIMEOUT_MS);
+    this.sessions = new CrashableSessionStore(`${this.path}.session`);
+    const tokens = new Session({ url, store: this.sessions, timeoutMs: TIMEOUT_MS });
     this.store = store;
     this.client = await OfflineClient.open({
       url,
@@ -83,6 +96,7 @@ export class Device {
   /** Simulates a crash and restart of the program. */
   async crash(): Promise<void> {
     this.store.crashed = true;
+    this.sessions.crashed = true;
     this.client.stop().catch(() => {});
     await this.open();
   }
@@ -128,7 +142,7 @@ export function differences(one: ReadonlyMap<string, Item>, other: ReadonlyMap<s
   const found: string[] = [];
   for (const id of new Set([...one.keys(), ...other.keys()])) {
     const [a, b] = [one.get(id), other.get(id)];
-    const plain = (item: Item | undefined) => item && ({ ...item, ...item.fields, fields: undefined } as Values);
+    const plain = (item: Item | undefined) => item && ({ ...item, ...item.fields, fields: undefined } as unknown as Values);
     const [left, right] = [plain(a), plain(b)];
     const all = Object.keys({ ...left, ...right });
     if (!left || !right) found.push(`${id} exists on one side only: ${JSON.stringify(a ?? b)}`);

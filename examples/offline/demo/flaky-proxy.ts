@@ -30,7 +30,7 @@ export class FlakyProxy {
     return proxy;
   }
 
-  /** Sets the mode. `next` replaces it after the first lost response. */
+  /** Sets the mode. `next` replaces it after the first lost response, which is not one of a token refresh. */
   setMode(mode: Mode, next?: Mode): void {
     this.mode = mode;
     this.next = next;
@@ -55,7 +55,8 @@ export class FlakyProxy {
     }
     let mutation = false;
     client.on('data', (data) => {
-      mutation ||= data.includes('"query":"mutation') && !(data.includes('refreshSession') && this.refreshes++ % 2);
+      const passes = data.includes('refreshSession') && (this.next !== undefined || this.refreshes++ % 2 === 1);
+      mutation ||= data.includes('"query":"mutation') && !passes;
       service.write(data);
     });
     let frozen = false;

@@ -1,30 +1,26 @@
 // Reads the service directly, without the flaky proxy: the state that the devices are compared with.
 
-import { itemOf, ITEM, newId, type Item, type ItemPayload } from '../src/items.js';
-import { post } from '../src/remote.js';
+import { ITEM, itemOf, MemorySessionStore, newId, Session, type Item, type ItemPayload } from '@snapnote/client';
 import type { Credentials } from './device.js';
 
+const sessions = new Map<string, Session>();
+
+/** Signs up a new user. */
 export async function newUser(service: string): Promise<Credentials> {
   const user = { email: `${newId()}@example.com`, password: 'correct horse' };
-  const query = `mutation($input: SignUpInput!) { signUp(input: $input) { userErrors { code } } }`;
-  await post(service, null, query, { input: { ...user, name: 'Ada' } });
+  const session = new Session({ url: service, store: new MemorySessionStore() });
+  for (const { message } of await session.signUp({ ...user, name: 'Ada' })) throw new Error(message);
+  sessions.set(user.email, session);
   return user;
 }
 
-const tokens = new Map<string, string>();
-
 async function send<T>(service: string, user: Credentials, query: string, variables: object): Promise<T> {
-  const signIn = `mutation($user: SignInInput!) { signIn(input: $user) { accessToken } }`;
-  for (let again = false; ; again = true) {
-    const token = tokens.get(user.email);
-    if (token) {
-      const response = await post<T>(service, token, query, variables).catch((error) => error as Error);
-      if (!(response instanceof Error)) return response.data;
-      if (again) throw response;
-    }
-    const { data } = await post<{ signIn: { accessToken: string } }>(service, null, signIn, { user });
-    tokens.set(user.email, data.signIn.accessToken);
-  }
+  const authorization = `Bearer ${await sessions.get(user.email)?.accessToken()}`;
+  const headers = { 'content-type': 'application/json', authorization };
+  const response = await fetch(service, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
+  const { data, errors } = (await response.json()) as { data?: T; errors?: { message: string }[] };
+  if (!data || errors) throw new Error(errors?.[0]?.message);
+  return data;
 }
 
 interface Pages<T> {

@@ -4,7 +4,7 @@
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import type { Item } from '../src/items.js';
+import type { Item, Values } from '@snapnote/client';
 import { Device, differences } from './device.js';
 import type { Mode } from './flaky-proxy.js';
 import { allChanges, allItems, newUser } from './service-state.js';
@@ -194,7 +194,7 @@ class Storm {
       const [field, id] = what.split(' ') as [string, string];
       const item = items.get(id);
       const reported = rejected.some((entry) => entry.id === id);
-      const kept = (item?.fields as Record<string, unknown> | undefined)?.[field] === value;
+      const kept = (item?.fields as unknown as Values | undefined)?.[field] === value;
       if (item && !reported && !kept) problems.push(`${what} is not ${value}, and no rejection was reported`);
     }
     return problems;

@@ -1,6 +1,6 @@
-//! The offline-first client of examples/offline: its types are checked, and two devices of one user lose their connections
-//! in many ways and end with the same items. It is installed by `npm ci`; without it the test says so and passes, unless
-//! SNAPNOTE_TESTS_NEED_CLIENTS is set.
+//! The offline-first client of packages/client, used by examples/offline: both are compiled, and two devices of one user lose
+//! their connections in many ways and end with the same items. They are installed by `npm ci` in both folders; without it the
+//! test says so and passes, unless SNAPNOTE_TESTS_NEED_CLIENTS is set.
 
 use std::{path::PathBuf, process::Output, time::Duration};
 
@@ -8,21 +8,24 @@ use tokio::{process::Command, time::timeout};
 
 use crate::support::TestApp;
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/offline")
+const PACKAGE: &str = "packages/client";
+const EXAMPLE: &str = "examples/offline";
+
+fn folder(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
-async fn run(program: &str, arguments: &[&str]) -> std::io::Result<Output> {
+async fn run(place: &str, program: &str, arguments: &[&str]) -> std::io::Result<Output> {
     let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder());
+    command.args(arguments).current_dir(folder(place));
     let output = command.kill_on_drop(true).output();
     let patience = Duration::from_secs(240);
     timeout(patience, output).await.expect("it does not end")
 }
 
 /// Runs a command, which must succeed.
-async fn succeeds(program: &str, arguments: &[&str]) {
-    let output = run(program, arguments).await.unwrap();
+async fn succeeds(place: &str, program: &str, arguments: &[&str]) {
+    let output = run(place, program, arguments).await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{complained}");
@@ -30,27 +33,31 @@ async fn succeeds(program: &str, arguments: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_devices_that_lose_their_lines_end_alike() {
-    let there = run("node_modules/.bin/tsc", &["--version"]).await;
-    if !there.is_ok_and(|output| output.status.success()) {
-        let needed = std::env::var_os("SNAPNOTE_TESTS_NEED_CLIENTS").is_some();
-        assert!(!needed, "npm ci must have run in examples/offline");
-        eprintln!("not tested: examples/offline");
-        return;
+    for place in [PACKAGE, EXAMPLE] {
+        let there = run(place, "node_modules/.bin/tsc", &["--version"]).await;
+        if !there.is_ok_and(|output| output.status.success()) {
+            let needed = std::env::var_os("SNAPNOTE_TESTS_NEED_CLIENTS").is_some();
+            assert!(!needed, "npm ci must have run in {place}");
+            eprintln!("not tested: {place}");
+            return;
+        }
     }
-    succeeds("node_modules/.bin/tsc", &[]).await;
+    succeeds(PACKAGE, "node_modules/.bin/tsc", &[]).await;
+    succeeds(EXAMPLE, "node_modules/.bin/tsc", &[]).await;
     // Tokens that expire on the way: sockets are refreshed in band, or come back with a new one.
     let app =
         TestApp::with(|settings| settings.auth.access_lifetime = Duration::from_secs(5)).await;
     let url = format!("http://{}/graphql", app.address);
-    succeeds("node", &["dist/demo/demo.js", &url]).await;
-    succeeds("node", &["dist/demo/storm.js", &url, "1", "2"]).await;
+    succeeds(EXAMPLE, "node", &["dist/demo/demo.js", &url]).await;
+    succeeds(EXAMPLE, "node", &["dist/demo/storm.js", &url, "1", "2"]).await;
 }
 
 #[test]
-fn the_guide_shows_the_code_of_the_example() {
+fn the_guide_shows_the_code_of_the_client() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let guide = std::fs::read_to_string(root.join("docs/sync.md")).unwrap();
-    let files = ["src", "demo"].map(|part| std::fs::read_dir(folder().join(part)).unwrap());
+    let folders = ["packages/client/src", "examples/offline/demo"];
+    let files = folders.map(|name| std::fs::read_dir(folder(name)).unwrap());
     let code: String = files
         .into_iter()
         .flatten()

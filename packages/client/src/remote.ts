@@ -1,14 +1,33 @@
 // Access to the service: requests over HTTP, and the change feed over a WebSocket. It knows nothing of the local state.
 
 import { createClient } from 'graphql-ws';
-import { ITEM, type ItemPayload } from './items.js';
+import { FEED } from './documents.js';
+import type { FeedSubscription, UserErrorCode } from './generated.js';
 import type { Tokens } from './session.js';
 
-/** A failed request. `code` is the service's, or NETWORK if it is unknown whether the request succeeded. */
+/** A failed request. */
 export class RequestFailed extends Error {
-  constructor(readonly code: string, message: string, readonly retryAfterMs = 0) {
+  /** `extensions.code` of the service's error, or `NETWORK` if it is unknown whether the request succeeded. */
+  readonly code: string;
+  /** The minimum time before a retry. */
+  readonly retryAfterMs: number;
+
+  constructor(code: string, message: string, retryAfterMs = 0) {
     super(`${code}: ${message}`);
+    this.name = 'RequestFailed';
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** An error in an input. */
+export interface UserError {
+  /** A code of `UserErrorCode`, or `extensions.code` of an error that a retry cannot fix. */
+  readonly code: UserErrorCode | (string & {});
+  /** The path of the argument, for example `["input", "title"]`. */
+  readonly field: readonly string[] | null;
+  /** An English message for developers. */
+  readonly message: string;
 }
 
 interface RequestError {
@@ -28,38 +47,28 @@ export async function post<T>(
   query: string,
   variables: object,
   signal = AbortSignal.timeout(10_000),
-): Promise<{ data: T }> {
+): Promise<T> {
   const headers: Record<string, string> = { 'content-type': 'application/json' };
   if (token) headers['authorization'] = `Bearer ${token}`;
   let response: { data?: T; errors?: RequestError[] };
   try {
     const body = JSON.stringify({ query, variables });
-    response = await (await fetch(url, { method: 'POST', headers, body, signal })).json();
+    response = (await (await fetch(url, { method: 'POST', headers, body, signal })).json()) as typeof response;
   } catch (error) {
     throw new RequestFailed('NETWORK', String(error));
   }
   if (!response.data || response.errors?.length) throw failureOf(response.errors?.[0]);
-  return { data: response.data };
+  return response.data;
 }
 
 /** A change of the feed. */
-export interface Change {
-  cursor: string;
-  action: string;
-  itemId: string;
-  /** The item's version after this change. */
-  version: number;
-  /** The current item, which may be newer than the change. Null if it was deleted. */
-  item: ItemPayload | null;
-}
+export type Change = FeedSubscription['changes'];
 
-const FEED = `subscription($after: String) {
-  changes(after: $after) { cursor action itemId version item { ...Item } }
-} ${ITEM}`;
-
+/** How the service is reached. */
 export interface RemoteOptions {
   /** `https://…/graphql` */
   url: string;
+  /** The source of access tokens: a {@link Session}, or your own for an external identity provider. */
   tokens: Tokens;
   /** The WebSocket class, for runtimes without a global one: in Node 20, the one of `ws`. */
   webSocket?: unknown;
@@ -68,9 +77,11 @@ export interface RemoteOptions {
 }
 
 export class Remote {
+  private readonly options: RemoteOptions;
   private readonly timeoutMs: number;
 
-  constructor(private readonly options: RemoteOptions) {
+  constructor(options: RemoteOptions) {
+    this.options = options;
     this.timeoutMs = options.timeoutMs ?? 10_000;
   }
 
@@ -79,13 +90,14 @@ export class Remote {
     const { url, tokens } = this.options;
     const once = async (token: string) => {
       const signal = AbortSignal.any([stop, AbortSignal.timeout(this.timeoutMs)]);
-      return (await post<T>(url, token, query, variables, signal)).data;
+      return post<T>(url, token, query, variables, signal);
     };
+    const token = await tokens.accessToken();
     try {
-      return await once(await tokens.accessToken());
+      return await once(token);
     } catch (error) {
       if (!(error instanceof RequestFailed && error.code === 'UNAUTHENTICATED')) throw error;
-      return await once(await tokens.renew());
+      return once(await tokens.renew(token));
     }
   }
 
@@ -135,7 +147,7 @@ export class Remote {
       throw new RequestFailed('NETWORK', 'The feed has ended.');
     } catch (error) {
       if (Array.isArray(error)) throw failureOf(error[0]);
-      if ((error as CloseEvent).code === 4403) await tokens.renew();
+      if ((error as CloseEvent).code === 4403) await tokens.renew(token);
       throw error;
     } finally {
       clearInterval(heartbeat);

@@ -1,15 +1,19 @@
 // The outbox: changes that the service has not confirmed yet, in the order in which they are sent. No network and no store.
 
 import { newItem, same, untagged, withFields, type Item, type ItemType, type Values } from './items.js';
+import type { Batch } from './store.js';
 
 interface EntryBase {
+  /** Identifies the entry. */
   readonly key: string;
+  /** The item's id. */
   readonly id: string;
   readonly type: ItemType;
   /** The item's local version when this entry was sent. If set, the entry may have succeeded without a response. */
   readonly sent?: number;
 }
 
+/** A change of the user that the service has not confirmed yet. */
 export type Entry = EntryBase &
   (
     | { readonly kind: 'create'; readonly fields: Values }
@@ -18,7 +22,24 @@ export type Entry = EntryBase &
     | { readonly kind: 'trash' | 'restore' | 'delete' }
   );
 
+/** An entry that changes fields of an item. */
 export type Update = Extract<Entry, { kind: 'update' }>;
+
+/**
+ * The batch that adds an update to an outbox. The item's last entry absorbs it if that is an update that was not sent. An update that
+ * was sent must not change: it may have succeeded. An update without changes is removed.
+ */
+export function absorb(outbox: readonly Entry[], update: Update): Batch {
+  const last = outbox.findLast((entry) => entry.id === update.id);
+  const open = last?.kind === 'update' && last.sent === undefined ? last : undefined;
+  const fields: Record<string, unknown> = { ...open?.fields, ...update.fields };
+  const base: Record<string, unknown> = { ...update.base, ...open?.base };
+  for (const field of Object.keys(fields)) {
+    if (same(field, fields[field], base[field])) [fields, base].forEach((values) => delete values[field]);
+  }
+  if (Object.keys(fields).length === 0) return open ? { dequeue: [open.key] } : {};
+  return { enqueue: [{ ...(open ?? update), fields, base }] };
+}
 
 /** The items as the user sees them: the service's items with the outbox applied. */
 export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry[]): Map<string, Item> {
@@ -47,6 +68,11 @@ export function overlay(items: ReadonlyMap<string, Item>, outbox: readonly Entry
     }
   }
   return view;
+}
+
+/** The value of a field of any type of item. */
+export function valueOf(item: Item, field: string): unknown {
+  return (item.fields as unknown as Values)[field];
 }
 
 function courseOf(item: Item): string | null {
@@ -88,10 +114,14 @@ export function isAchieved(entry: Entry, item: Item | undefined, codes: readonly
 
 /** A field that was changed here and elsewhere, to different values. */
 export interface Conflict {
+  /** The item as the service has it. */
   readonly item: Item;
   readonly field: string;
+  /** The value before both changes. */
   readonly base: unknown;
+  /** The value that this user entered. */
   readonly mine: unknown;
+  /** The value that the service has. */
   readonly theirs: unknown;
   /** A response was lost and the item changed more than once since, so `theirs` may be based on `mine`. This cannot be determined. */
   readonly mayBeApplied: boolean;
@@ -99,11 +129,11 @@ export interface Conflict {
 
 /** The fields of an update that still have to be changed in an item, and its conflicts. */
 export function remainingChanges(update: Update, item: Item): { fields: Values; conflicts: Conflict[] } {
-  const fields: Values = {};
+  const fields: Record<string, unknown> = {};
   const conflicts: Conflict[] = [];
   const mayBeApplied = update.sent !== undefined && item.version > update.sent + 1;
   for (const [field, mine] of Object.entries(update.fields)) {
-    const theirs = (item.fields as Values)[field];
+    const theirs = valueOf(item, field);
     const base = update.base[field];
     if (same(field, theirs, mine)) continue; // Already applied: by this client before the response was lost, or by another.
     if (same(field, theirs, base)) fields[field] = mine;

@@ -1,0 +1,24 @@
+// Promises for IndexedDB. A transaction ends when nothing is requested of it, so callers await only its own requests.
+
+/** The result of a request. */
+export function result<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Resolves when a transaction is stored. */
+export function stored(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error ?? new Error('The transaction was aborted.'));
+  });
+}
+
+/** Opens a database, and creates its object stores if it is new. */
+export function openDatabase(name: string, create: (database: IDBDatabase) => void): Promise<IDBDatabase> {
+  const request = indexedDB.open(name, 1);
+  request.onupgradeneeded = () => create(request.result);
+  return result(request);
+}
