@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Client, PASSWORD, Person, TestApp, codes, errors, list, trust_proxies};
+use crate::support::{
+    Client, PASSWORD, Person, TestApp, codes, errors, eventually_eq, list, trust_proxies,
+};
 
 /// The tables that hold a text, in upper or lower case, plainly or as bytes, as `table: rows` in alphabetical order.
 pub(crate) async fn where_is(app: &TestApp, text: &str) -> String {
