@@ -10,6 +10,8 @@
 //! passed its deadline. It is recovered before it is used again (`connection_manager.rs`). The statement ends or is
 //! canceled, and uncommitted changes are rolled back.
 
+mod transaction;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -19,6 +21,8 @@ use diesel::{QueryResult, result::Error as DieselError};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tracing::Instrument;
 
+pub(crate) use self::transaction::Work;
+use self::transaction::{Ended, OpenTransaction, Transaction};
 use super::{
     Database, Load, Statement, Writers,
     failure::{Kind, from_database, kind_of},
@@ -48,21 +52,6 @@ pub struct Connection {
     sent: Option<Instant>,
     transaction: Transaction,
     permits: Permits,
-}
-
-/// The state of a connection's transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Transaction {
-    /// No transaction: each statement commits by itself.
-    None,
-    /// Open, and no statement has failed.
-    Open,
-    /// A statement failed, so the transaction can only be rolled back.
-    Failed,
-    /// As `Failed`, because of a conflict with other transactions.
-    Conflict,
-    /// Its future was dropped before its end. The connection cannot be used any more.
-    Abandoned,
 }
 
 impl Connection {
@@ -308,83 +297,6 @@ async fn pause_before_retry(repeats: &mut u32) -> bool {
     *repeats += 1;
     tokio::time::sleep(max_pause.mul_f64(random)).await;
     true
-}
-
-/// A connection with an open transaction. Marks the transaction as abandoned if it is dropped without
-/// [`OpenTransaction::end`].
-struct OpenTransaction<'conn>(&'conn mut Connection);
-
-/// An async closure for which a bound can require that its future is `Send`, which `AsyncFnOnce` alone does not allow.
-/// Futures of transactions are spawned. (diesel-async does the same.)
-pub(crate) trait Work<A, R>:
-    AsyncFnOnce(A) -> R + FnOnce(A) -> <Self as Work<A, R>>::Future
-{
-    type Future: Future<Output = R>;
-}
-
-impl<F, A, R, T> Work<A, R> for F
-where
-    F: AsyncFnOnce(A) -> R + FnOnce(A) -> T,
-    T: Future<Output = R>,
-{
-    type Future = T;
-}
-
-/// How a transaction ended.
-enum Ended<T, E> {
-    /// Committed or rolled back, with no reason to repeat it.
-    Finally(Result<T, E>),
-    /// Rolled back because of other transactions. It can be repeated.
-    Conflict(Error),
-}
-
-impl<'conn> OpenTransaction<'conn> {
-    async fn begin(conn: &'conn mut Connection) -> Result<OpenTransaction<'conn>, Error> {
-        if conn.transaction != Transaction::None {
-            let state = conn.transaction;
-            return Err(Error::internal(format!(
-                "a transaction was started inside another: {state:?}"
-            )));
-        }
-        conn.transaction = Transaction::Open;
-        let open = OpenTransaction(conn);
-        open.0.batch("BEGIN").await.map_err(from_database)?;
-        Ok(open)
-    }
-
-    async fn end<T, E: From<Error>>(self, outcome: Result<T, E>) -> Ended<T, E> {
-        let conn = &mut *self.0;
-        let commits = outcome.is_ok() && conn.transaction == Transaction::Open;
-        let ended = conn
-            .batch(if commits { "COMMIT" } else { "ROLLBACK" })
-            .await;
-        let conflict = conn.transaction == Transaction::Conflict;
-        // The server has ended the transaction even if COMMIT lost a conflict. After any other error its state is
-        // unknown.
-        if ended.is_ok() || conflict {
-            conn.transaction = Transaction::None;
-        }
-        conn.note_writes();
-        if conflict {
-            let detail = "a transaction kept losing conflicts with others";
-            return Ended::Conflict(Error::unavailable(detail));
-        }
-        Ended::Finally(match (outcome, ended) {
-            (Ok(_), Ok(())) if !commits => {
-                Err(Error::internal("a transaction continued after a failed statement").into())
-            }
-            (Ok(_), Err(error)) => Err(from_database(error).into()),
-            (outcome, _) => outcome,
-        })
-    }
-}
-
-impl Drop for OpenTransaction<'_> {
-    fn drop(&mut self) {
-        if self.0.transaction != Transaction::None {
-            self.0.transaction = Transaction::Abandoned;
-        }
-    }
 }
 
 impl Drop for Connection {

@@ -1,0 +1,98 @@
+//! A transaction of a connection: how it begins and ends, and what is known of it in between.
+
+use super::{Connection, from_database};
+use crate::error::Error;
+
+/// The state of a connection's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transaction {
+    /// No transaction: each statement commits by itself.
+    None,
+    /// Open, and no statement has failed.
+    Open,
+    /// A statement failed, so the transaction can only be rolled back.
+    Failed,
+    /// As `Failed`, because of a conflict with other transactions.
+    Conflict,
+    /// Its future was dropped before its end. The connection cannot be used any more.
+    Abandoned,
+}
+
+/// A connection with an open transaction. Marks the transaction as abandoned if it is dropped without
+/// [`OpenTransaction::end`].
+pub(super) struct OpenTransaction<'conn>(pub(super) &'conn mut Connection);
+
+/// An async closure for which a bound can require that its future is `Send`, which `AsyncFnOnce` alone does not allow.
+/// Futures of transactions are spawned. (diesel-async does the same.)
+pub(crate) trait Work<A, R>:
+    AsyncFnOnce(A) -> R + FnOnce(A) -> <Self as Work<A, R>>::Future
+{
+    type Future: Future<Output = R>;
+}
+
+impl<F, A, R, T> Work<A, R> for F
+where
+    F: AsyncFnOnce(A) -> R + FnOnce(A) -> T,
+    T: Future<Output = R>,
+{
+    type Future = T;
+}
+
+/// How a transaction ended.
+pub(super) enum Ended<T, E> {
+    /// Committed or rolled back, with no reason to repeat it.
+    Finally(Result<T, E>),
+    /// Rolled back because of other transactions. It can be repeated.
+    Conflict(Error),
+}
+
+impl<'conn> OpenTransaction<'conn> {
+    pub(super) async fn begin(
+        conn: &'conn mut Connection,
+    ) -> Result<OpenTransaction<'conn>, Error> {
+        if conn.transaction != Transaction::None {
+            let state = conn.transaction;
+            return Err(Error::internal(format!(
+                "a transaction was started inside another: {state:?}"
+            )));
+        }
+        conn.transaction = Transaction::Open;
+        let open = OpenTransaction(conn);
+        open.0.batch("BEGIN").await.map_err(from_database)?;
+        Ok(open)
+    }
+
+    pub(super) async fn end<T, E: From<Error>>(self, outcome: Result<T, E>) -> Ended<T, E> {
+        let conn = &mut *self.0;
+        let commits = outcome.is_ok() && conn.transaction == Transaction::Open;
+        let ended = conn
+            .batch(if commits { "COMMIT" } else { "ROLLBACK" })
+            .await;
+        let conflict = conn.transaction == Transaction::Conflict;
+        // The server has ended the transaction even if COMMIT lost a conflict. After any other error its state is
+        // unknown.
+        if ended.is_ok() || conflict {
+            conn.transaction = Transaction::None;
+        }
+        conn.note_writes();
+        if conflict {
+            let detail = "a transaction kept losing conflicts with others";
+            return Ended::Conflict(Error::unavailable(detail));
+        }
+        Ended::Finally(match (outcome, ended) {
+            (Ok(_), Ok(())) if !commits => {
+                Err(Error::internal("a transaction continued after a failed statement").into())
+            }
+            (Ok(_), Err(error)) => Err(from_database(error).into()),
+            (outcome, _) => outcome,
+        })
+    }
+}
+
+impl Drop for OpenTransaction<'_> {
+    fn drop(&mut self) {
+        if self.0.transaction != Transaction::None {
+            self.0.transaction = Transaction::Abandoned;
+        }
+    }
+}
