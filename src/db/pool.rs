@@ -149,25 +149,12 @@ impl Database {
         } else {
             0
         };
-        let mut limits = PoolConfig::new(settings.max_connections - shared);
-        limits.queue_mode = QueueMode::Lifo;
-        limits.timeouts = Timeouts {
-            wait: Some(settings.wait),
-            create: None,
-            recycle: Some(Duration::from_secs(5)),
-        };
         let shared_reads = (shared > 0).then(|| {
             let counts = (metrics.clone(), activity.clone());
             SharedReads::new(target.clone(), shared, settings.lifetime, counts)
         });
-        let manager = ConnectionManager::new(target, settings.lifetime);
-        let pool = deadpool::managed::Pool::builder(manager)
-            .config(limits)
-            .runtime(Runtime::Tokio1)
-            .build()
-            .expect("a runtime is set, which timeouts need");
         let inner = Inner {
-            pool,
+            pool: leased(target, settings, settings.max_connections - shared),
             kept: settings.kept,
             shared: shared_reads,
             wait: settings.wait,
@@ -356,6 +343,27 @@ impl Database {
         self.inner.recoveries.close();
         self.inner.recoveries.wait().await;
     }
+}
+
+/// The connections that are leased. The newest one is leased first, so that the others idle and are closed.
+fn leased(
+    target: Target,
+    settings: &PoolSettings,
+    max: usize,
+) -> deadpool::managed::Pool<ConnectionManager> {
+    let mut limits = PoolConfig::new(max);
+    limits.queue_mode = QueueMode::Lifo;
+    limits.timeouts = Timeouts {
+        wait: Some(settings.wait),
+        create: None,
+        recycle: Some(Duration::from_secs(5)),
+    };
+    let manager = ConnectionManager::new(target, settings.lifetime);
+    deadpool::managed::Pool::builder(manager)
+        .config(limits)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .expect("a runtime is set, which timeouts need")
 }
 
 /// A connection whose future was dropped in the middle of a statement or transaction. Dropping this closes the connection.
