@@ -11,6 +11,7 @@
 //!
 //! A pooler between the service and the server must keep the prepared statements of its clients apart (`pooler.rs`).
 
+mod abandoned;
 mod reservation;
 mod spare;
 
@@ -31,7 +32,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub(super) use self::reservation::Permits;
+pub(super) use self::{abandoned::Abandoned, reservation::Permits};
 pub(crate) use super::failure::{from_database, violated_unique};
 use super::{
     Connection, Writers, Writes,
@@ -364,43 +365,4 @@ fn leased(
         .runtime(Runtime::Tokio1)
         .build()
         .expect("a runtime is set, which timeouts need")
-}
-
-/// A connection whose future was dropped in the middle of a statement or transaction. Dropping this closes the connection.
-pub(super) struct Abandoned {
-    pub(super) object: Option<Object>,
-    /// When the running statement was sent; `None` if no statement was running.
-    pub(super) sent: Option<Instant>,
-    pub(super) in_transaction: bool,
-    /// Owners of items that may have been changed.
-    pub(super) wrote: Writers,
-    pub(super) writing: Vec<RunningWrite>,
-    pub(super) permits: Permits,
-}
-
-impl Abandoned {
-    async fn recover(mut self, database: Database) {
-        let Some(object) = &mut self.object else {
-            return;
-        };
-        let manager = database.inner.pool.manager();
-        let recovered = object
-            .recover(manager, self.sent, self.in_transaction)
-            .await;
-        // Its changes may have been committed before it was canceled.
-        database.writes().note(std::mem::take(&mut self.wrote));
-        self.writing.clear();
-        if recovered {
-            drop(self.object.take());
-        }
-        drop(std::mem::take(&mut self.permits));
-    }
-}
-
-impl Drop for Abandoned {
-    fn drop(&mut self) {
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
-        }
-    }
 }

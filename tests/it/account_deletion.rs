@@ -157,10 +157,9 @@ async fn nothing_is_left_of_a_deleted_user_except_the_record_of_the_deletion() {
     let payload = zyxomma.delete_me(PASSWORD).await;
     let expected = json!({ "deletedIds": [zyxomma.id], "userErrors": [] });
     assert_eq!(payload, expected);
-    let mails =
-        "SELECT string_agg(kind || ' of ' || coalesce(user_id::text, 'nobody'), ', ') FROM mails";
-    let left = where_is(&app, "zyxomma").await;
-    assert_eq!(left, "mails: 1", "{}", app.text(mails).await);
+    // A mail that a worker held is dropped at the next attempt to deliver it.
+    let left = async || where_is(&app, "zyxomma").await;
+    eventually_eq("only the last mail is left", "mails: 1".to_owned(), left).await;
     assert_eq!(where_is(&app, "203.0.113.77").await, "");
     assert_eq!(where_is(&app, &zyxomma.session).await, "revocations: 1");
     // Other processes learn of the deletion once for the user and once for the external account.

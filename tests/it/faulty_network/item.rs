@@ -139,7 +139,8 @@ fn what_contradicts_an_acknowledgement_is_found() {
     doubtful().settled(2, "two", false);
     doubtful().settled(3, "three", false);
     doubtful().updated(4, "four");
-    let faults: [(Item, fn(&mut Item)); 8] = [
+    type Fault = fn(&mut Item);
+    let faults: [(Item, Fault); 8] = [
         (item(), |item| item.settled(1, "one", false)),
         (item(), |item| item.settled(2, "one", false)),
         (item(), |item| item.settled(2, "two", true)),

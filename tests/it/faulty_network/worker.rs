@@ -210,7 +210,7 @@ impl Worker {
         let (kind, is_certain) = (item.kind, item.is_certain());
         let mut input = self.values(kind, &title);
         input["id"] = json!(item.id);
-        if is_certain || self.titles % 2 == 0 {
+        if is_certain || self.titles.is_multiple_of(2) {
             input["version"] = json!(item.version);
         }
         let field = kind.to_lowercase();
