@@ -1,6 +1,6 @@
 //! A read replica: a streaming standby from which queries read items (`SNAPNOTE_READ_MAX_LAG`, docs/scale.md).
 //!
-//! [`Replica::attempt`] is the only place that decides which database the reads of a query use. All reads of items of one query use the same
+//! `Replica::attempt` is the only place that decides which database the reads of a query use. All reads of items of one query use the same
 //! database. A query reads from the replica if
 //! - it runs on behalf of a user who is not pinned (`pins`): the replica shows everything that this user has changed,
 //! - the last sample (`monitor`) proves that the replica was at most `max_lag` behind,
