@@ -124,6 +124,7 @@ fn count_on(
     }
     fs::create_dir(&dumps)?;
     let dump = dumps.join("callgrind");
+    let log = folder.join("log");
     let status = Command::new("valgrind")
         .args(["--quiet", "--tool=callgrind"])
         .arg(format!("--callgrind-out-file={}", dump.display()))
@@ -131,9 +132,11 @@ fn count_on(
         .arg(format!("--dump-after={}", service::MEASURED))
         .arg(std::env::current_exe()?)
         .args(["serve", &server.url(), &token])
+        .stderr(fs::File::create(&log)?)
         .status()?;
     if !status.success() {
-        return Err(format!("the measured service failed: {status}").into());
+        let log = fs::read_to_string(&log)?;
+        return Err(format!("the measured service failed: {status}\n{log}").into());
     }
     let mut counts = Counts::new();
     for (index, request) in REQUESTS.iter().enumerate() {
