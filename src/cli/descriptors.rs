@@ -98,13 +98,22 @@ pub(super) fn of_database(config: &Config) -> u64 {
     number(pool.max_connections) + number(rate_limiter.max_connections) + 1
 }
 
+/// Maximum connections of the process to the read replica.
+fn of_replica(config: &Config) -> u64 {
+    match config.database.database_read_url {
+        // One more connection compares the replica with the primary.
+        Some(_) => number(pool(config).max_connections) + 1,
+        None => 0,
+    }
+}
+
 fn number(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX).min(UNLIMITED)
 }
 
 fn needs(config: &Config) -> Needs {
     Needs {
-        own: OTHER + of_database(config) + number(OWN_DESCRIPTORS),
+        own: OTHER + of_database(config) + of_replica(config) + number(OWN_DESCRIPTORS),
         images: config.storage.is_folder(),
         max_connections: number(config.server.max_connections),
         max_sockets: number(config.streams.max_sockets),

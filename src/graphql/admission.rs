@@ -29,9 +29,21 @@ pub(super) const COST_RULES: CostRules = CostRules {
     filter_points: &[("Contains", 5)],
 };
 
-/// The fields of the change feed. The feed is read from the primary, and so is everything beside it: a client that has read a change, or a
-/// cursor after it, must not read an older state.
-const FEED: [&str; 2] = ["changes", "changesCursor"];
+/// Queries with one of these fields read everything from the primary.
+/// - The change feed is read from the primary. A client that has read a change, or a cursor after it, must not read an older state.
+/// - The index of the search follows the feed, and building it may take long.
+/// - Private fields that an admin reads are recorded, and a query that fails on the replica runs again.
+const PRIMARY_ONLY: [&str; 9] = [
+    "changes",
+    "changesCursor",
+    "search",
+    "users",
+    "profile",
+    "sessions",
+    "accounts",
+    "usage",
+    "auditLog",
+];
 
 /// A request that can be executed.
 pub struct Admitted {
@@ -52,7 +64,7 @@ impl Admitted {
 
     /// Whether it is a query whose items may come from a replica.
     pub(super) fn may_use_replica(&self) -> bool {
-        self.operation == Operation::Query && !self.admitted.plan().reads_feed
+        self.operation == Operation::Query && !self.admitted.plan().is_primary_only
     }
 
     /// The plan for its variables, if it has one.
@@ -64,7 +76,7 @@ impl Admitted {
 /// What is made once for each prepared operation.
 pub(super) struct Prepared {
     pub(super) plans: Plans,
-    reads_feed: bool,
+    is_primary_only: bool,
     label: Arc<OperationLabel>,
 }
 
@@ -79,7 +91,7 @@ impl Prepared {
         let label = OperationLabel::new(kind, name, document.text);
         Prepared {
             plans: Plans::new(document.document),
-            reads_feed: plan::selects_any(document.document, &FEED),
+            is_primary_only: plan::selects_any(document.document, &PRIMARY_ONLY),
             label: Arc::new(label),
         }
     }

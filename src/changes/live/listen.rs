@@ -110,7 +110,11 @@ impl Sleeping {
         tracing::debug!(?pause, "the idle connection for notifications was closed");
         tokio::select! {
             () = activity.until_in_use() => {}
-            () = sleep(pause) => {}
+            // A replica needs messages only while it is in use.
+            () = async {
+                live.inner.hub.until_subscribed().await;
+                sleep(pause).await;
+            } => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 //! users whose items the sender has changed, or reports that the sender has revoked access.
 //!
 //! NOTIFY takes a lock of the whole server while its transaction commits. Therefore no transaction that writes sends
-//! one; the process sends one message for many commits, in a transaction of its own. Messages may be lost, because they
-//! only save time.
+//! one; the process sends one message for many commits, in a transaction of its own. A message that cannot be sent is sent again, and
+//! a listener that may have missed messages assumes that any user has changed items.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{super::store, Live};
 use crate::{
-    db::{Writers, Writes},
+    db::{Writers, Writes, background::Backoff},
     error::Error,
 };
 
@@ -34,16 +34,27 @@ pub(super) async fn send(live: &Live, to_notify: &Writes) {
         return;
     }
     let (process, revoked) = (live.inner.process, &live.inner.revoked);
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     loop {
-        let messages = tokio::select! {
-            writers = to_notify.next() => encode(process, &writers),
-            () = revoked.notified() => vec![message(process, REVOKED)],
+        let (messages, writers) = tokio::select! {
+            writers = to_notify.next() => (encode(process, &writers), Some(writers)),
+            () = revoked.notified() => (vec![message(process, REVOKED)], None),
         };
-        if let Err(error) = send_once(live, messages).await {
-            // The other processes find the changes at their next periodic read.
-            tracing::debug!(error = error.log_text(), "sending a notification failed");
+        let sent = send_once(live, messages).await;
+        let Err(error) = sent else {
+            backoff.reset();
+            sleep(PAUSE).await;
+            continue;
+        };
+        tracing::debug!(
+            error = error.log_text(),
+            "sending a notification failed; retrying"
+        );
+        match writers {
+            Some(writers) => to_notify.note(writers),
+            None => revoked.notify_one(),
         }
-        sleep(PAUSE).await;
+        sleep(backoff.pause()).await;
     }
 }
 

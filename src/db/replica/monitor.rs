@@ -176,7 +176,12 @@ impl Monitor {
             // What was proven of the former one is not true of this one.
             self.replica.known.lock().proven_at = None;
             self.server.clone_from(&facts.server);
-        } else if before > primary.position {
+            self.replayed = replayed;
+            self.marks.clear();
+            // Only the next sample shows whether it is ahead of the primary.
+            return Ok(());
+        }
+        if before > primary.position {
             return Err(unusable(
                 "its log is ahead of the primary's; make it a replica of the present primary",
             ));

@@ -239,23 +239,24 @@ impl SharedClient {
     pub(super) async fn recover(&self, target: &Target) -> bool {
         // The server responds in the order of the requests.
         let mut responding = pin!(self.client.batch_execute(""));
-        let responded = loop {
+        let mut is_canceled = false;
+        let mut responded = loop {
             tokio::select! {
                 responded = &mut responding => break responded.is_ok(),
-                () = self.cancel_after_timeout(target) => {}
+                // Behind a pooler in transaction mode, the connection has no `statement_timeout` of its own. After that time, the callers
+                // of a stalled connection are gone, so a cancel request hits no statement that is needed.
+                () = sleep(MAX_STATEMENT), if target.is_pooled() => {
+                    target.cancel(self.client.cancel_token()).await;
+                    is_canceled = true;
+                }
             }
         };
+        if is_canceled {
+            // A late cancel request must not hit the next read.
+            responded &= self.client.batch_execute("").await.is_ok();
+        }
         self.is_stalled.store(!responded, Ordering::Relaxed);
         responded
-    }
-
-    /// Behind a pooler in transaction mode, the connection has no `statement_timeout` of its own. After that time, the callers of a
-    /// stalled connection are gone, so a cancel request hits no statement that is needed.
-    async fn cancel_after_timeout(&self, target: &Target) {
-        sleep(MAX_STATEMENT).await;
-        if target.is_pooled() {
-            target.cancel(self.client.cancel_token()).await;
-        }
     }
 
     /// Closes it at once, also if the server does not respond.
