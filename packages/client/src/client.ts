@@ -69,6 +69,8 @@ export class OfflineClient {
   private readonly sync: Sync;
   private currentStatus: Status = 'offline';
   private isLeading = false;
+  /** Whether the app has called {@link start} and not {@link stop}. */
+  private wanted = false;
   /** The last rejection of each item that has not been changed since. */
   private readonly lastRejections = new Map<string, Rejected>();
   private stopping = new AbortController();
@@ -215,11 +217,15 @@ export class OfflineClient {
 
   /** Connects, and reconnects after failures, or waits until the connected tab closes. */
   start(): void {
-    if (this.running) return;
+    this.wanted = true;
+    const before = this.running;
+    if (before && !this.stopping.signal.aborted) return;
     this.stopping = new AbortController();
     for (const event of RETURN) globalThis.addEventListener?.(event, this.onReturn);
     const { signal } = this.stopping;
-    const run = this.tabs.lead(() => this.lead(signal), signal).finally(() => {
+    const lead = () => (signal.aborted ? undefined : this.tabs.lead(() => this.lead(signal), signal));
+    const run: Promise<void> = Promise.resolve(before).then(lead).finally(() => {
+      if (this.running !== run) return;
       for (const event of RETURN) globalThis.removeEventListener?.(event, this.onReturn);
       this.running = undefined;
     });
@@ -228,6 +234,7 @@ export class OfflineClient {
 
   /** Disconnects. Changes are still stored, and sent after the next {@link start}. */
   async stop(): Promise<void> {
+    this.wanted = false;
     this.stopping.abort();
     this.sync.wake();
     await this.running;
@@ -236,6 +243,7 @@ export class OfflineClient {
   /** Disconnects, and closes the store. The client cannot be used after this. */
   async close(): Promise<void> {
     await this.stop();
+    await this.replica.settled();
     this.tabs.close();
     this.options.store.close?.();
   }
@@ -297,7 +305,10 @@ export class OfflineClient {
         return this.replica.receive(message.commit);
       case 'status':
         void this.replica.expect(message.revision).catch(() => {});
-        return this.show(message.status);
+        this.show(message.status);
+        // Another tab has signed in again: this one may have to take over later.
+        if (this.wanted && !this.running && message.status !== 'signed out' && message.status !== 'broken') this.start();
+        return;
       case 'hello':
         return this.isLeading ? this.show(this.status) : undefined;
       case 'wake':

@@ -19,9 +19,9 @@ export function authorizedFetch(tokens: Tokens): typeof fetch {
   return async (input, init) => {
     let token = await tokens.accessToken();
     for (let [attempt, isRenewed] = [1, false]; ; attempt += 1) {
-      const headers = new Headers(init?.headers);
+      const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined));
       headers.set('authorization', `Bearer ${token}`);
-      const response = await fetch(input, { ...init, headers });
+      const response = await fetch(input instanceof Request ? input.clone() : input, { ...init, headers });
       const wait = Number(response.headers.get('retry-after') ?? Number.NaN) * 1000;
       const isBusy = response.status === 429 || response.status === 503;
       if (response.status === 401 && !isRenewed) {

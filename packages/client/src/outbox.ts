@@ -26,12 +26,13 @@ export type Entry = EntryBase &
 export type Update = Extract<Entry, { kind: 'update' }>;
 
 /**
- * The batch that adds an update to an outbox. The item's last entry absorbs it if that is an update that was not sent. An update that
- * was sent must not change: it may have succeeded. An update without changes is removed.
+ * The batch that adds an update to an outbox. The last entry absorbs it if that is an update of the item that was not sent. An earlier entry
+ * must not: the update may need what entries after it create. An update that was sent must not change: it may have succeeded. An update
+ * without changes is removed.
  */
 export function absorb(outbox: readonly Entry[], update: Update): Batch {
-  const last = outbox.findLast((entry) => entry.id === update.id);
-  const open = last?.kind === 'update' && last.sent === undefined ? last : undefined;
+  const last = outbox.at(-1);
+  const open = last?.kind === 'update' && last.id === update.id && last.sent === undefined ? last : undefined;
   const fields: Record<string, unknown> = { ...open?.fields, ...update.fields };
   const base: Record<string, unknown> = { ...update.base, ...open?.base };
   for (const field of Object.keys(fields)) {

@@ -59,7 +59,16 @@ export class Replica {
 
   /** Calls the listeners. */
   notify(): void {
-    for (const listener of this.listeners) listener();
+    for (const listener of this.listeners) {
+      // An error of the app must not look like one of the store.
+      try {
+        listener();
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   /** Stores a change of the user. It is visible at once, and no longer if it cannot be stored. */
@@ -111,6 +120,11 @@ export class Replica {
       });
       clearTimeout(timer);
     }
+  }
+
+  /** Resolves when all writes so far have ended. */
+  settled(): Promise<unknown> {
+    return this.last;
   }
 
   /** Reads the state from the store. */

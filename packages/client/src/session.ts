@@ -16,7 +16,7 @@ export interface Tokens {
   renew(rejected: string): Promise<string>;
 }
 
-/** What a session keeps. Other scripts of the page must not be able to read it. */
+/** What a session keeps. Every script of the page's origin can read it, so permit only your own scripts (`Content-Security-Policy`). */
 export interface SessionState {
   readonly refreshToken: string;
   readonly accessToken: string;
@@ -126,10 +126,15 @@ export class Session implements Tokens {
 
   /** Ends the session. It ends on this device even if the service cannot be reached. */
   async signOut(): Promise<void> {
-    const state = await this.load();
-    this.current = null;
-    this.user = undefined;
-    if (state) await this.options.store.save(null);
+    await this.renewing?.catch(() => {});
+    clearTimeout(this.retry);
+    const state = await this.exclusively(async () => {
+      const stored = await this.load();
+      this.current = null;
+      this.user = undefined;
+      if (stored) await this.options.store.save(null);
+      return stored;
+    });
     if (state) await this.send<SignOutMutation>(SIGN_OUT, {}, state.accessToken).catch(() => {});
   }
 
@@ -159,7 +164,7 @@ export class Session implements Tokens {
   }
 
   private async begin(payload: SignInMutation['result']): Promise<readonly UserError[]> {
-    const errors = await this.open(payload);
+    const errors = await this.exclusively(() => this.open(payload));
     if (errors.length === 0) this.user = this.current?.userId;
     return errors;
   }

@@ -49,11 +49,12 @@ export class Sync {
     let pause = 0;
     while (!stop.aborted) {
       let failure: unknown;
+      let liveSince = Number.POSITIVE_INFINITY;
       try {
         this.status('catching up');
         await this.catchUp(stop);
-        pause = 0;
         this.status('live');
+        liveSince = Date.now();
         await this.stayLive(stop);
       } catch (error) {
         failure = error;
@@ -71,6 +72,7 @@ export class Sync {
         return this.status('broken');
       }
       this.status('offline');
+      if (Date.now() - liveSince > 10_000) pause = 0;
       pause = Math.min(Math.max(2 * pause, 250), 30_000);
       await this.sleep(Math.max(pause * (0.5 + Math.random() / 2), retryAfterMs), stop);
     }
