@@ -29,7 +29,7 @@ use self::{hub::Hub, listen::Channel, notify::OwnMessages, reader::Reader};
 use super::{Change, Cursor, Feed};
 use crate::{
     auth::Viewer,
-    db::{Database, Writers, Writes, background::Job, connect::Target, replica::Hearing},
+    db::{Database, Writers, Writes, background::Job, connect::Target, replica::Notifications},
     error::Error,
     telemetry::{Exposition, Source},
 };
@@ -179,10 +179,10 @@ impl Live {
         if let Some(replica) = self.inner.database.replica()
             && (previous != channel || channel == Channel::Fails)
         {
-            replica.set_hearing(match channel {
-                Channel::Works => Hearing::Yes,
-                Channel::Suspended => Hearing::Waiting,
-                Channel::Fails => Hearing::No,
+            replica.set_notifications(match channel {
+                Channel::Works => Notifications::Arrive,
+                Channel::Suspended => Notifications::Unknown,
+                Channel::Fails => Notifications::Missing,
             });
         }
         previous

@@ -6,7 +6,8 @@
 //! - the last sample (`monitor`) proves that the replica was at most `max_lag` behind,
 //! - messages of other processes arrive (`changes::live`), which name the users whose items these have changed.
 //!
-//! If the replica fails or takes too long, the query runs again on the primary. Queries have no effects, so clients notice nothing.
+//! If the replica fails or takes too long, the query runs again on the primary. Queries with effects never
+//! use the replica (`graphql::admission`), so clients notice nothing.
 //!
 //! # Decisions
 //! - **No statement per write.** A position of the log for each write would cost each mutation a round trip. Instead, one sample at a
@@ -39,7 +40,7 @@ use super::{Database, Writers, background::Job, connect::Target};
 use crate::telemetry::{Exposition, Source};
 
 /// How long a query may take on the replica before it runs on the primary.
-const PATIENCE: Duration = Duration::from_secs(2);
+const MAX_TIME: Duration = Duration::from_secs(2);
 /// The age from which a sample is replaced while queries arrive.
 const SAMPLE_AGE: Duration = Duration::from_secs(1);
 
@@ -68,18 +69,18 @@ pub(crate) struct Replica {
 
 /// Whether messages of other processes arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Hearing {
-    Yes,
-    /// Not at present, because the process starts, or because the database sleeps.
+pub(crate) enum Notifications {
+    Arrive,
+    /// Not known, because the process starts, or because the database sleeps.
     #[default]
-    Waiting,
-    No,
+    Unknown,
+    Missing,
 }
 
 /// What the last sample found.
 #[derive(Debug, Clone, Default)]
 struct Known {
-    hearing: Hearing,
+    notifications: Notifications,
     phase: Phase,
     /// The replica shows everything that was committed on the primary at this time.
     proven_at: Option<Instant>,
@@ -93,10 +94,10 @@ struct Known {
 
 impl Known {
     fn phase(&self) -> Phase {
-        match self.hearing {
-            Hearing::Yes => self.phase.clone(),
-            Hearing::Waiting => Phase::Unknown,
-            Hearing::No => Phase::Deaf,
+        match self.notifications {
+            Notifications::Arrive => self.phase.clone(),
+            Notifications::Unknown => Phase::Unknown,
+            Notifications::Missing => Phase::NoNotifications,
         }
     }
 }
@@ -114,7 +115,7 @@ enum Phase {
     /// It is not a replica of the database.
     Unusable(String),
     /// Messages of other processes do not arrive.
-    Deaf,
+    NoNotifications,
 }
 
 impl Phase {
@@ -125,7 +126,7 @@ impl Phase {
             Phase::Lagging => "lagging",
             Phase::Unreachable(_) => "unreachable",
             Phase::Unusable(_) => "unusable",
-            Phase::Deaf => "waiting for notifications",
+            Phase::NoNotifications => "waiting for notifications",
         }
     }
 
@@ -151,7 +152,7 @@ impl Phase {
                     "DATABASE_READ_URL is not a usable replica; queries use the primary"
                 );
             }
-            Phase::Deaf => tracing::warn!(
+            Phase::NoNotifications => tracing::warn!(
                 "notifications of other processes do not arrive, so queries use the primary instead of the read replica; set \
                  DATABASE_DIRECT_URL to an address of the primary without a pooler"
             ),
@@ -218,7 +219,7 @@ impl Replica {
             why.fetch_add(1, Ordering::Relaxed);
             return None;
         }
-        match timeout(PATIENCE, work).await {
+        match timeout(MAX_TIME, work).await {
             Ok(Attempt::Done(done)) => {
                 self.queries.replica.fetch_add(1, Ordering::Relaxed);
                 return Some(done);
@@ -244,7 +245,7 @@ impl Replica {
             self.wanted.notify_one();
         }
         let is_ready = known.phase == Phase::Ready && !has_failed && is_recent(self.max_lag);
-        if !is_ready || known.hearing != Hearing::Yes {
+        if !is_ready || known.notifications != Notifications::Arrive {
             Err(&self.queries.not_ready)
         } else if is_pinned {
             Err(&self.queries.own_writes)
@@ -264,11 +265,11 @@ impl Replica {
     }
 
     /// Whether messages of other processes arrive from now on. Those before may have been missed.
-    pub(crate) fn set_hearing(&self, hearing: Hearing) {
-        if hearing == Hearing::Yes {
+    pub(crate) fn set_notifications(&self, notifications: Notifications) {
+        if notifications == Notifications::Arrive {
             self.pins.pin(&Writers::Any);
         }
-        self.known.lock().hearing = hearing;
+        self.known.lock().notifications = notifications;
         self.log_phase();
     }
 
@@ -282,7 +283,7 @@ impl Replica {
         }
     }
 
-    /// The present state.
+    /// The current state.
     pub(crate) fn status(&self) -> ReplicaStatus {
         let known = self.known.lock();
         ReplicaStatus {

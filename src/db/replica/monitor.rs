@@ -183,7 +183,7 @@ impl Monitor {
         }
         if before > primary.position {
             return Err(unusable(
-                "its log is ahead of the primary's; make it a replica of the present primary",
+                "its log is ahead of the primary's; make it a replica of the current primary",
             ));
         }
         self.replayed = replayed;
