@@ -189,7 +189,7 @@ fn jobs(states: &JobStates) -> serde_json::Map<String, serde_json::Value> {
     states.list().into_iter().map(entry).collect()
 }
 
-/// The state of the read replica. Null if there is none. Without it, the service is ready, because queries use the primary.
+/// The state of the read replica. Null if no replica is configured. The service is ready without it, because queries then use the primary.
 fn replica(database: &Database) -> Option<serde_json::Value> {
     let replica = database.replica()?;
     let (status, pool) = (replica.status(), replica.database().status());

@@ -1,4 +1,4 @@
-//! Read replicas: queries read items from a streaming replica, and nobody notices.
+//! Read replicas: queries read items from a streaming replica and return the same responses.
 
 mod faults;
 

@@ -19,7 +19,7 @@ export function SnapNoteProvider({ client, children }: { client: OfflineClient; 
 
 /**
  * The client of the nearest {@link SnapNoteProvider}.
- * @throws Error if there is none.
+ * @throws Error outside of a provider.
  */
 export function useClient(): OfflineClient {
   const client = useContext(Context);
@@ -39,7 +39,7 @@ export function useItems<T extends ItemType>(type: T, status: ItemStatus = 'ACTI
   return useSnapshot(select);
 }
 
-/** The item with an id, or undefined if there is none of this type. It may be in the trash. */
+/** The item of this type with an id, active or in the trash. Undefined if it does not exist. */
 export function useItem<T extends ItemType>(type: T, id: string): ItemOf<T> | undefined {
   const client = useClient();
   return useSnapshot(() => client.item(type, id));

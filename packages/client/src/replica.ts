@@ -1,4 +1,4 @@
-// The local state: what the store contains, what the user sees, and who is told about changes. It knows nothing of the service.
+// The local state: what the store contains, what the user sees, and the listeners to changes. It does not use the network.
 
 import { untagged, type Item } from './items.js';
 import { overlay, type Entry } from './outbox.js';

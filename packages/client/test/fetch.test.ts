@@ -34,7 +34,7 @@ test('a token that is not accepted is renewed once', async () => {
   assert.equal(again.length, 2);
 });
 
-test('a busy service is asked again after the time that it names', async () => {
+test('a request to a busy service is repeated after its Retry-After', async () => {
   const seen = service({ status: 429, retryAfter: '0' }, { status: 503, retryAfter: '0.01' });
   assert.equal((await authorizedFetch(tokens())(url)).status, 200);
   assert.equal(seen.length, 3);

@@ -1,4 +1,4 @@
-//! A proxy between the service and its database that fails in the way that it is told.
+//! A proxy between the service and its database that injects faults.
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use tokio::{
 
 use crate::support::Numbers;
 
-/// One in so many pieces meets a fault that happens at random moments.
+/// At random moments, one in this many pieces meets a fault.
 const ONE_IN: usize = 30;
 
 /// What happens to the bytes of all connections, new ones included.

@@ -1,4 +1,4 @@
-//! A replica that is late, stops, or is none: queries use the primary, without errors.
+//! A replica that lags, stops or is not a replica: queries use the primary, without errors.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
