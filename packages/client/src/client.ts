@@ -306,8 +306,9 @@ export class OfflineClient {
       case 'status':
         void this.replica.expect(message.revision).catch(() => {});
         this.show(message.status);
-        // Another tab has signed in again: this one may have to take over later.
-        if (this.wanted && !this.running && message.status !== 'signed out' && message.status !== 'broken') this.start();
+        // Another tab has signed in again: this one may have to take over later. Only `live` proves it: a tab that is not signed in
+        // tries to catch up, too.
+        if (this.wanted && !this.running && message.status === 'live') this.start();
         return;
       case 'hello':
         return this.isLeading ? this.show(this.status) : undefined;

@@ -8,12 +8,20 @@ class Locks {
   request(name: string, ...rest: unknown[]): Promise<unknown> {
     const action = rest.at(-1) as () => Promise<unknown>;
     const { signal } = (rest.length > 1 ? rest[0] : {}) as { signal?: AbortSignal };
+    let isGranted = false;
+    const aborted = new Promise((_, reject) => {
+      const abort = () => isGranted || reject(new DOMException('', 'AbortError'));
+      if (signal?.aborted) abort();
+      else signal?.addEventListener('abort', abort);
+    });
     const before = this.tails.get(name) ?? Promise.resolve();
-    const aborted = new Promise((_, reject) => signal?.addEventListener('abort', () => reject(new DOMException('', 'AbortError'))));
-    aborted.catch(() => {});
-    const started = before.then(() => (signal?.aborted ? undefined : action()));
-    this.tails.set(name, started.catch(() => {}));
-    return Promise.race([started, before.then(() => started), aborted.catch((error) => before.then(() => started).then(() => Promise.reject(error)))]);
+    const done = before.then(() => {
+      if (signal?.aborted) return;
+      isGranted = true;
+      return action();
+    });
+    this.tails.set(name, done.catch(() => {}));
+    return Promise.race([done, aborted]);
   }
 }
 

@@ -60,10 +60,12 @@ test('a tab takes over although another tab signed in again', async () => {
   other.start();
   await isLive(one);
   await isLive(other);
+  let hasLed = false;
+  other.subscribe(() => (hasLed ||= other.isConnectedTab));
   await tokens.signOut();
   service.accepted.clear();
   service.disconnect();
-  await until(() => one.status === 'signed out' && other.status === 'signed out', 'signed out');
+  await until(() => hasLed && !one.isConnectedTab && !other.isConnectedTab, 'both signed out');
   await tokens.signIn({ email: 'a', password: 'b' });
   one.start();
   await isLive(one);
