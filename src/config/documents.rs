@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::graphql::documents::{DocumentMode, DocumentSettings, Manifest};
+use crate::graphql::{
+    ToolMode,
+    documents::{DocumentMode, DocumentSettings, Manifest},
+};
 
 /// Trusted documents and persisted queries.
 #[derive(Args, Debug, Clone)]
@@ -25,6 +28,10 @@ pub struct DocumentsConfig {
         default_value_t = 4_194_304
     )]
     pub persisted_queries_memory: usize,
+    /// The tools that agents can call at /mcp (Model Context Protocol): off, read (queries only) or write (also mutations). Tools are
+    /// three built-in queries and the documents of SNAPNOTE_DOCUMENTS with a description (docs/agents.md).
+    #[arg(long, env = "SNAPNOTE_MCP", default_value = "off", value_parser = tool_mode)]
+    pub mcp: ToolMode,
 }
 
 impl DocumentsConfig {
@@ -38,6 +45,7 @@ impl DocumentsConfig {
             manifests: manifests.collect::<Result<_, _>>()?,
             mode: self.documents_mode,
             persisted_bytes: self.persisted_queries_memory,
+            tools: self.mcp,
         })
     }
 
@@ -56,5 +64,14 @@ fn document_mode(text: &str) -> Result<DocumentMode, String> {
         "log" => Ok(DocumentMode::Log),
         "enforce" => Ok(DocumentMode::Enforce),
         _ => Err("must be log or enforce".to_owned()),
+    }
+}
+
+fn tool_mode(text: &str) -> Result<ToolMode, String> {
+    match text {
+        "off" => Ok(ToolMode::Off),
+        "read" => Ok(ToolMode::Read),
+        "write" => Ok(ToolMode::Write),
+        _ => Err("must be off, read or write".to_owned()),
     }
 }

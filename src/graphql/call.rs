@@ -23,6 +23,8 @@ pub enum DocumentName {
         /// The text, which clients send if the service did not know the hash.
         text: Option<String>,
     },
+    /// By the name of a tool for agents.
+    Tool(String),
 }
 
 impl DocumentName {
@@ -30,7 +32,7 @@ impl DocumentName {
     pub fn text(&self) -> Option<&str> {
         match self {
             DocumentName::Text(text) => Some(text),
-            DocumentName::Id(_) => None,
+            DocumentName::Id(_) | DocumentName::Tool(_) => None,
             DocumentName::Hash { text, .. } => text.as_deref(),
         }
     }

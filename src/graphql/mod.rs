@@ -8,6 +8,7 @@
 //!   the root of subscriptions. `whole`: delivers events and pages of changes whole.
 //! - `call`: a request. [`documents`]: documents that requests name by id or hash. `admission`: finds the document of a request, checks
 //!   the request and computes its cost. `execute`: runs queries and mutations. `cost`: reports the cost. `budget`: limits the size of its response.
+//! - `tools`: documents that agents can call.
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
@@ -47,6 +48,7 @@ mod session;
 mod subscription;
 mod tag;
 mod task;
+mod tools;
 mod trash;
 mod usage;
 mod user;
@@ -75,6 +77,7 @@ use graphql_gate::Gate;
 pub use graphql_gate::Limits;
 use loaders::Loaders;
 use subscription::{Delivery, Subscription};
+pub use tools::{Tool, ToolMode};
 pub use whole::Event;
 use whole::Events;
 
@@ -217,6 +220,11 @@ impl Api {
     /// The schema in GraphQL's schema definition language.
     pub fn sdl(&self) -> &str {
         &self.inner.sdl
+    }
+
+    /// The tools for agents, sorted by name.
+    pub fn tools(&self) -> impl Iterator<Item = &Tool> {
+        self.inner.documents.tools().iter()
     }
 
     /// Executes an admitted subscription. The stream works only while it is polled, and ends after an event with

@@ -59,13 +59,23 @@ pub(super) async fn read(
         return from_query(parts.uri.query().unwrap_or_default());
     }
     content::check_json(&parts.headers)?;
+    from_json(&read_body(parts, body, max_body, timeout).await?)
+}
+
+/// Reads a body. Bytes that it does not read stay in `body`.
+pub(super) async fn read_body(
+    parts: &Parts,
+    body: &mut Body,
+    max_body: usize,
+    timeout: Duration,
+) -> Result<Bytes, InvalidCall> {
     let announced = fields::text(&parts.headers, header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.parse::<usize>().ok());
     if announced.is_some_and(|length| length > max_body) {
         return invalid(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE);
     }
     match tokio::time::timeout(timeout, collect(body, max_body)).await {
-        Ok(bytes) => from_json(&bytes?),
+        Ok(bytes) => bytes,
         Err(_) => invalid(
             StatusCode::REQUEST_TIMEOUT,
             "The body did not arrive in time. Send less, or use a faster connection.",

@@ -126,24 +126,37 @@ async fn respond_with(
         parts,
     };
     let mut taken = None;
-    // Panics of resolvers are caught where these run; this catches all others.
-    let outcome = AssertUnwindSafe(record.run(process(&request, address, body, &mut taken)));
-    let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
-    let outcome = outcome.catch_unwind().await.unwrap_or_else(panicked);
-    let mut response = match outcome {
-        Ok(Outcome::Stream(response)) => response,
-        Ok(Outcome::Reply(reply)) => reply.of(&record).write(media_type),
-        Ok(Outcome::Json(json)) => response::ok(media_type, json),
-        Err(rejection) => {
-            let reply = rejection.into_reply(media_type, request_id);
-            reply.of(&record).write(media_type)
-        }
+    let outcome = request.run(process(&request, address, body, &mut taken));
+    let outcome = outcome.await;
+    request.finish(media_type, outcome, taken)
+}
+
+/// The response to the call of a tool. Its caller has been authenticated.
+pub(super) async fn respond_to_agent(
+    state: &EdgeState,
+    request_id: &RequestId,
+    parts: &Parts,
+    live_auth: &LiveAuth,
+    call: Call,
+) -> Response {
+    let record = Record::begin(state, Transport::Mcp, request_id);
+    record.identify(live_auth);
+    let request = Incoming {
+        state,
+        id: request_id,
+        record: &record,
+        deadline: Instant::now() + state.settings.request_timeout,
+        parts,
     };
-    if let Some(taken) = taken {
-        taken.write(response.headers_mut());
-    }
-    record.respond(&response);
-    response
+    let mut taken = None;
+    let outcome = request.run(async {
+        let permit = permit(state, parts).map_err(Rejection::Failed)?;
+        let admitted = state.api.admit(call).map_err(Rejection::NotAdmitted)?;
+        request.accept(live_auth, &admitted, &mut taken)?;
+        Ok(request.execute(live_auth, admitted, permit).await)
+    });
+    let outcome = outcome.await;
+    request.finish(MediaType::GraphQl, outcome, taken)
 }
 
 /// A request that is being processed.
@@ -184,14 +197,7 @@ async fn process(
         }
         Err(response) => return Err(Rejection::NotAdmitted(response)),
     };
-    request.record.name(&admitted);
-    if parts.method == Method::GET && admitted.operation == Operation::Mutation {
-        return Err(Rejection::MutationByGet);
-    }
-    *taken = state.cost_limits.take(live_auth.holder(), admitted.cost);
-    if let Some(error) = taken.as_mut().and_then(|taken| taken.refusal.take()) {
-        return Err(Rejection::Failed(error));
-    }
+    request.accept(&live_auth, &admitted, taken)?;
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
         let stream = request.stream(live_auth, revocations, admitted, permit);
@@ -204,6 +210,61 @@ async fn process(
 }
 
 impl Incoming<'_> {
+    /// Runs the request, whose statements count as those of its record.
+    async fn run(
+        &self,
+        processing: impl Future<Output = Result<Outcome, Rejection>>,
+    ) -> Result<Outcome, Rejection> {
+        // Panics of resolvers are caught where these run; this catches all others.
+        let outcome = AssertUnwindSafe(self.record.run(processing)).catch_unwind();
+        let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
+        outcome.await.unwrap_or_else(panicked)
+    }
+
+    /// Writes the response.
+    fn finish(
+        &self,
+        media_type: MediaType,
+        outcome: Result<Outcome, Rejection>,
+        taken: Option<Taken>,
+    ) -> Response {
+        let mut response = match outcome {
+            Ok(Outcome::Stream(response)) => response,
+            Ok(Outcome::Reply(reply)) => reply.of(self.record).write(media_type),
+            Ok(Outcome::Json(json)) => response::ok(media_type, json),
+            Err(rejection) => {
+                let reply = rejection.into_reply(media_type, self.id);
+                reply.of(self.record).write(media_type)
+            }
+        };
+        if let Some(taken) = taken {
+            taken.write(response.headers_mut());
+        }
+        self.record.respond(&response);
+        response
+    }
+
+    /// Accepts an admitted operation, if the transport and the cost limit of its caller allow it.
+    fn accept(
+        &self,
+        live_auth: &LiveAuth,
+        admitted: &Admitted,
+        taken: &mut Option<Taken>,
+    ) -> Result<(), Rejection> {
+        self.record.name(admitted);
+        if self.parts.method == Method::GET && admitted.operation == Operation::Mutation {
+            return Err(Rejection::MutationByGet);
+        }
+        *taken = self
+            .state
+            .cost_limits
+            .take(live_auth.holder(), admitted.cost);
+        match taken.as_mut().and_then(|taken| taken.refusal.take()) {
+            Some(error) => Err(Rejection::Failed(error)),
+            None => Ok(()),
+        }
+    }
+
     async fn read(&self, body: &mut Body) -> Result<Call, Rejection> {
         let settings = &self.state.settings;
         let remaining = self.deadline.saturating_duration_since(Instant::now());

@@ -4,6 +4,7 @@
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `mcp`: tools for agents.
 //! - `export`: all data of the caller as a zip file.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
 //! - [`server`]: the accept loop. `admission`: what it does when slots or file descriptors run out. `protocols`: HTTP/1.1 and HTTP/2
@@ -28,6 +29,7 @@ mod graphql;
 mod health;
 mod http2_streams;
 mod images;
+mod mcp;
 pub(crate) mod metrics;
 mod negotiate;
 mod protocols;
@@ -198,6 +200,7 @@ fn routes(state: EdgeState) -> Router {
             .merge(graphiql::router())
             .route("/", get(|| async { Redirect::temporary("/graphiql") }));
     }
+    router = router.merge(mcp::router(&state));
     if state.images.are_served() {
         router = router.merge(images::router());
     }

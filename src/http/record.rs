@@ -45,6 +45,7 @@ pub(super) enum Transport {
     Http,
     Sse,
     WebSocket,
+    Mcp,
 }
 
 impl Transport {
@@ -53,6 +54,7 @@ impl Transport {
             Transport::Http => "http",
             Transport::Sse => "sse",
             Transport::WebSocket => "websocket",
+            Transport::Mcp => "mcp",
         }
     }
 }
@@ -176,7 +178,8 @@ impl Drop for Record {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
         let facts = self.facts.get_mut();
-        if facts.transport == Transport::Http && facts.status.is_none() {
+        let has_status = matches!(facts.transport, Transport::Http | Transport::Mcp);
+        if has_status && facts.status.is_none() {
             facts.status = Some(CLIENT_GONE);
             facts.codes.push(CANCELED);
         }

@@ -79,9 +79,12 @@ pub fn set_filter(filter: &str) -> Result<(), String> {
     replace(filter)
 }
 
+/// Libraries that would log what clients send.
+const SILENT: &str = "rmcp=off";
+
 fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder()
-        .parse(filter)
+        .parse(format!("{filter},{SILENT}"))
         .map_err(|error| format!("SNAPNOTE_LOG is not a valid filter: {error}."))
 }
 

@@ -34,6 +34,7 @@ mod layering;
 mod load;
 mod mail_delivery;
 mod many_rows;
+mod mcp;
 mod metrics;
 mod migrations;
 mod new_user;

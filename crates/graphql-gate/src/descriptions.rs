@@ -4,25 +4,59 @@
 //! tokens stay the same.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
+use apollo_compiler::ast::{self, Value};
 use apollo_compiler::parser::Parser;
 
 use crate::tokens::{Token, Tokens};
 
 /// The text with spaces instead of its valid descriptions.
 pub(crate) fn blank(text: &str) -> Cow<'_, str> {
+    let mut blanked = Cow::Borrowed(text);
+    for_each(text, |token, _| erase(blanked.to_mut(), token));
+    blanked
+}
+
+/// The descriptions of a document with one operation.
+#[derive(Default)]
+pub(crate) struct Descriptions {
+    pub(crate) operation: Option<String>,
+    /// Those of its variables, by the variable's name.
+    pub(crate) variables: HashMap<String, String>,
+}
+
+/// Reads the descriptions of a document with one operation.
+pub(crate) fn read(text: &str) -> Descriptions {
+    let mut descriptions = Descriptions::default();
+    for_each(text, |token, described| {
+        let Some(value) = string(token) else { return };
+        match described {
+            [dollar, name, ..] if dollar.text == b"$" => {
+                let name = String::from_utf8_lossy(name.text).into_owned();
+                descriptions.variables.insert(name, value);
+            }
+            [first, ..] if first.text == b"fragment" => {}
+            _ => descriptions.operation = Some(value),
+        }
+    });
+    descriptions
+}
+
+/// Calls a function with each valid description, and the tokens after it.
+fn for_each(text: &str, mut found: impl FnMut(&Token<'_>, &[Token<'_>])) {
     if !text.contains('"') {
-        return Cow::Borrowed(text);
+        return;
     }
     let tokens: Vec<Token<'_>> = Tokens::new(text)
         .filter(|token| !token.is_ignored())
         .collect();
-    let mut blanked = Cow::Borrowed(text);
     // The number of open brackets, and whether the first one opened the declarations of variables.
     let (mut open, mut declares) = (0_usize, false);
     for (index, token) in tokens.iter().enumerate() {
         let before = index.checked_sub(1).map(|index| tokens[index].text);
-        let next = tokens.get(index + 1).map(|token| token.text);
+        let after = &tokens[index + 1..];
+        let next = after.first().map(|token| token.text);
         match token.text {
             b"(" | b"[" | b"{" => {
                 if open == 0 {
@@ -31,13 +65,14 @@ pub(crate) fn blank(text: &str) -> Cow<'_, str> {
                 open += 1;
             }
             b")" | b"]" | b"}" => open = open.saturating_sub(1),
-            [b'"', ..] if is_description(before, next, open, declares) && is_valid(token) => {
-                erase(blanked.to_mut(), token);
+            [b'"', ..]
+                if is_description(before, next, open, declares) && string(token).is_some() =>
+            {
+                found(token, after);
             }
             _ => {}
         }
     }
-    blanked
 }
 
 /// Whether these tokens end with the type of an operation, or with its type and name.
@@ -64,13 +99,19 @@ fn is_description(before: Option<&[u8]>, next: Option<&[u8]>, open: usize, decla
     }
 }
 
-/// Whether the parser accepts the string as a value.
-fn is_valid(token: &Token<'_>) -> bool {
-    let Ok(string) = std::str::from_utf8(token.text) else {
-        return false;
-    };
+/// The value of a string. None if the parser does not accept it.
+fn string(token: &Token<'_>) -> Option<String> {
+    let string = std::str::from_utf8(token.text).ok()?;
     let document = format!("{{ field(argument: {string}) }}");
-    Parser::new().parse_ast(document, "description").is_ok()
+    let document = Parser::new().parse_ast(document, "description").ok()?;
+    let ast::Definition::OperationDefinition(operation) = document.definitions.first()? else {
+        return None;
+    };
+    let field = operation.selection_set.first()?.as_field()?;
+    match &*field.arguments.first()?.value {
+        Value::String(value) => Some(value.clone()),
+        _ => None,
+    }
 }
 
 fn erase(text: &mut String, token: &Token<'_>) {

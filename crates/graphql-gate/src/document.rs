@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_graphql::parser::types::OperationType;
+
 use crate::gate::Plan;
 
 use crate::limits::Settings;
@@ -31,6 +33,14 @@ impl<P> PreparedDocument<P> {
     /// Its text.
     pub fn text(&self) -> &Arc<str> {
         &self.text
+    }
+
+    /// The type of its operation. None if it has several.
+    pub fn operation_type(&self) -> Option<OperationType> {
+        match self.operations.as_slice() {
+            [only] => Some(only.operation),
+            _ => None,
+        }
     }
 
     /// The specification's GetOperation.

@@ -154,6 +154,10 @@ impl<P> Gate<P> {
         self.admit_operation(prepared, document.text(), operation_name, variables)
     }
 
+    pub(crate) fn schema(&self) -> &apollo_compiler::Schema {
+        &self.settings.schema
+    }
+
     /// Checks everything that depends on the variables.
     fn admit_operation(
         &self,

@@ -14,7 +14,8 @@
 //!
 //! The results of steps 1 to 4 are cached by the document's text. Step 5 runs on every request, so a response does not
 //! depend on the state of the cache. Only apollo-compiler parses the text: async-graphql executes what was validated.
-//! A service that knows documents in advance does steps 1 to 4 once ([`Gate::prepare`], `document`).
+//! A service that knows documents in advance does steps 1 to 4 once ([`Gate::prepare`], `document`), and can offer them to other programs
+//! with a JSON Schema of their variables ([`Gate::describe`], `json_schema`).
 //!
 //! The gate does not execute anything, does not wait, and does not know the caller or the transport. It is meant for a
 //! schema that is built with `ValidationMode::Fast` and without async-graphql's own limits.
@@ -45,12 +46,14 @@ mod argument_size;
 mod cache;
 mod cost;
 mod dearest;
+mod describe;
 mod descriptions;
 mod document;
 mod field_cost;
 mod filter_cost;
 mod gate;
 mod id_cost;
+mod json_schema;
 mod limits;
 mod numbers;
 mod prepare;
@@ -65,6 +68,7 @@ mod tokens;
 mod translate;
 mod variables;
 
+pub use describe::DescribedOperation;
 pub use document::PreparedDocument;
 pub use gate::{Admitted, Gate, ValidOperation};
 pub use limits::{CostRules, Limits};

@@ -19,7 +19,7 @@ use quick_cache::{Weighter, sync::Cache};
 use self::{hash::Sha256Hash, trusted::Trusted};
 pub use manifest::Manifest;
 
-use super::{admission::Prepared, call::DocumentName};
+use super::{ToolMode, admission::Prepared, call::DocumentName, tools::Tools};
 use crate::error::{Code, Error};
 
 /// What the entry of a persisted query takes in addition to its text, in bytes.
@@ -36,6 +36,8 @@ pub struct DocumentSettings {
     pub mode: DocumentMode,
     /// The memory for persisted queries of Apollo, in bytes. 0 turns them off.
     pub persisted_bytes: usize,
+    /// Which documents are tools for agents.
+    pub tools: ToolMode,
 }
 
 /// What happens to documents that are not in a manifest.
@@ -54,6 +56,7 @@ pub(super) struct Documents {
     trusted: Option<Trusted>,
     /// `None` if persisted queries are off.
     persisted: Option<Cache<Sha256Hash, Arc<String>, ByTextLength>>,
+    tools: Tools,
 }
 
 /// The document of a request.
@@ -81,10 +84,16 @@ impl Documents {
             _ => settings.persisted_bytes,
         };
         let cache = || Cache::with_weighter(bytes / USUAL_BYTES, bytes as u64, ByTextLength);
+        let all = trusted.iter().flat_map(Trusted::all);
         Ok(Documents {
+            tools: Tools::new(gate, settings.tools, all)?,
             trusted,
             persisted: (bytes > 0).then(cache),
         })
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.tools
     }
 
     /// The number of trusted documents.
@@ -95,12 +104,16 @@ impl Documents {
     /// Finds the document of a request.
     ///
     /// # Errors
-    /// BAD_REQUEST for an unknown id, and for a text that does not have the hash beside it. PERSISTED_QUERY_NOT_FOUND or
+    /// BAD_REQUEST for an unknown id or tool, and for a text that does not have the hash beside it. PERSISTED_QUERY_NOT_FOUND or
     /// PERSISTED_QUERY_NOT_SUPPORTED for an unknown hash without a text. DOCUMENT_NOT_TRUSTED for a text that is not trusted.
     pub(super) fn find(&self, name: DocumentName) -> Result<Found, Error> {
         match name {
             DocumentName::Text(text) => self.by_text(text, None),
             DocumentName::Id(id) => self.trusted(&id).ok_or_else(unknown_id),
+            DocumentName::Tool(name) => {
+                let document = self.tools.document(&name).map(Found::Trusted);
+                document.ok_or_else(|| Error::new(Code::BadRequest, "There is no such tool."))
+            }
             DocumentName::Hash { hash, text: None } => self.by_hash(&hash),
             DocumentName::Hash {
                 hash,

@@ -31,6 +31,7 @@ fn documents(
         manifests: manifests.iter().map(|json| manifest(json)).collect(),
         mode,
         persisted_bytes,
+        tools: ToolMode::Off,
     };
     Documents::new(&gate(), &settings)
 }

@@ -107,6 +107,11 @@ impl Trusted {
         self.by_text.len()
     }
 
+    /// All documents, each once.
+    pub(super) fn all(&self) -> impl Iterator<Item = &TrustedDocument> {
+        self.by_text.values()
+    }
+
     /// Whether other documents fail.
     pub(super) fn is_enforced(&self) -> bool {
         self.mode == DocumentMode::Enforce

@@ -13,7 +13,7 @@ use snapnote::{
     changes::LiveSettings,
     db::{PoolSettings, activity::IdleSettings},
     graphql::{
-        Limits,
+        Limits, ToolMode,
         documents::{DocumentMode, DocumentSettings},
         plan,
     },
@@ -62,6 +62,7 @@ pub(crate) fn settings() -> AppSettings {
             manifests: Vec::new(),
             mode: DocumentMode::Enforce,
             persisted_bytes: 1 << 20,
+            tools: ToolMode::Off,
         },
         max_response: 16 << 20,
         edge: edge(),
