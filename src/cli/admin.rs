@@ -11,9 +11,11 @@ use std::{
 };
 
 use chrono::Utc;
+use serde_json::json;
 
 use super::{
-    DatabaseServer, Outcome, email_address, ensure_schema, on_database, print, settings::pool,
+    DatabaseServer, Outcome, email_address, ensure_schema, on_database, print, print_json,
+    progress, settings::pool,
 };
 use crate::{
     config::{AdminAction, Config},
@@ -33,7 +35,7 @@ const MAX_NAMED_LINES: usize = 20;
 pub(super) async fn run(config: &Config, action: AdminAction) -> Outcome {
     // The file is checked before the database is started.
     let users = match &action {
-        AdminAction::ImportUsers { file } => read_users(file)?,
+        AdminAction::ImportUsers { file, .. } => read_users(file)?,
         _ => Vec::new(),
     };
     on_database(config, async |server| {
@@ -57,8 +59,8 @@ async fn act(
         }
         AdminAction::DeleteUser { user, yes } => user_data::delete(&mut conn, &user, yes).await,
         AdminAction::Grant { email } => grant(&mut conn, &email).await,
-        AdminAction::ImportUsers { .. } => print(report(&import::import(&mut conn, users).await?)),
-        AdminAction::Mails => list_mails(&mut conn).await,
+        AdminAction::ImportUsers { json, .. } => import_users(&mut conn, users, json).await,
+        AdminAction::Mails { json } => list_mails(&mut conn, json).await,
         AdminAction::RetryMails => {
             let mails = mail::retry_dead(&mut conn).await?;
             print(format_args!("{mails} emails will be retried.\n"))
@@ -74,8 +76,24 @@ async fn grant(conn: &mut Connection, typed: &str) -> Outcome {
     }
 }
 
-async fn list_mails(conn: &mut Connection) -> Outcome {
+async fn import_users(conn: &mut Connection, users: &[ImportedUser], json: bool) -> Outcome {
+    let bar = progress::count(json, "users", Some(users.len() as u64));
+    let imported = import::import(conn, users, |count| bar.inc(count as u64)).await?;
+    bar.finish_and_clear();
+    match json {
+        true => {
+            let Imported { added, known } = imported;
+            print_json(&json!({ "imported": added, "skippedLines": known }))
+        }
+        false => print(report(&imported)),
+    }
+}
+
+async fn list_mails(conn: &mut Connection, json: bool) -> Outcome {
     let mails = mail::waiting(conn).await?;
+    if json {
+        return print_json(&mails);
+    }
     if mails.is_empty() {
         return print("No emails are waiting.\n");
     }

@@ -1,6 +1,8 @@
 //! `snapnote migrate`, and the check of the schema before other commands use it.
 
-use super::{Failure, Outcome, print};
+use serde_json::json;
+
+use super::{Failure, Outcome, print, print_json};
 use crate::{
     config::MigrateAction,
     db::{
@@ -16,7 +18,7 @@ pub(super) async fn run(target: &Target, action: MigrateAction) -> Outcome {
     match action {
         MigrateAction::Up => up(target).await,
         MigrateAction::Down { to, yes } => down(target, to.as_deref(), yes).await,
-        MigrateAction::Status => status(target).await,
+        MigrateAction::Status { json } => status(target, json).await,
     }
 }
 
@@ -62,15 +64,31 @@ fn unconfirmed(reversal: &Reversal) -> String {
     )
 }
 
-async fn status(target: &Target) -> Outcome {
+async fn status(target: &Target, json: bool) -> Outcome {
     let states = migrate::status(target).await?;
-    for MigrationState { name, phase } in &states {
-        print(match phase {
-            Phase::Applied => format!("applied {name}\n"),
-            Phase::Pending => format!("pending {name}\n"),
-            Phase::Unknown => format!("unknown {name} (applied by a newer snapnote)\n"),
-            Phase::Incompatible => format!("incompatible {name} (applied by a newer snapnote)\n"),
-        })?;
+    let word = |phase: &Phase| match phase {
+        Phase::Applied => "applied",
+        Phase::Pending => "pending",
+        Phase::Unknown => "unknown",
+        Phase::Incompatible => "incompatible",
+    };
+    let listed = states.iter();
+    match json {
+        true => {
+            let listed = listed
+                .map(|one| json!({ "migration": one.name, "state": word(&one.phase) }))
+                .collect::<Vec<_>>();
+            print_json(&listed)?;
+        }
+        false => listed
+            .into_iter()
+            .try_for_each(|MigrationState { name, phase }| {
+                let by = match phase {
+                    Phase::Unknown | Phase::Incompatible => " (applied by a newer snapnote)",
+                    Phase::Applied | Phase::Pending => "",
+                };
+                print(format_args!("{} {name}{by}\n", word(phase)))
+            })?,
     }
     match migrate::names(&states, Phase::Pending).len() {
         0 => Ok(()),

@@ -1,7 +1,7 @@
 //! The commands of the program `snapnote`.
 //!
 //! A command that fails prints one message to standard error and exits with code 1. The message says what is wrong, where, and
-//! what to do.
+//! what to do. `config::commands` has the other exit codes, which `--help` shows.
 
 mod admin;
 mod backup;
@@ -13,6 +13,7 @@ mod descriptors;
 mod healthcheck;
 mod manual;
 mod migrations;
+mod progress;
 mod reindex;
 mod secret;
 mod settings;
@@ -29,6 +30,7 @@ use std::{
 
 use database_server::DatabaseServer;
 use secret::secrets;
+use serde::Serialize;
 use settings::settings;
 use signals::shutdown_requested;
 use tokio::net::{TcpListener, TcpSocket};
@@ -119,6 +121,12 @@ fn print(text: impl fmt::Display) -> Outcome {
     }
 }
 
+/// Writes JSON to standard output.
+fn print_json(value: &impl Serialize) -> Outcome {
+    let json = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
+    print(format_args!("{json}\n"))
+}
+
 /// Why a command failed: a message for the operator, and the exit code.
 struct Failure {
     message: String,
@@ -175,12 +183,15 @@ async fn execute(config: &Config) -> Outcome {
         Command::Healthcheck => healthcheck::run(banner::shown_address(config.server.listen)).await,
         Command::Completions { shell } => print(manual::completions(shell)),
         Command::Man => print(manual::page()?),
-        Command::Demo => {
-            on_database(config, async |database| fill_demo(config, database).await).await
-        }
-        Command::Reindex { user, status } => {
+        Command::Demo { json } => {
             on_database(config, async |database| {
-                reindex::run(config, database, user, status).await
+                fill_demo(config, database, json).await
+            })
+            .await
+        }
+        Command::Reindex(options) => {
+            on_database(config, async |database| {
+                reindex::run(config, database, options).await
             })
             .await
         }
@@ -268,12 +279,18 @@ async fn serve_on(
     Ok(())
 }
 
-async fn fill_demo(config: &Config, database: &DatabaseServer) -> Outcome {
+async fn fill_demo(config: &Config, database: &DatabaseServer, json: bool) -> Outcome {
     let secrets = secrets(config)?;
     ensure_schema(database, false).await?;
     // It does not serve clients.
     let app = app(config, database, secrets.clone(), config.server.listen, 0)?;
-    print(demo::fill(app.database(), app.auth(), &secrets).await?)
+    let bar = progress::count(json, "users", Some(demo::USERS));
+    let report = demo::fill(app.database(), app.auth(), &secrets, || bar.inc(1)).await?;
+    bar.finish_and_clear();
+    match json {
+        true => print_json(&report),
+        false => print(report),
+    }
 }
 
 /// The service, on a database with a schema that fits.

@@ -1,12 +1,16 @@
 //! `snapnote reindex`: rebuilds the stored search indexes.
 
-use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
-use super::{DatabaseServer, Outcome, app, email_address, ensure_schema, print, secrets};
+use serde_json::json;
+
+use super::{
+    DatabaseServer, Outcome, app, email_address, ensure_schema, print, print_json, progress,
+    secrets,
+};
 use crate::{
     auth::UserId,
-    config::Config,
+    config::{Config, ReindexOptions},
     search::{SearchIndexes, indexes::IndexStatus},
     users,
 };
@@ -14,16 +18,15 @@ use crate::{
 pub(super) async fn run(
     config: &Config,
     database: &DatabaseServer,
-    user: Option<String>,
-    only_status: bool,
+    ReindexOptions { user, status, json }: ReindexOptions,
 ) -> Outcome {
     let secrets = secrets(config)?;
     ensure_schema(database, false).await?;
     // The command serves no clients.
     let app = app(config, database, secrets, config.server.listen, 0)?;
     let indexes = app.search();
-    if only_status {
-        return print(describe(indexes.status().await?));
+    if status {
+        return report_status(&indexes.status().await?, json);
     }
     let user = match user {
         Some(email) => Some(find(&app, &email).await?),
@@ -32,9 +35,12 @@ pub(super) async fn run(
     let feed = app.live().feed();
     tokio::select! {
         () = feed.begin_epochs(app.database()) => Ok(()),
-        built = build(indexes, user) => {
+        built = build(indexes, user, json) => {
             let built = built?;
-            print(format_args!("Search indexes built: {built}.\n"))
+            match json {
+                true => print_json(&json!({ "built": built })),
+                false => print(format_args!("Search indexes built: {built}.\n")),
+            }
         }
         _ = tokio::signal::ctrl_c() => {
             Err("Interrupted. The indexes built so far are stored, and the others are unchanged.".to_owned().into())
@@ -51,13 +57,13 @@ async fn find(app: &crate::app::App, typed: &str) -> Outcome<UserId> {
 }
 
 /// Builds the index of one user, or of all users. Returns their number.
-async fn build(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
+async fn build(indexes: &SearchIndexes, user: Option<UserId>, is_quiet: bool) -> Outcome<u64> {
     if let Some(user) = user {
         indexes.build(user).await?;
         return Ok(1);
     }
     let total = indexes.status().await?.users;
-    let progress = ProgressBar::new(total.unsigned_abs()).with_style(style());
+    let progress = progress::count(is_quiet, "users", Some(total.unsigned_abs()));
     let (mut built, mut last) = (0, UserId(Uuid::nil()));
     loop {
         let users = indexes.users(last).await?;
@@ -78,19 +84,17 @@ async fn build(indexes: &SearchIndexes, user: Option<UserId>) -> Outcome<u64> {
     }
 }
 
-fn style() -> ProgressStyle {
-    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} users, {eta} left");
-    style.unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn describe(status: IndexStatus) -> String {
+fn report_status(status: &IndexStatus, json: bool) -> Outcome {
     let IndexStatus {
         users,
         indexed,
         bytes,
     } = status;
-    format!(
-        "{indexed} of {users} users have a stored search index ({} KiB).\nThe service builds other indexes when their users search.\n",
-        bytes / 1024
-    )
+    match json {
+        true => print_json(&json!({ "users": users, "indexed": indexed, "bytes": bytes })),
+        false => print(format_args!(
+            "{indexed} of {users} users have a stored search index ({} KiB).\nThe service builds other indexes when their users search.\n",
+            bytes / 1024
+        )),
+    }
 }

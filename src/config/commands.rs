@@ -4,6 +4,59 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// The end of `snapnote --help`.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  snapnote                       Serve with an embedded database, on a terminal
+  snapnote --listen 0.0.0.0:80   Serve on another address
+  snapnote check                 Test the configuration
+  snapnote help backup           Show what a command does
+
+Exit codes:
+  0    The command has succeeded
+  1    It has failed, or a check has; the message says why
+  2    The arguments of the command line are wrong
+  3    `migrate status`: migrations are pending
+  130  A second signal has ended the service at once";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  snapnote check
+  snapnote check --json | jq '.checks[] | select(.status != \"ok\")'";
+
+const BACKUP_EXAMPLES: &str = "\
+Examples:
+  snapnote backup /var/backups/snapnote --keep-days 14
+  snapnote backup notes.zip --json | jq -r .path";
+
+const RESTORE_EXAMPLES: &str = "\
+Examples:
+  snapnote restore /var/backups/snapnote/snapnote-20260301T040000Z
+  snapnote restore notes.zip --replace --yes";
+
+const MIGRATE_EXAMPLES: &str = "\
+Examples:
+  snapnote migrate status
+  snapnote migrate up
+  snapnote migrate down --to 0";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  snapnote schema > schema.graphql";
+
+const REINDEX_EXAMPLES: &str = "\
+Examples:
+  snapnote reindex
+  snapnote reindex --user ada@example.com
+  snapnote reindex --status --json";
+
+const ADMIN_EXAMPLES: &str = "\
+Examples:
+  snapnote admin grant ada@example.com
+  snapnote admin import-users users.ndjson
+  snapnote admin export-user ada@example.com ada.zip
+  snapnote admin mails --json";
+
 /// The program's commands.
 #[derive(Subcommand, Debug, Clone)]
 pub enum Command {
@@ -15,34 +68,37 @@ pub enum Command {
     },
     /// Test settings, database, image storage, mail server and identity providers, and print what is wrong and what to do. Exits
     /// with code 1 if a check failed.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// Print the results as JSON (docs/operations.md).
         #[arg(long)]
         json: bool,
     },
     /// Back up the database and the images. The service can keep running.
+    #[command(after_help = BACKUP_EXAMPLES)]
     Backup(BackupOptions),
     /// Restore a backup into an empty database. Stop the service first.
+    #[command(after_help = RESTORE_EXAMPLES)]
     Restore(RestoreOptions),
     /// Apply, revert or list database migrations.
+    #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate {
         /// What to do.
         #[command(subcommand)]
         action: MigrateAction,
     },
     /// Print the GraphQL schema.
+    #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
     /// Add three demo users with a semester of data, and print how to sign in.
-    Demo,
-    /// Rebuild all stored search indexes from the items. Searches keep working meanwhile, and the command can be interrupted.
-    Reindex {
-        /// Build only the index of the user with this email address.
-        #[arg(long, value_name = "EMAIL")]
-        user: Option<String>,
-        /// Print how many users have a stored index, and build none.
-        #[arg(long, conflicts_with = "user")]
-        status: bool,
+    Demo {
+        /// Print the users and passwords as JSON.
+        #[arg(long)]
+        json: bool,
     },
+    /// Rebuild all stored search indexes from the items. Searches keep working meanwhile, and the command can be interrupted.
+    #[command(after_help = REINDEX_EXAMPLES)]
+    Reindex(ReindexOptions),
     /// Ask the service that listens on SNAPNOTE_LISTEN whether it is ready. Exits with code 1 if it is not, for container health checks.
     Healthcheck,
     /// Print the completions for a shell, e.g. `snapnote completions bash > /etc/bash_completion.d/snapnote`.
@@ -53,11 +109,26 @@ pub enum Command {
     /// Print the manual page, e.g. `snapnote man > /usr/local/share/man/man1/snapnote.1`.
     Man,
     /// Manage users, admins, imports and emails.
+    #[command(after_help = ADMIN_EXAMPLES)]
     Admin {
         /// What to do.
         #[command(subcommand)]
         action: AdminAction,
     },
+}
+
+/// The arguments of `snapnote reindex`.
+#[derive(Args, Debug, Clone)]
+pub struct ReindexOptions {
+    /// Build only the index of the user with this email address.
+    #[arg(long, value_name = "EMAIL")]
+    pub user: Option<String>,
+    /// Print how many users have a stored index, and build none.
+    #[arg(long, conflicts_with = "user")]
+    pub status: bool,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The arguments of `snapnote backup`.
@@ -106,6 +177,9 @@ pub enum AdminAction {
     ImportUsers {
         /// A file with one JSON object per line, or `-` for standard input.
         file: PathBuf,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Write all data of a user to a .zip file, as GET /export does (docs/backup.md).
     ExportUser {
@@ -123,7 +197,11 @@ pub enum AdminAction {
         yes: bool,
     },
     /// List the emails that are waiting or were given up.
-    Mails,
+    Mails {
+        /// Print the emails as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Retry the emails that were given up, except those whose link has expired.
     RetryMails,
 }
@@ -144,5 +222,9 @@ pub enum MigrateAction {
         yes: bool,
     },
     /// List all migrations and whether they are applied. Only reads. Exits with code 3 while migrations are pending.
-    Status,
+    Status {
+        /// Print the migrations as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }

@@ -32,7 +32,9 @@ use std::{
 
 pub use auth::AuthConfig;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
-pub use commands::{AdminAction, BackupOptions, Command, MigrateAction, RestoreOptions};
+pub use commands::{
+    AdminAction, BackupOptions, Command, MigrateAction, ReindexOptions, RestoreOptions,
+};
 use database_source::Situation;
 pub use documents::DocumentsConfig;
 use environment::Variables;
@@ -61,7 +63,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILD_COMMI
 /// A flag overrides its variable. An empty variable counts as not set. For each variable that can contain a secret, NAME_FILE can
 /// name a file that contains the value.
 #[derive(Parser, Debug)]
-#[command(name = "snapnote", version = VERSION)]
+#[command(name = "snapnote", version = VERSION, after_help = commands::EXAMPLES)]
 pub struct Config {
     /// The command to run (default: serve).
     #[command(subcommand)]
@@ -206,7 +208,7 @@ impl Config {
             self.command,
             None | Some(Command::Serve { .. } | Command::Check { .. })
         );
-        if serves || matches!(self.command, Some(Command::Demo)) {
+        if serves || matches!(self.command, Some(Command::Demo { .. })) {
             let has_url = self.database.database_url.is_some();
             problems.extend(self.auth.secret_problems(has_url));
         }

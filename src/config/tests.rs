@@ -43,6 +43,31 @@ fn settings_can_come_before_or_after_the_command() {
 }
 
 #[test]
+fn every_example_of_the_help_is_accepted() {
+    let mut command = <Config as CommandFactory>::command();
+    command.build();
+    let parents = command.get_subcommands().chain([&command]);
+    let helps: Vec<String> = parents
+        .filter_map(|command| command.get_after_help().map(ToString::to_string))
+        .collect();
+    let lines = helps.iter().flat_map(|help| help.lines());
+    let lines = lines.filter_map(|line| line.trim_start().strip_prefix("snapnote "));
+    let mut count = 0;
+    for line in lines {
+        // Without what it does, a pipe, or a file.
+        let line = line.split("  ").next().unwrap_or_default();
+        let line = line.split(['|', '>']).next().unwrap_or_default();
+        let flags: Vec<&str> = line.split_whitespace().collect();
+        if let Err(problem) = read(&flags) {
+            let needs_a_database = problem.contains("DATABASE_URL");
+            assert!(needs_a_database || flags[0] == "help", "{line}: {problem}");
+        }
+        count += 1;
+    }
+    assert!(count >= 15, "{count}");
+}
+
+#[test]
 fn an_invalid_line_of_env_is_not_quoted() {
     let line = dotenvy::Error::LineParse("hush hush".to_owned(), 4);
     assert!(!unreadable(&line).contains("hush"));

@@ -11,6 +11,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use text_analysis::PlainText;
@@ -34,7 +35,7 @@ use content::{Course, Note, Tag, Task, User};
 const TODAY: i64 = 75;
 
 /// What was added, and how to sign in to see it.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct Report {
     /// The users, in the order of their folders.
     pub users: Vec<DemoUser>,
@@ -43,7 +44,7 @@ pub struct Report {
 }
 
 /// A demo user.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub struct DemoUser {
     /// The user's name.
     pub name: String,
@@ -71,11 +72,20 @@ impl fmt::Display for Report {
     }
 }
 
-/// Fills the database. The passwords are derived from the current one of the service's `secrets`.
+/// Number of demo users.
+pub const USERS: u64 = 3;
+
+/// Fills the database. The passwords are derived from the current one of the service's `secrets`. `filled` is called after each of
+/// the [`USERS`].
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL if the content is invalid.
-pub async fn fill(database: &Database, auth: &Auth, secrets: &Secrets) -> Result<Report, Error> {
+pub async fn fill(
+    database: &Database,
+    auth: &Auth,
+    secrets: &Secrets,
+    filled: impl Fn() + Sync,
+) -> Result<Report, Error> {
     let key = secrets.keys(Purpose::DemoPasswords).current;
     let start = Utc::now() - TimeDelta::days(TODAY);
     let mut report = Report {
@@ -93,6 +103,7 @@ pub async fn fill(database: &Database, auth: &Auth, secrets: &Secrets) -> Result
             email: user.email,
             password,
         });
+        filled();
     }
     Ok(report)
 }

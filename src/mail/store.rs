@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::templates::Template;
@@ -178,7 +179,8 @@ pub(super) async fn until_next(
 
 row! {
     /// A mail in the outbox, for operators.
-    #[derive(Debug, Clone)]
+    #[derive(Debug, Clone, Serialize)]
+    #[serde(rename_all = "camelCase")]
     pub struct WaitingMail {
         /// Part of its `Message-ID`.
         pub id: Uuid,

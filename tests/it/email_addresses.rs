@@ -168,7 +168,7 @@ async fn an_import_treats_equal_spellings_as_one_address() {
         let people = import::read(imported(lookalike).as_bytes(), Utc::now());
         let people = people.unwrap_or_else(|problems| panic!("{problems:?}"));
         let mut conn = app.pool.connection().await.unwrap();
-        let imported = import::import(&mut conn, &people).await.unwrap();
+        let imported = import::import(&mut conn, &people, |_| {}).await.unwrap();
         assert_eq!(imported.added, usize::from(!same), "{lookalike}");
     }
 }

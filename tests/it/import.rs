@@ -27,7 +27,7 @@ fn file(people: &[Value]) -> Vec<u8> {
 async fn import(app: &TestApp, people: &[Value]) -> Imported {
     let people = import::read(&file(people), Utc::now()).unwrap_or_else(|all| panic!("{all:?}"));
     let mut conn = app.pool.connection().await.unwrap();
-    import::import(&mut conn, &people).await.unwrap()
+    import::import(&mut conn, &people, |_| {}).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,7 +114,7 @@ async fn a_failed_import_adds_no_user() {
         panic!("the file is good");
     };
     let mut conn = app.pool.connection().await.unwrap();
-    assert!(import::import(&mut conn, &people).await.is_err());
+    assert!(import::import(&mut conn, &people, |_| {}).await.is_err());
     assert_eq!(app.count("users").await, 0);
 }
 

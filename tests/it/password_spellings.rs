@@ -102,7 +102,7 @@ async fn imported_users_sign_in_as_they_typed_elsewhere_and_in_every_spelling_af
         let people = import::read(line.to_string().as_bytes(), Utc::now());
         let people = people.unwrap_or_else(|problems| panic!("{problems:?}"));
         let mut conn = app.pool.connection().await.unwrap();
-        import::import(&mut conn, &people).await.unwrap();
+        import::import(&mut conn, &people, |_| {}).await.unwrap();
         drop(conn);
         assert!(!app.anonymous().can_sign_in(ADA, OTHERS[0]).await);
         assert!(app.anonymous().can_sign_in(ADA, spelling).await);

@@ -2,12 +2,13 @@
 //!
 //! `own_database` tests it without `DATABASE_URL`, `commands` its subcommands, `migrate` the schemas of other versions, `settings` how
 //! it reads its settings, `start` what it checks and logs at start, and `descriptors` what it does when file descriptors run out. `check`
-//! tests `snapnote check`, and `drill` backups and restores.
+//! tests `snapnote check`, `drill` backups and restores, and `json` the output for programs.
 
 pub(crate) mod check;
 mod commands;
 mod descriptors;
 mod drill;
+mod json;
 mod migrate;
 mod own_database;
 mod reindex;

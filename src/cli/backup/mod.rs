@@ -27,7 +27,6 @@ use std::{
 
 use archive::{Reader, Writer};
 use chrono::{DateTime, Utc};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use manifest::{DUMP, FORMAT, IMAGES, Manifest, THUMBNAILS};
 pub(super) use manifest::{KEY, PREVIOUS_KEY};
 use programs::{Programs, feed};
@@ -35,7 +34,7 @@ pub(super) use restore::restore;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{DatabaseServer, Outcome, print, secret::secret_texts, settings::pool};
+use super::{DatabaseServer, Outcome, print, progress, secret::secret_texts, settings::pool};
 use crate::{
     config::{BackupOptions, Config},
     db::{
@@ -175,7 +174,7 @@ impl Source {
         arguments.extend(["--no-unlogged-table-data", "--lock-wait-timeout=30000"]);
         arguments.extend(extensions.iter().map(String::as_str));
         let mut running = self.programs.start("pg_dump", &arguments)?;
-        let progress = bytes_bar(self.is_quiet, "database", None);
+        let progress = progress::bytes(self.is_quiet, "database", None);
         let mut buffer = vec![0; 256 * 1024];
         writer.begin(DUMP).map_err(|error| failed(&error))?;
         loop {
@@ -199,7 +198,7 @@ impl Source {
         copied: &mut HashSet<(Uuid, bool)>,
     ) -> Result<u64, String> {
         let (mut after, mut missing) = (Uuid::nil(), 0);
-        let progress = count_bar(self.is_quiet, "images", None);
+        let progress = progress::count(self.is_quiet, "images", None);
         loop {
             let page = copies::objects(&self.database, after).await;
             let page = page.map_err(|error| error.log_text())?;
@@ -226,7 +225,7 @@ impl Source {
 
     /// Reads the backup from the disk: all hashes, and the dump's table of contents.
     async fn verify(&self, backup: &Reader) -> Result<(), String> {
-        let progress = bytes_bar(self.is_quiet, "verify", Some(backup.manifest().bytes()));
+        let progress = progress::bytes(self.is_quiet, "verify", Some(backup.manifest().bytes()));
         backup.verify(|bytes| progress.inc(bytes))?;
         progress.finish_and_clear();
         contents(&self.programs, backup).await.map(|_| ())
@@ -301,36 +300,4 @@ fn report(
         print(format_args!("Deleted   {}\n", path.display()))?;
     }
     Ok(())
-}
-
-/// A progress bar in bytes. Without a total, only a counter.
-fn bytes_bar(is_quiet: bool, what: &'static str, total: Option<u64>) -> ProgressBar {
-    let template = match total {
-        Some(_) => "{prefix:<9} {wide_bar} {bytes} of {total_bytes}, {eta} left",
-        None => "{prefix:<9} {spinner} {bytes}",
-    };
-    bar(is_quiet, what, total, template)
-}
-
-/// A progress bar that counts. Without a total, only a counter.
-fn count_bar(is_quiet: bool, what: &'static str, total: Option<u64>) -> ProgressBar {
-    let template = match total {
-        Some(_) => "{prefix:<9} {wide_bar} {pos} of {len}, {eta} left",
-        None => "{prefix:<9} {spinner} {pos}",
-    };
-    bar(is_quiet, what, total, template)
-}
-
-/// indicatif draws on standard error, and only on terminals.
-fn bar(is_quiet: bool, what: &'static str, total: Option<u64>, template: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template(template);
-    let bar = match total {
-        Some(total) => ProgressBar::new(total),
-        None => ProgressBar::no_length(),
-    };
-    if is_quiet {
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-    }
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        .with_prefix(what)
 }

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        DatabaseServer, Outcome, confirmation::confirm, print, secret::keep_restored,
+        DatabaseServer, Outcome, confirmation::confirm, print, progress, secret::keep_restored,
         settings::pool,
     },
     archive::Reader,
-    bytes_bar, contents, count_bar, failed,
+    contents, failed,
     manifest::{DUMP, IMAGES, KEY, Manifest, PREVIOUS_KEY},
     name_of,
     programs::{Programs, Running, feed},
@@ -40,7 +40,7 @@ struct Restored {
 /// Opens a backup and compares all its files with the manifest. Needs no database.
 fn verified(options: &RestoreOptions) -> Result<Reader, String> {
     let backup = Reader::open(&options.from)?;
-    let progress = bytes_bar(options.json, "verify", Some(backup.manifest().bytes()));
+    let progress = progress::bytes(options.json, "verify", Some(backup.manifest().bytes()));
     backup.verify(|bytes| progress.inc(bytes))?;
     progress.finish_and_clear();
     Ok(backup)
@@ -164,7 +164,7 @@ impl Restore<'_> {
     }
 
     async fn copy(&self, script: &mut Running, psql: &mut Running) -> Result<(), String> {
-        let progress = bytes_bar(self.is_quiet, "database", None);
+        let progress = progress::bytes(self.is_quiet, "database", None);
         let mut input = psql.input().ok_or("psql has no input")?;
         let mut buffer = vec![0; 256 * 1024];
         let ended = |error: io::Error| format!("psql ended early: {error}");
@@ -188,7 +188,7 @@ impl Restore<'_> {
     /// Writes the images that the restored database names. Returns their number, and how many the backup does not have.
     async fn images(&self, database: &Database, copies: &Copies) -> Result<(u64, u64), String> {
         let total = self.backup.manifest().count(IMAGES);
-        let progress = count_bar(self.is_quiet, "images", Some(total as u64));
+        let progress = progress::count(self.is_quiet, "images", Some(total as u64));
         let (mut after, mut written, mut missing) = (Uuid::nil(), 0, 0);
         let failed_images = |why: &str| {
             format!(

@@ -161,16 +161,25 @@ fn utf8(file: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
 ///
 /// # Errors
 /// Only UNAVAILABLE, TIMEOUT or INTERNAL. No user was added then.
-pub async fn import(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imported, Error> {
-    conn.transaction(async |conn| add_all(conn, users).await)
+pub async fn import(
+    conn: &mut Connection,
+    users: &[ImportedUser],
+    added: impl Fn(usize) + Sync,
+) -> Result<Imported, Error> {
+    conn.transaction(async |conn| add_all(conn, users, &added).await)
         .await
 }
 
-async fn add_all(conn: &mut Connection, users: &[ImportedUser]) -> Result<Imported, Error> {
+async fn add_all(
+    conn: &mut Connection,
+    users: &[ImportedUser],
+    progress: &(impl Fn(usize) + Sync),
+) -> Result<Imported, Error> {
     super::store::set_actor(conn, None).await?;
     let mut added = HashSet::new();
     for batch in users.chunks(BATCH) {
         added.extend(store::add(conn, batch).await?);
+        progress(batch.len());
     }
     let known = users.iter().filter(|user| !added.contains(&user.id));
     Ok(Imported {
