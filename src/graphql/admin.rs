@@ -85,6 +85,7 @@ mutations! {
 
     /// Deactivates a user, which ends all their sessions, or reactivates them. FORBIDDEN unless you are an admin. LAST_ADMIN if
     /// no active admin would remain.
+    /// `userErrors`: LAST_ADMIN, NOT_FOUND.
     async fn set_user_active(
         ctx,
         input: SetUserActiveInput = "The user, and whether the user may sign in.",
@@ -96,6 +97,7 @@ mutations! {
     }
 
     /// Changes the role of a user. FORBIDDEN unless you are an admin. LAST_ADMIN if no active admin would remain.
+    /// `userErrors`: LAST_ADMIN, NOT_FOUND.
     async fn set_user_role(ctx, input: SetUserRoleInput = "The user and the new role.") -> UserPayload {
         let viewer = ctx.viewer()?;
         let user = UserId(input.user_id.0);

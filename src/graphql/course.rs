@@ -91,8 +91,10 @@ item_mutations! {
     /// Mutations of courses.
     CourseMutation for Course {
         /// Creates a course.
+        /// `userErrors`: BLANK, INVALID, LIMIT_REACHED, TAKEN, TOO_LONG.
         create_course(CreateCourseInput);
         /// Updates a course that is not in the trash.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
         update_course(UpdateCourseInput);
         CoursePayload;
     }

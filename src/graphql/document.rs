@@ -145,15 +145,19 @@ item_mutations! {
     /// Mutations of documents.
     DocumentMutation for Document {
         /// Creates a document in an active course.
+        /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
         create_document(CreateDocumentInput);
         /// Updates a document that is not in the trash.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
         update_document(UpdateDocumentInput);
         DocumentPayload;
     }
     batches of documents {
         /// Creates a batch of documents in active courses. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
+        /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
         create_documents(CreateDocumentsInput);
         /// Updates a batch of documents that are not in the trash. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
         update_documents(UpdateDocumentsInput);
         DocumentsBatchPayload;
     }

@@ -161,6 +161,7 @@ mutations! {
 
     /// Step 1 of 2: returns a link to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
     /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you already have 20 open uploads.
+    /// `userErrors`: INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LARGE, UNSUPPORTED_TYPE.
     async fn request_image_upload(
         ctx,
         input: RequestImageUploadInput = "The document, and the type and size of the image.",
@@ -173,6 +174,7 @@ mutations! {
     /// Step 2 of 2: makes the uploaded image the document's image, in place of any previous one. INVALID, UNSUPPORTED_TYPE or
     /// TOO_LARGE if the file is not an image of the requested type and size. LIMIT_REACHED if you would have more bytes than a user
     /// may have. The upload is deleted after these errors.
+    /// `userErrors`: INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LARGE, UNSUPPORTED_TYPE.
     async fn set_document_image(
         ctx,
         input: SetDocumentImageInput = "The document and the upload.",
@@ -184,6 +186,7 @@ mutations! {
     }
 
     /// Removes a document's image. A document without an image stays unchanged.
+    /// `userErrors`: IN_TRASH, NOT_FOUND.
     async fn remove_document_image(
         ctx,
         input: RemoveDocumentImageInput = "The document.",

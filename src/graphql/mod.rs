@@ -101,7 +101,7 @@ pub(crate) struct Query(
 );
 
 /// All mutations. Unless its description says otherwise, a mutation requires a signed-in user. Errors that the caller can fix
-/// are returned in `userErrors`, and nothing was changed. Other failures (not signed in, a limit, an internal error) are
+/// are returned in `userErrors`, whose codes each mutation lists, and nothing was changed. Other failures (not signed in, a limit, an internal error) are
 /// request errors with `extensions.code`. The field of the failed mutation is then null, and the other mutations of the
 /// request are not affected.
 #[derive(MergedObject, Default)]

@@ -104,6 +104,8 @@ mutations! {
     /// Emails a token to the user with this email address. The response is the same if there is no such user. The token is valid
     /// for 30 minutes, and a newer token invalidates it. Maximum 3 such emails per hour and address by default. Requires no
     /// sign-in.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: BLANK, INVALID, TOO_LONG.
     async fn request_password_reset(
         ctx,
         input: RequestPasswordResetInput = "The user's email address.",
@@ -115,6 +117,8 @@ mutations! {
     /// Sets a new password with an emailed token and signs the user in. All other sessions end, the email address becomes
     /// verified, and all other emailed tokens become invalid. If the address was not verified before, the user's accounts at
     /// external identity providers are unlinked. INVALID_TOKEN if the user is deactivated. Requires no sign-in.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: INVALID, INVALID_TOKEN, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
     async fn reset_password(
         ctx,
         input: ResetPasswordInput = "The emailed token and the new password.",
@@ -127,6 +131,8 @@ mutations! {
 
     /// Changes your password and ends all your other sessions. You are notified by email. To set a first password, use
     /// `requestPasswordReset`.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: INVALID, INVALID_CREDENTIALS, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
     async fn change_password(
         ctx,
         input: ChangePasswordInput = "The current and the new password.",
@@ -148,6 +154,7 @@ mutations! {
 
     /// Emails a token to the new email address. Pass it to `verifyEmail` to make the change. The old address is notified by
     /// email. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
+    /// `userErrors`: BLANK, INVALID, INVALID_CREDENTIALS, TOO_LONG.
     async fn request_email_change(
         ctx,
         input: RequestEmailChangeInput = "The new email address, and your password.",
@@ -160,6 +167,7 @@ mutations! {
 
     /// Verifies your email address, or makes the requested change of the address. INVALID_TOKEN if the token belongs to another
     /// user.
+    /// `userErrors`: INVALID_TOKEN, TAKEN.
     async fn verify_email(ctx, input: VerifyEmailInput = "The emailed token.") -> UserPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let verified = recovery::verify_email(auth, viewer, &input.token, &ctx.caller().client).await;
@@ -168,6 +176,8 @@ mutations! {
 
     /// Deactivates your account: ends all your sessions, and prevents you from signing in until an admin reactivates you.
     /// Nothing is deleted. LAST_ADMIN if you are the only active admin.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: INVALID_CREDENTIALS, LAST_ADMIN.
     async fn deactivate_me(ctx, input: ConfirmPasswordInput = "Your password.") -> UserPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let client = &ctx.caller().client;
@@ -177,6 +187,8 @@ mutations! {
     /// Permanently deletes your account and everything in it. All your sessions end and the email address becomes available
     /// immediately. Deleting the rest may take a moment longer. `deletedIds` contains only your id. LAST_ADMIN if you are the
     /// only active admin.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: INVALID_CREDENTIALS, LAST_ADMIN.
     async fn delete_me(ctx, input: ConfirmPasswordInput = "Your password.") -> DeletePayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let client = &ctx.caller().client;

@@ -149,6 +149,7 @@ mutations! {
 
     /// Creates a user and signs them in. TAKEN if the email address is in use. RATE_LIMITED after 60 new users per hour and IP
     /// address by default. Requires no sign-in.
+    /// `userErrors`: BLANK, INVALID, TAKEN, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
     async fn sign_up(ctx, input: SignUpInput = "The new user.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_up(auth, input, client).await;
@@ -157,6 +158,7 @@ mutations! {
 
     /// Signs a user in. INVALID_CREDENTIALS if the email address or password is wrong. The response does not reveal which.
     /// RATE_LIMITED after too many attempts. Requires no sign-in.
+    /// `userErrors`: INVALID_CREDENTIALS.
     async fn sign_in(ctx, input: SignInInput = "The user's credentials.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_in(auth, &input.email, input.password, client).await;
@@ -167,6 +169,8 @@ mutations! {
     /// after the exchange (by default), the same token returns the same successor again. A second tab, or a client that lost
     /// the response, can therefore repeat the request. After that, using a replaced token ends the session (INVALID_TOKEN). The
     /// owner is then notified by email if their address is verified. Requires no access token.
+    /// RATE_LIMITED after too many attempts.
+    /// `userErrors`: INVALID_TOKEN.
     async fn refresh_session(ctx, input: RefreshSessionInput = "The refresh token.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = refresh::refresh_session(auth, &input.refresh_token, client).await;
@@ -185,6 +189,7 @@ mutations! {
 
     /// Ends one of your sessions within a second. It can be the current one. NOT_FOUND if you have no open session with this
     /// id.
+    /// `userErrors`: NOT_FOUND.
     async fn revoke_session(ctx, input: RevokeSessionInput = "The session to end.") -> SessionsPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let session = input.session_id.0;

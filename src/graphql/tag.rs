@@ -92,14 +92,17 @@ item_mutations! {
     /// Mutations of tags.
     TagMutation for Tag {
         /// Creates a tag.
+        /// `userErrors`: BLANK, INVALID, LIMIT_REACHED, TAKEN, TOO_LONG.
         create_tag(CreateTagInput);
         /// Updates a tag that is not in the trash.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
         update_tag(UpdateTagInput);
         TagPayload;
     }
     own {
         /// Adds tags to documents and tasks, and removes tags from them: all of the changes or none. An item whose tags change gets a
         /// new version. An item that already has the tags to add, and has none of the tags to remove, stays unchanged.
+        /// `userErrors`: BLANK, INVALID, IN_TRASH, NOT_FOUND, TOO_LONG.
         async fn tag_items(
             &self,
             ctx: &Context<'_>,

@@ -125,20 +125,25 @@ item_mutations! {
     /// Mutations of tasks.
     TaskMutation for Task {
         /// Creates a task, in an active course or in none.
+        /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
         create_task(CreateTaskInput);
         /// Updates a task that is not in the trash.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
         update_task(UpdateTaskInput);
         TaskPayload;
     }
     batches of tasks {
         /// Creates a batch of tasks, in active courses or in none. This takes much less time than creating them one by one.
+        /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
         create_tasks(CreateTasksInput);
         /// Updates a batch of tasks that are not in the trash. This takes much less time than updating them one by one.
+        /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
         update_tasks(UpdateTasksInput);
         TasksBatchPayload;
     }
     own {
         /// Completes tasks, all of them or none. Tasks that are already completed stay unchanged.
+        /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TOO_LONG.
         async fn complete_tasks(
             &self,
             ctx: &Context<'_>,
@@ -148,6 +153,7 @@ item_mutations! {
         }
 
         /// Reopens tasks, all of them or none. Tasks that are already open stay unchanged.
+        /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TOO_LONG.
         async fn reopen_tasks(
             &self,
             ctx: &Context<'_>,

@@ -91,6 +91,7 @@ mutations! {
     /// Moves items to the trash, all of them or none. The documents and tasks of a course move with it immediately. If it has
     /// many, their new versions and their entries in the change feed may follow a moment later. Items that are already in the
     /// trash stay unchanged.
+    /// `userErrors`: BLANK, NOT_FOUND, TOO_LONG.
     async fn trash_items(ctx, input: ItemIdsInput = "The items to move to the trash.") -> ItemsPayload {
         set_trashed(ctx, input, true).await
     }
@@ -99,6 +100,7 @@ mutations! {
     /// but not with those that were in the trash before. If there are many, their new versions and their entries in the change
     /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another active tag has the name of
     /// a tag to restore. Active items stay unchanged.
+    /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TAKEN, TOO_LONG.
     async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
         set_trashed(ctx, input, false).await
     }
@@ -106,6 +108,7 @@ mutations! {
     /// Permanently deletes items that are in the trash, all of them or none. A course is deleted with its documents and tasks.
     /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later. A deleted tag is
     /// removed from its items, whose versions stay the same.
+    /// `userErrors`: BLANK, NOT_FOUND, NOT_IN_TRASH, TOO_LONG.
     async fn delete_items(ctx, input: ItemIdsInput = "The items to delete permanently.") -> DeletePayload {
         let viewer = ctx.viewer()?;
         let mut conn = ctx.connection().await?;

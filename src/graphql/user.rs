@@ -266,12 +266,14 @@ mutations! {
     UserMutation;
 
     /// Changes your name or avatar.
+    /// `userErrors`: BLANK, INVALID, TOO_LONG.
     async fn update_me(ctx, input: UpdateMeInput = "The new values.") -> UserPayload {
         let viewer = ctx.viewer()?;
         respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
     }
 
     /// Changes your profile.
+    /// `userErrors`: BLANK, INVALID, TOO_LONG.
     async fn update_profile(ctx, input: UpdateProfileInput = "The new values.") -> UserPayload {
         let viewer = ctx.viewer()?;
         let updated = users::update_profile(&mut ctx.connection().await?, viewer, &input).await;

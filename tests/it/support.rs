@@ -7,6 +7,7 @@ mod answer;
 mod app;
 mod client;
 mod cost;
+mod documented_codes;
 mod eventually;
 mod items;
 mod log;

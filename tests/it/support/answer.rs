@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::documented_codes;
+
 /// A response as it was sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -33,6 +35,7 @@ impl Answer {
         } else {
             body.to_owned()
         };
+        documented_codes::check(&body);
         Answer {
             status,
             headers,
