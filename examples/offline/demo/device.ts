@@ -5,10 +5,9 @@ import {
   OfflineClient, same, Session,
   type Batch, type Commit, type Conflict, type Entry, type Item, type SessionState, type Values,
 } from '@snapnote/client';
-import { FileStore } from '@snapnote/client/node';
+import { FileSessionStore, FileStore } from '@snapnote/client/node';
 import WebSocket from 'ws';
 import { FlakyProxy } from './flaky-proxy.js';
-import { FileSessionStore } from './session-file.js';
 
 /** Ignores errors of sockets that close before they open. Without a listener, Node would end the program. */
 class QuietSocket extends WebSocket {
