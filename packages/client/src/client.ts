@@ -267,6 +267,8 @@ export class OfflineClient {
 
   private async lead(signal: AbortSignal): Promise<void> {
     this.isLeading = true;
+    // An app that waits for the first items must not take the state before the first attempt for a failure.
+    this.show('catching up');
     try {
       // Another tab may have stored something whose message has not arrived.
       await this.replica.reload();
