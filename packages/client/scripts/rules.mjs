@@ -31,7 +31,7 @@ const RULES = [
   ['a field that has the value already is not sent', 'outbox.ts', 'if (same(field, theirs, mine)) continue;', ''],
   ['a field that changed elsewhere is a conflict', 'outbox.ts', 'if (same(field, theirs, base)) fields[field] = mine;', 'if (same(field, theirs, base) || !same(field, theirs, mine)) fields[field] = mine;'],
   ['updates have a version', 'sync.ts', 'version: here?.version, ', ''],
-  ['a resolved conflict has their value as its base', 'sync.ts', 'resolved.base[conflict.field] = conflict.theirs;', ''],
+  ['a resolved conflict has their value as its base', 'sync.ts', 'resolved.base[field] = conflict.theirs;', ''],
   ['after CONFLICT an entry counts as not sent', 'sync.ts', 'await this.commit({ put, ...(entry.sent === undefined && { enqueue: [entry] }) });', 'await this.commit({ put });'],
   ['after CONFLICT an entry stays sent if an earlier response was lost', 'sync.ts', '...(entry.sent === undefined && { enqueue: [entry] })',
     'enqueue: [(({ sent: _, ...unsent }) => unsent)(entry) as Entry]'],
