@@ -1,4 +1,4 @@
-// Random runs of each adapter in Chromium: npm run browser -- URL [RUNS [ADAPTER [FIRST_SEED]]]
+// Random runs of each adapter in Chromium: npm run browser -- URL [RUNS [ADAPTER [FIRST_SEED [PARALLEL]]]]
 // Two windows of one browser share a store, and a window of another browser is a second device of the same user. Their networks break,
 // lose responses and return, and windows are reloaded. In the end, the three windows must show the tasks of the service: no task is lost or
 // doubled. The service must allow the origin http://127.0.0.1:4890 (SNAPNOTE_CORS_ORIGINS). It exits with 1 if a run fails.
@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 
-const [service, count = '5', only, first = '1'] = process.argv.slice(2);
+const [service, count = '5', only = 'all', first = '1', parallel = '1'] = process.argv.slice(2);
 const PORT = Number(process.env.PORT ?? 4890);
 const STEPS = 14;
 const root = new URL('../', import.meta.url).pathname;
@@ -23,7 +23,7 @@ async function bundle(file, options) {
 const { FlakyProxy } = await import(pathToFileURL(await bundle('../../examples/offline/demo/flaky-proxy.ts', { platform: 'node' })).href);
 const { MemorySessionStore, Session } = await import(pathToFileURL(await bundle('src/index.ts', { platform: 'node', packages: 'external' })).href);
 const define = { 'process.env.NODE_ENV': '"production"' };
-const { outputFiles } = await build({ entryPoints: [`${root}test/browser/app.tsx`], bundle: true, format: 'esm', jsx: 'automatic', define, write: false });
+const { outputFiles } = await build({ entryPoints: [`${root}test/browser/app.tsx`], bundle: true, format: 'esm', jsx: 'automatic', minify: true, define, write: false });
 const page = `<!doctype html><meta charset="utf-8"><title>Tasks</title><link rel="icon" href="data:,"><main></main>
 <script type="module" src="/app.js"></script>`;
 const server = createServer((request, response) => {
@@ -51,6 +51,12 @@ async function tasksOf(session) {
   if (!response.data) throw new Error(JSON.stringify(response.errors));
   const { tasks, changes } = response.data;
   return { shown: tasks.nodes.map(({ id, title }) => `${id} ${title}`).sort().join('\n'), changes: changes.nodes };
+}
+
+/** False if a change failed because there is no such task any more. Throws other errors. */
+function isGone(error) {
+  if (/There is no active|was not found in the collection/.test(error.message)) return false;
+  throw error;
 }
 
 const shown = (window) =>
@@ -94,10 +100,11 @@ async function run(browser, adapter, seed) {
     const task = tasks[random(tasks.length || 1)];
     if (kind < 4 || !task) created.set(await window.evaluate((text) => window.app.add(text), title), title);
     else if (kind < 7) {
-      await window.evaluate(([id, text]) => window.app.rename(id, text), [task, title]);
-      renamed.set(task, [...(renamed.get(task) ?? []), title]);
+      // Another window may have removed the task since it was shown.
+      const isRenamed = await window.evaluate(([id, text]) => window.app.rename(id, text), [task, title]).then(() => true, isGone);
+      if (isRenamed) renamed.set(task, [...(renamed.get(task) ?? []), title]);
     } else if (kind < 8) {
-      await window.evaluate((id) => window.app.remove(id), task);
+      await window.evaluate((id) => window.app.remove(id), task).catch(isGone);
       removed.add(task);
     } else if (kind < 11) {
       proxies[random(2)].setMode(['open', 'offline', 'offline', 'lossy'][random(4)]);
@@ -120,7 +127,7 @@ async function run(browser, adapter, seed) {
       problems.push(`not equal after 90 s:\n${states.map((state) => JSON.stringify(state)).join('\n')}\n${JSON.stringify(expected.shown)}`);
       break;
     }
-    await new Promise((done) => setTimeout(done, 40));
+    await new Promise((done) => setTimeout(done, 100));
   }
   const { shown: final, changes } = await tasksOf(session);
   const titles = new Map(final.split('\n').filter(Boolean).map((line) => line.split(' ')));
@@ -142,17 +149,21 @@ async function run(browser, adapter, seed) {
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 let failed = 0;
-for (const adapter of ['react', 'tanstack-db']) {
-  if (only && only !== 'all' && adapter !== only) continue;
+for (const adapter of ['react', 'tanstack-db', 'apollo', 'urql']) {
+  if (only !== 'all' && adapter !== only) continue;
   const began = Date.now();
-  let failures = 0;
-  for (let seed = Number(first); seed < Number(first) + Number(count); seed += 1) {
-    const problems = await run(browser, adapter, seed).catch((error) => [String(error)]);
-    if (problems.length) failures += 1;
-    for (const problem of problems) console.error(`${adapter}, seed ${seed}: ${problem}`);
-  }
-  console.log(`${adapter}: ${count} runs, ${failures} failed, ${Math.round((Date.now() - began) / 1000)} s`);
-  failed += failures;
+  const seeds = Array.from({ length: Number(count) }, (_, index) => Number(first) + index);
+  const [runs, failures] = [{ ended: 0 }, new Set()];
+  const worker = async () => {
+    for (let seed; (seed = seeds.shift()) !== undefined; runs.ended += 1) {
+      const problems = await run(browser, adapter, seed).catch((error) => [String(error)]);
+      if (problems.length) failures.add(seed);
+      for (const problem of problems) console.error(`${adapter}, seed ${seed}: ${problem}`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(parallel) }, worker));
+  console.log(`${adapter}: ${runs.ended} runs, ${failures.size} failed, ${Math.round((Date.now() - began) / 1000)} s`);
+  failed += failures.size;
 }
 await browser.close();
 server.close();
