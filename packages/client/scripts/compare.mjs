@@ -58,6 +58,8 @@ const filters = [
   '{ hasDueDate: true }', '{ hasDueDate: false }', '{ dueAfter: "2027-01-05T00:00:00Z" }', '{ dueBefore: "2027-01-05T00:00:00Z" }',
   `{ tagIds: ["${tags[0]}"] }`, `{ ids: ["${tasks[0]}", "${tasks[3]}"] }`, '{ or: [{ completed: true }, { priority: [HIGH] }] }',
   '{ and: [{ completed: false }, { hasCourse: true }] }', '{ not: { completed: true } }', '{ status: null, not: { status: ACTIVE } }', '{ or: [] }', '{ and: [] }', '{ not: {} }',
+  // Single values count as lists.
+  '{ priority: HIGH }', `{ ids: "${tasks[0]}" }`, `{ tagIds: "${tags[1]}" }`, '{ or: { completed: true } }',
 ];
 const orders = ['DUE_AT', 'POSITION', 'PRIORITY', 'TITLE', 'CREATED_AT'].flatMap((field) => ['ASC', 'DESC', 'null'].map((direction) => `{ field: ${field}, direction: ${direction} }`));
 const queries = [

@@ -5,7 +5,9 @@
 
 import { ApolloLink, Observable, type ApolloClient, type FieldPolicy, type Reference, type TypePolicies } from '@apollo/client';
 import type { OfflineClient } from './client.js';
-import { followItems, isReady, localOperation, NotLocal, scalarsOf, whenReady, type Data, type LocalOperation } from './local.js';
+import { followItems, isReady, whenReady } from './follow.js';
+import { NotLocal } from './lists.js';
+import { localOperation, scalarsOf, type Data, type LocalOperation } from './local.js';
 
 /** How a link is made. */
 export interface SnapnoteLinkOptions {

@@ -5,6 +5,7 @@ import type { DocumentNode, FieldNode, FragmentDefinitionNode, OperationDefiniti
 import type { OfflineClient } from './client.js';
 import type { Fields, Item, ItemType, NewFields, Values } from './items.js';
 import { inputOf, newId } from './items.js';
+import { filterOf, listOf, NotLocal, orderOf } from './lists.js';
 import { valueOf } from './outbox.js';
 import type { UserError } from './remote.js';
 
@@ -19,9 +20,6 @@ export type LocalOperation =
   | { readonly kind: 'query'; readonly read: () => Data }
   | { readonly kind: 'mutation'; readonly run: () => Promise<Data> };
 
-/** The service must answer an operation. The message says why. */
-export class NotLocal extends Error {}
-
 const TYPES: readonly ItemType[] = ['Course', 'Document', 'Task', 'Tag'];
 const ABSTRACT: Readonly<Record<string, readonly string[]>> = { Node: TYPES, Item: TYPES, CourseItem: ['Document', 'Task'] };
 const SCALARS: Readonly<Record<ItemType, readonly string[]>> = {
@@ -30,8 +28,13 @@ const SCALARS: Readonly<Record<ItemType, readonly string[]>> = {
   Task: ['courseId', 'title', 'description', 'completed', 'priority', 'position'],
   Tag: ['name', 'color'],
 };
+const REQUIRED: Readonly<Record<ItemType, readonly string[]>> = {
+  Course: ['name'],
+  Document: ['courseId', 'title', 'originalText', 'formattedNote'],
+  Task: ['title'],
+  Tag: ['name'],
+};
 const ROOTS: Readonly<Record<string, ItemType>> = { courses: 'Course', documents: 'Document', tasks: 'Task', tags: 'Tag' };
-const PRIORITIES = ['LOW', 'NORMAL', 'HIGH'];
 
 /**
  * The operation of a document.
@@ -50,63 +53,11 @@ export function localOperation(client: OfflineClient, document: DocumentNode, va
   throw new NotLocal('Subscriptions need the service.');
 }
 
-/** Whether the client's items are complete, or nothing better can be expected: before, a list would look empty. */
-export function isReady(client: OfflineClient): boolean {
-  return client.isLoaded || (client.status !== 'catching up' && client.status !== 'live');
-}
-
-/** Resolves when a query can be answered. Call the returned function to stop waiting. */
-export function whenReady(client: OfflineClient, ready: () => void): () => void {
-  if (client.isLoaded) {
-    ready();
-    return () => {};
-  }
-  const unsubscribe = client.subscribe(() => {
-    if (!isReady(client)) return;
-    unsubscribe();
-    ready();
-  });
-  return unsubscribe;
-}
-
 /** The fields of an item in the API that do not refer to other items. */
 export function scalarsOf(item: Item): Values {
   const { id, version, status } = item;
   const dates = item.type === 'Task' ? { dueAt: null, dueOn: null, ...inputOf({ due: item.fields.due }) } : {};
   return { id, version, status, ...Object.fromEntries(SCALARS[item.type].map((field) => [field, valueOf(item, field)])), ...dates };
-}
-
-/** The minimum time between two refetches because of changes. */
-const REFETCH_MS = 1_000;
-
-/**
- * Calls `changed` after each change of the items, and `refetch` after the service has new versions, while the client is connected: results
- * that only the service can compute may then be old. Returns a function that ends this.
- */
-export function followItems(client: OfflineClient, changed: (items: readonly Item[], removed: readonly Item[]) => void, refetch: () => void): () => void {
-  let before = client.items();
-  let isOld = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const unsubscribe = client.subscribe(() => {
-    const now = client.items();
-    if (now !== before) {
-      const items = [...now.values()].filter((item) => item !== before.get(item.id));
-      const removed = [...before.values()].filter(({ id }) => !now.has(id));
-      isOld ||= removed.length > 0 || items.some(({ id, version }) => version !== (before.get(id)?.version ?? 0));
-      before = now;
-      changed(items, removed);
-    }
-    if (!isOld || client.status !== 'live') return;
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      isOld = false;
-      refetch();
-    }, REFETCH_MS);
-  });
-  return () => {
-    clearTimeout(timer);
-    unsubscribe();
-  };
 }
 
 /** The result of a mutation: items, or errors. */
@@ -241,6 +192,7 @@ class Compiler {
     const { filter, orderBy, first, offset } = this.arguments(nodes, ['filter', 'orderBy', 'first', 'offset']);
     const matches = filterOf(type, { status: 'ACTIVE', ...(filter as Values | null) });
     const order = orderOf(type, orderBy);
+    if (Number(first ?? 1) < 1 || Number(offset ?? 0) < 0) throw new NotLocal('The service explains invalid arguments.');
     const start = Number(offset ?? 0);
     const end = typeof first === 'number' ? start + first : Number.POSITIVE_INFINITY;
     const page = this.object<Page>(this.sets(nodes), `${type}Connection`, (name, inner) => {
@@ -314,7 +266,9 @@ class Compiler {
     if (unknown) throw new NotLocal(`The input \`${unknown}\` needs the service.`);
     const isDue = dueAt !== undefined || dueOn !== undefined;
     if (isDue && (type !== 'Task' || (dueAt && dueOn))) throw new NotLocal('The due date is invalid.');
-    const tags = rest['tagIds'] === null ? { tagIds: [] } : {};
+    const isIncomplete = verb === 'create' && REQUIRED[type].some((field) => typeof rest[field] !== 'string');
+    if (isIncomplete) throw new NotLocal('The service explains incomplete inputs.');
+    const tags = rest['tagIds'] === undefined ? {} : { tagIds: rest['tagIds'] === null ? [] : listOf(rest['tagIds']) };
     const fields = { ...rest, ...tags, ...(isDue && { due: dueAt ?? dueOn ?? null }) };
     const id = typeof given === 'string' ? given : newId();
     return async () => {
@@ -329,8 +283,8 @@ class Compiler {
   }
 
   private writeMany(verb: string, { ids: given, ...rest }: Values): () => Promise<Payload> {
-    if (!Array.isArray(given) || Object.keys(rest).length > 0) throw new NotLocal('The input needs the service.');
-    const ids = [...new Set(given.map(String))];
+    if (!given || Object.keys(rest).length > 0) throw new NotLocal('The input needs the service.');
+    const ids = [...new Set(listOf(given).map(String))];
     const { client } = this;
     const write = (id: string): Promise<void> => {
       if (verb === 'trash' || verb === 'restore' || verb === 'delete') return client[verb](id);
@@ -404,83 +358,3 @@ function failed(code: UserError['code'], field: readonly string[], items: readon
 }
 
 const isActive = (item: Item) => item.status === 'ACTIVE';
-
-/** The time of a due date: a date counts as its start in UTC. */
-function dueOf(item: Item): number | null {
-  const due = valueOf(item, 'due');
-  return typeof due === 'string' ? Date.parse(due) : null;
-}
-
-const FILTERS: Readonly<Record<string, (value: unknown) => Test>> = {
-  ids: (value) => (item) => (value as string[]).includes(item.id),
-  completed: (value) => (item) => valueOf(item, 'completed') === value,
-  priority: (value) => (item) => (value as unknown[]).includes(valueOf(item, 'priority')),
-  courseId: (value) => (item) => valueOf(item, 'courseId') === value,
-  courseIds: (value) => (item) => (value as unknown[]).includes(valueOf(item, 'courseId')),
-  hasCourse: (value) => (item) => (valueOf(item, 'courseId') !== null) === value,
-  hasDueDate: (value) => (item) => (valueOf(item, 'due') !== null) === value,
-  dueAfter: (value) => (item) => (dueOf(item) ?? Number.NEGATIVE_INFINITY) >= Date.parse(String(value)),
-  dueBefore: (value) => (item) => (dueOf(item) ?? Number.POSITIVE_INFINITY) < Date.parse(String(value)),
-  tagIds: (value) => (item) => (valueOf(item, 'tagIds') as string[]).some((id) => (value as string[]).includes(id)),
-};
-const FILTERS_OF: Readonly<Record<ItemType, readonly string[]>> = {
-  Course: ['ids'],
-  Tag: ['ids'],
-  Document: ['ids', 'courseId', 'courseIds', 'tagIds'],
-  Task: Object.keys(FILTERS),
-};
-
-function filterOf(type: ItemType, filter: Values): Test {
-  const inner = (value: unknown) => (value as Values[]).map((one) => filterOf(type, one));
-  const tests = Object.entries(filter).map(([name, value]): Test => {
-    if (name === 'status') return (item) => value === null || item.status === value;
-    // Null selects tasks in no course, and does not filter otherwise.
-    if (value === null && !(name === 'courseId' && type === 'Task')) return () => true;
-    if (name === 'and' || name === 'or') {
-      const all = inner(value);
-      return name === 'and' ? (item) => all.every((test) => test(item)) : (item) => all.some((test) => test(item));
-    }
-    if (name === 'not') {
-      const test = filterOf(type, value as Values);
-      return (item) => !test(item);
-    }
-    const make = FILTERS[name];
-    if (!make || !FILTERS_OF[type].includes(name)) throw new NotLocal(`The filter \`${name}\` needs the service.`);
-    return make(value);
-  });
-  return (item) => tests.every((test) => test(item));
-}
-
-type Compare = (one: Item, other: Item) => number;
-const collator = new Intl.Collator('en');
-const by = (field: string) => (item: Item) => (valueOf(item, field) ?? null) as string | null;
-const byText = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0);
-
-/** Compares by a value. Items without it come last, in both directions. */
-function compareBy<V>(value: (item: Item) => V | null, compare: (one: V, other: V) => number, sign: number): Compare {
-  return (one, other) => {
-    const [a, b] = [value(one), value(other)];
-    if (a === null || b === null) return Number(a === null) - Number(b === null);
-    return sign * compare(a, b);
-  };
-}
-
-/** The order of a list. Ids contain the time of creation. */
-function orderOf(type: ItemType, orderBy: unknown): Compare {
-  const orders = (Array.isArray(orderBy) ? orderBy : orderBy ? [orderBy] : []) as { field: string; direction?: string | null }[];
-  const compares: Compare[] = [];
-  let sign = -1;
-  for (const { field, direction } of orders.length ? orders : [{ field: 'CREATED_AT' }]) {
-    const isText = field === (type === 'Course' || type === 'Tag' ? 'NAME' : 'TITLE');
-    const isOfTasks = type === 'Task' && ['DUE_AT', 'POSITION', 'PRIORITY'].includes(field);
-    if (!isText && !isOfTasks && field !== 'CREATED_AT') throw new NotLocal(`The order ${field} needs the service.`);
-    sign = (direction ?? (field === 'CREATED_AT' || field === 'PRIORITY' ? 'DESC' : 'ASC')) === 'ASC' ? 1 : -1;
-    if (field === 'CREATED_AT') compares.push(compareBy(({ id }) => id, byText, sign));
-    else if (isText) compares.push(compareBy(by(field.toLowerCase()), collator.compare, sign));
-    else if (field === 'DUE_AT') compares.push(compareBy(dueOf, (one, other) => one - other, sign));
-    else if (field === 'POSITION') compares.push(compareBy(by('position'), byText, sign));
-    else if (field === 'PRIORITY') compares.push(compareBy((item) => PRIORITIES.indexOf(by('priority')(item)!), (one, other) => one - other, sign));
-  }
-  compares.push((one, other) => sign * byText(one.id, other.id));
-  return (one, other) => compares.reduce((found, compare) => found || compare(one, other), 0);
-}

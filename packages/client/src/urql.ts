@@ -6,7 +6,9 @@
 import { CombinedError, type Exchange, type Operation, type OperationResult } from '@urql/core';
 import { filter, fromPromise, make, map, merge, mergeMap, never, pipe, share, takeUntil, tap, type Source } from 'wonka';
 import type { OfflineClient } from './client.js';
-import { followItems, localOperation, NotLocal, whenReady, type Data, type LocalOperation } from './local.js';
+import { followItems, whenReady } from './follow.js';
+import { NotLocal } from './lists.js';
+import { localOperation, type Data, type LocalOperation } from './local.js';
 
 /** How an exchange is made. */
 export interface SnapnoteExchangeOptions {
@@ -93,22 +95,22 @@ function live(client: OfflineClient, operation: Operation, read: () => Data, run
     let from: unknown;
     let last: string | undefined;
     let stopWaiting = () => {};
-    const show = () => {
+    const show = (data = read()) => {
       from = client.items();
-      const data = read();
       last = JSON.stringify(data);
       next(resultOf(operation, { data }));
     };
     const unsubscribe = client.subscribe(() => {
       if (last === undefined || client.items() === from) return;
       from = client.items();
-      if (JSON.stringify(read()) !== last) show();
+      const data = read();
+      if (JSON.stringify(data) !== last) show(data);
     });
     running.set(operation.key, () => last !== undefined && show());
     let isEnded = false;
     // A source of Wonka must not emit before it has started.
     queueMicrotask(() => {
-      if (!isEnded) stopWaiting = whenReady(client, show);
+      if (!isEnded) stopWaiting = whenReady(client, () => show());
     });
     return () => {
       isEnded = true;

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { buildSchema, isObjectType, parse, validate } from 'graphql';
 import type { OfflineClient } from '../src/client.js';
-import { localOperation, NotLocal, type Data } from '../src/local.js';
+import { NotLocal } from '../src/lists.js';
+import { localOperation, type Data } from '../src/local.js';
 import { graphcacheConfig } from '../src/urql.js';
 import { connected, open } from './device.js';
 import { FakeService } from './service.js';
@@ -45,6 +46,8 @@ test('a query that needs anything else is not answered at all, also if its lists
     ['mutation { updateTask(input: { id: "t", version: 1 }) { task { id } } }', '`version`'],
     ['mutation { createTask(input: { title: "T" }) { task { createdAt } } }', 'Task.createdAt'],
     ['mutation { createTask(input: { title: "T", dueOn: "2027-01-01", dueAt: "2027-01-01T00:00:00Z" }) { task { id } } }', 'due date'],
+    ['{ tasks(first: 0) { nodes { id } } }', 'invalid'],
+    ['mutation ($input: CreateTaskInput!) { createTask(input: $input) { task { id } } }', 'incomplete'],
     ['mutation { emptyTrash { deletedIds } }', 'emptyTrash'],
     ['subscription { changes { cursor } }', 'Subscriptions'],
   ] as const) {
