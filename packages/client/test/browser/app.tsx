@@ -17,8 +17,10 @@ const parameter = (name: string) => new URLSearchParams(location.search).get(nam
 const url = parameter('url');
 const run = parameter('run');
 
-const timeoutMs = 5_000;
-const session = new Session({ url, store: new IndexedDbSessionStore(`session-${run}`), timeoutMs });
+// Long, because a machine may be busy.
+const timeoutMs = 20_000;
+// A busy service needs time to check passwords.
+const session = new Session({ url, store: new IndexedDbSessionStore(`session-${run}`), timeoutMs: 60_000 });
 const credentials = { email: parameter('email'), password: 'correct horse' };
 if ((await session.userId()) === null) for (const error of await session.signIn(credentials)) throw new Error(error.message);
 const client = await OfflineClient.open({
