@@ -266,18 +266,22 @@ class Compiler {
     if (unknown) throw new NotLocal(`The input \`${unknown}\` needs the service.`);
     const isDue = dueAt !== undefined || dueOn !== undefined;
     if (isDue && (type !== 'Task' || (dueAt && dueOn))) throw new NotLocal('The due date is invalid.');
+    if (verb === 'create' && 'completed' in rest) throw new NotLocal('The service creates open tasks.');
     const isIncomplete = verb === 'create' && REQUIRED[type].some((field) => typeof rest[field] !== 'string');
     if (isIncomplete) throw new NotLocal('The service explains incomplete inputs.');
     const tags = rest['tagIds'] === undefined ? {} : { tagIds: rest['tagIds'] === null ? [] : listOf(rest['tagIds']) };
-    const fields = { ...rest, ...tags, ...(isDue && { due: dueAt ?? dueOn ?? null }) };
+    const due = dueAt ?? dueOn ?? null;
+    // Null clears a due date only if it is of the same kind.
+    const keepsDue = ({ dueAt: at, dueOn: on }: Values) => due === null && !(dueAt === null && at !== null) && !(dueOn === null && on !== null);
+    const fields = { ...rest, ...tags };
     const id = typeof given === 'string' ? given : newId();
     return async () => {
       const item = this.client.items().get(id);
       if (verb === 'create') {
-        await this.client.create(type, Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null)) as unknown as NewFields<ItemType>, id);
+        await this.client.create(type, Object.fromEntries(Object.entries({ ...fields, due }).filter(([, value]) => value !== null)) as unknown as NewFields<ItemType>, id);
       } else if (item?.type !== type) return failed('NOT_FOUND', ['input', 'id']);
       else if (!isActive(item)) return failed('IN_TRASH', ['input', 'id'], [item]);
-      else await this.client.update(type, id, fields as Partial<Fields[ItemType]>);
+      else await this.client.update(type, id, { ...fields, ...(isDue && !keepsDue(scalarsOf(item)) && { due }) } as Partial<Fields[ItemType]>);
       return this.result([id]);
     };
   }

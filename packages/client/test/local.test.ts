@@ -91,6 +91,22 @@ test('mutations are stored, visible at once, and sent', async () => {
   await client.close();
 });
 
+test('null clears a due date of the same kind', async () => {
+  const { client } = await open(new FakeService());
+  const id = await client.create('Task', { title: 'T', due: '2027-01-01' });
+  const edit = async (fields: string) => {
+    const { updateTask } = (await run(client, `mutation { updateTask(input: { id: "${id}", ${fields} }) { task { dueOn dueAt } } }`)) as { updateTask: { task: object } };
+    return Object.values(updateTask.task);
+  };
+  assert.deepEqual(await edit('dueAt: null'), ['2027-01-01', null]);
+  assert.deepEqual(await edit('title: "B"'), ['2027-01-01', null]);
+  assert.deepEqual(await edit('dueOn: null'), [null, null]);
+  assert.deepEqual(await edit('dueAt: "2027-01-02T00:00:00Z"'), [null, '2027-01-02T00:00:00Z']);
+  assert.deepEqual(await edit('dueOn: null'), [null, '2027-01-02T00:00:00Z']);
+  assert.deepEqual(await edit('dueAt: null, dueOn: null'), [null, null]);
+  await client.close();
+});
+
 test('a deletion returns everything that it deletes', async () => {
   const service = new FakeService();
   const { client } = await open(service);
