@@ -2,9 +2,8 @@
 // It creates a task and prints the state until Ctrl-C, with or without a network. The next run continues from the stored state.
 
 import { OfflineClient, Session } from '@snapnote/client';
-import { FileStore } from '@snapnote/client/node';
+import { FileSessionStore, FileStore } from '@snapnote/client/node';
 import WebSocket from 'ws';
-import { FileSessionStore } from './session-file.js';
 
 const [url, email, password] = process.argv.slice(2) as [string, string | undefined, string | undefined];
 const session = new Session({ url, store: new FileSessionStore('notes.session') });

@@ -5,10 +5,9 @@ import {
   OfflineClient, same, Session,
   type Batch, type Commit, type Conflict, type Entry, type Item, type SessionState, type Values,
 } from '@snapnote/client';
-import { FileStore } from '@snapnote/client/node';
+import { FileSessionStore, FileStore } from '@snapnote/client/node';
 import WebSocket from 'ws';
 import { FlakyProxy } from './flaky-proxy.js';
-import { FileSessionStore } from './session-file.js';
 
 /** Ignores errors of sockets that close before they open. Without a listener, Node would end the program. */
 class QuietSocket extends WebSocket {
@@ -53,6 +52,7 @@ export interface Credentials {
 
 export class Device {
   client!: OfflineClient;
+  tokens!: Session;
   private store!: CrashableStore;
   private sessions!: CrashableSessionStore;
   readonly conflicts: Conflict[] = [];
@@ -78,6 +78,7 @@ export class Device {
     this.sessions = new CrashableSessionStore(`${this.path}.session`);
     const tokens = new Session({ url, store: this.sessions, timeoutMs: TIMEOUT_MS });
     this.store = store;
+    this.tokens = tokens;
     this.client = await OfflineClient.open({
       url,
       tokens,
@@ -118,11 +119,23 @@ export class Device {
     writeFileSync(path, JSON.stringify({ ...state, cursor: bytes.toString('base64url') }));
   }
 
+  /** The session as it is stored. */
+  storedSession(): SessionState {
+    return JSON.parse(readFileSync(`${this.path}.session`, 'utf8')) as SessionState;
+  }
+
+  /** Makes the stored access token invalid, as if the service had a new secret. The program must not be running. */
+  spoilToken(): void {
+    const state = this.storedSession();
+    writeFileSync(`${this.path}.session`, JSON.stringify({ ...state, accessToken: state.accessToken.replace(/.{8}$/, 'invalid_') }));
+  }
+
   /** Waits until a condition holds, and wakes the client whenever it is offline. */
-  async waitUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-    for (const began = Date.now(); !(await holds()); ) {
-      if (Date.now() - began > 120_000) throw new Error(`${this.name}: timeout waiting until ${what}; status: ${this.client.status}`);
-      await new Promise((done) => setTimeout(done, 50));
+  async waitUntil(what: string, holds: () => boolean | Promise<boolean>, limitMs = 120_000): Promise<void> {
+    // Conditions that read the service must not reach its limits.
+    for (let [began, pause] = [Date.now(), 50]; !(await holds()); pause = Math.min(1.2 * pause, 1_000)) {
+      if (Date.now() - began > limitMs) throw new Error(`${this.name}: timeout waiting until ${what}; status: ${this.client.status}`);
+      await new Promise((done) => setTimeout(done, pause));
       if (this.client.status === 'offline') this.client.wake();
     }
   }

@@ -60,6 +60,12 @@ class Storm {
       await device.waitUntil('synchronized', isEqual).catch(() => problems.push(...differ()));
     }
     problems.push(...storm.check(expected, await allChanges(service, user)));
+    for (const device of devices) problems.push(...(await checkRestart(device)).map((text) => `${device.name}: ${text}`));
+    for (const device of devices) {
+      const differ = async () => differences(device.client.items(), await allItems(service, user));
+      const isEqual = async () => (await differ()).length === 0;
+      await device.waitUntil('equal again', isEqual, RECOVERY_MS).catch(async () => problems.push(...(await differ())));
+    }
     const lost = devices.reduce((sum, { proxy }) => sum + proxy.lostResponses, 0);
     const [conflicts, rejected] = [devices.flatMap((one) => one.conflicts), devices.flatMap((one) => one.rejected)];
     console.log(
@@ -199,6 +205,46 @@ class Storm {
     }
     return problems;
   }
+}
+
+/** How long a device may take to recover. */
+const RECOVERY_MS = 40_000;
+
+/**
+ * Checks rules that random changes do not reach: access tokens last longer than a storm, and cursors expire seldom. In the end, the device
+ * has read everything again.
+ */
+async function checkRestart(device: Device): Promise<string[]> {
+  const { tokens, client } = device;
+  const problems: string[] = [];
+  await client.stop();
+
+  const task = await client.create('Task', { title: 'same' });
+  for (const title of ['other', 'same']) await client.update('Task', task, { title });
+  if (client.outbox().length !== 1) problems.push('an update that changes nothing stays in the outbox');
+  await client.trash(task);
+
+  const before = device.storedSession();
+  const { exp } = JSON.parse(Buffer.from(before.accessToken.split('.')[1]!, 'base64url').toString()) as { exp: number };
+  if (before.renewAt >= exp * 1000) problems.push('the access token is not renewed before it expires');
+
+  const renewed = await tokens.renew(before.accessToken);
+  if (device.storedSession().accessToken !== renewed) problems.push('a new token is used before it is stored');
+
+  // The service exchanges the refresh token, and its response is lost. Nothing else asks for a token.
+  device.proxy.setMode('frozen');
+  const isLost = await tokens.renew(renewed).then(() => false, () => true);
+  device.proxy.setMode('open');
+  if (!isLost) problems.push('the response of a refresh was not lost');
+  const isRepeated = () => device.storedSession().accessToken !== renewed;
+  await device.waitUntil('refreshed', isRepeated, RECOVERY_MS).catch(() => problems.push('a lost refresh was not repeated'));
+
+  device.spoilToken();
+  device.expireCursor();
+  await device.open();
+  const isSettled = () => device.client.status === 'live' && device.client.outbox().length === 0;
+  await device.waitUntil('live', isSettled, RECOVERY_MS).catch(() => problems.push('a rejected token was not renewed'));
+  return problems;
 }
 
 const problems = (await Promise.all(seeds.map((seed) => Storm.run(Number(seed))))).flat();

@@ -12,8 +12,13 @@ const installed = join(folder, 'node_modules/@snapnote/client');
 const { devDependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 
 const APP = `
+import { ApolloClient, ApolloLink, InMemoryCache } from '@apollo/client';
+import { defaultOptions, followChanges, snapnoteLink, typePolicies } from '@snapnote/client/apollo';
+import { graphcacheConfig, snapnoteExchange } from '@snapnote/client/urql';
+import { Client, type Exchange } from '@urql/core';
+import { cacheExchange } from '@urql/exchange-graphcache';
 import { IndexedDbSessionStore, IndexedDbStore, MemoryStore, OfflineClient, Session, newId, type Conflict, type ItemOf, type Status } from '@snapnote/client';
-import { FileStore } from '@snapnote/client/node';
+import { FileSessionStore, FileStore } from '@snapnote/client/node';
 import { SnapNoteProvider, useItems, useSyncState } from '@snapnote/client/react';
 import { newRow, snapnoteCollectionOptions, type Row } from '@snapnote/client/tanstack-db';
 import { createCollection } from '@tanstack/db';
@@ -43,7 +48,14 @@ export async function app(url: string) {
     draft.completed = 'yes';
   });
   const row: Row<'Task'> | undefined = tasks.get(id);
-  return { due, status, row, newId, FileStore, MemoryStore, SnapNoteProvider, useItems, useSyncState };
+  const link: ApolloLink = snapnoteLink({ client, onRemote: (name, reason) => console.log(name?.length, reason.length) });
+  const apollo = new ApolloClient({ link, cache: new InMemoryCache({ typePolicies }), defaultOptions });
+  const stop: () => void = followChanges(apollo, client);
+  // @ts-expect-error The client is missing.
+  snapnoteLink({});
+  const exchange: Exchange = snapnoteExchange({ client, onRemote: (operation, reason) => console.log(operation.key, reason.length) });
+  const urql = new Client({ url, exchanges: [exchange, cacheExchange(graphcacheConfig)], preferGetMethod: false });
+  return { stop, urql, FileSessionStore, due, status, row, newId, FileStore, MemoryStore, SnapNoteProvider, useItems, useSyncState };
 }
 `;
 
@@ -53,6 +65,10 @@ import { MemoryStore, OfflineClient, newId } from '@snapnote/client';
 import { FileStore } from '@snapnote/client/node';
 import '@snapnote/client/react';
 import '@snapnote/client/tanstack-db';
+import { ApolloClient, gql, InMemoryCache } from '@apollo/client';
+import { snapnoteLink } from '@snapnote/client/apollo';
+import { snapnoteExchange } from '@snapnote/client/urql';
+import { Client } from '@urql/core';
 const tokens = { accessToken: async () => 'a', renew: async () => 'b' };
 const options = { url: 'http://127.0.0.1:1/graphql', tokens, onConflict: ({ mine }) => mine, onRejected() {} };
 const client = await OfflineClient.open({ ...options, store: new FileStore('notes.json') });
@@ -60,6 +76,14 @@ const id = await client.create('Task', { title: 'T' });
 await client.close();
 const again = await OfflineClient.open({ ...options, store: new FileStore('notes.json') });
 assert.equal(again.item('Task', id).fields.title, 'T');
+const query = gql('{ task(id: "' + id + '") { id title } }');
+const apollo = new ApolloClient({ link: snapnoteLink({ client: again }), cache: new InMemoryCache() });
+const urql = new Client({ url: options.url, exchanges: [snapnoteExchange({ client: again })], preferGetMethod: false });
+again.start();
+assert.equal((await apollo.query({ query })).data.task.title, 'T');
+assert.equal((await urql.query(query, {}).toPromise()).data.task.title, 'T');
+await again.close();
+apollo.stop();
 assert.equal((await OfflineClient.open({ ...options, store: new MemoryStore() })).items().size, 0);
 await assert.rejects(import('@snapnote/client/dist/client.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
 assert.match(newId(), /-7/);
@@ -69,7 +93,7 @@ try {
   const [{ filename, files }] = JSON.parse(run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], root));
   const unwanted = files.map(({ path }) => path).filter((path) => !/^dist\/[\w-]+\.(d\.ts|js)$|^(package\.json|README\.md|LICENSE)$/.test(path));
   if (unwanted.length) throw new Error(`The package must not contain ${unwanted}.`);
-  const versions = ['typescript', 'react', '@types/react', '@types/node', '@tanstack/db', 'graphql'];
+  const versions = ['typescript', 'react', '@types/react', '@types/node', '@tanstack/db', 'graphql', '@apollo/client', 'rxjs', '@urql/core', '@urql/exchange-graphcache', 'wonka'];
   const dependencies = Object.fromEntries(versions.map((name) => [name, devDependencies[name]]));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true, dependencies: { ...dependencies, '@snapnote/client': `file:${filename}` } }));
   run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefer-offline']);

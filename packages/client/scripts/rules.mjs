@@ -1,7 +1,9 @@
 // Removes each rule of the client in turn and runs a check, which must fail:
 //   node scripts/rules.mjs storm URL SEED…   the storm of examples/offline, against a live service
 //   node scripts/rules.mjs test              the unit tests
-// Prints a table, and exits with 1 if a removal was not noticed. It works in a copy of the sources.
+//   node scripts/rules.mjs                   checks that the sources contain the rules
+// Prints a table, and exits with 1 if a removal was not noticed. It works in a copy of the sources. The check must pass with all rules.
+// RULES='a new refresh token|lists' selects rules by their names.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -25,13 +27,13 @@ const RULES = [
   ['only changes after the sending confirm an entry', 'outbox.ts', "&& (entry.kind === 'delete' || change.version > entry.sent)", ''],
   ['only sent entries are confirmed by the feed', 'outbox.ts', 'entry.sent === undefined || entry.id !== change.itemId', 'entry.id !== change.itemId'],
   ['an entry is marked as sent before its request', 'sync.ts', 'return entry ? { enqueue: [{ ...entry, sent: here?.version ?? 0 }] } : {};', 'return {};'],
-  ['a sent update absorbs no later one', 'outbox.ts', "last?.kind === 'update' && last.sent === undefined", "last?.kind === 'update'"],
+  ['a sent update absorbs no later one', 'outbox.ts', ' && last.sent === undefined', ''],
   ['the oldest value stays the base of an absorbed update', 'outbox.ts', '{ ...update.base, ...open?.base }', '{ ...open?.base, ...update.base }'],
   ['an update that changes nothing is removed', 'outbox.ts', 'if (Object.keys(fields).length === 0) return', 'if (Object.keys(fields).length < 0) return'],
   ['a field that has the value already is not sent', 'outbox.ts', 'if (same(field, theirs, mine)) continue;', ''],
   ['a field that changed elsewhere is a conflict', 'outbox.ts', 'if (same(field, theirs, base)) fields[field] = mine;', 'if (same(field, theirs, base) || !same(field, theirs, mine)) fields[field] = mine;'],
   ['updates have a version', 'sync.ts', 'version: here?.version, ', ''],
-  ['a resolved conflict has their value as its base', 'sync.ts', 'resolved.base[conflict.field] = conflict.theirs;', ''],
+  ['a resolved conflict has their value as its base', 'sync.ts', 'resolved.base[field] = conflict.theirs;', ''],
   ['after CONFLICT an entry counts as not sent', 'sync.ts', 'await this.commit({ put, ...(entry.sent === undefined && { enqueue: [entry] }) });', 'await this.commit({ put });'],
   ['after CONFLICT an entry stays sent if an earlier response was lost', 'sync.ts', '...(entry.sent === undefined && { enqueue: [entry] })',
     'enqueue: [(({ sent: _, ...unsent }) => unsent)(entry) as Entry]'],
@@ -57,8 +59,13 @@ const RULES = [
 
 const root = new URL('../../../', import.meta.url).pathname;
 const [mode, ...rest] = process.argv.slice(2);
-/** The first rule to remove. */
-const from = process.env['FROM'];
+for (const [, file, code] of RULES) {
+  const isThere = readFileSync(join(root, 'packages/client/src', file), 'utf8').split(code).length === 2;
+  if (!isThere) throw new Error(`${file} must contain this once: ${code}`);
+}
+if (!mode) process.exit(0);
+/** Which rules to remove: a regular expression for their names. */
+const selected = new RegExp(process.env['RULES'] ?? '');
 const copy = mkdtempSync(join(tmpdir(), 'snapnote-rules-'));
 const [client, offline] = [join(copy, 'packages/client'), join(copy, 'examples/offline')];
 for (const folder of ['packages/client', 'examples/offline']) {
@@ -75,18 +82,17 @@ symlinkSync(client, join(offline, 'node_modules/@snapnote/client'));
 function check() {
   if (mode === 'test') return spawnSync('node', ['scripts/test.mjs', 'outbox,sync,rejections,session'], { cwd: client, encoding: 'utf8', timeout: 300_000 });
   // Without a rule, the types may be wrong.
-  run(join(client, 'node_modules/.bin/tsc'), '-p', client, '--noEmitOnError', 'false');
+  for (const folder of [client, offline]) run(join(client, 'node_modules/.bin/tsc'), '-p', folder, '--noEmitOnError', 'false');
   return run('node', join(offline, 'dist/demo/storm.js'), ...rest);
 }
 
+const complete = check();
+if (complete.status !== 0) throw new Error(`The check fails with all rules:\n${complete.stdout}${complete.stderr}`);
 let unnoticed = 0;
-let hasBegun = false;
 for (const [name, file, code, without] of RULES) {
-  hasBegun ||= !from || name.includes(from);
-  if (!hasBegun) continue;
+  if (!selected.test(name)) continue;
   const path = join(client, 'src', file);
   const text = readFileSync(path, 'utf8');
-  if (text.split(code).length !== 2) throw new Error(`${file} must contain this once: ${code}`);
   writeFileSync(path, text.replace(code, () => without));
   const began = Date.now();
   const { status, stdout, stderr } = check();

@@ -12,12 +12,15 @@ const entries = {
   'newId alone': "export { newId } from '@snapnote/client';",
   '/react, without the core': "export * from '@snapnote/client/react';",
   '/tanstack-db, without the core': "export * from '@snapnote/client/tanstack-db';",
+  '/apollo, without the core': "export * from '@snapnote/client/apollo';",
+  '/urql, without the core': "export * from '@snapnote/client/urql';",
 };
 
 let core = 0;
 for (const [name, contents] of Object.entries(entries)) {
   const isAdapter = name.startsWith('/');
-  const external = ['react', 'react/jsx-runtime', '@tanstack/db', ...(isAdapter ? ['./index.js', './items.js'] : [])];
+  const libraries = ['react', 'react/jsx-runtime', '@tanstack/db', '@apollo/client', '@urql/core', 'wonka'];
+  const external = [...libraries, ...(isAdapter ? ['./index.js', './items.js', './outbox.js'] : [])];
   const stdin = { contents, resolveDir: new URL('..', import.meta.url).pathname };
   const { outputFiles } = await build({ stdin, bundle: true, minify: true, format: 'esm', target: 'es2022', write: false, external });
   const size = gzipSync(outputFiles[0].contents, { level: 9 }).length;

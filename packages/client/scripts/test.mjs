@@ -21,5 +21,5 @@ await build({
   logLevel: 'warning',
 });
 const built = files.map((name) => `${root}build/test/${name.replace('.ts', '.js')}`);
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-force-exit', '--test-timeout=60000', '--test-reporter=spec', ...rest, ...built], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-force-exit', '--test-timeout=600000', '--test-reporter=spec', ...rest, ...built], { stdio: 'inherit' });
 process.exit(status ?? 1);

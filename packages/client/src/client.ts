@@ -19,6 +19,8 @@ export interface ClientOptions extends RemoteOptions {
   /**
    * Returns the value for a field that was changed here and elsewhere: `mine`, `theirs`, or any combination. It is synchronous.
    * To let the user decide, return one of them, show both, and send the decision as a normal update. The tab that is connected calls it.
+   * If it throws, or returns a promise or undefined, the change is rejected with the code `CONFLICT` and stays in
+   * {@link OfflineClient.rejections}.
    */
   onConflict: (conflict: Conflict) => unknown;
   /**
@@ -69,6 +71,7 @@ export class OfflineClient {
   private readonly sync: Sync;
   private currentStatus: Status = 'offline';
   private isLeading = false;
+  private isOpen = false;
   /** Whether the app has called {@link start} and not {@link stop}. */
   private wanted = false;
   /** The last rejection of each item that has not been changed since. */
@@ -95,7 +98,14 @@ export class OfflineClient {
   /** Opens a client with the stored state. Call {@link start} to connect it. */
   static async open(options: ClientOptions): Promise<OfflineClient> {
     const client = new OfflineClient(options);
-    await client.replica.reload();
+    try {
+      await client.replica.reload();
+    } catch (error) {
+      client.tabs.close();
+      options.store.close?.();
+      throw error;
+    }
+    client.isOpen = true;
     client.tabs.post({ kind: 'hello' });
     return client;
   }
@@ -110,7 +120,7 @@ export class OfflineClient {
     return this.isLeading;
   }
 
-  /** Whether all items have been read from the service once. Before that, only items of this device are visible. */
+  /** Whether all items have been read from the service once. Before that, only items of this device are visible. It stays true. */
   get isLoaded(): boolean {
     return this.replica.state.cursor !== null;
   }
@@ -190,7 +200,8 @@ export class OfflineClient {
 
   /**
    * Resolves when the service has confirmed all changes of an item.
-   * @throws {@link Rejected} if the service rejects one of them.
+   * @throws {@link Rejected} if the service rejects one of them. A rejection counts until the item is changed again. After a restart, it
+   * counts if the app has not dismissed it.
    */
   confirmed(id: string): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -256,6 +267,8 @@ export class OfflineClient {
 
   private async lead(signal: AbortSignal): Promise<void> {
     this.isLeading = true;
+    // An app that waits for the first items must not take the state before the first attempt for a failure.
+    this.show('catching up');
     try {
       // Another tab may have stored something whose message has not arrived.
       await this.replica.reload();
@@ -290,7 +303,8 @@ export class OfflineClient {
 
   private rejected(entry: Entry, errors: readonly UserError[]): void {
     this.lastRejections.set(entry.id, new Rejected(entry, errors));
-    queueMicrotask(() => this.options.onRejected?.(entry, errors));
+    // The app has seen the rejections that were stored before this client was opened.
+    if (this.isOpen) queueMicrotask(() => this.options.onRejected?.(entry, errors));
   }
 
   /** Stores a change of the user. */

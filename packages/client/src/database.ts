@@ -20,5 +20,9 @@ export function stored(transaction: IDBTransaction): Promise<void> {
 export function openDatabase(name: string, create: (database: IDBDatabase) => void): Promise<IDBDatabase> {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => create(request.result);
-  return result(request);
+  return result(request).then((database) => {
+    // Another tab deletes the database or has a newer version of this package, and waits until this connection is closed.
+    database.onversionchange = () => database.close();
+    return database;
+  });
 }

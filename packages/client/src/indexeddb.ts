@@ -62,7 +62,10 @@ export class IndexedDbStore implements Store {
 
   /** Closes the database. The next call opens it again. */
   close(): void {
-    void this.opened?.then((database) => database.close());
+    this.opened?.then(
+      (database) => database.close(),
+      () => {},
+    );
     this.opened = undefined;
   }
 
@@ -73,21 +76,22 @@ export class IndexedDbStore implements Store {
   }
 
   private database(): Promise<IDBDatabase> {
-    this.opened ??= this.open();
+    this.opened ??= this.open().catch((error) => {
+      // The next call tries again.
+      this.opened = undefined;
+      throw error;
+    });
     return this.opened;
   }
 
   private async open(): Promise<IDBDatabase> {
-    const opened = await openDatabase(this.shared, (database) => {
+    return openDatabase(this.shared, (database) => {
       database.createObjectStore('items', { keyPath: 'id' });
       // Entries are sent in the order of these numbers.
       database.createObjectStore('outbox', { autoIncrement: true }).createIndex('key', 'key', { unique: true });
       database.createObjectStore('position');
       database.createObjectStore('rejected', { keyPath: 'entry.key' });
     });
-    // Another tab deletes the database.
-    opened.onversionchange = () => opened.close();
-    return opened;
   }
 }
 

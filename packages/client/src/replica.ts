@@ -130,8 +130,10 @@ export class Replica {
   /** Reads the state from the store. */
   async reload(): Promise<void> {
     const state = await this.store.load();
+    const known = new Set(this.current.rejected.map(({ entry }) => entry.key));
     if (state.revision >= this.current.revision) this.current = state;
     this.view = undefined;
+    for (const rejection of this.current.rejected) if (!known.has(rejection.entry.key)) this.onRejected(rejection);
     this.advance();
     this.notify();
   }

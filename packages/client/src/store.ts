@@ -8,7 +8,7 @@ import type { UserError } from './remote.js';
 export interface State {
   items: Map<string, Item>;
   outbox: readonly Entry[];
-  /** The position in the feed. Null if nothing has been read. */
+  /** The position in the feed. Null if nothing has been read, and empty if everything must be read again. */
   cursor: string | null;
   /** Entries that the service rejected and the app has not dismissed. */
   rejected: readonly Rejection[];

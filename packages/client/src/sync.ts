@@ -64,7 +64,7 @@ export class Sync {
       const { code = 'NETWORK', retryAfterMs = 0 } = failure instanceof RequestFailed ? failure : {};
       if (code === 'UNAUTHENTICATED') return this.status('signed out');
       if (code === 'CURSOR_EXPIRED') {
-        const isStored = await this.commit({ cursor: null }).then(
+        const isStored = await this.commit({ cursor: '' }).then(
           () => true,
           () => false,
         );
@@ -119,7 +119,7 @@ export class Sync {
   // ---- Receiving.
 
   private async catchUp(stop: AbortSignal): Promise<void> {
-    if (this.replica.state.cursor === null) await this.readAll(stop);
+    if (!this.replica.state.cursor) await this.readAll(stop);
     for (let more = true; more; ) {
       const { changes } = await this.remote.page<ChangesQuery>(CHANGES, this.replica.state.cursor, stop);
       await this.receive(changes.nodes, changes.pageInfo.endCursor);
@@ -205,11 +205,24 @@ export class Sync {
     const { sent: _, ...unsent } = entry;
     const resolved = { fields: { ...entry.fields }, base: { ...entry.base } };
     for (const conflict of conflicts) {
-      resolved.fields[conflict.field] = this.events.onConflict(conflict);
-      resolved.base[conflict.field] = conflict.theirs;
+      const { field } = conflict;
+      try {
+        resolved.fields[field] = this.decide(conflict);
+      } catch (error) {
+        await this.reject(entry, [{ code: 'CONFLICT', field: [field], message: `onConflict failed: ${error}` }]);
+        return 'outbox changed';
+      }
+      resolved.base[field] = conflict.theirs;
     }
     await this.commit(conflicts.length === 0 ? { dequeue: [entry.key] } : { enqueue: [{ ...unsent, ...resolved }] });
     return 'outbox changed';
+  }
+
+  /** Only the app can correct its function, so the user's change is kept as a rejection, and other changes are sent. */
+  private decide(conflict: Conflict): unknown {
+    const value = this.events.onConflict(conflict);
+    if (value === undefined || value instanceof Promise) throw new TypeError('It must return a value, and not a promise or undefined.');
+    return value;
   }
 
   private async handleResponse(entry: Entry, response: Payload, stop: AbortSignal): Promise<void> {

@@ -1,7 +1,7 @@
 import { IndexedDbSessionStore, IndexedDbStore, OfflineClient, Session } from '@snapnote/client';
 
-const url = 'https://api.example.com/graphql';
-const session = new Session({ url, store: new IndexedDbSessionStore() });
+export const url = 'https://api.example.com/graphql';
+export const session = new Session({ url, store: new IndexedDbSessionStore() });
 if ((await session.userId()) === null) {
   const errors = await session.signIn({ email: prompt('Email') ?? '', password: prompt('Password') ?? '' });
   if (errors.length > 0) throw new Error(errors[0]?.message);
