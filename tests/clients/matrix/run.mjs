@@ -33,9 +33,15 @@ function output(command, options, seconds) {
     });
   });
 }
+/** The folder of Cargo's output. */
+const target = JSON.parse(
+  execFileSync('cargo', ['metadata', '--format-version', '1', '--no-deps', '--offline'], {
+    cwd: join(folder, '../../..'), maxBuffer: 2 ** 26,
+  }),
+).target_directory;
 const tool = (name, ...options) => output(join(modules, '.bin', name), options, 120);
 const tada = (...command) => tool('gql.tada', ...command, '--tsconfig', 'tsconfig.gql-tada.json');
-const node = (file) => (url) => output(process.execPath, [join(folder, file), url], 60);
+const node = (file) => (url) => output(process.execPath, [join(folder, file), url], 120);
 const npm = (name) => JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version;
 
 const clients = {
@@ -44,6 +50,17 @@ const clients = {
   'gql-tada': { title: `gql.tada ${npm('gql.tada')} with urql ${npm('@urql/core')}`, run: node('built/gql-tada.mjs') },
   'graphql-request': { title: `graphql-request ${npm('graphql-request')}`, run: node('built/graphql-request.mjs') },
   relay: { title: `Relay ${npm('relay-runtime')}`, run: node('built/relay.cjs') },
+  python: {
+    title: `gql ${/^gql\b.*==(\S+)$/m.exec(read('../requirements.txt'))?.[1]} (Python)`,
+    run: (url) => output(python, ['clients/python.py', url], 120),
+  },
+  rust: {
+    title: `graphql_client ${/name = "graphql_client"\nversion = "(.*)"/.exec(read('rust/Cargo.lock'))?.[1]} (Rust)`,
+    run: async (url) => {
+      await compiling;
+      await output(join(target, 'clients/debug/snapnote-rust-client'), [url], 120);
+    },
+  },
 };
 
 /** Transforms Relay's `graphql` tags, as the bundler of an application does. */
@@ -81,8 +98,7 @@ async function build() {
 
 /** Starts the service, and resolves with its URL and a function that stops it. */
 async function start() {
-  const program = process.env.PROGRAM ?? join(JSON.parse(execFileSync('cargo',
-    ['metadata', '--format-version', '1', '--no-deps', '--offline'], { cwd: join(folder, '../../..'), maxBuffer: 2 ** 26 })).target_directory, 'debug/snapnote');
+  const program = process.env.PROGRAM ?? join(target, 'debug/snapnote');
   const data = mkdtempSync(join(tmpdir(), 'snapnote-clients-'));
   chmodSync(data, 0o755); // PostgreSQL runs under another account if this runs as root.
   const env = { ...process.env, SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: join(data, 'data'), SNAPNOTE_LISTEN: '127.0.0.1:0' };
@@ -116,13 +132,19 @@ for (const name of chosen) {
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 const began = performance.now();
 const starting = start();
+const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
+// Compiles while the other clients run. The types of its operations are made from schema.graphql by a macro.
+const compiling = isChosen('rust')
+  ? output('cargo', ['build', '--quiet', '--locked', '--manifest-path', 'rust/Cargo.toml', '--target-dir', join(target, 'clients')], 300)
+  : undefined;
+compiling?.catch(() => {}); // Reported as a failure of the client.
 let failures = 0;
 try {
   await build();
   console.log(`${'types and programs'.padEnd(44)} built in ${seconds(began)}`);
   const { url } = await starting;
   for (const [name, { title, run }] of Object.entries(clients)) {
-    if (chosen.length > 0 && !chosen.includes(name)) continue;
+    if (!isChosen(name)) continue;
     const since = performance.now();
     try {
       await run(url);

@@ -28,9 +28,9 @@ export const dueAtInUtc = '2026-12-01T08:00:00.000000Z';
 export const dueOn = '2026-12-08';
 export const avatarUrl = 'https://example.com/ada.png';
 
-/** Waits for a condition, and fails after ten seconds. */
+/** Waits for a condition, and fails after 20 seconds. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>) {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 20_000;
   while (!(await condition())) {
     assert(Date.now() < end, `timed out: ${what}`);
     await new Promise((done) => setTimeout(done, 5));
@@ -53,9 +53,9 @@ export async function renameElsewhere(token: string, id: string, title: string) 
 export function run(program: () => Promise<void>) {
   const { error: print } = console; // A program may replace it.
   const deadline = setTimeout(() => {
-    print('the client did not finish within 30 s');
+    print('the client did not finish within 60 s');
     process.exit(1);
-  }, 30_000);
+  }, 60_000);
   program().then(
     () => (clearTimeout(deadline), process.exit(0)),
     (error: unknown) => (print(error), process.exit(1)),
