@@ -12,7 +12,6 @@ const strict = {
 
 export default {
   schema: '../../../schema.graphql',
-  silent: true,
   generates: {
     // Apollo Client adds `__typename` to each selection, and has its own fragment masking.
     'generated/apollo/': {

@@ -79,10 +79,15 @@ const Changes = graphql(`
 run(async () => {
   let token: string | undefined;
   const warnings: string[] = [];
+  const methods = new Set<string | undefined>();
   const client = new Client({
     url,
     fetchOptions: () => ({ headers: token === undefined ? {} : { authorization: `Bearer ${token}` } }),
     fetchSubscriptions: true,
+    fetch: (input, options) => {
+      methods.add(options?.method);
+      return fetch(input, options);
+    },
     exchanges: [
       cacheExchange({
         schema,
@@ -212,6 +217,8 @@ run(async () => {
   await until('the live update', () => seen.at(-1)?.edges[2]?.node.title === 'Renamed');
   assert.deepEqual(changes, [`UPDATED Task ${version}`]);
 
+  // By default, urql sends short queries with GET.
+  assert.deepEqual([...methods].sort(), ['GET', 'POST']);
   assert.deepEqual(warnings, [], 'Graphcache has nothing to warn of');
 });
 
