@@ -1,0 +1,355 @@
+//! graphql_client: types of the operations, made from schema.graphql while this compiles. Uses a running service through them.
+
+use std::{
+    env,
+    error::Error,
+    io::{BufRead, BufReader},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use graphql_client::{GraphQLQuery, Response};
+use serde_json::json;
+
+// The Rust types of the custom scalars. An application would rather use those of `jiff` or `chrono`, and `url`.
+type Date = String;
+type DateTime = String;
+type JSONObject = serde_json::Map<String, serde_json::Value>;
+type URL = String;
+
+/// Makes the types of operations. Without `skip_serializing_none`, omitted fields would be sent as null, which clears them.
+macro_rules! operations {
+    ($($name:ident),*) => { $(
+        #[derive(GraphQLQuery)]
+        #[graphql(
+            schema_path = "../../../../schema.graphql",
+            query_path = "src/operations.graphql",
+            response_derives = "Debug, Clone, PartialEq",
+            variables_derives = "Debug, Clone, Default, PartialEq",
+            skip_serializing_none
+        )]
+        struct $name;
+    )* };
+}
+operations!(
+    SignUp,
+    UpdateMe,
+    CreateCourse,
+    CreateDocument,
+    CreateTask,
+    UpdateTask,
+    Tasks,
+    ById,
+    Me,
+    Cursor,
+    Changes
+);
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+struct Service {
+    url: String,
+    token: Option<String>,
+}
+
+impl Service {
+    fn request<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<minreq::Request> {
+        let mut request = minreq::post(&self.url)
+            .with_header("Content-Type", "application/json")
+            .with_body(serde_json::to_vec(&Q::build_query(variables))?)
+            .with_timeout(10);
+        if let Some(token) = &self.token {
+            request = request.with_header("Authorization", format!("Bearer {token}"));
+        }
+        Ok(request)
+    }
+
+    /// The status and the response, which may have errors.
+    fn send<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+    ) -> Result<(i32, Response<Q::ResponseData>)> {
+        let accepted = "application/graphql-response+json, application/json;q=0.9";
+        let response = self
+            .request::<Q>(variables)?
+            .with_header("Accept", accepted)
+            .send()?;
+        Ok((
+            response.status_code as i32,
+            serde_json::from_slice(response.as_bytes())?,
+        ))
+    }
+
+    fn data<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<Q::ResponseData> {
+        let (_, response) = self.send::<Q>(variables)?;
+        match response {
+            Response {
+                data: Some(data),
+                errors: None,
+                ..
+            } => Ok(data),
+            Response { errors, .. } => Err(format!("{errors:?}").into()),
+        }
+    }
+}
+
+fn main() -> Result<()> {
+    let url = env::args()
+        .nth(1)
+        .ok_or("usage: snapnote-rust-client URL")?;
+    let mut service = Service { url, token: None };
+
+    // Sign up.
+    let input = sign_up::SignUpInput {
+        email: format!(
+            "rust-{}@example.com",
+            SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos()
+        ),
+        name: "User of Rust".to_owned(),
+        password: "correct horse battery".to_owned(),
+    };
+    let signed_up = service
+        .data::<SignUp>(sign_up::Variables { input })?
+        .sign_up
+        .ok_or("no payload")?;
+    assert_eq!(signed_up.user_errors, []);
+    assert_eq!(signed_up.user.ok_or("no user")?.name, "User of Rust");
+    service.token = signed_up.access_token;
+
+    // Items with variables, and each custom scalar.
+    let input = create_course::CreateCourseInput {
+        name: "Algebra".to_owned(),
+        color: Some("#4F6BED".to_owned()),
+        ..Default::default()
+    };
+    let created = service
+        .data::<CreateCourse>(create_course::Variables { input })?
+        .create_course
+        .ok_or("no payload")?;
+    let course = created.course.ok_or("no course")?;
+    assert_eq!(course.color.as_deref(), Some("#4F6BED"));
+    let metadata =
+        json!({ "pages": [1, 2.5], "scan": { "device": "Ä", "ok": true, "note": null } });
+    let input = create_document::CreateDocumentInput {
+        course_id: course.id.clone(),
+        title: "Groups".to_owned(),
+        formatted_note: "# Groups".to_owned(),
+        metadata: metadata.as_object().cloned(),
+        ..Default::default()
+    };
+    let document = service
+        .data::<CreateDocument>(create_document::Variables { input })?
+        .create_document
+        .ok_or("no payload")?;
+    assert_eq!(
+        Some(document.document.ok_or("no document")?.metadata),
+        metadata.as_object().cloned()
+    );
+    let avatar = "https://example.com/ada.png";
+    let input = update_me::UpdateMeInput {
+        avatar_url: Some(avatar.to_owned()),
+        name: None,
+    };
+    let user = service
+        .data::<UpdateMe>(update_me::Variables { input })?
+        .update_me
+        .and_then(|payload| payload.user);
+    assert_eq!(
+        user.and_then(|user| user.avatar_url).as_deref(),
+        Some(avatar)
+    );
+    let mut ids = Vec::new();
+    for number in 1..=7 {
+        let is_first = number == 1;
+        let input = create_task::CreateTaskInput {
+            course_id: Some(course.id.clone()),
+            title: format!("Sheet {number}"),
+            priority: Some(create_task::TaskPriority::HIGH),
+            due_at: is_first.then(|| "2026-12-01T10:00:00+02:00".to_owned()),
+            due_on: (!is_first).then(|| "2026-12-08".to_owned()),
+            ..Default::default()
+        };
+        let payload = service
+            .data::<CreateTask>(create_task::Variables { input })?
+            .create_task
+            .ok_or("no payload")?;
+        let task = payload.task.ok_or("no task")?;
+        let expected = if is_first {
+            (Some("2026-12-01T08:00:00.000000Z"), None)
+        } else {
+            (None, Some("2026-12-08"))
+        };
+        assert_eq!((task.due_at.as_deref(), task.due_on.as_deref()), expected);
+        assert_eq!(task.priority, create_task::TaskPriority::HIGH);
+        assert!(task.created_at.ends_with('Z'), "{}", task.created_at);
+        ids.push(task.task_row.id);
+    }
+
+    // Two pages.
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let filter = Some(tasks::TaskFilter {
+            course_id: Some(course.id.clone()),
+            ..Default::default()
+        });
+        let page = service
+            .data::<Tasks>(tasks::Variables {
+                filter,
+                first: 4,
+                after,
+            })?
+            .tasks;
+        pages.push(
+            page.nodes
+                .into_iter()
+                .map(|task| task.id)
+                .collect::<Vec<_>>(),
+        );
+        after = page.page_info.end_cursor;
+        if !page.page_info.has_next_page {
+            break;
+        }
+    }
+    assert_eq!(pages, [&ids[..4], &ids[4..]]);
+
+    // An update by version keeps the omitted fields. An update of the old version is a conflict, and returns the current one.
+    let input = update_task::UpdateTaskInput {
+        id: ids[1].clone(),
+        completed: Some(true),
+        version: Some(1),
+        ..Default::default()
+    };
+    let payload = service
+        .data::<UpdateTask>(update_task::Variables {
+            input: input.clone(),
+        })?
+        .update_task
+        .ok_or("no payload")?;
+    let task = payload.task.ok_or("no task")?;
+    assert_eq!(
+        (
+            task.task_row.completed,
+            task.task_row.version,
+            task.due_on.as_deref()
+        ),
+        (true, 2, Some("2026-12-08"))
+    );
+    let payload = service
+        .data::<UpdateTask>(update_task::Variables { input })?
+        .update_task
+        .ok_or("no payload")?;
+    assert_eq!(
+        payload.user_errors[0].code,
+        update_task::UserErrorCode::CONFLICT
+    );
+    assert_eq!(
+        payload.task.ok_or("no current version")?.task_row.version,
+        2
+    );
+
+    // `__typename` tells the types of an interface apart.
+    let variables = by_id::Variables {
+        id: ids[1].clone(),
+        ids: vec![
+            course.id.clone(),
+            ids[1].clone(),
+            "00000000-0000-0000-0000-000000000000".to_owned(),
+        ],
+    };
+    let found = service.data::<ById>(variables)?;
+    let node = found.node.ok_or("no node")?;
+    assert!(
+        matches!(
+            node.on,
+            by_id::ByIdNodeOn::Task(by_id::ByIdNodeOnTask {
+                completed: true,
+                version: 2,
+                ..
+            })
+        ),
+        "{node:?}"
+    );
+    let [Some(first), Some(second), None] = &found.nodes[..] else {
+        return Err(format!("{:?}", found.nodes).into());
+    };
+    assert!(
+        matches!(&first.on, by_id::ByIdNodesOn::Course(course) if course.name == "Algebra"),
+        "{first:?}"
+    );
+    assert!(
+        matches!(&second.on, by_id::ByIdNodesOn::Task(task) if task.title == "Sheet 2"),
+        "{second:?}"
+    );
+
+    // Errors in the input, and errors of the request.
+    let input = create_task::CreateTaskInput {
+        title: " ".to_owned(),
+        ..Default::default()
+    };
+    let payload = service
+        .data::<CreateTask>(create_task::Variables { input })?
+        .create_task
+        .ok_or("no payload")?;
+    let error = &payload.user_errors[0];
+    assert_eq!(error.code, create_task::UserErrorCode::BLANK);
+    assert_eq!(
+        error.field,
+        Some(vec!["input".to_owned(), "title".to_owned()])
+    );
+    assert_eq!(payload.task, None);
+    let (status, response) = service.send::<Tasks>(tasks::Variables {
+        filter: None,
+        first: 500,
+        after: None,
+    })?;
+    assert_eq!(
+        (status, code(&response)),
+        (200, Some("BAD_USER_INPUT".to_owned()))
+    );
+    let signed_out = Service {
+        url: service.url.clone(),
+        token: Some("invalid".to_owned()),
+    };
+    let (status, response) = signed_out.send::<Me>(me::Variables)?;
+    assert_eq!(
+        (status, code(&response)),
+        (401, Some("UNAUTHENTICATED".to_owned()))
+    );
+
+    // A change arrives over server-sent events.
+    let after = Some(service.data::<Cursor>(cursor::Variables)?.changes_cursor);
+    let stream = service
+        .request::<Changes>(changes::Variables { after })?
+        .with_header("Accept", "text/event-stream")
+        .send_lazy()?;
+    let input = update_task::UpdateTaskInput {
+        id: ids[2].clone(),
+        title: Some("Renamed".to_owned()),
+        ..Default::default()
+    };
+    service.data::<UpdateTask>(update_task::Variables { input })?;
+    for line in BufReader::new(stream).lines() {
+        let Some(event) = line?
+            .strip_prefix("data:")
+            .map(|data| serde_json::from_str::<Response<changes::ResponseData>>(data.trim()))
+        else {
+            continue;
+        };
+        let change = event?.data.ok_or("no data")?.changes;
+        assert_eq!(
+            (change.action, change.version),
+            (changes::ChangeAction::UPDATED, 2)
+        );
+        let item = change.item.ok_or("no item")?;
+        assert!(
+            matches!(&item.on, changes::ChangesChangesItemOn::Task(task) if task.title == "Renamed"),
+            "{item:?}"
+        );
+        return Ok(());
+    }
+    Err("the subscription ended without an event".into())
+}
+
+fn code<T>(response: &Response<T>) -> Option<String> {
+    let extensions = response.errors.as_ref()?.first()?.extensions.as_ref()?;
+    Some(extensions.get("code")?.as_str()?.to_owned())
+}
