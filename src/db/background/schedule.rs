@@ -85,8 +85,8 @@ struct Scheduled {
 impl Scheduled {
     async fn run(&mut self) {
         let began = Instant::now();
-        let outcome = caught(async { (self.body)().await }).await;
-        self.job.took(began.elapsed());
+        let run = caught(async { (self.body)().await });
+        let outcome = self.job.timed(run).await;
         let error = match outcome {
             Ok(Ok(rows)) => {
                 if rows > 0 {

@@ -73,7 +73,7 @@ pub(super) async fn run(primary: Database, replica: Arc<Replica>, job: Job) {
                 continue;
             }
         }
-        let pause = match monitor.sample().await {
+        let pause = match job.timed(monitor.sample()).await {
             Ok(()) => PAUSE,
             Err(_) => RETRY,
         };
