@@ -308,7 +308,7 @@ async fn blocking<T: Send + 'static>(
     let mut harness = AsyncMigrationHarness::new(conn);
     let (outcome, harness) = tokio::task::spawn_blocking(move || (work(&mut harness), harness))
         .await
-        .map_err(|panic| Error::internal(format!("migrating: {panic}")))?;
+        .map_err(Error::of_task)?;
     Ok((outcome, harness.into_inner()))
 }
 

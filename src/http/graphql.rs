@@ -336,7 +336,7 @@ pub(super) async fn run(
         let work = work::inherited(work).in_current_span();
         let work = state.mutations.spawn(work);
         work.await
-            .unwrap_or_else(|panic| failure(Error::internal(panic), request_id))
+            .unwrap_or_else(|panic| failure(Error::of_task(panic), request_id))
     } else {
         work.await
     };
