@@ -43,7 +43,7 @@ use super::{
     EdgeState,
     bearer::Bearer,
     call::{self, drain},
-    cost_limit::Taken,
+    cost_limit::{self, Taken},
     fields, forwarded, graphiql,
     http2_streams::{OperationPermit, Operations},
     negotiate::{self, Events, MediaType},
@@ -57,6 +57,7 @@ use super::{
 };
 use crate::{
     auth::Client,
+    db::share::Holder,
     error::Error,
     graphql::{Admitted, Call, Caller, Executed, Operation, error},
     telemetry::work,
@@ -177,21 +178,19 @@ async fn process(
     let live_auth = authenticate(request, address).await?;
     let call = request.read(body).await?;
     let events = negotiate::events(&parts.headers);
-    let admitted = match state.api.admit(call) {
-        Ok(admitted) => admitted,
-        Err(response) if events == Events::Preferred => {
+    let holder = live_auth.holder();
+    let admitted = match request.admit(holder.as_ref(), call, taken) {
+        Err(Rejection::NotAdmitted(response)) if events == Events::Preferred => {
             return Ok(Outcome::Stream(request.not_admitted(response)));
         }
-        Err(response) => return Err(Rejection::NotAdmitted(response)),
+        admitted => admitted?,
     };
     request.record.name(&admitted);
     if parts.method == Method::GET && admitted.operation == Operation::Mutation {
         return Err(Rejection::MutationByGet);
     }
-    *taken = state.cost_limits.take(live_auth.holder(), admitted.cost);
-    if let Some(error) = taken.as_mut().and_then(|taken| taken.refusal.take()) {
-        return Err(Rejection::Failed(error));
-    }
+    *taken = state.cost_limits.take(holder, admitted.cost);
+    refuse(taken)?;
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
         let stream = request.stream(live_auth, revocations, admitted, permit);
@@ -203,12 +202,35 @@ async fn process(
     Ok(request.execute(&live_auth, admitted, permit).await)
 }
 
+/// Rejects a request whose caller has too few cost points.
+fn refuse(taken: &mut Option<Taken>) -> Result<(), Rejection> {
+    let refusal = taken.as_mut().and_then(|taken| taken.refusal.take());
+    refusal.map_or(Ok(()), |error| Err(Rejection::Failed(error)))
+}
+
 impl Incoming<'_> {
     async fn read(&self, body: &mut Body) -> Result<Call, Rejection> {
         let settings = &self.state.settings;
         let remaining = self.deadline.saturating_duration_since(Instant::now());
         let timeout = settings.body_timeout.min(remaining);
         Ok(call::read(self.parts, body, settings.max_body, timeout).await?)
+    }
+
+    /// Passes a call through the gate, unless its caller has no points left. If the gate rejects it, that takes points.
+    fn admit(
+        &self,
+        holder: Option<&Holder>,
+        call: Call,
+        taken: &mut Option<Taken>,
+    ) -> Result<Admitted, Rejection> {
+        let limits = &self.state.cost_limits;
+        *taken = limits.check(holder);
+        refuse(taken)?;
+        let price = cost_limit::price_of_rejection(&call);
+        self.state.api.admit(call).map_err(|response| {
+            *taken = limits.charge(holder.cloned(), price);
+            Rejection::NotAdmitted(response)
+        })
     }
 
     /// The event stream of a request that the gate rejected.
