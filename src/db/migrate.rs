@@ -11,6 +11,8 @@
 mod role;
 mod source;
 
+pub(super) use source::extensions;
+
 use diesel::{
     OptionalExtension, QueryableByName,
     migration::{Migration, MigrationSource},
