@@ -85,6 +85,8 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether requests continue the trace in their `traceparent`. Default: no.
+    pub trust_traceparent: bool,
     /// Queries and mutations in progress.
     pub requests: RequestSettings,
     /// The duration from which an operation is logged as slow.
