@@ -80,7 +80,7 @@ pub fn names(states: &[MigrationState], phase: Phase) -> Vec<String> {
     these.map(|state| state.name.clone()).collect()
 }
 
-/// Applies the pending migrations, and sets the role's defaults. Returns the migrations' versions, oldest first.
+/// Applies the pending migrations, and sets the role's defaults. Returns the migrations' names, oldest first.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is
@@ -89,7 +89,8 @@ pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
     let conn = begin(target).await?;
     let (outcome, mut conn) = blocking(conn, |harness| {
         let applied = harness.run_pending_migrations(Embedded).map_err(failed)?;
-        Ok(applied.iter().map(ToString::to_string).collect())
+        let versions = applied.iter().map(ToString::to_string).collect();
+        Ok(names(&states(versions)?, Phase::Applied))
     })
     .await?;
     if outcome.is_ok() {
