@@ -10,6 +10,9 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
 use async_graphql::Enum;
+use tokio::task::JoinError;
+
+use crate::telemetry::panics;
 
 /// Declares the codes with their names in the API, in one list.
 macro_rules! codes {
@@ -119,6 +122,11 @@ impl Error {
     pub fn internal(detail: impl fmt::Display) -> Self {
         let message = "An internal error occurred. It was logged with this request's id.";
         Error::with_detail(Code::Internal, message, detail)
+    }
+
+    /// A task that panicked or was canceled.
+    pub(crate) fn of_task(error: JoinError) -> Self {
+        Error::internal(format!("a task failed: {}", panics::of_task(error)))
     }
 
     /// Something that the service needs is unavailable. `detail` is logged, never shown.

@@ -19,7 +19,7 @@ pub use model::Event;
 pub(crate) use model::Part;
 
 use crate::{
-    auth::{Client, by_user_id},
+    auth::{Client, UserId, by_user_id},
     db::{
         Connection, Database,
         background::{Periodic, Sweeper},
@@ -79,5 +79,15 @@ pub(crate) async fn note_reading(
     part: Part,
     client: &Client,
 ) -> Result<(), Error> {
-    store::note_reading(conn, admin.user_id(), users, part, client).await
+    store::note_reading(conn, Some(admin.user_id()), users, part, client).await
+}
+
+/// Logs that all data of a user is exported. `reader`: `None` if an operator exports it.
+pub(crate) async fn note_export(
+    conn: &mut Connection,
+    reader: Option<UserId>,
+    user: UserId,
+    client: &Client,
+) -> Result<(), Error> {
+    store::note_reading(conn, reader, vec![user.0], Part::Everything, client).await
 }

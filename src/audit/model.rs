@@ -31,7 +31,7 @@ row! {
     }
 }
 
-/// Private data of a user that an admin can read.
+/// Private data of a user that is read by an admin, or exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     Profile,
@@ -39,6 +39,7 @@ pub(crate) enum Part {
     Accounts,
     Usage,
     AuditLog,
+    Everything,
 }
 
 // The log's action for reading it.
@@ -48,4 +49,5 @@ named!(Part {
     Accounts = "ACCOUNTS_READ",
     Usage = "USAGE_READ",
     AuditLog = "AUDIT_LOG_READ",
+    Everything = "EXPORTED",
 });

@@ -40,14 +40,14 @@ const NOTE: &str = "
 
 pub(super) async fn note_reading(
     conn: &mut Connection,
-    admin: UserId,
+    reader: Option<UserId>,
     users: Vec<Uuid>,
     part: Part,
     client: &Client,
 ) -> Result<(), Error> {
     let origin = client.origin();
     let statement = Statement::new(NOTE)
-        .bind(admin)
+        .bind(reader.map(|reader| reader.0))
         .bind(users)
         .bind(part)
         .bind(origin.address)

@@ -126,8 +126,7 @@ impl Passwords {
             queue.durations.observe(began.elapsed());
             outcome
         });
-        task.await
-            .map_err(|error| Error::internal(format!("the password task failed: {error}")))
+        task.await.map_err(Error::of_task)
     }
 }
 

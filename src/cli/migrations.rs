@@ -23,8 +23,8 @@ pub(super) async fn run(target: &Target, action: MigrateAction) -> Outcome {
 }
 
 async fn up(target: &Target) -> Outcome {
-    for version in migrate::up(target).await? {
-        print(format_args!("applied {version}\n"))?;
+    for name in migrate::up(target).await? {
+        print(format_args!("applied {name}\n"))?;
     }
     print("The schema is up to date.\n")
 }

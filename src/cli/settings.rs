@@ -116,6 +116,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
         graphiql: config.server.graphiql,
         cors_origins: cors_origins(&config.server, is_embedded),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        trust_traceparent: config.observability.trust_traceparent,
         requests: RequestSettings::new(
             config.database.pool_max,
             config.server.max_requests,

@@ -2,8 +2,7 @@
 //!
 //! `environment` reads them and reports unknown and invalid variables. Each setting has the same name as a flag and as a
 //! variable: `--max-cost` is `SNAPNOTE_MAX_COST`. The doc comments here are the texts of `--help`, the reference for operators.
-//! `.env.example` lists every setting, and a test compares it with this module. `commands` has the program's commands, and
-//! `secret_file` reads secrets from files.
+//! `.env.example` lists every setting, and a test compares both. `commands` has the commands, `secret_file` reads secrets from files.
 
 #![expect(rustdoc::bare_urls, reason = "--help prints them as they are")]
 
@@ -194,6 +193,7 @@ impl Config {
     fn problems(&self, situation: &Situation<'_>) -> Vec<String> {
         let mut problems = self.contradictions();
         problems.extend(self.log.settings().err());
+        problems.extend(self.observability.problems());
         let needs_no_database = matches!(
             self.command,
             Some(

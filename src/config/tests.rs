@@ -120,6 +120,8 @@ fn help_hides_secrets_from_the_environment() {
             "database_read_url",
             "smtp_url",
             "issuers",
+            "otlp_headers",
+            "otlp_traces_headers",
         ]
         .contains(&id);
         assert_eq!(setting.is_hide_env_values_set(), is_secret, "{id}");

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Database, Statement, connect::Target, row};
+use super::{Database, Statement, connect::Target, migrate, row};
 use crate::error::Error;
 
 row! {
@@ -71,6 +71,37 @@ const MISSING_RIGHTS: &str = "
 /// UNAVAILABLE if the database cannot be reached.
 pub(crate) async fn missing_rights(database: &Database) -> Result<Vec<String>, Error> {
     let statement = Statement::<(String,)>::new(MISSING_RIGHTS);
+    let rows = database.connection().await?.rows(statement).await?;
+    Ok(rows.into_iter().map(|(grant,)| grant).collect())
+}
+
+/// The rights that `migrate up` needs and the role lacks. The embedded queries return no row if the role has the right. `$1`: the names of
+/// the extensions that the migrations create.
+const MISSING_MIGRATION_RIGHTS: &str = "
+    WITH history AS (SELECT relowner FROM pg_class WHERE oid = to_regclass('__diesel_schema_migrations'))
+    SELECT CASE
+        WHEN current_schema() IS NULL THEN
+            format('CREATE SCHEMA IF NOT EXISTS public; GRANT CREATE, USAGE ON SCHEMA public TO %I', current_user)
+        ELSE format('GRANT CREATE ON SCHEMA %I TO %I', current_schema(), current_user)
+    END
+    WHERE current_schema() IS NULL OR NOT has_schema_privilege(current_schema(), 'CREATE')
+    UNION ALL
+    SELECT format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user)
+    WHERE NOT has_database_privilege(current_database(), 'CREATE')
+        AND EXISTS (SELECT FROM unnest($1) AS needed WHERE needed NOT IN (SELECT extname FROM pg_extension))
+    UNION ALL
+    SELECT format('GRANT %I TO %I', pg_get_userbyid(relowner), current_user) FROM history
+    WHERE NOT pg_has_role(relowner, 'USAGE')";
+
+/// The GRANT statements that the role needs before it can apply migrations. Empty if it has all rights.
+///
+/// # Errors
+/// UNAVAILABLE if the database cannot be reached.
+pub(crate) async fn missing_migration_rights(database: &Database) -> Result<Vec<String>, Error> {
+    let extensions = migrate::extensions();
+    let extensions = extensions.into_iter().map(str::to_owned);
+    let statement = Statement::<(String,)>::new(MISSING_MIGRATION_RIGHTS);
+    let statement = statement.bind(extensions.collect::<Vec<String>>());
     let rows = database.connection().await?.rows(statement).await?;
     Ok(rows.into_iter().map(|(grant,)| grant).collect())
 }

@@ -11,6 +11,8 @@
 mod role;
 mod source;
 
+pub(super) use source::extensions;
+
 use diesel::{
     OptionalExtension, QueryableByName,
     migration::{Migration, MigrationSource},
@@ -78,7 +80,7 @@ pub fn names(states: &[MigrationState], phase: Phase) -> Vec<String> {
     these.map(|state| state.name.clone()).collect()
 }
 
-/// Applies the pending migrations, and sets the role's defaults. Returns the migrations' versions, oldest first.
+/// Applies the pending migrations, and sets the role's defaults. Returns the migrations' names, oldest first.
 ///
 /// # Errors
 /// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is
@@ -87,7 +89,8 @@ pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
     let conn = begin(target).await?;
     let (outcome, mut conn) = blocking(conn, |harness| {
         let applied = harness.run_pending_migrations(Embedded).map_err(failed)?;
-        Ok(applied.iter().map(ToString::to_string).collect())
+        let versions = applied.iter().map(ToString::to_string).collect();
+        Ok(names(&states(versions)?, Phase::Applied))
     })
     .await?;
     if outcome.is_ok() {
@@ -308,7 +311,7 @@ async fn blocking<T: Send + 'static>(
     let mut harness = AsyncMigrationHarness::new(conn);
     let (outcome, harness) = tokio::task::spawn_blocking(move || (work(&mut harness), harness))
         .await
-        .map_err(|panic| Error::internal(format!("migrating: {panic}")))?;
+        .map_err(Error::of_task)?;
     Ok((outcome, harness.into_inner()))
 }
 

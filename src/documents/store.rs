@@ -224,7 +224,7 @@ async fn stored_excerpts(
         });
         stored.collect()
     });
-    excerpts.await.map_err(Error::internal)
+    excerpts.await.map_err(Error::of_task)
 }
 
 impl Update for UpdateDocumentInput {

@@ -35,7 +35,8 @@ use archive::Archive;
 use store::{Page, Part};
 
 use crate::{
-    auth::UserId,
+    audit,
+    auth::{Client, UserId},
     db::{Connection, Database, share::Holder},
     error::Error,
     images::copies::Copies,
@@ -53,6 +54,13 @@ const FORMAT: u32 = 1;
 /// A piece of the file, or why the export failed.
 pub(crate) type Piece = Result<Bytes, Error>;
 
+/// Who exports the data, for the audit log.
+pub(crate) struct Reader {
+    /// `None`: an operator.
+    pub(crate) user: Option<UserId>,
+    pub(crate) client: Client,
+}
+
 /// What was exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Exported {
@@ -62,8 +70,8 @@ pub(crate) struct Exported {
     pub(crate) images: u64,
 }
 
-/// Writes the data of a user to `out`, as fast as its receiver takes it. The connection counts as the user's. If it fails, the last piece is
-/// the error.
+/// Writes the data of a user to `out`, as fast as its receiver takes it. Before that, the export is written to the user's audit log. The
+/// connection counts as the user's. If it fails, the last piece is the error.
 ///
 /// # Errors
 /// UNAUTHENTICATED if the user was deleted. UNAVAILABLE if the database or the image storage cannot be reached. TIMEOUT if the receiver is too
@@ -72,9 +80,15 @@ pub(crate) async fn export(
     database: &Database,
     copies: &Copies,
     user: UserId,
+    reader: &Reader,
     out: mpsc::Sender<Piece>,
 ) -> Result<Exported, Error> {
-    let work = write(database, copies, user, out.clone());
+    let work = async {
+        let mut conn = database.connection().await?;
+        audit::note_export(&mut conn, reader.user, user, &reader.client).await?;
+        drop(conn);
+        write(database, copies, user, out.clone()).await
+    };
     let work = database.for_holder(Some(Holder::User(user.0)), work);
     let exported = timeout(MAX_TIME, work).await;
     let exported = exported.unwrap_or_else(|_| Err(Error::timeout("an export took too long")));

@@ -17,8 +17,8 @@ pub(crate) struct AuditEvent(Event);
 #[Object]
 impl AuditEvent {
     /// What happened, in upper case, e.g. SIGN_IN, SIGN_IN_FAILED, SIGN_OUT, SESSION_REVOKED, REFRESH_TOKEN_REUSED,
-    /// REFRESH_TOKEN_REPEATED, PASSWORD_CHANGED, EMAIL_CHANGED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. More may be
-    /// added.
+    /// REFRESH_TOKEN_REPEATED, PASSWORD_CHANGED, EMAIL_CHANGED, EXPORTED, CREATED, UPDATED, TRASHED, RESTORED, DELETED. More may
+    /// be added.
     fn action(&self) -> &str {
         &self.0.action
     }

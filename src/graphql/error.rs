@@ -25,8 +25,9 @@ impl From<Error> for async_graphql::Error {
     }
 }
 
-fn milliseconds(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+/// Rounded up: a retry before the end of the wait fails again.
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX)
 }
 
 /// A response with this error and no data.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     db::replica::{Attempt, Replica},
     error::Error,
+    telemetry::panics,
 };
 
 impl Api {
@@ -152,15 +153,8 @@ async fn catch_panic(execution: impl Future<Output = Response>) -> Response {
 }
 
 pub(super) fn panic_response(panic: &(dyn Any + Send)) -> Response {
-    error::error_response(Error::internal(panic_detail(panic)))
-}
-
-fn panic_detail(panic: &(dyn Any + Send)) -> String {
-    let message = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or(panic.downcast_ref::<String>().map(String::as_str));
-    format!("a resolver panicked: {}", message.unwrap_or("no message"))
+    let message = panics::message(panic);
+    error::error_response(Error::internal(format!("a resolver panicked: {message}")))
 }
 
 #[cfg(test)]
@@ -181,7 +175,5 @@ mod tests {
         assert_eq!(response["errors"][0]["extensions"]["code"], "INTERNAL");
         assert_eq!(response["errors"][0]["extensions"]["requestId"], "the-id");
         assert!(!response.to_string().contains("secret"), "{response}");
-        let detail = panic_detail(&"words");
-        assert_eq!(detail, "a resolver panicked: words");
     }
 }

@@ -8,7 +8,7 @@ use std::{net::SocketAddr, time::Duration};
 use axum::{
     body::Body,
     extract::{ConnectInfo, Extension, Request, State},
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use chrono::Utc;
@@ -25,10 +25,10 @@ use super::{
     slots::{LimitReached, Slot, Slots},
 };
 use crate::{
-    auth::Viewer,
+    auth::{UserId, Viewer},
     db::share::Holder,
     error::{Code, Error},
-    export,
+    export::{self, Reader},
 };
 
 /// Exports at the same time, in a process and per user.
@@ -67,7 +67,13 @@ pub(super) async fn handle(
         Ok::<_, Error>((viewer, slot))
     };
     match begun.await {
-        Ok((viewer, slot)) => send(&state, &viewer, slot, &request_id),
+        Ok((viewer, slot)) => {
+            let reader = Reader {
+                user: Some(viewer.user_id),
+                client,
+            };
+            send(&state, viewer.user_id, reader, slot, &request_id)
+        }
         Err(error) => rejection(error, has_token, &request_id),
     }
 }
@@ -93,14 +99,20 @@ fn slot(slots: &Slots, viewer: &Viewer) -> Result<Slot, Error> {
 }
 
 /// Starts the export. It ends if the client disconnects.
-fn send(state: &EdgeState, viewer: &Viewer, slot: Slot, request_id: &RequestId) -> Response {
+fn send(
+    state: &EdgeState,
+    user: UserId,
+    reader: Reader,
+    slot: Slot,
+    request_id: &RequestId,
+) -> Response {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (database, copies) = (state.database.clone(), state.images.copies());
-    let (user, request_id) = (viewer.user_id, request_id.clone());
+    let request_id = request_id.clone();
     tokio::spawn(async move {
         let _slot = slot;
         let request_id = request_id.as_str();
-        match export::export(&database, &copies, user, sender).await {
+        match export::export(&database, &copies, user, &reader, sender).await {
             Ok(done) => tracing::info!(
                 request_id,
                 items = done.items,
@@ -115,11 +127,15 @@ fn send(state: &EdgeState, viewer: &Viewer, slot: Slot, request_id: &RequestId) 
         // hyper closes the connection without the end of the body, so that the client notices.
         Some((piece.map_err(|error| error.message.into_owned()), receiver))
     });
+    (headers(), Body::from_stream(pieces)).into_response()
+}
+
+fn headers() -> [(HeaderName, HeaderValue); 3] {
     let name = format!(
         "attachment; filename=\"snapnote-export-{}.zip\"",
         Utc::now().format("%Y%m%d")
     );
-    let headers = [
+    [
         (
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/zip"),
@@ -129,8 +145,7 @@ fn send(state: &EdgeState, viewer: &Viewer, slot: Slot, request_id: &RequestId) 
             header::CONTENT_DISPOSITION,
             HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment")),
         ),
-    ];
-    (headers, Body::from_stream(pieces)).into_response()
+    ]
 }
 
 /// `has_token`: whether the request has credentials. A challenge says what is wrong with them.

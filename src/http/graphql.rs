@@ -23,35 +23,28 @@
 //! Each request has one deadline. Statements that still run at the deadline are canceled. A mutation runs to its end or the deadline, even
 //! if the client disconnects.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::net::SocketAddr;
 
-use async_graphql::Response as GraphQlResponse;
 use axum::{
     body::{Body, HttpBody},
     extract::{ConnectInfo, Extension, Request, State},
     http::{Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures_util::FutureExt;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
 use super::{
     EdgeState,
-    bearer::Bearer,
-    call::{self, drain},
+    call::drain,
     cost_limit::Taken,
     fields, forwarded, graphiql,
-    http2_streams::{OperationPermit, Operations},
+    incoming::{Incoming, Outcome, authenticate, permit},
     negotiate::{self, Events, MediaType},
     record::{Record, Transport},
     rejection::Rejection,
     request_id::RequestId,
-    response::{self, Reply, bad_request},
-    sse,
+    response::bad_request,
     streams::live_auth::LiveAuth,
     websocket,
 };
@@ -151,29 +144,11 @@ pub(super) async fn respond_to_agent(
     let mut taken = None;
     let outcome = request.run(async {
         let permit = permit(state, parts).map_err(Rejection::Failed)?;
-        let admitted = state.api.admit(call).map_err(Rejection::NotAdmitted)?;
-        request.accept(live_auth, &admitted, &mut taken)?;
+        let admitted = request.admit(live_auth.holder(), call, &mut taken)?;
         Ok(request.execute(live_auth, admitted, permit).await)
     });
     let outcome = outcome.await;
     request.finish(MediaType::GraphQl, outcome, taken)
-}
-
-/// A request that is being processed.
-struct Incoming<'a> {
-    state: &'a EdgeState,
-    id: &'a RequestId,
-    record: &'a Arc<Record>,
-    deadline: Instant,
-    parts: &'a Parts,
-}
-
-/// The outcome of a request that was run.
-enum Outcome {
-    Reply(Reply),
-    /// The JSON of a response without errors.
-    Json(Vec<u8>),
-    Stream(Response),
 }
 
 /// `taken`: what an admitted operation found in the bucket of its caller.
@@ -190,14 +165,12 @@ async fn process(
     let live_auth = authenticate(request, address).await?;
     let call = request.read(body).await?;
     let events = negotiate::events(&parts.headers);
-    let admitted = match state.api.admit(call) {
-        Ok(admitted) => admitted,
-        Err(response) if events == Events::Preferred => {
+    let admitted = match request.admit(live_auth.holder(), call, taken) {
+        Err(Rejection::NotAdmitted(response)) if events == Events::Preferred => {
             return Ok(Outcome::Stream(request.not_admitted(response)));
         }
-        Err(response) => return Err(Rejection::NotAdmitted(response)),
+        admitted => admitted?,
     };
-    request.accept(&live_auth, &admitted, taken)?;
     let is_subscription = admitted.operation == Operation::Subscription;
     if events == Events::Preferred || (is_subscription && events == Events::Accepted) {
         let stream = request.stream(live_auth, revocations, admitted, permit);
@@ -209,117 +182,8 @@ async fn process(
     Ok(request.execute(&live_auth, admitted, permit).await)
 }
 
-impl Incoming<'_> {
-    /// Runs the request, whose statements count as those of its record.
-    async fn run(
-        &self,
-        processing: impl Future<Output = Result<Outcome, Rejection>>,
-    ) -> Result<Outcome, Rejection> {
-        // Panics of resolvers are caught where these run; this catches all others.
-        let outcome = AssertUnwindSafe(self.record.run(processing)).catch_unwind();
-        let panicked = |_| Err(Rejection::Failed(Error::internal("the handler panicked")));
-        outcome.await.unwrap_or_else(panicked)
-    }
-
-    /// Writes the response.
-    fn finish(
-        &self,
-        media_type: MediaType,
-        outcome: Result<Outcome, Rejection>,
-        taken: Option<Taken>,
-    ) -> Response {
-        let mut response = match outcome {
-            Ok(Outcome::Stream(response)) => response,
-            Ok(Outcome::Reply(reply)) => reply.of(self.record).write(media_type),
-            Ok(Outcome::Json(json)) => response::ok(media_type, json),
-            Err(rejection) => {
-                let reply = rejection.into_reply(media_type, self.id);
-                reply.of(self.record).write(media_type)
-            }
-        };
-        if let Some(taken) = taken {
-            taken.write(response.headers_mut());
-        }
-        self.record.respond(&response);
-        response
-    }
-
-    /// Accepts an admitted operation, if the transport and the cost limit of its caller allow it.
-    fn accept(
-        &self,
-        live_auth: &LiveAuth,
-        admitted: &Admitted,
-        taken: &mut Option<Taken>,
-    ) -> Result<(), Rejection> {
-        self.record.name(admitted);
-        if self.parts.method == Method::GET && admitted.operation == Operation::Mutation {
-            return Err(Rejection::MutationByGet);
-        }
-        *taken = self
-            .state
-            .cost_limits
-            .take(live_auth.holder(), admitted.cost);
-        match taken.as_mut().and_then(|taken| taken.refusal.take()) {
-            Some(error) => Err(Rejection::Failed(error)),
-            None => Ok(()),
-        }
-    }
-
-    async fn read(&self, body: &mut Body) -> Result<Call, Rejection> {
-        let settings = &self.state.settings;
-        let remaining = self.deadline.saturating_duration_since(Instant::now());
-        let timeout = settings.body_timeout.min(remaining);
-        Ok(call::read(self.parts, body, settings.max_body, timeout).await?)
-    }
-
-    /// The event stream of a request that the gate rejected.
-    fn not_admitted(&self, response: Box<GraphQlResponse>) -> Response {
-        self.record.streams_events();
-        sse::not_admitted(self.state, self.parts, response, self.id, self.record)
-    }
-
-    /// The event stream of an admitted request.
-    fn stream(
-        &self,
-        live_auth: LiveAuth,
-        revocations: watch::Receiver<()>,
-        admitted: Admitted,
-        permit: OperationPermit,
-    ) -> Result<Response, Error> {
-        self.record.streams_events();
-        let events = sse::EventStreamRequest::new(
-            self.parts,
-            live_auth,
-            revocations,
-            self.id,
-            self.record,
-            self.deadline,
-        );
-        events.respond(self.state, admitted, permit)
-    }
-
-    /// Executes a query or a mutation.
-    async fn execute(
-        &self,
-        live_auth: &LiveAuth,
-        admitted: Admitted,
-        permit: OperationPermit,
-    ) -> Outcome {
-        let (state, deadline, caller) = (self.state, self.deadline, live_auth.caller());
-        let span = self.record.execute(&admitted);
-        let planned = run_plan(state, &admitted, &caller, deadline).instrument(span.clone());
-        if let Some(json) = planned.await {
-            return Outcome::Json(json);
-        }
-        // On the heap: the server moves the future of each request several times, and most have a plan.
-        let run = run(state, admitted, caller, self.id, deadline, permit);
-        let executed = Box::pin(run).instrument(span).await;
-        Outcome::Reply(Reply::executed(executed, live_auth.rejection()))
-    }
-}
-
 /// Executes a query by its plan. `None` if [`run`] must execute the request, or reject it.
-async fn run_plan(
+pub(super) async fn run_plan(
     state: &EdgeState,
     admitted: &Admitted,
     caller: &Caller,
@@ -328,34 +192,6 @@ async fn run_plan(
     let _slot = state.requests.begin(caller.holder()).ok()?;
     let planned = timeout_at(deadline, state.api.execute_plan(admitted, caller));
     planned.await.ok()?
-}
-
-/// Permits a request, unless too many are in progress.
-fn permit(state: &EdgeState, parts: &Parts) -> Result<OperationPermit, Error> {
-    state.requests.check(None)?;
-    Operations::permit(parts)
-}
-
-/// Identifies the client, unless it has too many requests in progress.
-async fn authenticate(request: &Incoming<'_>, address: SocketAddr) -> Result<LiveAuth, Rejection> {
-    let Incoming {
-        state,
-        record,
-        deadline,
-        parts,
-        ..
-    } = *request;
-    let client = client(state, address, parts);
-    let bearer = Bearer::in_headers(&parts.headers);
-    let live_auth = LiveAuth::of_request(&state.auth, bearer, client, deadline).await;
-    record.identify(&live_auth);
-    if live_auth.viewer().is_some() {
-        // Its session was looked up, even if the request needs nothing else.
-        state.database.activity().note_use();
-    }
-    let checked = state.requests.check(live_auth.holder().as_ref());
-    checked.map_err(Rejection::Failed)?;
-    Ok(live_auth)
 }
 
 /// The address and the program from which a request comes.
@@ -397,7 +233,7 @@ pub(super) async fn run(
         let work = work::inherited(work).in_current_span();
         let work = state.mutations.spawn(work);
         work.await
-            .unwrap_or_else(|panic| failure(Error::internal(panic), request_id))
+            .unwrap_or_else(|panic| failure(Error::of_task(panic), request_id))
     } else {
         work.await
     };

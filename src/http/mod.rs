@@ -1,6 +1,6 @@
 //! The HTTP edge: the only module that knows HTTP. It knows no SQL and no rules of the product.
 //!
-//! - `graphql`: GraphQL over HTTP. `call` reads a request; `content`, `negotiate` and `bearer` its
+//! - `graphql`: GraphQL over HTTP. `incoming`: a request that is being processed. `call` reads a request; `content`, `negotiate` and `bearer` its
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
 //! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
@@ -29,6 +29,7 @@ mod graphql;
 mod health;
 mod http2_streams;
 mod images;
+mod incoming;
 mod mcp;
 pub(crate) mod metrics;
 mod negotiate;
@@ -87,6 +88,8 @@ pub struct EdgeSettings {
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether requests continue the trace in their `traceparent`. Default: no.
+    pub trust_traceparent: bool,
     /// Queries and mutations in progress.
     pub requests: RequestSettings,
     /// The duration from which an operation is logged as slow.

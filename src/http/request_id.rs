@@ -3,8 +3,9 @@
 //! The id is in the response and, through the request's tracing span, in every log line of the request. The query string is not logged,
 //! because it can hold the values of variables.
 //!
-//! A request that belongs to a trace (`traceparent`) also has the trace's id. If traces are exported, the request is a span of that trace,
-//! or of a new one, and the response names the span (`traceresponse`).
+//! A request also has the id of the trace that it belongs to. If traces are exported, the request is a span of the caller's trace
+//! (`traceparent`) if callers are trusted, and otherwise of a new one, and the response names the span (`traceresponse`). If they are not
+//! exported, the caller's trace is only logged and passed on.
 
 use std::sync::Arc;
 
@@ -81,7 +82,7 @@ pub(super) async fn set(
         path = request.uri().path(),
         trace_id = field::Empty,
     );
-    let (exported, trace) = exported(&span, &request, &active.name());
+    let (exported, trace) = exported(&state, &span, &request, &active.name());
     if let Some(trace) = trace {
         span.record("trace_id", field::display(trace.trace_id()));
         id.trace = Some(trace);
@@ -104,7 +105,13 @@ pub(super) async fn set(
 }
 
 /// The span of a request for traces, which is usually disabled, and the trace that the request belongs to.
-fn exported(parent: &Span, request: &Request, name: &str) -> (Span, Option<TraceContext>) {
+fn exported(
+    state: &EdgeState,
+    parent: &Span,
+    request: &Request,
+    name: &str,
+) -> (Span, Option<TraceContext>) {
+    let is_trusted = state.settings.trust_traceparent;
     let header = fields::text(request.headers(), "traceparent");
     let caller = header.and_then(TraceContext::parse);
     let span = tracing::trace_span!(
@@ -117,8 +124,16 @@ fn exported(parent: &Span, request: &Request, name: &str) -> (Span, Option<Trace
         http.response.status_code = field::Empty,
     );
     if let Some(caller) = caller {
-        traces::set_parent(&span, caller);
+        traces::set_caller(&span, caller, is_trusted);
     }
+    // Other services must not record what a client wants, either.
+    let caller = caller.map(|caller| {
+        if is_trusted {
+            caller
+        } else {
+            caller.unsampled()
+        }
+    });
     let trace = traces::of(&span).or(caller);
     (span, trace)
 }

@@ -175,7 +175,7 @@ pub(super) fn challenge(rejection: Option<&Error>) -> (HeaderName, HeaderValue) 
 }
 
 /// Seconds after which everything that failed can be retried. `None` if no error says so.
-fn retry_after(response: &GraphQlResponse) -> Option<u64> {
+pub(super) fn retry_after(response: &GraphQlResponse) -> Option<u64> {
     let waits = response.errors.iter().filter_map(|error| {
         match error.extensions.as_ref()?.get("retryAfterMs")? {
             Value::Number(milliseconds) => milliseconds.as_u64(),

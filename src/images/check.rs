@@ -15,7 +15,7 @@ pub(super) async fn check_off_thread(
 ) -> Result<(Result<(ImageInfo, Vec<u8>), Refusal>, OwnedSemaphorePermit), Error> {
     let work = move || (check_and_clean(bytes, &announced), permit);
     let task = tokio::task::spawn_blocking(work).await;
-    task.map_err(|error| Error::internal(format!("the task that cleans an image failed: {error}")))
+    task.map_err(Error::of_task)
 }
 
 fn check_and_clean(bytes: Vec<u8>, announced: &Announced) -> Result<(ImageInfo, Vec<u8>), Refusal> {

@@ -32,6 +32,7 @@ pub(crate) mod copies;
 mod links;
 pub mod model;
 mod presigned;
+mod s3_requests;
 mod serving;
 mod storage;
 mod store;

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{
     links,
     model::{Announced, ContentType},
+    s3_requests::Traced,
 };
 use crate::error::Error;
 
@@ -70,6 +71,7 @@ pub(super) fn open(
         // The endpoint contains the bucket in either style, so that both libraries use the same address.
         .with_virtual_hosted_style_request(true)
         .with_endpoint(base)
+        .with_http_connector(Traced)
         .with_allow_http(bucket.base_url().scheme() == "http")
         .with_retry(RetryConfig {
             max_retries: 3,

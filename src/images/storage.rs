@@ -217,7 +217,7 @@ impl Storage {
             .join(format!("{}s", object.kind.as_str()))
             .join(object.id.to_string());
         let removed = tokio::task::spawn_blocking(move || remove_folder(&folder)).await;
-        let removed = removed.map_err(Error::internal)?;
+        let removed = removed.map_err(Error::of_task)?;
         removed.map_err(|error| Error::unavailable(format!("removing an image failed: {error}")))
     }
 }

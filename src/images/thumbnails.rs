@@ -27,7 +27,7 @@ use super::{
     storage::Contents,
     store,
 };
-use crate::{db::background::REST, error::Error};
+use crate::{db::background::REST, error::Error, telemetry::panics};
 
 /// Maximum number of images that are decoded at the same time.
 pub(super) const MAX_CONCURRENT: usize = 2;
@@ -126,7 +126,8 @@ impl Images {
             Ok(Ok(made)) => made,
             Ok(Err(reason)) => return Ok(impossible(image, &reason.to_string())),
             Err(error) if error.is_panic() => {
-                tracing::error!(%image, %error, "decoding an image panicked");
+                let error = &*panics::of_task(error);
+                tracing::error!(%image, error, "decoding an image panicked");
                 return Ok(Outcome::Impossible);
             }
             Err(error) => return Err(Error::unavailable(error)),

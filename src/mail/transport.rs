@@ -11,6 +11,7 @@ use chrono::Utc;
 use lettre::Message;
 
 use super::{MailSettings, smtp::Smtp, store::Mail};
+use crate::telemetry::panics;
 
 /// Why a mail was not sent.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ async fn write_file(folder: &Path, mail: &Mail, bytes: Vec<u8>) -> Result<PathBu
     let path = folder.join(&name);
     let shown = path.display().to_string();
     let writing = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes).map(|()| path));
-    let written = writing.await.map_err(|error| error.to_string())?;
+    let written = writing.await.map_err(panics::of_task)?;
     written.map_err(|error| format!("writing {shown} failed: {error}"))
 }
 

@@ -120,7 +120,7 @@ impl Mailer {
         while let Ok(slot) = slots.clone().acquire_owned().await {
             let began = Instant::now();
             let resets_only = slots.available_permits() == 0;
-            let next = match self.claim(resets_only).await {
+            let next = match job.timed(self.claim(resets_only)).await {
                 Ok(Some(mail)) => {
                     self.start(mail, slot, delivery.clone());
                     continue;
@@ -256,7 +256,11 @@ impl Mailer {
             }
             return Ok(Outcome::Failed);
         }
-        let delivered = caught(self.deliver(template, mail)).await;
+        let delivering = caught(self.deliver(template, mail));
+        let delivered = match delivery {
+            Some(delivery) => delivery.timed(delivering).await,
+            None => delivering.await,
+        };
         match delivered.unwrap_or_else(|panic| Err(DeliveryError::temporary(panic))) {
             Ok(()) => {
                 if let Some(delivery) = delivery {

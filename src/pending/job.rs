@@ -30,7 +30,7 @@ pub(crate) async fn run(database: Database, job: Job) {
     let mut turns = Turns::new(database.activity().clone(), PERIOD, RETRY_PAUSE);
     loop {
         let began = Instant::now();
-        match finish(&database).await {
+        match job.timed(finish(&database)).await {
             Ok(finished) => {
                 job.succeeded();
                 turns.succeeded(began);

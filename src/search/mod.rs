@@ -163,7 +163,7 @@ async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
         let _permit = permit;
         work()
     });
-    computed.await.map_err(Error::internal)
+    computed.await.map_err(Error::of_task)
 }
 
 fn check_length(query: &str) -> Result<(), Error> {

@@ -29,7 +29,7 @@ pub(super) async fn load(conn: &mut Connection, owner: UserId) -> Result<Option<
     };
     // Megabytes take tens of milliseconds.
     let index = tokio::task::spawn_blocking(move || decode(&bytes));
-    let index = index.await.map_err(Error::internal)?;
+    let index = index.await.map_err(Error::of_task)?;
     Ok(index.map(|index| UserIndex {
         generation,
         ..index
@@ -71,7 +71,7 @@ async fn parts(index: Arc<UserIndex>) -> Result<Vec<Vec<u8>>, Error> {
         let parts = encode(&index);
         parts.chunks(MAX_PART).map(<[u8]>::to_vec).collect()
     });
-    parts.await.map_err(Error::internal)
+    parts.await.map_err(Error::of_task)
 }
 
 /// The header is one line of text: the version, the cursor and, if items are unread, the kind and the id at which reading continues.

@@ -184,7 +184,7 @@ impl UserIndex {
             index
         });
         let was_full = self.bytes() >= max_bytes;
-        *self = add.await.map_err(Error::internal)?;
+        *self = add.await.map_err(Error::of_task)?;
         if !was_full && self.bytes() >= max_bytes {
             let items = self.items.len();
             tracing::warn!(user = %owner.0, items, max_bytes, "a search index is full; searches do not find further items");

@@ -47,6 +47,14 @@ impl Histogram {
         self.0.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
+    /// Whether it has counted nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let buckets = &self.0.buckets;
+        buckets
+            .iter()
+            .all(|bucket| bucket.load(Ordering::Relaxed) == 0)
+    }
+
     pub(super) fn snapshot(&self) -> Snapshot {
         let bounds = BOUNDS.iter().map(|micros| *micros as f64 / 1e6);
         let counts = self.0.buckets.iter();

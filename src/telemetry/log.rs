@@ -13,6 +13,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    panics,
     text::Clock,
     traces::{TraceSettings, Traces},
 };
@@ -112,11 +113,6 @@ where
 /// Logs a panic as an event in the span of its request, instead of the standard library's text.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
-    let payload = panic.payload();
-    let message = payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or(payload.downcast_ref::<String>().map(String::as_str));
-    let panic_message = message.unwrap_or("no message");
+    let panic_message = &*panics::message(panic.payload());
     tracing::error!(location, panic_message, "panicked");
 }

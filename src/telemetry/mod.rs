@@ -6,6 +6,7 @@
 //! - `histogram`: durations, counted without locks. `exposition`: metrics as Prometheus reads them. `process`: CPU, memory and
 //!   file descriptors.
 //! - `operations`: the durations of GraphQL operations, by name. `work`: what the current operation has used of the database.
+//! - `panics`: what may be logged of a panic.
 //! - `trace_context`: the trace that a request belongs to. [`traces`]: spans for a collector.
 
 mod exposition;
@@ -13,6 +14,7 @@ mod histogram;
 mod json;
 pub mod log;
 mod operations;
+pub(crate) mod panics;
 mod process;
 mod text;
 mod trace_context;

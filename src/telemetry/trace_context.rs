@@ -33,6 +33,14 @@ impl TraceContext {
         (fits && trace_id != 0 && span_id != 0).then_some(context)
     }
 
+    /// The same trace, without its caller's wish to record it.
+    pub(crate) fn unsampled(self) -> TraceContext {
+        TraceContext {
+            is_sampled: false,
+            ..self
+        }
+    }
+
     /// The trace's id: 32 hexadecimal digits.
     pub(crate) fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)

@@ -4,7 +4,13 @@
 //! span `request`, which gives log lines their request id, is not one of them.
 //!
 //! The SDK reads its further settings itself, from the variables that OpenTelemetry defines for all programs, for example
-//! `OTEL_TRACES_SAMPLER` and `OTEL_EXPORTER_OTLP_HEADERS`.
+//! `OTEL_TRACES_SAMPLER` and `OTEL_RESOURCE_ATTRIBUTES`.
+//!
+//! # Design decision
+//! A caller's `traceparent` says which trace a request belongs to, and whether it is recorded. Any client can send it, and proxies pass
+//! it on by default. A client that chooses the flag, or an id that a ratio selects, would have all of its requests recorded, whatever
+//! the sampler. So a request continues its caller's trace only if the operator says that callers are trusted. Otherwise it begins a
+//! trace, whose first span has a link to the caller's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -14,7 +20,7 @@ use opentelemetry::{
         SpanContext, SpanId, TraceContextExt, TraceFlags, TraceId, TraceState, TracerProvider,
     },
 };
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tracing::{Level, Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -23,10 +29,14 @@ use tracing_subscriber::{Layer, filter, registry::LookupSpan};
 use super::TraceContext;
 
 /// Where spans are sent.
-#[derive(Debug, Clone)]
+///
+/// Not `Debug`: header fields contain credentials.
+#[derive(Clone)]
 pub struct TraceSettings {
-    /// The collector's URL, to which `/v1/traces` is appended.
+    /// The URL to which spans are sent.
     pub endpoint: String,
+    /// Header fields of requests to the collector, with percent-encoded values.
+    pub headers: Vec<(String, String)>,
     /// The name of the service.
     pub service: String,
     /// The version of the program.
@@ -45,13 +55,15 @@ impl Traces {
     /// # Errors
     /// A message that names the setting.
     pub(super) fn new(settings: &TraceSettings) -> Result<Traces, String> {
-        let endpoint = format!("{}/v1/traces", settings.endpoint.trim_end_matches('/'));
         let exporter = SpanExporter::builder()
             .with_http()
             .with_protocol(Protocol::HttpBinary)
-            .with_endpoint(endpoint)
+            .with_endpoint(&settings.endpoint)
+            .with_headers(settings.headers.iter().cloned().collect())
             .build()
-            .map_err(|error| format!("OTEL_EXPORTER_OTLP_ENDPOINT cannot be used: {error}."))?;
+            .map_err(|error| {
+                format!("The collector of spans cannot be used (OTEL_EXPORTER_OTLP_…): {error}.")
+            })?;
         let resource = Resource::builder()
             .with_service_name(settings.service.clone())
             .with_attribute(KeyValue::new("service.version", settings.version))
@@ -91,8 +103,8 @@ fn is_exported(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && *metadata.level() == Level::TRACE && is_own
 }
 
-/// Makes a span a part of its caller's trace.
-pub(crate) fn set_parent(span: &Span, caller: TraceContext) {
+/// Makes a span a part of its caller's trace, or links it to that trace if the caller is not trusted.
+pub(crate) fn set_caller(span: &Span, caller: TraceContext, is_trusted: bool) {
     if !IS_ON.load(Ordering::Relaxed) {
         return;
     }
@@ -104,6 +116,9 @@ pub(crate) fn set_parent(span: &Span, caller: TraceContext) {
         true,
         TraceState::default(),
     );
+    if !is_trusted {
+        return span.add_link(parent);
+    }
     let context = opentelemetry::Context::new().with_remote_span_context(parent);
     // Fails only if the span is disabled or has begun.
     let _ = span.set_parent(context);

@@ -72,6 +72,12 @@ async fn an_export_has_everything_of_its_user_and_nothing_of_others() {
     let image = with_image(&ada, &document).await;
 
     let files = exported(&app, &ada).await;
+    let logged = "audit_logs WHERE action = 'EXPORTED' AND entity_type = 'User'";
+    let own = format!(
+        "{logged} AND user_id = '{0}' AND actor_id = '{0}' AND ip_address = '127.0.0.1'",
+        ada.id
+    );
+    assert_eq!((app.count(logged).await, app.count(&own).await), (1, 1));
     let about: Value = serde_json::from_slice(&files["export.json"]).unwrap();
     assert_eq!(
         (&about["format"], &about["userId"]),

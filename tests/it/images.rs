@@ -161,7 +161,12 @@ fn upload_input(document: &str, size: impl Into<i64>, content_type: &str) -> Val
     json!({ "documentId": document, "contentType": content_type, "byteSize": size.into() })
 }
 
-async fn request(client: &Client, document: &str, size: usize, content_type: &str) -> Value {
+pub(crate) async fn request(
+    client: &Client,
+    document: &str,
+    size: usize,
+    content_type: &str,
+) -> Value {
     let input = upload_input(document, i64::try_from(size).unwrap(), content_type);
     client.try_mutate("requestImageUpload", input, UPLOAD).await
 }

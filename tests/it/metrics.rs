@@ -192,9 +192,13 @@ async fn jobs_mails_and_password_hashing_count() {
     assert_eq!(scrape.count("snapnote_password_hashing_waiting", &[]), 0.0);
     let job = [("job_name", "titles"), ("outcome", "success")];
     let failed = [("outcome", "failed")];
-    let table: [(&str, &[(&str, &str)]); 5] = [
+    let continuous = [("job_name", "mail")];
+    let delivery = [("job_name", "mail-delivery")];
+    let table: [(&str, &[(&str, &str)]); 7] = [
         ("snapnote_job_runs_total", &job),
         ("snapnote_job_duration_seconds_count", &job[..1]),
+        ("snapnote_job_duration_seconds_count", &continuous),
+        ("snapnote_job_duration_seconds_count", &delivery),
         ("snapnote_job_last_success_timestamp_seconds", &job[..1]),
         ("snapnote_mail_attempts_total", &failed),
         ("snapnote_mail_outbox_waiting", &[]),
@@ -202,6 +206,10 @@ async fn jobs_mails_and_password_hashing_count() {
     for (name, labels) in table {
         eventually(name, async || app.scrape().count(name, labels) >= 1.0).await;
     }
+    // A job without steps has no histogram, instead of an empty one.
+    let pool = [("job_name", "connection-pool")];
+    let durations = "snapnote_job_duration_seconds_count";
+    assert_eq!(app.scrape().value(durations, &pool), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

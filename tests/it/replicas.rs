@@ -1,5 +1,6 @@
 //! Read replicas: queries read items from a streaming replica and return the same responses.
 
+mod edges;
 mod faults;
 
 use serde_json::{Value, json};

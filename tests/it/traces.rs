@@ -9,7 +9,9 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::support::{PASSWORD, SIGNED_IN, Serving, migrated_database, newcomer, text};
+use crate::support::{
+    Folder, PASSWORD, SIGNED_IN, Serving, migrated_database, newcomer, output_of, program, text,
+};
 
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE_ID_BYTES: [u8; 16] = [
@@ -62,7 +64,8 @@ fn is_complete(request: &[u8]) -> bool {
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length: "));
-    let length: usize = length.unwrap().trim().parse().unwrap();
+    // A request without a body has none.
+    let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
     request.len() >= head.len() + 4 + length
 }
 
@@ -74,8 +77,11 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 async fn a_collector_gets_the_spans_of_a_request_and_no_secret() {
     let database = migrated_database().await;
     let collector = Collector::start().await;
-    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url)];
-    let serving = Serving::on(&database, &endpoint).await;
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url),
+        ("SNAPNOTE_TRUST_TRACEPARENT", "true"),
+    ];
+    let serving = Serving::on(&database, &environment).await;
     let signed_up = serving.client.mutate("signUp", newcomer("ada"), SIGNED_IN);
     let signed_up = signed_up.await;
     let token = text(&signed_up["accessToken"]);
@@ -150,4 +156,193 @@ async fn without_a_collector_the_callers_trace_is_only_logged() {
         !untraced.expect("it is logged").contains("trace_id"),
         "{log}"
     );
+}
+
+/// What a collector received from a service with these settings that got one request with this header, and the response.
+async fn spans_of(
+    environment: &[(&str, &str)],
+    header: &str,
+) -> (Vec<u8>, crate::support::Answer, String) {
+    let database = migrated_database().await;
+    let collector = Collector::start().await;
+    let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url)];
+    let serving = Serving::on(&database, &[&endpoint, environment].concat()).await;
+    let traced = serving.client.with_header("traceparent", header);
+    let answer = traced.post("query Traced { __typename }", json!({})).await;
+    serving.signal(Signal::SIGTERM);
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    (collector.received(), answer, log)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn callers_decide_what_is_recorded_only_if_they_are_trusted() {
+    // The service itself records nothing.
+    let never = [
+        ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0"),
+    ];
+    let trusted = [&never[..], &[("SNAPNOTE_TRUST_TRACEPARENT", "true")]].concat();
+    let sampled = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
+    let (spans, answer, _) = spans_of(&never, &sampled).await;
+    assert!(!contains(&spans, b"query Traced"), "a client turned it on");
+    let named = answer.header("traceresponse").unwrap();
+    assert!(
+        !named.contains(TRACE_ID) && named.ends_with("-00"),
+        "{named}"
+    );
+    let (spans, answer, _) = spans_of(&trusted, &sampled).await;
+    assert!(contains(&spans, b"query Traced"));
+    let named = answer.header("traceresponse").unwrap();
+    assert!(
+        named.contains(TRACE_ID) && named.ends_with("-01"),
+        "{named}"
+    );
+
+    // The service records everything. The trace of a caller who is not trusted is only a link.
+    let unsampled = format!("00-{TRACE_ID}-00f067aa0ba902b7-00");
+    let (spans, answer, log) = spans_of(&[], &unsampled).await;
+    assert!(contains(&spans, b"query Traced"), "a client turned it off");
+    assert!(contains(&spans, &TRACE_ID_BYTES), "it has a link");
+    let named = answer.header("traceresponse").unwrap();
+    assert!(!named.contains(TRACE_ID), "{named}");
+    let id = named.split('-').nth(1).unwrap();
+    assert!(log.contains(&format!("trace_id={id}")), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_collector_gets_credentials_from_a_file_at_the_url_of_spans() {
+    let folder = Folder::new("otlp");
+    let file = folder.0.join("headers");
+    std::fs::write(&file, "authorization=Bearer%20hush,x-tenant=notes\n").unwrap();
+    let database = migrated_database().await;
+    let collector = Collector::start().await;
+    let url = format!("{}/spans", collector.url);
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_HEADERS_FILE", file.to_str().unwrap()),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &*url),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+    ];
+    let serving = Serving::on(&database, &environment).await;
+    serving.client.query("{ __typename }").await;
+    serving.signal(Signal::SIGTERM);
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+    let received = String::from_utf8_lossy(&collector.received()).to_ascii_lowercase();
+    for part in [
+        "post /spans http",
+        "authorization: bearer hush",
+        "x-tenant: notes",
+    ] {
+        assert!(received.contains(part), "{part}");
+    }
+    assert!(!log.contains("hush"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_the_exporter_does_not_support_are_errors() {
+    let folder = Folder::new("otlp-wrong");
+    for (name, value, expected) in [
+        (
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
+            "grpc",
+            "OTEL_EXPORTER_OTLP_PROTOCOL is \"grpc\": only http/protobuf is supported",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
+            "http/json",
+            "only http/protobuf is supported",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            "collector:4318",
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "Bearer hush",
+            "OTEL_EXPORTER_OTLP_HEADERS is not valid: entry 1 has no `=`",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
+            "a=b,hu sh=c",
+            "the name of entry 2",
+        ),
+    ] {
+        let mut command = program(&folder.0, &["--embedded", "serve"]);
+        let output = output_of(command.env(name, value)).await;
+        let printed = text_of(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{printed}");
+        assert!(printed.contains(expected), "{printed}");
+        assert!(
+            !printed.contains("hush") && !printed.contains("hu sh"),
+            "{printed}"
+        );
+    }
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_to_s3_are_spans_and_pass_the_trace_on() {
+    let database = migrated_database().await;
+    // Another one stands for S3. Its answers have no object, so the image is not set.
+    let (collector, store) = (Collector::start().await, Collector::start().await);
+    let storage = format!(
+        "s3://notes/pages?region=eu-central-1&endpoint={}",
+        store.url
+    );
+    let environment = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.url),
+        ("SNAPNOTE_TRUST_TRACEPARENT", "true"),
+        ("SNAPNOTE_STORAGE_URL", &*storage),
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "hush"),
+    ];
+    let serving = Serving::on(&database, &environment).await;
+    let signed_up = serving.client.mutate("signUp", newcomer("ada"), SIGNED_IN);
+    let client = serving
+        .client
+        .with_token(text(&signed_up.await["accessToken"]));
+    let course = client.mutate("createCourse", json!({ "name": "Looms" }), "course { id }");
+    let input = json!({
+        "courseId": course.await["course"]["id"], "title": "Warp", "originalText": "", "formattedNote": "",
+    });
+    let made = client
+        .mutate("createDocument", input, "document { id }")
+        .await;
+    let document = text(&made["document"]["id"]);
+    let requested = crate::images::request(&client, &document, 100, "image/png").await;
+    let header = format!("00-{TRACE_ID}-00f067aa0ba902b7-01");
+    let traced = client.with_header("traceparent", &header);
+    let input = json!({ "documentId": document, "uploadId": requested["upload"]["id"] });
+    let answer = traced.post_mutation("setDocumentImage", input, "").await;
+    assert_ne!(answer.status, 400, "{answer:?}");
+    serving.signal(Signal::SIGTERM);
+    let (code, log) = serving.end().await;
+    assert_eq!(code, Some(0), "{log}");
+
+    let received = text_of(&store.received());
+    let upload = text(&requested["upload"]["id"]);
+    assert!(
+        received.contains(&format!("GET /notes/pages/uploads/{upload}")),
+        "{received}"
+    );
+    assert!(
+        received.contains(&format!("traceparent: 00-{TRACE_ID}-")),
+        "{received}"
+    );
+    let spans = collector.received();
+    for part in [
+        "GET S3",
+        "http.response.status_code",
+        &format!("/notes/pages/uploads/{upload}"),
+    ] {
+        assert!(contains(&spans, part.as_bytes()), "no span has {part}");
+    }
+    for secret in ["AKIDEXAMPLE", "hush", "X-Amz-Signature"] {
+        assert!(!contains(&spans, secret.as_bytes()), "{secret}");
+    }
 }

@@ -274,7 +274,7 @@ impl RateLimiter {
     async fn lease(&self) -> Result<Connection, Error> {
         let database = self.database.clone();
         let leased = tokio::spawn(async move { database.connection().await });
-        leased.await.map_err(Error::internal)?
+        leased.await.map_err(Error::of_task)?
     }
 
     /// The database's result. `None` on an error or a timeout, which is logged once until the database responds again.

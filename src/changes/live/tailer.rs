@@ -52,7 +52,7 @@ pub(super) async fn run(live: &Live, job: &Job) {
             checked = Instant::now();
             hub.mark(&Writers::Any);
         }
-        match read_due(live).await {
+        match job.timed(read_due(live)).await {
             Ok(users) => {
                 job.succeeded();
                 backoff.reset();

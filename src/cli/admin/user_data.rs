@@ -10,15 +10,17 @@ use uuid::Uuid;
 
 use super::super::{Outcome, confirmation::confirm, email_address, print, unfinished::Unfinished};
 use crate::{
-    auth::UserId,
+    auth::{Client, UserId},
     config::Config,
     db::{Connection, Database},
     error::Failure as Refused,
-    export,
+    export::{self, Reader},
     images::copies::Copies,
     users::{self, User},
 };
 
+/// The program in the audit log of an exported user.
+const PROGRAM: &str = "snapnote admin";
 /// Pieces of a file that wait to be written.
 const QUEUE: usize = 2;
 
@@ -64,7 +66,12 @@ async fn write(
         }
         output.flush()
     };
-    let (exported, written) = tokio::join!(export::export(database, copies, user, sender), writing);
+    let reader = Reader {
+        user: None,
+        client: Client::new(None, Some(PROGRAM)),
+    };
+    let exporting = export::export(database, copies, user, &reader, sender);
+    let (exported, written) = tokio::join!(exporting, writing);
     written.map_err(|error| format!("Writing the export failed: {error}."))?;
     Ok(exported?)
 }

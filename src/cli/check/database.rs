@@ -14,7 +14,7 @@ use crate::{
     db::{
         Database,
         checkup::{self, Facts},
-        migrate::{self, Phase},
+        migrate::{self, MigrationState, Phase},
         pooler,
     },
 };
@@ -52,8 +52,13 @@ pub(super) async fn check(
     report.add("database", version(&facts, server))?;
     report.add("pooler", pooler_mode(server, &facts))?;
     report.add("tls", tls(server, &facts))?;
-    report.add("schema", schema(server).await)?;
+    let states = flattened(in_time(migrate::status(target)).await);
+    let is_pending = |states: &Vec<_>| !migrate::names(states, Phase::Pending).is_empty();
+    let is_pending = states.as_ref().is_ok_and(is_pending);
+    report.add("schema", schema(server, states))?;
     report.add("rights", rights(&database).await)?;
+    let migrating = migration_rights(&database, is_pending).await;
+    report.add("migration-rights", migrating)?;
     report.add("connections", connections(config, server, &facts))?;
     report.add("direct-address", direct(server).await)?;
     report.add("replica", replica::check(config, server, &database).await)?;
@@ -126,8 +131,8 @@ fn tls(server: &DatabaseServer, facts: &Facts) -> Finding {
     }
 }
 
-async fn schema(server: &DatabaseServer) -> Finding {
-    let states = match flattened(in_time(migrate::status(&server.target)).await) {
+fn schema(server: &DatabaseServer, states: Result<Vec<MigrationState>, String>) -> Finding {
+    let states = match states {
         Ok(states) => states,
         Err(problem) => return Finding::failed(problem, "Run `snapnote migrate status`."),
     };
@@ -165,17 +170,39 @@ async fn rights(database: &Database) -> Finding {
     if missing.is_empty() {
         return Finding::ok("the role can read and write all tables");
     }
-    let mut remedy = vec!["Run as the owner of the tables:".to_owned()];
-    remedy.extend(
-        missing
-            .iter()
-            .take(MAX_GRANTS)
-            .map(|grant| format!("{grant};")),
-    );
+    lacks(&missing, "Run as the owner of the tables:")
+}
+
+/// `is_pending`: whether there are migrations to apply.
+async fn migration_rights(database: &Database, is_pending: bool) -> Finding {
+    let missing = match flattened(in_time(checkup::missing_migration_rights(database)).await) {
+        Ok(missing) => missing,
+        Err(problem) => return Finding::failed(problem, "Check the role's rights."),
+    };
+    match (missing.is_empty(), is_pending) {
+        (true, _) => Finding::ok("the role can run `snapnote migrate up`"),
+        (false, true) => lacks(
+            &missing,
+            "Run `snapnote migrate up` as the role that owns the tables, or run as the database's owner:",
+        ),
+        (false, false) => Finding::ok(
+            "not needed now: another role must run `snapnote migrate up` for the next version",
+        ),
+    }
+}
+
+/// Rights are missing, each with the statement that grants it.
+fn lacks(missing: &[String], introduction: &str) -> Finding {
+    let mut remedy = vec![introduction.to_owned()];
+    let named = missing.iter().take(MAX_GRANTS);
+    remedy.extend(named.map(|grant| format!("{grant};")));
     if missing.len() > MAX_GRANTS {
         remedy.push(format!("… and {} more", missing.len() - MAX_GRANTS));
     }
-    let detail = format!("{} rights are missing", missing.len());
+    let detail = match missing.len() {
+        1 => "1 right is missing".to_owned(),
+        count => format!("{count} rights are missing"),
+    };
     Finding::failed(detail, remedy.join("\n"))
 }
 

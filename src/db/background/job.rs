@@ -48,7 +48,7 @@ struct Entry {
 struct Totals {
     succeeded: u64,
     failed: u64,
-    /// How long the runs of a periodic job took.
+    /// How long its runs took, or the steps of a continuous job.
     durations: Histogram,
     /// When it last succeeded, in seconds since 1970.
     last_success: Option<f64>,
@@ -133,10 +133,12 @@ impl Source for JobStates {
         });
         let help = "Runs of background jobs, by outcome. Jobs that run continuously count each of their steps.";
         to.counters("snapnote_job_runs", help, outcomes)?;
-        let durations = entries
-            .iter()
-            .map(|(job, entry)| ([("job_name", *job)], &entry.totals.durations));
-        let help = "Duration of the runs of periodic background jobs.";
+        // Some jobs only keep something open, and have no steps.
+        let durations = entries.iter().filter_map(|(job, entry)| {
+            let durations = &entry.totals.durations;
+            (!durations.is_empty()).then_some(([("job_name", *job)], durations))
+        });
+        let help = "Duration of the runs of background jobs, or of the steps of jobs that run continuously.";
         to.histograms("snapnote_job_duration_seconds", help, durations)?;
         let successes = entries
             .iter()
@@ -190,9 +192,13 @@ impl Job {
         }
     }
 
-    /// Notes how long a run took.
-    pub(super) fn took(&self, duration: Duration) {
-        self.update(|entry| entry.totals.durations.observe(duration));
+    /// Runs a run or a step of the job, and notes how long it took.
+    pub(crate) async fn timed<T>(&self, step: impl Future<Output = T>) -> T {
+        let began = Instant::now();
+        let outcome = step.await;
+        let took = began.elapsed();
+        self.update(|entry| entry.totals.durations.observe(took));
+        outcome
     }
 
     /// Reports that an attempt failed. The next one follows after `retry_in`.

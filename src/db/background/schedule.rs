@@ -12,7 +12,7 @@ use super::{
     job::Job,
     turns::{Turns, until_changed},
 };
-use crate::{db::activity::Activity, error::Error};
+use crate::{db::activity::Activity, error::Error, telemetry::panics};
 
 /// The first pause after a failure. Later ones double, up to the job's period while callers use the database.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -85,8 +85,8 @@ struct Scheduled {
 impl Scheduled {
     async fn run(&mut self) {
         let began = Instant::now();
-        let outcome = caught(async { (self.body)().await }).await;
-        self.job.took(began.elapsed());
+        let run = caught(async { (self.body)().await });
+        let outcome = self.job.timed(run).await;
         let error = match outcome {
             Ok(Ok(rows)) => {
                 if rows > 0 {
@@ -108,9 +108,5 @@ impl Scheduled {
 /// Runs `work`, and returns a panic as an error text with its message.
 pub(crate) async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.map_err(|panic| {
-        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        format!("panicked: {}", text.as_deref().unwrap_or("no message"))
-    })
+    outcome.map_err(|panic| format!("panicked: {}", panics::message(&*panic)))
 }

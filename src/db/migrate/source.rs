@@ -72,7 +72,7 @@ pub(super) fn version(name: &str) -> String {
 }
 
 /// The extensions that the migrations create.
-pub(super) fn extensions() -> Vec<&'static str> {
+pub(in crate::db) fn extensions() -> Vec<&'static str> {
     let texts = folders().filter_map(|folder| text(&format!("{folder}/up.sql")).ok());
     let names = texts.flat_map(str::lines).filter_map(|line| {
         let name = line.strip_prefix("CREATE EXTENSION IF NOT EXISTS ")?;

@@ -73,7 +73,7 @@ pub(super) async fn run(primary: Database, replica: Arc<Replica>, job: Job) {
                 continue;
             }
         }
-        let pause = match monitor.sample().await {
+        let pause = match job.timed(monitor.sample()).await {
             Ok(()) => PAUSE,
             Err(_) => RETRY,
         };
@@ -200,5 +200,75 @@ impl Monitor {
             self.marks.pop_front();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{
+        activity::IdleSettings, connect::Target, pool::PoolSettings, replica::ReplicaSettings,
+    };
+
+    /// A monitor that connects to nothing.
+    fn monitor() -> Monitor {
+        let target = Target::parse("postgres://app@127.0.0.1:1/notes").expect("a URL");
+        let settings = PoolSettings {
+            name: "main",
+            slow: Duration::from_secs(3600),
+            kept: 0,
+            max_connections: 1,
+            shared_reads: false,
+            wait: Duration::from_secs(1),
+            lifetime: Duration::from_secs(1),
+            idle: IdleSettings::default(),
+        };
+        let replica = ReplicaSettings {
+            target: target.clone(),
+            max_lag: Duration::from_secs(5),
+        };
+        let primary = Database::with_replica(target, &settings, Some(replica));
+        Monitor {
+            replica: primary.replica().expect("it has one").clone(),
+            primary,
+            client: None,
+            server: String::new(),
+            replayed: 0,
+            used: String::new(),
+            marks: VecDeque::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_sample_of_a_server_proves_nothing() {
+        let mut monitor = monitor();
+        let is_proven = |monitor: &Monitor| monitor.replica.known.lock().proven_at.is_some();
+        let sample = |monitor: &mut Monitor, server: &str, position, replayed| {
+            let before = monitor.replayed;
+            monitor.marks.push_back(Mark {
+                position,
+                generation: monitor.replica.pins.next_generation(),
+                at: Instant::now(),
+            });
+            let primary = PrimaryFacts {
+                position,
+                system: 1,
+                database: 2,
+            };
+            monitor.reached(&primary, &Facts::of(server, 1, 2, replayed), before)
+        };
+        // It is ahead of the primary, as a replica of another primary can be. Only the next sample shows that.
+        assert_eq!(sample(&mut monitor, "a", 10, 50), Ok(()));
+        assert!(!is_proven(&monitor));
+        let found = sample(&mut monitor, "a", 20, 50);
+        assert!(matches!(found, Err(Phase::Unusable(_))), "{found:?}");
+        assert!(!is_proven(&monitor));
+        // Another server, which replays the log of the primary.
+        assert_eq!(sample(&mut monitor, "b", 30, 30), Ok(()));
+        assert!(!is_proven(&monitor));
+        assert_eq!(sample(&mut monitor, "b", 40, 40), Ok(()));
+        assert!(is_proven(&monitor));
+        assert_eq!(sample(&mut monitor, "c", 50, 50), Ok(()));
+        assert!(!is_proven(&monitor), "what was proven was of another one");
     }
 }

@@ -86,6 +86,16 @@ pub(super) async fn facts_of(client: &Client) -> Result<Facts, String> {
 }
 
 impl Facts {
+    #[cfg(test)]
+    pub(super) fn of(server: &str, system: i64, database: i64, replayed: i64) -> Facts {
+        Facts {
+            replayed: Some(replayed),
+            system,
+            database,
+            server: server.to_owned(),
+        }
+    }
+
     /// The position up to which it has replayed the log of this primary.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl Streams {
             let period = failed.unwrap_or_else(|| live.check_period());
             let is_due = reported || read.is_none_or(|read| read.elapsed() >= period);
             if is_due {
-                failed = match auth.refresh_revocations().await {
+                failed = match job.timed(auth.refresh_revocations()).await {
                     Ok(()) => {
                         backoff.reset();
                         None

@@ -21,7 +21,9 @@ use tracing::Instrument;
 
 use super::{
     super::{
-        EdgeState, graphql,
+        EdgeState,
+        cost_limit::{self, Taken},
+        graphql,
         record::{Record, Recorded, Transport},
         request_id::RequestId,
         slots::{LimitReached, Slot},
@@ -109,16 +111,25 @@ pub(in crate::http) struct Run {
 impl Run {
     /// Runs a call if the gate admits it, and its caller has enough cost points.
     fn admit(self, state: &EdgeState, auth: &LiveAuth, call: Call) -> BoxStream<'static, Output> {
+        let (limits, holder) = (&state.cost_limits, auth.holder());
+        let refused = |taken: Option<Taken>| {
+            let error = taken?.refusal?;
+            Some(single(failed(error, &self.id, Some(&self.record))))
+        };
+        if let Some(output) = refused(limits.check(holder.as_ref())) {
+            return output;
+        }
+        let price = cost_limit::price_of_rejection(&call);
         let admitted = match state.api.admit(call) {
             Ok(admitted) => admitted,
-            Err(response) => return single(not_admitted(response, &self.id, Some(&self.record))),
+            Err(response) => {
+                limits.charge(holder, price);
+                return single(not_admitted(response, &self.id, Some(&self.record)));
+            }
         };
         self.record.name(&admitted);
-        let taken = state.cost_limits.take(auth.holder(), admitted.cost);
-        match taken.and_then(|taken| taken.refusal) {
-            Some(error) => single(failed(error, &self.id, Some(&self.record))),
-            None => self.start(state, auth, admitted, None),
-        }
+        let refusal = refused(limits.take(holder, admitted.cost));
+        refusal.unwrap_or_else(|| self.start(state, auth, admitted, None))
     }
 
     /// Runs an admitted operation. `resumed_after`: see [`Api::subscribe`](crate::graphql::Api::subscribe).

@@ -124,19 +124,42 @@ async fn every_transport_is_limited() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rejected_requests_cost_nothing_and_without_a_limit_there_are_no_headers() {
-    let (_app, ada) = limited("12/7d").await.with_user("ada").await;
-    for query in [
+async fn rejected_requests_cost_points_over_every_transport() {
+    let (_app, ada) = limited("55/7d").await.with_user("ada").await;
+    let queries = [
         "{",
         "{ nothing }",
         "{ courses(first: \"a\") { nodes { id } } }",
-    ] {
+    ];
+    for (query, left) in queries.iter().zip([45, 35, 25]) {
         let answer = ada.post(query, json!({})).await;
-        assert_eq!((answer.status, answer.header("ratelimit")), (400, None));
+        assert_eq!((answer.status, state(&answer).0), (400, left), "{query}");
     }
-    assert_eq!(state(&ten_points(&ada).await).0, 2);
+    let mut socket = Socket::of(&ada).await;
+    socket.subscribe("1", "{ nothing }", Value::Null).await;
+    let error = socket.message().await["payload"][0]["extensions"].clone();
+    assert_eq!(error["code"], "VALIDATION_FAILED");
+    assert_eq!(state(&ten_points(&ada).await).0, 5);
+    // A long document takes more points than are left. Then nothing is parsed, until they have refilled.
+    let long = format!("{{ nothing }} # {}", "x".repeat(5_000));
+    assert_eq!(ada.post(&long, json!({})).await.status, 400);
+    for query in queries.iter().chain([&"{ __typename }"]) {
+        assert_limited(&ada.post(query, json!({})).await);
+    }
+    let events = [JSON, ("accept", "text/event-stream")];
+    let body = json!({ "query": "{" }).to_string();
+    assert_limited(&ada.post_body(&events, &body).await);
+    socket.subscribe("2", "{ nothing }", Value::Null).await;
+    let error = socket.message().await["payload"][0]["extensions"].clone();
+    assert_eq!(error["code"], "RATE_LIMITED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_limit_there_are_no_headers() {
     let (_app, ada) = TestApp::start().await.with_user("ada").await;
-    let answer = ten_points(&ada).await;
-    assert_eq!(answer.header("ratelimit"), None);
-    assert_eq!(answer.header("ratelimit-policy"), None);
+    for query in [TEN, "{ nothing }"] {
+        let answer = ada.post(query, json!({})).await;
+        assert_eq!(answer.header("ratelimit"), None);
+        assert_eq!(answer.header("ratelimit-policy"), None);
+    }
 }

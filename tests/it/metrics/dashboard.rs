@@ -121,3 +121,26 @@ async fn each_metric_is_documented() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_name_only_metrics_that_exist() {
+    let app = TestApp::start().await;
+    let exposed = app.scrape().names();
+    let alerts = read("deploy/prometheus/snapnote-alerts.yml");
+    let expressions = alerts
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let mut number = 0;
+    for expression in expressions {
+        number += 1;
+        for name in metrics_of(expression) {
+            // Prometheus itself has `up`. A service without a replica has no metrics of it.
+            let is_known = name == "up" || name.starts_with("snapnote_replica_");
+            assert!(
+                is_known || exposed.contains(&name),
+                "{name} does not exist: {expression}"
+            );
+        }
+    }
+    assert_eq!(number, alerts.matches("- alert:").count());
+}

@@ -66,6 +66,7 @@ async fn a_working_configuration_passes_all_checks() {
         "tls",
         "schema",
         "rights",
+        "migration-rights",
         "connections",
         "direct-address",
         "replica",
@@ -160,11 +161,73 @@ async fn missing_rights_are_named_as_the_grants_that_help() {
         "{remedy}"
     );
     assert!(!remedy.contains("documents"), "{remedy}");
+    // Another role migrates.
+    let migrating = report.check("migration-rights");
+    assert_eq!(migrating["status"], "ok", "{migrating}");
+    assert!(
+        migrating["detail"]
+            .as_str()
+            .unwrap()
+            .contains("another role"),
+        "{migrating}"
+    );
+    let pending = "DELETE FROM __diesel_schema_migrations WHERE version =
+        (SELECT max(version) FROM __diesel_schema_migrations)";
+    execute(&database, pending).await;
+    let report = Report::of(&mut command(&folder, &url, &["check", "--json"])).await;
+    let remedy = format!("GRANT snapnote TO {role};");
+    report.assert_failed("migration-rights", "missing", &remedy);
     execute(
         &database,
         &format!("DROP OWNED BY {role}; DROP ROLE {role}"),
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_that_migrations_need_are_named_while_migrations_are_pending() {
+    let folder = Folder::new("migration-rights");
+    let (database, role) = (empty_database().await, fresh_name());
+    let create = format!("CREATE ROLE {role} LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC");
+    execute(&database, &create).await;
+    let url = url_of(&database).await;
+    let url = url.replacen("snapnote@", &format!("{role}@"), 1);
+    let check = async || Report::of(&mut command(&folder, &url, &["check", "--json"])).await;
+    let report = check().await;
+    let grants = [
+        format!("GRANT CREATE ON SCHEMA public TO {role}"),
+        format!("GRANT CREATE ON DATABASE {database} TO {role}"),
+    ];
+    for grant in &grants {
+        report.assert_failed(
+            "migration-rights",
+            "2 rights are missing",
+            &format!("{grant};"),
+        );
+    }
+    execute(&database, &grants.join("; ")).await;
+    let report = check().await;
+    assert_eq!(
+        report.check("migration-rights")["status"],
+        "ok",
+        "{}",
+        report.printed
+    );
+    report.assert_failed("schema", "pending migrations", "snapnote migrate up");
+    let migrated = output_of(&mut command(&folder, &url, &["migrate", "up"])).await;
+    assert!(
+        migrated.status.success(),
+        "the grants suffice: {migrated:?}"
+    );
+    let report = check().await;
+    assert_eq!(
+        report.check("migration-rights")["status"],
+        "ok",
+        "{}",
+        report.printed
+    );
+    let drop = format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}");
+    execute(&database, &drop).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

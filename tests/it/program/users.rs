@@ -31,6 +31,12 @@ async fn operators_export_users_by_address_or_id() {
     );
     let output = run(&["admin", "export-user", &ada.id, "-"]).await;
     assert!(zip::ZipArchive::new(Cursor::new(output.stdout)).is_ok());
+    let logged = format!(
+        "audit_logs WHERE action = 'EXPORTED' AND user_id = '{}' AND actor_id IS NULL AND user_agent = 'snapnote admin'",
+        ada.id
+    );
+    // The second command failed before it read anything.
+    assert_eq!(app.count(&logged).await, 2);
     let output = run(&["admin", "export-user", "nobody@example.com", "nobody.zip"]).await;
     assert!(text(&output.stderr).contains("No user has"), "{output:?}");
     assert!(!folder.0.join("nobody.zip").exists());

@@ -132,6 +132,7 @@ fn edge() -> EdgeSettings {
         graphiql: true,
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
+        trust_traceparent: false,
         requests: RequestSettings::new(8, None, None),
         slow: Duration::from_secs(3600),
         cost_limit: Limit::OFF,
