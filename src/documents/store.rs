@@ -276,7 +276,13 @@ impl Listed for Document {
     type Filter = DocumentFilter;
     type OrderBy = DocumentOrder;
 
-    fn on_demand(column: &str, statement: &mut SqlText, _source: Source, max_bytes: i64) {
+    fn on_demand(
+        column: &str,
+        statement: &mut SqlText,
+        _owner: Uuid,
+        _source: Source,
+        max_bytes: i64,
+    ) {
         let max = statement.placeholder(max_bytes);
         statement.sql(&if_short(column, &max));
     }

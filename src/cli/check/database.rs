@@ -53,6 +53,7 @@ pub(super) async fn check(
     report.add("pooler", pooler_mode(server, &facts))?;
     report.add("tls", tls(server, &facts))?;
     report.add("schema", schema(server).await)?;
+    report.add("sharding", sharding(&database, server).await)?;
     report.add("rights", rights(&database).await)?;
     report.add("connections", connections(config, server, &facts))?;
     report.add("direct-address", direct(server).await)?;
@@ -154,6 +155,20 @@ async fn schema(server: &DatabaseServer) -> Finding {
             format!("migrations of a newer snapnote: {}", unknown.join(", ")),
             "Update this program soon.",
         ),
+    }
+}
+
+async fn sharding(database: &Database, server: &DatabaseServer) -> Finding {
+    match flattened(in_time(checkup::sharding(database)).await) {
+        Ok(None) => Finding::ok("the database is not sharded"),
+        Ok(Some(_)) if server.read.is_some() => Finding::failed(
+            "the database is sharded, and DATABASE_READ_URL is set",
+            "Unset DATABASE_READ_URL: items are on other servers.",
+        ),
+        Ok(Some((version, servers))) => Finding::ok(format!(
+            "Citus {version} distributes the tables over {servers} servers"
+        )),
+        Err(problem) => Finding::failed(problem, "Check the coordinator and its workers."),
     }
 }
 
