@@ -143,13 +143,18 @@ BEGIN
 END
 $$;
 
--- As in migrations/functions, without the form of CASE that Citus cannot pass on.
-CREATE OR REPLACE FUNCTION acting_user(owner uuid) RETURNS uuid LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE
-        WHEN coalesce(current_setting('snapnote.actor', true), '') = '' THEN owner
-        WHEN current_setting('snapnote.actor', true) = 'service' THEN NULL
-        ELSE current_setting('snapnote.actor', true)::uuid
-    END
+-- As in migrations/functions, but not inlined: Citus evaluates all branches of an inlined CASE.
+CREATE OR REPLACE FUNCTION acting_user(owner uuid) RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+    actor text := coalesce(current_setting('snapnote.actor', true), '');
+BEGIN
+    IF actor = '' THEN
+        RETURN owner;
+    ELSIF actor = 'service' THEN
+        RETURN NULL;
+    END IF;
+    RETURN actor::uuid;
+END
 $$;
 
 -- Prunes entries of the log, each as `<user>/<id>`, and returns their number (src/audit/store.rs). Entries of one user are on one server.

@@ -46,9 +46,10 @@ impl Update for UpdateTaskInput {
             .change("priority", |task| &task.priority)
             .set("completed_at", |entries| {
                 let completed = entries.value(|task| task.completed.value().copied());
-                // Citus accepts now() in CASE only as a subquery, and no CASE with an operand.
+                let now = entries.now();
+                // Citus accepts no CASE with an operand.
                 format!(
-                    "CASE WHEN {completed} THEN coalesce(completed_at, (SELECT now())) WHEN NOT {completed} THEN NULL ELSE completed_at END"
+                    "CASE WHEN {completed} THEN coalesce(completed_at, {now}) WHEN NOT {completed} THEN NULL ELSE completed_at END"
                 )
             })
             .returning(Task::ON_DEMAND)

@@ -19,6 +19,10 @@ async fn sharded() -> Option<TestApp> {
 
 const CHANGES: &str = "query($after: String) { changes(after: $after, first: 100) { edges { cursor node { action itemId } } } }";
 
+async fn cursor_of(client: &crate::support::Client) -> Value {
+    client.query("{ changesCursor }").await["changesCursor"].clone()
+}
+
 async fn changes(client: &crate::support::Client, after: &Value) -> Value {
     let page = client.data(CHANGES, json!({ "after": after })).await;
     page["changes"]["edges"].clone()
@@ -145,7 +149,7 @@ async fn a_shard_that_moves_loses_no_change_and_ends_the_cursors_of_its_users() 
     };
     let ada = app.signed_up("ada").await;
     let first = ada.create_course("Algebra").await;
-    let cursor = ada.query("{ changesCursor }").await["changesCursor"].clone();
+    let cursor = cursor_of(&ada).await;
     let shard = format!(
         "shardid = get_shard_id_for_distribution_column('audit_logs', '{}'::uuid)",
         ada.id
@@ -166,7 +170,7 @@ async fn a_shard_that_moves_loses_no_change_and_ends_the_cursors_of_its_users() 
         texts(&changes(&ada, &Value::Null).await, "node.itemId"),
         [first, second]
     );
-    let cursor = ada.query("{ changesCursor }").await["changesCursor"].clone();
+    let cursor = cursor_of(&ada).await;
     let third = ada.create_course("Statistics").await;
     assert_eq!(texts(&changes(&ada, &cursor).await, "node.itemId"), [third]);
 }

@@ -236,7 +236,10 @@ mod tests {
 
     #[test]
     fn versions_are_those_of_diesel() {
-        let first = Embedded.migrations().unwrap().remove(0);
+        let first = Embedded { is_sharded: false }
+            .migrations()
+            .unwrap()
+            .remove(0);
         let version = first.name().to_string();
         assert_eq!(version, "2026-11-29-000001_change_log");
         let version = first.name().version().to_string();

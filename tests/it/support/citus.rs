@@ -149,7 +149,7 @@ pub(super) async fn sharded_database(hash: &str) -> String {
     name
 }
 
-async fn template(cluster: &Cluster, hash: &str) -> String {
+async fn template(cluster: &'static Cluster, hash: &str) -> String {
     let (name, unfinished) = (
         format!("{PREFIX}template_{hash}"),
         format!("{PREFIX}unfinished"),
@@ -169,6 +169,19 @@ async fn template(cluster: &Cluster, hash: &str) -> String {
     conn.batch_execute("SELECT pg_advisory_unlock(1)")
         .await
         .unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime
+            .unwrap()
+            .block_on(delete_abandoned(cluster, databases));
+    });
+    name
+}
+
+/// Deletes the databases of test processes that have ended.
+async fn delete_abandoned(cluster: &Cluster, databases: Vec<String>) {
     for database in databases {
         let process = database
             .strip_prefix("sharded_test_")
@@ -178,5 +191,4 @@ async fn template(cluster: &Cluster, hash: &str) -> String {
             cluster.on_each("postgres", &sql).await;
         }
     }
-    name
 }
