@@ -45,7 +45,7 @@ const SIGN_UP: &str = concat!(
     ), profile AS (
         INSERT INTO user_profiles (user_id) SELECT $1 WHERE (SELECT set_origin($address, $program))
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         VALUES ($1, $1, 'SIGN_IN', 'Session', $5, $6::inet, $7)
     )
     INSERT INTO sessions (user_id, id, ip_address, user_agent, refresh_token_hash, expires_at)
@@ -114,7 +114,7 @@ const SIGN_IN: &str = concat!(
         UPDATE users SET last_sign_in_at = now(), password_hash = coalesce($7, password_hash)
         WHERE id = $1 AND is_active AND password_hash = $6 RETURNING id, email
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'SIGN_IN', 'Session', $2, $3::inet, $4 FROM person
     ), seen AS (
         SELECT coalesce(bool_or(ip_address <<= $8::inet), false) AS address,
@@ -161,7 +161,7 @@ pub(super) async fn sign_in(
 }
 
 const LOG: &str = "
-    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+    INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT id, $2, $3, 'User', id, $4::inet, $5 FROM users WHERE id = $1 FOR KEY SHARE";
 
 /// Logs an event of a user. `actor` is `None` if it is unknown who acted.
@@ -223,7 +223,7 @@ const END: &str = "
         UPDATE sessions SET ended_at = now()
         WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING id
     )
-    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+    INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT $1, $1, $3, 'Session', id, $4::inet, $5 FROM ended";
 
 /// Whether the session was open. `action`: how the log calls this, `SIGN_OUT` or `SESSION_REVOKED`.
@@ -246,7 +246,7 @@ const END_OTHERS: &str = "
         UPDATE sessions SET ended_at = now()
         WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL AND expires_at > now() RETURNING id
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT $1, $1, 'SESSION_REVOKED', 'Session', id, $3::inet, $4 FROM ended
     )
     SELECT id FROM ended";

@@ -24,6 +24,8 @@ use crate::{db::Database, error::Error};
 
 /// How long a reader without an epoch waits for one. This usually suffices.
 const MAX_WAIT: Duration = Duration::from_secs(1);
+/// The same on a sharded database, where an epoch begins on each server, over another connection.
+const MAX_WAIT_ON_SHARDS: Duration = Duration::from_secs(5);
 
 /// Requests for a new epoch, from readers to the background job.
 #[derive(Default)]
@@ -40,11 +42,16 @@ impl EpochRequests {
     ///
     /// # Errors
     /// UNAVAILABLE if it takes longer.
-    pub(super) async fn wait(&self) -> Result<(), Error> {
+    pub(super) async fn wait(&self, is_sharded: bool) -> Result<(), Error> {
         let begun = self.begun.notified();
         if !self.is_slow.load(Ordering::Relaxed) {
             self.requested.notify_one();
-            if timeout(MAX_WAIT, begun).await.is_ok() {
+            let max_wait = if is_sharded {
+                MAX_WAIT_ON_SHARDS
+            } else {
+                MAX_WAIT
+            };
+            if timeout(max_wait, begun).await.is_ok() {
                 return Ok(());
             }
             self.is_slow.store(true, Ordering::Relaxed);

@@ -76,7 +76,7 @@ impl Feed {
     pub(crate) async fn newest(&self, conn: &mut Connection, owner: UserId) -> Result<Page, Error> {
         let mut state = store::log_state(conn, owner).await?;
         if state.epoch.is_none() {
-            self.epoch.wait().await?;
+            self.epoch.wait(conn.is_sharded()).await?;
             state = store::log_state(conn, owner).await?;
         }
         let none = NewEntries::of(state, &Seen::default(), Vec::new())?;
@@ -170,7 +170,7 @@ impl Feed {
         let days = self.days;
         let mut logs = store::new_entries(conn, readers, cursor_read_at, days, limit).await?;
         if logs.iter().any(|(_, state, _)| state.epoch.is_none()) {
-            self.epoch.wait().await?;
+            self.epoch.wait(conn.is_sharded()).await?;
             logs = store::new_entries(conn, readers, cursor_read_at, days, limit).await?;
         }
         let logs = logs.into_iter().zip(readers);

@@ -139,6 +139,27 @@ pub(super) struct ReaderPosition {
     pub(super) seen: Arc<Seen>,
 }
 
+impl ReaderPosition {
+    /// The statement that reads for this reader only, without its last three values.
+    fn alone(&self) -> Statement<NewEntriesRow> {
+        Statement::new(NEW_ENTRIES_OF_ONE.as_str())
+            .bind(self.owner)
+            .bind(self.seen.xmax.to_string())
+            .bind(array(&self.seen.in_progress))
+    }
+}
+
+/// The statement that reads for these readers, without its last three values.
+fn together(readers: &[ReaderPosition]) -> Statement<NewEntriesRow> {
+    let owners: Vec<Uuid> = readers.iter().map(|reader| reader.owner.0).collect();
+    let xmaxes = readers.iter().map(|reader| reader.seen.xmax.to_string());
+    let in_progress = readers.iter().map(|reader| array(&reader.seen.in_progress));
+    Statement::new(NEW_ENTRIES.as_str())
+        .bind(owners)
+        .bind(xmaxes.collect::<Vec<_>>())
+        .bind(in_progress.collect::<Vec<_>>())
+}
+
 type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 
 /// One statement is one snapshot: the new entries, the snapshot, and the newest visible transaction belong together.
@@ -152,26 +173,42 @@ type NewEntriesRow = (Uuid, LogState, Option<Entry>);
 /// all of these out of the index scans, and the condition on `id` rejects the others. It is a CASE, so that the planner
 /// does not choose the primary key for it. Without an epoch, nothing is read.
 static NEW_ENTRIES: LazyLock<String> = LazyLock::new(|| {
-    let newest = newest("reader.id");
-    let index_generation = index_generation("reader.id");
+    new_entries_text(
+        "reader.id",
+        "(SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
+    CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)",
+    )
+});
+
+/// For one reader, on a sharded database. Readers are on different servers, each with its own snapshot.
+static NEW_ENTRIES_OF_ONE: LazyLock<String> = LazyLock::new(|| {
+    new_entries_text(
+        "$1",
+        "(SELECT $1 AS id, $2 AS xmax, $3 AS in_progress, 1 AS position) AS reader",
+    )
+});
+
+/// `owner`: the expression of a reader's id. `readers`: the source of readers.
+fn new_entries_text(owner: &str, readers: &str) -> String {
+    let newest = newest(owner);
+    let index_generation = index_generation(owner);
     let (item_kind, is_change) = (&*ITEM_KIND, &*IS_CHANGE);
     format!(
         "SELECT reader.id, log_state.epoch, log_state.now, log_state.snapshot,
         coalesce(newest.xid::text::bigint, log_state.first_xid::text::bigint - 1), stored_index.generation,
         item.id, item.xid::text::bigint, item.action, item.kind, item.entity_id, item.version, item.created_at
-    FROM (SELECT $1 AS ids, $2 AS xmaxes, $3 AS in_progress OFFSET 0) AS given
-    CROSS JOIN unnest(given.ids, given.xmaxes, given.in_progress) WITH ORDINALITY AS reader (id, xmax, in_progress, position)
+    FROM {readers}
     CROSS JOIN LATERAL (SELECT {index_generation} AS generation OFFSET 0) AS stored_index
     CROSS JOIN {STATE} {newest}
     LEFT JOIN LATERAL (
         WITH unseen AS MATERIALIZED (
             SELECT id, xid, action, entity_type, entity_id, version, created_at FROM audit_logs
-            WHERE user_id = reader.id AND xid >= greatest(reader.xmax::xid8, log_state.first_xid) AND xid < log_state.next_xid
+            WHERE user_id = {owner} AND xid >= greatest(reader.xmax::xid8, log_state.first_xid) AND xid < log_state.next_xid
                 AND CASE WHEN id < log_state.first_id THEN false ELSE true END
             UNION ALL
             SELECT id, xid, action, entity_type, entity_id, version, created_at
             FROM unnest(reader.in_progress::xid8[]) AS in_progress (xid) JOIN audit_logs USING (xid)
-            WHERE user_id = reader.id AND CASE WHEN id < log_state.first_id THEN false ELSE true END
+            WHERE user_id = {owner} AND CASE WHEN id < log_state.first_id THEN false ELSE true END
         )
         SELECT id, xid, action, entity_id, version, created_at, {item_kind} AS kind
         FROM unseen
@@ -180,7 +217,7 @@ static NEW_ENTRIES: LazyLock<String> = LazyLock::new(|| {
     ) AS item ON true
     ORDER BY reader.position, item.id"
     )
-});
+}
 
 /// Reads the entries of each of these logs that its reader has not seen, in the order of the readers: `limit` entries
 /// of each log and, if there are more, one beyond. Omits entries older than `days` before `cursor_read_at` (default
@@ -192,18 +229,23 @@ pub(super) async fn new_entries(
     days: i32,
     limit: usize,
 ) -> Result<Vec<(UserId, LogState, Vec<Entry>)>, Error> {
-    let owners: Vec<Uuid> = readers.iter().map(|reader| reader.owner.0).collect();
-    let xmaxes = readers.iter().map(|reader| reader.seen.xmax.to_string());
-    let in_progress = readers.iter().map(|reader| array(&reader.seen.in_progress));
-    let statement = Statement::new(NEW_ENTRIES.as_str())
-        .bind(owners)
-        .bind(xmaxes.collect::<Vec<_>>())
-        .bind(in_progress.collect::<Vec<_>>())
-        .bind(cursor_read_at)
-        .bind(days)
-        .bind(one_more(limit));
+    let bounded = |statement: Statement<NewEntriesRow>| {
+        statement
+            .bind(cursor_read_at)
+            .bind(days)
+            .bind(one_more(limit))
+    };
+    let rows = match conn.is_sharded() {
+        true => {
+            let mut rows = Vec::new();
+            for reader in readers {
+                rows.extend(conn.rows(bounded(reader.alone())).await?);
+            }
+            rows
+        }
+        false => conn.rows(bounded(together(readers))).await?,
+    };
     let mut read: Vec<(UserId, LogState, Vec<Entry>)> = Vec::with_capacity(readers.len());
-    let rows: Vec<NewEntriesRow> = conn.rows(statement).await?;
     for (owner, state, entry) in rows {
         match read.last_mut() {
             Some((last, _, entries)) if last.0 == owner => entries.extend(entry),
@@ -281,6 +323,11 @@ fn one_more(limit: usize) -> i64 {
     i64::try_from(limit).map_or(i64::MAX, |limit| limit + 1)
 }
 
+/// On a sharded database, each server has its own epoch. Returns the servers on which it did not begin.
+const BEGIN_EPOCHS: &str = "
+    SELECT nodename || ': ' || coalesce(result, '')
+    FROM run_command_on_all_nodes('SELECT begin_change_epoch()') JOIN pg_dist_node USING (nodeid) WHERE NOT success";
+
 /// Begins an epoch of the log if this database has none: it is new, or was restored, promoted or branched.
 pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
     conn.transaction(async |conn| {
@@ -288,9 +335,16 @@ pub(super) async fn begin_epoch(conn: &mut Connection) -> Result<(), Error> {
         conn.batch("SET LOCAL statement_timeout = 0")
             .await
             .map_err(crate::db::pool::from_database)?;
-        conn.execute(Statement::new("SELECT begin_change_epoch()"))
-            .await?;
-        Ok(())
+        if !conn.is_sharded() {
+            conn.execute(Statement::new("SELECT begin_change_epoch()"))
+                .await?;
+            return Ok(());
+        }
+        let failures: Vec<(String,)> = conn.rows(Statement::new(BEGIN_EPOCHS)).await?;
+        match failures.into_iter().next() {
+            Some((failure,)) => Err(Error::unavailable(failure)),
+            None => Ok(()),
+        }
     })
     .await
 }

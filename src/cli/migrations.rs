@@ -8,6 +8,7 @@ use crate::{
     db::{
         connect::Target,
         migrate::{self, MigrationState, Phase, Reversal},
+        sharding,
     },
 };
 
@@ -19,6 +20,7 @@ pub(super) async fn run(target: &Target, action: MigrateAction) -> Outcome {
         MigrateAction::Up => up(target).await,
         MigrateAction::Down { to, yes } => down(target, to.as_deref(), yes).await,
         MigrateAction::Status { json } => status(target, json).await,
+        MigrateAction::Shard => shard(target).await,
     }
 }
 
@@ -64,6 +66,21 @@ fn unconfirmed(reversal: &Reversal) -> String {
     )
 }
 
+async fn shard(target: &Target) -> Outcome {
+    let plan = migrate::plan_shard(target).await?;
+    let servers = plan.servers.join(", ");
+    if plan.is_sharded {
+        return print(format_args!(
+            "The database is sharded already, over {servers}.\n"
+        ));
+    }
+    print(format_args!(
+        "Distributing the tables of users' data over {servers}. This copies all their rows in one transaction.\n"
+    ))?;
+    migrate::shard(target).await?;
+    print("The database is sharded. Start the service again.\n")
+}
+
 async fn status(target: &Target, json: bool) -> Outcome {
     let states = migrate::status(target).await?;
     let word = |phase: &Phase| match phase {
@@ -101,7 +118,8 @@ async fn status(target: &Target, json: bool) -> Outcome {
     }
 }
 
-/// Fails if this program cannot work on the schema. Warns if a newer program has changed it. Only reads.
+/// Fails if this program cannot work on the schema. Warns if a newer program has changed it. Finds out whether the database is
+/// sharded. Only reads.
 pub(super) async fn require_fitting_schema(target: &Target) -> Outcome {
     let states = migrate::status(target).await?;
     let incompatible = migrate::names(&states, Phase::Incompatible);
@@ -122,6 +140,7 @@ pub(super) async fn require_fitting_schema(target: &Target) -> Outcome {
         )
         .into());
     }
+    sharding::detect(target).await?;
     let unknown = migrate::names(&states, Phase::Unknown);
     if !unknown.is_empty() {
         tracing::warn!(

@@ -315,5 +315,10 @@ async fn ensure_schema(database: &DatabaseServer, migrates: bool) -> Outcome {
     if is_embedded || migrates {
         migrate::up(&database.target).await?;
     }
-    migrations::require_fitting_schema(&database.target).await
+    migrations::require_fitting_schema(&database.target).await?;
+    if database.read.is_some() && database.target.is_sharded() {
+        let message = "The database is sharded, so DATABASE_READ_URL cannot be used: items are on other servers. Unset it.";
+        return Err(message.to_owned().into());
+    }
+    Ok(())
 }

@@ -221,6 +221,8 @@ pub enum MigrateAction {
         #[arg(long)]
         yes: bool,
     },
+    /// Distribute the tables of users' data over the servers of a Citus cluster. All or nothing. The service must be stopped.
+    Shard,
     /// List all migrations and whether they are applied. Only reads. Exits with code 3 while migrations are pending.
     Status {
         /// Print the migrations as JSON.

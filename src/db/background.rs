@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use self::job::{Job, JobState, JobStates, Phase};
 pub(crate) use self::{
     backoff::Backoff,
-    cleanup::{Cleanup, Sweeper, isolate},
+    cleanup::{Cleanup, OnShards, Sweeper, isolate},
     schedule::{Periodic, caught},
     supervisor::Jobs,
     turns::Turns,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Database, Statement, connect::Target, migrate, row};
+use super::{Database, Statement, connect::Target, migrate, row, sharding};
 use crate::error::Error;
 
 row! {
@@ -46,6 +46,23 @@ pub(crate) async fn facts(database: &Database) -> Result<Facts, Error> {
     conn.only_row(Statement::new(FACTS)).await
 }
 
+/// The servers of a sharded database, and the version of Citus.
+const SERVERS: &str = "
+    SELECT (SELECT extversion FROM pg_extension WHERE extname = 'citus'), count(*) FROM pg_dist_node
+    WHERE noderole = 'primary' AND isactive AND shouldhaveshards";
+
+/// The version of Citus, and the number of servers over which it distributes the tables. `None` if the database is not sharded.
+///
+/// # Errors
+/// UNAVAILABLE if the database cannot be reached.
+pub(crate) async fn sharding(database: &Database) -> Result<Option<(String, i64)>, Error> {
+    if !sharding::detect(database.target()).await? {
+        return Ok(None);
+    }
+    let mut conn = database.connection().await?;
+    Ok(Some(conn.only_row(Statement::new(SERVERS)).await?))
+}
+
 /// The rights that the service needs and the role lacks, each as the statement that grants it. Tables of other programs in the
 /// same schema do not count: the service's tables have the owner of the table of migrations.
 const MISSING_RIGHTS: &str = "
@@ -59,6 +76,8 @@ const MISSING_RIGHTS: &str = "
         SELECT 'INSERT, UPDATE, DELETE ON ' || oid::regclass FROM own
         WHERE relkind = 'r' AND relname <> '__diesel_schema_migrations' AND NOT (has_table_privilege(oid, 'INSERT')
             AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))
+        UNION ALL
+        SELECT 'INSERT ON ' || oid::regclass FROM own WHERE relname = 'people_log' AND NOT has_table_privilege(oid, 'INSERT')
         UNION ALL
         SELECT 'USAGE ON SEQUENCE ' || oid::regclass FROM own
         WHERE CASE WHEN relkind = 'S' THEN NOT has_sequence_privilege(oid, 'USAGE') END

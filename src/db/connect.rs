@@ -14,6 +14,7 @@ use tokio_postgres::{CancelToken, Client};
 use super::{
     failure::{Kind, POOLER_REMEDY, kind_of},
     pooler::Pooler,
+    sharding::Layout,
     shared_reads::MAX_STATEMENT,
 };
 
@@ -25,6 +26,8 @@ pub struct Target {
     settings: SessionSettings,
     /// What is known about a pooler in between. All copies share it.
     pooler: Arc<Pooler>,
+    /// Whether the database is sharded. All copies share it.
+    layout: Arc<Layout>,
     /// The server that connections must lead to; `None` if any may be used.
     only_server: Option<Arc<OnlyServer>>,
 }
@@ -88,6 +91,7 @@ impl Target {
             server,
             settings,
             pooler: Arc::default(),
+            layout: Arc::default(),
             only_server: None,
         };
         Ok(target.with(settings))
@@ -123,6 +127,15 @@ impl Target {
 
     pub(super) fn pooler(&self) -> &Pooler {
         &self.pooler
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Whether the database is sharded, as far as `sharding::detect` found out.
+    pub(crate) fn is_sharded(&self) -> bool {
+        self.layout.is_sharded()
     }
 
     /// Whether a pooler in transaction mode is in between, as far as `pooler::check` found out.

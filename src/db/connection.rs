@@ -10,6 +10,7 @@
 //! passed its deadline. It is recovered before it is used again (`connection_manager.rs`). The statement ends or is
 //! canceled, and uncommitted changes are rolled back.
 
+mod local;
 mod transaction;
 
 use std::{
@@ -28,6 +29,7 @@ use super::{
     failure::{Kind, from_database, kind_of},
     pool::{Abandoned, Object, Permits},
     replica::RunningWrite,
+    sharding,
     sql::Origin,
 };
 use crate::error::Error;
@@ -96,7 +98,11 @@ impl Connection {
 
     /// Puts the origin of the changes into a statement that writes, and notes the owner of what it changes.
     fn set_origin<R>(&mut self, statement: &mut Statement<R>) {
-        if let Some(owner) = statement.comes_from(self.origin.as_ref()) {
+        let writer = match self.is_sharded() {
+            true => statement.comes_from_transaction(),
+            false => statement.comes_from(self.origin.as_ref()),
+        };
+        if let Some(owner) = writer {
             self.writes_for(Writers::These([owner].into()));
         }
     }
@@ -129,14 +135,14 @@ impl Connection {
         self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
-            let metrics = self.database.metrics().clone();
-            let conn = self.begin_statement()?;
-            let sent = metrics.sent(statement.text());
-            let rows = R::load(statement.clone(), conn).instrument(sent.span());
-            let rows = rows.await;
-            sent.ended(&rows);
-            let outcome = self.ended(rows);
-            let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
+            let (outcome, conflict) = if self.needs_transaction(&statement) {
+                let open = OpenTransaction::open(self).await?;
+                let outcome = open.0.send_for_rows(&statement).await;
+                open.close_after(outcome).await
+            } else {
+                let outcome = self.send_for_rows(&statement).await;
+                self.conflicting(outcome)
+            };
             if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
                 return outcome;
@@ -144,24 +150,55 @@ impl Connection {
         }
     }
 
+    async fn send_for_rows<R: Load>(&mut self, statement: &Statement<R>) -> QueryResult<Vec<R>> {
+        let metrics = self.database.metrics().clone();
+        let conn = self.begin_statement()?;
+        let sent = metrics.sent(statement.text());
+        let rows = R::load(statement.clone(), conn).instrument(sent.span());
+        let rows = rows.await;
+        sent.ended(&rows);
+        self.ended(rows)
+    }
+
     /// Sends a statement and returns how many rows it affected.
     pub(crate) async fn execute(&mut self, mut statement: Statement<()>) -> Result<usize, Error> {
         self.set_origin(&mut statement);
         let mut repeats = 0;
         loop {
-            let metrics = self.database.metrics().clone();
-            let conn = self.begin_statement().map_err(from_database)?;
-            let sent = metrics.sent(statement.text());
-            let rows = RunQueryDsl::execute(statement.clone(), conn).instrument(sent.span());
-            let rows = rows.await;
-            sent.ended(&rows);
-            let outcome = self.ended(rows);
-            let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
+            let (outcome, conflict) = if self.needs_transaction(&statement) {
+                let open = OpenTransaction::open(self).await.map_err(from_database)?;
+                let outcome = open.0.send(&statement).await;
+                open.close_after(outcome).await
+            } else {
+                let outcome = self.send(&statement).await;
+                self.conflicting(outcome)
+            };
             if !self.repeats(conflict, &mut repeats).await {
                 self.note_writes();
                 return outcome.map_err(from_database);
             }
         }
+    }
+
+    async fn send(&mut self, statement: &Statement<()>) -> QueryResult<usize> {
+        let metrics = self.database.metrics().clone();
+        let conn = self.begin_statement()?;
+        let sent = metrics.sent(statement.text());
+        let rows = RunQueryDsl::execute(statement.clone(), conn).instrument(sent.span());
+        let rows = rows.await;
+        sent.ended(&rows);
+        self.ended(rows)
+    }
+
+    /// Whether a statement must run in a transaction that sets the origin of its changes, and none is open.
+    fn needs_transaction<R>(&self, statement: &Statement<R>) -> bool {
+        self.transaction == Transaction::None && statement.writes() && self.is_sharded()
+    }
+
+    /// The outcome of a statement, and whether it lost a conflict.
+    fn conflicting<T>(&self, outcome: QueryResult<T>) -> (QueryResult<T>, bool) {
+        let conflict = matches!(&outcome, Err(error) if self.lost_conflict(error));
+        (outcome, conflict)
     }
 
     /// Whether a statement must be repeated because of a conflict. Waits for the pause before the repeat. Inside a

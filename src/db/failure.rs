@@ -79,7 +79,7 @@ const fn state(
 #[rustfmt::skip]
 const STATES: &[State] = &[
     state(Kind::Conflict, "40001", "serialization_failure", &["could not serialize access *", "canceling statement due to conflict with recovery*"]),
-    state(Kind::Conflict, "40P01", "deadlock_detected", &["deadlock detected"]),
+    state(Kind::Conflict, "40P01", "deadlock_detected", &["deadlock detected", "canceling the transaction since it was involved in a distributed deadlock"]),
     state(Kind::Canceled, "57014", "query_canceled", &["canceling statement due to user request"]),
     state(Kind::Unavailable, "55P03", "lock_not_available", &["canceling statement due to lock timeout", "could not obtain lock on *"]),
     state(Kind::Timeout, "57014", "query_canceled", &["canceling statement due to *", "query timeout", "query_timeout"]),
@@ -110,7 +110,9 @@ const STATES: &[State] = &[
     state(Kind::Unavailable, "08001", "sqlclient_unable_to_establish_sqlconnection", &[]),
     state(Kind::Unavailable, "08003", "connection_does_not_exist", &[]),
     state(Kind::Unavailable, "08004", "sqlserver_rejected_establishment_of_sqlconnection", &[]),
-    state(Kind::Unavailable, "08006", "connection_failure", &["connection to client lost"]),
+    state(Kind::Unavailable, "08006", "connection_failure", &["connection to client lost",
+        // What Citus says when it cannot reach another server.
+        "connection to the remote node *", "could not establish any connections to the node *"]),
     state(Kind::Unavailable, "08007", "transaction_resolution_unknown", &[]),
     // What PgBouncer says when it loses the server or has no connection left.
     state(Kind::Unavailable, "08P01", "protocol_violation", &["server conn crashed*", "query_wait_timeout", "server login has been failing*",
@@ -211,23 +213,40 @@ fn is_missing_user(
     matches!(kind, DatabaseErrorKind::ForeignKeyViolation)
         && information
             .constraint_name()
-            .is_some_and(|name| name.ends_with("_user_id_fkey"))
+            .is_some_and(|name| without_shard(name).ends_with("_user_id_fkey"))
 }
 
 /// The name of the unique constraint that the statement violated, if it failed for this reason.
 pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
-            information.constraint_name()
+            information.constraint_name().map(without_shard)
         }
         _ => None,
     }
+}
+
+/// The name of a constraint or an index. On a sharded database, the server adds the number of the shard: `users_pkey_102008`.
+fn without_shard(name: &str) -> &str {
+    let (before, number) = name.rsplit_once('_').unwrap_or((name, ""));
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { before } else { name }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Code;
+
+    #[test]
+    fn names_of_constraints_do_not_depend_on_the_shard() {
+        for name in ["audit_logs_created_once", "audit_logs_created_once_102013"] {
+            assert_eq!(without_shard(name), "audit_logs_created_once");
+        }
+        for name in ["", "_", "users_email_key"] {
+            assert_eq!(without_shard(name), name);
+        }
+    }
 
     fn code(kind: DatabaseErrorKind, message: &str) -> Code {
         let information = Box::new(message.to_owned());

@@ -98,7 +98,7 @@ pub(crate) trait List: Sync {
     /// The table of the rows.
     fn table() -> &'static str;
     /// Writes the columns of the row, comma-separated, in the order of the row's fields. `rows`: the maximum number of rows.
-    fn columns(&self, statement: &mut SqlText, source: Source, rows: i64);
+    fn columns(&self, statement: &mut SqlText, owner: Uuid, source: Source, rows: i64);
     /// Writes ` AND …` for each condition that rows must meet, except the one on texts. The condition on the owner is already
     /// written. With a kind of parent, rows must also belong to the row `parent`.
     fn conditions(&self, statement: &mut SqlText, owner: Uuid, parent: Option<Self::Parent>);
@@ -128,7 +128,9 @@ pub(crate) async fn page<L: List>(
     slice: &Slice,
     count: bool,
 ) -> Result<Page<L::Item>, Error> {
-    let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
+    let columns = |statement: &mut SqlText, source, rows| {
+        list.columns(statement, owner, source, rows);
+    };
     let text = |source| page_text(owner, None, list, slice, (count, true), source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let mut pages: Loaded<L::Item> = load(conn, statement).await?;
@@ -146,7 +148,9 @@ pub(crate) async fn pages_of_parents<L: List>(
     count: bool,
 ) -> Result<HashMap<Uuid, Page<L::Item>>, Error> {
     let parents = Some((kind, parents.as_slice()));
-    let columns = |statement: &mut SqlText, source, rows| list.columns(statement, source, rows);
+    let columns = |statement: &mut SqlText, source, rows| {
+        list.columns(statement, owner, source, rows);
+    };
     let text = |source| page_text(owner, parents, list, slice, (count, true), source, columns);
     let statement = |source| Statement::<L::Row>::from(text(source));
     let pages: Loaded<L::Item> = load(conn, statement).await?;

@@ -4,13 +4,16 @@
 //! A run that writes holds a lock. It is safe to repeat, and to start from several processes at the same time. Every
 //! run is one transaction: it applies all migrations or none, and works through a pooler in transaction mode. [`status`] and
 //! [`schema`] only read. `role` sets the defaults of the database's role, and explains missing rights.
+//! `shard` distributes the tables over several servers.
 //!
 //! A database may have migrations that this program does not know: a newer program applied them. Programs keep working
 //! on such a schema, unless the migration's version ends with `INCOMPATIBLE`.
 
 mod role;
+mod shard;
 mod source;
 
+pub use self::shard::{ShardPlan, plan_shard, shard};
 pub(super) use source::extensions;
 
 use diesel::{
@@ -86,13 +89,21 @@ pub fn names(states: &[MigrationState], phase: Phase) -> Vec<String> {
 /// UNAVAILABLE if the database cannot be reached. INTERNAL with PostgreSQL's message if a migration fails; then none is
 /// applied.
 pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
-    let conn = begin(target).await?;
-    let (outcome, mut conn) = blocking(conn, |harness| {
-        let applied = harness.run_pending_migrations(Embedded).map_err(failed)?;
+    let mut conn = begin(target).await?;
+    let is_sharded = shard::is_sharded(&mut conn).await?;
+    if is_sharded {
+        shard::prepare(&mut conn).await?;
+    }
+    let (mut outcome, mut conn) = blocking(conn, move |harness| {
+        let applied = harness.run_pending_migrations(Embedded { is_sharded });
+        let applied = applied.map_err(failed)?;
         let versions = applied.iter().map(ToString::to_string).collect();
         Ok(names(&states(versions)?, Phase::Applied))
     })
     .await?;
+    if is_sharded && matches!(&outcome, Ok(applied) if !Vec::<String>::is_empty(applied)) {
+        outcome = shard::distribute(&mut conn).await.and(outcome);
+    }
     if outcome.is_ok() {
         let timeout = target.settings().statement_timeout;
         role::set_defaults(&mut conn, timeout)
@@ -110,6 +121,12 @@ pub async fn up(target: &Target) -> Result<Vec<String>, Error> {
 pub async fn plan_down(target: &Target, to: Option<&str>) -> Result<Reversal, Error> {
     let mut conn = begin_reading(target).await?;
     let mut states = read_states(&mut conn).await?;
+    if shard::is_sharded(&mut conn).await? {
+        end_reading(&mut conn).await?;
+        let message =
+            "The database is sharded, and `snapnote migrate down` only works on one that is not.";
+        return Err(Error::bad_input(message));
+    }
     states.retain(|state| state.phase != Phase::Pending);
     let kept = match to {
         None => states.len().saturating_sub(1),
@@ -167,7 +184,7 @@ pub async fn down(target: &Target, reversal: &Reversal) -> Result<Vec<String>, E
                 "Another process has applied a migration meanwhile. Run the command again.";
             return Err(Error::bad_input(message));
         }
-        let reverted = (0..here).map(|_| harness.revert_last_migration(Embedded).map_err(failed));
+        let reverted = (0..here).map(|_| harness.revert_last_migration(PLAIN).map_err(failed));
         reverted.map(|version| Ok(version?.to_string())).collect()
     })
     .await?;
@@ -222,8 +239,11 @@ fn states(mut applied: Vec<String>) -> Result<Vec<MigrationState>, Error> {
     Ok(states.into_iter().map(|(_, state)| state).collect())
 }
 
+/// The migrations for a database that is not sharded.
+const PLAIN: Embedded = Embedded { is_sharded: false };
+
 fn all() -> Result<Vec<Box<dyn Migration<Pg>>>, Error> {
-    Embedded.migrations().map_err(failed)
+    PLAIN.migrations().map_err(failed)
 }
 
 /// A text that a statement returns, in the column `value`.

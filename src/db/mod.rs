@@ -10,6 +10,7 @@
 //! - [`activity`]: when callers last used the database, and what an idle process does.
 //! - `metrics`: counts statements and waits for connections.
 //! - [`replica`]: a read replica, and which queries may use it.
+//! - [`sharding`]: what differs if Citus distributes the tables over several servers.
 //! - `writes`: the users whose items were changed, for the change feed.
 //! - `sql`: statements with handwritten text, prepared once. `row`: the rows that they return. `raw`: rows as the database
 //!   sends them. `time_text`: the text of times.
@@ -42,6 +43,7 @@ pub(crate) mod row;
 #[rustfmt::skip]
 #[expect(unreachable_pub, reason = "it is generated")]
 pub(crate) mod schema;
+pub mod sharding;
 pub(crate) mod share;
 pub(crate) mod shared_reads;
 pub(crate) mod sql;

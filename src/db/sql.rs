@@ -122,8 +122,17 @@ struct Parts {
     text: SqlText,
     /// The owner of the items that it changes.
     writer: Option<Uuid>,
+    origin: ChangesFrom,
+}
+
+/// The origin of a statement's changes.
+#[derive(Clone)]
+enum ChangesFrom {
+    Unknown,
     /// The values of `$address` and `$program`.
-    origin: Option<Arc<Origin>>,
+    Known(Arc<Origin>),
+    /// What the transaction has set. The text does not name it.
+    Transaction,
 }
 
 impl<R> From<SqlText> for Statement<R> {
@@ -131,7 +140,7 @@ impl<R> From<SqlText> for Statement<R> {
         let parts = Parts {
             text,
             writer: None,
-            origin: None,
+            origin: ChangesFrom::Unknown,
         };
         Statement {
             parts: Arc::new(parts),
@@ -197,9 +206,25 @@ impl<R> Statement<R> {
     pub(super) fn comes_from(&mut self, origin: Option<&Arc<Origin>>) -> Option<Uuid> {
         let writer = self.parts.writer?;
         if let Some(origin) = origin {
-            self.parts().origin = Some(origin.clone());
+            self.parts().origin = ChangesFrom::Known(origin.clone());
         }
         Some(writer)
+    }
+
+    /// Leaves the origin of the changes to the transaction, which has set it. Returns the owner of the changed items, if the statement
+    /// writes.
+    pub(super) fn comes_from_transaction(&mut self) -> Option<Uuid> {
+        let writer = self.parts.writer?;
+        let text = self.text().replace(SET_ORIGIN, "true");
+        let parts = self.parts();
+        parts.text.text = Text::Own(text.into());
+        parts.origin = ChangesFrom::Transaction;
+        Some(writer)
+    }
+
+    /// Whether the statement changes logged rows.
+    pub(super) fn writes(&self) -> bool {
+        self.parts.writer.is_some()
     }
 }
 
@@ -217,7 +242,10 @@ impl<R> QueryFragment<Pg> for Statement<R> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let SqlText { text, values } = &self.parts.text;
         let text = text.sql();
-        let origin = self.parts.origin.as_deref().unwrap_or(Origin::UNKNOWN);
+        let origin = match &self.parts.origin {
+            ChangesFrom::Known(origin) => origin,
+            ChangesFrom::Unknown | ChangesFrom::Transaction => Origin::UNKNOWN,
+        };
         let mut rest: &str = text;
         // Diesel numbers values in the order in which they are bound: that of their first appearance.
         let mut bound: Vec<Placeholder> = Vec::with_capacity(values.len());
@@ -242,7 +270,8 @@ impl<R> QueryFragment<Pg> for Statement<R> {
         let numbered = |placeholder: &&Placeholder| matches!(placeholder, Placeholder::Value(_));
         // A statement that writes names its origin, and no other one does.
         let origins = bound.len() - bound.iter().filter(numbered).count();
-        let expected = if self.parts.writer.is_some() { 2 } else { 0 };
+        let names_origin = !matches!(self.parts.origin, ChangesFrom::Transaction);
+        let expected = if self.writes() && names_origin { 2 } else { 0 };
         if bound.len() - origins == values.len() && origins == expected {
             Ok(())
         } else {
@@ -331,6 +360,17 @@ mod tests {
         assert_eq!(
             text_of(&statement).expect("well numbered"),
             "UPDATE a SET b = $1 WHERE (SELECT set_origin($2, $3)) AND c = $4"
+        );
+    }
+
+    #[test]
+    fn a_write_can_leave_its_origin_to_the_transaction() {
+        let text = "UPDATE a SET b = $2 WHERE (SELECT set_origin($address, $program)) AND c = $1";
+        let mut statement = Statement::<()>::write(text, Uuid::nil()).bind("b");
+        assert_eq!(statement.comes_from_transaction(), Some(Uuid::nil()));
+        assert_eq!(
+            text_of(&statement).expect("well numbered"),
+            "UPDATE a SET b = $1 WHERE true AND c = $2"
         );
     }
 

@@ -143,14 +143,30 @@ static SHORT_VALUES: LazyLock<Vec<String>> = LazyLock::new(|| {
     Document::ON_DEMAND.iter().map(short).collect()
 });
 
-fn short_values() -> Vec<&'static str> {
-    SHORT_VALUES.iter().map(String::as_str).collect()
+/// The same on a sharded database, where a statement that writes returns only what immutable functions compute.
+static SHORT_VALUES_ON_SHARDS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let short = |column: &&str| match *column {
+        "metadata" => {
+            "CASE WHEN octet_length(metadata::text) <= 16384 THEN metadata END".to_owned()
+        }
+        _ => if_short(column, "16384"),
+    };
+    Document::ON_DEMAND.iter().map(short).collect()
+});
+
+fn short_values(is_sharded: bool) -> Vec<&'static str> {
+    let values = match is_sharded {
+        true => &SHORT_VALUES_ON_SHARDS,
+        false => &SHORT_VALUES,
+    };
+    values.iter().map(String::as_str).collect()
 }
 
 impl Create for CreateDocumentInput {
     type Item = Document;
 
     fn insert(insert: InsertItems<'_, Self>) -> Statement<Written<Document>> {
+        let short_values = short_values(insert.is_sharded());
         insert
             .into_course(|document| Some(document.course_id))
             .title(|document| &document.title)
@@ -167,7 +183,7 @@ impl Create for CreateDocumentInput {
             .value("metadata", |document| {
                 document.metadata.clone().unwrap_or_default()
             })
-            .returning(&short_values())
+            .returning(&short_values)
     }
 }
 
@@ -251,6 +267,7 @@ impl Update for UpdateDocumentInput {
         update: UpdateItems<'_, Self>,
         stored: &HashMap<Uuid, StoredExcerpt>,
     ) -> Statement<Written<Document>> {
+        let short_values = short_values(update.is_sharded());
         update
             .version(|document| stored.get(&document.target.id.0).map(|stored| stored.version))
             .into_course(|document| &document.course_id)
@@ -268,7 +285,7 @@ impl Update for UpdateDocumentInput {
                 let own = entries.value(Self::excerpt_is_own);
                 format!("coalesce({own}, excerpt_is_own)")
             })
-            .returning(&short_values())
+            .returning(&short_values)
     }
 }
 
@@ -276,7 +293,13 @@ impl Listed for Document {
     type Filter = DocumentFilter;
     type OrderBy = DocumentOrder;
 
-    fn on_demand(column: &str, statement: &mut SqlText, _source: Source, max_bytes: i64) {
+    fn on_demand(
+        column: &str,
+        statement: &mut SqlText,
+        _owner: Uuid,
+        _source: Source,
+        max_bytes: i64,
+    ) {
         let max = statement.placeholder(max_bytes);
         statement.sql(&if_short(column, &max));
     }

@@ -239,11 +239,31 @@ const CLAIM_THUMBNAIL: &str = "
     WHERE image_objects.user_id = due.user_id AND image_objects.id = due.id
     RETURNING image_objects.user_id, image_objects.id";
 
+/// On a sharded database: several, because other processes may claim the first ones at the same time.
+const DUE_THUMBNAILS: &str = "
+    SELECT user_id, id FROM image_objects WHERE state = 'stored' AND thumbnail_at <= now() AND thumbnail_attempts < 5
+    ORDER BY thumbnail_at LIMIT 10";
+const CLAIM_THUMBNAIL_OF: &str = "
+    UPDATE image_objects SET thumbnail_at = now() + interval '10 minutes', thumbnail_attempts = thumbnail_attempts + 1
+    WHERE user_id = $1 AND id = $2 AND state = 'stored' AND thumbnail_at <= now() AND thumbnail_attempts < 5
+    RETURNING user_id, id";
+
 /// Claims an image of any user whose thumbnail is due.
 pub(super) async fn claim_thumbnail(
     conn: &mut Connection,
 ) -> Result<Option<(UserId, Uuid)>, Error> {
-    conn.row(Statement::new(CLAIM_THUMBNAIL)).await
+    if !conn.is_sharded() {
+        return conn.row(Statement::new(CLAIM_THUMBNAIL)).await;
+    }
+    let due: Vec<(UserId, Uuid)> = conn.rows(Statement::new(DUE_THUMBNAILS)).await?;
+    for (owner, image) in due {
+        let claim = Statement::new(CLAIM_THUMBNAIL_OF).bind(owner).bind(image);
+        let claimed: Option<(UserId, Uuid)> = conn.row(claim).await?;
+        if claimed.is_some() {
+            return Ok(claimed);
+        }
+    }
+    Ok(None)
 }
 
 const END_THUMBNAIL: &str = "
@@ -292,13 +312,33 @@ const CLAIM: &str = "
     WHERE image_objects.user_id = due.user_id AND image_objects.id = due.id
     RETURNING image_objects.kind, image_objects.id";
 
+/// On a sharded database, where the lock keeps other processes from claiming them.
+const DUE: &str = "
+    SELECT user_id, array_agg(id) FROM (
+        SELECT user_id, id FROM image_objects WHERE state <> 'stored' AND sweep_at < now() ORDER BY sweep_at LIMIT $1
+    ) AS due GROUP BY user_id ORDER BY user_id";
+const CLAIM_OF: &str = "
+    UPDATE image_objects SET state = 'removing', sweep_at = now() + interval '10 minutes'
+    WHERE user_id = $1 AND id = ANY($2) AND state <> 'stored' AND sweep_at < now() AND NOT EXISTS (
+        SELECT FROM documents WHERE documents.user_id = $1 AND documents.image_id = image_objects.id)
+    RETURNING kind, id";
+
 /// Claims objects of all users that are no longer needed. Claims none if another process is sweeping.
 pub(super) async fn claim(conn: &mut Connection, limit: usize) -> Result<Vec<ObjectRef>, Error> {
     if conn.execute(Statement::new(LOCK)).await? == 0 {
         return Ok(Vec::new());
     }
-    conn.rows(Statement::new(CLAIM).bind(i64::try_from(limit).unwrap_or(i64::MAX)))
-        .await
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    if !conn.is_sharded() {
+        return conn.rows(Statement::new(CLAIM).bind(limit)).await;
+    }
+    let due: Vec<(UserId, Vec<Uuid>)> = conn.rows(Statement::new(DUE).bind(limit)).await?;
+    let mut claimed = Vec::new();
+    for (owner, ids) in due {
+        let claim = Statement::new(CLAIM_OF).bind(owner).bind(ids);
+        claimed.extend(conn.rows::<ObjectRef>(claim).await?);
+    }
+    Ok(claimed)
 }
 
 const DELETE_ROWS: &str = "DELETE FROM image_objects WHERE id = ANY($1) AND state = 'removing'";

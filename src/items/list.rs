@@ -34,8 +34,14 @@ pub(crate) trait Listed: Item {
 
     /// Writes a column that is read on demand: by default, one of the counts of a container. If its value may be longer than `_max_bytes`,
     /// it is NULL instead, and loaded later.
-    fn on_demand(column: &str, statement: &mut SqlText, source: Source, _max_bytes: i64) {
-        contents::write_count(statement, Self::KIND, column, source);
+    fn on_demand(
+        column: &str,
+        statement: &mut SqlText,
+        owner: Uuid,
+        source: Source,
+        _max_bytes: i64,
+    ) {
+        contents::write_count(statement, owner, Self::KIND, column, source);
     }
 }
 
@@ -102,7 +108,7 @@ impl<T: Listed> List<T> {
         }
         let owner = viewer.user_id.0;
         let columns = |text: &mut SqlText, rows| {
-            raw::store::write_columns::<T>(text, columns, Source::Tables, rows);
+            raw::store::write_columns::<T>(text, owner, columns, Source::Tables, rows);
         };
         keyset::raw::pages(reads, owner, containers, self, slice, wanted, columns).await
     }
@@ -130,13 +136,13 @@ impl<T: Listed> keyset::List for List<T> {
         T::KIND.table()
     }
 
-    fn columns(&self, statement: &mut SqlText, source: Source, rows: i64) {
+    fn columns(&self, statement: &mut SqlText, owner: Uuid, source: Source, rows: i64) {
         let max_bytes = INLINE_BYTES / rows.max(1);
         statement.sql(T::COLUMNS);
         for (column, read) in T::ON_DEMAND.iter().zip(&self.on_demand) {
             statement.sql(", ");
             match read {
-                true => T::on_demand(column, statement, source, max_bytes),
+                true => T::on_demand(column, statement, owner, source, max_bytes),
                 false => {
                     statement.sql("NULL");
                 }

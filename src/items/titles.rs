@@ -6,6 +6,7 @@
 
 mod store;
 
+use store::Folded;
 use text_analysis::fold as fold_text;
 
 use super::ItemKind;
@@ -46,11 +47,13 @@ async fn fold_some(conn: &mut Connection, kind: ItemKind) -> Result<u64, Error> 
     let rows = store::lock_unfolded(conn, kind, STEP).await?;
     let number = rows.len() as u64;
     if number > 0 {
-        let titles = rows
-            .into_iter()
-            .map(|(owner, id, title)| (owner, (id, fold(&title))));
-        let (owners, (ids, folded)): (_, (_, _)) = titles.unzip();
-        store::set_folded(conn, kind, (owners, ids, folded)).await?;
+        let items = rows.into_iter().map(|(owner, id, title)| Folded {
+            owner,
+            id,
+            folded: fold(&title),
+            title,
+        });
+        store::set_folded(conn, kind, items.collect()).await?;
     }
     Ok(number)
 }

@@ -144,24 +144,29 @@ pub(super) async fn set_aside(
     Ok(())
 }
 
-const SET_ORIGIN: &str = "
-    SELECT set_config('snapnote.actor', coalesce($1::text, 'service'), true),
-        set_config('snapnote.address', coalesce($2, ''), true), set_config('snapnote.program', coalesce($3, ''), true),
-        set_config('snapnote.logging', $4, true)";
-
 /// The change log names the operation's actor and client for this transaction, or logs nothing.
 pub(super) async fn set_origin(
     conn: &mut Connection,
     pending: &Pending,
     logged: bool,
 ) -> Result<(), Error> {
-    let statement = Statement::new(SET_ORIGIN)
-        .bind(pending.actor)
-        .bind(pending.address.clone())
-        .bind(pending.program.clone())
-        .bind(if logged { "on" } else { "off" });
-    conn.execute(statement).await?;
-    Ok(())
+    let actor = pending
+        .actor
+        .map_or_else(|| "service".to_owned(), |actor| actor.to_string());
+    let logging = if logged { "on" } else { "off" };
+    conn.set_local(&[
+        ("snapnote.actor", actor),
+        (
+            "snapnote.address",
+            pending.address.clone().unwrap_or_default(),
+        ),
+        (
+            "snapnote.program",
+            pending.program.clone().unwrap_or_default(),
+        ),
+        ("snapnote.logging", logging.to_owned()),
+    ])
+    .await
 }
 
 const IS_IN_TRASH: &str = "SELECT status = 'trash' FROM courses WHERE user_id = $1 AND id = $2";

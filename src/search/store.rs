@@ -133,6 +133,9 @@ pub(super) async fn users_to_index(
     documents: i64,
     limit: i64,
 ) -> Result<Vec<(Uuid, bool)>, Error> {
+    if conn.is_sharded() {
+        return users_to_index_on_shards(conn, after, documents, limit).await;
+    }
     let statement = Statement::new(
         "SELECT id, NOT EXISTS (SELECT FROM search_indexes WHERE user_id = users.id)
             AND (SELECT count(*) FROM (SELECT FROM documents WHERE user_id = users.id LIMIT $2) AS few) = $2
@@ -140,6 +143,29 @@ pub(super) async fn users_to_index(
     );
     conn.rows(statement.bind(after).bind(documents).bind(limit))
         .await
+}
+
+/// As [`users_to_index`] on a sharded database. A statement cannot read users and items.
+async fn users_to_index_on_shards(
+    conn: &mut Connection,
+    after: Uuid,
+    documents: i64,
+    limit: i64,
+) -> Result<Vec<(Uuid, bool)>, Error> {
+    let users = users(conn, after, limit).await?;
+    let many = Statement::<Uuid>::new(
+        "SELECT user_id FROM documents WHERE user_id = ANY($1) GROUP BY user_id HAVING count(*) >= $2",
+    );
+    let many = conn.rows(many.bind(users.clone()).bind(documents)).await?;
+    let indexed = Statement::<Uuid>::new(
+        "SELECT user_id FROM search_indexes WHERE user_id = ANY($1) AND part = 0",
+    );
+    let indexed = conn.rows(indexed.bind(users.clone())).await?;
+    let needs_index = |user: &Uuid| many.contains(user) && !indexed.contains(user);
+    Ok(users
+        .into_iter()
+        .map(|user| (user, needs_index(&user)))
+        .collect())
 }
 
 /// Users with ids after `after`.
@@ -170,12 +196,21 @@ row! {
 
 /// How many users have a stored index.
 pub(super) async fn status(conn: &mut Connection) -> Result<IndexStatus, Error> {
+    if conn.is_sharded() {
+        let mut number = async |text: &'static str| -> Result<i64, Error> {
+            Ok(conn.only_row(Statement::<(i64,)>::new(text)).await?.0)
+        };
+        return Ok(IndexStatus {
+            users: number("SELECT count(*) FROM users WHERE deleted_at IS NULL").await?,
+            indexed: number("SELECT count(*) FROM search_indexes WHERE part = 0").await?,
+            bytes: number("SELECT citus_total_relation_size('search_indexes')").await?,
+        });
+    }
     let statement = Statement::new(
         "SELECT (SELECT count(*) FROM users WHERE deleted_at IS NULL),
             (SELECT count(*) FROM search_indexes WHERE part = 0), pg_total_relation_size('search_indexes')",
     );
-    let status = conn.row(statement).await?;
-    status.ok_or_else(|| Error::internal("the statement returned no row"))
+    conn.only_row(statement).await
 }
 
 /// The stored index of a user with its generation, if there is one.
@@ -222,10 +257,15 @@ pub(super) async fn replace_index(
 ) -> Result<(), Error> {
     let statement = Statement::<()>::new("DELETE FROM search_indexes WHERE user_id = $1");
     conn.execute(statement.bind(owner)).await?;
+    let statement = Statement::<()>::new(
+        "SELECT id FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
+    );
+    if conn.execute(statement.bind(owner)).await? == 0 {
+        return Ok(());
+    }
     for (part, number) in parts.iter().zip(0_i32..) {
         let statement = Statement::<()>::new(
-            "INSERT INTO search_indexes (user_id, part, data, generation)
-            SELECT id, $2, $3, $4 FROM users WHERE id = $1 AND deleted_at IS NULL FOR KEY SHARE",
+            "INSERT INTO search_indexes (user_id, part, data, generation) VALUES ($1, $2, $3, $4)",
         );
         let statement = statement.bind(owner).bind(number).bind(part.clone());
         conn.execute(statement.bind(generation)).await?;

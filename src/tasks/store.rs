@@ -46,8 +46,10 @@ impl Update for UpdateTaskInput {
             .change("priority", |task| &task.priority)
             .set("completed_at", |entries| {
                 let completed = entries.value(|task| task.completed.value().copied());
+                let now = entries.now();
+                // Citus accepts no CASE with an operand.
                 format!(
-                    "CASE {completed} WHEN true THEN coalesce(completed_at, now()) WHEN false THEN NULL ELSE completed_at END"
+                    "CASE WHEN {completed} THEN coalesce(completed_at, {now}) WHEN NOT {completed} THEN NULL ELSE completed_at END"
                 )
             })
             .returning(Task::ON_DEMAND)
@@ -55,7 +57,7 @@ impl Update for UpdateTaskInput {
 }
 
 const SET_COMPLETED: &str = "
-    UPDATE tasks SET completed_at = CASE WHEN $3 THEN now() END
+    UPDATE tasks SET completed_at = CASE WHEN $3 THEN (SELECT now()) END
     WHERE (SELECT set_origin($address, $program))
         AND user_id = $1 AND id = ANY($2) AND (completed_at IS NOT NULL) <> $3";
 

@@ -178,13 +178,10 @@ pub(super) async fn lock_admins(conn: &mut Connection) -> Result<Vec<UserId>, Er
     conn.rows(Statement::new(LOCK_ADMINS)).await
 }
 
-const SET_ACTOR: &str = "SELECT set_config('snapnote.actor', $1, true)";
-
 /// The change log names this user as the actor until the transaction ends, or the service if there is none.
 pub(super) async fn set_actor(conn: &mut Connection, actor: Option<UserId>) -> Result<(), Error> {
     let name = actor.map_or_else(|| "service".to_owned(), |user| user.0.to_string());
-    conn.execute(Statement::new(SET_ACTOR).bind(name)).await?;
-    Ok(())
+    conn.set_local(&[("snapnote.actor", name)]).await
 }
 
 static CHANGE_ACCESS: LazyLock<String> = LazyLock::new(|| {

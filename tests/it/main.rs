@@ -58,6 +58,7 @@ mod secret_rotation;
 mod secrets;
 mod session_list;
 mod sessions;
+mod sharding;
 mod shared_reads;
 mod small_pools;
 mod statements;

@@ -5,6 +5,7 @@
 
 mod answer;
 mod app;
+pub(crate) mod citus;
 mod client;
 mod cost;
 mod documented_codes;

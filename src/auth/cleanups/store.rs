@@ -16,6 +16,7 @@ macro_rules! deletions {
                 "WITH deleted AS (DELETE FROM ", $table, " WHERE ", $key, " = ANY ($1::text[]::", $type, "[]) AND ", $due,
                 " RETURNING 1) SELECT count(*) FROM deleted"
             ),
+            on_shards: None,
             days: None,
         }),+]
     };

@@ -77,7 +77,7 @@ const CHANGE_PASSWORD: &str = "
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND purpose = 'password_reset'
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'PASSWORD_CHANGED', 'User', id, $5::inet, $6 FROM person
         UNION ALL SELECT $1, $1, 'SESSION_REVOKED', 'Session', id, $5::inet, $6 FROM ended
     ), mailed AS (

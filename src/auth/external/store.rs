@@ -136,7 +136,7 @@ const LINK: &str = "
         INSERT INTO accounts (user_id, id, provider, provider_account_id, claimed_name, claimed_avatar_url)
         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
         SELECT $1, $1, 'ACCOUNT_LINKED', 'Account', id, changed('provider', NULL, $3), $7::inet, $8 FROM account
     ), mailed AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
@@ -207,7 +207,7 @@ const TAKE_OVER: &str = "
     ), unlinked AS (
         DELETE FROM accounts WHERE (SELECT set_origin($address, $program)) AND user_id = $1
     )
-    INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+    INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT id, NULL::uuid, 'CREDENTIALS_REMOVED', 'User', id, $2::inet, $3 FROM person
     UNION ALL SELECT $1, NULL, 'SESSION_REVOKED', 'Session', id, $2::inet, $3 FROM ended";
 

@@ -25,7 +25,7 @@ const REQUEST_RESET: &str = "
         ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
             email_key = excluded.email_key, token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
     ), logged AS (
-        INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, 'PASSWORD_RESET_REQUESTED', 'User', id, $4::inet, $5 FROM person
     )
     INSERT INTO mails (kind, user_id, recipient, token_id)
@@ -84,7 +84,7 @@ const RESET: &str = concat!(
         UPDATE sessions SET ended_at = now() FROM person
         WHERE user_id = person.id AND ended_at IS NULL RETURNING user_id, sessions.id
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'PASSWORD_CHANGED', 'User', id, $4::inet, $5 FROM person
         UNION ALL SELECT DISTINCT user_id, user_id, 'CREDENTIALS_REMOVED', 'User', user_id, $4::inet, $5 FROM unlinked
         UNION ALL SELECT user_id, user_id, 'SESSION_REVOKED', 'Session', id, $4::inet, $5 FROM ended
@@ -171,7 +171,7 @@ const REQUEST_CHANGE: &str = "
         ON CONFLICT (user_id, purpose) DO UPDATE SET id = excluded.id, email = excluded.email,
             email_key = excluded.email_key, token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'EMAIL_CHANGE_REQUESTED', 'User', id, $5::inet, $6 FROM person
     ), told AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)
@@ -250,7 +250,7 @@ const VERIFY: &str = "
         UPDATE users SET email_verified = true FROM token
         WHERE (SELECT set_origin($3, $4)) AND id = $1 AND is_active AND users.email_key = token.email_key RETURNING id
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT id, id, 'EMAIL_VERIFIED', 'User', id, $3::inet, $4 FROM person
     )
     SELECT id FROM person";
@@ -281,7 +281,7 @@ const CHANGE: &str = "
     ), voided AS (
         DELETE FROM mail_tokens USING person WHERE user_id = person.id AND token_hash <> $2
     ), logged AS (
-        INSERT INTO audit_logs (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
+        INSERT INTO people_log (user_id, actor_id, action, entity_type, entity_id, changes, ip_address, user_agent)
         SELECT person.id, person.id, 'EMAIL_CHANGED', 'User', person.id, changed('email', owner.email, person.email), $3::inet, $4
         FROM person, owner
     ), told AS (

@@ -89,7 +89,7 @@ pub(super) async fn rotated(
 
 /// No actor: it is unknown who repeated the token.
 const LOG_REPETITION: &str = "
-    INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+    INSERT INTO people_log (user_id, action, entity_type, entity_id, ip_address, user_agent)
     SELECT user_id, 'REFRESH_TOKEN_REPEATED', 'Session', id, $3::inet, $4
     FROM sessions WHERE user_id = $1 AND id = $2 FOR KEY SHARE";
 
@@ -113,7 +113,7 @@ const END_SESSION: &str = "
         UPDATE sessions SET ended_at = now()
         WHERE user_id = $1 AND id = $2 AND ended_at IS NULL AND expires_at > now() RETURNING user_id, id
     ), logged AS (
-        INSERT INTO audit_logs (user_id, action, entity_type, entity_id, ip_address, user_agent)
+        INSERT INTO people_log (user_id, action, entity_type, entity_id, ip_address, user_agent)
         SELECT user_id, 'REFRESH_TOKEN_REUSED', 'Session', id, $3::inet, $4 FROM ended
     ), mailed AS (
         INSERT INTO mails (kind, user_id, recipient, ip_address, user_agent)

@@ -42,6 +42,7 @@ use crate::{
         backup::{State, state},
         connect::Target,
         migrate::{self, Phase},
+        sharding,
     },
     images::copies::{self, Copies, Object},
 };
@@ -57,6 +58,7 @@ pub(super) async fn backup(
     let now = Utc::now();
     let path = path_for(options, now)?;
     let target = without_pooler(server);
+    reject_sharded(target).await?;
     let database = Database::new(target.clone(), &pool(config));
     let state = state(&database).await?;
     let source = Source {
@@ -104,6 +106,14 @@ fn path_for(options: &BackupOptions, now: DateTime<Utc>) -> Result<PathBuf, Stri
 /// pg_dump and psql keep settings in their sessions, so a pooler in transaction mode must not be in between.
 fn without_pooler(server: &DatabaseServer) -> &Target {
     server.direct.as_ref().unwrap_or(&server.target)
+}
+
+/// pg_dump would read the rows of each server at another time, and its script would not distribute them.
+async fn reject_sharded(target: &Target) -> Outcome {
+    match sharding::detect(target).await? {
+        true => Err("The database is sharded. Back up and restore its servers with their own tools (docs/scale.md).".to_owned().into()),
+        false => Ok(()),
+    }
 }
 
 fn schema(state: &State) -> Result<String, String> {

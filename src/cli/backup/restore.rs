@@ -16,7 +16,7 @@ use super::{
     manifest::{DUMP, IMAGES, KEY, Manifest, PREVIOUS_KEY},
     name_of,
     programs::{Programs, Running, feed},
-    schema, without_pooler,
+    reject_sharded, schema, without_pooler,
 };
 use crate::{
     config::{Config, RestoreOptions},
@@ -53,6 +53,7 @@ pub(in crate::cli) async fn restore(
 ) -> Outcome {
     let backup = verified(options)?;
     let target = without_pooler(server);
+    reject_sharded(target).await?;
     let database = Database::new(target.clone(), &pool(config));
     let state = state(&database).await?;
     check(&state, &backup, options)?;

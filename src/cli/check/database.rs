@@ -56,6 +56,7 @@ pub(super) async fn check(
     let is_pending = |states: &Vec<_>| !migrate::names(states, Phase::Pending).is_empty();
     let is_pending = states.as_ref().is_ok_and(is_pending);
     report.add("schema", schema(server, states))?;
+    report.add("sharding", sharding(&database, server).await)?;
     report.add("rights", rights(&database).await)?;
     let migrating = migration_rights(&database, is_pending).await;
     report.add("migration-rights", migrating)?;
@@ -159,6 +160,20 @@ fn schema(server: &DatabaseServer, states: Result<Vec<MigrationState>, String>) 
             format!("migrations of a newer snapnote: {}", unknown.join(", ")),
             "Update this program soon.",
         ),
+    }
+}
+
+async fn sharding(database: &Database, server: &DatabaseServer) -> Finding {
+    match flattened(in_time(checkup::sharding(database)).await) {
+        Ok(None) => Finding::ok("the database is not sharded"),
+        Ok(Some(_)) if server.read.is_some() => Finding::failed(
+            "the database is sharded, and DATABASE_READ_URL is set",
+            "Unset DATABASE_READ_URL: items are on other servers.",
+        ),
+        Ok(Some((version, servers))) => Finding::ok(format!(
+            "Citus {version} distributes the tables over {servers} servers"
+        )),
+        Err(problem) => Finding::failed(problem, "Check the coordinator and its workers."),
     }
 }
 

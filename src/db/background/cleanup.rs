@@ -35,8 +35,27 @@ pub(crate) struct Cleanup {
     pub(crate) due: &'static str,
     /// Cleans up the rows with the ids `$1`, an array of text, and returns their number.
     pub(crate) finish: &'static str,
+    /// The statements for a sharded database, if the table is distributed: Citus locks rows of one owner only.
+    pub(crate) on_shards: Option<OnShards>,
     /// The age in days at which a row is due, if it is a setting.
     pub(crate) days: Option<i32>,
+}
+
+/// [`Cleanup::due`] without locks, and [`Cleanup::finish`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OnShards {
+    pub(crate) due: &'static str,
+    pub(crate) finish: &'static str,
+}
+
+impl Cleanup {
+    /// The statements for the database.
+    fn statements(&self, is_sharded: bool) -> (&'static str, &'static str) {
+        match self.on_shards {
+            Some(OnShards { due, finish }) if is_sharded => (due, finish),
+            _ => (self.due, self.finish),
+        }
+    }
 }
 
 /// A clean-up with its skipped rows. Cheap to clone.
@@ -97,7 +116,8 @@ impl Sweeper {
         if !locked.is_some_and(|(locked,)| locked) {
             return Ok(0);
         }
-        let mut due = Statement::<(String,)>::new(cleanup.due)
+        let (due, finish_text) = cleanup.statements(conn.is_sharded());
+        let mut due = Statement::<(String,)>::new(due)
             .bind(i64::from(STEP))
             .bind(self.skipped());
         if let Some(days) = cleanup.days {
@@ -108,7 +128,7 @@ impl Sweeper {
             return Ok(0);
         }
         self.inner.started.lock().clone_from(&ids);
-        finish(conn, cleanup.finish, ids).await
+        finish(conn, finish_text, ids).await
     }
 
     /// Finds the rows for which the last step failed, and skips them from now on. Returns how many rows succeeded.
@@ -117,7 +137,10 @@ impl Sweeper {
         if ids.is_empty() || error.code == Code::Unavailable {
             return Err(error);
         }
-        let statement = self.inner.cleanup.finish;
+        let (_, statement) = self
+            .inner
+            .cleanup
+            .statements(database.target().is_sharded());
         let isolated = isolate(ids, |ids| {
             Box::pin(async move {
                 let mut conn = database.connection().await?;

@@ -1,6 +1,8 @@
 //! A transaction of a connection: how it begins and ends, and what is known of it in between.
 
-use super::{Connection, from_database};
+use diesel::QueryResult;
+
+use super::{Connection, from_database, sharding};
 use crate::error::Error;
 
 /// The state of a connection's transaction.
@@ -56,15 +58,26 @@ impl<'conn> OpenTransaction<'conn> {
                 "a transaction was started inside another: {state:?}"
             )));
         }
+        OpenTransaction::open(conn).await.map_err(from_database)
+    }
+
+    /// Opens a transaction if none is open.
+    pub(super) async fn open(conn: &'conn mut Connection) -> QueryResult<OpenTransaction<'conn>> {
         conn.transaction = Transaction::Open;
         let open = OpenTransaction(conn);
-        open.0.batch("BEGIN").await.map_err(from_database)?;
+        match open.0.is_sharded() {
+            true => {
+                let begin = sharding::begin(open.0.origin.as_deref());
+                open.0.pipelined("BEGIN", &begin).await?;
+            }
+            false => open.0.batch("BEGIN").await?,
+        }
         Ok(open)
     }
 
-    pub(super) async fn end<T, E: From<Error>>(self, outcome: Result<T, E>) -> Ended<T, E> {
+    /// Commits, if no statement has failed, or rolls back. Returns whether that succeeded, and whether the transaction lost a conflict.
+    pub(super) async fn close(self, commits: bool) -> (QueryResult<()>, bool) {
         let conn = &mut *self.0;
-        let commits = outcome.is_ok() && conn.transaction == Transaction::Open;
         let ended = conn
             .batch(if commits { "COMMIT" } else { "ROLLBACK" })
             .await;
@@ -75,6 +88,18 @@ impl<'conn> OpenTransaction<'conn> {
             conn.transaction = Transaction::None;
         }
         conn.note_writes();
+        (ended, conflict)
+    }
+
+    /// Commits if the only statement succeeded, or rolls back. Returns its outcome, and whether it lost a conflict.
+    pub(super) async fn close_after<T>(self, outcome: QueryResult<T>) -> (QueryResult<T>, bool) {
+        let (ended, conflict) = self.close(outcome.is_ok()).await;
+        (outcome.and_then(|value| ended.map(|()| value)), conflict)
+    }
+
+    pub(super) async fn end<T, E: From<Error>>(self, outcome: Result<T, E>) -> Ended<T, E> {
+        let commits = outcome.is_ok() && self.0.transaction == Transaction::Open;
+        let (ended, conflict) = self.close(commits).await;
         if conflict {
             let detail = "a transaction kept losing conflicts with others";
             return Ended::Conflict(Error::unavailable(detail));

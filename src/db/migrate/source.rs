@@ -21,13 +21,17 @@ const INCLUDE: &str = r"\ir ../functions/";
 
 /// The migrations that the binary contains.
 #[derive(Clone, Copy)]
-pub(super) struct Embedded;
+pub(super) struct Embedded {
+    /// Whether the database is sharded.
+    pub(super) is_sharded: bool,
+}
 
 impl MigrationSource<Pg> for Embedded {
     fn migrations(&self) -> Result<Vec<Box<dyn Migration<Pg>>>> {
         let mut folders: Vec<_> = folders().collect();
         folders.sort_by_key(|folder| folder.0.path());
-        let boxed = |folder| Box::new(folder) as Box<dyn Migration<Pg>>;
+        let is_sharded = self.is_sharded;
+        let boxed = |folder| Box::new(Part { folder, is_sharded }) as Box<dyn Migration<Pg>>;
         Ok(folders.into_iter().map(boxed).collect())
     }
 }
@@ -45,11 +49,38 @@ impl Folder {
     fn text(&self, file: &str) -> Result<String> {
         expand(text(&format!("{self}/{file}"))?)
     }
+}
 
+/// A migration of a database.
+struct Part {
+    folder: Folder,
+    is_sharded: bool,
+}
+
+impl Part {
     fn execute(&self, file: &str, conn: &mut dyn BoxableConnection<Pg>) -> Result<()> {
-        let executed = conn.batch_execute(&self.text(file)?);
-        executed.map_err(|error| format!("{self}/{file}: {error}").into())
+        let mut text = self.folder.text(file)?;
+        if self.is_sharded {
+            text = one_by_one(&text);
+        }
+        let executed = conn.batch_execute(&text);
+        executed.map_err(|error| format!("{}/{file}: {error}", self.folder).into())
     }
+}
+
+/// The SQL that distributes the tables of a database with Citus.
+pub(super) fn sharding() -> Result<String> {
+    let (functions, distribute) = (
+        text("sharding/functions.sql")?,
+        text("sharding/distribute.sql")?,
+    );
+    Ok(one_by_one(&format!("{functions}\n{distribute}")))
+}
+
+/// The same statements in a block. Citus sends a statement to other servers as the client has sent it, and of a text with several
+/// statements, the whole text.
+fn one_by_one(sql: &str) -> String {
+    format!("DO $statements$BEGIN\n{sql}\nEND$statements$")
 }
 
 fn expand(sql: &str) -> Result<String> {
@@ -115,7 +146,7 @@ fn names_of(list: &str) -> impl Iterator<Item = &str> {
     names.filter_map(|name| name.split(' ').next().filter(|name| !name.is_empty()))
 }
 
-impl Migration<Pg> for Folder {
+impl Migration<Pg> for Part {
     fn run(&self, conn: &mut dyn BoxableConnection<Pg>) -> Result<()> {
         self.execute("up.sql", conn)
     }
@@ -125,11 +156,11 @@ impl Migration<Pg> for Folder {
     }
 
     fn metadata(&self) -> &dyn MigrationMetadata {
-        self
+        &self.folder
     }
 
     fn name(&self) -> &dyn MigrationName {
-        self
+        &self.folder
     }
 }
 
@@ -205,7 +236,10 @@ mod tests {
 
     #[test]
     fn versions_are_those_of_diesel() {
-        let first = Embedded.migrations().unwrap().remove(0);
+        let first = Embedded { is_sharded: false }
+            .migrations()
+            .unwrap()
+            .remove(0);
         let version = first.name().to_string();
         assert_eq!(version, "2026-11-29-000001_change_log");
         let version = first.name().version().to_string();

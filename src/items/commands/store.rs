@@ -12,6 +12,7 @@
 //! Each statement locks courses before items, and rows of a table in the order of their ids. So two statements never wait for
 //! each other.
 
+use chrono::Utc;
 use diesel::result::Error as DieselError;
 
 use super::{Entry, Written};
@@ -54,16 +55,23 @@ pub(super) fn assignment(column: &str, given: &str, value: &str) -> String {
 pub(crate) struct Entries<'a, K, I, R> {
     entries: &'a [Entry<'a, K, I>],
     statement: Statement<R>,
+    is_sharded: bool,
     /// The placeholders of the arrays, and the minimum number of entries that can be written. `None` in a statement for one entry.
     batch: Option<(Vec<String>, i64)>,
 }
 
 impl<'a, K, I, R> Entries<'a, K, I, R> {
     /// Binds the owner as `$1`.
-    pub(super) fn new(owner: UserId, entries: &'a [Entry<'a, K, I>], required: i64) -> Self {
+    pub(super) fn new(
+        owner: UserId,
+        entries: &'a [Entry<'a, K, I>],
+        required: i64,
+        is_sharded: bool,
+    ) -> Self {
         let is_alone = entries.len() == 1 && required <= 1;
         Entries {
             entries,
+            is_sharded,
             statement: Statement::write("", owner),
             batch: (!is_alone).then(|| (Vec::new(), required)),
         }
@@ -77,6 +85,20 @@ impl<'a, K, I, R> Entries<'a, K, I, R> {
     /// Binds a value of each input. Returns the expression that stands for it.
     pub(crate) fn value<V: Into<Value>>(&mut self, value: impl Fn(&'a I) -> V) -> String {
         self.bind(|entry| value(entry.input))
+    }
+
+    /// Whether the statement is for a sharded database.
+    pub(super) fn is_sharded(&self) -> bool {
+        self.is_sharded
+    }
+
+    /// The expression of the present time. Citus rejects `now()` in CASE, and plans a batch with a subquery for it in parts that do not fit
+    /// together.
+    pub(crate) fn now(&mut self) -> String {
+        match self.is_sharded {
+            true => self.value(|_| Utc::now()),
+            false => "now()".to_owned(),
+        }
     }
 
     pub(super) fn bind<V: Into<Value>>(

@@ -48,6 +48,7 @@ pub(in crate::items) fn write_is_in_parent(
 /// Writes the number of items in the container `listed` that `column` stands for: `document_count` or `open_task_count`.
 pub(crate) fn write_count(
     statement: &mut SqlText,
+    owner: Uuid,
     container: ItemKind,
     column: &str,
     source: Source,
@@ -57,9 +58,10 @@ pub(crate) fn write_count(
         _ => (ItemKind::Task, " AND completed_at IS NULL"),
     };
     let (prefix, table) = (source.prefix(), kind.table());
-    let is_in = is_in(kind, (container, "listed"), || "listed.user_id".to_owned());
+    let owner = statement.placeholder(owner);
+    let is_in = is_in(kind, (container, "listed"), || owner.clone());
     statement.sql(&format!(
-        "(SELECT count(*) FROM {prefix}{table} WHERE user_id = listed.user_id AND {is_in} AND status = 'active'{condition})"
+        "(SELECT count(*) FROM {prefix}{table} WHERE user_id = {owner} AND {is_in} AND status = 'active'{condition})"
     ));
 }
 
@@ -72,15 +74,18 @@ fn counts_statement(
     source: Source,
 ) -> Statement<CountsRow> {
     let mut statement = Statement::new("SELECT listed.id, ");
-    write_count(&mut statement, container, "document_count", source);
+    write_count(&mut statement, owner.0, container, "document_count", source);
     statement.sql(", ");
-    write_count(&mut statement, container, "open_task_count", source);
+    write_count(
+        &mut statement,
+        owner.0,
+        container,
+        "open_task_count",
+        source,
+    );
     statement.sql(", EXISTS (SELECT FROM pending_operations WHERE user_id = ");
     statement.value(owner).sql(") FROM unnest(");
-    statement
-        .value(ids.to_vec())
-        .sql(") AS given (id) CROSS JOIN LATERAL (SELECT given.id, ");
-    statement.value(owner).sql(" AS user_id) AS listed");
+    statement.value(ids.to_vec()).sql(") AS listed (id)");
     statement
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use chrono::{TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::Usage;
@@ -27,16 +28,26 @@ const RESERVE: &str = "
     ON CONFLICT (user_id) DO UPDATE SET items = known.items + excluded.items, bytes = known.bytes + excluded.bytes
     RETURNING items, bytes, counted_at > now() - interval '1 hour'";
 
+/// On a sharded database. The foreign key locks the owner.
+const RESERVE_ON_SHARD: &str = "
+    INSERT INTO item_usage AS known (user_id, items, bytes) VALUES ($1, $2, $3)
+    ON CONFLICT (user_id) DO UPDATE SET items = known.items + excluded.items, bytes = known.bytes + excluded.bytes
+    RETURNING items, bytes, counted_at > $4";
+
 /// Adds growth to the upper bound, and locks it until the transaction ends.
 pub(super) async fn reserve(
     conn: &mut Connection,
     owner: UserId,
     growth: Usage,
 ) -> Result<Reserved, Error> {
-    let statement = Statement::new(RESERVE)
-        .bind(owner)
-        .bind(growth.items)
-        .bind(growth.bytes);
+    let mut statement = match conn.is_sharded() {
+        true => Statement::new(RESERVE_ON_SHARD),
+        false => Statement::new(RESERVE),
+    };
+    statement = statement.bind(owner).bind(growth.items).bind(growth.bytes);
+    if conn.is_sharded() {
+        statement = statement.bind(Utc::now() - TimeDelta::hours(1));
+    }
     let row: Option<(i64, i64, bool)> = conn.row(statement).await?;
     let reserved = row.map(|(items, bytes, is_recent)| Reserved {
         usage: Usage { items, bytes },

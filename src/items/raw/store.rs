@@ -20,6 +20,7 @@ pub(crate) const ID: usize = 1;
 /// Writes columns of a noun, each after a comma. `rows`: the maximum number of rows.
 pub(in crate::items) fn write_columns<T: Listed>(
     text: &mut SqlText,
+    owner: Uuid,
     columns: &[&str],
     source: Source,
     rows: i64,
@@ -28,7 +29,7 @@ pub(in crate::items) fn write_columns<T: Listed>(
     for column in columns {
         text.sql(", ");
         match T::ON_DEMAND.contains(column) {
-            true => T::on_demand(column, text, source, max_bytes),
+            true => T::on_demand(column, text, owner, source, max_bytes),
             false => {
                 text.sql(column);
             }
@@ -48,7 +49,7 @@ pub(crate) async fn by_id<T: Listed>(
     let mut text = SqlText::new("SELECT EXISTS (SELECT FROM pending_operations WHERE user_id = ");
     text.value(viewer.user_id).sql("), id");
     let rows = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-    write_columns::<T>(&mut text, columns, Source::Tables, rows);
+    write_columns::<T>(&mut text, viewer.user_id.0, columns, Source::Tables, rows);
     text.sql(" FROM ").sql(T::KIND.table());
     text.sql(" AS listed WHERE user_id = ")
         .value(viewer.user_id);

@@ -46,13 +46,19 @@ const OTHER_STEPS: [&str; 5] = [
         SELECT item_id FROM pending_operations WHERE user_id = $1 AND operation <> 'leave' LIMIT $2))",
     "DELETE FROM sessions WHERE user_id = $1 AND id = ANY (ARRAY(
         SELECT id FROM sessions WHERE user_id = $1 LIMIT $2 FOR UPDATE SKIP LOCKED))",
-    "UPDATE audit_logs SET ip_address = NULL, user_agent = NULL WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM audit_logs
-        WHERE actor_id = $1 AND actor_id <> user_id AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
-        LIMIT $2 FOR UPDATE SKIP LOCKED))",
+    ACTED,
     "DELETE FROM audit_logs WHERE user_id = $1 AND id = ANY (ARRAY(
         SELECT id FROM audit_logs WHERE user_id = $1 LIMIT $2))",
 ];
+
+const ACTED: &str = "UPDATE audit_logs SET ip_address = NULL, user_agent = NULL WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM audit_logs
+        WHERE actor_id = $1 AND actor_id <> user_id AND (ip_address IS NOT NULL OR user_agent IS NOT NULL)
+        LIMIT $2 FOR UPDATE SKIP LOCKED))";
+/// On a sharded database, all of them, since they are on different servers. The last condition only binds the limit.
+const ACTED_ON_SHARDS: &str = "
+    UPDATE audit_logs SET ip_address = NULL, user_agent = NULL
+    WHERE actor_id = $1 AND actor_id <> user_id AND (ip_address IS NOT NULL OR user_agent IS NOT NULL) AND $2::bigint > 0";
 
 /// Deletes at most `size` rows of a user, and returns how many. 0 if all rows that no other transaction holds are
 /// deleted.
@@ -64,7 +70,11 @@ pub(super) async fn delete_rows(
     let mut rows = 0;
     for text in STEPS.iter() {
         if rows < size {
-            let statement = Statement::new(text.as_str()).bind(user).bind(size - rows);
+            let text = match text == ACTED && conn.is_sharded() {
+                true => ACTED_ON_SHARDS,
+                false => text.as_str(),
+            };
+            let statement = Statement::new(text).bind(user).bind(size - rows);
             rows += count(conn.execute(statement).await?);
         }
     }
@@ -74,14 +84,17 @@ pub(super) async fn delete_rows(
 /// Returns no row while requests are still inserting rows of the user. Later requests find no user.
 const LOCK: &str = "SELECT id FROM users WHERE id = $1 FOR UPDATE SKIP LOCKED";
 
-/// Deletes nothing while items are left. Deleting the user also deletes the pending operation.
-static DELETE: LazyLock<String> = LazyLock::new(|| {
-    let none_is_left = ItemKind::ALL.map(|kind| {
+/// Whether items are left. Requests cannot insert any, since the user is locked.
+static HAS_ITEMS: LazyLock<String> = LazyLock::new(|| {
+    let of_kind = |kind: ItemKind| {
         let table = kind.table();
-        format!(" AND NOT EXISTS (SELECT FROM {table} WHERE user_id = $1)")
-    });
-    format!("DELETE FROM users WHERE id = $1{}", none_is_left.concat())
+        format!("SELECT 1 FROM (SELECT FROM {table} WHERE user_id = $1 LIMIT 1) AS {table}")
+    };
+    ItemKind::ALL.map(of_kind).join(" UNION ALL ")
 });
+
+/// Deleting the user also deletes the pending operation.
+const DELETE: &str = "DELETE FROM users WHERE id = $1";
 
 /// Deletes what was logged since, and inserts the one entry that remains.
 const LOG: [&str; 2] = [
@@ -92,10 +105,15 @@ const LOG: [&str; 2] = [
 
 /// Deletes the user's row after everything else, in the caller's transaction. `false` if something is left.
 pub(super) async fn delete_user(conn: &mut Connection, user: UserId) -> Result<bool, Error> {
-    for text in [LOCK, DELETE.as_str()] {
-        if conn.execute(Statement::new(text).bind(user)).await? == 0 {
-            return Ok(false);
-        }
+    if conn.execute(Statement::new(LOCK).bind(user)).await? == 0 {
+        return Ok(false);
+    }
+    let left = Statement::new(HAS_ITEMS.as_str()).bind(user);
+    if conn.execute(left).await? > 0 {
+        return Ok(false);
+    }
+    if conn.execute(Statement::new(DELETE).bind(user)).await? == 0 {
+        return Ok(false);
     }
     for text in LOG {
         conn.execute(Statement::new(text).bind(user)).await?;

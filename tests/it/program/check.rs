@@ -65,6 +65,7 @@ async fn a_working_configuration_passes_all_checks() {
         "pooler",
         "tls",
         "schema",
+        "sharding",
         "rights",
         "migration-rights",
         "connections",

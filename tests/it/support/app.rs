@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use snapnote::{
     app::{App, AppSettings},
-    db::connect::Target,
+    db::{connect::Target, sharding},
     graphql::plan,
     images::StorageSettings,
 };
@@ -122,6 +122,9 @@ impl TestApp {
         settings.images.public_url = format!("http://{address}").parse().unwrap();
         settings.images.storage = StorageSettings::Folder(image_folder(&database));
         change(&mut settings);
+        if database.starts_with("sharded_") {
+            sharding::detect(&target).await.unwrap();
+        }
         let app = App::new(target, settings).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (pool, auth) = (app.database().clone(), app.auth().clone());

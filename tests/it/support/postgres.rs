@@ -11,6 +11,8 @@ use embedded_postgres::{Embedded, Settings};
 use snapnote::db::{connect::Target, migrate};
 use tokio::sync::OnceCell;
 
+use super::citus;
+
 /// The server that all test processes of this machine's user share. It stops with the last of them.
 async fn server() -> &'static Embedded {
     static SERVER: OnceCell<Embedded> = OnceCell::const_new();
@@ -31,9 +33,11 @@ async fn server() -> &'static Embedded {
 
 /// A connection as superuser to one of the server's databases.
 pub(crate) async fn superuser(database: &str) -> AsyncPgConnection {
-    AsyncPgConnection::establish(&server().await.superuser_url(database))
-        .await
-        .unwrap()
+    let url = match citus::url_of(database, true).await {
+        Some(url) => url,
+        None => server().await.superuser_url(database),
+    };
+    AsyncPgConnection::establish(&url).await.unwrap()
 }
 
 /// Executes SQL as the superuser of the server.
@@ -112,6 +116,9 @@ pub(crate) fn fresh_name() -> String {
 
 /// The URL at which the service's role connects to a database.
 pub(crate) async fn url_of(database: &str) -> String {
+    if let Some(url) = citus::url_of(database, false).await {
+        return url;
+    }
     let url = server().await.url();
     let (head, _) = url.split_once('?').unwrap_or((&url, ""));
     let (server, _) = head.rsplit_once('/').unwrap();
@@ -134,8 +141,11 @@ pub(crate) async fn empty_database() -> String {
     name
 }
 
-/// A migrated database, copied from the template.
+/// A migrated database, copied from the template. Sharded, if there is a Citus cluster.
 pub(crate) async fn migrated_database() -> String {
+    if citus::is_available().await {
+        return citus::sharded_database(&migrations_hash()).await;
+    }
     static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     let (template, name) = (TEMPLATE.get_or_init(template).await, fresh_name());
     let sql = format!("CREATE DATABASE {name} OWNER snapnote TEMPLATE {template}");
@@ -146,25 +156,7 @@ pub(crate) async fn migrated_database() -> String {
 /// The template that all test processes share: one per content of `migrations/`. The first process makes it. Each process deletes
 /// the databases of test processes that have ended.
 async fn template() -> String {
-    let mut hasher = std::hash::DefaultHasher::new();
-    let mut folders = vec![PathBuf::from(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/migrations"
-    ))];
-    let mut files = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => drop(files.insert(path)),
-            }
-        }
-    }
-    for file in files {
-        std::hash::Hash::hash(&std::fs::read(file).unwrap(), &mut hasher);
-    }
-    let name = format!("template_{:x}", std::hash::Hasher::finish(&hasher));
+    let name = format!("template_{}", migrations_hash());
     let mut conn = superuser("postgres").await;
     conn.batch_execute("SELECT pg_advisory_lock(1)")
         .await
@@ -187,6 +179,29 @@ async fn template() -> String {
         runtime.unwrap().block_on(delete_abandoned());
     });
     name
+}
+
+/// A hash of the content of `migrations/`.
+fn migrations_hash() -> String {
+    let mut hasher = std::hash::DefaultHasher::new();
+    let mut folders = vec![PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/migrations"
+    ))];
+    let mut files = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => drop(files.insert(path)),
+            }
+        }
+    }
+    for file in files {
+        std::hash::Hash::hash(&std::fs::read(file).unwrap(), &mut hasher);
+    }
+    format!("{:x}", std::hash::Hasher::finish(&hasher))
 }
 
 async fn databases(conn: &mut AsyncPgConnection) -> Vec<String> {

@@ -29,7 +29,12 @@ pub(super) async fn insert<C: Create>(
     entries: &[Entry<'_, NewId, C>],
     required: i64,
 ) -> Result<Option<Vec<Written<C::Item>>>, Failure> {
-    let statement = C::insert(InsertItems::new(owner, entries, required));
+    let statement = C::insert(InsertItems::new(
+        owner,
+        entries,
+        required,
+        conn.is_sharded(),
+    ));
     match conn.try_rows(statement).await {
         Ok(rows) => Ok(Some(written_by::<C::Item>(rows, entries.len())?)),
         Err(error) if violated_unique(&error) == Some(CREATED_ONCE) => Ok(None),
@@ -53,9 +58,14 @@ pub(crate) struct InsertItems<'a, C: Create> {
 }
 
 impl<'a, C: Create> InsertItems<'a, C> {
-    fn new(owner: UserId, entries: &'a [Entry<'a, NewId, C>], required: i64) -> Self {
+    fn new(
+        owner: UserId,
+        entries: &'a [Entry<'a, NewId, C>],
+        required: i64,
+        is_sharded: bool,
+    ) -> Self {
         let is_chosen = entries.iter().any(|entry| entry.key.chosen);
-        let mut entries = Entries::new(owner, entries, required);
+        let mut entries = Entries::new(owner, entries, required, is_sharded);
         let id = entries.bind(|entry| entry.key.id);
         let chosen = is_chosen.then(|| entries.bind(|entry| entry.key.known_id()));
         InsertItems {
@@ -66,6 +76,11 @@ impl<'a, C: Create> InsertItems<'a, C> {
             chosen,
             course: None,
         }
+    }
+
+    /// Whether the statement is for a sharded database.
+    pub(crate) fn is_sharded(&self) -> bool {
+        self.entries.is_sharded()
     }
 
     /// Puts each item into a course, if it has one.

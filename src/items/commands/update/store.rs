@@ -32,7 +32,8 @@ pub(super) async fn update<U: Update>(
 ) -> Result<Vec<Written<U::Item>>, Failure> {
     let inputs: Vec<&U> = entries.iter().map(|entry| entry.input).collect();
     let stored = U::read(conn, viewer, &inputs).await?;
-    let statement = U::update(UpdateItems::new(viewer.user_id, entries, required), &stored);
+    let items = UpdateItems::new(viewer.user_id, entries, required, conn.is_sharded());
+    let statement = U::update(items, &stored);
     let kind = U::Item::KIND;
     let rows = conn.try_rows(statement).await;
     let rows = rows.map_err(|error| write_failure(error, kind))?;
@@ -49,8 +50,13 @@ pub(crate) struct UpdateItems<'a, U: Update> {
 }
 
 impl<'a, U: Update> UpdateItems<'a, U> {
-    fn new(owner: UserId, entries: &'a [Entry<'a, UpdateTarget, U>], required: i64) -> Self {
-        let mut entries = Entries::new(owner, entries, required);
+    fn new(
+        owner: UserId,
+        entries: &'a [Entry<'a, UpdateTarget, U>],
+        required: i64,
+        is_sharded: bool,
+    ) -> Self {
+        let mut entries = Entries::new(owner, entries, required, is_sharded);
         let id = entries.bind(|entry| entry.key.id);
         let version = entries.bind(|entry| entry.key.version);
         UpdateItems {
@@ -60,6 +66,11 @@ impl<'a, U: Update> UpdateItems<'a, U> {
             conditions: vec![has_version(&version)],
             course: None,
         }
+    }
+
+    /// Whether the statement is for a sharded database.
+    pub(crate) fn is_sharded(&self) -> bool {
+        self.entries.is_sharded()
     }
 
     /// Requires another version than the caller's, if there is one.
