@@ -130,8 +130,7 @@ impl Default for Found {
 }
 
 impl Config {
-    /// Reads the settings. Flags override the environment, and the environment overrides `.env`. An empty variable counts
-    /// as not set.
+    /// Reads the settings. Flags override the environment, which overrides `.env`. An empty variable counts as not set.
     ///
     /// Ends the process for `--help`, for `--version`, and for arguments that clap rejects.
     ///
