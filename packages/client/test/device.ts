@@ -61,7 +61,7 @@ export async function connected(service: FakeService, options: Partial<ClientOpt
 /** Waits until a condition holds. */
 export async function until(holds: () => unknown, what = 'the condition holds'): Promise<void> {
   for (const began = Date.now(); !holds(); ) {
-    if (Date.now() - began > 10_000) throw new Error(`timeout waiting until ${what}: ${holds}`);
+    if (Date.now() - began > 60_000) throw new Error(`timeout waiting until ${what}: ${holds}`);
     await new Promise((done) => setTimeout(done, 1));
   }
 }
