@@ -6,7 +6,8 @@ export function excerptOf(markdown: string): string {
     .replace(/^#{1,6} +.*$/gm, ' ')
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/<[^>]*>/g, ' ')
-    .replace(/^[ >*+-]+|[*_`~|]|\$\$?/gm, '')
+    .replace(/\$\$[^$]*\$\$|\$[^$]*\\[^$]*\$/g, '…')
+    .replace(/^[ >*+-]+|[*_`~|$]/gm, '')
     .replace(/\s+/g, ' ')
     .trim();
   return plain.length > 160 ? `${plain.slice(0, 160)}…` : plain;

@@ -1,6 +1,7 @@
 // Markdown of users, rendered safely: no HTML, no scripts, and only http, https and mailto links. KaTeX is loaded for notes with formulas.
 
-import { useEffect, useState, type ComponentProps } from 'react';
+import { lazy, Suspense, type ComponentProps } from 'react';
+import type { ElementContent } from 'hast';
 import Markdown, { type Components } from 'react-markdown';
 import rehypeSanitize, { defaultSchema } from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
@@ -14,6 +15,22 @@ const SCHEMA = {
   protocols: { href: ['http', 'https', 'mailto'] },
 };
 const SAFE: Plugins = [[rehypeSanitize, SCHEMA]];
+
+const Formula = lazy(() => import('./formula.tsx'));
+
+/** A formula. Until KaTeX is loaded, its source. */
+function Math({ tex, isDisplayed }: { tex: string; isDisplayed: boolean }) {
+  return (
+    <Suspense fallback={<code>{tex}</code>}>
+      <Formula tex={tex} isDisplayed={isDisplayed} />
+    </Suspense>
+  );
+}
+
+function isFormula(node: ElementContent | undefined): boolean {
+  const classes = node?.type === 'element' ? node.properties['className'] : undefined;
+  return Array.isArray(classes) && classes.some((name) => name === 'math-inline' || name === 'math-display');
+}
 
 /** The page has one heading of level 1, its title. So headings of notes begin at level 2. Pictures of other sites are links. */
 const COMPONENTS: Components = {
@@ -42,30 +59,16 @@ const COMPONENTS: Components = {
       <table>{children}</table>
     </div>
   ),
-  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
+  pre: ({ children, node }) => (isFormula(node?.children[0]) ? children : <pre tabIndex={0}>{children}</pre>),
+  code: ({ children, className, node }) =>
+    isFormula(node) ? <Math tex={String(children)} isDisplayed={className?.includes('math-display') ?? false} /> : <code>{children}</code>,
   input: ({ checked }) => <input type="checkbox" checked={checked === true} disabled aria-label={checked ? 'Done' : 'Not done'} />,
 };
 
-/** The plugin that renders formulas, as soon as it is loaded. */
-function useFormulas(markdown: string): Plugins {
-  const [plugins, setPlugins] = useState(SAFE);
-  const isNeeded = markdown.includes('$') && plugins === SAFE;
-  useEffect(() => {
-    if (!isNeeded) return;
-    let isCurrent = true;
-    void import('./formulas.ts').then(({ formulas }) => isCurrent && setPlugins([...SAFE, formulas]));
-    return () => {
-      isCurrent = false;
-    };
-  }, [isNeeded]);
-  return plugins;
-}
-
 export default function Note({ text }: { text: string }) {
-  const plugins = useFormulas(text);
   return (
     <div className="note-text">
-      <Markdown remarkPlugins={[remarkGfm, remarkMath]} rehypePlugins={plugins} components={COMPONENTS}>
+      <Markdown remarkPlugins={[remarkGfm, remarkMath]} rehypePlugins={SAFE} components={COMPONENTS}>
         {text}
       </Markdown>
     </div>

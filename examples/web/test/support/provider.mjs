@@ -49,7 +49,7 @@ export async function startProvider(port, clientId) {
       const code = randomUUID();
       codes.set(code, { challenge: parameters.get('code_challenge'), redirectUri: parameters.get('redirect_uri') });
       const links = `<a href="${back({ code })}">Continue as Grace</a> <a href="${back({ error: 'access_denied', error_description: 'You cancelled the sign-in.' })}">Cancel</a>`;
-      response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>Campus ID</title>${links}`);
+      response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>Campus ID</title><link rel="icon" href="data:,">${links}`);
     },
     '/token': async (_, response, request) => {
       const body = await bodyOf(request);
