@@ -3,8 +3,11 @@ import '@fontsource-variable/stix-two-text/wght.css';
 import '@fontsource-variable/stix-two-text/wght-italic.css';
 import './styles/base.css';
 import './styles/controls.css';
+import './styles/dialogs.css';
+import './styles/gate.css';
 import './styles/shell.css';
 import './styles/screens.css';
+import './styles/lists.css';
 import './styles/notes.css';
 import './styles/tasks.css';
 

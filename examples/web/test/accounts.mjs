@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { api, go, heading, isLive, newUser, signIn, signUp } from './support/app.mjs';
 import { assertNoProblems, eventually, newDevice, newWindow } from './support/browser.mjs';
 

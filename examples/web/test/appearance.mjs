@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { addTask, api, createCourse, createNote, dayFromToday, go, heading, isLive, newUser, openCourse, signUp } from './support/app.mjs';
 import { assertNoProblems, newDevice, newWindow } from './support/browser.mjs';
 import { boardPicture } from './support/picture.mjs';

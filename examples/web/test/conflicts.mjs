@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { api, createCourse, createNote, heading, isLive, newUser, signIn, signUp } from './support/app.mjs';
 import { assertNoProblems, eventually, newDevice } from './support/browser.mjs';
 

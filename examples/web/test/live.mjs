@@ -1,4 +1,4 @@
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { addTask, createCourse, go, isLive, newUser, openCourse, signIn, signUp, task } from './support/app.mjs';
 import { assertNoProblems, newDevice, newWindow } from './support/browser.mjs';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { createCourse, createNote, heading, newUser, signUp } from './support/app.mjs';
 import { assertNoProblems, newDevice } from './support/browser.mjs';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { api, createCourse, createNote, isLive, newUser, openCourse, signIn, signUp } from './support/app.mjs';
 import { assertNoProblems, newDevice } from './support/browser.mjs';
 import { boardPicture } from './support/picture.mjs';

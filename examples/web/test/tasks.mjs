@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { addTask, api, createCourse, dayFromToday, go, isLive, newUser, signUp, task, taskTitles } from './support/app.mjs';
 import { assertNoProblems, eventually, newDevice } from './support/browser.mjs';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test } from './support/test.mjs';
 import { addTask, api, createCourse, createNote, go, heading, isLive, newUser, openCourse, signUp } from './support/app.mjs';
 import { assertNoProblems, newDevice } from './support/browser.mjs';
 

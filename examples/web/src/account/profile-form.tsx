@@ -4,7 +4,7 @@ import { send } from '../api/request.ts';
 import { graphql, read, type FragmentType } from '../gql/index.ts';
 import { useForm } from '../session/use-form.ts';
 import { announce } from '../ui/announcements.ts';
-import { Field, onSubmit, Segmented, TextField } from '../ui/form.tsx';
+import { onSubmit, Segmented, TextAreaField, TextField } from '../ui/form.tsx';
 
 const PROFILE_FORM = graphql(`
   fragment ProfileForm on User {
@@ -66,11 +66,7 @@ export function ProfileForm({ user }: { user: FragmentType<typeof PROFILE_FORM> 
           <span className="label">What you know already</span>
           <Segmented label="What you know already" value={proficiency} options={LEVELS} onChange={setProficiency} />
         </div>
-        <Field label="Learning goals" error={errorOf('learningGoals')}>
-          {(attributes) => (
-            <textarea className="input" rows={3} maxLength={10_000} value={goals} onChange={({ target }) => setGoals(target.value)} {...attributes} />
-          )}
-        </Field>
+        <TextAreaField label="Learning goals" maxLength={10_000} value={goals} onChange={setGoals} error={errorOf('learningGoals')} />
         <p className="form-problem" role="alert">
           {general}
         </p>

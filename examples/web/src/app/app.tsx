@@ -22,8 +22,8 @@ export function App() {
   const value = useMemo(() => {
     if (!session) return null;
     const leave = (how: (session: OpenSession) => Promise<void>) => async () => {
-      setSession(null);
       await how(session);
+      setSession(null);
     };
     return { ...session, signOut: leave(endSession), signInAgain: leave(closeSession) };
   }, [session, setSession]);

@@ -1,19 +1,23 @@
-import type { ItemOf } from '@snapnote/client';
+import type { Fields, ItemOf } from '@snapnote/client';
 import { useClient } from '@snapnote/client/react';
 import { useState } from 'react';
 import { useLocation } from 'wouter';
+import { changedFields } from '../sync/changes.ts';
 import { ColorPicker, DEFAULT_COLOR } from '../ui/colors.tsx';
 import { Dialog } from '../ui/dialog.tsx';
-import { Field, onSubmit, TextField } from '../ui/form.tsx';
+import { onSubmit, TextAreaField, TextField } from '../ui/form.tsx';
+
+const NEW: Fields['Course'] = { name: '', description: null, color: DEFAULT_COLOR, icon: null };
 
 /** Creates or changes a course. */
 export function CourseDialog({ course, onClose }: { course?: ItemOf<'Course'>; onClose: () => void }) {
   const client = useClient();
   const [, navigate] = useLocation();
-  const [fields, setFields] = useState(course?.fields ?? { name: '', description: null, color: DEFAULT_COLOR as string, icon: null });
+  const [before] = useState(course?.fields ?? NEW);
+  const [fields, setFields] = useState(before);
   const change = (changed: Partial<typeof fields>) => setFields({ ...fields, ...changed });
   const save = async () => {
-    if (course) await client.update('Course', course.id, fields);
+    if (course) await client.update('Course', course.id, changedFields(before, fields));
     else navigate(`/courses/${await client.create('Course', fields)}`);
     onClose();
   };
@@ -21,18 +25,12 @@ export function CourseDialog({ course, onClose }: { course?: ItemOf<'Course'>; o
     <Dialog title={course ? 'Edit course' : 'New course'} onClose={onClose}>
       <form className="form" onSubmit={onSubmit(() => void save())}>
         <TextField label="Name" required maxLength={255} pattern=".*\S.*" value={fields.name} onChange={(name) => change({ name })} />
-        <Field label="Description">
-          {(attributes) => (
-            <textarea
-              className="input"
-              rows={3}
-              maxLength={10_000}
-              value={fields.description ?? ''}
-              onChange={({ target }) => change({ description: target.value || null })}
-              {...attributes}
-            />
-          )}
-        </Field>
+        <TextAreaField
+          label="Description"
+          maxLength={10_000}
+          value={fields.description ?? ''}
+          onChange={(text) => change({ description: text || null })}
+        />
         <div className="form-row">
           <ColorPicker value={fields.color} onChange={(color) => change({ color })} />
           <TextField

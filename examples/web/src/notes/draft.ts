@@ -23,6 +23,11 @@ export function hasDraft(id: string): boolean {
   return localStorage.getItem(keyOf(id)) !== null;
 }
 
+/** Removes the drafts of all notes from this device. */
+export function removeDrafts(): void {
+  for (const key of Object.keys(localStorage)) if (key.startsWith(keyOf(''))) localStorage.removeItem(key);
+}
+
 function load(note: Note): Draft {
   const stored = localStorage.getItem(keyOf(note.id));
   return stored ? (JSON.parse(stored) as Draft) : { base: textsOf(note), mine: textsOf(note) };

@@ -1,8 +1,8 @@
 import type { ItemOf } from '@snapnote/client';
 import { useClient } from '@snapnote/client/react';
-import { lazy, Suspense, useDeferredValue, useEffect, useState } from 'react';
+import { lazy, Suspense, useDeferredValue, useEffect, useState, type ComponentProps } from 'react';
 import { announce } from '../ui/announcements.ts';
-import { Field, onSubmit, Segmented, TextField } from '../ui/form.tsx';
+import { Field, onSubmit, Segmented, TextAreaField, TextField } from '../ui/form.tsx';
 import { Loading } from '../ui/screen.tsx';
 import { changesOf, useDraft } from './draft.ts';
 
@@ -46,16 +46,7 @@ export function NoteEditor({ note, onClose }: Props) {
   return (
     <form className="editor" onSubmit={onSubmit(save)}>
       {conflict && (
-        <section className="notice-conflict" role="alert" aria-label="This note has changed">
-          <Suspense fallback={<Loading />}>
-            <ConflictView
-              field={conflict}
-              mine={draft.mine[conflict]}
-              theirs={saved[conflict]}
-              onChoose={(text) => resolve(conflict, text)}
-            />
-          </Suspense>
-        </section>
+        <Changed field={conflict} mine={draft.mine[conflict]} theirs={saved[conflict]} onChoose={(text) => resolve(conflict, text)} />
       )}
       <TextField label="Title" required maxLength={500} value={draft.mine.title} onChange={(text) => change('title', text)} />
       <EditorTexts draft={draft.mine} change={change} />
@@ -72,6 +63,17 @@ export function NoteEditor({ note, onClose }: Props) {
         <p className="muted">{isChanged ? 'Not saved yet. Kept on this device.' : 'Markdown, with formulas in $…$ or $$…$$.'}</p>
       </div>
     </form>
+  );
+}
+
+/** Both versions of a text that was saved elsewhere while the user was editing it. */
+function Changed(versions: ComponentProps<typeof ConflictView>) {
+  return (
+    <section className="notice-conflict" role="alert" aria-label="This note has changed">
+      <Suspense fallback={<Loading />}>
+        <ConflictView {...versions} />
+      </Suspense>
+    </section>
   );
 }
 
@@ -108,11 +110,7 @@ function EditorTexts({ draft, change }: TextsProps) {
       </div>
       <details className="recognized">
         <summary>Recognized text</summary>
-        <Field label="Text of the page, as recognized">
-          {(attributes) => (
-            <textarea className="input" rows={5} value={draft.originalText} onChange={({ target }) => change('originalText', target.value)} {...attributes} />
-          )}
-        </Field>
+        <TextAreaField label="Text of the page, as recognized" rows={5} value={draft.originalText} onChange={(text) => change('originalText', text)} />
       </details>
     </>
   );

@@ -30,29 +30,30 @@ function useUpload(noteId: string, onDone: () => void) {
   return { preview, problem, upload: (file: File | undefined) => void (file && upload(file)) };
 }
 
+/** Accepts files that are dropped. */
+function useDrop(accept: (file: File | undefined) => void) {
+  const [isOver, setIsOver] = useState(false);
+  const enter = (event: DragEvent) => {
+    event.preventDefault();
+    setIsOver(true);
+  };
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setIsOver(false);
+    accept(event.dataTransfer.files[0]);
+  };
+  return { isOver, handlers: { onDragOver: enter, onDragLeave: () => setIsOver(false), onDrop: drop } };
+}
+
 /** The picture of a note, usually of a board or a page: its preview, and how to add, replace and remove it. */
 export function PictureBox({ note }: { note: ItemOf<'Document'> }) {
   const { status } = useSyncState();
   const { data, isLoading, reload } = useRequest(NOTE_PICTURE, { id: note.id }, note.version);
   const { preview, problem, upload } = useUpload(note.id, reload);
   const picture = read(PICTURE, data?.document?.image);
-  const [isOver, setIsOver] = useState(false);
-  const onDrop = (event: DragEvent) => {
-    event.preventDefault();
-    setIsOver(false);
-    upload(event.dataTransfer.files[0]);
-  };
+  const { isOver, handlers } = useDrop(upload);
   return (
-    <section
-      className={isOver ? 'picture picture-over' : 'picture'}
-      aria-label="Picture"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setIsOver(true);
-      }}
-      onDragLeave={() => setIsOver(false)}
-      onDrop={onDrop}
-    >
+    <section className={isOver ? 'picture picture-over' : 'picture'} aria-label="Picture" {...handlers}>
       {preview ? (
         <Uploading preview={preview} />
       ) : picture ? (

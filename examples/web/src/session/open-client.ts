@@ -2,6 +2,7 @@
 
 import { IndexedDbStore, OfflineClient } from '@snapnote/client';
 import { graphqlUrl } from '../config.ts';
+import { removeDrafts } from '../notes/draft.ts';
 import { Conflicts } from '../sync/conflicts.ts';
 import { announce } from '../ui/announcements.ts';
 import { currentAccount, type Account } from './account.ts';
@@ -41,8 +42,9 @@ export async function closeSession({ client }: OpenSession): Promise<void> {
 
 /** Signs out and removes everything from this device, also changes that were not sent. */
 export async function endSession({ account, client, store, conflicts }: OpenSession): Promise<void> {
-  await account.signOut();
   await client.close();
   await store.destroy();
   conflicts.clear();
+  removeDrafts();
+  await account.signOut();
 }

@@ -4,6 +4,9 @@ import { signUp } from './account.ts';
 import type { SignedOutProps } from './signed-out.tsx';
 import { useForm } from './use-form.ts';
 
+const TAKEN = 'An account has this email address already. Sign in instead.';
+const WEAK = 'This password is easy to guess. Choose another one.';
+
 export function SignUpForm({ onSignedIn }: SignedOutProps) {
   const [name, setName] = useState('');
   const [email, setEmail] = useState('');
@@ -12,20 +15,11 @@ export function SignUpForm({ onSignedIn }: SignedOutProps) {
   const submit = async () => {
     if (await run(() => signUp({ email, password, name }))) await onSignedIn();
   };
-  const taken = errors.some(({ code }) => code === 'TAKEN') && 'An account has this email address already. Sign in instead.';
-  const weak = errors.some(({ code }) => code === 'WEAK_PASSWORD') && 'This password is easy to guess. Choose another one.';
+  const has = (code: string) => errors.some((error) => error.code === code);
   return (
     <form className="form" onSubmit={onSubmit(() => void submit())}>
       <TextField label="Name" autoComplete="name" required value={name} onChange={setName} error={errorOf('name')} />
-      <TextField
-        label="Email"
-        type="email"
-        autoComplete="email"
-        required
-        value={email}
-        onChange={setEmail}
-        error={taken || errorOf('email')}
-      />
+      <TextField label="Email" type="email" autoComplete="email" required value={email} onChange={setEmail} error={has('TAKEN') ? TAKEN : errorOf('email')} />
       <TextField
         label="Password"
         type="password"
@@ -35,7 +29,7 @@ export function SignUpForm({ onSignedIn }: SignedOutProps) {
         hint="8 characters or more. Three random words make a good one."
         value={password}
         onChange={setPassword}
-        error={weak || errorOf('password')}
+        error={has('WEAK_PASSWORD') ? WEAK : errorOf('password')}
       />
       <p className="form-problem" role="alert">
         {general}

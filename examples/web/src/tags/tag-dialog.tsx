@@ -1,6 +1,7 @@
 import type { ItemOf } from '@snapnote/client';
 import { useClient, useItems } from '@snapnote/client/react';
 import { useState } from 'react';
+import { changedFields } from '../sync/changes.ts';
 import { ColorPicker, DEFAULT_COLOR } from '../ui/colors.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { onSubmit, TextField } from '../ui/form.tsx';
@@ -9,13 +10,15 @@ import { onSubmit, TextField } from '../ui/form.tsx';
 export function TagDialog({ tag, onClose }: { tag?: ItemOf<'Tag'>; onClose: () => void }) {
   const client = useClient();
   const tags = useItems('Tag');
-  const [name, setName] = useState(tag?.fields.name ?? '');
-  const [color, setColor] = useState(tag?.fields.color ?? DEFAULT_COLOR);
+  const [before] = useState(tag?.fields ?? { name: '', color: DEFAULT_COLOR });
+  const [name, setName] = useState(before.name);
+  const [color, setColor] = useState(before.color);
   const isTaken = tags.some(({ id, fields }) => id !== tag?.id && fields.name.toLowerCase() === name.trim().toLowerCase());
   const save = async () => {
     if (isTaken) return;
-    if (tag) await client.update('Tag', tag.id, { name, color });
-    else await client.create('Tag', { name: name.trim(), color });
+    const fields = { name: name.trim(), color };
+    if (tag) await client.update('Tag', tag.id, changedFields(before, fields));
+    else await client.create('Tag', fields);
     onClose();
   };
   return (

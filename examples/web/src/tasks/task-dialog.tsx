@@ -1,10 +1,11 @@
-import { same, type Fields, type ItemOf, type TaskPriority } from '@snapnote/client';
+import { type Fields, type ItemOf, type TaskPriority } from '@snapnote/client';
 import { useClient, useItems } from '@snapnote/client/react';
 import { useState } from 'react';
+import { changedFields } from '../sync/changes.ts';
 import { TagPicker } from '../tags/tag-picker.tsx';
 import { announce } from '../ui/announcements.ts';
 import { Dialog } from '../ui/dialog.tsx';
-import { Field, onSubmit, Segmented, TextField } from '../ui/form.tsx';
+import { Field, onSubmit, Segmented, TextAreaField, TextField } from '../ui/form.tsx';
 import { dueOf, partsOf } from './due.ts';
 
 type TaskFields = Fields['Task'];
@@ -15,15 +16,14 @@ const PRIORITIES: readonly (readonly [TaskPriority, string])[] = [
   ['HIGH', 'High'],
 ];
 
-/** Changes a task. Only changed fields are stored, so that changes of other devices to the others remain. */
+/** Changes a task. */
 export function TaskDialog({ task, onClose }: { task: ItemOf<'Task'>; onClose: () => void }) {
   const client = useClient();
   const [before] = useState(task.fields);
   const [fields, setFields] = useState(task.fields);
   const change = (changed: Partial<TaskFields>) => setFields((current) => ({ ...current, ...changed }));
   const save = async () => {
-    const changed = Object.entries(fields).filter(([name, value]) => !same(name, value, before[name as keyof TaskFields]));
-    if (changed.length > 0) await client.update('Task', task.id, Object.fromEntries(changed));
+    await client.update('Task', task.id, changedFields(before, fields));
     announce('The task is saved.');
     onClose();
   };
@@ -38,18 +38,7 @@ export function TaskDialog({ task, onClose }: { task: ItemOf<'Task'>; onClose: (
         <TextField label="Title" required maxLength={200} pattern=".*\S.*" value={fields.title} onChange={(title) => change({ title })} />
         <DueFields due={fields.due} onChange={(due) => change({ due })} />
         <CourseAndPriority fields={fields} change={change} />
-        <Field label="Details">
-          {(attributes) => (
-            <textarea
-              className="input"
-              rows={3}
-              maxLength={1_000}
-              value={fields.description ?? ''}
-              onChange={({ target }) => change({ description: target.value || null })}
-              {...attributes}
-            />
-          )}
-        </Field>
+        <TextAreaField label="Details" maxLength={1_000} value={fields.description ?? ''} onChange={(text) => change({ description: text || null })} />
         <div className="field">
           <span className="label">Tags</span>
           <TagPicker selected={fields.tagIds} onChange={(tagIds) => change({ tagIds })} />

@@ -28,24 +28,19 @@ export default function TrashScreen() {
     for (const { id } of deleting) await client.delete(id);
     announce(deleting.length === 1 ? `“${nameOf(first)}” is deleted.` : 'The trash is empty.');
   };
-  const empty = shown.length > 0 && (
+  if (shown.length === 0) return <EmptyTrash />;
+  const empty = (
     <button type="button" className="button button-danger" onClick={() => setDeleting(shown)}>
       Empty trash
     </button>
   );
   return (
     <Screen title="Trash" actions={empty}>
-      {shown.length === 0 ? (
-        <Empty icon="trash" title="The trash is empty.">
-          <p>Deleted items stay here for a while, so that you can restore them.</p>
-        </Empty>
-      ) : (
-        <ul className="trash-list">
-          {shown.map((item) => (
-            <TrashRow key={item.id} item={item} others={withCourse.get(item.id) ?? 0} onRestore={() => void restore(item)} onDelete={() => setDeleting([item])} />
-          ))}
-        </ul>
-      )}
+      <ul className="trash-list">
+        {shown.map((item) => (
+          <TrashRow key={item.id} item={item} others={withCourse.get(item.id) ?? 0} onRestore={() => void restore(item)} onDelete={() => setDeleting([item])} />
+        ))}
+      </ul>
       {first && (
         <ConfirmDialog
           title={deleting.length === 1 ? `Delete “${nameOf(first)}”?` : `Delete ${deleting.length} items?`}
@@ -55,6 +50,16 @@ export default function TrashScreen() {
           onClose={() => setDeleting([])}
         />
       )}
+    </Screen>
+  );
+}
+
+function EmptyTrash() {
+  return (
+    <Screen title="Trash">
+      <Empty icon="trash" title="The trash is empty.">
+        <p>Deleted items stay here for a while, so that you can restore them.</p>
+      </Empty>
     </Screen>
   );
 }

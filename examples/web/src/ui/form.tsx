@@ -45,6 +45,24 @@ export function TextField({ label, hint, error, onChange, ...input }: TextProps)
   );
 }
 
+interface TextAreaProps {
+  label: string;
+  value: string;
+  error?: string | undefined;
+  rows?: number;
+  maxLength?: number;
+  onChange: (value: string) => void;
+}
+
+/** Several lines of text with their label. */
+export function TextAreaField({ label, error, rows = 3, onChange, ...area }: TextAreaProps) {
+  return (
+    <Field label={label} error={error}>
+      {(attributes) => <textarea className="input" rows={rows} {...area} {...attributes} onChange={({ target }) => onChange(target.value)} />}
+    </Field>
+  );
+}
+
 /** Calls a function instead of sending the form. */
 export function onSubmit(action: () => void) {
   return (event: FormEvent) => {

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, mkdtempSync, rmSync, chmodSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,11 +11,11 @@ import { startProvider } from './provider.mjs';
 
 const root = new URL('../../', import.meta.url).pathname;
 const repository = new URL('../../', `file://${root}`).pathname;
-const PORTS = { service: 18310, app: 18311, provider: 18312 };
+const [servicePort, appPort, providerPort] = await freePorts(3);
 
-export const SERVICE = `http://127.0.0.1:${PORTS.service}`;
-export const APP = `http://127.0.0.1:${PORTS.app}`;
-const ISSUER = `http://127.0.0.1:${PORTS.provider}`;
+export const SERVICE = `http://127.0.0.1:${servicePort}`;
+export const APP = `http://127.0.0.1:${appPort}`;
+const ISSUER = `http://127.0.0.1:${providerPort}`;
 const CLIENT_ID = 'snapnote-web';
 
 const issuers = `[[issuer]]
@@ -24,6 +25,16 @@ issuer = "${ISSUER}"
 audience = "snapnote"
 `;
 
+/** Ports that no program uses. */
+async function freePorts(count) {
+  const servers = await Promise.all(Array.from({ length: count }, () => new Promise((done) => {
+    const server = createSocketServer().listen(0, '127.0.0.1', () => done(server));
+  })));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
+  return ports;
+}
+
 function run(command, parameters, options) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, parameters, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
@@ -32,7 +43,7 @@ function run(command, parameters, options) {
   });
 }
 
-/** Builds the app for the ports of the tests, into build-test. */
+/** Builds the app for the ports of the tests, into dist/test. */
 async function build() {
   const providers = JSON.stringify([{ name: 'campus', label: 'Campus ID', issuer: ISSUER, clientId: CLIENT_ID }]);
   const env = { ...process.env, VITE_SERVICE: SERVICE, VITE_PROVIDERS: providers };
@@ -49,7 +60,7 @@ async function startService() {
     ...process.env,
     SNAPNOTE_EMBEDDED: 'true',
     SNAPNOTE_DATA_DIR: join(data, 'data'),
-    SNAPNOTE_LISTEN: `127.0.0.1:${PORTS.service}`,
+    SNAPNOTE_LISTEN: `127.0.0.1:${servicePort}`,
     SNAPNOTE_APP_URL: APP,
     SNAPNOTE_ISSUERS: issuers,
   };
@@ -79,13 +90,13 @@ async function serveApp() {
     response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
     createReadStream(file).pipe(response);
   });
-  await new Promise((done) => server.listen(PORTS.app, '127.0.0.1', done));
+  await new Promise((done) => server.listen(appPort, '127.0.0.1', done));
   return server;
 }
 
 /** Starts everything. Returns a function that stops it, and the folder of emails. */
 export async function start() {
-  const [service, provider] = await Promise.all([startService(), startProvider(PORTS.provider, CLIENT_ID), build()]);
+  const [service, provider] = await Promise.all([startService(), startProvider(providerPort, CLIENT_ID), build()]);
   const app = await serveApp();
   const stop = async () => {
     app.closeAllConnections();

@@ -22,51 +22,66 @@ async function bodyOf(request) {
   return new URLSearchParams(body);
 }
 
+const json = (response, value, status = 200) =>
+  response.writeHead(status, { 'content-type': 'application/json', 'access-control-allow-origin': '*' }).end(JSON.stringify(value));
+
+/** The sign-in page: its links return to the app. */
+function signInPage(parameters, code) {
+  const back = (answer) => {
+    const target = new URL(parameters.get('redirect_uri'));
+    for (const [name, value] of Object.entries({ ...answer, state: parameters.get('state') })) target.searchParams.set(name, value);
+    return target.href.replaceAll('&', '&amp;');
+  };
+  const cancelled = back({ error: 'access_denied', error_description: 'You cancelled the sign-in.' });
+  return `<!doctype html><title>Campus ID</title><link rel="icon" href="data:,">
+<a href="${back({ code })}">Continue as Grace</a> <a href="${cancelled}">Cancel</a>`;
+}
+
+/** The codes and refresh tokens of a provider, and its token endpoint. */
+class Grants {
+  codes = new Map();
+  refreshTokens = new Set();
+
+  constructor(issuer, clientId) {
+    Object.assign(this, { issuer, clientId });
+  }
+
+  newCode(parameters) {
+    const code = randomUUID();
+    this.codes.set(code, { challenge: parameters.get('code_challenge'), redirectUri: parameters.get('redirect_uri') });
+    return code;
+  }
+
+  async answer(request, response) {
+    const body = await bodyOf(request);
+    const isGranted = body.get('grant_type') === 'refresh_token' ? this.refreshTokens.delete(body.get('refresh_token')) : this.redeem(body);
+    if (!isGranted) return json(response, { error: 'invalid_grant' }, 400);
+    const refreshToken = randomUUID();
+    this.refreshTokens.add(refreshToken);
+    return json(response, { access_token: accessToken(this.issuer), token_type: 'Bearer', expires_in: TOKEN_LIFETIME_S, refresh_token: refreshToken });
+  }
+
+  redeem(body) {
+    const code = this.codes.get(body.get('code'));
+    this.codes.delete(body.get('code'));
+    const challenge = createHash('sha256').update(body.get('code_verifier') ?? '').digest('base64url');
+    return code?.challenge === challenge && code.redirectUri === body.get('redirect_uri') && body.get('client_id') === this.clientId;
+  }
+}
+
 export async function startProvider(port, clientId) {
   const issuer = `http://127.0.0.1:${port}`;
-  const codes = new Map();
-  const refreshTokens = new Set();
-  const json = (response, value, status = 200) =>
-    response.writeHead(status, { 'content-type': 'application/json', 'access-control-allow-origin': '*' }).end(JSON.stringify(value));
-  const grant = (response) => {
-    const refreshToken = randomUUID();
-    refreshTokens.add(refreshToken);
-    json(response, { access_token: accessToken(issuer), token_type: 'Bearer', expires_in: TOKEN_LIFETIME_S, refresh_token: refreshToken });
-  };
-  const routes = {
-    '/.well-known/openid-configuration': (_, response) =>
-      json(response, { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/.well-known/jwks.json` }),
-    '/.well-known/jwks.json': (_, response) =>
-      json(response, { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'RS256', use: 'sig' }] }),
-    '/authorize': (url, response) => {
-      const parameters = url.searchParams;
-      if (parameters.get('client_id') !== clientId || parameters.get('response_type') !== 'code') return json(response, {}, 400);
-      const back = (answer) => {
-        const target = new URL(parameters.get('redirect_uri'));
-        for (const [name, value] of Object.entries({ ...answer, state: parameters.get('state') })) target.searchParams.set(name, value);
-        return target.href.replaceAll('&', '&amp;');
-      };
-      const code = randomUUID();
-      codes.set(code, { challenge: parameters.get('code_challenge'), redirectUri: parameters.get('redirect_uri') });
-      const links = `<a href="${back({ code })}">Continue as Grace</a> <a href="${back({ error: 'access_denied', error_description: 'You cancelled the sign-in.' })}">Cancel</a>`;
-      response.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><title>Campus ID</title><link rel="icon" href="data:,">${links}`);
-    },
-    '/token': async (_, response, request) => {
-      const body = await bodyOf(request);
-      if (body.get('grant_type') === 'refresh_token') {
-        return refreshTokens.delete(body.get('refresh_token')) ? grant(response) : json(response, { error: 'invalid_grant' }, 400);
-      }
-      const code = codes.get(body.get('code'));
-      codes.delete(body.get('code'));
-      const challenge = createHash('sha256').update(body.get('code_verifier') ?? '').digest('base64url');
-      const isValid = code?.challenge === challenge && code.redirectUri === body.get('redirect_uri') && body.get('client_id') === clientId;
-      return isValid ? grant(response) : json(response, { error: 'invalid_grant' }, 400);
-    },
-  };
+  const grants = new Grants(issuer, clientId);
+  const configuration = { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token`, jwks_uri: `${issuer}/.well-known/jwks.json` };
+  const keys = [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'RS256', use: 'sig' }];
   const server = createServer((request, response) => {
-    const url = new URL(request.url, issuer);
-    const route = routes[url.pathname];
-    return route ? route(url, response, request) : json(response, {}, 404);
+    const { pathname, searchParams } = new URL(request.url, issuer);
+    if (pathname === '/.well-known/openid-configuration') return json(response, configuration);
+    if (pathname === '/.well-known/jwks.json') return json(response, { keys });
+    if (pathname === '/token') return void grants.answer(request, response);
+    const isValid = pathname === '/authorize' && searchParams.get('client_id') === clientId && searchParams.get('response_type') === 'code';
+    if (!isValid) return json(response, {}, 400);
+    response.writeHead(200, { 'content-type': 'text/html' }).end(signInPage(searchParams, grants.newCode(searchParams)));
   });
   await new Promise((done) => server.listen(port, '127.0.0.1', done));
   return server;
