@@ -9,8 +9,8 @@ export function serviceWorker(): Plugin {
     name: 'service-worker',
     apply: 'build',
     generateBundle(_, bundle) {
-      // Fonts of rare formulas and scripts are kept when they are used.
-      const files = Object.keys(bundle).filter((name) => !/\.(html|map)$/.test(name) && !/KaTeX_|latin-ext|cyrillic|greek|vietnamese/.test(name));
+      // Rare fonts are kept when they are used.
+      const files = Object.keys(bundle).filter((name) => !/\.(html|map)$/.test(name) && !/KaTeX_(?:Caligraphic|Fraktur|SansSerif|Script|Typewriter)|latin-ext|cyrillic|greek|vietnamese/.test(name));
       const list = ['/', '/icon.svg', '/manifest.webmanifest', ...files.sort().map((name) => `/${name}`)];
       const version = createHash('sha256').update(JSON.stringify(list)).digest('hex').slice(0, 12);
       const template = readFileSync(new URL('./sw.js', import.meta.url), 'utf8');

@@ -122,7 +122,7 @@ test('the screens of courses and notes', async () => {
   await look(page, 'editor');
   await page.getByRole('button', { name: 'Close' }).click();
   await openCourse(page, 'Linear Algebra');
-  await page.locator('.note-card img').waitFor();
+  await page.getByRole('link', { name: 'Vector spaces' }).waitFor();
   await look(page, 'course');
   await page.getByRole('button', { name: 'Edit course' }).click();
   await look(page, 'course-dialog');

@@ -31,7 +31,7 @@ test('tasks are grouped by their due dates', async () => {
   await page.getByLabel('Due date', { exact: true }).fill(dayFromToday(0));
   await page.getByLabel('Time (optional)').fill('23:59');
   await page.getByRole('radio', { name: 'High' }).check();
-  await page.getByLabel('Course').selectOption('Algebra');
+  await page.getByLabel('Course', { exact: true }).selectOption('Algebra');
   await page.getByRole('button', { name: 'Save task' }).click();
   await page.getByRole('region', { name: 'Today' }).getByText('Today, 23:59').waitFor();
   await isLive(page);
@@ -46,13 +46,13 @@ test('tasks are grouped by their due dates', async () => {
 
 test('a task is completed and reopened', async () => {
   const { device, user, page } = await withTasks(['One', 'Two']);
-  await page.getByRole('checkbox', { name: 'Complete “One”' }).check();
+  await page.getByRole('checkbox', { name: 'Complete “One”' }).click();
   await page.getByText('“One” is completed.').waitFor();
   await shows(page, ['Two']);
   await page.getByText('Completed (1)').click();
   await isLive(page);
   assert.deepEqual((await api(user, '{ tasks(filter: { completed: true }) { nodes { title } } }')).tasks.nodes, [{ title: 'One' }]);
-  await page.getByRole('checkbox', { name: 'Complete “One”' }).uncheck();
+  await page.getByRole('checkbox', { name: 'Complete “One”' }).click();
   await shows(page, ['One', 'Two']);
   assertNoProblems(device);
   await device.close();

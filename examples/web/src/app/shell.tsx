@@ -69,7 +69,7 @@ export function Shell({ children }: { children: ReactNode }) {
       <a className="skip" href="#content">
         Skip to content
       </a>
-      <div className="side">
+      <header className="side">
         <Link href="/" className="wordmark" aria-label="SnapNote, courses">
           <img src="/icon.svg" alt="" width="28" height="28" />
           SnapNote
@@ -81,7 +81,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </nav>
         <CourseLinks />
         <SyncStatus />
-      </div>
+      </header>
       <main id="content" className="main" tabIndex={-1}>
         <Attention />
         {children}

@@ -33,13 +33,7 @@ export function CourseDialog({ course, onClose }: { course?: ItemOf<'Course'>; o
         />
         <div className="form-row">
           <ColorPicker value={fields.color} onChange={(color) => change({ color })} />
-          <TextField
-            label="Emoji"
-            className="input input-short"
-            maxLength={8}
-            value={fields.icon ?? ''}
-            onChange={(icon) => change({ icon: icon || null })}
-          />
+          <TextField label="Emoji" maxLength={8} value={fields.icon ?? ''} onChange={(icon) => change({ icon: icon || null })} />
         </div>
         <div className="dialog-actions">
           <button type="button" className="button" onClick={onClose}>

@@ -70,6 +70,7 @@ export function NoteEditor({ note, onClose }: Props) {
 function Changed(versions: ComponentProps<typeof ConflictView>) {
   return (
     <section className="notice-conflict" role="alert" aria-label="This note has changed">
+      <h2>This note has changed</h2>
       <Suspense fallback={<Loading />}>
         <ConflictView {...versions} />
       </Suspense>

@@ -4,6 +4,7 @@ import { closestCenter, DndContext, KeyboardSensor, PointerSensor, useSensor, us
 import { arrayMove, SortableContext, sortableKeyboardCoordinates, useSortable, verticalListSortingStrategy } from '@dnd-kit/sortable';
 import { inOrder, positionsOf, type ItemOf, type OfflineClient } from '@snapnote/client';
 import { useClient } from '@snapnote/client/react';
+import { useMemo } from 'react';
 import { Icon } from '../ui/icons.tsx';
 import { TaskRow } from './task-row.tsx';
 
@@ -18,13 +19,21 @@ interface Props {
 
 const INSTRUCTIONS = { draggable: 'Press Space to lift the task, the arrow keys to move it, Space to drop it, and Escape to cancel.' };
 
-/** What screen readers say while a task is moved. */
+/** What screen readers say while a task is moved. No place is announced twice in a row. */
 function announcementsOf(tasks: readonly Task[]): Announcements {
+  let last: string | number = '';
   const title = (id: string | number) => tasks.find((task) => task.id === id)?.fields.title ?? 'the task';
   const place = (id: string | number) => `${tasks.findIndex((task) => task.id === id) + 1} of ${tasks.length}`;
   return {
-    onDragStart: ({ active }) => `Lifted “${title(active.id)}”, at ${place(active.id)}.`,
-    onDragOver: ({ active, over }) => (over ? `“${title(active.id)}” is at ${place(over.id)}.` : undefined),
+    onDragStart: ({ active }) => {
+      last = active.id;
+      return `Lifted “${title(active.id)}”, at ${place(active.id)}.`;
+    },
+    onDragOver: ({ active, over }) => {
+      if (!over || over.id === last) return undefined;
+      last = over.id;
+      return `“${title(active.id)}” is at ${place(over.id)}.`;
+    },
     onDragEnd: ({ active, over }) => `Dropped “${title(active.id)}”${over ? ` at ${place(over.id)}` : ''}.`,
     onDragCancel: ({ active }) => `“${title(active.id)}” stays where it was.`,
   };
@@ -47,6 +56,7 @@ async function move(client: OfflineClient, tasks: readonly Task[], from: number,
 
 export function SortableTasks({ tasks, ...row }: Props) {
   const client = useClient();
+  const announcements = useMemo(() => announcementsOf(tasks), [tasks]);
   const sensors = useSensors(
     useSensor(PointerSensor, { activationConstraint: { distance: 4 } }),
     useSensor(KeyboardSensor, { coordinateGetter: sortableKeyboardCoordinates }),
@@ -60,7 +70,7 @@ export function SortableTasks({ tasks, ...row }: Props) {
       sensors={sensors}
       collisionDetection={closestCenter}
       onDragEnd={onDragEnd}
-      accessibility={{ announcements: announcementsOf(tasks), screenReaderInstructions: INSTRUCTIONS }}
+      accessibility={{ announcements, screenReaderInstructions: INSTRUCTIONS }}
     >
       <SortableContext items={tasks.map(({ id }) => id)} strategy={verticalListSortingStrategy}>
         <ul className="task-list">

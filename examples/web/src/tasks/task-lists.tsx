@@ -22,13 +22,14 @@ export function TaskLists({ tasks, order, showsCourse = false }: Props) {
   const { isLoaded } = useSyncState();
   const [edited, setEdited] = useState<string>();
   const open = useMemo(() => tasks.filter(({ fields }) => !fields.completed), [tasks]);
+  const sorted = useMemo(() => inOrder(open), [open]);
   const completed = useMemo(() => tasks.filter(({ fields }) => fields.completed).toReversed(), [tasks]);
   const task = tasks.find(({ id }) => id === edited);
   const row = { showsCourse, onEdit: setEdited };
   return (
     <div className="task-lists">
       {open.length === 0 && (isLoaded ? <NoTasks hasCompleted={completed.length > 0} /> : <Loading label="Loading tasks" />)}
-      {order === 'manual' ? <SortableTasks tasks={inOrder(open)} {...row} /> : <ByDue tasks={open} {...row} />}
+      {order === 'manual' ? <SortableTasks tasks={sorted} {...row} /> : <ByDue tasks={open} {...row} />}
       {completed.length > 0 && (
         <details className="task-done">
           <summary>Completed ({completed.length})</summary>
