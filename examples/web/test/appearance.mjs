@@ -132,12 +132,15 @@ test('the screens of courses and notes', async () => {
   await createCourse(page, { name: 'History of Science', color: 'Violet' });
   await go(page, 'Courses');
   await look(page, 'courses');
-  await otherScreens(page);
   assertNoProblems(device);
   await device.close();
 });
 
-async function otherScreens(page) {
+test('the screens of tasks, tags, search, trash and account', async () => {
+  const device = await newDevice();
+  const page = await signUp(device, newUser());
+  await fill(page);
+  await createCourse(page, { name: 'History of Science', color: 'Violet' });
   await go(page, 'Tasks');
   await page.getByRole('button', { name: 'Exercise sheet 4', exact: true }).click();
   await page.getByRole('dialog').getByRole('checkbox', { name: 'Exam' }).check();
@@ -167,7 +170,9 @@ async function otherScreens(page) {
   await go(page, 'Account');
   await page.getByRole('heading', { name: 'Devices' }).waitFor();
   await look(page, 'account');
-}
+  assertNoProblems(device);
+  await device.close();
+});
 
 test('conflicts and rejections', async () => {
   const device = await newDevice();

@@ -7,10 +7,11 @@ test('a note shows its Markdown and formulas', async () => {
   const device = await newDevice();
   const page = await signUp(device, newUser());
   await createCourse(page, { name: 'Algebra' });
-  await createNote(page, 'Groups', '# Axioms\n\nA *group* has $a^{-1}$.\n\n$$\n\\int_0^1 x\\,dx = \\tfrac12\n$$\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n- [x] done');
+  await createNote(page, 'Groups', '# Axioms\n\nA *group* has $a^{-1}$.\n\n$$\n\\int_0^1 x\\,dx = \\tfrac12\n$$\n\n| a | b |\n| - | - |\n| 1 | 2 |\n\n#### Inverse\n\n- [x] done');
   await page.locator('.formula .katex-display').waitFor();
   assert.equal(await page.locator('.note-text .katex').count(), 2);
   assert.equal(await page.locator('.note-text h2').textContent(), 'Axioms');
+  assert.equal(await page.locator('.note-text h3').textContent(), 'Inverse', 'no level of headings is skipped');
   assert.equal(await page.locator('.note-text table td').count(), 2);
   assert.ok(await page.locator('.note-text input[type=checkbox]').isChecked());
   const font = await page.evaluate(() => document.fonts.ready.then(() => document.fonts.check('16px KaTeX_Main')));

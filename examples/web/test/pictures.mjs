@@ -29,7 +29,7 @@ test('a picture is uploaded, shown, opened, and removed', async () => {
   await openCourse(page, 'Algebra');
   const { documents } = await api(user, '{ documents { nodes { image { thumbnail { width } } } } }');
   if (documents.nodes[0].image.thumbnail) await page.locator('.note-card img').waitFor();
-  await page.goBack();
+  await page.getByRole('link', { name: 'Board' }).click();
   await page.getByRole('button', { name: 'Remove picture' }).click();
   await page.getByText('A photo of the board or page goes here.').waitFor();
   await isLive(page);

@@ -6,6 +6,7 @@ import Markdown, { type Components } from 'react-markdown';
 import rehypeSanitize, { defaultSchema } from 'rehype-sanitize';
 import remarkGfm from 'remark-gfm';
 import remarkMath from 'remark-math';
+import { outline } from './headings.ts';
 
 type Plugins = NonNullable<ComponentProps<typeof Markdown>['rehypePlugins']>;
 
@@ -32,12 +33,8 @@ function isFormula(node: ElementContent | undefined): boolean {
   return Array.isArray(classes) && classes.some((name) => name === 'math-inline' || name === 'math-display');
 }
 
-/** The page has one heading of level 1, its title. So headings of notes begin at level 2. Pictures of other sites are links. */
+/** Pictures of other sites are links. */
 const COMPONENTS: Components = {
-  h1: ({ children }) => <h2>{children}</h2>,
-  h2: ({ children }) => <h3>{children}</h3>,
-  h3: ({ children }) => <h4>{children}</h4>,
-  h4: ({ children }) => <h5>{children}</h5>,
   a: ({ href, children, id, 'aria-describedby': describedBy }) =>
     href?.startsWith('#') ? (
       <a href={href} id={id} aria-describedby={describedBy}>
@@ -68,7 +65,7 @@ const COMPONENTS: Components = {
 export default function Note({ text }: { text: string }) {
   return (
     <div className="note-text">
-      <Markdown remarkPlugins={[remarkGfm, remarkMath]} rehypePlugins={SAFE} components={COMPONENTS}>
+      <Markdown remarkPlugins={[remarkGfm, remarkMath, outline]} rehypePlugins={SAFE} components={COMPONENTS}>
         {text}
       </Markdown>
     </div>
