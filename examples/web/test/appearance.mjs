@@ -38,6 +38,7 @@ async function look(page, name) {
     await page.emulateMedia(media);
     await page.setViewportSize(size);
     await settle(page);
+    await page.evaluate(() => scrollTo(0, 0));
     if (SCREENSHOTS) await page.screenshot({ path: `${SCREENSHOTS}/${name}-${kind}.png` });
     assert.deepEqual(await violations(page), [], `${name}, ${kind}`);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);

@@ -63,6 +63,8 @@ const VERBS = { create: 'Creating', update: 'Changing', trash: 'Trashing', resto
 function reason({ code, field, message }: UserError): string {
   const name = field?.at(-1);
   if (code === 'TAKEN' && name === 'name') return 'Another tag has this name.';
+  if (name === 'tagIds') return 'One of its tags does not exist.';
+  if (name === 'courseId') return 'Its course is in the trash or was deleted.';
   if (code === 'NOT_FOUND') return 'It was deleted on another device.';
   if (code === 'IN_TRASH') return 'It is in the trash.';
   if (code === 'TOO_LONG' && name) return `The ${fieldLabel(name)} is too long.`;
