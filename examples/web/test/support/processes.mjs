@@ -16,6 +16,8 @@ const [servicePort, appPort, providerPort] = await freePorts(3);
 export const SERVICE = `http://127.0.0.1:${servicePort}`;
 export const APP = `http://127.0.0.1:${appPort}`;
 const ISSUER = `http://127.0.0.1:${providerPort}`;
+/** The folder of the built app. Each run has its own. */
+export const builtFiles = join(root, `dist/test-${process.pid}`);
 const CLIENT_ID = 'snapnote-web';
 
 const issuers = `[[issuer]]
@@ -43,12 +45,12 @@ function run(command, parameters, options) {
   });
 }
 
-/** Builds the app for the ports of the tests, into dist/test. */
+/** Builds the app for the ports of the tests. */
 async function build() {
   const providers = JSON.stringify([{ name: 'campus', label: 'Campus ID', issuer: ISSUER, clientId: CLIENT_ID }]);
   const env = { ...process.env, VITE_SERVICE: SERVICE, VITE_PROVIDERS: providers };
   await run('node', ['scripts/generate.mjs'], { cwd: root });
-  await run('node_modules/.bin/vite', ['build', '--outDir', 'dist/test', '--logLevel', 'warn'], { cwd: root, env });
+  await run('node_modules/.bin/vite', ['build', '--outDir', builtFiles, '--logLevel', 'warn'], { cwd: root, env });
 }
 
 async function startService() {
@@ -82,10 +84,9 @@ const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/cs
 
 /** Serves the built app like any static host: unknown addresses are the page. */
 async function serveApp() {
-  const folder = join(root, 'dist/test');
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, APP);
-    const file = extname(pathname) && !pathname.includes('..') ? join(folder, pathname) : join(folder, 'index.html');
+    const file = extname(pathname) && !pathname.includes('..') ? join(builtFiles, pathname) : join(builtFiles, 'index.html');
     if (!existsSync(file)) return response.writeHead(404).end();
     response.setHeader('content-type', TYPES[extname(file)] ?? 'application/octet-stream');
     createReadStream(file).pipe(response);
@@ -104,9 +105,7 @@ export async function start() {
     provider.closeAllConnections();
     provider.close();
     await service.stop();
+    rmSync(builtFiles, { recursive: true, force: true });
   };
   return { stop, mails: service.mails };
 }
-
-/** The built files: name and content. */
-export const builtFiles = join(root, 'dist/test');
