@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from './support/test.mjs';
+import { addTask, api, createCourse, createNote, go, heading, isLive, newUser, openCourse, signUp, task } from './support/app.mjs';
+import { assertNoProblems, newDevice } from './support/browser.mjs';
+
+test('everything but searches and pictures works offline, also after a reload', async () => {
+  const device = await newDevice();
+  const user = newUser();
+  const page = await signUp(device, user);
+  await createCourse(page, { name: 'Algebra' });
+  await isLive(page);
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await device.setOffline(true);
+  await page.locator('.sync[data-status="offline"]').waitFor();
+  await page.reload();
+  await openCourse(page, 'Algebra');
+  await addTask(page, 'Written in a tunnel');
+  await createNote(page, 'Offline note', 'With a formula: $x^2$');
+  await page.locator('.katex').waitFor();
+  await page.getByText('Pictures need a connection.').waitFor();
+  await page.locator('.sync').filter({ hasText: 'changes wait' }).waitFor();
+  await go(page, 'Search');
+  await page.getByRole('searchbox').fill('formula');
+  await page.getByText('Search needs a connection.').waitFor();
+  await go(page, 'Tasks');
+  await page.reload();
+  await heading(page, 'Tasks');
+  await task(page, 'Written in a tunnel').waitFor();
+  await device.setOffline(false);
+  await isLive(page);
+  const { tasks, documents } = await api(user, '{ tasks { nodes { title } } documents { nodes { title formattedNote } } }');
+  assert.deepEqual(tasks.nodes, [{ title: 'Written in a tunnel' }]);
+  assert.deepEqual(documents.nodes, [{ title: 'Offline note', formattedNote: 'With a formula: $x^2$' }]);
+  assertNoProblems(device, /ERR_INTERNET_DISCONNECTED|WebSocket connection/);
+  await device.close();
+});

@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import { test } from './support/test.mjs';
+import { addTask, createCourse, createNote, heading, isLive, newUser, signUp } from './support/app.mjs';
+import { assertNoProblems, newDevice } from './support/browser.mjs';
+
+test('the search finds misspelled words and marks them', async () => {
+  const device = await newDevice();
+  const page = await signUp(device, newUser());
+  await createCourse(page, { name: 'Algebra' });
+  await addTask(page, 'Practise eigenvalues');
+  await createNote(page, 'Spectra', 'Every root of the polynomial is an eigenvalue 🙂 of the matrix. Eigenvalues may be complex.');
+  await isLive(page);
+  await page.keyboard.press('/');
+  await heading(page, 'Search');
+  await page.getByRole('searchbox').fill('eigenvlaue');
+  const result = page.locator('.result').filter({ hasText: 'Spectra' });
+  await result.locator('mark').first().waitFor();
+  const marked = await page.locator('.result mark').allTextContents();
+  for (const word of marked) assert.match(word, /^eigenvalues?$/i);
+  await page.getByText('2 results').waitFor();
+  assert.match(page.url(), /\?q=eigenvlaue$/);
+  await result.getByRole('link', { name: 'Spectra' }).click();
+  await heading(page, 'Spectra');
+  await page.goBack();
+  await page.getByText('2 results').waitFor();
+  await page.getByRole('searchbox').fill('xylophone');
+  await page.getByText('Nothing matches “xylophone”.').waitFor();
+  assertNoProblems(device);
+  await device.close();
+});

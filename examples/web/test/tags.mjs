@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from './support/test.mjs';
+import { addTask, api, createCourse, createNote, go, heading, isLive, newUser, signUp, task } from './support/app.mjs';
+import { assertNoProblems, newDevice } from './support/browser.mjs';
+
+test('a tag connects notes and tasks', async () => {
+  const device = await newDevice();
+  const user = newUser();
+  const page = await signUp(device, user);
+  await createCourse(page, { name: 'Algebra' });
+  await addTask(page, 'Sheet 1');
+  await createNote(page, 'Groups', 'Text');
+  await page.getByLabel('New tag').fill('Exam');
+  await page.keyboard.press('Enter');
+  await page.getByRole('checkbox', { name: 'Exam' }).waitFor();
+  assert.ok(await page.getByRole('checkbox', { name: 'Exam' }).isChecked());
+  await go(page, 'Tasks');
+  await page.getByRole('button', { name: 'Sheet 1', exact: true }).click();
+  await page.getByRole('dialog').getByRole('checkbox', { name: 'Exam' }).check();
+  await page.getByRole('button', { name: 'Save task' }).click();
+  await task(page, 'Sheet 1').getByRole('link', { name: 'Exam' }).click();
+  await heading(page, 'Exam');
+  await page.getByRole('link', { name: 'Groups' }).waitFor();
+  await task(page, 'Sheet 1').waitFor();
+  await page.getByRole('button', { name: 'Edit tag' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('Final exam');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await heading(page, 'Final exam');
+  await isLive(page);
+  const { tags } = await api(user, '{ tags { nodes { name documentCount openTaskCount } } }');
+  assert.deepEqual(tags.nodes, [{ name: 'Final exam', documentCount: 1, openTaskCount: 1 }]);
+  await go(page, 'Tags');
+  await page.getByRole('button', { name: 'New tag' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('final EXAM');
+  await page.getByText('Another tag has this name.').waitFor();
+  assertNoProblems(device);
+  await device.close();
+});
