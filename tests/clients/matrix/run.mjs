@@ -22,7 +22,10 @@ function output(command, options, seconds) {
   return new Promise((done, failed) => {
     const child = spawn(command, options, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
-    const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000);
+    const timer = setTimeout(() => {
+      text += `It did not finish within ${seconds} s.`;
+      child.kill('SIGKILL');
+    }, seconds * 1000);
     child.stdout.on('data', (data) => (text += data));
     child.stderr.on('data', (data) => (text += data));
     child.on('error', (error) => failed(new Error(`${command} cannot be run: ${error.message}`)));
@@ -39,7 +42,7 @@ const target = JSON.parse(
     cwd: join(folder, '../../..'), maxBuffer: 2 ** 26,
   }),
 ).target_directory;
-const tool = (name, ...options) => output(join(modules, '.bin', name), options, 120);
+const tool = (name, ...options) => output(join(modules, '.bin', name), options, 300);
 const tada = (...command) => tool('gql.tada', ...command, '--tsconfig', 'tsconfig.gql-tada.json');
 const node = (file) => (url) => output(process.execPath, [join(folder, file), url], 120);
 const npm = (name) => JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8')).version;
@@ -85,7 +88,7 @@ async function build() {
   await tool('relay-compiler', 'relay.config.json');
   await Promise.all([tool('graphql-codegen', '--config', 'codegen.mjs'), tada('generate-output')]);
   await Promise.all([
-    output(process.execPath, [join(modules, 'typescript-7/bin/tsc')], 120),
+    output(process.execPath, [join(modules, 'typescript-7/bin/tsc')], 300),
     tada('check', '--fail-on-warn'),
   ]);
   const shared = { absWorkingDir: folder, bundle: true, packages: 'external', platform: 'node', logLevel: 'silent', outdir: 'built' };
@@ -120,7 +123,7 @@ async function start() {
     child.stderr.on('data', more);
     child.on('error', failed);
     void ended.then(() => failed(new Error(`the service ended:\n${log}`)));
-    setTimeout(() => failed(new Error(`the service did not start within 60 s:\n${log}`)), 60_000).unref();
+    setTimeout(() => failed(new Error(`the service did not start within 300 s:\n${log}`)), 300_000).unref();
   });
   return { url, stop };
 }
@@ -136,7 +139,7 @@ starting.catch(() => {}); // Reported when the programs need the service.
 const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
 // Compiles while the other clients run. The types of its operations are made from schema.graphql by a macro.
 const compiling = isChosen('rust')
-  ? output('cargo', ['build', '--quiet', '--locked', '--manifest-path', 'rust/Cargo.toml', '--target-dir', join(target, 'rust-client')], 300)
+  ? output('cargo', ['build', '--quiet', '--locked', '--manifest-path', 'rust/Cargo.toml', '--target-dir', join(target, 'rust-client')], 600)
   : undefined;
 compiling?.catch(() => {}); // Reported as a failure of the client.
 let failures = 0;
