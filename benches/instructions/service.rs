@@ -14,7 +14,7 @@ use snapnote::{
     app::App,
     db::connect::Target,
     graphql::plan,
-    telemetry::{self, LogFormat, LogSettings},
+    telemetry::{self, LogFormat, LogSettings, traces::TraceSettings},
 };
 use tokio::{
     runtime::{Builder, Runtime},
@@ -28,6 +28,8 @@ use crate::{
     settings::settings,
 };
 
+/// If this variable is set, the requests are traced.
+const TRACED: &str = "SNAPNOTE_TESTS_TRACED";
 /// The name by which callgrind knows [`measured`].
 pub(crate) const MEASURED: &str = "instructions::service::measured";
 /// How often each request is measured.
@@ -46,7 +48,14 @@ pub(crate) fn run(url: &str, token: &str) -> Outcome {
         filter: "info".to_owned(),
         format: LogFormat::Text,
     };
-    telemetry::log::start(&log, None)?;
+    // Traces are off by default. Nothing listens at this address: the spans are made, and sent in vain by another thread.
+    let traces = std::env::var(TRACED).is_ok().then(|| TraceSettings {
+        endpoint: "http://127.0.0.1:9/v1/traces".to_owned(),
+        headers: Vec::new(),
+        service: "snapnote".to_owned(),
+        version: "bench",
+    });
+    telemetry::log::start(&log, traces.as_ref())?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let target = Target::parse(url)?;
     let mut settings = settings();
