@@ -93,3 +93,18 @@ SELECT NULL::uuid AS user_id, NULL::uuid AS actor_id, NULL::text AS action, NULL
     NULL::jsonb AS changes, NULL::inet AS ip_address, NULL::text AS user_agent WHERE false;
 COMMENT ON VIEW people_log IS 'Where statements that change people write the change log.';
 CREATE TRIGGER people_log_insert INSTEAD OF INSERT ON people_log FOR EACH ROW EXECUTE FUNCTION people_log_insert();
+
+-- Roles that may write the log may write it through the view, too.
+DO $$
+DECLARE granted record;
+BEGIN
+    FOR granted IN
+        SELECT DISTINCT grantee, privilege_type FROM information_schema.role_table_grants
+        WHERE table_schema = current_schema() AND table_name = 'audit_logs'
+            AND privilege_type IN ('INSERT', 'SELECT') AND grantee <> current_user
+    LOOP
+        EXECUTE format('GRANT %s ON people_log TO %s', granted.privilege_type,
+            CASE granted.grantee WHEN 'PUBLIC' THEN 'PUBLIC' ELSE quote_ident(granted.grantee) END);
+    END LOOP;
+END
+$$;

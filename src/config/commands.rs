@@ -38,7 +38,8 @@ const MIGRATE_EXAMPLES: &str = "\
 Examples:
   snapnote migrate status
   snapnote migrate up
-  snapnote migrate down --to 0";
+  snapnote migrate down --to 0
+  snapnote migrate shard";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
@@ -196,7 +197,7 @@ pub enum AdminAction {
         #[arg(long)]
         yes: bool,
     },
-    /// List the emails that are waiting or were given up.
+    /// List the emails that are waiting or were given up, the 1,000 oldest.
     Mails {
         /// Print the emails as JSON.
         #[arg(long)]

@@ -46,7 +46,7 @@ pub struct ObservabilityConfig {
     #[arg(long, env = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", default_value = PROTOCOL, value_parser = protocol)]
     pub otlp_traces_protocol: String,
     /// Whether requests continue the trace in their `traceparent`, with its decision whether the trace is recorded. Turn it on only
-    /// if each caller is trusted, or a proxy removes or replaces the header of others. Otherwise, each request begins a trace.
+    /// if each caller is trusted, or a proxy removes or replaces the header of others. Otherwise, each request begins a trace of its own if there is a collector.
     #[arg(long, env = "SNAPNOTE_TRUST_TRACEPARENT", default_value_t = false, action = clap::ArgAction::Set)]
     pub trust_traceparent: bool,
     /// The name of the service in traces.

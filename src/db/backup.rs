@@ -29,7 +29,7 @@ const STATE: &str = "
             AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND NOT EXISTS (
                 SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')),
         (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'snapnote'
-            AND backend_type = 'client backend' AND pid <> pg_backend_pid())";
+            AND pid <> pg_backend_pid())";
 
 /// Reads the state of the database.
 ///

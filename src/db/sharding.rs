@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{connect::Target, sql::Origin};
 use crate::error::Error;
 
-/// `migrate shard` creates this table.
-const IS_SHARDED: &str = "SELECT to_regclass('owners') IS NOT NULL";
+/// `migrate shard` creates the table `owners`. On a server without Citus, it belongs to another program.
+pub(super) const IS_SHARDED: &str = "SELECT to_regclass('owners') IS NOT NULL AND to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL";
 
 /// Whether the database of a [`Target`] is sharded, as far as [`detect`] found out.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Limits the cost points of the operations of one user, or of the anonymous clients of one network, over time.
 //!
 //! A bucket of points refills at a constant rate. An operation takes its cost before it runs, and at least one point. If the bucket has
-//! fewer, the operation fails with RATE_LIMITED and takes nothing. Events of subscriptions take no points.
+//! fewer, the operation fails with RATE_LIMITED and takes only the points of a rejected request. Events of subscriptions take no points.
 //!
 //! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]). Its price is
 //! known only afterwards, so it may take more points than there are. Until these have refilled, requests of the holder are not even parsed.
@@ -33,9 +33,11 @@ pub(super) const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 pub(super) const STATE: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The points of a request that the gate rejects, and the bytes of its document that take one more. Measured, 700 bytes take the CPU of
-/// `me`, which costs one point. Rejected requests cost seven times that, because clients that work send none.
+/// `me`, which costs one point. Rejected requests cost seven times that, because clients that work send few.
 const REJECTED_POINTS: u64 = 10;
 const REJECTED_BYTES_PER_POINT: u64 = 100;
+/// Longer documents are rejected by their length.
+const MAX_PARSED_BYTES: u64 = 256 << 10;
 
 /// Maximum number of buckets, about 15 MB.
 const MAX_BUCKETS: usize = 100_000;
@@ -69,7 +71,7 @@ pub(super) struct Taken {
 /// The points of this call if the gate rejects it.
 pub(super) fn price_of_rejection(call: &Call) -> u64 {
     let bytes = call.document.text().map_or(0, str::len) as u64;
-    REJECTED_POINTS + bytes / REJECTED_BYTES_PER_POINT
+    REJECTED_POINTS + bytes.min(MAX_PARSED_BYTES) / REJECTED_BYTES_PER_POINT
 }
 
 impl CostLimits {
@@ -88,13 +90,13 @@ impl CostLimits {
         }))
     }
 
-    /// Refuses if rejected requests of this holder have taken more points than there were.
+    /// Refuses if this holder has not a single point left. Then nothing is parsed.
     pub(super) fn check(&self, holder: Option<&Holder>) -> Option<Taken> {
         let buckets = self.0.as_ref()?;
         buckets.check(holder?, nanoseconds(buckets.start.elapsed()))
     }
 
-    /// Takes the points of a rejected request, even if there are fewer.
+    /// Takes the points of a rejected request, or all that are left.
     pub(super) fn charge(&self, holder: Option<Holder>, points: u64) -> Option<Taken> {
         let buckets = self.0.as_ref()?;
         Some(buckets.charge(&holder?, points, nanoseconds(buckets.start.elapsed())))
@@ -112,12 +114,14 @@ impl Buckets {
     fn check(&self, holder: &Holder, now: u64) -> Option<Taken> {
         let missing = self.full_at.get(holder)?;
         let missing = missing.load(Ordering::Relaxed).saturating_sub(now);
-        (missing > self.period).then(|| self.refused(missing, self.time_of(1)))
+        let point = self.time_of(1);
+        (missing.saturating_add(point) > self.period).then(|| self.refused(missing, point))
     }
 
     fn charge(&self, holder: &Holder, points: u64, now: u64) -> Taken {
         let price = self.time_of(points);
-        let after = |full_at: u64| full_at.max(now).saturating_add(price);
+        let empty = now.saturating_add(self.period);
+        let after = |full_at: u64| full_at.max(now).saturating_add(price).min(empty);
         let full_at = self.bucket(holder);
         let charged = |full_at| Some(after(full_at));
         let (Ok(before) | Err(before)) =
@@ -265,14 +269,14 @@ mod tests {
         assert_eq!(state(&buckets.charge(&holder, 90, 0)), (10, 6));
         assert!(buckets.check(&holder, 0).is_none(), "points are left");
         assert_eq!(state(&buckets.charge(&holder, 30, 0)), (0, 1));
-        // 20 points more than there were refill in 12 s, and another one in 0.6 s.
+        // A point refills in 0.6 s.
         let refused = buckets.check(&holder, 0).expect("no points are left");
         let error = refused.refusal.as_ref().expect("it is refused");
-        assert_eq!(error.retry_after, Some(Duration::from_millis(12_600)));
-        assert_eq!(state(&refused), (0, 13));
-        assert_eq!(take(&limits, &holder, 1, 0).1, Some(12_600));
-        assert!(buckets.check(&holder, 12 * SECOND - 1).is_some());
-        assert!(buckets.check(&holder, 12 * SECOND).is_none());
+        assert_eq!(error.retry_after, Some(Duration::from_millis(600)));
+        assert_eq!(state(&refused), (0, 1));
+        assert_eq!(take(&limits, &holder, 1, 0).1, Some(600));
+        assert!(buckets.check(&holder, SECOND / 2).is_some());
+        assert!(buckets.check(&holder, SECOND * 3 / 5).is_none());
         assert!(buckets.check(&user(2), 0).is_none());
         assert_eq!(take(&limits, &holder, 1, 13 * SECOND).1, None);
     }

@@ -118,10 +118,14 @@ impl Incoming<'_> {
         };
         self.record.name(&admitted);
         if self.parts.method == Method::GET && admitted.operation == Operation::Mutation {
+            *taken = limits.charge(holder, price);
             return Err(Rejection::MutationByGet);
         }
-        *taken = limits.take(holder, admitted.cost);
-        refuse(taken)?;
+        *taken = limits.take(holder.clone(), admitted.cost);
+        refuse(taken).inspect_err(|_| {
+            // Its document was parsed.
+            limits.charge(holder, price);
+        })?;
         Ok(admitted)
     }
 

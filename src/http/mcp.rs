@@ -4,8 +4,7 @@
 //! each call as the GraphQL operation that it is: the same gate, cost, limits and rights as over `/graphql`.
 //!
 //! Every request needs a token that is accepted, so that strangers cannot use the protocol's code. Pages of origins that CORS does not
-//! allow are rejected, as the protocol requires. It does not matter under which name the service is reached: without a token, a page that
-//! has taken over a name learns nothing.
+//! allow are rejected, as the protocol requires. The `Host` is not checked: DNS rebinding gives a page no token.
 //!
 //! - A tool's result is the `data` of the response. If the response has errors, the result is an error with their messages and codes, and
 //!   with the data that there is.
@@ -139,6 +138,13 @@ async fn begin(
     let client = client(state, address, parts);
     let live_auth = LiveAuth::check(&state.auth, Some(token), client, deadline).await;
     let live_auth = live_auth.map_err(|error| reject(Rejection::of_token(error)))?;
+    let checked = state.requests.check(live_auth.holder().as_ref());
+    checked.map_err(|error| reject(Rejection::Failed(error)))?;
+    // Each message takes a point, and a call the cost of its operation in addition.
+    let taken = state.cost_limits.take(live_auth.holder(), 1);
+    if let Some(error) = taken.and_then(|taken| taken.refusal) {
+        return Err(reject(Rejection::Failed(error)));
+    }
     let settings = &state.settings;
     let read = call::read_body(parts, body, settings.max_body, settings.body_timeout);
     let bytes = read.await.map_err(|invalid| reject(invalid.into()))?;
@@ -217,7 +223,12 @@ impl ServerHandler for Agent {
             reports_cost: false,
         };
         let (id, live_auth) = (&sender.request_id, &sender.live_auth);
-        let response = graphql::respond_to_agent(&self.state, id, parts, live_auth, call).await;
+        let response = graphql::respond_to_agent(&self.state, id, parts, live_auth, call);
+        let response = tokio::select! {
+            response = response => response,
+            // The client has disconnected. Mutations run to their end by themselves.
+            () = context.ct.cancelled() => return Err(ErrorData::internal_error("The client has disconnected.", None)),
+        };
         let body = response.into_body().collect().await;
         let body = body.map(|body| body.to_bytes()).unwrap_or_default();
         match serde_json::from_slice(&body) {
@@ -264,11 +275,15 @@ fn result(mut response: Map<String, Value>) -> CallToolResult {
         return CallToolResult::structured(data.unwrap_or_default());
     };
     let errors = errors.into_iter().map(|mut error| {
-        json!({
+        let mut shown = json!({
             "message": error["message"].take(),
             "code": error["extensions"]["code"].take(),
             "path": error["path"].take(),
-        })
+        });
+        if let Some(wait) = error["extensions"].get("retryAfterMs") {
+            shown["retryAfterMs"] = wait.clone();
+        }
+        shown
     });
     let errors: Vec<Value> = errors.collect();
     CallToolResult::structured_error(json!({"errors": errors, "data": data}))

@@ -8,8 +8,8 @@ use std::{io::IsTerminal, panic::PanicHookInfo, sync::OnceLock};
 use clap::ValueEnum;
 use tracing::Subscriber;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, registry::LookupSpan, reload,
-    util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, filter::filter_fn, fmt, layer::SubscriberExt, registry::LookupSpan,
+    reload, util::SubscriberInitExt,
 };
 
 use super::{
@@ -80,12 +80,9 @@ pub fn set_filter(filter: &str) -> Result<(), String> {
     replace(filter)
 }
 
-/// Libraries that would log what clients send.
-const SILENT: &str = "rmcp=off";
-
 fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder()
-        .parse(format!("{filter},{SILENT}"))
+        .parse(filter)
         .map_err(|error| format!("SNAPNOTE_LOG is not a valid filter: {error}."))
 }
 
@@ -96,16 +93,20 @@ where
 {
     let layer = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let on_terminal = std::io::stderr().is_terminal();
+    // This library logs what agents send and get.
+    let is_ours = filter_fn(|metadata| !metadata.target().starts_with("rmcp"));
     match format {
         LogFormat::Text => layer
             .compact()
             .with_ansi(on_terminal)
             .with_timer(Clock { on_terminal })
+            .with_filter(is_ours)
             .boxed(),
         LogFormat::Json => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
+            .with_filter(is_ours)
             .boxed(),
     }
 }

@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use super::{begin, begin_reading, end, end_reading, read_states, source, values};
 use crate::{
-    db::{connect::Target, failure::from_database, migrate::Phase},
+    db::{connect::Target, failure::from_database, migrate::Phase, sharding::IS_SHARDED},
     error::Error,
 };
 
@@ -25,9 +25,8 @@ const SERVERS: &str = "SELECT nodename || ':' || nodeport AS value FROM pg_dist_
     WHERE noderole = 'primary' AND isactive AND shouldhaveshards ORDER BY nodename, nodeport";
 /// Their statements do not fit the new layout.
 const SESSIONS: &str = "SELECT count(*)::text AS value FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'snapnote' AND backend_type = 'client backend'
+    WHERE datname = current_database() AND application_name = 'snapnote'
         AND pid <> pg_backend_pid() HAVING count(*) > 0";
-const IS_SHARDED: &str = "SELECT '' AS value WHERE to_regclass('owners') IS NOT NULL";
 
 /// What statements need to change distributed tables in one transaction: one shard after the other, and triggers, which Citus calls
 /// unsafe because they must only write rows of the same owner.
@@ -104,7 +103,8 @@ pub async fn shard(target: &Target) -> Result<(), Error> {
 
 /// Whether `migrate shard` has distributed the tables.
 pub(super) async fn is_sharded(conn: &mut AsyncPgConnection) -> Result<bool, Error> {
-    let rows = values(conn, IS_SHARDED).await.map_err(from_database)?;
+    let text = format!("SELECT '' AS value WHERE ({IS_SHARDED})");
+    let rows = values(conn, &text).await.map_err(from_database)?;
     Ok(!rows.is_empty())
 }
 
