@@ -68,33 +68,32 @@ const shown = (window) =>
     return { ...dataset, list };
   });
 
-/** Three windows: two of one browser, and one of another. Runs use them one after the other, because a new window costs more than a run. */
-async function windowsOf(browser) {
-  const viewport = { width: 320, height: 240 };
-  const contexts = [await browser.newContext({ viewport }), await browser.newContext({ viewport })];
-  return Promise.all([contexts[0], contexts[1], contexts[0]].map(async (context) => {
-    const window = await context.newPage();
-    window.setDefaultTimeout(PATIENCE_MS);
-    window.problems = [];
-    window.on('pageerror', (error) => window.problems.push(String(error)));
-    return window;
-  }));
+async function open(context, { adapter, run, email, proxy }) {
+  const window = await context.newPage();
+  window.setDefaultTimeout(PATIENCE_MS);
+  window.on('pageerror', (error) => window.problems.push(String(error)));
+  window.problems = [];
+  const parameters = new URLSearchParams({ adapter, run, email, url: proxy.url });
+  await window.goto(`http://127.0.0.1:${PORT}/?${parameters}`);
+  return window;
 }
 
-async function run(windows, adapter, seed) {
+async function run(browser, adapter, seed) {
   const random = generator(seed);
   const email = `${adapter}-${seed}-${Date.now()}@example.com`;
   const session = new Session({ url: service, store: new MemorySessionStore(), timeoutMs: PATIENCE_MS });
   for (const { message } of await session.signUp({ email, password: 'correct horse', name: 'Ada' })) throw new Error(message);
   const proxies = [await FlakyProxy.start(service), await FlakyProxy.start(service)];
-  const open = async (window, proxy) => {
-    window.problems.length = 0;
-    await window.goto(`http://127.0.0.1:${PORT}/?${new URLSearchParams({ adapter, run: email, email, url: proxy.url })}`);
-    const isLoaded = window.waitForFunction(() => document.querySelector('[data-loaded=true]'), undefined, { polling: 100 });
+  const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
+  const to = (device) => ({ adapter, run: String(seed), email, proxy: proxies[device] });
+  const ready = async (window) => {
+    const isLoaded = window.waitForFunction(() => document.querySelector('[data-loaded=true]'), undefined, { timeout: PATIENCE_MS });
     await isLoaded.catch((error) => Promise.reject(new Error(`${error.message} ${window.problems}`)));
   };
-  await Promise.all([open(windows[0], proxies[0]), open(windows[1], proxies[1])]);
-  await open(windows[2], proxies[0]);
+  const windows = [await open(contexts[0], to(0)), await open(contexts[1], to(1))];
+  await Promise.all(windows.map(ready));
+  windows.push(await open(contexts[0], to(0)));
+  await ready(windows[2]);
   const [created, removed, renamed] = [new Map(), new Set(), new Map()];
   for (let step = 0; step < STEPS; step += 1) {
     const window = windows[random(3)];
@@ -115,7 +114,7 @@ async function run(windows, adapter, seed) {
       if (random(2)) await window.evaluate(() => window.app.wake());
     } else {
       await window.reload();
-      await window.waitForFunction(() => window.app, undefined, { polling: 100 });
+      await window.waitForFunction(() => window.app);
     }
     if (random(3) === 0) await new Promise((done) => setTimeout(done, random(80)));
   }
@@ -146,12 +145,12 @@ async function run(windows, adapter, seed) {
   const connected = (await Promise.all([windows[0], windows[2]].map(shown))).filter((state) => state.connected === 'true');
   if (connected.length !== 1) problems.push(`${connected.length} windows of one browser are connected`);
   for (const window of windows) problems.push(...window.problems);
-  await Promise.all(windows.map((window) => window.goto('about:blank')));
+  await Promise.all(contexts.map((context) => context.close()));
   for (const proxy of proxies) proxy.close();
   return problems;
 }
 
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 let failed = 0;
 for (const adapter of ['react', 'tanstack-db', 'apollo', 'urql']) {
   if (only !== 'all' && adapter !== only) continue;
@@ -159,16 +158,14 @@ for (const adapter of ['react', 'tanstack-db', 'apollo', 'urql']) {
   const seeds = Array.from({ length: Number(count) }, (_, index) => Number(first) + index);
   const [runs, failures] = [{ ended: 0 }, new Set()];
   const worker = async () => {
-    const windows = await windowsOf(browser);
     for (let seed; (seed = seeds.shift()) !== undefined; runs.ended += 1) {
-      const problems = await run(windows, adapter, seed).catch((error) => [String(error)]);
+      const problems = await run(browser, adapter, seed).catch((error) => [String(error)]);
       if (problems.length) failures.add(seed);
       for (const problem of problems) console.error(`${adapter}, seed ${seed}: ${problem}`);
-      if (runs.ended % 10 === 9) console.log(`${adapter}: ${runs.ended + 1} of ${count} runs have ended`);
+      if (runs.ended % 20 === 19) console.log(`${adapter}: ${runs.ended + 1} of ${count} runs have ended`);
     }
   };
   await Promise.all(Array.from({ length: Number(parallel) }, worker));
-  for (const context of browser.contexts()) await context.close();
   console.log(`${adapter}: ${runs.ended} runs, ${failures.size} failed, ${Math.round((Date.now() - began) / 1000)} s`);
   failed += failures.size;
 }
