@@ -16,6 +16,9 @@ type DateTime = String;
 type JSONObject = serde_json::Map<String, serde_json::Value>;
 type URL = String;
 
+// The macro does not tell Cargo which schema it reads. This makes Cargo compile again when the schema changes.
+const _: &str = include_str!("../../../../../schema.graphql");
+
 /// Makes the types of operations. Without `skip_serializing_none`, omitted fields would be sent as null, which clears them.
 macro_rules! operations {
     ($($name:ident),*) => { $(
