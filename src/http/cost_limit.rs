@@ -1,7 +1,7 @@
 //! Limits the cost points of the operations of one user, or of the anonymous clients of one network, over time.
 //!
 //! A bucket of points refills at a constant rate. An operation takes its cost before it runs, and at least one point. If the bucket has
-//! fewer, the operation fails with RATE_LIMITED and takes only the points of a rejected request. Events of subscriptions take no points.
+//! fewer, the operation fails with RATE_LIMITED and takes nothing. Events of subscriptions take no points.
 //!
 //! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]). Its price is
 //! known only afterwards, so it may take more points than there are. Until these have refilled, requests of the holder are not even parsed.

@@ -121,11 +121,8 @@ impl Incoming<'_> {
             *taken = limits.charge(holder, price);
             return Err(Rejection::MutationByGet);
         }
-        *taken = limits.take(holder.clone(), admitted.cost);
-        refuse(taken).inspect_err(|_| {
-            // Its document was parsed.
-            limits.charge(holder, price);
-        })?;
+        *taken = limits.take(holder, admitted.cost);
+        refuse(taken)?;
         Ok(admitted)
     }
 

@@ -194,13 +194,9 @@ impl ServerHandler for Agent {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let parts = context.extensions.get::<Parts>();
-        let sender = parts.and_then(|parts| Some((parts, parts.extensions.get::<Sender>()?)));
-        let Some((parts, sender)) = sender else {
-            return Err(ErrorData::internal_error(
-                "The request has no sender.",
-                None,
-            ));
+        let Some((parts, sender)) = sender(&context) else {
+            let message = "The request has no sender.";
+            return Err(ErrorData::internal_error(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
         let Some(tool) = self.get_tool(&request.name) else {
@@ -211,9 +207,8 @@ impl ServerHandler for Agent {
             return Err(ErrorData::invalid_params(message, None));
         };
         if let Some(message) = unknown_argument(&tool, &arguments) {
-            let errors =
-                json!({"errors": [{"message": message, "code": Code::BadUserInput.as_str()}]});
-            return Ok(CallToolResult::structured_error(errors).into());
+            let error = json!({ "message": message, "code": Code::BadUserInput.as_str() });
+            return Ok(CallToolResult::structured_error(json!({ "errors": [error] })).into());
         }
         let call = Call {
             document: DocumentName::Tool(request.name.into_owned()),
@@ -223,21 +218,32 @@ impl ServerHandler for Agent {
             reports_cost: false,
         };
         let (id, live_auth) = (&sender.request_id, &sender.live_auth);
-        let response = graphql::respond_to_agent(&self.state, id, parts, live_auth, call);
-        let response = tokio::select! {
-            response = response => response,
-            // The client has disconnected. Mutations run to their end by themselves.
-            () = context.ct.cancelled() => return Err(ErrorData::internal_error("The client has disconnected.", None)),
-        };
-        let body = response.into_body().collect().await;
-        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(response)) => Ok(result(response).into()),
-            _ => Err(ErrorData::internal_error(
-                "The response is incomplete.",
-                None,
-            )),
+        tokio::select! {
+            response = graphql::respond_to_agent(&self.state, id, parts, live_auth, call) => read(response).await,
+            // Mutations run to their end by themselves.
+            () = context.ct.cancelled() => {
+                Err(ErrorData::internal_error("The client has disconnected.", None))
+            }
         }
+    }
+}
+
+/// The HTTP request of a message, and who sent it.
+fn sender(context: &RequestContext<RoleServer>) -> Option<(&Parts, &Sender)> {
+    let parts = context.extensions.get::<Parts>()?;
+    Some((parts, parts.extensions.get::<Sender>()?))
+}
+
+/// The result of a call from the response of its operation.
+async fn read(response: Response) -> Result<CallToolResponse, ErrorData> {
+    let body = response.into_body().collect().await;
+    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    match serde_json::from_slice(&body) {
+        Ok(Value::Object(response)) => Ok(result(response).into()),
+        _ => Err(ErrorData::internal_error(
+            "The response is incomplete.",
+            None,
+        )),
     }
 }
 

@@ -228,9 +228,12 @@ async fn cursors_expire_and_old_changes_are_not_reported() {
 
     let cursor = ada.changes_cursor().await;
     assert_eq!(aged(&cursor, 0), cursor.as_str().unwrap());
+    let before = ada.changes_cursor().await;
     let of_age = page(&ada, json!({ "after": aged(&cursor, 29) })).await;
-    let now = ada.changes_cursor().await;
-    assert_eq!(end(&of_age), now, "and reading makes it young again");
+    let after = ada.changes_cursor().await;
+    // The time in a cursor may have changed in between.
+    let now = [before, after];
+    assert!(now.contains(&end(&of_age)), "reading makes it young again");
     // A walk that began without a cursor has a day.
     let cut = end(&page(&ada, json!({ "first": 1 })).await);
     assert_eq!(

@@ -128,14 +128,8 @@ impl Run {
             }
         };
         self.record.name(&admitted);
-        match refused(limits.take(holder.clone(), admitted.cost)) {
-            Some(output) => {
-                // Its document was parsed.
-                limits.charge(holder, price);
-                output
-            }
-            None => self.start(state, auth, admitted, None),
-        }
+        let refusal = refused(limits.take(holder, admitted.cost));
+        refusal.unwrap_or_else(|| self.start(state, auth, admitted, None))
     }
 
     /// Runs an admitted operation. `resumed_after`: see [`Api::subscribe`](crate::graphql::Api::subscribe).
