@@ -2,12 +2,12 @@
 //! it once; `docs/scale.md` describes the result.
 //!
 //! Nearly all statements have one text for both layouts, because all of them name their owner. The others ask
-//! [`Connection::is_sharded`](super::Connection::is_sharded). The fact is read once, when a command starts, so
+//! `Connection::is_sharded`. The fact is read once, when a command starts, so
 //! the service must be restarted after `migrate shard`.
 //!
 //! # What differs
 //! - **The origin of changes.** Citus rejects functions with side effects in statements that write. So such a statement does not call
-//!   `set_origin`. Its transaction sets the origin when it begins, and Citus passes that on ([`begin`]).
+//!   `set_origin`. Its transaction sets the origin when it begins, and Citus passes that on (`begin`).
 //! - **Statements about the rows of all owners** lock nothing: Citus locks rows of one server only. Background jobs find rows without
 //!   a lock, and the statement that changes them checks them again.
 //! - **Several owners at a time**: Citus sends a statement with one owner to that owner's server. Some others it rejects.

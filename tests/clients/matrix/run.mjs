@@ -74,7 +74,7 @@ const relayTags = {
       const { code } = esbuild.transformSync(readFileSync(path, 'utf8'), { loader: 'tsx', jsx: 'automatic', target: 'es2022' });
       const artifactDirectory = join(folder, 'generated/relay');
       const plugins = [['relay', { artifactDirectory, eagerEsModules: true, schema: join(folder, '../../../schema.graphql') }]];
-      return { contents: transformSync(code, { filename: path, plugins, configFile: false, babelrc: false }).code, loader: 'js' };
+      return { contents: transformSync(code, { cwd: folder, filename: path, plugins, configFile: false, babelrc: false }).code, loader: 'js' };
     });
   },
 };
