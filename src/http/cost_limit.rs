@@ -4,7 +4,7 @@
 //! fewer, the operation fails with RATE_LIMITED and takes nothing. Events of subscriptions take no points.
 //!
 //! A request that the gate rejects takes points as well, for the work of parsing and validating it ([`price_of_rejection`]). Its price is
-//! known only afterwards, so it may take more points than there are. Until these have refilled, requests of the holder are not even parsed.
+//! known only afterwards. It takes at most the points that are left. While not a single one is left, requests of the holder are not parsed.
 //!
 //! Each process has its own buckets, in memory, so that taking points takes less than a microsecond. Their number is bounded. A bucket
 //! that is forgotten counts as full. Rarely used ones are forgotten first, so clients that change their address cannot empty the memory

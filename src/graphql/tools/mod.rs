@@ -100,7 +100,7 @@ impl Tools {
 }
 
 impl Tool {
-    /// `None` if the document is none. Subscriptions have no single result, so they are no tools.
+    /// The tool that a document describes. `None` without a description, and for subscriptions, which have no single result.
     fn new(gate: &Gate<Prepared>, document: Arc<PreparedDocument<Prepared>>) -> Option<Tool> {
         let described = gate.describe(document.text(), scalar)?;
         let is_read_only = match document.operation_type()? {
