@@ -20,7 +20,7 @@ pub(super) async fn run(target: &Target, action: MigrateAction) -> Outcome {
         MigrateAction::Up => up(target).await,
         MigrateAction::Down { to, yes } => down(target, to.as_deref(), yes).await,
         MigrateAction::Status { json } => status(target, json).await,
-        MigrateAction::Shard => shard(target).await,
+        MigrateAction::Shard { yes } => shard(target, yes).await,
     }
 }
 
@@ -66,13 +66,20 @@ fn unconfirmed(reversal: &Reversal) -> String {
     )
 }
 
-async fn shard(target: &Target) -> Outcome {
+async fn shard(target: &Target, yes: bool) -> Outcome {
     let plan = migrate::plan_shard(target).await?;
     let servers = plan.servers.join(", ");
     if plan.is_sharded {
         return print(format_args!(
             "The database is sharded already, over {servers}.\n"
         ));
+    }
+    if !yes {
+        let message = format!(
+            "Nothing was changed, because --yes is missing. The command distributes the tables of users' data over {servers}. \
+            It cannot be undone, so make a backup first.\nAdd --yes to confirm."
+        );
+        return Err(message.into());
     }
     print(format_args!(
         "Distributing the tables of users' data over {servers}. This copies all their rows in one transaction.\n"

@@ -223,7 +223,11 @@ pub enum MigrateAction {
         yes: bool,
     },
     /// Distribute the tables of users' data over the servers of a Citus cluster. All or nothing. The service must be stopped.
-    Shard,
+    Shard {
+        /// Confirm that the tables are distributed, which cannot be undone. Without it, the command only prints over which servers.
+        #[arg(long)]
+        yes: bool,
+    },
     /// List all migrations and whether they are applied. Only reads. Exits with code 3 while migrations are pending.
     Status {
         /// Print the migrations as JSON.

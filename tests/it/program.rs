@@ -9,7 +9,7 @@ mod commands;
 mod descriptors;
 mod drill;
 mod json;
-mod migrate;
+pub(crate) mod migrate;
 mod own_database;
 mod reindex;
 mod settings;

@@ -6,8 +6,11 @@ pub(crate) mod excluded;
 use serde_json::{Value, json};
 use snapnote::db::migrate;
 
-use crate::support::{
-    TestApp, citus, column, empty_database, execute, superuser, target_of, texts,
+use crate::{
+    program::migrate::{error, printed},
+    support::{
+        TestApp, citus, column, empty_database, execute, superuser, target_of, texts, url_of,
+    },
 };
 
 /// A service on a sharded database. `None` without a cluster, after a message.
@@ -68,7 +71,12 @@ async fn a_filled_database_keeps_its_rows_and_its_log() {
     before.stop().await;
     let plan = migrate::plan_shard(&target).await.unwrap();
     assert!(plan.servers.len() >= 2 && !plan.is_sharded, "{plan:?}");
-    migrate::shard(&target).await.unwrap();
+    let url = url_of(&database).await;
+    let unconfirmed = error(&url, &["migrate", "shard"]).await;
+    assert!(unconfirmed.contains("--yes"), "{unconfirmed}");
+    assert!(unconfirmed.contains(&plan.servers[0]), "{unconfirmed}");
+    assert!(!migrate::plan_shard(&target).await.unwrap().is_sharded);
+    printed(&url, &["migrate", "shard", "--yes"]).await;
     assert!(migrate::plan_shard(&target).await.unwrap().is_sharded);
     migrate::shard(&target).await.unwrap();
     assert!(migrate::up(&target).await.unwrap().is_empty());

@@ -19,14 +19,14 @@ async fn run(url: &str, arguments: &[&str]) -> Output {
 }
 
 /// Standard output of a command that must succeed.
-pub(super) async fn printed(url: &str, arguments: &[&str]) -> String {
+pub(crate) async fn printed(url: &str, arguments: &[&str]) -> String {
     let output = run(url, arguments).await;
     assert!(output.status.success(), "{output:?}");
     text(&output.stdout)
 }
 
 /// Standard error of a command that must fail with exit code 1.
-pub(super) async fn error(url: &str, arguments: &[&str]) -> String {
+pub(crate) async fn error(url: &str, arguments: &[&str]) -> String {
     let output = run(url, arguments).await;
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     text(&output.stderr)
