@@ -95,22 +95,14 @@ impl App {
             Database::new(target.clone(), &rate_limiter_pool(&settings.pool));
         let replica = settings.replica.clone();
         let database = Database::with_replica(target, &settings.pool, replica);
-        let for_limits = rate_limiter_database.clone();
-        let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
-        let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
-        let live = Live::new(database.clone(), settings.live.clone(), auth.revoked());
-        let search =
-            SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
-        let services = Services {
-            database: database.clone(),
-            reads: database.clone(),
-            auth: auth.clone(),
-            audit: Audit::new(settings.audit_days),
-            images: images.clone(),
-            quotas: settings.quotas,
-            search: search.clone(),
-            live: live.clone(),
-        };
+        let services = services(&database, &rate_limiter_database, &settings)?;
+        let Services {
+            auth,
+            images,
+            search,
+            live,
+            ..
+        } = services.clone();
         let mailer = mailer(&database, &auth, &settings.mail)?;
         let api = Api::new(
             services,
@@ -245,6 +237,29 @@ impl App {
         }
         self.database.close().await;
     }
+}
+
+/// What all requests share.
+fn services(
+    database: &Database,
+    rate_limiter_database: &Database,
+    settings: &AppSettings,
+) -> Result<Services, String> {
+    let for_limits = rate_limiter_database.clone();
+    let auth = Auth::new(database.clone(), for_limits, settings.auth.clone())?;
+    let images = Images::new(database.clone(), &settings.images, settings.quotas)?;
+    let live = Live::new(database.clone(), settings.live.clone(), auth.revoked());
+    let search = SearchIndexes::new(database.clone(), live.feed().clone(), settings.search_bytes);
+    Ok(Services {
+        database: database.clone(),
+        reads: database.clone(),
+        auth,
+        audit: Audit::new(settings.audit_days),
+        images,
+        quotas: settings.quotas,
+        search,
+        live,
+    })
 }
 
 /// The worker that sends the mails that `auth` adds to the outbox. `auth` derives their tokens.

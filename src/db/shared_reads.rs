@@ -59,7 +59,7 @@ use super::{
     background::Backoff,
     connect::Target,
     failure::{Kind, kind_of_message},
-    metrics::PoolMetrics,
+    metrics::{PoolMetrics, Sent},
     share,
     sql::Value,
 };
@@ -131,6 +131,25 @@ pub(crate) enum SharedReadError {
 fn kind(error: &tokio_postgres::Error) -> Kind {
     let error = error.as_db_error();
     error.map_or(Kind::Other, |error| kind_of_message(error.message()))
+}
+
+/// What a failed read is for its caller. Ends the statement's measurement.
+fn failure(error: ReadError, sent: Sent<'_>) -> SharedReadError {
+    match error {
+        ReadError::Failed(error) => {
+            sent.failed_with(kind(&error).as_str());
+            tracing::debug!(%error, "a read on a shared connection failed");
+            SharedReadError::Failed
+        }
+        ReadError::Stopping => {
+            sent.failed_with(Kind::Other.as_str());
+            SharedReadError::Failed
+        }
+        ReadError::TooLarge => {
+            sent.succeeded();
+            SharedReadError::TooLarge
+        }
+    }
 }
 
 /// The shared connections of a database.
@@ -236,19 +255,11 @@ impl SharedReads {
                 sent.succeeded();
                 Ok(rows)
             }
-            Ok(Err(ReadError::Failed(error))) => {
-                sent.failed_with(kind(&error).as_str());
-                tracing::debug!(%error, "a read on a shared connection failed");
-                self.inner.note_failure(&client, &error);
-                Err(SharedReadError::Failed)
-            }
-            Ok(Err(ReadError::Stopping)) => {
-                sent.failed_with(Kind::Other.as_str());
-                Err(SharedReadError::Failed)
-            }
-            Ok(Err(ReadError::TooLarge)) => {
-                sent.succeeded();
-                Err(SharedReadError::TooLarge)
+            Ok(Err(error)) => {
+                if let ReadError::Failed(error) = &error {
+                    self.inner.note_failure(&client, error);
+                }
+                Err(failure(error, sent))
             }
             Err(_) => {
                 sent.failed_with(Kind::Timeout.as_str());

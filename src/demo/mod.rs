@@ -177,15 +177,7 @@ async fn add_items(
     let mut added = store::add(conn, store::ADD_TAGS, owner, tags.collect()).await?;
     store::lock_tags(conn, owner).await?;
     for (index, course) in user.courses.iter().enumerate() {
-        let row = json!({
-            "id": id_of(&[&user.folder, &course.folder]),
-            "name": course.name,
-            "name_folded": titles::fold(&course.name),
-            "description": course.description,
-            "color": course.color,
-            "icon": course.icon,
-            "created_at": time_on(start, 0, index),
-        });
+        let row = course_row(user, course, time_on(start, 0, index));
         added += store::add(conn, store::ADD_COURSES, owner, vec![row]).await?;
         let notes = content::notes(user, course)?;
         let documents = notes.iter().map(|note| document(user, course, note, start));
@@ -205,6 +197,18 @@ async fn add_items(
     });
     store::add(conn, store::TAG_TASKS, owner, tagged.collect()).await?;
     Ok(added)
+}
+
+fn course_row(user: &User, course: &Course, created_at: DateTime<Utc>) -> Value {
+    json!({
+        "id": id_of(&[&user.folder, &course.folder]),
+        "name": course.name,
+        "name_folded": titles::fold(&course.name),
+        "description": course.description,
+        "color": course.color,
+        "icon": course.icon,
+        "created_at": created_at,
+    })
 }
 
 fn document(user: &User, course: &Course, note: &Note, start: DateTime<Utc>) -> Value {

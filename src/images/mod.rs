@@ -43,7 +43,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use image_intake::ImageInfo;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::bytes::Bytes;
 use url::Url;
 use uuid::Uuid;
@@ -183,9 +183,7 @@ impl Images {
             return self.document(viewer, document).await;
         }
         let announced = state.upload.ok_or_else(no_such_upload)?;
-        // Waits for a permit without a connection, so that waiting requests hold nothing that others need.
-        let permit = self.inner.permits.clone().acquire_owned().await;
-        let permit = permit.map_err(Error::internal)?;
+        let permit = self.permit().await?;
         let bytes = match self.inner.storage.read(ObjectRef::upload(upload)).await? {
             Contents::Bytes(bytes) => bytes.into(),
             Contents::Missing => return Err(no_such_upload().into()),
@@ -247,6 +245,12 @@ impl Images {
         );
         written?;
         Ok((new, thumbnail))
+    }
+
+    /// Waits for a permit to check an image. Without a connection, so that waiting requests hold nothing that others need.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let permit = self.inner.permits.clone().acquire_owned().await;
+        permit.map_err(Error::internal)
     }
 
     /// The state of an upload for an active document.

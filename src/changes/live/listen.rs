@@ -49,14 +49,7 @@ pub(super) async fn listen(live: &Live) {
     let hub = &live.inner.hub;
     hub.set_channel(Channel::Fails);
     let Some(target) = live.listen_target() else {
-        live.until_messages_needed().await;
-        live.set_channel(Channel::Fails);
-        if live.inner.settings.notifications {
-            tracing::warn!(
-                "the pooler in DATABASE_URL loses notifications; polling for changes of other processes. Set DATABASE_DIRECT_URL"
-            );
-        }
-        return;
+        return poll_only(live).await;
     };
     let (mut sleeping, mut failures) = (Sleeping::default(), Failures::new());
     loop {
@@ -84,6 +77,17 @@ pub(super) async fn listen(live: &Live) {
                 failures.wait(&error).await;
             }
         }
+    }
+}
+
+/// Leaves the changes of other processes to polling.
+async fn poll_only(live: &Live) {
+    live.until_messages_needed().await;
+    live.set_channel(Channel::Fails);
+    if live.inner.settings.notifications {
+        tracing::warn!(
+            "the pooler in DATABASE_URL loses notifications; polling for changes of other processes. Set DATABASE_DIRECT_URL"
+        );
     }
 }
 

@@ -27,6 +27,9 @@ const CLOCK_FAILURE: TimeDelta = TimeDelta::seconds(30);
 /// Missing rights that are listed.
 const MAX_GRANTS: usize = 20;
 
+const UNREACHABLE: &str = "Check DATABASE_URL, and that the server accepts connections from this machine. Behind PgBouncer in transaction \
+    mode, use version 1.21 or newer with max_prepared_statements set.";
+
 pub(super) async fn check(
     config: &Config,
     server: &DatabaseServer,
@@ -35,9 +38,7 @@ pub(super) async fn check(
     let target = &server.target;
     let checked = flattened(in_time(pooler::check(target)).await);
     if let Err(problem) = checked {
-        let remedy = "Check DATABASE_URL, and that the server accepts connections from this machine. Behind PgBouncer in transaction \
-                      mode, use version 1.21 or newer with max_prepared_statements set.";
-        return report.add("database", Finding::failed(problem, remedy));
+        return report.add("database", Finding::failed(problem, UNREACHABLE));
     }
     let database = Database::new(target.clone(), &pool(config));
     let asked = (Utc::now(), Instant::now());

@@ -172,13 +172,12 @@ impl<L: List> Listed<'_, L> {
             statement.sql(group.unwrap_or_default());
             between(statement, order, slice, part);
         };
+        let rows = self.rows + slice.offset;
         if !self.divides_matches() {
             write_found(statement);
             self.write_rows(statement);
-            write_ordered(statement);
-            return;
+            return write_ordered(statement);
         }
-        let rows = self.rows + slice.offset;
         statement.sql("(");
         write_found(statement);
         statement.sql(" FROM (SELECT listed.* FROM matches CROSS JOIN LATERAL (SELECT *");

@@ -131,6 +131,16 @@ impl<K, I, R> Entries<'_, K, I, R> {
     }
 }
 
+/// The table `entry` of a batch: its arrays as columns, and the number of each entry.
+fn batch_entries(arrays: &[String]) -> String {
+    let (names, arrays) = (arrays.join(", ").replace('$', "v"), arrays.join(", "));
+    format!(
+        "entry AS MATERIALIZED (
+            SELECT * FROM unnest({arrays}) WITH ORDINALITY AS entry ({names}, number)
+        )"
+    )
+}
+
 /// The parts of a statement that writes items.
 pub(super) struct Write<'w> {
     /// The expression of the item's id.
@@ -172,17 +182,15 @@ impl<K, I, R> Entries<'_, K, I, R> {
                 )
             }
             (Some((arrays, required)), _) => {
+                let entries = batch_entries(&arrays);
                 let required = self.statement.placeholder(required);
-                let (names, arrays) = (arrays.join(", ").replace('$', "v"), arrays.join(", "));
                 let applies = format!("{SET_ORIGIN} AND (SELECT applies FROM policy)");
                 let write = write("FROM entry JOIN ready USING (number)", &applies);
                 let ready = &parts.ready;
                 let settled = parts.settled.map(|settled| format!(" UNION {settled}"));
                 let settled = settled.unwrap_or_default();
                 format!(
-                    "WITH entry AS MATERIALIZED (
-                        SELECT * FROM unnest({arrays}) WITH ORDINALITY AS entry ({names}, number)
-                    ), {lock}ready AS MATERIALIZED ({ready}
+                    "WITH {entries}, {lock}ready AS MATERIALIZED ({ready}
                     ), policy AS MATERIALIZED (
                         SELECT count(*) >= {required} AS applies FROM (SELECT number FROM ready{settled}) AS counted
                     ), written AS ({write} RETURNING {returned})

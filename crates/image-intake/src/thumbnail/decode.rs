@@ -75,17 +75,7 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
     decoder.read_info().map_err(undecodable)?;
     let info = decoder.info().ok_or_else(|| undecodable("no frame"))?;
     let size = require_size(info.width.into(), info.height.into())?;
-    // It would be decoded at its full size, and browsers do not display it.
-    if info.coding_process == jpeg_decoder::CodingProcess::Lossless {
-        return Err(undecodable("it is a lossless JPEG"));
-    }
-    if bytes.windows(2).filter(|pair| pair == b"\xFF\xDA").count() > MAX_SCANS {
-        return Err(undecodable("it has too many scans"));
-    }
-    let is_progressive = info.coding_process == jpeg_decoder::CodingProcess::DctProgressive;
-    if is_progressive && coefficients(bytes, size).is_none_or(|size| size > MAX_MEMORY) {
-        return Err(ThumbnailError::TooMuchMemory);
-    }
+    require_affordable(bytes, info.coding_process, size)?;
     let target = thumbnail_size(size);
     let scaled = decoder.scale(2 * target.0 as u16, 2 * target.1 as u16);
     let (width, height) = scaled.map_err(undecodable)?;
@@ -111,6 +101,26 @@ pub(super) fn jpeg(bytes: &[u8]) -> Result<Decoded, ThumbnailError> {
         orientation: decoder.exif_data().and_then(exif::orientation),
         profile: decoder.icc_profile(),
     })
+}
+
+/// Rejects a JPEG that takes too much memory or time to decode.
+fn require_affordable(
+    bytes: &[u8],
+    process: jpeg_decoder::CodingProcess,
+    size: (u32, u32),
+) -> Result<(), ThumbnailError> {
+    // It would be decoded at its full size, and browsers do not display it.
+    if process == jpeg_decoder::CodingProcess::Lossless {
+        return Err(undecodable("it is a lossless JPEG"));
+    }
+    if bytes.windows(2).filter(|pair| pair == b"\xFF\xDA").count() > MAX_SCANS {
+        return Err(undecodable("it has too many scans"));
+    }
+    let is_progressive = process == jpeg_decoder::CodingProcess::DctProgressive;
+    match is_progressive && coefficients(bytes, size).is_none_or(|size| size > MAX_MEMORY) {
+        true => Err(ThumbnailError::TooMuchMemory),
+        false => Ok(()),
+    }
 }
 
 /// The memory that the coefficients of a progressive JPEG take: two bytes for each sample of each component.

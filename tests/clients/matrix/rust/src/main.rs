@@ -100,8 +100,21 @@ fn main() -> Result<()> {
         .nth(1)
         .ok_or("usage: snapnote-rust-client URL")?;
     let mut service = Service { url, token: None };
+    service.token = sign_up(&service)?;
+    let course = create_course(&service)?;
+    create_document(&service, &course)?;
+    set_avatar(&service)?;
+    let tasks = create_tasks(&service, &course)?;
+    read_pages(&service, &course, &tasks)?;
+    update_by_version(&service, &tasks[1])?;
+    read_by_id(&service, &course, &tasks[1])?;
+    read_user_errors(&service)?;
+    read_request_errors(&service)?;
+    read_live_changes(&service, &tasks[2])
+}
 
-    // Sign up.
+/// Signs up a user. Returns the access token.
+fn sign_up(service: &Service) -> Result<Option<String>> {
     let input = sign_up::SignUpInput {
         email: format!(
             "rust-{}@example.com",
@@ -116,9 +129,11 @@ fn main() -> Result<()> {
         .ok_or("no payload")?;
     assert_eq!(signed_up.user_errors, []);
     assert_eq!(signed_up.user.ok_or("no user")?.name, "User of Rust");
-    service.token = signed_up.access_token;
+    Ok(signed_up.access_token)
+}
 
-    // Items with variables, and each custom scalar.
+/// Creates a course with a color. Returns its id.
+fn create_course(service: &Service) -> Result<String> {
     let input = create_course::CreateCourseInput {
         name: "Algebra".to_owned(),
         color: Some("#4F6BED".to_owned()),
@@ -130,10 +145,15 @@ fn main() -> Result<()> {
         .ok_or("no payload")?;
     let course = created.course.ok_or("no course")?;
     assert_eq!(course.color.as_deref(), Some("#4F6BED"));
+    Ok(course.id)
+}
+
+/// Creates a document with metadata.
+fn create_document(service: &Service, course: &str) -> Result<()> {
     let metadata =
         json!({ "pages": [1, 2.5], "scan": { "device": "Ä", "ok": true, "note": null } });
     let input = create_document::CreateDocumentInput {
-        course_id: course.id.clone(),
+        course_id: course.to_owned(),
         title: "Groups".to_owned(),
         formatted_note: "# Groups".to_owned(),
         metadata: metadata.as_object().cloned(),
@@ -147,6 +167,11 @@ fn main() -> Result<()> {
         Some(document.document.ok_or("no document")?.metadata),
         metadata.as_object().cloned()
     );
+    Ok(())
+}
+
+/// Sets the user's avatar, a URL.
+fn set_avatar(service: &Service) -> Result<()> {
     let avatar = "https://example.com/ada.png";
     let input = update_me::UpdateMeInput {
         avatar_url: Some(avatar.to_owned()),
@@ -160,11 +185,16 @@ fn main() -> Result<()> {
         user.and_then(|user| user.avatar_url).as_deref(),
         Some(avatar)
     );
+    Ok(())
+}
+
+/// Creates seven tasks: the first is due at a time, the others on a date. Returns their ids.
+fn create_tasks(service: &Service, course: &str) -> Result<Vec<String>> {
     let mut ids = Vec::new();
     for number in 1..=7 {
         let is_first = number == 1;
         let input = create_task::CreateTaskInput {
-            course_id: Some(course.id.clone()),
+            course_id: Some(course.to_owned()),
             title: format!("Sheet {number}"),
             priority: Some(create_task::TaskPriority::HIGH),
             due_at: is_first.then(|| "2026-12-01T10:00:00+02:00".to_owned()),
@@ -186,12 +216,15 @@ fn main() -> Result<()> {
         assert!(task.created_at.ends_with('Z'), "{}", task.created_at);
         ids.push(task.task_row.id);
     }
+    Ok(ids)
+}
 
-    // Two pages.
+/// Reads the tasks of the course in two pages.
+fn read_pages(service: &Service, course: &str, ids: &[String]) -> Result<()> {
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
         let filter = Some(tasks::TaskFilter {
-            course_id: Some(course.id.clone()),
+            course_id: Some(course.to_owned()),
             ..Default::default()
         });
         let page = service
@@ -213,10 +246,13 @@ fn main() -> Result<()> {
         }
     }
     assert_eq!(pages, [&ids[..4], &ids[4..]]);
+    Ok(())
+}
 
-    // An update by version keeps the omitted fields. An update of the old version is a conflict, and returns the current one.
+/// An update by version keeps the omitted fields. An update of the old version is a conflict, and returns the current one.
+fn update_by_version(service: &Service, id: &str) -> Result<()> {
     let input = update_task::UpdateTaskInput {
-        id: ids[1].clone(),
+        id: id.to_owned(),
         completed: Some(true),
         version: Some(1),
         ..Default::default()
@@ -248,13 +284,16 @@ fn main() -> Result<()> {
         payload.task.ok_or("no current version")?.task_row.version,
         2
     );
+    Ok(())
+}
 
-    // `__typename` tells the types of an interface apart.
+/// `__typename` tells the types of an interface apart.
+fn read_by_id(service: &Service, course: &str, task: &str) -> Result<()> {
     let variables = by_id::Variables {
-        id: ids[1].clone(),
+        id: task.to_owned(),
         ids: vec![
-            course.id.clone(),
-            ids[1].clone(),
+            course.to_owned(),
+            task.to_owned(),
             "00000000-0000-0000-0000-000000000000".to_owned(),
         ],
     };
@@ -282,8 +321,11 @@ fn main() -> Result<()> {
         matches!(&second.on, by_id::ByIdNodesOn::Task(task) if task.title == "Sheet 2"),
         "{second:?}"
     );
+    Ok(())
+}
 
-    // Errors in the input, and errors of the request.
+/// Errors in the input have a code and a path.
+fn read_user_errors(service: &Service) -> Result<()> {
     let input = create_task::CreateTaskInput {
         title: " ".to_owned(),
         ..Default::default()
@@ -299,6 +341,11 @@ fn main() -> Result<()> {
         Some(vec!["input".to_owned(), "title".to_owned()])
     );
     assert_eq!(payload.task, None);
+    Ok(())
+}
+
+/// Other errors have a code, and some a status.
+fn read_request_errors(service: &Service) -> Result<()> {
     let (status, response) = service.send::<Tasks>(tasks::Variables {
         filter: None,
         first: 500,
@@ -317,15 +364,18 @@ fn main() -> Result<()> {
         (status, code(&response)),
         (401, Some("UNAUTHENTICATED".to_owned()))
     );
+    Ok(())
+}
 
-    // A change arrives over server-sent events.
+/// A change arrives over server-sent events.
+fn read_live_changes(service: &Service, task: &str) -> Result<()> {
     let after = Some(service.data::<Cursor>(cursor::Variables)?.changes_cursor);
     let stream = service
         .request::<Changes>(changes::Variables { after })?
         .with_header("Accept", "text/event-stream")
         .send_lazy()?;
     let input = update_task::UpdateTaskInput {
-        id: ids[2].clone(),
+        id: task.to_owned(),
         title: Some("Renamed".to_owned()),
         ..Default::default()
     };
