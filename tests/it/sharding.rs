@@ -163,8 +163,9 @@ async fn a_shard_that_moves_loses_no_change_and_ends_the_cursors_of_its_users() 
         ada.id
     );
     let moved = format!(
-        "SELECT citus_move_shard_placement(shardid, nodename, nodeport, target.nodename, target.nodeport, 'block_writes')
-        FROM citus_shards JOIN LATERAL (
+        "SELECT citus_move_shard_placement(
+            shardid, citus_shards.nodename, citus_shards.nodeport, target.nodename, target.nodeport, 'block_writes'
+        ) FROM citus_shards JOIN LATERAL (
             SELECT nodename, nodeport FROM pg_dist_node WHERE shouldhaveshards AND nodeport <> citus_shards.nodeport LIMIT 1
         ) AS target (nodename, nodeport) ON true WHERE {shard}"
     );
@@ -197,7 +198,10 @@ async fn a_migration_of_a_sharded_database_keeps_it_sharded() {
         "DROP VIEW people_log; DELETE FROM __diesel_schema_migrations WHERE version = '20261203000001'",
     )
     .await;
-    assert_eq!(migrate::up(&target).await.unwrap(), ["20261203000001"]);
+    assert_eq!(
+        migrate::up(&target).await.unwrap(),
+        ["2026-12-03-000001_people_log"]
+    );
     let ada = app.signed_up("ada").await;
     let course = ada.create_course("Algebra").await;
     assert_eq!(

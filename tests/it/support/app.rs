@@ -11,7 +11,7 @@ use snapnote::{
 use tokio::{net::TcpListener, sync::oneshot};
 
 use super::{
-    Client, Transaction, column, eventually_eq, execute, image_folder, keep_mails,
+    Client, Transaction, citus, column, eventually_eq, execute, image_folder, keep_mails,
     migrated_database, named_pgbouncer, number, pgbouncer::service_target_of, settings, superuser,
     target_of, trust_proxies,
 };
@@ -19,6 +19,10 @@ use super::{
 /// Statements on this database that wait for locks.
 pub(crate) const BLOCKED: &str =
     "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+
+/// The same on a sharded database, whose rows are locked on the workers.
+const BLOCKED_ON_ANY_SERVER: &str =
+    "citus_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
 
 /// Connections of services to this database.
 pub(crate) const CONNECTIONS: &str =
@@ -122,7 +126,7 @@ impl TestApp {
         settings.images.public_url = format!("http://{address}").parse().unwrap();
         settings.images.storage = StorageSettings::Folder(image_folder(&database));
         change(&mut settings);
-        if database.starts_with("sharded_") {
+        if citus::is_sharded(&database) {
             sharding::detect(&target).await.unwrap();
         }
         let app = App::new(target, settings).unwrap();
@@ -183,7 +187,11 @@ impl TestApp {
 
     /// Waits until so many statements on this database wait for locks.
     pub(crate) async fn eventually_blocked(&self, statements: i64) {
-        self.eventually_count(BLOCKED, statements).await;
+        let waiting = match citus::is_sharded(&self.database) {
+            true => BLOCKED_ON_ANY_SERVER,
+            false => BLOCKED,
+        };
+        self.eventually_count(waiting, statements).await;
     }
 
     /// Waits until the service has no connection to its database. Sessions report what they read when they end.

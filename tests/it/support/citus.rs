@@ -105,9 +105,14 @@ async fn cluster() -> Option<&'static Cluster> {
     CLUSTER.get_or_init(read).await.as_ref()
 }
 
+/// Whether a database of the tests is sharded, as its name says.
+pub(crate) fn is_sharded(database: &str) -> bool {
+    database.starts_with(PREFIX)
+}
+
 /// The URL of a sharded database: at the coordinator, as superuser or as the service's role. `None` for other databases.
 pub(super) async fn url_of(database: &str, as_superuser: bool) -> Option<String> {
-    if !database.starts_with(PREFIX) {
+    if !is_sharded(database) {
         return None;
     }
     let cluster = cluster().await.unwrap();
