@@ -211,22 +211,30 @@ fn is_missing_user(
     information: &(dyn DatabaseErrorInformation + Send + Sync),
 ) -> bool {
     matches!(kind, DatabaseErrorKind::ForeignKeyViolation)
-        && information
-            .constraint_name()
-            .is_some_and(|name| without_shard(name).ends_with("_user_id_fkey"))
+        && constraint(information.as_ref()).is_some_and(|name| name.ends_with("_user_id_fkey"))
 }
 
 /// The name of the unique constraint that the statement violated, if it failed for this reason.
 pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     match error {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information) => {
-            information.constraint_name().map(without_shard)
+            constraint(information.as_ref())
         }
         _ => None,
     }
 }
 
-/// The name of a constraint or an index. On a sharded database, the server adds the number of the shard: `users_pkey_102008`.
+/// The name of the violated constraint or index. The coordinator of a sharded database passes on only the message, which ends with the name.
+fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<&str> {
+    let in_message = || {
+        let mut quoted = information.message().rsplit('"');
+        quoted.nth(1)
+    };
+    let name = information.constraint_name().or_else(in_message);
+    name.map(without_shard)
+}
+
+/// The name without the number of the shard, which servers of a sharded database add: `users_pkey_102008`.
 fn without_shard(name: &str) -> &str {
     let (before, number) = name.rsplit_once('_').unwrap_or((name, ""));
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -246,6 +254,18 @@ mod tests {
         for name in ["", "_", "users_email_key"] {
             assert_eq!(without_shard(name), name);
         }
+    }
+
+    #[test]
+    fn the_message_names_a_constraint_that_the_server_does_not_name() {
+        let violated = |message: &str| {
+            let information = Box::new(message.to_owned());
+            let error = DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, information);
+            violated_unique(&error).map(str::to_owned)
+        };
+        let message = "duplicate key value violates unique constraint \"tags_name_102013\"";
+        assert_eq!(violated(message).as_deref(), Some("tags_name"));
+        assert_eq!(violated("duplicate key"), None);
     }
 
     fn code(kind: DatabaseErrorKind, message: &str) -> Code {

@@ -3,15 +3,20 @@
 //! (`sharding/excluded.rs`). All servers must be reachable with the user and the password of the URL, and let the role `snapnote`
 //! in without a password.
 
+use std::collections::VecDeque;
+
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use snapnote::db::migrate;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{column, fresh_name, postgres, target_of};
 use crate::sharding::excluded;
 
 /// What the names of sharded databases start with.
 const PREFIX: &str = "sharded_";
+
+/// How many databases of tests are kept. The tests of older ones have ended, or hold a connection.
+const MAX_DATABASES: usize = 60;
 
 /// The servers of the cluster, the coordinator first.
 struct Cluster {
@@ -151,7 +156,31 @@ pub(super) async fn sharded_database(hash: &str) -> String {
     let sql =
         format!("CREATE DATABASE {name} OWNER snapnote TEMPLATE {template} STRATEGY file_copy");
     cluster.on_each("postgres", &sql).await;
+    delete_finished(cluster, name.clone()).await;
     name
+}
+
+/// Deletes the oldest database of this process if its test has ended. Citus keeps processes and connections for each database.
+async fn delete_finished(cluster: &Cluster, newest: String) {
+    static KEPT: Mutex<VecDeque<String>> = Mutex::const_new(VecDeque::new());
+    let mut kept = KEPT.lock().await;
+    kept.push_back(newest);
+    if kept.len() <= MAX_DATABASES {
+        return;
+    }
+    let oldest = kept.pop_front().unwrap();
+    let url = cluster.url(&cluster.servers[0], "postgres");
+    let mut conn = AsyncPgConnection::establish(&url).await.unwrap();
+    let used = format!(
+        "SELECT DISTINCT datname FROM pg_stat_activity WHERE datname = '{oldest}' AND usename = 'snapnote'"
+    );
+    match column(&mut conn, &used).await.is_empty() {
+        true => {
+            let drop = format!("DROP DATABASE {oldest} WITH (FORCE)");
+            cluster.on_each("postgres", &drop).await;
+        }
+        false => kept.push_back(oldest),
+    }
 }
 
 async fn template(cluster: &'static Cluster, hash: &str) -> String {
