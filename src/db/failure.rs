@@ -211,7 +211,7 @@ fn is_missing_user(
     information: &(dyn DatabaseErrorInformation + Send + Sync),
 ) -> bool {
     matches!(kind, DatabaseErrorKind::ForeignKeyViolation)
-        && constraint(information.as_ref()).is_some_and(|name| name.ends_with("_user_id_fkey"))
+        && constraint(information).is_some_and(|name| name.ends_with("_user_id_fkey"))
 }
 
 /// The name of the unique constraint that the statement violated, if it failed for this reason.
@@ -224,7 +224,7 @@ pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     }
 }
 
-/// The name of the violated constraint or index. The coordinator of a sharded database passes on only the message, which ends with the name.
+/// The name of the violated constraint or index. The coordinator of a sharded database passes on only the message, which contains it.
 fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<&str> {
     let in_message = || {
         let mut quoted = information.message().rsplit('"');
