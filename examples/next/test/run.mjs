@@ -4,9 +4,7 @@
 import { after, before } from 'node:test';
 import { openBrowser } from './support/browser.mjs';
 import { startAll } from './support/processes.mjs';
-
-/** What the tests share. It is filled before they run. */
-export const world = {};
+import { world } from './support/world.mjs';
 
 before(async () => {
   const [all, browser] = await Promise.all([startAll(), openBrowser()]);

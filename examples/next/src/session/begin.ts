@@ -15,9 +15,12 @@ type Field = 'name' | 'email' | 'password';
 /** The response to a form with scripts. */
 export type Outcome = { next: string } | { errors: Record<string, string> };
 
-/** A path of this app: no other site, also not as `//host` or `/\host`. */
+const ANY_ORIGIN = 'http://app.invalid';
+
+/** The path of a link within this app, read as browsers read it: `//host` and `/\\host` are other sites. */
 export function pathOf(next: unknown): string {
-  return typeof next === 'string' && /^\/(?![/\\])/.test(next) ? next : '/courses';
+  const url = typeof next === 'string' && URL.canParse(next, ANY_ORIGIN) ? new URL(next, ANY_ORIGIN) : null;
+  return url?.origin === ANY_ORIGIN && url.pathname !== '/' ? url.pathname + url.search : '/courses';
 }
 
 /** Without scripts, the browser follows the redirect of the form. */

@@ -66,9 +66,9 @@ export async function fillIn(page, path, fields) {
 }
 
 /** A device whose user has just signed up, and its page. */
-export async function signedUp(options = {}) {
+export async function signedUp(prepared) {
   const user = newUser();
-  const device = await newDevice(options);
+  const device = prepared ?? (await newDevice());
   const page = await device.newPage();
   await fillIn(page, '/sign-up', { Name: user.name, Email: user.email, Password: user.password });
   await heading(page, 'Courses of Ada');
