@@ -55,7 +55,7 @@ async function startService() {
     SNAPNOTE_LISTEN: `127.0.0.1:${servicePort}`,
     SNAPNOTE_TRUSTED_PROXIES: '127.0.0.1/32',
     SNAPNOTE_ACCESS_TOKEN_LIFETIME: '3s',
-    SNAPNOTE_LIMIT_SIGN_IN_ADDRESS: '3/10m',
+    SNAPNOTE_LIMIT_SIGN_IN_ADDRESS: '5/10m',
     SNAPNOTE_LIMIT_COST: '20000/h',
   };
   const stop = await start(program, ['serve'], { env }, `${SERVICE}/readyz`);

@@ -1,6 +1,6 @@
 import Link from 'next/link';
 import { notFound } from 'next/navigation';
-import { graphql } from '@/gql';
+import { graphql, read } from '@/gql';
 import { asUser } from '@/service/as-user';
 import { FailureNotice } from '@/ui/failure-notice';
 import { NewItem } from '@/ui/new-item';
@@ -19,16 +19,27 @@ const COURSE = graphql(`
           excerpt
         }
       }
-      tasks(first: 100, orderBy: [{ field: COMPLETED_AT }, { field: DUE_AT }, { field: CREATED_AT }]) {
+      open: tasks(first: 100, filter: { completed: false }, orderBy: [{ field: DUE_AT }, { field: CREATED_AT, direction: ASC }]) {
         nodes {
-          id
-          title
-          completed
-          dueAt
-          dueOn
+          ...TaskFields
+        }
+      }
+      completed: tasks(first: 20, filter: { completed: true }, orderBy: [{ field: COMPLETED_AT }]) {
+        nodes {
+          ...TaskFields
         }
       }
     }
+  }
+`);
+
+const TASK = graphql(`
+  fragment TaskFields on Task {
+    id
+    title
+    completed
+    dueAt
+    dueOn
   }
 `);
 
@@ -46,6 +57,7 @@ export default async function CoursePage({ params }: { params: Promise<{ id: str
   if (failure) return <FailureNotice failure={failure} />;
   const { course } = data;
   if (!course) notFound();
+  const tasks = read(TASK, [...course.open.nodes, ...course.completed.nodes]);
   return (
     <>
       <title>{`${course.name} – SnapNote`}</title>
@@ -62,9 +74,9 @@ export default async function CoursePage({ params }: { params: Promise<{ id: str
         ))}
       </ul>
       <h2>Tasks</h2>
-      {course.tasks.nodes.length === 0 && <p className="empty">There are no tasks yet.</p>}
+      {tasks.length === 0 && <p className="empty">There are no tasks yet.</p>}
       <ul className="tasks">
-        {course.tasks.nodes.map((task) => (
+        {tasks.map((task) => (
           <TaskRow
             key={task.id}
             title={task.title}
