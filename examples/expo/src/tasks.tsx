@@ -63,7 +63,7 @@ export function Tasks({ session, request, onSignedOut }: TasksProps) {
     },
     [onSignedOut],
   );
-  const load = useCallback(async () => setTasks((await request(TASKS, {})).tasks.nodes), [request]);
+  const load = useCallback(() => request(TASKS, {}).then(({ tasks }) => setTasks(tasks.nodes)), [request]);
   useEffect(() => {
     load().catch(failed);
   }, [load, failed]);
