@@ -77,6 +77,9 @@ it('is accessible, and fits into 390 pixels', async () => {
   await page.getByText('Fill in this field.').waitFor();
   const id = await createNote(device, page, 'Vector spaces', NOTE);
   await assertAccessible(page, 'course-with-error');
+  await page.reload();
+  await page.getByRole('link', { name: 'Vector spaces' }).waitFor();
+  await assertAccessible(page, 'course');
   await page.goto(new URL(`/notes/${id}`, page.url()).href);
   await heading(page, 'Vector spaces');
   await assertAccessible(page, 'note');

@@ -96,17 +96,27 @@ it('ends the session at the service when the user signs out, and returns to the 
 });
 
 it('asks for a sign-in when the session was revoked elsewhere', async () => {
-  const { device, page } = await signedUp();
+  const { user, device, page } = await signedUp();
+  await page.getByLabel('New course').fill('History');
+  await page.getByRole('button', { name: 'Create course' }).click();
+  const link = page.getByRole('link', { name: 'History' });
+  const course = await link.getAttribute('href');
   const token = await tokenOf(device);
   await api(token, 'mutation { signOut { signedOut } }');
-  await eventually(async () => (await page.reload()) && new URL(page.url()).pathname === '/sign-in', 'the app notices');
+  await eventually(async () => (await api(token, '{ me { id } }')).data?.me == null, 'the access token is revoked');
+  await link.click();
+  await heading(page, 'Sign in');
   await expired(device);
   await page.reload();
   assert.deepEqual(await cookiesOf(device), {});
+  await fillIn(page, '/sign-in', { Email: user.email, Password: user.password });
+  await heading(page, 'History');
+  assert.equal(page.url().slice(new URL(page.url()).origin.length), course);
   await device.close();
 });
 
-it('says when the service is not available, and keeps the session', async () => {
+it('says when the service is not available, and keeps the session', async (t) => {
+  t.after(() => world.relay.open());
   const { device, page } = await signedUp();
   world.relay.close();
   await page.reload();
@@ -125,7 +135,6 @@ it('says when the service is not available, and keeps the session', async () => 
   assert.equal(await page.getByLabel('New course').inputValue(), 'Biology');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByText('You are signed out in this browser only.').waitFor();
-  await world.relay.open();
   await device.close();
 });
 

@@ -29,7 +29,8 @@ export const seeOther = (path: string) => new NextResponse(null, { status: 303, 
 /** Begins a session with the fields of a form. */
 export async function begin<F extends Field>(request: Request, document: Begin<Record<F, string>>, fields: readonly F[], page: string) {
   if (!isSameOrigin(request)) return refusal();
-  const form = await request.formData();
+  const form = await request.formData().catch(() => null);
+  if (!form) return new Response('The request has no form.', { status: 400 });
   const input = Object.fromEntries(fields.map((name) => [name, String(form.get(name) ?? '')])) as Record<F, string>;
   const next = pathOf(form.get('next'));
   const hasScripts = request.headers.get('accept') === 'application/json';

@@ -9,7 +9,7 @@ export interface Tokens {
 
 type CookieJar = NextResponse['cookies'];
 
-// A `__Host-` cookie cannot be set by a subdomain or without HTTPS. Browsers count HTTP on this machine as secure, except Safari.
+// A `__Host-` cookie cannot be set by a subdomain or without HTTPS. Chromium counts HTTP on this machine as secure.
 const isSecure = process.env.NODE_ENV === 'production';
 const prefix = isSecure ? '__Host-' : '';
 const OPTIONS = { httpOnly: true, sameSite: 'lax', secure: isSecure, path: '/' } as const;

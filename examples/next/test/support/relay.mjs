@@ -24,8 +24,8 @@ export class Relay {
     });
   }
 
-  open() {
-    return new Promise((done) => this.#server.listen(this.port, '127.0.0.1', done));
+  async open() {
+    if (!this.#server.listening) await new Promise((done) => this.#server.listen(this.port, '127.0.0.1', done));
   }
 
   close() {
