@@ -20,7 +20,7 @@ export class SecureSessionStore<Options> implements SessionStore {
     this.#options = options;
   }
 
-  /** An entry that cannot be read counts as none: Android loses its key when an app is restored from a backup. */
+  /** Returns null if the entry cannot be read: Android cannot decrypt it after the app was restored from a backup. */
   async load(): Promise<SessionState | null> {
     const text = await this.#keychain.getItemAsync(KEY, this.#options).catch(() => null);
     return text === null ? null : (JSON.parse(text) as SessionState);

@@ -4,10 +4,10 @@ import { NextResponse, type NextRequest } from 'next/server';
 import { ACCESS, REFRESH, clearTokens, setTokens } from '@/session/cookies';
 import { PATH, RENEWAL_FAILURE } from '@/session/headers';
 import { renew, type Renewal } from '@/session/renew';
-import { isSameOrigin, refusal } from '@/session/same-origin';
+import { isSameOrigin, rejection } from '@/session/same-origin';
 
 export async function proxy(request: NextRequest): Promise<NextResponse | Response> {
-  if (!['GET', 'HEAD'].includes(request.method) && !isSameOrigin(request)) return refusal();
+  if (!['GET', 'HEAD'].includes(request.method) && !isSameOrigin(request)) return rejection();
   const renewal = await renewIfExpired(request);
   const policy = contentSecurityPolicy();
   const headers = headersForPage(request, renewal, policy);

@@ -21,7 +21,7 @@ function form(action, fields) {
   return `<form method="post" enctype="multipart/form-data" action="${action}">${inputs.join('')}<button>Win</button></form>`;
 }
 
-it('refuses requests of other sites and other origins', async (t) => {
+it('rejects requests of other sites and other origins', async (t) => {
   const { user, device, page } = await signedUp();
   const attacker = await startAttacker();
   t.after(() => attacker.close());

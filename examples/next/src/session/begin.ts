@@ -5,7 +5,7 @@ import { NextResponse } from 'next/server';
 import { RequestFailed, send } from '@/service/send';
 import { describe, textsByField, type UserError } from '@/service/texts';
 import { setTokens } from '@/session/cookies';
-import { isSameOrigin, refusal } from '@/session/same-origin';
+import { isSameOrigin, rejection } from '@/session/same-origin';
 import type { TypedDocumentString } from '@/gql/graphql';
 
 type Payload = { accessToken: string | null; refreshToken: string | null; userErrors: readonly UserError[] } | null;
@@ -28,7 +28,7 @@ export const seeOther = (path: string) => new NextResponse(null, { status: 303, 
 
 /** Begins a session with the fields of a form. */
 export async function begin<F extends Field>(request: Request, document: Begin<Record<F, string>>, fields: readonly F[], page: string) {
-  if (!isSameOrigin(request)) return refusal();
+  if (!isSameOrigin(request)) return rejection();
   const form = await request.formData().catch(() => null);
   if (!form) return new Response('The request has no form.', { status: 400 });
   const input = Object.fromEntries(fields.map((name) => [name, String(form.get(name) ?? '')])) as Record<F, string>;

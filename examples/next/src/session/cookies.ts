@@ -30,7 +30,7 @@ export function clearTokens(jar: CookieJar): void {
 
 /**
  * The lifetime of a token in seconds, by its own times, because clocks differ. The browser drops the cookie when the token expires. The
- * service accepts the token for 45 seconds more, so a request that has it never comes too late.
+ * service accepts the token for 45 seconds more, so a request that is on its way does not fail.
  */
 function lifetime(token: string): number {
   const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();

@@ -11,4 +11,4 @@ export function isSameOrigin({ headers }: Request): boolean {
   return origin !== null && URL.canParse(origin) && new URL(origin).host === headers.get('host');
 }
 
-export const refusal = () => new Response('This request did not come from a page of this app.', { status: 403 });
+export const rejection = () => new Response('This request did not come from a page of this app.', { status: 403 });

@@ -30,7 +30,7 @@ export function AccountForm({ action, submit, next, hasName = false, problem }: 
     event.preventDefault();
     setPending(true);
     const outcome = await post(event.currentTarget);
-    // Loads the page anew, so that nothing is left of the pages before.
+    // A full page load discards what the router has cached.
     if ('next' in outcome) return window.location.assign(outcome.next);
     setErrors(outcome.errors);
     setPending(false);

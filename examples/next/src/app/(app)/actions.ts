@@ -48,7 +48,7 @@ const UPDATE_TASK = graphql(`
   }
 `);
 
-/** The errors of a change. If there are none, the page is rendered anew. */
+/** The errors of a change, by field. Without errors, the page is rendered again. */
 function errorsOf({ data, failure }: Answer<{ result: { userErrors: readonly UserError[] } | null }>): Record<string, string> {
   if (failure) {
     const { title, advice } = describe(failure);

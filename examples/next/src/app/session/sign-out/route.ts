@@ -4,7 +4,7 @@ import { RequestFailed, send } from '@/service/send';
 import { seeOther } from '@/session/begin';
 import { ACCESS, REFRESH, clearTokens } from '@/session/cookies';
 import { renew } from '@/session/renew';
-import { isSameOrigin, refusal } from '@/session/same-origin';
+import { isSameOrigin, rejection } from '@/session/same-origin';
 
 const SIGN_OUT = graphql(`
   mutation SignOut {
@@ -15,7 +15,7 @@ const SIGN_OUT = graphql(`
 `);
 
 export async function POST(request: NextRequest) {
-  if (!isSameOrigin(request)) return refusal();
+  if (!isSameOrigin(request)) return rejection();
   const isEnded = await endSession(request);
   const response = seeOther(isEnded ? '/sign-in' : '/sign-in?code=SESSION_NOT_ENDED');
   clearTokens(response.cookies);
