@@ -16,7 +16,7 @@ use stage::Stage;
 
 use crate::{
     images,
-    support::{PASSWORD, TestApp, newcomer, text},
+    support::{PASSWORD, TestApp, newcomer},
 };
 
 /// The descriptions of the schema's types by their names, and of the fields of the roots by their paths, such as `Query.tasks`.

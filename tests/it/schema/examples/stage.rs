@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{PASSWORD, TestApp, images, newcomer, text};
+use super::{PASSWORD, TestApp, images, newcomer};
 use crate::support::Person;
 
 /// A user with items, who is an admin if the example needs one.
