@@ -86,7 +86,9 @@ impl JsonObject {
     }
 }
 
-/// A JSON object. Send and receive it as an object, not as a string of JSON.
+/// A JSON object. Send and receive it as an object, not as a string of JSON. In variables, its keys are quoted, as in all JSON. In a GraphQL
+/// document, they are not.
+/// Example: `{ page: 3, source: { app: "scanner" } }`.
 #[Scalar(name = "JSONObject")]
 impl ScalarType for JsonObject {
     fn parse(value: Value) -> InputValueResult<Self> {
@@ -124,6 +126,7 @@ impl Url {
 }
 
 /// An absolute http or https URL.
+/// Example: `"https://example.com/page"`.
 #[Scalar(name = "URL", specified_by_url = "https://url.spec.whatwg.org/")]
 impl ScalarType for Url {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -92,6 +92,7 @@ checks! {
 
 filter! {
     /// Which courses a list contains.
+    /// Example: `{ nameContains: "analysis", createdAfter: "2026-09-01T00:00:00Z" }`.
     CourseFilter, title part: name_contains {
         /// Only courses whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
@@ -100,6 +101,7 @@ filter! {
 
 order! {
     /// The order of a list of courses. Courses with equal values are sorted by id, in the direction of the last element of `orderBy`.
+    /// Example: `orderBy: [{ field: NAME, direction: DESC }]`.
     CourseOrder {
         /// The direction. Default: ascending for `NAME`, and descending for the others. Null means the default.
         direction

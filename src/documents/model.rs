@@ -141,6 +141,7 @@ checks! {
 
 filter! {
     /// Which documents a list contains.
+    /// Example: `{ hasImage: true, metadataContains: { page: 3 } }`.
     DocumentFilter, title part: title_contains {
         /// Only documents in this course. Must not be null, since every document is in a course. An id that is not a UUID matches nothing.
         course_id: MaybeUndefined<ObjectId>,
@@ -159,6 +160,7 @@ filter! {
 
 order! {
     /// The order of a list of documents. Documents with equal values are sorted by id, in the direction of the last element of `orderBy`.
+    /// Example: `orderBy: [{ field: TITLE }]`.
     DocumentOrder {
         /// The direction. Default: ascending for `TITLE`, and descending for the others. Null means the default.
         direction

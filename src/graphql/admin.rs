@@ -52,6 +52,7 @@ pub(crate) struct AdminQuery;
 impl AdminQuery {
     /// All users, newest first. FORBIDDEN unless you are an admin. Admins can read users' profiles, sessions, accounts and audit
     /// logs, and each of these reads is recorded in the user's audit log. Admins cannot read users' items.
+    #[doc = example!("users")]
     async fn users(
         &self,
         ctx: &Context<'_>,
@@ -86,6 +87,7 @@ mutations! {
     /// Deactivates a user, which ends all their sessions, or reactivates them. FORBIDDEN unless you are an admin. LAST_ADMIN if
     /// no active admin would remain.
     /// `userErrors`: LAST_ADMIN, NOT_FOUND.
+    #[doc = example!("set_user_active")]
     async fn set_user_active(
         ctx,
         input: SetUserActiveInput = "The user, and whether the user may sign in.",
@@ -98,6 +100,7 @@ mutations! {
 
     /// Changes the role of a user. FORBIDDEN unless you are an admin. LAST_ADMIN if no active admin would remain.
     /// `userErrors`: LAST_ADMIN, NOT_FOUND.
+    #[doc = example!("set_user_role")]
     async fn set_user_role(ctx, input: SetUserRoleInput = "The user and the new role.") -> UserPayload {
         let viewer = ctx.viewer()?;
         let user = UserId(input.user_id.0);

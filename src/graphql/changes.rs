@@ -89,6 +89,7 @@ impl ChangesQuery {
     /// `changesCursor`, and read your lists again. For the next page, pass `pageInfo.endCursor` as `after`. It is never
     /// null, even if the page is empty. A page is returned whole or not at all: if anything in it cannot be loaded, the
     /// request fails.
+    #[doc = example!("changes")]
     async fn changes(
         &self,
         ctx: &Context<'_>,
@@ -122,6 +123,7 @@ impl ChangesQuery {
 
     /// The newest cursor of the change feed. To start, get this cursor, then read your lists, then read the changes after the
     /// cursor. In this order, you miss no change.
+    #[doc = example!("changes_cursor")]
     async fn changes_cursor(&self, ctx: &Context<'_>) -> Result<String, Error> {
         let viewer = ctx.viewer()?;
         let feed = ctx.services().live.feed();

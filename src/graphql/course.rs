@@ -73,8 +73,10 @@ item_queries! {
     /// Queries of courses.
     CourseQuery for Course {
         /// Your course with this id, active or in the trash. Null if you have none.
+        #[doc = example!("course")]
         course;
         /// Your courses.
+        #[doc = example!("courses")]
         courses(CourseFilter, CourseOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `UPDATED_AT`, newest first.");
     }
 }
@@ -92,9 +94,11 @@ item_mutations! {
     CourseMutation for Course {
         /// Creates a course.
         /// `userErrors`: BLANK, INVALID, LIMIT_REACHED, TAKEN, TOO_LONG.
+        #[doc = example!("create_course")]
         create_course(CreateCourseInput);
         /// Updates a course that is not in the trash.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
+        #[doc = example!("update_course")]
         update_course(UpdateCourseInput);
         CoursePayload;
     }

@@ -127,8 +127,10 @@ item_queries! {
     /// Queries of documents.
     DocumentQuery for Document {
         /// Your document with this id, active or in the trash. Null if you have none.
+        #[doc = example!("document")]
         document;
         /// Your documents.
+        #[doc = example!("documents")]
         documents(DocumentFilter, DocumentOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `CREATED_AT`, newest first.");
     }
 }
@@ -146,18 +148,22 @@ item_mutations! {
     DocumentMutation for Document {
         /// Creates a document in an active course.
         /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
+        #[doc = example!("create_document")]
         create_document(CreateDocumentInput);
         /// Updates a document that is not in the trash.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
+        #[doc = example!("update_document")]
         update_document(UpdateDocumentInput);
         DocumentPayload;
     }
     batches of documents {
         /// Creates a batch of documents in active courses. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
         /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
+        #[doc = example!("create_documents")]
         create_documents(CreateDocumentsInput);
         /// Updates a batch of documents that are not in the trash. The maximum size of a request (default 1 MiB) limits the texts of the whole batch.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
+        #[doc = example!("update_documents")]
         update_documents(UpdateDocumentsInput);
         DocumentsBatchPayload;
     }

@@ -162,6 +162,7 @@ mutations! {
     /// Step 1 of 2: returns a link to upload an image with a plain HTTP request. UNSUPPORTED_TYPE unless it is JPEG, PNG, WebP or
     /// GIF. TOO_LARGE if it exceeds 20 MiB. RATE_LIMITED if you already have 20 open uploads.
     /// `userErrors`: INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LARGE, UNSUPPORTED_TYPE.
+    #[doc = example!("request_image_upload")]
     async fn request_image_upload(
         ctx,
         input: RequestImageUploadInput = "The document, and the type and size of the image.",
@@ -175,6 +176,7 @@ mutations! {
     /// TOO_LARGE if the file is not an image of the requested type and size. LIMIT_REACHED if you would have more bytes than a user
     /// may have. The upload is deleted after these errors.
     /// `userErrors`: INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LARGE, UNSUPPORTED_TYPE.
+    #[doc = example!("set_document_image")]
     async fn set_document_image(
         ctx,
         input: SetDocumentImageInput = "The document and the upload.",
@@ -187,6 +189,7 @@ mutations! {
 
     /// Removes a document's image. A document without an image stays unchanged.
     /// `userErrors`: IN_TRASH, NOT_FOUND.
+    #[doc = example!("remove_document_image")]
     async fn remove_document_image(
         ctx,
         input: RemoveDocumentImageInput = "The document.",

@@ -12,9 +12,27 @@
 //! - `page`, `list`, `selection`, `connection`: from the arguments of a list to a connection.
 //! - `lookahead` and `loaders`: loading in batches. `node`: objects by id. `course_item`: an interface without values.
 //! - [`plan`]: executes queries of items without the library.
+//! - `examples/`: an operation for each field of the roots, which its description ends with.
 //! - `item_api`: what the objects, queries and mutations of all items have in common.
 //! - One file per noun: `user`, `usage`, `session`, `recovery`, `admin`, `audit`, `course`, `document`, `image`, `task`, `tag`. `trash`,
 //!   `search` and `changes` work for several nouns. `private_fields`: fields that only a user and admins can read.
+
+/// The example of a query, a mutation or the subscription, which is the end of its description. Descriptions keep the indentation of
+/// files only.
+macro_rules! example {
+    ($name:literal) => {
+        concat!(
+            "```graphql\n",
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/graphql/examples/",
+                $name,
+                ".graphql"
+            )),
+            "```"
+        )
+    };
+}
 
 mod admin;
 mod admission;

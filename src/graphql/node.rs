@@ -176,6 +176,7 @@ pub(crate) struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Your object with this id: a course, document, task, tag or open session, or your own user. Null if you have no such object.
+    #[doc = example!("node")]
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -187,6 +188,7 @@ impl NodeQuery {
 
     /// Your objects with these ids, in the order of the ids: the same kinds as `node`. Null for an id that none of your objects
     /// has.
+    #[doc = example!("nodes")]
     async fn nodes(
         &self,
         ctx: &Context<'_>,

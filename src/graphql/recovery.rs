@@ -106,6 +106,7 @@ mutations! {
     /// sign-in.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: BLANK, INVALID, TOO_LONG.
+    #[doc = example!("request_password_reset")]
     async fn request_password_reset(
         ctx,
         input: RequestPasswordResetInput = "The user's email address.",
@@ -119,6 +120,7 @@ mutations! {
     /// external identity providers are unlinked. INVALID_TOKEN if the user is deactivated. Requires no sign-in.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: INVALID, INVALID_TOKEN, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
+    #[doc = example!("reset_password")]
     async fn reset_password(
         ctx,
         input: ResetPasswordInput = "The emailed token and the new password.",
@@ -133,6 +135,7 @@ mutations! {
     /// `requestPasswordReset`.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: INVALID, INVALID_CREDENTIALS, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
+    #[doc = example!("change_password")]
     async fn change_password(
         ctx,
         input: ChangePasswordInput = "The current and the new password.",
@@ -146,6 +149,7 @@ mutations! {
 
     /// Emails a token to your email address. Pass the token to `verifyEmail`. No email is sent if the address is already
     /// verified.
+    #[doc = example!("request_email_verification")]
     async fn request_email_verification(ctx) -> RequestPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         recovery::request_email_verification(auth, viewer, &ctx.caller().client).await?;
@@ -155,6 +159,7 @@ mutations! {
     /// Emails a token to the new email address. Pass it to `verifyEmail` to make the change. The old address is notified by
     /// email. The response is the same if another user has the new address. RATE_LIMITED after 3 requests per hour by default.
     /// `userErrors`: BLANK, INVALID, INVALID_CREDENTIALS, TOO_LONG.
+    #[doc = example!("request_email_change")]
     async fn request_email_change(
         ctx,
         input: RequestEmailChangeInput = "The new email address, and your password.",
@@ -168,6 +173,7 @@ mutations! {
     /// Verifies your email address, or makes the requested change of the address. INVALID_TOKEN if the token belongs to another
     /// user.
     /// `userErrors`: INVALID_TOKEN, TAKEN.
+    #[doc = example!("verify_email")]
     async fn verify_email(ctx, input: VerifyEmailInput = "The emailed token.") -> UserPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let verified = recovery::verify_email(auth, viewer, &input.token, &ctx.caller().client).await;
@@ -178,6 +184,7 @@ mutations! {
     /// Nothing is deleted. LAST_ADMIN if you are the only active admin.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: INVALID_CREDENTIALS, LAST_ADMIN.
+    #[doc = example!("deactivate_me")]
     async fn deactivate_me(ctx, input: ConfirmPasswordInput = "Your password.") -> UserPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let client = &ctx.caller().client;
@@ -189,6 +196,7 @@ mutations! {
     /// only active admin.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: INVALID_CREDENTIALS, LAST_ADMIN.
+    #[doc = example!("delete_me")]
     async fn delete_me(ctx, input: ConfirmPasswordInput = "Your password.") -> DeletePayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let client = &ctx.caller().client;

@@ -239,6 +239,7 @@ impl SearchQuery {
     /// and phrases must not occur. `OR` separates alternatives. Misspelled or badly recognized words match similar words, and
     /// parts of words match the words that contain them. The last word also matches as a prefix. Only the first 200,000
     /// characters of each text are searched.
+    #[doc = example!("search")]
     async fn search(
         &self,
         ctx: &Context<'_>,

@@ -150,6 +150,7 @@ mutations! {
     /// Creates a user and signs them in. TAKEN if the email address is in use. RATE_LIMITED after 60 new users per hour and IP
     /// address by default. Requires no sign-in.
     /// `userErrors`: BLANK, INVALID, TAKEN, TOO_LONG, TOO_SHORT, WEAK_PASSWORD.
+    #[doc = example!("sign_up")]
     async fn sign_up(ctx, input: SignUpInput = "The new user.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_up(auth, input, client).await;
@@ -159,6 +160,7 @@ mutations! {
     /// Signs a user in. INVALID_CREDENTIALS if the email address or password is wrong. The response does not reveal which.
     /// RATE_LIMITED after too many attempts. Requires no sign-in.
     /// `userErrors`: INVALID_CREDENTIALS.
+    #[doc = example!("sign_in")]
     async fn sign_in(ctx, input: SignInInput = "The user's credentials.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = sessions::sign_in(auth, &input.email, input.password, client).await;
@@ -171,6 +173,7 @@ mutations! {
     /// owner is then notified by email if their address is verified. Requires no access token.
     /// RATE_LIMITED after too many attempts.
     /// `userErrors`: INVALID_TOKEN.
+    #[doc = example!("refresh_session")]
     async fn refresh_session(ctx, input: RefreshSessionInput = "The refresh token.") -> AuthPayload {
         let (auth, client) = (&ctx.services().auth, &ctx.caller().client);
         let signed_in = refresh::refresh_session(auth, &input.refresh_token, client).await;
@@ -179,6 +182,7 @@ mutations! {
 
     /// Ends the current session. All servers reject its tokens within a second. A token of an external identity provider has
     /// no session here: then nothing ends, and `signedOut` is false.
+    #[doc = example!("sign_out")]
     async fn sign_out(ctx) -> SignOutPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         Ok(SignOutPayload {
@@ -190,6 +194,7 @@ mutations! {
     /// Ends one of your sessions within a second. It can be the current one. NOT_FOUND if you have no open session with this
     /// id.
     /// `userErrors`: NOT_FOUND.
+    #[doc = example!("revoke_session")]
     async fn revoke_session(ctx, input: RevokeSessionInput = "The session to end.") -> SessionsPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let session = input.session_id.0;
@@ -198,6 +203,7 @@ mutations! {
     }
 
     /// Ends all of your sessions except the current one within a second.
+    #[doc = example!("revoke_other_sessions")]
     async fn revoke_other_sessions(ctx) -> SessionsPayload {
         let (auth, viewer) = (&ctx.services().auth, ctx.viewer()?);
         let rows = sessions::revoke_other_sessions(auth, viewer, &ctx.caller().client).await?;

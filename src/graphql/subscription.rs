@@ -110,6 +110,7 @@ impl Subscription {
     /// old: get a new one from `changesCursor`, then read your lists again. An event is sent whole or not at all: if
     /// its data cannot be loaded in time, the subscription ends with UNAVAILABLE before it. Subscribe again after your
     /// last cursor. The subscription also ends when the token expires or the session ends.
+    #[doc = example!("live_changes")]
     async fn changes(
         &self,
         ctx: &Context<'_>,

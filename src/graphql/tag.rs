@@ -74,8 +74,10 @@ item_queries! {
     /// Queries of tags.
     TagQuery for Tag {
         /// Your tag with this id, active or in the trash. Null if you have none.
+        #[doc = example!("tag")]
         tag;
         /// Your tags.
+        #[doc = example!("tags")]
         tags(TagFilter, TagOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `NAME`, ascending.");
     }
 }
@@ -93,9 +95,11 @@ item_mutations! {
     TagMutation for Tag {
         /// Creates a tag.
         /// `userErrors`: BLANK, INVALID, LIMIT_REACHED, TAKEN, TOO_LONG.
+        #[doc = example!("create_tag")]
         create_tag(CreateTagInput);
         /// Updates a tag that is not in the trash.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
+        #[doc = example!("update_tag")]
         update_tag(UpdateTagInput);
         TagPayload;
     }
@@ -103,6 +107,7 @@ item_mutations! {
         /// Adds tags to documents and tasks, and removes tags from them: all of the changes or none. An item whose tags change gets a
         /// new version. An item that already has the tags to add, and has none of the tags to remove, stays unchanged.
         /// `userErrors`: BLANK, INVALID, IN_TRASH, NOT_FOUND, TOO_LONG.
+        #[doc = example!("tag_items")]
         async fn tag_items(
             &self,
             ctx: &Context<'_>,

@@ -99,8 +99,10 @@ item_queries! {
     /// Queries of tasks.
     TaskQuery for Task {
         /// Your task with this id, active or in the trash. Null if you have none.
+        #[doc = example!("task")]
         task;
         /// Your tasks.
+        #[doc = example!("tasks")]
         tasks(TaskFilter, TaskOrder, "The order: maximum 3 fields, each only once. An empty list means the default: `CREATED_AT`, newest first.");
     }
 }
@@ -126,24 +128,29 @@ item_mutations! {
     TaskMutation for Task {
         /// Creates a task, in an active course or in none.
         /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
+        #[doc = example!("create_task")]
         create_task(CreateTaskInput);
         /// Updates a task that is not in the trash.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
+        #[doc = example!("update_task")]
         update_task(UpdateTaskInput);
         TaskPayload;
     }
     batches of tasks {
         /// Creates a batch of tasks, in active courses or in none. This takes much less time than creating them one by one.
         /// `userErrors`: BLANK, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TAKEN, TOO_LONG.
+        #[doc = example!("create_tasks")]
         create_tasks(CreateTasksInput);
         /// Updates a batch of tasks that are not in the trash. This takes much less time than updating them one by one.
         /// `userErrors`: BLANK, CONFLICT, INVALID, IN_TRASH, LIMIT_REACHED, NOT_FOUND, TOO_LONG.
+        #[doc = example!("update_tasks")]
         update_tasks(UpdateTasksInput);
         TasksBatchPayload;
     }
     own {
         /// Completes tasks, all of them or none. Tasks that are already completed stay unchanged.
         /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TOO_LONG.
+        #[doc = example!("complete_tasks")]
         async fn complete_tasks(
             &self,
             ctx: &Context<'_>,
@@ -154,6 +161,7 @@ item_mutations! {
 
         /// Reopens tasks, all of them or none. Tasks that are already open stay unchanged.
         /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TOO_LONG.
+        #[doc = example!("reopen_tasks")]
         async fn reopen_tasks(
             &self,
             ctx: &Context<'_>,

@@ -45,6 +45,7 @@ pub(crate) struct TrashQuery;
 #[Object]
 impl TrashQuery {
     /// Your items in the trash, most recently trashed first.
+    #[doc = example!("trash")]
     async fn trash(
         &self,
         ctx: &Context<'_>,
@@ -92,6 +93,7 @@ mutations! {
     /// many, their new versions and their entries in the change feed may follow a moment later. Items that are already in the
     /// trash stay unchanged.
     /// `userErrors`: BLANK, NOT_FOUND, TOO_LONG.
+    #[doc = example!("trash_items")]
     async fn trash_items(ctx, input: ItemIdsInput = "The items to move to the trash.") -> ItemsPayload {
         set_trashed(ctx, input, true).await
     }
@@ -101,6 +103,7 @@ mutations! {
     /// feed may follow a moment later. IN_TRASH if an item's course stays in the trash. TAKEN if another active tag has the name of
     /// a tag to restore. Active items stay unchanged.
     /// `userErrors`: BLANK, IN_TRASH, NOT_FOUND, TAKEN, TOO_LONG.
+    #[doc = example!("restore_items")]
     async fn restore_items(ctx, input: ItemIdsInput = "The items to restore.") -> ItemsPayload {
         set_trashed(ctx, input, false).await
     }
@@ -109,6 +112,7 @@ mutations! {
     /// They disappear immediately. If there are many, their entries in the change feed may follow a moment later. A deleted tag is
     /// removed from its items, whose versions stay the same.
     /// `userErrors`: BLANK, NOT_FOUND, NOT_IN_TRASH, TOO_LONG.
+    #[doc = example!("delete_items")]
     async fn delete_items(ctx, input: ItemIdsInput = "The items to delete permanently.") -> DeletePayload {
         let viewer = ctx.viewer()?;
         let mut conn = ctx.connection().await?;
@@ -118,6 +122,7 @@ mutations! {
 
     /// Permanently deletes everything in the trash. The items disappear immediately. If there are many, their entries in the
     /// change feed may follow a moment later.
+    #[doc = example!("empty_trash")]
     async fn empty_trash(ctx) -> DeletePayload {
         let viewer = ctx.viewer()?;
         let deleted = trash::empty(&mut ctx.connection().await?, viewer).await?;

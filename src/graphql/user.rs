@@ -237,6 +237,7 @@ pub(crate) struct UserQuery;
 #[Object]
 impl UserQuery {
     /// The signed-in user. Null if the request has no access token. UNAUTHENTICATED if the token is not accepted.
+    #[doc = example!("me")]
     async fn me(&self, ctx: &Context<'_>) -> Option<Result<User, Error>> {
         match &ctx.caller().identity {
             Identity::Anonymous => None,
@@ -267,6 +268,7 @@ mutations! {
 
     /// Changes your name or avatar.
     /// `userErrors`: BLANK, INVALID, TOO_LONG.
+    #[doc = example!("update_me")]
     async fn update_me(ctx, input: UpdateMeInput = "The new values.") -> UserPayload {
         let viewer = ctx.viewer()?;
         respond(users::update(&mut ctx.connection().await?, viewer, &input).await)
@@ -274,6 +276,7 @@ mutations! {
 
     /// Changes your profile.
     /// `userErrors`: BLANK, INVALID, TOO_LONG.
+    #[doc = example!("update_profile")]
     async fn update_profile(ctx, input: UpdateProfileInput = "The new values.") -> UserPayload {
         let viewer = ctx.viewer()?;
         let updated = users::update_profile(&mut ctx.connection().await?, viewer, &input).await;

@@ -18,6 +18,7 @@ pub struct DateTime(pub chrono::DateTime<Utc>);
 /// An instant in RFC 3339 format. Outputs are in UTC, always with six fraction digits and `Z`, so that they sort by time as
 /// strings: `2026-01-08T09:30:00.000000Z`. Inputs may have any offset, and digits after the microseconds are dropped. Years
 /// 1–9999, without leap seconds.
+/// Example: `"2026-01-08T10:30:00+01:00"`.
 #[Scalar(
     name = "DateTime",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339"
@@ -104,7 +105,8 @@ fn date_time_problem(text: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Date(pub NaiveDate);
 
-/// A calendar date without a time or a time zone: RFC 3339 full-date, `YYYY-MM-DD`, e.g. `2026-01-08`. Years 1–9999.
+/// A calendar date without a time or a time zone: RFC 3339 full-date, `YYYY-MM-DD`. Years 1–9999.
+/// Example: `"2026-01-08"`.
 #[Scalar(
     name = "Date",
     specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339#section-5.6"

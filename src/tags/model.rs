@@ -87,6 +87,7 @@ pub struct TagItemsInput {
 
 filter! {
     /// Which tags a list contains.
+    /// Example: `{ or: [{ nameContains: "exam" }, { nameContains: "homework" }] }`.
     TagFilter, title part: name_contains {
         /// Only tags whose name contains this text. Case and accents are ignored. Adds 5 to the cost. Null does not filter.
         name_contains: Option<String>,
@@ -95,6 +96,7 @@ filter! {
 
 order! {
     /// The order of a list of tags. Tags with equal values are sorted by id, in the direction of the last element of `orderBy`.
+    /// Example: `orderBy: [{ field: UPDATED_AT }, { field: NAME }]`.
     TagOrder {
         /// The direction. Default: ascending for `NAME`, and descending for the others. Null means the default.
         direction

@@ -162,6 +162,7 @@ checks! {
 
 filter! {
     /// Which tasks a list contains.
+    /// Example: `{ completed: false, or: [{ priority: [HIGH] }, { dueBefore: "2026-12-14T00:00:00Z" }], not: { titleContains: "draft" } }`.
     TaskFilter, title part: title_contains {
         /// Only completed tasks (true), or only open ones (false). Null does not filter.
         completed: Option<bool>,
@@ -192,6 +193,7 @@ filter! {
 
 order! {
     /// The order of a list of tasks. Tasks with equal values are sorted by id, in the direction of the last element of `orderBy`.
+    /// Example: `orderBy: [{ field: DUE_AT }, { field: PRIORITY, direction: DESC }]`.
     TaskOrder {
         /// The direction. Default: ascending for `DUE_AT`, `POSITION` and `TITLE`, and descending for the others. Null means the default.
         direction

@@ -190,12 +190,19 @@ async fn send(upload: &Value, bytes: Vec<u8>) -> u16 {
     request.send().await.unwrap().status().as_u16()
 }
 
+/// Uploads an image for a document. Returns the upload.
+pub(crate) async fn uploaded(client: &Client, document: &str) -> Value {
+    let bytes = png(20, 30);
+    let mut requested = request(client, document, bytes.len(), "image/png").await;
+    let upload = requested["upload"].take();
+    assert_eq!(send(&upload, bytes).await, 204);
+    upload
+}
+
 /// Gives a document an image. Returns its bytes as they are served.
 pub(crate) async fn with_image(client: &Client, document: &str) -> Vec<u8> {
-    let bytes = png(20, 30);
-    let requested = request(client, document, bytes.len(), "image/png").await;
-    assert_eq!(send(&requested["upload"], bytes).await, 204);
-    let set = set(client, document, &requested["upload"]).await;
+    let upload = uploaded(client, document).await;
+    let set = set(client, document, &upload).await;
     let image = fetched(&set["document"]["image"]["url"]).await;
     image.bytes().await.unwrap().to_vec()
 }

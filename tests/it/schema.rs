@@ -1,4 +1,7 @@
-//! The exported GraphQL schema and the generated description of the tables match what they describe.
+//! The exported GraphQL schema and the generated description of the tables match what they describe. `examples` executes the examples in
+//! the schema's descriptions.
+
+mod examples;
 
 use diesel_async::SimpleAsyncConnection;
 

@@ -6,6 +6,7 @@ import { announce } from '../ui/announcements.ts';
 
 const ACCOUNTS = graphql(`
   fragment Accounts on User {
+    id
     email
     emailVerified
     accounts {

@@ -8,6 +8,7 @@ import { onSubmit, Segmented, TextAreaField, TextField } from '../ui/form.tsx';
 
 const PROFILE_FORM = graphql(`
   fragment ProfileForm on User {
+    id
     name
     profile {
       proficiency

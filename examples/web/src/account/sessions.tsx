@@ -5,6 +5,7 @@ import { announce } from '../ui/announcements.ts';
 
 const SESSIONS = graphql(`
   fragment Sessions on User {
+    id
     sessions {
       id
       current

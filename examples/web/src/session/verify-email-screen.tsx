@@ -9,6 +9,7 @@ const VERIFY = graphql(`
   mutation VerifyEmail($token: String!) {
     verifyEmail(input: { token: $token }) {
       user {
+        id
         email
       }
       userErrors {
