@@ -38,7 +38,8 @@ async function opensAtTheFirstPage() {
 
 async function searchOpensResults() {
   await page.keyboard.press('s');
-  await page.getByRole('searchbox').fill('refresh token');
+  await page.locator('#mdbook-searchbar-outer:not(.searching)').waitFor(); // The index is loaded.
+  await page.getByRole('searchbox').pressSequentially('refresh token');
   const results = page.locator('#mdbook-searchresults a');
   await results.first().waitFor();
   assert((await results.count()) > 2);
