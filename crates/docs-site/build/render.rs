@@ -13,7 +13,18 @@ use crate::{
     pages::{Pages, Repository},
 };
 
-/// Renders the site in this folder, and returns the folder of its files. `crate_folder` has the settings and the theme.
+/// Files that mdBook needs besides the pages: where they are, seen from the crate, and where mdBook expects them.
+const FILES: [(&str, &str); 6] = [
+    ("theme/fonts/fonts.css", "theme/fonts/fonts.css"),
+    ("theme/graphql.js", "theme/graphql.js"),
+    ("theme/header.hbs", "theme/header.hbs"),
+    ("theme/site.css", "theme/site.css"),
+    ("../../graphiql/src/favicon.svg", "theme/favicon.svg"),
+    // mdBook copies files that are not pages.
+    ("LICENSES.txt", "pages/LICENSES.txt"),
+];
+
+/// Renders the site in this folder, and returns the folder of its files.
 pub(crate) fn site(
     crate_folder: &Path,
     repository: &Repository,
@@ -22,39 +33,25 @@ pub(crate) fn site(
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    let sources = folder.join("pages");
     fs::create_dir_all(folder.join("theme/fonts"))?;
-    fs::create_dir_all(&sources)?;
-    let from_crate = [
-        ("theme/fonts/fonts.css", "theme/fonts/fonts.css"),
-        ("theme/graphql.js", "theme/graphql.js"),
-        ("theme/site.css", "theme/site.css"),
-        ("../../graphiql/src/favicon.svg", "theme/favicon.svg"),
-        // mdBook copies files that are not pages.
-        ("LICENSES.txt", "pages/LICENSES.txt"),
-    ];
-    for (from, to) in from_crate {
-        let from = crate_folder.join(from);
-        println!("cargo::rerun-if-changed={}", from.display());
-        fs::copy(from, folder.join(to))?;
+    fs::create_dir_all(folder.join("pages"))?;
+    for (from, to) in FILES {
+        fs::copy(watched(crate_folder.join(from)), folder.join(to))?;
     }
-    println!(
-        "cargo::rerun-if-changed={}",
-        repository.root.join("docs").display()
-    );
     let pages = Pages::of(repository)?;
-    for source in pages.sources() {
-        println!(
-            "cargo::rerun-if-changed={}",
-            repository.root.join(source).display()
-        );
+    for source in pages.sources().chain(["docs"]) {
+        watched(repository.root.join(source));
     }
-    pages.write(&sources)?;
-    let settings = crate_folder.join("book.toml");
-    println!("cargo::rerun-if-changed={}", settings.display());
-    let config = Config::from_str(&fs::read_to_string(settings)?)?;
-    MDBook::load_with_config(folder, config)
+    pages.write(&folder.join("pages"))?;
+    let settings = fs::read_to_string(watched(crate_folder.join("book.toml")))?;
+    MDBook::load_with_config(folder, Config::from_str(&settings)?)
         .and_then(|book| book.build())
         .map_err(|error| format!("{error:#}"))?;
     Ok(folder.join("site"))
+}
+
+/// Repeats the build when this file changes, or a file in this folder.
+fn watched(path: PathBuf) -> PathBuf {
+    println!("cargo::rerun-if-changed={}", path.display());
+    path
 }
