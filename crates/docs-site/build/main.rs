@@ -37,7 +37,10 @@ fn out_dir() -> Result<PathBuf, Failure> {
 
 #[cfg(not(feature = "render"))]
 fn generated() -> Result<String, Failure> {
-    Ok("pub(super) const POLICY: &str = \"\";\npub(super) const FILES: &[File] = &[];\n".to_owned())
+    Ok(
+        "pub(super) const POLICY: &str = \"\";\npub(super) const FILES: &[File] = &[];\n"
+            .to_owned(),
+    )
 }
 
 #[cfg(feature = "render")]

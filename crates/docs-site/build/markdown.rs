@@ -1,4 +1,4 @@
-//! Edits Markdown as text: the destinations of its links, and the languages of its code blocks.
+//! Edits Markdown as text: the destinations of its links, and the infos of its code blocks.
 
 use std::ops::Range;
 
@@ -48,17 +48,18 @@ pub(crate) fn links(text: &str) -> Result<Vec<(Range<usize>, String)>, Failure> 
     Ok(found)
 }
 
-/// The languages of fenced code blocks, in order.
-pub(crate) fn languages(text: &str) -> Vec<(Range<usize>, String)> {
+/// What is written after the fences of code blocks, in order.
+pub(crate) fn infos(text: &str) -> Vec<(Range<usize>, String)> {
     let fences = events(text).filter_map(|(event, range)| match event {
-        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) => Some((range, language)),
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => Some((range, info)),
         _ => None,
     });
-    let named = fences.filter_map(|(range, language)| {
-        let start = range.start + text[range].find(&*language)?;
-        Some((start..start + language.len(), language.into_string()))
+    let written = fences.filter(|(_, info)| !info.is_empty());
+    let found = written.filter_map(|(range, info)| {
+        let start = range.start + text[range].find(&*info)?;
+        Some((start..start + info.len(), info.into_string()))
     });
-    named.filter(|(_, language)| !language.is_empty()).collect()
+    found.collect()
 }
 
 fn events(text: &str) -> impl Iterator<Item = (Event<'_>, Range<usize>)> {

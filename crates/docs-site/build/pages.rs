@@ -59,10 +59,9 @@ impl<'a> Pages<'a> {
             let new = self.destination(source, &destination).map_err(named)?;
             edits.extend(new.map(|new| (range, new)));
         }
-        let languages = markdown::languages(&text).into_iter();
-        edits.extend(
-            languages.filter_map(|(range, name)| Some((range, language(&name)?.to_owned()))),
-        );
+        for (range, info) in markdown::infos(&text) {
+            edits.push((range, language(&info).to_owned()));
+        }
         Ok(markdown::replaced(&text, edits))
     }
 
@@ -133,12 +132,13 @@ fn name(path: &str) -> String {
     path.unwrap_or_default().to_lowercase().replace('/', "-")
 }
 
-/// The name under which highlight.js of mdBook knows a language, if it is another one. `theme/graphql.js` highlights GraphQL.
-fn language(name: &str) -> Option<&'static str> {
-    match name {
-        "graphql" => Some("plaintext,graphql"),
-        "mermaid" => Some("plaintext"),
-        "tsx" => Some("ts"),
-        _ => None,
+/// The language of a code block as mdBook's highlight.js knows it. It is the first word after the fence, and tools may read others.
+/// `theme/graphql.js` highlights GraphQL.
+fn language(info: &str) -> &str {
+    match info.split_whitespace().next().unwrap_or_default() {
+        "graphql" => "plaintext,graphql",
+        "mermaid" => "plaintext",
+        "tsx" => "ts",
+        language => language,
     }
 }

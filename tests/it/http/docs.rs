@@ -77,24 +77,24 @@ async fn scripts_styles_and_the_search_index_are_cached_forever() {
     assert!(index.starts_with("window.search"), "{}", &index[..50]);
 }
 
+/// The encoding and the size of a page for a client that accepts these encodings.
+async fn size(app: &TestApp, path: &str, accepted: &str) -> (Option<String>, usize) {
+    let headers = [("accept-encoding", accepted)];
+    let head = app.anonymous().http("HEAD", path, &headers, b"").await;
+    let varies = |(name, value): &(String, String)| name == "vary" && value == "Accept-Encoding";
+    assert!(head.headers.iter().any(varies), "{head:?}");
+    let encoding = head.header("content-encoding").map(str::to_owned);
+    let length = head.header("content-length").unwrap();
+    (encoding, length.parse().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_do_not_name_gzip_get_plain_text() {
     let app = TestApp::start().await;
     let path = "/docs/operations.html";
-    let length = |encoding| {
-        let app = &app;
-        async move {
-            let headers = [("accept-encoding", encoding)];
-            let head = app.anonymous().http("HEAD", path, &headers, b"").await;
-            assert_eq!(head.header("vary"), Some("Accept-Encoding"));
-            let encoding = head.header("content-encoding").map(str::to_owned);
-            let length: usize = head.header("content-length").unwrap().parse().unwrap();
-            (encoding, length)
-        }
-    };
-    let (encoding, compressed) = length("br, gzip").await;
+    let (encoding, compressed) = size(&app, path, "br, gzip").await;
     assert_eq!(encoding.as_deref(), Some("gzip"));
-    let (encoding, plain) = length("identity").await;
+    let (encoding, plain) = size(&app, path, "identity").await;
     assert_eq!(encoding, None);
     assert!(compressed * 2 < plain, "{compressed} of {plain} bytes");
     let page = app.anonymous().get(path).await;
