@@ -3,7 +3,7 @@
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -33,7 +33,7 @@ fn send(path: &str, headers: &HeaderMap) -> Response {
     let page = docs_site::file("404.html").map(embedded);
     // A client that has the page must get the status, too.
     let mut headers = headers.clone();
-    headers.remove(axum::http::header::IF_NONE_MATCH);
+    headers.remove(header::IF_NONE_MATCH);
     let page = page.map(|page| page.respond(&headers));
     (StatusCode::NOT_FOUND, page.unwrap_or_default()).into_response()
 }
