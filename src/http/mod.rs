@@ -3,7 +3,8 @@
 //! - `graphql`: GraphQL over HTTP. `incoming`: a request that is being processed. `call` reads a request; `content`, `negotiate` and `bearer` its
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
-//! - `graphiql`: the GraphiQL page. `docs`: the documentation. `embedded`: how files in the program are sent. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `graphiql`: the GraphiQL page. `docs`: the documentation. `embedded`: how both send files that are in the program.
+//! - `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `mcp`: tools for agents.
 //! - `export`: all data of the caller as a zip file.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
