@@ -31,6 +31,10 @@ pub(super) enum Caching {
     /// Forever, because its path contains a hash of its content.
     Forever,
     /// Until it has another entity tag than this one, which is in quotes.
+    #[cfg_attr(
+        not(feature = "docs"),
+        expect(dead_code, reason = "only the documentation has such files")
+    )]
     Revalidate(&'static str),
 }
 
