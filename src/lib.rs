@@ -31,7 +31,7 @@
 //!
 //! Parts that do not depend on the product are crates in `crates/`: `graphql-gate` checks GraphQL requests before async-graphql
 //! runs them, `embedded-postgres` runs a private PostgreSQL, `postgres-connect` opens connections, `image-intake` checks images,
-//! `text-analysis` splits texts into words, and `text-index` finds the items that contain words.
+//! `text-analysis` splits texts into words, `text-index` finds the items that contain words, and `docs-site` has the documentation.
 //!
 //! # Reading order
 //! [`error`], then [`courses`] (the smallest noun) and [`items`], then `db::sql` and `db::row`, then `graphql::course` and

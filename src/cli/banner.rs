@@ -11,9 +11,11 @@ use crate::{
 pub(super) fn of(config: &Config, address: SocketAddr, metrics: Option<SocketAddr>) -> String {
     let url = |address, path| format!("http://{}/{path}", shown_address(address));
     let graphiql = config.server.graphiql;
+    let docs = cfg!(feature = "docs") && config.server.docs_site;
     let urls = [
         ("API", Some(url(address, "graphql"))),
         ("GraphiQL", graphiql.then(|| url(address, "graphiql"))),
+        ("Docs", docs.then(|| url(address, "docs"))),
         ("Schema", Some(url(address, "schema.graphql"))),
         ("Metrics", metrics.map(|address| url(address, "metrics"))),
     ];

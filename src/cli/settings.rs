@@ -114,6 +114,7 @@ fn edge_settings(config: &Config, is_embedded: bool) -> EdgeSettings {
         body_timeout: config.server.body_timeout.0,
         max_body: config.limits.max_body,
         graphiql: config.server.graphiql,
+        docs_site: config.server.docs_site,
         cors_origins: cors_origins(&config.server, is_embedded),
         trusted_proxies: config.server.trusted_proxies.clone(),
         trust_traceparent: config.observability.trust_traceparent,

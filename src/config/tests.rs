@@ -157,6 +157,7 @@ fn invalid_settings_are_rejected_by_name() {
         ["--max-cost", "0"],
         ["--listen", "nowhere"],
         ["--graphiql", "perhaps"],
+        ["--docs-site", "perhaps"],
         ["--log-format", "xml"],
         ["--log", "inof"],
         ["--listen", "localhost:8080"],

@@ -4,14 +4,13 @@
 //! `graphiql/README.md` describes how the page is built and checked.
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use include_dir::{Dir, include_dir};
 
-use super::negotiate;
+use super::embedded::{Caching, Embedded, common_headers, content_type};
 
 static PAGE: &str = include_str!("../../graphiql/dist/index.html");
 static LICENSES: &str = include_str!("../../graphiql/dist/LICENSES.txt");
@@ -25,9 +24,6 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const REVALIDATE: &str = "no-cache";
-const CACHE_FOREVER: &str = "public, max-age=31536000, immutable";
-
 /// The page at `/graphiql`, and its assets below that path.
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
@@ -39,53 +35,37 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// The page. It works at any path of this origin, because the paths of its assets are absolute.
 pub(crate) fn page() -> Response {
-    let page = respond("text/html; charset=utf-8", REVALIDATE, PAGE);
+    let page = respond("text/html; charset=utf-8", PAGE);
     // At `/graphql`, other clients get JSON.
     ([(header::VARY, "Accept")], page).into_response()
 }
 
 fn licenses() -> Response {
-    respond("text/plain; charset=utf-8", REVALIDATE, LICENSES)
+    respond("text/plain; charset=utf-8", LICENSES)
 }
 
-/// Sends an asset gzipped. The binary holds no other form, and every browser that runs the page supports gzip.
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
     let Some(file) = ASSETS.get_file(format!("{name}.gz")) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let vary = [(header::VARY, "Accept-Encoding")];
-    if !negotiate::accepts_gzip(&headers) {
-        let message = "This file is only available in gzip. Accept it with Accept-Encoding: gzip.";
-        return (StatusCode::NOT_ACCEPTABLE, vary, message).into_response();
-    }
-    let asset = respond(content_type(&name), CACHE_FOREVER, file.contents());
-    ([(header::CONTENT_ENCODING, "gzip")], vary, asset).into_response()
+    let asset = Embedded {
+        gzip: file.contents(),
+        content_type: content_type(&name),
+        caching: Caching::Forever,
+        policy: CONTENT_SECURITY_POLICY,
+    };
+    asset.respond(&headers)
 }
 
-fn respond(content_type: &'static str, caching: &'static str, body: impl Into<Body>) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, content_type),
-        (header::CACHE_CONTROL, caching),
-        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (headers, body.into()).into_response()
-}
-
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit_once('.').map(|(_, extension)| extension) {
-        Some("css") => "text/css; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
-        Some("ttf") => "font/ttf",
-        _ => "application/octet-stream",
-    }
+fn respond(content_type: &'static str, body: &'static str) -> Response {
+    let content_type = [(header::CONTENT_TYPE, content_type)];
+    let headers = common_headers("no-cache", CONTENT_SECURITY_POLICY);
+    (content_type, headers, body).into_response()
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Bytes, to_bytes};
+    use axum::body::{Body, Bytes, to_bytes};
     use axum::http::Request;
     use axum::http::header::HeaderName;
     use tower::Service;
@@ -93,7 +73,10 @@ mod tests {
     use super::*;
 
     async fn get(path: &str) -> Response {
-        let request = Request::builder().uri(path).body(Body::empty());
+        let request = Request::builder()
+            .uri(path)
+            .header("accept-encoding", "gzip")
+            .body(Body::empty());
         let request = request.expect("the path is a valid URI");
         let response = router::<()>().call(request).await;
         response.expect("a router cannot fail")

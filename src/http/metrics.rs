@@ -109,7 +109,7 @@ fn method(method: &Method) -> &'static str {
     known.unwrap_or("_OTHER")
 }
 
-/// The routes of the service, as constants. The files of GraphiQL count as its page.
+/// The routes of the service, as constants. The files of GraphiQL count as its page, and those of the documentation as `/docs`.
 fn route(path: &str) -> &'static str {
     const KNOWN: [&str; 8] = [
         "/graphql",
@@ -124,6 +124,7 @@ fn route(path: &str) -> &'static str {
     match path {
         "/" => "/graphiql",
         _ if path.starts_with("/graphiql") => "/graphiql",
+        _ if path.starts_with("/docs") => "/docs",
         _ => KNOWN
             .into_iter()
             .find(|known| *known == path)

@@ -3,7 +3,8 @@
 //! - `graphql`: GraphQL over HTTP. `incoming`: a request that is being processed. `call` reads a request; `content`, `negotiate` and `bearer` its
 //!   headers, which `fields` splits.
 //! - `websocket` and `sse`: GraphQL over WebSocket and server-sent events. [`streams`] is what both share.
-//! - `graphiql`: the GraphiQL page. `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
+//! - `graphiql`: the GraphiQL page. `docs`: the documentation. `embedded`: how both send files that are in the program.
+//! - `health`: `/healthz` and `/readyz`. `/schema.graphql` is served here.
 //! - `mcp`: tools for agents.
 //! - `export`: all data of the caller as a zip file.
 //! - `images`: uploads and downloads of images that are stored in a local folder.
@@ -21,6 +22,9 @@ mod client_connection;
 mod content;
 mod cors;
 mod cost_limit;
+#[cfg(feature = "docs")]
+mod docs;
+mod embedded;
 mod export;
 mod fields;
 mod forwarded;
@@ -84,6 +88,8 @@ pub struct EdgeSettings {
     pub max_body: usize,
     /// Whether GraphiQL is served.
     pub graphiql: bool,
+    /// Whether the documentation is served, if the program contains it.
+    pub docs_site: bool,
     /// Origins whose pages may call. `*` allows any, and `:*` any port of a host. Default: none.
     pub cors_origins: Vec<String>,
     /// Networks of proxies whose `X-Forwarded-For` is trusted. Default: none.
@@ -202,6 +208,10 @@ fn routes(state: EdgeState) -> Router {
         router = router
             .merge(graphiql::router())
             .route("/", get(|| async { Redirect::temporary("/graphiql") }));
+    }
+    #[cfg(feature = "docs")]
+    if state.settings.docs_site {
+        router = router.merge(docs::router());
     }
     router = router.merge(mcp::router(&state));
     if state.images.are_served() {

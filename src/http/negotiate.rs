@@ -111,10 +111,11 @@ fn quality_of(accepted: &[(String, u16)], name: &str) -> u16 {
     0
 }
 
-/// Whether the client accepts a response in gzip. It does if it sends no `Accept-Encoding` (RFC 9110, section 12.5.3).
+/// Whether the client accepts a response in gzip. Clients that send no `Accept-Encoding` accept any (RFC 9110, section 12.5.3),
+/// but many of them, such as curl, do not decompress responses.
 pub(super) fn accepts_gzip(headers: &HeaderMap) -> bool {
     let Some(accepted) = fields::preferences(headers, header::ACCEPT_ENCODING) else {
-        return true;
+        return false;
     };
     let quality = |names: &[&str]| {
         let named = accepted.iter();
@@ -223,8 +224,8 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_accepted_unless_the_client_excludes_it() {
-        assert!(accepts_gzip(&HeaderMap::new()));
+    fn gzip_is_accepted_if_the_client_names_it() {
+        assert!(!accepts_gzip(&HeaderMap::new()));
         for (accept, expected) in [
             ("gzip, deflate, br", true),
             ("GZip;q=0.1", true),

@@ -1,12 +1,13 @@
 //! GraphQL over HTTP: methods, media types, statuses and errors; and the other paths of the service.
 //!
-//! `connections` tests slow, idle and open connections, `cost` the reported cost, `cost_limits` the cost over time, `http2` those of HTTP/2, `cancellation` requests that end early. `headers`, `origins`,
+//! `connections` tests slow, idle and open connections, `cost` the reported cost, `docs` the documentation, `cost_limits` the cost over time, `http2` those of HTTP/2, `cancellation` requests that end early. `headers`, `origins`,
 //! `persisted_queries` and `tokens` test what clients send in different ways.
 
 mod cancellation;
 mod connections;
 mod cost;
 mod cost_limits;
+mod docs;
 mod headers;
 mod http2;
 mod origins;

@@ -80,6 +80,7 @@ async fn each_route_has_a_label() {
         "/healthz",
         "/readyz",
         "/graphiql",
+        "/docs",
     ] {
         app.anonymous().get(path).await;
         let requests = app.scrape().count(REQUESTS, &[("http_route", path)]);

@@ -97,6 +97,7 @@ impl Serving {
         }
         let base = urls["api"].strip_suffix("/graphql").unwrap();
         assert_eq!(urls["graphiql"], format!("{base}/graphiql"));
+        assert_eq!(urls["docs"], format!("{base}/docs"));
         assert_eq!(urls["schema"], format!("{base}/schema.graphql"));
         let address = |base: &str| base.strip_prefix("http://").unwrap().parse().unwrap();
         let metrics = urls.get("metrics");

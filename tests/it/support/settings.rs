@@ -130,6 +130,7 @@ fn edge() -> EdgeSettings {
         body_timeout: Duration::from_secs(5),
         max_body: 1024 * 1024,
         graphiql: true,
+        docs_site: true,
         cors_origins: vec!["https://app.example.com".to_owned()],
         trusted_proxies: Vec::new(),
         trust_traceparent: false,

@@ -1,0 +1,51 @@
+//! The documentation at `/docs`: the site of the crate `docs-site`, which mdBook renders when the program is built.
+
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+
+use super::embedded::{Caching, Embedded, content_type};
+
+/// The pages and files below `/docs`. Links between pages are relative, so the first page is at `/docs/`.
+pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+        .route("/docs", get(|| async { Redirect::permanent("/docs/") }))
+        .route("/docs/", get(first_page))
+        .route("/docs/{*path}", get(page_or_file))
+}
+
+async fn first_page(headers: HeaderMap) -> Response {
+    send("index.html", &headers)
+}
+
+async fn page_or_file(Path(path): Path<String>, headers: HeaderMap) -> Response {
+    send(&path, &headers)
+}
+
+fn send(path: &str, headers: &HeaderMap) -> Response {
+    if let Some(file) = docs_site::file(path) {
+        return embedded(file).respond(headers);
+    }
+    let page = docs_site::file("404.html").map(embedded);
+    // A client that has the page must get the status, too.
+    let mut headers = headers.clone();
+    headers.remove(header::IF_NONE_MATCH);
+    let page = page.map(|page| page.respond(&headers));
+    (StatusCode::NOT_FOUND, page.unwrap_or_default()).into_response()
+}
+
+fn embedded(file: &docs_site::File) -> Embedded {
+    Embedded {
+        gzip: file.gzip,
+        content_type: content_type(file.path),
+        caching: match file.is_hashed {
+            true => Caching::Forever,
+            false => Caching::Revalidate(file.tag),
+        },
+        policy: docs_site::POLICY,
+    }
+}
