@@ -24,7 +24,7 @@ export function blocksOf(root, page) {
     const end = lines.indexOf(`${indent}\`\`\``, index + 1);
     if (end < 0) throw new Error(`${page}:${index + 1}: the block has no end`);
     const text = lines.slice(index + 1, end).map((line) => line.replace(indent, '')).join('\n') + '\n';
-    const name = /^[\w.-]+\.\w+$/.exec(info)?.[0] ?? /^(?:\/\/|#) ([\w.-]+\.\w+)$/m.exec(text.split('\n')[0])?.[1];
+    const name = /^[\w./-]+\.\w+$/.exec(info)?.[0] ?? /^(?:\/\/|#) ([\w.-]+\.\w+)$/m.exec(text.split('\n')[0])?.[1];
     if (!TEXTS.has(language)) {
       const marker = markerOf(lines[index - 1] ?? '') ?? wholePage.get(language);
       blocks.push({ page, line: index + 1, language, text, name, marker, where: `${page}:${index + 1}` });

@@ -1,6 +1,6 @@
 // Blocks in TypeScript and Python. All blocks of one page that are not files of their own are one program, in their order.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { output } from '../service.mjs';
 import { matches } from './compare.mjs';
@@ -24,7 +24,10 @@ export class Programs {
 
   /** Writes the blocks that are files, so that commands and programs find them. */
   writeFiles(blocks) {
-    for (const { name, text } of blocks.filter(({ name, marker }) => name && !marker)) writeFileSync(join(this.folder, name), this.substitute(text));
+    for (const { name, text } of blocks.filter(({ name, marker }) => name && !marker)) {
+      mkdirSync(dirname(join(this.folder, name)), { recursive: true });
+      writeFileSync(join(this.folder, name), this.substitute(text));
+    }
   }
 
   nameOf(page, extension) {
@@ -77,7 +80,7 @@ export class Programs {
     }
     const env = { ...process.env, TOKEN: user.token, PYTHONDONTWRITEBYTECODE: '1', NODE_NO_WARNINGS: '1' };
     const printed = (await output(isPython ? python : process.execPath, [program], { cwd: this.folder, seconds: 60, env })).split('\n').filter(Boolean);
-    const comment = isPython ? /^print\(.*\) +# (.*)$/gm : /^console\.log\(.*\); +\/\/ (.*)$/gm;
+    const comment = isPython ? /^ *print\(.*\) +# (.*)$/gm : /^ *console\.log\(.*\); +\/\/ (.*)$/gm;
     const expected = parts.flatMap(({ text }) => [...text.matchAll(comment)].map(([, value]) => value));
     const wrong = Math.max(printed.length, expected.length);
     for (let index = 0; index < wrong; index += 1) {
@@ -96,6 +99,3 @@ export async function checkSyntax({ language, text }, python) {
   if (/^(tsx?|js)$/.test(language)) await esbuild.transform(text, { loader: language });
   if (language === 'python') await output(python, ['-c', 'import ast, sys; ast.parse(sys.argv[1])', text], { seconds: 20 });
 }
-
-/** What a file of the repository contains. */
-export const contentOf = (root, path) => readFileSync(join(root, path), 'utf8');
