@@ -45,11 +45,15 @@ export class Programs {
     return parts;
   }
 
-  /** Checks the types of all files and programs. */
-  async checkTypes() {
+  /** The errors that TypeScript reports, with the names of the files. */
+  async typeErrors() {
     const paths = { '@snapnote/client': ['../../../../../packages/client/src/index.ts'], '@snapnote/client/*': ['../../../../../packages/client/src/*.ts'] };
     writeFileSync(join(this.folder, 'tsconfig.json'), JSON.stringify({ extends: '../../../matrix/tsconfig.json', compilerOptions: { paths, noUnusedLocals: false }, include: ['.'] }));
-    await output(process.execPath, [join(this.root, 'tests/clients/node_modules/typescript-7/bin/tsc')], { cwd: this.folder, seconds: 120 });
+    const compiler = join(this.root, 'tests/clients/node_modules/typescript-7/bin/tsc');
+    const text = await output(process.execPath, [compiler], { cwd: this.folder, seconds: 300 }).then(() => '', ({ message }) => message);
+    const errors = [...text.matchAll(/^(\S+)\(\d+,\d+\): (error .*)$/gm)].map(([, file, error]) => ({ file, error }));
+    if (text !== '' && errors.length === 0) throw new Error(text);
+    return errors;
   }
 
   /** Bundles modules of the folder, which shows that their imports exist. */

@@ -36,13 +36,14 @@ export class Shell {
     const file = join(this.cwd, `${block.page.replaceAll('/', '-')}-${block.line}.sh`);
     writeFileSync(file, block.text);
     this.text = { stdout: '', stderr: '' };
+    const printed = () => `${this.text.stdout.split(`\n${END}`)[0]}${this.text.stderr}`;
     // curl ends with 28 if it ends by its own time limit (`-m`).
     const trap = `trap 'code=$?; [ $code = 28 ] || failed="\${failed:-$BASH_COMMAND (exit code $code)}"' ERR`;
     this.child.stdin.write(`set -E -o pipefail; failed=; ${trap}\n. '${file}' </dev/null\necho "\n${END} $failed"\n`);
     const failed = await this.end();
     const responses = this.text.stdout.split('\n').map((line) => /^(?:data: ?)?(\{.*\})$/.exec(line)?.[1]).filter(Boolean).map(asJson).filter(Boolean);
     const problem = failed || (expected ? difference(expected, responses.at(-1)) : responses.map(problemOf).find(Boolean));
-    if (problem) throw new Error(`${problem}\n${this.text.stdout}${this.text.stderr}`);
+    if (problem) throw new Error(`${problem}\n${printed()}`);
   }
 
   async end() {
