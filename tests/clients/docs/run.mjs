@@ -54,7 +54,7 @@ async function run(block, following, { user, shell, graphql, programs }) {
     return 'sh: run by bash';
   }
   if (language === 'graphql') return `graphql: ${await graphql.document(block, following, user)}`;
-  if (language === 'toml' || language === 'ini') return await checkSettings(program, block), `${language}: read by the service`;
+  if (language === 'toml' || language === 'ini') return await checkSettings(program, service.data, block), `${language}: read by the service`;
   if (language === 'json') {
     if (name) return JSON.parse(text), 'json: files that commands read';
     if (block.isUsed) return 'json: variables and responses';

@@ -6,11 +6,16 @@ import { join } from 'node:path';
 
 const inherited = () => Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(SNAPNOTE|DATABASE|AWS|OTEL)_/.test(name)));
 
-/** Resolves if `snapnote check` accepts the settings. Ends the command then: it would go on to connect to the database. */
-export async function checkSettings(program, { language, text }) {
+/**
+ * Resolves if `snapnote check` accepts the settings. Ends the command then: it would go on to connect to the database.
+ * @param data The data folder of the running service, so that the command starts no other database.
+ */
+export async function checkSettings(program, data, { language, text }) {
   const folder = mkdtempSync(join(tmpdir(), 'snapnote-settings-'));
   writeFileSync(join(folder, language === 'ini' ? '.env' : 'issuers.toml'), text);
-  const env = language === 'ini' ? inherited() : { ...inherited(), SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_ISSUERS: join(folder, 'issuers.toml') };
+  const env = language === 'ini' ? inherited() : {
+    ...inherited(), SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: data, SNAPNOTE_ISSUERS: join(folder, 'issuers.toml'),
+  };
   const child = spawn(program, ['check'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   try {
