@@ -94,7 +94,7 @@ const commands = (text, user) => substitute(text)
 const graphql = new GraphqlRunner(root, service.url);
 const programs = new Programs(root, folder, substitute);
 const environment = (user) => ({
-  PATH: `${folder}/bin:${root}tests/clients/node_modules/.bin:${process.env.PATH}`,
+  PATH: `${folder}/bin:${process.env.PATH}`,
   TOKEN: user.token, SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: service.data, SNAPNOTE_LISTEN: origin.replace('http://', ''),
 });
 

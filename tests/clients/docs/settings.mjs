@@ -13,9 +13,8 @@ const inherited = () => Object.fromEntries(Object.entries(process.env).filter(([
 export async function checkSettings(program, data, { language, text }) {
   const folder = mkdtempSync(join(tmpdir(), 'snapnote-settings-'));
   writeFileSync(join(folder, language === 'ini' ? '.env' : 'issuers.toml'), text);
-  const env = language === 'ini' ? inherited() : {
-    ...inherited(), SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: data, SNAPNOTE_ISSUERS: join(folder, 'issuers.toml'),
-  };
+  const env = { ...inherited(), SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: data };
+  if (language === 'toml') env.SNAPNOTE_ISSUERS = join(folder, 'issuers.toml');
   const child = spawn(program, ['check'], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   try {
