@@ -33,7 +33,7 @@ export function target() {
   return JSON.parse(execFileSync('cargo', ['metadata', '--format-version', '1', '--no-deps', '--offline'], options)).target_directory;
 }
 
-/** Starts the service, and resolves with its URL, its data folder, and a function that stops it. */
+/** Starts the service, and resolves with its URL, its data folder, its process id, and a function that stops it. */
 export async function start(program, settings = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'snapnote-clients-'));
   chmodSync(folder, 0o755); // PostgreSQL runs under another account if this runs as root.
@@ -59,5 +59,5 @@ export async function start(program, settings = {}) {
     void ended.then(() => failed(new Error(`the service ended:\n${log}`)));
     setTimeout(() => failed(new Error(`the service did not start within 300 s:\n${log}`)), 300_000).unref();
   });
-  return { url, data, stop };
+  return { url, data, pid: child.pid, stop };
 }

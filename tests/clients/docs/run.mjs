@@ -7,6 +7,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { start, target } from '../service.mjs';
 import { blocksOf, checkMarker } from './blocks.mjs';
+import { Database } from './database.mjs';
 import { GraphqlRunner } from './graphql.mjs';
 import { checkSyntax, Programs } from './programs.mjs';
 import { checkSettings } from './settings.mjs';
@@ -55,6 +56,7 @@ async function run(block, following, { user, shell, graphql, programs }) {
   }
   if (language === 'graphql') return `graphql: ${await graphql.document(block, following, user)}`;
   if (language === 'toml' || language === 'ini') return await checkSettings(program, service.data, block), `${language}: read by the service`;
+  if (language === 'sql') return database.run(text), 'sql: run by psql';
   if (language === 'json') {
     if (name) return JSON.parse(text), 'json: files that commands read';
     if (block.isUsed) return 'json: variables and responses';
@@ -80,9 +82,9 @@ const USES_JSON = new Set(['graphql', 'sh', 'json']);
 
 const began = performance.now();
 rmSync(join(folder, '..'), { recursive: true, force: true });
-mkdirSync(join(folder, 'bin'), { recursive: true });
+for (const name of ['bin', 'etc']) mkdirSync(join(folder, name), { recursive: true });
 symlinkSync(program, join(folder, 'bin/snapnote'));
-const service = await start(program, { SNAPNOTE_MCP: 'read' });
+const service = await start(program, { SNAPNOTE_MCP: 'read', SNAPNOTE_LOG_FILTER_FILE: join(folder, 'etc/log') });
 const origin = service.url.replace('/graphql', '');
 /** Pages name a service on this machine, or an example in production. Both are the service of this run. */
 const substitute = (text) => text
@@ -90,12 +92,14 @@ const substitute = (text) => text
   .replaceAll(/wss?:\/\/(127\.0\.0\.1:8080|localhost:8080|api\.example\.com)/g, origin.replace('http', 'ws'));
 /** Commands of operators are about the user of the page, and write below the folder of this run. */
 const commands = (text, user) => substitute(text)
+  .replaceAll('/etc/snapnote/', `${folder}/etc/`)
   .replaceAll(/^snapnote .*$/gm, (line) => line.replaceAll('ada@example.com', user.email).replaceAll('/var/backups', `${folder}/backups`));
+const database = new Database(service.data);
 const graphql = new GraphqlRunner(root, service.url);
 const programs = new Programs(root, folder, substitute);
 const environment = (user) => ({
   PATH: `${folder}/bin:${process.env.PATH}`,
-  TOKEN: user.token, SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: service.data, SNAPNOTE_LISTEN: origin.replace('http://', ''),
+  TOKEN: user.token, PID: service.pid, SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: service.data, SNAPNOTE_LISTEN: origin.replace('http://', ''),
 });
 
 async function runPage(page, blocks) {
