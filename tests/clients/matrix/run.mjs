@@ -2,46 +2,22 @@
 // database, and runs each client's program against it. Prints a line per client. Fails if one of them fails.
 // `node run.mjs [CLIENT …]` runs only these clients. PROGRAM is the service's program (target/debug/snapnote by default).
 // SNAPNOTE_TESTS_PYTHON is the Python that has gql (python3 by default).
-import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { transformSync } from '@babel/core';
 import { minifyIntrospectionQuery } from '@urql/introspection';
 import * as esbuild from 'esbuild';
 import { buildSchema, introspectionFromSchema } from 'graphql';
+import { output as commandOutput, start, target as targetFolder } from '../service.mjs';
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const modules = join(folder, '../node_modules');
 const python = process.env.SNAPNOTE_TESTS_PYTHON ?? 'python3';
 const read = (path) => readFileSync(join(folder, path), 'utf8');
 
-/** Runs a command, and resolves with its output. Rejects with its output if it fails or takes more than `seconds`. */
-function output(command, options, seconds) {
-  return new Promise((done, failed) => {
-    const child = spawn(command, options, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    let text = '';
-    const timer = setTimeout(() => {
-      text += `It did not finish within ${seconds} s.`;
-      child.kill('SIGKILL');
-    }, seconds * 1000);
-    child.stdout.on('data', (data) => (text += data));
-    child.stderr.on('data', (data) => (text += data));
-    child.on('error', (error) => failed(new Error(`${command} cannot be run: ${error.message}`)));
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      if (code === 0) done(text.trim());
-      else failed(new Error(`${[command, ...options].join(' ')} failed:\n${text}`));
-    });
-  });
-}
-/** The folder of Cargo's output. */
-const target = JSON.parse(
-  execFileSync('cargo', ['metadata', '--format-version', '1', '--no-deps', '--offline'], {
-    cwd: join(folder, '../../..'), maxBuffer: 2 ** 26,
-  }),
-).target_directory;
+const output = (command, options, seconds) => commandOutput(command, options, { cwd: folder, seconds });
+const target = targetFolder();
 const tool = (name, ...options) => output(join(modules, '.bin', name), options, 300);
 const tada = (...command) => tool('gql.tada', ...command, '--tsconfig', 'tsconfig.gql-tada.json');
 const node = (file) => (url) => output(process.execPath, [join(folder, file), url], 120);
@@ -99,42 +75,13 @@ async function build() {
   await esbuild.build({ ...shared, ...relay, entryPoints: { relay: 'clients/relay/Tasks.tsx' } });
 }
 
-/** Starts the service, and resolves with its URL and a function that stops it. */
-async function start() {
-  const program = process.env.PROGRAM ?? join(target, 'debug/snapnote');
-  const data = mkdtempSync(join(tmpdir(), 'snapnote-clients-'));
-  chmodSync(data, 0o755); // PostgreSQL runs under another account if this runs as root.
-  const env = { ...process.env, SNAPNOTE_EMBEDDED: 'true', SNAPNOTE_DATA_DIR: join(data, 'data'), SNAPNOTE_LISTEN: '127.0.0.1:0' };
-  const child = spawn(program, ['serve'], { cwd: data, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let log = '';
-  const ended = new Promise((done) => child.on('close', done));
-  const stop = async () => {
-    child.kill('SIGTERM');
-    await ended;
-    rmSync(data, { recursive: true, force: true });
-  };
-  const url = await new Promise((done, failed) => {
-    const more = (text) => {
-      log += text;
-      const address = /^API +(http\S+)/m.exec(log)?.[1];
-      if (address) done(address);
-    };
-    child.stdout.on('data', more);
-    child.stderr.on('data', more);
-    child.on('error', failed);
-    void ended.then(() => failed(new Error(`the service ended:\n${log}`)));
-    setTimeout(() => failed(new Error(`the service did not start within 300 s:\n${log}`)), 300_000).unref();
-  });
-  return { url, stop };
-}
-
 const chosen = process.argv.slice(2);
 for (const name of chosen) {
   if (!clients[name]) throw new Error(`there is no client ${name}; the clients are ${Object.keys(clients).join(', ')}`);
 }
 const seconds = (since) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
 const began = performance.now();
-const starting = start();
+const starting = start(process.env.PROGRAM ?? join(target, 'debug/snapnote'));
 starting.catch(() => {}); // Reported when the programs need the service.
 const isChosen = (name) => chosen.length === 0 || chosen.includes(name);
 // Compiles while the other clients run. The types of its operations are made from schema.graphql by a macro.

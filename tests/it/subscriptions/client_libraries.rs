@@ -229,7 +229,7 @@ fn the_guide_shows_the_code_of_that_client() {
     let code = std::fs::read_to_string(folder().join("refreshed.mjs")).unwrap();
     let guide = folder().join("../../docs/live.md");
     let guide = std::fs::read_to_string(guide).unwrap();
-    let shown = guide.split("from 'graphql-ws';\n").nth(1).unwrap();
+    let shown = guide.rsplit("from 'graphql-ws';\n").next().unwrap();
     let shown = shown.split("```").next().unwrap();
     assert!(shown.lines().count() > 20 && code.contains(shown));
 }
