@@ -1,5 +1,7 @@
 //! graphql_client: types of the operations, made from schema.graphql while this compiles. Uses a running service through them.
 
+mod service;
+
 use std::{
     env,
     error::Error,
@@ -9,6 +11,7 @@ use std::{
 
 use graphql_client::{GraphQLQuery, Response};
 use serde_json::json;
+use service::Service;
 
 // The Rust types of the custom scalars. An application would rather use those of `jiff` or `chrono`, and `url`.
 type Date = String;
@@ -48,52 +51,6 @@ operations!(
 );
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
-
-struct Service {
-    url: String,
-    token: Option<String>,
-}
-
-impl Service {
-    fn request<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<minreq::Request> {
-        let mut request = minreq::post(&self.url)
-            .with_header("Content-Type", "application/json")
-            .with_body(serde_json::to_vec(&Q::build_query(variables))?)
-            .with_timeout(10);
-        if let Some(token) = &self.token {
-            request = request.with_header("Authorization", format!("Bearer {token}"));
-        }
-        Ok(request)
-    }
-
-    /// The status and the response, which may have errors.
-    fn send<Q: GraphQLQuery>(
-        &self,
-        variables: Q::Variables,
-    ) -> Result<(i32, Response<Q::ResponseData>)> {
-        let accepted = "application/graphql-response+json, application/json;q=0.9";
-        let response = self
-            .request::<Q>(variables)?
-            .with_header("Accept", accepted)
-            .send()?;
-        Ok((
-            response.status_code as i32,
-            serde_json::from_slice(response.as_bytes())?,
-        ))
-    }
-
-    fn data<Q: GraphQLQuery>(&self, variables: Q::Variables) -> Result<Q::ResponseData> {
-        let (_, response) = self.send::<Q>(variables)?;
-        match response {
-            Response {
-                data: Some(data),
-                errors: None,
-                ..
-            } => Ok(data),
-            Response { errors, .. } => Err(format!("{errors:?}").into()),
-        }
-    }
-}
 
 fn main() -> Result<()> {
     let url = env::args()
