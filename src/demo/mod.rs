@@ -174,29 +174,34 @@ async fn add_items(
             "created_at": time_on(start, 0, tag.name.len()),
         })
     });
-    let mut added = store::add(conn, store::ADD_TAGS, owner, tags.collect()).await?;
+    let mut added = store::add(conn, store::ADD_TAGS, owner, tags.collect())
+        .await?
+        .len();
     store::lock_tags(conn, owner).await?;
     for (index, course) in user.courses.iter().enumerate() {
         let row = course_row(user, course, time_on(start, 0, index));
-        added += store::add(conn, store::ADD_COURSES, owner, vec![row]).await?;
+        added += store::add(conn, store::ADD_COURSES, owner, vec![row])
+            .await?
+            .len();
         let notes = content::notes(user, course)?;
         let documents = notes.iter().map(|note| document(user, course, note, start));
-        added += store::add(conn, store::ADD_DOCUMENTS, owner, documents.collect()).await?;
+        let new = store::add(conn, store::ADD_DOCUMENTS, owner, documents.collect()).await?;
         let tagged = notes.iter().flat_map(|note| {
             let id = id_of(&[&user.folder, &course.folder, &note.file]);
-            tags_of_item(user, id, &note.keywords)
+            tags_of_item(user, id, &note.keywords, &new)
         });
-        store::add(conn, store::TAG_DOCUMENTS, owner, tagged.collect()).await?;
+        store::assign_tags(conn, store::TAG_DOCUMENTS, owner, tagged.collect()).await?;
+        added += new.len();
     }
     let tasks = || user.tasks.iter().enumerate();
     let rows = tasks().map(|(index, one)| task(user, index, one, start));
-    added += store::add(conn, store::ADD_TASKS, owner, rows.collect()).await?;
+    let new = store::add(conn, store::ADD_TASKS, owner, rows.collect()).await?;
     let tagged = tasks().flat_map(|(index, task)| {
         let id = id_of(&[&user.folder, "tasks", &index.to_string()]);
-        tags_of_item(user, id, &task.tags)
+        tags_of_item(user, id, &task.tags, &new)
     });
-    store::add(conn, store::TAG_TASKS, owner, tagged.collect()).await?;
-    Ok(added)
+    store::assign_tags(conn, store::TAG_TASKS, owner, tagged.collect()).await?;
+    Ok(added + new.len())
 }
 
 fn course_row(user: &User, course: &Course, created_at: DateTime<Utc>) -> Value {
@@ -247,15 +252,16 @@ fn task(user: &User, index: usize, task: &Task, start: DateTime<Utc>) -> Value {
     })
 }
 
-/// The tags of an item: those with one of these names, ignoring case.
+/// The tags of an item: those with one of these names, ignoring case. None if it is not among the new items.
 fn tags_of_item<'a>(
     user: &'a User,
     item: Uuid,
     names: &'a [String],
+    new: &'a [Uuid],
 ) -> impl Iterator<Item = Value> + 'a {
-    let is_named = |tag: &&Tag| {
+    let is_named = move |tag: &&Tag| {
         let name = tag.name.to_lowercase();
-        names.iter().any(|other| other.to_lowercase() == name)
+        new.contains(&item) && names.iter().any(|other| other.to_lowercase() == name)
     };
     let tags = user.tags.iter().filter(is_named);
     tags.map(move |tag| json!({ "item_id": item, "tag_id": tag_id(user, &tag.name) }))

@@ -4,6 +4,7 @@
 //! may have been deleted since, so they are not added again.
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     auth::UserId,
@@ -16,7 +17,8 @@ pub(super) const ADD_COURSES: &str = "
         name_folded)
     SELECT $1, id, name, description, color, icon, created_at, created_at, name_folded
     FROM jsonb_populate_recordset(NULL::courses, $2) AS new
-    WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')";
+    WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
+    RETURNING id";
 
 /// Without a name that another tag has.
 pub(super) const ADD_TAGS: &str = "
@@ -24,7 +26,7 @@ pub(super) const ADD_TAGS: &str = "
     SELECT $1, id, name, color, created_at, created_at, name_folded
     FROM jsonb_populate_recordset(NULL::tags, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
-    ON CONFLICT DO NOTHING";
+    ON CONFLICT DO NOTHING RETURNING id";
 
 /// Statements lock tags before courses and items.
 const LOCK_TAGS: &str =
@@ -36,16 +38,12 @@ pub(super) async fn lock_tags(conn: &mut Connection, owner: UserId) -> Result<()
     Ok(())
 }
 
-/// Assigns active tags, only to items that this transaction has added.
 macro_rules! assign_tags {
     ($table:literal) => {
         concat!(
             "INSERT INTO ", $table, " (user_id, item_id, tag_id)
             SELECT $1, item_id, tag_id FROM jsonb_populate_recordset(NULL::", $table, ", $2)
-            WHERE EXISTS (
-                    SELECT FROM audit_logs
-                    WHERE user_id = $1 AND entity_id = item_id AND action = 'CREATED' AND xid = pg_current_xact_id())
-                AND EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')"
+            WHERE EXISTS (SELECT FROM tags WHERE user_id = $1 AND id = tag_id AND status = 'active')"
         )
     };
 }
@@ -61,7 +59,8 @@ pub(super) const ADD_DOCUMENTS: &str = "
         metadata, created_at, created_at, CASE WHEN deleted_at IS NULL THEN 'active' ELSE 'trash' END, deleted_at, title_folded
     FROM jsonb_populate_recordset(NULL::documents, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
-        AND EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE)";
+        AND EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE)
+    RETURNING id";
 
 pub(super) const ADD_TASKS: &str = "
     INSERT INTO tasks (user_id, id, course_id, title, description, priority, due_at, due_on, completed_at, created_at, updated_at,
@@ -71,23 +70,28 @@ pub(super) const ADD_TASKS: &str = "
     FROM jsonb_populate_recordset(NULL::tasks, $2) AS new
     WHERE NOT EXISTS (SELECT FROM audit_logs WHERE user_id = $1 AND entity_id = new.id AND action = 'CREATED')
         AND (course_id IS NULL
-            OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE))";
+            OR EXISTS (SELECT FROM courses WHERE user_id = $1 AND id = new.course_id AND status = 'active' FOR SHARE))
+    RETURNING id";
 
-/// Adds rows with one of the statements above. Returns how many are new.
+/// Adds items. Returns the ids of those that are new.
 pub(super) async fn add(
     conn: &mut Connection,
     text: &'static str,
     owner: UserId,
     rows: Vec<Value>,
-) -> Result<usize, Error> {
-    let mut text = text.to_owned();
-    if conn.is_sharded() {
-        // The transaction of the log is that of another server.
-        text = text.replace(
-            "xid = pg_current_xact_id()",
-            "created_at > now() - interval '1 minute'",
-        );
-    }
+) -> Result<Vec<Uuid>, Error> {
     let statement = Statement::new(text).bind(owner).bind(Value::Array(rows));
-    conn.execute(statement).await
+    conn.rows(statement).await
+}
+
+/// Assigns tags, if they are active, to items that have none.
+pub(super) async fn assign_tags(
+    conn: &mut Connection,
+    text: &'static str,
+    owner: UserId,
+    rows: Vec<Value>,
+) -> Result<(), Error> {
+    let statement = Statement::new(text).bind(owner).bind(Value::Array(rows));
+    conn.execute(statement).await?;
+    Ok(())
 }

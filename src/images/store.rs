@@ -161,7 +161,7 @@ const ATTACH: &str = "
         RETURNING id
     ), image AS (
         UPDATE image_objects SET state = 'stored', sweep_at = NULL, thumbnail_type = $5, thumbnail_width = $6,
-            thumbnail_height = $7, thumbnail_at = CASE WHEN $8 THEN now() + interval '1 minute' END
+            thumbnail_height = $7, thumbnail_at = now() + CASE WHEN $8 THEN interval '1 minute' END
         WHERE user_id = $1 AND id = $4 AND state = 'pending' AND EXISTS (SELECT FROM upload)
         RETURNING id
     )
@@ -268,7 +268,7 @@ pub(super) async fn claim_thumbnail(
 
 const END_THUMBNAIL: &str = "
     UPDATE image_objects SET thumbnail_type = $3, thumbnail_width = $4, thumbnail_height = $5, thumbnail_attempts = 0,
-        thumbnail_at = CASE WHEN $6 THEN now() + interval '1 hour' END
+        thumbnail_at = now() + CASE WHEN $6 THEN interval '1 hour' END
     WHERE user_id = $1 AND id = $2 AND state = 'stored'";
 
 /// Records the end of an attempt, unless the document has lost its image.
