@@ -114,14 +114,16 @@ export class Session implements Tokens {
 
   /** Signs a user in. Returns the errors of the input: `INVALID_CREDENTIALS`. */
   async signIn(input: SignInInput): Promise<readonly UserError[]> {
+    const sentAt = Date.now();
     const { result } = await this.send<SignInMutation>(SIGN_IN, { input });
-    return this.begin(result);
+    return this.begin(result, sentAt);
   }
 
   /** Makes a user and signs them in. Returns the errors of the input, for example `TAKEN` or `WEAK_PASSWORD`. */
   async signUp(input: SignUpInput): Promise<readonly UserError[]> {
+    const sentAt = Date.now();
     const { result } = await this.send<SignUpMutation>(SIGN_UP, { input });
-    return this.begin(result);
+    return this.begin(result, sentAt);
   }
 
   /** Ends the session. It ends on this device even if the service cannot be reached. */
@@ -163,8 +165,8 @@ export class Session implements Tokens {
     return state?.userId === this.user ? state : null;
   }
 
-  private async begin(payload: SignInMutation['result']): Promise<readonly UserError[]> {
-    const errors = await this.exclusively(() => this.open(payload));
+  private async begin(payload: SignInMutation['result'], sentAt: number): Promise<readonly UserError[]> {
+    const errors = await this.exclusively(() => this.open(payload, sentAt));
     if (errors.length === 0) this.user = this.current?.userId;
     return errors;
   }
@@ -182,8 +184,9 @@ export class Session implements Tokens {
     // Another tab has renewed the tokens.
     const isLost = state.refreshToken === this.lost;
     if (state.accessToken !== rejected && !isLost && Date.now() < state.renewAt) return state.accessToken;
+    const sentAt = Date.now();
     const { result } = await this.exchange(state.refreshToken);
-    if ((await this.open(result)).length === 0) return this.accessToken();
+    if ((await this.open(result, sentAt)).length === 0) return this.accessToken();
     this.current = null;
     await this.options.store.save(null);
     throw new RequestFailed('UNAUTHENTICATED', 'The session has ended.');
@@ -211,15 +214,15 @@ export class Session implements Tokens {
     }
   }
 
-  /** Stores new tokens before they are used. */
-  private async open(payload: SignInMutation['result']): Promise<readonly UserError[]> {
+  /** Stores new tokens before they are used. `sentAt`: when they were requested. */
+  private async open(payload: SignInMutation['result'], sentAt: number): Promise<readonly UserError[]> {
     const { accessToken, refreshToken, userErrors = [] } = payload ?? {};
     if (!accessToken || !refreshToken) {
       return userErrors.length ? userErrors : [{ code: 'INTERNAL', field: null, message: 'The response has no tokens.' }];
     }
-    // Uses the token's own times, because the local clock may be wrong.
+    // Uses the token's own times, because the local clock may be wrong. They begin after the request was sent, however late its response is.
     const { iat, exp, sub } = claims(accessToken);
-    const state = { refreshToken, accessToken, renewAt: Date.now() + (exp - iat) * 800, userId: sub };
+    const state = { refreshToken, accessToken, renewAt: sentAt + (exp - iat) * 800, userId: sub };
     await this.options.store.save(state);
     this.current = state;
     return [];

@@ -42,6 +42,19 @@ test('a token is renewed after 80 % of its lifetime', async () => {
   assert(left > 715_000 && left <= 720_000, `${left}`);
 });
 
+test('the time of a late response counts as a part of the lifetime', async () => {
+  const store = new MemorySessionStore();
+  const service = new FakeService();
+  service.handle = async (_, execute) => {
+    await new Promise((done) => setTimeout(done, 100));
+    return execute();
+  };
+  globalThis.fetch = service.fetch as unknown as typeof fetch;
+  await new Session({ url, store }).signIn({ email: 'a', password: 'p' });
+  const left = ((await store.load())?.renewAt ?? 0) - Date.now();
+  assert(left > 0 && left <= 719_900, `${left}`);
+});
+
 test('tabs share one refresh', async () => {
   const service = new FakeService();
   const [one, other] = await twoTabs(service);
