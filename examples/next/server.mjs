@@ -9,6 +9,9 @@ nextEnv.loadEnvConfig(import.meta.dirname);
 const hostname = process.env.HOST ?? '127.0.0.1';
 const port = Number(process.env.PORT ?? 3000);
 
+/** How long running requests may take when the server stops. */
+const FINISH_MS = 10_000;
+
 const app = next({ dev: false, dir: import.meta.dirname, hostname, port });
 await app.prepare();
 const handle = app.getRequestHandler();
@@ -21,7 +24,8 @@ const server = createServer((request, response) => {
 server.listen(port, hostname, () => console.log(`Listening on http://${hostname}:${port}`));
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    server.closeAllConnections();
     server.close(() => process.exit(0));
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), FINISH_MS).unref();
   });
 }

@@ -224,11 +224,12 @@ pub(crate) fn violated_unique(error: &DieselError) -> Option<&str> {
     }
 }
 
-/// The name of the violated constraint or index. The coordinator of a sharded database passes on only the message, which contains it.
+/// The name of the violated constraint or index. The coordinator of a sharded database passes on only the message, where it is after the
+/// word `constraint`.
 fn constraint(information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Option<&str> {
     let in_message = || {
-        let mut quoted = information.message().rsplit('"');
-        quoted.nth(1)
+        let (_, named) = information.message().split_once("constraint \"")?;
+        named.split('"').next()
     };
     let name = information.constraint_name().or_else(in_message);
     name.map(without_shard)
@@ -266,6 +267,11 @@ mod tests {
         let message = "duplicate key value violates unique constraint \"tags_name_102013\"";
         assert_eq!(violated(message).as_deref(), Some("tags_name"));
         assert_eq!(violated("duplicate key"), None);
+        let message = "update or delete on table \"owners_102009\" violates foreign key constraint \"tags_user_id_fkey_102013\" \
+                       on table \"tags_102013\"";
+        let information: Box<dyn DatabaseErrorInformation + Send + Sync> =
+            Box::new(message.to_owned());
+        assert_eq!(constraint(information.as_ref()), Some("tags_user_id_fkey"));
     }
 
     fn code(kind: DatabaseErrorKind, message: &str) -> Code {

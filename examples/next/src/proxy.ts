@@ -55,4 +55,4 @@ function contentSecurityPolicy(): string {
   ].join('; ');
 }
 
-export const config = { matcher: '/((?!_next/static|_next/image|icon.svg).*)' };
+export const config = { matcher: '/((?!_next/static/|_next/image$|icon\\.svg$).*)' };

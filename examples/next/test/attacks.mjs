@@ -57,7 +57,7 @@ it('accepts a form only from its own origin, and returns to no other site', asyn
   for (const headers of [{}, { origin: 'null' }, { origin: 'https://evil.example' }, { origin: APP, 'sec-fetch-site': 'same-site' }]) {
     assert.equal((await signUp(headers)).status, 403, JSON.stringify(headers));
   }
-  for (const next of ['https://evil.example', '//evil.example', '/\\evil.example', '/\t/evil.example']) {
+  for (const next of ['https://evil.example', '//evil.example', '/\\evil.example', '/\t/evil.example', '/.//evil.example', '/a/..//evil.example', 'http://app.invalid//evil.example']) {
     const response = await signUp({ origin: APP }, next);
     assert.deepEqual([response.status, response.headers.get('location')], [303, '/courses'], next);
   }

@@ -186,7 +186,7 @@ export class Session implements Tokens {
     if (state.accessToken !== rejected && !isLost && Date.now() < state.renewAt) return state.accessToken;
     const sentAt = Date.now();
     const { result } = await this.exchange(state.refreshToken);
-    if ((await this.open(result, sentAt)).length === 0) return this.accessToken();
+    if ((await this.open(result, sentAt)).length === 0) return this.current!.accessToken;
     this.current = null;
     await this.options.store.save(null);
     throw new RequestFailed('UNAUTHENTICATED', 'The session has ended.');
@@ -220,7 +220,7 @@ export class Session implements Tokens {
     if (!accessToken || !refreshToken) {
       return userErrors.length ? userErrors : [{ code: 'INTERNAL', field: null, message: 'The response has no tokens.' }];
     }
-    // Uses the token's own times, because the local clock may be wrong. They begin after the request was sent, however late its response is.
+    // Uses the token's own times, because the local clock may be wrong. Its lifetime starts after the request, however late the response is.
     const { iat, exp, sub } = claims(accessToken);
     const state = { refreshToken, accessToken, renewAt: sentAt + (exp - iat) * 800, userId: sub };
     await this.options.store.save(state);

@@ -55,6 +55,19 @@ test('the time of a late response counts as a part of the lifetime', async () =>
   assert(left > 0 && left <= 719_900, `${left}`);
 });
 
+test('a refresh whose response comes after the token should be renewed returns that token', async () => {
+  const service = new FakeService();
+  const session = await signedIn(service);
+  const first = await session.accessToken();
+  service.lifetimeSeconds = 0;
+  const second = await session.renew(first);
+  assert.notEqual(second, first);
+  assert.equal(refreshes(service), 1);
+  service.lifetimeSeconds = 900;
+  assert.notEqual(await session.accessToken(), second);
+  await session.signOut();
+});
+
 test('tabs share one refresh', async () => {
   const service = new FakeService();
   const [one, other] = await twoTabs(service);

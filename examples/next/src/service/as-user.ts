@@ -8,10 +8,10 @@ import { RequestFailed, send, type Failure } from '@/service/send';
 import { ACCESS } from '@/session/cookies';
 import { PATH, RENEWAL_FAILURE } from '@/session/headers';
 
-export type Answer<R> = { data: R; failure: null } | { data: null; failure: Failure };
+export type Result<R> = { data: R; failure: null } | { data: null; failure: Failure };
 
 /** Sends a request with the token that the proxy keeps valid. A user who is not signed in is sent to the sign-in page. */
-export async function asUser<R, V>(document: TypedDocumentString<R, V>, variables: V): Promise<Answer<R>> {
+export async function asUser<R, V>(document: TypedDocumentString<R, V>, variables: V): Promise<Result<R>> {
   const [jar, fields] = await Promise.all([cookies(), headers()]);
   const unrenewed = fields.get(RENEWAL_FAILURE);
   if (unrenewed) return { data: null, failure: JSON.parse(unrenewed) as Failure };

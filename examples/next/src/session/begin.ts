@@ -17,10 +17,10 @@ export type Outcome = { next: string } | { errors: Record<string, string> };
 
 const ANY_ORIGIN = 'http://app.invalid';
 
-/** The path of a link within this app, read as browsers read it: `//host` and `/\\host` are other sites. */
+/** The path of a link within this app, read as browsers read it: `//host` and `/\\host` are other sites, and `/.//host` becomes one. */
 export function pathOf(next: unknown): string {
   const url = typeof next === 'string' && URL.canParse(next, ANY_ORIGIN) ? new URL(next, ANY_ORIGIN) : null;
-  return url?.origin === ANY_ORIGIN && url.pathname !== '/' ? url.pathname + url.search : '/courses';
+  return url?.origin === ANY_ORIGIN && /^\/[^/]/.test(url.pathname) ? url.pathname + url.search : '/courses';
 }
 
 /** Without scripts, the browser follows the redirect of the form. */

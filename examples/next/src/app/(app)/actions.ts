@@ -4,7 +4,7 @@
 
 import { refresh } from 'next/cache';
 import { graphql } from '@/gql';
-import { asUser, type Answer } from '@/service/as-user';
+import { asUser, type Result } from '@/service/as-user';
 import { describe, textsByField, type UserError } from '@/service/texts';
 
 /** The state of a form: its errors by field, and the values to show with them. */
@@ -49,7 +49,7 @@ const UPDATE_TASK = graphql(`
 `);
 
 /** The errors of a change, by field. Without errors, the page is rendered again. */
-function errorsOf({ data, failure }: Answer<{ result: { userErrors: readonly UserError[] } | null }>): Record<string, string> {
+function errorsOf({ data, failure }: Result<{ result: { userErrors: readonly UserError[] } | null }>): Record<string, string> {
   if (failure) {
     const { title, advice } = describe(failure);
     return { form: `${title}. ${advice}` };
