@@ -1,6 +1,6 @@
 // Compares schema.graphql with the schema of the last release: that of the newest tag such as `v1.2.3` in the history of HEAD. Prints the
 // changes, and fails if one can break a client, unless
-// - it removes something that the release had deprecated, or
+// - it removes a member that the release had deprecated, or a type that only such removed members used, or
 // - CHANGELOG.md names its path, such as `Task.dueOn`, under "### Breaking changes" above the release.
 // Run it anywhere in the repository. Exit codes: 0 no unexpected breaking change, or no release yet; 1 breaking changes; 2 the release
 // cannot be found or read.
@@ -8,29 +8,47 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
-import { CriticalityLevel, diff } from '@graphql-inspector/core';
+import { ChangeType, CriticalityLevel, diff } from '@graphql-inspector/core';
 import { pruneSchema } from '@graphql-tools/utils';
 import { buildASTSchema, buildSchema, Kind, parse, visit } from 'graphql';
 
 const MEMBERS = [Kind.FIELD_DEFINITION, Kind.INPUT_VALUE_DEFINITION, Kind.ENUM_VALUE_DEFINITION];
 
-/** The schema without what is deprecated, and without types that are not used then. */
-function withoutDeprecated(sdl) {
-  const isDeprecated = (node) => MEMBERS.includes(node.kind) && node.directives.some(({ name }) => name.value === 'deprecated');
-  const document = visit(parse(sdl), { enter: (node) => (isDeprecated(node) ? null : undefined) });
-  return pruneSchema(buildASTSchema(document, { assumeValid: true, assumeValidSDL: true }));
+/** The field, argument, input field or enum value at a path such as `Task.dueOn`; undefined if there is none. */
+function member(schema, path) {
+  const [typeName, name, argument] = path.split('.');
+  const type = schema.getType(typeName);
+  const found = type?.getFields?.()[name] ?? type?.getValue?.(name);
+  return argument ? found?.args?.find((one) => one.name === argument) : found;
+}
+
+const isDeprecated = (schema, path) => member(schema, path)?.deprecationReason !== undefined;
+
+/** The types of a release that clients can use without the deprecated members that are removed from the served schema. */
+function typesInUse(sdl, release, served) {
+  const isRemoved = (path) => isDeprecated(release, path) && !member(served, path);
+  const pathOf = (node, ancestors) => [...ancestors, node].flatMap(({ name }) => name?.value ?? []).join('.');
+  const enter = (node, _key, _parent, _path, ancestors) =>
+    MEMBERS.includes(node.kind) && isRemoved(pathOf(node, ancestors)) ? null : undefined;
+  return pruneSchema(buildASTSchema(visit(parse(sdl), { enter }), { assumeValid: true, assumeValidSDL: true })).getTypeMap();
 }
 
 /** The changes between two schemas: `{ path, message, breaking }`. */
 export async function changes(before, after) {
   const [served, release] = [buildSchema(after), buildSchema(before)];
-  const isBreaking = ({ criticality }) => criticality.level === CriticalityLevel.Breaking;
-  const key = ({ type, path }) => `${type} ${path}`;
-  const withoutNotice = new Set((await diff(withoutDeprecated(before), served)).filter(isBreaking).map(key));
-  return (await diff(release, served)).map((change) => {
-    const isAnnounced = change.type.endsWith('REMOVED') && !withoutNotice.has(key(change));
-    return { path: change.path ?? 'schema', message: change.message, breaking: isBreaking(change) && !isAnnounced };
-  });
+  const used = typesInUse(before, release, served);
+  // The library calls a changed default value only dangerous. But if it is removed, clients that omit a required value fail.
+  const isBreaking = ({ type, criticality }) =>
+    criticality.level === CriticalityLevel.Breaking || /_DEFAULT(_VALUE)?_CHANGED$/.test(type);
+  // A removed member is announced only by its own deprecation: clients can still use the other members of a type that only deprecated
+  // members return.
+  const isAnnounced = ({ type, path }) =>
+    type === ChangeType.TypeRemoved ? !(path in used) : type.endsWith('REMOVED') && isDeprecated(release, path ?? '');
+  return (await diff(release, served)).map((change) => ({
+    path: change.path ?? 'schema',
+    message: change.message,
+    breaking: isBreaking(change) && !isAnnounced(change),
+  }));
 }
 
 /** The paths that CHANGELOG.md names under "Breaking changes" above a version, or in its first section if it does not name the version. */
@@ -40,7 +58,7 @@ export function listed(changelog, version) {
   const at = sections.findIndex((section) => of(section) === version);
   const parts = sections.slice(0, at < 0 ? 1 : at).flatMap((section) => section.split(/^(?=### )/m));
   const breaking = parts.filter((part) => /^### Breaking changes\s*$/m.test(part.split('\n', 1)[0]));
-  return new Set(breaking.flatMap((part) => [...part.matchAll(/`([\w.]+)`/g)].map(([, path]) => path)));
+  return new Set(breaking.flatMap((part) => [...part.matchAll(/`([@\w.]+)`/g)].map(([, path]) => path)));
 }
 
 const git = (...words) => execFileSync('git', words, { encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'pipe'] }).trim();

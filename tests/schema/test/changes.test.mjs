@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { changes, listed } from '../changes.mjs';
 
 const script = fileURLToPath(new URL('../changes.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'schema-'));
@@ -87,6 +88,53 @@ test('a type can be removed with the deprecated field that returned it', () => {
   const old = ', old: Old @deprecated(reason: "Use `tasks`.")';
   commit(cwd, SCHEMA.replace(old, '').replace('type Old { id: ID! }', ''));
   deepEqual(run(cwd).status, 0);
+});
+
+/** The paths of the breaking changes between two schemas. */
+async function breaking(before, after) {
+  return (await changes(before, after)).filter((change) => change.breaking).map(({ path }) => path);
+}
+
+for (const [name, before, member, path] of [
+  ['a field of a type', 'type Query { new: ID, old: Old @deprecated(reason: "Use `new`.") } type Old { a: ID, b: ID }', ', b: ID', 'Old.b'],
+  ['a value of an enum', 'type Query { new: ID, old: Old @deprecated(reason: "Use `new`.") } enum Old { A B }', ' B', 'Old.B'],
+  ['an input field', 'type Query { all(old: Old @deprecated(reason: "No replacement: unused.")): ID } input Old { a: ID, b: ID }', ', b: ID', 'Old.b'],
+  ['an argument', 'type Query { new: ID, old(a: ID, b: ID): ID @deprecated(reason: "Use `new`.") }', ', b: ID', 'Query.old.b'],
+]) {
+  test(`the removal of ${name} that is not deprecated itself fails, even if clients use it only through a deprecated member`, async () => {
+    deepEqual(await breaking(before, before), []);
+    deepEqual(await breaking(before, before.replace(member, '')), [path]);
+  });
+}
+
+test('a type can be removed only with the deprecated fields that can return it', async () => {
+  const before = `
+    type Query { new: ID, old: Node @deprecated(reason: "Use \`new\`.") }
+    interface Node { id: ID }
+    type Task implements Node { id: ID }
+    type Tag implements Node { id: ID }`;
+  deepEqual(await breaking(before, before.replace('type Tag implements Node { id: ID }', '')), ['Tag']);
+  deepEqual(await breaking(before, 'type Query { new: ID }'), []);
+});
+
+for (const [name, before, from, to, path] of [
+  ['an argument', 'type Query { all(x: Int! = 1): ID }', ' = 1', '', 'Query.all.x'],
+  ['an argument', 'type Query { all(x: Int = 1): ID }', '= 1', '= 2', 'Query.all.x'],
+  ['an input field', 'type Query { all(i: I): ID } input I { x: Int! = 1 }', ' = 1', '', 'I.x'],
+  ['an input field', 'type Query { all(i: I): ID } input I { x: Int = 1 }', '= 1', '= 2', 'I.x'],
+  ['an argument of a directive', 'directive @d(x: Int! = 1) on FIELD type Query { all: ID }', ' = 1', '', '@d.x'],
+]) {
+  test(`a default value of ${name} must not ${to ? 'change' : 'be removed'}`, async () => {
+    deepEqual(await breaking(before, before.replace(from, to)), [path]);
+  });
+}
+
+test('the changelog can list the paths of directives', async () => {
+  const before = 'directive @d on FIELD type Query { all(i: I): ID } input I { x: Int }';
+  const paths = await breaking(before, 'type Query { all(i: I): ID } input I @oneOf { x: Int }');
+  deepEqual(paths.toSorted(), ['@d', 'I.@oneOf']);
+  const changelog = '## Unreleased\n\n### Breaking changes\n- `@d` is removed, and `I.@oneOf` is added.\n';
+  deepEqual([...listed(changelog, '0.1.0')], ['@d', 'I.@oneOf']);
 });
 
 test('a field that was deprecated after the release cannot be removed yet', () => {
